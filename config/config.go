@@ -1,0 +1,179 @@
+// Package config is the one configuration file of an instance: typed settings,
+// read strictly, with every problem reported at once. The worker and the
+// operator's command load it.
+//
+// Temporal's own environment configuration (TEMPORAL_ADDRESS, profiles, API keys,
+// mTLS) wins over the temporal section, so that what works for the temporal
+// command works here.
+package config
+
+import (
+	_ "embed"
+	"time"
+
+	"causeway.dev/internal/mapping"
+)
+
+//go:generate go test -run ^TestSchemaIsCurrent$ . -update
+
+// Schema is the JSON Schema of the configuration file, for editors.
+//
+//go:embed causeway.schema.json
+var Schema []byte
+
+// Config is one instance: two systems, where their state is kept, and what flows.
+type Config struct {
+	// Instance names this installation; it begins every workflow id. Required: lower-case letters, digits and hyphens, at most 63.
+	Instance string `yaml:"instance" jsonschema:"required,pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,maxLength=63"`
+	// Dynamics is the Dynamics 365 organisation records come from. Required.
+	Dynamics Dynamics `yaml:"dynamics" jsonschema:"required"`
+	// Campaign is the Adobe Campaign Standard instance records go to. Required.
+	Campaign Campaign `yaml:"campaign" jsonschema:"required"`
+	// Temporal says where the Temporal server is; optional, the environment wins.
+	Temporal Temporal `yaml:"temporal,omitempty"`
+	// Ledger is the database of this installation's own state.
+	Ledger Ledger `yaml:"ledger,omitempty"`
+	// Ingress is the flow from Dynamics to Campaign.
+	Ingress Ingress `yaml:"ingress,omitempty"`
+	// Quarantine says when refused records stop a run.
+	Quarantine Quarantine `yaml:"quarantine,omitempty"`
+	// Telemetry is what the worker tells of itself.
+	Telemetry Telemetry `yaml:"telemetry,omitempty"`
+
+	source source
+}
+
+// Dynamics connects to one Dynamics 365 organisation.
+type Dynamics struct {
+	// URL of the organisation, such as https://acme.crm4.dynamics.com. Required, https.
+	URL string `yaml:"url" jsonschema:"required,format=uri"`
+	// Tenant is the directory id of the app registration: a GUID or a verified domain. Required.
+	Tenant string `yaml:"tenant" jsonschema:"required"`
+	// ClientID is the application id of the app registration. Required.
+	ClientID string `yaml:"client_id" jsonschema:"required"`
+	// ClientSecret of the app registration, as env:NAME or file:path. Required unless ClientCertificate is set.
+	ClientSecret Secret `yaml:"client_secret,omitempty"`
+	// ClientCertificate is a PEM file with certificate and unencrypted private key, as file:path or env:NAME; used instead of ClientSecret.
+	ClientCertificate Secret `yaml:"client_certificate,omitempty"`
+	// Authority issues the tokens; default https://login.microsoftonline.com. Change it for national clouds and sandboxes.
+	Authority string `yaml:"authority,omitempty" jsonschema:"format=uri,default=https://login.microsoftonline.com"`
+	// InstanceDiscovery lets the authority be checked with Microsoft; default true. Set false for an authority that is not Microsoft's.
+	InstanceDiscovery bool `yaml:"instance_discovery" jsonschema:"default=true"`
+	// CAFile is a PEM file of certificate authorities to trust besides the system's; default none.
+	CAFile string `yaml:"ca_file,omitempty"`
+	// PageSize is how many records a page asks for, 1 to 5000; default 5000.
+	PageSize int `yaml:"page_size,omitempty" jsonschema:"minimum=1,maximum=5000,default=5000"`
+	// Concurrency is how many requests may be in flight, 1 to 52; default 16.
+	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=52,default=16"`
+	// Timeout of one request, 1s to 10m; default 2m.
+	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=2m"`
+}
+
+// Campaign connects to one Adobe Campaign Standard instance.
+type Campaign struct {
+	// URL of the instance, such as https://mc.adobe.io/acme. Required, https.
+	URL string `yaml:"url" jsonschema:"required,format=uri"`
+	// IMSURL issues the tokens; default https://ims-na1.adobelogin.com. The path /ims/token/v3 is added.
+	IMSURL string `yaml:"ims_url,omitempty" jsonschema:"format=uri,default=https://ims-na1.adobelogin.com"`
+	// OrganizationID is the IMS organisation of the Developer Console project, such as 1234@AdobeOrg; default none.
+	OrganizationID string `yaml:"organization_id,omitempty"`
+	// ClientID is the API key of the OAuth server-to-server credential. Required.
+	ClientID string `yaml:"client_id" jsonschema:"required"`
+	// ClientSecret of that credential, as env:NAME or file:path. Required.
+	ClientSecret Secret `yaml:"client_secret" jsonschema:"required"`
+	// Scopes that the project shows for the credential; default those of a project with Campaign and I/O Events.
+	Scopes []string `yaml:"scopes,omitempty"`
+	// CAFile is a PEM file of certificate authorities to trust besides the system's; default none.
+	CAFile string `yaml:"ca_file,omitempty"`
+	// Concurrency is how many requests may be in flight, 1 to 256; default 8.
+	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8"`
+	// Rate is the most requests per second, 0 to 10000; default 10, 0 sets no limit.
+	Rate float64 `yaml:"rate" jsonschema:"minimum=0,maximum=10000,default=10"`
+	// Timeout of one request, 1s to 10m; default 65s, which outlasts Adobe's gateway.
+	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=65s"`
+}
+
+// Temporal says where the Temporal server is, for settings that the environment
+// leaves open.
+type Temporal struct {
+	// Address is host:port; default localhost:7233. TEMPORAL_ADDRESS wins.
+	Address string `yaml:"address,omitempty"`
+	// Namespace; default "default". TEMPORAL_NAMESPACE wins.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Profile of Temporal's own configuration file; TEMPORAL_PROFILE wins.
+	Profile string `yaml:"profile,omitempty"`
+}
+
+// Ledger is the database of staged pages, records, watermarks and quarantine.
+type Ledger struct {
+	// Driver is sqlite (default; one worker) or postgres (any number).
+	Driver string `yaml:"driver,omitempty" jsonschema:"enum=sqlite,enum=postgres,default=sqlite"`
+	// Path of the SQLite file, relative to the configuration file; default causeway.db. Only with sqlite.
+	Path string `yaml:"path,omitempty" jsonschema:"default=causeway.db"`
+	// DSN of the PostgreSQL database, as env:NAME or file:path. Required with postgres, and only there.
+	DSN Secret `yaml:"dsn,omitempty"`
+	// EncryptionKey encrypts staged pages and quarantined records, as env:NAME or file:path; default none.
+	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
+	// Synchronous is full (default: a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
+	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
+}
+
+// Ingress is the flow from Dynamics to Campaign.
+type Ingress struct {
+	// Tables are the table mappings by name, such as contacts: lower-case letters, digits, hyphens and underscores. At most 20 besides contact.
+	Tables map[string]mapping.Table `yaml:"tables,omitempty"`
+	// Lanes is how many parts of a page are written in parallel, 1 to 32; default 8.
+	Lanes int `yaml:"lanes,omitempty" jsonschema:"minimum=1,maximum=32,default=8"`
+	// ReadAhead is how many pages may be read before the oldest is written, 1 to 8; default 2.
+	ReadAhead int `yaml:"read_ahead,omitempty" jsonschema:"minimum=1,maximum=8,default=2"`
+	// PollEvery is the pause between looks for changes, 1s to 1h; default 3s.
+	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"default=3s"`
+	// CatchUpSlack is how far before the start of an initial load changes are read again after it, 0s to 24h; default 5m.
+	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"default=5m"`
+}
+
+// Quarantine says when refused records stop a run, before a wrong mapping does harm.
+type Quarantine struct {
+	// StopRatio is the share of refused records that stops a run, 0 to 1; default 0.2, 1 never stops.
+	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.2"`
+	// StopMin is how many records a run must have read before StopRatio counts, 1 to 1000000; default 100.
+	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+}
+
+// Telemetry is what the worker tells of itself.
+type Telemetry struct {
+	// Listen is the host:port that serves metrics and health; default 127.0.0.1:9464, empty serves none.
+	Listen string `yaml:"listen" jsonschema:"default=127.0.0.1:9464"`
+	// LogLevel is debug, info (default), warn or error.
+	LogLevel string `yaml:"log_level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info"`
+	// LogFormat is text (default) or json.
+	LogFormat string `yaml:"log_format,omitempty" jsonschema:"enum=text,enum=json,default=text"`
+}
+
+// Defaults returns a configuration with every default set and nothing else.
+func Defaults() *Config {
+	return &Config{
+		Dynamics: Dynamics{
+			Authority: "https://login.microsoftonline.com", InstanceDiscovery: true,
+			PageSize: 5000, Concurrency: 16, Timeout: 2 * time.Minute,
+		},
+		Campaign: Campaign{
+			IMSURL: "https://ims-na1.adobelogin.com", Scopes: defaultScopes(),
+			Concurrency: 8, Rate: 10, Timeout: 65 * time.Second,
+		},
+		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full"},
+		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, CatchUpSlack: 5 * time.Minute},
+		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100},
+		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},
+	}
+}
+
+// defaultScopes are those that a Developer Console project with Campaign, I/O
+// Events and I/O Management shows (campaign.md §1.1).
+func defaultScopes() []string {
+	return []string{
+		"AdobeID", "openid", "read_organizations", "additional_info.projectedProductContext", "additional_info.roles",
+		"adobeio_api", "read_client_secret", "manage_client_secrets", "campaign_sdk",
+		"campaign_config_server_general", "deliverability_service_general", "event_receiver_api",
+	}
+}

@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/goccy/go-yaml"
+
+	"causeway.dev/internal/mapping"
+)
+
+// Load reads, checks and completes the configuration file at path. Relative
+// paths in it are taken from its folder. The error is *Problems when the file can
+// be read at all; secrets are not looked up, see CheckSecrets.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return Parse(path, data)
+}
+
+// Parse is Load for text at hand; name is used in problems, and its folder for
+// relative paths.
+func Parse(name string, data []byte) (*Config, error) {
+	c := Defaults()
+	problems := c.decode(name, data)
+	problems = append(problems, c.validate(problems)...)
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	c.complete(filepath.Dir(name))
+	return c, nil
+}
+
+// complete names the mappings, fills in their API and makes relative paths relative to the file.
+func (c *Config) complete(dir string) {
+	for name, table := range c.Ingress.Tables {
+		table.Name = name
+		if table.Campaign.API == "" {
+			table.Campaign.API = mapping.DefaultAPI
+		}
+		c.Ingress.Tables[name] = table
+	}
+	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile} {
+		*path = from(dir, *path)
+	}
+	if c.Ledger.Driver == "sqlite" {
+		c.Ledger.Path = from(dir, c.Ledger.Path)
+	}
+	for _, s := range c.secrets() {
+		if ref := string(*s.secret); len(ref) > 5 && ref[:5] == "file:" {
+			*s.secret = Secret("file:" + from(dir, ref[5:]))
+		}
+	}
+}
+
+// from is path as seen from dir; "" stays empty.
+func from(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// namedSecret is a secret and its path in the file.
+type namedSecret struct {
+	path   string
+	secret *Secret
+}
+
+func (c *Config) secrets() []namedSecret {
+	return []namedSecret{
+		{"dynamics.client_secret", &c.Dynamics.ClientSecret},
+		{"dynamics.client_certificate", &c.Dynamics.ClientCertificate},
+		{"campaign.client_secret", &c.Campaign.ClientSecret},
+		{"ledger.dsn", &c.Ledger.DSN},
+		{"ledger.encryption_key", &c.Ledger.EncryptionKey},
+	}
+}
+
+// CheckSecrets tries every configured secret and reports those that cannot be
+// read, as *Problems.
+func (c *Config) CheckSecrets() error {
+	var problems Problems
+	for _, s := range c.secrets() {
+		if !s.secret.IsSet() {
+			continue
+		}
+		if _, err := s.secret.Resolve(); err != nil {
+			problems = append(problems, c.source.problem(s.path, "a secret that cannot be read ("+err.Error()+")", "a secret", "set the variable or create the file"))
+		}
+	}
+	return problems.err()
+}
+
+// String is the configuration as YAML, defaults included, secrets as [set] or
+// [missing].
+func (c *Config) String() string {
+	out, err := yaml.Marshal(c)
+	if err != nil {
+		return "configuration of " + c.Instance + " (cannot be printed)"
+	}
+	return string(out)
+}

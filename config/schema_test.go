@@ -1,0 +1,126 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/invopop/jsonschema"
+	schemas "github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write generated and golden files")
+
+// generate makes the JSON Schema from the types and their comments.
+func generate(t *testing.T) []byte {
+	t.Helper()
+	r := &jsonschema.Reflector{
+		FieldNameTag:               "yaml",
+		RequiredFromJSONSchemaTags: true,
+		Anonymous:                  true,
+		Mapper: func(of reflect.Type) *jsonschema.Schema {
+			switch of {
+			case reflect.TypeFor[time.Duration]():
+				return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
+			case reflect.TypeFor[Secret]():
+				return &jsonschema.Schema{Type: "string", Pattern: secretPattern}
+			}
+			return nil
+		},
+	}
+	for _, folder := range []string{".", "../internal/mapping"} {
+		require.NoError(t, r.AddGoComments("causeway.dev/config", folder))
+	}
+	schema := r.Reflect(&Config{})
+	schema.Title = "Causeway configuration"
+	data, err := json.MarshalIndent(schema, "", "  ")
+	require.NoError(t, err)
+	return append(data, '\n')
+}
+
+// The published schema says what the types say: go generate ./config.
+func TestSchemaIsCurrent(t *testing.T) {
+	want := generate(t)
+	if *update {
+		require.NoError(t, os.WriteFile("causeway.schema.json", want, 0o644))
+		return
+	}
+	require.Equal(t, string(want), string(Schema), "run: go generate ./config")
+}
+
+// Editors show the description of every setting.
+func TestSchemaDescribesEverySetting(t *testing.T) {
+	t.Parallel()
+	var schema struct {
+		Defs map[string]struct {
+			Properties map[string]struct{ Description string }
+		} `json:"$defs"`
+	}
+	require.NoError(t, json.Unmarshal(Schema, &schema))
+	require.Len(t, schema.Defs, 12)
+	for name, def := range schema.Defs {
+		for property, p := range def.Properties {
+			require.NotEmpty(t, p.Description, "%s.%s", name, property)
+		}
+	}
+	require.NotContains(t, schema.Defs["Table"].Properties, "name", "the key under ingress.tables is the name")
+}
+
+func compiled(t *testing.T) *schemas.Schema {
+	t.Helper()
+	document, err := schemas.UnmarshalJSON(bytes.NewReader(Schema))
+	require.NoError(t, err)
+	compiler := schemas.NewCompiler()
+	compiler.AssertFormat()
+	require.NoError(t, compiler.AddResource("causeway.schema.json", document))
+	schema, err := compiler.Compile("causeway.schema.json")
+	require.NoError(t, err)
+	return schema
+}
+
+// document reads a YAML file as a JSON document.
+func document(t *testing.T, data []byte) any {
+	t.Helper()
+	converted, err := yaml.YAMLToJSON(data)
+	require.NoError(t, err)
+	out, err := schemas.UnmarshalJSON(bytes.NewReader(converted))
+	require.NoError(t, err)
+	return out
+}
+
+func TestExampleFitsSchemaAndLoads(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("example.yaml")
+	require.NoError(t, err)
+	require.NoError(t, compiled(t).Validate(document(t, data)))
+	c, err := Load("example.yaml")
+	require.NoError(t, err)
+	require.Empty(t, c.Warnings())
+	require.Len(t, c.Ingress.Tables["contacts"].Fields, 15)
+}
+
+// What the schema refuses, Parse refuses too: both hold the same limits.
+func TestSchemaAndParseRefuseTheSame(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 10)
+	schema := compiled(t)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			require.NoError(t, err)
+			_, err = Parse(file, data)
+			require.Error(t, err)
+			require.Error(t, schema.Validate(document(t, data)))
+		})
+	}
+}

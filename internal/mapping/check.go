@@ -1,0 +1,83 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	_ "time/tzdata" // zones mean the same wherever the program runs
+)
+
+// Check returns what is wrong with a mapping by itself, without either data
+// model: what is missing, doubled, misspelt or too much. Resolve repeats it.
+func (t Table) Check() Problems {
+	c := checker{base: "ingress.tables." + t.Name + "."}
+	if t.Dynamics.Table == "" {
+		c.add("dynamics.table", "nothing", "the logical name of a Dynamics table, such as contact", "")
+	}
+	if t.Campaign.Resource == "" {
+		c.add("campaign.resource", "nothing", "the name of a Campaign resource, such as profile", "")
+	}
+	apis := []string{"profileAndServicesExt", "profileAndServices", "customResources"}
+	if api := t.Campaign.API; api != "" && !slices.Contains(apis, api) {
+		c.add("campaign.api", strconv.Quote(api), "profileAndServicesExt, profileAndServices or customResources", didYouMean(api, apis))
+	}
+	c.key(t)
+	switch n := len(t.Fields); {
+	case n == 0:
+		c.add("fields", "no fields", "1 to 50", "")
+	case n > MaxFields:
+		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d (R9.10)", MaxFields), "remove the fields that Campaign does not need")
+	}
+	c.fields(t)
+	return c.problems
+}
+
+// checker collects problems of one mapping.
+type checker struct {
+	base     string
+	problems Problems
+}
+
+func (c *checker) add(path, got, want, remedy string) {
+	c.problems = append(c.problems, Problem{Path: c.base + path, Got: got, Want: want, Remedy: remedy})
+}
+
+// key checks that there is one, and the one for profiles of contacts.
+func (c *checker) key(t Table) {
+	key := t.Campaign.Key
+	switch {
+	case t.Campaign.Resource == "profile" && t.Dynamics.Table == "contact" && key != "externalId":
+		c.add("campaign.key", quoteOrNothing(key), "externalId for contact to profile (R10.6)", "set key: externalId")
+	case key == "":
+		c.add("campaign.key", "nothing", "the Campaign text field that holds the Dynamics id (R10.2)", "name a field declared as custom identification key")
+	}
+}
+
+// fields checks each pair by itself, and that none feeds another's target.
+func (c *checker) fields(t Table) {
+	fedBy := map[string]int{}
+	for i, f := range t.Fields {
+		path := fmt.Sprintf("fields[%d].", i)
+		if f.From == "" {
+			c.add(path+"from", "nothing", "the name of a Dynamics column", "")
+		}
+		if f.To == "" {
+			c.add(path+"to", "nothing", "the name of a Campaign field", "")
+		} else if first, taken := fedBy[f.To]; taken {
+			c.add(path+"to", fmt.Sprintf("%q, which fields[%d] feeds already", f.To, first), "one Dynamics column for each Campaign field (R11.5)", "remove one of the two")
+		} else {
+			fedBy[f.To] = i
+		}
+		if policy := f.OnTooLong; policy != "" && policy != Reject && policy != Truncate {
+			c.add(path+"on_too_long", strconv.Quote(policy), "reject or truncate", didYouMean(policy, []string{Reject, Truncate}))
+		}
+		if f.TimeZone == "" {
+			continue
+		}
+		if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "Local" {
+			c.add(path+"time_zone", strconv.Quote(f.TimeZone), "an IANA time zone such as Europe/Paris", "")
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"causeway.dev/internal/apierr"
+)
+
+// FieldError is a record that cannot be mapped. It names the rule, never the value.
+type FieldError struct {
+	From, To string
+	Reason   string // apierr.ReasonTooLong or ReasonInvalidValue
+	Detail   string // what was found and what is wanted, in general terms
+}
+
+// Error gives one line.
+func (e *FieldError) Error() string { return e.From + " -> " + e.To + ": " + e.Detail }
+
+// Mapper applies a plan. It may be used by several goroutines.
+type Mapper struct {
+	selected  []string
+	columns   map[string]int // Dynamics property to slot
+	fields    []field        // sorted by Campaign field
+	paths     []string       // the fields' names
+	index     map[string]int // the same, to their place
+	targetKey string
+	sizeHint  int
+	scratch   sync.Pool // *[]gjson.Result, one per column
+}
+
+// field is a PlanField made ready.
+type field struct {
+	PlanField
+	slot    int
+	prefix  string // "to": with quotes and colon
+	clear   string // literal written for null
+	members map[string]string
+	convert converter
+}
+
+// Mapper prepares the plan for use. It fails only on a plan that Resolve did not make.
+func (p *Plan) Mapper() (*Mapper, error) {
+	m := &Mapper{
+		selected: append([]string(nil), p.Select...),
+		columns:  make(map[string]int),
+		index:    make(map[string]int, len(p.Fields)),
+	}
+	for i, pf := range p.Fields {
+		f := field{PlanField: pf, prefix: string(appendString(nil, pf.To)) + ":", clear: pf.clearLiteral(), members: pf.memberIndex()}
+		if i > 0 && p.Fields[i-1].To >= pf.To {
+			return nil, fmt.Errorf("plan of %s: fields out of order at %s", p.Table.Name, pf.To)
+		}
+		slot, known := m.columns[pf.Property]
+		if !known {
+			slot = len(m.columns)
+			m.columns[pf.Property] = slot
+		}
+		f.slot = slot
+		convert, err := f.compile()
+		if err != nil {
+			return nil, fmt.Errorf("plan of %s: %s -> %s: %w", p.Table.Name, pf.From, pf.To, err)
+		}
+		f.convert = convert
+		if pf.Key {
+			m.targetKey = pf.To
+		}
+		m.fields, m.paths = append(m.fields, f), append(m.paths, pf.To)
+		m.index[pf.To] = i
+		m.sizeHint += len(f.prefix) + 24
+	}
+	if m.targetKey == "" {
+		return nil, fmt.Errorf("plan of %s: no key field", p.Table.Name)
+	}
+	slots := len(m.columns)
+	m.scratch.New = func() any { s := make([]gjson.Result, slots); return &s }
+	return m, nil
+}
+
+// Select lists the Dynamics properties a row must carry, the key first, then
+// sorted. modifiedon and statecode are among them where the table has them.
+func (m *Mapper) Select() []string { return append([]string(nil), m.selected...) }
+
+// Map returns what Campaign should hold for one row. raw is the row's JSON object
+// as Dynamics sent it, with every column of Select; annotations are ignored. An
+// empty column clears the Campaign field. The error is a *FieldError for the
+// first field, by Campaign name, that cannot be written.
+func (m *Mapper) Map(raw []byte) (*Payload, error) {
+	scratch := m.scratch.Get().(*[]gjson.Result)
+	defer m.release(scratch)
+	slots := *scratch
+	if err := m.scan(raw, slots); err != nil {
+		return nil, err
+	}
+	p := &Payload{
+		mapper:    m,
+		paths:     m.paths,
+		spans:     make([]span, len(m.fields)),
+		canonical: make([]byte, 0, m.sizeHint),
+	}
+	dst := p.canonical
+	for i := range m.fields {
+		f := &m.fields[i]
+		if i == 0 {
+			dst = append(dst, '{')
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, f.prefix...)
+		start := len(dst)
+		v := slots[f.slot]
+		if v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" {
+			if bad := f.checkEmpty(v); bad != nil {
+				return nil, bad.at(f)
+			}
+			dst = append(dst, f.clear...)
+		} else {
+			out, bad := f.convert(dst, v)
+			if bad == cut {
+				p.truncated = append(p.truncated, f.To)
+			} else if bad != nil {
+				return nil, bad.at(f)
+			}
+			dst = out
+		}
+		p.spans[i] = span{start, len(dst)}
+	}
+	p.canonical = append(dst, '}')
+	return p, nil
+}
+
+// scan puts each wanted column of a row into its slot; a column that the row
+// lacks has an empty Raw.
+func (m *Mapper) scan(raw []byte, slots []gjson.Result) error {
+	// Slots are read before Map returns, so they may share the row's memory.
+	text := unsafe.String(unsafe.SliceData(raw), len(raw))
+	valid := scanObject(text, func(key string, v token) {
+		if slot, ok := m.columns[key]; ok {
+			slots[slot] = v.result()
+		}
+	})
+	if !valid {
+		return &FieldError{From: "row", To: m.targetKey, Reason: apierr.ReasonInvalidValue, Detail: "the row is not a valid JSON object"}
+	}
+	return nil
+}
+
+// release empties a scratch array, so that it pins no row, and gives it back.
+func (m *Mapper) release(scratch *[]gjson.Result) {
+	clear(*scratch)
+	m.scratch.Put(scratch)
+}
+
+// checkEmpty refuses an empty key, and a column that the row does not carry at
+// all: clearing the field for it would destroy data.
+func (f *field) checkEmpty(v gjson.Result) *refusal {
+	switch {
+	case v.Raw == "":
+		return missingColumn
+	case f.Key:
+		return emptyKey
+	}
+	return nil
+}
+
+// MapKey returns the Campaign key of a Dynamics id: its canonical form (R10.9).
+// Text that is no id comes back in lower case.
+func (m *Mapper) MapKey(sourceKey string) string {
+	if out, ok := appendGUID(make([]byte, 0, 36), sourceKey); ok {
+		return string(out)
+	}
+	return strings.ToLower(sourceKey)
+}
+
+// Parse is ParsePayload for a payload of this mapping: Diff then knows its key.
+func (m *Mapper) Parse(canonical []byte) (*Payload, error) {
+	p, err := ParsePayload(canonical)
+	if err != nil {
+		return nil, err
+	}
+	p.mapper = m
+	return p, nil
+}

@@ -1,0 +1,32 @@
+package mapping
+
+// Plan is a checked mapping with everything needed to apply it, so that a run
+// maps the same way however the metadata changes meanwhile. It is stored as JSON
+// by revision and made by Resolve.
+type Plan struct {
+	Table     Table       `json:"table"`
+	EntitySet string      `json:"entity_set"` // Dynamics collection to read
+	Key       string      `json:"key"`        // Dynamics primary key column
+	Select    []string    `json:"select"`     // Dynamics properties to request, key first
+	Fields    []PlanField `json:"fields"`     // sorted by To; the key pair is one of them
+}
+
+// PlanField is one pair with what both data models say of it.
+type PlanField struct {
+	From      string               `json:"from"`     // Dynamics column
+	Property  string               `json:"property"` // its name in a row: _ownerid_value for ownerid
+	To        string               `json:"to"`       // Campaign field, dotted
+	Key       bool                 `json:"key,omitempty"`
+	Source    SourceKind           `json:"source"`
+	Target    TargetKind           `json:"target"`
+	OnTooLong string               `json:"on_too_long,omitempty"`
+	TimeZone  string               `json:"time_zone,omitempty"`
+	Length    int                  `json:"length,omitempty"`    // longest text the target takes, in characters
+	Technical bool                 `json:"technical,omitempty"` // a choice's number rather than its label
+	Policy    string               `json:"policy,omitempty"`    // Campaign's data policy
+	Options   map[int]string       `json:"options,omitempty"`
+	Values    map[string]EnumValue `json:"values,omitempty"`
+}
+
+// Revision is the revision of the mapping the plan was made from.
+func (p *Plan) Revision() string { return p.Table.Revision() }

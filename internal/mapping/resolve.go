@@ -1,0 +1,313 @@
+package mapping
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// defaultLength is how long Campaign text may be when the metadata says nothing
+// (campaign.md §10).
+const defaultLength = 255
+
+// Resolve checks a mapping against both data models and returns everything needed
+// to map without them. The error, when not nil, is Problems: all of them at once,
+// each with the path in the configuration file, what was found, what is wanted
+// and what to do.
+func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
+	r := &resolver{
+		checker: checker{base: "ingress.tables." + t.Name + ".", problems: t.Check()},
+		table:   t, src: src, dst: dst,
+	}
+	if !src.Tracked {
+		r.add("dynamics.table", strconv.Quote(t.Dynamics.Table)+", a table without change tracking", "a table with change tracking (R3.10)",
+			"enable Track changes in the table's settings in Dynamics, publish, and start again")
+	}
+	r.resolveKey()
+	r.resolveFields()
+	if len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	slices.SortFunc(r.pairs, func(a, b PlanField) int { return strings.Compare(a.To, b.To) })
+	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs}, nil
+}
+
+// resolver collects a plan and what stands in its way.
+type resolver struct {
+	checker
+	table Table
+	src   SourceSchema
+	dst   TargetSchema
+	pairs []PlanField
+}
+
+// resolveKey checks the Campaign key against the data model and adds the key
+// pair, which need not be listed among the fields.
+func (r *resolver) resolveKey() {
+	key := r.table.Campaign.Key
+	if key == "" || slices.ContainsFunc(r.problems, func(p Problem) bool { return p.Path == r.base+"campaign.key" }) {
+		return
+	}
+	f, known := r.dst.Fields[key]
+	if !known {
+		r.unknownTarget("campaign.key", key)
+		return
+	}
+	kind, writable := targetKind(f)
+	switch {
+	case !writable || kind != ToText:
+		r.add("campaign.key", strconv.Quote(key)+", a field of type "+describeTarget(f), "a text field (R10.7)", "name a text field declared as custom identification key")
+		return
+	case f.ReadOnly:
+		r.add("campaign.key", strconv.Quote(key)+", a read-only field", "a writable text field (R11.15)", "name a text field declared as custom identification key")
+		return
+	}
+	pair := r.pair(Field{From: r.src.Key, To: key}, FromID, kind, Column{}, f)
+	pair.Key = true
+	if pair.Length != 0 && pair.Length < 36 {
+		r.add("campaign.key", fmt.Sprintf("%q, a field of %d characters", key, pair.Length), "at least 36 characters for an id", "lengthen the field in Campaign or name another")
+		return
+	}
+	r.pairs = append(r.pairs, pair)
+}
+
+// resolveFields checks every listed pair against the data models.
+func (r *resolver) resolveFields() {
+	seen := map[string]bool{}
+	for i, f := range r.table.Fields {
+		path := fmt.Sprintf("fields[%d]", i)
+		if f.From == "" || f.To == "" || seen[f.To] {
+			continue // Check has reported it
+		}
+		seen[f.To] = true
+		if f.To != r.table.Campaign.Key {
+			r.resolveField(path, f)
+		} else if f.From != r.src.Key {
+			r.add(path+".from", fmt.Sprintf("%q for the key field %s", f.From, f.To), r.src.Key+", which feeds the key (R10.5)",
+				"remove the field or choose another target; the key pair needs no entry")
+		}
+	}
+}
+
+// resolveField checks one pair other than the key.
+func (r *resolver) resolveField(path string, f Field) {
+	column, kind, okFrom := r.source(path+".from", f.From)
+	target, targetK, okTo := r.target(path+".to", f.To)
+	if !okFrom || !okTo {
+		return
+	}
+	before := len(r.problems)
+	if !slices.Contains(targets[kind], targetK) {
+		r.add(path, fmt.Sprintf("%s (%s) to %s (%s)", f.From, column.Type, f.To, describeTarget(target)),
+			"a Campaign field of type "+wantedTypes(kind), "choose another target; this conversion is not possible (R11.13)")
+		return
+	}
+	r.checkOptions(path, f, kind, targetK)
+	pair := r.pair(f, kind, targetK, column, target)
+	r.checkChoice(path, pair, column)
+	if len(r.problems) == before {
+		r.pairs = append(r.pairs, pair)
+	}
+}
+
+// source finds a Dynamics column; lookups may be named by column or property.
+func (r *resolver) source(path, from string) (Column, SourceKind, bool) {
+	column, known := r.src.Columns[r.columnName(from)]
+	if !known {
+		r.add(path, strconv.Quote(from), "a column of "+r.src.Table, remedyOr(didYouMean(from, slices.Collect(maps.Keys(r.src.Columns))), "names are logical names, in lower case"))
+		return column, "", false
+	}
+	kind, ok := sourceKind(column)
+	if !ok {
+		r.add(path, fmt.Sprintf("%q, a column of type %s", from, column.Type), "a column that holds a value", "choose another column")
+	}
+	return column, kind, ok
+}
+
+// columnName is the logical name for what the operator wrote.
+func (r *resolver) columnName(from string) string {
+	if _, known := r.src.Columns[from]; !known && strings.HasPrefix(from, "_") && strings.HasSuffix(from, "_value") && len(from) > len("__value") {
+		return from[1 : len(from)-len("_value")]
+	}
+	return from
+}
+
+// target finds a Campaign field that can be written.
+func (r *resolver) target(path, to string) (TargetField, TargetKind, bool) {
+	f, known := r.dst.Fields[to]
+	if !known {
+		r.unknownTarget(path, to)
+		return f, "", false
+	}
+	kind, ok := targetKind(f)
+	switch {
+	case !ok:
+		r.add(path, fmt.Sprintf("%q, a field of type %s", to, describeTarget(f)), "a field that holds a value", r.insteadOf(to))
+		return f, "", false
+	case f.ReadOnly:
+		r.add(path, strconv.Quote(to)+", a read-only field", "a writable field (R11.15)", "remove the pair or choose another target")
+		return f, "", false
+	}
+	return f, kind, true
+}
+
+// insteadOf names a field inside an item, for who mapped the item itself.
+func (r *resolver) insteadOf(item string) string {
+	for _, name := range slices.Sorted(maps.Keys(r.dst.Fields)) {
+		if strings.HasPrefix(name, item+".") {
+			return "name a field inside it, such as " + name
+		}
+	}
+	return "choose another target"
+}
+
+func (r *resolver) unknownTarget(path, name string) {
+	remedy := didYouMean(name, slices.Collect(maps.Keys(r.dst.Fields)))
+	if strings.HasPrefix(name, "cus") && r.dst.API == "profileAndServices" {
+		remedy = "extension fields need api: profileAndServicesExt"
+	}
+	r.add(path, strconv.Quote(name), "a field of "+r.dst.Resource, remedyOr(remedy, "names are case-sensitive; an extension field must be published in Campaign"))
+}
+
+// checkOptions refuses options that would do nothing.
+func (r *resolver) checkOptions(path string, f Field, source SourceKind, target TargetKind) {
+	becomes := string(source) + " to " + string(target)
+	if f.OnTooLong == Truncate && (target != ToText || source != FromText && source != FromChoice && source != FromMultiChoice) {
+		r.add(path+".on_too_long", "truncate for "+becomes, "truncate only where text becomes text", "remove on_too_long")
+	}
+	if f.TimeZone != "" && (target != ToDate || source != FromInstant && source != FromText) {
+		r.add(path+".time_zone", strconv.Quote(f.TimeZone)+" for "+becomes, "a time zone only where an instant becomes a date", "remove time_zone")
+	}
+}
+
+// checkChoice refuses a choice of which no option could ever be written.
+func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
+	if pair.Source != FromChoice || len(column.Options) == 0 {
+		return
+	}
+	if pair.Target == ToBoolean {
+		_, zero := column.Options[0]
+		_, one := column.Options[1]
+		if len(column.Options) != 2 || !zero || !one {
+			r.add(path, fmt.Sprintf("%s (%s with options %s) to %s (boolean)", pair.From, column.Type, optionNumbers(column), pair.To),
+				"a choice with exactly the options 0 and 1", "choose another target (R11.13)")
+		}
+		return
+	}
+	if !pair.Target.isEnum() {
+		return
+	}
+	f := field{PlanField: pair, members: pair.memberIndex()}
+	for option, label := range column.Options {
+		if pair.Technical {
+			label = strconv.Itoa(option)
+		}
+		if _, bad := f.member(label); bad == nil {
+			return
+		}
+	}
+	what := "labels"
+	if pair.Technical {
+		what = "numbers"
+	}
+	r.add(path, fmt.Sprintf("%s, of which the option %s match no member of %s", pair.From, what, pair.To),
+		"at least one option that is a name, value or label of: "+strings.Join(slices.Sorted(maps.Keys(pair.Values)), ", "),
+		"set technical_values the other way, or rename the options on one side")
+}
+
+// pair joins what both models say of two fields.
+func (r *resolver) pair(f Field, source SourceKind, target TargetKind, column Column, field TargetField) PlanField {
+	p := PlanField{
+		From: r.columnName(f.From), To: f.To, Source: source, Target: target,
+		OnTooLong: f.OnTooLong, TimeZone: f.TimeZone, Policy: field.DataPolicy,
+	}
+	p.Property = p.From
+	if source == FromLookup {
+		p.Property = "_" + p.From + "_value"
+	}
+	if target == ToText {
+		p.Length = field.Length
+		if p.Length <= 0 && (field.ResType == "string" || field.ResType == "" && field.Type == "string") {
+			p.Length = defaultLength
+		}
+	}
+	if source == FromChoice || source == FromMultiChoice {
+		p.Technical, p.Options = r.table.TechnicalValues, maps.Clone(column.Options)
+	}
+	if target.isEnum() {
+		p.Values = maps.Clone(field.Values)
+	}
+	return p
+}
+
+// selected lists the properties to request.
+func (r *resolver) selected() []string {
+	seen := map[string]bool{r.src.Key: true}
+	var rest []string
+	want := func(property string) {
+		if !seen[property] {
+			seen[property] = true
+			rest = append(rest, property)
+		}
+	}
+	for _, f := range r.pairs {
+		want(f.Property)
+	}
+	for _, name := range []string{"modifiedon", "statecode"} {
+		if _, known := r.src.Columns[name]; known {
+			want(name)
+		}
+	}
+	slices.Sort(rest)
+	return append([]string{r.src.Key}, rest...)
+}
+
+// describeTarget names a field's type as Campaign's metadata does.
+func describeTarget(f TargetField) string {
+	if f.ResType == "" || f.ResType == f.Type {
+		return f.Type
+	}
+	return f.Type + "/" + f.ResType
+}
+
+// wantedTypes lists what a kind of column can feed.
+func wantedTypes(kind SourceKind) string {
+	var names []string
+	for _, k := range targets[kind] {
+		name := string(k)
+		switch {
+		case k.bits() != 0:
+			name = "integer"
+		case k == ToNumericEnum:
+			name = string(ToEnum)
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func optionNumbers(c Column) string {
+	var out []string
+	for _, n := range slices.Sorted(maps.Keys(c.Options)) {
+		out = append(out, strconv.Itoa(n))
+	}
+	return strings.Join(out, ", ")
+}
+
+func quoteOrNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return strconv.Quote(s)
+}
+
+func remedyOr(remedy, otherwise string) string {
+	if remedy != "" {
+		return remedy
+	}
+	return otherwise
+}

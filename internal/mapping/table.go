@@ -1,0 +1,105 @@
+// Package mapping turns one row of a Dynamics table into what Campaign should
+// hold, by the operator's table mapping. It is pure: no I/O, no clock, no
+// logging, so that the same row and plan give the same payload on every attempt.
+//
+// A mapping is written as a Table, checked once against both data models by
+// Resolve, kept as a Plan with the run, and applied row by row by a Mapper.
+// The activities and the operator's command call it.
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// MaxFields is the most columns one mapping may name (R9.10).
+const MaxFields = 50
+
+// What to do with text that is longer than the Campaign field.
+const (
+	// Reject refuses the record; it goes to quarantine. The default.
+	Reject = "reject"
+	// Truncate cuts the text after the last Unicode character that fits.
+	Truncate = "truncate"
+)
+
+// Table is one table mapping as the operator wrote it: which Dynamics table
+// feeds which Campaign resource, and how.
+type Table struct {
+	// Name is the flow's name for this mapping, such as "contacts": its key under ingress.tables.
+	Name string `json:"name" yaml:"-"`
+	// Dynamics names the table records are read from. Required.
+	Dynamics SourceTable `json:"dynamics" yaml:"dynamics" jsonschema:"required"`
+	// Campaign names the resource records are written to. Required.
+	Campaign TargetTable `json:"campaign" yaml:"campaign" jsonschema:"required"`
+	// ApplyDeletes deletes the Campaign record when the Dynamics record is deleted; default false (R14.1).
+	ApplyDeletes bool `json:"apply_deletes,omitempty" yaml:"apply_deletes,omitempty"`
+	// TechnicalValues sends a choice's number instead of its label; default false (R14.4).
+	TechnicalValues bool `json:"technical_values,omitempty" yaml:"technical_values,omitempty"`
+	// Fields are the pairs to synchronise, 1 to 50. The key pair need not be listed.
+	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=50"`
+}
+
+// SourceTable is the Dynamics side of a mapping.
+type SourceTable struct {
+	// Table is the logical name of the Dynamics table, such as contact. Required.
+	Table string `json:"table" yaml:"table" jsonschema:"required"`
+}
+
+// TargetTable is the Campaign side of a mapping.
+type TargetTable struct {
+	// API is the Campaign API that serves the resource; default profileAndServicesExt.
+	API string `json:"api" yaml:"api,omitempty" jsonschema:"enum=profileAndServicesExt,enum=profileAndServices,enum=customResources,default=profileAndServicesExt"`
+	// Resource is the name of the Campaign resource, such as profile or cusVehicle. Required.
+	Resource string `json:"resource" yaml:"resource" jsonschema:"required"`
+	// Key is the Campaign text field that holds the Dynamics id. Required; externalId for contact to profile (R10.6).
+	Key string `json:"key" yaml:"key" jsonschema:"required"`
+}
+
+// Field is one pair of a mapping.
+type Field struct {
+	// From is the logical name of the Dynamics column, such as emailaddress1. Required.
+	From string `json:"from" yaml:"from" jsonschema:"required"`
+	// To is the Campaign field; a nested one has dots, such as location.city. Required.
+	To string `json:"to" yaml:"to" jsonschema:"required"`
+	// OnTooLong says what happens to text longer than the Campaign field: reject (default) or truncate.
+	OnTooLong string `json:"on_too_long,omitempty" yaml:"on_too_long,omitempty" jsonschema:"enum=reject,enum=truncate,default=reject"`
+	// TimeZone is the IANA zone in which an instant's date is taken for a date field, such as Europe/Paris; default UTC.
+	TimeZone string `json:"time_zone,omitempty" yaml:"time_zone,omitempty"`
+}
+
+// Revision identifies what the mapping says: 12 hexadecimal characters that are
+// equal for two tables if and only if they mean the same, defaults written out
+// or not. A flow runs one revision until it is stopped and started (R8.14).
+func (t Table) Revision() string {
+	data, err := json.Marshal(t.normal())
+	if err != nil {
+		return "" // unreachable: the type holds only strings and booleans
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:6])
+}
+
+// normal returns the table with defaults left out where they are optional and
+// written where they are not.
+func (t Table) normal() Table {
+	if t.Campaign.API == "" {
+		t.Campaign.API = DefaultAPI
+	}
+	fields := make([]Field, len(t.Fields))
+	for i, f := range t.Fields {
+		if f.OnTooLong == Reject {
+			f.OnTooLong = ""
+		}
+		if f.TimeZone == "UTC" {
+			f.TimeZone = ""
+		}
+		fields[i] = f
+	}
+	t.Fields = fields
+	return t
+}
+
+// DefaultAPI is the Campaign API used when a mapping names none.
+const DefaultAPI = "profileAndServicesExt"

@@ -1,0 +1,149 @@
+package mapping
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// FromTarget returns what a record read from Campaign holds in the mapped
+// fields, in the forms Map writes, for comparison and as a before-image. raw is
+// the record's JSON object. A field that the record lacks counts as empty, an
+// enumeration value that Campaign calls invalid as unset.
+func (m *Mapper) FromTarget(raw []byte) (*Payload, error) {
+	if !gjson.ValidBytes(raw) {
+		return nil, errors.New("the record is not valid JSON")
+	}
+	root := gjson.ParseBytes(raw)
+	if !root.IsObject() {
+		return nil, errors.New("the record is not a JSON object")
+	}
+	held := make(map[string]gjson.Result, len(m.fields))
+	m.collect(root, "", held)
+	p := &Payload{mapper: m, observed: true, paths: m.paths, spans: make([]span, len(m.fields)), canonical: make([]byte, 0, m.sizeHint)}
+	dst := append(p.canonical, '{')
+	for i := range m.fields {
+		f := &m.fields[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, f.prefix...)
+		start := len(dst)
+		dst = f.appendStored(dst, held[f.To])
+		p.spans[i] = span{start, len(dst)}
+	}
+	p.canonical = append(dst, '}')
+	return p, nil
+}
+
+// collect finds the mapped fields in a record, nested ones included.
+func (m *Mapper) collect(object gjson.Result, prefix string, held map[string]gjson.Result) {
+	object.ForEach(func(key, value gjson.Result) bool {
+		path := prefix + key.Str
+		if _, wanted := m.index[path]; wanted {
+			held[path] = value
+		} else if value.IsObject() && m.isParent(path) {
+			m.collect(value, path+".", held)
+		}
+		return true
+	})
+}
+
+// isParent tells whether a mapped field lies below path.
+func (m *Mapper) isParent(path string) bool {
+	for _, p := range m.paths {
+		if len(p) > len(path) && p[len(path)] == '.' && p[:len(path)] == path {
+			return true
+		}
+	}
+	return false
+}
+
+// appendStored writes a stored value in the form Map would have given it; a
+// value that does not fit the field's type stays as it is, so that it differs.
+func (f *field) appendStored(dst []byte, v gjson.Result) []byte {
+	if v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" {
+		return append(dst, f.clear...)
+	}
+	start := len(dst)
+	switch {
+	case f.Target == ToBoolean:
+		switch v.Raw {
+		case "0", `"0"`, `"false"`:
+			return append(dst, "false"...)
+		case "1", `"1"`, `"true"`:
+			return append(dst, "true"...)
+		}
+	case f.Target == ToFloat || f.Target.bits() != 0:
+		if v.Type == gjson.String {
+			if out, ok := appendDecimal(dst, v.Str); ok {
+				return out
+			}
+			dst = dst[:start]
+		}
+	case f.Target == ToDate || f.Target == ToDateTime:
+		if m, ok := parseMoment(v.Str); ok {
+			if m, ok = m.utc(); ok && f.Target == ToDate {
+				return append(m.appendDate(append(dst, '"')), '"')
+			} else if ok {
+				return append(m.appendStamp(append(dst, '"')), '"')
+			}
+		}
+	case f.Target.isEnum():
+		if v.Str == invalidMember {
+			return append(dst, f.clear...)
+		}
+		if literal, bad := f.member(v.String()); bad == nil {
+			return append(dst, literal...)
+		}
+	case f.Target == ToText && v.Type != gjson.String && v.Type != gjson.JSON:
+		return appendString(dst, v.Raw)
+	}
+	if out, ok := appendScalar(dst, v); ok {
+		return out
+	}
+	// A nested object or list where a value is expected: kept as text, so that a
+	// before-image loses nothing.
+	return appendString(dst[:start], v.Raw)
+}
+
+// Equivalent tells whether a record that holds have needs no write to hold want:
+// every field but the key is the same, or is what Campaign makes of it.
+func (m *Mapper) Equivalent(want, have *Payload) bool {
+	same := true
+	observed := *have
+	observed.observed = true
+	if observed.mapper == nil {
+		observed.mapper = m
+	}
+	want.differences(&observed, func(int) bool {
+		same = false
+		return false
+	})
+	return same
+}
+
+// sameStored tells whether Campaign stores both literals of a field alike:
+// numbers of the same double, text that a data policy such as smartCase or email
+// changes in case or outer blanks only.
+func (m *Mapper) sameStored(path string, a, b []byte) bool {
+	i, ok := m.index[path]
+	if !ok {
+		return false
+	}
+	f := &m.fields[i]
+	switch {
+	case f.Target == ToFloat:
+		return sameNumber(a, b)
+	case f.Target == ToText && f.Policy != "":
+		return strings.EqualFold(content(a), content(b))
+	}
+	return false
+}
+
+// content is a string literal without quotes and outer blanks.
+func content(literal []byte) string {
+	return string(bytes.TrimSpace(bytes.Trim(literal, `"`)))
+}
