@@ -1,0 +1,204 @@
+package dataverse
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/transport"
+)
+
+// Query says what to read of an entity set.
+type Query struct {
+	EntitySet string
+	KeyColumn string   // primary key; every entry has it, or an id when deleted
+	Select    []string // columns; the key comes back in any case
+	Track     bool     // ask for a delta link; excludes Filter and OrderBy
+	Filter    string   // OData expression
+	OrderBy   string   // OData order, key last
+	Labels    bool     // formatted values beside the raw ones
+}
+
+// Change is one entry of a page: a row as it is now, or its deletion.
+type Change struct {
+	Key     string // lower-case GUID
+	Version string // digits of the ETag; comparable for equality only
+	Deleted bool
+	Raw     []byte // the JSON object as received; nil when Deleted
+}
+
+// Page is one response. However few changes it holds, a tracked page has exactly
+// one of NextLink and DeltaLink: only a DeltaLink ends the reading.
+type Page struct {
+	Changes             []Change
+	NextLink, DeltaLink string
+	ServerTime          time.Time
+}
+
+// Query reads the first page.
+//
+// Source: Dataverse Web API, "Query data using the Web API" and "Use change
+// tracking to synchronize data".
+func (c *Client) Query(ctx context.Context, q Query) (*Page, error) {
+	var options []string
+	if len(q.Select) > 0 {
+		options = append(options, "$select="+strings.Join(q.Select, ","))
+	}
+	if q.Filter != "" {
+		options = append(options, "$filter="+escape(q.Filter))
+	}
+	if q.OrderBy != "" {
+		options = append(options, "$orderby="+escape(q.OrderBy))
+	}
+	link := c.api + "/" + q.EntitySet
+	if len(options) > 0 {
+		link += "?" + strings.Join(options, "&")
+	}
+	return c.read(ctx, "read "+q.EntitySet, link, q)
+}
+
+// Follow reads the page behind a next or delta link, passed back unread; a link
+// to another host is refused. ReasonLinkExpired calls for a new baseline.
+func (c *Client) Follow(ctx context.Context, q Query, link string) (*Page, error) {
+	if _, err := transport.SameOrigin(c.base, link); err != nil {
+		return nil, err
+	}
+	q.Track = false // the link knows
+	return c.read(ctx, "read more of "+q.EntitySet, link, q)
+}
+
+// Get reads one row; ReasonNotFound when it does not exist.
+func (c *Client) Get(ctx context.Context, q Query, id string) (*Change, error) {
+	op := "read one of " + q.EntitySet
+	link := fmt.Sprintf("%s/%s(%s)?$select=%s", c.api, q.EntitySet, id, strings.Join(q.Select, ","))
+	res, err := c.get(ctx, op, link, c.prefer(q, false))
+	if err != nil {
+		return nil, err
+	}
+	change, ok := parseChange(gjson.ParseBytes(res.Body), q.KeyColumn)
+	if !ok {
+		return nil, badResponse(op, "want a row with its key")
+	}
+	return &change, nil
+}
+
+// idsPerQuery keeps a GET well below 32,768 characters.
+const idsPerQuery = 400
+
+// ByIDs reads the rows of ids that exist, in as many requests as their number calls for.
+func (c *Client) ByIDs(ctx context.Context, q Query, ids []string) (*Page, error) {
+	all := &Page{}
+	for len(ids) > 0 {
+		n := min(idsPerQuery, len(ids))
+		q.Filter = fmt.Sprintf(`Microsoft.Dynamics.CRM.In(PropertyName='%s',PropertyValues=["%s"])`, q.KeyColumn, strings.Join(ids[:n], `","`))
+		page, err := c.Query(ctx, q)
+		for err == nil {
+			all.Changes = append(all.Changes, page.Changes...)
+			all.ServerTime = page.ServerTime
+			if page.NextLink == "" {
+				break
+			}
+			page, err = c.Follow(ctx, q, page.NextLink)
+		}
+		if err != nil {
+			return nil, err
+		}
+		ids = ids[n:]
+	}
+	return all, nil
+}
+
+func (c *Client) prefer(q Query, collection bool) string {
+	var p []string
+	if q.Track {
+		p = append(p, "odata.track-changes")
+	}
+	if collection { // must be repeated on every page
+		p = append(p, fmt.Sprintf("odata.maxpagesize=%d", c.pageSize))
+	}
+	if q.Labels {
+		p = append(p, `odata.include-annotations="OData.Community.Display.V1.FormattedValue"`)
+	}
+	return strings.Join(p, ",")
+}
+
+func (c *Client) read(ctx context.Context, op, link string, q Query) (*Page, error) {
+	res, err := c.get(ctx, op, link, c.prefer(q, true))
+	if err != nil {
+		return nil, err
+	}
+	page, err := parsePage(op, res.Body, q.KeyColumn)
+	if err != nil {
+		return nil, err
+	}
+	if q.Track && page.NextLink == "" && page.DeltaLink == "" {
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonNotTracked, Service: service, Op: op, Status: http.StatusOK,
+			Message: q.EntitySet + " was read to the end without a delta link; enable change tracking for the table"}
+	}
+	page.ServerTime = serverTime(res.Header)
+	return page, nil
+}
+
+// parsePage scans a page without decoding its rows; they are parts of body.
+func parsePage(op string, body []byte, key string) (*Page, error) {
+	if !gjson.ValidBytes(body) {
+		return nil, badResponse(op, "the answer is not JSON, or broke off")
+	}
+	page := &Page{}
+	bad := false
+	seen := false
+	gjson.ParseBytes(body).ForEach(func(name, v gjson.Result) bool {
+		switch name.Str {
+		case "@odata.nextLink":
+			page.NextLink = v.String()
+		case "@odata.deltaLink":
+			page.DeltaLink = v.String()
+		case "value":
+			seen = v.IsArray()
+			v.ForEach(func(_, row gjson.Result) bool {
+				change, ok := parseChange(row, key)
+				bad = bad || !ok
+				page.Changes = append(page.Changes, change)
+				return ok
+			})
+		}
+		return true
+	})
+	if bad || !seen {
+		return nil, badResponse(op, "want a list of rows, each with its key")
+	}
+	return page, nil
+}
+
+const deletedContext = "/$deletedEntity"
+
+func parseChange(row gjson.Result, key string) (Change, bool) {
+	var c Change
+	var id string
+	row.ForEach(func(name, v gjson.Result) bool {
+		switch name.Str {
+		case key:
+			c.Key = strings.ToLower(v.String())
+		case "@odata.etag":
+			c.Version = strings.Trim(strings.TrimPrefix(v.String(), "W/"), `"`)
+		case "@odata.context":
+			c.Deleted = c.Deleted || strings.HasSuffix(v.Str, deletedContext)
+		case "reason":
+			c.Deleted = c.Deleted || v.Str == "deleted"
+		case "id":
+			id = v.Str
+		}
+		return true
+	})
+	if c.Deleted {
+		c.Key, c.Raw = strings.ToLower(id), nil
+	} else {
+		c.Raw = []byte(row.Raw)
+	}
+	return c, c.Key != ""
+}

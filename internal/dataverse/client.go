@@ -1,0 +1,168 @@
+// Package dataverse is the client of the Dataverse Web API (Dynamics 365):
+// change-tracked reads, queries, metadata, and the Entra ID token. Links are
+// passed back as they came. Activities call it.
+package dataverse
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/transport"
+)
+
+const service = "dataverse"
+
+// maxConcurrent stays below the service's limit of 52 requests at a time.
+const maxConcurrent = 52
+
+// Options of a Client.
+type Options struct {
+	OrgURL    string // https://acme.crm4.dynamics.com
+	Transport *transport.Client
+	PageSize  int // rows per page, 1 to 5000; default 5000
+}
+
+// Client reads one Dataverse organisation.
+type Client struct {
+	base     *url.URL
+	api      string
+	t        *transport.Client
+	pageSize int
+}
+
+// New returns a Client; OrgURL must be absolute.
+func New(o Options) (*Client, error) {
+	base, err := url.Parse(o.OrgURL)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("dynamics.url: got %q, want https://<organisation>.crm<n>.dynamics.com", o.OrgURL)
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 5000
+	}
+	return &Client{base: base, api: strings.TrimRight(o.OrgURL, "/") + "/api/data/v9.2", t: o.Transport, pageSize: o.PageSize}, nil
+}
+
+// Identity is the application user and what the service says of itself.
+type Identity struct {
+	UserID, OrganizationID, BusinessUnitID string
+	ServerTime                             time.Time // the service's clock; zero when it did not say
+	DOPHint                                int       // recommended requests in flight; 0 when not given
+}
+
+// WhoAmI identifies the caller; it is the cheapest call there is.
+func (c *Client) WhoAmI(ctx context.Context) (*Identity, error) {
+	const op = "who am I"
+	res, err := c.get(ctx, op, c.api+"/WhoAmI", "")
+	if err != nil {
+		return nil, err
+	}
+	doc := gjson.ParseBytes(res.Body)
+	me := &Identity{
+		UserID: doc.Get("UserId").String(), OrganizationID: doc.Get("OrganizationId").String(),
+		BusinessUnitID: doc.Get("BusinessUnitId").String(), ServerTime: serverTime(res.Header),
+	}
+	if me.UserID == "" {
+		return nil, badResponse(op, "want a UserId")
+	}
+	me.DOPHint, _ = strconv.Atoi(res.Header.Get("x-ms-dop-hint"))
+	if l := c.t.Limiter(); l != nil && me.DOPHint > 0 {
+		l.SetTarget(min(me.DOPHint, maxConcurrent))
+	}
+	return me, nil
+}
+
+// Count counts the rows a filter selects; the service stops at 5,000.
+func (c *Client) Count(ctx context.Context, entitySet, filter string) (int64, error) {
+	link := c.api + "/" + entitySet + "/$count"
+	if filter != "" {
+		link += "?$filter=" + escape(filter)
+	}
+	res, err := c.get(ctx, "count "+entitySet, link, "")
+	if err != nil {
+		return 0, err
+	}
+	text := strings.TrimPrefix(strings.TrimSpace(string(res.Body)), "\ufeff")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, badResponse("count "+entitySet, "want a number")
+	}
+	return n, nil
+}
+
+// TotalRecordCount is the size of a table, from a snapshot up to a day old.
+func (c *Client) TotalRecordCount(ctx context.Context, logicalName string) (int64, error) {
+	op := "count all " + logicalName
+	res, err := c.get(ctx, op, c.api+"/RetrieveTotalRecordCount(EntityNames=@p1)?@p1="+escape(`["`+logicalName+`"]`), "")
+	if err != nil {
+		return 0, err
+	}
+	n := gjson.GetBytes(res.Body, "EntityRecordCountCollection.Values.0")
+	if !n.Exists() {
+		return 0, badResponse(op, "want a count")
+	}
+	return n.Int(), nil
+}
+
+// TrackingWindow is how many days a delta link lives.
+func (c *Client) TrackingWindow(ctx context.Context) (int, error) {
+	const op = "read the change tracking window"
+	res, err := c.get(ctx, op, c.api+"/organizations?$select=expirechangetrackingindays", "")
+	if err != nil {
+		return 0, err
+	}
+	days := gjson.GetBytes(res.Body, "value.0.expirechangetrackingindays")
+	if !days.Exists() {
+		return 0, badResponse(op, "want expirechangetrackingindays")
+	}
+	return int(days.Int()), nil
+}
+
+// get sends one GET; prefer may be "".
+func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
+	if err != nil {
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: service, Op: op, Message: "the address cannot be used"}
+	}
+	req.Header = http.Header{
+		"Accept": {"application/json"}, "Odata-Version": {"4.0"}, "Odata-Maxversion": {"4.0"},
+		"If-None-Match": {"null"}, "User-Agent": {"causeway"},
+	}
+	if prefer != "" {
+		req.Header["Prefer"] = []string{prefer}
+	}
+	res, err := c.t.Do(ctx, op, req)
+	if err != nil {
+		return nil, err
+	}
+	if res.Status == http.StatusOK {
+		return res, nil
+	}
+	fail := parseError(op, res)
+	if fail.Class == apierr.Throttled && c.t.Gate() != nil {
+		c.t.Gate().Close(fail.RetryAfter)
+	}
+	return nil, fail
+}
+
+func serverTime(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// escape encodes a query value: %20, never +, and everything with a meaning of its own.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+func badResponse(op, message string) error {
+	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: service, Op: op, Message: message}
+}
