@@ -1,0 +1,221 @@
+// Package ledger is the durable state of the synchronisation: staged pages,
+// what was last written of each record, watermarks, before-images, quarantine
+// and runs, in SQLite (one worker) or PostgreSQL (several). Positions and
+// outcomes commit together, so a restored backup is consistent with itself.
+// Activities use it; workflows never do.
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// State of a record.
+type State string
+
+const (
+	Written     State = "written"     // the target holds Payload
+	Filtered    State = "filtered"    // left out by rule
+	Deleted     State = "deleted"     // deleted in the source, and in the target
+	Parked      State = "parked"      // waits for its parent
+	Quarantined State = "quarantined" // refused; the target holds Payload, if any
+)
+
+// Outcome of one staged record. Stored as one byte each: never renumber.
+type Outcome byte
+
+const (
+	Pending     Outcome = 0
+	Created     Outcome = 'c'
+	Updated     Outcome = 'u'
+	Unchanged   Outcome = 'e'
+	FilteredOut Outcome = 'f'
+	Removed     Outcome = 'd'
+	ParkedOut   Outcome = 'p'
+	Refused     Outcome = 'q'
+)
+
+// Counts accounts for every record read.
+type Counts struct {
+	Read, Created, Updated, Unchanged, Filtered, Deleted, Parked, Quarantined int64
+}
+
+// Count adds one outcome; Pending counts as read only.
+func (c *Counts) Count(o Outcome) {
+	c.Read++
+	switch o {
+	case Created:
+		c.Created++
+	case Updated:
+		c.Updated++
+	case Unchanged:
+		c.Unchanged++
+	case FilteredOut:
+		c.Filtered++
+	case Removed:
+		c.Deleted++
+	case ParkedOut:
+		c.Parked++
+	case Refused:
+		c.Quarantined++
+	}
+}
+
+// Settled is how many records have an outcome.
+func (c Counts) Settled() int64 {
+	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined
+}
+
+// Balanced says that every record read has an outcome.
+func (c Counts) Balanced() bool { return c.Read == c.Settled() }
+
+// Entry is one staged record; Raw is the source's JSON object, nil when Deleted.
+type Entry struct {
+	Key, Version string
+	Deleted      bool
+	Raw          []byte
+}
+
+// Record is what is known of one record of a table.
+type Record struct {
+	Key, Version string // source key; source version last applied
+	TargetKey    string
+	State        State
+	Payload      []byte // mapped payload last written; nil: the target holds nothing of ours
+	Fingerprint  []byte // of Payload
+	Run          string // last run that touched it
+	CreatedRun   string // run that created it in the target; "" = adopted
+	SeenRun      string // last baseline that saw it
+}
+
+// BeforeImage is what the target held of a record before a run touched it. A
+// record the run created has none: Record.CreatedRun says it.
+type BeforeImage struct {
+	Key     string
+	Existed bool
+	Payload []byte
+}
+
+// QuarantineItem is a refused record, set aside with its reason.
+type QuarantineItem struct {
+	Flow, Table, Key, Run       string
+	Class, Code, Field, Message string
+	Payload                     []byte // the staged source object; compressed at rest
+	State                       string // open, released, discarded
+	FirstSeen, LastSeen         time.Time
+	Attempts                    int
+}
+
+// Settlement is the outcome of one staged record and all that follows from it.
+type Settlement struct {
+	Index      int // of the entry in its lane
+	Outcome    Outcome
+	Record     *Record // new state; nil = as it was
+	Seen       string  // key: with nil Record, only note that this run saw the record
+	Before     *BeforeImage
+	Quarantine *QuarantineItem
+	Resolve    bool // closes an open quarantine item of the key
+}
+
+// LaneID names one lane of a staged page.
+type LaneID struct {
+	Run  string
+	Page int
+	Lane int
+}
+
+// Lane is a lane as OpenLane hands it out.
+type Lane struct {
+	ID       LaneID
+	Table    string
+	Entries  []Entry
+	Outcomes []Outcome
+	Fence    int64 // of this opening; an older one can no longer settle
+	Done     bool
+	Counts   Counts // when Done
+}
+
+// OpenLaneRef is a lane that is not done.
+type OpenLaneRef struct {
+	LaneID
+	Size int
+}
+
+// PageInput is a page to stage.
+type PageInput struct {
+	Run, Table          string
+	Number              int
+	Phase               string
+	Lanes               [][]Entry
+	NextLink, DeltaLink string
+	ServerTime          time.Time
+}
+
+// Page is a staged page without its records.
+type Page struct {
+	Run                 string
+	Number              int
+	Phase               string
+	Read                int
+	LaneSizes           []int
+	NextLink, DeltaLink string
+}
+
+// Run is one pass over a table.
+type Run struct {
+	ID, Flow, Table, Kind, Revision string
+	State                           string // RUNNING, COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
+	Error, Workflow                 string
+	Started, Ended                  time.Time
+	ServerStart                     time.Time // the source's clock when it began
+	Counts                          Counts
+	Expected                        int64
+}
+
+// RunFilter selects runs; empty fields match all.
+type RunFilter struct {
+	Flow, Table, State string
+	Limit              int
+}
+
+// ResumePoint is where a run stands.
+type ResumePoint struct {
+	LastPage   *Page // nil: nothing staged
+	Unfinished []OpenLaneRef
+}
+
+// Watermark is a position everything before which is settled.
+type Watermark struct {
+	Flow, Table, Link, Revision string
+	ObtainedAt                  time.Time
+	Run                         string
+}
+
+// EngineCalls is the number of calls of a kind in one hour.
+type EngineCalls struct {
+	Hour  time.Time
+	Kind  string
+	Calls int64
+}
+
+// QuarantineFilter selects quarantined records; empty fields match all.
+type QuarantineFilter struct {
+	Flow, Table, Run, Code, State string
+	After                         string // key to go on behind
+	Limit                         int
+}
+
+var (
+	// ErrNotFound is returned for a run, page, revision or watermark the ledger does not hold.
+	ErrNotFound = errors.New("not in the ledger")
+	// ErrFenced is returned to an attempt whose lane another attempt has opened since.
+	ErrFenced = errors.New("the lane was taken over by another attempt")
+)
+
+// UnfinishedError lists lanes that must be written before a run can end.
+type UnfinishedError struct{ Lanes []OpenLaneRef }
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("%d lanes of the run are not written yet", len(e.Lanes))
+}
