@@ -1,0 +1,149 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+// keepMark bounds the age of the saved link while nothing changes.
+const keepMark = time.Minute
+
+// fetchChanges reads the first page behind the watermark. With in.Wait it polls
+// until there is something, so that waiting for changes costs one activity, not
+// one per poll.
+func (a *Ingress) fetchChanges(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	m, err := a.mapper(ctx, in.Revision)
+	if err != nil {
+		return nil, err
+	}
+	mark, err := a.o.Ledger.Watermark(ctx, FlowIngress, in.Table)
+	if errors.Is(err, ledger.ErrNotFound) || (err == nil && mark.Link == "") {
+		return nil, blocked(apierr.ReasonLinkExpired, "there is no watermark for "+in.Table+"; a new baseline is needed")
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := waiter{Ingress: a, in: in, m: m, mark: *mark, saved: time.Now()}
+	return w.wait(ctx)
+}
+
+// waiter follows a delta link while it leads to nothing.
+type waiter struct {
+	*Ingress
+	in    FetchInput
+	m     *tableMapper
+	mark  ledger.Watermark
+	saved time.Time // when mark was last saved
+	moved bool      // mark is newer than the saved one
+}
+
+func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
+	deadline := time.Now().Add(w.in.Wait)
+	for {
+		page, err := w.o.Source.Follow(ctx, w.m.query, w.mark.Link)
+		switch {
+		case ctx.Err() != nil:
+			return w.leave(ctx)
+		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
+			// The gate is closed; look again when it opens.
+		case err != nil:
+			return nil, toTemporal(ctx, fmt.Errorf("reading changes to %s: %w", w.in.Table, err))
+		case len(page.Changes) > 0 || page.NextLink != "":
+			return w.take(ctx, page)
+		default:
+			w.advance(page)
+		}
+		if err := w.keep(ctx); err != nil {
+			return nil, err
+		}
+		if !time.Now().Add(w.in.Poll).Before(deadline) {
+			return w.leave(ctx)
+		}
+		if !w.pause(ctx) {
+			return w.leave(ctx)
+		}
+	}
+}
+
+// advance moves the mark: nothing was read, so nothing is left to write before it.
+func (w *waiter) advance(page *dataverse.Page) {
+	if page.DeltaLink != "" {
+		w.mark.Link = page.DeltaLink
+	}
+	w.mark.ObtainedAt, w.moved = time.Now().UTC(), true
+	w.metrics.watermark.Update(float64(w.mark.ObtainedAt.Unix()))
+}
+
+// take begins the run and stages its first page.
+func (w *waiter) take(ctx context.Context, page *dataverse.Page) (*FetchResult, error) {
+	_, err := w.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: w.in.Run, Flow: FlowIngress, Table: w.in.Table, Kind: string(KindDelta), Revision: w.in.Revision, State: "RUNNING",
+		Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(), ServerStart: page.ServerTime,
+	})
+	if err != nil {
+		return nil, err
+	}
+	staged, err := w.stage(ctx, w.in, page)
+	if err != nil {
+		return nil, err
+	}
+	return fetched(staged), nil
+}
+
+// keep saves a moved mark once in a while, so that a restart does not fall back far.
+func (w *waiter) keep(ctx context.Context) error {
+	if !w.moved || time.Since(w.saved) < keepMark {
+		return nil
+	}
+	if err := w.o.Ledger.SaveWatermark(ctx, w.mark); err != nil {
+		return err
+	}
+	w.moved, w.saved = false, time.Now()
+	return nil
+}
+
+// leave saves the mark and reports that nothing changed, also when the wait was
+// interrupted: the workflow looks at what interrupted it.
+func (w *waiter) leave(ctx context.Context) (*FetchResult, error) {
+	if w.moved {
+		if err := w.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), w.mark); err != nil {
+			return nil, err
+		}
+	}
+	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: w.mark.ObtainedAt}, nil
+}
+
+// pause sleeps until the next poll, heartbeating so that a cancellation arrives;
+// false when it did.
+func (w *waiter) pause(ctx context.Context) bool {
+	poll := time.NewTimer(w.in.Poll)
+	defer poll.Stop()
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for {
+		select {
+		case <-poll.C:
+			activity.RecordHeartbeat(ctx, "waiting")
+			return true
+		case <-beat.C:
+			activity.RecordHeartbeat(ctx, "waiting")
+		case <-activity.GetWorkerStopChannel(ctx):
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}

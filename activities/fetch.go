@@ -1,0 +1,187 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+// sweepPage is how many known but unseen records one sweep page checks.
+const sweepPage = 500
+
+// sweepMore is the next link of a sweep page: the sweep goes on behind the last
+// key checked. Our own position, kept where Dynamics' links are kept.
+const sweepMore = "sweep-after:"
+
+// FetchPage reads one page and stages it, so that what is written is what was
+// read, however often either activity runs. It returns counts only: records and
+// links stay in the ledger. Reading a page that is already staged returns it.
+func (a *Ingress) FetchPage(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	if in.Phase == PhaseDelta && in.Page == 1 {
+		return a.fetchChanges(ctx, in)
+	}
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	m, err := a.mapper(ctx, in.Revision)
+	if err != nil {
+		return nil, err
+	}
+	last, err := a.pageBefore(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.read(ctx, m, in, last)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Table, err))
+	}
+	if page.DeltaLink == "" && last != nil {
+		page.DeltaLink = last.DeltaLink // the last page of a run carries the baseline's link
+	}
+	staged, err := a.stage(ctx, in, page)
+	if err != nil {
+		return nil, err
+	}
+	return fetched(staged), nil
+}
+
+// pageBefore is the page this one follows; nil for the first.
+func (a *Ingress) pageBefore(ctx context.Context, in FetchInput) (*ledger.Page, error) {
+	if in.Page == 1 {
+		return nil, nil
+	}
+	last, err := a.o.Ledger.Page(ctx, in.Run, in.Page-1)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, blocked("LedgerLost", fmt.Sprintf(
+			"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start the table again: it continues from the watermark", in.Run, in.Page-1, in.Page))
+	}
+	return last, err
+}
+
+// read fetches the page in.Phase calls for.
+func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last *ledger.Page) (*dataverse.Page, error) {
+	follows := last != nil && last.Phase == string(in.Phase) && last.NextLink != ""
+	q := m.query
+	switch in.Phase {
+	case PhaseBaseline:
+		q.Track = true
+	case PhaseCatchUp:
+		run, err := a.o.Ledger.Run(ctx, in.Run)
+		if err != nil {
+			return nil, err
+		}
+		q.Filter = windowFilter(Window{Since: run.ServerStart.Add(-a.o.CatchUpSlack)})
+		q.OrderBy = "modifiedon asc," + q.KeyColumn + " asc"
+	case PhaseScan:
+		q.Filter = windowFilter(in.Window)
+		q.OrderBy = q.KeyColumn + " asc"
+	case PhaseIDs:
+		return a.o.Source.ByIDs(ctx, q, in.Window.IDs)
+	case PhaseSweep:
+		after := ""
+		if follows {
+			after = strings.TrimPrefix(last.NextLink, sweepMore)
+		}
+		return a.sweep(ctx, m, in, after)
+	case PhaseDelta:
+	default:
+		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
+	}
+	if follows {
+		return a.o.Source.Follow(ctx, q, last.NextLink)
+	}
+	return a.o.Source.Query(ctx, q)
+}
+
+// sweep looks for records the ledger knows but the baseline did not show, and
+// asks Dynamics for each whether it still exists: only a 404 makes it deleted.
+func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
+	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
+	if err != nil {
+		return nil, err
+	}
+	page := &dataverse.Page{}
+	if len(unseen) == sweepPage {
+		page.NextLink = sweepMore + unseen[len(unseen)-1]
+	}
+	if len(unseen) == 0 {
+		return page, nil
+	}
+	present, err := a.o.Source.ByIDs(ctx, m.query, unseen)
+	if err != nil {
+		return nil, err
+	}
+	page.Changes = present.Changes // they exist after all: apply them as read
+	found := make(map[string]bool, len(present.Changes))
+	for _, c := range present.Changes {
+		found[c.Key] = true
+	}
+	for _, key := range unseen {
+		if found[key] {
+			continue
+		}
+		change, err := a.o.Source.Get(ctx, m.query, key)
+		switch {
+		case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+			page.Changes = append(page.Changes, dataverse.Change{Key: key, Deleted: true})
+		case err != nil:
+			return nil, err
+		default:
+			page.Changes = append(page.Changes, *change)
+		}
+		activity.RecordHeartbeat(ctx, in.Page)
+	}
+	return page, nil
+}
+
+// stage keeps a page in lanes by hash of the record key.
+func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page) (*ledger.Page, error) {
+	lanes := make([][]ledger.Entry, in.Lanes)
+	for _, c := range page.Changes {
+		lane := laneOf(c.Key, in.Lanes)
+		lanes[lane] = append(lanes[lane], ledger.Entry{Key: c.Key, Version: c.Version, Deleted: c.Deleted, Raw: c.Raw})
+	}
+	staged, err := a.o.Ledger.StagePage(ctx, ledger.PageInput{
+		Run: in.Run, Table: in.Table, Number: in.Page, Phase: string(in.Phase), Lanes: lanes,
+		NextLink: page.NextLink, DeltaLink: page.DeltaLink, ServerTime: page.ServerTime,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)
+	}
+	a.metrics.read.Inc(int64(staged.Read))
+	return staged, nil
+}
+
+// laneOf gives records of one key one lane, on every page of a run.
+func laneOf(key string, lanes int) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return int(h.Sum32() % uint32(lanes)) //nolint:gosec // lanes is 1 to 32
+}
+
+func fetched(p *ledger.Page) *FetchResult {
+	return &FetchResult{Page: p.Number, Phase: Phase(p.Phase), Read: p.Read, Lanes: p.LaneSizes, More: p.NextLink != ""}
+}
+
+// windowFilter selects by modifiedon; "" selects everything.
+func windowFilter(w Window) string {
+	var parts []string
+	if !w.Since.IsZero() {
+		parts = append(parts, "modifiedon ge "+w.Since.UTC().Format(time.RFC3339))
+	}
+	if !w.Until.IsZero() {
+		parts = append(parts, "modifiedon lt "+w.Until.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(parts, " and ")
+}

@@ -1,0 +1,128 @@
+// Package activities does the work that workflows order: it reads pages from
+// Dynamics into the ledger, writes them to Campaign, and keeps the books.
+// Rules of the sync are in mapping; order and waiting are in workflows.
+package activities
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/uber-go/tally/v4"
+	"golang.org/x/sync/semaphore"
+
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// FlowIngress is the flow's name in the ledger.
+const FlowIngress = "ingress"
+
+// source is what ingress needs of Dynamics.
+type source interface {
+	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
+	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
+	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
+	Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error)
+	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
+	Get(ctx context.Context, q dataverse.Query, id string) (*dataverse.Change, error)
+	TotalRecordCount(ctx context.Context, logicalName string) (int64, error)
+	Count(ctx context.Context, entitySet, filter string) (int64, error)
+}
+
+// target is what ingress needs of Campaign.
+type target interface {
+	Metadata(ctx context.Context, r campaign.Resource) (*campaign.Metadata, error)
+	Get(ctx context.Context, r campaign.Resource, key string) (*campaign.Stored, error)
+	Create(ctx context.Context, r campaign.Resource, body []byte) error
+	Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error
+	Delete(ctx context.Context, r campaign.Resource, key string) error
+}
+
+// gate says when a throttled service may be called again.
+type gate interface {
+	Wait(ctx context.Context) error
+	Until() time.Time
+}
+
+// maxUnsettled bounds, over the whole process, the writes that reached Campaign
+// but are not yet in the ledger: that many may be repeated after a kill.
+const maxUnsettled = 100
+
+// Options of the ingress activities.
+type Options struct {
+	Instance     string // work of other instances is refused
+	Source       source
+	Target       target
+	TargetGate   gate
+	Ledger       *ledger.Ledger
+	CatchUpSlack time.Duration // how far the catch-up query reaches back; default 5 min
+	Concurrency  int           // requests in flight to Campaign, for the width of a lane
+	Lanes        int
+	Metrics      tally.Scope
+	Logger       *slog.Logger
+}
+
+// Ingress holds the activities of the flow Dynamics → Campaign.
+type Ingress struct {
+	o         Options
+	unsettled *semaphore.Weighted
+	metrics   ingressMetrics
+
+	mu      sync.Mutex
+	mappers map[string]*tableMapper // by revision; revisions never change
+}
+
+// NewIngress makes the activities of one worker.
+func NewIngress(o Options) *Ingress {
+	if o.CatchUpSlack == 0 {
+		o.CatchUpSlack = 5 * time.Minute
+	}
+	if o.Lanes == 0 {
+		o.Lanes = 8
+	}
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Ingress{
+		o: o, unsettled: semaphore.NewWeighted(maxUnsettled),
+		metrics: newIngressMetrics(o.Metrics), mappers: map[string]*tableMapper{},
+	}
+}
+
+// tableMapper is a mapping revision ready for use.
+type tableMapper struct {
+	plan     *mapping.Plan
+	mapper   *mapping.Mapper
+	query    dataverse.Query
+	resource campaign.Resource
+}
+
+// mapper loads a revision from the ledger, once per process.
+func (a *Ingress) mapper(ctx context.Context, revision string) (*tableMapper, error) {
+	a.mu.Lock()
+	m, ok := a.mappers[revision]
+	a.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	doc, err := a.o.Ledger.Revision(ctx, revision)
+	if err != nil {
+		return nil, fmt.Errorf("loading mapping revision %s: %w", revision, err)
+	}
+	m, err = newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("mapping revision %s: %w", revision, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mappers[revision] = m
+	return m, nil
+}

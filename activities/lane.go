@@ -1,0 +1,378 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+)
+
+const (
+	beatEvery  = 2 * time.Second // heartbeat of a lane, with its counts
+	maxRounds  = 4               // tries of a record within one attempt of the activity
+	maxGateTry = 2 * time.Minute // a longer closing of the gate is waited for by Temporal
+	roundPause = 500 * time.Millisecond
+)
+
+// WriteLane writes one lane of a staged page to Campaign. Records that an
+// earlier attempt settled are skipped; one record's transient failure does not
+// keep the others from being written, it only makes this attempt fail at the end.
+func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, error) {
+	m, err := a.mapper(ctx, in.Revision)
+	if err != nil {
+		return nil, err
+	}
+	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
+	lane, err := a.o.Ledger.OpenLane(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("opening lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
+	}
+	if lane.Done {
+		return &LaneResult{Counts: fromLedger(lane.Counts)}, nil
+	}
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.known(ctx, in.Table, lane)
+	if err != nil {
+		return nil, err
+	}
+	w := &laneWriter{
+		Ingress: a, m: m, in: in, lane: lane,
+		record: &recordWriter{
+			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
+			runStarted: run.Started, retried: lane.Fence > 1,
+			baseline: in.Kind == KindInitial,
+		},
+	}
+	if err := w.write(ctx, w.units(known)); err != nil {
+		return nil, err
+	}
+	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Fence)
+	if err != nil {
+		return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
+	}
+	return &LaneResult{Counts: fromLedger(counts)}, nil
+}
+
+// known loads what the ledger holds of the lane's records that are still open.
+func (a *Ingress) known(ctx context.Context, table string, lane *ledger.Lane) (map[string]*ledger.Record, error) {
+	keys := make([]string, 0, len(lane.Entries))
+	for i, e := range lane.Entries {
+		if lane.Outcomes[i] == ledger.Pending {
+			keys = append(keys, e.Key)
+		}
+	}
+	known, err := a.o.Ledger.Records(ctx, table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("looking up %d records of %s: %w", len(keys), table, err)
+	}
+	return known, nil
+}
+
+// laneWriter is one attempt at a lane.
+type laneWriter struct {
+	*Ingress
+	m      *tableMapper
+	in     LaneInput
+	lane   *ledger.Lane
+	record *recordWriter
+
+	stopping <-chan struct{} // closed when the worker drains for a deployment
+
+	mu      sync.Mutex
+	failed  []*unit // to be tried again
+	lastErr error   // of a failed unit
+	fatal   error   // ends the attempt: Blocked, schema, storage, cancellation
+	streak  int     // transient failures in a row, over all workers
+}
+
+// unit is every open entry of one key, in source order, and what is known of it.
+type unit struct {
+	indices   []int
+	known     *ledger.Record
+	ambiguous bool // an earlier try may have reached Campaign
+}
+
+func (w *laneWriter) units(known map[string]*ledger.Record) []*unit {
+	byKey := make(map[string]*unit, len(w.lane.Entries))
+	units := make([]*unit, 0, len(w.lane.Entries))
+	for i := range w.lane.Entries {
+		if w.lane.Outcomes[i] != ledger.Pending {
+			continue
+		}
+		key := w.lane.Entries[i].Key
+		u, ok := byKey[key]
+		if !ok {
+			u = &unit{known: known[key]}
+			byKey[key] = u
+			units = append(units, u)
+		}
+		u.indices = append(u.indices, i)
+	}
+	return units
+}
+
+// write settles units with bounded concurrency; what failed for a passing
+// reason gets a few more rounds before Temporal's slower retry takes over.
+func (w *laneWriter) write(ctx context.Context, units []*unit) error {
+	w.stopping = activity.GetWorkerStopChannel(ctx)
+	settled := newSettler(ctx, w)
+	for round := 1; len(units) > 0; round++ {
+		w.failed, w.streak = nil, 0
+		w.round(settled.ctx, units, settled)
+		if w.fatal != nil || settled.ctx.Err() != nil {
+			break
+		}
+		units = w.failed
+		if len(units) == 0 || round == maxRounds || !rest(settled.ctx, time.Duration(round)*roundPause) {
+			break
+		}
+	}
+	if err := settled.close(); err != nil {
+		return err // the ledger comes first: what it refused did not happen
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case w.fatal != nil:
+		return toTemporal(ctx, w.fatal)
+	case len(w.failed) > 0:
+		if w.lastErr == nil {
+			w.lastErr = errors.New("the worker is shutting down")
+		}
+		return toTemporal(ctx, fmt.Errorf("%d of %d records of the lane are still to be written: %w", len(w.failed), len(w.lane.Entries), w.lastErr))
+	}
+	return nil
+}
+
+func (w *laneWriter) round(ctx context.Context, units []*unit, settled *settler) {
+	width := min(w.width(), len(units))
+	next := make(chan *unit)
+	var workers sync.WaitGroup
+	for range width {
+		workers.Go(func() {
+			for u := range next {
+				w.settle(ctx, u, settled)
+			}
+		})
+	}
+	for i, u := range units {
+		if !w.goOn(ctx, width) {
+			w.mu.Lock()
+			w.failed = append(w.failed, units[i:]...)
+			w.mu.Unlock()
+			break
+		}
+		next <- u
+	}
+	close(next)
+	workers.Wait()
+}
+
+// width is twice the lane's share of the requests in flight: while one lane is
+// between two activities, the others use its share.
+func (w *laneWriter) width() int {
+	return max(2, 2*w.o.Concurrency/w.o.Lanes)
+}
+
+// goOn is false when starting more records would be in vain.
+func (w *laneWriter) goOn(ctx context.Context, width int) bool {
+	select {
+	case <-w.stopping:
+		return false
+	case <-ctx.Done():
+		return false
+	default:
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fatal == nil && w.streak < 2*width
+}
+
+// settle brings the entries of one key to an outcome each, in order.
+func (w *laneWriter) settle(ctx context.Context, u *unit, settled *settler) {
+	for len(u.indices) > 0 {
+		i := u.indices[0]
+		s, err := w.apply(ctx, u, &w.lane.Entries[i], settled)
+		if err != nil {
+			w.note(ctx, u, err)
+			return
+		}
+		s.Index = i
+		if s.Record != nil {
+			u.known, u.ambiguous = s.Record, false
+		}
+		u.indices = u.indices[1:]
+		settled.add(s)
+	}
+	w.mu.Lock()
+	w.streak = 0
+	w.mu.Unlock()
+}
+
+// apply decides and carries out what one entry calls for. A closed gate is
+// waited for here, so that nothing is sent and no attempt is wasted.
+func (w *laneWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, settled *settler) (settlement, error) {
+	for {
+		s, err := w.record.apply(ctx, u, e, settled)
+		if apierr.ClassOf(err) != apierr.Throttled || ctx.Err() != nil || w.o.TargetGate == nil {
+			return s, err
+		}
+		if time.Until(w.o.TargetGate.Until()) > maxGateTry {
+			return s, err
+		}
+		w.metrics.throttled.Inc(1)
+		if err := w.o.TargetGate.Wait(ctx); err != nil {
+			return s, err
+		}
+	}
+}
+
+// note files a failure: for another round, or as the end of this attempt.
+func (w *laneWriter) note(ctx context.Context, u *unit, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = append(w.failed, u)
+	if ctx.Err() != nil {
+		return
+	}
+	fail, ok := errors.AsType[*apierr.Error](err)
+	if ok && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled) {
+		u.ambiguous = u.ambiguous || fail.Ambiguous
+		w.lastErr = err
+		w.streak++
+		w.metrics.transient.Inc(1)
+		return
+	}
+	if w.fatal == nil {
+		w.fatal = err
+	}
+}
+
+// rest sleeps unless ctx ends first.
+func rest(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settlement is a ledger settlement that may hold a permit of maxUnsettled.
+type settlement struct {
+	ledger.Settlement
+	permit bool
+}
+
+// settler commits outcomes as they come: while one commit is under way the next
+// group gathers, so groups grow with the speed of the writes.
+type settler struct {
+	w      *laneWriter
+	ctx    context.Context // ends when a commit fails or the activity is cancelled
+	cancel context.CancelCauseFunc
+	in     chan settlement
+	done   chan error
+}
+
+const groupMax = 100
+
+func newSettler(ctx context.Context, w *laneWriter) *settler {
+	s := &settler{w: w, in: make(chan settlement, groupMax), done: make(chan error, 1)}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	go s.loop(context.WithoutCancel(ctx))
+	return s
+}
+
+// acquire takes a permit for a write about to reach Campaign.
+func (s *settler) acquire(ctx context.Context) error { return s.w.unsettled.Acquire(ctx, 1) }
+
+// release gives back the permit of a write that did not happen.
+func (s *settler) release() { s.w.unsettled.Release(1) }
+
+func (s *settler) add(x settlement) { s.in <- x }
+
+// close commits what is left and returns the first failure to commit.
+func (s *settler) close() error {
+	close(s.in)
+	err := <-s.done
+	s.cancel(nil)
+	return err
+}
+
+// loop commits groups until in is closed; commits are not cancelled with the
+// activity, because their writes have happened.
+func (s *settler) loop(commit context.Context) {
+	beat := time.NewTicker(beatEvery)
+	defer beat.Stop()
+	var failed error
+	var counts ledger.Counts
+	group := make([]ledger.Settlement, 0, groupMax)
+	permits := int64(0)
+	for {
+		group, permits = group[:0], 0
+		select {
+		case x, ok := <-s.in:
+			if !ok {
+				s.done <- failed
+				return
+			}
+			group, permits = take(group, permits, x)
+		case <-beat.C:
+			activity.RecordHeartbeat(s.ctx, fromLedger(counts))
+			continue
+		}
+	gather:
+		for len(group) < groupMax {
+			select {
+			case x, ok := <-s.in:
+				if !ok {
+					break gather
+				}
+				group, permits = take(group, permits, x)
+			default:
+				break gather
+			}
+		}
+		if failed == nil {
+			if err := s.w.o.Ledger.Settle(commit, s.w.lane.ID, s.w.lane.Fence, group); err != nil {
+				failed = s.failure(err)
+				s.cancel(failed)
+			} else {
+				for i := range group {
+					counts.Count(group[i].Outcome)
+					s.w.metrics.outcome(group[i].Outcome)
+				}
+			}
+		}
+		if permits > 0 {
+			s.w.unsettled.Release(permits)
+		}
+	}
+}
+
+func take(group []ledger.Settlement, permits int64, x settlement) ([]ledger.Settlement, int64) {
+	if x.permit {
+		permits++
+	}
+	return append(group, x.Settlement), permits
+}
+
+// failure says what a refused commit means for this attempt.
+func (s *settler) failure(err error) error {
+	if errors.Is(err, ledger.ErrFenced) {
+		// Another attempt has taken the lane; this one must not go on.
+		return temporal.NewApplicationErrorWithOptions("another attempt has taken over this lane", "Fenced",
+			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
+	}
+	return fmt.Errorf("committing outcomes of lane %d of page %d of %s: %w", s.w.in.Lane, s.w.in.Page, s.w.in.Run, err)
+}

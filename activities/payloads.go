@@ -1,0 +1,206 @@
+package activities
+
+import (
+	"time"
+
+	"causeway.dev/internal/mapping"
+)
+
+// Table is a table mapping as an operator wrote it; it enters a flow with Start
+// and is kept by the flow until the next Start (R8.14).
+type Table = mapping.Table
+
+// Counts accounts for every record a run read:
+// read = created + updated + unchanged + filtered + deleted + parked + quarantined.
+type Counts struct {
+	Read        int64 `json:"read"`
+	Created     int64 `json:"created"`
+	Updated     int64 `json:"updated"`
+	Unchanged   int64 `json:"unchanged"`
+	Filtered    int64 `json:"filtered"`
+	Deleted     int64 `json:"deleted"`
+	Parked      int64 `json:"parked"`
+	Quarantined int64 `json:"quarantined"`
+}
+
+// Add sums two accounts.
+func (c *Counts) Add(o Counts) {
+	c.Read += o.Read
+	c.Created += o.Created
+	c.Updated += o.Updated
+	c.Unchanged += o.Unchanged
+	c.Filtered += o.Filtered
+	c.Deleted += o.Deleted
+	c.Parked += o.Parked
+	c.Quarantined += o.Quarantined
+}
+
+// Settled is how many of the records read have an outcome.
+func (c Counts) Settled() int64 {
+	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined
+}
+
+// Written is how many records changed the target.
+func (c Counts) Written() int64 { return c.Created + c.Updated + c.Deleted }
+
+// Kind says what a run is for.
+type Kind string
+
+const (
+	KindInitial  Kind = "initial"  // tracked baseline: first load, or a new one after an expired link
+	KindBackfill Kind = "backfill" // replay of a table, a window or named records
+	KindDelta    Kind = "delta"    // changes since the watermark
+)
+
+// Phase is where the pages of a run come from; a run goes through its phases in order.
+type Phase string
+
+const (
+	PhaseBaseline Phase = "baseline" // all records, with change tracking
+	PhaseCatchUp  Phase = "catch-up" // modified since the baseline began (dynamics.md §4.2)
+	PhaseSweep    Phase = "sweep"    // known records the baseline did not show: deleted if Dynamics says 404
+	PhaseScan     Phase = "scan"     // all records, or a window of modifiedon, without tracking
+	PhaseIDs      Phase = "ids"      // named records
+	PhaseDelta    Phase = "delta"    // changes behind the watermark's delta link
+)
+
+// Window narrows a backfill. Zero times and no ids mean the whole table.
+type Window struct {
+	Since time.Time `json:"since,omitzero"` // modifiedon ≥ Since
+	Until time.Time `json:"until,omitzero"` // modifiedon < Until
+	IDs   []string  `json:"ids,omitempty"`  // record ids, at most 1,000
+}
+
+// RunRef names a run and the revision of the mapping it applies.
+type RunRef struct {
+	Run      string `json:"run"`
+	Table    string `json:"table"`
+	Revision string `json:"revision"`
+	Kind     Kind   `json:"kind"`
+}
+
+// PreflightInput asks whether a mapping fits both systems.
+type PreflightInput struct {
+	Table Table `json:"table"`
+}
+
+// PreflightResult says what a start will do.
+type PreflightResult struct {
+	Revision      string    `json:"revision"`
+	NeedsBaseline bool      `json:"needs_baseline"` // no watermark, or one obtained for other columns
+	Watermark     time.Time `json:"watermark,omitzero"`
+	Quarantined   int64     `json:"quarantined"`
+	UnfinishedRun string    `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
+}
+
+// OpenRunInput begins a run, or finds where an earlier attempt left it.
+type OpenRunInput struct {
+	RunRef
+	Window   Window `json:"window,omitzero"`
+	Workflow string `json:"workflow"`
+}
+
+// LaneRef is one lane of a staged page.
+type LaneRef struct {
+	Page int `json:"page"`
+	Lane int `json:"lane"`
+	Size int `json:"size"`
+}
+
+// OpenRunResult is the position of a run according to the ledger.
+type OpenRunResult struct {
+	LastPage   int       `json:"last_page"`            // 0: nothing staged yet
+	LastPhase  Phase     `json:"last_phase,omitempty"` // phase of LastPage
+	More       bool      `json:"more"`                 // LastPage has a next link
+	Unfinished []LaneRef `json:"unfinished,omitempty"` // staged, not yet written, in page order
+	Known      int64     `json:"known"`                // records of the table the ledger knew when the run began
+	Expected   int64     `json:"expected"`             // estimate of records to read; 0 when unknown
+	Started    time.Time `json:"started"`
+	Counts     Counts    `json:"counts"`          // of lanes already finished
+	Ended      string    `json:"ended,omitempty"` // final state when the run is already over
+}
+
+// FetchInput asks for one page. The link it follows is in the ledger, with the
+// page before it or with the watermark, so that histories stay small.
+type FetchInput struct {
+	RunRef
+	Page   int           `json:"page"` // number of the page to stage, from 1
+	Phase  Phase         `json:"phase"`
+	Lanes  int           `json:"lanes"` // 1 to 32, the same for all pages of a run
+	Window Window        `json:"window,omitzero"`
+	Wait   time.Duration `json:"wait,omitempty"` // delta only: keep polling this long while nothing changed
+	Poll   time.Duration `json:"poll,omitempty"` // pause between polls
+}
+
+// FetchResult describes a staged page.
+type FetchResult struct {
+	Page      int       `json:"page"`
+	Phase     Phase     `json:"phase"`
+	Read      int       `json:"read"`
+	Lanes     []int     `json:"lanes,omitempty"`   // records per lane
+	More      bool      `json:"more"`              // another page of this phase follows
+	Nothing   bool      `json:"nothing,omitempty"` // delta: nothing changed; no page was staged
+	Watermark time.Time `json:"watermark,omitzero"`
+}
+
+// LaneInput asks for one lane of a staged page to be written.
+type LaneInput struct {
+	RunRef
+	Page int `json:"page"`
+	Lane int `json:"lane"`
+}
+
+// LaneResult accounts for the records of one lane.
+type LaneResult struct {
+	Counts Counts `json:"counts"`
+}
+
+// SaveWatermarkInput finishes a run.
+type SaveWatermarkInput struct {
+	RunRef
+}
+
+// SaveWatermarkResult is how a run ended.
+type SaveWatermarkResult struct {
+	State       string    `json:"state"` // COMPLETED or INCOMPLETE
+	Counts      Counts    `json:"counts"`
+	Watermark   time.Time `json:"watermark,omitzero"`
+	Quarantined int64     `json:"quarantined"`          // open items of the table
+	Unfinished  []LaneRef `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
+}
+
+// EndRunInput ends a run that did not finish.
+type EndRunInput struct {
+	RunRef
+	State  string `json:"state"` // STOPPED, FAILED or CANCELLED
+	Reason string `json:"reason,omitempty"`
+	Drop   bool   `json:"drop,omitempty"` // the staged pages will not be needed again
+}
+
+// QuarantineListInput selects quarantined records.
+type QuarantineListInput struct {
+	Table string `json:"table,omitempty"`
+	Run   string `json:"run,omitempty"`
+	Code  string `json:"code,omitempty"`
+	Limit int    `json:"limit,omitempty"` // 1 to 1,000; default 100
+}
+
+// QuarantinedRecord is one refused record: ids and reasons, no values.
+type QuarantinedRecord struct {
+	Table     string    `json:"table"`
+	ID        string    `json:"id"` // Dynamics record id
+	Run       string    `json:"run"`
+	Class     string    `json:"class"`
+	Code      string    `json:"code"`
+	Field     string    `json:"field,omitempty"`
+	Message   string    `json:"message"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+	Attempts  int       `json:"attempts"`
+}
+
+// QuarantineListResult is a page of quarantined records and how many there are.
+type QuarantineListResult struct {
+	Total   int64               `json:"total"`
+	Records []QuarantinedRecord `json:"records"`
+}

@@ -1,0 +1,164 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// Preflight checks a mapping against both systems before anything is written
+// and keeps what it resolved to under the mapping's revision. A mapping that
+// does not fit fails with every problem at once (R11.14).
+func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightResult, error) {
+	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+		return nil, err
+	}
+	entity, err := a.o.Source.Entity(ctx, in.Table.Dynamics.Table)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", in.Table.Dynamics.Table, err))
+	}
+	resource := campaign.Resource{API: in.Table.Campaign.API, Name: in.Table.Campaign.Resource}
+	if resource.API == "" {
+		resource.API = mapping.DefaultAPI
+	}
+	metadata, err := a.o.Target.Metadata(ctx, resource)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
+	}
+	plan, err := mapping.Resolve(in.Table, sourceSchema(entity), targetSchema(resource, metadata))
+	if err != nil {
+		return nil, blocked("Mapping", "the mapping does not fit: "+err.Error())
+	}
+	doc, err := json.Marshal(plan)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+	}
+	out := &PreflightResult{Revision: in.Table.Revision()}
+	if err := a.o.Ledger.SaveRevision(ctx, out.Revision, doc); err != nil {
+		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+	}
+	a.mu.Lock()
+	a.mappers[out.Revision] = m // the same mapping may resolve differently today
+	a.mu.Unlock()
+	return out, a.position(ctx, in.Table.Name, m, out)
+}
+
+// position says where the flow goes on: a delta link of the same columns, a
+// stopped load of the same revision, or a new baseline.
+func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, out *PreflightResult) error {
+	var err error
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, table); err != nil {
+		return err
+	}
+	mark, err := a.o.Ledger.Watermark(ctx, FlowIngress, table)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		out.NeedsBaseline = true
+	case err != nil:
+		return err
+	default:
+		out.Watermark = mark.ObtainedAt
+		out.NeedsBaseline = mark.Link == "" || !a.sameColumns(ctx, mark.Revision, m)
+	}
+	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, State: "STOPPED", Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, run := range stopped {
+		if run.Kind != string(KindInitial) {
+			continue
+		}
+		if out.NeedsBaseline && out.UnfinishedRun == "" && run.Revision == out.Revision {
+			out.UnfinishedRun = run.ID
+			continue
+		}
+		if err := a.abandon(ctx, run.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameColumns says whether a delta link obtained for another revision shows the
+// columns this one needs.
+func (a *Ingress) sameColumns(ctx context.Context, revision string, m *tableMapper) bool {
+	before, err := a.mapper(ctx, revision)
+	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select)
+}
+
+func (a *Ingress) abandon(ctx context.Context, run string) error {
+	if err := a.o.Ledger.SetRunState(ctx, run, "CANCELLED", "given up for a newer run"); err != nil {
+		return err
+	}
+	return a.o.Ledger.DropPages(ctx, run)
+}
+
+func newTableMapper(doc []byte) (*tableMapper, error) {
+	var plan mapping.Plan
+	if err := json.Unmarshal(doc, &plan); err != nil {
+		return nil, fmt.Errorf("reading the stored mapping: %w", err)
+	}
+	mapper, err := plan.Mapper()
+	if err != nil {
+		return nil, err
+	}
+	return &tableMapper{
+		plan: &plan, mapper: mapper,
+		query:    dataverse.Query{EntitySet: plan.EntitySet, KeyColumn: plan.Key, Select: mapper.Select()},
+		resource: campaign.Resource{API: plan.Table.Campaign.API, Name: plan.Table.Campaign.Resource},
+	}, nil
+}
+
+func sourceSchema(e *dataverse.Entity) mapping.SourceSchema {
+	s := mapping.SourceSchema{
+		Table: e.LogicalName, EntitySet: e.EntitySetName, Key: e.PrimaryIdAttribute, Tracked: e.ChangeTrackingEnabled,
+		Columns: make(map[string]mapping.Column, len(e.Attributes)),
+	}
+	for name, a := range e.Attributes {
+		s.Columns[name] = mapping.Column{
+			Type: a.Type, MaxLength: a.MaxLength, DateTimeBehavior: a.DateTimeBehavior,
+			Options: a.Options, TrueLabel: a.TrueLabel, FalseLabel: a.FalseLabel,
+		}
+	}
+	return s
+}
+
+func targetSchema(r campaign.Resource, m *campaign.Metadata) mapping.TargetSchema {
+	s := mapping.TargetSchema{API: r.API, Resource: r.Name, Fields: make(map[string]mapping.TargetField, len(m.Fields))}
+	for name, f := range m.Fields {
+		field := mapping.TargetField{
+			Type: f.Type, ResType: f.ResType, Length: f.Length, ReadOnly: f.ReadOnly, Mandatory: f.Mandatory, DataPolicy: f.DataPolicy,
+		}
+		if len(f.Values) > 0 {
+			field.Values = make(map[string]mapping.EnumValue, len(f.Values))
+			for v, e := range f.Values {
+				field.Values[v] = mapping.EnumValue{Label: e.Label, Value: e.Value}
+			}
+		}
+		s.Fields[name] = field
+	}
+	return s
+}
+
+// accept refuses work of another instance: its records would be mixed with ours.
+func (a *Ingress) accept(workflowID string) error {
+	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
+		return nil
+	}
+	return blocked(apierr.ReasonConfig, fmt.Sprintf(
+		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
+}

@@ -1,0 +1,238 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// recordWriter brings one record of the target to what the source says, with as
+// few calls as the ledger allows: none when nothing changed, one otherwise.
+type recordWriter struct {
+	target     target
+	ledger     *ledger.Ledger
+	m          *tableMapper
+	run, table string
+	runStarted time.Time
+	retried    bool // an earlier attempt of this lane may have written without telling
+	baseline   bool // mark what was seen, for the sweep
+}
+
+// permits is where a write to the target asks before it is sent.
+type permits interface {
+	acquire(ctx context.Context) error
+	release()
+}
+
+// clockSkew is how far the target's clock may be behind ours when its creation
+// stamps are compared with the start of a run.
+const clockSkew = 2 * time.Minute
+
+// apply returns the outcome of one entry, or an error that leaves it open.
+func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+	if e.Deleted {
+		return r.applyDelete(ctx, u.known, e, p)
+	}
+	payload, err := r.m.mapper.Map(e.Raw)
+	if err != nil {
+		if bad, ok := errors.AsType[*mapping.FieldError](err); ok {
+			return r.refuse(u.known, e, string(apierr.Rejected), bad.Reason, bad.Error(), bad.To), nil
+		}
+		return settlement{}, fmt.Errorf("mapping record %s of %s: %w", e.Key, r.table, err)
+	}
+	if u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, payload.Fingerprint()) {
+		return r.unchanged(u.known, e), nil
+	}
+	if err := p.acquire(ctx); err != nil {
+		return settlement{}, err
+	}
+	s, err := r.write(ctx, u, e, payload)
+	if err == nil {
+		s.permit = true
+		return s, nil
+	}
+	p.release()
+	if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
+		if fail.Reason == apierr.ReasonSchema {
+			return settlement{}, r.drifted(fail)
+		}
+		return r.refuse(u.known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field), nil
+	}
+	return settlement{}, err
+}
+
+// unchanged costs no call; the ledger is told only what it does not know yet.
+func (r *recordWriter) unchanged(known *ledger.Record, e *ledger.Entry) settlement {
+	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
+	if known.State != ledger.Written {
+		s.Record, s.Resolve = r.written(known, e, known.Payload, known.Fingerprint, known.CreatedRun), true
+		return s
+	}
+	if r.baseline && known.SeenRun != r.run {
+		s.Seen = e.Key
+	}
+	return s
+}
+
+func (r *recordWriter) write(ctx context.Context, u *unit, e *ledger.Entry, payload *mapping.Payload) (settlement, error) {
+	if u.known != nil && u.known.Payload != nil {
+		s, err := r.update(ctx, u.known, e, payload)
+		if apierr.ReasonOf(err) != apierr.ReasonNotFound {
+			return s, err
+		}
+		// Somebody deleted it in Campaign; Dynamics is the source of truth (R2.1).
+	}
+	if u.ambiguous {
+		s, err := r.adopt(ctx, u, e, payload)
+		if apierr.ReasonOf(err) != apierr.ReasonNotFound {
+			return s, err
+		}
+	}
+	err := r.target.Create(ctx, r.m.resource, payload.Body())
+	if apierr.ReasonOf(err) == apierr.ReasonExists {
+		s, err := r.adopt(ctx, u, e, payload)
+		if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+			return settlement{}, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonConflict, Service: "campaign", Op: "create " + r.m.resource.Name,
+				Message: "the key is taken, yet the record cannot be read; in Campaign it may wait for a parent that does not exist"}
+		}
+		return s, err
+	}
+	if err != nil {
+		return settlement{}, err
+	}
+	return r.done(ledger.Created, u.known, e, payload, r.run), nil
+}
+
+// update sends only the fields that differ from what was last written.
+func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload) (settlement, error) {
+	last, err := mapping.ParsePayload(known.Payload)
+	if err != nil {
+		return settlement{}, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+	}
+	body, changed := payload.Diff(last)
+	if len(changed) == 0 {
+		return r.done(ledger.Unchanged, known, e, payload, known.CreatedRun), nil
+	}
+	if err := r.target.Patch(ctx, r.m.resource, r.m.mapper.MapKey(e.Key), body); err != nil {
+		return settlement{}, err
+	}
+	s := r.done(ledger.Updated, known, e, payload, known.CreatedRun)
+	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	return s, nil
+}
+
+// adopt takes over a record that is in Campaign already: its own earlier write,
+// or one with a matching key from before the integration (R2.6, R2.7).
+func (r *recordWriter) adopt(ctx context.Context, u *unit, e *ledger.Entry, payload *mapping.Payload) (settlement, error) {
+	key := r.m.mapper.MapKey(e.Key)
+	stored, err := r.target.Get(ctx, r.m.resource, key)
+	if err != nil {
+		return settlement{}, err
+	}
+	held, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return settlement{}, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+	}
+	body, changed := payload.Diff(held)
+	if len(changed) == 0 {
+		if (u.ambiguous || r.retried) && r.createdByThisRun(stored.Created) {
+			return r.done(ledger.Created, u.known, e, payload, r.run), nil
+		}
+		return r.done(ledger.Unchanged, u.known, e, payload, createdRun(u.known)), nil
+	}
+	// What it held must be safe before it is gone.
+	image := ledger.BeforeImage{Key: e.Key, Existed: true, Payload: held.Canonical()}
+	if err := r.ledger.SaveBefore(ctx, r.run, r.table, image); err != nil {
+		return settlement{}, fmt.Errorf("keeping what record %s of %s held: %w", e.Key, r.table, err)
+	}
+	if err := r.target.Patch(ctx, r.m.resource, key, body); err != nil {
+		return settlement{}, err
+	}
+	return r.done(ledger.Updated, u.known, e, payload, createdRun(u.known)), nil
+}
+
+// createdByThisRun reads Campaign's creation stamp ("2019-09-25 23:20:35.000Z").
+func (r *recordWriter) createdByThisRun(stamp string) bool {
+	created, err := time.Parse("2006-01-02 15:04:05.999Z07:00", stamp)
+	return err == nil && created.After(r.runStarted.Add(-clockSkew))
+}
+
+func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits) (settlement, error) {
+	switch {
+	case !r.m.plan.Table.ApplyDeletes:
+		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2
+	case known == nil || known.Payload == nil:
+		// Created and deleted before anybody looked: Campaign never had it.
+		s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
+		if known != nil && known.State != ledger.Deleted {
+			s.Record, s.Resolve = r.deleted(known, e), true
+		}
+		return s, nil
+	}
+	if err := p.acquire(ctx); err != nil {
+		return settlement{}, err
+	}
+	err := r.target.Delete(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
+	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound { // R14.5
+		p.release()
+		if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
+			return r.refuse(known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field), nil
+		}
+		return settlement{}, err
+	}
+	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: r.deleted(known, e), Resolve: true}}
+	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	return s, nil
+}
+
+func (r *recordWriter) deleted(known *ledger.Record, e *ledger.Entry) *ledger.Record {
+	return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Deleted, Run: r.run, SeenRun: known.SeenRun}
+}
+
+// refuse sets a record aside. What Campaign holds of it stays as it was.
+func (r *recordWriter) refuse(known *ledger.Record, e *ledger.Entry, class, code, message, field string) settlement {
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Quarantined, Run: r.run, SeenRun: r.run}
+	if known != nil {
+		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
+	}
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Record: rec, Quarantine: &ledger.QuarantineItem{
+		Flow: FlowIngress, Table: r.table, Key: e.Key, Run: r.run, Class: class, Code: code, Message: message, Field: field, Payload: e.Raw, State: "open",
+	}}}
+}
+
+// drifted stops the flow: a refusal for a field the target no longer has would
+// be repeated for every record (R8.18).
+func (r *recordWriter) drifted(fail *apierr.Error) error {
+	stop := *fail
+	stop.Class = apierr.Blocked
+	stop.Message = fmt.Sprintf("%s no longer fits the mapping: %s; check the field in Campaign or correct ingress.tables.%s, then start the table again",
+		r.m.resource.Name, fail.Message, r.table)
+	return &stop
+}
+
+func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload, created string) settlement {
+	return settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
+		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
+}
+
+func (r *recordWriter) written(known *ledger.Record, e *ledger.Entry, payload, fingerprint []byte, created string) *ledger.Record {
+	seen := r.run
+	if !r.baseline && known != nil {
+		seen = known.SeenRun
+	}
+	return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written,
+		Payload: payload, Fingerprint: fingerprint, Run: r.run, CreatedRun: created, SeenRun: seen}
+}
+
+func createdRun(known *ledger.Record) string {
+	if known == nil {
+		return ""
+	}
+	return known.CreatedRun
+}

@@ -1,0 +1,150 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/ledger"
+)
+
+// OpenRun begins a run in the ledger, noting the source's clock, or finds where
+// an earlier attempt left it. It may run any number of times.
+func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult, error) {
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		run, err = a.beginRun(ctx, in)
+	}
+	if err != nil {
+		return nil, toTemporal(ctx, err)
+	}
+	if run.State == "STOPPED" {
+		if err := a.o.Ledger.SetRunState(ctx, run.ID, "RUNNING", ""); err != nil {
+			return nil, err
+		}
+		run.State = "RUNNING"
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.o.Ledger.KnownCount(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	if run.Counts.Created > 0 { // what this run created was not there to be missed by its baseline
+		known -= run.Counts.Created
+	}
+	out := &OpenRunResult{Known: max(known, 0), Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, error) {
+	me, err := a.o.Source.WhoAmI(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.mapper(ctx, in.Revision)
+	if err != nil {
+		return nil, err
+	}
+	return a.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: in.Run, Flow: FlowIngress, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision, State: "RUNNING",
+		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: a.estimate(ctx, m, in),
+	})
+}
+
+// estimate is how many records the run will read, for progress; 0 when unknown.
+func (a *Ingress) estimate(ctx context.Context, m *tableMapper, in OpenRunInput) int64 {
+	switch {
+	case in.Kind == KindDelta:
+		return 0
+	case len(in.Window.IDs) > 0:
+		return int64(len(in.Window.IDs))
+	}
+	var n int64
+	var err error
+	if in.Window.Since.IsZero() && in.Window.Until.IsZero() {
+		n, err = a.o.Source.TotalRecordCount(ctx, m.plan.Table.Dynamics.Table)
+	} else {
+		n, err = a.o.Source.Count(ctx, m.query.EntitySet, windowFilter(in.Window))
+	}
+	if err != nil {
+		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)
+		return 0
+	}
+	return n
+}
+
+// SaveWatermark ends a run: when the ledger holds every lane as written, the
+// delta link becomes the watermark and the staged pages go, in one transaction.
+func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
+	if in.Kind != KindBackfill && at.LastPage != nil {
+		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, time.Now().UTC()
+	}
+	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if unfinished, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
+		out := &SaveWatermarkResult{State: "RUNNING"}
+		for _, l := range unfinished.Lanes {
+			out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: 1})
+		}
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	if run.State == "COMPLETED" {
+		out.Watermark = mark.ObtainedAt
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table); err != nil {
+		return nil, err
+	}
+	a.metrics.runEnded(in.Kind, run.State)
+	activity.GetLogger(ctx).Info("run ended", "flow", FlowIngress, "table", in.Table, "run", in.Run, "state", run.State,
+		"read", out.Counts.Read, "written", out.Counts.Written(), "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+// EndRun closes a run that did not finish.
+func (a *Ingress) EndRun(ctx context.Context, in EndRunInput) error {
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil // it never began
+	}
+	if err != nil {
+		return err
+	}
+	if run.State == "COMPLETED" || run.State == "INCOMPLETE" {
+		return nil
+	}
+	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
+		return err
+	}
+	a.metrics.runEnded(in.Kind, in.State)
+	if in.Drop {
+		return a.o.Ledger.DropPages(ctx, in.Run)
+	}
+	return nil
+}
+
+func fromLedger(c ledger.Counts) Counts {
+	return Counts{Read: c.Read, Created: c.Created, Updated: c.Updated, Unchanged: c.Unchanged,
+		Filtered: c.Filtered, Deleted: c.Deleted, Parked: c.Parked, Quarantined: c.Quarantined}
+}

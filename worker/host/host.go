@@ -1,0 +1,163 @@
+// Package host wires one worker: it builds the clients from the configuration,
+// registers workflows and activities, serves health and metrics, and drains.
+// The worker program and the devstack use it.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+	"causeway.dev/config"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/telemetry"
+	"causeway.dev/workflows"
+)
+
+// stopWithin is how long activities may take to settle what they have in flight
+// when the worker stops; they notice at once and need about one request.
+const stopWithin = 20 * time.Second
+
+// Options of a worker.
+type Options struct {
+	Config *config.Config
+	Logger *slog.Logger
+	// Temporal overrides the connection settings of the configuration and the
+	// environment; the devstack passes the address of its own server.
+	Temporal client.Options
+}
+
+// Host is one worker process.
+type Host struct {
+	o       Options
+	metrics *telemetry.Metrics
+	ledger  *ledger.Ledger
+	client  client.Client
+	workers []worker.Worker
+	health  *health
+}
+
+// New builds everything and connects to Temporal and the ledger. It fails with
+// one sentence when either cannot be reached or a setting cannot be used.
+func New(ctx context.Context, o Options) (*Host, error) {
+	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger)}
+	var err error
+	if h.ledger, err = openLedger(ctx, o.Config, o.Logger); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	options, err := temporalOptions(o)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	options.Logger = sdklog.NewStructuredLogger(o.Logger)
+	options.MetricsHandler = h.metrics.Temporal
+	if h.client, err = client.DialContext(ctx, options); err != nil {
+		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
+	}
+	services, err := newServices(o.Config, h.metrics.Scope)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	ingress := activities.NewIngress(activities.Options{
+		Instance: o.Config.Instance,
+		Source:   services.dataverse, Target: services.campaign, TargetGate: services.campaignGate,
+		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
+		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
+		Metrics: h.metrics.Scope, Logger: o.Logger,
+	})
+	h.register(ingress)
+	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
+	return h, nil
+}
+
+// register puts workflows on the main queue and the activities on all three:
+// which one runs an activity is the workflow's choice.
+func (h *Host) register(ingress *activities.Ingress) {
+	options := worker.Options{
+		WorkerStopTimeout: stopWithin,
+		// Cancellation reaches an activity with a heartbeat; at most a second late.
+		MaxHeartbeatThrottleInterval:     time.Second,
+		DefaultHeartbeatThrottleInterval: time.Second,
+		Identity:                         "causeway-" + h.o.Config.Instance,
+	}
+	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
+		w := worker.New(h.client, queue, options)
+		if queue == workflows.QueueMain {
+			w.RegisterWorkflowWithOptions(workflows.TableSync, workflow.RegisterOptions{Name: workflows.TypeTableSync})
+			w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.TypeBackfill})
+			w.RegisterWorkflowWithOptions(workflows.DeltaPass, workflow.RegisterOptions{Name: workflows.TypeDeltaPass})
+		}
+		w.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
+		h.workers = append(h.workers, w)
+	}
+}
+
+// Run works until ctx ends, then drains.
+func (h *Host) Run(ctx context.Context) error {
+	if err := h.health.start(); err != nil {
+		return errors.Join(err, h.close())
+	}
+	for i, w := range h.workers {
+		if err := w.Start(); err != nil {
+			for _, started := range h.workers[:i] {
+				started.Stop()
+			}
+			return errors.Join(fmt.Errorf("starting the worker: %w", err), h.close())
+		}
+	}
+	h.health.setStarted(true)
+	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
+	<-ctx.Done()
+	h.health.setStarted(false)
+	h.o.Logger.Info("worker draining", "within", stopWithin)
+	h.stop()
+	return h.close()
+}
+
+// stop drains all queues at once.
+func (h *Host) stop() {
+	done := make(chan struct{}, len(h.workers))
+	for _, w := range h.workers {
+		go func() {
+			w.Stop()
+			done <- struct{}{}
+		}()
+	}
+	for range h.workers {
+		<-done
+	}
+}
+
+// ready says whether the worker can do its work.
+func (h *Host) ready(ctx context.Context) error {
+	if err := h.ledger.Ping(ctx); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	if _, err := h.client.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return fmt.Errorf("temporal: %w", err)
+	}
+	return nil
+}
+
+func (h *Host) close() error {
+	var errs []error
+	if h.health != nil {
+		errs = append(errs, h.health.close())
+	}
+	if h.client != nil {
+		h.client.Close()
+	}
+	if h.ledger != nil {
+		errs = append(errs, h.ledger.Close())
+	}
+	return errors.Join(append(errs, h.metrics.Close())...)
+}

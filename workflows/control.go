@@ -1,0 +1,128 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// control follows what TableSync asks of a pass.
+type control struct {
+	paused      bool
+	wanted      Control // stop or cancel, once asked for
+	onInterrupt func()
+	signals     workflow.ReceiveChannel
+}
+
+// interrupted says that the pages in hand are to be put back.
+func (c *control) interrupted() bool { return c.paused || c.wanted != "" }
+
+// listen receives control signals for the life of the workflow.
+func listen(ctx workflow.Context, paused bool) *control {
+	c := &control{paused: paused, signals: workflow.GetSignalChannel(ctx, SignalControl)}
+	workflow.GoNamed(ctx, "control", func(ctx workflow.Context) {
+		for {
+			var asked Control
+			if more := c.signals.Receive(ctx, &asked); !more {
+				return
+			}
+			c.take(asked)
+		}
+	})
+	return c
+}
+
+func (c *control) take(asked Control) {
+	switch asked {
+	case ControlPause:
+		c.paused = true
+	case ControlResume:
+		c.paused = false
+	case ControlStop, ControlCancel:
+		c.wanted = asked
+	}
+	if c.interrupted() && c.onInterrupt != nil {
+		c.onInterrupt()
+	}
+}
+
+// drainSignals takes what arrived in the task that continues as new.
+func (c *control) drainSignals() {
+	for {
+		var asked Control
+		if !c.signals.ReceiveAsync(&asked) {
+			return
+		}
+		c.take(asked)
+	}
+}
+
+// newRun names a run by its table and start; workflow time is the same in a replay.
+func newRun(ctx workflow.Context, table string) string {
+	return fmt.Sprintf("%s-%s", table, workflow.Now(ctx).UTC().Format("20060102T150405.000Z"))
+}
+
+// reasonOf is what an operator should read of a failure: the innermost sentence.
+func reasonOf(err error) string {
+	if app := innermost(err); app != nil {
+		return app.Message()
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return "gave up after " + waitBudget.Round(time.Hour).String() + ": " + timeout.Message()
+	}
+	return err.Error()
+}
+
+// failureType is the apierr reason carried by a failure, "" without one.
+func failureType(err error) string {
+	if app := innermost(err); app != nil {
+		return app.Type()
+	}
+	return ""
+}
+
+// innermost is the failure at the root: every wrapping on the way through an
+// activity, a child and its parent adds an application error around it.
+func innermost(err error) *temporal.ApplicationError {
+	var last *temporal.ApplicationError
+	for err != nil {
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		if !ok {
+			break
+		}
+		last, err = app, app.Unwrap()
+	}
+	return last
+}
+
+// publish shows a run in the Temporal UI: search attributes and details.
+func (p *pass) publish(ctx workflow.Context) {
+	c := p.progress.Counts
+	err := workflow.UpsertTypedSearchAttributes(ctx,
+		AttrFlow.ValueSet("ingress"), AttrTable.ValueSet(p.in.Ref.Table), AttrRevision.ValueSet(p.in.Ref.Revision),
+		AttrRead.ValueSet(p.progress.Read), AttrWritten.ValueSet(c.Written()), AttrQuarantined.ValueSet(c.Quarantined))
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("search attributes", "run", p.in.Ref.Run, "error", err)
+	}
+	p.describe(ctx)
+}
+
+func (p *pass) describe(ctx workflow.Context) {
+	state := "at work"
+	if p.progress.Paused {
+		state = "paused"
+	}
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s of %s**, phase %s, %s\n\n%s\n\nPages fetched: %d, backlog: %d, expected: %d",
+		p.in.Ref.Kind, p.in.Ref.Table, p.progress.Phase, state, countsTable(p.progress.Read, p.progress.Counts),
+		p.progress.Pages, p.progress.Backlog, p.progress.Expected))
+}
+
+func countsTable(read int64, c activities.Counts) string {
+	return fmt.Sprintf("| read | created | updated | unchanged | filtered | deleted | parked | quarantined |\n|--|--|--|--|--|--|--|--|\n| %d | %d | %d | %d | %d | %d | %d | %d |",
+		read, c.Created, c.Updated, c.Unchanged, c.Filtered, c.Deleted, c.Parked, c.Quarantined)
+}

@@ -1,0 +1,221 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"causeway.dev/activities"
+)
+
+// fakeIngress stands in for the activities and the ledger behind them: it keeps
+// the position of each run, as the ledger does, so that a pass can be continued
+// as new, stopped or resumed anywhere.
+type fakeIngress struct {
+	mu        sync.Mutex
+	pages     map[activities.Phase]int // pages per phase of a baseline
+	size      int                      // records per page
+	known     int64                    // records the ledger knew before
+	lanes     int
+	runs      map[string]*fakeRun
+	changes   []int // records of the delta pages to come; one pass each
+	marked    time.Time
+	order     []string // what was done, in order
+	refuse    int64    // quarantined per lane
+	failOnce  map[string]error
+	preflight error
+	onLane    func(in activities.LaneInput)
+}
+
+type fakeRun struct {
+	last    int
+	phase   activities.Phase
+	inPhase int
+	lanes   map[activities.LaneRef]bool // written?
+	counts  activities.Counts
+	state   string
+}
+
+func newFake() *fakeIngress {
+	return &fakeIngress{
+		pages: map[activities.Phase]int{activities.PhaseBaseline: 4, activities.PhaseCatchUp: 1, activities.PhaseSweep: 1, activities.PhaseScan: 3, activities.PhaseIDs: 1},
+		size:  8, lanes: 2, runs: map[string]*fakeRun{}, failOnce: map[string]error{},
+	}
+}
+
+func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
+	for name, fn := range map[string]any{
+		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun,
+	} {
+		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
+// inTime makes waiting for changes and writing take workflow time, as they do.
+func (f *fakeIngress) inTime(env *testsuite.TestWorkflowEnvironment) {
+	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return in.Wait > 0 && len(f.changes) == 0 && f.failOnce["fetch delta"] == nil
+	})
+	env.OnActivity("FetchPage", mock.Anything, idle).Return(f.FetchPage).After(15 * time.Minute)
+	env.OnActivity("FetchPage", mock.Anything, mock.Anything).Return(f.FetchPage).After(time.Second)
+	env.OnActivity("WriteLane", mock.Anything, mock.Anything).Return(f.WriteLane).After(time.Second)
+}
+
+func (f *fakeIngress) log(format string, args ...any) {
+	f.order = append(f.order, fmt.Sprintf(format, args...))
+}
+
+func (f *fakeIngress) fail(what string) error {
+	err := f.failOnce[what]
+	delete(f.failOnce, what)
+	return err
+}
+
+func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput) (*activities.PreflightResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("preflight")
+	if f.preflight != nil {
+		return nil, f.preflight
+	}
+	out := &activities.PreflightResult{Revision: in.Table.Revision(), NeedsBaseline: f.marked.IsZero(), Watermark: f.marked}
+	for id, r := range f.runs {
+		if r.state == "STOPPED" {
+			out.UnfinishedRun = id
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeIngress) run(id string) *fakeRun {
+	r, ok := f.runs[id]
+	if !ok {
+		r = &fakeRun{lanes: map[activities.LaneRef]bool{}, state: "RUNNING"}
+		f.runs[id] = r
+	}
+	return r
+}
+
+func (f *fakeIngress) OpenRun(_ context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.run(in.Run)
+	if r.state == "STOPPED" {
+		r.state = "RUNNING"
+	}
+	f.log("open %s", in.Kind)
+	out := &activities.OpenRunResult{LastPage: r.last, LastPhase: r.phase, Known: f.known, Counts: r.counts, Ended: r.state}
+	out.More = r.last > 0 && r.inPhase < f.pages[r.phase]
+	for ref, written := range r.lanes {
+		if !written {
+			out.Unfinished = append(out.Unfinished, ref)
+		}
+	}
+	slices.SortFunc(out.Unfinished, func(a, b activities.LaneRef) int { return (a.Page-b.Page)*100 + a.Lane - b.Lane })
+	return out, nil
+}
+
+func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fail("fetch " + string(in.Phase)); err != nil {
+		return nil, err
+	}
+	size := f.size
+	if in.Phase == activities.PhaseDelta {
+		if len(f.changes) == 0 {
+			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked}, nil
+		}
+		size, f.changes = f.changes[0], f.changes[1:]
+		f.pages[activities.PhaseDelta] = 1
+	}
+	r := f.run(in.Run)
+	if r.phase != in.Phase {
+		r.phase, r.inPhase = in.Phase, 0
+	}
+	r.last, r.inPhase = in.Page, r.inPhase+1
+	out := &activities.FetchResult{Page: in.Page, Phase: in.Phase, Read: size, More: r.inPhase < f.pages[in.Phase]}
+	for lane := range in.Lanes {
+		n := size / in.Lanes
+		if lane == 0 {
+			n += size % in.Lanes
+		}
+		out.Lanes = append(out.Lanes, n)
+		if n > 0 {
+			r.lanes[activities.LaneRef{Page: in.Page, Lane: lane, Size: n}] = false
+		}
+	}
+	f.log("fetch %d %s", in.Page, in.Phase)
+	return out, nil
+}
+
+func (f *fakeIngress) WriteLane(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
+	if f.onLane != nil {
+		f.onLane(in)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fail(fmt.Sprintf("write %d/%d", in.Page, in.Lane)); err != nil {
+		return nil, err
+	}
+	r := f.run(in.Run)
+	for ref, written := range r.lanes {
+		if ref.Page != in.Page || ref.Lane != in.Lane {
+			continue
+		}
+		if written {
+			return nil, temporal.NewNonRetryableApplicationError("lane written twice", "Test", nil)
+		}
+		r.lanes[ref] = true
+		n := int64(ref.Size)
+		refused := min(f.refuse, n)
+		counts := activities.Counts{Read: n, Created: n - refused, Quarantined: refused}
+		r.counts.Add(counts)
+		f.log("write %d/%d", in.Page, in.Lane)
+		return &activities.LaneResult{Counts: counts}, nil
+	}
+	return nil, temporal.NewNonRetryableApplicationError("lane not staged", "Test", nil)
+}
+
+func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.run(in.Run)
+	for ref, written := range r.lanes {
+		if !written {
+			return &activities.SaveWatermarkResult{State: "RUNNING", Unfinished: []activities.LaneRef{ref}}, nil
+		}
+	}
+	r.state = "COMPLETED"
+	f.log("watermark %s", in.Kind)
+	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts}
+	if in.Kind != activities.KindBackfill {
+		f.marked = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		out.Watermark = f.marked
+	}
+	return out, nil
+}
+
+func (f *fakeIngress) EndRun(_ context.Context, in activities.EndRunInput) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.run(in.Run).state = in.State
+	f.log("end %s", in.State)
+	return nil
+}
+
+func (f *fakeIngress) steps() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.order)
+}

@@ -1,0 +1,227 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"causeway.dev/activities"
+)
+
+// Task queues, one per system, so that a throttled one does not starve the others.
+const (
+	QueueMain      = "causeway"           // workflows and ledger work
+	QueueDataverse = "causeway-dataverse" // calls to Dynamics
+	QueueCampaign  = "causeway-campaign"  // calls to Campaign
+)
+
+// Workflow types.
+const (
+	TypeTableSync = "TableSync"
+	TypeBackfill  = "Backfill"
+	TypeDeltaPass = "DeltaPass"
+)
+
+// TableSyncID is the id of the one workflow that owns a table mapping.
+func TableSyncID(instance, table string) string {
+	return instance + "/ingress/" + table
+}
+
+// PassID is the id of the child workflow that carries out a run.
+func PassID(instance, table string, kind activities.Kind, run string) string {
+	name := "backfill"
+	if kind == activities.KindDelta {
+		name = "delta"
+	}
+	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
+}
+
+// Updates of TableSync. Each takes the struct of the same name with "Request"
+// and answers a Status once the request is accepted and recorded.
+const (
+	UpdateStart           = "Start"
+	UpdateStop            = "Stop"
+	UpdatePause           = "Pause"
+	UpdateResume          = "Resume"
+	UpdateSyncNow         = "SyncNow"
+	UpdateRequestBackfill = "RequestBackfill"
+	UpdateCancelBackfill  = "CancelBackfill"
+	UpdateApplyConfig     = "ApplyConfig"
+)
+
+// Queries.
+const (
+	QueryStatus   = "Status"   // of TableSync: Status
+	QueryProgress = "Progress" // of Backfill and DeltaPass: Progress
+)
+
+// SignalControl steers a pass; its payload is Control. TableSync sends it.
+const SignalControl = "Control"
+
+// Control is what TableSync asks of a running pass.
+type Control string
+
+const (
+	ControlStop   Control = "stop"   // drain and return; the run goes on later
+	ControlPause  Control = "pause"  // drain and wait
+	ControlResume Control = "resume" // go on
+	ControlCancel Control = "cancel" // drain, keep what was written, give up the rest
+)
+
+// State of a flow (R8.3, and PAUSED).
+type State string
+
+const (
+	StateStopped  State = "STOPPED"
+	StateStarting State = "STARTING"
+	StateRunning  State = "RUNNING"
+	StatePaused   State = "PAUSED"
+	StateFailed   State = "FAILED"
+)
+
+// StartRequest starts a stopped or failed flow with the mapping on file.
+type StartRequest struct {
+	Table    activities.Table `json:"table"`
+	Revision string           `json:"revision"` // of Table; hashing is not a workflow's work
+	// Tuning of the flow, from the configuration file.
+	Tuning Tuning `json:"tuning,omitzero"`
+	By     string `json:"by,omitempty"`
+}
+
+// StopRequest stops a flow: work in hand is finished or put back, nothing is lost.
+type StopRequest struct {
+	By string `json:"by,omitempty"`
+}
+
+// PauseRequest holds a running flow until Resume.
+type PauseRequest struct {
+	Reason string `json:"reason"`
+	By     string `json:"by,omitempty"`
+}
+
+// ResumeRequest lets a paused flow go on.
+type ResumeRequest struct {
+	By string `json:"by,omitempty"`
+}
+
+// SyncNowRequest looks for changes at once instead of at the next poll.
+type SyncNowRequest struct {
+	By string `json:"by,omitempty"`
+}
+
+// BackfillRequest reads records again: the whole table, a window, or named ids.
+type BackfillRequest struct {
+	Window activities.Window `json:"window,omitzero"`
+	By     string            `json:"by,omitempty"`
+}
+
+// BackfillAnswer names the run a backfill request became.
+type BackfillAnswer struct {
+	Run        string `json:"run"`
+	WorkflowID string `json:"workflow_id"`
+	Queued     int    `json:"queued"` // backfills before it
+}
+
+// CancelBackfillRequest gives up the running backfill, or a queued one.
+type CancelBackfillRequest struct {
+	Run string `json:"run,omitempty"` // "" = the running one
+	By  string `json:"by,omitempty"`
+}
+
+// ApplyConfigRequest puts a mapping on file; it takes effect at the next start (R8.14).
+type ApplyConfigRequest struct {
+	Table    activities.Table `json:"table"`
+	Revision string           `json:"revision"`
+	By       string           `json:"by,omitempty"`
+}
+
+// Tuning bounds the work of a flow. Zero values mean the defaults named.
+type Tuning struct {
+	Lanes         int           `json:"lanes,omitempty"`          // parallel lanes per page, 1 to 32; 8
+	ReadAhead     int           `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 2
+	Poll          time.Duration `json:"poll,omitempty"`           // pause between looks at the delta link; 3 s
+	StopRatio     float64       `json:"stop_ratio,omitempty"`     // share of refused records that stops a run; 0.2
+	StopMin       int64         `json:"stop_min,omitempty"`       // records settled before StopRatio counts; 100
+	PagesPerRun   int           `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
+	DeltaInterval time.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 15 s
+}
+
+// Status answers what a flow is doing.
+type Status struct {
+	Instance        string            `json:"instance"`
+	Table           string            `json:"table"`
+	State           State             `json:"state"`
+	Phase           string            `json:"phase"`            // in words: "initial load", "waiting for changes"
+	Reason          string            `json:"reason,omitempty"` // why paused or failed
+	Since           time.Time         `json:"since"`            // of State
+	Run             string            `json:"run,omitempty"`    // the run in hand
+	RunWorkflow     string            `json:"run_workflow,omitempty"`
+	RunKind         activities.Kind   `json:"run_kind,omitempty"`
+	Progress        *Progress         `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
+	LastRun         *RunSummary       `json:"last_run,omitempty"`
+	Watermark       time.Time         `json:"watermark,omitzero"` // everything before it is settled
+	Totals          activities.Counts `json:"totals"`             // of all finished runs since the flow first started
+	Runs            int64             `json:"runs"`
+	Quarantined     int64             `json:"quarantined"` // open items
+	Revision        string            `json:"revision,omitempty"`
+	FiledRevision   string            `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
+	QueuedBackfills []string          `json:"queued_backfills,omitempty"`
+	LastError       string            `json:"last_error,omitempty"`
+	StartedBy       string            `json:"started_by,omitempty"`
+}
+
+// ChangesPending says that a saved mapping waits for stop and start.
+func (s Status) ChangesPending() bool {
+	return s.FiledRevision != "" && s.Revision != "" && s.FiledRevision != s.Revision
+}
+
+// RunSummary is how a run ended.
+type RunSummary struct {
+	Run    string            `json:"run"`
+	Kind   activities.Kind   `json:"kind"`
+	State  string            `json:"state"` // COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
+	Reason string            `json:"reason,omitempty"`
+	Counts activities.Counts `json:"counts"`
+	Start  time.Time         `json:"start"`
+	End    time.Time         `json:"end"`
+}
+
+// Progress of a pass. Counts cover finished lanes; Read may be ahead of them by Backlog.
+type Progress struct {
+	Run      string            `json:"run"`
+	Kind     activities.Kind   `json:"kind"`
+	Phase    activities.Phase  `json:"phase"`
+	Paused   bool              `json:"paused,omitempty"`
+	Pages    int               `json:"pages"` // fetched
+	Read     int64             `json:"read"`
+	Backlog  int64             `json:"backlog"` // read, not yet settled (R8.8)
+	Expected int64             `json:"expected"`
+	Counts   activities.Counts `json:"counts"`
+	Started  time.Time         `json:"started"`
+}
+
+// Search attributes. Values are never encrypted: ids and counts only.
+var (
+	AttrFlow        = temporal.NewSearchAttributeKeyKeyword("CausewayFlow")
+	AttrTable       = temporal.NewSearchAttributeKeyKeyword("CausewayTable")
+	AttrState       = temporal.NewSearchAttributeKeyKeyword("CausewayState")
+	AttrRevision    = temporal.NewSearchAttributeKeyKeyword("CausewayRevision")
+	AttrRead        = temporal.NewSearchAttributeKeyInt64("CausewayRead")
+	AttrWritten     = temporal.NewSearchAttributeKeyInt64("CausewayWritten")
+	AttrQuarantined = temporal.NewSearchAttributeKeyInt64("CausewayQuarantined")
+)
+
+// SearchAttributes are the attributes a namespace needs before a flow can start.
+func SearchAttributes() map[string]enumspb.IndexedValueType {
+	const keyword, integer = enumspb.INDEXED_VALUE_TYPE_KEYWORD, enumspb.INDEXED_VALUE_TYPE_INT
+	return map[string]enumspb.IndexedValueType{
+		AttrFlow.GetName(): keyword, AttrTable.GetName(): keyword, AttrState.GetName(): keyword, AttrRevision.GetName(): keyword,
+		AttrRead.GetName(): integer, AttrWritten.GetName(): integer, AttrQuarantined.GetName(): integer,
+	}
+}
+
+// ActivityListQuarantine is run by itself, outside any workflow, by the
+// operators' tool: QuarantineListInput -> QuarantineListResult, on QueueMain.
+const ActivityListQuarantine = "ListQuarantine"

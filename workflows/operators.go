@@ -1,0 +1,186 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// answerWithin bounds how long Start and Stop wait for their effect before they
+// answer; the flow goes on either way and Status shows it.
+const answerWithin = 30 * time.Second
+
+// handle registers what operators can ask. Validators refuse without a trace;
+// handlers record the wish, and the main loop carries it out.
+func (s *tableSync) handle(ctx workflow.Context) error {
+	register := func(name, description string, handler, validator any) error {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, name, handler, workflow.UpdateHandlerOptions{
+			Validator: validator, Description: description,
+		})
+		if err != nil {
+			return fmt.Errorf("registering the %s update: %w", name, err)
+		}
+		return nil
+	}
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return s.Status, nil },
+		workflow.QueryHandlerOptions{Description: "State, phase, watermark, counters and revision of the flow."})
+	return errors.Join(err,
+		register(UpdateStart, "Start a stopped or failed flow with the mapping on file.", s.onStart, s.mayStart),
+		register(UpdateStop, "Stop the flow; nothing is lost.", s.onStop, s.mayStop),
+		register(UpdatePause, "Hold the flow, with a reason.", s.onPause, s.mayPause),
+		register(UpdateResume, "Let a paused flow go on.", s.onResume, s.mayResume),
+		register(UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
+		register(UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
+		register(UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
+		register(UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
+	)
+}
+
+func (s *tableSync) refuse(format string, args ...any) error {
+	return fmt.Errorf("%s is %s: %s", s.in.Table, s.Status.State, fmt.Sprintf(format, args...))
+}
+
+func (s *tableSync) mayStart(_ workflow.Context, req StartRequest) error {
+	switch {
+	case req.Table.Name != s.in.Table:
+		return fmt.Errorf("the mapping is for %q, this flow owns %q", req.Table.Name, s.in.Table)
+	case s.starting != nil || s.Status.State == StateStarting:
+		return s.refuse("a start was already requested")
+	case s.Status.State != StateStopped && s.Status.State != StateFailed:
+		return s.refuse("only a stopped or failed flow can be started; stop it first")
+	}
+	return nil
+}
+
+func (s *tableSync) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
+	s.starting = &req
+	s.enter(ctx, StateStarting, "checking the mapping", "")
+	_, err := workflow.AwaitWithTimeout(ctx, answerWithin, func() bool { return s.Status.State != StateStarting })
+	return s.Status, err
+}
+
+func (s *tableSync) mayStop(workflow.Context, StopRequest) error {
+	if s.Status.State == StateStopped || s.Status.State == StateFailed {
+		return s.refuse("there is nothing to stop")
+	}
+	return nil
+}
+
+func (s *tableSync) onStop(ctx workflow.Context, _ StopRequest) (Status, error) {
+	s.stopping = true
+	s.Status.Phase = "stopping: putting back what is in hand"
+	s.wake()
+	s.steer(ctx, ControlStop)
+	_, err := workflow.AwaitWithTimeout(ctx, answerWithin, func() bool { return s.Status.State == StateStopped || s.Status.State == StateFailed })
+	return s.Status, err
+}
+
+func (s *tableSync) mayPause(_ workflow.Context, req PauseRequest) error {
+	if s.Status.State != StateRunning {
+		return s.refuse("only a running flow can be paused")
+	}
+	if req.Reason == "" {
+		return errors.New("a pause needs a reason, for the next person who wonders")
+	}
+	return nil
+}
+
+func (s *tableSync) onPause(ctx workflow.Context, req PauseRequest) (Status, error) {
+	reason := req.Reason
+	if req.By != "" {
+		reason += " (" + req.By + ")"
+	}
+	s.enter(ctx, StatePaused, s.Status.Phase, reason)
+	s.wake()
+	s.steer(ctx, ControlPause)
+	return s.Status, nil
+}
+
+func (s *tableSync) mayResume(workflow.Context, ResumeRequest) error {
+	if s.Status.State != StatePaused {
+		return s.refuse("only a paused flow can be resumed")
+	}
+	return nil
+}
+
+func (s *tableSync) onResume(ctx workflow.Context, _ ResumeRequest) (Status, error) {
+	s.enter(ctx, StateRunning, s.Status.Phase, "")
+	s.steer(ctx, ControlResume)
+	return s.Status, nil
+}
+
+func (s *tableSync) maySyncNow(workflow.Context, SyncNowRequest) error {
+	if s.Status.State != StateRunning {
+		return s.refuse("only a running flow can look for changes; start or resume it first")
+	}
+	return nil
+}
+
+func (s *tableSync) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
+	s.wake()
+	return s.Status, nil
+}
+
+func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
+	if s.Status.State != StateRunning && s.Status.State != StatePaused {
+		return s.refuse("start it before asking for a backfill")
+	}
+	w := req.Window
+	switch {
+	case len(w.IDs) > 1000:
+		return fmt.Errorf("got %d ids, want at most 1,000 per backfill", len(w.IDs))
+	case len(w.IDs) > 0 && (!w.Since.IsZero() || !w.Until.IsZero()):
+		return errors.New("got both ids and a window of time, want one of them")
+	case !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until):
+		return fmt.Errorf("got since %s, want a time before until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
+	case len(s.Queue) >= 20:
+		return s.refuse("20 backfills are queued already")
+	}
+	return nil
+}
+
+func (s *tableSync) onBackfill(ctx workflow.Context, req BackfillRequest) (BackfillAnswer, error) {
+	run := s.newRun(ctx)
+	answer := BackfillAnswer{Run: run, WorkflowID: PassID(s.in.Instance, s.in.Table, activities.KindBackfill, run), Queued: len(s.Queue)}
+	s.setQueue(append(s.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
+	s.wake()
+	return answer, nil
+}
+
+func (s *tableSync) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequest) error {
+	running := s.Status.Run != "" && s.Status.RunKind != activities.KindDelta
+	switch {
+	case req.Run == "" && !running:
+		return s.refuse("no backfill is running")
+	case req.Run != "" && req.Run != s.Status.Run && !slices.Contains(s.Status.QueuedBackfills, req.Run):
+		return fmt.Errorf("run %s is neither running nor queued", req.Run)
+	}
+	return nil
+}
+
+func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
+	if req.Run == "" || req.Run == s.Status.Run {
+		s.steer(ctx, ControlCancel)
+		return s.Status, nil
+	}
+	s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
+	return s.Status, nil
+}
+
+func (s *tableSync) mayApplyConfig(_ workflow.Context, req ApplyConfigRequest) error {
+	if req.Table.Name != s.in.Table {
+		return fmt.Errorf("the mapping is for %q, this flow owns %q", req.Table.Name, s.in.Table)
+	}
+	return nil
+}
+
+func (s *tableSync) onApplyConfig(_ workflow.Context, req ApplyConfigRequest) (Status, error) {
+	s.Filed = &req.Table
+	s.Status.FiledRevision = req.Revision
+	return s.Status, nil
+}

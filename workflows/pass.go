@@ -1,0 +1,339 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// PassInput starts a Backfill or a DeltaPass. The position of the run is in the
+// ledger, so the same input starts it, resumes it after a stop, and continues
+// it as new.
+type PassInput struct {
+	Instance string            `json:"instance"`
+	Ref      activities.RunRef `json:"ref"`
+	Window   activities.Window `json:"window,omitzero"`
+	Tuning   Tuning            `json:"tuning"`
+	// Deltas makes a backfill look for changes in between: it owns the table meanwhile.
+	Deltas bool `json:"deltas,omitempty"`
+	// Paused starts the pass held, after continuing as new in a pause.
+	Paused bool `json:"paused,omitempty"`
+}
+
+// PassResult is how a pass ended.
+type PassResult struct {
+	Summary     RunSummary `json:"summary"`
+	Quarantined int64      `json:"quarantined"`
+	Watermark   int64      `json:"watermark,omitempty"` // unix seconds; 0 = not moved
+	Deltas      []PassInfo `json:"deltas,omitempty"`    // passes run in between
+}
+
+// PassInfo accounts for a delta pass that ran inside a backfill.
+type PassInfo struct {
+	Runs   int64             `json:"runs"`
+	Counts activities.Counts `json:"counts"`
+}
+
+// Backfill reads every record of a table, or those of a window, and writes what
+// differs: the initial load, a new baseline after an expired link, a replay.
+func Backfill(ctx workflow.Context, in PassInput) (*PassResult, error) {
+	p, err := newPass(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return p.run(ctx, Backfill)
+}
+
+// DeltaPass applies the changes behind a delta link; its first page is staged.
+func DeltaPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
+	p, err := newPass(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return p.run(ctx, DeltaPass)
+}
+
+// pass carries out one run.
+type pass struct {
+	in       PassInput
+	control  *control
+	progress Progress
+	deltas   PassInfo
+	phases   []activities.Phase
+	pages    int // fetched by this workflow run
+}
+
+var (
+	errInterrupted = errors.New("interrupted") // stop, pause or cancel: work in hand was put back
+	errContinue    = errors.New("continue as new")
+)
+
+func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
+	in.Tuning = in.Tuning.withDefaults()
+	p := &pass{in: in, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p.control = listen(ctx, in.Paused)
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.progress, nil },
+		workflow.QueryHandlerOptions{Description: "Counts, phase and backlog of this run."})
+	if err != nil {
+		return nil, fmt.Errorf("registering the %s query: %w", QueryProgress, err)
+	}
+	return p, nil
+}
+
+// run drives the pass until it is finished, given up, or continued as new.
+func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
+	for {
+		if err := p.holdWhilePaused(ctx); err != nil {
+			return nil, err
+		}
+		switch p.control.wanted {
+		case ControlStop:
+			// A stopped load goes on with its staged pages; changes are read again
+			// from the watermark, which has not moved.
+			return p.end(ctx, "STOPPED", "stopped by an operator", p.in.Ref.Kind == activities.KindDelta)
+		case ControlCancel:
+			return p.end(ctx, "CANCELLED", "cancelled by an operator; what was written is kept", true)
+		}
+		switch err := p.drive(ctx); {
+		case err == nil:
+			return p.finish(ctx)
+		case errors.Is(err, errInterrupted):
+			continue
+		case errors.Is(err, errContinue):
+			if p.control.drainSignals(); p.control.wanted != "" {
+				continue
+			}
+			in := p.in
+			in.Paused = p.control.paused
+			return nil, workflow.NewContinueAsNewError(ctx, self, in)
+		default:
+			if _, endErr := p.end(ctx, "FAILED", reasonOf(err), true); endErr != nil {
+				workflow.GetLogger(ctx).Error("ending a failed run", "run", p.in.Ref.Run, "error", endErr)
+			}
+			return nil, err
+		}
+	}
+}
+
+func (p *pass) holdWhilePaused(ctx workflow.Context) error {
+	if !p.control.paused {
+		return nil
+	}
+	p.progress.Paused = true
+	p.describe(ctx)
+	if err := workflow.Await(ctx, func() bool { return !p.control.paused || p.control.wanted != "" }); err != nil {
+		return err
+	}
+	p.progress.Paused = false
+	return nil
+}
+
+// drive opens the run where the ledger holds it and works until nothing is left.
+func (p *pass) drive(ctx workflow.Context) error {
+	var open activities.OpenRunResult
+	opts := activityOptions(QueueDataverse, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.OpenRun, activities.OpenRunInput{
+		RunRef: p.in.Ref, Window: p.in.Window, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
+	}).Get(ctx, &open)
+	if err != nil {
+		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
+	}
+	if open.Ended != "" && open.Ended != "RUNNING" {
+		return nil // an earlier attempt finished it
+	}
+	p.phases = phasesOf(p.in, open.Known)
+	p.progress.Counts, p.progress.Read, p.progress.Expected, p.progress.Started = open.Counts, open.Counts.Settled(), open.Expected, open.Started
+	p.progress.Pages, p.progress.Backlog = open.LastPage, 0
+	for _, l := range open.Unfinished {
+		p.progress.Read += int64(l.Size)
+	}
+
+	flow := newLanes(ctx, p)
+	defer flow.close()
+	// Lanes of earlier pages first, and all of them: with another number of
+	// lanes a key may be in another lane of the next page.
+	flow.add(open.Unfinished)
+	if err := flow.drain(ctx); err != nil {
+		return err
+	}
+	return p.fetchAll(ctx, flow, open)
+}
+
+// fetchAll stages page after page, at most ReadAhead of them unwritten.
+func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenRunResult) error {
+	phase := p.next(open.LastPhase, open.More)
+	page := open.LastPage
+	lastDelta := workflow.Now(ctx)
+	for phase != "" {
+		if err := flow.room(ctx, p.in.Tuning.ReadAhead); err != nil {
+			return err
+		}
+		if p.shouldContinue(ctx) {
+			if err := flow.drain(ctx); err != nil {
+				return err
+			}
+			return errContinue
+		}
+		if p.in.Deltas && workflow.Now(ctx).Sub(lastDelta) >= p.in.Tuning.DeltaInterval {
+			// A page read before a change must be written before the change.
+			if err := flow.drain(ctx); err != nil {
+				return err
+			}
+			if err := p.deltaBetween(ctx); err != nil {
+				return err
+			}
+			lastDelta = workflow.Now(ctx)
+		}
+		if phase == activities.PhaseSweep {
+			// Which records were not seen is known once everything seen is written.
+			if err := flow.drain(ctx); err != nil {
+				return err
+			}
+		}
+		page++
+		p.progress.Phase = phase
+		opts := activityOptions(QueueDataverse, p.in.Ref.Kind, fmt.Sprintf("page %d (%s)", page, phase))
+		var fetched activities.FetchResult
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(flow.ctx, opts), ingress.FetchPage, activities.FetchInput{
+			RunRef: p.in.Ref, Page: page, Phase: phase, Lanes: p.in.Tuning.Lanes, Window: p.in.Window,
+		}).Get(ctx, &fetched)
+		if err != nil {
+			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
+		}
+		p.pages++
+		if fetched.Nothing { // a delta pass resumed after its pages were applied
+			break
+		}
+		p.progress.Pages, p.progress.Read = page, p.progress.Read+int64(fetched.Read)
+		flow.add(laneRefs(fetched))
+		p.publish(ctx)
+		phase = p.next(phase, fetched.More)
+	}
+	return flow.drain(ctx)
+}
+
+// next is the phase of the page after one of phase; "" when the run is read.
+func (p *pass) next(phase activities.Phase, more bool) activities.Phase {
+	if phase == "" {
+		return p.phases[0]
+	}
+	if more {
+		return phase
+	}
+	for i, known := range p.phases {
+		if known == phase && i+1 < len(p.phases) {
+			return p.phases[i+1]
+		}
+	}
+	return ""
+}
+
+func phasesOf(in PassInput, known int64) []activities.Phase {
+	switch {
+	case in.Ref.Kind == activities.KindDelta:
+		return []activities.Phase{activities.PhaseDelta}
+	case in.Ref.Kind == activities.KindBackfill && len(in.Window.IDs) > 0:
+		return []activities.Phase{activities.PhaseIDs}
+	case in.Ref.Kind == activities.KindBackfill:
+		return []activities.Phase{activities.PhaseScan}
+	case known > 0:
+		return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep}
+	default:
+		return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
+	}
+}
+
+func laneRefs(f activities.FetchResult) []activities.LaneRef {
+	var refs []activities.LaneRef
+	for lane, size := range f.Lanes {
+		if size > 0 {
+			refs = append(refs, activities.LaneRef{Page: f.Page, Lane: lane, Size: size})
+		}
+	}
+	return refs
+}
+
+func (p *pass) shouldContinue(ctx workflow.Context) bool {
+	limit := p.in.Tuning.PagesPerRun
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() || (limit > 0 && p.pages >= limit)
+}
+
+// deltaBetween applies the changes that came in while a backfill owns the table.
+func (p *pass) deltaBetween(ctx workflow.Context) error {
+	ref := p.in.Ref
+	ref.Kind = activities.KindDelta
+	ref.Run = newRun(ctx, ref.Table)
+	info, err := applyChanges(ctx, p.in.Instance, ref, p.in.Tuning, 0)
+	if err != nil {
+		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
+	}
+	if info != nil {
+		p.deltas.Runs++
+		p.deltas.Counts.Add(info.Summary.Counts)
+	}
+	return nil
+}
+
+// finish saves the watermark once the ledger holds every lane as written.
+func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
+	for range 5 {
+		var saved activities.SaveWatermarkResult
+		opts := activityOptions(QueueMain, p.in.Ref.Kind, "balance run "+p.in.Ref.Run+" and save the watermark")
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.SaveWatermark,
+			activities.SaveWatermarkInput{RunRef: p.in.Ref}).Get(ctx, &saved)
+		if err != nil {
+			return nil, fmt.Errorf("saving the watermark of %s: %w", p.in.Ref.Table, err)
+		}
+		if len(saved.Unfinished) > 0 { // a ledger restored from a backup, say: it decides
+			flow := newLanes(ctx, p)
+			flow.add(saved.Unfinished)
+			err := flow.drain(ctx)
+			flow.close()
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		p.progress.Counts = saved.Counts
+		p.progress.Backlog = 0
+		result := &PassResult{
+			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
+				Start: p.progress.Started, End: workflow.Now(ctx)},
+			Quarantined: saved.Quarantined,
+		}
+		if saved.State != "COMPLETED" {
+			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
+		}
+		if !saved.Watermark.IsZero() {
+			result.Watermark = saved.Watermark.Unix()
+		}
+		if p.deltas.Runs > 0 {
+			result.Deltas = []PassInfo{p.deltas}
+		}
+		p.publish(ctx)
+		return result, nil
+	}
+	return nil, temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("run %s: the ledger keeps losing lanes that were written; check its storage", p.in.Ref.Run), "LedgerLost", nil)
+}
+
+// end closes a run that was not finished. It runs although the workflow may be
+// cancelled: that is when it is needed.
+func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*PassResult, error) {
+	clean, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	opts := activityOptions(QueueMain, p.in.Ref.Kind, "end run "+p.in.Ref.Run+": "+state)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), ingress.EndRun,
+		activities.EndRunInput{RunRef: p.in.Ref, State: state, Reason: reason, Drop: drop}).Get(clean, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ending run %s: %w", p.in.Ref.Run, err)
+	}
+	return &PassResult{Summary: RunSummary{
+		Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: state, Reason: reason, Counts: p.progress.Counts,
+		Start: p.progress.Started, End: workflow.Now(ctx),
+	}}, nil
+}
