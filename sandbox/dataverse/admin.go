@@ -1,0 +1,290 @@
+package dataverse
+
+import (
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"causeway.dev/sandbox/kit"
+)
+
+// The admin surface edits rows as somebody at work in Dynamics would: other
+// changes than the application user's.
+
+// Row returns a row by property name; nil without one.
+func (s *Server) Row(set, key string) map[string]any {
+	t := s.sets[set]
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	r, ok := t.rows[strings.ToLower(key)]
+	if !ok {
+		return nil
+	}
+	return t.document(r)
+}
+
+func (t *table) document(r *row) map[string]any {
+	out := make(map[string]any, len(t.Columns))
+	for i, c := range t.Columns {
+		var v any
+		if r.values[i] != nil && json.Unmarshal(r.values[i], &v) != nil {
+			continue
+		}
+		out[c.property()] = v
+	}
+	return out
+}
+
+// Each calls f with every row in key order until f returns false.
+func (s *Server) Each(set string, f func(key string, row map[string]any) bool) {
+	t := s.sets[set]
+	t.mu.RLock()
+	keys := append([]string(nil), t.keys...)
+	t.mu.RUnlock()
+	for _, key := range keys {
+		if row := s.Row(set, key); row != nil && !f(key, row) {
+			return
+		}
+	}
+}
+
+// Keys lists the keys of an entity set in order.
+func (s *Server) Keys(set string) []string {
+	t := s.sets[set]
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return append([]string(nil), t.keys...)
+}
+
+// Count is the number of rows.
+func (s *Server) Count(set string) int64 {
+	t := s.sets[set]
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return int64(len(t.rows))
+}
+
+// Insert adds a row and returns its key.
+func (s *Server) Insert(set string, values map[string]any) (string, error) {
+	return s.edit(set, newKey(), values, true)
+}
+
+// Update changes a row.
+func (s *Server) Update(set, key string, values map[string]any) error {
+	_, err := s.edit(set, strings.ToLower(key), values, false)
+	return err
+}
+
+func (s *Server) edit(set, key string, values map[string]any, create bool) (string, error) {
+	t := s.sets[set]
+	body, err := json.Marshal(values)
+	if err != nil {
+		return "", err
+	}
+	assigned, bad := t.parse(body, create)
+	if bad != nil {
+		return "", bad
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, exists := t.rows[key]; exists == create {
+		return "", fmt.Errorf("%s(%s): exists is %t, want %t", set, key, exists, !create)
+	}
+	t.put(key, assigned, s.version.Add(1), s.o.Clock.Now(), salesUser)
+	return key, nil
+}
+
+// Delete removes a row; false when there was none.
+func (s *Server) Delete(set, key string) bool {
+	t := s.sets[set]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.remove(strings.ToLower(key), s.version.Add(1), s.o.Clock.Now())
+}
+
+// SetTracking switches change tracking of a table.
+func (s *Server) SetTracking(set string, on bool) {
+	t := s.sets[set]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tracked = on
+}
+
+// AdminHandler serves /tables/{set}[/{id}] and /stats.
+func (s *Server) AdminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
+		kit.WriteJSON(w, 200, map[string]int64{"requests": s.Requests(), "version": s.version.Load()})
+	})
+	mux.HandleFunc("/tables/{set}", s.adminTable)
+	mux.HandleFunc("/tables/{set}/{id}", s.adminRow)
+	return mux
+}
+
+func (s *Server) adminTable(w http.ResponseWriter, r *http.Request) {
+	set := r.PathValue("set")
+	t, ok := s.sets[set]
+	if !ok {
+		kit.WriteJSON(w, 404, map[string]string{"error": "no such entity set"})
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+		keys := s.Keys(set)
+		first := ""
+		if len(keys) > 0 {
+			first = keys[0]
+		}
+		kit.WriteJSON(w, 200, map[string]any{"count": len(keys), "first": first, "tracked": t.tracked})
+	case http.MethodPost:
+		values, err := decodeValues(r.Body)
+		var key string
+		if err == nil {
+			key, err = s.Insert(set, values)
+		}
+		if err != nil {
+			kit.WriteJSON(w, 400, map[string]string{"error": err.Error()})
+			return
+		}
+		kit.WriteJSON(w, 201, map[string]string{"id": key})
+	default:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+func decodeValues(body io.Reader) (map[string]any, error) {
+	dec := json.NewDecoder(body)
+	dec.UseNumber()
+	var values map[string]any
+	err := dec.Decode(&values)
+	return values, err
+}
+
+func (s *Server) adminRow(w http.ResponseWriter, r *http.Request) {
+	set, id := r.PathValue("set"), r.PathValue("id")
+	if _, ok := s.sets[set]; !ok {
+		kit.WriteJSON(w, 404, map[string]string{"error": "no such entity set"})
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+		row := s.Row(set, id)
+		if row == nil {
+			kit.WriteJSON(w, 404, map[string]string{"error": "no such row"})
+			return
+		}
+		kit.WriteJSON(w, 200, row)
+	case http.MethodPatch:
+		values, err := decodeValues(r.Body)
+		if err == nil {
+			err = s.Update(set, id, values)
+		}
+		if err != nil {
+			kit.WriteJSON(w, 400, map[string]string{"error": err.Error()})
+			return
+		}
+		kit.WriteJSON(w, 200, s.Row(set, id))
+	case http.MethodDelete:
+		if !s.Delete(set, id) {
+			kit.WriteJSON(w, 404, map[string]string{"error": "no such row"})
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+type savedTable struct {
+	Columns []string
+	Keys    []string
+	Version []int64
+	Values  [][][]byte
+	Gone    []savedGone
+}
+
+type savedGone struct {
+	Key     string
+	Version int64
+	At      time.Time
+}
+
+type saved struct {
+	Version int64
+	Tables  map[string]savedTable
+}
+
+const snapshotFile = "dataverse.gob"
+
+// Save writes all rows and tombstones to dir, replacing the last snapshot at once.
+func (s *Server) Save(dir string) error {
+	out := saved{Tables: map[string]savedTable{}}
+	for set, t := range s.sets {
+		t.mu.RLock()
+		var st savedTable
+		for _, c := range t.Columns {
+			st.Columns = append(st.Columns, c.Name)
+		}
+		for _, key := range t.keys {
+			r := t.rows[key]
+			st.Keys, st.Version, st.Values = append(st.Keys, key), append(st.Version, r.version), append(st.Values, r.values)
+		}
+		for _, l := range t.log {
+			if l.deleted {
+				st.Gone = append(st.Gone, savedGone{l.key, l.version, l.at})
+			}
+		}
+		out.Version = s.version.Load()
+		t.mu.RUnlock()
+		out.Tables[set] = st
+	}
+	tmp := filepath.Join(dir, snapshotFile+".tmp")
+	f, err := os.Create(tmp)
+	if err != nil {
+		return fmt.Errorf("saving the Dynamics sandbox: %w", err)
+	}
+	err = gob.NewEncoder(f).Encode(out)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(tmp, filepath.Join(dir, snapshotFile))
+	}
+	if err != nil {
+		return fmt.Errorf("saving the Dynamics sandbox: %w", err)
+	}
+	return nil
+}
+
+// Load reads a snapshot; false when there is none.
+func (s *Server) Load(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, snapshotFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("loading the Dynamics sandbox: %w", err)
+	}
+	defer f.Close()
+	var in saved
+	if err := gob.NewDecoder(f).Decode(&in); err != nil {
+		return false, fmt.Errorf("loading the Dynamics sandbox from %s: %w", f.Name(), err)
+	}
+	for set, st := range in.Tables {
+		t := s.sets[set]
+		if t == nil || len(st.Columns) != len(t.Columns) {
+			return false, fmt.Errorf("the snapshot in %s is of another build; delete the folder to start afresh", dir)
+		}
+		t.restore(st)
+	}
+	s.version.Store(in.Version)
+	return true, nil
+}

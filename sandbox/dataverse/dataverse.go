@@ -1,0 +1,238 @@
+// Package dataverse stands in for the Dataverse Web API v9.2: strict about
+// names, types, options and links, as dynamics.md describes it. Rows live in
+// memory; Save and Load keep them between runs.
+package dataverse
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"causeway.dev/sandbox/kit"
+)
+
+// applicationUser and salesUser write as two people: the integration, and
+// somebody at work in Dynamics.
+const (
+	applicationUser = "0a11ce00-0000-4000-8000-000000000001"
+	salesUser       = "0a11ce00-0000-4000-8000-000000000002"
+	root            = "/api/data/v9.2"
+)
+
+// Options of a Server.
+type Options struct {
+	Clock         *kit.Clock
+	Faults        *kit.Faults
+	Tokens        interface{ Valid(token string) bool }
+	Authority     string        // named in the challenge of a 401
+	Latency       time.Duration // of every answer
+	Retention     time.Duration // life of a delta token; default 7 days
+	ExpiredStatus int           // status of an expired token's answer; default 400
+	CustomTables  []Table
+}
+
+// Server is one organisation.
+type Server struct {
+	o       Options
+	handler http.Handler
+	sets    map[string]*table // by entity set
+	names   map[string]*table // by logical name
+	version atomic.Int64
+	latency atomic.Int64
+	calls   atomic.Int64
+}
+
+// New returns a Server with empty tables.
+func New(o Options) *Server {
+	if o.Retention == 0 {
+		o.Retention = 7 * 24 * time.Hour
+	}
+	if o.ExpiredStatus == 0 {
+		o.ExpiredStatus = http.StatusBadRequest
+	}
+	s := &Server{o: o, sets: map[string]*table{}, names: map[string]*table{}}
+	for _, def := range append([]Table{Contact()}, o.CustomTables...) {
+		t := newTable(def)
+		s.sets[def.EntitySet], s.names[def.LogicalName] = t, t
+	}
+	s.version.Store(900_000)
+	s.latency.Store(int64(o.Latency))
+	s.handler = o.Faults.Wrap("dataverse", http.HandlerFunc(s.serve))
+	return s
+}
+
+// SetLatency changes the answer time of every request.
+func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
+
+// Requests is how many requests were answered.
+func (s *Server) Requests() int64 { return s.calls.Load() }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.calls.Add(1)
+	h := w.Header()
+	h["Odata-Version"] = []string{"4.0"}
+	h["Req_id"] = []string{uuid.NewString()}
+	h["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
+	h["X-Ms-Dop-Hint"] = []string{"16"}
+	if d := s.latency.Load(); d > 0 {
+		timer := time.NewTimer(time.Duration(d))
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+			timer.Stop()
+			return
+		}
+	}
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	_, expired := s.o.Faults.Named("dataverse", "token_expired", r)
+	if !bearer || expired || !s.o.Tokens.Valid(token) {
+		h.Set("WWW-Authenticate", "Bearer authorization_uri="+s.o.Authority+"/oauth2/authorize, resource_id=https://"+r.Host+"/")
+		h.Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, "HTTP Error 401 - Unauthorized: Access is denied")
+		return
+	}
+	for name, refused := range map[string]refusal{
+		"throttle_requests":    {429, "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."},
+		"throttle_time":        {429, "0x80072321", "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds over time window of 300 seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later."},
+		"throttle_concurrency": {429, "0x80072326", "Number of concurrent requests exceeded the limit of 52."},
+	} {
+		if rule, hit := s.o.Faults.Named("dataverse", name, r); hit {
+			for k, v := range rule.Headers {
+				h.Set(k, v)
+			}
+			s.fail(w, &refused)
+			return
+		}
+	}
+	s.route(w, r)
+}
+
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), root+"/")
+	if !ok {
+		s.fail(w, &refusal{404, "0x8006088a", "Resource not found."})
+		return
+	}
+	path, err := url.PathUnescape(rest)
+	if err != nil {
+		s.fail(w, &refusal{400, "0x80060888", "The path cannot be parsed."})
+		return
+	}
+	get := r.Method == http.MethodGet
+	switch {
+	case get && path == "WhoAmI":
+		s.write(w, map[string]string{
+			"@odata.context": "https://" + r.Host + root + "/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+			"BusinessUnitId": "0a11ce00-0000-4000-8000-00000000000b", "UserId": applicationUser, "OrganizationId": "0a11ce00-0000-4000-8000-00000000000a",
+		})
+	case get && path == "organizations":
+		s.write(w, map[string]any{"value": []any{map[string]any{"expirechangetrackingindays": int(s.o.Retention.Hours() / 24)}}})
+	case get && strings.HasPrefix(path, "RetrieveTotalRecordCount"):
+		s.totals(w, r)
+	case get && strings.HasPrefix(path, "EntityDefinitions"):
+		s.metadata(w, r, path)
+	default:
+		s.resource(w, r, path)
+	}
+}
+
+// resource serves an entity set, its count, or a row.
+func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
+	set, rest := path, ""
+	if i := strings.IndexAny(path, "(/"); i >= 0 {
+		set, rest = path[:i], path[i:]
+	}
+	t, ok := s.sets[set]
+	if !ok {
+		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + set + "'."})
+		return
+	}
+	switch {
+	case rest == "" && r.Method == http.MethodGet:
+		s.collection(w, r, t)
+	case rest == "" && r.Method == http.MethodPost:
+		s.create(w, r, t)
+	case rest == "/$count" && r.Method == http.MethodGet:
+		s.count(w, r, t)
+	case strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")"):
+		key := strings.TrimPrefix(rest[1:len(rest)-1], t.Key+"=")
+		if !guidForm.MatchString(key) {
+			s.fail(w, &refusal{400, "0x80060888", "The key '" + key + "' is not a GUID."})
+			return
+		}
+		s.row(w, r, t, strings.ToLower(key))
+	default:
+		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
+	}
+}
+
+func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
+	filter, bad := t.parseFilter(r.URL.Query().Get("$filter"))
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	t.mu.RLock()
+	n := s.countRows(&reading{t: t, filter: filter})
+	t.mu.RUnlock()
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = io.WriteString(w, strconv.FormatInt(min(n, 5000), 10))
+}
+
+func (s *Server) totals(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	if json.Unmarshal([]byte(r.URL.Query().Get("@p1")), &names) != nil || len(names) == 0 {
+		s.fail(w, &refusal{400, "0x80060888", "EntityNames is missing."})
+		return
+	}
+	values := make([]int64, 0, len(names))
+	for _, n := range names {
+		t, ok := s.names[n]
+		if !ok {
+			s.fail(w, &refusal{404, "0x80040217", "The entity " + n + " was not found."})
+			return
+		}
+		t.mu.RLock()
+		values = append(values, int64(len(t.rows)))
+		t.mu.RUnlock()
+	}
+	s.write(w, map[string]any{"EntityRecordCountCollection": map[string]any{"Count": len(names), "IsReadOnly": false, "Keys": names, "Values": values}})
+}
+
+// fail answers with the service's error object (§9).
+func (s *Server) fail(w http.ResponseWriter, bad *refusal) {
+	body, err := json.Marshal(map[string]any{"error": map[string]string{"code": bad.code, "message": bad.message}})
+	if err != nil {
+		body = []byte(`{"error":{"code":"0x80040216","message":""}}`)
+	}
+	s.json(w, bad.status, body)
+}
+
+func (s *Server) write(w http.ResponseWriter, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		s.fail(w, &refusal{500, "0x80040216", err.Error()})
+		return
+	}
+	s.json(w, http.StatusOK, body)
+}
+
+func (s *Server) json(w http.ResponseWriter, status int, body []byte) {
+	w.Header()["Content-Type"] = []string{"application/json; odata.metadata=minimal"}
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// Version is the newest row version; it moves with every write.
+func (s *Server) Version() int64 { return s.version.Load() }

@@ -1,0 +1,77 @@
+package dataverse
+
+// Column is one column of a table.
+type Column struct {
+	Name      string
+	Type      string // String, Memo, Uniqueidentifier, Boolean, Integer, BigInt, Decimal, Money, DateTime, Picklist, State, Status, Lookup
+	MaxLength int
+	Behavior  string // of DateTime: UserLocal (default), DateOnly
+	ReadOnly  bool   // set by the service
+	NoCreate  bool   // settable by update only
+	Options   []Option
+	Property  string // name in JSON when it differs: _ownerid_value
+}
+
+// Option is one value of a choice.
+type Option struct {
+	Value int
+	Label string
+	State int // of a Status option
+}
+
+// Table is one Dataverse table. Custom tables are declared the same way.
+type Table struct {
+	LogicalName, EntitySet, Key, Name string
+	Tracked                           bool
+	Columns                           []Column
+}
+
+func text(name string, length int) Column {
+	return Column{Name: name, Type: "String", MaxLength: length}
+}
+
+func boolean(name string) Column { return Column{Name: name, Type: "Boolean"} }
+
+func choice(name string, labels ...string) Column {
+	c := Column{Name: name, Type: "Picklist"}
+	for i, l := range labels {
+		c.Options = append(c.Options, Option{Value: i + 1, Label: l})
+	}
+	return c
+}
+
+// Contact is the contact table (dynamics.md §10).
+func Contact() Table {
+	cols := []Column{
+		{Name: "contactid", Type: "Uniqueidentifier"},
+		text("firstname", 50), text("middlename", 50), text("lastname", 50), {Name: "fullname", Type: "String", MaxLength: 160, ReadOnly: true},
+		text("salutation", 100), text("nickname", 100), text("suffix", 10), text("jobtitle", 100), text("department", 100),
+		text("emailaddress1", 100), text("emailaddress2", 100), text("emailaddress3", 100),
+		text("telephone1", 50), text("telephone2", 50), text("mobilephone", 50), text("fax", 50),
+		text("address1_line1", 250), text("address1_line2", 250), text("address1_line3", 250), text("address1_city", 80),
+		text("address1_country", 80), text("address1_county", 50), text("address1_stateorprovince", 50), text("address1_postalcode", 20),
+		{Name: "birthdate", Type: "DateTime", Behavior: "DateOnly"}, {Name: "anniversary", Type: "DateTime", Behavior: "DateOnly"},
+		choice("gendercode", "Male", "Female"), choice("familystatuscode", "Single", "Married", "Divorced", "Widowed"),
+		choice("preferredcontactmethodcode", "Any", "Email", "Phone", "Fax", "Mail"),
+		{Name: "annualincome", Type: "Money"}, {Name: "creditlimit", Type: "Money"}, {Name: "numberofchildren", Type: "Integer"},
+		text("externaluseridentifier", 50), text("employeeid", 50), text("governmentid", 50), text("websiteurl", 200),
+		{Name: "description", Type: "Memo", MaxLength: 2000},
+		boolean("donotemail"), boolean("donotbulkemail"), boolean("donotphone"), boolean("donotfax"), boolean("donotpostalmail"),
+		boolean("donotbulkpostalmail"), boolean("donotsendmm"), boolean("followemail"), boolean("creditonhold"),
+		{Name: "ownerid", Type: "Owner", Property: "_ownerid_value", ReadOnly: true},
+		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
+		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
+		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Active"}, {Value: 1, Label: "Inactive"}}},
+		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
+	}
+	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, Columns: cols}
+}
+
+func (c Column) property() string {
+	if c.Property != "" {
+		return c.Property
+	}
+	return c.Name
+}

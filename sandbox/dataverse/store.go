@@ -1,0 +1,266 @@
+package dataverse
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"github.com/tidwall/gjson"
+)
+
+// table holds rows as JSON literals by column number, their order by key, and a
+// log of changes by version, from which deltas are read.
+type table struct {
+	Table
+	byProp  map[string]int
+	tracked bool
+
+	mu   sync.RWMutex
+	rows map[string]*row
+	keys []string // sorted
+	log  []logged // ascending versions; an older entry of a row is stale
+}
+
+type row struct {
+	key     string
+	version int64
+	values  [][]byte // JSON literals; nil = null
+}
+
+type logged struct {
+	version int64
+	key     string
+	deleted bool
+	at      time.Time
+}
+
+func newTable(t Table) *table {
+	out := &table{Table: t, byProp: map[string]int{}, tracked: t.Tracked, rows: map[string]*row{}}
+	for i, c := range t.Columns {
+		out.byProp[c.property()] = i
+	}
+	return out
+}
+
+// refusal is an error answer of the service.
+type refusal struct {
+	status        int
+	code, message string
+}
+
+func (r *refusal) Error() string { return r.code + ": " + r.message }
+
+type assignment struct {
+	column int
+	value  []byte // nil = null
+}
+
+var (
+	guidForm  = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	dateForm  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
+	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
+)
+
+// parse checks the body of a write against the table (§2.2, §9).
+func (t *table) parse(body []byte, create bool) ([]assignment, *refusal) {
+	doc := gjson.ParseBytes(body)
+	if !gjson.ValidBytes(body) || !doc.IsObject() {
+		return nil, &refusal{400, "0x80048d19", "Error identified in Payload provided by the user for Entity :'" + t.EntitySet + "'"}
+	}
+	var out []assignment
+	var bad *refusal
+	doc.ForEach(func(name, v gjson.Result) bool {
+		if strings.HasPrefix(name.Str, "@odata.") {
+			return true
+		}
+		i, ok := t.byProp[name.Str]
+		switch {
+		case !ok:
+			bad = &refusal{400, "0x80048d19", fmt.Sprintf(undeclare, t.EntitySet, name.Str)}
+		case t.Columns[i].ReadOnly, create && t.Columns[i].NoCreate:
+			bad = &refusal{400, "0x80040203", "The property '" + name.Str + "' cannot be set."}
+		default:
+			value, r := t.check(t.Columns[i], v)
+			bad = r
+			out = append(out, assignment{i, value})
+		}
+		return bad == nil
+	})
+	return out, bad
+}
+
+func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
+	if v.Type == gjson.Null {
+		return nil, nil
+	}
+	invalid := &refusal{400, "0x80048d19", "Cannot convert the value of '" + c.Name + "' to the expected type."}
+	switch c.Type {
+	case "String", "Memo":
+		if v.Type != gjson.String {
+			return nil, invalid
+		}
+		if utf8.RuneCountInString(v.Str) > c.MaxLength {
+			return nil, &refusal{400, "0x80044331", fmt.Sprintf("A validation error occurred.  The length of the '%s' attribute of the '%s' entity exceeded the maximum allowed length of '%d'.", c.Name, t.LogicalName, c.MaxLength)}
+		}
+		if v.Str == "" {
+			return nil, nil
+		}
+	case "Boolean":
+		if !v.IsBool() {
+			return nil, invalid
+		}
+	case "Integer", "Picklist", "State", "Status":
+		n, err := strconv.Atoi(v.Raw)
+		if err != nil {
+			return nil, invalid
+		}
+		if len(c.Options) > 0 && !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
+			return nil, &refusal{400, "0x8004431a", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
+		}
+	case "Money", "Decimal", "Double":
+		if v.Type != gjson.Number {
+			return nil, invalid
+		}
+	case "Uniqueidentifier":
+		if !guidForm.MatchString(v.Str) {
+			return nil, invalid
+		}
+		return []byte(`"` + strings.ToLower(v.Str) + `"`), nil
+	case "DateTime":
+		if c.Behavior == "DateOnly" {
+			if !dateForm.MatchString(v.Str) {
+				return nil, invalid
+			}
+			break
+		}
+		at, err := time.Parse(time.RFC3339, v.Str)
+		if err != nil {
+			return nil, invalid
+		}
+		return []byte(at.UTC().Format(`"2006-01-02T15:04:05Z"`)), nil
+	}
+	return compact(v.Raw), nil
+}
+
+func compact(raw string) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(raw)) != nil {
+		return []byte(raw)
+	}
+	return b.Bytes()
+}
+
+// put creates or updates a row; the caller holds mu and has taken version.
+func (t *table) put(key string, set []assignment, version int64, now time.Time, by string) *row {
+	old, existed := t.rows[key]
+	r := &row{key: key, version: version, values: make([][]byte, len(t.Columns))}
+	if existed {
+		copy(r.values, old.values)
+	} else {
+		for i, c := range t.Columns {
+			r.values[i] = c.initial()
+		}
+		t.keys = insertSorted(t.keys, key)
+		t.write(r, t.Key, `"`+key+`"`)
+		t.write(r, "createdon", now.Format(`"2006-01-02T15:04:05Z"`))
+	}
+	for _, a := range set {
+		r.values[a.column] = a.value
+	}
+	t.write(r, "modifiedon", now.Format(`"2006-01-02T15:04:05Z"`))
+	t.write(r, "_modifiedby_value", `"`+by+`"`)
+	t.write(r, "versionnumber", strconv.FormatInt(version, 10))
+	if i, ok := t.byProp["fullname"]; ok {
+		full := strings.TrimSpace(t.str(r, "firstname") + " " + t.str(r, "lastname"))
+		r.values[i], _ = json.Marshal(full)
+	}
+	t.rows[key] = r
+	t.log = append(t.log, logged{version: version, key: key, at: now})
+	return r
+}
+
+func (c Column) initial() []byte {
+	switch c.Type {
+	case "Boolean":
+		if c.Name == "followemail" {
+			return []byte("true")
+		}
+		return []byte("false")
+	case "State":
+		return []byte("0")
+	case "Status":
+		return []byte("1")
+	case "Owner":
+		return []byte(`"` + applicationUser + `"`)
+	}
+	return nil
+}
+
+func (t *table) write(r *row, property, literal string) {
+	if i, ok := t.byProp[property]; ok {
+		r.values[i] = []byte(literal)
+	}
+}
+
+func (t *table) str(r *row, property string) string {
+	i, ok := t.byProp[property]
+	if !ok || r.values[i] == nil {
+		return ""
+	}
+	return gjson.ParseBytes(r.values[i]).String()
+}
+
+func insertSorted(keys []string, key string) []string {
+	if n := len(keys); n == 0 || keys[n-1] < key {
+		return append(keys, key)
+	}
+	i, found := slices.BinarySearch(keys, key)
+	if found {
+		return keys
+	}
+	return slices.Insert(keys, i, key)
+}
+
+// remove deletes a row and leaves a tombstone; the caller holds mu.
+func (t *table) remove(key string, version int64, now time.Time) bool {
+	if _, ok := t.rows[key]; !ok {
+		return false
+	}
+	delete(t.rows, key)
+	if i, found := slices.BinarySearch(t.keys, key); found {
+		t.keys = slices.Delete(t.keys, i, i+1)
+	}
+	t.log = append(t.log, logged{version: version, key: key, deleted: true, at: now})
+	return true
+}
+
+func newKey() string { return uuid.NewString() }
+
+// appendRow writes a row as JSON with the selected columns; the key always comes.
+func (t *table) appendRow(b []byte, r *row, selected []int) []byte {
+	b = append(b, `{"@odata.etag":"W/\"`...)
+	b = strconv.AppendInt(b, r.version, 10)
+	b = append(b, `\""`...)
+	keyed := false
+	for _, i := range selected {
+		b = append(append(append(b, `,"`...), t.Columns[i].property()...), `":`...)
+		if r.values[i] == nil {
+			b = append(b, "null"...)
+		} else {
+			b = append(b, r.values[i]...)
+		}
+		keyed = keyed || t.Columns[i].Name == t.Key
+	}
+	if !keyed {
+		b = append(append(append(append(append(b, `,"`...), t.Key...), `":"`...), r.key...), '"')
+	}
+	return append(b, '}')
+}

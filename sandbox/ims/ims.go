@@ -1,0 +1,134 @@
+// Package ims stands in for Adobe's token service (OAuth server-to-server,
+// campaign.md §1.1).
+package ims
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"causeway.dev/sandbox/kit"
+)
+
+// Options of the token service.
+type Options struct {
+	Clock           *kit.Clock
+	Faults          *kit.Faults
+	ClientID        string
+	Secrets         []string // up to two are live during a rotation
+	Scopes          []string // that may be asked for; empty = any
+	ExpiresIn       time.Duration
+	TokensPerMinute int // 0 = no limit
+}
+
+// Server is the token service.
+type Server struct {
+	o       Options
+	handler http.Handler
+
+	mu     sync.Mutex
+	tokens map[string]time.Time // token -> expiry
+	asked  []time.Time
+}
+
+// New returns a Server.
+func New(o Options) *Server {
+	if o.ExpiresIn == 0 {
+		o.ExpiresIn = 86399 * time.Second
+	}
+	s := &Server{o: o, tokens: map[string]time.Time{}}
+	s.handler = o.Faults.Wrap("ims", http.HandlerFunc(s.serve))
+	return s
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/ims/token/v3" {
+		kit.WriteJSON(w, http.StatusNotFound, oauthError("not_found", "no such endpoint"))
+		return
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		kit.WriteJSON(w, http.StatusMethodNotAllowed, oauthError("invalid_request", "use POST"))
+		return
+	}
+	if err := r.ParseForm(); err != nil {
+		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_request", "the form cannot be read"))
+		return
+	}
+	switch {
+	case r.Form.Get("grant_type") != "client_credentials":
+		kit.WriteJSON(w, http.StatusBadRequest, oauthError("unsupported_grant_type", "unsupported grant_type parameter"))
+	case r.Form.Get("client_id") != s.o.ClientID:
+		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_client", "invalid client_id parameter"))
+	case !slices.Contains(s.o.Secrets, r.Form.Get("client_secret")):
+		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_client", "invalid client_secret parameter"))
+	case !s.scopesKnown(r.Form.Get("scope")):
+		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_scope", "a scope is not allowed for this credential"))
+	case !s.admit():
+		w.Header().Set("Retry-After", "30")
+		kit.WriteJSON(w, http.StatusTooManyRequests, oauthError("too_many_requests", "too many tokens were requested"))
+	default:
+		kit.WriteJSON(w, http.StatusOK, map[string]any{
+			"access_token": s.issue(), "token_type": "bearer", "expires_in": int(s.o.ExpiresIn.Seconds()),
+		})
+	}
+}
+
+func oauthError(code, description string) map[string]string {
+	return map[string]string{"error": code, "error_description": description}
+}
+
+// scopesKnown expects commas between scopes; spaces make one unknown scope.
+func (s *Server) scopesKnown(list string) bool {
+	if list == "" {
+		return false
+	}
+	if len(s.o.Scopes) == 0 {
+		return !strings.Contains(strings.ReplaceAll(list, ", ", ","), " ")
+	}
+	for scope := range strings.SplitSeq(list, ",") {
+		if !slices.Contains(s.o.Scopes, strings.TrimSpace(scope)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Server) admit() bool {
+	if s.o.TokensPerMinute == 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Clock.Now()
+	s.asked = slices.DeleteFunc(s.asked, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if len(s.asked) >= s.o.TokensPerMinute {
+		return false
+	}
+	s.asked = append(s.asked, now)
+	return true
+}
+
+func (s *Server) issue() string {
+	raw := make([]byte, 48)
+	_, _ = rand.Read(raw)
+	token := "eyJ." + base64.RawURLEncoding.EncodeToString(raw) + ".sig"
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[token] = s.o.Clock.Now().Add(s.o.ExpiresIn)
+	return token
+}
+
+// Valid says whether token was issued here and has not expired.
+func (s *Server) Valid(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	expiry, ok := s.tokens[token]
+	return ok && s.o.Clock.Now().Before(expiry)
+}
