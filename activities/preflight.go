@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,10 +28,7 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", in.Table.Dynamics.Table, err))
 	}
-	resource := campaign.Resource{API: in.Table.Campaign.API, Name: in.Table.Campaign.Resource}
-	if resource.API == "" {
-		resource.API = mapping.DefaultAPI
-	}
+	resource := resourceOf(in.Table)
 	metadata, err := a.o.Target.Metadata(ctx, resource)
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
@@ -119,8 +117,12 @@ func newTableMapper(doc []byte) (*tableMapper, error) {
 	return &tableMapper{
 		plan: &plan, mapper: mapper,
 		query:    dataverse.Query{EntitySet: plan.EntitySet, KeyColumn: plan.Key, Select: mapper.Select()},
-		resource: campaign.Resource{API: plan.Table.Campaign.API, Name: plan.Table.Campaign.Resource},
+		resource: resourceOf(plan.Table),
 	}, nil
+}
+
+func resourceOf(t Table) campaign.Resource {
+	return campaign.Resource{API: cmp.Or(t.Campaign.API, mapping.DefaultAPI), Name: t.Campaign.Resource}
 }
 
 func sourceSchema(e *dataverse.Entity) mapping.SourceSchema {
