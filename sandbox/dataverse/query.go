@@ -32,8 +32,12 @@ func (c cookie) encode() string {
 	if err != nil {
 		return ""
 	}
+	tracking := "False"
+	if c.Track {
+		tracking = "True"
+	}
 	inner := url.QueryEscape(url.QueryEscape(`<cookie page="` + base64.RawURLEncoding.EncodeToString(raw) + `" />`))
-	return "%3Ccookie%20pagenumber=%22" + strconv.Itoa(c.Page) + "%22%20pagingcookie=%22" + inner + "%22%20istracking=%22" + strings.Title(strconv.FormatBool(c.Track)) + "%22%20/%3E" //nolint:staticcheck // ASCII only
+	return "%3Ccookie%20pagenumber=%22" + strconv.Itoa(c.Page) + "%22%20pagingcookie=%22" + inner + "%22%20istracking=%22" + tracking + "%22%20/%3E"
 }
 
 func decodeCookie(token string) (cookie, bool) {
