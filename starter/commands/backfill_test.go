@@ -1,0 +1,191 @@
+package commands
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+const backfillUpdate = "Update " + contactsFlow + " RequestBackfill"
+
+var accepted = workflows.BackfillAnswer{Run: "r1", WorkflowID: contactsFlow + "/backfill/r1", Queued: 2}
+
+func TestBackfillWindow(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ids.txt")
+	require.NoError(t, os.WriteFile(file, []byte("6F0C1D2E-0000-4000-8000-000000000002\r\n6f0c1d2e-0000-4000-8000-000000000001\n\n6f0c1d2e-0000-4000-8000-000000000001"), 0o600))
+	both := []string{"6f0c1d2e-0000-4000-8000-000000000001", "6f0c1d2e-0000-4000-8000-000000000002"}
+	tests := map[string]struct {
+		args  []string
+		stdin string
+		want  activities.Window
+	}{
+		"an instant and a day":            {args: []string{"--since", "2026-01-31T08:00:00+01:00", "--until", "2026-02-01"}, want: activities.Window{Since: time.Date(2026, 1, 31, 7, 0, 0, 0, time.UTC), Until: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)}},
+		"an age":                          {args: []string{"--since", "36h"}, want: activities.Window{Since: noon.Add(-36 * time.Hour)}},
+		"ids are sorted and told once":    {args: []string{"--ids", "6f0c1d2e-0000-4000-8000-000000000002,{6F0C1D2E-0000-4000-8000-000000000001}," + both[1]}, want: activities.Window{IDs: both}},
+		"ids from a file":                 {args: []string{"--ids", "@" + file}, want: activities.Window{IDs: both}},
+		"ids from stdin":                  {args: []string{"--ids", "@-"}, stdin: strings.Join(both, "\n"), want: activities.Window{IDs: both}},
+		"the whole table when asked with": {args: []string{"--yes"}, want: activities.Window{}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.stdin = tc.stdin
+			w.on(backfillUpdate, accepted)
+			code, out, stderr := w.run(t, append([]string{"backfill", "contacts"}, tc.args...)...)
+			require.Zero(t, code, stderr)
+			require.Equal(t, "backfill of contacts accepted after 2 other backfills: run r1; follow it with: causeway status contacts --watch\n", out)
+			require.Equal(t, []any{workflows.BackfillRequest{Window: tc.want, By: "ada"}}, w.requests[backfillUpdate])
+		})
+	}
+}
+
+func TestBackfillRefusesBadInputWithoutAskingTemporal(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 1001)
+	for i := range many {
+		many[i] = fmt.Sprintf("6f0c1d2e-0000-4000-8000-%012d", i)
+	}
+	tests := map[string]struct {
+		args []string
+		says string
+	}{
+		"not a time":             {[]string{"--since", "yesterday"}, `--since: got "yesterday", want an instant like`},
+		"an age in the future":   {[]string{"--until", "-3h"}, `--until: got "-3h", want an instant like`},
+		"since after until":      {[]string{"--since", "2026-02-01", "--until", "2026-01-01"}, "--since: got 2026-02-01T00:00:00Z, want a time before --until 2026-01-01T00:00:00Z"},
+		"ids and a window":       {[]string{"--ids", many[0], "--since", "1h"}, "got both --ids and a window of time, want one of them"},
+		"not an id":              {[]string{"--ids", many[0] + ",anna"}, `--ids: got "anna", want record ids like`},
+		"no id":                  {[]string{"--ids", ","}, "--ids: got no id, want at least one"},
+		"too many ids":           {[]string{"--ids", strings.Join(many, ",")}, "--ids: got 1,001 ids, want at most 1,000 per backfill"},
+		"a file that is not":     {[]string{"--ids", "@testdata/none.txt"}, "--ids: open testdata/none.txt"},
+		"everything, unattended": {nil, "this reads every record of the Dynamics table contact again; say --yes, or narrow it with --since, --until or --ids"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			code, _, stderr := w.run(t, append([]string{"backfill", "contacts"}, tc.args...)...)
+			require.Equal(t, exitBadInput, code)
+			require.Contains(t, stderr, tc.says)
+			require.Empty(t, w.asked)
+		})
+	}
+}
+
+func TestBackfillOfEverythingAsks(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]int{"y\n": exitDone, "Yes\n": exitDone, "\n": exitFailed, "no\n": exitFailed, "": exitFailed} {
+		w := newWorld()
+		w.terminal, w.stdin = true, answer
+		w.on(backfillUpdate, accepted)
+		code, _, stderr := w.run(t, "backfill", "contacts")
+		require.Equal(t, want, code, "answer %q", answer)
+		require.Contains(t, stderr, "This reads every record of the Dynamics table contact again")
+		require.Equal(t, want == exitDone, len(w.asked) > 0, "answer %q", answer)
+	}
+}
+
+func TestBackfillWaitShowsProgressAndTheAccount(t *testing.T) {
+	t.Parallel()
+	inHand := contacts(func(st *workflows.Status) {
+		loading(st)
+		st.Phase, st.Run = "backfill", "r1"
+	})
+	queued := contacts(func(st *workflows.Status) { loading(st); st.QueuedBackfills = []string{"r1"} })
+	done := contacts(func(st *workflows.Status) {
+		st.LastRun = &workflows.RunSummary{Run: "r1", Kind: activities.KindBackfill, State: "COMPLETED",
+			Counts: activities.Counts{Read: 20_000, Updated: 3, Unchanged: 19_997}, Start: noon, End: noon.Add(8 * time.Second)}
+	})
+	script := func(terminal bool) *world {
+		w := newWorld()
+		w.terminal = terminal
+		w.on(backfillUpdate, accepted)
+		statuses := []any{queued}
+		progress := []any{progressOf(0, 0)}
+		for i := range int64(24) {
+			statuses = append(statuses, inHand)
+			progress = append(progress, progressOf(i*400, i/8))
+		}
+		w.on("Query "+contactsFlow+" Status", append(statuses, done)...)
+		w.on("Query "+inHand.RunWorkflow+" Progress", progress...)
+		return w
+	}
+	t.Run("plain lines", func(t *testing.T) {
+		code, out, stderr := script(false).run(t, "backfill", "contacts", "--yes", "--wait")
+		require.Zero(t, code)
+		golden(t, "backfill-wait.txt", out+"--- stderr\n"+stderr)
+	})
+	t.Run("a bar on a terminal", func(t *testing.T) {
+		code, out, stderr := script(true).run(t, "backfill", "contacts", "--yes", "--wait")
+		require.Zero(t, code)
+		golden(t, "backfill-wait-terminal.txt", out+"--- stderr\n"+strings.ReplaceAll(stderr, "\r\x1b[K", "\n<rewrite>"))
+	})
+	t.Run("json", func(t *testing.T) {
+		code, out, _ := script(false).run(t, "backfill", "contacts", "--yes", "--wait", "-o", "json")
+		require.Zero(t, code)
+		golden(t, "backfill-wait.json", out)
+	})
+}
+
+func TestBackfillWaitEndsAsTheRunDid(t *testing.T) {
+	t.Parallel()
+	query, result := "Query "+contactsFlow+" Status", "Result "+accepted.WorkflowID
+	tests := map[string]struct {
+		prepare func(*world)
+		code    int
+		says    string
+	}{
+		"incomplete is no success": {func(w *world) {
+			w.on(query, contacts(func(st *workflows.Status) {
+				st.LastRun = &workflows.RunSummary{Run: "r1", State: "INCOMPLETE", Reason: "2 records are not accounted for"}
+			}))
+		}, exitFailed, "run r1 of contacts is INCOMPLETE after 0 s: 2 records are not accounted for\n"},
+		"another run was faster than the looks": {func(w *world) {
+			w.on(query, contacts(nil))
+			w.on(result, workflows.PassResult{Summary: workflows.RunSummary{Run: "r1", State: "COMPLETED"}})
+		}, exitDone, "run r1 of contacts is COMPLETED after 0 s\n"},
+		"cancelled while queued": {func(w *world) { w.on(query, contacts(nil)) },
+			exitFailed, "causeway: run r1 was taken off the queue before it began\n"},
+		"the run failed": {func(w *world) {
+			w.on(query, contacts(nil))
+			w.on(result, badInput("Campaign refuses the credentials"))
+		}, exitFailed, "causeway: run r1 did not finish: Campaign refuses the credentials\n"},
+		"the flow was stopped": {func(w *world) {
+			w.on(query, contacts(func(st *workflows.Status) {
+				st.State, st.QueuedBackfills = workflows.StateStopped, []string{"r1"}
+			}))
+		}, exitFailed, "causeway: contacts is STOPPED; run r1 is queued and goes on at the next start: causeway start contacts\n"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.on(backfillUpdate, accepted)
+			tc.prepare(w)
+			code, out, stderr := w.run(t, "backfill", "contacts", "--yes", "--wait")
+			require.Equal(t, tc.code, code)
+			require.Contains(t, out+stderr, tc.says)
+		})
+	}
+}
+
+func TestBackfillAsJSONWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on(backfillUpdate, accepted)
+	code, out, _ := w.run(t, "backfill", "contacts", "--since", "1h", "-o", "json")
+	require.Zero(t, code)
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, map[string]any{"run": "r1", "workflow_id": accepted.WorkflowID, "queued": 2.0}, got)
+}

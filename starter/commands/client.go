@@ -1,0 +1,198 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"causeway.dev/workflows"
+)
+
+// temporalClient is temporalAPI on a real server.
+type temporalClient struct {
+	client  client.Client
+	address string
+	space   string
+}
+
+// clientOptions puts the three sources of connection settings in order: flags,
+// Temporal's environment configuration, the configuration file.
+func clientOptions(conn connection, env envconfig.EnvLookup) (client.Options, error) {
+	request := envconfig.LoadClientConfigProfileOptions{EnvLookup: env}
+	if chosen, _ := env.LookupEnv("TEMPORAL_PROFILE"); chosen == "" {
+		request.ConfigFileProfile = conn.file.Profile
+	}
+	profile, err := envconfig.LoadClientConfigProfile(request)
+	if err != nil {
+		return client.Options{}, badInput("Temporal's connection settings: %v", err)
+	}
+	profile.Address = first(conn.address, profile.Address, conn.file.Address, client.DefaultHostPort)
+	profile.Namespace = first(conn.namespace, profile.Namespace, conn.file.Namespace, client.DefaultNamespace)
+	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	if err != nil {
+		return client.Options{}, badInput("Temporal's connection settings: %v", err)
+	}
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	options.Identity = strings.TrimSuffix("causeway "+conn.operator, " ")
+	return options, nil
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// dial connects; an unreachable server is found out here.
+func dial(ctx context.Context, conn connection) (temporalAPI, error) {
+	options, err := clientOptions(conn, envconfig.EnvLookupOS)
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
+			options.HostPort, oneLine(err.Error()))
+	}
+	return &temporalClient{client: c, address: options.HostPort, space: options.Namespace}, nil
+}
+
+func (t *temporalClient) Close()            { t.client.Close() }
+func (t *temporalClient) Namespace() string { return t.space }
+
+// Start sets every search attribute at once, because an attribute that the
+// namespace lacks is refused here but would block a running workflow.
+func (t *temporalClient) Start(ctx context.Context, in workflows.TableSyncInput, req workflows.StartRequest) (workflows.Status, error) {
+	id := workflows.TableSyncID(in.Instance, in.Table)
+	start := t.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.QueueMain,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:            fmt.Sprintf("%s: Dynamics %s to Campaign %s", in.Table, req.Table.Dynamics.Table, req.Table.Campaign.Resource),
+		Memo:                     map[string]any{"started_by": req.By},
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			workflows.AttrFlow.ValueSet("ingress"), workflows.AttrTable.ValueSet(in.Table),
+			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(req.Table.Revision()),
+			workflows.AttrRead.ValueSet(0), workflows.AttrWritten.ValueSet(0), workflows.AttrQuarantined.ValueSet(0)),
+	}, workflows.TypeTableSync, in)
+	var status workflows.Status
+	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions:          updateOptions(id, workflows.UpdateStart, req),
+	})
+	if err == nil {
+		err = handle.Get(ctx, &status)
+	}
+	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
+		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", in.Table, oneLine(invalid.Message))
+	}
+	return status, t.explain(err)
+}
+
+func (t *temporalClient) Update(ctx context.Context, workflowID, name string, request, answer any) error {
+	handle, err := t.client.UpdateWorkflow(ctx, updateOptions(workflowID, name, request))
+	if err == nil {
+		err = handle.Get(ctx, answer)
+	}
+	return t.explain(err)
+}
+
+func updateOptions(workflowID, name string, request any) client.UpdateWorkflowOptions {
+	return client.UpdateWorkflowOptions{
+		WorkflowID: workflowID, UpdateName: name, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	}
+}
+
+func (t *temporalClient) Query(ctx context.Context, workflowID, name string, answer any) error {
+	value, err := t.client.QueryWorkflow(ctx, workflowID, "", name)
+	if err == nil {
+		err = value.Get(answer)
+	}
+	return t.explain(err)
+}
+
+func (t *temporalClient) Result(ctx context.Context, workflowID string, result any) error {
+	return t.explain(t.client.GetWorkflow(ctx, workflowID, "").Get(ctx, result))
+}
+
+func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*description, error) {
+	answer, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	return describe(answer), nil
+}
+
+// Run gives up with its caller, so that nothing is left waiting for a worker.
+func (t *temporalClient) Run(ctx context.Context, activity string, input, result any) error {
+	budget := time.Minute
+	if deadline, ok := ctx.Deadline(); ok {
+		budget = time.Until(deadline)
+	}
+	handle, err := t.client.ExecuteActivity(ctx, client.StartActivityOptions{
+		ID:                     activity + "/" + newID(),
+		TaskQueue:              workflows.QueueMain,
+		ScheduleToCloseTimeout: budget,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 3},
+		Summary:                "asked by causeway",
+	}, activity, input)
+	if err == nil {
+		err = handle.Get(ctx, result)
+	}
+	return t.explain(err)
+}
+
+func (t *temporalClient) Retention(ctx context.Context) (time.Duration, error) {
+	answer, err := t.client.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: t.space})
+	if err != nil {
+		return 0, t.explainNamespace(err)
+	}
+	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
+}
+
+func (t *temporalClient) CreateNamespace(ctx context.Context, retention time.Duration) error {
+	_, err := t.client.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
+		Namespace: t.space, Description: "Causeway: Dynamics 365 and Adobe Campaign in step", WorkflowExecutionRetentionPeriod: durationpb.New(retention),
+	})
+	if _, exists := errors.AsType[*serviceerror.NamespaceAlreadyExists](err); exists {
+		return nil
+	}
+	return t.explain(err)
+}
+
+func (t *temporalClient) SearchAttributes(ctx context.Context) (map[string]enumspb.IndexedValueType, error) {
+	answer, err := t.client.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: t.space})
+	if err != nil {
+		return nil, t.explainNamespace(err)
+	}
+	return answer.GetCustomAttributes(), nil
+}
+
+func (t *temporalClient) AddSearchAttributes(ctx context.Context, attributes map[string]enumspb.IndexedValueType) error {
+	_, err := t.client.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: t.space, SearchAttributes: attributes,
+	})
+	return t.explainNamespace(err)
+}
+
+func newID() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
+}

@@ -1,0 +1,153 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"causeway.dev/config"
+)
+
+func newConfig(e *env, g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "config", Short: "Check, show or describe the configuration file",
+		Args: exactly("a subcommand: validate, show or schema", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newConfigValidate(e, g), newConfigShow(e, g), newConfigSchema(e))
+	return cmd
+}
+
+func newConfigValidate(e *env, g *global) *cobra.Command {
+	var secrets bool
+	cmd := &cobra.Command{
+		Use: "validate", Short: "Check the configuration file, offline",
+		Long: `Check the configuration file without calling anybody. Every problem is reported at
+once, each with its line, its path, what was found, what is wanted and what to do;
+exit code 2 then. Warnings are settings that work but deserve a look. Secrets that
+this machine cannot read are warnings, because only the worker needs them;
+--secrets makes them problems.
+
+With -o json: {file, valid, problems: [{file, line, path, got, want, remedy}],
+warnings: [text], instance, tables: [{table, fields, revision}]}.`,
+		Example: "  causeway config validate\n  causeway config validate --config staging.yaml --secrets",
+		Args:    exactly("none", 0),
+		RunE:    func(*cobra.Command, []string) error { return configValidate(e, g, secrets) },
+	}
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "also fail when a secret cannot be read here")
+	return cmd
+}
+
+// validation is what config validate prints with -o json.
+type validation struct {
+	File     string          `json:"file"`
+	Valid    bool            `json:"valid"`
+	Problems []configProblem `json:"problems"`
+	Warnings []string        `json:"warnings"`
+	Instance string          `json:"instance,omitempty"`
+	Tables   []tableSummary  `json:"tables,omitempty"`
+}
+
+type configProblem struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Path   string `json:"path"`
+	Got    string `json:"got"`
+	Want   string `json:"want"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+type tableSummary struct {
+	Table    string `json:"table"`
+	Fields   int    `json:"fields"`
+	Revision string `json:"revision"`
+}
+
+func configValidate(e *env, g *global, secrets bool) error {
+	v := validation{File: g.configPath, Problems: []configProblem{}, Warnings: []string{}}
+	cfg, err := config.Load(g.configPath)
+	if err == nil {
+		v.Warnings = append(v.Warnings, cfg.Warnings()...)
+		v.Instance = cfg.Instance
+		for _, name := range tableNames(cfg) {
+			t := cfg.Ingress.Tables[name]
+			v.Tables = append(v.Tables, tableSummary{Table: name, Fields: len(t.Fields), Revision: t.Revision()})
+		}
+		if missing := cfg.CheckSecrets(); secrets {
+			err = missing
+		} else if missing != nil {
+			v.Warnings = append(v.Warnings, strings.Split(missing.Error(), "\n")...)
+		}
+	}
+	if problems, ok := errors.AsType[*config.Problems](err); ok {
+		for _, p := range *problems {
+			v.Problems = append(v.Problems, configProblem(p))
+		}
+	}
+	v.Valid = err == nil
+	switch {
+	case g.json() && (v.Valid || len(v.Problems) > 0):
+		if err := writeJSON(e.out, v); err != nil || v.Valid {
+			return err
+		}
+		return quietly(exitBadInput)
+	case err != nil:
+		return configError(g.configPath, err)
+	}
+	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, count(int64(len(v.Tables)), "table mapping"))
+	for _, t := range v.Tables {
+		fmt.Fprintf(e.out, "  %s: %s, revision %s\n", t.Table, count(int64(t.Fields), "field"), t.Revision)
+	}
+	for _, w := range v.Warnings {
+		e.say("warning: %s", w)
+	}
+	return nil
+}
+
+func newConfigShow(e *env, g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "Print the configuration in effect, defaults included",
+		Long: `Print the configuration in effect: the file, with every default filled in. Secrets
+print as [set] or [missing], as seen from this machine.
+
+With -o json: the same as JSON.`,
+		Example: "  causeway config show",
+		Args:    exactly("none", 0),
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := g.load()
+			if err != nil {
+				return err
+			}
+			out := cfg.String()
+			if g.json() {
+				data, err := yaml.YAMLToJSON([]byte(out))
+				if err != nil {
+					return failed("writing the configuration as JSON: %v", err)
+				}
+				out = string(data)
+			}
+			fmt.Fprintln(e.out, strings.TrimRight(out, "\n"))
+			return nil
+		},
+	}
+}
+
+func newConfigSchema(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors",
+		Long: `Print the JSON Schema of the configuration file. With
+
+  # yaml-language-server: $schema=causeway.schema.json
+
+as its first line, editors complete and check the file.`,
+		Example: "  causeway config schema > causeway.schema.json",
+		Args:    exactly("none", 0),
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintln(e.out, strings.TrimRight(string(config.Schema), "\n"))
+			return nil
+		},
+	}
+}

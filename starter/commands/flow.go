@@ -1,0 +1,185 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/config"
+	"causeway.dev/workflows"
+)
+
+// questionTimeout bounds a query, which a worker answers at once or not at all.
+const questionTimeout = 10 * time.Second
+
+// tableArg makes a command take one table, completed from the configuration file.
+func tableArg(g *global, cmd *cobra.Command) *cobra.Command {
+	cmd.Args = exactly("one table, such as contacts", 1)
+	cmd.ValidArgsFunction = completeTables(g)
+	return cmd
+}
+
+// exactly is cobra.ExactArgs with a sentence.
+func exactly(want string, n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return badInput("%s: got %s, want %s; see %s --help", cmd.CommandPath(), count(int64(len(args)), "argument"), want, cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+func completeTables(g *global) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		cfg, err := g.load()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var out []cobra.Completion
+		for _, name := range tableNames(cfg) {
+			t := cfg.Ingress.Tables[name]
+			out = append(out, cobra.CompletionWithDesc(name, t.Dynamics.Table+" -> "+t.Campaign.Resource))
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func tableNames(cfg *config.Config) []string { return slices.Sorted(maps.Keys(cfg.Ingress.Tables)) }
+
+// flow is one table's owner, as a command addresses it.
+type flow struct {
+	env   *env
+	g     *global
+	cfg   *config.Config
+	api   temporalAPI
+	table string
+}
+
+// openFlow connects for one table. A table missing from the file may still run,
+// since its mapping was input; whether it does, Temporal knows.
+func (e *env) openFlow(ctx context.Context, g *global, table string) (*flow, error) {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	return &flow{env: e, g: g, cfg: cfg, api: api, table: table}, nil
+}
+
+func (f *flow) close() { f.api.Close() }
+
+func (f *flow) id() string { return workflows.TableSyncID(f.cfg.Instance, f.table) }
+
+// unknownTable says which mappings there are.
+func unknownTable(g *global, cfg *config.Config, table string) error {
+	has := "has none"
+	if names := tableNames(cfg); len(names) > 0 {
+		has = "has " + strings.Join(names, ", ")
+	}
+	return badInput("there is no table mapping %q; %s %s", table, g.configPath, has)
+}
+
+// update sends an update to the owner; answer is a pointer.
+func (f *flow) update(ctx context.Context, name string, request, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
+	defer cancel()
+	return f.explain(ctx, f.api.Update(ctx, f.id(), name, request, answer))
+}
+
+// explain says what a missing flow or worker means for an operator.
+func (f *flow) explain(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errNoWorker):
+		return unreachable("no worker answered for %s within %s; start one with: worker --config %s (the request may still be carried out: causeway status)",
+			f.table, f.g.timeout, f.g.configPath)
+	case !errors.Is(err, errNotFound):
+		return err
+	}
+	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped {
+		return unknownTable(f.g, f.cfg, f.table)
+	}
+	if d, err := f.api.Describe(ctx, f.id()); err == nil && !d.Running {
+		return badInput("the workflow of %s has ended (%s); run: causeway start %s", f.table, d.Ended, f.table)
+	}
+	return badInput("%s was never started; run: causeway start %s", f.table, f.table)
+}
+
+// status asks the owner, and the run in hand for its progress.
+func (f *flow) status(ctx context.Context) (workflows.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(f.g.timeout, questionTimeout))
+	defer cancel()
+	var st workflows.Status
+	if err := f.api.Query(ctx, f.id(), workflows.QueryStatus, &st); err != nil {
+		return st, err
+	}
+	if st.RunWorkflow != "" {
+		var p workflows.Progress
+		// A run that ended in between, or is just beginning, has none to tell.
+		if err := f.api.Query(ctx, st.RunWorkflow, workflows.QueryProgress, &p); err == nil {
+			st.Progress = &p
+		}
+	}
+	return st, nil
+}
+
+// operate sends one update that answers a Status, and shows it.
+func operate(ctx context.Context, e *env, g *global, table, update string, request any) error {
+	f, err := e.openFlow(ctx, g, table)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	var st workflows.Status
+	if err := f.update(ctx, update, request, &st); err != nil {
+		return err
+	}
+	return f.answer(st)
+}
+
+// answer prints the Status an update answered with.
+func (f *flow) answer(st workflows.Status) error {
+	if f.g.json() {
+		if err := writeJSON(f.env.out, st); err != nil {
+			return err
+		}
+	} else {
+		p := f.env.colours()
+		fmt.Fprintln(f.env.out, f.table+" is "+p.with(stateColour(st.State), string(st.State))+because(st))
+	}
+	if st.State == workflows.StateFailed {
+		return quietly(exitFailed)
+	}
+	return nil
+}
+
+// because is the phase and reason that follow a state in a sentence.
+func because(st workflows.Status) string {
+	out := ""
+	if st.Phase != "" && !strings.EqualFold(st.Phase, string(st.State)) {
+		out = " (" + st.Phase + ")"
+	}
+	if st.Reason != "" {
+		out += ": " + oneLine(st.Reason)
+	}
+	return out
+}
+
+func stateColour(s workflows.State) string {
+	switch s {
+	case workflows.StateRunning:
+		return good
+	case workflows.StateFailed:
+		return bad
+	case workflows.StatePaused, workflows.StateStarting:
+		return caution
+	}
+	return faint
+}

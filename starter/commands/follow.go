@@ -1,0 +1,57 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"causeway.dev/workflows"
+)
+
+const (
+	lookEvery  = 500 * time.Millisecond
+	patience   = 2 * time.Minute // without any answer before following is given up
+	endedEvery = 20              // looks between checks that the workflow is still there
+	notYetSeen = 10              // looks that may miss a run between the queue and its start
+)
+
+// follow shows progress until done says so, and returns the status it saw last.
+// A worker that is restarted meanwhile is waited for.
+func (f *flow) follow(ctx context.Context, done func(workflows.Status) bool) (workflows.Status, error) {
+	bar := &progress{w: f.env.err, terminal: f.env.errTerminal}
+	defer bar.end()
+	answered := f.env.now()
+	for looks := 1; ; looks++ {
+		if looks%endedEvery == 0 { // a workflow that was terminated still answers as before
+			if d, err := f.describe(ctx, f.id()); err == nil && !d.Running {
+				return workflows.Status{}, failed("the workflow of %s has ended (%s); run: causeway start %s", f.table, d.Ended, f.table)
+			}
+		}
+		st, err := f.status(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return st, f.interrupted()
+		case err == nil:
+			answered = f.env.now()
+			if done(st) {
+				return st, nil
+			}
+			bar.show(answered, st)
+		case !mayReturn(err) || f.env.now().Sub(answered) >= patience:
+			return st, f.explain(ctx, err)
+		}
+		if f.env.sleep(ctx, lookEvery) != nil {
+			return st, f.interrupted()
+		}
+	}
+}
+
+func (f *flow) interrupted() error {
+	return failed("no longer watching; %s goes on: causeway status %s", f.table, f.table)
+}
+
+// mayReturn tells a worker or server that is away from an answer that stays.
+func mayReturn(err error) bool {
+	fail, ok := errors.AsType[*failure](err)
+	return errors.Is(err, errNoWorker) || ok && fail.code == exitUnreachable
+}

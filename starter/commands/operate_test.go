@@ -1,0 +1,213 @@
+package commands
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+func TestStartSendsTheMappingAndLimitsOnFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Start "+contactsFlow, contacts(func(st *workflows.Status) { st.Phase = "started" }))
+	code, out, _ := w.run(t, "start", "contacts")
+	require.Zero(t, code)
+	require.Equal(t, "contacts is RUNNING (started)\n", out)
+
+	req := w.requests["Start "+contactsFlow][0].(workflows.StartRequest)
+	require.Equal(t, revision("contacts"), req.Table.Revision())
+	require.Equal(t, "ada", req.By)
+	require.Equal(t, 4, req.Tuning.Lanes)
+	require.Equal(t, 5*time.Second, req.Tuning.Poll)
+	require.EqualValues(t, 50, req.Tuning.StopMin)
+	require.Positive(t, req.Tuning.StopRatio, "a configured 0 must not become the default")
+	require.Less(t, req.Tuning.StopRatio, 1e-6)
+}
+
+func TestRequestsReachTheOwner(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args   []string
+		update string
+		want   any
+	}{
+		"stop":     {[]string{"stop", "contacts"}, workflows.UpdateStop, workflows.StopRequest{By: "ada"}},
+		"pause":    {[]string{"pause", "contacts", "--reason", "release"}, workflows.UpdatePause, workflows.PauseRequest{Reason: "release", By: "ada"}},
+		"resume":   {[]string{"resume", "contacts"}, workflows.UpdateResume, workflows.ResumeRequest{By: "ada"}},
+		"sync-now": {[]string{"sync-now", "contacts"}, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: "ada"}},
+		"cancel the running backfill": {[]string{"cancel-backfill", "contacts"}, workflows.UpdateCancelBackfill,
+			workflows.CancelBackfillRequest{By: "ada"}},
+		"cancel a queued backfill": {[]string{"cancel-backfill", "contacts", "r7"}, workflows.UpdateCancelBackfill,
+			workflows.CancelBackfillRequest{Run: "r7", By: "ada"}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			question := "Update " + contactsFlow + " " + tc.update
+			w.on(question, contacts(nil))
+			code, _, stderr := w.run(t, append(tc.args, "-o", "json")...)
+			require.Zero(t, code, stderr)
+			require.Equal(t, []any{tc.want}, w.requests[question])
+		})
+	}
+}
+
+func TestAnswerAsJSONIsTheStatus(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	want := contacts(func(st *workflows.Status) { st.State = workflows.StatePaused; st.Reason = "release" })
+	w.on("Update "+contactsFlow+" Pause", want)
+	code, out, _ := w.run(t, "pause", "contacts", "-r", "release", "-o", "json")
+	require.Zero(t, code)
+	var got workflows.Status
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, want, got)
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	pause := "Update " + contactsFlow + " Pause"
+	tests := map[string]struct {
+		args    []string
+		prepare func(*world)
+		code    int
+		says    string
+	}{
+		"a start that ends FAILED is a failure": {[]string{"start", "contacts"}, func(w *world) {
+			w.on("Start "+contactsFlow, contacts(func(st *workflows.Status) {
+				st.State, st.Phase, st.Reason = workflows.StateFailed, "not started", "Campaign has no field emial"
+			}))
+		}, exitFailed, ""},
+		"a refusal is bad input, in the workflow's words": {[]string{"pause", "contacts", "-r", "x"}, func(w *world) {
+			w.on(pause, badInput("contacts is STOPPED: only a running flow can be paused"))
+		}, exitBadInput, "causeway: contacts is STOPPED: only a running flow can be paused\n"},
+		"a flow that was never started": {[]string{"pause", "contacts", "-r", "x"}, func(*world) {},
+			exitBadInput, "causeway: contacts was never started; run: causeway start contacts\n"},
+		"a flow that was terminated": {[]string{"pause", "contacts", "-r", "x"}, func(w *world) {
+			w.on("Describe "+contactsFlow, description{Ended: "Terminated"})
+		}, exitBadInput, "causeway: the workflow of contacts has ended (Terminated); run: causeway start contacts\n"},
+		"a table that is nowhere": {[]string{"stop", "contact"}, func(*world) {},
+			exitBadInput, "causeway: there is no table mapping \"contact\"; testdata/causeway.yaml has accounts, contacts\n"},
+		"start of a table that is not in the file": {[]string{"start", "contact"}, func(*world) {},
+			exitBadInput, "causeway: there is no table mapping \"contact\"; testdata/causeway.yaml has accounts, contacts\n"},
+		"nobody answers": {[]string{"stop", "contacts", "--timeout", "20s"}, func(w *world) { w.on("Update "+contactsFlow+" Stop", errNoWorker) },
+			exitUnreachable, "causeway: no worker answered for contacts within 20s; start one with: worker --config testdata/causeway.yaml (the request may still be carried out: causeway status)\n"},
+		"no server": {[]string{"stop", "contacts"}, func(w *world) { w.dialErr = unreachable("no Temporal server answers at x") },
+			exitUnreachable, "causeway: no Temporal server answers at x\n"},
+		"no reason for a pause": {[]string{"pause", "contacts", "--reason", " "}, func(*world) {},
+			exitBadInput, "causeway: --reason: got nothing, want why the flow is held, such as --reason \"Campaign release\"\n"},
+		"no table": {[]string{"stop"}, func(*world) {},
+			exitBadInput, "causeway: causeway stop: got 0 arguments, want one table, such as contacts; see causeway stop --help\n"},
+		"unknown flag": {[]string{"stop", "contacts", "--now"}, func(*world) {},
+			exitBadInput, "causeway: unknown flag: --now; see causeway --help\n"},
+		"unknown command": {[]string{"strat", "contacts"}, func(*world) {},
+			exitBadInput, "causeway: unknown command \"strat\" for \"causeway\"; did you mean: start; see causeway --help\n"},
+		"unknown output": {[]string{"status", "-o", "yaml"}, func(*world) {},
+			exitBadInput, "causeway: --output: got \"yaml\", want table or json\n"},
+		"short timeout": {[]string{"status", "--timeout", "1ms"}, func(*world) {},
+			exitBadInput, "causeway: --timeout: got 1ms, want at least 1s\n"},
+		"no configuration": {[]string{"status", "-c", "testdata/none.yaml"}, func(*world) {},
+			exitBadInput, "causeway: there is no configuration file testdata/none.yaml; name one with --config or CAUSEWAY_CONFIG\n"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			tc.prepare(w)
+			code, _, stderr := w.run(t, tc.args...)
+			require.Equal(t, tc.code, code)
+			require.Equal(t, tc.says, stderr)
+		})
+	}
+}
+
+func TestStartWaitFollowsTheLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	starting := contacts(func(st *workflows.Status) {
+		loading(st)
+		st.State, st.Phase, st.Run, st.RunWorkflow = workflows.StateStarting, "checking the mapping", "", ""
+	})
+	running := contacts(loading)
+	w.on("Start "+contactsFlow, starting)
+	w.on("Query "+contactsFlow+" Status", starting, running, errNoWorker, running, running, contacts(nil))
+	w.on("Query "+running.RunWorkflow+" Progress", progressOf(0, 0), progressOf(5_000, 50), progressOf(9_000, 90))
+	code, out, stderr := w.run(t, "start", "contacts", "--wait")
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "contacts is RUNNING (waiting for changes)\n")
+	require.Contains(t, out, "10,000    9,900")
+	require.Contains(t, stderr, "STARTING (checking the mapping)\n")
+}
+
+func TestStartWaitFailsWithTheLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Start "+contactsFlow, contacts(loading))
+	w.on("Query "+contactsFlow+" Status", contacts(loading), contacts(func(st *workflows.Status) {
+		st.State, st.Phase, st.Reason = workflows.StateFailed, "failed", "too many refused"
+	}))
+	code, out, _ := w.run(t, "start", "contacts", "--wait")
+	require.Equal(t, exitFailed, code)
+	require.Equal(t, "contacts is FAILED: too many refused\n", out)
+}
+
+func TestFollowingGivesUpOnAWorkerThatStaysAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Update "+contactsFlow+" Stop", contacts(nil))
+	w.on("Query "+contactsFlow+" Status", errNoWorker)
+	code, _, stderr := w.run(t, "stop", "contacts", "--wait")
+	require.Equal(t, exitUnreachable, code)
+	require.Contains(t, stderr, "no worker answered for contacts")
+	require.Equal(t, patience, w.clock.Sub(noon))
+}
+
+func TestFollowingEndsWithAWorkflowThatWasTerminated(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Update "+contactsFlow+" Stop", contacts(nil))
+	w.on("Query "+contactsFlow+" Status", contacts(nil))
+	w.on("Describe "+contactsFlow, description{Running: true}, description{Ended: "Terminated"})
+	code, _, stderr := w.run(t, "stop", "contacts", "--wait")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, stderr, "causeway: the workflow of contacts has ended (Terminated); run: causeway start contacts\n")
+}
+
+func TestStopWaitsUntilStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	stopped := contacts(func(st *workflows.Status) { st.State, st.Phase = workflows.StateStopped, "stopped" })
+	w.on("Update "+contactsFlow+" Stop", contacts(nil))
+	w.on("Query "+contactsFlow+" Status", contacts(nil), stopped)
+	code, out, _ := w.run(t, "stop", "contacts", "--wait")
+	require.Zero(t, code)
+	require.Equal(t, "contacts is STOPPED\n", out)
+}
+
+func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
+	t.Parallel()
+	w := newWorld()
+	question := "Update " + contactsFlow + " ApplyConfig"
+	w.on(question, contacts(func(st *workflows.Status) { st.Revision = "aaaaaaaaaaaa" }))
+	code, out, _ := w.run(t, "apply", "contacts")
+	require.Zero(t, code)
+	require.Equal(t, "contacts: revision "+revision("contacts")+" is on file, aaaaaaaaaaaa is running; stop and start to apply\n", out)
+	require.Equal(t, revision("contacts"), w.requests[question][0].(workflows.ApplyConfigRequest).Table.Revision())
+}
+
+func TestFlagsReachTheConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
+	code, _, _ := w.run(t, "quarantine", "list", "--address", "flag:1", "--namespace", "ns")
+	require.Zero(t, code)
+	require.Equal(t, "flag:1", w.dialled.address)
+	require.Equal(t, "ns", w.dialled.namespace)
+	require.Equal(t, "file.example:7233", w.dialled.file.Address)
+}

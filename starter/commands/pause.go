@@ -1,0 +1,30 @@
+package commands
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/workflows"
+)
+
+func newPause(e *env, g *global) *cobra.Command {
+	var reason string
+	cmd := tableArg(g, &cobra.Command{
+		Use: "pause <table> --reason <why>", Short: "Hold a running flow until it is resumed",
+		Long: `Hold a running flow. Records being written are finished; then the flow waits for
+"causeway resume", with what it had in hand. The reason is shown by status, for
+the next person who wonders.
+
+With -o json: the flow's status, as .tables[].status of causeway status.`,
+		Example: `  causeway pause contacts --reason "Campaign release until 14:00"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(reason) == "" {
+				return badInput(`--reason: got nothing, want why the flow is held, such as --reason "Campaign release"`)
+			}
+			return operate(cmd.Context(), e, g, args[0], workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: e.operator})
+		},
+	})
+	cmd.Flags().StringVarP(&reason, "reason", "r", "", "`why` the flow is held (required)")
+	return cmd
+}

@@ -1,0 +1,145 @@
+package commands
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"causeway.dev/workflows"
+)
+
+func TestSetup(t *testing.T) {
+	t.Parallel()
+	t.Run("a new namespace", func(t *testing.T) {
+		w := newWorld()
+		w.retention, w.attributes, w.lag = 0, nil, 3
+		code, out, stderr := w.run(t, "setup")
+		require.Zero(t, code, stderr)
+		golden(t, "setup.txt", out)
+		require.Equal(t, 30*24*time.Hour, w.retention)
+		require.Equal(t, workflows.SearchAttributes(), w.attributes)
+
+		again, second, stderr := w.run(t, "setup")
+		require.Zero(t, again, stderr)
+		require.Equal(t, "namespace acme: was there, closed runs are kept for 30 d\nsearch attributes: all there\n", second)
+	})
+	t.Run("short retention is a warning", func(t *testing.T) {
+		w := newWorld()
+		w.retention = 24 * time.Hour
+		code, out, _ := w.run(t, "setup", "-o", "json")
+		require.Zero(t, code)
+		var got setupReport
+		require.NoError(t, json.Unmarshal([]byte(out), &got))
+		require.False(t, got.Created)
+		require.Len(t, got.Warnings, 1)
+		require.Contains(t, got.Warnings[0], "keeps closed runs for 24 h; raise its retention to 30 days")
+		require.Equal(t, 24*time.Hour, w.retention, "an existing namespace is left alone")
+	})
+	t.Run("an attribute of another type", func(t *testing.T) {
+		w := newWorld()
+		w.attributes = maps.Clone(w.attributes)
+		w.attributes[workflows.AttrRead.GetName()] = enumspb.INDEXED_VALUE_TYPE_TEXT
+		code, _, stderr := w.run(t, "setup")
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, stderr, "CausewayRead is Text, want Int; remove them there, or use another namespace")
+	})
+	t.Run("other attributes are none of its business", func(t *testing.T) {
+		w := newWorld()
+		w.attributes = map[string]enumspb.IndexedValueType{"Other": enumspb.INDEXED_VALUE_TYPE_BOOL}
+		code, _, _ := w.run(t, "setup")
+		require.Zero(t, code)
+		require.Len(t, w.attributes, 1+len(workflows.SearchAttributes()))
+	})
+}
+
+func TestConfigCommands(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		args []string
+		code int
+		file string
+	}{
+		"valid":                            {[]string{"config", "validate"}, exitDone, "config-validate.txt"},
+		"valid as json":                    {[]string{"config", "validate", "-o", "json"}, exitDone, "config-validate.json"},
+		"secrets that must be readable":    {[]string{"config", "validate", "--secrets"}, exitBadInput, "config-validate-secrets.txt"},
+		"broken: every problem at once":    {[]string{"config", "validate", "-c", "testdata/broken.yaml"}, exitBadInput, "config-broken.txt"},
+		"broken as json":                   {[]string{"config", "validate", "-c", "testdata/broken.yaml", "-o", "json"}, exitBadInput, "config-broken.json"},
+		"other commands refuse it as well": {[]string{"status", "-c", "testdata/broken.yaml"}, exitBadInput, "config-broken.txt"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, out, stderr := newWorld().run(t, tc.args...)
+			require.Equal(t, tc.code, code)
+			golden(t, tc.file, out+"--- stderr\n"+stderr)
+		})
+	}
+}
+
+func TestConfigShowHidesSecrets(t *testing.T) {
+	t.Parallel()
+	code, out, _ := newWorld().run(t, "config", "show")
+	require.Zero(t, code)
+	require.Contains(t, out, "client_secret: \"[missing]\"")
+	require.Contains(t, out, "page_size: 5000", "defaults are shown")
+
+	code, out, _ = newWorld().run(t, "config", "show", "-o", "json")
+	require.Zero(t, code)
+	var got struct {
+		Dynamics struct {
+			PageSize int `json:"page_size"`
+		} `json:"dynamics"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.Equal(t, 5000, got.Dynamics.PageSize)
+}
+
+func TestConfigSchemaIsJSON(t *testing.T) {
+	t.Parallel()
+	code, out, _ := newWorld().run(t, "config", "schema")
+	require.Zero(t, code)
+	require.True(t, json.Valid([]byte(out)))
+}
+
+// The help of every command, so that a change of it is seen and read.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "status", "start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill",
+		"apply", "quarantine", "quarantine list", "config", "config validate", "config show", "config schema", "setup", "version"} {
+		code, out, stderr := newWorld().run(t, append(strings.Fields(name), "--help")...)
+		require.Zero(t, code)
+		require.Empty(t, stderr)
+		golden(t, strings.TrimSpace("help causeway "+name)+".txt", out)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill", "apply", "status"} {
+		_, out, _ := newWorld().run(t, "__complete", command, "")
+		require.Contains(t, out, "contacts\tcontact -> profile\n", command)
+		require.Contains(t, out, "accounts\taccount -> cusAccount\n", command)
+		_, out, _ = newWorld().run(t, "__complete", command, "contacts", "")
+		require.NotContains(t, out, "accounts", command)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		code, out, _ := newWorld().run(t, "completion", shell)
+		require.Zero(t, code)
+		require.Contains(t, out, "causeway")
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	code, out, _ := newWorld().run(t, "version", "-o", "json")
+	require.Zero(t, code)
+	var got build
+	require.NoError(t, json.Unmarshal([]byte(out), &got))
+	require.NotEmpty(t, got.Version)
+	require.NotEmpty(t, got.Go)
+}

@@ -1,0 +1,235 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/config"
+	"causeway.dev/workflows"
+)
+
+type statusOptions struct {
+	table    string // "" for all
+	watch    bool
+	interval time.Duration
+}
+
+const statusLong = `Show what flows do: state, position, counters, the run in hand, what it waits for
+and what to type next. Without a table, all mappings of the configuration file.
+
+Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
+its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded last is shown.
+
+With -o json (one document; one per look with --watch):
+  {instance, tables: [{
+    table, workflow_id,
+    known            false: the flow was never started
+    answered         false: no worker answered, see recorded
+    problem          the sentence that goes with it
+    status           {instance, table, state, phase, reason, since, run, run_kind,
+                      run_workflow, progress, last_run, watermark, totals, runs,
+                      quarantined, revision, filed_revision, queued_backfills,
+                      last_error, started_by}; null when there is none
+    recorded         {running, ended, state, read, written, quarantined}: what
+                     Temporal knows by itself when there is no status
+    waiting          [{activity, attempt, last_failure, since}]: work that failed
+                     and is tried again
+    file_revision    of the mapping in the configuration file
+    changes_pending  the mapping on file differs from the one that runs
+  }]}
+state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
+updated, unchanged, filtered, deleted, parked, quarantined}; times are UTC.`
+
+func newStatus(e *env, g *global) *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use: "status [table]", Short: "Show what flows do, how far they are, and what to type next",
+		Long: statusLong,
+		Example: `  causeway status
+  causeway status contacts --watch
+  causeway status -o json | jq -r '.tables[] | [.table, .status.state] | @tsv'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return badInput("causeway status: got %s, want one table or none", count(int64(len(args)), "argument"))
+			}
+			return nil
+		},
+		ValidArgsFunction: completeTables(g),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.table = args[0]
+			}
+			if o.interval < 200*time.Millisecond {
+				return badInput("--interval: got %s, want at least 200ms", o.interval)
+			}
+			return status(cmd.Context(), e, g, o)
+		},
+	}
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "look again and again until interrupted")
+	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between looks with --watch")
+	return cmd
+}
+
+// statusReport is what status prints with -o json.
+type statusReport struct {
+	Instance string        `json:"instance"`
+	Tables   []tableReport `json:"tables"`
+}
+
+type tableReport struct {
+	Table          string            `json:"table"`
+	WorkflowID     string            `json:"workflow_id"`
+	Known          bool              `json:"known"`
+	Answered       bool              `json:"answered"`
+	Problem        string            `json:"problem,omitempty"`
+	Status         *workflows.Status `json:"status"`
+	Recorded       *recorded         `json:"recorded,omitempty"`
+	Waiting        []pendingActivity `json:"waiting,omitempty"`
+	FileRevision   string            `json:"file_revision,omitempty"`
+	ChangesPending bool              `json:"changes_pending"`
+}
+
+// recorded is what the server knows without a worker; counters are those of
+// finished runs.
+type recorded struct {
+	Running     bool   `json:"running"`
+	Ended       string `json:"ended,omitempty"`
+	State       string `json:"state,omitempty"`
+	Read        int64  `json:"read"`
+	Written     int64  `json:"written"`
+	Quarantined int64  `json:"quarantined"`
+}
+
+func status(ctx context.Context, e *env, g *global, o statusOptions) error {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	tables := tableNames(cfg)
+	if o.table != "" {
+		tables = []string{o.table}
+	}
+	rate, code := map[string]*progress{}, exitDone
+	for {
+		report, err := lookAll(ctx, e, g, cfg, api, tables)
+		if o.watch && ctx.Err() != nil {
+			return quietly(code)
+		}
+		if o.watch && mayReturn(err) {
+			code = e.report(err)
+			if e.sleep(ctx, o.interval) != nil {
+				return quietly(code)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		code = report.exitCode()
+		if o.watch && e.outTerminal && !g.json() {
+			fmt.Fprint(e.out, "\x1b[H\x1b[2J")
+		}
+		if g.json() {
+			err = writeJSON(e.out, report)
+		} else {
+			writeStatus(e, report, o.table != "" || len(tables) == 1, rate)
+		}
+		if err != nil {
+			return err
+		}
+		if !o.watch || e.sleep(ctx, o.interval) != nil {
+			return quietly(code)
+		}
+	}
+}
+
+func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api temporalAPI, tables []string) (statusReport, error) {
+	report := statusReport{Instance: cfg.Instance, Tables: []tableReport{}}
+	for _, table := range tables {
+		f := &flow{env: e, g: g, cfg: cfg, api: api, table: table}
+		one, err := f.look(ctx)
+		if err != nil {
+			return report, err
+		}
+		report.Tables = append(report.Tables, one)
+	}
+	return report, nil
+}
+
+// look asks everything there is to know about one flow.
+func (f *flow) look(ctx context.Context) (tableReport, error) {
+	r := tableReport{Table: f.table, WorkflowID: f.id()}
+	table, mapped := f.cfg.Ingress.Tables[f.table]
+	if mapped {
+		r.FileRevision = table.Revision()
+	}
+	d, err := f.describe(ctx, r.WorkflowID)
+	switch {
+	case errors.Is(err, errNotFound) && !mapped:
+		return r, unknownTable(f.g, f.cfg, f.table)
+	case errors.Is(err, errNotFound):
+		r.Answered = true
+		return r, nil
+	case err != nil:
+		return r, f.explain(ctx, err)
+	}
+	r.Known = true
+	r.Recorded = &recorded{Running: d.Running, Ended: d.Ended, State: d.State, Read: d.Read, Written: d.Written, Quarantined: d.Quarantined}
+	if !d.Running { // it would still answer, with the state it had then
+		r.Answered = true
+		r.Problem = fmt.Sprintf("the workflow of %s has ended (%s), so nothing flows; run: causeway start %s", f.table, d.Ended, f.table)
+		return r, nil
+	}
+	st, err := f.status(ctx)
+	switch {
+	case errors.Is(err, errNoWorker):
+		r.Problem = fmt.Sprintf("no worker answers for %s, so this is what Temporal recorded last; start one with: worker --config %s", f.table, f.g.configPath)
+		return r, nil
+	case err != nil:
+		return r, f.explain(ctx, err)
+	}
+	r.Answered, r.Status, r.Recorded = true, &st, nil
+	r.ChangesPending = st.ChangesPending() || st.Revision != "" && r.FileRevision != "" && st.Revision != r.FileRevision
+	r.Waiting = retried(d)
+	if st.RunWorkflow != "" {
+		// Like the progress of a run it is left out when it cannot be had.
+		if run, err := f.describe(ctx, st.RunWorkflow); err == nil {
+			r.Waiting = append(r.Waiting, retried(run)...)
+		}
+	}
+	return r, nil
+}
+
+func (f *flow) describe(ctx context.Context, workflowID string) (*description, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
+	defer cancel()
+	return f.api.Describe(ctx, workflowID)
+}
+
+// retried is the work that failed and is tried again.
+func retried(d *description) []pendingActivity {
+	return slices.DeleteFunc(d.Pending, func(p pendingActivity) bool { return p.Attempt <= 1 })
+}
+
+func (r statusReport) exitCode() int {
+	code := exitDone
+	for _, t := range r.Tables {
+		switch {
+		case !t.Answered:
+			return exitUnreachable
+		case t.Recorded != nil && !t.Recorded.Running:
+			code = exitFailed
+		case t.Status == nil:
+		case t.Status.State == workflows.StateFailed,
+			t.Status.LastRun != nil && t.Status.LastRun.State == "INCOMPLETE":
+			code = exitFailed
+		}
+	}
+	return code
+}

@@ -1,0 +1,284 @@
+package commands
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// retrying is work that waits for another attempt, beside work that is fine.
+func retrying(activity string) description {
+	return description{Running: true, Pending: []pendingActivity{
+		{Activity: "FetchPage", Attempt: 1},
+		{Activity: activity, Attempt: 7, LastFailure: "campaign: create profile: ServiceFault (503)", Since: noon.Add(-3 * time.Minute)},
+	}}
+}
+
+// scenes are what two flows may look like, with the exit code each calls for.
+var scenes = map[string]struct {
+	prepare func(*world)
+	code    int
+}{
+	"running": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(nil))
+		w.on("Describe "+contactsFlow, description{Running: true, Pending: []pendingActivity{{Activity: "FetchPage", Attempt: 1}}})
+	}, exitDone},
+	"initial load that waits for Campaign": {func(w *world) {
+		st := contacts(loading)
+		w.on("Query "+contactsFlow+" Status", st)
+		w.on("Query "+st.RunWorkflow+" Progress", progressOf(4_500, 45))
+		w.on("Describe "+contactsFlow, description{Running: true})
+		w.on("Describe "+st.RunWorkflow, retrying("WriteLane"))
+	}, exitDone},
+	"failed": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.State, st.Phase, st.Reason = workflows.StateFailed, "failed", "campaign: read profile: Permission (403): product profile missing"
+			st.LastError, st.Since = st.Reason, noon.Add(-50*time.Hour)
+			st.LastRun.State = "FAILED"
+		}))
+	}, exitFailed},
+	"incomplete": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.LastRun.State, st.LastRun.Reason = "INCOMPLETE", "2 records are not accounted for"
+		}))
+	}, exitFailed},
+	"paused with changes pending": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.State, st.Reason, st.Since = workflows.StatePaused, "Campaign release (ada)", noon.Add(-90*time.Minute)
+			st.Revision = "aaaaaaaaaaaa"
+			st.QueuedBackfills = []string{"r1", "r2"}
+		}))
+	}, exitDone},
+	"never started": {func(*world) {}, exitDone},
+	"terminated": {func(w *world) { // a query would be answered, with the state it had then
+		w.on("Query "+contactsFlow+" Status", contacts(nil))
+		w.on("Describe "+contactsFlow, description{Ended: "Terminated", State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
+	}, exitFailed},
+	"no worker": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", errNoWorker)
+		w.on("Describe "+contactsFlow, description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
+	}, exitUnreachable},
+}
+
+func TestStatusOfOneFlow(t *testing.T) {
+	t.Parallel()
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			scene.prepare(w)
+			code, out, stderr := w.run(t, "status", "contacts")
+			require.Equal(t, scene.code, code)
+			require.Empty(t, stderr)
+			golden(t, "status "+name+".txt", out)
+		})
+	}
+}
+
+func TestStatusOfAllFlows(t *testing.T) {
+	t.Parallel()
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			scene.prepare(w)
+			code, out, _ := w.run(t, "status")
+			require.Equal(t, scene.code, code)
+			golden(t, "status all, "+name+".txt", out)
+		})
+	}
+}
+
+func TestStatusJSON(t *testing.T) {
+	t.Parallel()
+	for name, scene := range scenes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			scene.prepare(w)
+			code, out, _ := w.run(t, "status", "-o", "json")
+			require.Equal(t, scene.code, code)
+			golden(t, "status "+name+".json", out)
+		})
+	}
+}
+
+func TestStatusSaysWhenTheMappingOnFileDiffers(t *testing.T) { // R8.15
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*workflows.Status)
+		want   bool
+	}{
+		"same revision":                     {func(*workflows.Status) {}, false},
+		"the file was edited":               {func(st *workflows.Status) { st.Revision, st.FiledRevision = "a", "a" }, true},
+		"another revision was put on file":  {func(st *workflows.Status) { st.FiledRevision = "b" }, true},
+		"a flow that has not run a mapping": {func(st *workflows.Status) { st.Revision, st.FiledRevision = "", "" }, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.on("Query "+contactsFlow+" Status", contacts(tc.change))
+			_, out, _ := w.run(t, "status", "contacts", "-o", "json")
+			var got statusReport
+			require.NoError(t, json.Unmarshal([]byte(out), &got))
+			require.Equal(t, tc.want, got.Tables[0].ChangesPending)
+		})
+	}
+}
+
+func TestStatusColoursOnlyOnATerminalThatWantsThem(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		terminal bool
+		env      map[string]string
+		want     bool
+	}{
+		"terminal": {true, map[string]string{}, true},
+		"NO_COLOR": {true, map[string]string{"NO_COLOR": "1"}, false},
+		"dumb":     {true, map[string]string{"TERM": "dumb"}, false},
+		"pipe":     {false, map[string]string{}, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.terminal, w.getenv = tc.terminal, tc.env
+			w.on("Query "+contactsFlow+" Status", contacts(nil))
+			_, out, _ := w.run(t, "status")
+			if tc.want {
+				require.Contains(t, out, "\x1b[32mRUNNING\x1b[0m")
+			} else {
+				require.NotContains(t, out, "\x1b")
+			}
+		})
+	}
+}
+
+func TestStatusOfAnUnknownTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	code, _, stderr := w.run(t, "status", "contact")
+	require.Equal(t, exitBadInput, code)
+	require.Equal(t, "causeway: there is no table mapping \"contact\"; testdata/causeway.yaml has accounts, contacts\n", stderr)
+}
+
+func TestStatusOfATableTakenOutOfTheFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Query acme/ingress/leads Status", contacts(func(st *workflows.Status) { st.Table = "leads" }))
+	code, out, _ := w.run(t, "status", "leads")
+	require.Zero(t, code)
+	require.Contains(t, out, "(the mapping is not in the configuration file)")
+}
+
+func TestWatchGoesOnWithoutAWorkerAndEndsWithTheLastCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	// The fake forgets the flow in the end, and a terminated flow in a file
+	// without its mapping ends the watch with a sentence.
+	w.on("Query acme/ingress/leads Status", contacts(nil), unreachable("lost the server"), contacts(nil), errNotFound)
+	code, out, stderr := w.run(t, "status", "leads", "--watch", "--interval", "5s")
+	require.Equal(t, exitBadInput, code)
+	require.Equal(t, 15*time.Second, w.clock.Sub(noon))
+	require.Contains(t, stderr, "causeway: lost the server\n")
+	require.Contains(t, out, "RUNNING")
+}
+
+func TestProgressLine(t *testing.T) {
+	t.Parallel()
+	p := &progress{}
+	st := contacts(loading)
+	at := func(seconds int, settled int64) string {
+		pr := progressOf(settled, 0)
+		st.Progress = &pr
+		return p.line(noon.Add(time.Duration(seconds)*time.Second), st)
+	}
+	require.Equal(t, "initial load: 0 of about 20,000 (0 %)", at(0, 0))
+	require.Equal(t, "initial load: 5,000 of about 20,000 (25 %), 1,000/s, about 15 s left", at(5, 5_000))
+	for s := 6; s <= 30; s++ { // the rate is that of the last 15 s
+		at(s, 5_000)
+	}
+	require.Equal(t, "initial load: 8,000 of about 20,000 (40 %), 200/s, about 1 min left", at(31, 8_000))
+
+	pr := progressOf(10, 0)
+	pr.Expected, pr.Run, st.Progress = 0, "another", &pr
+	require.Equal(t, "initial load: 10 records", p.line(noon.Add(40*time.Second), st), "a new run begins a new rate")
+
+	pr = progressOf(6_000, 0)
+	st.Progress = &pr
+	once := &progress{sinceStart: true}
+	require.Equal(t, "6,000 of about 20,000 (30 %), 100/s, about 2 min left", once.figures(noon, st), "a single look gives the average")
+
+	pr = progressOf(30_000, 0)
+	st.Progress = &pr
+	require.Contains(t, p.line(noon.Add(41*time.Second), st), "30,000 of about 20,000 (100 %)")
+}
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0 s", 1600 * time.Millisecond: "2 s", 59 * time.Second: "59 s", time.Minute: "1 min", 119 * time.Minute: "1 h 59 min",
+		3 * time.Hour: "3 h", 47 * time.Hour: "47 h", 48 * time.Hour: "2 d", 4000 * 24 * time.Hour: "4,000 d",
+	} {
+		require.Equal(t, want, span(d))
+	}
+	require.Equal(t, "never", age(noon, time.Time{}))
+	require.Equal(t, "just now", age(noon, noon.Add(time.Minute)), "clocks differ")
+}
+
+func TestQuarantineList(t *testing.T) {
+	t.Parallel()
+	question := "Run " + workflows.ActivityListQuarantine
+	two := activities.QuarantineListResult{Total: 1_234, Records: []activities.QuarantinedRecord{
+		{Table: "contacts", ID: "6f0c1d2e-0000-4000-8000-000000000001", Run: "r1", Class: "Rejected", Code: "TooLong", Field: "mobilePhone",
+			Message: "longer than 32 characters", FirstSeen: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Minute), Attempts: 2},
+		{Table: "contacts", ID: "6f0c1d2e-0000-4000-8000-000000000002", Run: "r1", Class: "Rejected", Code: "Refused",
+			Message: "refused\nby Campaign", FirstSeen: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Hour), Attempts: 12},
+	}}
+	ask := func(result any, args ...string) (*world, int, string, string) {
+		w := newWorld()
+		w.on(question, result)
+		code, out, stderr := w.run(t, append([]string{"quarantine", "list"}, args...)...)
+		return w, code, out, stderr
+	}
+
+	w, code, out, _ := ask(two, "--table", "contacts", "--run", "r1", "--code", "TooLong", "--limit", "2")
+	require.Zero(t, code)
+	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", Run: "r1", Code: "TooLong", Limit: 2}}, w.requests[question])
+	golden(t, "quarantine.txt", out)
+
+	_, code, out, _ = ask(two, "-o", "json")
+	require.Zero(t, code)
+	golden(t, "quarantine.json", out)
+
+	_, code, out, _ = ask(activities.QuarantineListResult{}, "-o", "json")
+	require.Zero(t, code)
+	require.JSONEq(t, `{"total": 0, "records": []}`, out)
+
+	_, code, out, _ = ask(activities.QuarantineListResult{})
+	require.Zero(t, code)
+	require.Equal(t, "No record in quarantine fits.\n", out)
+
+	_, code, _, stderr := ask(activities.QuarantineListResult{}, "--table", "contact")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, stderr, `there is no table mapping "contact"`)
+
+	w, code, _, stderr = ask(two, "--limit", "1001")
+	require.Equal(t, exitBadInput, code)
+	require.Equal(t, "causeway: --limit: got 1001, want 1 to 1000\n", stderr)
+	require.Empty(t, w.asked)
+
+	_, code, _, stderr = ask(errNoWorker)
+	require.Equal(t, exitUnreachable, code)
+	require.Contains(t, stderr, "only a worker can read the quarantine; start one with: worker --config testdata/causeway.yaml")
+
+	_, code, _, stderr = ask(badInput("the ledger is locked"))
+	require.Equal(t, exitFailed, code, "work that failed is no refusal")
+	require.Equal(t, "causeway: the ledger is locked\n", stderr)
+}

@@ -1,0 +1,214 @@
+package commands
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+const neverStarted = "NEVER STARTED"
+
+// writeStatus prints a report for people: one flow in detail, several as a table
+// with a line below for each that needs one. rates remembers earlier looks.
+func writeStatus(e *env, report statusReport, detail bool, rates map[string]*progress) {
+	now, p := e.now(), e.colours()
+	if len(report.Tables) == 0 {
+		fmt.Fprintf(e.out, "%s has no table mappings; add one under ingress.tables\n", report.Instance)
+		return
+	}
+	if detail {
+		for _, t := range report.Tables {
+			if rates[t.Table] == nil {
+				rates[t.Table] = &progress{sinceStart: true}
+			}
+			writeTable(e.out, p, t.details(now, rates[t.Table]))
+			if t.Status != nil && t.Status.LastRun != nil {
+				fmt.Fprintln(e.out, "\nLast run:")
+				writeCounts(e.out, p, t.Status.LastRun.Counts)
+			}
+		}
+		return
+	}
+	rows := [][]cell{header([]int{4, 5, 6}, "TABLE", "STATE", "PHASE", "SETTLED UP TO", "READ", "WRITTEN", "QUARANTINE", "LAST RUN")}
+	var notes [][]cell
+	for _, t := range report.Tables {
+		rows = append(rows, t.row(now))
+		for _, n := range t.notes(now) {
+			notes = append(notes, []cell{text(t.Table + ":"), n})
+		}
+	}
+	writeTable(e.out, p, rows)
+	if len(notes) > 0 {
+		fmt.Fprintln(e.out)
+		writeTable(e.out, p, notes)
+	}
+}
+
+// state is the state to show and its colour.
+func (t tableReport) state() cell {
+	switch {
+	case t.Status != nil:
+		return cell{text: string(t.Status.State), code: stateColour(t.Status.State)}
+	case t.Recorded == nil:
+		return cell{text: neverStarted, code: faint}
+	case !t.Recorded.Running:
+		return cell{text: strings.ToUpper(t.Recorded.Ended), code: bad}
+	}
+	return cell{text: first(t.Recorded.State, "UNKNOWN") + "?", code: caution}
+}
+
+func (t tableReport) row(now time.Time) []cell {
+	row := []cell{text(t.Table), t.state()}
+	switch st := t.Status; {
+	case st != nil:
+		last := "none"
+		if st.LastRun != nil {
+			last = st.LastRun.State + " " + age(now, st.LastRun.End)
+		}
+		phase, counts := st.Phase, st.Totals
+		if pr := st.Progress; pr != nil {
+			counts.Add(pr.Counts)
+			if pr.Expected > 0 {
+				phase += fmt.Sprintf(" %d %%", percent(pr.Counts.Settled(), pr.Expected))
+			}
+		}
+		return append(row, text(phase), text(age(now, st.Watermark)), number(counts.Read),
+			number(counts.Written()), number(st.Quarantined), text(last))
+	case t.Recorded != nil:
+		return append(row, text(""), text(""), number(t.Recorded.Read), number(t.Recorded.Written), number(t.Recorded.Quarantined))
+	}
+	return row
+}
+
+// notes are the sentences a flow needs beyond its row, with what to do.
+func (t tableReport) notes(now time.Time) []cell {
+	var out []cell
+	add := func(code, s string) { out = append(out, cell{text: s, code: code}) }
+	if t.Problem != "" {
+		add(bad, t.Problem)
+	}
+	st := t.Status
+	if st == nil {
+		if !t.Known {
+			add("", "run: causeway start "+t.Table)
+		}
+		return out
+	}
+	switch st.State {
+	case workflows.StateFailed:
+		add(bad, oneLine(first(st.Reason, st.LastError, "failed")))
+		add("", "when that is put right: causeway start "+t.Table)
+	case workflows.StatePaused:
+		add(caution, "paused since "+moment(now, st.Since)+": "+oneLine(st.Reason))
+		add("", "to go on: causeway resume "+t.Table)
+	case workflows.StateStopped:
+		add("", "to go on: causeway start "+t.Table)
+	}
+	if last := st.LastRun; last != nil && last.State == "INCOMPLETE" && st.State != workflows.StateFailed {
+		add(bad, "the last run "+last.Run+" is INCOMPLETE: "+oneLine(last.Reason))
+	}
+	for _, w := range t.Waiting {
+		add(caution, "waiting: "+w.sentence(now))
+	}
+	if t.ChangesPending {
+		add(caution, t.pending())
+	}
+	if st.Quarantined > 0 {
+		add("", count(st.Quarantined, "record")+" in quarantine: causeway quarantine list --table "+t.Table)
+	}
+	return out
+}
+
+func (t tableReport) pending() string {
+	if t.Status.State == workflows.StateStopped || t.Status.State == workflows.StateFailed {
+		return "changes pending: the mapping on file differs from the last one run; the next start applies it"
+	}
+	return "changes pending: stop and start to apply"
+}
+
+// sentence says what failed, how often and since when.
+func (w pendingActivity) sentence(now time.Time) string {
+	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", w.Activity, w.Attempt, first(w.LastFailure, "unknown"), moment(now, w.Since))
+}
+
+// details are the rows of one flow: a label and what there is to say.
+func (t tableReport) details(now time.Time, rate *progress) [][]cell {
+	state := t.state()
+	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Table)}, {{text: "State", code: "1"}, state}}
+	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
+	if st := t.Status; st != nil {
+		add("Since", moment(now, st.Since))
+		add("Phase", st.Phase)
+		if st.Run != "" {
+			add("Run", fmt.Sprintf("%s (%s)", st.Run, st.RunKind))
+		}
+		if pr := st.Progress; pr != nil {
+			add("Progress", rate.figures(now, *st))
+			add("Backlog", fmt.Sprintf("%s read and not yet settled, of %s read in %s",
+				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), count(int64(pr.Pages), "page")))
+		}
+		add("Settled up to", moment(now, st.Watermark))
+		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", count(st.Runs, "run"),
+			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
+		if last := st.LastRun; last != nil {
+			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, age(now, last.End), span(last.End.Sub(last.Start))))
+		}
+		if n := len(st.QueuedBackfills); n > 0 {
+			add("Queued", count(int64(n), "backfill")+": "+strings.Join(st.QueuedBackfills, ", "))
+		}
+		add("Revision", t.revision())
+		if st.LastError != "" && st.State != workflows.StateFailed {
+			add("Last error", oneLine(st.LastError))
+		}
+		if st.StartedBy != "" {
+			add("Started by", st.StartedBy)
+		}
+	} else if r := t.Recorded; r != nil {
+		add("All runs", fmt.Sprintf("%s read, %s written, %s in quarantine",
+			humanize.Comma(r.Read), humanize.Comma(r.Written), humanize.Comma(r.Quarantined)))
+	}
+	for i, n := range t.notes(now) {
+		label := ""
+		if i == 0 {
+			label = "Note"
+		}
+		rows = append(rows, []cell{{text: label, code: "1"}, n})
+	}
+	return rows
+}
+
+func (t tableReport) revision() string {
+	running := first(t.Status.Revision, "none yet")
+	if t.FileRevision == "" {
+		return running + " (the mapping is not in the configuration file)"
+	}
+	if t.FileRevision != t.Status.Revision {
+		return running + ", in the configuration file " + t.FileRevision
+	}
+	return running
+}
+
+// writeCounts prints the account of a run.
+func writeCounts(w io.Writer, p paint, c activities.Counts) {
+	titles := []string{"READ", "CREATED", "UPDATED", "UNCHANGED", "FILTERED", "DELETED", "PARKED", "QUARANTINED"}
+	writeTable(w, p, [][]cell{
+		header([]int{0, 1, 2, 3, 4, 5, 6, 7}, titles...),
+		{number(c.Read), number(c.Created), number(c.Updated), number(c.Unchanged), number(c.Filtered), number(c.Deleted), number(c.Parked), number(c.Quarantined)},
+	})
+}
+
+func runColour(state string) string {
+	switch state {
+	case "COMPLETED":
+		return good
+	case "STOPPED", "CANCELLED":
+		return caution
+	}
+	return bad
+}

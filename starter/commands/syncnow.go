@@ -1,0 +1,21 @@
+package commands
+
+import (
+	"github.com/spf13/cobra"
+
+	"causeway.dev/workflows"
+)
+
+func newSyncNow(e *env, g *global) *cobra.Command {
+	return tableArg(g, &cobra.Command{
+		Use: "sync-now <table>", Short: "Look for changes now instead of at the next poll",
+		Long: `Make a running flow look for changes in Dynamics at once. Flows do so every few
+seconds by themselves (ingress.poll_every), so this is for long intervals.
+
+With -o json: the flow's status, as .tables[].status of causeway status.`,
+		Example: "  causeway sync-now contacts",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return operate(cmd.Context(), e, g, args[0], workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator})
+		},
+	})
+}
