@@ -125,10 +125,10 @@ func TestTheWatermarkWaitsForLanesTheLedgerLost(t *testing.T) {
 	lost := newFake() // the ledger was restored: a lane Temporal saw written is open again
 	var once bool
 	lost.onLane = func(in activities.LaneInput) {
+		lost.mu.Lock()
+		defer lost.mu.Unlock()
 		if in.Page == 5 && !once {
 			once = true
-			lost.mu.Lock()
-			defer lost.mu.Unlock()
 			lost.runs["contacts-1"].lanes[activities.LaneRef{Page: 1, Lane: 0, Size: 4}] = false
 		}
 	}

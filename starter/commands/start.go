@@ -96,6 +96,13 @@ func untilLoaded() func(workflows.Status) bool {
 }
 
 // tuning takes the limits of a flow from the configuration.
+// StartRequest is what starts a table with the mapping and the bounds of a
+// configuration; the devstack starts its flow with it too.
+func StartRequest(cfg *config.Config, table, by string) workflows.StartRequest {
+	t := cfg.Ingress.Tables[table]
+	return workflows.StartRequest{Table: t, Revision: t.Revision(), Tuning: tuning(cfg), By: by}
+}
+
 func tuning(cfg *config.Config) workflows.Tuning {
 	return workflows.Tuning{
 		Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+
+	"causeway.dev/sandbox/stack"
+)
+
+// configTemplate is the configuration the devstack runs on. It is written to
+// the data folder, where the operators' tool and a worker of its own can use it.
+var configTemplate = template.Must(template.New("causeway.yaml").Parse(`# Written by the devstack at every start; copy it before you change it.
+instance: devstack
+dynamics:
+  url: {{.Boxes.DynamicsURL}}
+  authority: {{.Boxes.Authority}}
+  tenant: {{.Boxes.Tenant}}
+  client_id: {{.Boxes.DynamicsClientID}}
+  client_secret: file:{{.Boxes.DynamicsSecretFile}}
+  instance_discovery: false
+  ca_file: {{.Boxes.CAPath}}
+campaign:
+  url: {{.Boxes.CampaignURL}}
+  ims_url: {{.Boxes.IMSURL}}
+  organization_id: DEVSTACK@AdobeOrg
+  client_id: {{.Boxes.CampaignClientID}}
+  client_secret: file:{{.Boxes.CampaignSecretFile}}
+  scopes: [campaign_sdk]
+  ca_file: {{.Boxes.CAPath}}
+  concurrency: {{.Concurrency}}
+  rate: 0 # the sandbox has no limit; an instance of yours has
+temporal:
+  address: {{.Temporal}}
+  namespace: default
+ledger:
+  driver: sqlite
+  path: {{.Ledger}}
+ingress:
+  poll_every: 2s
+  tables:
+    contacts:
+      dynamics: {table: contact}
+      campaign: {resource: profile, key: externalId}
+      apply_deletes: true
+      fields:
+        - {from: salutation, to: salutation, on_too_long: truncate}
+        - {from: firstname, to: firstName, on_too_long: truncate}
+        - {from: middlename, to: middleName, on_too_long: truncate}
+        - {from: lastname, to: lastName}
+        - {from: emailaddress1, to: email}
+        - {from: telephone1, to: phone, on_too_long: truncate}
+        - {from: mobilephone, to: mobilePhone, on_too_long: truncate}
+        - {from: birthdate, to: birthDate}
+        - {from: address1_line1, to: location.address1, on_too_long: truncate}
+        - {from: address1_line2, to: location.address2, on_too_long: truncate}
+        - {from: address1_city, to: location.city}
+        - {from: address1_postalcode, to: location.zipCode}
+        - {from: donotbulkemail, to: blackListEmail}
+        - {from: donotphone, to: blackListPhone}
+        - {from: donotpostalmail, to: blackListPostalMail}
+telemetry:
+  listen: 127.0.0.1:{{.MetricsPort}}
+`))
+
+func writeConfig(o options, boxes *stack.Stack, temporal string) (string, error) {
+	path := filepath.Join(o.data, "causeway.yaml")
+	f, err := os.Create(path)
+	if err != nil {
+		return "", fmt.Errorf("writing the configuration: %w", err)
+	}
+	err = configTemplate.Execute(f, map[string]any{
+		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal,
+		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort,
+	})
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return "", fmt.Errorf("writing the configuration %s: %w", path, err)
+	}
+	return path, nil
+}
+
+// printNext says what to look at now.
+func printNext(o options, path, ui string) {
+	fmt.Fprintf(o.out, `
+Temporal UI   %s/namespaces/%s/workflows
+Metrics       http://127.0.0.1:%d/metrics
+Worker log    %s
+
+Try, in another terminal, from the top of the repository:
+
+  go build -o bin/causeway ./starter && export CAUSEWAY_CONFIG=%s
+  bin/causeway status
+  go run ./sandbox edit contact --set jobtitle=Captain --set address1_city=Farsund%s
+  bin/causeway status --watch
+  bin/causeway backfill contacts --wait --yes
+
+Ctrl-C stops everything; starting again goes on where it was.
+`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path, adminFlag(o))
+}
+
+func adminFlag(o options) string {
+	if o.adminPort == 8445 {
+		return ""
+	}
+	return fmt.Sprintf(" --admin http://127.0.0.1:%d", o.adminPort)
+}

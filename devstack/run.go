@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"causeway.dev/config"
+	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/telemetry"
+	"causeway.dev/sandbox/stack"
+	"causeway.dev/worker/host"
+	"causeway.dev/workflows"
+)
+
+const namespace = "default"
+
+// run brings everything up in order, loads the contacts, and takes it down again.
+func run(ctx context.Context, o options) error {
+	if err := os.MkdirAll(o.data, 0o755); err != nil {
+		return fmt.Errorf("--data: %w; choose a folder you may write to", err)
+	}
+	logFile, err := os.OpenFile(filepath.Join(o.data, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("--data: %w; choose a folder you may write to", err)
+	}
+	defer logFile.Close()
+	logger, err := telemetry.NewLogger(logFile, "info", "text")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "Starting Temporal, the sandboxes and a worker; state is in %s\n", o.data)
+
+	temporal, err := temporalserver.Start(ctx, temporalserver.Options{
+		Dir: o.data, FrontendPort: o.temporalPort, UIPort: o.uiPort, Namespace: namespace,
+		Retention: 30 * 24 * time.Hour, SearchAttributes: workflows.SearchAttributes(),
+	})
+	if err != nil {
+		return fmt.Errorf("the Temporal server: %w", err)
+	}
+	defer temporal.Stop()
+
+	boxes, err := stack.Start(ctx, stack.Options{
+		Dir: filepath.Join(o.data, "sandbox"), Host: "127.0.0.1",
+		DynamicsPort: o.dynamicsPort, CampaignPort: o.campaignPort, AdminPort: o.adminPort,
+		Contacts: o.contacts, Seed: 1, Latency: o.latency, SnapshotEvery: 5 * time.Second,
+	})
+	if err != nil {
+		return fmt.Errorf("the sandboxes: %w", err)
+	}
+	defer closeBoxes(boxes, logger)
+
+	path, err := writeConfig(o, boxes, temporal.Address())
+	if err != nil {
+		return err
+	}
+	cfg, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	stopped, err := startWorker(ctx, cfg, temporal.Address(), logger)
+	if err != nil {
+		return err
+	}
+	defer stopped.wait()
+
+	c, err := client.Dial(client.Options{HostPort: temporal.Address(), Namespace: namespace, Logger: quiet{}})
+	if err != nil {
+		return fmt.Errorf("connecting to the Temporal server: %w", err)
+	}
+	defer c.Close()
+	if err := load(ctx, o, cfg, c); err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintln(o.out, "\nStopping; start again to go on from here.")
+			return nil
+		}
+		return err
+	}
+	printNext(o, path, temporal.UIURL())
+	if o.exitWhenLoaded {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(o.out, "\nStopping; start again to go on from here.")
+		return nil
+	case err := <-stopped.failed:
+		return fmt.Errorf("the worker ended: %w", err)
+	}
+}
+
+func closeBoxes(boxes *stack.Stack, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := boxes.Close(ctx); err != nil {
+		logger.Error("saving the sandboxes", "error", err)
+	}
+}
+
+// runningWorker drains when its context ends.
+type runningWorker struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	failed chan error
+}
+
+func startWorker(ctx context.Context, cfg *config.Config, address string, logger *slog.Logger) (*runningWorker, error) {
+	h, err := host.New(ctx, host.Options{
+		Config: cfg, Logger: logger, Temporal: client.Options{HostPort: address, Namespace: namespace},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the worker: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	w := &runningWorker{cancel: cancel, done: make(chan struct{}), failed: make(chan error, 1)}
+	go func() {
+		defer close(w.done)
+		if err := h.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			w.failed <- err
+		}
+	}()
+	return w, nil
+}
+
+// wait drains the worker, while the servers it works with are still up.
+func (w *runningWorker) wait() {
+	w.cancel()
+	<-w.done
+}
+
+// quiet drops the SDK's log lines of the devstack's own small client.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}

@@ -1,0 +1,272 @@
+// Package temporalserver runs a Temporal server and its Web UI inside this
+// process, on a SQLite file. The devstack and the end-to-end tests use it; the
+// root module does not depend on it.
+package temporalserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/temporalio/ui-server/v2/server"
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
+	"github.com/temporalio/ui-server/v2/server/server_options"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/dynamicconfig"
+	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	"go.temporal.io/server/common/primitives"
+	sqliteschema "go.temporal.io/server/schema/sqlite"
+	"go.temporal.io/server/temporal"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Options of a server.
+type Options struct {
+	Dir              string // of the SQLite file temporal.db
+	FrontendPort     int    // 0 = a free one
+	UIPort           int    // 0 = a free one, -1 = no Web UI
+	Namespace        string
+	Retention        time.Duration // of closed workflows
+	SearchAttributes map[string]enumspb.IndexedValueType
+}
+
+// Server is running.
+type Server struct {
+	address, ui string
+	temporal    temporal.Server
+	uiServer    *server.Server
+}
+
+const host = "127.0.0.1"
+
+// Start brings the server up and waits until it answers. Errors name the port or
+// folder in the way.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	ports, err := choosePorts(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("the folder for Temporal's state: %w; choose one you may write to", err)
+	}
+	sql := &config.SQL{
+		PluginName: sqlite.PluginName, DatabaseName: filepath.Join(o.Dir, "temporal.db"),
+		ConnectAttributes: map[string]string{"mode": "rwc", "journal_mode": "wal", "synchronous": "normal"},
+	}
+	if err := prepare(sql, o); err != nil {
+		return nil, err
+	}
+	cfg := serverConfig(sql, ports)
+	s := &Server{address: fmt.Sprintf("%s:%d", host, ports.frontend)}
+	if s.temporal, err = newServer(cfg, ports); err != nil {
+		return nil, fmt.Errorf("building the Temporal server: %w", err)
+	}
+	if err := s.temporal.Start(); err != nil {
+		return nil, fmt.Errorf("starting the Temporal server: %w", err)
+	}
+	if err := s.ready(ctx, o); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	if o.UIPort >= 0 {
+		s.startUI(ports, o.Namespace)
+	}
+	return s, nil
+}
+
+// Address is the frontend's host and port.
+func (s *Server) Address() string { return s.address }
+
+// UIURL is the address of the Web UI; "" without one.
+func (s *Server) UIURL() string { return s.ui }
+
+// Stop ends the server; what is in the file goes on at the next start.
+func (s *Server) Stop() {
+	if s.uiServer != nil {
+		s.uiServer.Stop()
+	}
+	_ = s.temporal.Stop()
+}
+
+type ports struct{ frontend, http, history, matching, worker, ui int }
+
+func choosePorts(o Options) (ports, error) {
+	p := ports{frontend: o.FrontendPort, ui: o.UIPort}
+	if err := free(o.FrontendPort, "--temporal-port"); err != nil {
+		return p, err
+	}
+	if o.UIPort > 0 {
+		if err := free(o.UIPort, "--ui-port"); err != nil {
+			return p, err
+		}
+	}
+	want := []*int{&p.http, &p.history, &p.matching, &p.worker}
+	if p.frontend == 0 {
+		want = append(want, &p.frontend)
+	}
+	if p.ui == 0 {
+		want = append(want, &p.ui)
+	}
+	var held []net.Listener // all at once, so that none is handed out twice
+	for _, port := range want {
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			return p, fmt.Errorf("finding a free port: %w", err)
+		}
+		held = append(held, l)
+		*port = l.Addr().(*net.TCPAddr).Port
+	}
+	for _, l := range held {
+		if err := l.Close(); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+func free(port int, flag string) error {
+	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
+	if err != nil {
+		return fmt.Errorf("port %d cannot be used (%w); free it or choose another with %s", port, err, flag)
+	}
+	return l.Close()
+}
+
+// prepare creates schema and namespace in a new file.
+func prepare(sql *config.SQL, o Options) error {
+	if _, err := os.Stat(sql.DatabaseName); errors.Is(err, os.ErrNotExist) {
+		if err := sqliteschema.SetupSchema(sql); err != nil {
+			return fmt.Errorf("creating Temporal's database %s: %w; choose a folder you may write to", sql.DatabaseName, err)
+		}
+	}
+	ns, err := sqliteschema.NewNamespaceConfig("active", o.Namespace, false, o.SearchAttributes)
+	if err != nil {
+		return fmt.Errorf("describing namespace %s: %w", o.Namespace, err)
+	}
+	if o.Retention > 0 {
+		ns.Detail.Config.Retention = durationpb.New(o.Retention)
+	}
+	if err := sqliteschema.CreateNamespaces(sql, ns); err != nil {
+		return fmt.Errorf("creating namespace %s in %s: %w", o.Namespace, sql.DatabaseName, err)
+	}
+	return nil
+}
+
+func serverConfig(sql *config.SQL, p ports) *config.Config {
+	service := func(port int) config.Service {
+		return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: host}}
+	}
+	cfg := &config.Config{
+		Global: config.Global{Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: host}},
+		Persistence: config.Persistence{
+			DefaultStore: "sqlite", VisibilityStore: "sqlite", NumHistoryShards: 1,
+			DataStores: map[string]config.DataStore{"sqlite": {SQL: sql}},
+		},
+		ClusterMetadata: &cluster.Config{
+			FailoverVersionIncrement: 10, MasterClusterName: "active", CurrentClusterName: "active",
+			ClusterInformation: map[string]cluster.ClusterInformation{"active": {
+				Enabled: true, InitialFailoverVersion: 1, RPCAddress: fmt.Sprintf("%s:%d", host, p.frontend),
+				HTTPAddress: fmt.Sprintf("%s:%d", host, p.http), ClusterID: "c5a0e5a0-0000-4000-8000-000000000001",
+			}},
+		},
+		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
+		Archival:            config.Archival{History: config.HistoryArchival{State: "disabled"}, Visibility: config.VisibilityArchival{State: "disabled"}},
+		NamespaceDefaults: config.NamespaceDefaults{Archival: config.ArchivalNamespaceDefaults{
+			History: config.HistoryArchivalNamespaceDefaults{State: "disabled"}, Visibility: config.VisibilityArchivalNamespaceDefaults{State: "disabled"},
+		}},
+		PublicClient: config.PublicClient{HostPort: fmt.Sprintf("%s:%d", host, p.frontend)},
+		Services: map[string]config.Service{
+			"frontend": service(p.frontend), "history": service(p.history), "matching": service(p.matching), "worker": service(p.worker),
+		},
+	}
+	front := cfg.Services["frontend"]
+	front.RPC.HTTPPort = p.http
+	cfg.Services["frontend"] = front
+	return cfg
+}
+
+// newServer builds the server with one shard's limits raised: with stock ones a
+// sequential workflow is capped near 18 activities a second.
+func newServer(cfg *config.Config, p ports) (temporal.Server, error) {
+	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: false, OutputFile: os.DevNull, Level: "fatal"}))
+	authorizer, err := authorization.GetAuthorizerFromConfig(&cfg.Global.Authorization)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := authorization.GetClaimMapperFromConfig(&cfg.Global.Authorization, logger)
+	if err != nil {
+		return nil, err
+	}
+	dynamic := dynamicconfig.StaticClient{}
+	for key, value := range map[string]any{
+		"history.transferProcessorMaxPollRPS": 1000, "history.timerProcessorMaxPollRPS": 1000,
+		"history.visibilityProcessorMaxPollRPS": 1000, "history.outboundProcessorMaxPollRPS": 1000,
+		"frontend.namespaceRPS.visibility": 100, "system.forceSearchAttributesCacheRefreshOnRead": true,
+		"frontend.WorkflowPauseEnabled": true,
+	} {
+		dynamic[dynamicconfig.MakeKey(key)] = value
+	}
+	at := func(port int) static.Hosts { return static.SingleLocalHost(fmt.Sprintf("%s:%d", host, port)) }
+	return temporal.NewServer(
+		temporal.WithConfig(cfg), temporal.ForServices(temporal.DefaultServices), temporal.WithLogger(logger),
+		temporal.WithAuthorizer(authorizer),
+		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return mapper }),
+		temporal.WithDynamicConfigClient(dynamic),
+		temporal.WithStaticHosts(map[primitives.ServiceName]static.Hosts{
+			primitives.FrontendService: at(p.frontend), primitives.HistoryService: at(p.history),
+			primitives.MatchingService: at(p.matching), primitives.WorkerService: at(p.worker),
+		}),
+	)
+}
+
+// ready waits until the frontend answers, then makes sure of the search
+// attributes: an old file gets those added since.
+func (s *Server) ready(ctx context.Context, o Options) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		c, err := client.DialContext(ctx, client.Options{HostPort: s.address, Namespace: o.Namespace, Logger: quiet{}})
+		if err == nil {
+			defer c.Close()
+			_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+				Namespace: o.Namespace, SearchAttributes: o.SearchAttributes,
+			})
+			if err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("the Temporal server does not become ready: %w", err)
+		}
+	}
+}
+
+func (s *Server) startUI(p ports, namespace string) {
+	s.uiServer = server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
+		Host: host, Port: p.ui, TemporalGRPCAddress: s.address, EnableUI: true, DefaultNamespace: namespace,
+		CORS: uiconfig.CORS{CookieInsecure: true}, HideLogs: true, DisableNewsFetch: true,
+	}))
+	s.ui = fmt.Sprintf("http://%s:%d", host, p.ui)
+	go func() { _ = s.uiServer.Start() }()
+}
+
+// quiet drops the SDK's log lines of the probe.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
