@@ -3,34 +3,24 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // driver "sqlite"
 )
-
-//go:embed migrations
-var migrations embed.FS
 
 // Options of a ledger.
 type Options struct {
-	Driver        string // sqlite (default) or postgres
-	Path          string // of the SQLite file
-	DSN           string // of the PostgreSQL database
-	Synchronous   string // SQLite: full (default: survives a power cut) or normal (survives a kill)
-	EncryptionKey []byte // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
-	Logger        *slog.Logger
+	Driver        string           // sqlite (default) or postgres
+	Path          string           // of the SQLite file; created with mode 0600 where missing
+	DSN           string           // of the PostgreSQL database: a URL or key=value pairs
+	Synchronous   string           // SQLite: full (default: survives a power cut) or normal (survives a kill)
+	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
+	Now           func() time.Time // the clock of stamps; nil: time.Now
+	Logger        *slog.Logger     // nil: silent
 }
 
 // Ledger is an open ledger; it is safe for concurrent use.
@@ -39,17 +29,28 @@ type Ledger struct {
 	writer   *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres bool
 	seal     *sealer
-	commits  *committer
+	commits  *committer // SQLite only
+	now      func() time.Time
+	logger   *slog.Logger
+	texts    sync.Map // PostgreSQL: query with ? -> query with $1, $2 …
+	closing  sync.Once
+	closed   error
 }
 
-// Open connects, applies migrations and checks what can be checked. Errors name
-// the file or database and what to do.
+// Open connects, checks that the file or database is a ledger or empty, and
+// applies migrations. Errors are sentences that name the setting and what to do.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	seal, err := newSealer(o.EncryptionKey)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal}
+	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
 	switch o.Driver {
 	case "", "sqlite":
 		err = l.openSQLite(ctx, o)
@@ -58,115 +59,45 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	default:
 		err = fmt.Errorf("ledger.driver: got %q, want sqlite or postgres", o.Driver)
 	}
+	if err == nil {
+		err = l.migrate(ctx)
+	}
+	if err == nil && !l.postgres {
+		l.commits, err = newCommitter(ctx, l.writer)
+	}
 	if err != nil {
-		return nil, errors.Join(err, l.closeDBs())
-	}
-	if err := l.migrate(ctx); err != nil {
-		return nil, errors.Join(err, l.closeDBs())
-	}
-	if l.commits, err = newCommitter(ctx, l); err != nil {
-		return nil, errors.Join(err, l.closeDBs())
+		return nil, errors.Join(err, l.closeAll())
 	}
 	return l, nil
 }
 
-func (l *Ledger) openSQLite(ctx context.Context, o Options) error {
-	if o.Path == "" {
-		return errors.New("ledger.path: got nothing, want the path of the SQLite file")
-	}
-	if o.Synchronous == "" {
-		o.Synchronous = "full"
-	}
-	if err := os.MkdirAll(filepath.Dir(o.Path), 0o755); err != nil {
-		return fmt.Errorf("ledger.path: %w", err)
-	}
-	f, err := os.OpenFile(o.Path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("ledger.path: %w; choose a file the worker may write to", err)
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	dsn := "file:" + (&url.URL{Path: o.Path}).EscapedPath() + "?" + url.Values{"_pragma": {
-		"busy_timeout(10000)", "journal_mode(wal)", "synchronous(" + o.Synchronous + ")", "cache_size(-32768)", "wal_autocheckpoint(4000)",
-	}, "_txlock": {"immediate"}}.Encode()
-	if l.writer, err = sql.Open("sqlite", dsn); err != nil {
-		return err
-	}
-	l.writer.SetMaxOpenConns(1)
-	if err := l.writer.PingContext(ctx); err != nil {
-		return fmt.Errorf("ledger.path: %s cannot be used as a ledger: %w", o.Path, err)
-	}
-	if l.db, err = sql.Open("sqlite", dsn); err != nil {
-		return err
-	}
-	l.db.SetMaxOpenConns(4)
-	return nil
-}
-
-func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
-	if o.DSN == "" {
-		return errors.New("ledger.dsn: got nothing, want the address of the PostgreSQL database")
-	}
-	var err error
-	if l.db, err = sql.Open("pgx", o.DSN); err != nil {
-		return errors.New("ledger.dsn: not a PostgreSQL address") // the cause would quote the password
-	}
-	l.db.SetMaxOpenConns(16)
-	l.db.SetMaxIdleConns(16)
-	l.writer, l.postgres = l.db, true
-	if err := l.db.PingContext(ctx); err != nil {
-		return fmt.Errorf("ledger.dsn: the database does not answer: %w", err)
+// Ping says whether the ledger can be read. It does not wait for writes.
+func (l *Ledger) Ping(ctx context.Context) error {
+	var one int
+	if err := l.db.QueryRowContext(ctx, `SELECT 1 FROM goose_db_version LIMIT 1`).Scan(&one); err != nil {
+		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil
 }
 
-func (l *Ledger) migrate(ctx context.Context) error {
-	dialect, dir := goose.DialectSQLite3, "migrations/sqlite"
-	if l.postgres {
-		dialect, dir = goose.DialectPostgres, "migrations/postgres"
-	}
-	sub, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(dialect, l.writer, sub, goose.WithSlog(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		return fmt.Errorf("the ledger's migrations: %w", err)
-	}
-	have, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the ledger's version: %w", err)
-	}
-	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; have > newest {
-		return fmt.Errorf("the ledger was written by a newer build (schema %d, this build knows %d); run that build", have, newest)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bringing the ledger up to date: %w", err)
-	}
-	return nil
-}
-
-// Ping says whether the ledger can be reached.
-func (l *Ledger) Ping(ctx context.Context) error { return l.writer.PingContext(ctx) }
-
-// Close waits for commits under way.
+// Close waits for commits under way; calls made after it fail.
 func (l *Ledger) Close() error {
-	if l.commits != nil {
-		l.commits.close()
-	}
-	return l.closeDBs()
+	l.closing.Do(func() { l.closed = l.closeAll() })
+	return l.closed
 }
 
-func (l *Ledger) closeDBs() error {
+func (l *Ledger) closeAll() error {
 	var errs []error
+	if l.commits != nil {
+		errs = append(errs, l.commits.close())
+	}
 	if l.db != nil {
 		errs = append(errs, l.db.Close())
 	}
 	if l.writer != nil && l.writer != l.db {
 		errs = append(errs, l.writer.Close())
 	}
+	l.seal.release()
 	return errors.Join(errs...)
 }
 
@@ -174,6 +105,9 @@ func (l *Ledger) closeDBs() error {
 func (l *Ledger) q(query string) string {
 	if !l.postgres {
 		return query
+	}
+	if text, ok := l.texts.Load(query); ok {
+		return text.(string)
 	}
 	var b strings.Builder
 	n := 0
@@ -185,29 +119,8 @@ func (l *Ledger) q(query string) string {
 		}
 		b.WriteRune(r)
 	}
+	l.texts.Store(query, b.String())
 	return b.String()
-}
-
-// tx runs f in a writing transaction.
-func (l *Ledger) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := l.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	if err := f(tx); err != nil {
-		return errors.Join(err, rollback(tx))
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("ledger: committing: %w", err)
-	}
-	return nil
-}
-
-func rollback(tx *sql.Tx) error {
-	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-		return err
-	}
-	return nil
 }
 
 func millis(t time.Time) int64 {
@@ -222,4 +135,19 @@ func fromMillis(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+// text makes a message both databases store: PostgreSQL refuses NUL and bytes
+// that are not UTF-8, and a refusal's message comes from somebody else's service.
+func text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+const defaultLimit = 1000
+
+func limitOf(n int) int {
+	if n <= 0 {
+		return defaultLimit
+	}
+	return n
 }

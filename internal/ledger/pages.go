@@ -10,13 +10,13 @@ import (
 
 // StagePage keeps a page until it is written. What was staged first under a
 // number wins and is returned, so a late attempt cannot replace a page that is
-// being written.
+// being written. ErrNotFound without the run, ErrEnded when it has ended.
 func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
-	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, NextLink: in.NextLink, DeltaLink: in.DeltaLink}
+	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, NextLink: in.NextLink, DeltaLink: in.DeltaLink, LaneSizes: make([]int, len(in.Lanes))}
 	blobs := make([][]byte, len(in.Lanes))
 	for i, entries := range in.Lanes {
 		page.Read += len(entries)
-		page.LaneSizes = append(page.LaneSizes, len(entries))
+		page.LaneSizes[i] = len(entries)
 		if len(entries) == 0 {
 			continue
 		}
@@ -30,7 +30,11 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 		return nil, err
 	}
 	first := false
-	err = l.tx(ctx, func(tx *sql.Tx) error {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		first = false
+		if err := l.mayStage(ctx, tx, in.Run); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, next_link, delta_link, server_time)
 			VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
 			in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), in.NextLink, in.DeltaLink, millis(in.ServerTime))
@@ -42,24 +46,52 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 			return err
 		}
 		first = true
-		for i, blob := range blobs {
-			if blob == nil {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO lane (run, page, lane, size, data, outcomes) VALUES (?,?,?,?,?,?)`),
-				in.Run, in.Number, i, len(in.Lanes[i]), blob, make([]byte, len(in.Lanes[i]))); err != nil {
-				return err
-			}
-		}
-		return nil
+		return l.putLanes(ctx, tx, in, blobs)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ledger: staging page %d of %s: %w", in.Number, in.Run, err)
+		return nil, fmt.Errorf("ledger: staging page %d of run %s: %w", in.Number, in.Run, err)
 	}
 	if first {
 		return page, nil
 	}
 	return l.Page(ctx, in.Run, in.Number)
+}
+
+// mayStage keeps a late attempt from filling an ended run again, and the run
+// from ending until the page is in.
+func (l *Ledger) mayStage(ctx context.Context, tx txn, run string) error {
+	query := `SELECT state FROM run WHERE id = ?`
+	if l.postgres {
+		query += ` FOR SHARE`
+	}
+	var state string
+	err := tx.QueryRowContext(ctx, l.q(query), run).Scan(&state)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return ErrNotFound
+	case err != nil:
+		return err
+	case state == RunCompleted || state == RunIncomplete || state == RunCancelled:
+		return fmt.Errorf("%w: it is %s", ErrEnded, state)
+	}
+	return nil
+}
+
+func (l *Ledger) putLanes(ctx context.Context, tx txn, in PageInput, blobs [][]byte) error {
+	for i, blob := range blobs {
+		if blob == nil {
+			continue
+		}
+		size := len(in.Lanes[i])
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO lane (run, page, lane, size, outcomes) VALUES (?,?,?,?,?)`),
+			in.Run, in.Number, i, size, make([]byte, size)); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO lane_data (run, page, lane, data) VALUES (?,?,?,?)`), in.Run, in.Number, i, blob); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const pageColumns = `run, number, phase, n_read, lane_sizes, next_link, delta_link`
@@ -79,10 +111,14 @@ func scanPage(row *sql.Row) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading a page: %w", err)
 	}
-	return &p, json.Unmarshal([]byte(sizes), &p.LaneSizes)
+	if err := json.Unmarshal([]byte(sizes), &p.LaneSizes); err != nil {
+		return nil, fmt.Errorf("ledger: reading page %d of run %s: %w", p.Number, p.Run, err)
+	}
+	return &p, nil
 }
 
-// Resume returns where a run stands: its last page and the lanes not written.
+// Resume returns where a run stands: its last page and the lanes not written, in
+// page order.
 func (l *Ledger) Resume(ctx context.Context, run string) (*ResumePoint, error) {
 	last, err := scanPage(l.db.QueryRowContext(ctx, l.q(`SELECT `+pageColumns+` FROM page WHERE run = ? ORDER BY number DESC LIMIT 1`), run))
 	if errors.Is(err, ErrNotFound) {
@@ -92,11 +128,10 @@ func (l *Ledger) Resume(ctx context.Context, run string) (*ResumePoint, error) {
 		return nil, err
 	}
 	open, err := l.unfinished(ctx, l.db, run)
-	return &ResumePoint{LastPage: last, Unfinished: open}, err
-}
-
-type queryer interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	if err != nil {
+		return nil, err
+	}
+	return &ResumePoint{LastPage: last, Unfinished: open}, nil
 }
 
 func (l *Ledger) unfinished(ctx context.Context, db queryer, run string) ([]OpenLaneRef, error) {
@@ -104,108 +139,45 @@ func (l *Ledger) unfinished(ctx context.Context, db queryer, run string) ([]Open
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing open lanes: %w", err)
 	}
+	return collect(rows, func(ref *OpenLaneRef, scan scanner) error {
+		ref.Run = run
+		return scan(&ref.Page, &ref.Lane, &ref.Size)
+	})
+}
+
+// DropPages forgets what a run staged, for one that was given up.
+func (l *Ledger) DropPages(ctx context.Context, run string) error {
+	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.dropPages(ctx, tx, run) }); err != nil {
+		return fmt.Errorf("ledger: dropping the pages of run %s: %w", run, err)
+	}
+	return nil
+}
+
+func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
+	for _, table := range []string{"lane_data", "lane"} {
+		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run = ?`), run); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, l.q(`DELETE FROM page WHERE run = ?`), run)
+	return err
+}
+
+type scanner func(dest ...any) error
+
+// collect reads all rows and closes them.
+func collect[T any](rows *sql.Rows, read func(*T, scanner) error) ([]T, error) {
 	defer rows.Close()
-	var out []OpenLaneRef
+	var out []T
 	for rows.Next() {
-		ref := OpenLaneRef{LaneID: LaneID{Run: run}}
-		if err := rows.Scan(&ref.Page, &ref.Lane, &ref.Size); err != nil {
-			return nil, err
+		var item T
+		if err := read(&item, rows.Scan); err != nil {
+			return nil, fmt.Errorf("ledger: reading a row: %w", err)
 		}
-		out = append(out, ref)
+		out = append(out, item)
 	}
-	return out, rows.Err()
-}
-
-// OpenLane hands out a lane with what is settled of it, and fences off earlier
-// openings: they can no longer settle.
-func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
-	lane := &Lane{ID: id}
-	var data, outcomes []byte
-	var done int
-	err := l.tx(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 WHERE run = ? AND page = ? AND lane = ?
-			RETURNING fence, done, data, outcomes`), id.Run, id.Page, id.Lane).Scan(&lane.Fence, &done, &data, &outcomes)
-		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNotFound
-		}
-		if err != nil {
-			return err
-		}
-		return tx.QueryRowContext(ctx, l.q(`SELECT tbl FROM page WHERE run = ? AND number = ?`), id.Run, id.Page).Scan(&lane.Table)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("ledger: opening lane %d of page %d of %s: %w", id.Lane, id.Page, id.Run, err)
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("ledger: reading rows: %w", err)
 	}
-	lane.Outcomes = make([]Outcome, len(outcomes))
-	for i, o := range outcomes {
-		lane.Outcomes[i] = Outcome(o)
-		if done == 1 {
-			lane.Counts.Count(Outcome(o))
-		}
-	}
-	if lane.Done = done == 1; lane.Done {
-		return lane, nil
-	}
-	plain, err := l.seal.open(data)
-	if err != nil {
-		return nil, err
-	}
-	if lane.Entries, err = decodeEntries(plain); err != nil {
-		return nil, err
-	}
-	if len(lane.Entries) != len(lane.Outcomes) {
-		return nil, errBlob
-	}
-	return lane, nil
-}
-
-// CloseLane marks a lane written, drops its records and adds its counts to the
-// run, once however often it is called. Every entry must have an outcome.
-func (l *Ledger) CloseLane(ctx context.Context, id LaneID, fence int64) (Counts, error) {
-	var counts Counts
-	err := l.tx(ctx, func(tx *sql.Tx) error {
-		outcomes, done, err := l.lockLane(ctx, tx, id, fence)
-		if err != nil {
-			return err
-		}
-		for i, o := range outcomes {
-			if Outcome(o) == Pending {
-				return fmt.Errorf("entry %d has no outcome yet", i)
-			}
-			counts.Count(Outcome(o))
-		}
-		if done {
-			return nil
-		}
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET done = 1, data = NULL WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, l.q(`UPDATE run SET n_read = n_read + ?, n_created = n_created + ?, n_updated = n_updated + ?, n_unchanged = n_unchanged + ?,
-			n_filtered = n_filtered + ?, n_deleted = n_deleted + ?, n_parked = n_parked + ?, n_quarantined = n_quarantined + ? WHERE id = ?`),
-			counts.Read, counts.Created, counts.Updated, counts.Unchanged, counts.Filtered, counts.Deleted, counts.Parked, counts.Quarantined, id.Run)
-		return err
-	})
-	if err != nil {
-		return Counts{}, fmt.Errorf("ledger: closing lane %d of page %d of %s: %w", id.Lane, id.Page, id.Run, err)
-	}
-	return counts, nil
-}
-
-// lockLane reads the outcomes of a lane for an opening that still holds it.
-func (l *Ledger) lockLane(ctx context.Context, tx *sql.Tx, id LaneID, fence int64) (outcomes []byte, done bool, err error) {
-	query := `SELECT outcomes, done, fence FROM lane WHERE run = ? AND page = ? AND lane = ?`
-	if l.postgres {
-		query += ` FOR UPDATE`
-	}
-	var now int64
-	err = tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).Scan(&outcomes, &done, &now)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, false, ErrNotFound
-	case err != nil:
-		return nil, false, err
-	case now != fence:
-		return nil, false, ErrFenced
-	}
-	return outcomes, done, nil
+	return out, nil
 }

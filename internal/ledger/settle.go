@@ -1,271 +1,190 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
+	"slices"
 )
 
 // Settle commits outcomes of a lane with everything that follows from them, in
-// one transaction. On SQLite, calls that wait at the same time share a
-// transaction, each behind a savepoint of its own, so that one's failure is not
-// the others'. ErrFenced when another attempt has opened the lane since.
+// one transaction: all of it is durable on nil, none of it on ErrFenced, which
+// another attempt's OpenLane causes. Settling an entry again replaces its
+// outcome. Of several records of one key in the group, the last counts.
 func (l *Ledger) Settle(ctx context.Context, id LaneID, fence int64, group []Settlement) error {
 	if len(group) == 0 {
 		return nil
 	}
-	err := l.commits.do(ctx, func(ctx context.Context, tx *sql.Tx) error { return l.settle(ctx, tx, id, fence, group) })
+	if err := checkGroup(group); err != nil {
+		return fmt.Errorf("ledger: settling records of %s: %w", id, err)
+	}
+	effects, err := l.effectsOf(group)
 	if err != nil {
-		return fmt.Errorf("ledger: settling %d records of %s: %w", len(group), id.Run, err)
+		return fmt.Errorf("ledger: settling records of %s: %w", id, err)
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		lane, err := l.lockLane(ctx, tx, id, fence)
+		if err != nil {
+			return err
+		}
+		if lane.done {
+			return errors.New("the lane is closed")
+		}
+		for i := range group {
+			if group[i].Index >= len(lane.outcomes) {
+				return fmt.Errorf("entry %d is not in the lane of %d", group[i].Index, len(lane.outcomes))
+			}
+			lane.outcomes[group[i].Index] = byte(group[i].Outcome)
+		}
+		if err := effects.put(ctx, l, tx, id.Run, lane); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, l.q(`UPDATE lane SET outcomes = ? WHERE run = ? AND page = ? AND lane = ?`), lane.outcomes, id.Run, id.Page, id.Lane)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: settling %d records of %s: %w", len(group), id, err)
 	}
 	return nil
 }
 
-func (l *Ledger) settle(ctx context.Context, tx *sql.Tx, id LaneID, fence int64, group []Settlement) error {
-	outcomes, done, err := l.lockLane(ctx, tx, id, fence)
-	if err != nil {
-		return err
-	}
-	if done {
-		return errors.New("the lane is closed")
-	}
-	var table string
-	if err := tx.QueryRowContext(ctx, l.q(`SELECT tbl FROM page WHERE run = ? AND number = ?`), id.Run, id.Page).Scan(&table); err != nil {
-		return err
-	}
-	records := make([]*Record, 0, len(group))
+func checkGroup(group []Settlement) error {
 	for i := range group {
 		s := &group[i]
-		if s.Index < 0 || s.Index >= len(outcomes) {
-			return fmt.Errorf("entry %d is not in the lane of %d", s.Index, len(outcomes))
+		switch {
+		case s.Index < 0:
+			return fmt.Errorf("entry %d is not in the lane", s.Index)
+		case !s.Outcome.settled():
+			return fmt.Errorf("entry %d: %d is not an outcome", s.Index, byte(s.Outcome))
+		case s.Record != nil && s.Record.Key == "", s.Before != nil && s.Before.Key == "", s.Quarantine != nil && s.Quarantine.Key == "":
+			return fmt.Errorf("entry %d: a record without a key", s.Index)
 		}
-		outcomes[s.Index] = byte(s.Outcome)
+	}
+	return nil
+}
+
+// effects is what a group writes besides outcomes, each part once per key and in
+// key order, so that transactions of several workers lock rows in one order.
+type effects struct {
+	records     []*Record
+	seen        []string
+	befores     []*BeforeImage
+	refused     []*QuarantineItem
+	sealed      map[*QuarantineItem][]byte
+	resolved    []string
+	attemptsFor map[string]int
+}
+
+func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
+	e := &effects{}
+	for i := range group {
+		s := &group[i]
 		if s.Record != nil {
-			records = append(records, s.Record)
+			e.records = append(e.records, s.Record)
+		} else if s.Seen != "" {
+			e.seen = append(e.seen, s.Seen)
 		}
-		if err := l.settleOne(ctx, tx, id.Run, table, s); err != nil {
-			return err
+		if s.Before != nil {
+			e.befores = append(e.befores, s.Before)
+		}
+		if s.Resolve && s.Record != nil {
+			e.resolved = append(e.resolved, s.Record.Key)
+		}
+		if s.Quarantine != nil {
+			e.refused = append(e.refused, s.Quarantine)
 		}
 	}
-	if err := l.putRecords(ctx, tx, table, latest(records)); err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, l.q(`UPDATE lane SET outcomes = ? WHERE run = ? AND page = ? AND lane = ?`), outcomes, id.Run, id.Page, id.Lane)
-	return err
+	e.records = lastOf(e.records, func(r *Record) string { return r.Key })
+	e.befores = firstOf(e.befores, func(b *BeforeImage) string { return b.Key })
+	slices.Sort(e.seen)
+	slices.Sort(e.resolved)
+	return e, e.sealRefused(l.seal)
 }
 
-// latest keeps the last of several states of one key: a statement may not touch a row twice.
-func latest(records []*Record) []*Record {
-	at := make(map[string]int, len(records))
-	out := records[:0]
-	for _, r := range records {
-		if i, ok := at[r.Key]; ok {
-			out[i] = r
-			continue
-		}
-		at[r.Key] = len(out)
-		out = append(out, r)
-	}
-	return out
-}
-
-// settleOne writes what only some outcomes call for.
-func (l *Ledger) settleOne(ctx context.Context, tx *sql.Tx, run, table string, s *Settlement) error {
-	if s.Seen != "" {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET seen_run = ? WHERE tbl = ? AND key = ?`), run, table, s.Seen); err != nil {
-			return err
-		}
-	}
-	if s.Before != nil {
-		if err := l.putBefore(ctx, tx, run, table, *s.Before); err != nil {
-			return err
-		}
-	}
-	if s.Resolve && s.Record != nil {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET state = 'released', last_seen = ? WHERE tbl = ? AND key = ? AND state = 'open'`),
-			time.Now().UnixMilli(), table, s.Record.Key); err != nil {
-			return err
-		}
-	}
-	if q := s.Quarantine; q != nil {
-		sealed, err := l.seal.close(q.Payload)
-		if err != nil {
-			return err
-		}
-		now := time.Now().UnixMilli()
-		_, err = tx.ExecContext(ctx, l.q(`INSERT INTO quarantine (flow, tbl, key, run, class, code, field, message, payload, state, first_seen, last_seen, attempts)
-			VALUES (?,?,?,?,?,?,?,?,?,'open',?,?,1)
-			ON CONFLICT (flow, tbl, key) DO UPDATE SET run = excluded.run, class = excluded.class, code = excluded.code, field = excluded.field,
-			message = excluded.message, payload = excluded.payload, state = 'open', last_seen = excluded.last_seen, attempts = quarantine.attempts + 1`),
-			q.Flow, table, q.Key, run, q.Class, q.Code, q.Field, q.Message, sealed, now, now)
-		return err
-	}
-	return nil
-}
-
-const upsertRecord = `INSERT INTO record (tbl, key, version, target_key, state, payload, fingerprint, run, created_run, seen_run) VALUES `
-
-const onRecordConflict = ` ON CONFLICT (tbl, key) DO UPDATE SET version = excluded.version, target_key = excluded.target_key, state = excluded.state,
-	payload = excluded.payload, fingerprint = excluded.fingerprint, run = excluded.run, created_run = excluded.created_run, seen_run = excluded.seen_run`
-
-// putRecords upserts many rows per statement: the cost of a statement, not of a
-// row, dominates.
-func (l *Ledger) putRecords(ctx context.Context, tx *sql.Tx, table string, records []*Record) error {
-	for len(records) > 0 {
-		n := 1
-		for _, size := range batchSizes {
-			if len(records) >= size {
-				n = size
-				break
-			}
-		}
-		args := make([]any, 0, 10*n)
-		for _, r := range records[:n] {
-			args = append(args, table, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
-		}
-		if err := l.commits.upsert(ctx, tx, n, args); err != nil {
-			return err
-		}
-		records = records[n:]
-	}
-	return nil
-}
-
-// committer runs transactions; on SQLite it merges those that wait together.
-type committer struct {
-	l     *Ledger
-	queue chan *commit
-	done  chan struct{}
-
-	stmts map[int]*sql.Stmt // record upserts by number of rows
-}
-
-type commit struct {
-	run    func(context.Context, *sql.Tx) error
-	answer chan error
-}
-
-const mergeMax = 64
-
-func newCommitter(ctx context.Context, l *Ledger) (*committer, error) {
-	c := &committer{l: l, queue: make(chan *commit, mergeMax), done: make(chan struct{}), stmts: map[int]*sql.Stmt{}}
-	if err := c.prepare(ctx); err != nil {
-		return nil, err
-	}
-	go c.loop()
-	return c, nil
-}
-
-func (c *committer) close() {
-	close(c.queue)
-	<-c.done
-	for _, s := range c.stmts {
-		_ = s.Close()
-	}
-}
-
-// do commits run. A caller that gives up early leaves its work to be committed.
-func (c *committer) do(ctx context.Context, run func(context.Context, *sql.Tx) error) error {
-	if c.l.postgres {
-		return c.l.tx(ctx, func(tx *sql.Tx) error { return run(ctx, tx) })
-	}
-	x := &commit{run: run, answer: make(chan error, 1)}
-	select {
-	case c.queue <- x:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-x.answer:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (c *committer) loop() {
-	defer close(c.done)
-	for first := range c.queue {
-		group := []*commit{first}
-	gather:
-		for len(group) < mergeMax {
-			select {
-			case x, ok := <-c.queue:
-				if !ok {
-					break gather
-				}
-				group = append(group, x)
-			default:
-				break gather
-			}
-		}
-		c.commit(group)
-	}
-}
-
-func (c *committer) commit(group []*commit) {
-	ctx := context.Background() // a caller's cancellation is not the group's
-	failures := make([]error, len(group))
-	err := c.l.tx(ctx, func(tx *sql.Tx) error {
-		for i, x := range group {
-			if len(group) == 1 {
-				return x.run(ctx, tx)
-			}
-			if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
-				return err
-			}
-			if failures[i] = x.run(ctx, tx); failures[i] != nil {
-				if _, err := tx.ExecContext(ctx, "ROLLBACK TO one"); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.ExecContext(ctx, "RELEASE one"); err != nil {
-				return err
-			}
-		}
+// sealRefused counts several refusals of one key as that many attempts of one item.
+func (e *effects) sealRefused(seal *sealer) error {
+	if len(e.refused) == 0 {
 		return nil
+	}
+	e.attemptsFor = make(map[string]int, len(e.refused))
+	for _, q := range e.refused {
+		e.attemptsFor[q.Key]++
+	}
+	e.refused = lastOf(e.refused, func(q *QuarantineItem) string { return q.Key })
+	e.sealed = make(map[*QuarantineItem][]byte, len(e.refused))
+	for _, q := range e.refused {
+		var err error
+		if e.sealed[q], err = seal.close(q.Payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lastOf[T any](items []T, key func(T) string) []T {
+	slices.Reverse(items)
+	return firstOf(items, key)
+}
+
+func firstOf[T any](items []T, key func(T) string) []T {
+	slices.SortStableFunc(items, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+	return slices.CompactFunc(items, func(a, b T) bool { return key(a) == key(b) })
+}
+
+// put writes the effects. Items are resolved before new ones are added: a record
+// written and then refused in one group stays in quarantine.
+func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	if err := markSeen.run(ctx, l, tx, []any{run, lane.table}, len(e.seen), func(args []any, i int) []any {
+		return append(args, e.seen[i])
+	}); err != nil {
+		return err
+	}
+	if err := putBefores.run(ctx, l, tx, []any{run, lane.table, l.now().UnixMilli()}, len(e.befores), func(args []any, i int) []any {
+		b := e.befores[i]
+		return append(args, b.Key, flag(b.Existed), b.Payload)
+	}); err != nil {
+		return err
+	}
+	now := l.now().UnixMilli()
+	if err := resolve.run(ctx, l, tx, []any{now, lane.flow, lane.table}, len(e.resolved), func(args []any, i int) []any {
+		return append(args, e.resolved[i])
+	}); err != nil {
+		return err
+	}
+	if err := putRefused.run(ctx, l, tx, []any{lane.flow, lane.table, run, now}, len(e.refused), func(args []any, i int) []any {
+		q := e.refused[i]
+		return append(args, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), e.sealed[q], e.attemptsFor[q.Key])
+	}); err != nil {
+		return err
+	}
+	return putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
+		r := e.records[i]
+		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
 	})
-	for i, x := range group {
-		if err != nil {
-			failures[i] = err
-		}
-		x.answer <- failures[i]
-	}
 }
 
-// batchSizes are the numbers of rows a record upsert is prepared for.
-var batchSizes = []int{50, 20, 5, 1}
+var putRecords = newBulk(1,
+	`INSERT INTO record (tbl, key, version, target_key, state, payload, fingerprint, run, created_run, seen_run) VALUES `,
+	`({1},{},{},{},{},{},{},{},{},{})`,
+	` ON CONFLICT (tbl, key) DO UPDATE SET version = excluded.version, target_key = excluded.target_key, state = excluded.state,
+	payload = excluded.payload, fingerprint = excluded.fingerprint, run = excluded.run, created_run = excluded.created_run, seen_run = excluded.seen_run`)
 
-func upsertOf(n int) string {
-	return upsertRecord + strings.TrimSuffix(strings.Repeat("(?,?,?,?,?,?,?,?,?,?),", n), ",") + onRecordConflict
-}
+var markSeen = newBulk(2, `UPDATE record SET seen_run = {1} WHERE tbl = {2} AND key IN (`, `{}`, `)`)
 
-// prepare keeps the upserts on SQLite's one writing connection, before any
-// transaction holds it.
-func (c *committer) prepare(ctx context.Context) error {
-	if c.l.postgres {
-		return nil
-	}
-	for _, n := range batchSizes {
-		stmt, err := c.l.writer.PrepareContext(ctx, upsertOf(n))
-		if err != nil {
-			return fmt.Errorf("ledger: preparing: %w", err)
-		}
-		c.stmts[n] = stmt
-	}
-	return nil
-}
+var putBefores = newBulk(3, `INSERT INTO before_image (run, tbl, key, existed, payload, at) VALUES `, `({1},{2},{},{},{},{3})`, ` ON CONFLICT DO NOTHING`)
 
-// upsert runs the upsert of n records.
-func (c *committer) upsert(ctx context.Context, tx *sql.Tx, n int, args []any) error {
-	var err error
-	if stmt, ok := c.stmts[n]; ok {
-		_, err = tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
-	} else {
-		_, err = tx.ExecContext(ctx, c.l.q(upsertOf(n)), args...)
+var putRefused = newBulk(4,
+	`INSERT INTO quarantine (flow, tbl, run, state, first_seen, last_seen, key, class, code, field, message, payload, attempts) VALUES `,
+	`({1},{2},{3},'open',{4},{4},{},{},{},{},{},{},{})`,
+	` ON CONFLICT (flow, tbl, key) DO UPDATE SET run = excluded.run, class = excluded.class, code = excluded.code, field = excluded.field,
+	message = excluded.message, payload = excluded.payload, state = 'open', last_seen = excluded.last_seen, attempts = quarantine.attempts + excluded.attempts`)
+
+var resolve = newBulk(3, `UPDATE quarantine SET state = 'released', last_seen = {1} WHERE flow = {2} AND tbl = {3} AND state = 'open' AND key IN (`, `{}`, `)`)
+
+func flag(b bool) int {
+	if b {
+		return 1
 	}
-	return err
+	return 0
 }

@@ -36,9 +36,36 @@ const (
 	Refused     Outcome = 'q'
 )
 
+func (o Outcome) settled() bool {
+	switch o {
+	case Created, Updated, Unchanged, FilteredOut, Removed, ParkedOut, Refused:
+		return true
+	}
+	return false
+}
+
 // Counts accounts for every record read.
 type Counts struct {
-	Read, Created, Updated, Unchanged, Filtered, Deleted, Parked, Quarantined int64
+	Read        int64 `json:"read"`
+	Created     int64 `json:"created"`
+	Updated     int64 `json:"updated"`
+	Unchanged   int64 `json:"unchanged"`
+	Filtered    int64 `json:"filtered"`
+	Deleted     int64 `json:"deleted"`
+	Parked      int64 `json:"parked"`
+	Quarantined int64 `json:"quarantined"`
+}
+
+// Add sums two accounts.
+func (c *Counts) Add(o Counts) {
+	c.Read += o.Read
+	c.Created += o.Created
+	c.Updated += o.Updated
+	c.Unchanged += o.Unchanged
+	c.Filtered += o.Filtered
+	c.Deleted += o.Deleted
+	c.Parked += o.Parked
+	c.Quarantined += o.Quarantined
 }
 
 // Count adds one outcome; Pending counts as read only.
@@ -101,7 +128,7 @@ type BeforeImage struct {
 type QuarantineItem struct {
 	Flow, Table, Key, Run       string
 	Class, Code, Field, Message string
-	Payload                     []byte // the staged source object; compressed at rest
+	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
 	State                       string // open, released, discarded
 	FirstSeen, LastSeen         time.Time
 	Attempts                    int
@@ -112,10 +139,10 @@ type Settlement struct {
 	Index      int // of the entry in its lane
 	Outcome    Outcome
 	Record     *Record // new state; nil = as it was
-	Seen       string  // key: with nil Record, only note that this run saw the record
+	Seen       string  // key: without a Record, note that this run saw the record
 	Before     *BeforeImage
-	Quarantine *QuarantineItem
-	Resolve    bool // closes an open quarantine item of the key
+	Quarantine *QuarantineItem // Key, Class, Code, Field, Message and Payload are kept; the lane says the rest
+	Resolve    bool            // releases an open quarantine item of Record's key: it was written after all
 }
 
 // LaneID names one lane of a staged page.
@@ -136,7 +163,7 @@ type Lane struct {
 	Counts   Counts // when Done
 }
 
-// OpenLaneRef is a lane that is not done.
+// OpenLaneRef is a lane that is not done, and how many entries it has.
 type OpenLaneRef struct {
 	LaneID
 	Size int
@@ -162,10 +189,27 @@ type Page struct {
 	NextLink, DeltaLink string
 }
 
+// States of a run.
+const (
+	RunRunning    = "RUNNING"
+	RunCompleted  = "COMPLETED"  // every record accounted for; final
+	RunIncomplete = "INCOMPLETE" // ended without balancing; never a success
+	RunStopped    = "STOPPED"    // by an operator; may go on
+	RunFailed     = "FAILED"
+	RunCancelled  = "CANCELLED" // given up
+)
+
+// States of a quarantined record.
+const (
+	QuarantineOpen      = "open"
+	QuarantineReleased  = "released"
+	QuarantineDiscarded = "discarded"
+)
+
 // Run is one pass over a table.
 type Run struct {
 	ID, Flow, Table, Kind, Revision string
-	State                           string // RUNNING, COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
+	State                           string // one of the Run… constants
 	Error, Workflow                 string
 	Started, Ended                  time.Time
 	ServerStart                     time.Time // the source's clock when it began
@@ -176,7 +220,7 @@ type Run struct {
 // RunFilter selects runs; empty fields match all.
 type RunFilter struct {
 	Flow, Table, State string
-	Limit              int
+	Limit              int // 0: 1,000
 }
 
 // ResumePoint is where a run stands.
@@ -202,15 +246,22 @@ type EngineCalls struct {
 // QuarantineFilter selects quarantined records; empty fields match all.
 type QuarantineFilter struct {
 	Flow, Table, Run, Code, State string
-	After                         string // key to go on behind
-	Limit                         int
+	After                         QuarantineKey // goes on behind this one
+	Limit                         int           // 0: 1,000
 }
+
+// QuarantineKey names a quarantined record; listings are in its order.
+type QuarantineKey struct{ Flow, Table, Key string }
 
 var (
 	// ErrNotFound is returned for a run, page, revision or watermark the ledger does not hold.
 	ErrNotFound = errors.New("not in the ledger")
-	// ErrFenced is returned to an attempt whose lane another attempt has opened since.
+	// ErrFenced is returned to an attempt whose lane another attempt has opened since; nothing was written.
 	ErrFenced = errors.New("the lane was taken over by another attempt")
+	// ErrEnded is returned for staging into, or advancing, a run that has ended; nothing was written.
+	ErrEnded = errors.New("the run has ended")
+	// ErrClosed is returned once Close was called.
+	ErrClosed = errors.New("the ledger is closed")
 )
 
 // UnfinishedError lists lanes that must be written before a run can end.

@@ -1,0 +1,119 @@
+package ledger_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
+)
+
+const (
+	benchLanes = 8
+	benchGroup = 50
+)
+
+func benchOpen(b *testing.B, driver string) *ledger.Ledger {
+	if driver == "postgres" {
+		return ledgertest.Open(b, ledgertest.Postgres(b))
+	}
+	o := ledgertest.SQLite(b)
+	o.Synchronous = driver
+	return ledgertest.Open(b, o)
+}
+
+func benchEntries(n int) []ledger.Entry {
+	out := make([]ledger.Entry, n)
+	for i := range out {
+		id := uuid.NewString()
+		out[i] = ledger.Entry{Key: id, Version: fmt.Sprint(rand.Int64N(1 << 40)), Raw: fmt.Appendf(nil,
+			`{"@odata.etag":"W/\"%d\"","contactid":"%s","firstname":"First%d","lastname":"Last%d","emailaddress1":"%d@example.com","telephone1":"+49 %d","address1_city":"City %d","modifiedon":"2026-03-01T12:00:%02dZ"}`,
+			rand.Int64N(1<<40), id, i, i, rand.Int64(), rand.Int64N(1<<40), i%100, i%60)}
+	}
+	return out
+}
+
+// BenchmarkSettle settles staged records as created, 8 lanes at a time, in
+// groups of 50 with a payload of 400 bytes, and closes the lanes.
+func BenchmarkSettle(b *testing.B) {
+	for _, driver := range []string{"full", "normal", "postgres"} {
+		b.Run(driver, func(b *testing.B) {
+			l := benchOpen(b, driver)
+			begin(b, l, "r1")
+			const size = 625
+			payload := make([]byte, 400)
+			for i := range payload {
+				payload[i] = byte('a' + i%26)
+			}
+			page := 0
+			for b.Loop() {
+				b.StopTimer()
+				page++
+				in := ledger.PageInput{Run: "r1", Table: table, Number: page}
+				for range benchLanes {
+					in.Lanes = append(in.Lanes, benchEntries(size))
+				}
+				_, err := l.StagePage(b.Context(), in)
+				require.NoError(b, err)
+				b.StartTimer()
+				var wg sync.WaitGroup
+				for n := range benchLanes {
+					wg.Go(func() {
+						lane, err := l.OpenLane(b.Context(), ledger.LaneID{Run: "r1", Page: page, Lane: n})
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						for from := 0; from < size; from += benchGroup {
+							group := make([]ledger.Settlement, 0, benchGroup)
+							for i := from; i < min(from+benchGroup, size); i++ {
+								s := created(lane, i)
+								s.Record.Payload = payload
+								group = append(group, s)
+							}
+							if err := l.Settle(b.Context(), lane.ID, lane.Fence, group); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+						if _, err := l.CloseLane(b.Context(), lane.ID, lane.Fence); err != nil {
+							b.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+			}
+			b.ReportMetric(float64(b.N*benchLanes*size)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}
+
+// BenchmarkStage stages pages of 5,000 records in 8 lanes.
+func BenchmarkStage(b *testing.B) {
+	for _, driver := range []string{"full", "postgres"} {
+		b.Run(driver, func(b *testing.B) {
+			l := benchOpen(b, driver)
+			begin(b, l, "r1")
+			in := ledger.PageInput{Run: "r1", Table: table}
+			size := int64(0)
+			for range benchLanes {
+				lane := benchEntries(625)
+				for _, e := range lane {
+					size += int64(len(e.Key) + len(e.Version) + len(e.Raw))
+				}
+				in.Lanes = append(in.Lanes, lane)
+			}
+			b.SetBytes(size)
+			for b.Loop() {
+				in.Number++
+				_, err := l.StagePage(b.Context(), in)
+				require.NoError(b, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,258 @@
+package ledger_test
+
+import (
+	"bytes"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
+)
+
+func TestANewFileIsItsOwnersOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new folder", "odd ?#%41 name.db")
+	l := ledgertest.Open(t, ledger.Options{Path: path})
+	begin(t, l, "r1")
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), suffix)
+	}
+}
+
+func TestALedgerOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			l, err := ledger.Open(t.Context(), o)
+			require.NoError(t, err)
+			begin(t, l, "r1")
+			stage(t, l, "r1", 1, 3)
+			require.NoError(t, l.Close())
+			require.NoError(t, l.Close())
+			require.Error(t, l.SetRunState(t.Context(), "r1", "RUNNING", ""), "closed")
+
+			l = ledgertest.Open(t, o)
+			require.Len(t, openLane(t, l, "r1", 1, 0).Entries, 3)
+		})
+	}
+}
+
+func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(file("notes"), bytes.Repeat([]byte("not a database\n"), 100), 0o600))
+	query(t, file("other"), `CREATE TABLE theirs (x)`)
+	query(t, file("marked"), `PRAGMA application_id = 5`)
+	newer := ledger.Options{Path: file("newer")}
+	require.NoError(t, ledgertest.Open(t, newer).Close())
+	query(t, newer.Path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
+
+	tests := map[string]struct {
+		o    ledger.Options
+		says string
+	}{
+		"no path":               {ledger.Options{}, "ledger.path: got nothing"},
+		"no address":            {ledger.Options{Driver: "postgres"}, "ledger.dsn: got nothing"},
+		"a driver":              {ledger.Options{Driver: "mysql"}, `ledger.driver: got "mysql", want sqlite or postgres`},
+		"a synchronous":         {ledger.Options{Path: file("s"), Synchronous: "off"}, `ledger.synchronous: got "off", want full or normal`},
+		"a short key":           {ledger.Options{Path: file("k"), EncryptionKey: []byte("short")}, "ledger.encryption_key: got 5 bytes, want 32"},
+		"a folder":              {ledger.Options{Path: dir}, "is a directory; name a file in a folder the worker may write to"},
+		"below a file":          {ledger.Options{Path: file("notes/ledger.db")}, "not a directory; name a file"},
+		"no SQLite file":        {ledger.Options{Path: file("notes")}, "is not a SQLite file; name a new file"},
+		"another's database":    {ledger.Options{Path: file("other")}, "is another program's database; name a new file"},
+		"another's mark":        {ledger.Options{Path: file("marked")}, "is another program's database"},
+		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999; this build knows 1)"},
+		"no PostgreSQL address": {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@h:port/d"}, "ledger.dsn: not a PostgreSQL address"},
+		"no server":             {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@127.0.0.1:1/d"}, "ledger.dsn: database d on 127.0.0.1:1 cannot be reached as u"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ledger.Open(t.Context(), tt.o)
+			require.ErrorContains(t, err, tt.says)
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+	require.Equal(t, int64(1), number(t, file("other"), `SELECT count(*) FROM sqlite_schema`), "theirs is untouched")
+}
+
+func TestALockedFileIsRefusedInASentence(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	for _, q := range []string{`PRAGMA locking_mode = exclusive`, `CREATE TABLE x (x)`, `BEGIN EXCLUSIVE`} {
+		_, err = conn.ExecContext(t.Context(), q)
+		require.NoError(t, err)
+	}
+	_, err = ledger.Open(t.Context(), ledger.Options{Path: path})
+	require.ErrorContains(t, err, "is locked by another program; close that one first")
+}
+
+func TestManyMayOpenANewLedgerAtOnce(t *testing.T) {
+	t.Parallel()
+	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			ledgers := make([]*ledger.Ledger, 4)
+			var wg sync.WaitGroup
+			for i := range ledgers {
+				wg.Go(func() {
+					var err error
+					if ledgers[i], err = ledger.Open(t.Context(), o); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			for _, l := range ledgers {
+				require.NotNil(t, l)
+				require.NoError(t, l.Ping(t.Context()))
+			}
+			for _, l := range ledgers {
+				require.NoError(t, l.Close())
+			}
+		})
+	}
+}
+
+// Several workers on one ledger, on SQLite too, only wait for each other.
+func TestTwoWorkersShareALedger(t *testing.T) {
+	t.Parallel()
+	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			workers := []*ledger.Ledger{ledgertest.Open(t, o), ledgertest.Open(t, o)}
+			begin(t, workers[0], "r1")
+			stage(t, workers[0], "r1", 1, 100, 100, 100, 100)
+			var wg sync.WaitGroup
+			for n := range 4 {
+				wg.Go(func() {
+					l := workers[n%2]
+					ln, err := l.OpenLane(t.Context(), ledger.LaneID{Run: "r1", Page: 1, Lane: n})
+					for i := 0; err == nil && i < 100; i += 5 {
+						group := make([]ledger.Settlement, 0, 5)
+						for j := i; j < i+5; j++ {
+							s := created(ln, j)
+							s.Record.Key = key(j) // the same keys in every lane: rows are fought over
+							group = append(group, s)
+						}
+						err = l.Settle(t.Context(), ln.ID, ln.Fence, group)
+					}
+					if err == nil {
+						_, err = l.CloseLane(t.Context(), ln.ID, ln.Fence)
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			run, err := workers[1].Advance(t.Context(), "r1", mark("r1"))
+			require.NoError(t, err)
+			require.Equal(t, ledger.Counts{Read: 400, Created: 400}, run.Counts)
+			n, err := workers[0].KnownCount(t.Context(), table)
+			require.NoError(t, err)
+			require.EqualValues(t, 100, n)
+			if o.Path != "" {
+				require.Equal(t, "ok", intact(t, o.Path))
+			}
+		})
+	}
+}
+
+func TestStagedRecordsAreEncrypted(t *testing.T) {
+	t.Parallel()
+	key := bytes.Repeat([]byte{7}, 32)
+	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			o := options(t)
+			l := ledgertest.Open(t, o)
+			begin(t, l, "r1")
+			stage(t, l, "r1", 1, 2)
+			withKey := func(key []byte) *ledger.Ledger {
+				keyed := o
+				keyed.EncryptionKey = key
+				return ledgertest.Open(t, keyed)
+			}
+			sealed := withKey(key)
+			require.Len(t, openLane(t, sealed, "r1", 1, 0).Entries, 2, "what was staged before there was a key")
+			stage(t, sealed, "r1", 2, 2)
+			ln := openLane(t, sealed, "r1", 2, 0)
+			require.Equal(t, entries(20_000, 2), ln.Entries)
+			require.NoError(t, sealed.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{refused(ln, 0, "TooLong")}))
+
+			at := ledger.LaneID{Run: "r1", Page: 2}
+			item := ledger.QuarantineKey{Flow: flow, Table: table, Key: ln.Entries[0].Key}
+			for says, l := range map[string]*ledger.Ledger{
+				"the ledger is encrypted: set ledger.encryption_key":                   l,
+				"the ledger was encrypted with another key than ledger.encryption_key": withKey(bytes.Repeat([]byte{8}, 32)),
+			} {
+				_, err := l.OpenLane(t.Context(), at)
+				require.ErrorContains(t, err, says)
+				_, err = l.QuarantinePayload(t.Context(), item)
+				require.ErrorContains(t, err, says)
+			}
+			payload, err := sealed.QuarantinePayload(t.Context(), item)
+			require.NoError(t, err)
+			require.Equal(t, `{"secret":1}`, string(payload))
+		})
+	}
+}
+
+func TestParseKey(t *testing.T) {
+	t.Parallel()
+	want := []byte("0123456789abcdef0123456789abcdef")
+	for _, text := range []string{"3031323334353637383961626364656630313233343536373839616263646566", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="} {
+		key, err := ledger.ParseKey(text)
+		require.NoError(t, err)
+		require.Equal(t, want, key)
+	}
+	for _, text := range []string{"", "00", "0123456789abcdef0123456789abcdef", "MDEy"} {
+		_, err := ledger.ParseKey(text)
+		require.Error(t, err)
+	}
+}
+
+func raw(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+func query(t *testing.T, path, text string) {
+	t.Helper()
+	_, err := raw(t, path).ExecContext(t.Context(), text)
+	require.NoError(t, err)
+}
+
+func number(t *testing.T, path, text string) (n int64) {
+	t.Helper()
+	require.NoError(t, raw(t, path).QueryRowContext(t.Context(), text).Scan(&n))
+	return n
+}
+
+func intact(t *testing.T, path string) (says string) {
+	t.Helper()
+	require.NoError(t, raw(t, path).QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&says))
+	return says
+}

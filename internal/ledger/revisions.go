@@ -1,0 +1,63 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// SaveRevision keeps what a mapping revision resolved to; saving again replaces it.
+func (l *Ledger) SaveRevision(ctx context.Context, hash string, doc []byte) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO revision (hash, doc) VALUES (?,?) ON CONFLICT (hash) DO UPDATE SET doc = excluded.doc`), hash, doc)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keeping revision %s: %w", hash, err)
+	}
+	return nil
+}
+
+// Revision returns a kept revision, or ErrNotFound.
+func (l *Ledger) Revision(ctx context.Context, hash string) ([]byte, error) {
+	var doc []byte
+	err := l.db.QueryRowContext(ctx, l.q(`SELECT doc FROM revision WHERE hash = ?`), hash).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading revision %s: %w", hash, err)
+	}
+	return doc, nil
+}
+
+// AddEngineCalls counts calls of an hour.
+func (l *Ledger) AddEngineCalls(ctx context.Context, hour time.Time, kind string, n int64) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), startOfHour(hour), kind, n)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: counting engine calls: %w", err)
+	}
+	return nil
+}
+
+// EngineCalls lists the calls counted in since's hour and later.
+func (l *Ledger) EngineCalls(ctx context.Context, since time.Time) ([]EngineCalls, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? ORDER BY hour, kind`), startOfHour(since))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading engine calls: %w", err)
+	}
+	return collect(rows, func(e *EngineCalls, scan scanner) error {
+		var hour int64
+		err := scan(&hour, &e.Kind, &e.Calls)
+		e.Hour = fromMillis(hour)
+		return err
+	})
+}
+
+func startOfHour(t time.Time) int64 { return t.UTC().Truncate(time.Hour).UnixMilli() }
