@@ -7,11 +7,16 @@ package campaign
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -34,15 +39,33 @@ type Client struct {
 	root string // BaseURL + /campaign
 	key  string
 	t    *transport.Client
+
+	// unhinted counts the 429s in a row that did not say how long to wait.
+	unhinted atomic.Int32
 }
 
-// New returns a Client; BaseURL must be absolute.
+// New returns a Client. BaseURL must be https, because tokens travel, and have
+// neither user nor query.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
-	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("campaign.url: got %q, want https://mc.adobe.io/<instance>", o.BaseURL)
+	if err != nil || base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("campaign.url: got %s, want https://mc.adobe.io/<instance>", shape(base))
+	}
+	if o.Transport == nil {
+		return nil, errors.New("campaign: got no transport, want one")
 	}
 	return &Client{base: base, root: strings.TrimRight(o.BaseURL, "/") + "/campaign", key: o.APIKey, t: o.Transport}, nil
+}
+
+// shape is what may be shown of an address that may hold a secret.
+func shape(u *url.URL) string {
+	switch {
+	case u == nil:
+		return "an address that cannot be read"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "an address with a user, a query or a fragment"
+	}
+	return strconv.Quote(u.String())
 }
 
 // Resource is a resource and the API that serves it.
@@ -51,7 +74,7 @@ type Resource struct {
 	Name string // profile, cusVehicle
 }
 
-func (r Resource) path() string { return "/" + r.API + "/" + r.Name }
+func (r Resource) path() string { return "/" + url.PathEscape(r.API) + "/" + url.PathEscape(r.Name) }
 
 // Stored is one record as Campaign holds it. PKey and Href are good for the
 // operation at hand only.
@@ -64,21 +87,33 @@ type Stored struct {
 // Get reads a record by business key; ReasonNotFound when there is none.
 func (c *Client) Get(ctx context.Context, r Resource, key string) (*Stored, error) {
 	op := "get " + r.Name
-	res, err := c.do(ctx, op, http.MethodGet, c.keyURL(r, key), nil)
+	link, err := c.keyURL(op, r, key)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.do(ctx, op, http.MethodGet, link, nil)
 	if err != nil {
 		return nil, err
 	}
 	return parseStored(op, res.Body)
 }
 
-// parseStored accepts the object itself or wrapped in content[0] (§4.2).
+// parseStored accepts the object itself or wrapped in content[0] (§4.2). An
+// empty content means that there is no such record.
 func parseStored(op string, body []byte) (*Stored, error) {
 	doc := gjson.ParseBytes(body)
-	if inner := doc.Get("content.0"); inner.IsObject() {
-		doc = inner
-	}
 	if !gjson.ValidBytes(body) || !doc.IsObject() {
 		return nil, badResponse(op, "want a JSON object")
+	}
+	if content := doc.Get("content"); content.IsArray() {
+		rows := content.Array()
+		if len(rows) == 0 {
+			return nil, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonNotFound, Service: service, Op: op,
+				Status: http.StatusOK, Message: "there is no record with this key"}
+		}
+		if doc = rows[0]; !doc.IsObject() {
+			return nil, badResponse(op, "want a record in content")
+		}
 	}
 	return &Stored{
 		PKey: doc.Get("PKey").String(), Href: doc.Get("href").String(), Raw: []byte(doc.Raw),
@@ -89,12 +124,15 @@ func parseStored(op string, body []byte) (*Stored, error) {
 // Create posts a new record. ReasonExists when the business key is taken. A
 // failure marked Ambiguous may have created it: read by key before trying again.
 func (c *Client) Create(ctx context.Context, r Resource, body []byte) error {
-	res, err := c.do(ctx, "create "+r.Name, http.MethodPost, c.root+r.path(), body)
+	op := "create " + r.Name
+	res, err := c.do(ctx, op, http.MethodPost, c.root+r.path(), body)
 	if err != nil {
 		return err
 	}
 	if res.Status != http.StatusCreated && res.Status != http.StatusOK {
-		return badResponse("create "+r.Name, fmt.Sprintf("got status %d, want 201", res.Status))
+		e := badResponse(op, fmt.Sprintf("got status %d, want 201", res.Status))
+		e.Ambiguous = true
+		return e
 	}
 	return nil
 }
@@ -102,82 +140,36 @@ func (c *Client) Create(ctx context.Context, r Resource, body []byte) error {
 // Patch changes the fields in body; the others keep their values.
 // ReasonNotFound when there is no record with the key.
 func (c *Client) Patch(ctx context.Context, r Resource, key string, body []byte) error {
-	_, err := c.do(ctx, "update "+r.Name, http.MethodPatch, c.keyURL(r, key), body)
+	op := "update " + r.Name
+	link, err := c.keyURL(op, r, key)
+	if err != nil {
+		return err
+	}
+	_, err = c.do(ctx, op, http.MethodPatch, link, body)
 	return err
 }
 
 // Delete removes a record; ReasonNotFound when there is none. It is a regular
 // delete, not a privacy delete (R14.3).
 func (c *Client) Delete(ctx context.Context, r Resource, key string) error {
-	_, err := c.do(ctx, "delete "+r.Name, http.MethodDelete, c.keyURL(r, key), nil)
+	op := "delete " + r.Name
+	link, err := c.keyURL(op, r, key)
+	if err != nil {
+		return err
+	}
+	_, err = c.do(ctx, op, http.MethodDelete, link, nil)
 	return err
 }
 
-// ListOptions select records of a resource.
-type ListOptions struct {
-	Filter string            // path segment such as byExternalId; "" = all
-	Params map[string]string // of the filter
-	Lines  int               // page size; 0 = Campaign's default of 25
+// keyURL addresses a record. Keys that would address something else are refused:
+// without one, the request would reach the whole collection.
+func (c *Client) keyURL(op string, r Resource, key string) (string, error) {
+	if key == "" || key == "." || key == ".." {
+		return "", &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Service: service, Op: op,
+			Message: "the record's key is empty or a path of its own, want a business key"}
+	}
+	return c.root + r.path() + "/" + url.PathEscape(key), nil
 }
-
-// Page is one page of a list.
-type Page struct {
-	Records [][]byte // JSON objects
-	Next    string   // link to the next page; "" on the last
-}
-
-// List reads the first page. Large tables page only when asked to (§4.6).
-func (c *Client) List(ctx context.Context, r Resource, o ListOptions) (*Page, error) {
-	link := c.root + r.path()
-	if o.Filter != "" {
-		link += "/" + url.PathEscape(o.Filter)
-	}
-	query := []string{"_forcePagination=true"}
-	if o.Lines > 0 {
-		query = append(query, fmt.Sprintf("_lineCount=%d", o.Lines))
-	}
-	for name, value := range o.Params {
-		query = append(query, escape(name)+"="+escape(value))
-	}
-	return c.page(ctx, r, link+"?"+strings.Join(query, "&"))
-}
-
-// Follow reads the page behind a Next link, passed back as it came.
-func (c *Client) Follow(ctx context.Context, r Resource, link string) (*Page, error) {
-	if _, err := transport.SameOrigin(c.base, link); err != nil {
-		return nil, err
-	}
-	if !strings.Contains(link, "_forcePagination=") {
-		link += "&_forcePagination=true"
-	}
-	return c.page(ctx, r, link)
-}
-
-func (c *Client) page(ctx context.Context, r Resource, link string) (*Page, error) {
-	op := "list " + r.Name
-	res, err := c.do(ctx, op, http.MethodGet, link, nil)
-	if err != nil {
-		return nil, err
-	}
-	doc := gjson.ParseBytes(res.Body)
-	content := doc.Get("content")
-	if !gjson.ValidBytes(res.Body) || !content.IsArray() {
-		return nil, badResponse(op, "want a list with content")
-	}
-	page := &Page{Next: doc.Get("next.href").String()}
-	content.ForEach(func(_, v gjson.Result) bool {
-		page.Records = append(page.Records, []byte(v.Raw))
-		return true
-	})
-	return page, nil
-}
-
-func (c *Client) keyURL(r Resource, key string) string {
-	return c.root + r.path() + "/" + url.PathEscape(key)
-}
-
-// escape encodes for a query: %20, never + (§4.6).
-func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // do sends one request and classifies what is not a success.
 func (c *Client) do(ctx context.Context, op, method, link string, body []byte) (*transport.Response, error) {
@@ -198,15 +190,36 @@ func (c *Client) do(ctx context.Context, op, method, link string, body []byte) (
 		return nil, err
 	}
 	if res.Status >= 200 && res.Status < 300 {
+		if c.unhinted.Load() != 0 {
+			c.unhinted.Store(0)
+		}
 		return res, nil
 	}
 	fail := parseError(op, method, res)
-	if fail.Class == apierr.Throttled && c.t.Gate() != nil {
-		c.t.Gate().Close(fail.RetryAfter)
+	if fail.Class == apierr.Throttled {
+		c.close(fail, res.Header)
 	}
 	return nil, fail
 }
 
-func badResponse(op, message string) error {
-	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: service, Op: op, Message: message, Ambiguous: true}
+// close keeps everything that uses the credential from sending. A service that
+// does not say how long is given 1 s, 2 s, 4 s, up to a minute, somewhat
+// spread, until a request succeeds (§5.2).
+func (c *Client) close(fail *apierr.Error, h http.Header) {
+	gate := c.t.Gate()
+	if _, hinted := transport.RetryAfter(h); !hinted && fail.Reason == apierr.ReasonThrottled {
+		n := c.unhinted.Load()
+		if gate == nil || gate.Err(service, fail.Op) == nil { // answers to one volley count once
+			n = c.unhinted.Add(1)
+		}
+		wait := min(defaultWait<<min(max(n, 1)-1, 6), time.Minute)
+		fail.RetryAfter = wait - time.Duration(rand.Int64N(int64(wait/4)))
+	}
+	if gate != nil {
+		gate.Close(fail.RetryAfter)
+	}
+}
+
+func badResponse(op, message string) *apierr.Error {
+	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: service, Op: op, Message: message}
 }

@@ -3,6 +3,7 @@ package campaign
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -30,7 +31,7 @@ type EnumValue struct{ Label, Value string }
 // Metadata reads the description of a resource.
 func (c *Client) Metadata(ctx context.Context, r Resource) (*Metadata, error) {
 	op := "describe " + r.Name
-	res, err := c.do(ctx, op, http.MethodGet, c.root+"/"+r.API+"/resourceType/"+r.Name, nil)
+	res, err := c.do(ctx, op, http.MethodGet, c.root+"/"+url.PathEscape(r.API)+"/resourceType/"+url.PathEscape(r.Name), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -39,34 +40,48 @@ func (c *Client) Metadata(ctx context.Context, r Resource) (*Metadata, error) {
 		return nil, badResponse(op, "want a description with content")
 	}
 	m := &Metadata{Fields: map[string]Field{}, Filters: doc.Get("filters.href").String()}
-	m.add("", doc.Get("content"))
+	m.add("", doc.Get("content"), 0)
 	return m, nil
 }
 
+// deepest bounds items within items; Campaign shows one level.
+const deepest = 5
+
 // add flattens descriptors; an item holds its own content.
-func (m *Metadata) add(prefix string, content gjson.Result) {
+func (m *Metadata) add(prefix string, content gjson.Result, depth int) {
 	content.ForEach(func(name, d gjson.Result) bool {
 		if !d.IsObject() {
 			return true
 		}
 		path := prefix + name.String()
-		if inner := d.Get("content"); d.Get("type").String() == "item" && inner.IsObject() {
-			m.add(path+".", inner)
-			return true
-		}
 		f := Field{
 			Type: d.Get("type").String(), ResType: d.Get("resType").String(), DataPolicy: d.Get("dataPolicy").String(),
 			ReadOnly: d.Get("readOnly").Bool(), Mandatory: d.Get("mandatory").Bool(), Target: d.Get("resTarget").String(),
+			Values: enumValues(d.Get("values")),
+		}
+		if inner := d.Get("content"); inner.IsObject() && f.Type != "link" && f.Type != "collection" && depth < deepest {
+			m.add(path+".", inner, depth+1)
+			return true
 		}
 		f.Length, _ = strconv.Atoi(d.Get("length").String()) // a string; "" when not applicable
-		d.Get("values").ForEach(func(name, v gjson.Result) bool {
-			if f.Values == nil {
-				f.Values = map[string]EnumValue{}
-			}
-			f.Values[name.String()] = EnumValue{Label: v.Get("label").String(), Value: v.Get("value").String()}
-			return true
-		})
 		m.Fields[path] = f
 		return true
 	})
+}
+
+// enumValues reads an enumeration, given by name or as a list; nil when there is none.
+func enumValues(values gjson.Result) map[string]EnumValue {
+	var out map[string]EnumValue
+	values.ForEach(func(key, v gjson.Result) bool {
+		name := key.String()
+		if own := v.Get("name"); own.Exists() {
+			name = own.String()
+		}
+		if out == nil {
+			out = map[string]EnumValue{}
+		}
+		out[name] = EnumValue{Label: v.Get("label").String(), Value: v.Get("value").String()}
+		return true
+	})
+	return out
 }

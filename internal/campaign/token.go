@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,9 +17,21 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/transport"
 )
 
-const ims = "ims"
+const (
+	ims          = "ims"
+	getToken     = "get token"
+	fetchTimeout = 30 * time.Second
+	longestToken = 1 << 20 // bytes of an answer
+
+	// A life outside these, in seconds, is a misread unit.
+	shortestLife = 60
+	longestLife  = 7 * 24 * 3600
+)
+
+var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
 // IMSOptions of the OAuth server-to-server credential (§1.1).
 type IMSOptions struct {
@@ -29,9 +42,12 @@ type IMSOptions struct {
 }
 
 // IMSTokens gives and renews the access token; it is shared by everything that
-// uses the credential, because Adobe throttles those that ask too often.
+// uses the credential, because Adobe throttles those that ask too often. It
+// implements transport.TokenSource.
 type IMSTokens struct {
 	o      IMSOptions
+	client *http.Client
+	gate   *transport.Gate // closed while IMS asks to wait
 	flight singleflight.Group
 
 	mu    sync.Mutex
@@ -40,12 +56,26 @@ type IMSTokens struct {
 }
 
 // NewIMSTokens returns a token source; it asks for nothing yet.
-func NewIMSTokens(o IMSOptions) *IMSTokens { return &IMSTokens{o: o} }
+func NewIMSTokens(o IMSOptions) *IMSTokens {
+	client := http.Client{Transport: transport.NewBase(nil)}
+	if o.HTTPClient != nil {
+		client = *o.HTTPClient
+	}
+	// A redirect would carry the secret to another host.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &IMSTokens{o: o, client: &client, gate: transport.NewGate()}
+}
 
-// Token returns a token with at least a tenth of its life, or five minutes, left.
+// Token returns a token with at least a tenth of its life, and five minutes,
+// left. However many ask, one request is made; it goes on when a caller that
+// waits for it gives up. Fails with ctx's error or *apierr.Error: Blocked for a
+// wrong credential, Throttled and without a request while IMS asks to wait.
 func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	if token := s.cached(); token != "" {
 		return token, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
 	}
 	// The request outlives a caller that gives up: others wait for it too.
 	result := s.flight.DoChan("token", func() (any, error) {
@@ -84,45 +114,51 @@ func (s *IMSTokens) Invalidate(token string) {
 }
 
 func (s *IMSTokens) fetch(ctx context.Context) (string, error) {
+	if closed := s.gate.Err(ims, getToken); closed != nil {
+		return "", closed
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	form := url.Values{
 		"grant_type": {"client_credentials"}, "client_id": {s.o.ClientID}, "client_secret": {s.o.Secret},
 		"scope": {strings.Join(s.o.Scopes, ",")}, // commas, unlike plain OAuth
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.o.URL, "/")+"/ims/token/v3", strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: ims, Op: "get token", Message: "campaign.ims_url cannot be used"}
+		return "", &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: ims, Op: getToken, Message: "campaign.ims_url cannot be used"}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	client := s.o.HTTPClient
-	if client == nil {
-		client = &http.Client{Timeout: 30 * time.Second}
-	}
-	res, err := client.Do(req)
+	res, err := s.client.Do(req)
 	if err != nil {
 		message := "no answer"
 		if urlErr, ok := errors.AsType[*url.Error](err); ok && urlErr.Timeout() {
 			message = "no answer in time"
 		}
-		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: ims, Op: "get token", Message: message}
+		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: ims, Op: getToken, Message: message}
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	body, err := io.ReadAll(io.LimitReader(res.Body, longestToken))
 	if err != nil {
-		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: ims, Op: "get token", Message: "the answer broke off"}
+		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: ims, Op: getToken, Message: "the answer broke off"}
 	}
 	if res.StatusCode != http.StatusOK {
-		return "", tokenError(res, body)
+		fail := tokenError(res, body)
+		if fail.Class == apierr.Throttled {
+			s.gate.Close(fail.RetryAfter)
+		}
+		return "", fail
 	}
 	return s.keep(body)
 }
 
 func (s *IMSTokens) keep(body []byte) (string, error) {
 	doc := gjson.ParseBytes(body)
-	token, life := doc.Get("access_token").String(), time.Duration(doc.Get("expires_in").Int())*time.Second
-	if token == "" || life < time.Minute || life > 7*24*time.Hour {
-		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: ims, Op: "get token",
-			Message: fmt.Sprintf("want a token that lives between a minute and a week, got a life of %s", life)}
+	token, seconds := doc.Get("access_token").String(), doc.Get("expires_in").Int()
+	if !gjson.ValidBytes(body) || token == "" || seconds < shortestLife || seconds > longestLife {
+		return "", &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: ims, Op: getToken,
+			Message: fmt.Sprintf("got a life of %d seconds, want a token that lives between a minute and a week", seconds)}
 	}
+	life := time.Duration(seconds) * time.Second
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.token = token
@@ -130,17 +166,21 @@ func (s *IMSTokens) keep(body []byte) (string, error) {
 	return token, nil
 }
 
-func tokenError(res *http.Response, body []byte) error {
-	code := gjson.GetBytes(body, "error").String()
-	e := &apierr.Error{Service: ims, Op: "get token", Status: res.StatusCode, Code: code, RequestID: res.Header.Get("X-Request-Id")}
+func tokenError(res *http.Response, body []byte) *apierr.Error {
+	e := &apierr.Error{Service: ims, Op: getToken, Status: res.StatusCode, RequestID: requestID(res.Header)}
+	if code := gjson.GetBytes(body, "error").String(); gjson.ValidBytes(body) && oauthCode.MatchString(code) {
+		e.Code = code
+	}
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests:
 		throttled(e, res.Header)
 		e.Message = "too many tokens were asked for"
-	case res.StatusCode >= 500:
+	case res.StatusCode >= 500, res.StatusCode == http.StatusRequestTimeout:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the token service failed with status "+strconv.Itoa(res.StatusCode))
-	case code == "invalid_scope":
+	case e.Code == "invalid_scope":
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "a scope was refused; check campaign.scopes against the project")
+	case e.Code == "" && (res.StatusCode < 400 || res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed):
+		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(res.StatusCode)+", want a token; check campaign.ims_url")
 	default:
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "the credential was refused; check campaign.client_id and campaign.client_secret")
 	}

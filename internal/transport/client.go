@@ -8,21 +8,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/uber-go/tally/v4"
-
-	"causeway.dev/internal/apierr"
 )
 
 // TokenSource gives bearer tokens. Token is single-flight; Invalidate drops that
@@ -39,23 +31,24 @@ type ClaimsTokenSource interface {
 
 // Options of a Client.
 type Options struct {
-	Service string         // name in errors and metrics: "dataverse", "campaign"
-	RootCAs *x509.CertPool // nil: the system's
-	Base    http.RoundTripper
-	Tokens  TokenSource // nil: no Authorization header
-	Gate    *Gate       // nil: always open
-	Limiter *Limiter    // nil: no limit
-	Timeout time.Duration
-	MaxBody int64 // bytes of an answer; default 64 MiB
+	Service string            // name in errors and metrics: "dataverse", "campaign"
+	RootCAs *x509.CertPool    // nil: the system's
+	Base    http.RoundTripper // nil: NewBase(RootCAs)
+	Tokens  TokenSource       // nil: no Authorization header
+	Gate    *Gate             // nil: always open
+	Limiter *Limiter          // nil: no limit
+	Timeout time.Duration     // of one exchange, body included; default 65 s
+	MaxBody int64             // bytes of an answer; default 64 MiB
 	Metrics tally.Scope
 	Header  http.Header // sent unless a request sets its own
 }
 
 // Client sends requests with one credential to one service.
 type Client struct {
-	o    Options
-	base http.RoundTripper
-	ops  sync.Map // op -> *opMetrics
+	o      Options
+	base   http.RoundTripper
+	traced bool // base reports when a request has a connection
+	meters meters
 }
 
 // Response is an answer, read whole.
@@ -76,11 +69,12 @@ func New(o Options) *Client {
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
-	c := &Client{o: o, base: o.Base}
-	if c.base == nil {
-		c.base = NewBase(o.RootCAs)
+	if o.Base == nil {
+		o.Base = NewBase(o.RootCAs)
 	}
-	return c
+	_, traced := o.Base.(*http.Transport)
+	scope := o.Metrics.SubScope("http").Tagged(map[string]string{"service": o.Service})
+	return &Client{o: o, base: o.Base, traced: traced, meters: meters{scope: scope}}
 }
 
 // NewBase is the round tripper used below a Client: HTTP/1.1, so that requests
@@ -100,18 +94,28 @@ func NewBase(roots *x509.CertPool) *http.Transport {
 	}
 }
 
-// Gate is the gate of this client's credential; never nil in a client that has one.
+// Gate is the gate of this client's credential; it may be nil.
 func (c *Client) Gate() *Gate { return c.o.Gate }
 
 // Limiter is the client's limiter; it may be nil.
 func (c *Client) Limiter() *Limiter { return c.o.Limiter }
 
-// Do sends req: it checks the gate, waits for its turn, adds a token, and reads
+// Do sends req: it checks the gate, adds a token, waits for its turn, and reads
 // the answer up to MaxBody. After a 401 it fetches a fresh token and sends once
-// more. Any HTTP status is an answer. It fails with *apierr.Error: Throttled when
-// the gate is closed, Retryable when there was no answer, what the token source
-// said, or with ctx's error when ctx ended first.
+// more, if req.GetBody can give the body again. A 429 with Retry-After closes the
+// gate for that long. Redirects are not followed. Any HTTP status is an answer.
+//
+// It fails with ctx's own error when ctx ended, else with *apierr.Error:
+// Throttled when the gate is closed, and nothing was sent; Retryable when there
+// was no answer, Ambiguous when the request may have been written; Blocked when
+// the answer is too long; or what the token source says.
 func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Response, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.closed(op); err != nil {
+		return nil, err
+	}
 	token := ""
 	var err error
 	if c.o.Tokens != nil {
@@ -164,159 +168,4 @@ func claimsOf(challenge string) string {
 		}
 	}
 	return ""
-}
-
-func (c *Client) send(ctx context.Context, op string, req *http.Request, token string) (*Response, error) {
-	if closed := c.closed(op); closed != nil {
-		return nil, closed
-	}
-	if c.o.Limiter != nil {
-		if err := c.o.Limiter.Acquire(ctx); err != nil {
-			return nil, err
-		}
-		if closed := c.closed(op); closed != nil { // it may have closed while we waited
-			c.o.Limiter.leave()
-			return nil, closed
-		}
-	}
-	began := time.Now()
-	resp, outcome, err := c.exchange(ctx, op, req, token)
-	took := time.Since(began)
-	if c.o.Limiter != nil {
-		c.o.Limiter.Release(outcome, took)
-	}
-	c.measure(op, resp, took)
-	return resp, err
-}
-
-func (c *Client) closed(op string) error {
-	if c.o.Gate == nil {
-		return nil
-	}
-	if e := c.o.Gate.Err(c.o.Service, op); e != nil {
-		return e
-	}
-	return nil
-}
-
-func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string) (*Response, Outcome, error) {
-	limited, cancel := context.WithTimeout(ctx, c.o.Timeout)
-	defer cancel()
-	var wrote atomic.Bool
-	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-		WroteHeaders: func() { wrote.Store(true) },
-	})
-	out := req.WithContext(limited)
-	for k, v := range c.o.Header {
-		if _, set := out.Header[k]; !set {
-			out.Header[k] = v
-		}
-	}
-	if token != "" {
-		out.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := c.base.RoundTrip(out) // not http.Client: redirects would carry the token away
-	if err != nil {
-		return nil, Failed, c.noAnswer(ctx, op, err, wrote.Load())
-	}
-	defer res.Body.Close()
-	body, err := read(res, c.o.MaxBody)
-	if errors.Is(err, errTooBig) {
-		return nil, OK, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonResponseTooBig, Service: c.o.Service, Op: op,
-			Status: res.StatusCode, Message: fmt.Sprintf("the answer is longer than %d bytes", c.o.MaxBody)}
-	}
-	if err != nil {
-		return nil, Failed, c.noAnswer(ctx, op, err, true)
-	}
-	outcome := OK
-	switch {
-	case res.StatusCode == http.StatusTooManyRequests:
-		outcome = Refused
-	case res.StatusCode == http.StatusBadGateway, res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusGatewayTimeout:
-		outcome = Failed
-	}
-	return &Response{Status: res.StatusCode, Header: res.Header, Body: body}, outcome, nil
-}
-
-var errTooBig = errors.New("answer too large")
-
-func read(res *http.Response, limit int64) ([]byte, error) {
-	if res.ContentLength > limit {
-		return nil, errTooBig
-	}
-	if res.ContentLength >= 0 {
-		body := make([]byte, res.ContentLength)
-		_, err := io.ReadFull(res.Body, body)
-		return body, err
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
-	if int64(len(body)) > limit {
-		return nil, errTooBig
-	}
-	return body, err
-}
-
-// noAnswer explains a failed exchange. The cause is named by kind only: the
-// texts of net/http carry URLs.
-func (c *Client) noAnswer(ctx context.Context, op string, err error, sent bool) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	message := "no answer"
-	var dns *net.DNSError
-	var unknown x509.UnknownAuthorityError
-	var opErr *net.OpError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		message = fmt.Sprintf("no answer within %s", c.o.Timeout)
-	case errors.As(err, &dns):
-		message = "the host name cannot be resolved"
-	case errors.As(err, &unknown):
-		message = "the server's certificate is signed by an unknown authority; is the CA file set?"
-	case errors.As(err, &opErr) && opErr.Op == "dial":
-		message = "the connection was refused or the host cannot be reached"
-	case sent:
-		message = "the connection broke before the answer was complete"
-	}
-	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: c.o.Service, Op: op,
-		Message: message, Ambiguous: sent}
-}
-
-// opMetrics are handles made once per operation.
-type opMetrics struct {
-	scope    tally.Scope
-	latency  tally.Histogram
-	statuses sync.Map // int -> tally.Counter
-}
-
-var latencyBuckets = tally.MustMakeExponentialDurationBuckets(2*time.Millisecond, 2, 16)
-
-func (c *Client) measure(op string, resp *Response, took time.Duration) {
-	known, ok := c.ops.Load(op)
-	if !ok {
-		scope := c.o.Metrics.SubScope("http").Tagged(map[string]string{"service": c.o.Service, "op": op})
-		known, _ = c.ops.LoadOrStore(op, &opMetrics{scope: scope, latency: scope.Histogram("request_seconds", latencyBuckets)})
-	}
-	m := known.(*opMetrics)
-	m.latency.RecordDuration(took)
-	status := 0
-	if resp != nil {
-		status = resp.Status
-	}
-	counter, ok := m.statuses.Load(status)
-	if !ok {
-		counter, _ = m.statuses.LoadOrStore(status, m.scope.Tagged(map[string]string{"status": fmt.Sprint(status)}).Counter("requests"))
-	}
-	counter.(tally.Counter).Inc(1)
-}
-
-// SameOrigin parses a link the service handed out and refuses one that leads to
-// another scheme, host or port: the token would go there.
-func SameOrigin(base *url.URL, link string) (*url.URL, error) {
-	u, err := url.Parse(link)
-	if err == nil && u.Scheme == base.Scheme && strings.EqualFold(u.Host, base.Host) {
-		return u, nil
-	}
-	return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonForeignLink, Op: "follow link",
-		Message: "the service handed out a link to another host than " + base.Host}
 }

@@ -11,32 +11,42 @@ import (
 // Gate is shared by everything that uses one credential. A throttled service
 // closes it: until it opens, calls fail at once and nothing is sent, because
 // more requests lengthen the wait.
-type Gate struct{ until atomic.Int64 } // unix nanoseconds; 0 = open
+type Gate struct {
+	made  time.Time    // anchors it to the monotonic clock: setting the machine's clock neither opens nor closes it
+	until atomic.Int64 // nanoseconds since made; 0 = never closed
+}
 
 // NewGate returns an open gate.
-func NewGate() *Gate { return &Gate{} }
+func NewGate() *Gate { return &Gate{made: time.Now()} }
 
-// Close keeps the gate closed for d from now, or longer if it already is.
+// Close keeps the gate closed for d from now. A gate that is closed for longer
+// already stays so.
 func (g *Gate) Close(d time.Duration) {
-	until := time.Now().Add(d).UnixNano()
+	until := int64(time.Since(g.made) + d)
 	for {
-		now := g.until.Load()
-		if now >= until || g.until.CompareAndSwap(now, until) {
+		set := g.until.Load()
+		if set >= until || g.until.CompareAndSwap(set, until) {
 			return
 		}
 	}
 }
 
-// Until is when the gate opens; a time in the past when it is open.
-func (g *Gate) Until() time.Time { return time.Unix(0, g.until.Load()) }
-
-// Err is the failure of a call that the closed gate stops; nil when it is open.
-func (g *Gate) Err(service, op string) *apierr.Error {
+// rest is how long the gate stays closed; 0 or less when it is open.
+func (g *Gate) rest() time.Duration {
 	until := g.until.Load()
 	if until == 0 {
-		return nil
+		return 0
 	}
-	rest := time.Until(time.Unix(0, until))
+	return time.Duration(until) - time.Since(g.made)
+}
+
+// Until is when the gate opens; a time in the past when it is open.
+func (g *Gate) Until() time.Time { return g.made.Add(time.Duration(g.until.Load())) }
+
+// Err is the failure of a call that the closed gate stops, with the rest of the
+// closing as RetryAfter; nil when the gate is open.
+func (g *Gate) Err(service, op string) *apierr.Error {
+	rest := g.rest()
 	if rest <= 0 {
 		return nil
 	}
@@ -46,16 +56,16 @@ func (g *Gate) Err(service, op string) *apierr.Error {
 	}
 }
 
-// Wait blocks until the gate is open or ctx ends.
+// Wait blocks until the gate is open or ctx ends, and then returns ctx's error.
 func (g *Gate) Wait(ctx context.Context) error {
 	for {
-		rest := time.Until(g.Until())
+		rest := g.rest()
 		if rest <= 0 {
 			return ctx.Err()
 		}
 		timer := time.NewTimer(rest)
 		select {
-		case <-timer.C:
+		case <-timer.C: // it may have been closed again meanwhile
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()

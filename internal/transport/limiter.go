@@ -9,21 +9,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Outcome is what a request tells the limiter.
+// Outcome is what a request tells the limiter about the service.
 type Outcome int
 
 const (
-	OK      Outcome = iota // answered, whatever the answer
-	Refused                // 429: the service wants less
-	Failed                 // timed out, reset, 5xx
+	OK        Outcome = iota // answered, whatever the answer says about the record
+	Refused                  // 429: the service wants less
+	Failed                   // timed out, reset, or a gateway's 5xx
+	Abandoned                // the caller gave up: says nothing about the service
 )
 
 // LimiterOptions bound the load on one service.
 type LimiterOptions struct {
-	Min, Max      int     // requests in flight; Min 1 or more
+	Min, Max      int     // requests in flight; at least 1
 	RatePerSecond float64 // requests started per second; 0 = no limit
-	Burst         int     // of RatePerSecond; default a tenth of a second's worth
-	Adaptive      bool    // move between Min and Max by answer times and refusals
+	Burst         int     // requests that may start at once; default a 50th of a second's worth
+	Adaptive      bool    // move between Min and Max by answer times and refusals; else stay at Max
 }
 
 // Limiter bounds requests in flight and per second, first come, first served.
@@ -33,52 +34,48 @@ type Limiter struct {
 
 	mu       sync.Mutex
 	inFlight int
+	waiting  list.List // of chan struct{}, closed when it is that waiter's turn
 	target   float64
-	waiting  list.List // of chan struct{}
-	floor    float64   // smoothed fastest answer, seconds
-	recent   float64   // smoothed answer, seconds
-	shrunk   time.Time
+	hint     int
+	aimd     aimd
 }
 
-const (
-	shrinkBy    = 0.7
-	shrinkEvery = time.Second // one bad moment is one signal, however many requests met it
-	slowFactor  = 2.0
-)
-
-// NewLimiter starts at Max when not adaptive, else half way.
+// NewLimiter returns a limiter that starts at Max, or at Min when it is adaptive
+// and finds its way up.
 func NewLimiter(o LimiterOptions) *Limiter {
 	o.Min = max(1, o.Min)
 	o.Max = max(o.Min, o.Max)
-	l := &Limiter{o: o, target: float64(o.Max)}
+	l := &Limiter{o: o, target: float64(o.Max), aimd: newAIMD(o.Min, o.Max)}
+	if o.Adaptive {
+		l.target = float64(o.Min)
+	}
 	if o.RatePerSecond > 0 {
-		if o.Burst == 0 {
-			o.Burst = max(1, int(o.RatePerSecond/10))
+		burst := o.Burst
+		if burst <= 0 {
+			burst = max(1, int(o.RatePerSecond/50))
 		}
-		l.rate = rate.NewLimiter(rate.Limit(o.RatePerSecond), o.Burst)
+		l.rate = rate.NewLimiter(rate.Limit(o.RatePerSecond), burst)
 	}
 	return l
 }
 
-// Acquire waits for a place, then for the rate. Each nil answer calls for one Release.
+// Acquire waits for a place, then for the rate; it fails only with ctx's error.
+// Each nil answer calls for one Release.
 func (l *Limiter) Acquire(ctx context.Context) error {
 	if err := l.place(ctx); err != nil {
 		return err
 	}
-	if l.rate == nil {
-		return nil
-	}
-	if err := l.rate.Wait(ctx); err != nil {
-		l.leave()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	if err := l.pace(ctx); err != nil {
+		l.Release(Abandoned, 0)
 		return err
 	}
 	return nil
 }
 
 func (l *Limiter) place(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	if l.inFlight < int(l.target) && l.waiting.Len() == 0 {
 		l.inFlight++
@@ -92,15 +89,37 @@ func (l *Limiter) place(ctx context.Context) error {
 	case <-turn:
 		return nil
 	case <-ctx.Done():
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		select {
-		case <-turn: // it was our turn at the same moment: pass it on
-			l.inFlight--
-			l.wake()
-		default:
-			l.waiting.Remove(at)
-		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-turn: // it was our turn at the same moment: pass it on
+		l.inFlight--
+		l.wake()
+	default:
+		l.waiting.Remove(at)
+	}
+	return ctx.Err()
+}
+
+// pace waits for the moment the rate allows. A turn is reserved when asked for,
+// so a late wake-up costs nothing of the rate.
+func (l *Limiter) pace(ctx context.Context) error {
+	if l.rate == nil {
+		return nil
+	}
+	turn := l.rate.Reserve()
+	delay := turn.Delay()
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		timer.Stop()
+		turn.Cancel()
 		return ctx.Err()
 	}
 }
@@ -108,60 +127,35 @@ func (l *Limiter) place(ctx context.Context) error {
 // wake lets waiters in while there is room. The caller holds mu.
 func (l *Limiter) wake() {
 	for l.inFlight < int(l.target) && l.waiting.Len() > 0 {
-		first := l.waiting.Front()
-		l.waiting.Remove(first)
+		turn := l.waiting.Remove(l.waiting.Front()).(chan struct{})
 		l.inFlight++
-		close(first.Value.(chan struct{}))
+		close(turn)
 	}
-}
-
-func (l *Limiter) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.inFlight--
-	l.wake()
 }
 
 // Release gives the place back and learns from how the request went.
 func (l *Limiter) Release(outcome Outcome, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.inFlight--
-	if l.o.Adaptive {
-		l.learn(outcome, took.Seconds())
+	if l.o.Adaptive && outcome != Abandoned {
+		busy := l.waiting.Len() > 0 || float64(2*l.inFlight) >= l.target
+		l.target = l.aimd.next(l.target, outcome, took, busy)
 	}
+	l.inFlight--
 	l.wake()
 }
 
-func (l *Limiter) learn(outcome Outcome, seconds float64) {
-	if outcome != OK {
-		if time.Since(l.shrunk) >= shrinkEvery {
-			l.shrunk = time.Now()
-			l.target = max(float64(l.o.Min), l.target*shrinkBy)
-		}
-		return
-	}
-	if l.floor == 0 || seconds < l.floor {
-		l.floor = seconds
-	} else {
-		l.floor += (seconds - l.floor) / 10_000 // forget slowly: a service may become slower for good
-	}
-	if l.recent == 0 {
-		l.recent = seconds
-	}
-	l.recent += (seconds - l.recent) / 50
-	// Below some tens of milliseconds a factor of two is scheduling noise.
-	if l.recent > slowFactor*l.floor+0.05 {
-		l.target = max(float64(l.o.Min), l.target-0.1)
-		return
-	}
-	l.target = min(float64(l.o.Max), l.target+1/l.target)
-}
-
-// SetTarget takes a service's own hint of a good degree of parallelism.
+// SetTarget takes a service's hint of a good degree of parallelism, bounded by
+// Min and Max. The same hint again changes nothing, so that what was learnt
+// since stays.
 func (l *Limiter) SetTarget(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n == l.hint {
+		return
+	}
+	l.hint = n
+	l.aimd.starting = false
 	l.target = float64(min(l.o.Max, max(l.o.Min, n)))
 	l.wake()
 }

@@ -1,0 +1,198 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"causeway.dev/internal/apierr"
+)
+
+// send passes the gate and the limiter and makes one exchange.
+func (c *Client) send(ctx context.Context, op string, req *http.Request, token string) (*Response, error) {
+	if err := c.closed(op); err != nil {
+		return nil, err
+	}
+	if c.o.Limiter != nil {
+		if err := c.o.Limiter.Acquire(ctx); err != nil {
+			return nil, err
+		}
+		if err := c.closed(op); err != nil { // it closed while we waited
+			c.o.Limiter.Release(Abandoned, 0)
+			return nil, err
+		}
+	}
+	began := time.Now()
+	resp, outcome, err := c.exchange(ctx, op, req, token)
+	took := time.Since(began)
+	status := 0
+	if resp != nil {
+		status = resp.Status
+		c.closeOn429(resp)
+	}
+	if c.o.Limiter != nil { // after the gate closed, so that the next in line finds it closed
+		c.o.Limiter.Release(outcome, took)
+	}
+	c.meters.record(op, status, took)
+	return resp, err
+}
+
+func (c *Client) closed(op string) error {
+	if c.o.Gate == nil {
+		return nil
+	}
+	if e := c.o.Gate.Err(c.o.Service, op); e != nil {
+		return e
+	}
+	return nil
+}
+
+// closeOn429 closes the gate for as long as the service asks. What a 429
+// without Retry-After means is for the service's client to decide.
+func (c *Client) closeOn429(resp *Response) {
+	if resp.Status != http.StatusTooManyRequests || c.o.Gate == nil {
+		return
+	}
+	if wait, ok := RetryAfter(resp.Header); ok && wait > 0 {
+		c.o.Gate.Close(wait)
+	}
+}
+
+func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string) (*Response, Outcome, error) {
+	limited, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	var connected atomic.Bool
+	if c.traced {
+		limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
+			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+		})
+	}
+	out := req.WithContext(limited)
+	out.Header = c.header(req.Header, token)
+	res, err := c.base.RoundTrip(out) // not http.Client: redirects would carry the token away
+	if err != nil {
+		return c.noAnswer(ctx, op, err, connected.Load() || !c.traced && !dialling(err))
+	}
+	defer res.Body.Close()
+	body, err := read(res, c.o.MaxBody)
+	if errors.Is(err, errTooBig) {
+		return nil, OK, &apierr.Error{
+			Class: apierr.Blocked, Reason: apierr.ReasonResponseTooBig, Service: c.o.Service, Op: op, Status: res.StatusCode,
+			Message: fmt.Sprintf("the answer is longer than %d bytes", c.o.MaxBody), Ambiguous: true,
+		}
+	}
+	if err != nil {
+		return c.noAnswer(ctx, op, err, true)
+	}
+	return &Response{Status: res.StatusCode, Header: res.Header, Body: body}, outcomeOf(res.StatusCode), nil
+}
+
+// header is what goes out: the client's defaults, the request's own, the token.
+// The caller's request never holds the token.
+func (c *Client) header(own http.Header, token string) http.Header {
+	h := make(http.Header, len(own)+len(c.o.Header)+1)
+	for k, v := range c.o.Header {
+		h[k] = v
+	}
+	for k, v := range own {
+		h[k] = v
+	}
+	if token != "" {
+		h["Authorization"] = []string{"Bearer " + token}
+	}
+	return h
+}
+
+// outcomeOf leaves 500 out: Campaign answers so when it refuses a record.
+func outcomeOf(status int) Outcome {
+	switch status {
+	case http.StatusTooManyRequests:
+		return Refused
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return Failed
+	}
+	return OK
+}
+
+var errTooBig = errors.New("answer too large")
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const largestPooled = 1 << 20
+
+// read returns the whole body in a slice of just its size.
+func read(res *http.Response, limit int64) ([]byte, error) {
+	if res.ContentLength > limit {
+		return nil, errTooBig
+	}
+	if res.ContentLength >= 0 {
+		body := make([]byte, res.ContentLength)
+		_, err := io.ReadFull(res.Body, body)
+		return body, err
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer func() {
+		if buf.Cap() <= largestPooled {
+			buffers.Put(buf)
+		}
+	}()
+	if n, err := buf.ReadFrom(io.LimitReader(res.Body, limit+1)); err != nil {
+		return nil, err
+	} else if n > limit {
+		return nil, errTooBig
+	}
+	return bytes.Clone(buf.Bytes()), nil
+}
+
+// dialling says that err arose before there was a connection.
+func dialling(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// noAnswer explains a failed exchange. The cause is named by kind only: the
+// texts of net/http carry URLs.
+func (c *Client) noAnswer(ctx context.Context, op string, err error, sent bool) (*Response, Outcome, error) {
+	if ctx.Err() != nil {
+		return nil, Abandoned, ctx.Err()
+	}
+	return nil, Failed, &apierr.Error{
+		Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Service: c.o.Service, Op: op,
+		Message: c.explain(err, sent), Ambiguous: sent,
+	}
+}
+
+func (c *Client) explain(err error, sent bool) string {
+	var dns *net.DNSError
+	var authority x509.UnknownAuthorityError
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %s", c.o.Timeout)
+	case errors.As(err, &dns):
+		return "the host name cannot be resolved"
+	case errors.As(err, &authority):
+		return "the server's certificate is signed by an unknown authority; is the CA file set?"
+	case errors.As(err, &certificate):
+		return "the server's certificate is not valid for this host or this day"
+	case errors.As(err, &record):
+		return "the server does not speak TLS on this port"
+	case dialling(err):
+		return "the connection was refused or the host cannot be reached"
+	case sent:
+		return "the connection broke before the answer was complete"
+	}
+	return "no connection"
+}
