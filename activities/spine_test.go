@@ -216,7 +216,7 @@ func TestALostAnswerIsNoSecondRecord(t *testing.T) {
 	require.Equal(t, int64(120), out.Counts.Created)
 	require.Empty(t, s.differences())
 	s.boxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
-		require.Equal(t, int64(1), s.boxes.Campaign.WriteCounts("profile", id).Inserts)
+		require.Equal(t, uint32(1), s.boxes.Campaign.WriteCounts("profile", id).Inserts)
 		return true
 	})
 }

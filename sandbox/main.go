@@ -1,87 +1,72 @@
-// Command sandbox runs strict stand-ins for Dynamics 365 (Dataverse, Entra ID)
-// and Adobe Campaign Standard (with IMS), and edits what they hold.
-//
-//	sandbox --contacts 10000
-//	sandbox edit contact --set jobtitle=Captain
+// Command sandbox runs stand-ins for Dynamics 365 and Adobe Campaign Standard,
+// and edits, inspects and disturbs those that run. Any client of the real
+// services can use them, given the host names and the certificate authority.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
-
-	"causeway.dev/sandbox/stack"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "sandbox: "+err.Error())
-		os.Exit(1)
+	cmd := newRoot()
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		stop()
+		os.Exit(exitCode(err))
 	}
 }
 
-func command() *cobra.Command {
-	o := stack.Options{Seed: 1, SnapshotEvery: 5 * time.Second}
+// exitCode is 2 for bad input, 3 for an admin port nobody answers at, else 1.
+func exitCode(err error) int {
+	switch {
+	case errors.Is(err, errInput):
+		return 2
+	case errors.Is(err, errUnreachable):
+		return 3
+	}
+	return 1
+}
+
+var errInput, errUnreachable = errors.New("bad input"), errors.New("unreachable")
+
+// marked gives an error a kind without changing its text.
+type marked struct {
+	error
+	kind error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.kind} }
+
+func inputError(format string, args ...any) error {
+	return marked{fmt.Errorf(format, args...), errInput}
+}
+
+func newRoot() *cobra.Command {
+	var o runOptions
 	cmd := &cobra.Command{
-		Use: "sandbox", Short: "Run strict stand-ins for Dynamics 365 and Adobe Campaign, or edit what they hold",
+		Use:   "sandbox",
+		Short: "Stand-ins for Dynamics 365 and Adobe Campaign Standard",
+		Long: `Runs strict stand-ins for Dynamics 365 (with Entra ID) and Adobe Campaign Standard
+(with IMS) over TLS, and prints what a configuration needs. They keep their
+records in --data between runs. The other commands work on sandboxes that run,
+through their admin port.`,
+		Example: `  sandbox --data sandbox-data --contacts 10000
+  sandbox edit contact --set jobtitle=Captain
+  sandbox fault add --service campaign --status 503 --probability 0.05`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.Dir, "data", "sandbox-data", "folder for the CA, the secrets and the state")
-	f.StringVar(&o.Host, "host", "127.0.0.1", "address to listen on")
-	f.IntVar(&o.Contacts, "contacts", 10_000, "contacts to seed when the folder is empty")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "the same seed gives the same contacts")
-	f.DurationVar(&o.Latency, "latency", 0, "answer time of Campaign")
-	f.DurationVar(&o.DynamicsLatency, "dynamics-latency", 0, "answer time of Dynamics")
-	f.Float64Var(&o.CampaignRate, "campaign-rate", 0, "requests a second Campaign takes before it throttles; 0 = any")
-	f.IntVar(&o.DynamicsPort, "dynamics-port", 8443, "port of Dataverse and Entra ID")
-	f.IntVar(&o.CampaignPort, "campaign-port", 8444, "port of Campaign and IMS")
-	f.IntVar(&o.AdminPort, "admin-port", 8445, "port of the admin API, on loopback")
-	cmd.AddCommand(editCommand(), addCommand(), deleteCommand(), showCommand(), faultCommand(), clockCommand())
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inputError("%w", err) })
+	o.flags(cmd.Flags())
+	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newFault(), newClock())
 	return cmd
-}
-
-func run(ctx context.Context, o stack.Options) error {
-	dir, err := filepath.Abs(o.Dir)
-	if err != nil {
-		return fmt.Errorf("--data %s: %w", o.Dir, err)
-	}
-	o.Dir = dir
-	s, err := stack.Start(ctx, o)
-	if err != nil {
-		return err
-	}
-	fmt.Printf(`Dynamics and Campaign stand-ins are up. In causeway.yaml:
-
-dynamics:
-  url: %s
-  authority: %s
-  tenant: %s
-  client_id: %s
-  client_secret: file:%s
-  instance_discovery: false
-  ca_file: %s
-campaign:
-  url: %s
-  ims_url: %s
-  client_id: %s
-  client_secret: file:%s
-  ca_file: %s
-
-Admin API: %s (sandbox edit, add, delete, show, fault, clock). Ctrl-C stops and saves.
-`, s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.CAPath,
-		s.CampaignURL, s.IMSURL, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.AdminURL)
-	<-ctx.Done()
-	closing, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return s.Close(closing)
 }

@@ -1,259 +1,129 @@
 package campaign
 
 import (
-	"encoding/gob"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
-
-	"github.com/tidwall/gjson"
+	"strconv"
 
 	"causeway.dev/sandbox/kit"
 )
 
-// Profile returns what a profile holds, nested as on the wire; nil without one.
-func (s *Server) Profile(key string) map[string]any { return s.Record("profile", key) }
-
-// Record returns what a record holds; nil without one.
-func (s *Server) Record(resource, key string) map[string]any {
-	t := s.tables[resource]
-	if t == nil {
-		return nil
-	}
-	r, bad := t.get(key)
-	if bad != nil {
-		return nil
-	}
-	return t.document(r)
-}
-
-func (t *table) document(r *row) map[string]any {
-	out := map[string]any{}
-	for i, f := range t.Fields {
-		into := out
-		name := f.Name
-		if parent, child, nested := strings.Cut(f.Name, "."); nested {
-			item, ok := out[parent].(map[string]any)
-			if !ok {
-				item = map[string]any{}
-				out[parent] = item
-			}
-			into, name = item, child
-		}
-		switch f.Type {
-		case "boolean":
-			into[name] = r.values[i] == "true"
-		case "number":
-			into[name] = json.Number(r.values[i])
-		default:
-			into[name] = r.values[i]
-		}
-	}
-	return out
-}
-
-// Each calls f with every record of a resource until f returns false.
-func (s *Server) Each(resource string, f func(key string, record map[string]any) bool) {
-	t := s.tables[resource]
-	t.mu.RLock()
-	rows := append([]*row(nil), t.order...)
-	t.mu.RUnlock()
-	for _, r := range rows {
-		t.mu.RLock()
-		gone, doc := r.gone, map[string]any(nil)
-		if !gone {
-			doc = t.document(r)
-		}
-		key := r.values[t.key]
-		t.mu.RUnlock()
-		if !gone && !f(key, doc) {
-			return
-		}
-	}
-}
-
-// Count is the number of records of a resource.
-func (s *Server) Count(resource string) int64 { return s.tables[resource].count() }
-
-// WriteCounts says how often a record was written through the API.
-func (s *Server) WriteCounts(resource, key string) WriteCounts {
-	t := s.tables[resource]
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if r, ok := t.rows[key]; ok {
-		return r.writes
-	}
-	return WriteCounts{}
-}
-
-// Insert adds a record as a Campaign user would.
-func (s *Server) Insert(resource string, body []byte) error {
-	t := s.tables[resource]
-	changes, bad := t.parseBody(body)
-	if bad == nil {
-		_, bad = t.insert(changes, s.o.Clock.Now(), false)
-	}
-	return bad.err()
-}
-
-// Update changes a record as a Campaign user would.
-func (s *Server) Update(resource, key string, body []byte) error {
-	t := s.tables[resource]
-	changes, bad := t.parseBody(body)
-	if bad == nil {
-		bad = t.update(key, changes, s.o.Clock.Now(), false)
-	}
-	return bad.err()
-}
-
-// Delete removes a record as a Campaign user would.
-func (s *Server) Delete(resource, key string) error {
-	return s.tables[resource].remove(key, false).err()
-}
-
-func (p *problem) err() error {
-	if p == nil {
-		return nil
-	}
-	return errors.New(p.text)
-}
-
-// AdminHandler serves /meter and /resources/{resource}[/{key}].
+// AdminHandler serves the admin port:
+//
+//	GET    /meter                               calls by kind; ?by=hour
+//	POST   /meter/reset
+//	GET    /stats                               records by resource
+//	GET    /resources/{resource}?after=&limit=  records, oldest first
+//	POST   /resources/{resource}                add a record
+//	GET, PATCH, DELETE /resources/{resource}/{key}
+//	GET    /writes/{resource}/{key}             how often it was written
 func (s *Server) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /meter", func(w http.ResponseWriter, _ *http.Request) { kit.WriteJSON(w, 200, s.Meter()) })
+	mux.HandleFunc("GET /meter", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("by") == "hour" {
+			kit.WriteJSON(w, http.StatusOK, s.MeterByHour())
+			return
+		}
+		kit.WriteJSON(w, http.StatusOK, s.Meter())
+	})
 	mux.HandleFunc("POST /meter/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.ResetMeter()
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("/resources/{resource}/{key}", s.adminRecord)
-	mux.HandleFunc("GET /resources/{resource}", func(w http.ResponseWriter, r *http.Request) {
-		t := s.tables[r.PathValue("resource")]
-		if t == nil {
-			kit.WriteJSON(w, 404, map[string]string{"error": "no such resource"})
-			return
-		}
-		kit.WriteJSON(w, 200, map[string]int64{"count": t.count()})
+	mux.HandleFunc("GET /stats", s.adminStats)
+	mux.HandleFunc("GET /resources/{resource}", s.adminList)
+	mux.HandleFunc("POST /resources/{resource}", s.adminAdd)
+	mux.HandleFunc("GET /resources/{resource}/{key}", s.adminGet)
+	mux.HandleFunc("PATCH /resources/{resource}/{key}", s.adminEdit)
+	mux.HandleFunc("DELETE /resources/{resource}/{key}", func(w http.ResponseWriter, r *http.Request) {
+		outcome(w, http.StatusNoContent, s.Delete(r.PathValue("resource"), r.PathValue("key")))
+	})
+	mux.HandleFunc("GET /writes/{resource}/{key}", func(w http.ResponseWriter, r *http.Request) {
+		n := s.WriteCounts(r.PathValue("resource"), r.PathValue("key"))
+		kit.WriteJSON(w, http.StatusOK, map[string]uint32{"inserts": n.Inserts, "updates": n.Updates, "deletes": n.Deletes, "refused": n.Refused})
 	})
 	return mux
 }
 
-func (s *Server) adminRecord(w http.ResponseWriter, r *http.Request) {
-	resource, key := r.PathValue("resource"), r.PathValue("key")
-	if s.tables[resource] == nil {
-		kit.WriteJSON(w, 404, map[string]string{"error": "no such resource"})
+func outcome(w http.ResponseWriter, status int, err error) {
+	if err != nil {
+		kit.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
+	w.WriteHeader(status)
+}
+
+func (s *Server) adminStats(w http.ResponseWriter, _ *http.Request) {
+	counts := map[string]int64{}
+	for _, name := range s.names {
+		counts[name] = s.Count(name)
+	}
+	kit.WriteJSON(w, http.StatusOK, map[string]any{"records": counts, "requests": s.request.Load(), "version": s.Version()})
+}
+
+func (s *Server) adminList(w http.ResponseWriter, r *http.Request) {
+	resource := r.PathValue("resource")
+	if _, err := s.table(resource); err != nil {
+		kit.WriteJSON(w, http.StatusNotFound, map[string]string{"error": err.Error()})
+		return
+	}
+	after, limit := int64(0), 100
 	var err error
-	switch r.Method {
-	case http.MethodGet:
-		if doc := s.Record(resource, key); doc != nil {
-			kit.WriteJSON(w, 200, doc)
+	if text := r.URL.Query().Get("after"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			kit.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "after: want the next of the page before"})
 			return
 		}
-		err = errors.New("no such record")
-	case http.MethodPatch:
-		body, readErr := io.ReadAll(r.Body)
-		if err = readErr; err == nil && gjson.ValidBytes(body) {
-			err = s.Update(resource, key, body)
-		}
-	case http.MethodDelete:
-		err = s.Delete(resource, key)
-	default:
-		err = errors.New("use GET, PATCH or DELETE")
 	}
-	if err != nil {
-		kit.WriteJSON(w, 400, map[string]string{"error": err.Error()})
+	if text := r.URL.Query().Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > 10_000 {
+			kit.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "limit: want 1 to 10000"})
+			return
+		}
+	}
+	out := struct {
+		Count   int64            `json:"count"`
+		Content []map[string]any `json:"content"`
+		Next    int64            `json:"next,omitempty"`
+	}{Count: s.Count(resource), Content: []map[string]any{}}
+	last := after
+	s.after(resource, after, func(id int64, _ string, record map[string]any) bool {
+		if len(out.Content) == limit {
+			out.Next = last
+			return false
+		}
+		out.Content, last = append(out.Content, record), id
+		return true
+	})
+	kit.WriteJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) adminAdd(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err == nil {
+		err = s.Insert(r.PathValue("resource"), body)
+	}
+	outcome(w, http.StatusCreated, err)
+}
+
+func (s *Server) adminGet(w http.ResponseWriter, r *http.Request) {
+	doc := s.Record(r.PathValue("resource"), r.PathValue("key"))
+	if doc == nil {
+		kit.WriteJSON(w, http.StatusNotFound, map[string]string{"error": "no such record"})
 		return
 	}
-	w.WriteHeader(http.StatusNoContent)
+	kit.WriteJSON(w, http.StatusOK, doc)
 }
 
-// savedRow and saved are the snapshot's form.
-type savedRow struct {
-	Values []string
-	Gone   bool
-	Writes WriteCounts
-}
-
-type saved struct {
-	Fields map[string][]string
-	Rows   map[string][]savedRow
-	Clock  time.Duration
-}
-
-const snapshotFile = "campaign.gob"
-
-// Save writes all records to dir, replacing the last snapshot at once.
-func (s *Server) Save(dir string) error {
-	out := saved{Fields: map[string][]string{}, Rows: map[string][]savedRow{}}
-	for name, t := range s.tables {
-		t.mu.RLock()
-		for _, f := range t.Fields {
-			out.Fields[name] = append(out.Fields[name], f.Name)
-		}
-		for _, r := range t.order {
-			out.Rows[name] = append(out.Rows[name], savedRow{append([]string(nil), r.values...), r.gone, r.writes})
-		}
-		t.mu.RUnlock()
-	}
-	tmp := filepath.Join(dir, snapshotFile+".tmp")
-	f, err := os.Create(tmp)
-	if err != nil {
-		return fmt.Errorf("saving the Campaign sandbox: %w", err)
-	}
-	err = gob.NewEncoder(f).Encode(out)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
+func (s *Server) adminEdit(w http.ResponseWriter, r *http.Request) {
+	resource, key := r.PathValue("resource"), r.PathValue("key")
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err == nil {
-		err = os.Rename(tmp, filepath.Join(dir, snapshotFile))
+		err = s.Update(resource, key, body)
 	}
 	if err != nil {
-		return fmt.Errorf("saving the Campaign sandbox: %w", err)
+		outcome(w, 0, err)
+		return
 	}
-	return nil
-}
-
-// Load reads a snapshot; false when there is none.
-func (s *Server) Load(dir string) (bool, error) {
-	f, err := os.Open(filepath.Join(dir, snapshotFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("loading the Campaign sandbox: %w", err)
-	}
-	defer f.Close()
-	var in saved
-	if err := gob.NewDecoder(f).Decode(&in); err != nil {
-		return false, fmt.Errorf("loading the Campaign sandbox from %s: %w", f.Name(), err)
-	}
-	for name, rows := range in.Rows {
-		t := s.tables[name]
-		if t == nil || len(in.Fields[name]) != len(t.Fields) {
-			return false, fmt.Errorf("the snapshot in %s is of another build; delete the folder to start afresh", dir)
-		}
-		for i, sr := range rows {
-			r := &row{id: int64(i + 1), gone: sr.Gone, values: sr.Values, writes: sr.Writes}
-			t.order = append(t.order, r)
-			key := r.values[t.key]
-			if key == "" {
-				key = fmt.Sprintf("#%d", r.id)
-			}
-			t.rows[key] = r
-			if r.gone {
-				t.holes++
-			}
-		}
-		t.nextID = int64(len(rows))
-	}
-	return true, nil
+	kit.WriteJSON(w, http.StatusOK, s.Record(resource, key))
 }

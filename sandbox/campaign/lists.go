@@ -1,201 +1,212 @@
 package campaign
 
 import (
-	"encoding/base64"
-	"fmt"
+	"cmp"
 	"net/http"
-	"net/url"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
 	"causeway.dev/sandbox/kit"
 )
 
-// selection is a list request after its filters.
-type selection struct {
-	rows []*row // copies
-	more int64  // position behind the last one; 0 = no more
+// lineContext is what _lineStart is sealed with: nobody can build one.
+const lineContext = "line"
+
+// page is one page of a list.
+type page struct {
+	rows  []view
+	after int64 // position behind the last row
+	more  bool
 }
 
 // list serves a collection, its filters and its counts (§4.5, §4.6).
-func (s *Server) list(w http.ResponseWriter, r *http.Request, api string, t *table, filters []string) {
-	counting := len(filters) > 0 && filters[len(filters)-1] == "_count"
-	if counting {
-		filters = filters[:len(filters)-1]
+func (s *Server) list(w http.ResponseWriter, r *http.Request, to target) {
+	filters, counting := to.tail, false
+	if n := len(filters); n > 0 && filters[n-1] == "_count" {
+		filters, counting = filters[:n-1], true
 	}
-	q := r.URL.Query()
-	match, bad := t.filter(filters, q)
+	q, bad := parseQuery(r.URL.RawQuery)
+	var c *condition
+	if bad == nil {
+		c, bad = to.table.condition(filters, q)
+	}
+	s.count(Calls{Read: 1})
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
-	s.count("read")
 	if counting {
-		kit.WriteJSON(w, http.StatusOK, map[string]int64{"count": t.matching(match)})
+		kit.WriteJSON(w, http.StatusOK, map[string]int64{"count": to.table.matching(c)})
 		return
 	}
-	lines := 25
-	if n, err := strconv.Atoi(q.Get("_lineCount")); err == nil && n > 0 {
-		lines = min(n, s.o.MaxLineCount)
-	}
-	sel, bad := t.page(q.Get("_lineStart"), q.Get("_order"), lines, match)
+	p, bad := s.page(to.table, c, q)
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
-	path := strings.Join(filters, "/")
-	base := s.href(r, api, t) + "/"
-	if path != "" {
-		base += "/" + path // the double slash is Campaign's
-	}
-	b := []byte(`{"content":[`)
-	for i, row := range sel.rows {
+	at := s.place(r, to.api, to.table.Name)
+	b := append(make([]byte, 0, 2048*(len(p.rows)+1)), `{"content":[`...)
+	for i, v := range p.rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = s.encode(b, r, api, t, row)
+		b = s.encode(b, at, to.table, v)
 	}
-	params := url.Values{}
-	for name, v := range q {
-		if !strings.HasPrefix(name, "_line") {
-			params[name] = v
-		}
-	}
-	encoded := strings.ReplaceAll(params.Encode(), "+", "%20")
-	b = fmt.Appendf(b, `],"count":{"href":%q,"value":%d}`, base+"/_count?"+encoded, t.matching(match))
-	big := t.count() > int64(s.o.BigTable)
-	if sel.more > 0 && (!big || q.Get("_forcePagination") == "true") {
-		next := fmt.Sprintf("%s?_lineCount=%d&_lineStart=%s", base, lines, cursor(sel.more))
-		if encoded != "" {
-			next += "&" + encoded
-		}
-		b = append(b, `,"next":{"href":`...)
-		b = append(appendString(b, next), '}')
-	}
-	b = fmt.Appendf(b, `,"serverSidePagination":%t}`, !big || q.Get("_forcePagination") == "true")
-	s.answer(w, http.StatusOK, b)
+	send(w, http.StatusOK, s.envelope(append(b, ']'), at, to.table, filters, c, q, p))
 }
 
-func cursor(at int64) string {
-	return "@" + base64.RawURLEncoding.EncodeToString([]byte("line:"+strconv.FormatInt(at, 10)))
-}
-
-func position(cursor string) (int64, bool) {
-	if cursor == "" {
-		return 0, true
+// envelope appends count, next and serverSidePagination. Behind the resource
+// comes a slash, and before a filter another, as in Campaign's own links.
+func (s *Server) envelope(b []byte, at place, t *table, filters []string, c *condition, q query, p page) []byte {
+	base := at.base + "/"
+	if len(filters) > 0 {
+		base += "/" + strings.Join(filters, "/") + "/"
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(cursor, "@"))
-	if err != nil {
-		return 0, false
+	big := t.live.Load() > int64(s.o.BigTable)
+	b = append(b, `,"count":{"href":`...)
+	count := base + "_count"
+	if params := q.encode("_lineCount", "_lineStart", "_order", "_forcePagination"); params != "" {
+		count += "?" + params
 	}
-	at, err := strconv.ParseInt(strings.TrimPrefix(string(raw), "line:"), 10, 64)
-	return at, err == nil && at >= 0
-}
-
-// filter builds the condition of chained filters; all must hold.
-func (t *table) filter(filters []string, q url.Values) (func(*row) bool, *problem) {
-	var conditions []func(*row) bool
-	value := func(r *row, field string) string { return r.values[t.byName[field]] }
-	for _, f := range filters {
-		switch f {
-		case "by" + strings.ToUpper(t.Key[:1]) + t.Key[1:]:
-			want := q.Get(t.Key + "_parameter")
-			conditions = append(conditions, func(r *row) bool { return r.values[t.key] == want })
-		case "byModifiedSince":
-			since := q.Get("since_parameter")
-			conditions = append(conditions, func(r *row) bool { return value(r, "lastModified") >= since })
-		case "byEmail":
-			want := q.Get("email")
-			conditions = append(conditions, func(r *row) bool { return value(r, "email") == want })
-		case "byText":
-			want := q.Get("text") // prefix only, case matters
-			conditions = append(conditions, func(r *row) bool {
-				return strings.HasPrefix(value(r, "email"), want) || strings.HasPrefix(value(r, "lastName"), want)
-			})
-		default:
-			return nil, &problem{404, restError + fmt.Sprintf("Unable to find document with path '%s' from key '%s:0' (document with schema 'filter' and name '%s')", t.Label, f, f)}
+	b = appendString(b, count)
+	if !big || c.all() || c.keyed { // counting a filter's matches reads the whole table
+		b = strconv.AppendInt(append(b, `,"value":`...), t.matching(c), 10)
+	}
+	b = append(b, '}')
+	paged := !big || q.forced()
+	if p.more && paged {
+		without := []string{"_lineCount", "_lineStart"}
+		if !s.o.NextKeepsForcePagination {
+			without = append(without, "_forcePagination")
 		}
-	}
-	return func(r *row) bool {
-		for _, c := range conditions {
-			if !c(r) {
-				return false
-			}
+		next := strings.TrimSuffix(base, "/")
+		if len(filters) == 0 {
+			next = base
 		}
-		return true
-	}, nil
+		next += "?_lineCount=" + strconv.Itoa(q.lines(s.o.MaxLineCount)) + "&_lineStart=" + string(s.seal.append(nil, lineContext, p.after))
+		if params := q.encode(without...); params != "" {
+			next += "&" + params
+		}
+		b = append(appendString(append(b, `,"next":{"href":`...), next), '}')
+	}
+	b = append(b, `,"serverSidePagination":`...)
+	return append(strconv.AppendBool(b, paged), '}')
 }
 
-func (t *table) matching(match func(*row) bool) int64 {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+// matching counts the records a condition holds for.
+func (t *table) matching(c *condition) int64 {
+	if c.all() {
+		return t.live.Load()
+	}
 	var n int64
-	for _, r := range t.order {
-		if !r.gone && match(r) {
-			n++
-		}
-	}
+	t.each(c, 0, func(int64, view) bool { n++; return true })
 	return n
 }
 
-// page copies up to lines records behind a cursor.
-func (t *table) page(start, order string, lines int, match func(*row) bool) (selection, *problem) {
-	at, ok := position(start)
-	if !ok {
-		return selection{}, &problem{500, restError + "XTK-170006 Unable to parse expression '_lineStart'"}
-	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	rows := t.order
-	if order != "" {
-		name, descending := strings.CutSuffix(order, " desc")
-		i, ok := t.byName[name]
-		if !ok {
-			return selection{}, &problem{500, restError + fmt.Sprintf("'%s' property is not valid for the '%s' resource.", name, t.Name)}
-		}
-		rows = append([]*row(nil), rows...)
-		sort.SliceStable(rows, func(a, b int) bool {
-			if descending {
-				a, b = b, a
+// each visits matching records in order of insertion, from a position on.
+func (t *table) each(c *condition, from int64, visit func(at int64, v view) bool) {
+	if c.keyed {
+		if found, ok := t.find(c.exact); ok && found.id > from {
+			if v, ok := t.look(found); ok && c.holds(v) {
+				visit(found.id-1, v)
 			}
-			return rows[a].values[i] < rows[b].values[i]
-		})
-	}
-	var sel selection
-	for i := at; i < int64(len(rows)); i++ {
-		r := rows[i]
-		if r.gone || !match(r) {
-			continue
 		}
-		if len(sel.rows) == lines {
-			sel.more = i
-			break
-		}
-		sel.rows = append(sel.rows, &row{id: r.id, values: append([]string(nil), r.values...)})
+		return
 	}
-	return sel, nil
+	rows := t.snapshot()
+	for i := from; i < int64(len(rows)); i++ {
+		if v, ok := t.look(rows[i]); ok && c.holds(v) && !visit(i, v) {
+			return
+		}
+	}
 }
 
-// column serves one attribute of many records.
-func (s *Server) column(w http.ResponseWriter, r *http.Request, api string, t *table, name string) {
-	s.count("read")
-	lines := 25
-	if n, err := strconv.Atoi(r.URL.Query().Get("_lineCount")); err == nil && n > 0 {
-		lines = min(n, s.o.MaxLineCount)
+func (s *Server) page(t *table, c *condition, q query) (page, *problem) {
+	var from int64
+	if start, given := q.get("_lineStart"); given {
+		n, ok := s.seal.open(lineContext, start)
+		if !ok {
+			return page{}, refused("XTK-170006 Unable to parse expression '%s'", start)
+		}
+		from = n
 	}
-	sel, bad := t.page(r.URL.Query().Get("_lineStart"), "", lines, func(*row) bool { return true })
+	lines := q.lines(s.o.MaxLineCount)
+	if order, given := q.get("_order"); given {
+		return t.sorted(c, order, from, lines)
+	}
+	var p page
+	t.each(c, from, func(at int64, v view) bool {
+		if len(p.rows) == lines {
+			p.more = true
+			return false
+		}
+		p.rows, p.after = append(p.rows, v), at+1
+		return true
+	})
+	return p, nil
+}
+
+// sorted pages by a field; positions then count sorted records.
+func (t *table) sorted(c *condition, order string, from int64, lines int) (page, *problem) {
+	name, descending := strings.CutSuffix(order, " desc")
+	i, ok := t.byName[name]
+	if !ok || t.Fields[i].Type == Link || t.Fields[i].Type == Collection || t.Fields[i].Computed != "" {
+		return page{}, t.unknown(name)
+	}
+	key := func(v view) string { return value(v.data, i) }
+	switch name {
+	case "created":
+		key = func(v view) string { return wire(v.created) }
+	case "lastModified":
+		key = func(v view) string { return wire(v.modified) }
+	}
+	var rows []view
+	t.each(c, 0, func(_ int64, v view) bool { rows = append(rows, v); return true })
+	slices.SortStableFunc(rows, func(a, b view) int {
+		if descending {
+			a, b = b, a
+		}
+		return cmp.Compare(key(a), key(b))
+	})
+	from = min(from, int64(len(rows)))
+	end := min(from+int64(lines), int64(len(rows)))
+	return page{rows: rows[from:end], after: end, more: end < int64(len(rows))}, nil
+}
+
+// column serves one attribute of many records: no count (§4.2).
+func (s *Server) column(w http.ResponseWriter, r *http.Request, to target) {
+	s.count(Calls{Read: 1})
+	t, name := to.table, to.tail[0]
+	q, bad := parseQuery(r.URL.RawQuery)
+	var p page
+	if bad == nil {
+		p, bad = s.page(t, &condition{}, q)
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
-	values := make([]string, 0, len(sel.rows))
-	for _, row := range sel.rows {
-		values = append(values, row.values[t.byName[name]])
+	f := &t.Fields[t.byName[name]]
+	st := step{field: f, index: t.byName[name], blank: f.blank()}
+	values := make([]string, len(t.Fields))
+	b := []byte(`{"content":[`)
+	for i, v := range p.rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		unpack(v.data, values)
+		if text := st.text(t, values, v, s.o.Clock.Now()); f.bare() {
+			b = append(b, text...)
+		} else {
+			b = appendString(b, text)
+		}
 	}
-	out := map[string]any{"content": values}
-	if sel.more > 0 {
-		out["next"] = map[string]string{"href": fmt.Sprintf("%s/%s?_lineCount=%d&_lineStart=%s", s.href(r, api, t), name, lines, cursor(sel.more))}
+	b = append(b, ']')
+	if p.more && (q.forced() || t.live.Load() <= int64(s.o.BigTable)) {
+		next := s.place(r, to.api, t.Name).base + "/" + name + "?_lineCount=" + strconv.Itoa(q.lines(s.o.MaxLineCount)) +
+			"&_lineStart=" + string(s.seal.append(nil, lineContext, p.after))
+		b = append(appendString(append(b, `,"next":{"href":`...), next), '}')
 	}
-	kit.WriteJSON(w, http.StatusOK, out)
+	send(w, http.StatusOK, append(b, '}'))
 }

@@ -1,264 +1,120 @@
 package campaign
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-
-	"causeway.dev/sandbox/kit"
 )
 
-// route serves /{api}/… on the raw path: // is legal in Campaign's own links.
-func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
-	parts := strings.Split(strings.TrimPrefix(rest, "/"), "/")
+var apis = []string{"profileAndServices", "profileAndServicesExt", "customResources"}
+
+// target is what a path names behind the tenant.
+type target struct {
+	api   string
+	table *table // nil for the index of an API
+	kind  string // index, metadata, filters, or "" for records
+	tail  []string
+	slash bool // the path ends with a slash
+}
+
+// parsePath works on the raw path: Campaign's own links hold double slashes,
+// and a key may hold an escaped one. Empty segments mean nothing.
+func (s *Server) parsePath(rest string) (target, *problem) {
+	out := target{slash: strings.HasSuffix(rest, "/")}
+	parts := slices.DeleteFunc(strings.Split(rest, "/"), func(p string) bool { return p == "" })
 	for i, p := range parts {
 		decoded, err := url.PathUnescape(p)
 		if err != nil {
-			s.fail(w, &problem{404, restError + "Error rc=-2003"})
-			return
+			return out, unroutable()
 		}
 		parts[i] = decoded
 	}
-	api := parts[0]
-	if api != "profileAndServices" && api != "profileAndServicesExt" && api != "customResources" {
-		kit.WriteJSON(w, 500, map[string]any{"code": 500, "message": "Oops. Something went wrong. Check your URI and try again."})
-		return
+	if len(parts) == 0 || !slices.Contains(apis, parts[0]) {
+		return out, nil // the routing layer's business
 	}
-	if len(parts) >= 3 && parts[1] == "resourceType" {
-		s.metadata(w, r, api, parts[2])
-		return
+	out.api = parts[0]
+	if len(parts) == 1 {
+		out.kind = "index"
+		return out, nil
 	}
-	if len(parts) < 2 || parts[1] == "" {
-		s.index(w, r, api)
-		return
-	}
-	t, ok := s.tables[parts[1]]
-	if !ok || !t.servedBy(api) {
-		s.fail(w, &problem{404, restError + "Error rc=-2003"})
-		return
-	}
-	tail := slices.DeleteFunc(parts[2:], func(p string) bool { return p == "" })
-	switch {
-	case len(tail) == 0 && r.Method == http.MethodPost && strings.HasSuffix(rest, "/"):
-		s.fail(w, &problem{404, restError + "Error rc=-2003"})
-	case len(tail) == 0 && r.Method == http.MethodPost:
-		s.create(w, r, api, t)
-	case len(tail) == 0 && r.Method == http.MethodGet:
-		s.list(w, r, api, t, nil)
-	case len(tail) == 1 && r.Method == http.MethodGet && t.byName[tail[0]] > 0:
-		s.column(w, r, api, t, tail[0])
-	case len(tail) >= 1 && r.Method == http.MethodGet && (strings.HasPrefix(tail[0], "by") || tail[0] == "_count"):
-		s.list(w, r, api, t, tail)
-	case len(tail) == 1:
-		s.one(w, r, api, t, tail[0])
-	default:
-		s.fail(w, &problem{404, restError + "Error rc=-2003"})
-	}
-}
-
-func (t *table) servedBy(api string) bool {
-	if t.Name == "profile" {
-		return api != "customResources"
-	}
-	if t.API == "customResources" {
-		return api == "customResources"
-	}
-	return api == "profileAndServicesExt"
-}
-
-// fail answers with a text, as Campaign does (§5.1).
-func (s *Server) fail(w http.ResponseWriter, p *problem) {
-	if s.o.ErrorBody == "json_string" {
-		kit.WriteJSON(w, p.status, p.text)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(p.status)
-	_, _ = io.WriteString(w, p.text)
-}
-
-func (s *Server) create(w http.ResponseWriter, r *http.Request, api string, t *table) {
-	changes, bad := s.body(r, t)
-	if bad == nil {
-		if _, bare := s.o.Faults.Named("campaign", "bare_rst", r); bare {
-			bad = &problem{500, strings.TrimSpace(restError)}
+	name, tail := parts[1], parts[2:]
+	if name == "resourceType" {
+		if len(tail) == 0 {
+			out.kind = "index"
+			return out, nil
 		}
+		name, tail = tail[0], append([]string{"metadata"}, tail[1:]...)
 	}
-	if bad != nil {
-		s.fail(w, bad)
-		return
-	}
-	s.count("insert")
-	added, bad := t.insert(changes, s.o.Clock.Now(), true)
-	if bad != nil {
-		s.fail(w, bad)
-		return
-	}
-	s.answer(w, http.StatusCreated, s.encode(nil, r, api, t, added))
-}
-
-func (s *Server) body(r *http.Request, t *table) ([]change, *problem) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	if err != nil {
-		return nil, &problem{500, strings.TrimSpace(restError)}
-	}
-	return t.parseBody(data)
-}
-
-// one serves a record addressed by PKey or by business key.
-func (s *Server) one(w http.ResponseWriter, r *http.Request, api string, t *table, id string) {
-	key := id
-	if strings.HasPrefix(id, "@") {
-		var ok bool
-		if key, ok = s.openPKey(t, id); !ok {
-			s.fail(w, &problem{500, fmt.Sprintf("'%s' attribute unknown (see definition of '%ss (%s)' schema). XTK-170036 Unable to parse expression '@id = @%s'.", strings.TrimPrefix(id, "@"), t.Label, t.Schema, strings.TrimPrefix(id, "@"))})
-			return
-		}
-	}
-	switch r.Method {
-	case http.MethodGet:
-		s.count("read")
-		found, bad := t.get(key)
-		if bad != nil {
-			s.fail(w, bad)
-			return
-		}
-		s.answer(w, http.StatusOK, s.encode(nil, r, api, t, found))
-	case http.MethodPatch:
-		changes, bad := s.body(r, t)
-		if bad == nil {
-			s.count("update")
-			bad = t.update(key, changes, s.o.Clock.Now(), true)
-		}
-		if bad != nil {
-			s.fail(w, bad)
-			return
-		}
-		updated, bad := t.get(key)
-		if bad != nil {
-			s.fail(w, bad)
-			return
-		}
-		pkey := s.pkey(t, updated.id)
-		kit.WriteJSON(w, http.StatusOK, map[string]string{"PKey": pkey, "href": s.href(r, api, t) + "/" + pkey})
-	case http.MethodDelete:
-		s.count("delete")
-		if bad := t.remove(key, true); bad != nil {
-			s.fail(w, bad)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-	default:
-		w.WriteHeader(http.StatusMethodNotAllowed)
-	}
-}
-
-func (s *Server) answer(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = []string{"application/json;charset=utf-8"}
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
-
-// href is the base of a resource's links, on the host the caller used.
-func (s *Server) href(r *http.Request, api string, t *table) string {
-	return "https://" + r.Host + "/" + s.o.Tenant + "/campaign/" + api + "/" + t.Name
-}
-
-// encode appends a record as JSON: nested items, "" for what is empty.
-func (s *Server) encode(b []byte, r *http.Request, api string, t *table, row *row) []byte {
-	pkey := s.pkey(t, row.id)
-	b = append(b, `{"PKey":"`...)
-	b = append(b, pkey...)
-	b = append(b, '"')
-	item := ""
-	for i, f := range t.Fields {
-		name := f.Name
-		if parent, child, nested := strings.Cut(f.Name, "."); nested {
-			if item != parent {
-				b = append(append(append(b, `,"`...), parent...), `":{`...)
-				item = parent
-			} else {
-				b = append(b, ',')
-			}
-			name = child
-		} else {
-			if item != "" {
-				b = append(b, '}')
-				item = ""
-			}
-			b = append(b, ',')
-		}
-		b = append(append(append(b, '"'), name...), `":`...)
-		if f.Type == "boolean" || f.Type == "number" {
-			b = append(b, row.values[i]...)
-			continue
-		}
-		b = appendString(b, row.values[i])
-	}
-	if item != "" {
-		b = append(b, '}')
-	}
-	b = append(b, `,"href":"`...)
-	b = append(append(append(b, s.href(r, api, t)...), '/'), pkey...)
-	return append(b, `"}`...)
-}
-
-func appendString(b []byte, v string) []byte {
-	for i := 0; i < len(v); i++ {
-		if c := v[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x80 {
-			encoded, err := json.Marshal(v)
-			if err != nil {
-				return append(b, `""`...)
-			}
-			return append(b, encoded...)
-		}
-	}
-	return append(append(append(b, '"'), v...), '"')
-}
-
-func (s *Server) metadata(w http.ResponseWriter, r *http.Request, api, name string) {
-	s.count("metadata")
 	t, ok := s.tables[name]
-	if !ok || !t.servedBy(api) {
-		s.fail(w, &problem{404, restError + "Error rc=-2003"})
-		return
+	if !ok || !t.servedBy(out.api) {
+		return out, unroutable()
 	}
-	content := map[string]any{}
-	for _, f := range t.Fields {
-		parent, child, nested := strings.Cut(f.Name, ".")
-		if !nested {
-			content[f.Name] = f.descriptor()
-			continue
+	out.table, out.tail = t, tail
+	if len(tail) > 0 && tail[0] == "metadata" {
+		switch {
+		case len(tail) == 1:
+			out.kind = "metadata"
+		case len(tail) == 2 && tail[1] == "filters":
+			out.kind = "filters"
+		default:
+			return out, unroutable()
 		}
-		item, ok := content[parent].(map[string]any)
-		if !ok {
-			item = Field{Name: parent, Type: "item", ResType: ""}.descriptor()
-			item["content"] = map[string]any{}
-			content[parent] = item
-		}
-		item["content"].(map[string]any)[child] = f.descriptor()
 	}
-	base := s.href(r, api, t)
-	kit.WriteJSON(w, http.StatusOK, map[string]any{
-		"PKey": "@" + name, "apiName": "resourceType", "content": content, "compatibleResources": map[string]any{},
-		"data": "/" + api + "/" + name + "/", "filters": map[string]string{"href": base + "/filters"}, "help": "", "href": base + "/metadata",
-		"label": t.Label, "mandatory": false, "name": name, "pkgStatus": "", "readOnly": false, "schema": t.Schema, "type": "item",
-	})
+	return out, nil
 }
 
-func (s *Server) index(w http.ResponseWriter, r *http.Request, api string) {
-	s.count("metadata")
-	out := map[string]any{"apiName": "resourceType"}
-	for name, t := range s.tables {
-		if t.servedBy(api) {
-			out[name] = map[string]any{"data": "/" + api + "/" + name + "/", "help": t.Label, "href": s.href(r, api, t) + "/metadata", "name": name, "type": "collection", "content": map[string]any{}}
+func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
+	to, bad := s.parsePath(rest)
+	switch {
+	case bad == nil && to.api == "":
+		oops(w, http.StatusInternalServerError)
+		return
+	case bad == nil:
+		if _, bare := s.o.Faults.Named("campaign", "bare_rst", r); bare {
+			bad = &problem{http.StatusInternalServerError, general}
 		}
 	}
-	kit.WriteJSON(w, http.StatusOK, out)
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	if to.kind != "" {
+		s.describe(w, r, to)
+		return
+	}
+	s.records(w, r, to)
+}
+
+// records serves a collection, or what its tail names in it.
+func (s *Server) records(w http.ResponseWriter, r *http.Request, to target) {
+	get, t := r.Method == http.MethodGet, to.table
+	switch {
+	case len(to.tail) == 0 && get:
+		s.list(w, r, to)
+	case len(to.tail) == 0 && r.Method == http.MethodPost && !to.slash:
+		s.create(w, r, to)
+	case len(to.tail) == 0:
+		s.fail(w, unroutable())
+	case get && (to.tail[0] == "_count" || t.isFilter(to.tail[0])):
+		s.list(w, r, to)
+	case len(to.tail) == 1 && get && t.isColumn(to.api, to.tail[0]):
+		s.column(w, r, to)
+	case len(to.tail) == 1:
+		s.one(w, r, to)
+	case len(to.tail) == 2 && get && t.isCollection(to.tail[1]):
+		s.linked(w, r, to)
+	default:
+		s.fail(w, unroutable())
+	}
+}
+
+func (t *table) isColumn(api, name string) bool {
+	i, ok := t.byName[name]
+	return ok && t.Fields[i].Type != Collection && t.Fields[i].Type != Link && (!t.Fields[i].Ext || api != "profileAndServices")
+}
+
+func (t *table) isCollection(name string) bool {
+	i, ok := t.byName[name]
+	return ok && t.Fields[i].Type == Collection
 }

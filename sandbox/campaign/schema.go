@@ -1,102 +1,92 @@
 package campaign
 
-import "strconv"
+import "strings"
 
-// Field is one field of a resource, as its metadata describes it.
+// Types of a field, as metadata names them (§2.1). A Datetime is shown as type
+// date with resType datetime.
+const (
+	String      = "string"
+	Boolean     = "boolean"
+	Number      = "number"
+	Date        = "date"
+	Datetime    = "datetime"
+	Enumeration = "enumeration"
+	Link        = "link"
+	Collection  = "collection"
+	Item        = "item"
+)
+
+// Field is one field of a resource.
 type Field struct {
 	Name     string // dotted when it is inside an item: location.city
-	Type     string // string, boolean, number, date, datetime, enumeration
-	ResType  string
-	Length   int
+	Type     string
+	ResType  string // string, byte, short, long, double, boolean, date, datetime, link
+	Length   int    // characters; 0 = no limit
+	Label    string // default: the name
 	ReadOnly bool
 	Policy   string   // email, smartCase
-	Values   []string // names of an enumeration, by stored value
-	Label    string
+	Values   []string // names of an enumeration; the first is its empty value
+	Stored   []string // what an enumeration stores by name; default: the position
+	Target   string   // resource of a link or collection
+	Ext      bool     // seen through profileAndServicesExt only
+	Default  string   // read when empty; default "", 0 or false
+	Computed string   // title, domain, age: derived from other fields at each read
 }
 
 // Resource is one table of Campaign. Custom resources are declared the same way.
 type Resource struct {
-	Name, Label, Schema string
-	Key                 string // field of the custom identification key
-	API                 string // where it lives besides profileAndServicesExt; "" = there only
-	Fields              []Field
+	Name, Label string
+	Schema      string // nms:recipient
+	Key         string // field of the custom identification key
+	API         string // profileAndServices, customResources, or "" for profileAndServicesExt alone
+	Fields      []Field
 }
 
-func str(name string, length int) Field {
-	return Field{Name: name, Type: "string", ResType: "string", Length: length}
+// servedBy says whether an API exposes the resource: linked resources in the
+// Ext tree only, unlinked ones under customResources only (§2).
+func (r Resource) servedBy(api string) bool {
+	switch r.API {
+	case "profileAndServices":
+		return api != "customResources"
+	case "customResources":
+		return api == "customResources"
+	}
+	return api == "profileAndServicesExt"
 }
 
-func boolean(name string) Field { return Field{Name: name, Type: "boolean", ResType: "boolean"} }
-
-func stamp(name string) Field {
-	return Field{Name: name, Type: "datetime", ResType: "datetime", ReadOnly: true}
+func (f Field) label() string {
+	if f.Label != "" {
+		return f.Label
+	}
+	return f.leaf()
 }
 
-func enum(name string, values ...string) Field {
-	return Field{Name: name, Type: "enumeration", ResType: "byte", Values: values}
+// leaf is the property name inside its item.
+func (f Field) leaf() string { return f.Name[strings.LastIndexByte(f.Name, '.')+1:] }
+
+// item is the name of the item a field is in; "" for most.
+func (f Field) item() string {
+	item, _, nested := strings.Cut(f.Name, ".")
+	if !nested {
+		return ""
+	}
+	return item
 }
 
-// optOuts are the canonical endings of the opt-out attributes (§3.1).
-var optOuts = []string{"", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"}
-
-// Profile is the built-in profile resource (§3); prefix is blackList or denyList.
-func Profile(prefix string) Resource {
-	smart := func(f Field) Field { f.Policy = "smartCase"; return f }
-	fields := []Field{
-		str("externalId", 100), {Name: "email", Type: "string", ResType: "string", Length: 128, Policy: "email"},
-		smart(str("firstName", 30)), str("middleName", 30), smart(str("lastName", 50)), str("salutation", 20),
-		{Name: "birthDate", Type: "date", ResType: "date"}, {Name: "age", Type: "number", ResType: "long", ReadOnly: true},
-		{Name: "domain", Type: "string", ResType: "string", ReadOnly: true},
-		enum("gender", "unknown", "male", "female"), enum("emailFormat", "unknown", "text", "html"),
-		str("mobilePhone", 32), str("phone", 32), str("fax", 32), str("preferredLanguage", 16), str("timeZone", 64),
-		str("location.address1", 80), str("location.address2", 80), str("location.address3", 80), str("location.address4", 80),
-		str("location.city", 80), str("location.countryCode", 2), str("location.stateCode", 16), str("location.zipCode", 20),
-		boolean("ccpaOptOut"), boolean("isExternal"),
+// blank is what an empty field reads as (§3.2).
+func (f Field) blank() string {
+	switch {
+	case f.Default != "":
+		return f.Default
+	case f.Type == Boolean:
+		return "false"
+	case f.Type == Number:
+		return "0"
+	case f.Type == Enumeration:
+		return f.Values[0]
 	}
-	for _, o := range optOuts {
-		fields = append(fields, boolean(prefix+o), stamp(prefix+o+"LastModified"))
-	}
-	fields = append(fields, stamp("created"), stamp("lastModified"))
-	return Resource{Name: "profile", Label: "Profile", Schema: "nms:recipient", Key: "externalId", API: "profileAndServices", Fields: fields}
+	return ""
 }
 
-// descriptor is the metadata of a field: 19 members, lengths as strings (§2.1).
-func (f Field) descriptor() map[string]any {
-	length := ""
-	if f.Length > 0 {
-		length = strconv.Itoa(f.Length)
-	}
-	kind := f.Type
-	if kind == "datetime" {
-		kind = "date"
-	}
-	d := map[string]any{
-		"PKey": "@" + f.Name, "apiName": last(f.Name), "category": "99_none", "dataPolicy": f.Policy, "desc": "", "displayFormat": "",
-		"help": "", "label": last(f.Name), "lazyLoaded": false, "length": length, "mandatory": false, "metadata": "attribute",
-		"privacy": "firstParty", "queryable": true, "readOnly": f.ReadOnly, "resName": "", "resType": f.ResType, "sortable": true, "type": kind,
-	}
-	if len(f.Values) > 0 {
-		values := map[string]any{}
-		for i, name := range f.Values {
-			values[name] = map[string]any{"name": name, "label": title(name), "value": strconv.Itoa(i)}
-		}
-		d["values"] = values
-	}
-	return d
-}
-
-func last(dotted string) string {
-	for i := len(dotted) - 1; i >= 0; i-- {
-		if dotted[i] == '.' {
-			return dotted[i+1:]
-		}
-	}
-	return dotted
-}
-
-func title(s string) string {
-	if s == "" {
-		return s
-	}
-	return string(s[0]-'a'+'A') + s[1:]
-}
+// bare says that the field is written without quotes.
+func (f Field) bare() bool { return f.Type == Boolean || f.Type == Number }

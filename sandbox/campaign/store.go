@@ -1,332 +1,275 @@
 package campaign
 
 import (
-	"fmt"
-	"regexp"
-	"strconv"
+	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/tidwall/gjson"
 )
 
-// table holds the records of one resource: values by field number, an index by
-// key, and the order of insertion for paging.
+const shards = 64
+
+// table holds the records of one resource: a unique index on the business key
+// in shards with locks of their own, and the order of insertion for paging.
 type table struct {
 	Resource
 	byName map[string]int
+	tree   map[string]node
 	key    int
+	stamps []int // field that keeps the time of a field's last change; -1 = none
+	all    int   // the stamp of any opt-out; -1 = none
+	plans  map[string]*plan
+	values sync.Pool // *[]string, one text per field
 
-	mu     sync.RWMutex
-	rows   map[string]*row // by key value, or by "#id" for rows without one
-	order  []*row          // deleted rows stay as gaps
-	nextID int64
-	holes  int
+	seed    maphash.Seed
+	shards  [shards]shard
+	orderMu sync.RWMutex
+	order   []*row // by id, from 1; deleted rows stay as gaps
+	live    atomic.Int64
+	version atomic.Int64 // moves with every write
 }
 
-type row struct {
-	id      int64
-	gone    bool
-	values  []string // wire literals without quotes: text, true, 2
-	writes  WriteCounts
-	created time.Time
+type shard struct {
+	mu   sync.RWMutex
+	rows map[string]*row // deleted rows stay, for their write counts
 }
-
-// WriteCounts says how often a record was written through the API.
-type WriteCounts struct{ Inserts, Updates, Deletes int64 }
 
 func newTable(r Resource) *table {
-	t := &table{Resource: r, byName: map[string]int{}, rows: map[string]*row{}}
+	t := &table{Resource: r, byName: map[string]int{}, tree: map[string]node{}, all: -1, seed: maphash.MakeSeed()}
 	for i, f := range r.Fields {
 		t.byName[f.Name] = i
+		if item := f.item(); item == "" {
+			t.tree[f.Name] = node{field: i}
+		} else {
+			if t.tree[item].inner == nil {
+				t.tree[item] = node{inner: map[string]node{}}
+			}
+			t.tree[item].inner[f.leaf()] = node{field: i}
+		}
 	}
 	t.key = t.byName[r.Key]
+	t.stamps = make([]int, len(r.Fields))
+	for i, f := range r.Fields {
+		t.stamps[i] = -1
+		if j, ok := t.byName[f.Name+"LastModified"]; ok {
+			t.stamps[i] = j
+		}
+		if j, ok := t.byName[f.Name+"AllLastModified"]; ok && t.all < 0 {
+			t.all = j
+		}
+	}
+	t.plans = map[string]*plan{"profileAndServices": t.plan(false), "": t.plan(true)}
+	t.values.New = func() any { v := make([]string, len(r.Fields)); return &v }
+	for i := range t.shards {
+		t.shards[i].rows = map[string]*row{}
+	}
 	return t
 }
 
-const wireTime = "2006-01-02 15:04:05.000Z"
-
-// problem is an error text of Campaign's with its status.
-type problem struct {
-	status int
-	text   string
-}
-
-const restError = "RST-360011 An error has occurred - please contact your administrator. "
-
-// change is one field of a request body.
-type change struct {
-	field int
-	value string
-}
-
-// parseBody reads and checks the fields of a POST or PATCH.
-func (t *table) parseBody(body []byte) ([]change, *problem) {
-	if !gjson.ValidBytes(body) || !gjson.ParseBytes(body).IsObject() {
-		return nil, &problem{500, fmt.Sprintf("'%.20s' is not a valid constant", body)}
-	}
-	var changes []change
-	var bad *problem
-	t.collect("", gjson.ParseBytes(body), &changes, &bad)
-	return changes, bad
-}
-
-func (t *table) collect(prefix string, doc gjson.Result, changes *[]change, bad **problem) {
-	doc.ForEach(func(name, v gjson.Result) bool {
-		path := prefix + name.String()
-		if v.IsObject() && prefix == "" && t.hasItem(path) {
-			t.collect(path+".", v, changes, bad)
-			return *bad == nil
-		}
-		i, ok := t.byName[path]
-		if !ok {
-			*bad = &problem{500, restError + fmt.Sprintf("'%s' property is not valid for the '%s' resource.", path, t.Name)}
-			return false
-		}
-		if t.Fields[i].ReadOnly {
-			*bad = &problem{500, restError + fmt.Sprintf("Cannot update the '%s' property that is read-only", path)}
-			return false
-		}
-		value, p := t.check(t.Fields[i], v)
-		if p != nil {
-			*bad = p
-			return false
-		}
-		*changes = append(*changes, change{i, value})
-		return true
-	})
-}
-
-func (t *table) hasItem(name string) bool {
-	for _, f := range t.Fields {
-		if strings.HasPrefix(f.Name, name+".") {
-			return true
-		}
-	}
-	return false
-}
-
-var (
-	mailForm = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
-	dateForm = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
-)
-
-// check converts a value to what the field stores, or says why not (§5.1).
-func (t *table) check(f Field, v gjson.Result) (string, *problem) {
-	text := v.String()
-	if v.Type == gjson.Null {
-		text = ""
-	}
-	convert := func(kind string) *problem {
-		return &problem{500, fmt.Sprintf("BAS-010040 Cannot convert '%s' (type text) to %s type (bAS-010011 Invalid value).", text, kind)}
-	}
-	switch f.Type {
-	case "boolean":
-		switch strings.ToLower(text) {
-		case "", "false", "0":
-			return "false", nil
-		case "true", "1":
-			return "true", nil
-		}
-		return "", convert("boolean (1 byte)")
-	case "number":
-		if text == "" {
-			return "0", nil
-		}
-		if _, err := strconv.ParseFloat(text, 64); err != nil {
-			return "", convert("integer (8 bit)")
-		}
-		return text, nil
-	case "date":
-		if text == "" {
-			return "", nil
-		}
-		if _, err := time.Parse(time.DateOnly, text); err != nil || !dateForm.MatchString(text) {
-			return "", convert("date")
-		}
-		return text, nil
-	case "enumeration":
-		if text == "" {
-			return f.Values[0], nil
-		}
-		for _, name := range f.Values {
-			if name == text {
-				return text, nil
-			}
-		}
-		return "", &problem{500, restError + fmt.Sprintf("The value '%s' is not valid for the '%s:%s' enumeration of the '@%s' field", text, t.Schema, f.Name, f.Name)}
-	}
-	if f.Policy == "email" && text != "" && !mailForm.MatchString(text) {
-		return "", &problem{500, restError + fmt.Sprintf("XTK-170024 The value '%s' of the '@%s' field is not a valid e-mail address", text, f.Name)}
-	}
-	if f.Policy == "smartCase" {
-		text = smartCase(text)
-	}
-	if f.Length > 0 && utf8.RuneCountInString(text) > f.Length {
-		return "", &problem{500, fmt.Sprintf("PGS-220000 PostgreSQL error: ERROR:  value too long for type character varying(%d)", f.Length)}
-	}
-	return text, nil
-}
-
-// smartCase is Campaign's transforming policy: the first letter of a word upper, the others lower.
-func smartCase(s string) string {
-	start := true
-	return strings.Map(func(r rune) rune {
-		defer func() { start = r == ' ' || r == '-' || r == '\'' }()
-		if start {
-			return unicode.ToUpper(r)
-		}
-		return unicode.ToLower(r)
-	}, s)
-}
-
-func (t *table) duplicate(key string) *problem {
-	return &problem{500, fmt.Sprintf("A '%s' with the same key '%s' already exists. PGS-220000 PostgreSQL error: ERROR:  duplicate key value violates unique constraint \"%s_%s\" DETAIL:  Key (s%s)=(%s) already exists.",
-		t.Label, key, strings.ReplaceAll(t.Schema, ":", ""), t.Key, t.Key, key)}
-}
-
-func (t *table) missing(key string) *problem {
-	return &problem{404, restError + fmt.Sprintf("Unable to find document with path '%s' from key '%s:0' (document with schema '%s' and name '%s')", t.Label, key, t.Name, key)}
-}
-
-func (t *table) insert(changes []change, now time.Time, api bool) (*row, *problem) {
-	r := &row{values: make([]string, len(t.Fields)), created: now}
-	for i, f := range t.Fields {
-		r.values[i] = f.empty()
-	}
-	for _, c := range changes {
-		r.values[c.field] = c.value
-	}
-	t.stampOptOuts(r, changes, nil, now)
-	stamp := now.Format(wireTime)
-	t.set(r, "created", stamp)
-	t.set(r, "lastModified", stamp)
-	key := r.values[t.key]
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.nextID++
-	r.id = t.nextID
+func (t *table) shardOf(key string) uint32 {
 	if key == "" {
-		key = "#" + strconv.FormatInt(r.id, 10)
+		return 0
 	}
-	old, taken := t.rows[key]
-	if taken && !old.gone {
-		return nil, t.duplicate(key)
-	}
-	if taken {
-		r.writes = old.writes
+	return uint32(maphash.String(t.seed, key) % shards) //nolint:gosec // below 64
+}
+
+// insert adds a record. Campaign reports what it does not accept one by one, so
+// a taken key is the last thing to be seen.
+func (t *table) insert(changes []change, now time.Time, api bool) (view, *problem) {
+	values := t.values.Get().(*[]string)
+	defer t.values.Put(values)
+	clear(*values)
+	t.apply(*values, changes, now)
+	key := (*values)[t.key]
+	r := &row{data: string(pack(make([]byte, 0, 512), *values)), created: now.UnixMilli(), modified: now.UnixMilli()}
+	r.shard.Store(t.shardOf(key))
+	sh := &t.shards[t.shardOf(key)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if key != "" {
+		if old, ok := sh.rows[key]; ok {
+			if !old.gone {
+				if api {
+					old.writes.Refused++
+				}
+				return view{}, t.duplicate(key)
+			}
+			r.writes = old.writes
+		}
 	}
 	if api {
 		r.writes.Inserts++
 	}
-	t.rows[key] = r
+	t.append(r)
+	if key != "" {
+		sh.rows[strings.Clone(key)] = r // lets the body go that the key is part of
+	}
+	return view{r.id, r.data, r.created, r.modified}, nil
+}
+
+// append gives the row its id. The caller holds the shard's lock.
+func (t *table) append(r *row) {
+	t.orderMu.Lock()
 	t.order = append(t.order, r)
-	return r, nil
+	r.id = int64(len(t.order))
+	t.orderMu.Unlock()
+	t.live.Add(1)
+	t.version.Add(1)
 }
 
-func (t *table) set(r *row, field, value string) {
-	if i, ok := t.byName[field]; ok {
-		r.values[i] = value
-	}
-}
-
-func (f Field) empty() string {
-	switch f.Type {
-	case "boolean":
-		return "false"
-	case "number":
-		return "0"
-	case "enumeration":
-		return f.Values[0]
-	}
-	if f.Name == "preferredLanguage" || f.Name == "timeZone" {
-		return "none"
-	}
-	return ""
-}
-
-// stampOptOuts moves the stamp of every opt-out whose value changes (§3.1).
-func (t *table) stampOptOuts(r *row, changes []change, before []string, now time.Time) {
+// apply sets values and moves the stamp of every opt-out that changes (§3.1).
+func (t *table) apply(values []string, changes []change, now time.Time) {
 	for _, c := range changes {
-		i, ok := t.byName[t.Fields[c.field].Name+"LastModified"]
-		if ok && (before == nil && c.value == "true" || before != nil && before[c.field] != c.value) {
-			r.values[i] = now.Format(wireTime)
+		if stamp := t.stamps[c.field]; stamp >= 0 && values[c.field] != c.value {
+			at := now.Format(wireTime)
+			values[stamp] = at
+			if t.all >= 0 {
+				values[t.all] = at
+			}
+		}
+		values[c.field] = c.value
+	}
+}
+
+// find returns the row of a business key.
+func (t *table) find(key string) (*row, bool) {
+	sh := &t.shards[t.shardOf(key)]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	r, ok := sh.rows[key]
+	return r, ok && key != "" && !r.gone
+}
+
+// byID returns the row with an internal id.
+func (t *table) byID(id int64) (*row, bool) {
+	t.orderMu.RLock()
+	defer t.orderMu.RUnlock()
+	if id < 1 || id > int64(len(t.order)) {
+		return nil, false
+	}
+	return t.order[id-1], true
+}
+
+// look reads a row; false when it was deleted.
+func (t *table) look(r *row) (view, bool) {
+	for {
+		at := r.shard.Load()
+		sh := &t.shards[at]
+		sh.mu.RLock()
+		if at == r.shard.Load() {
+			defer sh.mu.RUnlock()
+			return view{r.id, r.data, r.created, r.modified}, !r.gone
+		}
+		sh.mu.RUnlock()
+	}
+}
+
+// address is a row and how a caller named it: by PKey or by business key.
+type address struct {
+	row   *row
+	name  string
+	byKey bool
+}
+
+// update changes a row. Its key stays, unless it was empty until now and the
+// row was named by PKey (§4.3).
+func (t *table) update(at address, changes []change, now time.Time, api bool) *problem {
+	r := at.row
+	if len(changes) == 0 {
+		if _, ok := t.look(r); !ok {
+			return t.missing(at.name)
+		}
+		return nil
+	}
+	wanted := ""
+	for _, c := range changes {
+		if c.field == t.key {
+			wanted = c.value
 		}
 	}
-}
-
-func (t *table) update(key string, changes []change, now time.Time, api bool) *problem {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, ok := t.rows[key]
-	if !ok || r.gone {
-		return t.missing(key)
+	unlock := t.lock(r, wanted)
+	defer unlock()
+	if r.gone {
+		return t.missing(at.name)
 	}
-	for _, c := range changes {
-		if c.field == t.key && c.value != key {
-			return &problem{500, restError + fmt.Sprintf("RST-360012 Inconsistent operation on resource '%s' – Cannot update key '%s' to '%s'.", t.Name, key, c.value)}
+	key := value(r.data, t.key)
+	if wanted != "" && wanted != key {
+		other, taken := t.shards[t.shardOf(wanted)].rows[wanted]
+		switch {
+		case at.byKey:
+			return t.inconsistent(key, wanted)
+		case taken && !other.gone:
+			return t.duplicate(wanted)
+		case key != "":
+			return t.inconsistent(key, wanted)
 		}
 	}
-	before := append([]string(nil), r.values...)
-	for _, c := range changes {
-		r.values[c.field] = c.value
+	values := t.values.Get().(*[]string)
+	defer t.values.Put(values)
+	unpack(r.data, *values)
+	t.apply(*values, changes, now)
+	if key != "" {
+		(*values)[t.key] = key
 	}
-	t.stampOptOuts(r, changes, before, now)
-	t.set(r, "lastModified", now.Format(wireTime))
+	r.data = string(pack(make([]byte, 0, len(r.data)+128), *values))
+	r.modified = now.UnixMilli()
 	if api {
 		r.writes.Updates++
 	}
+	if wanted != "" && key == "" {
+		t.shards[t.shardOf(wanted)].rows[strings.Clone(wanted)] = r
+		r.shard.Store(t.shardOf(wanted))
+	}
+	t.version.Add(1)
 	return nil
 }
 
-func (t *table) remove(key string, api bool) *problem {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r, ok := t.rows[key]
-	if !ok || r.gone {
-		return t.missing(key)
+// lock takes the row's shard and, when key is not "", that of the key as well.
+func (t *table) lock(r *row, key string) (unlock func()) {
+	for {
+		at := r.shard.Load()
+		other := at
+		if key != "" {
+			other = t.shardOf(key)
+		}
+		first, second := &t.shards[min(at, other)], &t.shards[max(at, other)]
+		unlock = first.mu.Unlock
+		first.mu.Lock()
+		if first != second {
+			second.mu.Lock()
+			unlock = func() {
+				second.mu.Unlock()
+				first.mu.Unlock()
+			}
+		}
+		if at == r.shard.Load() {
+			return unlock
+		}
+		unlock()
 	}
-	r.gone = true
+}
+
+// remove deletes a row.
+func (t *table) remove(at address, api bool) *problem {
+	r := at.row
+	unlock := t.lock(r, "")
+	defer unlock()
+	if r.gone {
+		return t.missing(at.name)
+	}
+	r.gone, r.data = true, ""
 	if api {
 		r.writes.Deletes++
 	}
-	t.holes++
+	t.live.Add(-1)
+	t.version.Add(1)
 	return nil
 }
 
-// get returns a copy of a record's values.
-func (t *table) get(key string) (*row, *problem) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	r, ok := t.rows[key]
-	if !ok || r.gone {
-		return nil, t.missing(key)
-	}
-	return &row{id: r.id, values: append([]string(nil), r.values...)}, nil
-}
-
-// keyOf finds the key of a record by its internal id.
-func (t *table) keyOf(id int64) (string, bool) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	if id < 1 || id > int64(len(t.order)) {
-		return "", false
-	}
-	r := t.order[id-1]
-	if r.gone {
-		return "", false
-	}
-	if key := r.values[t.key]; key != "" {
-		return key, true
-	}
-	return "#" + strconv.FormatInt(id, 10), true
-}
-
-func (t *table) count() int64 {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return int64(len(t.order) - t.holes)
+// snapshot is the rows so far, in order of insertion.
+func (t *table) snapshot() []*row {
+	t.orderMu.RLock()
+	defer t.orderMu.RUnlock()
+	return t.order[:len(t.order):len(t.order)]
 }

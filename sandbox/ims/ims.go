@@ -19,10 +19,11 @@ type Options struct {
 	Clock           *kit.Clock
 	Faults          *kit.Faults
 	ClientID        string
-	Secrets         []string // up to two are live during a rotation
-	Scopes          []string // that may be asked for; empty = any
-	ExpiresIn       time.Duration
-	TokensPerMinute int // 0 = no limit
+	Secrets         []string      // up to two are live during a rotation
+	Scopes          []string      // that may be asked for; empty = any
+	ExpiresIn       time.Duration // default 86399 s
+	TokensPerMinute int           // 0 = no limit
+	Organization    string        // tenant in Campaign's URL, shown by the profile
 }
 
 // Server is the token service.
@@ -30,7 +31,7 @@ type Server struct {
 	o       Options
 	handler http.Handler
 
-	mu     sync.Mutex
+	mu     sync.RWMutex
 	tokens map[string]time.Time // token -> expiry
 	asked  []time.Time
 }
@@ -48,10 +49,38 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/ims/token/v3" {
+	switch r.URL.Path {
+	case "/ims/token/v3":
+		s.token(w, r)
+	case "/ims/profile/v1":
+		s.profile(w, r)
+	default:
 		kit.WriteJSON(w, http.StatusNotFound, oauthError("not_found", "no such endpoint"))
-		return
 	}
+}
+
+// profile shows which instances a token may use: what to look at when the
+// gateway answers 403023.
+func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	switch {
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		kit.WriteJSON(w, http.StatusMethodNotAllowed, oauthError("invalid_request", "use GET"))
+	case !bearer || !s.Valid(token):
+		kit.WriteJSON(w, http.StatusUnauthorized, oauthError("invalid_token", "the token is missing or no longer valid"))
+	case r.Header.Get("X-Api-Key") != s.o.ClientID:
+		kit.WriteJSON(w, http.StatusForbidden, oauthError("invalid_client", "invalid x-api-key header"))
+	default:
+		kit.WriteJSON(w, http.StatusOK, map[string]any{
+			"projectedProductContext": []any{map[string]any{
+				"prodCtx": map[string]string{"serviceCode": "dma_tartan", "organization_id": s.o.Organization},
+			}},
+		})
+	}
+}
+
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		kit.WriteJSON(w, http.StatusMethodNotAllowed, oauthError("invalid_request", "use POST"))
@@ -121,14 +150,27 @@ func (s *Server) issue() string {
 	token := "eyJ." + base64.RawURLEncoding.EncodeToString(raw) + ".sig"
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tokens[token] = s.o.Clock.Now().Add(s.o.ExpiresIn)
+	now := s.o.Clock.Now()
+	for old, expiry := range s.tokens {
+		if now.After(expiry) {
+			delete(s.tokens, old)
+		}
+	}
+	s.tokens[token] = now.Add(s.o.ExpiresIn)
 	return token
+}
+
+// ExpireAll ends the life of every token issued so far.
+func (s *Server) ExpireAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.tokens)
 }
 
 // Valid says whether token was issued here and has not expired.
 func (s *Server) Valid(token string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	expiry, ok := s.tokens[token]
 	return ok && s.o.Clock.Now().Before(expiry)
 }

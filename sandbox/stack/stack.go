@@ -1,19 +1,19 @@
 // Package stack runs all sandbox services in one process: Dataverse with Entra
 // ID on one TLS port, Campaign with IMS on another, and an admin port for tests
 // and for people. The sandbox program, the devstack and tests use it.
+//
+// Records and the clock are kept in the folder: saved when the stack closes and
+// every SnapshotEvery. A process that is killed loses what came since, on both
+// sides; a client that remembers more than the sandboxes do must then compare
+// everything again (a backfill), as after a restored backup.
 package stack
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"log"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,20 +27,50 @@ import (
 // Options of a stack. Ports of 0 are chosen freely.
 type Options struct {
 	Dir                                   string // CA, secrets and snapshots
-	Host                                  string // default 127.0.0.1
+	Host                                  string // address the services listen on; default 127.0.0.1
+	AdminHost                             string // of the admin port, which asks for no credentials; default 127.0.0.1
+	Name                                  string // host name clients use, in URLs and the certificate; default Host, or localhost for all addresses
 	DynamicsPort, CampaignPort, AdminPort int
 	Contacts                              int // seeded when there is no snapshot
 	Seed                                  uint64
-	Latency, DynamicsLatency              time.Duration
-	CampaignRate                          float64       // requests/s; 0 = unlimited
-	SnapshotEvery                         time.Duration // 0 = only when closed
-	TokenLife                             time.Duration // of both services; 0 = their defaults
+	Latency, DynamicsLatency              time.Duration // of Campaign; of Dynamics
+
+	CampaignRate        float64       // requests/s; 0 = unlimited
+	CampaignBurst       int           // requests; default a tenth of CampaignRate
+	EngineBudgetPerHour int           // Campaign's engine calls; 0 = not enforced
+	TokensPerMinute     int           // that IMS gives out; 0 = unlimited
+	SnapshotEvery       time.Duration // 0 = only when closed
+	TokenLife           time.Duration // of both services; 0 = their defaults
+
+	Credentials Credentials // empty fields get the sandbox's own values
+	Resources   []campaign.Resource
+}
+
+// Credentials that clients of the stack need.
+type Credentials struct {
+	Tenant, DynamicsClientID, DynamicsSecret         string
+	CampaignTenant, CampaignClientID, CampaignSecret string
+}
+
+func (c Credentials) orDefaults() Credentials {
+	for field, fallback := range map[*string]string{
+		&c.Tenant: "5a4db0c5-0000-4000-8000-0000000000aa", &c.DynamicsClientID: "5a4db0c5-0000-4000-8000-0000000000bb",
+		&c.DynamicsSecret: "sandbox-dynamics-secret", &c.CampaignTenant: "sandbox",
+		&c.CampaignClientID: "sandbox-api-key", &c.CampaignSecret: "sandbox-campaign-secret",
+	} {
+		if *field == "" {
+			*field = fallback
+		}
+	}
+	return c
 }
 
 // Stack is running. The fields are what a configuration needs.
 type Stack struct {
 	Dynamics *dataverse.Server
 	Campaign *campaign.Server
+	Entra    *entra.Server
+	IMS      *ims.Server
 	Faults   *kit.Faults
 	Clock    *kit.Clock
 
@@ -51,40 +81,34 @@ type Stack struct {
 	dir     string
 	servers []*http.Server
 	stop    chan struct{}
+	once    sync.Once
 	saving  sync.WaitGroup
+	saved   lastSave
 }
-
-const (
-	tenant          = "5a4db0c5-0000-4000-8000-0000000000aa"
-	dynamicsClient  = "5a4db0c5-0000-4000-8000-0000000000bb"
-	campaignClient  = "sandbox-api-key"
-	campaignTenant  = "sandbox"
-	dynamicsSecret  = "sandbox-dynamics-secret"
-	campaignSecret  = "sandbox-campaign-secret"
-	shutdownTimeout = 5 * time.Second
-)
 
 // Start brings all services up. Errors say which port or folder is in the way.
 func Start(_ context.Context, o Options) (*Stack, error) {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
 	}
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("the sandbox folder: %w; choose a folder you may write to", err)
+	if o.AdminHost == "" {
+		o.AdminHost = "127.0.0.1"
 	}
-	ca, err := kit.OpenCA(o.Dir)
+	if o.Name == "" {
+		o.Name = o.Host
+		if ip := net.ParseIP(o.Host); ip != nil && ip.IsUnspecified() {
+			o.Name = "localhost"
+		}
+	}
+	o.Credentials = o.Credentials.orDefaults()
+	ca, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}
 	s := &Stack{
 		Faults: &kit.Faults{}, Clock: &kit.Clock{}, dir: o.Dir, stop: make(chan struct{}), CAPath: ca.Path,
-		Tenant: tenant, DynamicsClientID: dynamicsClient, CampaignClientID: campaignClient,
-		DynamicsSecretFile: filepath.Join(o.Dir, "dynamics-secret"), CampaignSecretFile: filepath.Join(o.Dir, "campaign-secret"),
-	}
-	for path, secret := range map[string]string{s.DynamicsSecretFile: dynamicsSecret, s.CampaignSecretFile: campaignSecret} {
-		if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
-			return nil, fmt.Errorf("the sandbox folder: %w; choose a folder you may write to", err)
-		}
+		Tenant: o.Credentials.Tenant, DynamicsClientID: o.Credentials.DynamicsClientID, CampaignClientID: o.Credentials.CampaignClientID,
+		DynamicsSecretFile: filepath.Join(o.Dir, dynamicsSecretFile), CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile),
 	}
 	if err := s.start(o, ca); err != nil {
 		return nil, errors.Join(err, s.shutdown(context.Background()))
@@ -97,146 +121,58 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 }
 
 func (s *Stack) start(o Options, ca *kit.CA) error {
-	dynamics, err := listen(o.Host, o.DynamicsPort, "--dynamics-port")
+	ports, err := listenAll(o)
 	if err != nil {
 		return err
 	}
-	s.DynamicsURL, s.Authority = "https://"+dynamics.Addr().String(), "https://"+dynamics.Addr().String()
-	tokens := entra.New(entra.Options{Clock: s.Clock, Faults: s.Faults, Tenant: tenant, ClientID: dynamicsClient, ClientSecret: dynamicsSecret, ExpiresIn: o.TokenLife})
+	config, err := ca.TLSConfig("localhost", "127.0.0.1", "::1", o.Host, o.Name)
+	if err != nil {
+		return errors.Join(err, ports.close())
+	}
+	s.DynamicsURL = "https://" + address(o.Name, ports.dynamics)
+	s.Authority = s.DynamicsURL
+	s.IMSURL = "https://" + address(o.Name, ports.campaign)
+	s.CampaignURL = s.IMSURL + "/" + o.Credentials.CampaignTenant
+	s.AdminURL = "http://" + ports.admin.Addr().String()
+	s.build(o)
+	if err := s.load(o); err != nil {
+		return errors.Join(err, ports.close())
+	}
+	s.serve(ports.dynamics, config, byPath("/"+o.Credentials.Tenant+"/", s.Entra, s.Dynamics))
+	s.serve(ports.campaign, config, byPath("/ims/", s.IMS, s.Campaign))
+	s.serve(ports.admin, nil, s.admin())
+	return nil
+}
+
+func (s *Stack) build(o Options) {
+	c := o.Credentials
+	s.Entra = entra.New(entra.Options{
+		Clock: s.Clock, Faults: s.Faults, Tenant: c.Tenant, ClientID: c.DynamicsClientID, ClientSecret: c.DynamicsSecret, ExpiresIn: o.TokenLife,
+	})
 	s.Dynamics = dataverse.New(dataverse.Options{
-		Clock: s.Clock, Faults: s.Faults, Tokens: tokens, Authority: s.Authority + "/" + tenant, Latency: o.DynamicsLatency,
+		Clock: s.Clock, Faults: s.Faults, Tokens: s.Entra, Authority: s.Authority + "/" + c.Tenant, Latency: o.DynamicsLatency,
 	})
-	adobe := ims.New(ims.Options{Clock: s.Clock, Faults: s.Faults, ClientID: campaignClient, Secrets: []string{campaignSecret}, ExpiresIn: o.TokenLife})
+	s.IMS = ims.New(ims.Options{
+		Clock: s.Clock, Faults: s.Faults, ClientID: c.CampaignClientID, Secrets: []string{c.CampaignSecret},
+		ExpiresIn: o.TokenLife, TokensPerMinute: o.TokensPerMinute, Organization: c.CampaignTenant,
+	})
+	if o.CampaignBurst == 0 {
+		o.CampaignBurst = int(o.CampaignRate / 10)
+	}
 	s.Campaign = campaign.New(campaign.Options{
-		Clock: s.Clock, Faults: s.Faults, Tokens: adobe, APIKey: campaignClient, Tenant: campaignTenant, Latency: o.Latency,
-		RatePerSecond: o.CampaignRate, Burst: int(o.CampaignRate / 10),
+		Clock: s.Clock, Faults: s.Faults, Tokens: s.IMS, APIKey: c.CampaignClientID, Tenant: c.CampaignTenant, Latency: o.Latency,
+		RatePerSecond: o.CampaignRate, Burst: o.CampaignBurst,
+		EngineBudgetPerHour: o.EngineBudgetPerHour, EnforceEngineBudget: o.EngineBudgetPerHour > 0, Resources: o.Resources,
 	})
-	loaded, err := s.Dynamics.Load(o.Dir)
-	if err == nil && !loaded {
-		err = s.Dynamics.SeedContacts(o.Contacts, o.Seed)
-	}
-	if err == nil {
-		_, err = s.Campaign.Load(o.Dir)
-	}
-	if err != nil {
-		return errors.Join(err, dynamics.Close())
-	}
-	if err := s.serveTLS(dynamics, ca, o.Host, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/"+tenant+"/") {
-			tokens.ServeHTTP(w, r)
-			return
-		}
-		s.Dynamics.ServeHTTP(w, r)
-	})); err != nil {
-		return err
-	}
-	adobeListener, err := listen(o.Host, o.CampaignPort, "--campaign-port")
-	if err != nil {
-		return err
-	}
-	s.IMSURL = "https://" + adobeListener.Addr().String()
-	s.CampaignURL = s.IMSURL + "/" + campaignTenant
-	if err := s.serveTLS(adobeListener, ca, o.Host, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/ims/") {
-			adobe.ServeHTTP(w, r)
-			return
-		}
-		s.Campaign.ServeHTTP(w, r)
-	})); err != nil {
-		return err
-	}
-	admin, err := listen("127.0.0.1", o.AdminPort, "--admin-port")
-	if err != nil {
-		return err
-	}
-	s.AdminURL = "http://" + admin.Addr().String()
-	s.serve(admin, s.admin())
-	return nil
 }
 
-func listen(host string, port int, flag string) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
-	if err != nil {
-		return nil, fmt.Errorf("port %d cannot be used (%w); free it or choose another with %s", port, err, flag)
-	}
-	return l, nil
-}
-
-func (s *Stack) serveTLS(l net.Listener, ca *kit.CA, host string, h http.Handler) error {
-	config, err := ca.TLSConfig("localhost", "127.0.0.1", host)
-	if err != nil {
-		return errors.Join(err, l.Close())
-	}
-	server := s.server(h)
-	server.TLSConfig = config
-	go func() { _ = server.ServeTLS(l, "", "") }()
-	return nil
-}
-
-func (s *Stack) serve(l net.Listener, h http.Handler) {
-	server := s.server(h)
-	go func() { _ = server.Serve(l) }()
-}
-
-func (s *Stack) server(h http.Handler) *http.Server {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
-	s.servers = append(s.servers, server)
-	return server
-}
-
-func (s *Stack) admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/dynamics/", http.StripPrefix("/dynamics", s.Dynamics.AdminHandler()))
-	mux.Handle("/campaign/", http.StripPrefix("/campaign", s.Campaign.AdminHandler()))
-	mux.Handle("/faults", s.Faults.AdminHandler())
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("POST /clock", func(w http.ResponseWriter, r *http.Request) {
-		d, err := time.ParseDuration(r.URL.Query().Get("advance"))
-		if err != nil {
-			kit.WriteJSON(w, 400, map[string]string{"error": "want ?advance=48h"})
-			return
-		}
-		s.Clock.Advance(d)
-		kit.WriteJSON(w, 200, map[string]string{"now": s.Clock.Now().Format(time.RFC3339)})
-	})
-	return mux
-}
-
-func (s *Stack) saveEvery(d time.Duration) {
-	defer s.saving.Done()
-	tick := time.NewTicker(d)
-	defer tick.Stop()
-	var last string
-	for {
-		select {
-		case <-tick.C:
-			now := fmt.Sprint(s.Dynamics.Version(), s.Campaign.Meter())
-			if now != last && s.save() == nil {
-				last = now
-			}
-		case <-s.stop:
-			return
-		}
-	}
-}
-
-func (s *Stack) save() error { return errors.Join(s.Dynamics.Save(s.dir), s.Campaign.Save(s.dir)) }
-
-// Close stops the services and saves what they hold.
+// Close stops the services and saves what they hold. It may be called again.
 func (s *Stack) Close(ctx context.Context) error {
-	close(s.stop)
-	s.saving.Wait()
-	return errors.Join(s.shutdown(ctx), s.save())
-}
-
-func (s *Stack) shutdown(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
-	defer cancel()
-	var errs []error
-	for _, server := range s.servers {
-		if err := server.Shutdown(ctx); err != nil {
-			errs = append(errs, server.Close())
-		}
-	}
-	return errors.Join(errs...)
+	var err error
+	s.once.Do(func() {
+		close(s.stop)
+		s.saving.Wait()
+		err = errors.Join(s.shutdown(ctx), s.save())
+	})
+	return err
 }

@@ -1,0 +1,89 @@
+package campaign
+
+import (
+	"github.com/tidwall/gjson"
+)
+
+// change is one field of a request body.
+type change struct {
+	field int
+	value string // as stored
+}
+
+// parsed is a checked request body.
+type parsed struct {
+	changes []change
+	pkey    string // PKey of the body; "" when it has none
+}
+
+// reader says who reads a body: an API may hide fields, the admin may store more.
+type reader struct {
+	api     string
+	admin   bool
+	resolve func(target, pkey string) (string, *problem) // of links
+}
+
+// parse reads and checks the fields of a POST or PATCH.
+func (t *table) parse(body []byte, rd reader) (parsed, *problem) {
+	var out parsed
+	if !gjson.ValidBytes(body) {
+		return out, failed("'%.40s' is not a valid constant", body)
+	}
+	doc := gjson.ParseBytes(body)
+	if !doc.IsObject() {
+		return out, failed("'%.40s' is not a valid constant", body)
+	}
+	out.changes = make([]change, 0, 24)
+	bad := t.collect(&out, t.tree, doc, rd)
+	return out, bad
+}
+
+// node is what a property name leads to: a field, or an item with fields in it.
+type node struct {
+	field int
+	inner map[string]node
+}
+
+func (t *table) collect(out *parsed, level map[string]node, doc gjson.Result, rd reader) (bad *problem) {
+	doc.ForEach(func(name, v gjson.Result) bool {
+		n, ok := level[name.Str]
+		switch {
+		case !ok && name.Str == "PKey" && v.Type == gjson.String:
+			out.pkey = v.Str
+		case !ok:
+			bad = t.unknown(name.Str)
+		case n.inner != nil && !v.IsObject():
+			bad = unconvertible(v.Raw, "item")
+		case n.inner != nil:
+			bad = t.collect(out, n.inner, v, rd)
+		default:
+			bad = t.assign(out, n.field, v, rd)
+		}
+		return bad == nil
+	})
+	return bad
+}
+
+func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
+	f := &t.Fields[i]
+	switch {
+	case f.Ext && rd.api == "profileAndServices":
+		return t.unknown(f.Name)
+	case f.ReadOnly:
+		return t.readOnly(f.Name)
+	case f.Type == Link:
+		// Only a PKey links; other attributes of the target are ignored (§4.4).
+		pkey := v.Get("PKey")
+		if v.Type == gjson.Null || v.IsObject() && !pkey.Exists() || rd.resolve == nil {
+			return nil
+		}
+		id, bad := rd.resolve(f.Target, pkey.String())
+		out.changes = append(out.changes, change{i, id})
+		return bad
+	}
+	value, bad := t.check(f, v, rd.admin)
+	if bad == nil {
+		out.changes = append(out.changes, change{i, value})
+	}
+	return bad
+}

@@ -1,0 +1,191 @@
+package campaign
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// plan is how one API writes a resource's records.
+type plan struct {
+	steps []step
+	tail  string
+}
+
+type step struct {
+	field  *Field
+	index  int
+	prefix string // closes and opens items, ends with the name and a colon
+	blank  string
+}
+
+func (t *table) plan(ext bool) *plan {
+	p := &plan{}
+	open := ""
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if f.Ext && !ext {
+			continue
+		}
+		var b strings.Builder
+		item := f.item()
+		if open != "" && item != open {
+			b.WriteByte('}')
+		}
+		b.WriteByte(',')
+		switch {
+		case item != "" && item != open:
+			b.Reset()
+			if open != "" {
+				b.WriteByte('}')
+			}
+			b.WriteString(`,"` + item + `":{`)
+		case item != "" && item == open:
+			b.Reset()
+			b.WriteByte(',')
+		}
+		open = item
+		b.WriteString(`"` + f.leaf() + `":`)
+		p.steps = append(p.steps, step{field: f, index: i, prefix: b.String(), blank: f.blank()})
+	}
+	if open != "" {
+		p.tail = "}"
+	}
+	return p
+}
+
+func (t *table) planFor(api string) *plan {
+	if p, ok := t.plans[api]; ok {
+		return p
+	}
+	return t.plans[""]
+}
+
+// place is where a request came in: links lead back there.
+type place struct {
+	api  string
+	base string // https://host/tenant/campaign/api/resource
+}
+
+func (s *Server) place(r *http.Request, api, resource string) place {
+	scheme := "https://"
+	if r.TLS == nil {
+		scheme = "http://"
+	}
+	return place{api, scheme + r.Host + "/" + s.o.Tenant + "/campaign/" + api + "/" + resource}
+}
+
+// encode appends a record as JSON: nested items, "" for what is empty (§3.2).
+// Each PKey in it is another text.
+func (s *Server) encode(b []byte, at place, t *table, v view) []byte {
+	values := t.values.Get().(*[]string)
+	defer t.values.Put(values)
+	unpack(v.data, *values)
+	p := t.planFor(at.api)
+	b = s.seal.append(append(b, `{"PKey":"`...), t.Name, v.id)
+	b = append(b, '"')
+	now := s.o.Clock.Now()
+	for i := range p.steps {
+		st := &p.steps[i]
+		b = append(b, st.prefix...)
+		switch text := st.text(t, *values, v, now); {
+		case st.field.Type == Collection:
+			b = s.seal.append(append(append(append(b, `{"href":"`...), at.base...), '/'), t.Name, v.id)
+			b = append(append(append(b, '/'), st.field.Name...), `/"}`...)
+		case st.field.Type == Link:
+			b = s.appendLink(b, st.field, text)
+		case st.field.bare():
+			b = append(b, text...)
+		default:
+			b = appendString(b, text)
+		}
+	}
+	b = append(append(b, p.tail...), `,"href":"`...)
+	b = s.seal.append(append(append(b, at.base...), '/'), t.Name, v.id)
+	return append(b, `"}`...)
+}
+
+// text is a field's wire text without quotes.
+func (st *step) text(t *table, values []string, v view, now time.Time) string {
+	switch {
+	case st.field.Name == "created":
+		return wire(v.created)
+	case st.field.Name == "lastModified":
+		return wire(v.modified)
+	case st.field.Computed != "":
+		return t.computed(st.field, values, now)
+	case values[st.index] != "":
+		return values[st.index]
+	}
+	return st.blank
+}
+
+func (t *table) computed(f *Field, values []string, now time.Time) string {
+	of := func(name string) string { return values[t.byName[name]] }
+	switch f.Computed {
+	case "title":
+		name := strings.TrimSpace(of("firstName") + " " + of("lastName"))
+		if mail := of("email"); mail != "" {
+			return strings.TrimSpace(name + " (" + mail + ")")
+		}
+		return name
+	case "domain":
+		_, domain, _ := strings.Cut(of("email"), "@")
+		return domain
+	case "age":
+		born, err := time.Parse(time.DateOnly, of("birthDate"))
+		if err != nil {
+			return "0"
+		}
+		age := now.Year() - born.Year()
+		if now.Month() < born.Month() || now.Month() == born.Month() && now.Day() < born.Day() {
+			age--
+		}
+		return strconv.Itoa(age)
+	}
+	return f.blank()
+}
+
+// appendLink writes the key of a link's target; its values are not expanded.
+func (s *Server) appendLink(b []byte, f *Field, id string) []byte {
+	number, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return append(b, `{"PKey":"","title":""}`...)
+	}
+	return append(s.seal.append(append(b, `{"PKey":"`...), f.Target, number), `","title":""}`...)
+}
+
+const hex = "0123456789abcdef"
+
+// appendString quotes a text for JSON.
+func appendString(b []byte, v string) []byte {
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(v); {
+		c := v[i]
+		if c >= 0x80 {
+			r, size := utf8.DecodeRuneInString(v[i:])
+			if r == utf8.RuneError && size == 1 {
+				b = append(append(b, v[from:i]...), `\ufffd`...)
+				from = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= 0x20 && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		b = append(b, v[from:i]...)
+		if c >= 0x20 {
+			b = append(b, '\\', c)
+		} else {
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+		i++
+		from = i
+	}
+	return append(append(b, v[from:]...), '"')
+}

@@ -1,0 +1,76 @@
+package campaign
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"causeway.dev/sandbox/kit"
+)
+
+// gateway does what Adobe's gateway does, in its order: key, token, product
+// profile, throttle; then hands over to Campaign (§1.4).
+func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
+	key, auth := r.Header.Get("X-Api-Key"), r.Header.Get("Authorization")
+	token, bearer := strings.CutPrefix(auth, "Bearer ")
+	switch {
+	case key == "":
+		deny(w, http.StatusForbidden, "403000", "Api Key is required")
+		return
+	case key != s.o.APIKey:
+		deny(w, http.StatusForbidden, "403003", "Api Key is invalid")
+		return
+	case auth == "":
+		deny(w, http.StatusForbidden, "403010", "Oauth token is missing.")
+		return
+	}
+	if _, expired := s.o.Faults.Named("campaign", "token_expired", r); expired || !bearer || !s.o.Tokens.Valid(token) {
+		deny(w, http.StatusUnauthorized, "401013", "Oauth token is not valid")
+		return
+	}
+	tenant, rest, routed := split(r.URL.EscapedPath())
+	switch {
+	case !routed:
+		oops(w, http.StatusInternalServerError)
+		return
+	case tenant != s.o.Tenant:
+		deny(w, http.StatusForbidden, "403023", "Profile is not valid")
+		return
+	}
+	if rule, hit := s.o.Faults.Named("campaign", "throttle", r); hit {
+		for name, value := range rule.Headers {
+			w.Header().Set(name, value)
+		}
+		deny(w, http.StatusTooManyRequests, "429050", "Too many requests")
+		return
+	}
+	if s.limit != nil && !s.limit.Allow() {
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(1/s.o.RatePerSecond)))))
+		deny(w, http.StatusTooManyRequests, "429050", "Too many requests")
+		return
+	}
+	now := s.o.Clock.Now()
+	if s.o.EnforceEngineBudget && s.meter.hour(now).Engine() >= int64(s.o.EngineBudgetPerHour) {
+		w.Header().Set("Retry-After", strconv.FormatInt(3600-now.Unix()%3600, 10))
+		deny(w, http.StatusTooManyRequests, "429001", "Service usage limit reached")
+		return
+	}
+	s.route(w, r, rest)
+}
+
+// split takes /<tenant>/campaign/<rest> apart.
+func split(path string) (tenant, rest string, ok bool) {
+	tenant, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	rest, ok = strings.CutPrefix(rest, "campaign/")
+	return tenant, rest, ok && tenant != ""
+}
+
+func deny(w http.ResponseWriter, status int, code, message string) {
+	kit.WriteJSON(w, status, map[string]string{"error_code": code, "message": message})
+}
+
+// oops is the routing layer's answer to what it cannot route.
+func oops(w http.ResponseWriter, status int) {
+	kit.WriteJSON(w, status, map[string]any{"code": status, "message": "Oops. Something went wrong. Check your URI and try again."})
+}

@@ -1,0 +1,168 @@
+package campaign
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// The methods here see and edit records as a Campaign user or a test does: not
+// through the API, so nothing is metered.
+
+func (s *Server) table(resource string) (*table, error) {
+	t, ok := s.tables[resource]
+	if !ok {
+		return nil, fmt.Errorf("resource: got %q, want one of %v", resource, s.names)
+	}
+	return t, nil
+}
+
+// Profile returns what a profile holds, nested as on the wire; nil without one.
+func (s *Server) Profile(key string) map[string]any { return s.Record("profile", key) }
+
+// Record returns what a record holds; nil without one.
+func (s *Server) Record(resource, key string) map[string]any {
+	t, ok := s.tables[resource]
+	if !ok {
+		return nil
+	}
+	found, ok := t.find(key)
+	if !ok {
+		return nil
+	}
+	v, ok := t.look(found)
+	if !ok {
+		return nil
+	}
+	return s.document(t, v)
+}
+
+func (s *Server) document(t *table, v view) map[string]any {
+	values := make([]string, len(t.Fields))
+	unpack(v.data, values)
+	now := s.o.Clock.Now()
+	out := make(map[string]any, len(t.Fields))
+	p := t.planFor("")
+	for i := range p.steps {
+		st := &p.steps[i]
+		if st.field.Type == Collection {
+			continue
+		}
+		into := out
+		if item := st.field.item(); item != "" {
+			if out[item] == nil {
+				out[item] = map[string]any{}
+			}
+			into = out[item].(map[string]any)
+		}
+		text := st.text(t, values, v, now)
+		switch st.field.Type {
+		case Boolean:
+			into[st.field.leaf()] = text == "true"
+		case Number:
+			into[st.field.leaf()] = json.Number(text)
+		default:
+			into[st.field.leaf()] = text
+		}
+	}
+	return out
+}
+
+// Each calls f with every record of a resource, oldest first, until f returns false.
+func (s *Server) Each(resource string, f func(key string, record map[string]any) bool) {
+	s.after(resource, 0, func(_ int64, key string, record map[string]any) bool { return f(key, record) })
+}
+
+func (s *Server) after(resource string, id int64, f func(id int64, key string, record map[string]any) bool) {
+	t, ok := s.tables[resource]
+	if !ok {
+		return
+	}
+	t.each(&condition{}, id, func(_ int64, v view) bool { return f(v.id, value(v.data, t.key), s.document(t, v)) })
+}
+
+// Count is the number of records of a resource; 0 for an unknown one.
+func (s *Server) Count(resource string) int64 {
+	if t, ok := s.tables[resource]; ok {
+		return t.live.Load()
+	}
+	return 0
+}
+
+// WriteCounts says how often a record was written through the API, also after
+// it was deleted.
+func (s *Server) WriteCounts(resource, key string) WriteCounts {
+	t, ok := s.tables[resource]
+	if !ok {
+		return WriteCounts{}
+	}
+	sh := &t.shards[t.shardOf(key)]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if r, ok := sh.rows[key]; ok {
+		return r.writes
+	}
+	return WriteCounts{}
+}
+
+// EachWrites calls f with the write counts of every key ever inserted, in no order.
+func (s *Server) EachWrites(resource string, f func(key string, n WriteCounts)) {
+	t, ok := s.tables[resource]
+	if !ok {
+		return
+	}
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.RLock()
+		copied := make(map[string]WriteCounts, len(sh.rows))
+		for key, r := range sh.rows {
+			copied[key] = r.writes
+		}
+		sh.mu.RUnlock()
+		for key, n := range copied {
+			f(key, n)
+		}
+	}
+}
+
+// Insert adds a record as a Campaign user would.
+func (s *Server) Insert(resource string, body []byte) error {
+	t, err := s.table(resource)
+	if err != nil {
+		return err
+	}
+	p, bad := t.parse(body, reader{admin: true, resolve: s.resolve})
+	if bad == nil {
+		_, bad = t.insert(p.changes, s.o.Clock.Now(), false)
+	}
+	return bad.err()
+}
+
+// Update changes a record as a Campaign user would.
+func (s *Server) Update(resource, key string, body []byte) error {
+	t, err := s.table(resource)
+	if err != nil {
+		return err
+	}
+	p, bad := t.parse(body, reader{admin: true, resolve: s.resolve})
+	if bad == nil {
+		found, ok := t.find(key)
+		if !ok {
+			return t.missing(key).err()
+		}
+		bad = t.update(address{found, key, true}, p.changes, s.o.Clock.Now(), false)
+	}
+	return bad.err()
+}
+
+// Delete removes a record as a Campaign user would.
+func (s *Server) Delete(resource, key string) error {
+	t, err := s.table(resource)
+	if err != nil {
+		return err
+	}
+	found, ok := t.find(key)
+	if !ok {
+		return t.missing(key).err()
+	}
+	return t.remove(address{found, key, true}, false).err()
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"causeway.dev/sandbox/stack"
+)
+
+type runOptions struct{ stack.Options }
+
+func (o *runOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.Dir, "data", "sandbox-data", "folder for records, secrets and the certificate authority")
+	f.StringVar(&o.Host, "host", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
+	f.StringVar(&o.Name, "name", "", "host name that clients use, for URLs and the certificate (default: --host)")
+	f.StringVar(&o.AdminHost, "admin-host", "127.0.0.1", "address of the admin port, which asks for no credentials")
+	f.IntVar(&o.DynamicsPort, "dynamics-port", 8443, "port of Dataverse and Entra ID; 0 = any free one")
+	f.IntVar(&o.CampaignPort, "campaign-port", 8444, "port of Campaign and IMS; 0 = any free one")
+	f.IntVar(&o.AdminPort, "admin-port", 8445, "port of the admin interface; 0 = any free one")
+	f.IntVar(&o.Contacts, "contacts", 10_000, "contacts to make up when --data holds none yet")
+	f.Uint64Var(&o.Seed, "seed", 1, "the same seed makes up the same contacts")
+	f.DurationVar(&o.Latency, "latency", 0, "answer time of Campaign")
+	f.DurationVar(&o.DynamicsLatency, "dynamics-latency", 0, "answer time of Dataverse")
+	f.Float64Var(&o.CampaignRate, "rate", 0, "requests per second Campaign takes before it answers 429; 0 = any number")
+	f.IntVar(&o.CampaignBurst, "burst", 0, "requests Campaign takes at once above --rate (default: a tenth of it)")
+	f.IntVar(&o.EngineBudgetPerHour, "engine-budget", 0, "Campaign engine calls per hour before it answers 429; 0 = any number")
+	f.DurationVar(&o.TokenLife, "token-life", 0, "life of access tokens (default: 59m59s at Entra ID, 23h59m59s at IMS)")
+	f.DurationVar(&o.SnapshotEvery, "save-every", 10*time.Second, "how often records are saved; 0 = only at the end")
+}
+
+func (o *runOptions) check() error {
+	switch {
+	case o.Contacts < 0:
+		return inputError("--contacts: got %d, want 0 or more", o.Contacts)
+	case o.CampaignRate < 0:
+		return inputError("--rate: got %g, want 0 or more", o.CampaignRate)
+	case o.Latency < 0 || o.DynamicsLatency < 0 || o.SnapshotEvery < 0 || o.TokenLife < 0:
+		return inputError("durations: want 0 or more")
+	}
+	return nil
+}
+
+// run keeps the services up until ctx ends, then saves.
+func run(ctx context.Context, out io.Writer, o runOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return err
+	}
+	o.Dir = dir
+	s, err := stack.Start(ctx, o.Options)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, `# %d contacts, %d profiles; records are in %s
+# Settings for causeway.yaml:
+dynamics:
+  url: %s
+  authority: %s
+  tenant: %s
+  client_id: %s
+  client_secret: file:%s
+  instance_discovery: false
+  ca_file: %s
+campaign:
+  url: %s
+  ims_url: %s
+  organization_id: SANDBOX@AdobeOrg
+  client_id: %s
+  client_secret: file:%s
+  scopes: [campaign_sdk]
+  ca_file: %s
+# Admin port: %s
+# Try: go run ./sandbox edit contact --set jobtitle=Captain%s
+# Ctrl-C saves and stops.
+`, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
+		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.CAPath,
+		s.CampaignURL, s.IMSURL, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.AdminURL, adminHint(s.AdminURL))
+	<-ctx.Done()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err := s.Close(closing); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "# saved")
+	return nil
+}
+
+func adminHint(url string) string {
+	if url == defaultAdmin {
+		return ""
+	}
+	return " --admin " + url
+}

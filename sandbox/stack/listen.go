@@ -1,0 +1,113 @@
+package stack
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const shutdownTimeout = 5 * time.Second
+
+type listeners struct{ dynamics, campaign, admin net.Listener }
+
+// listenAll takes all ports or none.
+func listenAll(o Options) (listeners, error) {
+	var l listeners
+	for _, want := range []struct {
+		into *net.Listener
+		host string
+		port int
+		flag string
+	}{
+		{&l.dynamics, o.Host, o.DynamicsPort, "--dynamics-port"},
+		{&l.campaign, o.Host, o.CampaignPort, "--campaign-port"},
+		{&l.admin, o.AdminHost, o.AdminPort, "--admin-port"},
+	} {
+		got, err := listen(want.host, want.port, want.flag)
+		if err != nil {
+			return l, errors.Join(err, l.close())
+		}
+		*want.into = got
+	}
+	return l, nil
+}
+
+func listen(host string, port int, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("port %d on %s is in use; stop the other program or choose another port with %s", port, host, flag)
+	case err != nil:
+		return nil, fmt.Errorf("port %d on %s cannot be used (%w); choose another port with %s", port, host, err, flag)
+	}
+	return l, nil
+}
+
+func (l listeners) close() error {
+	var errs []error
+	for _, one := range []net.Listener{l.dynamics, l.campaign, l.admin} {
+		if one != nil {
+			errs = append(errs, one.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// address is the host name clients use with a listener's port.
+func address(name string, l net.Listener) string {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return l.Addr().String()
+	}
+	return net.JoinHostPort(name, port)
+}
+
+// byPath tells two services on one port apart.
+func byPath(prefix string, behind, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			behind.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	})
+}
+
+// serve runs a server until shutdown. Connections that clients reset are their
+// business and are not logged.
+func (s *Stack) serve(l net.Listener, config *tls.Config, h http.Handler) {
+	server := &http.Server{
+		Handler: h, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0),
+		ReadHeaderTimeout: 30 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 5 * time.Minute,
+	}
+	s.servers = append(s.servers, server)
+	go func() {
+		if config == nil {
+			_ = server.Serve(l)
+			return
+		}
+		_ = server.ServeTLS(l, "", "")
+	}()
+}
+
+// shutdown lets requests in hand end, for a while.
+func (s *Stack) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	defer cancel()
+	var errs []error
+	for _, server := range s.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, server.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
