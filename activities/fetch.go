@@ -8,19 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 )
-
-// sweepPage is how many known but unseen records one sweep page checks.
-const sweepPage = 500
-
-// sweepMore is the next link of a sweep page: the sweep goes on behind the last
-// key checked. Our own position, kept where Dynamics' links are kept.
-const sweepMore = "sweep-after:"
 
 // FetchPage reads one page and stages it, so that what is written is what was
 // read, however often either activity runs. It returns counts only: records and
@@ -102,47 +92,6 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 		return a.o.Source.Follow(ctx, q, last.NextLink)
 	}
 	return a.o.Source.Query(ctx, q)
-}
-
-// sweep looks for records the ledger knows but the baseline did not show, and
-// asks Dynamics for each whether it still exists: only a 404 makes it deleted.
-func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
-	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
-	if err != nil {
-		return nil, err
-	}
-	page := &dataverse.Page{}
-	if len(unseen) == sweepPage {
-		page.NextLink = sweepMore + unseen[len(unseen)-1]
-	}
-	if len(unseen) == 0 {
-		return page, nil
-	}
-	present, err := a.o.Source.ByIDs(ctx, m.query, unseen)
-	if err != nil {
-		return nil, err
-	}
-	page.Changes = present.Changes // they exist after all: apply them as read
-	found := make(map[string]bool, len(present.Changes))
-	for _, c := range present.Changes {
-		found[c.Key] = true
-	}
-	for _, key := range unseen {
-		if found[key] {
-			continue
-		}
-		change, err := a.o.Source.Get(ctx, m.query, key)
-		switch {
-		case apierr.ReasonOf(err) == apierr.ReasonNotFound:
-			page.Changes = append(page.Changes, dataverse.Change{Key: key, Deleted: true})
-		case err != nil:
-			return nil, err
-		default:
-			page.Changes = append(page.Changes, *change)
-		}
-		activity.RecordHeartbeat(ctx, in.Page)
-	}
-	return page, nil
 }
 
 // stage keeps a page in lanes by hash of the record key.

@@ -1,0 +1,111 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+)
+
+// sweepPage is how many known but unseen records one sweep page checks.
+const sweepPage = 500
+
+// sweepMore is the next link of a sweep page: the sweep goes on behind the last
+// key checked. Our own position, kept where Dynamics' links are kept.
+const sweepMore = "sweep-after:"
+
+const (
+	sweepWidth = 8 // single reads at a time
+	sweepTries = 4 // of one read, before Temporal's slower retry takes over
+	sweepPause = 250 * time.Millisecond
+)
+
+// sweep looks for records the ledger knows but the baseline did not show, and
+// asks Dynamics for each whether it still exists: only a 404 makes it deleted.
+// The page ends before the first record that gave no answer, so that each attempt
+// gets further.
+func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
+	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
+	if err != nil {
+		return nil, err
+	}
+	page := &dataverse.Page{}
+	if len(unseen) == 0 {
+		return page, nil
+	}
+	present, err := a.o.Source.ByIDs(ctx, m.query, unseen)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist after all: apply them as read
+	for i := range present.Changes {
+		found[present.Changes[i].Key] = &present.Changes[i]
+	}
+	changes, err := a.confirm(ctx, m, in, unseen, found)
+	if err != nil && len(changes) == 0 {
+		return nil, err
+	}
+	page.Changes = changes
+	if len(unseen) == sweepPage || len(changes) < len(unseen) {
+		page.NextLink = sweepMore + unseen[len(changes)-1]
+	}
+	return page, nil
+}
+
+// confirm reads one by one what is not in found, and returns as many of keys, in
+// order, as were answered. Its error says why it stopped short of the end.
+func (a *Ingress) confirm(ctx context.Context, m *tableMapper, in FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
+	answers, errs := make([]*dataverse.Change, len(keys)), make([]error, len(keys))
+	var reads errgroup.Group
+	reads.SetLimit(sweepWidth)
+	for i, key := range keys {
+		if answers[i] = found[key]; answers[i] != nil {
+			continue
+		}
+		reads.Go(func() error {
+			answers[i], errs[i] = a.readOne(ctx, m.query, key)
+			activity.RecordHeartbeat(ctx, in.Page)
+			return errs[i]
+		})
+	}
+	_ = reads.Wait() // errs has them by record
+	var changes []dataverse.Change
+	for i := range keys {
+		if errs[i] != nil {
+			return changes, fmt.Errorf("%d of %d records gave no answer whether they still exist: %w", countErrors(errs), len(keys), errs[i])
+		}
+		changes = append(changes, *answers[i])
+	}
+	return changes, nil
+}
+
+// readOne asks a few times whether a record exists, and what it holds.
+func (a *Ingress) readOne(ctx context.Context, q dataverse.Query, key string) (*dataverse.Change, error) {
+	for try := 1; ; try++ {
+		change, err := a.o.Source.Get(ctx, q, key)
+		if err == nil {
+			return change, nil
+		}
+		if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+			return &dataverse.Change{Key: key, Deleted: true}, nil
+		}
+		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
+			return nil, err
+		}
+	}
+}
+
+func countErrors(errs []error) int {
+	n := 0
+	for _, err := range errs {
+		if err != nil {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,291 @@
+// Package e2e runs whole flows: a real Temporal server, the sandboxes over TLS,
+// worker processes that are really killed, and an oracle that computes by itself
+// what Campaign must hold.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"causeway.dev/config"
+	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/sandbox/stack"
+	"causeway.dev/starter/commands"
+	"causeway.dev/workflows"
+)
+
+// settleWithin bounds the wait for things to become quiet; a healthy run needs
+// a small part of it.
+const settleWithin = time.Minute
+
+// world is one installation: Temporal, both sandboxes, a configuration.
+type world struct {
+	t        *testing.T
+	dir      string
+	temporal *temporalserver.Server
+	boxes    *stack.Stack
+	cfg      *config.Config
+	cfgPath  string
+	client   client.Client
+	log      string // of all workers
+}
+
+type worldOptions struct {
+	contacts int
+	pageSize int
+	stack    func(*stack.Options)
+	yaml     func(string) string // changes the configuration text
+}
+
+func newWorld(t *testing.T, o worldOptions) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	w.log = filepath.Join(w.dir, "worker.log")
+	var err error
+	w.temporal, err = temporalserver.Start(t.Context(), temporalserver.Options{
+		Dir: w.dir, UIPort: -1, Namespace: "default", Retention: 30 * 24 * time.Hour, SearchAttributes: workflows.SearchAttributes(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(w.temporal.Stop)
+	so := stack.Options{Dir: filepath.Join(w.dir, "sandbox"), Host: "127.0.0.1", Contacts: o.contacts, Seed: 7}
+	if o.stack != nil {
+		o.stack(&so)
+	}
+	w.boxes, err = stack.Start(t.Context(), so)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.boxes.Close(context.Background()) })
+	if o.pageSize == 0 {
+		o.pageSize = 500
+	}
+	text := configText(w.boxes, filepath.Join(w.dir, "ledger.db"), o.pageSize)
+	if o.yaml != nil {
+		text = o.yaml(text)
+	}
+	w.cfgPath = filepath.Join(w.dir, "causeway.yaml")
+	require.NoError(t, os.WriteFile(w.cfgPath, []byte(text), 0o600))
+	w.cfg, err = config.Load(w.cfgPath)
+	require.NoError(t, err)
+	w.client, err = client.Dial(client.Options{HostPort: w.temporal.Address(), Namespace: "default", Logger: quiet{}})
+	require.NoError(t, err)
+	t.Cleanup(w.client.Close)
+	return w
+}
+
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+// fields are the pairs of the test mapping; the oracle knows them by itself.
+const fields = `
+        - {from: firstname, to: firstName, on_too_long: truncate}
+        - {from: lastname, to: lastName}
+        - {from: emailaddress1, to: email}
+        - {from: mobilephone, to: mobilePhone}
+        - {from: birthdate, to: birthDate}
+        - {from: address1_city, to: location.city}
+        - {from: address1_postalcode, to: location.zipCode}
+        - {from: donotbulkemail, to: blackListEmail}
+`
+
+func configText(b *stack.Stack, ledger string, pageSize int) string {
+	return fmt.Sprintf(`instance: acme
+dynamics:
+  url: %s
+  authority: %s
+  tenant: %s
+  client_id: %s
+  client_secret: file:%s
+  instance_discovery: false
+  ca_file: %s
+  page_size: %d
+campaign:
+  url: %s
+  ims_url: %s
+  organization_id: ABC@AdobeOrg
+  client_id: %s
+  client_secret: file:%s
+  scopes: [campaign_sdk]
+  ca_file: %s
+  concurrency: 32
+  rate: 0
+ledger:
+  driver: sqlite
+  path: %s
+ingress:
+  poll_every: 1s
+  lanes: 4
+  tables:
+    contacts:
+      dynamics: {table: contact}
+      campaign: {resource: profile, key: externalId}
+      apply_deletes: true
+      fields:%s
+telemetry:
+  listen: ""
+`, b.DynamicsURL, b.Authority, b.Tenant, b.DynamicsClientID, b.DynamicsSecretFile, b.CAPath, pageSize,
+		b.CampaignURL, b.IMSURL, b.CampaignClientID, b.CampaignSecretFile, b.CAPath, ledger, strings.TrimRight(fields, "\n"))
+}
+
+var workerBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "causeway-worker")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "worker")
+	cmd := exec.Command("go", "build", "-o", path, "./worker")
+	cmd.Dir = filepath.Join("..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the worker: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// process is a worker of its own.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+func (w *world) startWorker() *process {
+	w.t.Helper()
+	path, err := workerBinary()
+	require.NoError(w.t, err)
+	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	require.NoError(w.t, err)
+	p := &process{cmd: exec.Command(path, "--config", w.cfgPath), done: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.temporal.Address(), "TEMPORAL_NAMESPACE=default")
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	require.NoError(w.t, p.cmd.Start())
+	go func() {
+		_ = p.cmd.Wait()
+		_ = log.Close()
+		close(p.done)
+	}()
+	w.t.Cleanup(p.kill)
+	return p
+}
+
+// kill is SIGKILL: nothing is flushed, nothing is said.
+func (p *process) kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	<-p.done
+}
+
+// drain is SIGTERM, as a deployment sends it.
+func (p *process) drain() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.done
+}
+
+func (w *world) flowID() string { return workflows.TableSyncID(w.cfg.Instance, "contacts") }
+
+func (w *world) startFlow() workflows.Status {
+	w.t.Helper()
+	st, err := w.tryStart(commands.StartRequest(w.cfg, "contacts", "test"))
+	require.NoError(w.t, err)
+	return st
+}
+
+func (w *world) tuning() workflows.Tuning {
+	return workflows.Tuning{Lanes: w.cfg.Ingress.Lanes, Poll: time.Second, StopRatio: w.cfg.Quarantine.StopRatio}
+}
+
+func (w *world) tryStart(req workflows.StartRequest) (workflows.Status, error) {
+	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: w.flowID(), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: w.cfg.Instance, Table: "contacts"})
+	var st workflows.Status
+	handle, err := w.client.UpdateWithStartWorkflow(w.t.Context(), client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: w.flowID(), UpdateName: workflows.UpdateStart,
+			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{req}},
+	})
+	if err == nil {
+		err = handle.Get(w.t.Context(), &st)
+	}
+	return st, err
+}
+
+func (w *world) update(name string, arg, answer any) {
+	w.t.Helper()
+	handle, err := w.client.UpdateWorkflow(w.t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: w.flowID(), UpdateName: name, WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{arg},
+	})
+	require.NoError(w.t, err)
+	require.NoError(w.t, handle.Get(w.t.Context(), answer))
+}
+
+func (w *world) status() (workflows.Status, error) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+	defer cancel()
+	var st workflows.Status
+	value, err := w.client.QueryWorkflow(ctx, w.flowID(), "", workflows.QueryStatus)
+	if err == nil {
+		err = value.Get(&st)
+	}
+	return st, err
+}
+
+// until polls the status until ok says so.
+func (w *world) until(what string, ok func(workflows.Status) bool) workflows.Status {
+	w.t.Helper()
+	var last workflows.Status
+	require.Eventually(w.t, func() bool {
+		st, err := w.status()
+		if err != nil {
+			return false
+		}
+		last = st
+		return ok(st)
+	}, settleWithin, 100*time.Millisecond, "waiting for %s; worker log:\n%s", what, w.tail())
+	return last
+}
+
+// loaded waits for the end of the initial load.
+func (w *world) loaded() workflows.Status {
+	w.t.Helper()
+	st := w.until("the initial load", func(st workflows.Status) bool {
+		return st.State == workflows.StateFailed || (st.State == workflows.StateRunning && !st.Watermark.IsZero() && st.Run == "")
+	})
+	require.Equal(w.t, workflows.StateRunning, st.State, "reason: %s", st.Reason)
+	return st
+}
+
+// inStep waits until Campaign holds what the oracle says.
+func (w *world) inStep() {
+	w.t.Helper()
+	var diff []string
+	if !assert.Eventually(w.t, func() bool {
+		diff = w.differences(10)
+		return len(diff) == 0
+	}, settleWithin, 200*time.Millisecond, "Campaign must become equal to the oracle") {
+		st, err := w.status()
+		require.FailNow(w.t, "not in step", "differences: %v\nstatus: %+v %v\nworker log:\n%s", diff, st, err, w.tail())
+	}
+}
+
+func (w *world) tail() string {
+	data, err := os.ReadFile(w.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(data, []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
+}
