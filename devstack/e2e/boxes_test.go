@@ -1,9 +1,11 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -100,6 +102,7 @@ func (w *world) noPersonalData() {
 	require.NoError(w.t, err)
 	hay.Write(log)
 	hay.WriteString(w.histories())
+	hay.WriteString(w.metrics())
 	text := strings.ToLower(hay.String())
 	for _, row := range w.contacts() {
 		for _, column := range []string{"emailaddress1", "lastname", "mobilephone"} {
@@ -112,17 +115,9 @@ func (w *world) noPersonalData() {
 
 func (w *world) histories() string {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	list, err := w.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default", PageSize: 200})
-	require.NoError(w.t, err)
-	require.NotEmpty(w.t, list.Executions)
 	var out strings.Builder
-	for _, e := range list.Executions {
-		events := w.client.GetWorkflowHistory(ctx, e.Execution.WorkflowId, e.Execution.RunId, false, 0)
-		for events.HasNext() {
-			event, err := events.Next()
-			require.NoError(w.t, err)
+	for _, history := range w.historiesByRun() {
+		for _, event := range history.Events {
 			data, err := json.Marshal(event)
 			require.NoError(w.t, err)
 			out.Write(data)
@@ -130,4 +125,39 @@ func (w *world) histories() string {
 		}
 	}
 	return out.String()
+}
+
+var healthAddress = regexp.MustCompile(`health=(http://[0-9.:]+)/readyz`)
+
+// metrics are what the worker started last exposes.
+func (w *world) metrics() string {
+	w.t.Helper()
+	log, err := os.ReadFile(w.log)
+	require.NoError(w.t, err)
+	found := healthAddress.FindAllSubmatch(log, -1)
+	require.NotEmpty(w.t, found, "the worker did not log where its metrics are")
+	res, err := http.Get(string(found[len(found)-1][1]) + "/metrics")
+	require.NoError(w.t, err)
+	defer res.Body.Close()
+	require.Equal(w.t, http.StatusOK, res.StatusCode)
+	body, err := io.ReadAll(res.Body)
+	require.NoError(w.t, err)
+	require.NotEmpty(w.t, body)
+	return string(body)
+}
+
+// runsOf counts the executions of a run: one more than it continued as new.
+func (w *world) runsOf(run string) int {
+	w.t.Helper()
+	id := workflows.PassID(w.cfg.Instance, "contacts", activities.KindInitial, run)
+	n := 0
+	require.Eventually(w.t, func() bool {
+		list, err := w.client.ListWorkflow(w.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+			Namespace: "default", PageSize: 200, Query: "WorkflowId = '" + id + "'",
+		})
+		require.NoError(w.t, err)
+		n = len(list.Executions)
+		return n > 1
+	}, settleWithin, 100*time.Millisecond, "visibility lags behind")
+	return n
 }

@@ -98,10 +98,11 @@ func TestFaultsLeadToTheSameEnd(t *testing.T) {
 	w := newWorld(t, worldOptions{contacts: 3_000, pageSize: 300})
 	for _, rule := range []kit.Rule{
 		{Service: "campaign", Action: kit.Respond, Status: 503, Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Probability: 0.05, Seed: 1},
+		{Service: "campaign", Action: kit.Delay, LatencyMS: 7000, Probability: 0.02, Seed: 5, Times: 15}, // a timeout
 		{Service: "campaign", Action: kit.ResetAfter, Method: http.MethodPost, Probability: 0.02, Seed: 2},
 		{Service: "campaign", Action: kit.Respond, Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: `{"error_code":"429050","message":"Too many requests"}`, After: 500, Times: 5},
 		{Service: "campaign", Action: kit.Respond, Status: 401, Body: `{"error_code":"401013","message":"Oauth token is not valid"}`, After: 900, Times: 1},
-		{Service: "dataverse", Action: kit.Respond, Status: 503, Probability: 0.05, Seed: 3, Path: "/contacts"},
+		{Service: "dataverse", Action: kit.Respond, Status: 503, Probability: 0.2, Seed: 3, Path: "/contacts"},
 		{Service: "dataverse", Action: kit.Respond, Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: `{"error":{"code":"0x80072322","message":"Number of requests exceeded the limit of 6000 over time window of 300 seconds."}}`, After: 4, Times: 2, Path: "/contacts"},
 		{Service: "dataverse", Action: kit.Named, Name: "repeat_record", Times: 3},
 		{Service: "dataverse", Action: kit.Named, Name: "empty_page_with_next", Times: 2},
@@ -112,8 +113,13 @@ func TestFaultsLeadToTheSameEnd(t *testing.T) {
 	}
 	w.startWorker()
 	w.startFlow()
+	require.Eventually(t, func() bool { return w.profileCount() > 1000 }, settleWithin, 10*time.Millisecond)
+	w.boxes.IMS.ExpireAll()
 	w.loaded()
 	require.Empty(t, w.differences(10))
+	for _, rule := range w.boxes.Faults.List() {
+		require.NotZero(t, rule.Hits, "%+v never hit", rule)
+	}
 
 	// The delta link expires while records change, come and go.
 	ids := w.ids()
@@ -173,7 +179,7 @@ func TestAWrongMappingIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	} {
 		wrong := table
 		wrong.Fields = append(append([]mapping.Field{}, table.Fields...), c.field)
-		st, err := w.tryStart(workflows.StartRequest{Table: wrong, Tuning: w.tuning()})
+		st, err := w.tryStart(workflows.StartRequest{Table: wrong, Revision: wrong.Revision()})
 		require.NoError(t, err, name)
 		require.Equal(t, workflows.StateFailed, st.State, name)
 		require.Contains(t, st.Reason, c.want, name)

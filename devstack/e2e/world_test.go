@@ -34,21 +34,23 @@ const settleWithin = time.Minute
 
 // world is one installation: Temporal, both sandboxes, a configuration.
 type world struct {
-	t        *testing.T
-	dir      string
-	temporal *temporalserver.Server
-	boxes    *stack.Stack
-	cfg      *config.Config
-	cfgPath  string
-	client   client.Client
-	log      string // of all workers
+	t               *testing.T
+	dir             string
+	address         string   // of Temporal
+	temporalProcess *process // when it may be killed
+	boxes           *stack.Stack
+	cfg             *config.Config
+	cfgPath         string
+	client          client.Client
+	log             string // of all workers
 }
 
 type worldOptions struct {
-	contacts int
-	pageSize int
-	stack    func(*stack.Options)
-	yaml     func(string) string // changes the configuration text
+	contacts     int
+	pageSize     int
+	temporalPort int // of a Temporal process of its own; 0 = inside this one
+	stack        func(*stack.Options)
+	yaml         func(string) string // changes the configuration text
 }
 
 func newWorld(t *testing.T, o worldOptions) *world {
@@ -56,11 +58,15 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	w := &world{t: t, dir: t.TempDir()}
 	w.log = filepath.Join(w.dir, "worker.log")
 	var err error
-	w.temporal, err = temporalserver.Start(t.Context(), temporalserver.Options{
-		Dir: w.dir, UIPort: -1, Namespace: "default", Retention: 30 * 24 * time.Hour, SearchAttributes: workflows.SearchAttributes(),
-	})
-	require.NoError(t, err)
-	t.Cleanup(w.temporal.Stop)
+	if o.temporalPort > 0 {
+		w.address = fmt.Sprintf("127.0.0.1:%d", o.temporalPort)
+		w.temporalProcess = w.startTemporal(o.temporalPort)
+	} else {
+		temporal, err := temporalserver.Start(t.Context(), temporalOptions(w.dir, 0))
+		require.NoError(t, err)
+		t.Cleanup(temporal.Stop)
+		w.address = temporal.Address()
+	}
 	so := stack.Options{Dir: filepath.Join(w.dir, "sandbox"), Host: "127.0.0.1", Contacts: o.contacts, Seed: 7}
 	if o.stack != nil {
 		o.stack(&so)
@@ -79,7 +85,7 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	require.NoError(t, os.WriteFile(w.cfgPath, []byte(text), 0o600))
 	w.cfg, err = config.Load(w.cfgPath)
 	require.NoError(t, err)
-	w.client, err = client.Dial(client.Options{HostPort: w.temporal.Address(), Namespace: "default", Logger: quiet{}})
+	w.client, err = client.Dial(client.Options{HostPort: w.address, Namespace: "default", Identity: "test", Logger: quiet{}})
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
 	return w
@@ -125,6 +131,7 @@ campaign:
   ca_file: %s
   concurrency: 32
   rate: 0
+  timeout: 5s
 ledger:
   driver: sqlite
   path: %s
@@ -138,7 +145,7 @@ ingress:
       apply_deletes: true
       fields:%s
 telemetry:
-  listen: ""
+  listen: 127.0.0.1:0
 `, b.DynamicsURL, b.Authority, b.Tenant, b.DynamicsClientID, b.DynamicsSecretFile, b.CAPath, pageSize,
 		b.CampaignURL, b.IMSURL, b.CampaignClientID, b.CampaignSecretFile, b.CAPath, ledger, strings.TrimRight(fields, "\n"))
 }
@@ -170,7 +177,7 @@ func (w *world) startWorker() *process {
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(w.t, err)
 	p := &process{cmd: exec.Command(path, "--config", w.cfgPath), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.temporal.Address(), "TEMPORAL_NAMESPACE=default")
+	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE=default")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(w.t, p.cmd.Start())
 	go func() {
@@ -198,13 +205,14 @@ func (w *world) flowID() string { return workflows.TableSyncID(w.cfg.Instance, "
 
 func (w *world) startFlow() workflows.Status {
 	w.t.Helper()
-	st, err := w.tryStart(commands.StartRequest(w.cfg, "contacts", "test"))
+	st, err := w.tryStart(w.startRequest())
 	require.NoError(w.t, err)
 	return st
 }
 
-func (w *world) tuning() workflows.Tuning {
-	return workflows.Tuning{Lanes: w.cfg.Ingress.Lanes, Poll: time.Second, StopRatio: w.cfg.Quarantine.StopRatio}
+// startRequest is what the operators' tool sends.
+func (w *world) startRequest() workflows.StartRequest {
+	return commands.StartRequest(w.cfg, "contacts", "test")
 }
 
 func (w *world) tryStart(req workflows.StartRequest) (workflows.Status, error) {

@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
@@ -92,9 +91,7 @@ func (h *Host) register(ingress *activities.Ingress) {
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)
 		if queue == workflows.QueueMain {
-			w.RegisterWorkflowWithOptions(workflows.TableSync, workflow.RegisterOptions{Name: workflows.TypeTableSync})
-			w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.TypeBackfill})
-			w.RegisterWorkflowWithOptions(workflows.DeltaPass, workflow.RegisterOptions{Name: workflows.TypeDeltaPass})
+			workflows.Register(w)
 		}
 		w.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
 		h.workers = append(h.workers, w)

@@ -1,0 +1,15 @@
+package workflows
+
+import "go.temporal.io/sdk/workflow"
+
+// Registry is what workflows are registered with: a worker, or a replayer.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+}
+
+// Register makes every workflow known under the name histories carry.
+func Register(r Registry) {
+	r.RegisterWorkflowWithOptions(TableSync, workflow.RegisterOptions{Name: TypeTableSync})
+	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
+	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
+}
