@@ -62,13 +62,13 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if h.client, err = client.DialContext(ctx, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
 	}
-	services, err := newServices(o.Config, h.metrics.Scope)
+	services, err := NewServices(o.Config, h.metrics.Scope)
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	ingress := activities.NewIngress(activities.Options{
 		Instance: o.Config.Instance,
-		Source:   services.dataverse, Target: services.campaign, TargetGate: services.campaignGate,
+		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
 		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		Metrics: h.metrics.Scope, Logger: o.Logger,

@@ -22,22 +22,22 @@ import (
 // tokenTimeout bounds a request for a token.
 const tokenTimeout = 30 * time.Second
 
-// services are the two systems a flow connects.
-type services struct {
-	dataverse    *dataverse.Client
-	campaign     *campaign.Client
-	campaignGate *transport.Gate
+// Services are the two systems a flow connects.
+type Services struct {
+	Dataverse    *dataverse.Client
+	Campaign     *campaign.Client
+	CampaignGate *transport.Gate
 }
 
-// newServices builds one client per system, each with one gate and one limiter
+// NewServices builds one client per system, each with one gate and one limiter
 // for all work on its credential in this process.
-func newServices(cfg *config.Config, scope tally.Scope) (*services, error) {
+func NewServices(cfg *config.Config, scope tally.Scope) (*Services, error) {
 	dv, err := newDataverse(cfg, scope)
 	if err != nil {
 		return nil, err
 	}
-	s := &services{dataverse: dv, campaignGate: transport.NewGate()}
-	if s.campaign, err = newCampaign(cfg, scope, s.campaignGate); err != nil {
+	s := &Services{Dataverse: dv, CampaignGate: transport.NewGate()}
+	if s.Campaign, err = newCampaign(cfg, scope, s.CampaignGate); err != nil {
 		return nil, err
 	}
 	return s, nil

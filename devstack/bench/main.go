@@ -1,0 +1,93 @@
+// Command bench measures what Causeway costs: it runs the sandboxes and Temporal
+// in this process and the worker in one of its own, on one machine, and prints
+// figures. It asserts nothing.
+//
+//	go run -C devstack ./bench                        the quick ones
+//	go run -C devstack ./bench million idle           by name
+//	go run -C devstack ./bench --contacts 20000 latency
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options of a measurement.
+type options struct {
+	contacts, million int
+	idle              time.Duration
+	synchronous       string
+}
+
+// scenario is one measurement; it prints its figures as it gets them.
+type scenario struct {
+	name, about string
+	quick       bool
+	run         func(context.Context, options) error
+}
+
+var scenarios = []scenario{
+	{"latency", "initial load with Campaign answering after 20 ms, 64 in flight, next to a bare loop", true, latency},
+	{"full", "initial load with Campaign answering at once, next to a bare loop; then all of it again unchanged", true, full},
+	{"throttled", "initial load against 500 calls/s and Retry-After", true, throttled},
+	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
+	{"million", "initial load of a million: memory and history", false, million},
+	{"idle", "what a flow costs while nothing changes", false, idle},
+}
+
+func command() *cobra.Command {
+	var o options
+	var names []string
+	about := "Measures what Causeway costs on this machine and prints figures:\n"
+	for _, s := range scenarios {
+		names = append(names, s.name)
+		about += fmt.Sprintf("\n  %-10s %s", s.name, s.about)
+	}
+	cmd := &cobra.Command{
+		Use: "bench [name...]", Short: "Measure what Causeway costs on this machine", Long: about,
+		ValidArgs: names, Args: cobra.OnlyValidArgs, SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, args []string) error { return measure(cmd.Context(), o, args) },
+	}
+	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts of the quick measurements")
+	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurement called million")
+	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
+	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
+	return cmd
+}
+
+func measure(ctx context.Context, o options, names []string) error {
+	fmt.Printf("%s %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	for _, s := range scenarios {
+		if len(names) > 0 && !slices.Contains(names, s.name) || len(names) == 0 && !s.quick {
+			continue
+		}
+		fmt.Printf("\n%s: %s\n", s.name, s.about)
+		if err := s.run(ctx, o); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// figure prints one line of a measurement.
+func figure(name, format string, args ...any) {
+	fmt.Printf("  %-44s %s\n", name, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway.dev/workflows"
+)
+
+func latency(ctx context.Context, o options) (err error) {
+	const wait, width = 20 * time.Millisecond, 64
+	ideal := width / wait.Seconds()
+	rate, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, latency: wait, synchronous: o.synchronous}, nil)
+	if err != nil {
+		return err
+	}
+	figure("bare loop", "%.0f records/s", loop)
+	figure("flow", "%.0f records/s, %.1f %% of the ideal %.0f/s, %.1f %% of the bare loop", rate, 100*rate/ideal, ideal, 100*rate/loop)
+	return nil
+}
+
+func full(ctx context.Context, o options) error {
+	rate, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, synchronous: o.synchronous}, func(r *rig) error {
+		before := total(r.boxes.Campaign.Meter())
+		run, err := r.backfill(ctx)
+		if err != nil {
+			return err
+		}
+		figure("unchanged, all again", "%.0f records/s, %d Campaign calls, %d of %d unchanged",
+			perSecond(run), total(r.boxes.Campaign.Meter())-before, run.Counts.Unchanged, run.Counts.Read)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	figure("bare loop", "%.0f records/s", loop)
+	figure("flow", "%.0f records/s, %.1f %% of the bare loop", rate, 100*rate/loop)
+	return nil
+}
+
+// loadBesideLoop measures the flow, then the bare loop on the same machine.
+func loadBesideLoop(ctx context.Context, o rigOptions, then func(*rig) error) (rate, loop float64, err error) {
+	r, err := newRig(ctx, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer r.done(&err)
+	run, err := r.load(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := whole(r, run, o.contacts); err != nil {
+		return 0, 0, err
+	}
+	figure("worker's peak memory", "%d MB", procStatus(r.worker.Process.Pid, "VmHWM:")>>20)
+	if then != nil {
+		if err := then(r); err != nil {
+			return 0, 0, err
+		}
+	}
+	loop, err = bareLoop(ctx, r, o)
+	return perSecond(run), loop, err
+}
+
+// whole makes sure that what is measured is a complete load.
+func whole(r *rig, run workflows.RunSummary, contacts int) error {
+	if n := r.boxes.Campaign.Count("profile"); n != int64(contacts) || run.State != "COMPLETED" {
+		return fmt.Errorf("run %s is %s with %d of %d profiles", run.Run, run.State, n, contacts)
+	}
+	return nil
+}
+
+func perSecond(run workflows.RunSummary) float64 {
+	return float64(run.Counts.Settled()) / run.End.Sub(run.Start).Seconds()
+}
+
+func total(meter map[string]int64) int64 {
+	var n int64
+	for _, calls := range meter {
+		n += calls
+	}
+	return n
+}
+
+func throttled(ctx context.Context, o options) (err error) {
+	const limit = 500.0
+	contacts := min(o.contacts, 30_000)
+	r, err := newRig(ctx, rigOptions{contacts: contacts, rate: limit, synchronous: o.synchronous})
+	if err != nil {
+		return err
+	}
+	defer r.done(&err)
+	run, err := r.load(ctx)
+	if err != nil {
+		return err
+	}
+	if err := whole(r, run, contacts); err != nil {
+		return err
+	}
+	rate := perSecond(run)
+	figure("flow", "%.0f records/s, %.1f %% of the %.0f/s allowed, %d contacts, none lost", rate, 100*rate/limit, limit, contacts)
+	return nil
+}
+
+func arrival(ctx context.Context, o options) (err error) {
+	const edits = 200
+	r, err := newRig(ctx, rigOptions{contacts: 10_000, synchronous: o.synchronous})
+	if err != nil {
+		return err
+	}
+	defer r.done(&err)
+	if _, err := r.load(ctx); err != nil {
+		return err
+	}
+	var delays []time.Duration
+	for i, id := range r.boxes.Dynamics.Keys("contacts")[:edits] {
+		city := fmt.Sprintf("Bench %d", i)
+		if err := r.boxes.Dynamics.Update("contacts", id, map[string]any{"address1_city": city}); err != nil {
+			return err
+		}
+		began := time.Now()
+		for {
+			location, _ := r.boxes.Campaign.Profile(id)["location"].(map[string]any)
+			if location["city"] == city {
+				break
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		delays = append(delays, time.Since(began))
+		time.Sleep(time.Duration(i*37%400) * time.Millisecond) // anywhere between two looks
+	}
+	slices.Sort(delays)
+	figure("edit to arrival", "median %s, p99 %s, longest %s of %d edits",
+		delays[edits/2].Round(time.Millisecond), delays[edits*99/100].Round(time.Millisecond), delays[edits-1].Round(time.Millisecond), edits)
+	return nil
+}
+
+func million(ctx context.Context, o options) (err error) {
+	r, err := newRig(ctx, rigOptions{contacts: o.million, synchronous: o.synchronous})
+	if err != nil {
+		return err
+	}
+	defer r.done(&err)
+	sampling, stop := context.WithCancel(ctx)
+	defer stop()
+	memory := r.memory(sampling)
+	run, err := r.load(ctx)
+	if err != nil {
+		return err
+	}
+	stop()
+	samples := <-memory
+	if err := whole(r, run, o.million); err != nil {
+		return err
+	}
+	figure("flow", "%.0f records/s, %d contacts in %s", perSecond(run), o.million, run.End.Sub(run.Start).Round(time.Second))
+	figure("worker's peak memory", "%d MB", procStatus(r.worker.Process.Pid, "VmHWM:")>>20)
+	for i := range 10 {
+		part := samples[i*len(samples)/10 : (i+1)*len(samples)/10]
+		if len(part) > 0 {
+			figure(fmt.Sprintf("worker's memory, tenth %d", i+1), "%d MB at most", slices.Max(part)>>20)
+		}
+	}
+	events, bytes, err := r.history(ctx, workflows.PassID(r.cfg.Instance, "contacts", run.Kind, run.Run), "")
+	if err != nil {
+		return err
+	}
+	figure("history of the run's last execution", "%d events, %.1f MB", events, float64(bytes)/(1<<20))
+	return nil
+}
+
+func idle(ctx context.Context, o options) (err error) {
+	r, err := newRig(ctx, rigOptions{contacts: 10_000, synchronous: o.synchronous})
+	if err != nil {
+		return err
+	}
+	defer r.done(&err)
+	if _, err := r.load(ctx); err != nil {
+		return err
+	}
+	before, _, err := r.history(ctx, r.flowID(), "")
+	if err != nil {
+		return err
+	}
+	requests, calls := r.boxes.Dynamics.Requests(), total(r.boxes.Campaign.Meter())
+	select {
+	case <-time.After(o.idle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	after, _, err := r.history(ctx, r.flowID(), "")
+	if err != nil {
+		return err
+	}
+	figure("events added to the history", "%d in %s", after-before, o.idle)
+	figure("requests", "%d to Dynamics, %d to Campaign", r.boxes.Dynamics.Requests()-requests, total(r.boxes.Campaign.Meter())-calls)
+	return nil
+}
