@@ -69,7 +69,7 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 		return err
 	}
 	path := filepath.Join(r.dir, "causeway.yaml")
-	if err := os.WriteFile(path, []byte(r.config(o)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(configText(r.boxes, r.dir, o)), 0o600); err != nil {
 		return err
 	}
 	if r.cfg, err = config.Load(path); err != nil {
@@ -81,7 +81,7 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 	return r.startWorker(path)
 }
 
-func (r *rig) config(o rigOptions) string {
+func configText(boxes *stack.Stack, dir string, o rigOptions) string {
 	ledger := ""
 	if o.synchronous != "" {
 		ledger = "\n  synchronous: " + o.synchronous
@@ -111,9 +111,9 @@ ingress:%[12]s
         - {from: address1_city, to: location.city}
         - {from: address1_postalcode, to: location.zipCode}
         - {from: donotbulkemail, to: blackListEmail}
-`, r.boxes.DynamicsURL, r.boxes.Tenant, r.boxes.DynamicsClientID, r.boxes.DynamicsSecretFile, r.boxes.CAPath,
-		r.boxes.CampaignURL, r.boxes.IMSURL, r.boxes.CampaignClientID, r.boxes.CampaignSecretFile,
-		filepath.Join(r.dir, "ledger.db"), ledger, o.settings)
+`, boxes.DynamicsURL, boxes.Tenant, boxes.DynamicsClientID, boxes.DynamicsSecretFile, boxes.CAPath,
+		boxes.CampaignURL, boxes.IMSURL, boxes.CampaignClientID, boxes.CampaignSecretFile,
+		filepath.Join(dir, "ledger.db"), ledger, o.settings)
 }
 
 var workerBinary = sync.OnceValues(func() (string, error) {

@@ -12,17 +12,17 @@ import (
 func latency(ctx context.Context, o options) (err error) {
 	const wait, width = 20 * time.Millisecond, 64
 	ideal := width / wait.Seconds()
-	rate, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, latency: wait, synchronous: o.synchronous}, nil)
+	flow, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, latency: wait, synchronous: o.synchronous}, nil)
 	if err != nil {
 		return err
 	}
-	figure("bare loop", "%.0f records/s", loop)
-	figure("flow", "%.0f records/s, %.1f %% of the ideal %.0f/s, %.1f %% of the bare loop", rate, 100*rate/ideal, ideal, 100*rate/loop)
+	figure("bare loop", "%s", loop)
+	figure("flow", "%s: %.1f %% of the ideal %.0f/s, %.1f %% of the bare loop", flow, 100*flow.rate/ideal, ideal, 100*flow.rate/loop.rate)
 	return nil
 }
 
 func full(ctx context.Context, o options) error {
-	rate, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, synchronous: o.synchronous}, func(r *rig) error {
+	flow, loop, err := loadBesideLoop(ctx, rigOptions{contacts: o.contacts, synchronous: o.synchronous}, func(r *rig) error {
 		before := total(r.boxes.Campaign.Meter())
 		run, err := r.backfill(ctx)
 		if err != nil {
@@ -35,33 +35,36 @@ func full(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	figure("bare loop", "%.0f records/s", loop)
-	figure("flow", "%.0f records/s, %.1f %% of the bare loop", rate, 100*rate/loop)
+	figure("bare loop", "%s", loop)
+	figure("flow", "%s: %.1f %% of the bare loop", flow, 100*flow.rate/loop.rate)
 	return nil
 }
 
 // loadBesideLoop measures the flow, then the bare loop on the same machine.
-func loadBesideLoop(ctx context.Context, o rigOptions, then func(*rig) error) (rate, loop float64, err error) {
+func loadBesideLoop(ctx context.Context, o rigOptions, then func(*rig) error) (flow, loop cost, err error) {
 	r, err := newRig(ctx, o)
 	if err != nil {
-		return 0, 0, err
+		return flow, loop, err
 	}
 	defer r.done(&err)
+	before, own := cpuOf(r.worker.Process.Pid), ownCPU()
 	run, err := r.load(ctx)
 	if err != nil {
-		return 0, 0, err
+		return flow, loop, err
 	}
+	flow = newCost(o.contacts, run.End.Sub(run.Start).Seconds(), cpuOf(r.worker.Process.Pid)-before)
 	if err := whole(r, run, o.contacts); err != nil {
-		return 0, 0, err
+		return flow, loop, err
 	}
+	figure("sandboxes and Temporal", "%.0f µs of CPU per record", 1e6*(ownCPU()-own)/float64(o.contacts))
 	figure("worker's peak memory", "%d MB", procStatus(r.worker.Process.Pid, "VmHWM:")>>20)
 	if then != nil {
 		if err := then(r); err != nil {
-			return 0, 0, err
+			return flow, loop, err
 		}
 	}
 	loop, err = bareLoop(ctx, r, o)
-	return perSecond(run), loop, err
+	return flow, loop, err
 }
 
 // whole makes sure that what is measured is a complete load.
@@ -70,10 +73,6 @@ func whole(r *rig, run workflows.RunSummary, contacts int) error {
 		return fmt.Errorf("run %s is %s with %d of %d profiles", run.Run, run.State, n, contacts)
 	}
 	return nil
-}
-
-func perSecond(run workflows.RunSummary) float64 {
-	return float64(run.Counts.Settled()) / run.End.Sub(run.Start).Seconds()
 }
 
 func total(meter map[string]int64) int64 {
