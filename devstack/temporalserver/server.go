@@ -239,10 +239,7 @@ func (s *Server) ready(ctx context.Context, o Options) error {
 		c, err := client.DialContext(ctx, client.Options{HostPort: s.address, Namespace: o.Namespace, Logger: quiet{}})
 		if err == nil {
 			defer c.Close()
-			_, err = c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-				Namespace: o.Namespace, SearchAttributes: o.SearchAttributes,
-			})
-			if err == nil {
+			if err = addSearchAttributes(ctx, c, o); err == nil {
 				return nil
 			}
 		}
@@ -252,6 +249,18 @@ func (s *Server) ready(ctx context.Context, o Options) error {
 			return fmt.Errorf("the Temporal server does not become ready: %w", err)
 		}
 	}
+}
+
+// addSearchAttributes also waits: the operator service comes up after the frontend.
+func addSearchAttributes(ctx context.Context, c client.Client, o Options) error {
+	if len(o.SearchAttributes) == 0 { // the server refuses an empty list
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	}
+	_, err := c.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: o.Namespace, SearchAttributes: o.SearchAttributes,
+	})
+	return err
 }
 
 func (s *Server) startUI(p ports, namespace string) {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -51,7 +52,7 @@ func cancelBackfill(ctx context.Context, e *env, g *global, table string, req wo
 	}
 	switch {
 	case req.Run == "" || req.Run == st.Run:
-		fmt.Fprintf(e.out, "%s: run %s is being cancelled; what it wrote is kept\n", table, first(st.Run, req.Run))
+		fmt.Fprintf(e.out, "%s: run %s is being cancelled; what it wrote is kept\n", table, cmp.Or(st.Run, req.Run))
 	default:
 		fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", table, req.Run)
 	}

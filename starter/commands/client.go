@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"causeway.dev/internal/temporalconn"
 	"causeway.dev/workflows"
 )
 
@@ -29,35 +30,15 @@ type temporalClient struct {
 	space   string
 }
 
-// clientOptions puts the three sources of connection settings in order: flags,
-// Temporal's environment configuration, the configuration file.
+// clientOptions are the settings of the connection, as the operator gave them.
 func clientOptions(conn connection, env envconfig.EnvLookup) (client.Options, error) {
-	request := envconfig.LoadClientConfigProfileOptions{EnvLookup: env}
-	if chosen, _ := env.LookupEnv("TEMPORAL_PROFILE"); chosen == "" {
-		request.ConfigFileProfile = conn.file.Profile
-	}
-	profile, err := envconfig.LoadClientConfigProfile(request)
+	options, err := temporalconn.Options(conn.file, conn.address, conn.namespace, env)
 	if err != nil {
-		return client.Options{}, badInput("Temporal's connection settings: %v", err)
-	}
-	profile.Address = first(conn.address, profile.Address, conn.file.Address, client.DefaultHostPort)
-	profile.Namespace = first(conn.namespace, profile.Namespace, conn.file.Namespace, client.DefaultNamespace)
-	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
-	if err != nil {
-		return client.Options{}, badInput("Temporal's connection settings: %v", err)
+		return client.Options{}, badInput("%v", err)
 	}
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 	options.Identity = strings.TrimSuffix("causeway "+conn.operator, " ")
 	return options, nil
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // dial connects; an unreachable server is found out here.

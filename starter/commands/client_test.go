@@ -76,7 +76,7 @@ func TestConnectionSettingsInOrder(t *testing.T) {
 		})
 	}
 	_, err := clientOptions(connection{file: config.Temporal{Profile: "red"}}, variables{"TEMPORAL_CONFIG_FILE": profiles})
-	require.ErrorContains(t, err, "Temporal's connection settings")
+	require.ErrorContains(t, err, "connection settings of Temporal")
 	require.Equal(t, exitBadInput, codeOf(err))
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	rows := [][]cell{header([]int{4}, "TABLE", "RECORD", "CODE", "FIELD", "TRIED", "LAST SEEN", "MESSAGE")}
 	for _, q := range result.Records {
 		rows = append(rows, []cell{
-			text(q.Table), text(q.ID), text(q.Code), text(first(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(oneLine(q.Message)),
+			text(q.Table), text(q.ID), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(oneLine(q.Message)),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -60,7 +61,7 @@ func (t tableReport) state() cell {
 	case !t.Recorded.Running:
 		return cell{text: strings.ToUpper(t.Recorded.Ended), code: bad}
 	}
-	return cell{text: first(t.Recorded.State, "UNKNOWN") + "?", code: caution}
+	return cell{text: cmp.Or(t.Recorded.State, "UNKNOWN") + "?", code: caution}
 }
 
 func (t tableReport) row(now time.Time) []cell {
@@ -102,7 +103,7 @@ func (t tableReport) notes(now time.Time) []cell {
 	}
 	switch st.State {
 	case workflows.StateFailed:
-		add(bad, oneLine(first(st.Reason, st.LastError, "failed")))
+		add(bad, oneLine(cmp.Or(st.Reason, st.LastError, "failed")))
 		add("", "when that is put right: causeway start "+t.Table)
 	case workflows.StatePaused:
 		add(caution, "paused since "+moment(now, st.Since)+": "+oneLine(st.Reason))
@@ -134,7 +135,7 @@ func (t tableReport) pending() string {
 
 // sentence says what failed, how often and since when.
 func (w pendingActivity) sentence(now time.Time) string {
-	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", w.Activity, w.Attempt, first(w.LastFailure, "unknown"), moment(now, w.Since))
+	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", w.Activity, w.Attempt, cmp.Or(w.LastFailure, "unknown"), moment(now, w.Since))
 }
 
 // details are the rows of one flow: a label and what there is to say.
@@ -184,7 +185,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 }
 
 func (t tableReport) revision() string {
-	running := first(t.Status.Revision, "none yet")
+	running := cmp.Or(t.Status.Revision, "none yet")
 	if t.FileRevision == "" {
 		return running + " (the mapping is not in the configuration file)"
 	}

@@ -1,0 +1,34 @@
+// Package temporalconn decides how to reach Temporal, the same way for the
+// worker and for the operators' tool.
+package temporalconn
+
+import (
+	"cmp"
+	"fmt"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+
+	"causeway.dev/config"
+)
+
+// Options puts the sources of connection settings in order: address and namespace
+// given, unless empty; Temporal's environment configuration (TEMPORAL_ADDRESS,
+// TEMPORAL_PROFILE, API keys, mTLS); the configuration file; Temporal's defaults.
+func Options(file config.Temporal, address, namespace string, env envconfig.EnvLookup) (client.Options, error) {
+	request := envconfig.LoadClientConfigProfileOptions{EnvLookup: env}
+	if chosen, _ := env.LookupEnv("TEMPORAL_PROFILE"); chosen == "" {
+		request.ConfigFileProfile = file.Profile
+	}
+	profile, err := envconfig.LoadClientConfigProfile(request)
+	if err != nil {
+		return client.Options{}, fmt.Errorf("connection settings of Temporal: %w", err)
+	}
+	profile.Address = cmp.Or(address, profile.Address, file.Address, client.DefaultHostPort)
+	profile.Namespace = cmp.Or(namespace, profile.Namespace, file.Namespace, client.DefaultNamespace)
+	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
+	if err != nil {
+		return client.Options{}, fmt.Errorf("connection settings of Temporal: %w", err)
+	}
+	return options, nil
+}
