@@ -84,30 +84,44 @@ func (s *Server) Update(set, key string, values map[string]any) error {
 }
 
 func (s *Server) edit(set, key string, values map[string]any, create bool) (string, error) {
-	t := s.sets[set]
+	t, ok := s.sets[set]
+	if !ok {
+		return "", fmt.Errorf("there is no entity set %s", set)
+	}
 	body, err := json.Marshal(values)
 	if err != nil {
 		return "", err
 	}
-	assigned, bad := t.parse(body, create)
+	x := s.begin(salesUser)
+	bad := func() *refusal {
+		assigned, bad := t.parse(body, create, func(value string, targets []Target) (string, *refusal) {
+			return x.reference(&http.Request{}, value, targets)
+		})
+		if bad != nil {
+			return bad
+		}
+		if _, exists := t.rows[key]; exists == create {
+			return &refusal{404, "0x80040217", fmt.Sprintf("%s(%s): exists is %t, want %t", set, key, exists, !create)}
+		}
+		_, bad = x.put(t, key, assigned)
+		return bad
+	}()
+	x.end(bad == nil)
 	if bad != nil {
 		return "", bad
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, exists := t.rows[key]; exists == create {
-		return "", fmt.Errorf("%s(%s): exists is %t, want %t", set, key, exists, !create)
-	}
-	t.put(key, assigned, s.version.Add(1), s.o.Clock.Now(), salesUser)
 	return key, nil
 }
 
-// Delete removes a row; false when there was none.
+// Delete removes a row; false when there was none, or another one holds it.
 func (s *Server) Delete(set, key string) bool {
 	t := s.sets[set]
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.remove(strings.ToLower(key), s.version.Add(1), s.o.Clock.Now())
+	key = strings.ToLower(key)
+	x := s.begin(salesUser)
+	_, exists := t.rows[key]
+	deleted := exists && x.remove(t, key) == nil
+	x.end(deleted)
+	return deleted
 }
 
 // SetTracking switches change tracking of a table.

@@ -6,8 +6,10 @@ package dataverse
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -36,6 +38,7 @@ type Options struct {
 	Retention     time.Duration // life of a delta token; default 7 days
 	ExpiredStatus int           // status of an expired token's answer; default 400
 	CustomTables  []Table
+	Protection    Protection // limits of the service; zero = none
 }
 
 // Server is one organisation.
@@ -44,6 +47,8 @@ type Server struct {
 	handler http.Handler
 	sets    map[string]*table // by entity set
 	names   map[string]*table // by logical name
+	order   []string          // logical names, sorted: tables are locked in this order
+	limits  *limits           // nil: none
 	version atomic.Int64
 	latency atomic.Int64
 	calls   atomic.Int64
@@ -61,6 +66,10 @@ func New(o Options) *Server {
 	for _, def := range append([]Table{Contact()}, o.CustomTables...) {
 		t := newTable(def)
 		s.sets[def.EntitySet], s.names[def.LogicalName] = t, t
+	}
+	s.order = slices.Sorted(maps.Keys(s.names))
+	if o.Protection != (Protection{}) {
+		s.limits = newLimits(o.Protection)
 	}
 	s.version.Store(900_000)
 	s.latency.Store(int64(o.Latency))
@@ -101,18 +110,18 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "HTTP Error 401 - Unauthorized: Access is denied")
 		return
 	}
-	for name, refused := range map[string]refusal{
-		"throttle_requests":    {429, "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."},
-		"throttle_time":        {429, "0x80072321", "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds over time window of 300 seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later."},
-		"throttle_concurrency": {429, "0x80072326", "Number of concurrent requests exceeded the limit of 52."},
-	} {
-		if rule, hit := s.o.Faults.Named("dataverse", name, r); hit {
-			for k, v := range rule.Headers {
-				h.Set(k, v)
-			}
-			s.fail(w, &refused)
+	if s.throttled(w, r) {
+		return
+	}
+	if s.limits != nil {
+		leave, bad, wait := s.limits.enter(s.o.Clock.Now())
+		if bad != nil {
+			h.Set("Retry-After", strconv.Itoa(wait))
+			s.fail(w, bad)
 			return
 		}
+		began := time.Now()
+		defer func() { leave(s.o.Clock.Now(), time.Since(began)) }()
 	}
 	s.route(w, r)
 }
@@ -141,12 +150,25 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.totals(w, r)
 	case get && strings.HasPrefix(path, "EntityDefinitions"):
 		s.metadata(w, r, path)
+	case get && path == "":
+		s.service(w, r)
+	case path == "$batch":
+		s.batch(w, r)
 	default:
 		s.resource(w, r, path)
 	}
 }
 
-// resource serves an entity set, its count, or a row.
+// service lists the entity sets.
+func (s *Server) service(w http.ResponseWriter, r *http.Request) {
+	sets := []any{}
+	for _, set := range slices.Sorted(maps.Keys(s.sets)) {
+		sets = append(sets, map[string]string{"name": set, "kind": "EntitySet", "url": set})
+	}
+	s.write(w, map[string]any{"@odata.context": "https://" + r.Host + root + "/$metadata", "value": sets})
+}
+
+// resource serves an entity set, its count, its actions, or a row.
 func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 	set, rest := path, ""
 	if i := strings.IndexAny(path, "(/"); i >= 0 {
@@ -164,13 +186,13 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 		s.create(w, r, t)
 	case rest == "/$count" && r.Method == http.MethodGet:
 		s.count(w, r, t)
+	case strings.HasPrefix(rest, "/"+actions):
+		s.bulk(w, r, t, strings.TrimPrefix(rest, "/"+actions))
 	case strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")"):
-		key := strings.TrimPrefix(rest[1:len(rest)-1], t.Key+"=")
-		if !guidForm.MatchString(key) {
-			s.fail(w, &refusal{400, "0x80060888", "The key '" + key + "' is not a GUID."})
-			return
-		}
-		s.row(w, r, t, strings.ToLower(key))
+		s.row(w, r, t, rest[1:len(rest)-1])
+	case strings.HasPrefix(rest, "(") && strings.Contains(rest, ")/"):
+		inner, property, _ := strings.Cut(rest[1:], ")/")
+		s.property(w, r, t, inner, property)
 	default:
 		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
 	}

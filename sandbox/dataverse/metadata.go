@@ -1,18 +1,32 @@
 package dataverse
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 )
 
-var definition = regexp.MustCompile(`^EntityDefinitions\(LogicalName='([a-z0-9_]+)'\)(?:/Attributes/Microsoft\.Dynamics\.CRM\.([A-Za-z]+)AttributeMetadata)?$`)
+var definition = regexp.MustCompile(`^EntityDefinitions(?:\(LogicalName='([a-z0-9_]+)'\)(?:/(Keys|ManyToOneRelationships)|/Attributes(?:\(LogicalName='([a-z0-9_]+)'\))?(?:/Microsoft\.Dynamics\.CRM\.([A-Za-z]+)AttributeMetadata)?)?)?$`)
 
-// metadata serves table definitions and the casts of their columns (§8).
+// metadata serves table definitions, their keys and relationships, and their
+// columns, plain or cast to a type (§8).
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 	m := definition.FindStringSubmatch(path)
 	if m == nil {
 		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + path + "'."})
+		return
+	}
+	q := r.URL.Query()
+	for name := range q {
+		if name != "$select" && name != "$expand" && name != "$filter" {
+			s.fail(w, &refusal{400, "0x80060888", "The query parameter " + name + " is not supported"})
+			return
+		}
+	}
+	if m[1] == "" {
+		s.definitions(w, q.Get("$select"))
 		return
 	}
 	t, ok := s.names[m[1]]
@@ -20,35 +34,150 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 		s.fail(w, &refusal{404, "0x80060888", "The entity with a name = '" + m[1] + "' was not found in the MetadataCache."})
 		return
 	}
-	if m[2] == "" {
-		s.write(w, t.definition())
-		return
-	}
-	out := []any{}
-	for _, c := range t.Columns {
-		if c.Type == m[2] {
-			out = append(out, c.cast())
+	attributes := strings.Contains(path, "/Attributes")
+	switch {
+	case m[2] == "Keys":
+		s.write(w, map[string]any{"value": t.keyDefinitions()})
+	case m[2] != "":
+		s.write(w, map[string]any{"value": t.relationships()})
+	case attributes && m[3] != "":
+		s.attribute(w, t, m[3], m[4])
+	case attributes && m[4] == "":
+		s.write(w, map[string]any{"value": t.attributes()})
+	case attributes:
+		out := []any{}
+		for _, c := range t.Columns {
+			if c.Type == m[4] {
+				out = append(out, c.cast())
+			}
 		}
+		s.write(w, map[string]any{"value": out})
+	default:
+		s.definition(w, t, q)
+	}
+}
+
+func (s *Server) definitions(w http.ResponseWriter, choice string) {
+	out := []any{}
+	for _, name := range s.order {
+		out = append(out, selected(s.names[name].definition(), choice))
 	}
 	s.write(w, map[string]any{"value": out})
 }
 
-func (t *table) definition() map[string]any {
+// definition is one table; lists come only where $expand asks for them.
+func (s *Server) definition(w http.ResponseWriter, t *table, q url.Values) {
+	doc := selected(t.definition(), q.Get("$select"))
+	for _, part := range topLevel(q.Get("$expand")) {
+		name, _, _ := strings.Cut(part, "(")
+		switch name {
+		case "":
+		case "Attributes":
+			doc[name] = t.attributes()
+		case "Keys":
+			doc[name] = t.keyDefinitions()
+		case "ManyToOneRelationships":
+			doc[name] = t.relationships()
+		default:
+			s.fail(w, &refusal{400, "0x80060888", "Could not find a property named '" + name + "' on type 'Microsoft.Dynamics.CRM.EntityMetadata'."})
+			return
+		}
+	}
+	s.write(w, doc)
+}
+
+func (s *Server) attribute(w http.ResponseWriter, t *table, name, cast string) {
+	for i, c := range t.Columns {
+		switch {
+		case c.Name != name:
+		case cast == "":
+			s.write(w, t.attributes()[i])
+			return
+		case cast == c.Type:
+			s.write(w, c.cast())
+			return
+		}
+	}
+	s.fail(w, &refusal{404, "0x80060888", "The attribute " + name + " of " + t.LogicalName + " was not found in the MetadataCache."})
+}
+
+// topLevel splits at commas outside brackets.
+func topLevel(list string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i, c := range list {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == ',' && depth == 0:
+			out = append(out, list[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, list[start:])
+}
+
+// selected keeps what $select names; MetadataId comes in any case.
+func selected(doc map[string]any, choice string) map[string]any {
+	if choice == "" {
+		return doc
+	}
+	out := map[string]any{"MetadataId": doc["MetadataId"]}
+	for name := range strings.SplitSeq(choice, ",") {
+		if v, ok := doc[strings.TrimSpace(name)]; ok {
+			out[strings.TrimSpace(name)] = v
+		}
+	}
+	return out
+}
+
+func (t *table) keyDefinitions() []any {
+	out := []any{}
+	for _, k := range t.AlternateKeys {
+		out = append(out, map[string]any{"LogicalName": k.Name, "SchemaName": k.Name, "KeyAttributes": k.Columns,
+			"EntityKeyIndexStatus": cmp.Or(k.Status, "Active"), "MetadataId": newKey()})
+	}
+	return out
+}
+
+func (t *table) relationships() []any {
+	out := []any{}
+	for _, c := range t.Columns {
+		for _, l := range c.Targets {
+			out = append(out, map[string]any{"SchemaName": t.LogicalName + "_" + l.Nav, "ReferencingAttribute": c.Name,
+				"ReferencedEntity": l.Table, "ReferencingEntityNavigationPropertyName": l.Nav, "MetadataId": newKey()})
+		}
+	}
+	return out
+}
+
+func (t *table) attributes() []any {
 	columns := []any{}
 	for _, c := range t.Columns {
+		kind := c.Type
+		if kind == "MultiSelectPicklist" {
+			kind = "Virtual" // told apart by its type name (§8)
+		}
 		columns = append(columns, map[string]any{
-			"LogicalName": c.Name, "AttributeType": c.Type, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
+			"LogicalName": c.Name, "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
 			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key,
 			"IsPrimaryId": c.Name == t.Key, "AttributeOf": nil, "MetadataId": newKey(),
+			"RequiredLevel": map[string]any{"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
 		})
 	}
+	return columns
+}
+
+func (t *table) definition() map[string]any {
 	t.mu.RLock()
 	tracked := t.tracked
 	t.mu.RUnlock()
 	return map[string]any{
 		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
 		"ChangeTrackingEnabled": tracked, "IsActivity": false, "IsOptimisticConcurrencyEnabled": true, "MetadataId": newKey(),
-		"Attributes": columns, "Keys": []any{}, "ManyToOneRelationships": []any{},
+		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": 1,
 	}
 }
 
@@ -68,9 +197,9 @@ func (c Column) cast() map[string]any {
 	case "Boolean":
 		out["DefaultValue"] = c.Name == "followemail"
 		out["OptionSet"] = map[string]any{
-			"TrueOption": map[string]any{"Value": 1, "Label": label("Do Not Allow")}, "FalseOption": map[string]any{"Value": 0, "Label": label("Allow")},
+			"TrueOption": map[string]any{"Value": 1, "Label": label(c.TrueLabel())}, "FalseOption": map[string]any{"Value": 0, "Label": label(c.FalseLabel())},
 		}
-	case "Picklist", "State", "Status":
+	case "Picklist", "MultiSelectPicklist", "State", "Status":
 		options := []any{}
 		for _, o := range c.Options {
 			options = append(options, map[string]any{"Value": o.Value, "State": o.State, "Label": label(o.Label)})

@@ -251,7 +251,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		s.delta(w, r, rd, token)
 		return
 	}
-	if rd.track && !t.tracked {
+	if rd.track && !s.tracks(r, t) {
 		s.fail(w, &refusal{400, "0x80072491", "Entity " + t.LogicalName + " isn't enabled for change tracking."})
 		return
 	}
@@ -289,7 +289,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		w.Header().Add("Preference-Applied", "odata.track-changes")
 		b = fmt.Appendf(b, `,"@odata.deltaLink":%s`, quote(rd.link("$deltatoken="+s.deltaToken())))
 	}
-	s.rows(w, b, rd, rows, nil)
+	s.rows(w, r, b, rd, rows, nil)
 }
 
 func (s *Server) position(rd *reading, c *cookie, last *row) {
@@ -330,21 +330,29 @@ func (s *Server) open(r *http.Request, t *table, rd *reading, suffix string) []b
 }
 
 // rows ends a collection answer.
-func (s *Server) rows(w http.ResponseWriter, b []byte, rd *reading, rows []*row, deleted []string) {
+func (s *Server) rows(w http.ResponseWriter, r *http.Request, b []byte, rd *reading, rows []*row, deleted []string) {
 	b = append(b, `,"value":[`...)
-	for i, r := range rows {
+	for i, one := range rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = rd.t.appendRow(b, r, rd.selected)
+		b = rd.t.appendRow(b, "", one, rd.selected, rd.labels)
 	}
 	for i, key := range deleted {
 		if i > 0 || len(rows) > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"@odata.context":"https://sandbox/api/data/v9.2/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, rd.t.EntitySet, key)
+		b = fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, r.Host, rd.t.EntitySet, key)
 	}
 	s.json(w, http.StatusOK, append(b, "]}"...))
+}
+
+// tracks says whether changes of the table are tracked at this moment.
+func (s *Server) tracks(r *http.Request, t *table) bool {
+	_, off := s.o.Faults.Named("dataverse", "tracking_disabled", r)
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.tracked && !off
 }
 
 const tokenTime = "01/02/2006 15:04:05"
@@ -382,7 +390,7 @@ func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, toke
 		}
 		from = n
 	}
-	if !t.tracked {
+	if !s.tracks(r, t) {
 		s.fail(w, &refusal{400, "0x80072491", "Entity " + t.LogicalName + " isn't enabled for change tracking."})
 		return
 	}
@@ -413,6 +421,9 @@ func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, toke
 	if _, empty := s.o.Faults.Named("dataverse", "empty_page_with_next", r); empty && len(rows)+len(deleted) > 0 {
 		rows, deleted, reached, more = nil, nil, max(from, 1), true
 	}
+	if _, unknown := s.o.Faults.Named("dataverse", "unknown_deletes", r); unknown {
+		deleted = append(deleted, newKey(), newKey()) // a row made and deleted in between is reported so
+	}
 	b := s.open(r, t, rd, "/$delta")
 	if more {
 		next := cookie{Page: rd.at.Page + 1, Track: true, Delta: reached}
@@ -420,5 +431,5 @@ func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, toke
 	} else {
 		b = fmt.Appendf(b, `,"@odata.deltaLink":%s`, quote(rd.link("$deltatoken="+s.tokenAt(upTo))))
 	}
-	s.rows(w, b, rd, rows, deleted)
+	s.rows(w, r, b, rd, rows, deleted)
 }

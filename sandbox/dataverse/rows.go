@@ -5,14 +5,56 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
+
+const maxBody = 128 << 20
+
+func (s *Server) body(r *http.Request) ([]byte, *refusal) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, &refusal{400, "0x80048d19", "Stream was not readable."}
+	}
+	if len(data) > maxBody {
+		return nil, &refusal{413, "0x80048d19", "The request is too large."}
+	}
+	return data, nil
+}
+
+// aborted is a plug-in of the customer's that refuses a write (§9).
+func (s *Server) aborted(r *http.Request) *refusal {
+	if _, hit := s.o.Faults.Named("dataverse", "plugin_abort", r); hit {
+		return &refusal{400, "0x80040265", "An error occurred in the plug-in: the record was refused."}
+	}
+	return nil
+}
 
 // create serves POST (§5.1).
 func (s *Server) create(w http.ResponseWriter, r *http.Request, t *table) {
-	set, bad := s.body(r, t, true)
+	data, bad := s.body(r)
+	if bad == nil {
+		bad = s.aborted(r)
+	}
+	var added *row
+	if bad == nil {
+		bad = s.inTx(r, func(x *tx) *refusal {
+			added, bad = x.create(r, t, data, nil)
+			return bad
+		})
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
+	}
+	s.done(w, r, t, added, added.key, http.StatusCreated)
+}
+
+// create adds a row; named are values its URL gave. The body wins.
+func (x *tx) create(r *http.Request, t *table, data []byte, named []assignment) (*row, *refusal) {
+	set, bad := x.parse(r, t, data, true)
+	if bad != nil {
+		return nil, bad
 	}
 	key := newKey()
 	for _, a := range set {
@@ -20,28 +62,32 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, t *table) {
 			key = strings.Trim(string(a.value), `"`)
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if _, taken := t.rows[key]; taken {
-		s.fail(w, &refusal{412, "0x80040237", "A record with matching key values already exists."})
-		return
+		return nil, exists
 	}
-	added := t.put(key, set, s.version.Add(1), s.o.Clock.Now(), applicationUser)
-	s.done(w, r, t, added, http.StatusCreated)
+	return x.put(t, key, append(append([]assignment{}, named...), set...))
 }
 
-func (s *Server) body(r *http.Request, t *table, create bool) ([]assignment, *refusal) {
-	data, err := io.ReadAll(io.LimitReader(r.Body, 8<<20))
-	if err != nil {
-		return nil, &refusal{400, "0x80048d19", "Stream was not readable."}
-	}
-	return t.parse(data, create)
+var exists = &refusal{412, "0x80040237", "A record with matching key values already exists."}
+
+func (x *tx) parse(r *http.Request, t *table, data []byte, create bool) ([]assignment, *refusal) {
+	return t.parse(data, create, func(value string, targets []Target) (string, *refusal) { return x.reference(r, value, targets) })
 }
 
-// done answers a write: 204, or the row when it was asked for.
-func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row, status int) {
+// done answers a write: 204, or the row when it was asked for. address is the
+// row as its URL named it: an alternate key comes back as such (§5.3).
+func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row, address string, status int) {
+	url := fmt.Sprintf("https://%s%s/%s(%s)", r.Host, root, t.EntitySet, address)
+	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
+		if id := r.Header.Get(contentID); id != "" {
+			x.refs[id] = fmt.Sprintf("%s/%s(%s)", root, t.EntitySet, row.key)
+		}
+	}
 	if !strings.Contains(strings.Join(r.Header.Values("Prefer"), ","), "return=representation") {
-		w.Header().Set("OData-EntityId", fmt.Sprintf("https://%s%s/%s(%s)", r.Host, root, t.EntitySet, row.key))
+		if status == http.StatusCreated && r.Method == http.MethodPost {
+			w.Header().Set("Location", url)
+		}
+		w.Header().Set("OData-EntityId", url)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -51,49 +97,71 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row
 		return
 	}
 	w.Header().Set("Preference-Applied", "return=representation")
-	s.json(w, status, t.appendRow(nil, row, rd.selected))
+	s.json(w, status, t.appendRow(nil, s.entity(r.Host, t, rd.sel), row, rd.selected, rd.labels))
 }
 
 // row serves one row by key.
-func (s *Server) row(w http.ResponseWriter, r *http.Request, t *table, key string) {
-	missing := &refusal{404, "0x80040217", fmt.Sprintf("%s With Id = %s Does Not Exist", t.LogicalName, key)}
+func (s *Server) row(w http.ResponseWriter, r *http.Request, t *table, inner string) {
 	switch r.Method {
 	case http.MethodGet:
-		rd, bad := s.parseReading(r, t)
+		s.read(w, r, t, inner)
+	case http.MethodPatch:
+		s.patch(w, r, t, inner)
+	case http.MethodDelete:
+		bad := s.aborted(r)
+		if bad == nil {
+			bad = s.inTx(r, func(x *tx) *refusal {
+				found, _, bad := x.find(r, t, inner)
+				if bad != nil {
+					return bad
+				}
+				return x.remove(t, found.key)
+			})
+		}
 		if bad != nil {
 			s.fail(w, bad)
 			return
 		}
-		t.mu.RLock()
-		defer t.mu.RUnlock()
-		found, ok := t.rows[key]
-		if !ok {
-			s.fail(w, missing)
-			return
-		}
-		if etag(found) == r.Header.Get("If-None-Match") {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		s.json(w, http.StatusOK, t.appendRow(nil, found, rd.selected))
-	case http.MethodPatch:
-		s.patch(w, r, t, key, missing)
-	case http.MethodDelete:
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		found, ok := t.rows[key]
-		if !ok {
-			s.fail(w, missing)
-			return
-		}
-		if bad := matches(r, found); bad != nil {
-			s.fail(w, bad)
-			return
-		}
-		t.remove(key, s.version.Add(1), s.o.Clock.Now())
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
+	}
+}
+
+// find returns the row an URL names, if its conditions hold.
+func (x *tx) find(r *http.Request, t *table, inner string) (*row, address, *refusal) {
+	a, bad := t.address(inner)
+	if bad != nil {
+		return nil, a, bad
+	}
+	found, ok := t.rows[a.key]
+	if !ok {
+		return nil, a, t.missing(a)
+	}
+	return found, a, matches(r, found)
+}
+
+func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner string) {
+	rd, bad := s.parseReading(r, t)
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	a, bad := t.address(inner)
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	found, ok := t.rows[a.key]
+	switch {
+	case !ok:
+		s.fail(w, t.missing(a))
+	case !rd.labels && etag(found) == r.Header.Get("If-None-Match"):
+		w.WriteHeader(http.StatusNotModified)
+	default:
+		s.json(w, http.StatusOK, t.appendRow(nil, s.entity(r.Host, t, rd.sel), found, rd.selected, rd.labels))
 	}
 }
 
@@ -109,30 +177,125 @@ func matches(r *http.Request, found *row) *refusal {
 }
 
 // patch updates or creates, as its conditions allow.
-func (s *Server) patch(w http.ResponseWriter, r *http.Request, t *table, key string, missing *refusal) {
-	t.mu.RLock()
-	_, exists := t.rows[key]
-	t.mu.RUnlock()
-	set, bad := s.body(r, t, !exists)
+func (s *Server) patch(w http.ResponseWriter, r *http.Request, t *table, inner string) {
+	data, bad := s.body(r)
+	if bad == nil {
+		bad = s.aborted(r)
+	}
+	var written *row
+	address, status := inner, http.StatusOK
+	if bad == nil {
+		bad = s.inTx(r, func(x *tx) *refusal {
+			var created bool
+			written, created, bad = x.upsert(r, t, inner, data)
+			if created {
+				status = http.StatusCreated
+			}
+			return bad
+		})
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	found, exists := t.rows[key]
-	switch {
-	case exists && r.Header.Get("If-None-Match") == "*":
-		s.fail(w, &refusal{412, "0x80040237", "A record with matching key values already exists."})
-	case !exists && r.Header.Get("If-Match") != "":
-		s.fail(w, missing)
-	case exists && matches(r, found) != nil:
-		s.fail(w, matches(r, found))
-	default:
-		status := http.StatusOK
-		if !exists {
-			status = http.StatusCreated
-		}
-		s.done(w, r, t, t.put(key, set, s.version.Add(1), s.o.Clock.Now(), applicationUser), status)
+	if guidForm.MatchString(strings.TrimPrefix(inner, t.Key+"=")) {
+		address = written.key
 	}
+	s.done(w, r, t, written, address, status)
+}
+
+// upsert carries out a PATCH by the table of §5.1.
+func (x *tx) upsert(r *http.Request, t *table, inner string, data []byte) (written *row, created bool, bad *refusal) {
+	a, bad := t.address(inner)
+	if bad != nil {
+		return nil, false, bad
+	}
+	found, present := t.rows[a.key]
+	switch {
+	case present && r.Header.Get("If-None-Match") == "*":
+		return nil, false, exists
+	case !present && r.Header.Get("If-Match") != "":
+		return nil, false, t.missing(a)
+	case !present && a.alt != "":
+		written, bad = x.create(r, t, data, a.named)
+		return written, true, bad
+	case present:
+		if bad := matches(r, found); bad != nil {
+			return nil, false, bad
+		}
+	}
+	set, bad := x.parse(r, t, data, !present)
+	if bad != nil {
+		return nil, false, bad
+	}
+	if a.alt != "" { // values of the key's columns are dropped silently (§5.3)
+		kept := set[:0]
+		for _, one := range set {
+			named := false
+			for _, n := range a.named {
+				named = named || n.column == one.column
+			}
+			if !named {
+				kept = append(kept, one)
+			}
+		}
+		set = kept
+	}
+	written, bad = x.put(t, a.key, set)
+	return written, !present, bad
+}
+
+// property serves a single column of a row: PUT sets it, DELETE nulls it, and
+// DELETE of <navigation property>/$ref clears a lookup (§5.1, §2.3).
+func (s *Server) property(w http.ResponseWriter, r *http.Request, t *table, inner, name string) {
+	var column int
+	var ok bool
+	nav, isRef := strings.CutSuffix(name, "/$ref")
+	if isRef {
+		column, ok = t.byNav[nav]
+	} else {
+		column, ok = t.byProp[name]
+	}
+	if !ok {
+		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + name + "'."})
+		return
+	}
+	var literal []byte
+	var bad *refusal
+	switch {
+	case r.Method == http.MethodPut && !isRef:
+		literal, bad = s.single(r, t, column)
+	case r.Method != http.MethodDelete:
+		bad = &refusal{405, "0x8006088a", "The method is not allowed here."}
+	}
+	if bad == nil && !isRef && (t.Columns[column].ReadOnly || len(t.Columns[column].Targets) > 0) {
+		bad = &refusal{400, "0x80040203", "The property '" + name + "' cannot be set."}
+	}
+	if bad == nil {
+		bad = s.inTx(r, func(x *tx) *refusal {
+			found, _, bad := x.find(r, t, inner)
+			if bad == nil {
+				_, bad = x.put(t, found.key, []assignment{{column, literal}})
+			}
+			return bad
+		})
+	}
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// single reads {"value": …}.
+func (s *Server) single(r *http.Request, t *table, column int) ([]byte, *refusal) {
+	data, bad := s.body(r)
+	if bad != nil {
+		return nil, bad
+	}
+	v := gjson.GetBytes(data, "value")
+	if !gjson.ValidBytes(data) || !v.Exists() {
+		return nil, &refusal{400, "0x80048d19", `Error identified in Payload provided by the user: want {"value": …}.`}
+	}
+	return t.check(t.Columns[column], v)
 }

@@ -1,15 +1,37 @@
 package dataverse
 
-// Column is one column of a table.
+// Column is one column of a table; Targets make it a lookup.
 type Column struct {
 	Name      string
-	Type      string // String, Memo, Uniqueidentifier, Boolean, Integer, BigInt, Decimal, Money, DateTime, Picklist, State, Status, Lookup
+	Type      string // String, Memo, Uniqueidentifier, Boolean, Integer, BigInt, Decimal, Double, Money, DateTime, Picklist, MultiSelectPicklist, State, Status, Lookup
 	MaxLength int
-	Behavior  string // of DateTime: UserLocal (default), DateOnly
+	Behavior  string // of DateTime: UserLocal (default), DateOnly, TimeZoneIndependent
 	ReadOnly  bool   // set by the service
 	NoCreate  bool   // settable by update only
 	Options   []Option
 	Property  string // name in JSON when it differs: _ownerid_value
+	Targets   []Target
+	OnDelete  OnDelete // of the row a lookup names
+}
+
+// Target is a table a lookup may name, and the navigation property that binds it.
+type Target struct{ Table, Nav string }
+
+// OnDelete is what becomes of a row whose looked-up row is deleted.
+type OnDelete string
+
+// What a relationship may say.
+const (
+	RemoveLink OnDelete = "" // the lookup becomes null
+	Cascade    OnDelete = "cascade"
+	Restrict   OnDelete = "restrict"
+)
+
+// AlternateKey makes rows addressable by other columns than the primary key.
+type AlternateKey struct {
+	Name    string
+	Columns []string
+	Status  string // of its index: Active (default), Pending, InProgress, Failed
 }
 
 // Option is one value of a choice.
@@ -24,6 +46,7 @@ type Table struct {
 	LogicalName, EntitySet, Key, Name string
 	Tracked                           bool
 	Columns                           []Column
+	AlternateKeys                     []AlternateKey
 }
 
 func text(name string, length int) Column {
@@ -72,6 +95,9 @@ func Contact() Table {
 func (c Column) property() string {
 	if c.Property != "" {
 		return c.Property
+	}
+	if len(c.Targets) > 0 {
+		return "_" + c.Name + "_value"
 	}
 	return c.Name
 }

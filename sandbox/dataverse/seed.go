@@ -16,7 +16,6 @@ import (
 func (t *table) restore(st savedTable) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keys = st.Keys
 	for i, key := range st.Keys {
 		values := st.Values[i]
 		for j, v := range values {
@@ -24,7 +23,7 @@ func (t *table) restore(st savedTable) {
 				values[j] = nil
 			}
 		}
-		t.rows[key] = &row{key: key, version: st.Version[i], values: values}
+		t.set(&row{key: key, version: st.Version[i], values: values})
 		t.log = append(t.log, logged{version: st.Version[i], key: key})
 	}
 	for _, g := range st.Gone {
@@ -72,7 +71,7 @@ func (s *Server) SeedContacts(n int, seed uint64) error {
 		if err != nil {
 			return err
 		}
-		set, bad := t.parse(body, true)
+		set, bad := t.parse(body, true, nil)
 		if bad != nil {
 			return fmt.Errorf("seeding contact %d: %w", i, bad)
 		}

@@ -21,12 +21,14 @@ import (
 type table struct {
 	Table
 	byProp  map[string]int
+	byNav   map[string]int // navigation property of a lookup -> column
 	tracked bool
 
-	mu   sync.RWMutex
-	rows map[string]*row
-	keys []string // sorted
-	log  []logged // ascending versions; an older entry of a row is stale
+	mu    sync.RWMutex
+	rows  map[string]*row
+	keys  []string            // sorted
+	byAlt []map[string]string // by alternate key: its value -> key
+	log   []logged            // ascending versions; an older entry of a row is stale
 }
 
 type row struct {
@@ -43,9 +45,15 @@ type logged struct {
 }
 
 func newTable(t Table) *table {
-	out := &table{Table: t, byProp: map[string]int{}, tracked: t.Tracked, rows: map[string]*row{}}
+	out := &table{Table: t, byProp: map[string]int{}, byNav: map[string]int{}, tracked: t.Tracked, rows: map[string]*row{}}
 	for i, c := range t.Columns {
 		out.byProp[c.property()] = i
+		for _, l := range c.Targets {
+			out.byNav[l.Nav] = i
+		}
+	}
+	for range t.AlternateKeys {
+		out.byAlt = append(out.byAlt, map[string]string{})
 	}
 	return out
 }
@@ -69,8 +77,11 @@ var (
 	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
 )
 
-// parse checks the body of a write against the table (§2.2, §9).
-func (t *table) parse(body []byte, create bool) ([]assignment, *refusal) {
+// binder resolves the row an @odata.bind names; its key comes back.
+type binder func(value string, targets []Target) (string, *refusal)
+
+// parse checks the body of a write against the table (§2.2, §2.3, §9).
+func (t *table) parse(body []byte, create bool, bind binder) ([]assignment, *refusal) {
 	doc := gjson.ParseBytes(body)
 	if !gjson.ValidBytes(body) || !doc.IsObject() {
 		return nil, &refusal{400, "0x80048d19", "Error identified in Payload provided by the user for Entity :'" + t.EntitySet + "'"}
@@ -81,11 +92,17 @@ func (t *table) parse(body []byte, create bool) ([]assignment, *refusal) {
 		if strings.HasPrefix(name.Str, "@odata.") {
 			return true
 		}
+		if nav, isBind := strings.CutSuffix(name.Str, "@odata.bind"); isBind {
+			a, r := t.bind(nav, v, bind)
+			bad = r
+			out = append(out, a)
+			return bad == nil
+		}
 		i, ok := t.byProp[name.Str]
 		switch {
 		case !ok:
 			bad = &refusal{400, "0x80048d19", fmt.Sprintf(undeclare, t.EntitySet, name.Str)}
-		case t.Columns[i].ReadOnly, create && t.Columns[i].NoCreate:
+		case t.Columns[i].ReadOnly, len(t.Columns[i].Targets) > 0, create && t.Columns[i].NoCreate:
 			bad = &refusal{400, "0x80040203", "The property '" + name.Str + "' cannot be set."}
 		default:
 			value, r := t.check(t.Columns[i], v)
@@ -95,6 +112,19 @@ func (t *table) parse(body []byte, create bool) ([]assignment, *refusal) {
 		return bad == nil
 	})
 	return out, bad
+}
+
+func (t *table) bind(nav string, v gjson.Result, bind binder) (assignment, *refusal) {
+	i, ok := t.byNav[nav]
+	if !ok || bind == nil {
+		return assignment{}, &refusal{400, "0x80048d19", fmt.Sprintf(undeclare, t.EntitySet, nav)}
+	}
+	if v.Type == gjson.Null {
+		return assignment{column: i}, nil
+	}
+	targets := slices.DeleteFunc(slices.Clone(t.Columns[i].Targets), func(l Target) bool { return l.Nav != nav })
+	key, bad := bind(v.String(), targets)
+	return assignment{i, []byte(`"` + key + `"`)}, bad
 }
 
 func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
@@ -125,6 +155,8 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		if len(c.Options) > 0 && !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
 			return nil, &refusal{400, "0x8004431a", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
 		}
+	case "MultiSelectPicklist":
+		return c.multiSelect(v)
 	case "Money", "Decimal", "Double":
 		if v.Type != gjson.Number {
 			return nil, invalid
@@ -150,6 +182,28 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 	return compact(v.Raw), nil
 }
 
+// multiSelect reads "1, 3" and stores "1,3".
+func (c Column) multiSelect(v gjson.Result) ([]byte, *refusal) {
+	if v.Type != gjson.String {
+		return nil, &refusal{400, "0x80048d19", "Cannot convert the value of '" + c.Name + "' to the expected type."}
+	}
+	if v.Str == "" {
+		return nil, nil
+	}
+	var numbers []string
+	for part := range strings.SplitSeq(v.Str, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
+			return nil, &refusal{400, "0x8004431a", "A validation error occurred.  A value of '" + c.Name + "' is outside the valid range."}
+		}
+		numbers = append(numbers, strconv.Itoa(n))
+	}
+	if len(numbers) > 150 {
+		return nil, &refusal{400, "0x8004431a", "A validation error occurred.  '" + c.Name + "' has more than 150 values."}
+	}
+	return quote(strings.Join(numbers, ",")), nil
+}
+
 func compact(raw string) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(raw)) != nil {
@@ -168,7 +222,6 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 		for i, c := range t.Columns {
 			r.values[i] = c.initial()
 		}
-		t.keys = insertSorted(t.keys, key)
 		t.write(r, t.Key, `"`+key+`"`)
 		t.write(r, "createdon", now.Format(`"2006-01-02T15:04:05Z"`))
 	}
@@ -182,7 +235,7 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 		full := strings.TrimSpace(t.str(r, "firstname") + " " + t.str(r, "lastname"))
 		r.values[i], _ = json.Marshal(full)
 	}
-	t.rows[key] = r
+	t.set(r)
 	t.log = append(t.log, logged{version: version, key: key, at: now})
 	return r
 }
@@ -234,33 +287,9 @@ func (t *table) remove(key string, version int64, now time.Time) bool {
 	if _, ok := t.rows[key]; !ok {
 		return false
 	}
-	delete(t.rows, key)
-	if i, found := slices.BinarySearch(t.keys, key); found {
-		t.keys = slices.Delete(t.keys, i, i+1)
-	}
+	t.unset(key)
 	t.log = append(t.log, logged{version: version, key: key, deleted: true, at: now})
 	return true
 }
 
 func newKey() string { return uuid.NewString() }
-
-// appendRow writes a row as JSON with the selected columns; the key always comes.
-func (t *table) appendRow(b []byte, r *row, selected []int) []byte {
-	b = append(b, `{"@odata.etag":"W/\"`...)
-	b = strconv.AppendInt(b, r.version, 10)
-	b = append(b, `\""`...)
-	keyed := false
-	for _, i := range selected {
-		b = append(append(append(b, `,"`...), t.Columns[i].property()...), `":`...)
-		if r.values[i] == nil {
-			b = append(b, "null"...)
-		} else {
-			b = append(b, r.values[i]...)
-		}
-		keyed = keyed || t.Columns[i].Name == t.Key
-	}
-	if !keyed {
-		b = append(append(append(append(append(b, `,"`...), t.Key...), `":"`...), r.key...), '"')
-	}
-	return append(b, '}')
-}

@@ -1,0 +1,95 @@
+package dataverse
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Protection are the service protection limits of one user (§7.1).
+type Protection struct {
+	Requests      int           // per window; the service has 6,000
+	ExecutionTime time.Duration // per window; the service has 20 min
+	Concurrency   int           // the service has 52
+}
+
+// window is the span the limits look back over.
+const window = 300 * time.Second
+
+// throttled answers with one of the three refusals when a fault says so.
+func (s *Server) throttled(w http.ResponseWriter, r *http.Request) bool {
+	for name, refused := range map[string]*refusal{
+		"throttle_requests": tooMany, "throttle_time": tooLong, "throttle_concurrency": tooWide,
+	} {
+		if rule, hit := s.o.Faults.Named("dataverse", name, r); hit {
+			for k, v := range rule.Headers {
+				w.Header().Set(k, v)
+			}
+			s.fail(w, refused)
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	tooMany = &refusal{429, "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."}
+	tooLong = &refusal{429, "0x80072321", "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds over time window of 300 seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later."}
+	tooWide = &refusal{429, "0x80072326", "Number of concurrent requests exceeded the limit of 52."}
+)
+
+// limits counts one user's requests over the window.
+type limits struct {
+	max Protection
+
+	mu    sync.Mutex
+	seen  []used // ascending
+	time  time.Duration
+	width int
+}
+
+type used struct {
+	at   time.Time
+	took time.Duration
+}
+
+func newLimits(p Protection) *limits { return &limits{max: p} }
+
+// enter admits a request, or says what is exceeded and how many seconds to wait.
+func (l *limits) enter(now time.Time) (leave func(now time.Time, took time.Duration), bad *refusal, wait int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(now)
+	switch {
+	case l.max.Concurrency > 0 && l.width >= l.max.Concurrency:
+		return nil, tooWide, 1
+	case l.max.Requests > 0 && len(l.seen) >= l.max.Requests:
+		return nil, tooMany, l.until(now)
+	case l.max.ExecutionTime > 0 && l.time >= l.max.ExecutionTime:
+		return nil, tooLong, l.until(now)
+	}
+	l.width++
+	return l.leave, nil, 0
+}
+
+func (l *limits) leave(now time.Time, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.width--
+	l.seen = append(l.seen, used{now, took})
+	l.time += took
+}
+
+func (l *limits) forget(now time.Time) {
+	old := 0
+	for old < len(l.seen) && now.Sub(l.seen[old].at) >= window {
+		l.time -= l.seen[old].took
+		old++
+	}
+	l.seen = l.seen[old:]
+}
+
+// until is when the oldest request leaves the window, s.
+func (l *limits) until(now time.Time) int {
+	return max(1, int((window-now.Sub(l.seen[0].at)+time.Second-1)/time.Second))
+}

@@ -1,0 +1,178 @@
+package dataverse
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// tx is one transaction: it holds every table, because a write may look at the
+// rows it is linked to, and takes all its writes back when it fails.
+type tx struct {
+	s    *Server
+	by   string
+	now  time.Time
+	undo []func()
+	refs map[string]string // Content-ID of a change set -> path of the row
+}
+
+type txKey struct{}
+
+// begin locks the tables in one order.
+func (s *Server) begin(by string) *tx {
+	for _, name := range s.order {
+		s.names[name].mu.Lock()
+	}
+	return &tx{s: s, by: by, now: s.o.Clock.Now(), refs: map[string]string{}}
+}
+
+// end keeps the writes, or takes them back, newest first, and unlocks.
+func (x *tx) end(keep bool) {
+	if !keep {
+		for _, undo := range slices.Backward(x.undo) {
+			undo()
+		}
+	}
+	for _, name := range x.s.order {
+		x.s.names[name].mu.Unlock()
+	}
+}
+
+// write runs f in the request's change set, if it is part of one, else in a
+// transaction of its own.
+func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
+	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
+		return f(x)
+	}
+	x := s.begin(applicationUser)
+	bad := f(x)
+	x.end(bad == nil)
+	return bad
+}
+
+func withTx(ctx context.Context, x *tx) context.Context { return context.WithValue(ctx, txKey{}, x) }
+
+// put creates or updates a row and returns it.
+func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
+	old := t.rows[key]
+	logged := len(t.log)
+	r := t.put(key, set, x.s.version.Add(1), x.now, x.by)
+	x.undo = append(x.undo, func() { t.back(key, old, logged) })
+	if bad := t.paired(r); bad != nil {
+		return nil, bad
+	}
+	return r, t.unique(r)
+}
+
+// remove deletes a row and what hangs on it.
+func (x *tx) remove(t *table, key string) *refusal {
+	for _, name := range x.s.order {
+		if bad := x.release(x.s.names[name], t, key); bad != nil {
+			return bad
+		}
+	}
+	old, logged := t.rows[key], len(t.log)
+	if t.remove(key, x.s.version.Add(1), x.now) {
+		x.undo = append(x.undo, func() { t.back(key, old, logged) })
+	}
+	return nil
+}
+
+// release does to rows of t that look up a row of parent what their column says.
+func (x *tx) release(t, parent *table, key string) *refusal {
+	for i, c := range t.Columns {
+		if !slices.ContainsFunc(c.Targets, func(l Target) bool { return l.Table == parent.LogicalName }) {
+			continue
+		}
+		for _, child := range slices.Clone(t.keys) {
+			r, ok := t.rows[child]
+			if !ok || r.values[i] == nil || string(r.values[i]) != `"`+key+`"` {
+				continue
+			}
+			var bad *refusal
+			switch c.OnDelete {
+			case Cascade:
+				bad = x.remove(t, child)
+			case Restrict:
+				bad = &refusal{405, "0x80040227", "The row cannot be deleted because it is associated with another row of " + t.LogicalName + "."}
+			default:
+				_, bad = x.put(t, child, []assignment{{column: i}})
+			}
+			if bad != nil {
+				return bad
+			}
+		}
+	}
+	return nil
+}
+
+// back undoes one write.
+func (t *table) back(key string, old *row, logged int) {
+	t.log = t.log[:logged]
+	if old == nil {
+		t.unset(key)
+		return
+	}
+	t.set(old)
+}
+
+// set makes r the row of its key, in every index.
+func (t *table) set(r *row) {
+	if old, ok := t.rows[r.key]; ok {
+		t.unindex(old)
+	} else {
+		t.keys = insertSorted(t.keys, r.key)
+	}
+	t.rows[r.key] = r
+	for i := range t.AlternateKeys {
+		if v, ok := t.alternate(i, r); ok && t.byAlt[i][v] == "" {
+			t.byAlt[i][v] = r.key
+		}
+	}
+}
+
+func (t *table) unset(key string) {
+	r, ok := t.rows[key]
+	if !ok {
+		return
+	}
+	t.unindex(r)
+	delete(t.rows, key)
+	if i, found := slices.BinarySearch(t.keys, key); found {
+		t.keys = slices.Delete(t.keys, i, i+1)
+	}
+}
+
+func (t *table) unindex(r *row) {
+	for i := range t.AlternateKeys {
+		if v, ok := t.alternate(i, r); ok && t.byAlt[i][v] == r.key {
+			delete(t.byAlt[i], v)
+		}
+	}
+}
+
+// unique refuses a row whose alternate key another row holds.
+func (t *table) unique(r *row) *refusal {
+	for i, k := range t.AlternateKeys {
+		if v, ok := t.alternate(i, r); ok && t.byAlt[i][v] != r.key {
+			return &refusal{412, "0x80060892", "A record that has the attribute values " + k.Name + " already exists. The entity key requires that this set of attributes contains unique values."}
+		}
+	}
+	return nil
+}
+
+// paired refuses a status that does not belong to the state.
+func (t *table) paired(r *row) *refusal {
+	state, ok := t.byProp["statecode"]
+	status, both := t.byProp["statuscode"]
+	if !ok || !both || r.values[state] == nil || r.values[status] == nil {
+		return nil
+	}
+	for _, o := range t.Columns[status].Options {
+		if literalInt(o.Value) == string(r.values[status]) && literalInt(o.State) == string(r.values[state]) {
+			return nil
+		}
+	}
+	return &refusal{400, "0x80048408", string(r.values[status]) + " is not a valid status code for state code " + string(r.values[state]) + " on " + t.LogicalName + "."}
+}
