@@ -84,7 +84,7 @@ func (w *waiter) advance(page *dataverse.Page) {
 		w.mark.Link = page.DeltaLink
 	}
 	w.mark.ObtainedAt, w.moved = time.Now().UTC(), true
-	w.metrics.watermark.Update(float64(w.mark.ObtainedAt.Unix()))
+	w.metrics.of(w.in.Table).settledUpTo(w.mark.ObtainedAt)
 }
 
 // take begins the run and stages its first page.

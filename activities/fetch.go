@@ -108,7 +108,7 @@ func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)
 	}
-	a.metrics.read.Inc(int64(staged.Read))
+	a.metrics.of(in.Table).read.Inc(int64(staged.Read))
 	return staged, nil
 }
 

@@ -71,7 +71,7 @@ type Options struct {
 type Ingress struct {
 	o         Options
 	unsettled *semaphore.Weighted
-	metrics   ingressMetrics
+	metrics   *ingressMetrics
 
 	mu      sync.Mutex
 	mappers map[string]*tableMapper // by revision; revisions never change

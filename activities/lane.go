@@ -46,7 +46,7 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 		return nil, err
 	}
 	w := &laneWriter{
-		Ingress: a, m: m, in: in, lane: lane,
+		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
 			runStarted: run.Started, retried: lane.Fence > 1,
@@ -84,6 +84,7 @@ type laneWriter struct {
 	m      *tableMapper
 	in     LaneInput
 	lane   *ledger.Lane
+	counts *tableMetrics
 	record *recordWriter
 
 	stopping <-chan struct{} // closed when the worker drains for a deployment
@@ -230,7 +231,7 @@ func (w *laneWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, settle
 		if time.Until(w.o.TargetGate.Until()) > maxGateTry {
 			return s, err
 		}
-		w.metrics.throttled.Inc(1)
+		w.counts.throttled.Inc(1)
 		if err := w.o.TargetGate.Wait(ctx); err != nil {
 			return s, err
 		}
@@ -250,7 +251,7 @@ func (w *laneWriter) note(ctx context.Context, u *unit, err error) {
 		u.ambiguous = u.ambiguous || fail.Ambiguous
 		w.lastErr = err
 		w.streak++
-		w.metrics.transient.Inc(1)
+		w.counts.transient.Inc(1)
 		return
 	}
 	if w.fatal == nil {
@@ -350,7 +351,7 @@ func (s *settler) loop(commit context.Context) {
 			} else {
 				for i := range group {
 					counts.Count(group[i].Outcome)
-					s.w.metrics.outcome(group[i].Outcome)
+					s.w.counts.outcome(group[i].Outcome)
 				}
 			}
 		}

@@ -116,7 +116,12 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table); err != nil {
 		return nil, err
 	}
-	a.metrics.runEnded(in.Kind, run.State)
+	counts := a.metrics.of(in.Table)
+	counts.runEnded(in.Kind, run.State)
+	counts.quarantined.Update(float64(out.Quarantined))
+	if !out.Watermark.IsZero() {
+		counts.settledUpTo(out.Watermark)
+	}
 	activity.GetLogger(ctx).Info("run ended", "flow", FlowIngress, "table", in.Table, "run", in.Run, "state", run.State,
 		"read", out.Counts.Read, "written", out.Counts.Written(), "quarantined", out.Counts.Quarantined)
 	return out, nil
@@ -137,7 +142,7 @@ func (a *Ingress) EndRun(ctx context.Context, in EndRunInput) error {
 	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
 		return err
 	}
-	a.metrics.runEnded(in.Kind, in.State)
+	a.metrics.of(in.Table).runEnded(in.Kind, in.State)
 	if in.Drop {
 		return a.o.Ledger.DropPages(ctx, in.Run)
 	}

@@ -2,14 +2,18 @@ package activities_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
@@ -29,11 +33,13 @@ type spine struct {
 	env   *testsuite.TestActivityEnvironment
 	in    *activities.Ingress
 	table activities.Table
+	scope tally.TestScope
 	runs  int
 }
 
 func newSpine(t *testing.T, contacts int) *spine {
 	t.Helper()
+	scope := tally.NewTestScope("causeway", nil)
 	dir := t.TempDir()
 	boxes, err := stack.Start(t.Context(), stack.Options{Dir: dir, Contacts: contacts, Seed: 3})
 	require.NoError(t, err)
@@ -50,21 +56,21 @@ func newSpine(t *testing.T, contacts int) *spine {
 	})
 	require.NoError(t, err)
 	source, err := dataverse.New(dataverse.Options{OrgURL: boxes.DynamicsURL, PageSize: 100,
-		Transport: transport.New(transport.Options{Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: transport.NewGate()})})
+		Transport: transport.New(transport.Options{Service: "dataverse", Metrics: scope, RootCAs: roots, Tokens: tokens, Gate: transport.NewGate()})})
 	require.NoError(t, err)
 	secret, err = os.ReadFile(boxes.CampaignSecretFile)
 	require.NoError(t, err)
 	gate := transport.NewGate()
 	target, err := campaign.New(campaign.Options{BaseURL: boxes.CampaignURL, APIKey: boxes.CampaignClientID,
-		Transport: transport.New(transport.Options{Service: "campaign", RootCAs: roots, Gate: gate,
+		Transport: transport.New(transport.Options{Service: "campaign", Metrics: scope, RootCAs: roots, Gate: gate,
 			Tokens: campaign.NewIMSTokens(campaign.IMSOptions{URL: boxes.IMSURL, ClientID: boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"}, HTTPClient: client})})})
 	require.NoError(t, err)
 	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
-	s := &spine{t: t, boxes: boxes}
-	s.in = activities.NewIngress(activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4})
+	s := &spine{t: t, boxes: boxes, scope: scope}
+	s.in = activities.NewIngress(activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope})
 	var suite testsuite.WorkflowTestSuite
 	s.env = suite.NewTestActivityEnvironment()
 	s.env.SetTestTimeout(time.Minute)
@@ -251,4 +257,26 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.Zero(t, s.engineCalls())
+}
+
+// Every metric an alert names is exposed once a run has ended.
+func TestAlertsNameRealMetrics(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "deploy", "alerts.yml"))
+	require.NoError(t, err)
+	named := regexp.MustCompile(`causeway_[a-z_]+`).FindAllString(string(data), -1)
+	require.NotEmpty(t, named)
+	s := newSpine(t, 20)
+	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
+	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
+	exposed := map[string]bool{}
+	snapshot := s.scope.Snapshot()
+	for _, c := range snapshot.Counters() {
+		exposed[strings.ReplaceAll(c.Name(), ".", "_")] = true
+	}
+	for _, g := range snapshot.Gauges() {
+		exposed[strings.ReplaceAll(g.Name(), ".", "_")] = true
+	}
+	for _, name := range named {
+		require.True(t, exposed[name], "%s is not among %v", name, slices.Sorted(maps.Keys(exposed)))
+	}
 }

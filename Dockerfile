@@ -1,0 +1,19 @@
+# One image with the worker, the operators' tool and the sandboxes; which of them
+# a container runs is its command.
+FROM golang:1.26.0-alpine3.22 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ ./worker ./sandbox \
+ && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/causeway ./starter
+
+FROM alpine:3.22.1
+RUN apk add --no-cache ca-certificates tzdata \
+ && adduser -D -u 10001 causeway \
+ && install -d -o causeway /data
+COPY --from=build /out/ /usr/local/bin/
+USER causeway
+WORKDIR /data
+ENV CAUSEWAY_CONFIG=/etc/causeway/causeway.yaml
+CMD ["worker"]
