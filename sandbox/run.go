@@ -66,7 +66,7 @@ dynamics:
   authority: %s
   tenant: %s
   client_id: %s
-  client_secret: file:%s
+  client_secret: file:%s # or client_certificate: file:%s
   instance_discovery: false
   ca_file: %s
 campaign:
@@ -81,7 +81,7 @@ campaign:
 # Try: go run ./sandbox edit contact --set jobtitle=Captain%s
 # Ctrl-C saves and stops.
 `, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
-		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.CAPath,
+		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.DynamicsCertificateFile, s.CAPath,
 		s.CampaignURL, s.IMSURL, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.AdminURL, adminHint(s.AdminURL))
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)

@@ -4,13 +4,15 @@ package entra
 
 import (
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"causeway.dev/sandbox/kit"
 )
@@ -20,7 +22,8 @@ type Options struct {
 	Clock                          *kit.Clock
 	Faults                         *kit.Faults
 	Tenant, ClientID, ClientSecret string
-	ExpiresIn                      time.Duration // default 3599 s
+	Certificate                    *x509.Certificate // of the client, registered beside its secret; nil = none
+	ExpiresIn                      time.Duration     // default 3599 s
 }
 
 // Server is the token endpoint of one tenant.
@@ -30,6 +33,7 @@ type Server struct {
 
 	mu     sync.Mutex
 	tokens map[string]time.Time
+	used   map[string]time.Time // ids of assertions, until they expire
 }
 
 // New returns a Server.
@@ -37,7 +41,7 @@ func New(o Options) *Server {
 	if o.ExpiresIn == 0 {
 		o.ExpiresIn = 3599 * time.Second
 	}
-	s := &Server{o: o, tokens: map[string]time.Time{}}
+	s := &Server{o: o, tokens: map[string]time.Time{}, used: map[string]time.Time{}}
 	s.handler = o.Faults.Wrap("entra", http.HandlerFunc(s.serve))
 	return s
 }
@@ -50,6 +54,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case "/" + s.o.Tenant + "/v2.0/.well-known/openid-configuration":
 		kit.WriteJSON(w, http.StatusOK, map[string]string{
 			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
+		})
+	case "/common/discovery/instance":
+		kit.WriteJSON(w, http.StatusOK, map[string]any{
+			"api-version": "1.1", "tenant_discovery_endpoint": base + "/v2.0/.well-known/openid-configuration",
+			"metadata": []any{map[string]any{"preferred_network": r.Host, "preferred_cache": r.Host, "aliases": []string{r.Host}}},
 		})
 	case "/" + s.o.Tenant + "/oauth2/v2.0/token":
 		s.token(w, r)
@@ -79,8 +88,24 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant type is not supported.")
 	case f.Get("client_id") != s.o.ClientID:
 		s.refuse(w, http.StatusBadRequest, "unauthorized_client", 700016, "The application was not found in the directory.")
+	case f.Get("client_assertion") != "":
+		if err := s.assertion(r, f.Get("client_assertion_type"), f.Get("client_assertion")); err != nil {
+			s.refuse(w, http.StatusUnauthorized, "invalid_client", 700027, "The client assertion cannot be accepted: "+err.Error()+".")
+			return
+		}
+		s.grant(w, r, resource, isDefault)
+	case f.Get("client_secret") == "":
+		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
 	case f.Get("client_secret") != s.o.ClientSecret:
 		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided.")
+	default:
+		s.grant(w, r, resource, isDefault)
+	}
+}
+
+// grant answers a client that proved who it is.
+func (s *Server) grant(w http.ResponseWriter, r *http.Request, resource string, isDefault bool) {
+	switch {
 	case !isDefault:
 		s.refuse(w, http.StatusBadRequest, "invalid_scope", 70011, "The scope is not valid for this grant.")
 	case resource != "https://"+r.Host:
@@ -95,7 +120,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refuse(w http.ResponseWriter, status int, code string, number int, text string) {
 	kit.WriteJSON(w, status, map[string]any{
 		"error": code, "error_description": fmt.Sprintf("AADSTS%d: %s", number, text), "error_codes": []int{number},
-		"timestamp": s.o.Clock.Now().Format("2006-01-02 15:04:05Z"),
+		"timestamp": s.o.Clock.Now().Format("2006-01-02 15:04:05Z"), "trace_id": uuid.NewString(), "correlation_id": uuid.NewString(),
 	})
 }
 
@@ -121,9 +146,4 @@ func (s *Server) Valid(token string) bool {
 	defer s.mu.Unlock()
 	expiry, ok := s.tokens[token]
 	return ok && s.o.Clock.Now().Before(expiry)
-}
-
-// Paths says whether a request is for this server rather than the Web API.
-func (s *Server) Paths(path string) bool {
-	return slices.Contains([]string{"v2.0", "oauth2"}, strings.SplitN(strings.TrimPrefix(path, "/"+s.o.Tenant+"/"), "/", 2)[0])
 }

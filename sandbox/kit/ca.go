@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -116,6 +117,40 @@ func (c *CA) TLSConfig(hosts ...string) (*tls.Config, error) {
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der, c.cert.Raw}, PrivateKey: key}},
 		NextProtos:   []string{"http/1.1"},
 	}, nil
+}
+
+// ClientCertificate loads the certificate kept in path together with its key, or
+// makes one: what an administrator registers for an application.
+func ClientCertificate(path string) (*x509.Certificate, error) {
+	if data, err := os.ReadFile(path); err == nil {
+		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "CERTIFICATE" {
+				return x509.ParseCertificate(block.Bytes)
+			}
+		}
+		return nil, fmt.Errorf("%s holds no certificate; delete it to get a new one", path)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Causeway sandbox client"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(5, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	if err := os.WriteFile(path, both, 0o600); err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 // Pool trusts only this authority.

@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	dynamicsSecretFile = "dynamics-secret"
-	campaignSecretFile = "campaign-secret"
-	clockFile          = "clock"
+	dynamicsSecretFile      = "dynamics-secret"
+	dynamicsCertificateFile = "dynamics-certificate.pem"
+	campaignSecretFile      = "campaign-secret"
+	clockFile               = "clock"
 )
 
 // prepare makes the folder with the authority and the secrets clients need.

@@ -10,6 +10,7 @@ package stack
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -77,6 +78,7 @@ type Stack struct {
 	DynamicsURL, Authority, Tenant, DynamicsClientID, DynamicsSecretFile string
 	CampaignURL, IMSURL, CampaignClientID, CampaignSecretFile            string
 	CAPath, AdminURL                                                     string
+	DynamicsCertificateFile                                              string // instead of the secret: key and certificate, PEM
 
 	dir     string
 	servers []*http.Server
@@ -108,7 +110,8 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 	s := &Stack{
 		Faults: &kit.Faults{}, Clock: &kit.Clock{}, dir: o.Dir, stop: make(chan struct{}), CAPath: ca.Path,
 		Tenant: o.Credentials.Tenant, DynamicsClientID: o.Credentials.DynamicsClientID, CampaignClientID: o.Credentials.CampaignClientID,
-		DynamicsSecretFile: filepath.Join(o.Dir, dynamicsSecretFile), CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile),
+		DynamicsSecretFile: filepath.Join(o.Dir, dynamicsSecretFile), DynamicsCertificateFile: filepath.Join(o.Dir, dynamicsCertificateFile),
+		CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile),
 	}
 	if err := s.start(o, ca); err != nil {
 		return nil, errors.Join(err, s.shutdown(context.Background()))
@@ -134,20 +137,24 @@ func (s *Stack) start(o Options, ca *kit.CA) error {
 	s.IMSURL = "https://" + address(o.Name, ports.campaign)
 	s.CampaignURL = s.IMSURL + "/" + o.Credentials.CampaignTenant
 	s.AdminURL = "http://" + ports.admin.Addr().String()
-	s.build(o)
+	certificate, err := kit.ClientCertificate(s.DynamicsCertificateFile)
+	if err != nil {
+		return errors.Join(err, ports.close())
+	}
+	s.build(o, certificate)
 	if err := s.load(o); err != nil {
 		return errors.Join(err, ports.close())
 	}
-	s.serve(ports.dynamics, config, byPath("/"+o.Credentials.Tenant+"/", s.Entra, s.Dynamics))
+	s.serve(ports.dynamics, config, byPath("/api/", s.Dynamics, s.Entra))
 	s.serve(ports.campaign, config, byPath("/ims/", s.IMS, s.Campaign))
 	s.serve(ports.admin, nil, s.admin())
 	return nil
 }
 
-func (s *Stack) build(o Options) {
+func (s *Stack) build(o Options, certificate *x509.Certificate) {
 	c := o.Credentials
 	s.Entra = entra.New(entra.Options{
-		Clock: s.Clock, Faults: s.Faults, Tenant: c.Tenant, ClientID: c.DynamicsClientID, ClientSecret: c.DynamicsSecret, ExpiresIn: o.TokenLife,
+		Clock: s.Clock, Faults: s.Faults, Tenant: c.Tenant, ClientID: c.DynamicsClientID, ClientSecret: c.DynamicsSecret, Certificate: certificate, ExpiresIn: o.TokenLife,
 	})
 	s.Dynamics = dataverse.New(dataverse.Options{
 		Clock: s.Clock, Faults: s.Faults, Tokens: s.Entra, Authority: s.Authority + "/" + c.Tenant, Latency: o.DynamicsLatency,
