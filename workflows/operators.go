@@ -60,7 +60,7 @@ func (s *tableSync) mayStart(_ workflow.Context, req StartRequest) error {
 func (s *tableSync) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
 	s.starting = &req
 	s.enter(ctx, StateStarting, "checking the mapping", "")
-	_, err := workflow.AwaitWithTimeout(ctx, answerWithin, func() bool { return s.Status.State != StateStarting })
+	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
 	return s.Status, err
 }
 
@@ -76,8 +76,19 @@ func (s *tableSync) onStop(ctx workflow.Context, _ StopRequest) (Status, error) 
 	s.Status.Phase = "stopping: putting back what is in hand"
 	s.wake()
 	s.steer(ctx, ControlStop)
-	_, err := workflow.AwaitWithTimeout(ctx, answerWithin, func() bool { return s.Status.State == StateStopped || s.Status.State == StateFailed })
+	err := answer(ctx, "answer that the flow is stopping", func() bool { return s.Status.State == StateStopped || s.Status.State == StateFailed })
 	return s.Status, err
+}
+
+// answer waits for done, but not longer than an operator would: what is asked for
+// goes on without them. The timer ends with the wait, so that it wakes nobody.
+func answer(ctx workflow.Context, otherwise string, done func() bool) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: answerWithin, TimerOptions: workflow.TimerOptions{Summary: otherwise},
+	}, done)
+	return err
 }
 
 func (s *tableSync) mayPause(_ workflow.Context, req PauseRequest) error {

@@ -284,12 +284,16 @@ func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, 
 	return &result, err
 }
 
+var kindInWords = map[activities.Kind]string{
+	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
+}
+
 func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          PassID(instance, ref.Table, ref.Kind, ref.Run),
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
-		StaticSummary:       fmt.Sprintf("%s of %s", ref.Kind, ref.Table),
+		StaticSummary:       kindInWords[ref.Kind] + " of " + ref.Table,
 	})
 }
 
