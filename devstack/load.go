@@ -37,8 +37,8 @@ func load(ctx context.Context, o options, cfg *config.Config, c client.Client) e
 	if err == nil {
 		err = handle.Get(ctx, nil)
 	}
-	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok {
-		fmt.Fprintf(o.out, "The flow goes on from where it was (%s).\n", refused.Message())
+	if _, refused := errors.AsType[*temporal.ApplicationError](err); refused { // it runs, or is paused
+		fmt.Fprintln(o.out, "The contacts flow goes on where it was.")
 	} else if err != nil {
 		return fmt.Errorf("starting the contacts flow: %w", err)
 	}

@@ -86,7 +86,8 @@ func byPath(prefix string, behind, other http.Handler) http.Handler {
 // business and are not logged.
 func (s *Stack) serve(l net.Listener, config *tls.Config, h http.Handler) {
 	server := &http.Server{
-		Handler: h, TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: h, TLSConfig: config.Clone(), // a server writes to it
+		ErrorLog:          log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: 30 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 5 * time.Minute,
 	}
 	s.servers = append(s.servers, server)
