@@ -85,8 +85,7 @@ func total(meter map[string]int64) int64 {
 
 func throttled(ctx context.Context, o options) (err error) {
 	const limit = 500.0
-	contacts := min(o.contacts, 30_000)
-	r, err := newRig(ctx, rigOptions{contacts: contacts, rate: limit, synchronous: o.synchronous})
+	r, err := newRig(ctx, rigOptions{contacts: o.contacts, rate: limit, synchronous: o.synchronous})
 	if err != nil {
 		return err
 	}
@@ -95,11 +94,11 @@ func throttled(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := whole(r, run, contacts); err != nil {
+	if err := whole(r, run, o.contacts); err != nil {
 		return err
 	}
 	rate := perSecond(run)
-	figure("flow", "%.0f records/s, %.1f %% of the %.0f/s allowed, %d contacts, none lost", rate, 100*rate/limit, limit, contacts)
+	figure("flow", "%.0f records/s, %.1f %% of the %.0f/s allowed, %d contacts, none lost", rate, 100*rate/limit, limit, o.contacts)
 	return nil
 }
 

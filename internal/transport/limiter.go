@@ -25,14 +25,16 @@ type LimiterOptions struct {
 	RatePerSecond float64 // requests started per second; 0 = no limit
 	Burst         int     // requests that may start at once; default a 50th of a second's worth
 	Adaptive      bool    // move between Min and Max by answer times and refusals; else stay at Max
+	LearnRate     bool    // find the rate that the service takes from its refusals
 }
 
 // Limiter bounds requests in flight and per second, first come, first served.
 type Limiter struct {
 	o    LimiterOptions
-	rate *rate.Limiter
+	rate *rate.Limiter // nil: no limit, now or later
 
 	mu       sync.Mutex
+	pace     pace
 	inFlight int
 	waiting  list.List // of chan struct{}, closed when it is that waiter's turn
 	target   float64
@@ -49,14 +51,29 @@ func NewLimiter(o LimiterOptions) *Limiter {
 	if o.Adaptive {
 		l.target = float64(o.Min)
 	}
-	if o.RatePerSecond > 0 {
-		burst := o.Burst
-		if burst <= 0 {
-			burst = max(1, int(o.RatePerSecond/50))
-		}
-		l.rate = rate.NewLimiter(rate.Limit(o.RatePerSecond), burst)
+	l.pace = pace{hard: o.RatePerSecond, now: time.Now}
+	if o.RatePerSecond > 0 || o.LearnRate {
+		l.rate = rate.NewLimiter(0, 0)
+		l.setRate()
 	}
 	return l
+}
+
+// setRate takes over what pace found. The caller holds mu, or l alone.
+func (l *Limiter) setRate() {
+	limit := l.pace.limit()
+	if limit == l.rate.Limit() {
+		return
+	}
+	switch {
+	case l.pace.learnt > 0:
+		l.rate.SetBurst(1) // nobody knows how large a burst the service takes
+	case l.o.Burst > 0:
+		l.rate.SetBurst(l.o.Burst)
+	case limit != rate.Inf:
+		l.rate.SetBurst(max(1, int(limit/50)))
+	}
+	l.rate.SetLimit(limit)
 }
 
 // Acquire waits for a place, then for the rate; it fails only with ctx's error.
@@ -65,7 +82,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	if err := l.place(ctx); err != nil {
 		return err
 	}
-	if err := l.pace(ctx); err != nil {
+	if err := l.turn(ctx); err != nil {
 		l.Release(Abandoned, 0)
 		return err
 	}
@@ -102,11 +119,16 @@ func (l *Limiter) place(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// pace waits for the moment the rate allows. A turn is reserved when asked for,
+// turn waits for the moment the rate allows. A turn is reserved when asked for,
 // so a late wake-up costs nothing of the rate.
-func (l *Limiter) pace(ctx context.Context) error {
+func (l *Limiter) turn(ctx context.Context) error {
 	if l.rate == nil {
 		return nil
+	}
+	if l.o.LearnRate {
+		l.mu.Lock()
+		l.setRate()
+		l.mu.Unlock()
 	}
 	turn := l.rate.Reserve()
 	delay := turn.Delay()
@@ -140,6 +162,14 @@ func (l *Limiter) Release(outcome Outcome, took time.Duration) {
 	if l.o.Adaptive && outcome != Abandoned {
 		busy := l.waiting.Len() > 0 || float64(2*l.inFlight) >= l.target
 		l.target = l.aimd.next(l.target, outcome, took, busy)
+	}
+	if l.o.LearnRate {
+		switch start := l.pace.now().Add(-took); outcome {
+		case OK:
+			l.pace.answered(start)
+		case Refused:
+			l.pace.refuse(start)
+		}
 	}
 	l.inFlight--
 	l.wake()

@@ -96,7 +96,7 @@ func newCampaign(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (*
 		Transport: transport.New(transport.Options{
 			Service: "campaign", RootCAs: roots, Tokens: tokens, Gate: gate,
 			Limiter: transport.NewLimiter(transport.LimiterOptions{
-				Min: min(4, c.Concurrency), Max: c.Concurrency, Adaptive: true, RatePerSecond: c.Rate,
+				Min: min(4, c.Concurrency), Max: c.Concurrency, Adaptive: true, RatePerSecond: c.Rate, LearnRate: true,
 			}),
 			Timeout: time.Duration(c.Timeout), Metrics: scope,
 		}),
