@@ -75,12 +75,18 @@ func (c *Client) Follow(ctx context.Context, q Query, link string) (*Page, error
 // Get reads one row; ReasonNotFound when it does not exist.
 func (c *Client) Get(ctx context.Context, q Query, id string) (*Change, error) {
 	op := "read one of " + q.EntitySet
-	link := fmt.Sprintf("%s/%s(%s)?$select=%s", c.api, q.EntitySet, id, strings.Join(q.Select, ","))
+	if !guidForm.MatchString(id) {
+		return nil, unsendable(apierr.Rejected, apierr.ReasonInvalidValue, op, "the row's id is not a GUID")
+	}
+	link := c.api + "/" + q.EntitySet + "(" + id + ")"
+	if len(q.Select) > 0 {
+		link += "?$select=" + strings.Join(q.Select, ",")
+	}
 	res, err := c.get(ctx, op, link, c.prefer(q, false))
 	if err != nil {
 		return nil, err
 	}
-	change, ok := parseChange(gjson.ParseBytes(res.Body), q.KeyColumn)
+	change, ok := parseRow(res.Body, q.KeyColumn)
 	if !ok {
 		return nil, badResponse(op, "want a row with its key")
 	}
@@ -93,6 +99,11 @@ const idsPerQuery = 400
 // ByIDs reads the rows of ids that exist, in as many requests as their number calls for.
 func (c *Client) ByIDs(ctx context.Context, q Query, ids []string) (*Page, error) {
 	all := &Page{}
+	for _, id := range ids {
+		if !guidForm.MatchString(id) {
+			return nil, unsendable(apierr.Rejected, apierr.ReasonInvalidValue, "read some of "+q.EntitySet, "a row's id is not a GUID")
+		}
+	}
 	for len(ids) > 0 {
 		n := min(idsPerQuery, len(ids))
 		q.Filter = fmt.Sprintf(`Microsoft.Dynamics.CRM.In(PropertyName='%s',PropertyValues=["%s"])`, q.KeyColumn, strings.Join(ids[:n], `","`))
@@ -173,6 +184,15 @@ func parsePage(op string, body []byte, key string) (*Page, error) {
 		return nil, badResponse(op, "want a list of rows, each with its key")
 	}
 	return page, nil
+}
+
+// parseRow reads the one row of an answer.
+func parseRow(body []byte, key string) (Change, bool) {
+	if !gjson.ValidBytes(body) {
+		return Change{}, false
+	}
+	change, ok := parseChange(gjson.ParseBytes(body), key)
+	return change, ok && !change.Deleted
 }
 
 const deletedContext = "/$deletedEntity"

@@ -1,11 +1,15 @@
 // Package dataverse is the client of the Dataverse Web API (Dynamics 365):
-// change-tracked reads, queries, metadata, and the Entra ID token. Links are
-// passed back as they came. Activities call it.
+// change-tracked reads, queries, metadata, writes one by one and in bulk, and the
+// Entra ID token. Links are passed back as they came. Activities call it.
 package dataverse
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,7 +34,7 @@ type Options struct {
 	PageSize  int // rows per page, 1 to 5000; default 5000
 }
 
-// Client reads one Dataverse organisation.
+// Client reads and writes one Dataverse organisation.
 type Client struct {
 	base     *url.URL
 	api      string
@@ -38,16 +42,31 @@ type Client struct {
 	pageSize int
 }
 
-// New returns a Client; OrgURL must be absolute.
+// New returns a Client. OrgURL must be https, because tokens travel, and have
+// neither user nor query.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.OrgURL)
-	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("dynamics.url: got %q, want https://<organisation>.crm<n>.dynamics.com", o.OrgURL)
+	if err != nil || base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
+		return nil, fmt.Errorf("dynamics.url: got %s, want https://<organisation>.crm<n>.dynamics.com", shape(base))
+	}
+	if o.Transport == nil {
+		return nil, errors.New("dataverse: got no transport, want one")
 	}
 	if o.PageSize == 0 {
 		o.PageSize = 5000
 	}
 	return &Client{base: base, api: strings.TrimRight(o.OrgURL, "/") + "/api/data/v9.2", t: o.Transport, pageSize: o.PageSize}, nil
+}
+
+// shape is what may be shown of an address that may hold a secret.
+func shape(u *url.URL) string {
+	switch {
+	case u == nil:
+		return "an address that cannot be read"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "an address with a user, a query or a fragment"
+	}
+	return strconv.Quote(u.String())
 }
 
 // Identity is the application user and what the service says of itself.
@@ -127,29 +146,49 @@ func (c *Client) TrackingWindow(ctx context.Context) (int, error) {
 
 // get sends one GET; prefer may be "".
 func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link, nil)
-	if err != nil {
-		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: service, Op: op, Message: "the address cannot be used"}
-	}
-	req.Header = http.Header{
-		"Accept": {"application/json"}, "Odata-Version": {"4.0"}, "Odata-Maxversion": {"4.0"},
-		"If-None-Match": {"null"}, "User-Agent": {"causeway"},
-	}
+	h := http.Header{"If-None-Match": {"null"}} // or expanded collections come from a cache
 	if prefer != "" {
-		req.Header["Prefer"] = []string{prefer}
+		h["Prefer"] = []string{prefer}
 	}
-	res, err := c.t.Do(ctx, op, req)
+	res, err := c.send(ctx, op, http.MethodGet, link, h, nil)
 	if err != nil {
 		return nil, err
 	}
 	if res.Status == http.StatusOK {
 		return res, nil
 	}
-	fail := parseError(op, res)
+	return nil, c.failed(op, http.MethodGet, res)
+}
+
+// send makes one exchange; own is added to the headers every request has. Any
+// status is an answer.
+func (c *Client) send(ctx context.Context, op, method, link string, own http.Header, body []byte) (*transport.Response, error) {
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body) // gives the body again after a 401
+	}
+	req, err := http.NewRequestWithContext(ctx, method, link, reader)
+	if err != nil {
+		return nil, unsendable(apierr.Blocked, apierr.ReasonConfig, op, "the address cannot be used")
+	}
+	req.Header = http.Header{
+		"Accept": {"application/json"}, "Odata-Version": {"4.0"}, "Odata-Maxversion": {"4.0"}, "User-Agent": {"causeway"},
+	}
+	if body != nil {
+		req.Header["Content-Type"] = []string{"application/json; charset=utf-8"}
+	}
+	maps.Copy(req.Header, own)
+	return c.t.Do(ctx, op, req)
+}
+
+// failed classifies an answer, or a part of a batch's, and closes the gate when
+// the service is throttling.
+func (c *Client) failed(op, method string, res *transport.Response) *apierr.Error {
+	fail := parseError(op, method, res)
 	if fail.Class == apierr.Throttled && c.t.Gate() != nil {
 		c.t.Gate().Close(fail.RetryAfter)
 	}
-	return nil, fail
+	return fail
 }
 
 func serverTime(h http.Header) time.Time {
@@ -163,6 +202,11 @@ func serverTime(h http.Header) time.Time {
 // escape encodes a query value: %20, never +, and everything with a meaning of its own.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
-func badResponse(op, message string) error {
+func badResponse(op, message string) *apierr.Error {
 	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: service, Op: op, Message: message}
+}
+
+// unsendable is the failure of a call that was not sent.
+func unsendable(class apierr.Class, reason, op, message string) *apierr.Error {
+	return &apierr.Error{Class: class, Reason: reason, Service: service, Op: op, Message: message}
 }

@@ -1,6 +1,7 @@
 package dataverse
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -27,6 +28,13 @@ type rule struct {
 var rules = map[string]rule{
 	"0x80040217": {apierr.Rejected, apierr.ReasonNotFound, "the row does not exist"},
 	"0x80060891": {apierr.Rejected, apierr.ReasonNotFound, "no row has this key"},
+	"0x80060890": {apierr.Blocked, apierr.ReasonSchema, "the table has no such alternate key"},
+	"0x8006089d": {apierr.Rejected, apierr.ReasonRefused, "several rows have this key"},
+	"0x80040227": {apierr.Rejected, apierr.ReasonRefused, "other rows depend on the row"},
+	"0x80060883": {apierr.Blocked, apierr.ReasonConfig, "the table needs a row version with the write"},
+	"0x8006088d": {apierr.Blocked, apierr.ReasonConfig, "the table does not check row versions"},
+	"0x8004112a": {apierr.Blocked, apierr.ReasonLinkExpired, "the next link is no longer valid; a new baseline is needed"},
+	"0x8004430a": {apierr.Blocked, apierr.ReasonLinkExpired, "the next link is no longer valid; a new baseline is needed"},
 	"0x8006088a": {apierr.Blocked, apierr.ReasonSchema, "the entity set is unknown; check its name and case"},
 	"0x80040237": {apierr.Rejected, apierr.ReasonExists, "the row exists already"},
 	"0x80060892": {apierr.Rejected, apierr.ReasonExists, "another row has this key"},
@@ -64,83 +72,160 @@ var rules = map[string]rule{
 }
 
 // parseError classifies an answer that is not a success. Bodies are often not
-// JSON; the code, where there is one, decides before the status.
-func parseError(op string, res *transport.Response) *apierr.Error {
+// JSON; the code, where there is one, decides before the status. Messages are our
+// own words, except for what scrub leaves of a text we do not know.
+func parseError(op, method string, res *transport.Response) *apierr.Error {
 	e := &apierr.Error{Service: service, Op: op, Status: res.Status, RequestID: requestID(res.Header)}
-	text := ""
-	if gjson.ValidBytes(res.Body) {
-		e.Code = normalCode(gjson.GetBytes(res.Body, "error.code"))
-		text = gjson.GetBytes(res.Body, "error.message").String()
-	}
-	r, known := rules[e.Code]
+	code, text := bodyText(res.Body)
+	e.Code = code
+	write := method != http.MethodGet
+	r, known := rules[code]
 	switch {
 	case known:
+		if code == "0x80048d19" {
+			r = payloadRule(r, text)
+		}
 	case res.Status == http.StatusGone, strings.Contains(text, "Version stamp associated with the client has expired"):
 		r = rules["0x80044352"]
 	case strings.Contains(text, "isn't enabled for change tracking"):
 		r = rules["0x80072491"]
-	case res.Status == http.StatusTooManyRequests:
-		r = rules["0x80072322"]
-	case res.Status == http.StatusUnauthorized:
-		r = rule{apierr.Blocked, apierr.ReasonCredentials, "the token was refused twice; check tenant, client id and URL"}
-	case res.Status == http.StatusForbidden:
-		r = rules["0x80040220"]
-	case res.Status == http.StatusNotFound:
-		r = rules["0x80040217"]
-	case res.Status == http.StatusPreconditionFailed:
-		r = rules["0x80040237"]
-	case res.Status >= 500 || res.Status == http.StatusRequestTimeout:
-		r = rule{apierr.Retryable, apierr.ReasonServiceFault, "the service failed with status " + strconv.Itoa(res.Status)}
 	default:
-		r = rule{apierr.Blocked, apierr.ReasonConfig, "refused with status " + strconv.Itoa(res.Status) + ": " + scrub(text)}
+		r = statusRule(res.Status, write, text)
 	}
 	e.Class, e.Reason, e.Message = r.class, r.reason, r.message
-	if name := columnOf.FindStringSubmatch(text); name != nil && e.Reason == apierr.ReasonSchema {
-		e.Field = name[1]
-		e.Message += " (" + name[1] + ")"
+	if name := columnIn(text); name != "" && e.Reason == apierr.ReasonSchema {
+		e.Field = name
+		e.Message += " (" + name + ")"
 	}
 	if e.Class == apierr.Throttled {
-		e.RetryAfter = defaultWait
-		if s, err := strconv.Atoi(strings.TrimSpace(res.Header.Get("Retry-After"))); err == nil && s >= 0 {
-			e.RetryAfter = time.Duration(s) * time.Second
+		var hinted bool
+		if e.RetryAfter, hinted = transport.RetryAfter(res.Header); !hinted {
+			e.RetryAfter = defaultWait
 		}
 	}
+	e.Ambiguous = write && e.Class == apierr.Retryable
 	return e
 }
 
-// columnOf finds the column an error names: a name, never a value.
-var columnOf = regexp.MustCompile(`(?:property named|undeclared property|attribute(?: with name)?) '?([a-z_][a-z0-9_]*)'?`)
+// statusRule is what a status means when no known code came with it. An unknown
+// refusal of a write concerns its record; of a read, the way we ask.
+func statusRule(status int, write bool, text string) rule {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return rules["0x8005f103"]
+	case status == http.StatusUnauthorized:
+		return rule{apierr.Blocked, apierr.ReasonCredentials, "the token was refused twice; check tenant, client id and URL"}
+	case status == http.StatusForbidden:
+		return rules["0x80040220"]
+	case status == http.StatusNotFound:
+		return rules["0x80040217"]
+	case status == http.StatusPreconditionFailed && strings.Contains(text, "RowVersion"):
+		return rules["0x80060882"]
+	case status == http.StatusPreconditionFailed:
+		return rules["0x80040237"]
+	case status == http.StatusNotImplemented:
+		return rule{apierr.Blocked, apierr.ReasonConfig, "the service cannot do this for the table"}
+	case status >= 500 || status == http.StatusRequestTimeout:
+		return rule{apierr.Retryable, apierr.ReasonServiceFault, "the service failed with status " + strconv.Itoa(status)}
+	}
+	r := rule{apierr.Blocked, apierr.ReasonConfig, "refused with status " + strconv.Itoa(status)}
+	if write && (status == http.StatusBadRequest || status == http.StatusConflict ||
+		status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity) {
+		r.class, r.reason = apierr.Rejected, apierr.ReasonRefused
+	}
+	if words := scrub(text); words != "" {
+		r.message += ": " + words
+	}
+	return r
+}
+
+// payloadRule tells apart what the service's one code for payloads stands for.
+func payloadRule(r rule, text string) rule {
+	switch {
+	case strings.Contains(text, "Stream was not readable"):
+		return rule{apierr.Blocked, apierr.ReasonConfig, "the service could not read the batch"}
+	case strings.Contains(text, "undeclared property"):
+		return r
+	case strings.Contains(text, "Cannot convert"):
+		return rule{apierr.Rejected, apierr.ReasonInvalidValue, "a value has the wrong type"}
+	}
+	return r
+}
+
+// bodyText reads the forms an error body has; anything else says nothing.
+func bodyText(body []byte) (code, text string) {
+	if !gjson.ValidBytes(body) {
+		return "", ""
+	}
+	doc := gjson.ParseBytes(body)
+	if inner := doc.Get("error"); inner.IsObject() {
+		return normalCode(inner.Get("code")), inner.Get("message").String()
+	}
+	return normalCode(doc.Get("ErrorCode")), cmp.Or(doc.Get("ExceptionMessage").String(), doc.Get("Message").String())
+}
+
+// namesColumn are the sentences that name a column: a name, never a value.
+var namesColumn = []*regexp.Regexp{
+	regexp.MustCompile(`(?:^|: )Could not find a property named '([A-Za-z_]\w{0,127})' on type`),
+	regexp.MustCompile(`(?:^|: )An undeclared property '([A-Za-z_]\w{0,127})' which only has property annotations`),
+	regexp.MustCompile(`entity doesn't contain attribute with Name = '([A-Za-z_]\w{0,127})'`),
+}
+
+func columnIn(text string) string {
+	for _, re := range namesColumn {
+		if m := re.FindStringSubmatch(text); m != nil {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+var platformCode = regexp.MustCompile(`^0x8[0-9a-f]{7}$`) // failures have the highest bit
 
 // normalCode brings a code to 0x and eight lower-case digits: it may come as
-// hex of any case or as a signed decimal; "" and 0x0 say nothing.
+// hex of any case or as a signed decimal; "", 0x0 and what is no code say nothing.
 func normalCode(v gjson.Result) string {
 	s := strings.ToLower(strings.TrimSpace(v.String()))
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n != 0 {
-		return fmt.Sprintf("0x%08x", uint32(n)) //nolint:gosec // the code is 32 bits, signed
+		s = fmt.Sprintf("0x%08x", uint32(n)) //nolint:gosec // the code is 32 bits, signed
 	}
-	if s == "0x0" {
+	if !platformCode.MatchString(s) {
 		return ""
 	}
 	return s
 }
 
+// requestID is the service's id of the call, for support; "" when it is not the
+// short word it should be.
 func requestID(h http.Header) string {
 	for _, name := range []string{"REQ_ID", "Req_id", "X-Ms-Service-Request-Id", "X-Ms-Request-Id"} {
-		if v := h[name]; len(v) > 0 {
+		if v := h[name]; len(v) > 0 && len(v[0]) <= 64 && !strings.ContainsFunc(v[0], func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return v[0]
 		}
 	}
 	return ""
 }
 
-var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"|\S+@\S+`)
+var (
+	// valueStart is where a text may begin to quote a record: values hold
+	// quotation marks themselves, so nothing after the first is trusted.
+	valueStart = regexp.MustCompile("['\"`´‘’‚‛“”„«»‹›(\\[{=<:]|(?i:\\bvalue\\b|\\bkey\\b)")
+	unsafeWord = regexp.MustCompile(`\S*[@\d]\S*`)
+)
 
-// scrub drops what may be row data and keeps 300 bytes.
+const longestText = 200
+
+// scrub keeps of an unknown text the words before the first quotation, without
+// addresses and words with digits.
 func scrub(text string) string {
-	text = quoted.ReplaceAllString(text, "…")
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > 300 {
-		text = strings.ToValidUTF8(text[:300], "") + "…"
+	if at := valueStart.FindStringIndex(text); at != nil {
+		text = text[:at[0]]
 	}
-	return text
+	text = unsafeWord.ReplaceAllString(text, "…")
+	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
+	text = strings.ToValidUTF8(strings.Join(fields, " "), "")
+	if len(text) > longestText {
+		text = strings.ToValidUTF8(text[:longestText], "") + "…"
+	}
+	return strings.TrimSpace(text)
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"sync"
-	"time"
 
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 
@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/transport"
 )
 
 const entra = "entra"
@@ -37,6 +38,7 @@ type MSALTokens struct {
 	o          MSALOptions
 	credential confidential.Credential
 	flight     singleflight.Group
+	gate       *transport.Gate // closed while the sign-in service asks to wait
 
 	mu     sync.Mutex
 	client *confidential.Client // nil: the next call makes a new one, with an empty cache
@@ -45,7 +47,13 @@ type MSALTokens struct {
 
 // NewMSALTokens checks the credential; it calls nobody yet.
 func NewMSALTokens(o MSALOptions) (*MSALTokens, error) {
-	s := &MSALTokens{o: o}
+	own := http.Client{}
+	if o.HTTPClient != nil {
+		own = *o.HTTPClient
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the secret goes nowhere else
+	o.HTTPClient = &own
+	s := &MSALTokens{o: o, gate: transport.NewGate()}
 	var err error
 	if len(o.CertificatePEM) > 0 {
 		certs, key, certErr := confidential.CertFromPEM(o.CertificatePEM, "")
@@ -114,13 +122,20 @@ func (s *MSALTokens) fetch(ctx context.Context, claims string) (string, error) {
 	if err != nil {
 		return "", &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: entra, Op: "get token", Message: "the authority cannot be used"}
 	}
+	if e := s.gate.Err(entra, "get token"); e != nil {
+		return "", e
+	}
 	var options []confidential.AcquireByCredentialOption
 	if claims != "" {
 		options = append(options, confidential.WithClaims(claims))
 	}
 	result, err := client.AcquireTokenByCredential(ctx, []string{s.o.Scope}, options...)
 	if err != nil {
-		return "", tokenError(err)
+		fail := tokenError(err)
+		if fail.Class == apierr.Throttled {
+			s.gate.Close(fail.RetryAfter)
+		}
+		return "", fail
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,10 +146,14 @@ func (s *MSALTokens) fetch(ctx context.Context, claims string) (string, error) {
 var aadsts = regexp.MustCompile(`AADSTS\d+`)
 
 // tokenError classifies MSAL's errors; of the answer it keeps the AADSTS code only.
-func tokenError(err error) error {
+func tokenError(err error) *apierr.Error {
 	e := &apierr.Error{Service: entra, Op: "get token", Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Message: "no answer"}
 	var call msal.CallErr
 	if !errors.As(err, &call) || call.Resp == nil {
+		var exchange *url.Error
+		if !errors.As(err, &exchange) && !errors.Is(err, context.DeadlineExceeded) {
+			e.Reason, e.Message = apierr.ReasonBadResponse, "the answer cannot be used; if this lasts, check dynamics.authority"
+		}
 		return e
 	}
 	e.Status = call.Resp.StatusCode
@@ -144,9 +163,10 @@ func tokenError(err error) error {
 	}
 	switch {
 	case e.Status == http.StatusTooManyRequests:
-		e.Class, e.Reason, e.Message, e.RetryAfter = apierr.Throttled, apierr.ReasonThrottled, "too many tokens were asked for", defaultWait
-		if s, err := strconv.Atoi(call.Resp.Header.Get("Retry-After")); err == nil {
-			e.RetryAfter = time.Duration(s) * time.Second
+		e.Class, e.Reason, e.Message = apierr.Throttled, apierr.ReasonThrottled, "too many tokens were asked for"
+		var hinted bool
+		if e.RetryAfter, hinted = transport.RetryAfter(call.Resp.Header); !hinted {
+			e.RetryAfter = defaultWait
 		}
 	case e.Status >= 500:
 		e.Reason, e.Message = apierr.ReasonServiceFault, "the sign-in service failed with status "+strconv.Itoa(e.Status)
