@@ -50,7 +50,7 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
 			runStarted: run.Started, retried: lane.Fence > 1,
-			baseline: in.Kind == KindInitial,
+			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}
 	if err := w.write(ctx, w.units(known)); err != nil {

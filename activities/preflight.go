@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"go.temporal.io/sdk/activity"
@@ -92,10 +93,12 @@ func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, ou
 }
 
 // sameColumns says whether a delta link obtained for another revision shows the
-// columns this one needs.
+// columns this one needs, and the same records: what another filter left out may
+// be wanted now (R15.3).
 func (a *Ingress) sameColumns(ctx context.Context, revision string, m *tableMapper) bool {
 	before, err := a.mapper(ctx, revision)
-	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select)
+	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select) &&
+		reflect.DeepEqual(before.plan.Table.Filter, m.plan.Table.Filter)
 }
 
 func (a *Ingress) abandon(ctx context.Context, run string) error {

@@ -22,6 +22,7 @@ type recordWriter struct {
 	runStarted time.Time
 	retried    bool // an earlier attempt of this lane may have written without telling
 	baseline   bool // mark what was seen, for the sweep
+	replay     bool // write fields whose updates are not applied, too (R11.8)
 }
 
 // permits is where a write to the target asks before it is sent.
@@ -39,20 +40,27 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 	if e.Deleted {
 		return r.applyDelete(ctx, u.known, e, p)
 	}
-	payload, err := r.m.mapper.Map(e.Raw)
+	rule, err := r.m.mapper.Excluded(e.Raw)
+	if err == nil && rule != "" {
+		return r.exclude(ctx, u.known, e, p)
+	}
+	var w wanted
+	if err == nil {
+		w, err = r.want(u.known, e)
+	}
 	if err != nil {
 		if bad, ok := errors.AsType[*mapping.FieldError](err); ok {
 			return r.refuse(u.known, e, string(apierr.Rejected), bad.Reason, bad.Error(), bad.To), nil
 		}
 		return settlement{}, fmt.Errorf("mapping record %s of %s: %w", e.Key, r.table, err)
 	}
-	if u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, payload.Fingerprint()) {
+	if u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, w.change.Fingerprint()) {
 		return r.unchanged(u.known, e), nil
 	}
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
 	}
-	s, err := r.write(ctx, u, e, payload)
+	s, err := r.write(ctx, u, e, w)
 	if err == nil {
 		s.permit = true
 		return s, nil
@@ -65,6 +73,47 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 		return r.refuse(u.known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field), nil
 	}
 	return settlement{}, err
+}
+
+// wanted is what Campaign should hold of a record.
+type wanted struct {
+	whole  *mapping.Payload // when the record is created
+	change *mapping.Payload // when it is there already: fields with apply_updates: false as they were
+}
+
+func (r *recordWriter) want(known *ledger.Record, e *ledger.Entry) (wanted, error) {
+	whole, err := r.m.mapper.Map(e.Raw)
+	w := wanted{whole: whole, change: whole}
+	if err != nil || r.replay || !r.m.mapper.Holds() || known == nil || known.Payload == nil {
+		return w, err
+	}
+	last, err := mapping.ParsePayload(known.Payload)
+	if err != nil {
+		return w, fmt.Errorf("as the ledger has it: %w", err)
+	}
+	w.change = r.m.mapper.Keep(whole, last)
+	return w, nil
+}
+
+// exclude leaves a record out by the filter. One that Campaign never had costs
+// no call (R13.8); another stays as it was or, where the mapping says so, goes.
+func (r *recordWriter) exclude(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits) (settlement, error) {
+	held := known != nil && known.Payload != nil
+	if held && r.m.plan.Table.Filter.DeleteUnmatched {
+		return r.remove(ctx, known, e, p, ledger.Filtered)
+	}
+	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}
+	if known == nil || known.State != ledger.Filtered {
+		rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Filtered, Run: r.run, SeenRun: r.run}
+		if known != nil {
+			rec.Payload, rec.Fingerprint, rec.CreatedRun, rec.SeenRun = known.Payload, known.Fingerprint, known.CreatedRun, r.seen(known)
+			s.Resolve = known.State == ledger.Quarantined
+		}
+		s.Record = rec
+	} else if held && r.baseline && known.SeenRun != r.run {
+		s.Seen = e.Key
+	}
+	return s, nil
 }
 
 // unchanged costs no call; the ledger is told only what it does not know yet.
@@ -80,9 +129,10 @@ func (r *recordWriter) unchanged(known *ledger.Record, e *ledger.Entry) settleme
 	return s
 }
 
-func (r *recordWriter) write(ctx context.Context, u *unit, e *ledger.Entry, payload *mapping.Payload) (settlement, error) {
+func (r *recordWriter) write(ctx context.Context, u *unit, e *ledger.Entry, w wanted) (settlement, error) {
+	payload := w.whole
 	if u.known != nil && u.known.Payload != nil {
-		s, err := r.update(ctx, u.known, e, payload)
+		s, err := r.update(ctx, u.known, e, w.change)
 		if apierr.ReasonOf(err) != apierr.ReasonNotFound {
 			return s, err
 		}
@@ -139,7 +189,13 @@ func (r *recordWriter) adopt(ctx context.Context, u *unit, e *ledger.Entry, payl
 	if err != nil {
 		return settlement{}, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
 	}
-	body, changed := payload.Diff(held)
+	wish := payload
+	if !r.m.plan.Table.ClearOptOuts && (u.known == nil || u.known.Payload == nil) {
+		// Who unsubscribed before the integration came stays so until Dynamics
+		// says otherwise by a change.
+		wish = r.m.mapper.KeepOptOuts(payload, held)
+	}
+	body, changed := wish.Diff(held)
 	if len(changed) == 0 {
 		if (u.ambiguous || r.retried) && r.createdByThisRun(stored.Created) {
 			return r.done(ledger.Created, u.known, e, payload, r.run), nil
@@ -175,6 +231,11 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 		}
 		return s, nil
 	}
+	return r.remove(ctx, known, e, p, ledger.Deleted)
+}
+
+// remove deletes the record that Campaign holds for this key.
+func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits, state ledger.State) (settlement, error) {
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
 	}
@@ -186,7 +247,9 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 		}
 		return settlement{}, err
 	}
-	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: r.deleted(known, e), Resolve: true}}
+	gone := r.deleted(known, e)
+	gone.State = state
+	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone, Resolve: true}}
 	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
 	return s, nil
 }
@@ -222,12 +285,16 @@ func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *led
 }
 
 func (r *recordWriter) written(known *ledger.Record, e *ledger.Entry, payload, fingerprint []byte, created string) *ledger.Record {
-	seen := r.run
-	if !r.baseline && known != nil {
-		seen = known.SeenRun
-	}
 	return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written,
-		Payload: payload, Fingerprint: fingerprint, Run: r.run, CreatedRun: created, SeenRun: seen}
+		Payload: payload, Fingerprint: fingerprint, Run: r.run, CreatedRun: created, SeenRun: r.seen(known)}
+}
+
+// seen is the baseline that saw the record last.
+func (r *recordWriter) seen(known *ledger.Record) string {
+	if !r.baseline && known != nil {
+		return known.SeenRun
+	}
+	return r.run
 }
 
 func createdRun(known *ledger.Record) string {

@@ -83,6 +83,9 @@ func (d *decoder) value(node ast.Node, v reflect.Value, path string) {
 		d.secret(node, v, path)
 	case v.Type() == durationType:
 		d.duration(node, v, path)
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(node, v.Elem(), path)
 	case v.Kind() == reflect.Struct:
 		d.object(node, v, path)
 	case v.Kind() == reflect.Map:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	_ "time/tzdata" // zones mean the same wherever the program runs
@@ -31,6 +32,7 @@ func (t Table) Check() Problems {
 		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d (R9.10)", MaxFields), "remove the fields that Campaign does not need")
 	}
 	c.fields(t)
+	c.filter(t.Filter)
 	return c.problems
 }
 
@@ -73,11 +75,40 @@ func (c *checker) fields(t Table) {
 		if policy := f.OnTooLong; policy != "" && policy != Reject && policy != Truncate {
 			c.add(path+"on_too_long", strconv.Quote(policy), "reject or truncate", didYouMean(policy, []string{Reject, Truncate}))
 		}
+		for existing, value := range f.Replace {
+			if existing == value {
+				c.add(path+"replace."+existing, "a value that replaces itself", "another value", "remove the entry")
+			}
+		}
 		if f.TimeZone == "" {
 			continue
 		}
 		if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "Local" {
 			c.add(path+"time_zone", strconv.Quote(f.TimeZone), "an IANA time zone such as Europe/Paris", "")
+		}
+	}
+}
+
+// filter checks each condition by itself.
+func (c *checker) filter(f Filter) {
+	if f.Match != "" && f.Match != "all" && f.Match != MatchAny {
+		c.add("filter.match", strconv.Quote(f.Match), "all or any", didYouMean(f.Match, []string{"all", MatchAny}))
+	}
+	if len(f.Where) == 0 && (f.Match != "" || f.DeleteUnmatched) {
+		c.add("filter.where", "no conditions", "at least one", "add a condition or remove the filter")
+	}
+	for i, w := range f.Where {
+		path := fmt.Sprintf("filter.where[%d].", i)
+		if w.Column == "" {
+			c.add(path+"column", "nothing", "the logical name of a Dynamics column", "")
+		}
+		switch alone := w.Is == isEmpty || w.Is == isNotEmpty; {
+		case !slices.Contains(comparisons, w.Is):
+			c.add(path+"is", quoteOrNothing(w.Is), strings.Join(comparisons, ", "), didYouMean(w.Is, comparisons))
+		case alone && w.Value != "":
+			c.add(path+"value", strconv.Quote(w.Value)+" with "+w.Is, "no value", "remove it")
+		case !alone && w.Value == "":
+			c.add(path+"value", "nothing", "a value to compare with", "for an empty column use is: empty")
 		}
 	}
 }

@@ -55,6 +55,10 @@ func (f *field) choice() converter {
 // multiChoice converts "2,3,8": labels joined by "; ", or with technical values
 // the numbers as they are.
 func (f *field) multiChoice() converter {
+	between := "; "
+	if f.Technical {
+		between = ","
+	}
 	return func(dst []byte, v gjson.Result) ([]byte, *refusal) {
 		if v.Type != gjson.String {
 			return dst, notChoice
@@ -65,21 +69,24 @@ func (f *field) multiChoice() converter {
 			if err != nil {
 				return dst, notChoice
 			}
-			if f.Technical {
-				if out != nil {
-					out = append(out, ',')
+			text, replaced := f.Replace[strconv.Itoa(n)]
+			switch {
+			case replaced:
+			case f.Technical:
+				text = strconv.Itoa(n)
+			default:
+				var ok bool
+				if text, ok = f.Options[n]; !ok {
+					return dst, unknownOption
 				}
-				out = strconv.AppendInt(out, int64(n), 10)
+			}
+			if text == "" {
 				continue
 			}
-			label, ok := f.Options[n]
-			if !ok {
-				return dst, unknownOption
-			}
 			if out != nil {
-				out = append(out, "; "...)
+				out = append(out, between...)
 			}
-			out = append(out, label...)
+			out = append(out, text...)
 		}
 		return f.appendText(dst, string(out))
 	}

@@ -248,6 +248,8 @@ type textConverter func(dst []byte, s string) ([]byte, *refusal)
 func (f *field) text() (converter, error) {
 	var write textConverter
 	switch {
+	case f.Target == ToText && f.LowerCase:
+		write = func(dst []byte, s string) ([]byte, *refusal) { return f.appendText(dst, strings.ToLower(s)) }
 	case f.Target == ToText:
 		write = f.appendText
 	case f.Target == ToBoolean:

@@ -31,6 +31,11 @@ type Mapper struct {
 	targetKey string
 	sizeHint  int
 	scratch   sync.Pool // *[]gjson.Result, one per column
+
+	conditions []condition // of the filter
+	any        bool        // one of them is enough
+	held       []int       // fields with apply_updates: false
+	optOuts    []int       // fields that hold an opt-out
 }
 
 // field is a PlanField made ready.
@@ -38,7 +43,8 @@ type field struct {
 	PlanField
 	slot    int
 	prefix  string // "to": with quotes and colon
-	clear   string // literal written for null
+	clear   string // literal of a field that holds nothing
+	empty   string // literal written for an empty column
 	members map[string]string
 	convert converter
 }
@@ -52,22 +58,27 @@ func (p *Plan) Mapper() (*Mapper, error) {
 	}
 	for i, pf := range p.Fields {
 		f := field{PlanField: pf, prefix: string(appendString(nil, pf.To)) + ":", clear: pf.clearLiteral(), members: pf.memberIndex()}
+		f.empty = f.clear
 		if i > 0 && p.Fields[i-1].To >= pf.To {
 			return nil, fmt.Errorf("plan of %s: fields out of order at %s", p.Table.Name, pf.To)
 		}
-		slot, known := m.columns[pf.Property]
-		if !known {
-			slot = len(m.columns)
-			m.columns[pf.Property] = slot
-		}
-		f.slot = slot
+		f.slot = m.slot(pf.Property)
 		convert, err := f.compile()
+		if err == nil && len(pf.Replace) > 0 {
+			convert, err = f.replacing(convert)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("plan of %s: %s -> %s: %w", p.Table.Name, pf.From, pf.To, err)
 		}
 		f.convert = convert
 		if pf.Key {
 			m.targetKey = pf.To
+		}
+		if pf.Held {
+			m.held = append(m.held, i)
+		}
+		if pf.Target == ToBoolean && isOptOut(pf.To) {
+			m.optOuts = append(m.optOuts, i)
 		}
 		m.fields, m.paths = append(m.fields, f), append(m.paths, pf.To)
 		m.index[pf.To] = i
@@ -76,9 +87,28 @@ func (p *Plan) Mapper() (*Mapper, error) {
 	if m.targetKey == "" {
 		return nil, fmt.Errorf("plan of %s: no key field", p.Table.Name)
 	}
+	m.any = p.Table.Filter.Match == MatchAny
+	for i := range p.Conditions {
+		c := &p.Conditions[i]
+		holds, err := c.compile()
+		if err != nil {
+			return nil, fmt.Errorf("plan of %s: %w", p.Table.Name, err)
+		}
+		m.conditions = append(m.conditions, condition{rule: c.Rule, slot: m.slot(c.Property), holds: holds})
+	}
 	slots := len(m.columns)
 	m.scratch.New = func() any { s := make([]gjson.Result, slots); return &s }
 	return m, nil
+}
+
+// slot numbers the columns that are read from a row.
+func (m *Mapper) slot(property string) int {
+	slot, known := m.columns[property]
+	if !known {
+		slot = len(m.columns)
+		m.columns[property] = slot
+	}
+	return slot
 }
 
 // Select lists the Dynamics properties a row must carry, the key first, then
@@ -117,7 +147,7 @@ func (m *Mapper) Map(raw []byte) (*Payload, error) {
 			if bad := f.checkEmpty(v); bad != nil {
 				return nil, bad.at(f)
 			}
-			dst = append(dst, f.clear...)
+			dst = append(dst, f.empty...)
 		} else {
 			out, bad := f.convert(dst, v)
 			if bad == cut {
@@ -131,6 +161,27 @@ func (m *Mapper) Map(raw []byte) (*Payload, error) {
 	}
 	p.canonical = append(dst, '}')
 	return p, nil
+}
+
+// Keep returns p with what last holds in the fields whose updates are not
+// applied: what a change, as opposed to a creation or a replay, may write
+// (R11.8). A field that last lacks is written.
+func (m *Mapper) Keep(p, last *Payload) *Payload {
+	return p.taking(last, m.held, func([]byte) bool { return true })
+}
+
+// Holds says whether there are fields whose updates are not applied.
+func (m *Mapper) Holds() bool { return len(m.held) > 0 }
+
+// KeepOptOuts returns p with every opt-out that held has, so that writing it ends none.
+func (m *Mapper) KeepOptOuts(p, held *Payload) *Payload {
+	return p.taking(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
+}
+
+// isOptOut tells the opt-out attributes of a profile by either of their names
+// (campaign.md §3.1).
+func isOptOut(to string) bool {
+	return strings.HasPrefix(to, "blackList") || strings.HasPrefix(to, "denyList")
 }
 
 // scan puts each wanted column of a row into its slot; a column that the row

@@ -97,6 +97,45 @@ func (p *Payload) differences(last *Payload, found func(i int) bool) {
 	}
 }
 
+// taking returns p with the literals of other in the given fields, where other
+// has the field and when holds for its literal; p itself when nothing differs.
+func (p *Payload) taking(other *Payload, fields []int, when func(literal []byte) bool) *Payload {
+	var taken map[int][]byte
+	for _, i := range fields {
+		j, found := slices.BinarySearch(other.paths, p.paths[i])
+		if !found {
+			continue
+		}
+		if literal := other.literal(j); !bytes.Equal(literal, p.literal(i)) && when(literal) {
+			if taken == nil {
+				taken = make(map[int][]byte, len(fields))
+			}
+			taken[i] = literal
+		}
+	}
+	if taken == nil {
+		return p
+	}
+	out := &Payload{mapper: p.mapper, observed: p.observed, paths: p.paths, spans: make([]span, len(p.spans)),
+		canonical: make([]byte, 0, len(p.canonical)+32), truncated: p.truncated}
+	for i, path := range p.paths {
+		sep := byte(',')
+		if i == 0 {
+			sep = '{'
+		}
+		out.canonical = append(appendString(append(out.canonical, sep), path), ':')
+		literal, ok := taken[i]
+		if !ok {
+			literal = p.literal(i)
+		}
+		start := len(out.canonical)
+		out.canonical = append(out.canonical, literal...)
+		out.spans[i] = span{start, len(out.canonical)}
+	}
+	out.canonical = append(out.canonical, '}')
+	return out
+}
+
 // literal is the JSON literal of field i.
 func (p *Payload) literal(i int) []byte {
 	s := p.spans[i]

@@ -9,6 +9,8 @@ type Plan struct {
 	Key       string      `json:"key"`        // Dynamics primary key column
 	Select    []string    `json:"select"`     // Dynamics properties to request, key first
 	Fields    []PlanField `json:"fields"`     // sorted by To; the key pair is one of them
+
+	Conditions []PlanCondition `json:"conditions,omitempty"` // of Table.Filter, in its order
 }
 
 // PlanField is one pair with what both data models say of it.
@@ -26,6 +28,19 @@ type PlanField struct {
 	Policy    string               `json:"policy,omitempty"`    // Campaign's data policy
 	Options   map[int]string       `json:"options,omitempty"`
 	Values    map[string]EnumValue `json:"values,omitempty"`
+	LowerCase bool                 `json:"lower_case,omitempty"`
+	Held      bool                 `json:"held,omitempty"`    // apply_updates: false
+	Replace   map[string]string    `json:"replace,omitempty"` // new text by existing value, in the form raw() gives
+}
+
+// PlanCondition is one condition of a filter, ready to compare.
+type PlanCondition struct {
+	Rule     string     `json:"rule"`     // filter.where[0]: statecode equals Active
+	Property string     `json:"property"` // the column's name in a row
+	Source   SourceKind `json:"source"`
+	Is       string     `json:"is"`
+	Value    string     `json:"value,omitempty"`   // in the form raw() gives
+	Options  []int      `json:"options,omitempty"` // numbers of the choices meant
 }
 
 // Revision is the revision of the mapping the plan was made from.

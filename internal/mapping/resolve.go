@@ -27,11 +27,12 @@ func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
 	}
 	r.resolveKey()
 	r.resolveFields()
+	r.conditions = r.resolveFilter()
 	if len(r.problems) > 0 {
 		return nil, r.problems
 	}
 	slices.SortFunc(r.pairs, func(a, b PlanField) int { return strings.Compare(a.To, b.To) })
-	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs}, nil
+	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs, Conditions: r.conditions}, nil
 }
 
 // resolver collects a plan and what stands in its way.
@@ -41,6 +42,8 @@ type resolver struct {
 	src   SourceSchema
 	dst   TargetSchema
 	pairs []PlanField
+
+	conditions []PlanCondition
 }
 
 // resolveKey checks the Campaign key against the data model and adds the key
@@ -106,6 +109,7 @@ func (r *resolver) resolveField(path string, f Field) {
 	}
 	r.checkOptions(path, f, kind, targetK)
 	pair := r.pair(f, kind, targetK, column, target)
+	r.resolveReplace(path, f, &pair, column)
 	r.checkChoice(path, pair, column)
 	if len(r.problems) == before {
 		r.pairs = append(r.pairs, pair)
@@ -177,6 +181,9 @@ func (r *resolver) checkOptions(path string, f Field, source SourceKind, target 
 	if f.OnTooLong == Truncate && (target != ToText || source != FromText && source != FromChoice && source != FromMultiChoice) {
 		r.add(path+".on_too_long", "truncate for "+becomes, "truncate only where text becomes text", "remove on_too_long")
 	}
+	if f.LowerCase && (target != ToText || source != FromText) {
+		r.add(path+".lower_case", "true for "+becomes, "lower case only where text becomes text", "remove lower_case")
+	}
 	if f.TimeZone != "" && (target != ToDate || source != FromInstant && source != FromText) {
 		r.add(path+".time_zone", strconv.Quote(f.TimeZone)+" for "+becomes, "a time zone only where an instant becomes a date", "remove time_zone")
 	}
@@ -187,7 +194,7 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 	if pair.Source != FromChoice || len(column.Options) == 0 {
 		return
 	}
-	if pair.Target == ToBoolean {
+	if pair.Target == ToBoolean && len(pair.Replace) < len(column.Options) {
 		_, zero := column.Options[0]
 		_, one := column.Options[1]
 		if len(column.Options) != 2 || !zero || !one {
@@ -201,6 +208,9 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 	}
 	f := field{PlanField: pair, members: pair.memberIndex()}
 	for option, label := range column.Options {
+		if _, replaced := pair.Replace[strconv.Itoa(option)]; replaced {
+			return // its new value has been checked
+		}
 		if pair.Technical {
 			label = strconv.Itoa(option)
 		}
@@ -222,11 +232,9 @@ func (r *resolver) pair(f Field, source SourceKind, target TargetKind, column Co
 	p := PlanField{
 		From: r.columnName(f.From), To: f.To, Source: source, Target: target,
 		OnTooLong: f.OnTooLong, TimeZone: f.TimeZone, Policy: field.DataPolicy,
+		LowerCase: f.LowerCase, Held: f.ApplyUpdates != nil && !*f.ApplyUpdates,
 	}
-	p.Property = p.From
-	if source == FromLookup {
-		p.Property = "_" + p.From + "_value"
-	}
+	p.Property = r.property(f.From, source)
 	if target == ToText {
 		p.Length = field.Length
 		if p.Length <= 0 && (field.ResType == "string" || field.ResType == "" && field.Type == "string") {
@@ -242,6 +250,15 @@ func (r *resolver) pair(f Field, source SourceKind, target TargetKind, column Co
 	return p
 }
 
+// property is a column's name in a row.
+func (r *resolver) property(column string, kind SourceKind) string {
+	name := r.columnName(column)
+	if kind == FromLookup {
+		return "_" + name + "_value"
+	}
+	return name
+}
+
 // selected lists the properties to request.
 func (r *resolver) selected() []string {
 	seen := map[string]bool{r.src.Key: true}
@@ -254,6 +271,9 @@ func (r *resolver) selected() []string {
 	}
 	for _, f := range r.pairs {
 		want(f.Property)
+	}
+	for _, c := range r.conditions {
+		want(c.Property)
 	}
 	for _, name := range []string{"modifiedon", "statecode"} {
 		if _, known := r.src.Columns[name]; known {

@@ -37,6 +37,10 @@ type Table struct {
 	ApplyDeletes bool `json:"apply_deletes,omitempty" yaml:"apply_deletes,omitempty"`
 	// TechnicalValues sends a choice's number instead of its label; default false (R14.4).
 	TechnicalValues bool `json:"technical_values,omitempty" yaml:"technical_values,omitempty"`
+	// ClearOptOuts lets an adopted profile's opt-outs be turned off by what Dynamics says; default false: an opt-out that Campaign holds survives adoption.
+	ClearOptOuts bool `json:"clear_opt_outs,omitempty" yaml:"clear_opt_outs,omitempty"`
+	// Filter selects the records to propagate; default all (R13).
+	Filter Filter `json:"filter,omitzero" yaml:"filter,omitempty"`
 	// Fields are the pairs to synchronise, 1 to 50. The key pair need not be listed.
 	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=50"`
 }
@@ -67,7 +71,36 @@ type Field struct {
 	OnTooLong string `json:"on_too_long,omitempty" yaml:"on_too_long,omitempty" jsonschema:"enum=reject,enum=truncate,default=reject"`
 	// TimeZone is the IANA zone in which an instant's date is taken for a date field, such as Europe/Paris; default UTC.
 	TimeZone string `json:"time_zone,omitempty" yaml:"time_zone,omitempty"`
+	// ApplyUpdates propagates changes as they occur; false writes the column when a record is created and when it is replayed, and never in between; default true (R11.7, R11.8).
+	ApplyUpdates *bool `json:"apply_updates,omitempty" yaml:"apply_updates,omitempty" jsonschema:"default=true"`
+	// LowerCase writes text in lower case, as e-mail addresses are best compared; default false.
+	LowerCase bool `json:"lower_case,omitempty" yaml:"lower_case,omitempty"`
+	// Replace gives a new value for an existing one, before conversion: a choice by its label, with technical_values by its number; text as it is; "" for an empty column (R12).
+	Replace map[string]string `json:"replace,omitempty" yaml:"replace,omitempty"`
 }
+
+// Filter selects records by their Dynamics values, mapped or not.
+type Filter struct {
+	// Match says whether all conditions must hold (default) or any one of them.
+	Match string `json:"match,omitempty" yaml:"match,omitempty" jsonschema:"enum=all,enum=any,default=all"`
+	// Where are the conditions; none selects every record.
+	Where []Condition `json:"where,omitempty" yaml:"where,omitempty"`
+	// DeleteUnmatched deletes the Campaign record of one that no longer matches; default false: it stays as it was (R13.5, R13.6).
+	DeleteUnmatched bool `json:"delete_unmatched,omitempty" yaml:"delete_unmatched,omitempty"`
+}
+
+// Condition compares one Dynamics column with a value.
+type Condition struct {
+	// Column is the logical name of any column of the table. Required.
+	Column string `json:"column" yaml:"column" jsonschema:"required"`
+	// Is says how: equals, not_equals, greater, greater_or_equal, less, less_or_equal, contains, begins_with, empty or not_empty. Required.
+	Is string `json:"is" yaml:"is" jsonschema:"required,enum=equals,enum=not_equals,enum=greater,enum=greater_or_equal,enum=less,enum=less_or_equal,enum=contains,enum=begins_with,enum=empty,enum=not_empty"`
+	// Value to compare with, in quotes: text, a number, true or false, an id, a choice's label or number, or an ISO 8601 date or time; not with empty and not_empty.
+	Value string `json:"value,omitempty" yaml:"value,omitempty"`
+}
+
+// MatchAny makes one condition of a filter enough.
+const MatchAny = "any"
 
 // Revision identifies what the mapping says: 12 hexadecimal characters that are
 // equal for two tables if and only if they mean the same, defaults written out
@@ -75,7 +108,7 @@ type Field struct {
 func (t Table) Revision() string {
 	data, err := json.Marshal(t.normal())
 	if err != nil {
-		return "" // unreachable: the type holds only strings and booleans
+		return "" // unreachable: the type holds only text and booleans
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:6])
@@ -95,9 +128,21 @@ func (t Table) normal() Table {
 		if f.TimeZone == "UTC" {
 			f.TimeZone = ""
 		}
+		if f.ApplyUpdates != nil && *f.ApplyUpdates {
+			f.ApplyUpdates = nil
+		}
+		if len(f.Replace) == 0 {
+			f.Replace = nil
+		}
 		fields[i] = f
 	}
 	t.Fields = fields
+	if t.Filter.Match == "all" {
+		t.Filter.Match = ""
+	}
+	if len(t.Filter.Where) == 0 {
+		t.Filter = Filter{}
+	}
 	return t
 }
 
