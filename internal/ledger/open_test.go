@@ -71,7 +71,7 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 		"no SQLite file":        {ledger.Options{Path: file("notes")}, "is not a SQLite file; name a new file"},
 		"another's database":    {ledger.Options{Path: file("other")}, "is another program's database; name a new file"},
 		"another's mark":        {ledger.Options{Path: file("marked")}, "is another program's database"},
-		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999; this build knows 1)"},
+		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999; this build knows"},
 		"no PostgreSQL address": {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@h:port/d"}, "ledger.dsn: not a PostgreSQL address"},
 		"no server":             {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@127.0.0.1:1/d"}, "ledger.dsn: database d on 127.0.0.1:1 cannot be reached as u"},
 	}

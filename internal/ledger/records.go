@@ -23,16 +23,8 @@ func (l *Ledger) Records(ctx context.Context, table string, keys []string) (map[
 
 func (l *Ledger) lookUp(ctx context.Context, out map[string]*Record, table string, keys []string) error {
 	query := `SELECT key, version, target_key, state, payload, fingerprint, run, created_run, seen_run FROM record WHERE tbl = ? AND key `
-	args := []any{table}
-	if l.postgres {
-		query, args = query+`= ANY(?)`, append(args, keys)
-	} else {
-		query += `IN (` + strings.TrimSuffix(strings.Repeat("?,", len(keys)), ",") + `)`
-		for _, k := range keys {
-			args = append(args, k)
-		}
-	}
-	rows, err := l.db.QueryContext(ctx, l.q(query), args...)
+	in, args := l.in(keys)
+	rows, err := l.db.QueryContext(ctx, l.q(query+in), append([]any{table}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -45,6 +37,18 @@ func (l *Ledger) lookUp(ctx context.Context, out map[string]*Record, table strin
 		out[r.Key] = r
 	}
 	return rows.Err()
+}
+
+// in is the condition that a column is one of keys, and its parameters.
+func (l *Ledger) in(keys []string) (string, []any) {
+	if l.postgres {
+		return `= ANY(?)`, []any{keys}
+	}
+	args := make([]any, len(keys))
+	for i, k := range keys {
+		args[i] = k
+	}
+	return `IN (` + strings.TrimSuffix(strings.Repeat("?,", len(keys)), ",") + `)`, args
 }
 
 // SaveBefore makes sure that what the target holds is kept before run changes

@@ -74,6 +74,12 @@ type effects struct {
 	sealed      map[*QuarantineItem][]byte
 	resolved    []string
 	attemptsFor map[string]int
+
+	unparked, arrived []string
+	parked            []*ParkedItem
+	sealedParked      map[*ParkedItem][]byte
+	links             map[string][]Parent
+	linked            []string // the keys of links
 }
 
 func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
@@ -99,6 +105,9 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 	e.befores = firstOf(e.befores, func(b *BeforeImage) string { return b.Key })
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
+	if err := e.ofLinks(l.seal, group); err != nil {
+		return nil, err
+	}
 	return e, e.sealRefused(l.seal)
 }
 
@@ -158,10 +167,19 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	}); err != nil {
 		return err
 	}
-	return putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
+	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
 		r := e.records[i]
 		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
-	})
+	}); err != nil {
+		return err
+	}
+	if err := e.wake(ctx, l, tx, lane); err != nil {
+		return err
+	}
+	if err := e.relink(ctx, l, tx, lane); err != nil {
+		return err
+	}
+	return e.park(ctx, l, tx, run, lane)
 }
 
 var putRecords = newBulk(1,

@@ -18,7 +18,7 @@ const (
 	Written     State = "written"     // the target holds Payload
 	Filtered    State = "filtered"    // left out by rule
 	Deleted     State = "deleted"     // deleted in the source, and in the target
-	Parked      State = "parked"      // waits for its parent
+	Parked      State = "parked"      // waits, see ParkedItem; the target holds Payload, if any
 	Quarantined State = "quarantined" // refused; the target holds Payload, if any
 )
 
@@ -142,7 +142,11 @@ type Settlement struct {
 	Seen       string  // key: without a Record, note that this run saw the record
 	Before     *BeforeImage
 	Quarantine *QuarantineItem // Key, Class, Code, Field, Message and Payload are kept; the lane says the rest
-	Resolve    bool            // releases an open quarantine item of Record's key: it was written after all
+	Resolve    bool            // releases an open quarantine item of Record's key, and what was parked of it: it was applied after all
+
+	Park    *ParkedItem // the change waits; replaces what was parked of its key
+	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
+	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
 }
 
 // LaneID names one lane of a staged page.

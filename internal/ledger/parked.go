@@ -1,0 +1,259 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What a parked record waits for.
+const (
+	WaitsForParent   = "parent"   // until the target holds the parent
+	WaitsForChildren = "children" // until no record in the target names it; it is to be deleted
+)
+
+// Parent is a record that another one names by a link.
+type Parent struct{ Table, Key string }
+
+// ParkedItem is a change that cannot be applied yet.
+type ParkedItem struct {
+	Key, Version string
+	Waits        string // one of the Waits… constants
+	Parent       Parent // with WaitsForParent
+	Deleted      bool
+	Payload      []byte // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
+	Run          string
+	Since        time.Time
+}
+
+// childrenGrace is how long a delete waits for its children: their own flow may
+// be stopped, and who wants a record deleted must not wait for ever.
+const childrenGrace = 10 * time.Minute
+
+// parkedReady: the parent may have come between the caller's look and now.
+const parkedReady = `CASE WHEN EXISTS (SELECT 1 FROM record WHERE tbl = ? AND key = ? AND payload IS NOT NULL) THEN 1 ELSE 0 END`
+
+func (e *effects) park(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	if err := unpark.run(ctx, l, tx, []any{lane.table}, len(e.unparked), func(args []any, i int) []any {
+		return append(args, e.unparked[i])
+	}); err != nil {
+		return err
+	}
+	for _, p := range e.parked { // few at a time: most records find their parents
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, payload, run, since, ready)
+			VALUES (?,?,?,?,?,?,?,?,?,?,`+parkedReady+`)`),
+			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealedParked[p], run, l.now().UnixMilli(),
+			p.Parent.Table, p.Parent.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var unpark = newBulk(1, `DELETE FROM parked WHERE tbl = {1} AND key IN (`, `{}`, `)`)
+
+// wake marks what waited for records that the target holds now.
+func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane) error {
+	return markReady.run(ctx, l, tx, []any{lane.table}, len(e.arrived), func(args []any, i int) []any {
+		return append(args, e.arrived[i])
+	})
+}
+
+var markReady = newBulk(1, `UPDATE parked SET ready = 1 WHERE ready = 0 AND parent_tbl = {1} AND parent_key IN (`, `{}`, `)`)
+
+// relink replaces the parents that records name.
+func (e *effects) relink(ctx context.Context, l *Ledger, tx txn, lane *lockedLane) error {
+	keys := make([]string, 0, len(e.links))
+	type pair struct {
+		key    string
+		parent Parent
+	}
+	var pairs []pair
+	for _, k := range e.linked {
+		keys = append(keys, k)
+		for _, p := range e.links[k] {
+			pairs = append(pairs, pair{k, p})
+		}
+	}
+	if err := unlink.run(ctx, l, tx, []any{lane.table}, len(keys), func(args []any, i int) []any {
+		return append(args, keys[i])
+	}); err != nil {
+		return err
+	}
+	return putLinks.run(ctx, l, tx, []any{lane.table}, len(pairs), func(args []any, i int) []any {
+		return append(args, pairs[i].key, pairs[i].parent.Table, pairs[i].parent.Key)
+	})
+}
+
+var (
+	unlink   = newBulk(1, `DELETE FROM link WHERE tbl = {1} AND key IN (`, `{}`, `)`)
+	putLinks = newBulk(1, `INSERT INTO link (tbl, key, parent_tbl, parent_key) VALUES `, `({1},{},{},{})`, ` ON CONFLICT DO NOTHING`)
+)
+
+// Ready lists changes of a table that waited and can be applied now, in key
+// order; at most limit, 1,000 when 0. They stay parked until they are settled.
+func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, deleted, payload FROM parked WHERE tbl = ? AND ready = 1 ORDER BY key LIMIT ?`), table, limitOf(limit))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing what waited of %s: %w", table, err)
+	}
+	return collect(rows, func(e *Entry, scan scanner) error {
+		var sealed []byte
+		if err := scan(&e.Key, &e.Version, &e.Deleted, &sealed); err != nil || e.Deleted {
+			return err
+		}
+		var err error
+		e.Raw, err = l.seal.open(sealed)
+		return err
+	})
+}
+
+// Rouse marks what can go on although nothing told so: parents that came at the
+// very moment their children were parked, and deletes whose children are gone or
+// have been waited for long enough. Callers do so about once a minute.
+func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
+	var n int64
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND (
+			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key AND r.payload IS NOT NULL)
+			OR waits = 'children' AND (since < ? OR NOT EXISTS (SELECT 1 FROM link k WHERE k.parent_tbl = parked.tbl AND k.parent_key = parked.key)))`),
+			table, l.now().Add(-childrenGrace).UnixMilli())
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: looking for what can go on in %s: %w", table, err)
+	}
+	return n, nil
+}
+
+// ParkedCount is how many records of a table wait.
+func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ?`, table)
+}
+
+// Parked returns what a record waits for, or ErrNotFound. Its Payload is left out.
+func (l *Ledger) Parked(ctx context.Context, table, key string) (*ParkedItem, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, waits, parent_tbl, parent_key, deleted, run, since FROM parked WHERE tbl = ? AND key = ?`), table, key)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: looking up what %s of %s waits for: %w", key, table, err)
+	}
+	found, err := collect(rows, func(p *ParkedItem, scan scanner) error {
+		var since int64
+		err := scan(&p.Key, &p.Version, &p.Waits, &p.Parent.Table, &p.Parent.Key, &p.Deleted, &p.Run, &since)
+		p.Since = fromMillis(since)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, ErrNotFound
+	}
+	return &found[0], nil
+}
+
+// Children says which records of a table are named by others in the target.
+func (l *Ledger) Children(ctx context.Context, table string, keys []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for len(keys) > 0 {
+		n := min(lookupChunk, len(keys))
+		in, args := l.in(keys[:n])
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT DISTINCT parent_key FROM link WHERE parent_tbl = ? AND parent_key `+in), append([]any{table}, args...)...)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: looking up children of %s: %w", table, err)
+		}
+		found, err := collect(rows, func(k *string, scan scanner) error { return scan(k) })
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			out[k] = true
+		}
+		keys = keys[n:]
+	}
+	return out, nil
+}
+
+// Holds says which of these records the target holds.
+func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for len(keys) > 0 {
+		n := min(lookupChunk, len(keys))
+		in, args := l.in(keys[:n])
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `+in), append([]any{table}, args...)...)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: looking up records of %s: %w", table, err)
+		}
+		found, err := collect(rows, func(k *string, scan scanner) error { return scan(k) })
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			out[k] = true
+		}
+		keys = keys[n:]
+	}
+	return out, nil
+}
+
+var errParked = errors.New("a parked record needs what it waits for")
+
+// ofLinks gathers, for each key, what its last settlement says.
+func (e *effects) ofLinks(seal *sealer, group []Settlement) error {
+	park := map[string]*ParkedItem{}
+	for i := range group {
+		s := &group[i]
+		if s.Record == nil {
+			continue
+		}
+		k := s.Record.Key
+		switch {
+		case s.Park != nil:
+			if s.Park.Waits == WaitsForParent && s.Park.Parent == (Parent{}) || s.Park.Waits == "" {
+				return fmt.Errorf("entry %d: %w", s.Index, errParked)
+			}
+			park[k] = s.Park
+		case s.Resolve:
+			park[k] = nil
+		}
+		if s.Links != nil {
+			if e.links == nil {
+				e.links = map[string][]Parent{}
+			}
+			if _, twice := e.links[k]; !twice {
+				e.linked = append(e.linked, k)
+			}
+			e.links[k] = s.Links
+		}
+		if s.Arrived {
+			e.arrived = append(e.arrived, k)
+		}
+	}
+	e.sealedParked = map[*ParkedItem][]byte{}
+	for k, p := range park {
+		e.unparked = append(e.unparked, k)
+		if p == nil {
+			continue
+		}
+		e.parked = append(e.parked, p)
+		if p.Deleted {
+			continue
+		}
+		var err error
+		if e.sealedParked[p], err = seal.close(p.Payload); err != nil {
+			return err
+		}
+	}
+	slices.Sort(e.unparked)
+	slices.Sort(e.linked)
+	slices.Sort(e.arrived)
+	slices.SortFunc(e.parked, func(a, b *ParkedItem) int { return cmp.Compare(a.Key, b.Key) })
+	return nil
+}

@@ -1,0 +1,182 @@
+package ledger_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
+)
+
+const vehicles = "vehicles"
+
+// child opens a lane of the child table.
+func childLane(t testing.TB, l *ledger.Ledger, run string, n int) *ledger.Lane {
+	t.Helper()
+	_, err := l.BeginRun(t.Context(), ledger.Run{ID: run, Flow: flow, Table: vehicles, Kind: "delta", State: "RUNNING", Started: noon})
+	require.NoError(t, err)
+	_, err = l.StagePage(t.Context(), ledger.PageInput{Run: run, Table: vehicles, Number: 1, Lanes: [][]ledger.Entry{entries(0, n)}})
+	require.NoError(t, err)
+	return openLane(t, l, run, 1, 0)
+}
+
+// parks settles entry i of a lane as waiting for a contact.
+func parks(ln *ledger.Lane, i int, parent string) ledger.Settlement {
+	e := ln.Entries[i]
+	return ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+		Record: &ledger.Record{Key: e.Key, Version: e.Version, State: ledger.Parked, Run: ln.ID.Run},
+		Park:   &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent, Parent: ledger.Parent{Table: table, Key: parent}, Payload: e.Raw}}
+}
+
+// arrives settles entry i of a lane of contacts as now in the target.
+func arrives(ln *ledger.Lane, i int) ledger.Settlement {
+	s := created(ln, i)
+	s.Arrived = true
+	return s
+}
+
+func ready(t testing.TB, l *ledger.Ledger, of string) []string {
+	t.Helper()
+	found, err := l.Ready(t.Context(), of, 0)
+	require.NoError(t, err)
+	var keys []string
+	for _, e := range found {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+func parkedCount(t testing.TB, l *ledger.Ledger) int64 {
+	t.Helper()
+	n, err := l.ParkedCount(t.Context(), vehicles)
+	require.NoError(t, err)
+	return n
+}
+
+// R17.7: what waits for a parent goes on when the parent comes, and only then.
+func TestAParentWakesItsChildren(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 3)
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{
+			parks(children, 0, parents.Entries[0].Key), parks(children, 1, parents.Entries[1].Key), parks(children, 2, parents.Entries[0].Key),
+		}))
+		require.Empty(t, ready(t, l, vehicles))
+		waiting, err := l.Parked(t.Context(), vehicles, children.Entries[1].Key)
+		require.NoError(t, err)
+		require.Equal(t, ledger.Parent{Table: table, Key: parents.Entries[1].Key}, waiting.Parent)
+
+		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 0)}))
+		require.Equal(t, []string{children.Entries[0].Key, children.Entries[2].Key}, ready(t, l, vehicles))
+		found, err := l.Ready(t.Context(), vehicles, 1)
+		require.NoError(t, err)
+		require.Equal(t, []ledger.Entry{children.Entries[0]}, found, "the change as it was staged")
+
+		again := childLane(t, l, "c2", 1)
+		done := created(again, 0)
+		done.Resolve, done.Links = true, []ledger.Parent{{Table: table, Key: parents.Entries[0].Key}}
+		require.NoError(t, l.Settle(t.Context(), again.ID, again.Fence, []ledger.Settlement{done}))
+		require.Equal(t, []string{children.Entries[2].Key}, ready(t, l, vehicles))
+		require.EqualValues(t, 2, parkedCount(t, l))
+		_, err = l.Parked(t.Context(), vehicles, children.Entries[0].Key)
+		require.ErrorIs(t, err, ledger.ErrNotFound)
+
+		kids, err := l.Children(t.Context(), table, []string{parents.Entries[0].Key, parents.Entries[1].Key})
+		require.NoError(t, err)
+		require.Equal(t, map[string]bool{parents.Entries[0].Key: true}, kids)
+		holds, err := l.Holds(t.Context(), table, []string{parents.Entries[0].Key, parents.Entries[1].Key})
+		require.NoError(t, err)
+		require.Equal(t, map[string]bool{parents.Entries[0].Key: true}, holds)
+	})
+}
+
+// A parent that came before its child was parked is not waited for.
+func TestAChildIsReadyWhenItsParentIsThere(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		parents, children := lane(t, l, "p1", 1), childLane(t, l, "c1", 1)
+		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 0)}))
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{parks(children, 0, parents.Entries[0].Key)}))
+		require.Len(t, ready(t, l, vehicles), 1)
+	})
+}
+
+// A parent whose arrival told nobody is found all the same.
+func TestRouseFindsWhatNobodyWoke(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		parents, children := lane(t, l, "p1", 1), childLane(t, l, "c1", 1)
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{parks(children, 0, parents.Entries[0].Key)}))
+		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{created(parents, 0)})) // not Arrived
+		require.Empty(t, ready(t, l, vehicles))
+		n, err := l.Rouse(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, n)
+		require.Len(t, ready(t, l, vehicles), 1)
+	})
+}
+
+// A delete waits until no child is left, or long enough.
+func TestADeleteWaitsForItsChildren(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		now := noon
+		l := open(func(o *ledger.Options) { o.Now = func() time.Time { return now } })
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 2)
+		var group []ledger.Settlement
+		for i := range children.Entries {
+			s := created(children, i)
+			s.Links = []ledger.Parent{{Table: table, Key: parents.Entries[i].Key}}
+			group = append(group, s)
+		}
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, group))
+		group = nil
+		for i, e := range parents.Entries {
+			group = append(group, ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+				Record: &ledger.Record{Key: e.Key, State: ledger.Parked, Payload: []byte(`{}`)},
+				Park:   &ledger.ParkedItem{Key: e.Key, Waits: ledger.WaitsForChildren, Deleted: true}})
+		}
+		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, group))
+		_, err := l.Rouse(t.Context(), table)
+		require.NoError(t, err)
+		require.Empty(t, ready(t, l, table))
+
+		gone := created(children, 0)
+		gone.Record.State, gone.Record.Payload, gone.Links = ledger.Deleted, nil, []ledger.Parent{}
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{gone}))
+		_, err = l.Rouse(t.Context(), table)
+		require.NoError(t, err)
+		require.Equal(t, []string{parents.Entries[0].Key}, ready(t, l, table))
+
+		now = now.Add(11 * time.Minute)
+		_, err = l.Rouse(t.Context(), table)
+		require.NoError(t, err)
+		require.Len(t, ready(t, l, table), 2)
+		found, err := l.Ready(t.Context(), table, 0)
+		require.NoError(t, err)
+		require.True(t, found[1].Deleted)
+		require.Nil(t, found[1].Raw)
+	})
+}
+
+// Of several settlements of one key in a group the last says whether it waits.
+func TestTheLastChangeDecidesWhetherARecordWaits(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		children := childLane(t, l, "c1", 2)
+		k := children.Entries[0].Key
+		first, second := parks(children, 0, "nobody"), created(children, 1)
+		second.Record.Key, second.Resolve = k, true
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{first, second}))
+		require.Zero(t, parkedCount(t, l))
+		third := parks(children, 0, "nobody")
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{third, third}))
+		require.EqualValues(t, 1, parkedCount(t, l))
+	})
+}
