@@ -43,17 +43,21 @@ func (a *Ingress) fetchChanges(ctx context.Context, in FetchInput) (*FetchResult
 // waiter follows a delta link while it leads to nothing.
 type waiter struct {
 	*Ingress
-	in    FetchInput
-	m     *tableMapper
-	mark  ledger.Watermark
-	saved time.Time // when mark was last saved
-	moved bool      // mark is newer than the saved one
+	in     FetchInput
+	m      *tableMapper
+	mark   ledger.Watermark
+	saved  time.Time // when mark was last saved
+	roused time.Time // when what waits was last looked through
+	moved  bool      // mark is newer than the saved one
 }
 
 func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 	deadline := time.Now().Add(w.in.Wait)
 	for {
 		page, err := w.o.Source.Follow(ctx, w.m.query, w.mark.Link)
+		if err == nil {
+			err = w.unpark(ctx, page)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return w.leave(ctx)
@@ -77,6 +81,34 @@ func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 		}
 	}
 }
+
+// rouseEvery is how often the parked records are looked through for those that
+// nothing woke.
+const rouseEvery = time.Minute
+
+// unpark puts what waited for a parent, and need not any more, before the
+// changes of a page.
+func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
+	if time.Since(w.roused) >= rouseEvery {
+		if _, err := w.o.Ledger.Rouse(ctx, w.in.Table); err != nil {
+			return err
+		}
+		w.roused = time.Now()
+	}
+	ready, err := w.o.Ledger.Ready(ctx, w.in.Table, readyPage)
+	if err != nil || len(ready) == 0 {
+		return err
+	}
+	changes := make([]dataverse.Change, 0, len(ready)+len(page.Changes))
+	for _, e := range ready {
+		changes = append(changes, dataverse.Change{Key: e.Key, Version: e.Version, Deleted: e.Deleted, Raw: e.Raw})
+	}
+	page.Changes = append(changes, page.Changes...)
+	return nil
+}
+
+// readyPage is how many parked records join a pass.
+const readyPage = 5000
 
 // advance moves the mark: nothing was read, so nothing is left to write before it.
 func (w *waiter) advance(page *dataverse.Page) {

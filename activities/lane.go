@@ -45,11 +45,15 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 	if err != nil {
 		return nil, err
 	}
+	parents, children, err := a.relatives(ctx, m, in.Table, lane)
+	if err != nil {
+		return nil, err
+	}
 	w := &laneWriter{
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
-			runStarted: run.Started, retried: lane.Fence > 1,
+			parents: parents, children: children, runStarted: run.Started, retried: lane.Fence > 1,
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}

@@ -135,7 +135,7 @@ func sourceSchema(e *dataverse.Entity) mapping.SourceSchema {
 	}
 	for name, a := range e.Attributes {
 		s.Columns[name] = mapping.Column{
-			Type: a.Type, MaxLength: a.MaxLength, DateTimeBehavior: a.DateTimeBehavior,
+			Type: a.Type, MaxLength: a.MaxLength, Targets: a.Targets, DateTimeBehavior: a.DateTimeBehavior,
 			Options: a.Options, TrueLabel: a.TrueLabel, FalseLabel: a.FalseLabel,
 		}
 	}

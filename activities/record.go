@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"causeway.dev/internal/apierr"
@@ -20,9 +21,11 @@ type recordWriter struct {
 	m          *tableMapper
 	run, table string
 	runStarted time.Time
-	retried    bool // an earlier attempt of this lane may have written without telling
-	baseline   bool // mark what was seen, for the sweep
-	replay     bool // write fields whose updates are not applied, too (R11.8)
+	parents    map[mapping.Link]bool // those the target holds, of the links that Campaign checks
+	children   map[string]bool       // deleted records that others name
+	retried    bool                  // an earlier attempt of this lane may have written without telling
+	baseline   bool                  // mark what was seen, for the sweep
+	replay     bool                  // write fields whose updates are not applied, too (R11.8)
 }
 
 // permits is where a write to the target asks before it is sent.
@@ -57,6 +60,11 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 	if u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, w.change.Fingerprint()) {
 		return r.unchanged(u.known, e), nil
 	}
+	for _, link := range r.m.mapper.Links(w.whole) {
+		if link.Required && !r.parents[link] {
+			return r.park(u.known, e, link), nil
+		}
+	}
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
 	}
@@ -67,6 +75,11 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 	}
 	p.release()
 	if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
+		if link, ok, err := r.orphan(ctx, fail, w.whole); err != nil {
+			return settlement{}, err
+		} else if ok {
+			return r.park(u.known, e, link), nil
+		}
 		if fail.Reason == apierr.ReasonSchema {
 			return settlement{}, r.drifted(fail)
 		}
@@ -107,7 +120,7 @@ func (r *recordWriter) exclude(ctx context.Context, known *ledger.Record, e *led
 		rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Filtered, Run: r.run, SeenRun: r.run}
 		if known != nil {
 			rec.Payload, rec.Fingerprint, rec.CreatedRun, rec.SeenRun = known.Payload, known.Fingerprint, known.CreatedRun, r.seen(known)
-			s.Resolve = known.State == ledger.Quarantined
+			s.Resolve = known.State == ledger.Quarantined || known.State == ledger.Parked
 		}
 		s.Record = rec
 	} else if held && r.baseline && known.SeenRun != r.run {
@@ -173,6 +186,9 @@ func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledg
 		return settlement{}, err
 	}
 	s := r.done(ledger.Updated, known, e, payload, known.CreatedRun)
+	if r.m.mapper.Linked() && !slices.Equal(r.m.mapper.Links(payload), r.m.mapper.Links(last)) {
+		s.Links = r.linksOf(payload)
+	}
 	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
 	return s, nil
 }
@@ -223,6 +239,11 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 	switch {
 	case !r.m.plan.Table.ApplyDeletes:
 		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2
+	case r.children[e.Key] && known != nil && known.Payload != nil && known.State != ledger.Parked:
+		// Children first: their own deletes are on their way.
+		s := r.park(known, e, mapping.Link{})
+		s.Park.Waits, s.Park.Parent = ledger.WaitsForChildren, ledger.Parent{}
+		return s, nil
 	case known == nil || known.Payload == nil:
 		// Created and deleted before anybody looked: Campaign never had it.
 		s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
@@ -247,10 +268,21 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 		}
 		return settlement{}, err
 	}
+	if err != nil && r.m.mapper.Linked() {
+		// Campaign hides a record whose parent is missing: it is not gone.
+		link, hidden, failed := r.awaited(ctx, known.Payload)
+		if hidden || failed != nil {
+			p.release()
+			return r.park(known, e, link), failed
+		}
+	}
 	gone := r.deleted(known, e)
 	gone.State = state
 	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone, Resolve: true}}
 	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	if r.m.mapper.Linked() {
+		s.Links = []ledger.Parent{}
+	}
 	return s, nil
 }
 
@@ -264,7 +296,7 @@ func (r *recordWriter) refuse(known *ledger.Record, e *ledger.Entry, class, code
 	if known != nil {
 		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
 	}
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Record: rec, Quarantine: &ledger.QuarantineItem{
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Record: rec, Resolve: known != nil && known.State == ledger.Parked, Quarantine: &ledger.QuarantineItem{
 		Flow: FlowIngress, Table: r.table, Key: e.Key, Run: r.run, Class: class, Code: code, Message: message, Field: field, Payload: e.Raw, State: "open",
 	}}}
 }
@@ -280,8 +312,15 @@ func (r *recordWriter) drifted(fail *apierr.Error) error {
 }
 
 func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload, created string) settlement {
-	return settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
+	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
 		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
+	if known == nil || known.Payload == nil {
+		s.Arrived = true
+		if r.m.mapper.Linked() {
+			s.Links = r.linksOf(payload)
+		}
+	}
+	return s
 }
 
 func (r *recordWriter) written(known *ledger.Record, e *ledger.Entry, payload, fingerprint []byte, created string) *ledger.Record {

@@ -37,11 +37,15 @@ type spine struct {
 	runs  int
 }
 
-func newSpine(t *testing.T, contacts int) *spine {
+func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 	t.Helper()
 	scope := tally.NewTestScope("causeway", nil)
 	dir := t.TempDir()
-	boxes, err := stack.Start(t.Context(), stack.Options{Dir: dir, Contacts: contacts, Seed: 3})
+	so := stack.Options{Dir: dir, Contacts: contacts, Seed: 3}
+	for _, f := range edit {
+		f(&so)
+	}
+	boxes, err := stack.Start(t.Context(), so)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = boxes.Close(t.Context()) })
 	pem, err := os.ReadFile(boxes.CAPath)
@@ -94,11 +98,18 @@ func call[T any](s *spine, activity, in any) T {
 	return out
 }
 
+// with is the same world with the mapping of another table.
+func (s *spine) with(table activities.Table) *spine {
+	out := *s
+	out.table, out.runs = table, 0
+	return &out
+}
+
 // pass runs a whole pass, phase by phase, as the workflow does.
 func (s *spine) pass(kind activities.Kind, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.t.Helper()
 	s.runs++
-	ref := activities.RunRef{Run: fmt.Sprintf("contacts-%d", s.runs), Table: "contacts", Revision: s.table.Revision(), Kind: kind}
+	ref := activities.RunRef{Run: fmt.Sprintf("%s-%d", s.table.Name, s.runs), Table: s.table.Name, Revision: s.table.Revision(), Kind: kind}
 	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
 	page := 0
 	for _, phase := range phases {

@@ -247,6 +247,7 @@ func (v *validator) ingress(in Ingress) {
 		v.once(sources, path+".dynamics.table", table.Dynamics.Table)
 		v.once(targets, path+".campaign.resource", table.Campaign.Resource)
 	}
+	v.parents(in.Tables)
 	if custom > maxCustomTables {
 		v.add("ingress.tables", fmt.Sprintf("%d mappings besides contact", custom), fmt.Sprintf("at most %d (R9.10)", maxCustomTables), "move some to another instance")
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -31,6 +32,11 @@ func (c *Config) Warnings() []string {
 	if u, err := url.Parse(c.Dynamics.Authority); err == nil && c.Dynamics.InstanceDiscovery &&
 		!slices.Contains([]string{"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}, u.Host) {
 		warn("dynamics.instance_discovery", "true with an authority on host "+u.Host, "false for an authority that is not Microsoft's")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Ingress.Tables)) {
+		if unlinked(c.Ingress.Tables, name) {
+			warn("ingress.tables."+name, "a resource without a link to the profile", "a pair with parent: where it holds personal data, so that a privacy delete in Campaign reaches it (R17.10)")
+		}
 	}
 	if len(c.Ingress.Tables) == 0 {
 		warn("ingress.tables", "no mapping", "at least one, or nothing flows")

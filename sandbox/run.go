@@ -23,6 +23,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.CampaignPort, "campaign-port", 8444, "port of Campaign and IMS; 0 = any free one")
 	f.IntVar(&o.AdminPort, "admin-port", 8445, "port of the admin interface; 0 = any free one")
 	f.IntVar(&o.Contacts, "contacts", 10_000, "contacts to make up when --data holds none yet")
+	f.StringVar(&o.SeedFile, "seed-file", "", "YAML `file` that declares custom tables and resources, and rows of them")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed makes up the same contacts")
 	f.DurationVar(&o.Latency, "latency", 0, "answer time of Campaign")
 	f.DurationVar(&o.DynamicsLatency, "dynamics-latency", 0, "answer time of Dataverse")

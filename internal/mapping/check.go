@@ -59,7 +59,7 @@ func (c *checker) key(t Table) {
 
 // fields checks each pair by itself, and that none feeds another's target.
 func (c *checker) fields(t Table) {
-	fedBy := map[string]int{}
+	fedBy, links := map[string]int{}, 0
 	for i, f := range t.Fields {
 		path := fmt.Sprintf("fields[%d].", i)
 		if f.From == "" {
@@ -80,12 +80,21 @@ func (c *checker) fields(t Table) {
 				c.add(path+"replace."+existing, "a value that replaces itself", "another value", "remove the entry")
 			}
 		}
+		if f.Parent == t.Name && f.Parent != "" {
+			c.add(path+"parent", strconv.Quote(f.Parent)+", this mapping itself", "the mapping of another table", "remove parent")
+		}
+		if f.Parent != "" {
+			links++
+		}
 		if f.TimeZone == "" {
 			continue
 		}
 		if _, err := time.LoadLocation(f.TimeZone); err != nil || f.TimeZone == "Local" {
 			c.add(path+"time_zone", strconv.Quote(f.TimeZone), "an IANA time zone such as Europe/Paris", "")
 		}
+	}
+	if links > MaxLinks {
+		c.add("fields", fmt.Sprintf("%d links", links), fmt.Sprintf("at most %d (R17.3)", MaxLinks), "remove parent from pairs that need not wait for a parent")
 	}
 }
 

@@ -37,6 +37,7 @@ const (
 	// ToEnum and ToNumericEnum differ in how the unset member is found.
 	ToEnum        TargetKind = "enumeration"
 	ToNumericEnum TargetKind = "numeric-enumeration"
+	ToLink        TargetKind = "link" // by the target's key; only with a parent
 )
 
 // sourceKind tells the kind of a column; ok is false for types that hold nothing
@@ -124,7 +125,7 @@ var targets = map[SourceKind][]TargetKind{
 	FromChoice:      {ToBoolean, ToInt8, ToInt16, ToInt32, ToInt64, ToFloat, ToText, ToEnum, ToNumericEnum},
 	FromMultiChoice: {ToText},
 	FromID:          {ToText},
-	FromLookup:      {ToText},
+	FromLookup:      {ToText, ToLink},
 }
 
 // isEnum tells both kinds of enumeration.

@@ -36,6 +36,7 @@ type Mapper struct {
 	any        bool        // one of them is enough
 	held       []int       // fields with apply_updates: false
 	optOuts    []int       // fields that hold an opt-out
+	links      []int       // fields that name a parent
 }
 
 // field is a PlanField made ready.
@@ -73,6 +74,9 @@ func (p *Plan) Mapper() (*Mapper, error) {
 		f.convert = convert
 		if pf.Key {
 			m.targetKey = pf.To
+		}
+		if pf.Parent != "" {
+			m.links = append(m.links, i)
 		}
 		if pf.Held {
 			m.held = append(m.held, i)

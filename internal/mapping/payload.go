@@ -40,7 +40,11 @@ func (p *Payload) Fingerprint() []byte {
 func (p *Payload) Body() []byte {
 	w := nestedWriter{dst: make([]byte, 0, len(p.canonical)+16)}
 	for i := range p.paths {
-		w.put(p.paths[i], p.literal(i))
+		literal := p.literal(i)
+		if len(literal) == 2 && strings.HasSuffix(p.paths[i], linkKey) {
+			continue // a new record has no link to end
+		}
+		w.put(p.paths[i], literal)
 	}
 	return w.close()
 }
@@ -97,12 +101,15 @@ func (p *Payload) differences(last *Payload, found func(i int) bool) {
 	}
 }
 
+// search finds a field among sorted ones.
+func search(paths []string, path string) (int, bool) { return slices.BinarySearch(paths, path) }
+
 // taking returns p with the literals of other in the given fields, where other
 // has the field and when holds for its literal; p itself when nothing differs.
 func (p *Payload) taking(other *Payload, fields []int, when func(literal []byte) bool) *Payload {
 	var taken map[int][]byte
 	for _, i := range fields {
-		j, found := slices.BinarySearch(other.paths, p.paths[i])
+		j, found := search(other.paths, p.paths[i])
 		if !found {
 			continue
 		}

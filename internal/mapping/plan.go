@@ -28,6 +28,7 @@ type PlanField struct {
 	Policy    string               `json:"policy,omitempty"`    // Campaign's data policy
 	Options   map[int]string       `json:"options,omitempty"`
 	Values    map[string]EnumValue `json:"values,omitempty"`
+	Parent    string               `json:"parent,omitempty"` // mapping of the table the lookup names
 	LowerCase bool                 `json:"lower_case,omitempty"`
 	Held      bool                 `json:"held,omitempty"`    // apply_updates: false
 	Replace   map[string]string    `json:"replace,omitempty"` // new text by existing value, in the form raw() gives

@@ -97,8 +97,11 @@ func (r *resolver) resolveFields() {
 // resolveField checks one pair other than the key.
 func (r *resolver) resolveField(path string, f Field) {
 	column, kind, okFrom := r.source(path+".from", f.From)
-	target, targetK, okTo := r.target(path+".to", f.To)
+	target, targetK, okTo := r.target(path+".to", f.To, f.Parent != "")
 	if !okFrom || !okTo {
+		return
+	}
+	if f.Parent != "" && !r.checkParent(path, f, kind, column) {
 		return
 	}
 	before := len(r.problems)
@@ -139,14 +142,20 @@ func (r *resolver) columnName(from string) string {
 }
 
 // target finds a Campaign field that can be written.
-func (r *resolver) target(path, to string) (TargetField, TargetKind, bool) {
+func (r *resolver) target(path, to string, link bool) (TargetField, TargetKind, bool) {
 	f, known := r.dst.Fields[to]
 	if !known {
 		r.unknownTarget(path, to)
 		return f, "", false
 	}
 	kind, ok := targetKind(f)
+	if f.Type == "link" {
+		kind, ok = ToLink, link
+	}
 	switch {
+	case !ok && f.Type == "link":
+		r.add(path, strconv.Quote(to)+", a link, without a parent", "parent: the mapping of the table that the lookup names", "add parent, or map to the text field that Campaign joins")
+		return f, "", false
 	case !ok:
 		r.add(path, fmt.Sprintf("%q, a field of type %s", to, describeTarget(f)), "a field that holds a value", r.insteadOf(to))
 		return f, "", false
@@ -189,6 +198,20 @@ func (r *resolver) checkOptions(path string, f Field, source SourceKind, target 
 	}
 }
 
+// checkParent refuses a link that is not a lookup of one table.
+func (r *resolver) checkParent(path string, f Field, kind SourceKind, column Column) bool {
+	switch {
+	case kind != FromLookup:
+		r.add(path+".parent", fmt.Sprintf("%q for %s, a column of type %s", f.Parent, f.From, column.Type), "parent only for a lookup", "remove parent")
+	case len(column.Targets) > 1:
+		r.add(path+".parent", fmt.Sprintf("%q for %s, which may name %s", f.Parent, f.From, strings.Join(column.Targets, ", ")),
+			"a lookup of one table", "remove parent: the id is then written without waiting for the parent")
+	default:
+		return true
+	}
+	return false
+}
+
 // checkChoice refuses a choice of which no option could ever be written.
 func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 	if pair.Source != FromChoice || len(column.Options) == 0 {
@@ -227,14 +250,21 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 		"set technical_values the other way, or rename the options on one side")
 }
 
+// linkKey is the property of a link object that names the target. A business
+// key does there as well as a PKey, which costs a request to learn (campaign.md §4.4).
+const linkKey = ".PKey"
+
 // pair joins what both models say of two fields.
 func (r *resolver) pair(f Field, source SourceKind, target TargetKind, column Column, field TargetField) PlanField {
 	p := PlanField{
 		From: r.columnName(f.From), To: f.To, Source: source, Target: target,
 		OnTooLong: f.OnTooLong, TimeZone: f.TimeZone, Policy: field.DataPolicy,
-		LowerCase: f.LowerCase, Held: f.ApplyUpdates != nil && !*f.ApplyUpdates,
+		Parent: f.Parent, LowerCase: f.LowerCase, Held: f.ApplyUpdates != nil && !*f.ApplyUpdates,
 	}
 	p.Property = r.property(f.From, source)
+	if target == ToLink {
+		p.To += linkKey
+	}
 	if target == ToText {
 		p.Length = field.Length
 		if p.Length <= 0 && (field.ResType == "string" || field.ResType == "" && field.Type == "string") {

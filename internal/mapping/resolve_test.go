@@ -67,7 +67,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Fields = []Field{{From: "firstname", To: "orgUnit"}}
 			},
-			at + `fields[0].to: got "orgUnit", a field of type link, want a field that holds a value; choose another target`,
+			at + `fields[0].to: got "orgUnit", a link, without a parent, want parent: the mapping of the table that the lookup names; add parent, or map to the text field that Campaign joins`,
 		},
 		"a column without a value": {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {

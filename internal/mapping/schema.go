@@ -20,6 +20,8 @@ type Column struct {
 	DateTimeBehavior string
 	// Options are the labels of a choice by value.
 	Options map[int]string
+	// Targets are the tables a lookup may name.
+	Targets []string
 	// TrueLabel and FalseLabel are the labels of a Boolean.
 	TrueLabel, FalseLabel string
 }

@@ -13,6 +13,9 @@ import (
 	"encoding/json"
 )
 
+// MaxLinks is the most links one mapping may have (R17.3).
+const MaxLinks = 5
+
 // MaxFields is the most columns one mapping may name (R9.10).
 const MaxFields = 50
 
@@ -77,6 +80,8 @@ type Field struct {
 	LowerCase bool `json:"lower_case,omitempty" yaml:"lower_case,omitempty"`
 	// Replace gives a new value for an existing one, before conversion: a choice by its label, with technical_values by its number; text as it is; "" for an empty column (R12).
 	Replace map[string]string `json:"replace,omitempty" yaml:"replace,omitempty"`
+	// Parent is the mapping of the table that a lookup names, such as contacts: it makes the pair a link. Required for a Campaign link; for a text field that Campaign joins to the parent's key it lets a record wait that Campaign hides for want of its parent (R17).
+	Parent string `json:"parent,omitempty" yaml:"parent,omitempty"`
 }
 
 // Filter selects records by their Dynamics values, mapped or not.

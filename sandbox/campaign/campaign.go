@@ -72,6 +72,7 @@ func New(o Options) *Server {
 		s.tables[r.Name] = newTable(r)
 		s.names = append(s.names, r.Name)
 	}
+	s.connect()
 	if o.RatePerSecond > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(o.RatePerSecond), max(1, o.Burst))
 	}

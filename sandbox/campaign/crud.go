@@ -46,7 +46,7 @@ func (s *Server) one(w http.ResponseWriter, r *http.Request, to target) {
 	case http.MethodDelete:
 		at, bad := to.table.address(s.seal, to.tail[0])
 		if bad == nil {
-			bad = to.table.remove(at, true)
+			bad = s.remove(to.table, at, true)
 		}
 		if bad != nil {
 			s.count(Calls{Refused: 1})
@@ -64,7 +64,7 @@ func (s *Server) one(w http.ResponseWriter, r *http.Request, to target) {
 func (t *table) address(seal sealer, segment string) (address, *problem) {
 	if !strings.HasPrefix(segment, "@") {
 		found, ok := t.find(segment)
-		if !ok {
+		if !ok || t.hidden(found) {
 			return address{}, t.missing(segment)
 		}
 		return address{found, segment, true}, nil
@@ -74,7 +74,7 @@ func (t *table) address(seal sealer, segment string) (address, *problem) {
 		return address{}, t.unreadable(segment)
 	}
 	found, ok := t.byID(id)
-	if !ok {
+	if !ok || t.hidden(found) {
 		return address{}, t.missing(segment)
 	}
 	return address{found, segment, false}, nil
@@ -182,7 +182,7 @@ func (s *Server) resolve(target, key string) (string, *problem) {
 		return strconv.FormatInt(id, 10), nil
 	}
 	found, ok := t.find(key)
-	if !ok {
+	if !ok || t.hidden(found) {
 		return "", missingInBody(t.Label, target, key)
 	}
 	return strconv.FormatInt(found.id, 10), nil

@@ -95,7 +95,7 @@ func (s *Server) encode(b []byte, at place, t *table, v view) []byte {
 			b = s.seal.append(append(append(append(b, `{"href":"`...), at.base...), '/'), t.Name, v.id)
 			b = append(append(append(b, '/'), st.field.Name...), `/"}`...)
 		case st.field.Type == Link:
-			b = s.appendLink(b, st.field, text)
+			b = s.appendLink(b, t, st.field, v, text)
 		case st.field.bare():
 			b = append(b, text...)
 		default:
@@ -149,7 +149,15 @@ func (t *table) computed(f *Field, values []string, now time.Time) string {
 }
 
 // appendLink writes the key of a link's target; its values are not expanded.
-func (s *Server) appendLink(b []byte, f *Field, id string) []byte {
+func (s *Server) appendLink(b []byte, t *table, f *Field, v view, id string) []byte {
+	for i := range t.joins {
+		if j := &t.joins[i]; j.Link == f.Name {
+			id = ""
+			if found, ok := j.of(v); ok {
+				id = strconv.FormatInt(found.id, 10)
+			}
+		}
+	}
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return append(b, `{"PKey":"","title":""}`...)

@@ -8,9 +8,10 @@ import (
 // condition is what chained filters ask of a record; all must hold. exact is
 // the business key when it alone decides.
 type condition struct {
-	tests []func(view) bool
-	exact string
-	keyed bool
+	hidden bool // records that Campaign does not show, too
+	tests  []func(view) bool
+	exact  string
+	keyed  bool
 }
 
 func (c *condition) holds(v view) bool {

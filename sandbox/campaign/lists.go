@@ -96,7 +96,7 @@ func (s *Server) envelope(b []byte, at place, t *table, filters []string, c *con
 
 // matching counts the records a condition holds for.
 func (t *table) matching(c *condition) int64 {
-	if c.all() {
+	if c.all() && !t.hides {
 		return t.live.Load()
 	}
 	var n int64
@@ -108,7 +108,7 @@ func (t *table) matching(c *condition) int64 {
 func (t *table) each(c *condition, from int64, visit func(at int64, v view) bool) {
 	if c.keyed {
 		if found, ok := t.find(c.exact); ok && found.id > from {
-			if v, ok := t.look(found); ok && c.holds(v) {
+			if v, ok := t.look(found); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) {
 				visit(found.id-1, v)
 			}
 		}
@@ -116,7 +116,7 @@ func (t *table) each(c *condition, from int64, visit func(at int64, v view) bool
 	}
 	rows := t.snapshot()
 	for i := from; i < int64(len(rows)); i++ {
-		if v, ok := t.look(rows[i]); ok && c.holds(v) && !visit(i, v) {
+		if v, ok := t.look(rows[i]); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) && !visit(i, v) {
 			return
 		}
 	}

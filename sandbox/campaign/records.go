@@ -77,7 +77,7 @@ func (s *Server) after(resource string, id int64, f func(id int64, key string, r
 	if !ok {
 		return
 	}
-	t.each(&condition{}, id, func(_ int64, v view) bool { return f(v.id, value(v.data, t.key), s.document(t, v)) })
+	t.each(&condition{hidden: true}, id, func(_ int64, v view) bool { return f(v.id, value(v.data, t.key), s.document(t, v)) })
 }
 
 // Count is the number of records of a resource; 0 for an unknown one.
@@ -164,5 +164,5 @@ func (s *Server) Delete(resource, key string) error {
 	if !ok {
 		return t.missing(key).err()
 	}
-	return t.remove(address{found, key, true}, false).err()
+	return s.remove(t, address{found, key, true}, false).err()
 }

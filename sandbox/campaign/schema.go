@@ -40,6 +40,7 @@ type Resource struct {
 	Key         string // field of the custom identification key
 	API         string // profileAndServices, customResources, or "" for profileAndServicesExt alone
 	Fields      []Field
+	Joins       []Join
 }
 
 // servedBy says whether an API exposes the resource: linked resources in the

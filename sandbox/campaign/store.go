@@ -20,6 +20,9 @@ type table struct {
 	stamps []int // field that keeps the time of a field's last change; -1 = none
 	all    int   // the stamp of any opt-out; -1 = none
 	plans  map[string]*plan
+	joins  []join
+	hides  bool      // some join has cardinality 1
+	named  []*table  // whose joins lead here
 	values sync.Pool // *[]string, one text per field
 
 	seed    maphash.Seed

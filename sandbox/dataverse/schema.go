@@ -1,5 +1,7 @@
 package dataverse
 
+import "slices"
+
 // Column is one column of a table; Targets make it a lookup.
 type Column struct {
 	Name      string
@@ -90,6 +92,25 @@ func Contact() Table {
 		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
 	}
 	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, Columns: cols}
+}
+
+// WithSystemColumns adds the key and the columns that every custom table has,
+// unless they are declared.
+func WithSystemColumns(t Table) Table {
+	for _, c := range []Column{
+		{Name: t.Key, Type: "Uniqueidentifier"},
+		{Name: "ownerid", Type: "Owner", Property: "_ownerid_value", ReadOnly: true},
+		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
+		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Active"}, {Value: 1, Label: "Inactive"}}},
+		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
+	} {
+		if !slices.ContainsFunc(t.Columns, func(have Column) bool { return have.Name == c.Name }) {
+			t.Columns = append(t.Columns, c)
+		}
+	}
+	return t
 }
 
 func (c Column) property() string {

@@ -59,6 +59,9 @@ func (s *Stack) load(o Options) error {
 	if err == nil {
 		_, err = s.Campaign.Load(s.dir)
 	}
+	if err == nil && !loaded && o.seed != nil {
+		err = o.seed.rows(s)
+	}
 	return err
 }
 

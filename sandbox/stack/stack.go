@@ -45,6 +45,10 @@ type Options struct {
 
 	Credentials Credentials // empty fields get the sandbox's own values
 	Resources   []campaign.Resource
+	Tables      []dataverse.Table // besides contact
+	SeedFile    string            // declares more of both, and rows; "" = none
+
+	seed *seedFile
 }
 
 // Credentials that clients of the stack need.
@@ -103,6 +107,12 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 		}
 	}
 	o.Credentials = o.Credentials.orDefaults()
+	if o.SeedFile != "" {
+		var err error
+		if o.seed, err = readSeedFile(o.SeedFile, &o); err != nil {
+			return nil, err
+		}
+	}
 	ca, err := prepare(o)
 	if err != nil {
 		return nil, err
@@ -158,6 +168,7 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 	})
 	s.Dynamics = dataverse.New(dataverse.Options{
 		Clock: s.Clock, Faults: s.Faults, Tokens: s.Entra, Authority: s.Authority + "/" + c.Tenant, Latency: o.DynamicsLatency,
+		CustomTables: o.Tables,
 	})
 	s.IMS = ims.New(ims.Options{
 		Clock: s.Clock, Faults: s.Faults, ClientID: c.CampaignClientID, Secrets: []string{c.CampaignSecret},

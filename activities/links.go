@@ -1,0 +1,104 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// park sets a change aside until its parent is in Campaign (R17.7). Nothing is
+// sent for it meanwhile, and no operator is needed.
+func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.Link) settlement {
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Parked, Run: r.run, SeenRun: r.seen(known)}
+	if known != nil {
+		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
+	}
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
+		Park: &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent,
+			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}}
+}
+
+// orphan tells whether a refusal is for want of a parent: Campaign does not find
+// the target of a link, or hides the record itself, whose key is then taken
+// although it cannot be read (campaign.md §4.4).
+func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, p *mapping.Payload) (mapping.Link, bool, error) {
+	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
+		return mapping.Link{}, false, nil
+	}
+	return r.missing(ctx, r.m.mapper.Links(p))
+}
+
+// awaited is a parent of a record in the ledger that is not in Campaign yet.
+func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
+	p, err := mapping.ParsePayload(payload)
+	if err != nil {
+		return mapping.Link{}, false, fmt.Errorf("a record of %s in the ledger: %w", r.table, err)
+	}
+	return r.missing(ctx, r.m.mapper.Links(p))
+}
+
+// missing finds the first parent that Campaign does not hold but may come to
+// hold. One that was deleted does not come back, and hides nothing any more.
+func (r *recordWriter) missing(ctx context.Context, links []mapping.Link) (mapping.Link, bool, error) {
+	for _, link := range links {
+		found, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
+		if err != nil {
+			return link, false, err
+		}
+		if parent := found[link.Key]; parent == nil || parent.Payload == nil && parent.State != ledger.Deleted {
+			return link, true, nil
+		}
+	}
+	return mapping.Link{}, false, nil
+}
+
+func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {
+	out := []ledger.Parent{}
+	for _, link := range r.m.mapper.Links(p) {
+		out = append(out, ledger.Parent{Table: link.Table, Key: link.Key})
+	}
+	return out
+}
+
+// relatives looks up, for a whole lane, which parents Campaign holds and which
+// deleted records still have children there.
+func (a *Ingress) relatives(ctx context.Context, m *tableMapper, table string, lane *ledger.Lane) (map[mapping.Link]bool, map[string]bool, error) {
+	wanted := map[string][]string{}
+	var deleted []string
+	for i := range lane.Entries {
+		e := &lane.Entries[i]
+		switch {
+		case lane.Outcomes[i] != ledger.Pending:
+		case e.Deleted:
+			deleted = append(deleted, e.Key)
+		case m.mapper.Linked():
+			p, err := m.mapper.Map(e.Raw)
+			if err != nil {
+				continue // refused later, with its reason
+			}
+			for _, link := range m.mapper.Links(p) {
+				if link.Required {
+					wanted[link.Table] = append(wanted[link.Table], link.Key)
+				}
+			}
+		}
+	}
+	parents := map[mapping.Link]bool{}
+	for of, keys := range wanted {
+		held, err := a.o.Ledger.Holds(ctx, of, keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for key := range held {
+			parents[mapping.Link{Table: of, Key: key, Required: true}] = true
+		}
+	}
+	if len(deleted) == 0 {
+		return parents, nil, nil
+	}
+	children, err := a.o.Ledger.Children(ctx, table, deleted)
+	return parents, children, err
+}

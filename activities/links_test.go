@@ -1,0 +1,184 @@
+package activities_test
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/mapping"
+	"causeway.dev/sandbox/stack"
+)
+
+// family is contacts, their vehicles, and services and warranties of these:
+// joins by a text column of both cardinalities, and a link object.
+type family struct {
+	*spine
+	vehicles, services *spine
+}
+
+func newFamily(t *testing.T, contacts int) *family {
+	s := newSpine(t, contacts, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "sandbox", "testdata", "vehicles.yaml") })
+	custom := func(name, table, resource string, fields ...mapping.Field) *spine {
+		return s.with(activities.Table{Name: name, ApplyDeletes: true, Dynamics: mapping.SourceTable{Table: table},
+			Campaign: mapping.TargetTable{Resource: resource, Key: "externalId"}, Fields: append(fields, mapping.Field{From: "new_name", To: "name"})})
+	}
+	f := &family{spine: s,
+		vehicles: custom("vehicles", "new_vehicle", "cusVehicle", mapping.Field{From: "new_contactid", To: "ProfileExternalId", Parent: "contacts"},
+			mapping.Field{From: "new_fuel", To: "fuel"}, mapping.Field{From: "new_price", To: "price"}),
+		services: custom("services", "new_service", "cusService", mapping.Field{From: "new_vehicleid", To: "VehicleExternalId", Parent: "vehicles"}),
+	}
+	return f
+}
+
+// insert adds a row to a Dynamics table.
+func (s *spine) insert(set string, values map[string]any) string {
+	s.t.Helper()
+	id, err := s.boxes.Dynamics.Insert(set, values)
+	require.NoError(s.t, err)
+	return id
+}
+
+func (f *family) vehicle(contact string) string {
+	values := map[string]any{"new_name": "Brougham", "new_fuel": 3, "new_price": 12.5}
+	if contact != "" {
+		values["new_contactid@odata.bind"] = "/contacts(" + contact + ")"
+	}
+	return f.insert("new_vehicles", values)
+}
+
+func (f *family) service(vehicle string) string {
+	return f.insert("new_services", map[string]any{"new_name": "Brakes", "new_vehicleid@odata.bind": "/new_vehicles(" + vehicle + ")"})
+}
+
+// R1.2, R10.7, R17.1, R17.5, R17.9: custom rows land with their links, also
+// before their parents; none needs anybody.
+func TestCustomEntitiesLandInAnyOrder(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 3)
+	contact := f.boxes.Dynamics.Keys("contacts")[0]
+	v := f.vehicle(contact)
+	s := f.service(v)
+	alone := f.vehicle("")
+	for _, child := range []*spine{f.services, f.vehicles, f.spine} { // children first
+		require.Equal(t, "COMPLETED", child.load().State)
+	}
+	require.False(t, f.boxes.Campaign.Hidden("cusService", s))
+	require.Equal(t, v, f.boxes.Campaign.Record("cusService", s)["VehicleExternalId"])
+	got := f.boxes.Campaign.Record("cusVehicle", v)
+	require.Equal(t, contact, got["ProfileExternalId"])
+	require.Equal(t, "Electric", got["fuel"])
+	require.NotNil(t, f.boxes.Campaign.Record("cusVehicle", alone))
+	require.Equal(t, int64(3+2+1), f.engineCalls())
+
+	// R26: another parent is an ordinary change of the joined column.
+	other := f.boxes.Dynamics.Keys("contacts")[1]
+	require.NoError(t, f.boxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_contactid@odata.bind": "/contacts(" + other + ")"}))
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.vehicles.delta())
+	require.Equal(t, other, f.boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+}
+
+// R17.6, R17.7: a change of a hidden child waits, and lands when the parent has.
+func TestChangesOfAHiddenChildWait(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
+	changed, deleted, quiet := f.service(v), f.service(v), f.service(v)
+	f.services.load()
+	for _, s := range []string{changed, deleted, quiet} {
+		require.True(t, f.boxes.Campaign.Hidden("cusService", s))
+	}
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
+	require.True(t, f.boxes.Dynamics.Delete("new_services", deleted))
+	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.delta())
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres and oil"}))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.delta())
+
+	f.vehicles.load()
+	require.Equal(t, activities.Counts{Read: 2, Updated: 1, Deleted: 1}, f.services.delta(), "what waited, and nothing else")
+	require.Equal(t, "Tyres and oil", f.boxes.Campaign.Record("cusService", changed)["name"])
+	require.Nil(t, f.boxes.Campaign.Record("cusService", deleted))
+	require.NotNil(t, f.boxes.Campaign.Record("cusService", quiet))
+	list := call[activities.QuarantineListResult](f.spine, f.in.ListQuarantine, activities.QuarantineListInput{})
+	require.Empty(t, list.Records, "no operator is needed")
+}
+
+// warranty is a mapping by link object: Campaign refuses it without its parent.
+func (f *family) warranty() *spine {
+	return f.with(activities.Table{Name: "warranties", ApplyDeletes: true, Dynamics: mapping.SourceTable{Table: "new_service"},
+		Campaign: mapping.TargetTable{Resource: "cusWarranty", Key: "externalId"},
+		Fields:   []mapping.Field{{From: "new_name", To: "name"}, {From: "new_vehicleid", To: "vehicle", Parent: "vehicles"}}})
+}
+
+// R17.1: a link object is written with the parent's key; without the parent
+// nothing is sent at all.
+func TestALinkObjectWaitsForItsParent(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
+	s := f.service(v)
+	w := f.warranty()
+	first := w.load()
+	require.Positive(t, first.Counts.Parked)
+	require.Equal(t, first.Counts.Read, first.Counts.Parked)
+	require.Zero(t, f.engineCalls())
+	f.vehicles.load()
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, w.delta())
+	require.Equal(t, int64(2), f.engineCalls())
+	require.False(t, f.boxes.Campaign.Hidden("cusWarranty", s))
+
+	// To another vehicle, which is not there yet.
+	later := f.vehicle("")
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", s, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + later + ")"}))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, w.delta())
+	f.vehicles.delta()
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, w.delta())
+}
+
+// R17: deletes children first. A parent's delete waits until its children's
+// deletes have been carried out.
+func TestChildrenAreDeletedFirst(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 2)
+	v := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
+	s := f.service(v)
+	f.load()
+	f.vehicles.load()
+	f.services.load()
+	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", v)) // takes the service with it
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.vehicles.delta())
+	require.NotNil(t, f.boxes.Campaign.Record("cusVehicle", v))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.delta())
+	require.Nil(t, f.boxes.Campaign.Record("cusService", s))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.delta())
+	require.Nil(t, f.boxes.Campaign.Record("cusVehicle", v))
+}
+
+// 100,000 in the benches; here enough to cross pages and lanes, in random order.
+func TestManyChildrenOfParentsInRandomOrder(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 0)
+	random := rand.New(rand.NewPCG(1, 2))
+	w := f.warranty()
+	var vehicles, children []string
+	for range 60 {
+		vehicles = append(vehicles, f.vehicle(""))
+	}
+	for range 400 {
+		children = append(children, f.service(vehicles[random.IntN(len(vehicles))]))
+	}
+	f.services.load()
+	w.load()
+	f.vehicles.load()
+	for range 3 {
+		f.services.delta()
+		w.delta()
+	}
+	for _, c := range children {
+		require.False(t, f.boxes.Campaign.Hidden("cusService", c))
+		require.NotNil(t, f.boxes.Campaign.Record("cusWarranty", c))
+	}
+	require.Equal(t, int64(60+2*400), f.engineCalls(), "one engine call per record")
+}

@@ -1,0 +1,28 @@
+package mapping
+
+// Link is a parent that a record names.
+type Link struct {
+	Table    string // mapping of the parent
+	Key      string // id of the parent in Dynamics
+	Required bool   // Campaign refuses the record while the parent is not there
+}
+
+// Linked says whether records of this mapping name parents.
+func (m *Mapper) Linked() bool { return len(m.links) > 0 }
+
+// Links lists the parents that a payload names. One that the ledger kept may
+// lack fields of this mapping; what it lacks it does not name.
+func (m *Mapper) Links(p *Payload) []Link {
+	var out []Link
+	for _, i := range m.links {
+		f := &m.fields[i]
+		j, found := search(p.paths, f.To)
+		if !found {
+			continue
+		}
+		if literal := p.literal(j); len(literal) == 38 { // a GUID in quotes
+			out = append(out, Link{Table: f.Parent, Key: string(literal[1:37]), Required: f.Target == ToLink})
+		}
+	}
+	return out
+}

@@ -1,0 +1,172 @@
+package campaign
+
+import "strconv"
+
+// Cardinalities of a link (§4.4).
+const (
+	ZeroOrOne = "0..1" // a record without its target shows an empty link
+	One       = "1"    // a record without its target is hidden until the target comes
+)
+
+// What becomes of a record whose target is deleted.
+const (
+	KeepRows = ""         // it stays; its link is empty
+	Cascade  = "cascade"  // it is deleted as well
+	Restrict = "restrict" // the target cannot be deleted
+)
+
+// Join is a link of a resource to another one, by the other's business key.
+type Join struct {
+	// Link is a field of type Link. With a Column it only shows the target; without
+	// one it stores the target that is written as its PKey.
+	Link string
+	// Column holds the business key of the target, which need not exist (yet).
+	Column      string
+	Target      string // resource
+	Cardinality string // ZeroOrOne (default) or One
+	OnDelete    string // KeepRows (default), Cascade or Restrict
+}
+
+// join is a Join made ready.
+type join struct {
+	Join
+	field  int // of the column, else of the link
+	target *table
+}
+
+// connect resolves the joins of all tables.
+func (s *Server) connect() {
+	for _, name := range s.names {
+		t := s.tables[name]
+		for _, j := range t.Joins {
+			target, known := s.tables[j.Target]
+			field, has := t.byName[j.Column]
+			if j.Column == "" {
+				field, has = t.byName[j.Link]
+			}
+			if !known || !has {
+				continue // a link that nothing is behind, as those of a profile
+			}
+			t.joins = append(t.joins, join{j, field, target})
+			t.hides = t.hides || j.Cardinality == One
+			target.named = append(target.named, t)
+		}
+	}
+}
+
+// of finds the record that v names; false while there is none to be seen.
+func (j *join) of(v view) (*row, bool) {
+	text := value(v.data, j.field)
+	if text == "" {
+		return nil, false
+	}
+	if j.Column != "" {
+		found, ok := j.target.find(text)
+		return found, ok && !j.target.hidden(found)
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, false
+	}
+	found, ok := j.target.byID(id)
+	if ok {
+		_, ok = j.target.look(found)
+	}
+	return found, ok && !j.target.hidden(found)
+}
+
+// hidden says that a record has a link of cardinality 1 that leads nowhere: the
+// API and the screens behave as if it were not there, yet its key is taken.
+func (t *table) hidden(r *row) bool {
+	if !t.hides {
+		return false
+	}
+	v, ok := t.look(r)
+	return !ok || t.hiddenView(v)
+}
+
+func (t *table) hiddenView(v view) bool {
+	if !t.hides {
+		return false
+	}
+	for i := range t.joins {
+		j := &t.joins[i]
+		if j.Cardinality != One {
+			continue
+		}
+		if _, ok := j.of(v); !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// names says whether v's join leads to a record of the target.
+func (j *join) names(v view, id int64, key string) bool {
+	text := value(v.data, j.field)
+	if j.Column != "" {
+		return text != "" && text == key
+	}
+	return text == strconv.FormatInt(id, 10)
+}
+
+// remove deletes a record and what its joins say goes with it.
+func (s *Server) remove(t *table, at address, api bool) *problem {
+	v, ok := t.look(at.row)
+	if !ok {
+		return t.missing(at.name)
+	}
+	key := value(v.data, t.key)
+	if r, name := t.restricting(v.id, key); r != nil {
+		return failed("PGS-220000 PostgreSQL error: ERROR:  update or delete on table \"%s\" violates foreign key constraint DETAIL:  Key is still referenced from table \"%s\".", t.Name, name)
+	}
+	if bad := t.remove(at, api); bad != nil {
+		return bad
+	}
+	for _, child := range t.named {
+		child.naming(t, v.id, key, Cascade, func(r *row) bool {
+			_ = s.remove(child, address{r, "", false}, false) // gone already when another did it
+			return true
+		})
+	}
+	return nil
+}
+
+// restricting finds a record that keeps one from being deleted.
+func (t *table) restricting(id int64, key string) (found *row, name string) {
+	for _, child := range t.named {
+		child.naming(t, id, key, Restrict, func(r *row) bool {
+			found, name = r, child.Name
+			return false
+		})
+		if found != nil {
+			return found, name
+		}
+	}
+	return nil, ""
+}
+
+// naming visits the records that name one of target by a join with this rule.
+func (t *table) naming(target *table, id int64, key, onDelete string, visit func(*row) bool) {
+	for i := range t.joins {
+		j := &t.joins[i]
+		if j.target != target || j.OnDelete != onDelete {
+			continue
+		}
+		for _, r := range t.snapshot() {
+			if v, ok := t.look(r); ok && j.names(v, id, key) && !visit(r) {
+				return
+			}
+		}
+	}
+}
+
+// Hidden says that a record is there and Campaign does not show it.
+func (s *Server) Hidden(resource, key string) bool {
+	t, err := s.table(resource)
+	if err != nil {
+		return false
+	}
+	found, ok := t.find(key)
+	return ok && t.hidden(found)
+}
