@@ -35,9 +35,9 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 		if err := l.mayStage(ctx, tx, in.Run); err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, next_link, delta_link, server_time)
-			VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
-			in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), in.NextLink, in.DeltaLink, millis(in.ServerTime))
+		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, next_link, delta_link, server_time, n_deletes)
+			VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
+			in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), in.NextLink, in.DeltaLink, millis(in.ServerTime), in.Deletes)
 		if err != nil {
 			return err
 		}

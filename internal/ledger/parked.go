@@ -13,6 +13,7 @@ import (
 const (
 	WaitsForParent   = "parent"   // until the target holds the parent
 	WaitsForChildren = "children" // until no record in the target names it; it is to be deleted
+	WaitsForGuard    = "guard"    // until the deletes of its run are counted and, when there are too many, approved
 )
 
 // Parent is a record that another one names by a link.
@@ -24,9 +25,10 @@ type ParkedItem struct {
 	Waits        string // one of the Waits… constants
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
-	Run          string
-	Since        time.Time
+	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
+	Run          string    // that parked it; "" = the lane's
+	Since        time.Time // zero = now
+	Ready        bool      // it waits no longer
 }
 
 // childrenGrace is how long a delete waits for its children: their own flow may
@@ -45,7 +47,7 @@ func (e *effects) park(ctx context.Context, l *Ledger, tx txn, run string, lane 
 	for _, p := range e.parked { // few at a time: most records find their parents
 		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, payload, run, since, ready)
 			VALUES (?,?,?,?,?,?,?,?,?,?,`+parkedReady+`)`),
-			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealedParked[p], run, l.now().UnixMilli(),
+			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealedParked[p], cmp.Or(p.Run, run), cmp.Or(millis(p.Since), l.now().UnixMilli()),
 			p.Parent.Table, p.Parent.Key); err != nil {
 			return err
 		}
@@ -138,25 +140,97 @@ func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
 	return l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ?`, table)
 }
 
-// Parked returns what a record waits for, or ErrNotFound. Its Payload is left out.
-func (l *Ledger) Parked(ctx context.Context, table, key string) (*ParkedItem, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, waits, parent_tbl, parent_key, deleted, run, since FROM parked WHERE tbl = ? AND key = ?`), table, key)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: looking up what %s of %s waits for: %w", key, table, err)
+// Parked returns what records wait for; keys that do not wait are missing in the
+// map. Payloads are left out.
+func (l *Ledger) Parked(ctx context.Context, table string, keys []string) (map[string]*ParkedItem, error) {
+	out := map[string]*ParkedItem{}
+	for len(keys) > 0 {
+		n := min(lookupChunk, len(keys))
+		in, args := l.in(keys[:n])
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, waits, parent_tbl, parent_key, deleted, run, since, ready FROM parked WHERE tbl = ? AND key `+in),
+			append([]any{table}, args...)...)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: looking up what records of %s wait for: %w", table, err)
+		}
+		found, err := collect(rows, func(p *ParkedItem, scan scanner) error {
+			var since int64
+			err := scan(&p.Key, &p.Version, &p.Waits, &p.Parent.Table, &p.Parent.Key, &p.Deleted, &p.Run, &since, &p.Ready)
+			p.Since = fromMillis(since)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			out[found[i].Key] = &found[i]
+		}
+		keys = keys[n:]
 	}
-	found, err := collect(rows, func(p *ParkedItem, scan scanner) error {
-		var since int64
-		err := scan(&p.Key, &p.Version, &p.Waits, &p.Parent.Table, &p.Parent.Key, &p.Deleted, &p.Run, &since)
-		p.Since = fromMillis(since)
-		return err
+	return out, nil
+}
+
+// PageDeletes is how many deletes the staged pages of a run hold.
+func (l *Ledger) PageDeletes(ctx context.Context, run string) (int64, error) {
+	return l.count(ctx, `SELECT coalesce(sum(n_deletes), 0) FROM page WHERE run = ?`, run)
+}
+
+// Guard decides on the deletes that a completed run held back: up to limit of
+// them may go on; more wait for Approve, and their number is returned. What runs
+// that did not complete held back counts as this run's.
+func (l *Ledger) Guard(ctx context.Context, run, table string, limit int64) (waiting int64, err error) {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
+			AND run IN (SELECT id FROM run WHERE state <> 'COMPLETED')`), run, table); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run).Scan(&waiting); err != nil {
+			return err
+		}
+		if waiting == 0 || waiting > limit {
+			return nil
+		}
+		waiting = 0
+		return l.unguard(ctx, tx, run)
 	})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(found) == 0:
-		return nil, ErrNotFound
+	if err != nil {
+		return 0, fmt.Errorf("ledger: counting the deletes of run %s: %w", run, err)
 	}
-	return &found[0], nil
+	return waiting, nil
+}
+
+// Approve lets the deletes go on that Guard kept back, and returns their number.
+func (l *Ledger) Approve(ctx context.Context, run string) (n int64, err error) {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run).Scan(&n); err != nil {
+			return err
+		}
+		return l.unguard(ctx, tx, run)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: approving the deletes of run %s: %w", run, err)
+	}
+	return n, nil
+}
+
+func (l *Ledger) unguard(ctx context.Context, tx txn, run string) error {
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE run = ? AND waits = 'guard' AND ready = 0`), run)
+	return err
+}
+
+// Approvals lists the completed runs of a table whose deletes wait for Approve.
+func (l *Ledger) Approvals(ctx context.Context, table string) ([]Approval, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT p.run, count(*) FROM parked p JOIN run r ON r.id = p.run
+		WHERE p.tbl = ? AND p.waits = 'guard' AND p.ready = 0 AND r.state = 'COMPLETED' GROUP BY p.run ORDER BY p.run`), table)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing deletes to approve: %w", err)
+	}
+	return collect(rows, func(a *Approval, scan scanner) error { return scan(&a.Run, &a.Deletes) })
+}
+
+// Approval is a run whose deletes wait for an operator.
+type Approval struct {
+	Run     string
+	Deletes int64
 }
 
 // Children says which records of a table are named by others in the target.

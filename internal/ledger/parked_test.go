@@ -65,9 +65,11 @@ func TestAParentWakesItsChildren(t *testing.T) {
 			parks(children, 0, parents.Entries[0].Key), parks(children, 1, parents.Entries[1].Key), parks(children, 2, parents.Entries[0].Key),
 		}))
 		require.Empty(t, ready(t, l, vehicles))
-		waiting, err := l.Parked(t.Context(), vehicles, children.Entries[1].Key)
+		waiting, err := l.Parked(t.Context(), vehicles, []string{children.Entries[1].Key, "other"})
 		require.NoError(t, err)
-		require.Equal(t, ledger.Parent{Table: table, Key: parents.Entries[1].Key}, waiting.Parent)
+		require.Len(t, waiting, 1)
+		require.Equal(t, ledger.Parent{Table: table, Key: parents.Entries[1].Key}, waiting[children.Entries[1].Key].Parent)
+		require.False(t, waiting[children.Entries[1].Key].Ready)
 
 		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 0)}))
 		require.Equal(t, []string{children.Entries[0].Key, children.Entries[2].Key}, ready(t, l, vehicles))
@@ -81,8 +83,10 @@ func TestAParentWakesItsChildren(t *testing.T) {
 		require.NoError(t, l.Settle(t.Context(), again.ID, again.Fence, []ledger.Settlement{done}))
 		require.Equal(t, []string{children.Entries[2].Key}, ready(t, l, vehicles))
 		require.EqualValues(t, 2, parkedCount(t, l))
-		_, err = l.Parked(t.Context(), vehicles, children.Entries[0].Key)
-		require.ErrorIs(t, err, ledger.ErrNotFound)
+		waiting, err = l.Parked(t.Context(), vehicles, []string{children.Entries[0].Key, children.Entries[2].Key})
+		require.NoError(t, err)
+		require.Len(t, waiting, 1)
+		require.True(t, waiting[children.Entries[2].Key].Ready)
 
 		kids, err := l.Children(t.Context(), table, []string{parents.Entries[0].Key, parents.Entries[1].Key})
 		require.NoError(t, err)
@@ -178,5 +182,87 @@ func TestTheLastChangeDecidesWhetherARecordWaits(t *testing.T) {
 		third := parks(children, 0, "nobody")
 		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{third, third}))
 		require.EqualValues(t, 1, parkedCount(t, l))
+	})
+}
+
+// guards settles entry i of a lane as a delete that the guard holds back.
+func guards(ln *ledger.Lane, i int) ledger.Settlement {
+	e := ln.Entries[i]
+	return ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+		Record: &ledger.Record{Key: e.Key, State: ledger.Parked, Payload: []byte(`{}`)},
+		Park:   &ledger.ParkedItem{Key: e.Key, Waits: ledger.WaitsForGuard, Deleted: true}}
+}
+
+// Up to the limit deletes go on when their run is complete; more wait for approval.
+func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		complete := func(run string, from, n int) {
+			ln := childLane(t, l, run, from+n)
+			var group []ledger.Settlement
+			for i := range ln.Entries {
+				s := created(ln, i)
+				if i >= from {
+					s = guards(ln, i)
+				}
+				group = append(group, s)
+			}
+			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+			_, err := l.CloseLane(t.Context(), ln.ID, ln.Fence)
+			require.NoError(t, err)
+			_, err = l.Advance(t.Context(), run, ledger.Watermark{Flow: flow, Table: vehicles, Run: run})
+			require.NoError(t, err)
+		}
+		complete("c1", 0, 3)
+		waiting, err := l.Guard(t.Context(), "c1", vehicles, 2)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, waiting)
+		require.Empty(t, ready(t, l, vehicles))
+		_, err = l.Rouse(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Empty(t, ready(t, l, vehicles), "time approves nothing")
+
+		complete("c2", 3, 2)
+		waiting, err = l.Guard(t.Context(), "c2", vehicles, 2)
+		require.NoError(t, err)
+		require.Zero(t, waiting)
+		require.Len(t, ready(t, l, vehicles), 2, "its own, not those of the other run")
+		waits, err := l.Approvals(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3}}, waits)
+		n, err := l.Approve(t.Context(), "c1")
+		require.NoError(t, err)
+		require.EqualValues(t, 3, n)
+		require.Len(t, ready(t, l, vehicles), 5)
+		n, err = l.Approve(t.Context(), "c1")
+		require.NoError(t, err)
+		require.Zero(t, n, "approved once")
+
+		// What a run that was given up held back counts as the next one's.
+		ln := childLane(t, l, "c3", 6)
+		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{guards(ln, 5)}))
+		require.NoError(t, l.SetRunState(t.Context(), "c3", ledger.RunCancelled, ""))
+		waiting, err = l.Guard(t.Context(), "c2", vehicles, 0)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, waiting)
+	})
+}
+
+func TestAPageCountsItsDeletes(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		begin(t, l, "r1")
+		for number, deletes := range []int{0, 3, 4} {
+			_, err := l.StagePage(t.Context(), ledger.PageInput{Run: "r1", Table: table, Number: number + 1, Lanes: [][]ledger.Entry{entries(0, 5)}, Deletes: deletes})
+			require.NoError(t, err)
+		}
+		n, err := l.PageDeletes(t.Context(), "r1")
+		require.NoError(t, err)
+		require.EqualValues(t, 7, n)
+		n, err = l.PageDeletes(t.Context(), "r2")
+		require.NoError(t, err)
+		require.Zero(t, n)
 	})
 }

@@ -181,6 +181,7 @@ type PageInput struct {
 	Lanes               [][]Entry
 	NextLink, DeltaLink string
 	ServerTime          time.Time
+	Deletes             int // entries that would be deleted in the target
 }
 
 // Page is a staged page without its records.
