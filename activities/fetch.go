@@ -96,6 +96,14 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 
 // stage keeps a page in lanes by hash of the record key.
 func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page) (*ledger.Page, error) {
+	m, err := a.mapper(ctx, in.Revision)
+	if err != nil {
+		return nil, err
+	}
+	deletes, err := a.deletesOf(ctx, m, in.Table, page.Changes)
+	if err != nil {
+		return nil, fmt.Errorf("counting the deletes of page %d of %s: %w", in.Page, in.Table, err)
+	}
 	lanes := make([][]ledger.Entry, in.Lanes)
 	for _, c := range page.Changes {
 		lane := laneOf(c.Key, in.Lanes)
@@ -103,7 +111,7 @@ func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page
 	}
 	staged, err := a.o.Ledger.StagePage(ctx, ledger.PageInput{
 		Run: in.Run, Table: in.Table, Number: in.Page, Phase: string(in.Phase), Lanes: lanes,
-		NextLink: page.NextLink, DeltaLink: page.DeltaLink, ServerTime: page.ServerTime,
+		NextLink: page.NextLink, DeltaLink: page.DeltaLink, ServerTime: page.ServerTime, Deletes: deletes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)

@@ -61,6 +61,8 @@ type Options struct {
 	TargetGate   gate
 	Ledger       *ledger.Ledger
 	CatchUpSlack time.Duration // how far the catch-up query reaches back; default 5 min
+	DeleteRatio  float64       // share of the known records that one run may delete unasked; default 0.05
+	DeleteMin    int           // and how many it may delete in any case; default 100
 	Concurrency  int           // requests in flight to Campaign, for the width of a lane
 	Lanes        int
 	Metrics      tally.Scope
@@ -81,6 +83,12 @@ type Ingress struct {
 func NewIngress(o Options) *Ingress {
 	if o.CatchUpSlack == 0 {
 		o.CatchUpSlack = 5 * time.Minute
+	}
+	if o.DeleteRatio == 0 {
+		o.DeleteRatio = 0.05
+	}
+	if o.DeleteMin == 0 {
+		o.DeleteMin = 100
 	}
 	if o.Lanes == 0 {
 		o.Lanes = 8

@@ -49,11 +49,15 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := a.waiting(ctx, in.Table, known)
+	if err != nil {
+		return nil, err
+	}
 	w := &laneWriter{
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
-			parents: parents, children: children, runStarted: run.Started, retried: lane.Fence > 1,
+			parents: parents, children: children, waiting: waiting, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}
@@ -80,6 +84,20 @@ func (a *Ingress) known(ctx context.Context, table string, lane *ledger.Lane) (m
 		return nil, fmt.Errorf("looking up %d records of %s: %w", len(keys), table, err)
 	}
 	return known, nil
+}
+
+// waiting loads what the parked records among known wait for.
+func (a *Ingress) waiting(ctx context.Context, table string, known map[string]*ledger.Record) (map[string]*ledger.ParkedItem, error) {
+	var keys []string
+	for key, r := range known {
+		if r.State == ledger.Parked {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return a.o.Ledger.Parked(ctx, table, keys)
 }
 
 // laneWriter is one attempt at a lane.

@@ -86,11 +86,12 @@ type PreflightInput struct {
 
 // PreflightResult says what a start will do.
 type PreflightResult struct {
-	Revision      string    `json:"revision"`
-	NeedsBaseline bool      `json:"needs_baseline"` // no watermark, or one obtained for other columns
-	Watermark     time.Time `json:"watermark,omitzero"`
-	Quarantined   int64     `json:"quarantined"`
-	UnfinishedRun string    `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
+	Revision      string     `json:"revision"`
+	NeedsBaseline bool       `json:"needs_baseline"` // no watermark, or one obtained for other columns
+	Watermark     time.Time  `json:"watermark,omitzero"`
+	Quarantined   int64      `json:"quarantined"`
+	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
+	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
 }
 
 // OpenRunInput begins a run, or finds where an earlier attempt left it.
@@ -162,11 +163,31 @@ type SaveWatermarkInput struct {
 
 // SaveWatermarkResult is how a run ended.
 type SaveWatermarkResult struct {
-	State       string    `json:"state"` // COMPLETED or INCOMPLETE
-	Counts      Counts    `json:"counts"`
-	Watermark   time.Time `json:"watermark,omitzero"`
-	Quarantined int64     `json:"quarantined"`          // open items of the table
-	Unfinished  []LaneRef `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
+	State       string     `json:"state"` // COMPLETED or INCOMPLETE
+	Counts      Counts     `json:"counts"`
+	Watermark   time.Time  `json:"watermark,omitzero"`
+	Quarantined int64      `json:"quarantined"`          // open items of the table
+	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
+	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
+}
+
+// Approval is a run whose deletes wait for an operator: there are more of them
+// than a run may make unasked.
+type Approval struct {
+	Run     string `json:"run"`
+	Deletes int64  `json:"deletes"`
+}
+
+// ApproveInput lets the deletes of a run go on.
+type ApproveInput struct {
+	Table string `json:"table"`
+	Run   string `json:"run"`
+}
+
+// ApproveResult says how many deletes go on, and what still waits.
+type ApproveResult struct {
+	Approved int64      `json:"approved"`
+	Waiting  []Approval `json:"waiting,omitempty"`
 }
 
 // EndRunInput ends a run that did not finish.

@@ -63,6 +63,9 @@ func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, ou
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, table); err != nil {
 		return err
 	}
+	if out.Approvals, err = a.approvals(ctx, table); err != nil {
+		return err
+	}
 	mark, err := a.o.Ledger.Watermark(ctx, FlowIngress, table)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):

@@ -23,9 +23,11 @@ type recordWriter struct {
 	runStarted time.Time
 	parents    map[mapping.Link]bool // those the target holds, of the links that Campaign checks
 	children   map[string]bool       // deleted records that others name
-	retried    bool                  // an earlier attempt of this lane may have written without telling
-	baseline   bool                  // mark what was seen, for the sweep
-	replay     bool                  // write fields whose updates are not applied, too (R11.8)
+	waiting    map[string]*ledger.ParkedItem
+	guard      *guard
+	retried    bool // an earlier attempt of this lane may have written without telling
+	baseline   bool // mark what was seen, for the sweep
+	replay     bool // write fields whose updates are not applied, too (R11.8)
 }
 
 // permits is where a write to the target asks before it is sent.
@@ -239,11 +241,6 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 	switch {
 	case !r.m.plan.Table.ApplyDeletes:
 		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2
-	case r.children[e.Key] && known != nil && known.Payload != nil && known.State != ledger.Parked:
-		// Children first: their own deletes are on their way.
-		s := r.park(known, e, mapping.Link{})
-		s.Park.Waits, s.Park.Parent = ledger.WaitsForChildren, ledger.Parent{}
-		return s, nil
 	case known == nil || known.Payload == nil:
 		// Created and deleted before anybody looked: Campaign never had it.
 		s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
@@ -257,6 +254,11 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 
 // remove deletes the record that Campaign holds for this key.
 func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits, state ledger.State) (settlement, error) {
+	if waits, err := r.mayDelete(ctx, e); err != nil {
+		return settlement{}, err
+	} else if waits != "" {
+		return r.holdBack(known, e, waits), nil
+	}
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
 	}

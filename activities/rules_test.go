@@ -121,7 +121,9 @@ func TestAChangedFilterIsAppliedToAllRecords(t *testing.T) {
 	checked := call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
 	require.True(t, checked.NeedsBaseline)
 	out := s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
-	require.Equal(t, int64(5), out.Counts.Deleted)
+	require.Equal(t, int64(10), out.Counts.Parked, "deletes of a run are counted first; the catch-up reads them again")
+	require.Empty(t, out.Approvals)
+	require.Equal(t, activities.Counts{Read: 5, Deleted: 5}, s.delta())
 	require.Equal(t, calls+5, s.engineCalls())
 	require.Equal(t, int64(15), s.boxes.Campaign.Count("profile"))
 }

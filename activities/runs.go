@@ -116,6 +116,11 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table); err != nil {
 		return nil, err
 	}
+	if run.State == "COMPLETED" {
+		if out.Approvals, err = a.release(ctx, in.Run, in.Table); err != nil {
+			return nil, err
+		}
+	}
 	counts := a.metrics.of(in.Table)
 	counts.runEnded(in.Kind, run.State)
 	counts.quarantined.Update(float64(out.Quarantined))

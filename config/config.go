@@ -37,6 +37,8 @@ type Config struct {
 	Ingress Ingress `yaml:"ingress,omitempty"`
 	// Quarantine says when refused records stop a run.
 	Quarantine Quarantine `yaml:"quarantine,omitempty"`
+	// Deletes says when deletes wait for an operator.
+	Deletes Deletes `yaml:"deletes,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 
@@ -140,6 +142,15 @@ type Quarantine struct {
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
 }
 
+// Deletes says when the deletes of a run wait for "causeway approve", before a
+// wrong filter or an emptied table does harm. Both must be exceeded.
+type Deletes struct {
+	// StopRatio is the share of the known records that one run may delete unasked, 0 to 1; default 0.05, 1 never stops.
+	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.05"`
+	// StopMin is how many records one run may delete in any case, 1 to 1000000; default 100.
+	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+}
+
 // Telemetry is what the worker tells of itself.
 type Telemetry struct {
 	// Listen is the host:port that serves metrics and health; default 127.0.0.1:9464, empty serves none.
@@ -164,6 +175,7 @@ func Defaults() *Config {
 		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full"},
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, CatchUpSlack: 5 * time.Minute},
 		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100},
+		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},
 	}
 }

@@ -44,6 +44,8 @@ func (c *Config) validate(known Problems) Problems {
 	v.ingress(c.Ingress)
 	between(v, "quarantine.stop_ratio", c.Quarantine.StopRatio, 0, 1)
 	between(v, "quarantine.stop_min", c.Quarantine.StopMin, 1, 1_000_000)
+	between(v, "deletes.stop_ratio", c.Deletes.StopRatio, 0, 1)
+	between(v, "deletes.stop_min", c.Deletes.StopMin, 1, 1_000_000)
 	v.telemetry(c.Telemetry)
 	return v.problems
 }

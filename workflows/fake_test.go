@@ -31,6 +31,7 @@ type fakeIngress struct {
 	refuse    int64    // quarantined per lane
 	failOnce  map[string]error
 	preflight error
+	approvals []activities.Approval // that a completed run leaves behind
 	onLane    func(in activities.LaneInput)
 }
 
@@ -53,7 +54,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -95,6 +96,14 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 		}
 	}
 	return out, nil
+}
+
+func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInput) (*activities.ApproveResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("approve %s", in.Run)
+	f.approvals = nil
+	return &activities.ApproveResult{Approved: 7}, nil
 }
 
 func (f *fakeIngress) run(id string) *fakeRun {
@@ -198,7 +207,7 @@ func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWaterma
 	}
 	r.state = "COMPLETED"
 	f.log("watermark %s", in.Kind)
-	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts}
+	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts, Approvals: f.approvals}
 	if in.Kind != activities.KindBackfill {
 		f.marked = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		out.Watermark = f.marked

@@ -49,6 +49,7 @@ const (
 	UpdateRequestBackfill = "RequestBackfill"
 	UpdateCancelBackfill  = "CancelBackfill"
 	UpdateApplyConfig     = "ApplyConfig"
+	UpdateApprove         = "Approve"
 )
 
 // Queries.
@@ -130,6 +131,13 @@ type CancelBackfillRequest struct {
 	By  string `json:"by,omitempty"`
 }
 
+// ApproveRequest lets the deletes of a run go on that wait because there are
+// more of them than a run may make unasked.
+type ApproveRequest struct {
+	Run string `json:"run"`
+	By  string `json:"by,omitempty"`
+}
+
 // ApplyConfigRequest puts a mapping on file; it takes effect at the next start (R8.14).
 type ApplyConfigRequest struct {
 	Table    activities.Table `json:"table"`
@@ -150,26 +158,27 @@ type Tuning struct {
 
 // Status answers what a flow is doing.
 type Status struct {
-	Instance        string            `json:"instance"`
-	Table           string            `json:"table"`
-	State           State             `json:"state"`
-	Phase           string            `json:"phase"`            // in words: "initial load", "waiting for changes"
-	Reason          string            `json:"reason,omitempty"` // why paused or failed
-	Since           time.Time         `json:"since"`            // of State
-	Run             string            `json:"run,omitempty"`    // the run in hand
-	RunWorkflow     string            `json:"run_workflow,omitempty"`
-	RunKind         activities.Kind   `json:"run_kind,omitempty"`
-	Progress        *Progress         `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
-	LastRun         *RunSummary       `json:"last_run,omitempty"`
-	Watermark       time.Time         `json:"watermark,omitzero"` // everything before it is settled
-	Totals          activities.Counts `json:"totals"`             // of all finished runs since the flow first started
-	Runs            int64             `json:"runs"`
-	Quarantined     int64             `json:"quarantined"` // open items
-	Revision        string            `json:"revision,omitempty"`
-	FiledRevision   string            `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
-	QueuedBackfills []string          `json:"queued_backfills,omitempty"`
-	LastError       string            `json:"last_error,omitempty"`
-	StartedBy       string            `json:"started_by,omitempty"`
+	Instance        string                `json:"instance"`
+	Table           string                `json:"table"`
+	State           State                 `json:"state"`
+	Phase           string                `json:"phase"`            // in words: "initial load", "waiting for changes"
+	Reason          string                `json:"reason,omitempty"` // why paused or failed
+	Since           time.Time             `json:"since"`            // of State
+	Run             string                `json:"run,omitempty"`    // the run in hand
+	RunWorkflow     string                `json:"run_workflow,omitempty"`
+	RunKind         activities.Kind       `json:"run_kind,omitempty"`
+	Progress        *Progress             `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
+	LastRun         *RunSummary           `json:"last_run,omitempty"`
+	Watermark       time.Time             `json:"watermark,omitzero"` // everything before it is settled
+	Totals          activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
+	Runs            int64                 `json:"runs"`
+	Quarantined     int64                 `json:"quarantined"`         // open items
+	Approvals       []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
+	Revision        string                `json:"revision,omitempty"`
+	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
+	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
+	LastError       string                `json:"last_error,omitempty"`
+	StartedBy       string                `json:"started_by,omitempty"`
 }
 
 // ChangesPending says that a saved mapping waits for stop and start.

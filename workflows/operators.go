@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,6 +38,7 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 		register(UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
 		register(UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
 		register(UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
+		register(UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
 		register(UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
@@ -180,6 +182,27 @@ func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillReq
 		return s.Status, nil
 	}
 	s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
+	return s.Status, nil
+}
+
+func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {
+	if !slices.ContainsFunc(s.Status.Approvals, func(a activities.Approval) bool { return a.Run == req.Run }) {
+		return fmt.Errorf("run %s has no deletes that wait for approval", req.Run)
+	}
+	return nil
+}
+
+func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status, error) {
+	opts := activityOptions(QueueMain, activities.KindDelta, "let the deletes of "+req.Run+" go on, approved by "+cmp.Or(req.By, "an operator"))
+	var result activities.ApproveResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.ApproveDeletes,
+		activities.ApproveInput{Table: s.in.Table, Run: req.Run}).Get(ctx, &result)
+	if err != nil {
+		return s.Status, fmt.Errorf("approving the deletes of %s: %w", req.Run, err)
+	}
+	s.Status.Approvals = result.Waiting
+	s.publish(ctx)
+	s.wake()
 	return s.Status, nil
 }
 

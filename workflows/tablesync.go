@@ -130,6 +130,9 @@ func (s *tableSync) publish(ctx workflow.Context) {
 	if !st.Watermark.IsZero() {
 		details += fmt.Sprintf("\n\nEverything up to %s is settled.", st.Watermark.UTC().Format(time.RFC3339))
 	}
+	for _, a := range st.Approvals {
+		details += fmt.Sprintf("\n\n**%d deletes of run %s wait for approval**: `causeway approve %s`", a.Deletes, a.Run, a.Run)
+	}
 	details += fmt.Sprintf("\n\nAll %d runs so far, %d records in quarantine:\n\n%s", st.Runs, st.Quarantined, countsTable(st.Totals.Read, st.Totals))
 	workflow.SetCurrentDetails(ctx, details)
 }
@@ -159,6 +162,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 		return nil
 	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
+	s.Status.Approvals = checked.Approvals
 	s.Status.LastError = ""
 	s.NeedsBaseline, s.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	s.enter(ctx, StateRunning, "started", "")
@@ -325,6 +329,9 @@ func (s *tableSync) runPass(ctx workflow.Context, pass any, phase string, in Pas
 	st.LastRun = &result.Summary
 	st.Totals.Add(result.Summary.Counts)
 	st.Quarantined = result.Quarantined
+	if result.Summary.State == "COMPLETED" {
+		st.Approvals = result.Approvals
+	}
 	for _, d := range result.Deltas {
 		st.Runs += d.Runs
 		st.Totals.Add(d.Counts)

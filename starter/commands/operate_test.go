@@ -42,6 +42,8 @@ func TestRequestsReachTheOwner(t *testing.T) {
 		"sync-now": {[]string{"sync-now", "contacts"}, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: "ada"}},
 		"cancel the running backfill": {[]string{"cancel-backfill", "contacts"}, workflows.UpdateCancelBackfill,
 			workflows.CancelBackfillRequest{By: "ada"}},
+		"approve": {[]string{"approve", "contacts-20260102T030405.000Z"}, workflows.UpdateApprove,
+			workflows.ApproveRequest{Run: "contacts-20260102T030405.000Z", By: "ada"}},
 		"cancel a queued backfill": {[]string{"cancel-backfill", "contacts", "r7"}, workflows.UpdateCancelBackfill,
 			workflows.CancelBackfillRequest{Run: "r7", By: "ada"}},
 	}

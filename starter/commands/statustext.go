@@ -114,6 +114,9 @@ func (t tableReport) notes(now time.Time) []cell {
 	if last := st.LastRun; last != nil && last.State == "INCOMPLETE" && st.State != workflows.StateFailed {
 		add(bad, "the last run "+last.Run+" is INCOMPLETE: "+oneLine(last.Reason))
 	}
+	for _, a := range st.Approvals {
+		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", count(a.Deletes, "delete"), a.Run, a.Run))
+	}
 	for _, w := range t.Waiting {
 		add(caution, "waiting: "+w.sentence(now))
 	}

@@ -1,0 +1,31 @@
+package commands
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// An operator is told what waits and what to type, and that what they typed counts.
+func TestApprove(t *testing.T) {
+	t.Parallel()
+	const run = "contacts-20260102T030405.000Z"
+	w := newWorld()
+	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+		st.Approvals = []activities.Approval{{Run: run, Deletes: 1234}}
+	}))
+	w.on("Update "+contactsFlow+" Approve", contacts(nil))
+	code, out, stderr := w.run(t, "status", "contacts")
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "1,234 deletes of run "+run+" wait for approval, more than a run may make unasked: causeway approve "+run)
+	code, out, stderr = w.run(t, "approve", run)
+	require.Zero(t, code, stderr)
+	require.Equal(t, "contacts: the deletes of run "+run+" go on; causeway status contacts shows how far they are\n", out)
+
+	code, _, stderr = w.run(t, "approve", "kontakte-20260102T030405.000Z")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `got "kontakte-20260102T030405.000Z", want a run of a table`)
+}
