@@ -41,6 +41,7 @@ type target interface {
 	Create(ctx context.Context, r campaign.Resource, body []byte) error
 	Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error
 	Delete(ctx context.Context, r campaign.Resource, key string) error
+	List(ctx context.Context, r campaign.Resource, o campaign.ListOptions) (*campaign.Page, error)
 }
 
 // gate says when a throttled service may be called again.

@@ -25,24 +25,11 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
-	entity, err := a.o.Source.Entity(ctx, in.Table.Dynamics.Table)
+	m, err := a.resolve(ctx, in.Table)
 	if err != nil {
-		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", in.Table.Dynamics.Table, err))
+		return nil, err
 	}
-	resource := resourceOf(in.Table)
-	metadata, err := a.o.Target.Metadata(ctx, resource)
-	if err != nil {
-		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
-	}
-	plan, err := mapping.Resolve(in.Table, sourceSchema(entity), targetSchema(resource, metadata))
-	if err != nil {
-		return nil, blocked("Mapping", "the mapping does not fit: "+err.Error())
-	}
-	doc, err := json.Marshal(plan)
-	if err != nil {
-		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
-	}
-	m, err := newTableMapper(doc)
+	doc, err := json.Marshal(m.plan)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 	}
@@ -56,9 +43,44 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	return out, a.position(ctx, in.Table.Name, m, out)
 }
 
+// resolve reads both data models and checks the mapping against them.
+func (a *Ingress) resolve(ctx context.Context, t Table) (*tableMapper, error) {
+	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
+	}
+	resource := resourceOf(t)
+	metadata, err := a.o.Target.Metadata(ctx, resource)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
+	}
+	plan, err := mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
+	if err != nil {
+		return nil, blocked("Mapping", "the mapping does not fit: "+err.Error())
+	}
+	doc, err := json.Marshal(plan) // as it will be read back
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	return m, nil
+}
+
 // position says where the flow goes on: a delta link of the same columns, a
-// stopped load of the same revision, or a new baseline.
+// stopped load of the same revision, or a new baseline. Other stopped loads are
+// given up.
 func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, out *PreflightResult) error {
+	if err := a.look(ctx, table, m, out); err != nil {
+		return err
+	}
+	return a.unfinished(ctx, table, out)
+}
+
+// look says what waits, and whether the delta link shows what m needs.
+func (a *Ingress) look(ctx context.Context, table string, m *tableMapper, out *PreflightResult) error {
 	var err error
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, table); err != nil {
 		return err
@@ -76,6 +98,10 @@ func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, ou
 		out.Watermark = mark.ObtainedAt
 		out.NeedsBaseline = mark.Link == "" || !a.sameColumns(ctx, mark.Revision, m)
 	}
+	return nil
+}
+
+func (a *Ingress) unfinished(ctx context.Context, table string, out *PreflightResult) error {
 	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, State: "STOPPED", Limit: 100})
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ func (l *Ledger) QuarantineCount(ctx context.Context, flow, table string) (int64
 func (l *Ledger) Quarantined(ctx context.Context, f QuarantineFilter) ([]QuarantineItem, error) {
 	where, args := []string{"(flow, tbl, key) > (?, ?, ?)"}, []any{f.After.Flow, f.After.Table, f.After.Key}
 	for _, c := range []struct{ column, value string }{
-		{"flow", f.Flow}, {"tbl", f.Table}, {"run", f.Run}, {"code", f.Code}, {"state", f.State},
+		{"flow", f.Flow}, {"tbl", f.Table}, {"key", f.Key}, {"run", f.Run}, {"code", f.Code}, {"state", f.State},
 	} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)

@@ -250,9 +250,9 @@ type EngineCalls struct {
 
 // QuarantineFilter selects quarantined records; empty fields match all.
 type QuarantineFilter struct {
-	Flow, Table, Run, Code, State string
-	After                         QuarantineKey // goes on behind this one
-	Limit                         int           // 0: 1,000
+	Flow, Table, Key, Run, Code, State string
+	After                              QuarantineKey // goes on behind this one
+	Limit                              int           // 0: 1,000
 }
 
 // QuarantineKey names a quarantined record; listings are in its order.

@@ -1,0 +1,238 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// ExplainInput asks what is known of one record.
+type ExplainInput struct {
+	Table Table  `json:"table"`
+	ID    string `json:"id"`             // Dynamics record id
+	Live  bool   `json:"live,omitempty"` // also look at both systems now
+}
+
+// ExplainResult is what is known of a record: states, ids, rules and names of
+// fields, no values.
+type ExplainResult struct {
+	Table   string `json:"table"`
+	ID      string `json:"id"`
+	State   string `json:"state"` // never seen, or the ledger's: written, filtered, deleted, parked, quarantined
+	Meaning string `json:"meaning"`
+
+	Version     string             `json:"version,omitempty"` // of the Dynamics record, last applied
+	CampaignKey string             `json:"campaign_key,omitempty"`
+	Held        bool               `json:"held"` // Campaign holds what we wrote
+	LastRun     string             `json:"last_run,omitempty"`
+	LastRunAt   time.Time          `json:"last_run_at,omitzero"`
+	Created     string             `json:"created,omitempty"` // run that created it in Campaign; "" = adopted, or never there
+	Quarantine  *QuarantinedRecord `json:"quarantine,omitempty"`
+	Waits       *ExplainWait       `json:"waits,omitempty"`
+	Live        *ExplainLive       `json:"live,omitempty"`
+}
+
+// ExplainWait is what a parked record waits for.
+type ExplainWait struct {
+	For    string    `json:"for"`
+	Parent string    `json:"parent,omitempty"` // table/id
+	Run    string    `json:"run"`
+	Since  time.Time `json:"since"`
+	Ready  bool      `json:"ready,omitempty"` // it goes on with the next pass
+}
+
+// ExplainLive is how the systems look now, and what the mapping calls for.
+type ExplainLive struct {
+	InDynamics  bool              `json:"in_dynamics"`
+	Version     string            `json:"version,omitempty"`
+	InCampaign  bool              `json:"in_campaign"`
+	Decision    string            `json:"decision"`              // create, update, nothing, leave out, delete, refuse, wait
+	Why         string            `json:"why,omitempty"`         // rule or refusal
+	Differences map[string]string `json:"differences,omitempty"` // mapped fields that differ in Campaign, in general terms
+}
+
+// Explain tells what happened to a record and why, and with Live what would
+// happen now.
+func (a *Ingress) Explain(ctx context.Context, in ExplainInput) (*ExplainResult, error) {
+	in.ID = strings.ToLower(strings.Trim(in.ID, "{}"))
+	out := &ExplainResult{Table: in.Table.Name, ID: in.ID, State: "never seen", Meaning: "no run has met this record; it is new, or not among the records that were asked for"}
+	known, err := a.known(ctx, in.Table.Name, &ledger.Lane{Entries: []ledger.Entry{{Key: in.ID}}, Outcomes: []ledger.Outcome{ledger.Pending}})
+	if err != nil {
+		return nil, err
+	}
+	rec := known[in.ID]
+	if rec != nil {
+		if err := a.explainKnown(ctx, rec, out); err != nil {
+			return nil, err
+		}
+	}
+	if in.Live {
+		if out.Live, err = a.explainLive(ctx, in, rec); err != nil {
+			return nil, toTemporal(ctx, err)
+		}
+	}
+	return out, nil
+}
+
+func (a *Ingress) explainKnown(ctx context.Context, rec *ledger.Record, out *ExplainResult) error {
+	out.State, out.Version, out.CampaignKey, out.Held = string(rec.State), rec.Version, rec.TargetKey, rec.Payload != nil
+	out.LastRun, out.Created = rec.Run, rec.CreatedRun
+	if run, err := a.o.Ledger.Run(ctx, rec.Run); err == nil {
+		out.LastRunAt = run.Started
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	switch rec.State {
+	case ledger.Written:
+		out.Meaning = "Campaign holds what Dynamics said when it was last read"
+		if rec.CreatedRun == "" {
+			out.Meaning += "; the record was there before and was adopted"
+		}
+	case ledger.Filtered:
+		out.Meaning = "the filter of the mapping leaves it out, and Campaign does not have it"
+		if out.Held {
+			out.Meaning = "the filter of the mapping leaves it out; Campaign keeps what was last written"
+		}
+	case ledger.Deleted:
+		out.Meaning = "it was deleted in Dynamics, and by us in Campaign"
+	case ledger.Quarantined:
+		out.Meaning = "it was refused; Campaign has nothing of it from us"
+		if out.Held {
+			out.Meaning = "its last change was refused; Campaign keeps what was written before"
+		}
+		return a.explainRefusal(ctx, rec, out)
+	case ledger.Parked:
+		return a.explainWait(ctx, rec, out)
+	}
+	return nil
+}
+
+func (a *Ingress) explainRefusal(ctx context.Context, rec *ledger.Record, out *ExplainResult) error {
+	items, err := a.o.Ledger.Quarantined(ctx, ledger.QuarantineFilter{Flow: FlowIngress, Table: out.Table, Key: rec.Key, Limit: 1})
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	q := items[0]
+	out.Quarantine = &QuarantinedRecord{Table: q.Table, ID: q.Key, Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
+		FirstSeen: q.FirstSeen, LastSeen: q.LastSeen, Attempts: q.Attempts}
+	return nil
+}
+
+func (a *Ingress) explainWait(ctx context.Context, rec *ledger.Record, out *ExplainResult) error {
+	out.Meaning = "a change of it waits"
+	found, err := a.o.Ledger.Parked(ctx, out.Table, []string{rec.Key})
+	p := found[rec.Key]
+	if err != nil || p == nil {
+		return err
+	}
+	out.Waits = &ExplainWait{Run: p.Run, Since: p.Since, Ready: p.Ready}
+	switch p.Waits {
+	case ledger.WaitsForParent:
+		out.Waits.For, out.Waits.Parent = "its parent, which Campaign does not hold yet", p.Parent.Table+"/"+p.Parent.Key
+	case ledger.WaitsForChildren:
+		out.Waits.For = "the deletes of records that name it"
+	case ledger.WaitsForGuard:
+		out.Waits.For = "an operator to approve the deletes of its run: causeway approve " + p.Run
+	}
+	if p.Ready {
+		out.Waits.For = "the next pass; what it waited for has come"
+	}
+	return nil
+}
+
+func (a *Ingress) explainLive(ctx context.Context, in ExplainInput, rec *ledger.Record) (*ExplainLive, error) {
+	m, err := a.resolve(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	out := &ExplainLive{Decision: "nothing"}
+	row, err := a.o.Source.Get(ctx, m.query, in.ID)
+	switch {
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+	case err != nil:
+		return nil, fmt.Errorf("reading %s of %s from Dynamics: %w", in.ID, in.Table.Dynamics.Table, err)
+	default:
+		out.InDynamics, out.Version = true, row.Version
+	}
+	stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(in.ID))
+	switch {
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+	case err != nil:
+		return nil, fmt.Errorf("reading %s of %s from Campaign: %w", in.ID, m.resource.Name, err)
+	default:
+		out.InCampaign = true
+	}
+	if !out.InDynamics {
+		switch {
+		case !out.InCampaign:
+			out.Why = "neither system has it"
+		case rec == nil || rec.Payload == nil:
+			out.Why = "Dynamics does not have it, and what Campaign has is not ours"
+		case !in.Table.ApplyDeletes:
+			out.Why = "deletes are not applied (apply_deletes)"
+		default:
+			out.Decision, out.Why = "delete", "Dynamics does not have it any more"
+		}
+		return out, nil
+	}
+	e := ledger.Entry{Key: in.ID, Version: row.Version, Raw: row.Raw}
+	return out, a.explainRow(m, rec, &e, stored, out)
+}
+
+// explainRow says what the mapping calls for, and where Campaign differs from it.
+func (a *Ingress) explainRow(m *tableMapper, rec *ledger.Record, e *ledger.Entry, stored *campaign.Stored, out *ExplainLive) error {
+	held := rec != nil && rec.Payload != nil
+	rule, err := m.mapper.Excluded(e.Raw)
+	if err == nil && rule != "" {
+		out.Decision, out.Why = "leave out", rule
+		if held && m.plan.Table.Filter.DeleteUnmatched {
+			out.Decision = "delete"
+		}
+		return nil
+	}
+	writer := recordWriter{m: m, ledger: a.o.Ledger, table: m.plan.Table.Name}
+	var w wanted
+	if err == nil {
+		w, err = writer.want(rec, e)
+	}
+	if bad, ok := errors.AsType[*mapping.FieldError](err); ok {
+		out.Decision, out.Why = "refuse", bad.Reason+": "+bad.Error()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case !out.InCampaign && held:
+		out.Decision, out.Why = "create", "Campaign does not have it, though it was written; somebody deleted it there, or its parent is missing"
+	case !out.InCampaign:
+		out.Decision, out.Why = "create", "Campaign does not have it"
+	case held && bytes.Equal(rec.Fingerprint, w.change.Fingerprint()):
+		out.Why = "what Dynamics says has been written"
+	case held:
+		out.Decision, out.Why = "update", "Dynamics has changed since the last write"
+	default:
+		out.Decision, out.Why = "update", "Campaign has a record with this key, which would be adopted"
+	}
+	if !out.InCampaign {
+		return nil
+	}
+	there, err := m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
+	}
+	_, changed := w.change.Diff(there)
+	out.Differences = mapping.Describe(there, w.change, changed)
+	if len(changed) > 0 && out.Decision == "nothing" {
+		out.Why = "what Dynamics says has been written, and Campaign was changed since; the next change of such a field in Dynamics overwrites it (R2.3)"
+	}
+	return nil
+}

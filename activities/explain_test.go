@@ -1,0 +1,96 @@
+package activities_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/mapping"
+)
+
+func (s *spine) explain(id string) activities.ExplainResult {
+	s.t.Helper()
+	return call[activities.ExplainResult](s, s.in.Explain, activities.ExplainInput{Table: s.table, ID: id, Live: true})
+}
+
+// Support asks why a record is as it is; each answer names the state, the rule
+// and the run, and no value.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 8)
+	s.table.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
+	keys := s.boxes.Dynamics.Keys("contacts")
+	s.edit(keys[1], map[string]any{"jobtitle": "left"})
+	s.edit(keys[2], map[string]any{"emailaddress1": "not-an-address"})
+	s.seed(map[string]any{"externalId": keys[3], "lastName": "Old"})
+	s.load()
+	require.True(t, s.boxes.Dynamics.Delete("contacts", keys[4]))
+	s.edit(keys[5], map[string]any{"jobtitle": "left"})
+	s.delta()
+
+	written := s.explain(strings.ToUpper(keys[0]))
+	require.Equal(t, "written", written.State)
+	require.True(t, written.Held)
+	require.Equal(t, "contacts-1", written.LastRun)
+	require.Equal(t, "contacts-1", written.Created)
+	require.NotEmpty(t, written.Version)
+	require.Equal(t, &activities.ExplainLive{InDynamics: true, Version: written.Version, InCampaign: true, Decision: "nothing", Why: "what Dynamics says has been written"}, written.Live)
+
+	left := s.explain(keys[1])
+	require.Equal(t, "filtered", left.State)
+	require.False(t, left.Held)
+	require.Equal(t, "leave out", left.Live.Decision)
+	require.Equal(t, "filter.where[0]: jobtitle not_equals", left.Live.Why)
+	require.True(t, s.explain(keys[5]).Held, "left out after it was written")
+
+	refused := s.explain(keys[2])
+	require.Equal(t, "quarantined", refused.State)
+	require.NotEmpty(t, refused.Quarantine.Message)
+	require.NotContains(t, fmt.Sprintf("%+v %+v", refused, refused.Quarantine), "not-an-address")
+
+	require.Contains(t, s.explain(keys[3]).Meaning, "adopted")
+	gone := s.explain(keys[4])
+	require.Equal(t, "deleted", gone.State)
+	require.Equal(t, "neither system has it", gone.Live.Why)
+
+	s.edit(keys[0], map[string]any{"lastname": "Quibblethorn"})
+	require.NoError(t, s.boxes.Campaign.Update("profile", keys[6], []byte(`{"lastName":"Somebody"}`)))
+	changed := s.explain(keys[0])
+	require.Equal(t, "update", changed.Live.Decision)
+	require.Contains(t, changed.Live.Differences["lastName"], "-> text of 12")
+	there := s.explain(keys[6])
+	require.Equal(t, "nothing", there.Live.Decision)
+	require.Contains(t, there.Live.Why, "Campaign was changed since")
+	require.Contains(t, there.Live.Differences, "lastName")
+
+	nobody := s.explain("00000000-0000-4000-8000-000000000000")
+	require.Equal(t, "never seen", nobody.State)
+	require.Equal(t, "neither system has it", nobody.Live.Why)
+}
+
+// Why a record waits, and for whom.
+func TestExplainWhatWaits(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	child := f.service(v)
+	w := f.warranty()
+	w.load()
+	waits := w.explain(child)
+	require.Equal(t, "parked", waits.State)
+	require.Equal(t, "vehicles/"+v, waits.Waits.Parent)
+	f.vehicles.load()
+	require.True(t, w.explain(child).Waits.Ready)
+
+	s := newSpine(t, 150)
+	s.load()
+	keys := s.boxes.Dynamics.Keys("contacts")
+	for _, key := range keys[:120] {
+		require.True(t, s.boxes.Dynamics.Delete("contacts", key))
+	}
+	out := s.pass(activities.KindDelta, activities.PhaseDelta)
+	require.Contains(t, s.explain(keys[0]).Waits.For, "causeway approve "+out.Approvals[0].Run)
+}

@@ -1,0 +1,331 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// PlanInput asks what a run over a whole table would do with a mapping.
+type PlanInput struct {
+	Table    Table `json:"table"`
+	Sample   int   `json:"sample,omitempty"`   // records to look at; 0 = all
+	AllNew   bool  `json:"all_new,omitempty"`  // do not look up in Campaign what the ledger does not know
+	Examples int   `json:"examples,omitempty"` // records to show of each outcome; default 3
+}
+
+// PlanResult predicts a run: counts, ids and names of fields, no values.
+type PlanResult struct {
+	Run          string        `json:"run"` // initial load, new baseline or replay
+	Revision     string        `json:"revision"`
+	Sampled      bool          `json:"sampled,omitempty"` // Read is not the whole table
+	Counts       Counts        `json:"counts"`
+	Adopted      int64         `json:"adopted,omitempty"`  // of Updated and Unchanged: in Campaign already, unknown here
+	Fields       []PlanCount   `json:"fields,omitempty"`   // how often each Campaign field changes, most often first
+	Rules        []PlanCount   `json:"rules,omitempty"`    // why records are left out
+	Refusals     []PlanCount   `json:"refusals,omitempty"` // why records would be refused
+	Examples     []PlanExample `json:"examples,omitempty"`
+	EngineCalls  int64         `json:"engine_calls"`
+	NeedApproval bool          `json:"need_approval,omitempty"` // the deletes would wait for an operator
+}
+
+// PlanCount is a reason or field and how many records it concerns.
+type PlanCount struct {
+	What    string `json:"what"`
+	Records int64  `json:"records"`
+}
+
+// PlanExample is one record that would be written, with what changes in each
+// field in general terms: "text of 6 -> text of 9".
+type PlanExample struct {
+	ID      string            `json:"id"`
+	Outcome string            `json:"outcome"` // created, updated, deleted, refused, filtered
+	Changes map[string]string `json:"changes,omitempty"`
+	Why     string            `json:"why,omitempty"`
+}
+
+// WouldWrite says whether the run would change anything in Campaign.
+func (r PlanResult) WouldWrite() bool {
+	return r.Counts.Created+r.Counts.Updated+r.Counts.Deleted > 0
+}
+
+// planner looks at every record as the run would, and writes nothing.
+type planner struct {
+	a      *Ingress
+	m      *tableMapper
+	in     PlanInput
+	writer recordWriter
+	empty  func() (bool, error) // Campaign holds no record of the resource; asked once, when it matters
+
+	mu       sync.Mutex
+	out      PlanResult
+	fields   map[string]int64
+	rules    map[string]int64
+	refusals map[string]int64
+	seen     int64 // records that Campaign holds, met in Dynamics
+	examples map[string]int
+}
+
+// Plan predicts a run over a whole table: what it would write, and what that
+// costs. It reads Dynamics and the ledger, and looks up in Campaign what the
+// ledger does not know, for it may be there already.
+func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
+	if in.Examples == 0 {
+		in.Examples = 3
+	}
+	m, err := a.resolve(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{a: a, m: m, in: in, fields: map[string]int64{}, rules: map[string]int64{}, refusals: map[string]int64{}, examples: map[string]int{}}
+	p.out.Revision = in.Table.Revision()
+	var at PreflightResult
+	if err := a.look(ctx, in.Table.Name, m, &at); err != nil {
+		return nil, err
+	}
+	known, err := a.o.Ledger.KnownCount(ctx, in.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case at.NeedsBaseline && known == 0:
+		p.out.Run = "initial load"
+	case at.NeedsBaseline:
+		p.out.Run = "new baseline"
+	default:
+		p.out.Run = "replay"
+	}
+	p.writer = recordWriter{m: m, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
+	p.empty = sync.OnceValues(func() (bool, error) { return p.nothingThere(ctx) })
+	if err := p.readAll(ctx); err != nil {
+		return nil, toTemporal(ctx, err)
+	}
+	// A baseline also finds what is gone; a replay deletes nothing (R16.9).
+	if gone := known - p.seen; gone > 0 && !p.out.Sampled && p.out.Run == "new baseline" {
+		p.out.Counts.Read += gone
+		if in.Table.ApplyDeletes {
+			p.out.Counts.Deleted += gone
+			p.out.EngineCalls += gone
+		} else {
+			p.out.Counts.Filtered += gone
+		}
+	}
+	limit, err := a.deleteLimit(ctx, in.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	p.out.NeedApproval = p.out.Counts.Deleted > limit
+	p.out.Fields, p.out.Rules, p.out.Refusals = ranked(p.fields), ranked(p.rules), ranked(p.refusals)
+	return &p.out, nil
+}
+
+// nothingThere saves a look-up for every record where Campaign holds none.
+func (p *planner) nothingThere(ctx context.Context) (bool, error) {
+	if p.in.AllNew {
+		return true, nil
+	}
+	page, err := p.a.o.Target.List(ctx, p.m.resource, campaign.ListOptions{Lines: 1})
+	if err != nil {
+		return false, fmt.Errorf("looking for records of %s: %w", p.m.resource.Name, err)
+	}
+	return len(page.Records) == 0, nil
+}
+
+func (p *planner) readAll(ctx context.Context) error {
+	q := p.m.query
+	q.OrderBy = q.KeyColumn + " asc"
+	page, err := p.a.o.Source.Query(ctx, q)
+	for ; err == nil; page, err = p.a.o.Source.Follow(ctx, q, page.NextLink) {
+		changes := page.Changes
+		if left := int64(p.in.Sample) - p.out.Counts.Read; p.in.Sample > 0 && int64(len(changes)) >= left {
+			p.out.Sampled = int64(len(changes)) > left || page.NextLink != ""
+			changes = changes[:left]
+		}
+		if err := p.page(ctx, changes); err != nil {
+			return err
+		}
+		activity.RecordHeartbeat(ctx, p.out.Counts.Read)
+		if page.NextLink == "" || p.out.Sampled {
+			return nil
+		}
+	}
+	return fmt.Errorf("reading %s: %w", p.in.Table.Dynamics.Table, err)
+}
+
+func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
+	keys := make([]string, len(changes))
+	lane := &ledger.Lane{Entries: make([]ledger.Entry, len(changes)), Outcomes: make([]ledger.Outcome, len(changes))}
+	for i, c := range changes {
+		keys[i] = c.Key
+		lane.Entries[i] = ledger.Entry{Key: c.Key, Version: c.Version, Raw: c.Raw}
+	}
+	known, err := p.a.o.Ledger.Records(ctx, p.in.Table.Name, keys)
+	if err != nil {
+		return err
+	}
+	if p.writer.parents, _, err = p.a.relatives(ctx, p.m, p.in.Table.Name, lane); err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(max(1, p.a.o.Concurrency))
+	for i := range lane.Entries {
+		e := &lane.Entries[i]
+		group.Go(func() error { return p.record(ctx, known[e.Key], e) })
+	}
+	return group.Wait()
+}
+
+// record decides as recordWriter.apply does.
+func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
+	held := known != nil && known.Payload != nil
+	if held {
+		p.count(func() { p.seen++ })
+	}
+	rule, err := p.m.mapper.Excluded(e.Raw)
+	if err == nil && rule != "" {
+		p.count(func() {
+			p.rules[rule]++
+			if held && p.in.Table.Filter.DeleteUnmatched {
+				p.note(ledger.Removed, 1, PlanExample{ID: e.Key, Outcome: "deleted", Why: rule})
+				return
+			}
+			p.note(ledger.FilteredOut, 0, PlanExample{ID: e.Key, Outcome: "filtered", Why: rule})
+		})
+		return nil
+	}
+	var w wanted
+	if err == nil {
+		w, err = p.writer.want(known, e)
+	}
+	if err != nil {
+		bad, ok := errors.AsType[*mapping.FieldError](err)
+		if !ok {
+			return fmt.Errorf("mapping record %s of %s: %w", e.Key, p.in.Table.Name, err)
+		}
+		p.count(func() {
+			p.refusals[bad.Reason+": "+bad.Error()]++
+			p.note(ledger.Refused, 0, PlanExample{ID: e.Key, Outcome: "refused", Why: bad.Error()})
+		})
+		return nil
+	}
+	if held && bytes.Equal(known.Fingerprint, w.change.Fingerprint()) {
+		p.count(func() { p.note(ledger.Unchanged, 0, PlanExample{}) })
+		return nil
+	}
+	for _, link := range p.m.mapper.Links(w.whole) {
+		if link.Required && !p.writer.parents[link] {
+			p.count(func() {
+				p.note(ledger.ParkedOut, 0, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
+			})
+			return nil
+		}
+	}
+	if held {
+		last, err := mapping.ParsePayload(known.Payload)
+		if err != nil {
+			return fmt.Errorf("record %s of %s in the ledger: %w", e.Key, p.in.Table.Name, err)
+		}
+		p.update(e, w.change, last, false)
+		return nil
+	}
+	return p.newcomer(ctx, e, w.whole)
+}
+
+// newcomer is created, or adopted where Campaign has it already.
+func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.Payload) error {
+	empty, err := p.empty()
+	if err != nil {
+		return err
+	}
+	if empty {
+		p.create(e)
+		return nil
+	}
+	stored, err := p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
+	switch {
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+		p.create(e)
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
+	}
+	there, err := p.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
+	}
+	if !p.in.Table.ClearOptOuts {
+		want = p.m.mapper.KeepOptOuts(want, there)
+	}
+	p.update(e, want, there, true)
+	return nil
+}
+
+func (p *planner) create(e *ledger.Entry) {
+	p.count(func() { p.note(ledger.Created, 1, PlanExample{ID: e.Key, Outcome: "created"}) })
+}
+
+// update counts a record that is there: adopting one costs the refused POST and
+// the read before the PATCH.
+func (p *planner) update(e *ledger.Entry, want, last *mapping.Payload, adopted bool) {
+	_, changed := want.Diff(last)
+	var calls int64
+	if adopted {
+		calls = 2
+	}
+	p.count(func() {
+		if adopted {
+			p.out.Adopted++
+		}
+		if len(changed) == 0 {
+			p.note(ledger.Unchanged, calls, PlanExample{})
+			return
+		}
+		for _, f := range changed {
+			p.fields[f]++
+		}
+		p.note(ledger.Updated, calls+1, PlanExample{ID: e.Key, Outcome: "updated", Changes: mapping.Describe(last, want, changed)})
+	})
+}
+
+func (p *planner) count(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+}
+
+// note counts an outcome; the caller holds mu.
+func (p *planner) note(o ledger.Outcome, calls int64, example PlanExample) {
+	var one ledger.Counts
+	one.Count(o)
+	p.out.Counts.Add(fromLedger(one))
+	p.out.EngineCalls += calls
+	if example.ID != "" && p.examples[example.Outcome] < p.in.Examples {
+		p.examples[example.Outcome]++
+		p.out.Examples = append(p.out.Examples, example)
+	}
+}
+
+// ranked sorts counts, most first; few are worth reading.
+func ranked(counts map[string]int64) []PlanCount {
+	var out []PlanCount
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		out = append(out, PlanCount{what, counts[what]})
+	}
+	slices.SortStableFunc(out, func(a, b PlanCount) int { return int(b.Records - a.Records) })
+	return out[:min(len(out), maxRanked)]
+}
+
+const maxRanked = 60
