@@ -231,6 +231,10 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 	}
 }
 
-// ActivityListQuarantine is run by itself, outside any workflow, by the
-// operators' tool: QuarantineListInput -> QuarantineListResult, on QueueMain.
-const ActivityListQuarantine = "ListQuarantine"
+// Activities that the operators' tool runs by themselves, outside any workflow,
+// on QueueMain.
+const (
+	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
+	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
+	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
+)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -60,14 +61,9 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 		return err
 	}
 	defer api.Close()
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
-	defer cancel()
 	var result activities.QuarantineListResult
-	switch err := api.Run(ctx, workflows.ActivityListQuarantine, in, &result); {
-	case errors.Is(err, errNoWorker):
-		return unreachable("no worker answered within %s, and only a worker can read the quarantine; start one with: worker --config %s", g.timeout, g.configPath)
-	case err != nil:
-		return asFailed(err)
+	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListQuarantine, in, &result); err != nil {
+		return err
 	}
 	if g.json() {
 		if result.Records == nil {
@@ -79,6 +75,20 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 		return unknownTable(g, cfg, in.Table)
 	}
 	writeQuarantine(e, in, result)
+	return nil
+}
+
+// ask has a worker run an activity by itself: only workers reach the ledger and
+// the two systems.
+func ask(ctx context.Context, g *global, api temporalAPI, within time.Duration, activity string, in, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	switch err := api.Run(ctx, activity, in, result); {
+	case errors.Is(err, errNoWorker):
+		return unreachable("no worker answered within %s, and only a worker can answer this; start one with: worker --config %s", within, g.configPath)
+	case err != nil:
+		return asFailed(err)
+	}
 	return nil
 }
 

@@ -110,7 +110,7 @@ func TestConfigSchemaIsJSON(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "status", "start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill",
-		"apply", "approve", "quarantine", "quarantine list", "config", "config validate", "config show", "config schema", "setup", "version"} {
+		"apply", "approve", "plan", "explain", "quarantine", "quarantine list", "config", "config validate", "config show", "config schema", "setup", "version"} {
 		code, out, stderr := newWorld().run(t, append(strings.Fields(name), "--help")...)
 		require.Zero(t, code)
 		require.Empty(t, stderr)
@@ -120,7 +120,7 @@ func TestHelp(t *testing.T) {
 
 func TestCompletion(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill", "apply", "approve", "status"} {
+	for _, command := range []string{"start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill", "apply", "plan", "explain", "status"} {
 		_, out, _ := newWorld().run(t, "__complete", command, "")
 		require.Contains(t, out, "contacts\tcontact -> profile\n", command)
 		require.Contains(t, out, "accounts\taccount -> cusAccount\n", command)

@@ -276,7 +276,7 @@ func TestQuarantineList(t *testing.T) {
 
 	_, code, _, stderr = ask(errNoWorker)
 	require.Equal(t, exitUnreachable, code)
-	require.Contains(t, stderr, "only a worker can read the quarantine; start one with: worker --config testdata/causeway.yaml")
+	require.Contains(t, stderr, "only a worker can answer this; start one with: worker --config testdata/causeway.yaml")
 
 	_, code, _, stderr = ask(badInput("the ledger is locked"))
 	require.Equal(t, exitFailed, code, "work that failed is no refusal")

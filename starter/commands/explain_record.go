@@ -1,0 +1,114 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+func newExplain(e *env, g *global) *cobra.Command {
+	var live bool
+	cmd := &cobra.Command{
+		Use: "explain <table> <id>", Short: "Say what happened to one record, and why",
+		Long: `Say what is known of one record, by its id in Dynamics: the version that was last
+applied and by which run, whether Campaign holds it, why it was left out, refused
+or waits, and for what. Values are never shown.
+
+With --live both systems are asked as well: whether they hold the record now, what
+the mapping in the configuration file calls for, and which fields differ.
+
+With -o json: {table, id, state, meaning, version, campaign_key, held, last_run,
+last_run_at, created, quarantine, waits, live}.`,
+		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live",
+		Args:              exactly("a table and the id of a record", 2),
+		ValidArgsFunction: completeTables(g),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return explainRecord(cmd.Context(), e, g, args[0], args[1], live)
+		},
+	}
+	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")
+	return cmd
+}
+
+func explainRecord(ctx context.Context, e *env, g *global, table, id string, live bool) error {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	mapped, ok := cfg.Ingress.Tables[table]
+	if !ok {
+		return unknownTable(g, cfg, table)
+	}
+	ids, err := e.readIDs(id)
+	if err != nil || len(ids) != 1 {
+		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
+	}
+	var r activities.ExplainResult
+	if err := ask(ctx, g, api, g.timeout, workflows.ActivityExplain, activities.ExplainInput{Table: mapped, ID: ids[0], Live: live}, &r); err != nil {
+		return err
+	}
+	if g.json() {
+		return writeJSON(e.out, r)
+	}
+	writeExplanation(e, r)
+	return nil
+}
+
+func writeExplanation(e *env, r activities.ExplainResult) {
+	now := e.now()
+	var rows [][]cell
+	add := func(label, s string) {
+		if s != "" {
+			rows = append(rows, []cell{{text: label, code: "1"}, text(s)})
+		}
+	}
+	add("Record", r.Table+" "+r.ID)
+	add("State", r.State+": "+r.Meaning)
+	add("Version", r.Version)
+	add("Key in Campaign", r.CampaignKey)
+	if r.LastRun != "" {
+		add("Last run", r.LastRun+", begun "+moment(now, r.LastRunAt))
+	}
+	add("Created by", r.Created)
+	if q := r.Quarantine; q != nil {
+		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
+		add("", fmt.Sprintf("%s, first %s, last %s", count(int64(q.Attempts), "attempt"), moment(now, q.FirstSeen), moment(now, q.LastSeen)))
+	}
+	if w := r.Waits; w != nil {
+		add("Waits for", w.For)
+		add("Parent", w.Parent)
+		add("Since", moment(now, w.Since)+", run "+w.Run)
+	}
+	if l := r.Live; l != nil {
+		where := map[bool]string{true: "there", false: "not there"}
+		add("In Dynamics now", where[l.InDynamics]+versionOf(l.Version))
+		add("In Campaign now", where[l.InCampaign])
+		add("The mapping calls for", l.Decision+reason(l.Why))
+		for _, f := range slices.Sorted(maps.Keys(l.Differences)) {
+			add("Differs in Campaign", f+": "+l.Differences[f])
+		}
+	}
+	writeTable(e.out, e.colours(), rows)
+}
+
+func versionOf(v string) string {
+	if v == "" {
+		return ""
+	}
+	return ", version " + v
+}
+
+func reason(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}

@@ -1,0 +1,140 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/config"
+	"causeway.dev/workflows"
+)
+
+// planWithin bounds a plan of a whole table; it reads as fast as Dynamics answers.
+const planWithin = 12 * time.Hour
+
+// exitWouldWrite tells scripts that a plan is not empty.
+const exitWouldWrite = 2
+
+func newPlan(e *env, g *global) *cobra.Command {
+	var in activities.PlanInput
+	cmd := tableArg(g, &cobra.Command{
+		Use: "plan <table>", Short: "Say what a run over the whole table would do, and do nothing",
+		Long: `Predict a run with the mapping in the configuration file, running or not: how many
+records would be created, updated (which fields, how often), left unchanged, left
+out (by which rule), deleted and refused (why), with a few records of each; how
+many engine calls that costs and how long it takes at campaign.rate. Nothing is
+written, neither in Campaign nor here. Values are never shown: examples name
+fields and say "text of 6 -> text of 9".
+
+It predicts the initial load of a new table, a new baseline when columns or the
+filter have changed, and otherwise a replay (causeway backfill). Records that no
+run has met are looked up in Campaign, one engine call each, for they may be there
+already; --all-new skips that. What only Campaign can refuse is not foreseen.
+
+Exit code 0 when the run would write nothing, 2 when it would.
+
+With -o json: {run, revision, sampled, counts, adopted, fields: [{what, records}],
+rules, refusals, examples: [{id, outcome, changes, why}], engine_calls,
+need_approval}.`,
+		Example: "  causeway plan contacts\n  causeway plan contacts --sample 1000\n  causeway plan contacts -o json | jq .counts",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if in.Sample < 0 {
+				return badInput("--sample: got %d, want 0 or more", in.Sample)
+			}
+			return plan(cmd.Context(), e, g, args[0], in)
+		},
+	})
+	cmd.Flags().IntVar(&in.Sample, "sample", 0, "look at the first `N` records only; 0 = all")
+	cmd.Flags().BoolVar(&in.AllNew, "all-new", false, "take it that Campaign holds none of the records that no run has met")
+	return cmd
+}
+
+func plan(ctx context.Context, e *env, g *global, table string, in activities.PlanInput) error {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	mapped, ok := cfg.Ingress.Tables[table]
+	if !ok {
+		return unknownTable(g, cfg, table)
+	}
+	in.Table = mapped
+	// A long wait for nobody helps nobody: is there a worker at all?
+	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{}); err != nil {
+		return err
+	}
+	e.say("reading %s; nothing is written", table)
+	var result activities.PlanResult
+	if err := ask(ctx, g, api, max(planWithin, g.timeout), workflows.ActivityPlan, in, &result); err != nil {
+		return err
+	}
+	code := exitDone
+	if result.WouldWrite() {
+		code = exitWouldWrite
+	}
+	if g.json() {
+		if err := writeJSON(e.out, result); err != nil {
+			return err
+		}
+		return quietly(code)
+	}
+	writePlan(e, cfg, table, result)
+	return quietly(code)
+}
+
+func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult) {
+	p := e.colours()
+	of := "all records"
+	if r.Sampled {
+		of = "the first " + humanize.Comma(r.Counts.Read) + " records only"
+	}
+	fmt.Fprintf(e.out, "%s: %s with revision %s, %s\n", table, r.Run, r.Revision, of)
+	writeCounts(e.out, p, r.Counts)
+	if r.Adopted > 0 {
+		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", count(r.Adopted, "record"))
+	}
+	section := func(title string, counts []activities.PlanCount) {
+		if len(counts) == 0 {
+			return
+		}
+		fmt.Fprintln(e.out)
+		rows := [][]cell{header([]int{1}, title, "RECORDS")}
+		for _, c := range counts {
+			rows = append(rows, []cell{text(c.What), number(c.Records)})
+		}
+		writeTable(e.out, p, rows)
+	}
+	section("FIELD THAT CHANGES", r.Fields)
+	section("LEFT OUT BY", r.Rules)
+	section("REFUSED BECAUSE", r.Refusals)
+	if len(r.Examples) > 0 {
+		fmt.Fprintln(e.out)
+		rows := [][]cell{header(nil, "EXAMPLE", "WOULD BE", "WHAT")}
+		for _, x := range r.Examples {
+			rows = append(rows, []cell{text(x.ID), text(x.Outcome), text(x.Why)})
+			for _, f := range slices.Sorted(maps.Keys(x.Changes)) {
+				rows = append(rows, []cell{text(""), text(""), text(f + ": " + x.Changes[f])})
+			}
+		}
+		writeTable(e.out, p, rows)
+	}
+	fmt.Fprintln(e.out)
+	forecast := "without a limit in campaign.rate, as fast as Campaign answers"
+	if rate := cfg.Campaign.Rate; rate > 0 {
+		forecast = fmt.Sprintf("about %s at %s requests per second", span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
+	}
+	fmt.Fprintf(e.out, "It would cost %s, %s.\n", count(r.EngineCalls, "engine call"), forecast)
+	if r.NeedApproval {
+		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", count(r.Counts.Deleted, "delete"))))
+	}
+	if r.Run != "replay" && r.Counts.Written() >= 10_000 {
+		fmt.Fprintln(e.out, "Stop other processes in Campaign during a load of this size.")
+	}
+}
