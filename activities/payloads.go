@@ -91,7 +91,20 @@ type PreflightResult struct {
 	Watermark     time.Time  `json:"watermark,omitzero"`
 	Quarantined   int64      `json:"quarantined"`
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
+	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
+}
+
+// AwaitParentsInput waits for the initial loads of a table's parents.
+type AwaitParentsInput struct {
+	Table   string        `json:"table"`
+	Parents []string      `json:"parents"` // mappings
+	Wait    time.Duration `json:"wait"`
+}
+
+// AwaitParentsResult names the parents that are still in their initial load.
+type AwaitParentsResult struct {
+	Loading []string `json:"loading,omitempty"`
 }
 
 // OpenRunInput begins a run, or finds where an earlier attempt left it.

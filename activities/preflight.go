@@ -33,7 +33,7 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err != nil {
 		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 	}
-	out := &PreflightResult{Revision: in.Table.Revision()}
+	out := &PreflightResult{Revision: in.Table.Revision(), Parents: parentsOf(in.Table)}
 	if err := a.o.Ledger.SaveRevision(ctx, out.Revision, doc); err != nil {
 		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 	}
@@ -41,6 +41,17 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	a.mappers[out.Revision] = m // the same mapping may resolve differently today
 	a.mu.Unlock()
 	return out, a.position(ctx, in.Table.Name, m, out)
+}
+
+// parentsOf lists the mappings that a mapping links to, each once.
+func parentsOf(t Table) []string {
+	var out []string
+	for _, f := range t.Fields {
+		if f.Parent != "" && !slices.Contains(out, f.Parent) {
+			out = append(out, f.Parent)
+		}
+	}
+	return out
 }
 
 // resolve reads both data models and checks the mapping against them.

@@ -32,3 +32,20 @@ func TestDeletesWaitForApproval(t *testing.T) {
 	o.run(2 * time.Hour)
 	require.Contains(t, o.f.steps(), "approve contacts-1")
 }
+
+// R17: parents before children in an initial load, and only there.
+func TestAnInitialLoadWaitsForThoseOfItsParents(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.f.parents, o.f.loading = []string{"accounts"}, 2
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		require.Equal(t, activities.Counts{Read: 40, Created: 40}, o.status().Totals)
+		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
+	})
+	o.at(2*time.Hour, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.run(3 * time.Hour)
+	steps := o.f.steps()
+	require.Equal(t, []string{"preflight", "await [accounts]", "await [accounts]", "await [accounts]", "open initial"}, steps[:5])
+	require.NotContains(t, steps[5:], "await [accounts]")
+}

@@ -31,6 +31,8 @@ type fakeIngress struct {
 	refuse    int64    // quarantined per lane
 	failOnce  map[string]error
 	preflight error
+	parents   []string              // of the mapping
+	loading   int                   // looks at which they are still loading
 	approvals []activities.Approval // that a completed run leaves behind
 	onLane    func(in activities.LaneInput)
 }
@@ -54,7 +56,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -89,13 +91,23 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 	if f.preflight != nil {
 		return nil, f.preflight
 	}
-	out := &activities.PreflightResult{Revision: in.Table.Revision(), NeedsBaseline: f.marked.IsZero(), Watermark: f.marked}
+	out := &activities.PreflightResult{Revision: in.Table.Revision(), NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
 	for id, r := range f.runs {
 		if r.state == "STOPPED" {
 			out.UnfinishedRun = id
 		}
 	}
 	return out, nil
+}
+
+func (f *fakeIngress) AwaitParents(_ context.Context, in activities.AwaitParentsInput) (*activities.AwaitParentsResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("await %v", in.Parents)
+	if f.loading--; f.loading >= 0 {
+		return &activities.AwaitParentsResult{Loading: in.Parents}, nil
+	}
+	return &activities.AwaitParentsResult{}, nil
 }
 
 func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInput) (*activities.ApproveResult, error) {

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -27,7 +28,8 @@ type TableSyncState struct {
 	NeedsBaseline bool              `json:"needs_baseline,omitempty"`
 	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Queue         []QueuedBackfill  `json:"queue,omitempty"`
-	Recent        []string          `json:"recent,omitempty"` // the newest run names, so that none is used twice
+	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
+	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
 }
 
 // QueuedBackfill waits for its turn: one writer per table at a time.
@@ -165,12 +167,18 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	s.Status.Approvals = checked.Approvals
 	s.Status.LastError = ""
 	s.NeedsBaseline, s.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
+	if s.Parents = nil; checked.Watermark.IsZero() {
+		s.Parents = checked.Parents
+	}
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
 
 // initial loads the table: the first time, or after its delta link was lost.
 func (s *tableSync) initial(ctx workflow.Context) error {
+	if len(s.Parents) > 0 {
+		return s.awaitParents(ctx)
+	}
 	run := s.InitialRun
 	if run == "" {
 		run = s.newRun(ctx)
@@ -195,6 +203,29 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	case result.Summary.State == "CANCELLED":
 		s.enter(ctx, StateStopped, "initial load cancelled", result.Summary.Reason)
 	}
+	return nil
+}
+
+// awaitParents lets the initial loads of the tables that this one links to go
+// first, so that no record has to wait for its parent by itself.
+func (s *tableSync) awaitParents(ctx workflow.Context) error {
+	s.Status.Phase = "waiting for the initial load of " + strings.Join(s.Parents, ", ")
+	s.publish(ctx)
+	waiting, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	s.interrupt = cancel
+	opts := activityOptions(QueueMain, activities.KindInitial, s.Status.Phase)
+	var result activities.AwaitParentsResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(waiting, opts), ingress.AwaitParents,
+		activities.AwaitParentsInput{Table: s.in.Table, Parents: s.Parents, Wait: idleWait}).Get(ctx, &result)
+	s.interrupt = nil
+	switch {
+	case err != nil && temporal.IsCanceledError(err) && ctx.Err() == nil:
+		return nil // an operator wants something
+	case err != nil:
+		return s.passFailed(ctx, err)
+	}
+	s.Parents = result.Loading
 	return nil
 }
 

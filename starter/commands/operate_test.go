@@ -29,6 +29,26 @@ func TestStartSendsTheMappingAndLimitsOnFile(t *testing.T) {
 	require.Less(t, req.Tuning.StopRatio, 1e-6)
 }
 
+func TestStartAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Start "+contactsFlow, contacts(func(st *workflows.Status) { st.Phase = "started" }))
+	w.on("Start acme/ingress/accounts", workflows.Status{Table: "accounts", State: workflows.StateRunning, Phase: "started"})
+	code, out, stderr := w.run(t, "start", "--all")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "accounts is RUNNING (started)\ncontacts is RUNNING (started)\n", out)
+
+	w.on("Start acme/ingress/accounts", badInput("accounts is RUNNING: stop it first"))
+	code, out, stderr = w.run(t, "start", "--all")
+	require.Equal(t, 2, code)
+	require.Contains(t, out, "contacts is RUNNING (started)\n", "one does not keep the other from it")
+	require.Contains(t, stderr, "stop it first")
+	code, _, _ = w.run(t, "start", "--all", "contacts")
+	require.Equal(t, 2, code)
+	code, _, _ = w.run(t, "start")
+	require.Equal(t, 2, code)
+}
+
 func TestRequestsReachTheOwner(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

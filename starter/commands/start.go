@@ -12,30 +12,62 @@ import (
 
 type startOptions struct {
 	table string
+	all   bool
 	wait  bool
 }
 
 func newStart(e *env, g *global) *cobra.Command {
 	var o startOptions
-	cmd := tableArg(g, &cobra.Command{
-		Use: "start <table>", Short: "Start a flow with the mapping in the configuration file",
+	cmd := &cobra.Command{
+		Use: "start <table> | --all", Short: "Start a flow with the mapping in the configuration file",
 		Long: `Start a stopped, failed or new flow. The mapping and limits are taken from the
 configuration file and kept until the flow is stopped and started again. They are
 checked against both systems first; a mapping that does not fit stops the start
 with exit code 1, before anything is written.
 
 The first start reads the whole table (the initial load), later ones go on where
-the flow was stopped.
+the flow was stopped. The initial load of a table with links waits for those of
+its parents. --all starts every mapping of the file, parents first.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
-		Example: "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done",
+		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start --all",
+		ValidArgsFunction: completeTables(g),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.all {
+				return exactly("none with --all", 0)(cmd, args)
+			}
+			return exactly("one table, such as contacts, or --all", 1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.all {
+				return startAll(cmd.Context(), e, g, o)
+			}
 			o.table = args[0]
 			return start(cmd.Context(), e, g, o)
 		},
-	})
+	}
+	cmd.Flags().BoolVar(&o.all, "all", false, "start every mapping of the configuration file, parents first")
 	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the initial load to its end, with progress")
 	return cmd
+}
+
+// startAll starts one flow after the other; one that cannot start, or runs
+// already, does not keep the others from it. The exit code is that of the first.
+func startAll(ctx context.Context, e *env, g *global, o startOptions) error {
+	cfg, err := g.load()
+	if err != nil {
+		return err
+	}
+	var first error
+	for _, o.table = range cfg.ParentsFirst() {
+		if err := start(ctx, e, g, o); err != nil {
+			code := e.report(err)
+			if first == nil {
+				first = quietly(code)
+			}
+		}
+	}
+	return first
 }
 
 func start(ctx context.Context, e *env, g *global, o startOptions) error {
