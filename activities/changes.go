@@ -84,7 +84,7 @@ func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 
 // rouseEvery is how often the parked records are looked through for those that
 // nothing woke.
-const rouseEvery = time.Minute
+const rouseEvery = 10 * time.Second
 
 // unpark puts what waited for a parent, and need not any more, before the
 // changes of a page.

@@ -115,10 +115,14 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 
 // Rouse marks what can go on although nothing told so: parents that came at the
 // very moment their children were parked, and deletes whose children are gone or
-// have been waited for long enough. Callers do so about once a minute.
+// have been waited for long enough. Callers do so now and then.
 func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
-	var n int64
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+	// Mostly nothing waits, and then nothing is to be written.
+	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND ready = 0 AND waits <> 'guard' LIMIT 1) one`, table)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND (
 			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key AND r.payload IS NOT NULL)
 			OR waits = 'children' AND (since < ? OR NOT EXISTS (SELECT 1 FROM link k WHERE k.parent_tbl = parked.tbl AND k.parent_key = parked.key)))`),
