@@ -180,6 +180,7 @@ type SaveWatermarkResult struct {
 	Counts      Counts     `json:"counts"`
 	Watermark   time.Time  `json:"watermark,omitzero"`
 	Quarantined int64      `json:"quarantined"`          // open items of the table
+	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
 }

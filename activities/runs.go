@@ -116,6 +116,9 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table); err != nil {
 		return nil, err
 	}
+	if out.Parked, err = a.o.Ledger.ParkedCount(ctx, in.Table); err != nil {
+		return nil, err
+	}
 	if run.State == "COMPLETED" {
 		if out.Approvals, err = a.release(ctx, in.Run, in.Table); err != nil {
 			return nil, err

@@ -28,6 +28,7 @@ type PassInput struct {
 type PassResult struct {
 	Summary     RunSummary            `json:"summary"`
 	Quarantined int64                 `json:"quarantined"`
+	Parked      int64                 `json:"parked,omitempty"`
 	Approvals   []activities.Approval `json:"approvals,omitempty"`
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
@@ -304,7 +305,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		result := &PassResult{
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals,
+			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked,
 		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())

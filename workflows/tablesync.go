@@ -361,7 +361,7 @@ func (s *tableSync) runPass(ctx workflow.Context, pass any, phase string, in Pas
 	st.Totals.Add(result.Summary.Counts)
 	st.Quarantined = result.Quarantined
 	if result.Summary.State == "COMPLETED" {
-		st.Approvals = result.Approvals
+		st.Approvals, st.Parked = result.Approvals, result.Parked
 	}
 	for _, d := range result.Deltas {
 		st.Runs += d.Runs

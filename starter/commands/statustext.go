@@ -123,6 +123,9 @@ func (t tableReport) notes(now time.Time) []cell {
 	if t.ChangesPending {
 		add(caution, t.pending())
 	}
+	if st.Parked > 0 {
+		add("", count(st.Parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
+	}
 	if st.Quarantined > 0 {
 		add("", count(st.Quarantined, "record")+" in quarantine: causeway quarantine list --table "+t.Table)
 	}
