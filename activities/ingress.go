@@ -60,6 +60,7 @@ type Options struct {
 	Source       source
 	Target       target
 	TargetGate   gate
+	Budget       *Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
 	CatchUpSlack time.Duration // how far the catch-up query reaches back; default 5 min
 	DeleteRatio  float64       // share of the known records that one run may delete unasked; default 0.05
@@ -99,6 +100,9 @@ func NewIngress(o Options) *Ingress {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Budget != nil {
+		o.Target = &budgeted{target: o.Target, budget: o.Budget}
 	}
 	return &Ingress{
 		o: o, unsettled: semaphore.NewWeighted(maxUnsettled),

@@ -25,6 +25,9 @@ const (
 // earlier attempt settled are skipped; one record's transient failure does not
 // keep the others from being written, it only makes this attempt fail at the end.
 func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, error) {
+	if in.Kind == KindDelta {
+		ctx = forChanges(ctx)
+	}
 	m, err := a.mapper(ctx, in.Revision)
 	if err != nil {
 		return nil, err
@@ -247,7 +250,7 @@ func (w *laneWriter) settle(ctx context.Context, u *unit, settled *settler) {
 func (w *laneWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, settled *settler) (settlement, error) {
 	for {
 		s, err := w.record.apply(ctx, u, e, settled)
-		if apierr.ClassOf(err) != apierr.Throttled || ctx.Err() != nil || w.o.TargetGate == nil {
+		if apierr.ReasonOf(err) == apierr.ReasonQuota || apierr.ClassOf(err) != apierr.Throttled || ctx.Err() != nil || w.o.TargetGate == nil {
 			return s, err
 		}
 		if time.Until(w.o.TargetGate.Until()) > maxGateTry {
@@ -269,7 +272,8 @@ func (w *laneWriter) note(ctx context.Context, u *unit, err error) {
 		return
 	}
 	fail, ok := errors.AsType[*apierr.Error](err)
-	if ok && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled) {
+	// An hour's quota that is used up will not come back within this attempt.
+	if ok && fail.Reason != apierr.ReasonQuota && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled) {
 		u.ambiguous = u.ambiguous || fail.Ambiguous
 		w.lastErr = err
 		w.streak++

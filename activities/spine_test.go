@@ -32,6 +32,8 @@ type spine struct {
 	boxes *stack.Stack
 	env   *testsuite.TestActivityEnvironment
 	in    *activities.Ingress
+	books *ledger.Ledger
+	opts  activities.Options
 	table activities.Table
 	scope tally.TestScope
 	runs  int
@@ -73,8 +75,9 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
-	s := &spine{t: t, boxes: boxes, scope: scope}
-	s.in = activities.NewIngress(activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope})
+	s := &spine{t: t, boxes: boxes, scope: scope, books: books}
+	s.opts = activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
+	s.in = activities.NewIngress(s.opts)
 	var suite testsuite.WorkflowTestSuite
 	s.env = suite.NewTestActivityEnvironment()
 	s.env.SetTestTimeout(time.Minute)

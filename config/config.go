@@ -91,6 +91,10 @@ type Campaign struct {
 	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8"`
 	// Rate is the most requests per second, 0 to 10000; default 10, 0 sets no limit.
 	Rate float64 `yaml:"rate" jsonschema:"minimum=0,maximum=10000,default=10"`
+	// EngineCallsPerHour is how many engine calls all workers together may make in an hour, 0 to 100000000; default 0, which counts them and sets no limit. When they are used up, loads wait for the next hour (R22.2).
+	EngineCallsPerHour int `yaml:"engine_calls_per_hour,omitempty" jsonschema:"minimum=0,maximum=100000000,default=0"`
+	// EngineCallsReserved is the share of them that only changes may use, 0 to 0.9; default 0.2.
+	EngineCallsReserved float64 `yaml:"engine_calls_reserved" jsonschema:"minimum=0,maximum=0.9,default=0.2"`
 	// Timeout of one request, 1s to 10m; default 65s, which outlasts Adobe's gateway.
 	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=65s"`
 }
@@ -170,7 +174,7 @@ func Defaults() *Config {
 		},
 		Campaign: Campaign{
 			IMSURL: "https://ims-na1.adobelogin.com", Scopes: defaultScopes(),
-			Concurrency: 8, Rate: 10, Timeout: 65 * time.Second,
+			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second,
 		},
 		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full"},
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, CatchUpSlack: 5 * time.Minute},

@@ -182,6 +182,8 @@ func (v *validator) campaign(c Campaign) {
 	}
 	between(v, "campaign.concurrency", c.Concurrency, 1, 256)
 	between(v, "campaign.rate", c.Rate, 0, 10_000)
+	between(v, "campaign.engine_calls_per_hour", c.EngineCallsPerHour, 0, 100_000_000)
+	between(v, "campaign.engine_calls_reserved", c.EngineCallsReserved, 0, 0.9)
 	v.lasting("campaign.timeout", c.Timeout, time.Second, 10*time.Minute)
 }
 

@@ -238,4 +238,5 @@ const (
 	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
 	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
 	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
+	ActivityMeter          = "Meter"          // MeterInput -> MeterResult
 )

@@ -46,9 +46,36 @@ func (l *Ledger) AddEngineCalls(ctx context.Context, hour time.Time, kind string
 	return nil
 }
 
+// ReserveEngineCalls takes up to n calls of an hour's limit, which all kinds and
+// all workers share, and returns how many it got and how many are taken now.
+func (l *Ledger) ReserveEngineCalls(ctx context.Context, hour time.Time, kind string, n, limit int64) (granted, used int64, err error) {
+	at := startOfHour(hour)
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		// Locks the hour against other workers.
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,'',0)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = 0`), at); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(sum(calls), 0) FROM engine_calls WHERE hour = ?`), at).Scan(&used); err != nil {
+			return err
+		}
+		if granted = max(0, min(n, limit-used)); granted == 0 {
+			return nil
+		}
+		used += granted
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), at, kind, granted)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("ledger: reserving engine calls: %w", err)
+	}
+	return granted, used, nil
+}
+
 // EngineCalls lists the calls counted in since's hour and later.
 func (l *Ledger) EngineCalls(ctx context.Context, since time.Time) ([]EngineCalls, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? ORDER BY hour, kind`), startOfHour(since))
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? AND kind <> '' ORDER BY hour, kind`), startOfHour(since))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading engine calls: %w", err)
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +22,12 @@ func TestApprove(t *testing.T) {
 	code, out, stderr := w.run(t, "status", "contacts")
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "1,234 deletes of run "+run+" wait for approval, more than a run may make unasked: causeway approve "+run)
+	require.NotContains(t, out, "Engine calls", "nobody answered")
+	w.on("Run "+workflows.ActivityMeter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
+		{Hour: noon.Add(-time.Hour), Changes: 9, Loads: 9}, {Hour: noon, Changes: 80, Loads: 1_154},
+	}})
+	_, out, _ = w.run(t, "status", "contacts")
+	require.Contains(t, out, "\nEngine calls this hour: 1,234 of 50,000 (80 for changes, 1,154 for loads)\n")
 	code, out, stderr = w.run(t, "approve", run)
 	require.Zero(t, code, stderr)
 	require.Equal(t, "contacts: the deletes of run "+run+" go on; causeway status contacts shows how far they are\n", out)

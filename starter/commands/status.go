@@ -33,15 +33,17 @@ With -o json (one document; one per look with --watch):
     problem          the sentence that goes with it
     status           {instance, table, state, phase, reason, since, run, run_kind,
                       run_workflow, progress, last_run, watermark, totals, runs,
-                      quarantined, revision, filed_revision, queued_backfills,
-                      last_error, started_by}; null when there is none
+                      quarantined, parked, approvals: [{run, deletes}], revision,
+                      filed_revision, queued_backfills, last_error, started_by};
+                     null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what
                      Temporal knows by itself when there is no status
     waiting          [{activity, attempt, last_failure, since}]: work that failed
                      and is tried again
     file_revision    of the mapping in the configuration file
     changes_pending  the mapping on file differs from the one that runs
-  }]}
+  }],
+  engine_calls       {hour, changes, loads, budget} of the hour in hand}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
 updated, unchanged, filtered, deleted, parked, quarantined}; times are UTC.`
 
@@ -79,6 +81,7 @@ func newStatus(e *env, g *global) *cobra.Command {
 type statusReport struct {
 	Instance string        `json:"instance"`
 	Tables   []tableReport `json:"tables"`
+	Meter    *meterReport  `json:"engine_calls,omitempty"` // when a worker answers
 }
 
 type tableReport struct {
@@ -116,7 +119,8 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 		tables = []string{o.table}
 	}
 	rate, code := map[string]*progress{}, exitDone
-	for {
+	var meter *meterReport
+	for looks := 0; ; looks++ {
 		report, err := lookAll(ctx, e, g, cfg, api, tables)
 		if o.watch && ctx.Err() != nil {
 			return quietly(code)
@@ -131,6 +135,10 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 		if err != nil {
 			return err
 		}
+		if looks%meterEvery == 0 && report.answered() {
+			meter = readMeter(ctx, e, api)
+		}
+		report.Meter = meter
 		code = report.exitCode()
 		if o.watch && e.outTerminal && !g.json() {
 			fmt.Fprint(e.out, "\x1b[H\x1b[2J")

@@ -23,6 +23,9 @@ func writeStatus(e *env, report statusReport, detail bool, rates map[string]*pro
 		fmt.Fprintf(e.out, "%s has no table mappings; add one under ingress.tables\n", report.Instance)
 		return
 	}
+	if report.Meter != nil {
+		defer func() { fmt.Fprintln(e.out, "\n"+report.Meter.sentence()) }()
+	}
 	if detail {
 		for _, t := range report.Tables {
 			if rates[t.Table] == nil {

@@ -23,6 +23,9 @@ import (
 	"causeway.dev/workflows"
 )
 
+// budgetCloseWithin bounds telling the ledger which engine calls were not made.
+const budgetCloseWithin = 10 * time.Second
+
 // stopWithin is how long activities may take to settle what they have in flight
 // when the worker stops; they notice at once and need about one request.
 const stopWithin = 20 * time.Second
@@ -41,6 +44,7 @@ type Host struct {
 	o       Options
 	metrics *telemetry.Metrics
 	ledger  *ledger.Ledger
+	budget  *activities.Budget
 	client  client.Client
 	workers []worker.Worker
 	health  *health
@@ -67,7 +71,11 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	h.budget = activities.NewBudget(activities.BudgetOptions{
+		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
+	})
 	ingress := activities.NewIngress(activities.Options{
+		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
 		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
@@ -155,6 +163,11 @@ func (h *Host) close() error {
 	}
 	if h.client != nil {
 		h.client.Close()
+	}
+	if h.budget != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), budgetCloseWithin)
+		errs = append(errs, h.budget.Close(ctx))
+		cancel()
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())

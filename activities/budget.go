@@ -1,0 +1,234 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/ledger"
+)
+
+// Kinds of work that engine calls are counted for.
+const (
+	callsOfChanges = "changes"
+	callsOfLoads   = "loads" // backfills and initial loads, plans
+)
+
+// budgetBlock is how many calls a worker takes from the hour's budget at a time,
+// so that most calls ask nobody. A worker that is killed takes what is left of
+// its blocks with it: counted, not used.
+const budgetBlock = 100
+
+// budgetFlush bounds how old the meter is where there is no budget.
+const budgetFlush = 10 * time.Second
+
+// BudgetOptions of a Budget.
+type BudgetOptions struct {
+	Ledger   *ledger.Ledger
+	PerHour  int64   // engine calls of all workers together; 0 = counted, not limited
+	Reserved float64 // share that only changes may use
+	Now      func() time.Time
+	Metrics  tally.Scope
+}
+
+// Budget counts engine calls per hour in the ledger, shared by all workers of an
+// instance, and refuses them when the hour's are used up (R22).
+type Budget struct {
+	o     BudgetOptions
+	calls map[string]tally.Counter
+	left  tally.Gauge
+
+	mu      sync.Mutex
+	hour    time.Time
+	held    map[string]int64 // taken from the budget, or counted and not yet told
+	flushed time.Time
+}
+
+// NewBudget makes the budget of one worker; Close it.
+func NewBudget(o BudgetOptions) *Budget {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
+	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), held: map[string]int64{}, flushed: o.Now()}
+	for _, kind := range []string{callsOfChanges, callsOfLoads} {
+		b.calls[kind] = o.Metrics.Tagged(map[string]string{"kind": kind}).Counter("campaign.engine_calls")
+	}
+	return b
+}
+
+// take allows one call, or says when the next may be made.
+func (b *Budget) take(ctx context.Context, kind string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.o.Now().UTC()
+	if hour := now.Truncate(time.Hour); hour != b.hour {
+		if err := b.settle(ctx); err != nil {
+			return err
+		}
+		b.hour = hour
+	}
+	if b.o.PerHour == 0 {
+		b.held[kind]++
+		b.calls[kind].Inc(1)
+		if now.Sub(b.flushed) < budgetFlush {
+			return nil
+		}
+		b.flushed = now
+		return b.settle(ctx)
+	}
+	if b.held[kind] == 0 {
+		if err := b.reserve(ctx, now, kind); err != nil {
+			return err
+		}
+	}
+	b.held[kind]--
+	b.calls[kind].Inc(1)
+	return nil
+}
+
+// reserve takes a block from the hour's budget.
+func (b *Budget) reserve(ctx context.Context, now time.Time, kind string) error {
+	limit := b.o.PerHour
+	if kind == callsOfLoads {
+		limit = int64(float64(limit) * (1 - b.o.Reserved))
+	}
+	granted, used, err := b.o.Ledger.ReserveEngineCalls(ctx, b.hour, kind, min(budgetBlock, max(1, b.o.PerHour/100)), limit)
+	if err != nil {
+		return err
+	}
+	b.left.Update(float64(b.o.PerHour - used))
+	if granted == 0 {
+		next := b.hour.Add(time.Hour)
+		return &apierr.Error{Class: apierr.Throttled, Reason: apierr.ReasonQuota, Service: "campaign", Op: "engine-call budget", RetryAfter: next.Sub(now),
+			Message: fmt.Sprintf("%d of %d engine calls of this hour are used, the most for %s; goes on at %s", used, b.o.PerHour, kind, next.Format("15:04 UTC"))}
+	}
+	b.held[kind] = granted
+	return nil
+}
+
+// settle tells the ledger what it does not know of b.hour: calls counted where
+// there is no budget, and those reserved and not made where there is one.
+func (b *Budget) settle(ctx context.Context) error {
+	for kind, n := range b.held {
+		if n == 0 {
+			continue
+		}
+		if b.o.PerHour > 0 {
+			n = -n
+		}
+		if err := b.o.Ledger.AddEngineCalls(ctx, b.hour, kind, n); err != nil {
+			return err
+		}
+		b.held[kind] = 0
+	}
+	return nil
+}
+
+// Close gives back what was reserved and not used.
+func (b *Budget) Close(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settle(ctx)
+}
+
+type callKind struct{}
+
+// forChanges marks calls that may use the whole budget.
+func forChanges(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callKind{}, callsOfChanges)
+}
+
+// budgeted is a target whose calls are counted. Reading metadata costs no engine call.
+type budgeted struct {
+	target
+	budget *Budget
+}
+
+func (t *budgeted) take(ctx context.Context) error {
+	kind, ok := ctx.Value(callKind{}).(string)
+	if !ok {
+		kind = callsOfLoads
+	}
+	return t.budget.take(ctx, kind)
+}
+
+func (t *budgeted) Get(ctx context.Context, r campaign.Resource, key string) (*campaign.Stored, error) {
+	if err := t.take(ctx); err != nil {
+		return nil, err
+	}
+	return t.target.Get(ctx, r, key)
+}
+
+func (t *budgeted) List(ctx context.Context, r campaign.Resource, o campaign.ListOptions) (*campaign.Page, error) {
+	if err := t.take(ctx); err != nil {
+		return nil, err
+	}
+	return t.target.List(ctx, r, o)
+}
+
+func (t *budgeted) Create(ctx context.Context, r campaign.Resource, body []byte) error {
+	if err := t.take(ctx); err != nil {
+		return err
+	}
+	return t.target.Create(ctx, r, body)
+}
+
+func (t *budgeted) Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error {
+	if err := t.take(ctx); err != nil {
+		return err
+	}
+	return t.target.Patch(ctx, r, key, body)
+}
+
+func (t *budgeted) Delete(ctx context.Context, r campaign.Resource, key string) error {
+	if err := t.take(ctx); err != nil {
+		return err
+	}
+	return t.target.Delete(ctx, r, key)
+}
+
+// MeterInput asks for the engine calls of the last day.
+type MeterInput struct{}
+
+// MeterResult is how many engine calls were made, by hour and kind of work.
+type MeterResult struct {
+	Budget int64        `json:"budget,omitempty"` // per hour; 0 = none
+	Hours  []MeterCalls `json:"hours"`            // of the last day, oldest first
+}
+
+// MeterCalls are the engine calls of one hour.
+type MeterCalls struct {
+	Hour    time.Time `json:"hour"`
+	Changes int64     `json:"changes"`
+	Loads   int64     `json:"loads"`
+}
+
+// Meter reads the engine calls of the last day from the ledger.
+func (a *Ingress) Meter(ctx context.Context, _ MeterInput) (*MeterResult, error) {
+	out := &MeterResult{Hours: []MeterCalls{}}
+	if a.o.Budget != nil {
+		out.Budget = a.o.Budget.o.PerHour
+	}
+	calls, err := a.o.Ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
+	for _, c := range calls {
+		if n := len(out.Hours); n == 0 || !out.Hours[n-1].Hour.Equal(c.Hour) {
+			out.Hours = append(out.Hours, MeterCalls{Hour: c.Hour})
+		}
+		last := &out.Hours[len(out.Hours)-1]
+		switch c.Kind {
+		case callsOfChanges:
+			last.Changes += c.Calls
+		case callsOfLoads:
+			last.Loads += c.Calls
+		}
+	}
+	return out, err
+}
