@@ -88,10 +88,22 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 	default:
 		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
 	}
-	if follows {
-		return a.o.Source.Follow(ctx, q, last.NextLink)
+	var page *dataverse.Page
+	var err error
+	switch {
+	case follows:
+		page, err = a.o.Source.Follow(ctx, q, last.NextLink)
+	case in.Phase == PhaseBaseline:
+		page, err = a.firstPage(ctx, in, q)
+	default:
+		page, err = a.o.Source.Query(ctx, q)
 	}
-	return a.o.Source.Query(ctx, q)
+	if err != nil || in.Phase != PhaseCatchUp || page.NextLink != "" {
+		return page, err
+	}
+	deleted, err := a.deletedSince(ctx, in.Run, q)
+	page.Changes = append(page.Changes, deleted...)
+	return page, err
 }
 
 // stage keeps a page in lanes by hash of the record key.

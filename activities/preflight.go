@@ -29,6 +29,9 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err != nil {
 		return nil, err
 	}
+	if err := a.samePair(ctx, in.Table); err != nil {
+		return nil, err
+	}
 	doc, err := json.Marshal(m.plan)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
@@ -41,6 +44,29 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	a.mappers[out.Revision] = m // the same mapping may resolve differently today
 	a.mu.Unlock()
 	return out, a.position(ctx, in.Table.Name, m, out)
+}
+
+// samePair refuses a mapping whose tables or key were others when it first ran:
+// what the ledger holds under its name belongs to those (R9.5, R10.4).
+func (a *Ingress) samePair(ctx context.Context, t Table) error {
+	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: t.Name, Limit: 1})
+	if err != nil || len(runs) == 0 {
+		return err
+	}
+	before, err := a.mapper(ctx, runs[0].Revision)
+	if err != nil {
+		return err
+	}
+	if was, is := pairOf(before.plan.Table), pairOf(t); was != is {
+		return blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own",
+			t.Name, is, was))
+	}
+	return nil
+}
+
+func pairOf(t Table) string {
+	r := resourceOf(t)
+	return fmt.Sprintf("%s -> %s with key %s", t.Dynamics.Table, r.Name, t.Campaign.Key)
 }
 
 // parentsOf lists the mappings that a mapping links to, each once.

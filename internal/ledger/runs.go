@@ -9,7 +9,7 @@ import (
 )
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
-	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined`
+	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, anchor`
 
 // BeginRun records a run, RUNNING unless it says otherwise; one that exists is
 // returned as it is.
@@ -58,11 +58,23 @@ func (l *Ledger) run(ctx context.Context, db queryer, id, lock string) (*Run, er
 	return r, nil
 }
 
+// SetAnchor keeps the delta link that was obtained before a run's baseline.
+func (l *Ledger) SetAnchor(ctx context.Context, id, link string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET anchor = ? WHERE id = ?`), link, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keeping the anchor of run %s: %w", id, err)
+	}
+	return nil
+}
+
 func scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	c := &r.Counts
 	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
-		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined)
+		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.Anchor)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
 	return err
 }

@@ -218,6 +218,7 @@ type Run struct {
 	Error, Workflow                 string
 	Started, Ended                  time.Time
 	ServerStart                     time.Time // the source's clock when it began
+	Anchor                          string    // delta link from before the baseline; "" = none was needed
 	Counts                          Counts
 	Expected                        int64
 }

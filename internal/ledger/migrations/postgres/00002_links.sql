@@ -16,8 +16,11 @@ CREATE TABLE link (
 );
 CREATE INDEX link_by_parent ON link (parent_tbl, parent_key);
 ALTER TABLE page ADD COLUMN n_deletes INTEGER NOT NULL DEFAULT 0;
+-- Delta link from before a baseline was read: it shows what was deleted meanwhile.
+ALTER TABLE run ADD COLUMN anchor TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
+ALTER TABLE run DROP COLUMN anchor;
 ALTER TABLE page DROP COLUMN n_deletes;
 DROP TABLE link;
 DROP TABLE parked;
