@@ -2,10 +2,14 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
+	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
 )
 
@@ -23,34 +27,59 @@ func (a *Ingress) firstPage(ctx context.Context, in FetchInput, q dataverse.Quer
 	if err != nil || page.NextLink == "" {
 		return page, err // one answer is of one moment
 	}
-	run, err := a.o.Ledger.Run(ctx, in.Run)
-	if err != nil {
-		return nil, err
-	}
-	if run.Anchor == "" {
-		link, err := a.anchor(ctx, q)
-		if err != nil {
-			return nil, fmt.Errorf("reading the ids before the baseline: %w", err)
-		}
-		if err := a.o.Ledger.SetAnchor(ctx, in.Run, link); err != nil {
-			return nil, err
-		}
+	if err := a.anchor(ctx, in.Run, idsOnly(q)); err != nil {
+		return nil, fmt.Errorf("reading the ids before the baseline: %w", err)
 	}
 	return a.o.Source.Query(ctx, q) // the page above is older than the anchor
 }
 
-// anchor reads ids up to the delta link.
-func (a *Ingress) anchor(ctx context.Context, q dataverse.Query) (string, error) {
-	q = idsOnly(q)
-	page, err := a.o.Source.Query(ctx, q)
-	for n := 1; err == nil && page.NextLink != ""; n++ {
-		activity.RecordHeartbeat(ctx, n)
-		page, err = a.o.Source.Follow(ctx, q, page.NextLink)
-	}
+// anchorMore marks an anchor that is not read to its end: what follows is the
+// next link. Thus each attempt gets further.
+const anchorMore = "ids-after:"
+
+// anchor reads ids up to the delta link, which it keeps with the run.
+func (a *Ingress) anchor(ctx context.Context, id string, q dataverse.Query) error {
+	run, err := a.o.Ledger.Run(ctx, id)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return page.DeltaLink, nil
+	next, unfinished := strings.CutPrefix(run.Anchor, anchorMore)
+	if run.Anchor != "" && !unfinished {
+		return nil
+	}
+	for n := 1; ; n++ {
+		page, err := a.readIDs(ctx, q, next)
+		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
+			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, id, "")) // from the start, next time
+		}
+		if err != nil {
+			return err
+		}
+		activity.RecordHeartbeat(ctx, n)
+		if next = page.NextLink; next == "" {
+			return a.o.Ledger.SetAnchor(ctx, id, page.DeltaLink)
+		}
+		if err := a.o.Ledger.SetAnchor(ctx, id, anchorMore+next); err != nil {
+			return err
+		}
+	}
+}
+
+// readIDs reads one page of ids or changes, a few times if need be.
+func (a *Ingress) readIDs(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
+	for try := 1; ; try++ {
+		var page *dataverse.Page
+		var err error
+		if link == "" {
+			page, err = a.o.Source.Query(ctx, q)
+		} else {
+			page, err = a.o.Source.Follow(ctx, q, link)
+		}
+		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
+			return page, err
+		}
+		activity.RecordHeartbeat(ctx, try)
+	}
 }
 
 // deletedSince lists what was deleted since the anchor of a run.
@@ -63,7 +92,7 @@ func (a *Ingress) deletedSince(ctx context.Context, run string, q dataverse.Quer
 	var out []dataverse.Change
 	link := at.Anchor
 	for n := 1; link != ""; n++ {
-		page, err := a.o.Source.Follow(ctx, q, link)
+		page, err := a.readIDs(ctx, q, link)
 		if err != nil {
 			return nil, fmt.Errorf("looking for what was deleted during the baseline: %w", err)
 		}

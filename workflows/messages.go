@@ -238,5 +238,6 @@ const (
 	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
 	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
 	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
+	ActivityProposeMapping = "ProposeMapping" // ProposeInput -> ProposeResult
 	ActivityMeter          = "Meter"          // MeterInput -> MeterResult
 )

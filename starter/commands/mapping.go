@@ -1,0 +1,79 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+func newMapping(e *env, g *global) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "mapping", Short: "Make table mappings",
+		Args: exactly("a subcommand such as init", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newMappingInit(e, g))
+	return cmd
+}
+
+func newMappingInit(e *env, g *global) *cobra.Command {
+	var in activities.ProposeInput
+	cmd := &cobra.Command{
+		Use: "init <dynamics table> <campaign resource>", Short: "Propose a mapping from the data models of both sides",
+		Long: `Propose a mapping: a worker reads the definitions of both tables and pairs what
+belongs together, by what is usual for contacts, by equal names, and by names that
+are alike. The result is YAML to put under ingress.tables of the configuration
+file, with the types of both sides; pairs that deserve a look are marked doubtful,
+with the reason. Campaign fields without a partner are listed at the end. Nothing
+is changed anywhere. When it is as you want it: causeway config validate, then
+causeway plan.
+
+With -o json: {proposal: {table, pairs: [{source, target, doubts}], key, unused},
+yaml}.`,
+		Example: "  causeway mapping init contact profile\n  causeway mapping init new_vehicle cusVehicle --name vehicles >> causeway.yaml",
+		Args:    exactly("a Dynamics table and a Campaign resource", 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Table, in.Resource = args[0], args[1]
+			return mappingInit(cmd.Context(), e, g, in)
+		},
+	}
+	cmd.Flags().StringVar(&in.Name, "name", "", "`name` of the mapping (default: the Dynamics table, with an s)")
+	cmd.Flags().StringVar(&in.API, "api", "", "Campaign `API` of the resource: profileAndServicesExt (default), profileAndServices or customResources")
+	return cmd
+}
+
+func mappingInit(ctx context.Context, e *env, g *global, in activities.ProposeInput) error {
+	if in.Name == "" {
+		in.Name = in.Table[strings.IndexByte(in.Table, '_')+1:] + "s" // without the publisher's prefix
+	}
+	_, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	var result activities.ProposeResult
+	if err := ask(ctx, g, api, g.timeout, workflows.ActivityProposeMapping, in, &result); err != nil {
+		return err
+	}
+	if g.json() {
+		return writeJSON(e.out, result)
+	}
+	for _, line := range strings.Split(strings.TrimRight(result.YAML, "\n"), "\n") {
+		fmt.Fprintln(e.out, "    "+line) // as deep as it stands in the file
+	}
+	doubts := 0
+	if p := result.Proposal; p != nil {
+		for _, pair := range p.Pairs {
+			if len(pair.Doubts) > 0 {
+				doubts++
+			}
+		}
+		e.say("%s, %d of them doubtful; %s of Campaign without a partner", count(int64(len(p.Pairs)), "pair"), doubts, count(int64(len(p.Unused)), "field"))
+	}
+	return nil
+}
