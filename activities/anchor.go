@@ -11,6 +11,7 @@ import (
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
 )
 
 // The delta link of a baseline comes with its last page, and is taken to begin
@@ -23,14 +24,20 @@ import (
 // firstPage reads the first page of a baseline, behind an anchor if it is not
 // the only one.
 func (a *Ingress) firstPage(ctx context.Context, in FetchInput, q dataverse.Query) (*dataverse.Page, error) {
-	page, err := a.o.Source.Query(ctx, q)
-	if err != nil || page.NextLink == "" {
-		return page, err // one answer is of one moment
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if err != nil {
+		return nil, err
 	}
-	if err := a.anchor(ctx, in.Run, idsOnly(q)); err != nil {
+	if run.Anchor == "" {
+		page, err := a.patiently(ctx, q, "")
+		if err != nil || page.NextLink == "" {
+			return page, err // one answer is of one moment
+		}
+	}
+	if err := a.anchor(ctx, run, idsOnly(q)); err != nil {
 		return nil, fmt.Errorf("reading the ids before the baseline: %w", err)
 	}
-	return a.o.Source.Query(ctx, q) // the page above is older than the anchor
+	return a.patiently(ctx, q, "") // the page above is older than the anchor
 }
 
 // anchorMore marks an anchor that is not read to its end: what follows is the
@@ -38,35 +45,32 @@ func (a *Ingress) firstPage(ctx context.Context, in FetchInput, q dataverse.Quer
 const anchorMore = "ids-after:"
 
 // anchor reads ids up to the delta link, which it keeps with the run.
-func (a *Ingress) anchor(ctx context.Context, id string, q dataverse.Query) error {
-	run, err := a.o.Ledger.Run(ctx, id)
-	if err != nil {
-		return err
-	}
+func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
 	next, unfinished := strings.CutPrefix(run.Anchor, anchorMore)
 	if run.Anchor != "" && !unfinished {
 		return nil
 	}
 	for n := 1; ; n++ {
-		page, err := a.readIDs(ctx, q, next)
+		page, err := a.patiently(ctx, q, next)
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
-			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, id, "")) // from the start, next time
+			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, run.ID, "")) // from the start, next time
 		}
 		if err != nil {
 			return err
 		}
 		activity.RecordHeartbeat(ctx, n)
 		if next = page.NextLink; next == "" {
-			return a.o.Ledger.SetAnchor(ctx, id, page.DeltaLink)
+			return a.o.Ledger.SetAnchor(ctx, run.ID, page.DeltaLink)
 		}
-		if err := a.o.Ledger.SetAnchor(ctx, id, anchorMore+next); err != nil {
+		if err := a.o.Ledger.SetAnchor(ctx, run.ID, anchorMore+next); err != nil {
 			return err
 		}
 	}
 }
 
-// readIDs reads one page of ids or changes, a few times if need be.
-func (a *Ingress) readIDs(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
+// patiently reads one page, a few times if need be, before Temporal's slower
+// retry takes over.
+func (a *Ingress) patiently(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
 	for try := 1; ; try++ {
 		var page *dataverse.Page
 		var err error
@@ -92,7 +96,7 @@ func (a *Ingress) deletedSince(ctx context.Context, run string, q dataverse.Quer
 	var out []dataverse.Change
 	link := at.Anchor
 	for n := 1; link != ""; n++ {
-		page, err := a.readIDs(ctx, q, link)
+		page, err := a.patiently(ctx, q, link)
 		if err != nil {
 			return nil, fmt.Errorf("looking for what was deleted during the baseline: %w", err)
 		}

@@ -92,11 +92,11 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 	var err error
 	switch {
 	case follows:
-		page, err = a.o.Source.Follow(ctx, q, last.NextLink)
+		page, err = a.patiently(ctx, q, last.NextLink)
 	case in.Phase == PhaseBaseline:
 		page, err = a.firstPage(ctx, in, q)
 	default:
-		page, err = a.o.Source.Query(ctx, q)
+		page, err = a.patiently(ctx, q, "")
 	}
 	if err != nil || in.Phase != PhaseCatchUp || page.NextLink != "" {
 		return page, err
