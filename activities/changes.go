@@ -25,7 +25,7 @@ func (a *Ingress) fetchChanges(ctx context.Context, in FetchInput) (*FetchResult
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	m, err := a.mapper(ctx, in.Revision)
+	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}

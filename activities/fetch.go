@@ -24,7 +24,7 @@ func (a *Ingress) FetchPage(ctx context.Context, in FetchInput) (*FetchResult, e
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	m, err := a.mapper(ctx, in.Revision)
+	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 
 // stage keeps a page in lanes by hash of the record key.
 func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page) (*ledger.Page, error) {
-	m, err := a.mapper(ctx, in.Revision)
+	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ type Ingress struct {
 	metrics   *ingressMetrics
 
 	mu      sync.Mutex
-	mappers map[string]*tableMapper // by revision; revisions never change
+	mappers map[string]*tableMapper // by planKey
 }
 
 // NewIngress makes the activities of one worker.
@@ -118,24 +118,43 @@ type tableMapper struct {
 	resource campaign.Resource
 }
 
-// mapper loads a revision from the ledger, once per process.
-func (a *Ingress) mapper(ctx context.Context, revision string) (*tableMapper, error) {
+// mapper loads what the mapping of a run resolved to; once per process, since
+// under one Plan it never changes.
+func (a *Ingress) mapper(ctx context.Context, ref RunRef) (*tableMapper, error) {
+	key := ref.planKey()
 	a.mu.Lock()
-	m, ok := a.mappers[revision]
+	m, ok := a.mappers[key]
 	a.mu.Unlock()
 	if ok {
 		return m, nil
 	}
-	doc, err := a.o.Ledger.Revision(ctx, revision)
-	if err != nil {
-		return nil, fmt.Errorf("loading mapping revision %s: %w", revision, err)
-	}
-	m, err = newTableMapper(doc)
-	if err != nil {
-		return nil, fmt.Errorf("mapping revision %s: %w", revision, err)
+	m, err := a.stored(ctx, key)
+	if err != nil || ref.Plan == "" {
+		return m, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.mappers[revision] = m
+	a.mappers[key] = m
+	return m, nil
+}
+
+// planKey names what a mapping resolved to in the ledger.
+func (r RunRef) planKey() string {
+	if r.Plan == "" {
+		return r.Revision // the newest: what a run of an earlier build named
+	}
+	return r.Revision + "@" + r.Plan
+}
+
+// stored reads what a mapping resolved to.
+func (a *Ingress) stored(ctx context.Context, key string) (*tableMapper, error) {
+	doc, err := a.o.Ledger.Revision(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("loading mapping revision %s: %w", key, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("mapping revision %s: %w", key, err)
+	}
 	return m, nil
 }

@@ -28,7 +28,7 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 	if in.Kind == KindDelta {
 		ctx = forChanges(ctx)
 	}
-	m, err := a.mapper(ctx, in.Revision)
+	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}

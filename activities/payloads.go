@@ -77,6 +77,9 @@ type RunRef struct {
 	Table    string `json:"table"`
 	Revision string `json:"revision"`
 	Kind     Kind   `json:"kind"`
+	// Plan tells apart what the revision resolved to, as the data models were at
+	// the start of the flow; "" in runs of earlier builds.
+	Plan string `json:"plan,omitempty"`
 }
 
 // PreflightInput asks whether a mapping fits both systems.
@@ -91,6 +94,8 @@ type PreflightResult struct {
 	Watermark     time.Time  `json:"watermark,omitzero"`
 	Quarantined   int64      `json:"quarantined"`
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
+	Plan          string     `json:"plan,omitempty"`           // of RunRef
+	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
 }

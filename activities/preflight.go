@@ -3,6 +3,8 @@ package activities
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,39 +31,42 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err != nil {
 		return nil, err
 	}
-	if err := a.samePair(ctx, in.Table); err != nil {
+	before, err := a.lastPlan(ctx, in.Table.Name)
+	if err != nil {
 		return nil, err
+	}
+	if before != nil {
+		if was, is := pairOf(before.plan.Table), pairOf(in.Table); was != is {
+			return nil, blocked("Mapping", fmt.Sprintf(
+				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own", in.Table.Name, is, was))
+		}
 	}
 	doc, err := json.Marshal(m.plan)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 	}
 	out := &PreflightResult{Revision: in.Table.Revision(), Parents: parentsOf(in.Table)}
-	if err := a.o.Ledger.SaveRevision(ctx, out.Revision, doc); err != nil {
-		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+	sum := sha256.Sum256(doc)
+	out.Plan = hex.EncodeToString(sum[:4]) // the same mapping may resolve differently tomorrow
+	if before != nil {
+		out.Warnings = mapping.Drift(before.plan, m.plan)
 	}
-	a.mu.Lock()
-	a.mappers[out.Revision] = m // the same mapping may resolve differently today
-	a.mu.Unlock()
+	for _, key := range []string{out.Revision, RunRef{Revision: out.Revision, Plan: out.Plan}.planKey()} {
+		if err := a.o.Ledger.SaveRevision(ctx, key, doc); err != nil {
+			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+		}
+	}
 	return out, a.position(ctx, in.Table.Name, m, out)
 }
 
-// samePair refuses a mapping whose tables or key were others when it first ran:
-// what the ledger holds under its name belongs to those (R9.5, R10.4).
-func (a *Ingress) samePair(ctx context.Context, t Table) error {
-	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: t.Name, Limit: 1})
+// lastPlan is the mapping as it ran last under a name; nil when it never ran.
+// Its tables and key are fixed: what the ledger holds belongs to them.
+func (a *Ingress) lastPlan(ctx context.Context, table string) (*tableMapper, error) {
+	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, Limit: 1})
 	if err != nil || len(runs) == 0 {
-		return err
+		return nil, err
 	}
-	before, err := a.mapper(ctx, runs[0].Revision)
-	if err != nil {
-		return err
-	}
-	if was, is := pairOf(before.plan.Table), pairOf(t); was != is {
-		return blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own",
-			t.Name, is, was))
-	}
-	return nil
+	return a.stored(ctx, runs[0].Revision)
 }
 
 func pairOf(t Table) string {
@@ -162,7 +167,7 @@ func (a *Ingress) unfinished(ctx context.Context, table string, out *PreflightRe
 // columns this one needs, and the same records: what another filter left out may
 // be wanted now (R15.3).
 func (a *Ingress) sameColumns(ctx context.Context, revision string, m *tableMapper) bool {
-	before, err := a.mapper(ctx, revision)
+	before, err := a.stored(ctx, revision)
 	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select) &&
 		reflect.DeepEqual(before.plan.Table.Filter, m.plan.Table.Filter)
 }

@@ -55,7 +55,7 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.mapper(ctx, in.Revision)
+	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}

@@ -173,6 +173,7 @@ type Status struct {
 	Totals          activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
 	Runs            int64                 `json:"runs"`
 	Quarantined     int64                 `json:"quarantined"`         // open items
+	Warnings        []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
 	Parked          int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
 	Approvals       []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
 	Revision        string                `json:"revision,omitempty"`

@@ -28,6 +28,7 @@ type TableSyncState struct {
 	NeedsBaseline bool              `json:"needs_baseline,omitempty"`
 	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Queue         []QueuedBackfill  `json:"queue,omitempty"`
+	Plan          string            `json:"plan,omitempty"`    // of RunRef
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
 	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
 }
@@ -165,6 +166,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
 	s.Status.Approvals = checked.Approvals
+	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
 	s.Status.LastError = ""
 	s.NeedsBaseline, s.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	if s.Parents = nil; checked.Watermark.IsZero() {
@@ -286,7 +288,7 @@ func (s *tableSync) newRun(ctx workflow.Context) string {
 }
 
 func (s *tableSync) ref(run string, kind activities.Kind) activities.RunRef {
-	return activities.RunRef{Run: run, Table: s.in.Table, Revision: s.Status.Revision, Kind: kind}
+	return activities.RunRef{Run: run, Table: s.in.Table, Revision: s.Status.Revision, Kind: kind, Plan: s.Plan}
 }
 
 // fetchChanges stages the first page of changes behind the watermark, polling

@@ -33,7 +33,7 @@ With -o json (one document; one per look with --watch):
     problem          the sentence that goes with it
     status           {instance, table, state, phase, reason, since, run, run_kind,
                       run_workflow, progress, last_run, watermark, totals, runs,
-                      quarantined, parked, approvals: [{run, deletes}], revision,
+                      quarantined, parked, approvals: [{run, deletes}], warnings, revision,
                       filed_revision, queued_backfills, last_error, started_by};
                      null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what

@@ -126,6 +126,9 @@ func (t tableReport) notes(now time.Time) []cell {
 	if t.ChangesPending {
 		add(caution, t.pending())
 	}
+	for _, warning := range st.Warnings {
+		add(caution, "changed since the last start: "+warning)
+	}
 	if st.Parked > 0 {
 		add("", count(st.Parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
 	}
