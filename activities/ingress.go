@@ -67,6 +67,7 @@ type Options struct {
 	DeleteMin    int           // and how many it may delete in any case; default 100
 	Concurrency  int           // requests in flight to Campaign, for the width of a lane
 	Lanes        int
+	MaxRecords   int64 // an initial load estimated higher is refused; 0 = no limit
 	Metrics      tally.Scope
 	Logger       *slog.Logger
 }

@@ -202,3 +202,18 @@ func TestTwentyTablesOfFiftyColumns(t *testing.T) {
 		require.Equal(t, "changed", s.boxes.Campaign.Record(m.Campaign.Resource, key)["c49"])
 	}
 }
+
+// R15.7: a load beyond the guardrail is refused before anything is written.
+func TestALoadBeyondTheGuardrailIsRefused(t *testing.T) {
+	t.Parallel()
+	base := newSpine(t, 30)
+	base.opts.MaxRecords = 29
+	s, _ := base.withBudget(0, newBudgetClock())
+	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
+	ref := activities.RunRef{Run: "contacts-1", Table: "contacts", Revision: s.table.Revision(), Kind: activities.KindInitial}
+	_, err := s.env.ExecuteActivity(s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
+	require.ErrorContains(t, err, "the table holds about 30 records, more than the 29 of ingress.max_records (R15.7); raise it")
+	base.opts.MaxRecords = 30
+	s, _ = base.withBudget(0, newBudgetClock())
+	require.Equal(t, int64(30), s.load().Counts.Created)
+}

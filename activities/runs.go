@@ -3,10 +3,12 @@ package activities
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
+	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 )
 
@@ -59,9 +61,14 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 	if err != nil {
 		return nil, err
 	}
+	expected := a.estimate(ctx, m, in)
+	if in.Kind == KindInitial && a.o.MaxRecords > 0 && expected > a.o.MaxRecords {
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + in.Table,
+			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records (R15.7); raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)}
+	}
 	return a.o.Ledger.BeginRun(ctx, ledger.Run{
 		ID: in.Run, Flow: FlowIngress, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision, State: "RUNNING",
-		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: a.estimate(ctx, m, in),
+		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: expected,
 	})
 }
 

@@ -134,6 +134,8 @@ type Ingress struct {
 	ReadAhead int `yaml:"read_ahead,omitempty" jsonschema:"minimum=1,maximum=8,default=2"`
 	// PollEvery is the pause between looks for changes, 1s to 1h; default 3s.
 	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"default=3s"`
+	// MaxRecords is the most records an initial load may be estimated at, 0 to 1000000000; default 15000000, the guardrail of the Campaign integration (R15.7); 0 sets no limit.
+	MaxRecords int `yaml:"max_records" jsonschema:"minimum=0,maximum=1000000000,default=15000000"`
 	// CatchUpSlack is how far before the start of an initial load changes are read again after it, 0s to 24h; default 5m.
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"default=5m"`
 }
@@ -177,7 +179,7 @@ func Defaults() *Config {
 			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second,
 		},
 		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full"},
-		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, CatchUpSlack: 5 * time.Minute},
+		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
 		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100},
 		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},

@@ -232,6 +232,7 @@ func (v *validator) telemetry(t Telemetry) {
 func (v *validator) ingress(in Ingress) {
 	between(v, "ingress.lanes", in.Lanes, 1, 32)
 	between(v, "ingress.read_ahead", in.ReadAhead, 1, 8)
+	between(v, "ingress.max_records", in.MaxRecords, 0, 1_000_000_000)
 	v.lasting("ingress.poll_every", in.PollEvery, time.Second, time.Hour)
 	v.lasting("ingress.catch_up_slack", in.CatchUpSlack, 0, 24*time.Hour)
 	custom := 0
