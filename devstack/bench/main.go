@@ -53,6 +53,8 @@ var scenarios = []scenario{
 	{"full", "initial load with Campaign answering at once, next to a bare loop; then all of it again unchanged", true, full},
 	{"throttled", "initial load against 500 calls/s and Retry-After", true, throttled},
 	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
+	{"children", "records that come before their parents, in random order", true, children},
+	{"daily", "on a loaded table of a million: a plan, 10,000 changes, a new baseline and its sweep", false, daily},
 	{"million", "initial load of a million: memory and history", false, million},
 	{"idle", "what a flow costs while nothing changes", false, idle},
 }

@@ -40,6 +40,8 @@ type rigOptions struct {
 	rate        float64 // Campaign's limit, calls/s; 0 = none
 	settings    string  // more lines of the ingress section
 	synchronous string
+	tables      string               // more table mappings
+	stack       func(*stack.Options) // more of the sandboxes
 }
 
 func newRig(ctx context.Context, o rigOptions) (*rig, error) {
@@ -56,9 +58,11 @@ func newRig(ctx context.Context, o rigOptions) (*rig, error) {
 
 func (r *rig) start(ctx context.Context, o rigOptions) error {
 	var err error
-	r.boxes, err = stack.Start(ctx, stack.Options{
-		Dir: filepath.Join(r.dir, "sandbox"), Contacts: o.contacts, Seed: 1, Latency: o.latency, CampaignRate: o.rate,
-	})
+	so := stack.Options{Dir: filepath.Join(r.dir, "sandbox"), Contacts: o.contacts, Seed: 1, Latency: o.latency, CampaignRate: o.rate}
+	if o.stack != nil {
+		o.stack(&so)
+	}
+	r.boxes, err = stack.Start(ctx, so)
 	if err != nil {
 		return err
 	}
@@ -111,9 +115,9 @@ ingress:%[12]s
         - {from: address1_city, to: location.city}
         - {from: address1_postalcode, to: location.zipCode}
         - {from: donotbulkemail, to: blackListEmail}
-`, boxes.DynamicsURL, boxes.Tenant, boxes.DynamicsClientID, boxes.DynamicsSecretFile, boxes.CAPath,
+%[13]s`, boxes.DynamicsURL, boxes.Tenant, boxes.DynamicsClientID, boxes.DynamicsSecretFile, boxes.CAPath,
 		boxes.CampaignURL, boxes.IMSURL, boxes.CampaignClientID, boxes.CampaignSecretFile,
-		filepath.Join(dir, "ledger.db"), ledger, o.settings)
+		filepath.Join(dir, "ledger.db"), ledger, o.settings, strings.TrimPrefix(o.tables, "\n"))
 }
 
 var workerBinary = sync.OnceValues(func() (string, error) {
