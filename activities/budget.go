@@ -24,7 +24,8 @@ const (
 // its blocks with it: counted, not used.
 const budgetBlock = 100
 
-// budgetFlush bounds how old the meter is where there is no budget.
+// budgetFlush is how long calls are counted in memory where there is no budget,
+// while more are made; what is left is told at the next call, or by Close.
 const budgetFlush = 10 * time.Second
 
 // BudgetOptions of a Budget.

@@ -54,7 +54,7 @@ type ExplainLive struct {
 	InDynamics  bool              `json:"in_dynamics"`
 	Version     string            `json:"version,omitempty"`
 	InCampaign  bool              `json:"in_campaign"`
-	Decision    string            `json:"decision"`              // create, update, nothing, leave out, delete, refuse, wait
+	Decision    string            `json:"decision"`              // create, update, nothing, leave out, delete, refuse; parents are not looked at
 	Why         string            `json:"why,omitempty"`         // rule or refusal
 	Differences map[string]string `json:"differences,omitempty"` // mapped fields that differ in Campaign, in general terms
 }

@@ -239,33 +239,20 @@ type Approval struct {
 
 // Children says which records of a table are named by others in the target.
 func (l *Ledger) Children(ctx context.Context, table string, keys []string) (map[string]bool, error) {
-	out := map[string]bool{}
-	for len(keys) > 0 {
-		n := min(lookupChunk, len(keys))
-		in, args := l.in(keys[:n])
-		rows, err := l.db.QueryContext(ctx, l.q(`SELECT DISTINCT parent_key FROM link WHERE parent_tbl = ? AND parent_key `+in), append([]any{table}, args...)...)
-		if err != nil {
-			return nil, fmt.Errorf("ledger: looking up children of %s: %w", table, err)
-		}
-		found, err := collect(rows, func(k *string, scan scanner) error { return scan(k) })
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range found {
-			out[k] = true
-		}
-		keys = keys[n:]
-	}
-	return out, nil
+	return l.among(ctx, `SELECT DISTINCT parent_key FROM link WHERE parent_tbl = ? AND parent_key `, table, keys)
 }
 
 // Holds says which of these records the target holds.
 func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[string]bool, error) {
+	return l.among(ctx, `SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `, table, keys)
+}
+
+// among says which keys a query finds; its text ends before the condition on them.
+func (l *Ledger) among(ctx context.Context, query, table string, keys []string) (map[string]bool, error) {
 	out := map[string]bool{}
-	for len(keys) > 0 {
-		n := min(lookupChunk, len(keys))
-		in, args := l.in(keys[:n])
-		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `+in), append([]any{table}, args...)...)
+	for chunk := range slices.Chunk(keys, lookupChunk) {
+		in, args := l.in(chunk)
+		rows, err := l.db.QueryContext(ctx, l.q(query+in), append([]any{table}, args...)...)
 		if err != nil {
 			return nil, fmt.Errorf("ledger: looking up records of %s: %w", table, err)
 		}
@@ -276,7 +263,6 @@ func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[st
 		for _, k := range found {
 			out[k] = true
 		}
-		keys = keys[n:]
 	}
 	return out, nil
 }
