@@ -24,10 +24,6 @@ const (
 // its blocks with it: counted, not used.
 const budgetBlock = 100
 
-// budgetFlush is how long calls are counted in memory where there is no budget,
-// while more are made; what is left is told at the next call, or by Close.
-const budgetFlush = 10 * time.Second
-
 // BudgetOptions of a Budget.
 type BudgetOptions struct {
 	Ledger   *ledger.Ledger
@@ -44,10 +40,9 @@ type Budget struct {
 	calls map[string]tally.Counter
 	left  tally.Gauge
 
-	mu      sync.Mutex
-	hour    time.Time
-	held    map[string]int64 // taken from the budget, or counted and not yet told
-	flushed time.Time
+	mu   sync.Mutex
+	hour time.Time
+	held map[string]int64 // taken from the budget, or counted and not yet told
 }
 
 // NewBudget makes the budget of one worker; Close it.
@@ -58,7 +53,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
-	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), held: map[string]int64{}, flushed: o.Now()}
+	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), held: map[string]int64{}}
 	for _, kind := range []string{callsOfChanges, callsOfLoads} {
 		b.calls[kind] = o.Metrics.Tagged(map[string]string{"kind": kind}).Counter("campaign.engine_calls")
 	}
@@ -79,11 +74,7 @@ func (b *Budget) take(ctx context.Context, kind string) error {
 	if b.o.PerHour == 0 {
 		b.held[kind]++
 		b.calls[kind].Inc(1)
-		if now.Sub(b.flushed) < budgetFlush {
-			return nil
-		}
-		b.flushed = now
-		return b.settle(ctx)
+		return nil
 	}
 	if b.held[kind] == 0 {
 		if err := b.reserve(ctx, now, kind); err != nil {
@@ -133,7 +124,18 @@ func (b *Budget) settle(ctx context.Context) error {
 	return nil
 }
 
-// Close gives back what was reserved and not used.
+// tell brings the meter up to date where there is no budget. An activity that
+// made calls ends with it.
+func (a *Ingress) tell(ctx context.Context) {
+	if a.o.Budget == nil || a.o.Budget.o.PerHour > 0 {
+		return // reserved calls are in the ledger already
+	}
+	if err := a.o.Budget.Close(context.WithoutCancel(ctx)); err != nil {
+		a.o.Logger.Warn("counting engine calls", "error", err)
+	}
+}
+
+// Close gives back what was reserved and not used, and tells what was counted.
 func (b *Budget) Close(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

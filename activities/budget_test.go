@@ -96,3 +96,12 @@ func TestChangesHaveAReservedShare(t *testing.T) {
 	require.NoError(t, b.Close(t.Context()))
 	require.Equal(t, int64(90), s.counted())
 }
+
+// What status shows right after a load is what Campaign counted, budget or not.
+func TestTheMeterAgreesWithCampaign(t *testing.T) {
+	t.Parallel()
+	s, _ := newSpine(t, 60).withBudget(0, newBudgetClock())
+	s.load()
+	require.Equal(t, int64(60), s.engineCalls())
+	require.Equal(t, int64(60), s.counted())
+}

@@ -62,6 +62,7 @@ type ExplainLive struct {
 // Explain tells what happened to a record and why, and with Live what would
 // happen now.
 func (a *Ingress) Explain(ctx context.Context, in ExplainInput) (*ExplainResult, error) {
+	defer a.tell(ctx)
 	in.ID = strings.ToLower(strings.Trim(in.ID, "{}"))
 	out := &ExplainResult{Table: in.Table.Name, ID: in.ID, State: "never seen", Meaning: "no run has met this record; it is new, or not among the records that were asked for"}
 	known, err := a.known(ctx, in.Table.Name, &ledger.Lane{Entries: []ledger.Entry{{Key: in.ID}}, Outcomes: []ledger.Outcome{ledger.Pending}})

@@ -28,6 +28,7 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 	if in.Kind == KindDelta {
 		ctx = forChanges(ctx)
 	}
+	defer a.tell(ctx)
 	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err

@@ -83,6 +83,7 @@ type planner struct {
 // costs. It reads Dynamics and the ledger, and looks up in Campaign what the
 // ledger does not know, for it may be there already.
 func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
+	defer a.tell(ctx)
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
