@@ -177,6 +177,13 @@ func (t *budgeted) List(ctx context.Context, r campaign.Resource, o campaign.Lis
 	return t.target.List(ctx, r, o)
 }
 
+func (t *budgeted) Follow(ctx context.Context, r campaign.Resource, link string) (*campaign.Page, error) {
+	if err := t.take(ctx); err != nil {
+		return nil, err
+	}
+	return t.target.Follow(ctx, r, link)
+}
+
 func (t *budgeted) Create(ctx context.Context, r campaign.Resource, body []byte) error {
 	if err := t.take(ctx); err != nil {
 		return err

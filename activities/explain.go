@@ -26,7 +26,7 @@ type ExplainInput struct {
 type ExplainResult struct {
 	Table   string `json:"table"`
 	ID      string `json:"id"`
-	State   string `json:"state"` // never seen, or the ledger's: written, filtered, deleted, parked, quarantined
+	State   string `json:"state"` // never seen, or the ledger's: written, filtered, deleted, parked, quarantined, lost
 	Meaning string `json:"meaning"`
 
 	Version     string             `json:"version,omitempty"` // of the Dynamics record, last applied
@@ -102,6 +102,8 @@ func (a *Ingress) explainKnown(ctx context.Context, rec *ledger.Record, out *Exp
 		if out.Held {
 			out.Meaning = "the filter of the mapping leaves it out; Campaign keeps what was last written"
 		}
+	case ledger.Lost:
+		out.Meaning = "it was written, and an audit found that Campaign does not hold it any more; the next baseline writes it again"
 	case ledger.Deleted:
 		out.Meaning = "it was deleted in Dynamics, and by us in Campaign"
 	case ledger.Quarantined:

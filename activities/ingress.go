@@ -42,6 +42,7 @@ type target interface {
 	Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error
 	Delete(ctx context.Context, r campaign.Resource, key string) error
 	List(ctx context.Context, r campaign.Resource, o campaign.ListOptions) (*campaign.Page, error)
+	Follow(ctx context.Context, r campaign.Resource, link string) (*campaign.Page, error)
 }
 
 // gate says when a throttled service may be called again.

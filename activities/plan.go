@@ -25,6 +25,7 @@ type PlanInput struct {
 	Sample   int   `json:"sample,omitempty"`   // records to look at; 0 = all
 	AllNew   bool  `json:"all_new,omitempty"`  // do not look up in Campaign what the ledger does not know
 	Examples int   `json:"examples,omitempty"` // records to show of each outcome; default 3
+	Baseline bool  `json:"baseline,omitempty"` // a new baseline, also where a replay would do
 }
 
 // PlanResult predicts a run: counts, ids and names of fields, no values.
@@ -104,7 +105,7 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	switch {
 	case at.NeedsBaseline && known == 0:
 		p.out.Run = "initial load"
-	case at.NeedsBaseline:
+	case at.NeedsBaseline || in.Baseline:
 		p.out.Run = "new baseline"
 	default:
 		p.out.Run = "replay"

@@ -56,7 +56,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "Correct": f.Correct,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -116,6 +116,13 @@ func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInp
 	f.log("approve %s", in.Run)
 	f.approvals = nil
 	return &activities.ApproveResult{Approved: 7}, nil
+}
+
+func (f *fakeIngress) Correct(_ context.Context, in activities.CorrectInput) (*activities.CorrectResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("correct %s", in.Run)
+	return &activities.CorrectResult{Corrected: 1}, nil
 }
 
 func (f *fakeIngress) run(id string) *fakeRun {

@@ -22,6 +22,7 @@ const (
 	TypeTableSync = "TableSync"
 	TypeBackfill  = "Backfill"
 	TypeDeltaPass = "DeltaPass"
+	TypeAudit     = "Audit"
 )
 
 // TableSyncID is the id of the one workflow that owns a table mapping.
@@ -36,6 +37,11 @@ func PassID(instance, table string, kind activities.Kind, run string) string {
 		name = "delta"
 	}
 	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
+}
+
+// AuditID is the id of the audit of a table; there is one at a time.
+func AuditID(instance, table string) string {
+	return TableSyncID(instance, table) + "/audit"
 }
 
 // Updates of TableSync. Each takes the struct of the same name with "Request"
@@ -55,11 +61,21 @@ const (
 // Queries.
 const (
 	QueryStatus   = "Status"   // of TableSync: Status
-	QueryProgress = "Progress" // of Backfill and DeltaPass: Progress
+	QueryProgress = "Progress" // of Backfill and DeltaPass: Progress; of Audit: AuditProgress
 )
 
 // SignalControl steers a pass; its payload is Control. TableSync sends it.
 const SignalControl = "Control"
+
+// SignalRepair asks the owner of a table to act on the findings of an audit; its
+// payload is Repair. Audit sends it.
+const SignalRepair = "Repair"
+
+// Repair makes the ledger say what an audit found, and loads the table anew.
+type Repair struct {
+	Audit string `json:"audit"` // its run
+	By    string `json:"by,omitempty"`
+}
 
 // Control is what TableSync asks of a running pass.
 type Control string
@@ -179,6 +195,7 @@ type Status struct {
 	Revision        string                `json:"revision,omitempty"`
 	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
+	Repairs         []string              `json:"repairs,omitempty"` // audits whose findings are to be repaired
 	LastError       string                `json:"last_error,omitempty"`
 	StartedBy       string                `json:"started_by,omitempty"`
 }

@@ -12,4 +12,5 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(TableSync, workflow.RegisterOptions{Name: TypeTableSync})
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
+	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 }

@@ -28,6 +28,7 @@ type TableSyncState struct {
 	NeedsBaseline bool              `json:"needs_baseline,omitempty"`
 	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Queue         []QueuedBackfill  `json:"queue,omitempty"`
+	Repairs       []Repair          `json:"repairs,omitempty"`
 	Plan          string            `json:"plan,omitempty"`    // of RunRef
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
 	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
@@ -45,6 +46,7 @@ type QueuedBackfill struct {
 // itself; stopped, it waits for Start.
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
+	s.hearRepairs(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
@@ -53,6 +55,7 @@ func TableSync(ctx workflow.Context, in TableSyncInput) error {
 			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 				return err
 			}
+			s.drainRepairs()
 			in.State = &s.TableSyncState
 			return workflow.NewContinueAsNewError(ctx, TableSync, in)
 		}
@@ -70,6 +73,7 @@ type tableSync struct {
 	starting  *StartRequest
 	stopping  bool
 	interrupt workflow.CancelFunc // of the wait for changes, while there is one
+	repairs   workflow.ReceiveChannel
 }
 
 func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
@@ -95,6 +99,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
+	case len(s.Repairs) > 0:
+		return s.repair(ctx)
 	case s.NeedsBaseline:
 		return s.initial(ctx)
 	case len(s.Queue) > 0:
@@ -229,6 +235,56 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 	}
 	s.Parents = result.Loading
 	return nil
+}
+
+// repair acts on an audit: what it found goes into the ledger while nobody else
+// writes the table, and a new baseline brings Campaign to what Dynamics says.
+func (s *tableSync) repair(ctx workflow.Context) error {
+	next := s.Repairs[0]
+	s.Status.Phase = "repairing what audit " + next.Audit + " found"
+	s.publish(ctx)
+	opts := activityOptions(QueueMain, activities.KindBackfill, s.Status.Phase)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.Correct,
+		activities.CorrectInput{Table: s.in.Table, Run: next.Audit}).Get(ctx, nil)
+	if err != nil {
+		return s.passFailed(ctx, err)
+	}
+	s.setRepairs(s.Repairs[1:])
+	s.NeedsBaseline = true
+	return nil
+}
+
+func (s *tableSync) setRepairs(r []Repair) {
+	s.Repairs, s.Status.Repairs = r, nil
+	for _, one := range r {
+		s.Status.Repairs = append(s.Status.Repairs, one.Audit)
+	}
+}
+
+// hearRepairs receives what audits ask for, for the life of the workflow.
+func (s *tableSync) hearRepairs(ctx workflow.Context) {
+	s.repairs = workflow.GetSignalChannel(ctx, SignalRepair)
+	workflow.GoNamed(ctx, "repairs", func(ctx workflow.Context) {
+		for {
+			var asked Repair
+			if more := s.repairs.Receive(ctx, &asked); !more {
+				return
+			}
+			s.setRepairs(append(s.Repairs, asked))
+			s.wake()
+		}
+	})
+}
+
+// drainRepairs takes what arrived in the task that continues as new.
+func (s *tableSync) drainRepairs() {
+	for {
+		var asked Repair
+		if !s.repairs.ReceiveAsync(&asked) {
+			return
+		}
+		s.setRepairs(append(s.Repairs, asked))
+	}
 }
 
 // backfill grants the first request in the queue.

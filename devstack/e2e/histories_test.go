@@ -44,6 +44,9 @@ func TestHistoriesReplay(t *testing.T) {
 	w.until("the backfill", func(st workflows.Status) bool {
 		return st.LastRun != nil && st.LastRun.Run == backfill.Run && st.Run == ""
 	})
+	require.NoError(t, w.boxes.Campaign.Delete("profile", ids[1]))
+	require.True(t, w.audited(w.audit(true)).Repair)
+	w.inStep()
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 
 	seen := map[string]int{}
@@ -60,7 +63,7 @@ func TestHistoriesReplay(t *testing.T) {
 			w.keep(strings.ToLower(kind), seen[kind], history)
 		}
 	}
-	for _, kind := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass} {
+	for _, kind := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit} {
 		require.NotZero(t, seen[kind], kind)
 	}
 }

@@ -131,6 +131,31 @@ func (m *Mapper) Equivalent(want, have *Payload) bool {
 	return same
 }
 
+// Drift names the fields in which a record that was written as last differs from
+// what the target holds of it now, and returns last as the target has it. Fields
+// whose updates are not applied belong to the target, and which record a link
+// names cannot be told, only whether it names one.
+func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
+	var drifted []int
+	var names []string
+	for i, path := range last.paths {
+		at, mapped := m.index[path]
+		j, held := search(there.paths, path)
+		if !mapped || !held || m.fields[at].Key || m.fields[at].Held {
+			continue
+		}
+		a, b := last.literal(i), there.literal(j)
+		if bytes.Equal(a, b) || m.sameStored(path, a, b) {
+			continue
+		}
+		if f := &m.fields[at]; f.Target == ToLink && string(a) != f.clear && string(b) != f.clear {
+			continue
+		}
+		drifted, names = append(drifted, i), append(names, path)
+	}
+	return last.taking(there, drifted, func([]byte) bool { return true }), names
+}
+
 // sameStored tells whether Campaign stores both literals of a field alike:
 // numbers of the same double, text that a data policy such as smartCase or email
 // changes in case or outer blanks only.

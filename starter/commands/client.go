@@ -87,6 +87,19 @@ func (t *temporalClient) Start(ctx context.Context, in workflows.TableSyncInput,
 	return status, t.explain(err)
 }
 
+func (t *temporalClient) Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error) {
+	_, err := t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflowID, TaskQueue: workflows.QueueMain, StaticSummary: summary,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+	}, workflowType, input)
+	if _, running := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); running {
+		return false, nil
+	}
+	return err == nil, t.explain(err)
+}
+
 func (t *temporalClient) Update(ctx context.Context, workflowID, name string, request, answer any) error {
 	handle, err := t.client.UpdateWorkflow(ctx, updateOptions(workflowID, name, request))
 	if err == nil {

@@ -3,8 +3,6 @@ package commands
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -100,31 +98,10 @@ func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult
 	if r.Adopted > 0 {
 		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", count(r.Adopted, "record"))
 	}
-	section := func(title string, counts []activities.PlanCount) {
-		if len(counts) == 0 {
-			return
-		}
-		fmt.Fprintln(e.out)
-		rows := [][]cell{header([]int{1}, title, "RECORDS")}
-		for _, c := range counts {
-			rows = append(rows, []cell{text(c.What), number(c.Records)})
-		}
-		writeTable(e.out, p, rows)
-	}
-	section("FIELD THAT CHANGES", r.Fields)
-	section("LEFT OUT BY", r.Rules)
-	section("REFUSED BECAUSE", r.Refusals)
-	if len(r.Examples) > 0 {
-		fmt.Fprintln(e.out)
-		rows := [][]cell{header(nil, "EXAMPLE", "WOULD BE", "WHAT")}
-		for _, x := range r.Examples {
-			rows = append(rows, []cell{text(x.ID), text(x.Outcome), text(x.Why)})
-			for _, f := range slices.Sorted(maps.Keys(x.Changes)) {
-				rows = append(rows, []cell{text(""), text(""), text(f + ": " + x.Changes[f])})
-			}
-		}
-		writeTable(e.out, p, rows)
-	}
+	writeRanked(e, "FIELD THAT CHANGES", r.Fields)
+	writeRanked(e, "LEFT OUT BY", r.Rules)
+	writeRanked(e, "REFUSED BECAUSE", r.Refusals)
+	writeExamples(e, "WOULD BE", r.Examples)
 	fmt.Fprintln(e.out)
 	forecast := "without a limit in campaign.rate, as fast as Campaign answers"
 	if rate := cfg.Campaign.Rate; rate > 0 {

@@ -16,6 +16,9 @@ import (
 type temporalAPI interface {
 	// Start makes sure the owner of a table runs and sends it the Start update.
 	Start(ctx context.Context, in workflows.TableSyncInput, req workflows.StartRequest) (workflows.Status, error)
+	// Begin starts a workflow of ours; false when one with its id runs already,
+	// which is left alone.
+	Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error)
 	// Update sends an update and waits for its answer, a pointer. A request that
 	// the workflow refuses is bad input.
 	Update(ctx context.Context, workflowID, name string, request, answer any) error

@@ -128,6 +128,11 @@ func (f *fakeTemporal) Start(_ context.Context, in workflows.TableSyncInput, req
 	return st, err
 }
 
+func (f *fakeTemporal) Begin(_ context.Context, id, _, _ string, input any) (began bool, err error) {
+	err = f.reply("Begin "+id, input, &began)
+	return began, err
+}
+
 func (f *fakeTemporal) Update(_ context.Context, id, name string, request, answer any) error {
 	return f.reply("Update "+id+" "+name, request, answer)
 }

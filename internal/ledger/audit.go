@@ -1,0 +1,132 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Finding is what an audit found out about a record.
+type Finding string
+
+const (
+	AsWritten Finding = ""        // the target holds what was last written
+	Changed   Finding = "changed" // the target holds something else in mapped fields
+	Missing   Finding = "missing" // the target does not hold it any more
+	Stray     Finding = "stray"   // the target holds it, and not from us
+)
+
+// AuditNote is what an audit saw of one record in the target.
+type AuditNote struct {
+	Key         string
+	Finding     Finding
+	Fields      []string // Changed: the fields that differ
+	Payload     []byte   // Changed: what the target holds
+	Fingerprint []byte   // of Payload
+	Expected    []byte   // fingerprint of what was last written, when it was looked at
+}
+
+// BeginAudit forgets the notes of earlier audits of a table.
+func (l *Ledger) BeginAudit(ctx context.Context, table, run string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND run <> ?`), table, run)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: beginning audit %s: %w", run, err)
+	}
+	return nil
+}
+
+var putNotes = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fields, payload, fingerprint, expected) VALUES `, `({1},{2},{},{},{},{},{},{})`,
+	` ON CONFLICT (tbl, key) DO UPDATE SET run = excluded.run, finding = excluded.finding, fields = excluded.fields,
+	payload = excluded.payload, fingerprint = excluded.fingerprint, expected = excluded.expected`)
+
+// NoteAudit keeps what an audit saw; a later note of a key replaces an earlier one.
+func (l *Ledger) NoteAudit(ctx context.Context, table, run string, notes []AuditNote) error {
+	notes = lastOf(slices.Clone(notes), func(n AuditNote) string { return n.Key })
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		return putNotes.run(ctx, l, tx, []any{run, table}, len(notes), func(args []any, i int) []any {
+			n := &notes[i]
+			return append(args, n.Key, string(n.Finding), strings.Join(n.Fields, " "), n.Payload, n.Fingerprint, n.Expected)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: noting %d records of audit %s: %w", len(notes), run, err)
+	}
+	return nil
+}
+
+// Unaudited lists keys that the target should hold and run has not noted, in key
+// order behind after; at most limit, 1,000 when 0.
+func (l *Ledger) Unaudited(ctx context.Context, table, run, after string, limit int) ([]string, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND payload IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.tbl = record.tbl AND audit.key = record.key AND audit.run = ?) ORDER BY key LIMIT ?`),
+		table, after, run, limitOf(limit))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing what audit %s has not seen: %w", run, err)
+	}
+	return collect(rows, func(key *string, scan scanner) error { return scan(key) })
+}
+
+// AuditFindings lists the findings of an audit by key, behind after; at most
+// limit, 1,000 when 0.
+func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, limit int) ([]AuditNote, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, finding, fields, payload, fingerprint, expected FROM audit
+		WHERE tbl = ? AND run = ? AND finding <> '' AND key > ? ORDER BY key LIMIT ?`), table, run, after, limitOf(limit))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing the findings of audit %s: %w", run, err)
+	}
+	return collect(rows, func(n *AuditNote, scan scanner) error {
+		var fields string
+		err := scan(&n.Key, &n.Finding, &fields, &n.Payload, &n.Fingerprint, &n.Expected)
+		n.Fields = strings.Fields(fields)
+		return err
+	})
+}
+
+// EndAudit forgets the notes that are no findings, and strays that were taken over
+// meanwhile; findings stay until the next audit of the table.
+func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND run = ? AND (finding = '' OR finding = ?
+			AND EXISTS (SELECT 1 FROM record WHERE record.tbl = audit.tbl AND record.key = audit.key AND record.payload IS NOT NULL))`), table, run, string(Stray))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: ending audit %s: %w", run, err)
+	}
+	return nil
+}
+
+// Correct makes the ledger say what an audit saw the target hold, of every record
+// that was not written since, and returns how many. The caller is the only writer
+// of the table meanwhile. Repeating it corrects nothing more.
+func (l *Ledger) Correct(ctx context.Context, table, run string) (n int64, err error) {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		n = 0
+		const same = `tbl = ? AND EXISTS (SELECT 1 FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key AND a.run = ? AND a.finding = ? AND a.expected = record.fingerprint)`
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE record SET
+			payload = (SELECT a.payload FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key),
+			fingerprint = (SELECT a.fingerprint FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key) WHERE `+same), table, run, string(Changed))
+		if err != nil {
+			return err
+		}
+		if n, err = res.RowsAffected(); err != nil {
+			return err
+		}
+		res, err = tx.ExecContext(ctx, l.q(`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END WHERE `+same),
+			table, run, string(Missing))
+		if err != nil {
+			return err
+		}
+		lost, err := res.RowsAffected()
+		n += lost
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: correcting by audit %s: %w", run, err)
+	}
+	return n, nil
+}

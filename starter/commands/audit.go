@@ -1,0 +1,196 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// exitDiffers tells scripts that an audit found something.
+const exitDiffers = 2
+
+func newAudit(e *env, g *global) *cobra.Command {
+	in := workflows.AuditInput{By: e.operator}
+	cmd := tableArg(g, &cobra.Command{
+		Use: "audit <table>", Short: "Compare both systems, and repair what differs",
+		Long: `Compare what Campaign holds, and what Dynamics says, with what was written. It
+reads both systems whole and changes neither; the flow goes on meanwhile. In
+Campaign it costs one engine call per 1,000 records (fewer, if Campaign sends
+smaller pages), and one per record that differs.
+
+Changed: somebody changed mapped fields in Campaign. Fields with apply_updates:
+false belong to Campaign and are not compared; of links only whether they name
+something. Missing: somebody deleted the record in Campaign. Stray: Campaign has
+it with a key, and not from here; it is never touched. What Dynamics says and was
+not written yet is listed too: mostly changes on their way.
+
+With --repair the flow then loads the table anew and writes what differs, deletes
+included; as always, more deletes than deletes.stop_ratio allows wait for
+"causeway approve". "causeway status" shows how far it is.
+
+An audit is the workflow <instance>/ingress/<table>/audit; it goes on if this
+command is interrupted, and asking again watches it.
+
+Exit code 0 when nothing differs, 2 when something does.
+
+With -o json: {run, held, findings: {changed, missing, stray, fields, examples},
+source: as causeway plan, repair, refused}.`,
+		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts -o json | jq .findings.missing",
+		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, g, args[0], in) },
+	})
+	cmd.Flags().BoolVar(&in.Repair, "repair", false, "let the flow write what differs")
+	return cmd
+}
+
+func audit(ctx context.Context, e *env, g *global, table string, in workflows.AuditInput) error {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	mapped, ok := cfg.Ingress.Tables[table]
+	if !ok {
+		return unknownTable(g, cfg, table)
+	}
+	in.Instance, in.Table = cfg.Instance, mapped
+	id := workflows.AuditID(in.Instance, table)
+	began, err := api.Begin(ctx, id, workflows.TypeAudit, "audit of "+table, in)
+	if err != nil {
+		return err
+	}
+	if !began {
+		e.say("an audit of %s is running already; watching that one", table)
+	}
+	result, err := watchAudit(ctx, e, g, api, id, table)
+	if err != nil {
+		return err
+	}
+	code := exitDone
+	if !result.InStep() {
+		code = exitDiffers
+	}
+	if g.json() {
+		if err := writeJSON(e.out, result); err != nil {
+			return err
+		}
+		return quietly(code)
+	}
+	writeAudit(e, table, *result)
+	if in.Repair && !began && !result.Repair && !result.InStep() {
+		e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
+	}
+	return quietly(code)
+}
+
+// watchAudit shows progress until the audit has a result.
+func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, table string) (*workflows.AuditResult, error) {
+	answered, shown := e.now(), ""
+	for looks := 0; ; looks++ {
+		var at workflows.AuditProgress
+		asking, cancel := context.WithTimeout(ctx, g.timeout)
+		err := api.Query(asking, id, workflows.QueryProgress, &at)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil, failed("no longer watching; the audit of %s goes on", table)
+		case err == nil && at.Result != nil:
+			return at.Result, nil
+		case err == nil:
+			answered = e.now()
+			line := fmt.Sprintf("audit of %s: %s, %s of %s listed", table, at.Phase, humanize.Comma(at.Listed), humanize.Comma(at.Held))
+			if line != shown && looks%plainLooks == 0 {
+				e.say("%s", line)
+				shown = line
+			}
+		case !mayReturn(err) || e.now().Sub(answered) >= patience:
+			if errors.Is(err, errNoWorker) {
+				return nil, unreachable("no worker answers; start one with: worker --config %s", g.configPath)
+			}
+			return nil, err
+		}
+		if d, err := api.Describe(ctx, id); err == nil && !d.Running {
+			var result workflows.AuditResult
+			if err := api.Result(ctx, id, &result); err != nil {
+				return nil, err
+			}
+			return &result, nil
+		}
+		if e.sleep(ctx, lookEvery) != nil {
+			return nil, failed("no longer watching; the audit of %s goes on", table)
+		}
+	}
+}
+
+const plainLooks = 10 // looks per line of progress
+
+func writeAudit(e *env, table string, r workflows.AuditResult) {
+	p := e.colours()
+	f, src := r.Findings, r.Source.Counts
+	fmt.Fprintf(e.out, "%s: %s that Campaign should hold, audit %s\n\n", table, count(r.Held, "record"), r.Run)
+	rows := [][]cell{header([]int{1}, "WHAT DIFFERS", "RECORDS")}
+	for _, line := range []struct {
+		what string
+		n    int64
+	}{
+		{"changed in Campaign", f.Changed},
+		{"missing in Campaign", f.Missing},
+		{"in Campaign, and not from here (left alone)", f.Stray},
+		{"in Dynamics, and not yet in Campaign", src.Created},
+		{"changed in Dynamics, and not yet in Campaign", src.Updated},
+		{"gone from Dynamics, or left out, and still in Campaign", src.Deleted},
+		{"refused", src.Quarantined},
+		{"waiting for a parent", src.Parked},
+	} {
+		rows = append(rows, []cell{text(line.what), number(line.n)})
+	}
+	writeTable(e.out, p, rows)
+	writeRanked(e, "FIELD CHANGED IN CAMPAIGN", f.Fields)
+	writeRanked(e, "FIELD CHANGED IN DYNAMICS", r.Source.Fields)
+	writeExamples(e, "IS", append(slices.Clone(f.Examples), r.Source.Examples...))
+	fmt.Fprintln(e.out)
+	switch {
+	case r.InStep():
+		fmt.Fprintln(e.out, p.with(good, "Both systems are in step."))
+	case r.Repair:
+		fmt.Fprintf(e.out, "The flow loads the table anew and repairs this; watch it with: causeway status %s\n", table)
+	case r.Refused != "":
+		fmt.Fprintln(e.out, p.with(bad, "Nobody repairs this: "+r.Refused))
+	default:
+		fmt.Fprintf(e.out, "To repair this: causeway audit %s --repair\n", table)
+	}
+}
+
+func writeRanked(e *env, title string, counts []activities.PlanCount) {
+	if len(counts) == 0 {
+		return
+	}
+	fmt.Fprintln(e.out)
+	rows := [][]cell{header([]int{1}, title, "RECORDS")}
+	for _, c := range counts {
+		rows = append(rows, []cell{text(c.What), number(c.Records)})
+	}
+	writeTable(e.out, e.colours(), rows)
+}
+
+func writeExamples(e *env, outcome string, examples []activities.PlanExample) {
+	if len(examples) == 0 {
+		return
+	}
+	fmt.Fprintln(e.out)
+	rows := [][]cell{header(nil, "EXAMPLE", outcome, "WHAT")}
+	for _, x := range examples {
+		rows = append(rows, []cell{text(x.ID), text(x.Outcome), text(x.Why)})
+		for _, f := range slices.Sorted(maps.Keys(x.Changes)) {
+			rows = append(rows, []cell{text(""), text(""), text(f + ": " + x.Changes[f])})
+		}
+	}
+	writeTable(e.out, e.colours(), rows)
+}

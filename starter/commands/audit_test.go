@@ -1,0 +1,98 @@
+package commands
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+const auditFlow = contactsFlow + "/audit"
+
+func auditResult(change func(*workflows.AuditResult)) workflows.AuditResult {
+	r := workflows.AuditResult{Run: "audit-contacts-20260302T120000.000Z", Held: 40_000,
+		Findings: activities.AuditFindings{Changed: 12, Missing: 3, Stray: 2, Fields: []activities.PlanCount{{What: "lastName", Records: 12}},
+			Examples: []activities.PlanExample{
+				{ID: "6f0c1d2e-0000-4000-8000-000000000001", Outcome: "changed", Changes: map[string]string{"lastName": "differs from what was written"}},
+				{ID: "6f0c1d2e-0000-4000-8000-000000000002", Outcome: "missing"}}},
+		Source: activities.PlanResult{Run: "new baseline", Counts: activities.Counts{Read: 40_010, Created: 10, Unchanged: 40_000}},
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	at := workflows.AuditProgress{Phase: "listing Campaign", Held: 40_000, Listed: 20_000}
+	result := auditResult(nil)
+	w.on("Begin "+auditFlow, true)
+	w.on("Query "+auditFlow+" Progress", errNoWorker, at, workflows.AuditProgress{Phase: "done", Result: &result})
+	w.on("Describe "+auditFlow, description{Running: true})
+	code, out, stderr := w.run(t, "audit", "contacts")
+	require.Equal(t, 2, code, "something differs")
+	golden(t, "audit.txt", out+"--- stderr\n"+stderr)
+	in := w.requests["Begin "+auditFlow][0].(workflows.AuditInput)
+	require.Equal(t, revision("contacts"), in.Table.Revision())
+	require.Equal(t, "acme", in.Instance)
+	require.False(t, in.Repair)
+	require.Equal(t, "ada", in.By)
+
+	w.on("Begin "+auditFlow, false)
+	code, _, stderr = w.run(t, "audit", "contacts", "--repair")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "an audit of contacts is running already; watching that one")
+	require.Contains(t, stderr, "had not been asked to repair; run causeway audit contacts --repair again")
+
+	w.on("Begin "+auditFlow, true)
+	result = auditResult(func(r *workflows.AuditResult) { r.Repair = true })
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
+	code, out, _ = w.run(t, "audit", "contacts", "--repair")
+	require.Equal(t, 2, code)
+	require.Contains(t, out, "The flow loads the table anew and repairs this")
+	result = auditResult(func(r *workflows.AuditResult) { r.Refused = "the flow of contacts does not run" })
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
+	_, out, _ = w.run(t, "audit", "contacts", "--repair")
+	require.Contains(t, out, "Nobody repairs this: the flow of contacts does not run")
+
+	result = workflows.AuditResult{Run: "a", Held: 5}
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
+	code, out, _ = w.run(t, "audit", "contacts")
+	require.Zero(t, code)
+	require.Contains(t, out, "Both systems are in step.")
+	code, out, _ = w.run(t, "audit", "contacts", "-o", "json")
+	require.Zero(t, code)
+	require.True(t, json.Valid([]byte(out)))
+}
+
+// An audit that ends without a result says why, and one that nobody carries out
+// is not waited for without end.
+func TestAnAuditThatFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Begin "+auditFlow, true)
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Phase: "begin"})
+	w.on("Describe "+auditFlow, description{Ended: "Failed"})
+	w.on("Result "+auditFlow, failed("nothing of contacts was written to Campaign yet"))
+	code, _, stderr := w.run(t, "audit", "contacts")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "nothing of contacts was written to Campaign yet")
+
+	w.on("Query "+auditFlow+" Progress", errNoWorker)
+	w.on("Describe "+auditFlow, description{Running: true})
+	began := w.clock
+	code, _, stderr = w.run(t, "audit", "contacts")
+	require.Equal(t, 3, code)
+	require.Contains(t, stderr, "no worker answers")
+	require.Less(t, w.clock.Sub(began), 10*time.Minute)
+
+	code, _, stderr = w.run(t, "audit", "kontakte")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "kontakte")
+}
