@@ -77,7 +77,7 @@ func (a *Ingress) OpenAudit(ctx context.Context, in AuditInput) (*OpenAuditResul
 	if err := a.accept(in.Workflow); err != nil {
 		return nil, err
 	}
-	if _, err := a.auditMapper(ctx, in.Table); err != nil {
+	if _, err := a.resolved(ctx, in.Table); err != nil {
 		return nil, toTemporal(ctx, err)
 	}
 	held, err := a.o.Ledger.KnownCount(ctx, in.Table.Name)
@@ -95,30 +95,11 @@ func (a *Ingress) OpenAudit(ctx context.Context, in AuditInput) (*OpenAuditResul
 	return &OpenAuditResult{Held: held}, a.o.Ledger.BeginAudit(ctx, in.Table.Name, in.Run)
 }
 
-// auditMapper resolves the mapping of an audit, once per process and revision.
-func (a *Ingress) auditMapper(ctx context.Context, t Table) (*tableMapper, error) {
-	key := "audit " + t.Revision()
-	a.mu.Lock()
-	m, ok := a.mappers[key]
-	a.mu.Unlock()
-	if ok {
-		return m, nil
-	}
-	m, err := a.resolve(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.mappers[key] = m
-	return m, nil
-}
-
 // AuditPages reads Campaign's list a few pages further and compares each record
 // with what was last written. Where it stands is in the ledger.
 func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesResult, error) {
 	defer a.tell(ctx)
-	m, err := a.auditMapper(ctx, in.Table)
+	m, err := a.resolved(ctx, in.Table)
 	if err != nil {
 		return nil, toTemporal(ctx, err)
 	}
@@ -270,6 +251,16 @@ func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key
 			return nil, nil
 		case !held:
 			return &ledger.AuditNote{Key: key, Finding: ledger.Stray}, nil
+		case gone && m.mapper.Linked():
+			// Campaign hides a record whose parent is not there: it is not gone.
+			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).awaited(ctx, rec.Payload)
+			if err != nil {
+				return nil, err
+			}
+			if hidden {
+				return &ledger.AuditNote{Key: key}, nil
+			}
+			fallthrough
 		case gone:
 			return &ledger.AuditNote{Key: key, Finding: ledger.Missing, Expected: rec.Fingerprint}, nil
 		}
@@ -293,7 +284,7 @@ func sameRecord(a, b *ledger.Record) bool {
 // did not show: it has gaps, so only a 404 means that one is gone.
 func (a *Ingress) AuditMissing(ctx context.Context, in AuditMissingInput) (*AuditMissingResult, error) {
 	defer a.tell(ctx)
-	m, err := a.auditMapper(ctx, in.Table)
+	m, err := a.resolved(ctx, in.Table)
 	if err != nil {
 		return nil, toTemporal(ctx, err)
 	}

@@ -91,6 +91,12 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 	var page *dataverse.Page
 	var err error
 	switch {
+	case in.Phase == PhaseScan:
+		link := ""
+		if follows {
+			link = last.NextLink
+		}
+		return a.scan(ctx, m, q, in.Window.Where, link)
 	case follows:
 		page, err = a.patiently(ctx, q, last.NextLink)
 	case in.Phase == PhaseBaseline:

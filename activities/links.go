@@ -31,6 +31,15 @@ func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, p *mappin
 	return r.missing(ctx, r.m.mapper.Links(p))
 }
 
+// stillWaits tells whether a record was parked and one of its parents is still
+// not there: asking Campaign again would cost calls and say the same.
+func (r *recordWriter) stillWaits(ctx context.Context, known *ledger.Record, want *mapping.Payload) (mapping.Link, bool, error) {
+	if known == nil || known.State != ledger.Parked {
+		return mapping.Link{}, false, nil
+	}
+	return r.missing(ctx, r.m.mapper.Links(want))
+}
+
 // awaited is a parent of a record in the ledger that is not in Campaign yet.
 func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
 	p, err := mapping.ParsePayload(payload)

@@ -69,6 +69,17 @@ type Window struct {
 	Since time.Time `json:"since,omitzero"` // modifiedon ≥ Since
 	Until time.Time `json:"until,omitzero"` // modifiedon < Until
 	IDs   []string  `json:"ids,omitempty"`  // record ids, at most 1,000
+	// Where narrows it further, to records that meet all conditions. Their values
+	// are in histories, so text columns may only be asked whether they are empty.
+	Where []Condition `json:"where,omitempty"`
+}
+
+// Condition is one of a filter.
+type Condition = mapping.Condition
+
+// Whole says that nothing is left out.
+func (w Window) Whole() bool {
+	return w.Since.IsZero() && w.Until.IsZero() && len(w.IDs) == 0 && len(w.Where) == 0
 }
 
 // RunRef names a run and the revision of the mapping it applies.

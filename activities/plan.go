@@ -229,11 +229,15 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 	}
 	for _, link := range p.m.mapper.Links(w.whole) {
 		if link.Required && !p.writer.parents[link] {
-			p.count(func() {
-				p.note(ledger.ParkedOut, 0, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
-			})
+			p.park(e, link)
 			return nil
 		}
+	}
+	if link, waits, err := p.writer.stillWaits(ctx, known, w.whole); err != nil {
+		return err
+	} else if waits {
+		p.park(e, link)
+		return nil
 	}
 	if held {
 		last, err := mapping.ParsePayload(known.Payload)
@@ -273,6 +277,12 @@ func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.P
 	}
 	p.update(e, want, there, true)
 	return nil
+}
+
+func (p *planner) park(e *ledger.Entry, link mapping.Link) {
+	p.count(func() {
+		p.note(ledger.ParkedOut, 0, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
+	})
 }
 
 func (p *planner) create(e *ledger.Entry) {

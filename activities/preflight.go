@@ -35,7 +35,11 @@ func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightR
 	if err != nil {
 		return nil, err
 	}
-	if before != nil {
+	if before == nil {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
+	} else {
 		if was, is := pairOf(before.plan.Table), pairOf(in.Table); was != is {
 			return nil, blocked("Mapping", fmt.Sprintf(
 				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own", in.Table.Name, is, was))
@@ -108,6 +112,25 @@ func (a *Ingress) resolve(ctx context.Context, t Table) (*tableMapper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
+	return m, nil
+}
+
+// resolved is resolve, once per process and revision.
+func (a *Ingress) resolved(ctx context.Context, t Table) (*tableMapper, error) {
+	key := "resolved " + t.Revision()
+	a.mu.Lock()
+	m, ok := a.mappers[key]
+	a.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := a.resolve(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mappers[key] = m
 	return m, nil
 }
 

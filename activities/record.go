@@ -67,6 +67,11 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 			return r.park(u.known, e, link), nil
 		}
 	}
+	if link, waits, err := r.stillWaits(ctx, u.known, w.whole); err != nil {
+		return settlement{}, err
+	} else if waits {
+		return r.park(u.known, e, link), nil
+	}
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
 	}

@@ -14,7 +14,7 @@ import (
 // load checks the mapping and runs the initial load.
 func (s *spine) load() activities.SaveWatermarkResult {
 	s.t.Helper()
-	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
+	s.start()
 	return s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 }
 

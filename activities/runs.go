@@ -75,7 +75,7 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 // estimate is how many records the run will read, for progress; 0 when unknown.
 func (a *Ingress) estimate(ctx context.Context, m *tableMapper, in OpenRunInput) int64 {
 	switch {
-	case in.Kind == KindDelta:
+	case in.Kind == KindDelta, len(in.Window.Where) > 0:
 		return 0
 	case len(in.Window.IDs) > 0:
 		return int64(len(in.Window.IDs))

@@ -142,7 +142,7 @@ ingress:
 	require.Equal(t, "firstName", c.Ingress.Tables["vehicles"].Fields[0].To)
 }
 
-// R9.4: a table is mapped once, on either side. R9.10: at most 20 besides contact.
+// R9.4, R9.9: a table is mapped once, on either side. R9.10: at most 20 besides contact.
 func TestTableLimits(t *testing.T) {
 	t.Parallel()
 	tables := func(n int) string {

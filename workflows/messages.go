@@ -254,6 +254,7 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 // on QueueMain.
 const (
 	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
+	ActivityCheckFilter    = "CheckFilter"    // CheckFilterInput -> CheckFilterResult
 	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
 	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
 	ActivityProposeMapping = "ProposeMapping" // ProposeInput -> ProposeResult

@@ -149,6 +149,10 @@ func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return fmt.Errorf("got %d ids, want at most 1,000 per backfill", len(w.IDs))
 	case len(w.IDs) > 0 && (!w.Since.IsZero() || !w.Until.IsZero()):
 		return errors.New("got both ids and a window of time, want one of them")
+	case len(w.IDs) > 0 && len(w.Where) > 0:
+		return errors.New("got both ids and conditions, want one of them")
+	case len(w.Where) > 20:
+		return fmt.Errorf("got %d conditions, want at most 20", len(w.Where))
 	case !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until):
 		return fmt.Errorf("got since %s, want a time before until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
 	case len(s.Queue) >= 20:

@@ -13,12 +13,12 @@ import (
 	"causeway.dev/workflows"
 )
 
-// audit begins an audit of contacts, as the operators' tool does.
-func (w *world) audit(repair bool) client.WorkflowRun {
+// audit begins an audit, as the operators' tool does.
+func (w *world) audit(table string, repair bool) client.WorkflowRun {
 	w.t.Helper()
 	run, err := w.client.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{
-		ID: workflows.AuditID(w.cfg.Instance, "contacts"), TaskQueue: workflows.QueueMain,
-	}, workflows.TypeAudit, workflows.AuditInput{Instance: w.cfg.Instance, Table: w.cfg.Ingress.Tables["contacts"], Repair: repair, By: "test"})
+		ID: workflows.AuditID(w.cfg.Instance, table), TaskQueue: workflows.QueueMain,
+	}, workflows.TypeAudit, workflows.AuditInput{Instance: w.cfg.Instance, Table: w.cfg.Ingress.Tables[table], Repair: repair, By: "test"})
 	require.NoError(w.t, err)
 	return run
 }
@@ -50,7 +50,7 @@ func TestAnAuditRepairs(t *testing.T) {
 	}
 	w.boxes.Campaign.SetLatency(30 * time.Millisecond)
 	before := w.engineCalls()
-	run := w.audit(true)
+	run := w.audit("contacts", true)
 	require.Eventually(t, func() bool { return w.engineCalls() > before+3 }, settleWithin, time.Millisecond, "it looks at what differs")
 	first.kill()
 	for i, id := range ids[100:120] {
@@ -66,6 +66,6 @@ func TestAnAuditRepairs(t *testing.T) {
 	w.until("the repair", func(st workflows.Status) bool {
 		return st.LastRun != nil && st.LastRun.Kind == activities.KindInitial && st.Run == "" && len(st.Repairs) == 0 && st.Phase == "waiting for changes"
 	})
-	require.True(t, w.audited(w.audit(false)).InStep())
+	require.True(t, w.audited(w.audit("contacts", false)).InStep())
 	w.noPersonalData()
 }

@@ -37,6 +37,9 @@ func (w *world) profiles() map[string]map[string]any {
 
 func (w *world) profileCount() int64 { return w.boxes.Campaign.Count("profile") }
 
+// keyProbe is the engine call that looks for a record before the first start (R10.3).
+const keyProbe = 1
+
 // engineCalls is Campaign's own meter: inserts, updates, deletes and reads.
 func (w *world) engineCalls() int64 {
 	var n int64

@@ -45,7 +45,7 @@ func TestHistoriesReplay(t *testing.T) {
 		return st.LastRun != nil && st.LastRun.Run == backfill.Run && st.Run == ""
 	})
 	require.NoError(t, w.boxes.Campaign.Delete("profile", ids[1]))
-	require.True(t, w.audited(w.audit(true)).Repair)
+	require.True(t, w.audited(w.audit("contacts", true)).Repair)
 	w.inStep()
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 

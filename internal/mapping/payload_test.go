@@ -26,7 +26,7 @@ func TestPayloadForms(t *testing.T) {
 	require.Equal(t, `{}`, string(parse(t, `{}`).Body()))
 }
 
-// Diff holds what changed, nested as Campaign takes it, and no more.
+// R11.4: Diff holds what changed, nested as Campaign takes it, and no more.
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	last := parse(t, `{"email":"a","gender":"male","location.city":"x","location.zip":"1","old":1}`)

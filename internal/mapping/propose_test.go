@@ -28,6 +28,8 @@ func doubtsOf(p *Proposal, to string) string {
 	return "not proposed"
 }
 
+// R11.2, R11.3, R11.4: fields of the two tables only, with their types, nested
+// ones with dots.
 func TestProposeContacts(t *testing.T) {
 	t.Parallel()
 	p := Propose("contacts", contacts(), profile())

@@ -81,7 +81,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 			},
 			at + `fields[1].to: got "firstName", which fields[0] feeds already, want one Dynamics column for each Campaign field (R11.5); remove one of the two`,
 		},
-		"another column for the key": { // R10.5
+		"another column for the key": { // R10.1, R10.5
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Fields = []Field{{From: "emailaddress1", To: "externalId"}}
 			},
@@ -204,7 +204,7 @@ func TestFieldLimit(t *testing.T) {
 	require.Empty(t, problemsOf(t, one, contacts(), dst))
 }
 
-// R10.5: the key pair is part of every mapping, listed or not.
+// R10.1, R10.5: the key pair is part of every mapping, listed or not.
 func TestKeyPairIsAdded(t *testing.T) {
 	t.Parallel()
 	implicit := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))

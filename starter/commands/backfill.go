@@ -18,13 +18,14 @@ import (
 type backfillOptions struct {
 	table             string
 	since, until, ids string
+	where             []string
 	wait, yes         bool
 }
 
 func newBackfill(e *env, g *global) *cobra.Command {
 	var o backfillOptions
 	cmd := tableArg(g, &cobra.Command{
-		Use: "backfill <table>", Short: "Read records again: the whole table, a window, or named ids",
+		Use: "backfill <table>", Short: "Read records again: the whole table, a window, a filter, or named ids",
 		Long: `Read records of Dynamics again and write what differs in Campaign. Records that are
 as the flow last wrote them cost no call to Campaign. The flow must be running or
 paused; changes made meanwhile are applied in between. Backfills of one table run
@@ -35,11 +36,18 @@ Without a window the whole table is read, which asks first unless --yes is given
 A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 UTC) or
 an age (36h). It is compared with modifiedon: since is included, until is not.
 
+A condition of --where is a column, a comparison and a value, as in a mapping's
+filter: "statecode equals Active", "new_price greater 100", "lastname empty". All of
+several must hold. Values are kept in Temporal's history, so text columns, which may
+be personal, can only be empty or not_empty. The window is read whole and compared
+here; what does not meet the conditions costs no call to Campaign.
+
 With -o json: {run, workflow_id, queued}; with --wait also {result}, which is
 {run, kind, state, reason, counts, start, end}. State is COMPLETED, INCOMPLETE,
 STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 		Example: `  causeway backfill contacts --since 24h --wait
   causeway backfill contacts --since 2026-01-01 --until 2026-02-01
+  causeway backfill contacts --where "statecode equals Active" --where "address1_city not_empty"
   causeway backfill contacts --ids 6f0c1d2e-0000-4000-8000-000000000001
   causeway backfill contacts --ids @ids.txt      # one id per line; @- reads stdin
   causeway backfill contacts --yes --wait        # everything`,
@@ -52,6 +60,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 	flags.StringVar(&o.since, "since", "", "only records modified at or after this `time`")
 	flags.StringVar(&o.until, "until", "", "only records modified before this `time`")
 	flags.StringVar(&o.ids, "ids", "", "only these records: `a,b` or @file, at most 1,000")
+	flags.StringArrayVar(&o.where, "where", nil, "only records that meet this `condition`; may be repeated")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "follow the backfill to its end, with progress")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "read the whole table without asking")
 	return cmd
@@ -73,6 +82,9 @@ func backfill(ctx context.Context, e *env, g *global, o backfillOptions) error {
 		return err
 	}
 	defer f.close()
+	if err := f.checkFilter(ctx, window.Where); err != nil {
+		return err
+	}
 	if err := f.confirmWhole(ctx, o, window); err != nil {
 		return err
 	}
@@ -111,14 +123,62 @@ func (e *env) window(o backfillOptions) (activities.Window, error) {
 	if !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until) {
 		return w, badInput("--since: got %s, want a time before --until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
 	}
+	if w.Where, err = conditions(o.where); err != nil {
+		return w, err
+	}
 	if o.ids == "" {
 		return w, nil
+	}
+	if len(w.Where) > 0 {
+		return w, badInput("got both --ids and --where, want one of them")
 	}
 	if o.since != "" || o.until != "" {
 		return w, badInput("got both --ids and a window of time, want one of them")
 	}
 	w.IDs, err = e.readIDs(o.ids)
 	return w, err
+}
+
+// conditions reads --where: a column, a comparison, and all that follows is the value.
+func conditions(where []string) ([]activities.Condition, error) {
+	var out []activities.Condition
+	for _, text := range where {
+		words := strings.Fields(text)
+		if len(words) < 2 {
+			return nil, badInput("--where: got %q, want a column, a comparison and a value, such as \"statecode equals Active\"", text)
+		}
+		value := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), words[0])), words[1]))
+		out = append(out, activities.Condition{Column: words[0], Is: words[1], Value: value})
+	}
+	return out, nil
+}
+
+// checkFilter asks a worker whether the conditions fit the table; first without
+// their values, which must not reach Temporal where they may be personal.
+func (f *flow) checkFilter(ctx context.Context, where []activities.Condition) error {
+	if len(where) == 0 {
+		return nil
+	}
+	mapped, ok := f.cfg.Ingress.Tables[f.table]
+	if !ok {
+		return unknownTable(f.g, f.cfg, f.table)
+	}
+	in := activities.CheckFilterInput{Table: mapped}
+	valued := map[string]bool{}
+	for _, c := range where {
+		in.Columns = append(in.Columns, c.Column)
+		valued[c.Column] = valued[c.Column] || c.Value != ""
+	}
+	var known activities.CheckFilterResult
+	if err := ask(ctx, f.g, f.api, f.g.timeout, workflows.ActivityCheckFilter, in, &known); err != nil {
+		return err
+	}
+	for _, column := range known.Text {
+		if valued[column] {
+			return badInput("--where: %s is text, which may be personal, and conditions are kept in Temporal's history; ask whether it is empty or not_empty, or name records with --ids", column)
+		}
+	}
+	return ask(ctx, f.g, f.api, f.g.timeout, workflows.ActivityCheckFilter, activities.CheckFilterInput{Table: mapped, Where: where}, &known)
 }
 
 // instant reads an instant, a day or an age.
@@ -139,7 +199,7 @@ func (e *env) instant(flag, s string) (time.Time, error) {
 
 // confirmWhole asks before the whole table is read.
 func (f *flow) confirmWhole(ctx context.Context, o backfillOptions, w activities.Window) error {
-	if o.yes || len(w.IDs) > 0 || !w.Since.IsZero() || !w.Until.IsZero() {
+	if o.yes || !w.Whole() {
 		return nil
 	}
 	what := f.table
@@ -147,7 +207,7 @@ func (f *flow) confirmWhole(ctx context.Context, o backfillOptions, w activities
 		what = fmt.Sprintf("every record of the Dynamics table %s", t.Dynamics.Table)
 	}
 	if !f.env.inTerminal || !f.env.errTerminal {
-		return badInput("this reads %s again; say --yes, or narrow it with --since, --until or --ids", what)
+		return badInput("this reads %s again; say --yes, or narrow it with --since, --until, --where or --ids", what)
 	}
 	f.env.say("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last.", what)
 	fmt.Fprint(f.env.err, "Go on? [y/N] ")

@@ -68,7 +68,7 @@ func TestBackfillRefusesBadInputWithoutAskingTemporal(t *testing.T) {
 		"no id":                  {[]string{"--ids", ","}, "--ids: got no id, want at least one"},
 		"too many ids":           {[]string{"--ids", strings.Join(many, ",")}, "--ids: got 1,001 ids, want at most 1,000 per backfill"},
 		"a file that is not":     {[]string{"--ids", "@testdata/none.txt"}, "--ids: open testdata/none.txt"},
-		"everything, unattended": {nil, "this reads every record of the Dynamics table contact again; say --yes, or narrow it with --since, --until or --ids"},
+		"everything, unattended": {nil, "this reads every record of the Dynamics table contact again; say --yes, or narrow it with --since, --until, --where or --ids"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -188,4 +188,39 @@ func TestBackfillAsJSONWithoutWaiting(t *testing.T) {
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(out), &got))
 	require.Equal(t, map[string]any{"run": "r1", "workflow_id": accepted.WorkflowID, "queued": 2.0}, got)
+}
+
+// Conditions are checked by a worker, without their values at first: a value of
+// text never reaches Temporal.
+func TestBackfillOfAFilter(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Update "+contactsFlow+" RequestBackfill", workflows.BackfillAnswer{Run: "contacts-1"})
+	w.on("Run "+workflows.ActivityCheckFilter, activities.CheckFilterResult{})
+	code, _, stderr := w.run(t, "backfill", "contacts", "--where", "statecode equals  Not yet", "--where", "lastname empty")
+	require.Zero(t, code, stderr)
+	checks := w.requests["Run "+workflows.ActivityCheckFilter]
+	require.Equal(t, []string{"statecode", "lastname"}, checks[0].(activities.CheckFilterInput).Columns)
+	require.Empty(t, checks[0].(activities.CheckFilterInput).Where)
+	want := []activities.Condition{{Column: "statecode", Is: "equals", Value: "Not yet"}, {Column: "lastname", Is: "empty"}}
+	require.Equal(t, want, checks[1].(activities.CheckFilterInput).Where)
+	require.Equal(t, want, w.requests["Update "+contactsFlow+" RequestBackfill"][0].(workflows.BackfillRequest).Window.Where)
+
+	w.on("Run "+workflows.ActivityCheckFilter, activities.CheckFilterResult{Text: []string{"lastname"}})
+	code, _, stderr = w.run(t, "backfill", "contacts", "--where", "lastname equals Quibblethorn")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "--where: lastname is text, which may be personal")
+	require.NotContains(t, stderr, "Quibblethorn")
+	require.Len(t, w.requests["Update "+contactsFlow+" RequestBackfill"], 1)
+
+	for where, sentence := range map[string]string{
+		"statecode": `--where: got "statecode", want a column, a comparison and a value`,
+	} {
+		code, _, stderr = w.run(t, "backfill", "contacts", "--where", where)
+		require.Equal(t, 2, code)
+		require.Contains(t, stderr, sentence)
+	}
+	code, _, stderr = w.run(t, "backfill", "contacts", "--where", "statecode empty", "--ids", "6f0c1d2e-0000-4000-8000-000000000001")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "got both --ids and --where")
 }

@@ -11,6 +11,7 @@ import (
 	"causeway.dev/workflows"
 )
 
+// R15.9: a plan of a big load advises to stop other processes in Campaign.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

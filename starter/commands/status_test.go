@@ -190,6 +190,7 @@ func TestWatchGoesOnWithoutAWorkerAndEndsWithTheLastCode(t *testing.T) {
 	require.Contains(t, out, "RUNNING")
 }
 
+// R16.7: what is left shows, as the backlog does elsewhere.
 func TestProgressLine(t *testing.T) {
 	t.Parallel()
 	p := &progress{}
