@@ -20,6 +20,7 @@ const (
 	Deleted     State = "deleted"     // deleted in the source, and in the target
 	Parked      State = "parked"      // waits, see ParkedItem; the target holds Payload, if any
 	Quarantined State = "quarantined" // refused; the target holds Payload, if any
+	Undone      State = "undone"      // a rollback removed from the target what a run had created
 	Lost        State = "lost"        // was written; an audit found that the target does not hold it any more
 )
 
