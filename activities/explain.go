@@ -102,6 +102,8 @@ func (a *Ingress) explainKnown(ctx context.Context, rec *ledger.Record, out *Exp
 		if out.Held {
 			out.Meaning = "the filter of the mapping leaves it out; Campaign keeps what was last written"
 		}
+	case ledger.Undone:
+		out.Meaning = "it was written, and a rollback removed it; its next change in Dynamics, or a backfill, writes it again"
 	case ledger.Lost:
 		out.Meaning = "it was written, and an audit found that Campaign does not hold it any more; the next baseline writes it again"
 	case ledger.Deleted:

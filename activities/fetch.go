@@ -84,6 +84,12 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 			after = strings.TrimPrefix(last.NextLink, sweepMore)
 		}
 		return a.sweep(ctx, m, in, after)
+	case PhaseUndo:
+		after := ""
+		if follows {
+			after = strings.TrimPrefix(last.NextLink, undoMore)
+		}
+		return a.undone(ctx, in, after)
 	case PhaseDelta:
 	default:
 		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)

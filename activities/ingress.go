@@ -68,7 +68,8 @@ type Options struct {
 	DeleteMin    int           // and how many it may delete in any case; default 100
 	Concurrency  int           // requests in flight to Campaign, for the width of a lane
 	Lanes        int
-	MaxRecords   int64 // an initial load estimated higher is refused; 0 = no limit
+	KeepBefores  time.Duration // how long before-images are kept; default 14 days
+	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
 	Metrics      tally.Scope
 	Logger       *slog.Logger
 }
@@ -81,6 +82,7 @@ type Ingress struct {
 
 	mu      sync.Mutex
 	mappers map[string]*tableMapper // by planKey
+	pruned  time.Time               // when before-images were last looked through
 }
 
 // NewIngress makes the activities of one worker.
@@ -90,6 +92,9 @@ func NewIngress(o Options) *Ingress {
 	}
 	if o.DeleteRatio == 0 {
 		o.DeleteRatio = 0.05
+	}
+	if o.KeepBefores == 0 {
+		o.KeepBefores = 14 * 24 * time.Hour
 	}
 	if o.DeleteMin == 0 {
 		o.DeleteMin = 100

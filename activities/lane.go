@@ -65,6 +65,9 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}
+	if in.Undoes != "" {
+		w.record = &undoer{recordWriter: w.record.(*recordWriter), undoes: in.Undoes}
+	}
 	if err := w.write(ctx, w.units(known)); err != nil {
 		return nil, err
 	}
@@ -104,6 +107,11 @@ func (a *Ingress) waiting(ctx context.Context, table string, known map[string]*l
 	return a.o.Ledger.Parked(ctx, table, keys)
 }
 
+// applier brings one entry of a lane to an outcome.
+type applier interface {
+	apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error)
+}
+
 // laneWriter is one attempt at a lane.
 type laneWriter struct {
 	*Ingress
@@ -111,7 +119,7 @@ type laneWriter struct {
 	in     LaneInput
 	lane   *ledger.Lane
 	counts *tableMetrics
-	record *recordWriter
+	record applier
 
 	stopping <-chan struct{} // closed when the worker drains for a deployment
 

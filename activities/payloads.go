@@ -91,6 +91,8 @@ type RunRef struct {
 	// Plan tells apart what the revision resolved to, as the data models were at
 	// the start of the flow; "" in runs of earlier builds.
 	Plan string `json:"plan,omitempty"`
+	// Undoes is the run that a rollback undoes.
+	Undoes string `json:"undoes,omitempty"`
 }
 
 // PreflightInput asks whether a mapping fits both systems.

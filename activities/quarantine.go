@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"causeway.dev/internal/ledger"
 )
@@ -16,12 +17,16 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	total, err := a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table)
+	flow := FlowIngress
+	if strings.HasPrefix(in.Run, "rollback-") { // what a rollback left alone
+		flow = FlowRollback
+	}
+	total, err := a.o.Ledger.QuarantineCount(ctx, flow, in.Table)
 	if err != nil {
 		return nil, err
 	}
 	items, err := a.o.Ledger.Quarantined(ctx, ledger.QuarantineFilter{
-		Flow: FlowIngress, Table: in.Table, Run: in.Run, Code: in.Code, State: "open", Limit: in.Limit,
+		Flow: flow, Table: in.Table, Run: in.Run, Code: in.Code, State: "open", Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err

@@ -196,7 +196,9 @@ func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledg
 	if r.m.mapper.Linked() && !slices.Equal(r.m.mapper.Links(payload), r.m.mapper.Links(last)) {
 		s.Links = r.linksOf(payload)
 	}
-	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	if known.CreatedRun != r.run { // what the run created has nothing to go back to
+		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	}
 	return s, nil
 }
 
@@ -294,7 +296,7 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 }
 
 func (r *recordWriter) deleted(known *ledger.Record, e *ledger.Entry) *ledger.Record {
-	return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Deleted, Run: r.run, SeenRun: known.SeenRun}
+	return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Deleted, Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}
 }
 
 // refuse sets a record aside. What Campaign holds of it stays as it was.

@@ -18,6 +18,9 @@ func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult,
 	if err := a.accept(in.Workflow); err != nil {
 		return nil, err
 	}
+	if in.Undoes != "" && in.Revision == "" {
+		return nil, blocked("BadInput", "a rollback needs the revision of the run that it undoes")
+	}
 	run, err := a.o.Ledger.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		run, err = a.beginRun(ctx, in)
@@ -53,6 +56,14 @@ func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult,
 }
 
 func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, error) {
+	if in.Undoes != "" {
+		may, err := a.MayRollback(ctx, MayRollbackInput{Run: in.Undoes})
+		if err != nil {
+			return nil, err
+		}
+		return a.o.Ledger.BeginRun(ctx, ledger.Run{ID: in.Run, Flow: FlowRollback, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision,
+			State: ledger.RunRunning, Workflow: in.Workflow, Started: time.Now().UTC(), Expected: may.Created + may.Existed})
+	}
 	me, err := a.o.Source.WhoAmI(ctx)
 	if err != nil {
 		return nil, err
@@ -102,7 +113,7 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 		return nil, err
 	}
 	mark := ledger.Watermark{Flow: FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
-	if in.Kind != KindBackfill && at.LastPage != nil {
+	if (in.Kind == KindInitial || in.Kind == KindDelta) && at.LastPage != nil {
 		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, time.Now().UTC()
 	}
 	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
@@ -119,6 +130,9 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
 	if run.State == "COMPLETED" {
 		out.Watermark = mark.ObtainedAt
+		if err := a.prune(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table); err != nil {
 		return nil, err

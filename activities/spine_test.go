@@ -114,7 +114,12 @@ func (s *spine) with(table activities.Table) *spine {
 func (s *spine) pass(kind activities.Kind, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.t.Helper()
 	s.runs++
-	ref := activities.RunRef{Run: fmt.Sprintf("%s-%d", s.table.Name, s.runs), Table: s.table.Name, Revision: s.table.Revision(), Kind: kind}
+	return s.through(activities.RunRef{Run: fmt.Sprintf("%s-%d", s.table.Name, s.runs), Table: s.table.Name, Revision: s.table.Revision(), Kind: kind}, phases...)
+}
+
+// through runs one run through its phases.
+func (s *spine) through(ref activities.RunRef, phases ...activities.Phase) activities.SaveWatermarkResult {
+	s.t.Helper()
 	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref, Window: s.window})
 	page := 0
 	for _, phase := range phases {

@@ -122,6 +122,8 @@ type Ledger struct {
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
 	// Synchronous is full (default: a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
+	// KeepBeforeImages is how long after its end a run can be rolled back, 1h to 8760h; default 336h.
+	KeepBeforeImages time.Duration `yaml:"keep_before_images,omitempty" jsonschema:"default=336h"`
 }
 
 // Ingress is the flow from Dynamics to Campaign.
@@ -146,6 +148,8 @@ type Quarantine struct {
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.2"`
 	// StopMin is how many records a run must have read before StopRatio counts, 1 to 1000000; default 100.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+	// OnStop says what becomes of what such a run has written: keep (default), or rollback undoes it.
+	OnStop string `yaml:"on_stop,omitempty" jsonschema:"enum=keep,enum=rollback,default=keep"`
 }
 
 // Deletes says when the deletes of a run wait for "causeway approve", before a
@@ -178,9 +182,9 @@ func Defaults() *Config {
 			IMSURL: "https://ims-na1.adobelogin.com", Scopes: defaultScopes(),
 			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second,
 		},
-		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full"},
+		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full", KeepBeforeImages: 14 * 24 * time.Hour},
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
-		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100},
+		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep"},
 		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},
 	}

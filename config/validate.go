@@ -43,6 +43,8 @@ func (c *Config) validate(known Problems) Problems {
 	v.ledger(c.Ledger)
 	v.ingress(c.Ingress)
 	between(v, "quarantine.stop_ratio", c.Quarantine.StopRatio, 0, 1)
+	v.oneOf("quarantine.on_stop", c.Quarantine.OnStop, "keep", "rollback")
+	v.lasting("ledger.keep_before_images", c.Ledger.KeepBeforeImages, time.Hour, 365*24*time.Hour)
 	between(v, "quarantine.stop_min", c.Quarantine.StopMin, 1, 1_000_000)
 	between(v, "deletes.stop_ratio", c.Deletes.StopRatio, 0, 1)
 	between(v, "deletes.stop_min", c.Deletes.StopMin, 1, 1_000_000)

@@ -119,6 +119,9 @@ func (l *lanes) fail(ctx workflow.Context, cause error) error {
 
 // tooManyRefused stops a run before a broken mapping does harm (design §5).
 func (p *pass) tooManyRefused() error {
+	if p.in.Ref.Kind == activities.KindRollback {
+		return nil // what it leaves alone is no reason to leave the rest
+	}
 	c := p.progress.Counts
 	settled := c.Settled()
 	if settled < p.in.Tuning.StopMin || float64(c.Quarantined) <= p.in.Tuning.StopRatio*float64(settled) {

@@ -23,6 +23,7 @@ const (
 	TypeBackfill  = "Backfill"
 	TypeDeltaPass = "DeltaPass"
 	TypeAudit     = "Audit"
+	TypeRollback  = "Rollback"
 )
 
 // TableSyncID is the id of the one workflow that owns a table mapping.
@@ -33,8 +34,11 @@ func TableSyncID(instance, table string) string {
 // PassID is the id of the child workflow that carries out a run.
 func PassID(instance, table string, kind activities.Kind, run string) string {
 	name := "backfill"
-	if kind == activities.KindDelta {
+	switch kind {
+	case activities.KindDelta:
 		name = "delta"
+	case activities.KindRollback:
+		name = "rollback"
 	}
 	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
 }
@@ -56,6 +60,7 @@ const (
 	UpdateCancelBackfill  = "CancelBackfill"
 	UpdateApplyConfig     = "ApplyConfig"
 	UpdateApprove         = "Approve"
+	UpdateRequestRollback = "RequestRollback"
 )
 
 // Queries.
@@ -145,6 +150,14 @@ type BackfillAnswer struct {
 type CancelBackfillRequest struct {
 	Run string `json:"run,omitempty"` // "" = the running one
 	By  string `json:"by,omitempty"`
+	// Rollback undoes what a running one has written.
+	Rollback bool `json:"rollback,omitempty"`
+}
+
+// RollbackRequest undoes a run; one that is running is cancelled first.
+type RollbackRequest struct {
+	Run string `json:"run"`
+	By  string `json:"by,omitempty"`
 }
 
 // ApproveRequest lets the deletes of a run go on that wait because there are
@@ -167,10 +180,14 @@ type Tuning struct {
 	ReadAhead     int           `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 2
 	Poll          time.Duration `json:"poll,omitempty"`           // pause between looks at the delta link; 3 s
 	StopRatio     float64       `json:"stop_ratio,omitempty"`     // share of refused records that stops a run; 0.2
+	OnStop        string        `json:"on_stop,omitempty"`        // what follows then: "" keeps what was written, OnStopRollback undoes it
 	StopMin       int64         `json:"stop_min,omitempty"`       // records settled before StopRatio counts; 100
 	PagesPerRun   int           `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
 	DeltaInterval time.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 15 s
 }
+
+// OnStopRollback undoes a run that was stopped for too many refusals.
+const OnStopRollback = "rollback"
 
 // Status answers what a flow is doing.
 type Status struct {
@@ -195,7 +212,8 @@ type Status struct {
 	Revision        string                `json:"revision,omitempty"`
 	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
-	Repairs         []string              `json:"repairs,omitempty"` // audits whose findings are to be repaired
+	Rollbacks       []string              `json:"rollbacks,omitempty"` // runs that are to be undone
+	Repairs         []string              `json:"repairs,omitempty"`   // audits whose findings are to be repaired
 	LastError       string                `json:"last_error,omitempty"`
 	StartedBy       string                `json:"started_by,omitempty"`
 }
@@ -255,6 +273,7 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 const (
 	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
 	ActivityCheckFilter    = "CheckFilter"    // CheckFilterInput -> CheckFilterResult
+	ActivityMayRollback    = "MayRollback"    // MayRollbackInput -> MayRollbackResult
 	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
 	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
 	ActivityProposeMapping = "ProposeMapping" // ProposeInput -> ProposeResult

@@ -38,6 +38,7 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 		register(UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
 		register(UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
 		register(UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
+		register(UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		register(UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
 		register(UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
@@ -182,10 +183,38 @@ func (s *tableSync) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequ
 
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
 	if req.Run == "" || req.Run == s.Status.Run {
+		if req.Rollback {
+			s.setRollbacks(append(s.Rollbacks, RollbackRequest{Run: s.Status.Run, By: req.By}))
+		}
 		s.steer(ctx, ControlCancel)
 		return s.Status, nil
 	}
 	s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
+	return s.Status, nil
+}
+
+func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
+	switch {
+	case req.Run == "":
+		return errors.New("a rollback needs the run that it undoes")
+	case slices.Contains(s.Status.Rollbacks, req.Run):
+		return fmt.Errorf("run %s is to be rolled back already", req.Run)
+	case req.Run == s.Status.Run && s.Status.RunKind == activities.KindDelta:
+		return s.refuse("run %s applies changes and ends by itself; ask again when it has", req.Run)
+	case s.Status.RunKind == activities.KindRollback:
+		return s.refuse("run %s is at work; ask again when it is done", s.Status.Run)
+	case len(s.Rollbacks) >= 20:
+		return s.refuse("20 rollbacks are queued already")
+	}
+	return nil
+}
+
+func (s *tableSync) onRollback(ctx workflow.Context, req RollbackRequest) (Status, error) {
+	s.setRollbacks(append(s.Rollbacks, req))
+	if req.Run == s.Status.Run {
+		s.steer(ctx, ControlCancel)
+	}
+	s.wake()
 	return s.Status, nil
 }
 

@@ -59,6 +59,17 @@ func DeltaPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, DeltaPass)
 }
 
+// Rollback undoes a run: what it created goes, what it changed or deleted comes
+// back, and what was written since is left alone and reported. Like every run it
+// balances, and goes on after a crash where it was.
+func Rollback(ctx workflow.Context, in PassInput) (*PassResult, error) {
+	p, err := newPass(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return p.run(ctx, Rollback)
+}
+
 // pass carries out one run.
 type pass struct {
 	in       PassInput
@@ -236,6 +247,8 @@ func (p *pass) next(phase activities.Phase, more bool) activities.Phase {
 
 func phasesOf(in PassInput, known int64) []activities.Phase {
 	switch {
+	case in.Ref.Kind == activities.KindRollback:
+		return []activities.Phase{activities.PhaseUndo}
 	case in.Ref.Kind == activities.KindDelta:
 		return []activities.Phase{activities.PhaseDelta}
 	case in.Ref.Kind == activities.KindBackfill && len(in.Window.IDs) > 0:

@@ -12,5 +12,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(TableSync, workflow.RegisterOptions{Name: TypeTableSync})
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
+	r.RegisterWorkflowWithOptions(Rollback, workflow.RegisterOptions{Name: TypeRollback})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 }

@@ -29,6 +29,7 @@ type TableSyncState struct {
 	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Queue         []QueuedBackfill  `json:"queue,omitempty"`
 	Repairs       []Repair          `json:"repairs,omitempty"`
+	Rollbacks     []RollbackRequest `json:"rollbacks,omitempty"`
 	Plan          string            `json:"plan,omitempty"`    // of RunRef
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
 	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
@@ -95,10 +96,12 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return nil
 	case s.starting != nil:
 		return s.start(ctx)
+	case len(s.Rollbacks) > 0 && st.State != StatePaused:
+		return s.rollback(ctx)
 	case st.State == StatePaused:
 		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil })
+		return workflow.Await(ctx, func() bool { return s.starting != nil || len(s.Rollbacks) > 0 })
 	case len(s.Repairs) > 0:
 		return s.repair(ctx)
 	case s.NeedsBaseline:
@@ -235,6 +238,39 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 	}
 	s.Parents = result.Loading
 	return nil
+}
+
+// rollback undoes the first run in the queue, whatever the state of the flow: who
+// stopped it for a wrong mapping wants that before the next start.
+func (s *tableSync) rollback(ctx workflow.Context) error {
+	next := s.Rollbacks[0]
+	phase := s.Status.Phase
+	s.Status.Phase = "rolling back run " + next.Run
+	s.publish(ctx)
+	opts := activityOptions(QueueMain, activities.KindRollback, "what a rollback of "+next.Run+" touches")
+	var may activities.MayRollbackResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.MayRollback, activities.MayRollbackInput{Run: next.Run}).Get(ctx, &may)
+	if err == nil {
+		ref := activities.RunRef{
+			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.in.Table,
+			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
+		}
+		_, err = s.runPass(ctx, Rollback, s.Status.Phase, PassInput{Instance: s.in.Instance, Ref: ref, Tuning: s.Tuning})
+	} else if ctx.Err() == nil {
+		s.Status.LastError, err = reasonOf(err), nil
+	}
+	if s.setRollbacks(s.Rollbacks[1:]); s.Status.State != StateFailed {
+		s.Status.Phase = phase
+	}
+	s.publish(ctx)
+	return err
+}
+
+func (s *tableSync) setRollbacks(r []RollbackRequest) {
+	s.Rollbacks, s.Status.Rollbacks = r, nil
+	for _, one := range r {
+		s.Status.Rollbacks = append(s.Status.Rollbacks, one.Run)
+	}
 }
 
 // repair acts on an audit: what it found goes into the ledger while nobody else
@@ -379,6 +415,7 @@ func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, 
 
 var kindInWords = map[activities.Kind]string{
 	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
+	activities.KindRollback: "rollback",
 }
 
 func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
@@ -413,10 +450,15 @@ func (s *tableSync) runPass(ctx workflow.Context, pass any, phase string, in Pas
 	st.Runs++
 	if err != nil {
 		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
+		if failureType(err) == "TooManyRefused" && s.Tuning.OnStop == OnStopRollback {
+			s.setRollbacks(append(s.Rollbacks, RollbackRequest{Run: in.Ref.Run, By: "quarantine.on_stop"}))
+		}
 		return nil, s.passFailed(ctx, err)
 	}
 	st.LastRun = &result.Summary
-	st.Totals.Add(result.Summary.Counts)
+	if in.Ref.Kind != activities.KindRollback {
+		st.Totals.Add(result.Summary.Counts)
+	}
 	st.Quarantined = result.Quarantined
 	if result.Summary.State == "COMPLETED" {
 		st.Approvals, st.Parked = result.Approvals, result.Parked

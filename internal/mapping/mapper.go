@@ -32,11 +32,12 @@ type Mapper struct {
 	sizeHint  int
 	scratch   sync.Pool // *[]gjson.Result, one per column
 
-	conditions []condition // of the filter
-	any        bool        // one of them is enough
-	held       []int       // fields with apply_updates: false
-	optOuts    []int       // fields that hold an opt-out
-	links      []int       // fields that name a parent
+	conditions  []condition // of the filter
+	any         bool        // one of them is enough
+	held        []int       // fields with apply_updates: false
+	optOuts     []int       // fields that hold an opt-out
+	endsOptOuts bool        // the mapping clears opt-outs that the target has
+	links       []int       // fields that name a parent
 }
 
 // field is a PlanField made ready.
@@ -91,6 +92,7 @@ func (p *Plan) Mapper() (*Mapper, error) {
 	if m.targetKey == "" {
 		return nil, fmt.Errorf("plan of %s: no key field", p.Table.Name)
 	}
+	m.endsOptOuts = p.Table.ClearOptOuts
 	m.any = p.Table.Filter.Match == MatchAny
 	for i := range p.Conditions {
 		c := &p.Conditions[i]

@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -133,7 +134,8 @@ func (m *Mapper) Equivalent(want, have *Payload) bool {
 
 // Drift names the fields in which a record that was written as last differs from
 // what the target holds of it now, and returns last as the target has it. Fields
-// whose updates are not applied belong to the target, and which record a link
+// whose updates are not applied belong to the target, an opt-out that the target
+// has is its own too (unless the mapping clears opt-outs), and which record a link
 // names cannot be told, only whether it names one.
 func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
 	var drifted []int
@@ -148,12 +150,27 @@ func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
 		if bytes.Equal(a, b) || m.sameStored(path, a, b) {
 			continue
 		}
+		if !m.endsOptOuts && string(a) == "false" && string(b) == "true" && slices.Contains(m.optOuts, at) {
+			continue
+		}
 		if f := &m.fields[at]; f.Target == ToLink && string(a) != f.clear && string(b) != f.clear {
 			continue
 		}
 		drifted, names = append(drifted, i), append(names, path)
 	}
 	return last.taking(there, drifted, func([]byte) bool { return true }), names
+}
+
+// UnknownLinks names the fields of a payload read from the target that link to
+// something, of which only the target knows what.
+func (m *Mapper) UnknownLinks(p *Payload) []string {
+	var out []string
+	for _, i := range m.links {
+		if j, found := search(p.paths, m.fields[i].To); found && string(p.literal(j)) == unknownLink {
+			out = append(out, m.fields[i].To)
+		}
+	}
+	return out
 }
 
 // sameStored tells whether Campaign stores both literals of a field alike:

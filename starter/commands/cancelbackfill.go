@@ -11,10 +11,11 @@ import (
 )
 
 func newCancelBackfill(e *env, g *global) *cobra.Command {
+	undo := false
 	cmd := &cobra.Command{
 		Use: "cancel-backfill <table> [run]", Short: "Give up the running backfill, or a queued one",
 		Long: `Give up a backfill: the one that is running, or the one named. Records already
-written are kept; the rest is not read. Cancelling an initial load stops the
+written are kept, unless --rollback is given; the rest is not read. Cancelling an initial load stops the
 flow, because there is nothing yet that changes could be added to.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
@@ -27,13 +28,14 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 		},
 		ValidArgsFunction: completeTables(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req := workflows.CancelBackfillRequest{By: e.operator}
+			req := workflows.CancelBackfillRequest{By: e.operator, Rollback: undo}
 			if len(args) == 2 {
 				req.Run = args[1]
 			}
 			return cancelBackfill(cmd.Context(), e, g, args[0], req)
 		},
 	}
+	cmd.Flags().BoolVar(&undo, "rollback", false, "undo what it has written, as causeway rollback does")
 	return cmd
 }
 
@@ -52,7 +54,11 @@ func cancelBackfill(ctx context.Context, e *env, g *global, table string, req wo
 	}
 	switch {
 	case req.Run == "" || req.Run == st.Run:
-		fmt.Fprintf(e.out, "%s: run %s is being cancelled; what it wrote is kept\n", table, cmp.Or(st.Run, req.Run))
+		what := "what it wrote is kept"
+		if req.Rollback {
+			what = "what it wrote is undone: causeway status " + table
+		}
+		fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", table, cmp.Or(st.Run, req.Run), what)
 	default:
 		fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", table, req.Run)
 	}

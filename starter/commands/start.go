@@ -135,10 +135,18 @@ func StartRequest(cfg *config.Config, table, by string) workflows.StartRequest {
 	return workflows.StartRequest{Table: t, Revision: t.Revision(), Tuning: tuning(cfg), By: by}
 }
 
+func onStop(configured string) string {
+	if configured == workflows.OnStopRollback {
+		return configured
+	}
+	return ""
+}
+
 func tuning(cfg *config.Config) workflows.Tuning {
 	return workflows.Tuning{
 		Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,
 		// Zero would mean the default; configured, it means that one refusal stops the run.
 		StopRatio: max(cfg.Quarantine.StopRatio, math.SmallestNonzeroFloat32), StopMin: int64(cfg.Quarantine.StopMin),
+		OnStop: onStop(cfg.Quarantine.OnStop),
 	}
 }

@@ -172,6 +172,9 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		if last := st.LastRun; last != nil {
 			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, age(now, last.End), span(last.End.Sub(last.Start))))
 		}
+		if len(st.Rollbacks) > 0 {
+			add("To undo", strings.Join(st.Rollbacks, ", "))
+		}
 		if len(st.Repairs) > 0 {
 			add("To repair", "what "+strings.Join(st.Repairs, ", ")+" found")
 		}

@@ -82,8 +82,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		// Zero would mean the default; configured, it means that only the number counts.
 		DeleteRatio: max(o.Config.Deletes.StopRatio, math.SmallestNonzeroFloat32), DeleteMin: o.Config.Deletes.StopMin,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
-		MaxRecords: int64(o.Config.Ingress.MaxRecords),
-		Metrics:    h.metrics.Scope, Logger: o.Logger,
+		KeepBefores: o.Config.Ledger.KeepBeforeImages,
+		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
+		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
 	h.register(ingress)
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)

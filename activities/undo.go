@@ -1,0 +1,297 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// FlowRollback is the flow of rollbacks in the ledger; what they leave alone is
+// listed as its quarantine.
+const FlowRollback = "rollback"
+
+const (
+	// KindRollback undoes another run, see RunRef.Undoes.
+	KindRollback Kind = "rollback"
+	// PhaseUndo is the records that the undone run changed.
+	PhaseUndo Phase = "undo"
+)
+
+// Codes of what a rollback leaves alone.
+const (
+	codeChangedSince = "ChangedSince" // a later run wrote it, or somebody in Campaign
+	codeHasChildren  = "HasChildren"
+	codeHidden       = "Hidden"
+	codeOptOutKept   = "OptOutKept" // the rest of the record was restored
+)
+
+const undoPage = 500 // records per page of a rollback
+
+// undoMore is the next link of a page of a rollback, as sweepMore.
+const undoMore = "undo-after:"
+
+// RollbackPrefix begins the names of the rollbacks of a run.
+func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
+
+// MayRollbackInput asks what undoing a run would touch.
+type MayRollbackInput struct {
+	Run string `json:"run"`
+}
+
+// MayRollbackResult is what the ledger says of it; what somebody did in Campaign
+// since shows only when the rollback looks.
+type MayRollbackResult struct {
+	Run     string    `json:"run"`
+	Table   string    `json:"table"`
+	Mapping string    `json:"mapping"` // revision that the run applied
+	Kind    Kind      `json:"kind"`
+	State   string    `json:"state"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Created int64     `json:"created"` // would be deleted
+	Existed int64     `json:"existed"` // would be restored
+	Since   int64     `json:"since"`   // of both, touched since: left alone
+	Bytes   int64     `json:"bytes"`   // of before-images
+}
+
+// MayRollback refuses, in a sentence, what cannot be undone.
+func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRollbackResult, error) {
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return nil, blocked("BadInput", fmt.Sprintf("run: got %q, which is not in the ledger; causeway runs list names the runs that are", in.Run))
+	case err != nil:
+		return nil, err
+	case run.Flow != FlowIngress:
+		return nil, blocked("BadInput", fmt.Sprintf("run %s is a %s, and only runs that write what Dynamics says can be rolled back; to have that again: causeway backfill %s", run.ID, run.Kind, run.Table))
+	case !run.Ended.IsZero() && run.State != ledger.RunStopped && time.Since(run.Ended) > a.o.KeepBefores:
+		return nil, blocked("Expired", fmt.Sprintf("run %s ended %s, and before-images are kept for %s (ledger.keep_before_images); it cannot be rolled back any more", run.ID, run.Ended.UTC().Format(time.DateOnly), days(a.o.KeepBefores)))
+	}
+	c, err := a.o.Ledger.CountTouched(ctx, run.ID, run.Table, RollbackPrefix(run.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: run.State, Ended: run.Ended,
+		Created: c.Created, Existed: c.Existed, Since: c.Since, Bytes: c.Bytes}, nil
+}
+
+func days(d time.Duration) string { return fmt.Sprintf("%.3g days", d.Hours()/24) }
+
+// undone lists the next records that the undone run changed.
+func (a *Ingress) undone(ctx context.Context, in FetchInput, after string) (*dataverse.Page, error) {
+	entries, err := a.o.Ledger.Touched(ctx, in.Undoes, in.Table, after, undoPage)
+	if err != nil {
+		return nil, err
+	}
+	page := &dataverse.Page{ServerTime: time.Now()}
+	for _, e := range entries {
+		page.Changes = append(page.Changes, dataverse.Change{Key: e.Key, Raw: e.Raw})
+	}
+	if len(entries) == undoPage {
+		page.NextLink = undoMore + entries[len(entries)-1].Key
+	}
+	return page, nil
+}
+
+// undoer brings one record back to what the target held before a run. What a
+// later run or somebody in Campaign has changed since stays, and is reported.
+type undoer struct {
+	*recordWriter
+	undoes string
+}
+
+func (r *undoer) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+	known := u.known
+	if known == nil || known.Run != r.undoes && !strings.HasPrefix(known.Run, RollbackPrefix(r.undoes)) {
+		by := "a later run"
+		if known != nil {
+			by = "run " + known.Run
+		}
+		return r.leave(e, codeChangedSince, "", by+" has written it since"), nil
+	}
+	if err := p.acquire(ctx); err != nil {
+		return settlement{}, err
+	}
+	s, err := r.restore(ctx, known, e)
+	if err == nil {
+		s.permit = true
+		return s, nil
+	}
+	p.release()
+	if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
+		return r.leave(e, fail.Reason, fail.Field, fail.Message), nil
+	}
+	return settlement{}, err
+}
+
+func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.Entry) (settlement, error) {
+	key := r.m.mapper.MapKey(e.Key)
+	stored, err := r.target.Get(ctx, r.m.resource, key)
+	gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
+	if err != nil && !gone {
+		return settlement{}, err
+	}
+	var there *mapping.Payload
+	if !gone {
+		if there, err = r.m.mapper.FromTarget(stored.Raw); err != nil {
+			return settlement{}, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+		}
+	}
+	if gone && known.Payload != nil && r.m.mapper.Linked() {
+		if _, hidden, err := r.awaited(ctx, known.Payload); err != nil {
+			return settlement{}, err
+		} else if hidden {
+			return r.leave(e, codeHidden, "", "Campaign hides it, because its parent is not there"), nil
+		}
+	}
+	switch {
+	case e.Raw == nil:
+		return r.uncreate(ctx, known, e, there)
+	case known.Payload == nil:
+		return r.recreate(ctx, known, e, there)
+	case gone:
+		return r.leave(e, codeChangedSince, "", "somebody deleted it in Campaign since"), nil
+	}
+	before, last, err := r.images(e, known)
+	if err != nil {
+		return settlement{}, err
+	}
+	if drifted := r.drift(last, there); len(drifted) > 0 {
+		if len(r.drift(before, there)) == 0 { // an earlier attempt restored it
+			return r.restored(ledger.Updated, known, e, before), nil
+		}
+		return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
+	}
+	wish := before
+	if !r.m.plan.Table.ClearOptOuts {
+		// Who has unsubscribed stays so, also when the run was what said it.
+		wish = r.m.mapper.KeepOptOuts(before, there)
+	}
+	s, err := r.bring(ctx, known, e, wish, last)
+	if err == nil && wish != before && s.Quarantine == nil {
+		s.Quarantine = r.leave(e, codeOptOutKept, "", "an opt-out that it did not have before was kept; end it in Dynamics, or in Campaign").Quarantine
+	}
+	return s, err
+}
+
+// bring writes the fields of a record that were otherwise before the run.
+func (r *undoer) bring(ctx context.Context, known *ledger.Record, e *ledger.Entry, before, last *mapping.Payload) (settlement, error) {
+	body, changed := before.Diff(last)
+	if len(changed) == 0 {
+		return r.restored(ledger.Unchanged, known, e, before), nil
+	}
+	if lost := r.m.mapper.UnknownLinks(before); len(lost) > 0 {
+		return r.leave(e, codeChangedSince, lost[0], "what its link named before is not known; set it in Campaign"), nil
+	}
+	if err := r.target.Patch(ctx, r.m.resource, r.m.mapper.MapKey(e.Key), body); err != nil {
+		return settlement{}, err
+	}
+	return r.restored(ledger.Updated, known, e, before), nil
+}
+
+// uncreate deletes what the run created, unless somebody has changed it or
+// others name it.
+func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.Entry, there *mapping.Payload) (settlement, error) {
+	if there != nil && known.Payload != nil {
+		last, err := r.m.mapper.Parse(known.Payload)
+		if err != nil {
+			return settlement{}, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+		}
+		if drifted := r.drift(last, there); len(drifted) > 0 {
+			return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
+		}
+		if children, err := r.ledger.Children(ctx, r.table, []string{e.Key}); err != nil {
+			return settlement{}, err
+		} else if children[e.Key] {
+			return r.leave(e, codeHasChildren, "", "records of other tables name it; roll back the runs that wrote them first"), nil
+		}
+		if err := r.target.Delete(ctx, r.m.resource, r.m.mapper.MapKey(e.Key)); err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
+			return settlement{}, err
+		}
+	}
+	gone := r.deleted(known, e)
+	gone.State, gone.Version = ledger.Undone, known.Version
+	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone}}
+	if r.m.mapper.Linked() {
+		s.Links = []ledger.Parent{}
+	}
+	return s, nil
+}
+
+// recreate brings back what the run deleted, with its key.
+func (r *undoer) recreate(ctx context.Context, known *ledger.Record, e *ledger.Entry, there *mapping.Payload) (settlement, error) {
+	before, err := r.m.mapper.Parse(e.Raw)
+	if err != nil {
+		return settlement{}, fmt.Errorf("before-image of %s of %s: %w", e.Key, r.table, err)
+	}
+	if there != nil {
+		if len(r.drift(before, there)) > 0 {
+			return r.leave(e, codeChangedSince, "", "somebody created it anew in Campaign since"), nil
+		}
+		return r.restored(ledger.Created, known, e, before), nil
+	}
+	if err := r.target.Create(ctx, r.m.resource, before.Body()); err != nil {
+		return settlement{}, err
+	}
+	return r.restored(ledger.Created, known, e, before), nil
+}
+
+func (r *undoer) images(e *ledger.Entry, known *ledger.Record) (before, last *mapping.Payload, err error) {
+	if before, err = r.m.mapper.Parse(e.Raw); err == nil {
+		last, err = r.m.mapper.Parse(known.Payload)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+	}
+	return before, last, nil
+}
+
+func (r *undoer) drift(last, there *mapping.Payload) []string {
+	_, fields := r.m.mapper.Drift(last, there)
+	return fields
+}
+
+// restored says that the target holds what it held before the run.
+func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, before *mapping.Payload) settlement {
+	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Arrived: known.Payload == nil,
+		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written,
+			Payload: before.Canonical(), Fingerprint: before.Fingerprint(), Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}}}
+	if r.m.mapper.Linked() {
+		s.Links = r.linksOf(before)
+	}
+	return s
+}
+
+// leave reports a record that stays as it is.
+func (r *undoer) leave(e *ledger.Entry, code, field, message string) settlement {
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
+		Flow: FlowRollback, Table: r.table, Key: e.Key, Run: r.run, Class: string(apierr.Rejected), Code: code, Field: field, Message: message, State: ledger.QuarantineOpen,
+	}}}
+}
+
+// pruneEvery is how often before-images are looked through for old ones.
+const pruneEvery = time.Hour
+
+// prune forgets before-images that have been kept long enough.
+func (a *Ingress) prune(ctx context.Context) error {
+	a.mu.Lock()
+	due := time.Since(a.pruned) >= pruneEvery
+	if due {
+		a.pruned = time.Now()
+	}
+	a.mu.Unlock()
+	for due {
+		n, err := a.o.Ledger.PruneBefores(ctx, time.Now().Add(-a.o.KeepBefores))
+		if err != nil {
+			return err
+		}
+		due = n > 0
+	}
+	return nil
+}
