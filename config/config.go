@@ -35,6 +35,8 @@ type Config struct {
 	Ledger Ledger `yaml:"ledger,omitempty"`
 	// Ingress is the flow from Dynamics to Campaign.
 	Ingress Ingress `yaml:"ingress,omitempty"`
+	// Egress is the flow of e-mail events from Campaign to Dynamics.
+	Egress Egress `yaml:"egress,omitempty"`
 	// Quarantine says when refused records stop a run.
 	Quarantine Quarantine `yaml:"quarantine,omitempty"`
 	// Deletes says when deletes wait for an operator.
@@ -97,6 +99,10 @@ type Campaign struct {
 	EngineCallsReserved float64 `yaml:"engine_calls_reserved" jsonschema:"minimum=0,maximum=0.9,default=0.2"`
 	// Timeout of one request, 1s to 10m; default 65s, which outlasts Adobe's gateway.
 	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=65s"`
+	// Journal is where e-mail events are read.
+	Journal Journal `yaml:"journal,omitempty"`
+	// SFTP is where exported files are read.
+	SFTP SFTP `yaml:"sftp,omitempty"`
 }
 
 // Temporal says where the Temporal server is, for settings that the environment
@@ -180,10 +186,11 @@ func Defaults() *Config {
 		},
 		Campaign: Campaign{
 			IMSURL: "https://ims-na1.adobelogin.com", Scopes: defaultScopes(),
-			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second,
+			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second, SFTP: defaultSFTP(),
 		},
 		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full", KeepBeforeImages: 14 * 24 * time.Hour},
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
+		Egress:     defaultEgress(),
 		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep"},
 		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},

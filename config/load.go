@@ -43,7 +43,7 @@ func (c *Config) complete(dir string) {
 		}
 		c.Ingress.Tables[name] = table
 	}
-	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile} {
+	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts} {
 		*path = from(dir, *path)
 	}
 	if c.Ledger.Driver == "sqlite" {
@@ -75,6 +75,7 @@ func (c *Config) secrets() []namedSecret {
 		{"dynamics.client_secret", &c.Dynamics.ClientSecret},
 		{"dynamics.client_certificate", &c.Dynamics.ClientCertificate},
 		{"campaign.client_secret", &c.Campaign.ClientSecret},
+		{"campaign.sftp.key", &c.Campaign.SFTP.Key},
 		{"ledger.dsn", &c.Ledger.DSN},
 		{"ledger.encryption_key", &c.Ledger.EncryptionKey},
 	}

@@ -42,6 +42,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.temporal(c.Temporal)
 	v.ledger(c.Ledger)
 	v.ingress(c.Ingress)
+	v.egress(c)
 	between(v, "quarantine.stop_ratio", c.Quarantine.StopRatio, 0, 1)
 	v.oneOf("quarantine.on_stop", c.Quarantine.OnStop, "keep", "rollback")
 	v.lasting("ledger.keep_before_images", c.Ledger.KeepBeforeImages, time.Hour, 365*24*time.Hour)
@@ -187,6 +188,8 @@ func (v *validator) campaign(c Campaign) {
 	between(v, "campaign.engine_calls_per_hour", c.EngineCallsPerHour, 0, 100_000_000)
 	between(v, "campaign.engine_calls_reserved", c.EngineCallsReserved, 0, 0.9)
 	v.lasting("campaign.timeout", c.Timeout, time.Second, 10*time.Minute)
+	v.journal(c.Journal)
+	v.sftp(c.SFTP)
 }
 
 func (v *validator) temporal(t Temporal) {
@@ -243,6 +246,9 @@ func (v *validator) ingress(in Ingress) {
 		path, table := "ingress.tables."+name, in.Tables[name]
 		if !tableForm.MatchString(name) {
 			v.add(path, short(name), "a name of lower-case letters, digits, hyphens and underscores", "")
+		}
+		if flow, reserved := reservedTables[name]; reserved {
+			v.add(path, short(name)+", which names "+flow, "another name", "")
 		}
 		if table.Dynamics.Table != "contact" {
 			custom++

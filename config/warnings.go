@@ -38,7 +38,8 @@ func (c *Config) Warnings() []string {
 			warn("ingress.tables."+name, "a resource without a link to the profile", "a pair with parent: where it holds personal data, so that a privacy delete in Campaign reaches it (R17.10)")
 		}
 	}
-	if len(c.Ingress.Tables) == 0 {
+	c.egressWarnings(warn)
+	if len(c.Ingress.Tables) == 0 && !c.Egress.Settings().Enabled() {
 		warn("ingress.tables", "no mapping", "at least one, or nothing flows")
 	}
 	return out
