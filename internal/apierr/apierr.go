@@ -45,6 +45,11 @@ const (
 	ReasonBadResponse    = "BadResponse"      // the answer cannot be read
 	ReasonForeignLink    = "ForeignLink"      // a link leads to another host
 	ReasonResponseTooBig = "ResponseTooLarge" // the answer exceeds the configured cap
+
+	ReasonPositionExpired = "PositionExpired" // the journal no longer holds the position: restart from the oldest event
+	ReasonHostUnknown     = "HostUnknown"     // nothing says which key the SFTP server should have
+	ReasonHostKeyChanged  = "HostKeyChanged"  // the SFTP server has another key than the one on record
+	ReasonNoSpace         = "NoSpace"         // the SFTP server's storage is full
 )
 
 // Error is a failed call. Message is safe to store: it names the operation and
@@ -52,7 +57,7 @@ const (
 type Error struct {
 	Class      Class
 	Reason     string        // one of the Reason constants
-	Service    string        // "dataverse", "entra", "campaign", "ims"
+	Service    string        // "dataverse", "entra", "campaign", "ims", "journal", "sftp"
 	Op         string        // what was being done: "create profile"
 	Status     int           // HTTP status; 0 when there was no answer
 	Code       string        // the service's own code: "0x80072322", "401013", "PGS-220000"
