@@ -11,7 +11,8 @@ import (
 type Table = mapping.Table
 
 // Counts accounts for every record a run read:
-// read = created + updated + unchanged + filtered + deleted + parked + quarantined.
+// read = created + updated + unchanged + filtered + deleted + parked + quarantined,
+// and, of events, + disabled + soft_bounce + seed_or_proof + no_contact + ignored.
 type Counts struct {
 	Read        int64 `json:"read"`
 	Created     int64 `json:"created"`
@@ -21,6 +22,12 @@ type Counts struct {
 	Deleted     int64 `json:"deleted"`
 	Parked      int64 `json:"parked"`
 	Quarantined int64 `json:"quarantined"`
+
+	Disabled    int64 `json:"disabled,omitempty"`      // its type is switched off
+	SoftBounce  int64 `json:"soft_bounce,omitempty"`   // may still be delivered
+	SeedOrProof int64 `json:"seed_or_proof,omitempty"` // of a test address
+	NoContact   int64 `json:"no_contact,omitempty"`    // Dynamics has no such contact
+	Ignored     int64 `json:"ignored,omitempty"`       // of another kind
 }
 
 // Add sums two accounts.
@@ -33,11 +40,21 @@ func (c *Counts) Add(o Counts) {
 	c.Deleted += o.Deleted
 	c.Parked += o.Parked
 	c.Quarantined += o.Quarantined
+	c.Disabled += o.Disabled
+	c.SoftBounce += o.SoftBounce
+	c.SeedOrProof += o.SeedOrProof
+	c.NoContact += o.NoContact
+	c.Ignored += o.Ignored
 }
 
 // Settled is how many of the records read have an outcome.
 func (c Counts) Settled() int64 {
-	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined
+	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined + c.Skipped()
+}
+
+// Skipped is how many events were left out, for any reason.
+func (c Counts) Skipped() int64 {
+	return c.Disabled + c.SoftBounce + c.SeedOrProof + c.NoContact + c.Ignored
 }
 
 // Written is how many records changed the target.

@@ -180,5 +180,6 @@ func (a *Ingress) EndRun(ctx context.Context, in EndRunInput) error {
 
 func fromLedger(c ledger.Counts) Counts {
 	return Counts{Read: c.Read, Created: c.Created, Updated: c.Updated, Unchanged: c.Unchanged,
-		Filtered: c.Filtered, Deleted: c.Deleted, Parked: c.Parked, Quarantined: c.Quarantined}
+		Filtered: c.Filtered, Deleted: c.Deleted, Parked: c.Parked, Quarantined: c.Quarantined,
+		Disabled: c.Disabled, SoftBounce: c.SoftBounce, SeedOrProof: c.SeedOrProof, NoContact: c.NoContact, Ignored: c.Ignored}
 }

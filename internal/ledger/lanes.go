@@ -116,8 +116,10 @@ func (l *Ledger) CloseLane(ctx context.Context, id LaneID, fence int64) (Counts,
 			return err
 		}
 		_, err = tx.ExecContext(ctx, l.q(`UPDATE run SET n_read = n_read + ?, n_created = n_created + ?, n_updated = n_updated + ?, n_unchanged = n_unchanged + ?,
-			n_filtered = n_filtered + ?, n_deleted = n_deleted + ?, n_parked = n_parked + ?, n_quarantined = n_quarantined + ? WHERE id = ?`),
-			counts.Read, counts.Created, counts.Updated, counts.Unchanged, counts.Filtered, counts.Deleted, counts.Parked, counts.Quarantined, id.Run)
+			n_filtered = n_filtered + ?, n_deleted = n_deleted + ?, n_parked = n_parked + ?, n_quarantined = n_quarantined + ?,
+			n_disabled = n_disabled + ?, n_soft_bounce = n_soft_bounce + ?, n_seed = n_seed + ?, n_no_contact = n_no_contact + ?, n_ignored = n_ignored + ? WHERE id = ?`),
+			counts.Read, counts.Created, counts.Updated, counts.Unchanged, counts.Filtered, counts.Deleted, counts.Parked, counts.Quarantined,
+			counts.Disabled, counts.SoftBounce, counts.SeedOrProof, counts.NoContact, counts.Ignored, id.Run)
 		return err
 	})
 	if err != nil {

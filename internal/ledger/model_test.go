@@ -155,7 +155,8 @@ func (m *model) anyLane(t *rapid.T) (*ledger.Lane, *modelRun, *modelLane) {
 	return got, run, run.lanes[got.ID]
 }
 
-var outcomes = []ledger.Outcome{ledger.Created, ledger.Updated, ledger.Unchanged, ledger.FilteredOut, ledger.Removed, ledger.ParkedOut, ledger.Refused}
+var outcomes = []ledger.Outcome{ledger.Created, ledger.Updated, ledger.Unchanged, ledger.FilteredOut, ledger.Removed, ledger.ParkedOut, ledger.Refused,
+	ledger.Disabled, ledger.SoftBounce, ledger.SeedOrProof, ledger.NoContact, ledger.Ignored}
 
 func (m *model) settle(t *rapid.T) {
 	got, _, lane := m.anyLane(t)

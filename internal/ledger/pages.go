@@ -12,7 +12,7 @@ import (
 // number wins and is returned, so a late attempt cannot replace a page that is
 // being written. ErrNotFound without the run, ErrEnded when it has ended.
 func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
-	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, NextLink: in.NextLink, DeltaLink: in.DeltaLink, LaneSizes: make([]int, len(in.Lanes))}
+	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, NextLink: in.NextLink, DeltaLink: in.DeltaLink, ServerTime: in.ServerTime, LaneSizes: make([]int, len(in.Lanes))}
 	blobs := make([][]byte, len(in.Lanes))
 	for i, entries := range in.Lanes {
 		page.Read += len(entries)
@@ -94,7 +94,7 @@ func (l *Ledger) putLanes(ctx context.Context, tx txn, in PageInput, blobs [][]b
 	return nil
 }
 
-const pageColumns = `run, number, phase, n_read, lane_sizes, next_link, delta_link`
+const pageColumns = `run, number, phase, n_read, lane_sizes, next_link, delta_link, server_time`
 
 // Page returns a staged page, or ErrNotFound.
 func (l *Ledger) Page(ctx context.Context, run string, number int) (*Page, error) {
@@ -104,7 +104,9 @@ func (l *Ledger) Page(ctx context.Context, run string, number int) (*Page, error
 func scanPage(row *sql.Row) (*Page, error) {
 	var p Page
 	var sizes string
-	err := row.Scan(&p.Run, &p.Number, &p.Phase, &p.Read, &sizes, &p.NextLink, &p.DeltaLink)
+	var server int64
+	err := row.Scan(&p.Run, &p.Number, &p.Phase, &p.Read, &sizes, &p.NextLink, &p.DeltaLink, &server)
+	p.ServerTime = fromMillis(server)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
-	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, anchor`
+	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, anchor,
+	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored`
 
 // BeginRun records a run, RUNNING unless it says otherwise; one that exists is
 // returned as it is.
@@ -74,7 +75,8 @@ func scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	c := &r.Counts
 	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
-		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.Anchor)
+		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.Anchor,
+		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
 	return err
 }

@@ -57,7 +57,8 @@ func checkGroup(group []Settlement) error {
 			return fmt.Errorf("entry %d is not in the lane", s.Index)
 		case !s.Outcome.settled():
 			return fmt.Errorf("entry %d: %d is not an outcome", s.Index, byte(s.Outcome))
-		case s.Record != nil && s.Record.Key == "", s.Before != nil && s.Before.Key == "", s.Quarantine != nil && s.Quarantine.Key == "":
+		case s.Record != nil && s.Record.Key == "", s.Before != nil && s.Before.Key == "", s.Quarantine != nil && s.Quarantine.Key == "",
+			s.Event != nil && s.Event.Key == "":
 			return fmt.Errorf("entry %d: a record without a key", s.Index)
 		}
 	}
@@ -80,6 +81,8 @@ type effects struct {
 	sealedParked      map[*ParkedItem][]byte
 	links             map[string][]Parent
 	linked            []string // the keys of links
+
+	events []*Event
 }
 
 func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
@@ -97,12 +100,16 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 		if s.Resolve && s.Record != nil {
 			e.resolved = append(e.resolved, s.Record.Key)
 		}
+		if s.Event != nil {
+			e.events = append(e.events, s.Event)
+		}
 		if s.Quarantine != nil {
 			e.refused = append(e.refused, s.Quarantine)
 		}
 	}
 	e.records = lastOf(e.records, func(r *Record) string { return r.Key })
 	e.befores = firstOf(e.befores, func(b *BeforeImage) string { return b.Key })
+	e.events = mergeEvents(e.events)
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
 	if err := e.ofLinks(l.seal, group); err != nil {
@@ -171,6 +178,9 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 		r := e.records[i]
 		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
 	}); err != nil {
+		return err
+	}
+	if err := e.putEvents(ctx, l, tx, run, now); err != nil {
 		return err
 	}
 	if err := e.wake(ctx, l, tx, lane); err != nil {

@@ -36,11 +36,18 @@ const (
 	Removed     Outcome = 'd'
 	ParkedOut   Outcome = 'p'
 	Refused     Outcome = 'q'
+
+	// Only events have these.
+	Disabled    Outcome = 'x' // its type is switched off
+	SoftBounce  Outcome = 's' // may still be delivered
+	SeedOrProof Outcome = 't' // of no contact: a test address
+	NoContact   Outcome = 'n' // Dynamics has no such contact
+	Ignored     Outcome = 'i' // of another kind than e-mail events
 )
 
 func (o Outcome) settled() bool {
 	switch o {
-	case Created, Updated, Unchanged, FilteredOut, Removed, ParkedOut, Refused:
+	case Created, Updated, Unchanged, FilteredOut, Removed, ParkedOut, Refused, Disabled, SoftBounce, SeedOrProof, NoContact, Ignored:
 		return true
 	}
 	return false
@@ -56,6 +63,12 @@ type Counts struct {
 	Deleted     int64 `json:"deleted"`
 	Parked      int64 `json:"parked"`
 	Quarantined int64 `json:"quarantined"`
+
+	Disabled    int64 `json:"disabled,omitempty"` // this and what follows: of events only
+	SoftBounce  int64 `json:"soft_bounce,omitempty"`
+	SeedOrProof int64 `json:"seed_or_proof,omitempty"`
+	NoContact   int64 `json:"no_contact,omitempty"`
+	Ignored     int64 `json:"ignored,omitempty"`
 }
 
 // Add sums two accounts.
@@ -68,6 +81,11 @@ func (c *Counts) Add(o Counts) {
 	c.Deleted += o.Deleted
 	c.Parked += o.Parked
 	c.Quarantined += o.Quarantined
+	c.Disabled += o.Disabled
+	c.SoftBounce += o.SoftBounce
+	c.SeedOrProof += o.SeedOrProof
+	c.NoContact += o.NoContact
+	c.Ignored += o.Ignored
 }
 
 // Count adds one outcome; Pending counts as read only.
@@ -88,12 +106,23 @@ func (c *Counts) Count(o Outcome) {
 		c.Parked++
 	case Refused:
 		c.Quarantined++
+	case Disabled:
+		c.Disabled++
+	case SoftBounce:
+		c.SoftBounce++
+	case SeedOrProof:
+		c.SeedOrProof++
+	case NoContact:
+		c.NoContact++
+	case Ignored:
+		c.Ignored++
 	}
 }
 
 // Settled is how many records have an outcome.
 func (c Counts) Settled() int64 {
-	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined
+	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined +
+		c.Disabled + c.SoftBounce + c.SeedOrProof + c.NoContact + c.Ignored
 }
 
 // Balanced says that every record read has an outcome.
@@ -149,6 +178,8 @@ type Settlement struct {
 	Park    *ParkedItem // the change waits; replaces what was parked of its key
 	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
 	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
+
+	Event *Event // what became of an event
 }
 
 // LaneID names one lane of a staged page.
@@ -194,6 +225,7 @@ type Page struct {
 	Read                int
 	LaneSizes           []int
 	NextLink, DeltaLink string
+	ServerTime          time.Time
 }
 
 // States of a run.

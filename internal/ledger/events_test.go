@@ -1,0 +1,152 @@
+package ledger_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
+)
+
+// settles notes entry i of a lane as an event with an outcome.
+func settles(ln *ledger.Lane, i int, outcome ledger.Outcome) ledger.Settlement {
+	return ledger.Settlement{Index: i, Outcome: outcome, Event: &ledger.Event{
+		Key: ln.Entries[i].Key, Type: "click", Contact: key(1), Outcome: outcome, Time: noon,
+	}}
+}
+
+func event(t testing.TB, l *ledger.Ledger, k string) *ledger.Event {
+	t.Helper()
+	found, err := l.Events(t.Context(), []string{k, "unknown"})
+	require.NoError(t, err)
+	require.NotContains(t, found, "unknown")
+	return found[k]
+}
+
+// R18.14: what was written stays known as written, however often it comes again.
+func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		settle := func(run string, outcomes ...ledger.Outcome) *ledger.Event {
+			begin(t, l, run)
+			in := ledger.PageInput{Run: run, Table: table, Number: 1, Lanes: [][]ledger.Entry{make([]ledger.Entry, len(outcomes))}}
+			for i := range in.Lanes[0] {
+				in.Lanes[0][i] = entry(7)
+			}
+			_, err := l.StagePage(t.Context(), in)
+			require.NoError(t, err)
+			ln := openLane(t, l, run, 1, 0)
+			var group []ledger.Settlement
+			for i, o := range outcomes {
+				group = append(group, settles(ln, i, o))
+			}
+			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+			_, err = l.CloseLane(t.Context(), ln.ID, ln.Fence)
+			require.NoError(t, err)
+			return event(t, l, key(7))
+		}
+		got := settle("a", ledger.NoContact)
+		require.Equal(t, ledger.NoContact, got.Outcome)
+		require.False(t, got.Written())
+		got = settle("b", ledger.Created, ledger.Unchanged, ledger.Unchanged)
+		require.Equal(t, ledger.Created, got.Outcome)
+		require.Equal(t, "b", got.Run)
+		require.EqualValues(t, 2, got.Again)
+		got = settle("c", ledger.Unchanged)
+		require.True(t, got.Written())
+		require.Equal(t, ledger.Created, got.Outcome)
+		require.Equal(t, "b", got.Run)
+		require.EqualValues(t, 3, got.Again)
+		require.Equal(t, "c", got.AgainRun)
+		require.Equal(t, noon, got.Time)
+		require.Equal(t, key(1), got.Contact)
+
+		run, err := l.Run(t.Context(), "b")
+		require.NoError(t, err)
+		require.Equal(t, ledger.Counts{Read: 3, Created: 1, Unchanged: 2}, run.Counts)
+	})
+}
+
+// The run of events balances over reasons of its own.
+func TestReasonsOfEventsAreCounted(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		begin(t, l, "a")
+		stage(t, l, "a", 1, 6)
+		ln := openLane(t, l, "a", 1, 0)
+		var group []ledger.Settlement
+		for i, o := range []ledger.Outcome{ledger.Disabled, ledger.SoftBounce, ledger.SeedOrProof, ledger.NoContact, ledger.Ignored, ledger.Refused} {
+			group = append(group, settles(ln, i, o))
+		}
+		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		want := ledger.Counts{Read: 6, Disabled: 1, SoftBounce: 1, SeedOrProof: 1, NoContact: 1, Ignored: 1, Quarantined: 1}
+		counts, err := l.CloseLane(t.Context(), ln.ID, ln.Fence)
+		require.NoError(t, err)
+		require.Equal(t, want, counts)
+		run, err := l.Advance(t.Context(), "a", ledger.Watermark{})
+		require.NoError(t, err)
+		require.Equal(t, ledger.RunCompleted, run.State)
+		require.Equal(t, want, run.Counts)
+	})
+}
+
+func TestEventsAreForgottenInTime(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		begin(t, l, "a")
+		stage(t, l, "a", 1, 20)
+		ln := openLane(t, l, "a", 1, 0)
+		var group []ledger.Settlement
+		for i := range ln.Entries {
+			group = append(group, settles(ln, i, ledger.Created))
+		}
+		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		n, err := l.PruneEvents(t.Context(), time.Now().Add(-time.Hour))
+		require.NoError(t, err)
+		require.Zero(t, n)
+		n, err = l.PruneEvents(t.Context(), time.Now().Add(time.Hour))
+		require.NoError(t, err)
+		require.EqualValues(t, 20, n)
+		require.Nil(t, event(t, l, ln.Entries[0].Key))
+	})
+}
+
+// R20: a file is known by its listing and by its content.
+func TestExportFiles(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		file := ledger.ExportFile{Flow: "egress", Name: "broadlog_1.csv", Size: 10, Modified: noon, Hash: "ab", State: ledger.FileReading, Run: "r"}
+		_, err := l.ExportFile(t.Context(), file.Flow, file.Name, file.Size, file.Modified)
+		require.ErrorIs(t, err, ledger.ErrNotFound)
+		require.NoError(t, l.PutExportFile(t.Context(), file))
+		_, err = l.ExportFileDone(t.Context(), "egress", "ab")
+		require.ErrorIs(t, err, ledger.ErrNotFound, "it is not read yet")
+		file.State, file.Rows = ledger.FileDone, 3
+		require.NoError(t, l.PutExportFile(t.Context(), file))
+		done, err := l.ExportFileDone(t.Context(), "egress", "ab")
+		require.NoError(t, err)
+		require.EqualValues(t, 3, done.Rows)
+		require.Equal(t, noon, done.Modified)
+		_, err = l.ExportFileDone(t.Context(), "optout", "ab")
+		require.ErrorIs(t, err, ledger.ErrNotFound, "each flow has its own")
+		_, err = l.ExportFile(t.Context(), file.Flow, file.Name, file.Size+1, file.Modified)
+		require.ErrorIs(t, err, ledger.ErrNotFound, "it has changed since")
+		for i := range 3 {
+			require.NoError(t, l.PutExportFile(t.Context(), ledger.ExportFile{Flow: "egress", Name: fmt.Sprint("bad", i), State: ledger.FileBad, Error: "line 2"}))
+		}
+		bad, err := l.ExportFiles(t.Context(), "egress", ledger.FileBad, 2)
+		require.NoError(t, err)
+		require.Len(t, bad, 2)
+		require.NoError(t, l.ForgetExportFiles(t.Context(), "egress", time.Now().Add(time.Hour)))
+		bad, err = l.ExportFiles(t.Context(), "egress", ledger.FileBad, 0)
+		require.NoError(t, err)
+		require.Empty(t, bad)
+	})
+}

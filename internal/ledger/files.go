@@ -1,0 +1,100 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// States of an exported file.
+const (
+	FileReading = "reading" // a run is at it
+	FileDone    = "done"    // everything in it is settled
+	FileBad     = "bad"     // cannot be read; Error says where
+)
+
+// ExportFile is an exported file that a flow has looked at: what it is in a
+// listing, and what it holds.
+type ExportFile struct {
+	Flow, Name string
+	Size       int64
+	Modified   time.Time
+	Hash       string // of the content, in hex; "" when it could not be read at all
+	State      string
+	Error      string // file, place and what is wrong there; no value
+	Run        string
+	Rows       int64
+	At         time.Time // of this note
+}
+
+const fileColumns = `flow, name, size, modified, hash, state, error, run, n_rows, at`
+
+// PutExportFile keeps what is known of a file, in place of what was.
+func (l *Ledger) PutExportFile(ctx context.Context, f ExportFile) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO export_file (`+fileColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?)
+			ON CONFLICT (flow, name, size, modified) DO UPDATE SET hash = excluded.hash, state = excluded.state, error = excluded.error,
+			run = excluded.run, n_rows = excluded.n_rows, at = excluded.at`),
+			f.Flow, f.Name, f.Size, millis(f.Modified), f.Hash, f.State, text(f.Error), f.Run, f.Rows, l.now().UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keeping a note of a file: %w", err)
+	}
+	return nil
+}
+
+// ExportFile is what is known of a file as a listing shows it, or ErrNotFound.
+func (l *Ledger) ExportFile(ctx context.Context, flow, name string, size int64, modified time.Time) (*ExportFile, error) {
+	return l.exportFile(ctx, `flow = ? AND name = ? AND size = ? AND modified = ?`, flow, name, size, millis(modified))
+}
+
+// ExportFileDone is a file with this content that was read to its end, under
+// whatever name, or ErrNotFound.
+func (l *Ledger) ExportFileDone(ctx context.Context, flow, hash string) (*ExportFile, error) {
+	return l.exportFile(ctx, `flow = ? AND hash = ? AND state = 'done' ORDER BY at LIMIT 1`, flow, hash)
+}
+
+func (l *Ledger) exportFile(ctx context.Context, where string, args ...any) (*ExportFile, error) {
+	var f ExportFile
+	err := scanFile(&f, l.db.QueryRowContext(ctx, l.q(`SELECT `+fileColumns+` FROM export_file WHERE `+where), args...).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading the note of a file: %w", err)
+	}
+	return &f, nil
+}
+
+// ExportFiles lists the files of a flow in a state, the newest note first; at
+// most limit, 1,000 when 0.
+func (l *Ledger) ExportFiles(ctx context.Context, flow, state string, limit int) ([]ExportFile, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT `+fileColumns+` FROM export_file WHERE flow = ? AND state = ? ORDER BY at DESC, name LIMIT ?`),
+		flow, state, limitOf(limit))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing files: %w", err)
+	}
+	return collect(rows, scanFile)
+}
+
+// ForgetExportFiles drops notes that are older than the cutoff.
+func (l *Ledger) ForgetExportFiles(ctx context.Context, flow string, cutoff time.Time) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND at < ? AND state <> 'reading'`), flow, millis(cutoff))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: forgetting files: %w", err)
+	}
+	return nil
+}
+
+func scanFile(f *ExportFile, scan scanner) error {
+	var modified, at int64
+	err := scan(&f.Flow, &f.Name, &f.Size, &modified, &f.Hash, &f.State, &f.Error, &f.Run, &f.Rows, &at)
+	f.Modified, f.At = fromMillis(modified), fromMillis(at)
+	return err
+}
