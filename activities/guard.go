@@ -54,9 +54,11 @@ func (a *Ingress) deletesOf(ctx context.Context, m *tableMapper, table string, c
 		case c.Deleted && m.plan.Table.ApplyDeletes:
 			keys = append(keys, c.Key)
 		case !c.Deleted && m.plan.Table.Filter.DeleteUnmatched:
-			if rule, err := m.mapper.Excluded(c.Raw); err == nil && rule != "" {
-				keys = append(keys, c.Key)
-			}
+			guarded(func() {
+				if rule, err := m.mapper.Excluded(c.Raw); err == nil && rule != "" {
+					keys = append(keys, c.Key)
+				}
+			})
 		}
 	}
 	if len(keys) == 0 {

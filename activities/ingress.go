@@ -83,6 +83,8 @@ type Ingress struct {
 	mu      sync.Mutex
 	mappers map[string]*tableMapper // by planKey
 	pruned  time.Time               // when before-images were last looked through
+
+	careful sync.Mutex // one record of a lane that workers died at is in hand at a time
 }
 
 // NewIngress makes the activities of one worker.

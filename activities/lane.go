@@ -41,21 +41,39 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 	if lane.Done {
 		return &LaneResult{Counts: fromLedger(lane.Counts)}, nil
 	}
+	w, known, err := a.laneWriter(ctx, m, in, lane)
+	if err == nil {
+		err = w.write(ctx, w.units(known))
+	}
+	if err != nil {
+		a.putDown(ctx, lane)
+		return nil, err
+	}
+	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Fence)
+	if err != nil {
+		a.putDown(ctx, lane)
+		return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
+	}
+	return &LaneResult{Counts: fromLedger(counts)}, nil
+}
+
+// laneWriter gathers what the records of a lane need to be decided.
+func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, lane *ledger.Lane) (*laneWriter, map[string]*ledger.Record, error) {
 	run, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known, err := a.known(ctx, in.Table, lane)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parents, children, err := a.relatives(ctx, m, in.Table, lane)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	waiting, err := a.waiting(ctx, in.Table, known)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w := &laneWriter{
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
@@ -66,16 +84,13 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 		},
 	}
 	if in.Undoes != "" {
-		w.record = &undoer{recordWriter: w.record.(*recordWriter), undoes: in.Undoes}
+		undone, err := a.o.Ledger.Run(ctx, in.Undoes)
+		if err != nil {
+			return nil, nil, err
+		}
+		w.record = &undoer{recordWriter: w.record.(*recordWriter), undoes: in.Undoes, ended: undone.Ended}
 	}
-	if err := w.write(ctx, w.units(known)); err != nil {
-		return nil, err
-	}
-	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Fence)
-	if err != nil {
-		return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
-	}
-	return &LaneResult{Counts: fromLedger(counts)}, nil
+	return w, known, nil
 }
 
 // known loads what the ledger holds of the lane's records that are still open.
@@ -110,6 +125,8 @@ func (a *Ingress) waiting(ctx context.Context, table string, known map[string]*l
 // applier brings one entry of a lane to an outcome.
 type applier interface {
 	apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error)
+	// refuse sets an entry aside; what the target holds stays.
+	refuse(known *ledger.Record, e *ledger.Entry, class, code, message, field string) settlement
 }
 
 // laneWriter is one attempt at a lane.
@@ -135,6 +152,7 @@ type unit struct {
 	indices   []int
 	known     *ledger.Record
 	ambiguous bool // an earlier try may have reached Campaign
+	permit    bool // held for the write in hand
 }
 
 func (w *laneWriter) units(known map[string]*ledger.Record) []*unit {
@@ -190,13 +208,16 @@ func (w *laneWriter) write(ctx context.Context, units []*unit) error {
 }
 
 func (w *laneWriter) round(ctx context.Context, units []*unit, settled *settler) {
-	width := min(w.width(), len(units))
+	width, one := min(w.width(), len(units)), w.settle
+	if w.lane.Crashes >= carefulAfter {
+		width, one, units = 1, w.settleCarefully, w.suspectFirst(units)
+	}
 	next := make(chan *unit)
 	var workers sync.WaitGroup
 	for range width {
 		workers.Go(func() {
 			for u := range next {
-				w.settle(ctx, u, settled)
+				one(ctx, u, settled)
 			}
 		})
 	}
@@ -235,6 +256,7 @@ func (w *laneWriter) goOn(ctx context.Context, width int) bool {
 
 // settle brings the entries of one key to an outcome each, in order.
 func (w *laneWriter) settle(ctx context.Context, u *unit, settled *settler) {
+	defer w.rescue(u, settled)
 	for len(u.indices) > 0 {
 		i := u.indices[0]
 		s, err := w.apply(ctx, u, &w.lane.Entries[i], settled)
@@ -258,7 +280,8 @@ func (w *laneWriter) settle(ctx context.Context, u *unit, settled *settler) {
 // waited for here, so that nothing is sent and no attempt is wasted.
 func (w *laneWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, settled *settler) (settlement, error) {
 	for {
-		s, err := w.record.apply(ctx, u, e, settled)
+		s, err := w.record.apply(ctx, u, e, permitOf{u, settled})
+		u.permit = false // the settlement has it, or it was given back
 		if apierr.ReasonOf(err) == apierr.ReasonQuota || apierr.ClassOf(err) != apierr.Throttled || ctx.Err() != nil || w.o.TargetGate == nil {
 			return s, err
 		}
@@ -329,11 +352,25 @@ func newSettler(ctx context.Context, w *laneWriter) *settler {
 	return s
 }
 
+// permitOf is the permit of a unit's write, so that it is given back whatever
+// becomes of the write.
+type permitOf struct {
+	u *unit
+	*settler
+}
+
 // acquire takes a permit for a write about to reach Campaign.
-func (s *settler) acquire(ctx context.Context) error { return s.w.unsettled.Acquire(ctx, 1) }
+func (p permitOf) acquire(ctx context.Context) error {
+	err := p.w.unsettled.Acquire(ctx, 1)
+	p.u.permit = err == nil
+	return err
+}
 
 // release gives back the permit of a write that did not happen.
-func (s *settler) release() { s.w.unsettled.Release(1) }
+func (p permitOf) release() {
+	p.w.unsettled.Release(1)
+	p.u.permit = false
+}
 
 func (s *settler) add(x settlement) { s.in <- x }
 

@@ -84,15 +84,17 @@ func (a *Ingress) relatives(ctx context.Context, m *tableMapper, table string, l
 		case e.Deleted:
 			deleted = append(deleted, e.Key)
 		case m.mapper.Linked():
-			p, err := m.mapper.Map(e.Raw)
-			if err != nil {
-				continue // refused later, with its reason
-			}
-			for _, link := range m.mapper.Links(p) {
-				if link.Required {
-					wanted[link.Table] = append(wanted[link.Table], link.Key)
+			guarded(func() {
+				p, err := m.mapper.Map(e.Raw)
+				if err != nil {
+					return // refused later, with its reason
 				}
-			}
+				for _, link := range m.mapper.Links(p) {
+					if link.Required {
+						wanted[link.Table] = append(wanted[link.Table], link.Key)
+					}
+				}
+			})
 		}
 	}
 	parents := map[mapping.Link]bool{}

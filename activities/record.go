@@ -238,9 +238,12 @@ func (r *recordWriter) adopt(ctx context.Context, u *unit, e *ledger.Entry, payl
 	return r.done(ledger.Updated, u.known, e, payload, createdRun(u.known)), nil
 }
 
-// createdByThisRun reads Campaign's creation stamp ("2019-09-25 23:20:35.000Z").
+// stampLayout is that of Campaign's stamps: "2019-09-25 23:20:35.000Z".
+const stampLayout = "2006-01-02 15:04:05.999Z07:00"
+
+// createdByThisRun reads Campaign's creation stamp.
 func (r *recordWriter) createdByThisRun(stamp string) bool {
-	created, err := time.Parse("2006-01-02 15:04:05.999Z07:00", stamp)
+	created, err := time.Parse(stampLayout, stamp)
 	return err == nil && created.After(r.runStarted.Add(-clockSkew))
 }
 

@@ -37,8 +37,9 @@ type spine struct {
 	table  activities.Table
 	scope  tally.TestScope
 	runs   int
-	window activities.Window // of the next backfill
-	probe  *int64            // engine calls of the checks before a start, shared by all tables
+	window activities.Window         // of the next backfill
+	looked activities.LookOverResult // of the last rollback
+	probe  *int64                    // engine calls of the checks before a start, shared by all tables
 }
 
 func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {

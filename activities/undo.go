@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
@@ -104,16 +105,13 @@ func (a *Ingress) undone(ctx context.Context, in FetchInput, after string) (*dat
 type undoer struct {
 	*recordWriter
 	undoes string
+	ended  time.Time // of the run that is undone
 }
 
 func (r *undoer) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
 	known := u.known
-	if known == nil || known.Run != r.undoes && !strings.HasPrefix(known.Run, RollbackPrefix(r.undoes)) {
-		by := "a later run"
-		if known != nil {
-			by = "run " + known.Run
-		}
-		return r.leave(e, codeChangedSince, "", by+" has written it since"), nil
+	if known != nil && known.Run != r.undoes && !strings.HasPrefix(known.Run, RollbackPrefix(r.undoes)) {
+		return r.leave(e, codeChangedSince, "", "run "+known.Run+" has touched it since"), nil
 	}
 	if err := p.acquire(ctx); err != nil {
 		return settlement{}, err
@@ -137,6 +135,9 @@ func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.En
 	if err != nil && !gone {
 		return settlement{}, err
 	}
+	if known == nil {
+		return r.neverWritten(e, stored)
+	}
 	var there *mapping.Payload
 	if !gone {
 		if there, err = r.m.mapper.FromTarget(stored.Raw); err != nil {
@@ -152,7 +153,7 @@ func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.En
 	}
 	switch {
 	case e.Raw == nil:
-		return r.uncreate(ctx, known, e, there)
+		return r.uncreate(ctx, known, e, there, stored)
 	case known.Payload == nil:
 		return r.recreate(ctx, known, e, there)
 	case gone:
@@ -180,6 +181,26 @@ func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.En
 	return s, err
 }
 
+// neverWritten is for a record that the run was about to take over when its worker
+// died: what it held was kept, and it still holds it, or somebody changed it.
+func (r *undoer) neverWritten(e *ledger.Entry, stored *campaign.Stored) (settlement, error) {
+	before, err := r.m.mapper.Parse(e.Raw)
+	if err != nil {
+		return settlement{}, fmt.Errorf("before-image of %s of %s: %w", e.Key, r.table, err)
+	}
+	if stored == nil {
+		return r.leave(e, codeChangedSince, "", "somebody deleted it in Campaign since"), nil
+	}
+	there, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return settlement{}, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+	}
+	if drifted := r.drift(before, there); len(drifted) > 0 {
+		return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
+	}
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}, nil
+}
+
 // bring writes the fields of a record that were otherwise before the run.
 func (r *undoer) bring(ctx context.Context, known *ledger.Record, e *ledger.Entry, before, last *mapping.Payload) (settlement, error) {
 	body, changed := before.Diff(last)
@@ -197,7 +218,7 @@ func (r *undoer) bring(ctx context.Context, known *ledger.Record, e *ledger.Entr
 
 // uncreate deletes what the run created, unless somebody has changed it or
 // others name it.
-func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.Entry, there *mapping.Payload) (settlement, error) {
+func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.Entry, there *mapping.Payload, stored *campaign.Stored) (settlement, error) {
 	if there != nil && known.Payload != nil {
 		last, err := r.m.mapper.Parse(known.Payload)
 		if err != nil {
@@ -205,6 +226,9 @@ func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.E
 		}
 		if drifted := r.drift(last, there); len(drifted) > 0 {
 			return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
+		}
+		if r.modifiedSince(stored.LastModified) {
+			return r.leave(e, codeChangedSince, "", "somebody changed it in Campaign since, in fields that the mapping does not know"), nil
 		}
 		if children, err := r.ledger.Children(ctx, r.table, []string{e.Key}); err != nil {
 			return settlement{}, err
@@ -222,6 +246,13 @@ func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.E
 		s.Links = []ledger.Parent{}
 	}
 	return s, nil
+}
+
+// modifiedSince reads Campaign's stamp of the last change. Only a later change than
+// any of the undone run's counts: what was touched by later runs is left alone before.
+func (r *undoer) modifiedSince(stamp string) bool {
+	at, err := time.Parse(stampLayout, stamp)
+	return err == nil && !r.ended.IsZero() && at.After(r.ended.Add(clockSkew))
 }
 
 // recreate brings back what the run deleted, with its key.
@@ -266,6 +297,12 @@ func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledge
 		s.Links = r.linksOf(before)
 	}
 	return s
+}
+
+// refuse keeps a record at which the rollback fails as it is, like leave: its state
+// in the flow is not the rollback's to change.
+func (r *undoer) refuse(_ *ledger.Record, e *ledger.Entry, _, code, message, field string) settlement {
+	return r.leave(e, code, field, message)
 }
 
 // leave reports a record that stays as it is.

@@ -18,8 +18,10 @@ func (s *spine) rollback(run string) activities.SaveWatermarkResult {
 	s.t.Helper()
 	may := call[activities.MayRollbackResult](s, s.in.MayRollback, activities.MayRollbackInput{Run: run})
 	s.runs++
-	return s.through(activities.RunRef{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs), Table: s.table.Name,
-		Revision: may.Mapping, Kind: activities.KindRollback, Undoes: run}, activities.PhaseUndo)
+	ref := activities.RunRef{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs), Table: s.table.Name,
+		Revision: may.Mapping, Kind: activities.KindRollback, Undoes: run}
+	s.looked = call[activities.LookOverResult](s, s.in.LookOver, activities.LookOverInput{RunRef: ref})
+	return s.through(ref, activities.PhaseUndo)
 }
 
 // campaign is what Campaign holds of profiles, without what it stamps itself.
@@ -241,4 +243,53 @@ func TestARollbackUndoesAnyRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a worker wrote just before it died is undone too, although the run was
+// given up before anybody could tell the ledger.
+func TestARollbackFindsWhatADeadWorkerWrote(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(seed, 9))
+			s := newSpine(t, 60)
+			s.table.ClearOptOuts = true
+			keys := s.boxes.Dynamics.Keys("contacts")
+			s.load()
+			rng.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+			for _, key := range keys[:20] {
+				s.edit(key, map[string]any{"address1_city": "Nebelheim", "donotbulkemail": true})
+			}
+			for i := range 20 {
+				id, err := s.boxes.Dynamics.Insert("contacts", map[string]any{"lastname": "New"})
+				require.NoError(t, err)
+				if i < 8 { // there before the integration
+					s.seed(map[string]any{"externalId": id, "lastName": "Before"})
+				}
+			}
+			before := s.campaign()
+			ref, _ := s.staged(activities.KindBackfill, activities.PhaseScan)
+			for range 1 + rng.IntN(2) {
+				require.True(t, s.victim(victimOrder{DieAfter: 5 + rng.IntN(12), Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
+			}
+			_, err := s.env.ExecuteActivity(s.in.EndRun, activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true})
+			require.NoError(t, err)
+			require.NotEqual(t, before, s.campaign())
+			done := s.rollback(ref.Run)
+			require.Equal(t, ledger.RunCompleted, done.State)
+			require.Positive(t, s.looked.Looked)
+			require.Equal(t, before, s.campaign())
+			require.Zero(t, done.Counts.Quarantined)
+			require.Zero(t, s.rollbackAgain(ref.Run), "nothing is left to look over")
+
+			s.pass(activities.KindBackfill, activities.PhaseScan)
+			require.Empty(t, s.differences())
+		})
+	}
+}
+
+func (s *spine) rollbackAgain(run string) int {
+	s.rollback(run)
+	return s.looked.Looked
 }

@@ -48,7 +48,7 @@ type fakeRun struct {
 
 func newFake() *fakeIngress {
 	return &fakeIngress{
-		pages: map[activities.Phase]int{activities.PhaseBaseline: 4, activities.PhaseCatchUp: 1, activities.PhaseSweep: 1, activities.PhaseScan: 3, activities.PhaseIDs: 1},
+		pages: map[activities.Phase]int{activities.PhaseBaseline: 4, activities.PhaseCatchUp: 1, activities.PhaseSweep: 1, activities.PhaseScan: 3, activities.PhaseIDs: 1, activities.PhaseUndo: 2},
 		size:  8, lanes: 2, runs: map[string]*fakeRun{}, failOnce: map[string]error{},
 	}
 }
@@ -57,6 +57,7 @@ func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
 		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "Correct": f.Correct,
+		"MayRollback": f.MayRollback, "LookOver": f.LookOver,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -123,6 +124,22 @@ func (f *fakeIngress) Correct(_ context.Context, in activities.CorrectInput) (*a
 	defer f.mu.Unlock()
 	f.log("correct %s", in.Run)
 	return &activities.CorrectResult{Corrected: 1}, nil
+}
+
+func (f *fakeIngress) MayRollback(_ context.Context, in activities.MayRollbackInput) (*activities.MayRollbackResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fail("may rollback"); err != nil {
+		return nil, err
+	}
+	return &activities.MayRollbackResult{Run: in.Run, Table: "contacts", Mapping: "m1"}, nil
+}
+
+func (f *fakeIngress) LookOver(_ context.Context, in activities.LookOverInput) (*activities.LookOverResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("look over")
+	return &activities.LookOverResult{}, nil
 }
 
 func (f *fakeIngress) run(id string) *fakeRun {

@@ -158,6 +158,13 @@ func (p *pass) drive(ctx workflow.Context) error {
 	if open.Ended != "" && open.Ended != "RUNNING" {
 		return nil // an earlier attempt finished it
 	}
+	if p.in.Ref.Undoes != "" && open.LastPage == 0 {
+		opts := activityOptions(QueueCampaign, p.in.Ref.Kind, "what "+p.in.Ref.Undoes+" wrote before its worker died")
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.LookOver, activities.LookOverInput{RunRef: p.in.Ref}).Get(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("looking over run %s: %w", p.in.Ref.Undoes, err)
+		}
+	}
 	p.phases = phasesOf(p.in, open.Known)
 	p.progress.Counts, p.progress.Read, p.progress.Expected, p.progress.Started = open.Counts, open.Counts.Settled(), open.Expected, open.Started
 	p.progress.Pages, p.progress.Backlog = open.LastPage, 0

@@ -250,7 +250,9 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 	opts := activityOptions(QueueMain, activities.KindRollback, "what a rollback of "+next.Run+" touches")
 	var may activities.MayRollbackResult
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.MayRollback, activities.MayRollbackInput{Run: next.Run}).Get(ctx, &may)
-	if err == nil {
+	if err == nil && may.Table != s.in.Table {
+		s.Status.LastError = fmt.Sprintf("run %s is one of %s, not of %s", next.Run, may.Table, s.in.Table)
+	} else if err == nil {
 		ref := activities.RunRef{
 			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.in.Table,
 			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
@@ -498,6 +500,9 @@ func (s *tableSync) passFailed(ctx workflow.Context, err error) error {
 func (s *tableSync) steer(ctx workflow.Context, what Control) {
 	if s.Status.RunWorkflow == "" {
 		return
+	}
+	if what == ControlStop && s.Status.RunKind == activities.KindRollback {
+		return // who stops a flow because it went wrong wants it undone all the same
 	}
 	err := workflow.SignalExternalWorkflow(ctx, s.Status.RunWorkflow, "", SignalControl, what).Get(ctx, nil)
 	if err != nil { // it has just ended

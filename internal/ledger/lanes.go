@@ -31,8 +31,10 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	lane := &Lane{ID: id}
 	var outcomes []byte
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 - done WHERE run = ? AND page = ? AND lane = ?
-			RETURNING fence, done, outcomes`), id.Run, id.Page, id.Lane).Scan(&lane.Fence, &lane.Done, &outcomes)
+		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 - done, busy = 1 - done, crashes = crashes + busy,
+			blamed = blamed + CASE WHEN busy = 1 AND suspect >= 0 THEN 1 ELSE 0 END WHERE run = ? AND page = ? AND lane = ?
+			RETURNING fence, done, outcomes, crashes, suspect, blamed`), id.Run, id.Page, id.Lane).
+			Scan(&lane.Fence, &lane.Done, &outcomes, &lane.Crashes, &lane.Suspect, &lane.Blamed)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrNotFound
 		}
@@ -109,7 +111,7 @@ func (l *Ledger) CloseLane(ctx context.Context, id LaneID, fence int64) (Counts,
 		if !counts.Balanced() {
 			return fmt.Errorf("%d of %d entries have no outcome yet", counts.Read-counts.Settled(), counts.Read)
 		}
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET done = 1 WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET done = 1, busy = 0 WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM lane_data WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {

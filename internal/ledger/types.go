@@ -198,6 +198,10 @@ type Lane struct {
 	Fence    int64 // of this opening; an older one can no longer settle
 	Done     bool
 	Counts   Counts // when Done
+
+	Crashes int // attempts that died at it, see PutDown
+	Suspect int // entry that was in hand when the last one died; -1 = not known
+	Blamed  int // deaths in a row with this entry in hand
 }
 
 // OpenLaneRef is a lane that is not done, and how many entries it has.

@@ -50,7 +50,8 @@ func (l *Ledger) CountTouched(ctx context.Context, run, table, mine string) (Tou
 const pruneChunk = 5_000
 
 // PruneBefores forgets the before-images of runs that ended before the cutoff, a
-// bounded number at a time, and returns how many went.
+// bounded number at a time, and returns how many went; with the last of them goes
+// what else such runs have left for a rollback.
 func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
@@ -66,8 +67,11 @@ func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time) (n int64, e
 				return err
 			}
 		}
-		if err := rows.Close(); err != nil || run == "" {
+		if err := rows.Close(); err != nil {
 			return err
+		}
+		if run == "" {
+			return l.dropPagesOfEnded(ctx, tx, cutoff)
 		}
 		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM before_image WHERE run = ? AND tbl = ? AND key IN
 			(SELECT key FROM before_image WHERE run = ? AND tbl = ? ORDER BY key LIMIT ?)`), run, table, run, table, pruneChunk)

@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// PutDown says that an attempt at a lane ends in good order, with whatever it had
+// in hand settled or untouched. A lane whose last attempt did not come to say so
+// died at work: OpenLane counts it, and DropPages keeps it. A lane that another
+// attempt has taken over is left as it is.
+func (l *Ledger) PutDown(ctx context.Context, id LaneID, fence int64) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET busy = 0 WHERE run = ? AND page = ? AND lane = ? AND fence = ?`), id.Run, id.Page, id.Lane, fence)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: putting down %s: %w", id, err)
+	}
+	return nil
+}
+
+// Suspect notes the entry that is about to be written, so that a death of the
+// process can be laid at its door: see Lane.Blamed. ErrFenced when another
+// attempt has opened the lane since.
+func (l *Ledger) Suspect(ctx context.Context, id LaneID, fence int64, index int) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET blamed = CASE WHEN suspect = ? THEN blamed ELSE 0 END, suspect = ?
+			WHERE run = ? AND page = ? AND lane = ? AND fence = ?`), index, index, id.Run, id.Page, id.Lane, fence)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return ErrFenced
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: entry %d of %s: %w", index, id, err)
+	}
+	return nil
+}
+
+// Crashed lists the lanes of a run, in page order, at which an attempt died and
+// which nothing has written since: what it had in hand may be in the target
+// without the ledger knowing.
+func (l *Ledger) Crashed(ctx context.Context, run string) ([]OpenLaneRef, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT page, lane, size FROM lane WHERE run = ? AND done = 0 AND busy = 1 ORDER BY page, lane`), run)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing the lanes that run %s died at: %w", run, err)
+	}
+	return collect(rows, func(ref *OpenLaneRef, scan scanner) error {
+		ref.Run = run
+		return scan(&ref.Page, &ref.Lane, &ref.Size)
+	})
+}
+
+// DropLane forgets a lane, and its page with the last one.
+func (l *Ledger) DropLane(ctx context.Context, id LaneID) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		for _, table := range []string{"lane_data", "lane"} {
+			if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
+				return err
+			}
+		}
+		return l.dropEmptyPages(ctx, tx, id.Run)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: dropping %s: %w", id, err)
+	}
+	return nil
+}
+
+// dropPagesOfEnded forgets what runs that ended before the cutoff have left
+// behind: lanes at which an attempt died.
+func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, cutoff time.Time) error {
+	const ended = `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED'))`
+	for _, table := range []string{"lane_data", "lane", "page"} {
+		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run IN `+ended), millis(cutoff)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
