@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,6 +36,8 @@ type fakeIngress struct {
 	loading   int                   // looks at which they are still loading
 	approvals []activities.Approval // that a completed run leaves behind
 	onLane    func(in activities.LaneInput)
+	trail     []activities.Operation // the audit trail
+	lost      int                    // attempts at it that still fail
 }
 
 type fakeRun struct {
@@ -57,7 +60,7 @@ func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
 		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "Correct": f.Correct,
-		"MayRollback": f.MayRollback, "LookOver": f.LookOver,
+		"MayRollback": f.MayRollback, "LookOver": f.LookOver, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -140,6 +143,21 @@ func (f *fakeIngress) LookOver(_ context.Context, in activities.LookOverInput) (
 	defer f.mu.Unlock()
 	f.log("look over")
 	return &activities.LookOverResult{}, nil
+}
+
+func (f *fakeIngress) LogOperation(_ context.Context, in activities.LogInput) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lost > 0 {
+		f.lost--
+		return errors.New("the ledger is down")
+	}
+	for _, o := range in.Operations {
+		if !slices.ContainsFunc(f.trail, func(known activities.Operation) bool { return known.ID == o.ID }) {
+			f.trail = append(f.trail, o)
+		}
+	}
+	return nil
 }
 
 func (f *fakeIngress) run(id string) *fakeRun {

@@ -62,6 +62,7 @@ func (s *tableSync) mayStart(_ workflow.Context, req StartRequest) error {
 
 func (s *tableSync) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
 	s.starting = &req
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(s.Status.Revision, req.Revision)})
 	s.enter(ctx, StateStarting, "checking the mapping", "")
 	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
 	return s.Status, err
@@ -74,8 +75,9 @@ func (s *tableSync) mayStop(workflow.Context, StopRequest) error {
 	return nil
 }
 
-func (s *tableSync) onStop(ctx workflow.Context, _ StopRequest) (Status, error) {
+func (s *tableSync) onStop(ctx workflow.Context, req StopRequest) (Status, error) {
 	s.stopping = true
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStop})
 	s.Status.Phase = "stopping: putting back what is in hand"
 	s.wake()
 	s.steer(ctx, ControlStop)
@@ -109,6 +111,7 @@ func (s *tableSync) onPause(ctx workflow.Context, req PauseRequest) (Status, err
 	if req.By != "" {
 		reason += " (" + req.By + ")"
 	}
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
 	s.enter(ctx, StatePaused, s.Status.Phase, reason)
 	s.wake()
 	s.steer(ctx, ControlPause)
@@ -122,7 +125,8 @@ func (s *tableSync) mayResume(workflow.Context, ResumeRequest) error {
 	return nil
 }
 
-func (s *tableSync) onResume(ctx workflow.Context, _ ResumeRequest) (Status, error) {
+func (s *tableSync) onResume(ctx workflow.Context, req ResumeRequest) (Status, error) {
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpResume})
 	s.enter(ctx, StateRunning, s.Status.Phase, "")
 	s.steer(ctx, ControlResume)
 	return s.Status, nil
@@ -166,6 +170,7 @@ func (s *tableSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 	run := s.newRun(ctx)
 	answer := BackfillAnswer{Run: run, WorkflowID: PassID(s.in.Instance, s.in.Table, activities.KindBackfill, run), Queued: len(s.Queue)}
 	s.setQueue(append(s.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: inWords(req.Window)})
 	s.wake()
 	return answer, nil
 }
@@ -182,6 +187,11 @@ func (s *tableSync) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequ
 }
 
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
+	op := activities.Operation{By: req.By, What: activities.OpCancelBackfill, Run: cmp.Or(req.Run, s.Status.Run)}
+	if req.Rollback {
+		op.Detail = "and undo what it wrote"
+	}
+	s.note(ctx, op)
 	if req.Run == "" || req.Run == s.Status.Run {
 		if req.Rollback {
 			s.setRollbacks(append(s.Rollbacks, RollbackRequest{Run: s.Status.Run, By: req.By}))
@@ -211,6 +221,7 @@ func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
 
 func (s *tableSync) onRollback(ctx workflow.Context, req RollbackRequest) (Status, error) {
 	s.setRollbacks(append(s.Rollbacks, req))
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
 	if req.Run == s.Status.Run {
 		s.steer(ctx, ControlCancel)
 	}
@@ -226,6 +237,7 @@ func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {
 }
 
 func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status, error) {
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
 	opts := activityOptions(QueueMain, activities.KindDelta, "let the deletes of "+req.Run+" go on, approved by "+cmp.Or(req.By, "an operator"))
 	var result activities.ApproveResult
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.ApproveDeletes,
@@ -246,7 +258,8 @@ func (s *tableSync) mayApplyConfig(_ workflow.Context, req ApplyConfigRequest) e
 	return nil
 }
 
-func (s *tableSync) onApplyConfig(_ workflow.Context, req ApplyConfigRequest) (Status, error) {
+func (s *tableSync) onApplyConfig(ctx workflow.Context, req ApplyConfigRequest) (Status, error) {
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(s.Status.FiledRevision, req.Revision)})
 	s.Filed = &req.Table
 	s.Status.FiledRevision = req.Revision
 	return s.Status, nil

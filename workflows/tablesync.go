@@ -33,6 +33,8 @@ type TableSyncState struct {
 	Plan          string            `json:"plan,omitempty"`    // of RunRef
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
 	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
+
+	Trail []activities.Operation `json:"trail,omitempty"` // entries of the audit trail that are not in the ledger yet
 }
 
 // QueuedBackfill waits for its turn: one writer per table at a time.
@@ -47,6 +49,7 @@ type QueuedBackfill struct {
 // itself; stopped, it waits for Start.
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
+	s.trail = openTrail(ctx, &s.Trail)
 	s.hearRepairs(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
@@ -56,11 +59,12 @@ func TableSync(ctx workflow.Context, in TableSyncInput) error {
 			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
 				return err
 			}
-			s.drainRepairs()
+			s.drainRepairs(ctx)
 			in.State = &s.TableSyncState
 			return workflow.NewContinueAsNewError(ctx, TableSync, in)
 		}
 		if err := s.step(ctx); err != nil {
+			s.trail.flush(ctx)
 			return err
 		}
 	}
@@ -75,6 +79,7 @@ type tableSync struct {
 	stopping  bool
 	interrupt workflow.CancelFunc // of the wait for changes, while there is one
 	repairs   workflow.ReceiveChannel
+	trail     *trail
 }
 
 func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
@@ -308,21 +313,26 @@ func (s *tableSync) hearRepairs(ctx workflow.Context) {
 			if more := s.repairs.Receive(ctx, &asked); !more {
 				return
 			}
-			s.setRepairs(append(s.Repairs, asked))
+			s.takeRepair(ctx, asked)
 			s.wake()
 		}
 	})
 }
 
 // drainRepairs takes what arrived in the task that continues as new.
-func (s *tableSync) drainRepairs() {
+func (s *tableSync) drainRepairs(ctx workflow.Context) {
 	for {
 		var asked Repair
 		if !s.repairs.ReceiveAsync(&asked) {
 			return
 		}
-		s.setRepairs(append(s.Repairs, asked))
+		s.takeRepair(ctx, asked)
 	}
+}
+
+func (s *tableSync) takeRepair(ctx workflow.Context, asked Repair) {
+	s.setRepairs(append(s.Repairs, asked))
+	s.note(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
 }
 
 // backfill grants the first request in the queue.
@@ -454,6 +464,7 @@ func (s *tableSync) runPass(ctx workflow.Context, pass any, phase string, in Pas
 		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
 		if failureType(err) == "TooManyRefused" && s.Tuning.OnStop == OnStopRollback {
 			s.setRollbacks(append(s.Rollbacks, RollbackRequest{Run: in.Ref.Run, By: "quarantine.on_stop"}))
+			s.note(ctx, activities.Operation{ID: "on-stop/" + in.Ref.Run, By: "quarantine.on_stop", What: activities.OpRollback, Run: in.Ref.Run})
 		}
 		return nil, s.passFailed(ctx, err)
 	}

@@ -110,7 +110,7 @@ func TestConfigSchemaIsJSON(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"", "status", "start", "stop", "pause", "resume", "sync-now", "backfill", "cancel-backfill",
-		"apply", "approve", "plan", "explain", "mapping", "mapping init", "quarantine", "quarantine list", "config", "config validate", "config show", "config schema", "setup", "version"} {
+		"apply", "approve", "plan", "explain", "mapping", "mapping init", "quarantine", "quarantine list", "log", "config", "config validate", "config show", "config schema", "setup", "version"} {
 		code, out, stderr := newWorld().run(t, append(strings.Fields(name), "--help")...)
 		require.Zero(t, code)
 		require.Empty(t, stderr)

@@ -1,0 +1,33 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+)
+
+// What is logged twice is in the trail once, and what cannot be told apart is refused.
+func TestTheAuditTrail(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 0)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	start := activities.Operation{ID: "1", At: at, By: "ada", What: activities.OpStart, Flow: activities.FlowIngress, Table: "contacts", Revision: "r2", Was: "r1"}
+	stop := activities.Operation{ID: "2", At: at.Add(time.Hour), By: "bob", What: activities.OpStop, Flow: activities.FlowIngress, Table: "contacts", Reason: "release"}
+	for range 2 {
+		_, err := s.env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{start, stop}})
+		require.NoError(t, err)
+	}
+	_, err := s.env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{What: "stop"}}})
+	require.ErrorContains(t, err, "needs an id")
+
+	got := call[activities.OperationsResult](s, s.in.ListOperations, activities.OperationsInput{})
+	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
+	got = call[activities.OperationsResult](s, s.in.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
+	require.NotNil(t, got.Operations)
+	require.Empty(t, got.Operations)
+	_, err = s.env.ExecuteActivity("ListOperations", activities.OperationsInput{Limit: 1001})
+	require.ErrorContains(t, err, "limit: got 1001, want 1 to 1000")
+}

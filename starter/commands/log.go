@@ -1,0 +1,101 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+type logOptions struct {
+	in    activities.OperationsInput
+	since string
+}
+
+func newLog(e *env, g *global) *cobra.Command {
+	var o logOptions
+	cmd := &cobra.Command{
+		Use: "log", Short: "Show who asked for what: starts, stops, backfills, rollbacks …",
+		Long: `Show the audit trail: every start, stop, pause, resume, backfill, rollback, release,
+approval and changed mapping, with who asked, when, and which revision of the
+mapping it concerns, the newest last. A worker reads it from its ledger; an entry
+is there a moment after the request was answered.
+
+With -o json: {operations: [{id, at, by, what, flow, table, run, revision, was,
+reason, detail}]}. was is the revision that another took the place of.`,
+		Example: `  causeway log
+  causeway log --table contacts --since 168h
+  causeway log --what rollback -o json | jq -r '.operations[].by'`,
+		Args: exactly("none", 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.in.Limit < 1 || o.in.Limit > 1000 {
+				return badInput("--limit: got %d, want 1 to 1000", o.in.Limit)
+			}
+			return showLog(cmd.Context(), e, g, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.in.Table, "table", "", "only what concerns this `table` mapping")
+	flags.StringVar(&o.since, "since", "", "only from this `time` on: an instant, a day or an age like 36h")
+	flags.StringVar(&o.in.By, "by", "", "only what this `operator` asked for")
+	flags.StringVar(&o.in.What, "what", "", "only this `command`, such as start, stop, backfill or rollback")
+	flags.StringVar(&o.in.Run, "run", "", "only what concerns this `run`")
+	flags.IntVar(&o.in.Limit, "limit", 100, "show the newest `N`, 1 to 1000")
+	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	return cmd
+}
+
+func showLog(ctx context.Context, e *env, g *global, o logOptions) error {
+	var err error
+	if o.in.Since, err = e.instant("--since", o.since); err != nil {
+		return err
+	}
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	var result activities.OperationsResult
+	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListOperations, o.in, &result); err != nil {
+		return err
+	}
+	if g.json() {
+		if result.Operations == nil {
+			result.Operations = []activities.Operation{}
+		}
+		return writeJSON(e.out, result)
+	}
+	if _, mapped := cfg.Ingress.Tables[o.in.Table]; o.in.Table != "" && !mapped && len(result.Operations) == 0 {
+		return unknownTable(g, cfg, o.in.Table)
+	}
+	writeLog(e, o.in, result.Operations)
+	return nil
+}
+
+func writeLog(e *env, in activities.OperationsInput, operations []activities.Operation) {
+	if len(operations) == 0 {
+		fmt.Fprintln(e.out, "Nothing was asked for that fits.")
+		return
+	}
+	rows := [][]cell{header(nil, "TIME (UTC)", "BY", "WHAT", "OF", "RUN", "REVISION", "WHY")}
+	for _, op := range operations {
+		revision := op.Revision
+		if op.Was != "" {
+			revision = op.Was + " -> " + op.Revision
+		}
+		rows = append(rows, []cell{
+			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(oneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(oneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
+		})
+	}
+	writeTable(e.out, e.colours(), rows)
+	if len(operations) == in.Limit {
+		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since and --what narrow the list\n", count(int64(in.Limit), "operation"))
+	}
+}

@@ -1,0 +1,122 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// ActivityLogOperation adds to the audit trail, for what operators do beside a
+// flow: LogInput. ActivityListOperations reads it: OperationsInput -> OperationsResult.
+const (
+	ActivityLogOperation   = "LogOperation"
+	ActivityListOperations = "ListOperations"
+)
+
+// trailBatch bounds the entries of one LogOperation, and with it its payload.
+const trailBatch = 50
+
+// trail is the audit trail of a workflow that lives on. An entry is noted when a
+// request is accepted, and a coroutine brings it to the ledger, so that a ledger
+// that is down keeps no operator waiting. What is not yet there is in the
+// workflow's state and goes with it when it continues as new.
+type trail struct {
+	pending *[]activities.Operation
+	off     bool
+}
+
+// openTrail begins to write entries to the ledger; pending is part of the
+// workflow's state. A run that an earlier build began has no trail until it
+// continues as new. The old branch can go with the histories of v1 and v2.
+func openTrail(ctx workflow.Context, pending *[]activities.Operation) *trail {
+	t := &trail{pending: pending, off: workflow.GetVersion(ctx, "audit-trail", workflow.DefaultVersion, 1) == workflow.DefaultVersion}
+	if !t.off {
+		clean, _ := workflow.NewDisconnectedContext(ctx) // what was asked for is kept also when the workflow is cancelled
+		workflow.GoNamed(clean, "audit-trail", t.write)
+	}
+	return t
+}
+
+// note adds an entry. Its id is that of the update in hand, unless it has one.
+func (t *trail) note(ctx workflow.Context, op activities.Operation) {
+	if t.off {
+		return
+	}
+	if op.ID == "" {
+		// The first run of the chain: a reset keeps it, and applies the update anew.
+		op.ID = workflow.GetInfo(ctx).FirstRunID + "/" + workflow.GetCurrentUpdateInfo(ctx).ID
+	}
+	op.At = workflow.Now(ctx)
+	*t.pending = append(*t.pending, op)
+}
+
+func (t *trail) write(ctx workflow.Context) {
+	for {
+		if err := workflow.Await(ctx, func() bool { return len(*t.pending) > 0 }); err != nil {
+			return
+		}
+		batch := slices.Clone((*t.pending)[:min(len(*t.pending), trailBatch)])
+		opts := activityOptions(QueueMain, activities.KindDelta, "audit trail: "+batch[len(batch)-1].What)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, nil)
+		if err != nil { // down for longer than anything is tried
+			workflow.GetLogger(ctx).Error("audit trail", "entries", len(*t.pending), "error", err)
+			if workflow.Sleep(ctx, time.Minute) != nil {
+				return
+			}
+			continue
+		}
+		*t.pending = slices.Clone((*t.pending)[len(batch):])
+	}
+}
+
+// flush waits until everything noted is kept; a workflow that ends calls it.
+func (t *trail) flush(ctx workflow.Context) {
+	if len(*t.pending) == 0 {
+		return
+	}
+	clean, _ := workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(clean, func() bool { return len(*t.pending) == 0 }) // fails only when cancelled, which nobody does
+}
+
+// note is an entry about this flow.
+func (s *tableSync) note(ctx workflow.Context, op activities.Operation) {
+	op.Flow, op.Table = activities.FlowIngress, s.in.Table
+	if op.Revision == "" {
+		op.Revision = s.Status.Revision
+	}
+	s.trail.note(ctx, op)
+}
+
+// was is a revision that another takes the place of; "" when it is the same.
+func was(old, revision string) string {
+	if old == revision {
+		return ""
+	}
+	return old
+}
+
+// inWords says what a window narrows a backfill to: columns, and no values.
+func inWords(w activities.Window) string {
+	var parts []string
+	if n := len(w.IDs); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d records by id", n))
+	}
+	if !w.Since.IsZero() {
+		parts = append(parts, "modified since "+w.Since.UTC().Format(time.RFC3339))
+	}
+	if !w.Until.IsZero() {
+		parts = append(parts, "modified before "+w.Until.UTC().Format(time.RFC3339))
+	}
+	for _, c := range w.Where {
+		parts = append(parts, "where "+c.Column+" "+c.Is+" …")
+	}
+	if len(parts) == 0 {
+		return "the whole table"
+	}
+	return strings.Join(parts, ", ")
+}
