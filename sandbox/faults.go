@@ -37,14 +37,14 @@ func newFaultAdd() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&rule.Service, "service", "", "dataverse, entra, campaign or ims")
+	f.StringVar(&rule.Service, "service", "", "dataverse, entra, campaign, ims or journal")
 	f.StringVar(&rule.Method, "method", "", "only requests with this method")
 	f.StringVar(&rule.Path, "path", "", "only requests whose path matches this regular expression")
 	f.IntVar(&rule.After, "after", 0, "spare so many matching requests first")
 	f.IntVar(&rule.Times, "times", 0, "hit at most so many; 0 = no end")
 	f.Float64Var(&rule.Probability, "probability", 0, "hit with this probability, 0 to 1; 0 = always")
 	f.StringVar((*string)(&rule.Action), "action", "", "respond, delay, reset_before, reset_after or truncate (default: respond with --status, named with --name)")
-	f.StringVar(&rule.Name, "name", "", "a fault the service knows; Campaign: bare_rst, throttle, refuse, token_expired")
+	f.StringVar(&rule.Name, "name", "", "a fault the service knows; Campaign: bare_rst, throttle, refuse, token_expired; the journal: throttle, token_expired, expired_position")
 	f.IntVar(&rule.Status, "status", 0, "HTTP status to answer with")
 	f.StringToStringVar(&rule.Headers, "header", nil, "header of the answer, name=value (repeatable)")
 	f.StringVar(&rule.Body, "body", "", "body of the answer")
@@ -55,9 +55,9 @@ func newFaultAdd() *cobra.Command {
 
 func addFault(ctx context.Context, out io.Writer, a *admin, rule kit.Rule) error {
 	switch rule.Service {
-	case "dataverse", "entra", "campaign", "ims":
+	case "dataverse", "entra", "campaign", "ims", "journal":
 	default:
-		return inputError("--service: got %q, want dataverse, entra, campaign or ims", rule.Service)
+		return inputError("--service: got %q, want dataverse, entra, campaign, ims or journal", rule.Service)
 	}
 	if rule.Action == "" {
 		switch {

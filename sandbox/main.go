@@ -61,12 +61,13 @@ records in --data between runs. The other commands work on sandboxes that run,
 through their admin port.`,
 		Example: `  sandbox --data sandbox-data --contacts 10000
   sandbox edit contact --set jobtitle=Captain
+  sandbox events generate --profiles 1000
   sandbox fault add --service campaign --status 503 --probability 0.05`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inputError("%w", err) })
 	o.flags(cmd.Flags())
-	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newFault(), newClock())
+	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newEvents(), newFault(), newClock())
 	return cmd
 }

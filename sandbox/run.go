@@ -73,17 +73,18 @@ dynamics:
 campaign:
   url: %s
   ims_url: %s
-  organization_id: SANDBOX@AdobeOrg
+  organization_id: %s
   client_id: %s
   client_secret: file:%s
   scopes: [campaign_sdk]
   ca_file: %s
+# I/O Events journal: %s
 # Admin port: %s
 # Try: go run ./sandbox edit contact --set jobtitle=Captain%s
 # Ctrl-C saves and stops.
 `, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
 		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.DynamicsCertificateFile, s.CAPath,
-		s.CampaignURL, s.IMSURL, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.AdminURL, adminHint(s.AdminURL))
+		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, s.AdminURL, adminHint(s.AdminURL))
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()

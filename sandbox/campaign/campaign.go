@@ -42,6 +42,7 @@ type Options struct {
 // Server is a Campaign instance.
 type Server struct {
 	o       Options
+	gate    Gate
 	handler http.Handler
 	tables  map[string]*table
 	names   []string // of the tables, in order of declaration
@@ -67,7 +68,7 @@ func New(o Options) *Server {
 	if o.EngineBudgetPerHour == 0 {
 		o.EngineBudgetPerHour = 50_000
 	}
-	s := &Server{o: o, tables: map[string]*table{}, seal: newSealer(), meter: meter{hours: map[int64]*Calls{}}}
+	s := &Server{o: o, gate: Gate{"campaign", o.Faults, o.Tokens, o.APIKey}, tables: map[string]*table{}, seal: newSealer(), meter: meter{hours: map[int64]*Calls{}}}
 	for _, r := range append([]Resource{Profile(o.OptOutNames)}, o.Resources...) {
 		s.tables[r.Name] = newTable(r)
 		s.names = append(s.names, r.Name)

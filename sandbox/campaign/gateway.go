@@ -9,24 +9,58 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// gateway does what Adobe's gateway does, in its order: key, token, product
-// profile, throttle; then hands over to Campaign (§1.4).
-func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
+// Gate is the part of Adobe's gateway that looks at credentials: the same in
+// front of every service of Adobe's.
+type Gate struct {
+	Service string // as in a fault's Service
+	Faults  *kit.Faults
+	Tokens  interface{ Valid(token string) bool }
+	APIKey  string
+}
+
+// Admit answers what it does not let through: key first, then the token (§1.4).
+func (g Gate) Admit(w http.ResponseWriter, r *http.Request) bool {
 	key, auth := r.Header.Get("X-Api-Key"), r.Header.Get("Authorization")
 	token, bearer := strings.CutPrefix(auth, "Bearer ")
 	switch {
 	case key == "":
 		deny(w, http.StatusForbidden, "403000", "Api Key is required")
-		return
-	case key != s.o.APIKey:
+		return false
+	case key != g.APIKey:
 		deny(w, http.StatusForbidden, "403003", "Api Key is invalid")
-		return
+		return false
 	case auth == "":
 		deny(w, http.StatusForbidden, "403010", "Oauth token is missing.")
-		return
+		return false
 	}
-	if _, expired := s.o.Faults.Named("campaign", "token_expired", r); expired || !bearer || !s.o.Tokens.Valid(token) {
+	if _, expired := g.Faults.Named(g.Service, "token_expired", r); expired || !bearer || !g.Tokens.Valid(token) {
 		deny(w, http.StatusUnauthorized, "401013", "Oauth token is not valid")
+		return false
+	}
+	return true
+}
+
+// Foreign answers a token whose product profile does not reach what is asked for.
+func (g Gate) Foreign(w http.ResponseWriter) {
+	deny(w, http.StatusForbidden, "403023", "Profile is not valid")
+}
+
+// Throttle answers 429 when a fault asks for it.
+func (g Gate) Throttle(w http.ResponseWriter, r *http.Request) bool {
+	rule, hit := g.Faults.Named(g.Service, "throttle", r)
+	if hit {
+		for name, value := range rule.Headers {
+			w.Header().Set(name, value)
+		}
+		deny(w, http.StatusTooManyRequests, "429050", "Too many requests")
+	}
+	return hit
+}
+
+// gateway does what Adobe's gateway does, in its order: key, token, product
+// profile, throttle; then hands over to Campaign (§1.4).
+func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
+	if !s.gate.Admit(w, r) {
 		return
 	}
 	tenant, rest, routed := split(r.URL.EscapedPath())
@@ -35,14 +69,10 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 		oops(w, http.StatusInternalServerError)
 		return
 	case tenant != s.o.Tenant:
-		deny(w, http.StatusForbidden, "403023", "Profile is not valid")
+		s.gate.Foreign(w)
 		return
 	}
-	if rule, hit := s.o.Faults.Named("campaign", "throttle", r); hit {
-		for name, value := range rule.Headers {
-			w.Header().Set(name, value)
-		}
-		deny(w, http.StatusTooManyRequests, "429050", "Too many requests")
+	if s.gate.Throttle(w, r) {
 		return
 	}
 	if s.limit != nil && !s.limit.Allow() {

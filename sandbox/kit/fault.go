@@ -37,7 +37,7 @@ const (
 // (0 = always) drawn from a generator seeded by Seed.
 type Rule struct {
 	ID          string            `json:"id,omitempty"` // given by the service when empty
-	Service     string            `json:"service"`      // "dataverse", "entra", "campaign", "ims"
+	Service     string            `json:"service"`      // "dataverse", "entra", "campaign", "ims", "journal"
 	Method      string            `json:"method,omitempty"`
 	Path        string            `json:"path,omitempty"` // regular expression on the raw path
 	After       int               `json:"after,omitempty"`

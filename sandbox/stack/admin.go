@@ -13,6 +13,8 @@ import (
 //
 //	/dynamics/…  rows of Dynamics
 //	/campaign/…  records and meter of Campaign
+//	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and what became of them
+//	/campaign/events/one  POST an eventlog.Pushed: one event
 //	/faults      GET list, POST a kit.Rule, DELETE ?id= or all
 //	/clock       GET, POST {"advance":"48h"}
 //	/tokens      DELETE: every Campaign token expires now
@@ -21,6 +23,9 @@ func (s *Stack) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/dynamics/", http.StripPrefix("/dynamics", s.Dynamics.AdminHandler()))
 	mux.Handle("/campaign/", http.StripPrefix("/campaign", s.Campaign.AdminHandler()))
+	mux.HandleFunc("GET /campaign/events", s.eventCounts)
+	mux.HandleFunc("POST /campaign/events", s.adminGenerate)
+	mux.HandleFunc("POST /campaign/events/one", s.adminPush)
 	mux.Handle("/faults", s.Faults.AdminHandler())
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { s.writeClock(w) })

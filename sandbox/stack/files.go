@@ -59,6 +59,9 @@ func (s *Stack) load(o Options) error {
 	if err == nil {
 		_, err = s.Campaign.Load(s.dir)
 	}
+	if err == nil {
+		_, err = s.Events.Load(s.dir)
+	}
 	if err == nil && !loaded && o.seed != nil {
 		err = o.seed.rows(s)
 	}
@@ -82,7 +85,7 @@ func (s *Stack) save() error {
 	if !s.saved.done || version != s.saved.dynamics {
 		errs = append(errs, s.Dynamics.Save(s.dir))
 	}
-	errs = append(errs, s.Campaign.Save(s.dir))
+	errs = append(errs, s.Campaign.Save(s.dir), s.Events.Save(s.dir))
 	if !s.saved.done || clock != s.saved.clock {
 		errs = append(errs, os.WriteFile(filepath.Join(s.dir, clockFile), []byte(clock.String()+"\n"), 0o644))
 	}

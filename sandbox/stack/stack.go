@@ -1,6 +1,6 @@
 // Package stack runs all sandbox services in one process: Dataverse with Entra
-// ID on one TLS port, Campaign with IMS on another, and an admin port for tests
-// and for people. The sandbox program, the devstack and tests use it.
+// ID on one TLS port, Campaign with IMS and the I/O Events journal on another,
+// and an admin port for tests and for people. The sandbox program, the devstack and tests use it.
 //
 // Records and the clock are kept in the folder: saved when the stack closes and
 // every SnapshotEvery. A process that is killed loses what came since, on both
@@ -21,7 +21,9 @@ import (
 	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/dataverse"
 	"causeway.dev/sandbox/entra"
+	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/ims"
+	"causeway.dev/sandbox/journal"
 	"causeway.dev/sandbox/kit"
 )
 
@@ -42,6 +44,7 @@ type Options struct {
 	TokensPerMinute     int           // that IMS gives out; 0 = unlimited
 	SnapshotEvery       time.Duration // 0 = only when closed
 	TokenLife           time.Duration // of both services; 0 = their defaults
+	JournalRetention    time.Duration // of events; 0 = 7 days
 
 	Credentials Credentials // empty fields get the sandbox's own values
 	Resources   []campaign.Resource
@@ -55,13 +58,14 @@ type Options struct {
 type Credentials struct {
 	Tenant, DynamicsClientID, DynamicsSecret         string
 	CampaignTenant, CampaignClientID, CampaignSecret string
+	CampaignOrganization                             string // IMS organization: ABC@AdobeOrg
 }
 
 func (c Credentials) orDefaults() Credentials {
 	for field, fallback := range map[*string]string{
 		&c.Tenant: "5a4db0c5-0000-4000-8000-0000000000aa", &c.DynamicsClientID: "5a4db0c5-0000-4000-8000-0000000000bb",
 		&c.DynamicsSecret: "sandbox-dynamics-secret", &c.CampaignTenant: "sandbox",
-		&c.CampaignClientID: "sandbox-api-key", &c.CampaignSecret: "sandbox-campaign-secret",
+		&c.CampaignClientID: "sandbox-api-key", &c.CampaignSecret: "sandbox-campaign-secret", &c.CampaignOrganization: "SANDBOX@AdobeOrg",
 	} {
 		if *field == "" {
 			*field = fallback
@@ -76,11 +80,14 @@ type Stack struct {
 	Campaign *campaign.Server
 	Entra    *entra.Server
 	IMS      *ims.Server
+	Events   *eventlog.Log   // delivery and tracking logs
+	Journal  *journal.Server // publishes them
 	Faults   *kit.Faults
 	Clock    *kit.Clock
 
 	DynamicsURL, Authority, Tenant, DynamicsClientID, DynamicsSecretFile string
 	CampaignURL, IMSURL, CampaignClientID, CampaignSecretFile            string
+	CampaignOrganization, JournalURL                                     string
 	CAPath, AdminURL                                                     string
 	DynamicsCertificateFile                                              string // instead of the secret: key and certificate, PEM
 
@@ -121,7 +128,7 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 		Faults: &kit.Faults{}, Clock: &kit.Clock{}, dir: o.Dir, stop: make(chan struct{}), CAPath: ca.Path,
 		Tenant: o.Credentials.Tenant, DynamicsClientID: o.Credentials.DynamicsClientID, CampaignClientID: o.Credentials.CampaignClientID,
 		DynamicsSecretFile: filepath.Join(o.Dir, dynamicsSecretFile), DynamicsCertificateFile: filepath.Join(o.Dir, dynamicsCertificateFile),
-		CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile),
+		CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile), CampaignOrganization: o.Credentials.CampaignOrganization,
 	}
 	if err := s.start(o, ca); err != nil {
 		return nil, errors.Join(err, s.shutdown(context.Background()))
@@ -156,7 +163,7 @@ func (s *Stack) start(o Options, ca *kit.CA) error {
 		return errors.Join(err, ports.close())
 	}
 	s.serve(ports.dynamics, config, byPath("/api/", s.Dynamics, s.Entra))
-	s.serve(ports.campaign, config, byPath("/ims/", s.IMS, s.Campaign))
+	s.serve(ports.campaign, config, byPath("/ims/", s.IMS, byPath("/events/", s.Journal, s.Campaign)))
 	s.serve(ports.admin, nil, s.admin())
 	return nil
 }
@@ -174,6 +181,13 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 		Clock: s.Clock, Faults: s.Faults, ClientID: c.CampaignClientID, Secrets: []string{c.CampaignSecret},
 		ExpiresIn: o.TokenLife, TokensPerMinute: o.TokensPerMinute, Organization: c.CampaignTenant,
 	})
+	s.Events = eventlog.New(s.Clock)
+	s.Journal = journal.New(journal.Options{
+		Clock: s.Clock, Faults: s.Faults, Tokens: s.IMS, Log: s.Events, Latency: o.Latency, APIKey: c.CampaignClientID, Organization: c.CampaignOrganization,
+		Consumer: "23294", Credential: "54108", Registration: "9f3c1de0-5a4d-4b0c-8000-0000000000dd", Source: "urn:acs:" + c.CampaignTenant,
+		Retention: o.JournalRetention,
+	})
+	s.JournalURL = s.IMSURL + s.Journal.Path()
 	if o.CampaignBurst == 0 {
 		o.CampaignBurst = int(o.CampaignRate / 10)
 	}
