@@ -19,9 +19,10 @@ const (
 	callsOfLoads   = "loads" // backfills and initial loads, plans
 )
 
-// budgetBlock is how many calls a worker takes from the hour's budget at a time,
-// so that most calls ask nobody. A worker that is killed takes what is left of
-// its blocks with it: counted, not used.
+// budgetBlock is how many calls a worker takes from the hour's budget, or makes
+// without one, before it asks or tells the ledger, so that most calls ask nobody.
+// A worker that is killed leaves a block reserved: nobody else may make those
+// calls in that hour, and the meter does not count them as made.
 const budgetBlock = 100
 
 // BudgetOptions of a Budget.
@@ -42,7 +43,13 @@ type Budget struct {
 
 	mu   sync.Mutex
 	hour time.Time
-	held map[string]int64 // taken from the budget, or counted and not yet told
+	open map[string]*openCalls
+}
+
+// openCalls of one kind are what the ledger has not been told of yet.
+type openCalls struct {
+	made int64
+	left int64 // reserved and not made
 }
 
 // NewBudget makes the budget of one worker; Close it.
@@ -53,9 +60,10 @@ func NewBudget(o BudgetOptions) *Budget {
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
-	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), held: map[string]int64{}}
+	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), open: map[string]*openCalls{}}
 	for _, kind := range []string{callsOfChanges, callsOfLoads} {
 		b.calls[kind] = o.Metrics.Tagged(map[string]string{"kind": kind}).Counter("campaign.engine_calls")
+		b.open[kind] = &openCalls{}
 	}
 	return b
 }
@@ -66,22 +74,24 @@ func (b *Budget) take(ctx context.Context, kind string) error {
 	defer b.mu.Unlock()
 	now := b.o.Now().UTC()
 	if hour := now.Truncate(time.Hour); hour != b.hour {
-		if err := b.settle(ctx); err != nil {
+		if err := b.settle(ctx, true); err != nil {
 			return err
 		}
 		b.hour = hour
 	}
-	if b.o.PerHour == 0 {
-		b.held[kind]++
-		b.calls[kind].Inc(1)
-		return nil
-	}
-	if b.held[kind] == 0 {
-		if err := b.reserve(ctx, now, kind); err != nil {
+	open := b.open[kind]
+	if open.left == 0 && (b.o.PerHour > 0 || open.made >= budgetBlock) {
+		if err := b.settle(ctx, false); err != nil {
 			return err
 		}
+		if b.o.PerHour > 0 {
+			if err := b.reserve(ctx, now, kind); err != nil {
+				return err
+			}
+		}
 	}
-	b.held[kind]--
+	open.left = max(0, open.left-1)
+	open.made++
 	b.calls[kind].Inc(1)
 	return nil
 }
@@ -102,44 +112,54 @@ func (b *Budget) reserve(ctx context.Context, now time.Time, kind string) error 
 		return &apierr.Error{Class: apierr.Throttled, Reason: apierr.ReasonQuota, Service: "campaign", Op: "engine-call budget", RetryAfter: next.Sub(now),
 			Message: fmt.Sprintf("%d of %d engine calls of this hour are used, the most for %s; goes on at %s", used, b.o.PerHour, kind, next.Format("15:04 UTC"))}
 	}
-	b.held[kind] = granted
+	b.open[kind].left = granted
 	return nil
 }
 
-// settle tells the ledger what it does not know of b.hour: calls counted where
-// there is no budget, and those reserved and not made where there is one.
-func (b *Budget) settle(ctx context.Context) error {
-	for kind, n := range b.held {
-		if n == 0 {
+// settle tells the ledger which calls of b.hour were made and, when the worker is
+// done with them, which of the reserved ones were not.
+func (b *Budget) settle(ctx context.Context, done bool) error {
+	for kind, open := range b.open {
+		made, back := open.made, int64(0)
+		if done {
+			back = open.left
+		}
+		if made == 0 && back == 0 {
 			continue
 		}
+		var err error
 		if b.o.PerHour > 0 {
-			n = -n
+			err = b.o.Ledger.UseEngineCalls(ctx, b.hour, kind, made, back)
+		} else {
+			err = b.o.Ledger.AddEngineCalls(ctx, b.hour, kind, made)
 		}
-		if err := b.o.Ledger.AddEngineCalls(ctx, b.hour, kind, n); err != nil {
+		if err != nil {
 			return err
 		}
-		b.held[kind] = 0
+		open.made -= made
+		open.left -= back
 	}
 	return nil
 }
 
-// tell brings the meter up to date where there is no budget. An activity that
-// made calls ends with it.
+// tell brings the meter up to date. An activity that made calls ends with it.
 func (a *Ingress) tell(ctx context.Context) {
-	if a.o.Budget == nil || a.o.Budget.o.PerHour > 0 {
-		return // reserved calls are in the ledger already
+	if a.o.Budget == nil {
+		return
 	}
-	if err := a.o.Budget.Close(context.WithoutCancel(ctx)); err != nil {
+	b := a.o.Budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.settle(context.WithoutCancel(ctx), false); err != nil {
 		a.o.Logger.Warn("counting engine calls", "error", err)
 	}
 }
 
-// Close gives back what was reserved and not used, and tells what was counted.
+// Close tells what was made and gives back what was reserved and not made.
 func (b *Budget) Close(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.settle(ctx)
+	return b.settle(ctx, true)
 }
 
 type callKind struct{}

@@ -55,7 +55,34 @@ func TestWorkersShareTheBudget(t *testing.T) {
 	calls, err := books.EngineCalls(t.Context(), now())
 	require.NoError(t, err)
 	require.Len(t, calls, 1)
-	require.EqualValues(t, 60, calls[0].Calls, "given back what was not used")
+	require.EqualValues(t, 60, calls[0].Calls)
+	_, used, err := books.ReserveEngineCalls(t.Context(), now(), callsOfChanges, 1, 1000)
+	require.NoError(t, err)
+	require.EqualValues(t, 61, used, "given back what was not used")
+}
+
+// A worker that is killed leaves a block that nobody may use; the meter does not
+// take it for calls.
+func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
+	t.Parallel()
+	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	require.NoError(t, err)
+	defer books.Close()
+	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
+	now := func() time.Time { return at }
+	killed := NewBudget(BudgetOptions{Ledger: books, PerHour: 10_000, Now: now}) // blocks of 100
+	in := &Ingress{o: Options{Budget: killed}}
+	for range 130 {
+		require.NoError(t, killed.take(t.Context(), callsOfLoads))
+	}
+	in.tell(t.Context()) // its last activity has ended
+	require.NoError(t, killed.take(t.Context(), callsOfLoads))
+	calls, err := books.EngineCalls(t.Context(), at)
+	require.NoError(t, err)
+	require.Equal(t, []ledger.EngineCalls{{Hour: at.Truncate(time.Hour), Kind: "loads", Calls: 130}}, calls)
+	_, used, err := books.ReserveEngineCalls(t.Context(), at, callsOfLoads, 1, 10_000)
+	require.NoError(t, err)
+	require.EqualValues(t, 201, used, "what it may have made stays out of the budget")
 }
 
 // Without a budget calls are counted all the same.

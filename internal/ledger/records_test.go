@@ -179,3 +179,29 @@ func TestRevisionsAndEngineCalls(t *testing.T) {
 		require.Equal(t, []ledger.EngineCalls{{Hour: noon, Kind: "post", Calls: 4}, {Hour: noon.Add(time.Hour), Kind: "post", Calls: 2}}, calls)
 	})
 }
+
+// What is reserved counts against the limit and not as made.
+func TestReservedEngineCalls(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		reserve := func(kind string, n, granted, used int64) {
+			t.Helper()
+			g, u, err := l.ReserveEngineCalls(t.Context(), noon, kind, n, 100)
+			require.NoError(t, err)
+			require.Equal(t, [2]int64{granted, used}, [2]int64{g, u})
+		}
+		reserve("loads", 60, 60, 60)
+		reserve("changes", 60, 40, 100)
+		reserve("loads", 1, 0, 100)
+		calls, err := l.EngineCalls(t.Context(), noon)
+		require.NoError(t, err)
+		require.Empty(t, calls)
+		require.NoError(t, l.UseEngineCalls(t.Context(), noon, "loads", 25, 35))
+		require.NoError(t, l.UseEngineCalls(t.Context(), noon, "changes", 40, 0))
+		calls, err = l.EngineCalls(t.Context(), noon)
+		require.NoError(t, err)
+		require.Equal(t, []ledger.EngineCalls{{Hour: noon, Kind: "changes", Calls: 40}, {Hour: noon, Kind: "loads", Calls: 25}}, calls)
+		reserve("loads", 100, 35, 100)
+	})
+}
