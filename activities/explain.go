@@ -54,7 +54,7 @@ type ExplainLive struct {
 	InDynamics  bool              `json:"in_dynamics"`
 	Version     string            `json:"version,omitempty"`
 	InCampaign  bool              `json:"in_campaign"`
-	Decision    string            `json:"decision"`              // create, update, nothing, leave out, delete, refuse; parents are not looked at
+	Decision    string            `json:"decision"`              // create, update, nothing, leave out, delete, refuse, wait
 	Why         string            `json:"why,omitempty"`         // rule or refusal
 	Differences map[string]string `json:"differences,omitempty"` // mapped fields that differ in Campaign, in general terms
 }
@@ -176,7 +176,13 @@ func (a *Ingress) explainLive(ctx context.Context, in ExplainInput, rec *ledger.
 		out.InCampaign = true
 	}
 	if !out.InDynamics {
+		link, hidden, err := a.hiddenBy(ctx, m, rec)
+		if err != nil {
+			return nil, err
+		}
 		switch {
+		case !out.InCampaign && hidden && in.Table.ApplyDeletes:
+			out.Decision, out.Why = "wait", "Dynamics does not have it any more; Campaign hides it until its parent is there, and it is deleted then: "+link.Table+"/"+link.Key
 		case !out.InCampaign:
 			out.Why = "neither system has it"
 		case rec == nil || rec.Payload == nil:
@@ -185,15 +191,22 @@ func (a *Ingress) explainLive(ctx context.Context, in ExplainInput, rec *ledger.
 			out.Why = "deletes are not applied (apply_deletes)"
 		default:
 			out.Decision, out.Why = "delete", "Dynamics does not have it any more"
+			children, err := a.o.Ledger.Children(ctx, in.Table.Name, []string{in.ID})
+			if err != nil {
+				return nil, err
+			}
+			if children[in.ID] {
+				out.Decision, out.Why = "wait", "Dynamics does not have it any more; records that name it are deleted first"
+			}
 		}
 		return out, nil
 	}
 	e := ledger.Entry{Key: in.ID, Version: row.Version, Raw: row.Raw}
-	return out, a.explainRow(m, rec, &e, stored, out)
+	return out, a.explainRow(ctx, m, rec, &e, stored, out)
 }
 
 // explainRow says what the mapping calls for, and where Campaign differs from it.
-func (a *Ingress) explainRow(m *tableMapper, rec *ledger.Record, e *ledger.Entry, stored *campaign.Stored, out *ExplainLive) error {
+func (a *Ingress) explainRow(ctx context.Context, m *tableMapper, rec *ledger.Record, e *ledger.Entry, stored *campaign.Stored, out *ExplainLive) error {
 	held := rec != nil && rec.Payload != nil
 	rule, err := m.mapper.Excluded(e.Raw)
 	if err == nil && rule != "" {
@@ -227,8 +240,8 @@ func (a *Ingress) explainRow(m *tableMapper, rec *ledger.Record, e *ledger.Entry
 	default:
 		out.Decision, out.Why = "update", "Campaign has a record with this key, which would be adopted"
 	}
-	if !out.InCampaign {
-		return nil
+	if err := a.explainParents(ctx, m, rec, w, out); err != nil || !out.InCampaign {
+		return err
 	}
 	there, err := m.mapper.FromTarget(stored.Raw)
 	if err != nil {

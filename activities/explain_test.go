@@ -82,8 +82,11 @@ func TestExplainWhatWaits(t *testing.T) {
 	waits := w.explain(child)
 	require.Equal(t, "parked", waits.State)
 	require.Equal(t, "vehicles/"+v, waits.Waits.Parent)
+	require.Equal(t, "wait", waits.Live.Decision)
+	require.Contains(t, waits.Live.Why, "Campaign does not hold its parent yet; it goes on by itself when that is there: vehicles/"+v)
 	f.vehicles.load()
 	require.True(t, w.explain(child).Waits.Ready)
+	require.Equal(t, "create", w.explain(child).Live.Decision)
 
 	s := newSpine(t, 150)
 	s.load()
@@ -93,4 +96,46 @@ func TestExplainWhatWaits(t *testing.T) {
 	}
 	out := s.pass(activities.KindDelta, activities.PhaseDelta)
 	require.Contains(t, s.explain(keys[0]).Waits.For, "causeway approve "+out.Approvals[0].Run)
+}
+
+// What would happen now depends on the relatives of a record.
+func TestExplainLooksAtParentsAndChildren(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	changed, deleted, quiet, late := f.service(v), f.service(v), f.service(v), f.vehicle("")
+	live := func(s *spine, id string) (string, string) {
+		t.Helper()
+		got := s.explain(id).Live
+		return got.Decision, got.Why
+	}
+	decides := func(s *spine, id, decision, why string) {
+		t.Helper()
+		d, w := live(s, id)
+		require.Equal(t, decision, d, w)
+		require.Contains(t, w, why)
+	}
+	decides(f.services, quiet, "create", "until its parent is there Campaign may hide it: vehicles/"+v)
+	w := f.warranty()
+	w.start()
+	decides(w, quiet, "wait", "vehicles/"+v)
+
+	f.services.load()
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
+	require.True(t, f.boxes.Dynamics.Delete("new_services", deleted))
+	decides(f.services, quiet, "nothing", "Campaign hides it until its parent is there: vehicles/"+v)
+	decides(f.services, changed, "wait", "vehicles/"+v)
+	decides(f.services, deleted, "wait", "it is deleted then: vehicles/"+v)
+	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.delta(), "as was said")
+
+	f.vehicles.load()
+	decides(f.services, changed, "update", "Dynamics has changed since the last write")
+	decides(f.services, deleted, "delete", "Dynamics does not have it any more")
+	require.Equal(t, activities.Counts{Read: 2, Updated: 1, Deleted: 1}, f.services.delta())
+
+	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", v)) // takes its services along
+	decides(f.vehicles, v, "wait", "records that name it are deleted first")
+	decides(f.services, quiet, "delete", "")
+	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", late))
+	decides(f.vehicles, late, "delete", "")
 }
