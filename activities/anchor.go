@@ -44,13 +44,22 @@ func (a *Ingress) firstPage(ctx context.Context, in FetchInput, q dataverse.Quer
 // next link. Thus each attempt gets further.
 const anchorMore = "ids-after:"
 
+// AnchorBeat is the heartbeat while ids are read, for nothing else tells of it.
+type AnchorBeat struct {
+	IDs int64 `json:"ids"` // read so far
+}
+
 // anchor reads ids up to the delta link, which it keeps with the run.
 func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
 	next, unfinished := strings.CutPrefix(run.Anchor, anchorMore)
 	if run.Anchor != "" && !unfinished {
 		return nil
 	}
-	for n := 1; ; n++ {
+	var beat AnchorBeat
+	if unfinished && activity.HasHeartbeatDetails(ctx) {
+		_ = activity.GetHeartbeatDetails(ctx, &beat) // of another shape while a page was retried: counted from here
+	}
+	for {
 		page, err := a.patiently(ctx, q, next)
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
 			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, run.ID, "")) // from the start, next time
@@ -58,7 +67,8 @@ func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query
 		if err != nil {
 			return err
 		}
-		activity.RecordHeartbeat(ctx, n)
+		beat.IDs += int64(len(page.Changes))
+		activity.RecordHeartbeat(ctx, beat)
 		if next = page.NextLink; next == "" {
 			return a.o.Ledger.SetAnchor(ctx, run.ID, page.DeltaLink)
 		}

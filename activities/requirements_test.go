@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/mapping"
@@ -216,4 +218,21 @@ func TestALoadBeyondTheGuardrailIsRefused(t *testing.T) {
 	base.opts.MaxRecords = 30
 	s, _ = base.withBudget(0, newBudgetClock())
 	require.Equal(t, int64(30), s.load().Counts.Created)
+}
+
+// R16.7: while ids are read before a baseline of several pages, the heartbeat
+// says how many. Those after an activity's first are sent now and then.
+func TestReadingIDsIsProgress(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 250)
+	beats := make(chan int64, 100)
+	s.env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		var beat activities.AnchorBeat
+		if details.Get(&beat) == nil && beat.IDs > 0 {
+			beats <- beat.IDs
+		}
+	})
+	s.load()
+	require.NotEmpty(t, beats)
+	require.Equal(t, int64(100), <-beats)
 }

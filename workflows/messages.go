@@ -240,7 +240,8 @@ type Progress struct {
 	Kind     activities.Kind   `json:"kind"`
 	Phase    activities.Phase  `json:"phase"`
 	Paused   bool              `json:"paused,omitempty"`
-	Pages    int               `json:"pages"` // fetched
+	Pages    int               `json:"pages"`         // fetched
+	IDs      int64             `json:"ids,omitempty"` // read before the first page of a baseline; the CLI takes it from the heartbeat
 	Read     int64             `json:"read"`
 	Backlog  int64             `json:"backlog"` // read, not yet settled (R8.8)
 	Expected int64             `json:"expected"`

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -176,12 +177,16 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 			{ActivityType: &commonpb.ActivityType{Name: "WriteLane"}, Attempt: 7, ScheduledTime: timestamppb.New(noon),
 				ExpirationTime: timestamppb.New(noon.Add(time.Hour)), LastFailure: &failurepb.Failure{Message: "campaign:\n503"},
 				ActivityOptions: &activitypb.ActivityOptions{ScheduleToCloseTimeout: durationpb.New(2 * time.Hour)}},
-			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon)},
+			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.AnchorBeat{IDs: 4_000})}}},
+			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
 		},
 	})
 	require.Equal(t, &description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []pendingActivity{
 		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour)}, // since the first attempt
-		{Activity: "FetchPage", Attempt: 1, Since: noon},
+		{Activity: "FetchPage", Attempt: 1, Since: noon, IDs: 4_000},
+		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
 	}}, got)
 	require.Equal(t, "Terminated", describe(&workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED},

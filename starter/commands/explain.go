@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 
+	"causeway.dev/activities"
 	"causeway.dev/workflows"
 )
 
@@ -109,6 +110,11 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *descri
 	for _, a := range answer.GetPendingActivities() {
 		p := pendingActivity{
 			Activity: a.GetActivityType().GetName(), Attempt: int(a.GetAttempt()), LastFailure: oneLine(a.GetLastFailure().GetMessage()),
+		}
+		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
+			var beat activities.AnchorBeat
+			_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat) // other work beats in other shapes
+			p.IDs = beat.IDs
 		}
 		budget := a.GetActivityOptions().GetScheduleToCloseTimeout()
 		switch {

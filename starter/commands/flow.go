@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -125,9 +126,25 @@ func (f *flow) status(ctx context.Context) (workflows.Status, error) {
 		// A run that ended in between, or is just beginning, has none to tell.
 		if err := f.api.Query(ctx, st.RunWorkflow, workflows.QueryProgress, &p); err == nil {
 			st.Progress = &p
+			f.idsRead(ctx, st.RunWorkflow, &p)
 		}
 	}
 	return st, nil
+}
+
+// idsRead adds how far a baseline is that reads ids before its first page. The
+// workflow waits for one activity meanwhile; only the heartbeat tells.
+func (f *flow) idsRead(ctx context.Context, workflowID string, p *workflows.Progress) {
+	if p.Phase != activities.PhaseBaseline || p.Pages > 0 {
+		return
+	}
+	d, err := f.api.Describe(ctx, workflowID)
+	if err != nil {
+		return // like the progress itself it is left out when it cannot be had
+	}
+	for _, a := range d.Pending {
+		p.IDs = max(p.IDs, a.IDs)
+	}
 }
 
 // operate sends one update that answers a Status, and shows it.

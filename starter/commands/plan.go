@@ -35,7 +35,8 @@ filter have changed, and otherwise a replay (causeway backfill). Records that no
 run has met are looked up in Campaign, one engine call each, for they may be there
 already; --all-new skips that. What only Campaign can refuse is not foreseen.
 
-Exit code 0 when the run would write nothing, 2 when it would.
+Exit code 0 when the run would write nothing, 2 when it would. Bad input is 2 as
+well; scripts tell it apart by standard output, which is empty then.
 
 With -o json: {run, revision, sampled, counts, adopted, fields: [{what, records}],
 rules, refusals, examples: [{id, outcome, changes, why}], engine_calls,

@@ -87,6 +87,9 @@ func (p *progress) figures(now time.Time, st workflows.Status) string {
 	if st.State == workflows.StatePaused {
 		return strings.Join(append(parts, "paused: "+oneLine(st.Reason)), ", ")
 	}
+	if pr.Pages == 0 && pr.IDs > 0 {
+		return "ids: " + settledOf(pr.IDs, pr.Expected) + " read; they come first, so that no delete during the load is lost"
+	}
 	if pr.Counts.Quarantined > 0 {
 		parts = append(parts, humanize.Comma(pr.Counts.Quarantined)+" in quarantine")
 	}

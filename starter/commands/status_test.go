@@ -35,6 +35,15 @@ var scenes = map[string]struct {
 		w.on("Describe "+contactsFlow, description{Running: true})
 		w.on("Describe "+st.RunWorkflow, retrying("WriteLane"))
 	}, exitDone},
+	"initial load that reads ids first": {func(w *world) {
+		st := contacts(loading)
+		w.on("Query "+contactsFlow+" Status", st)
+		before := progressOf(0, 0)
+		before.Pages, before.Read, before.Backlog, before.Expected = 0, 0, 0, 10_000
+		w.on("Query "+st.RunWorkflow+" Progress", before)
+		w.on("Describe "+contactsFlow, description{Running: true})
+		w.on("Describe "+st.RunWorkflow, description{Running: true, Pending: []pendingActivity{{Activity: "FetchPage", Attempt: 1, IDs: 4_000}}})
+	}, exitDone},
 	"failed": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
 			st.State, st.Phase, st.Reason = workflows.StateFailed, "failed", "campaign: read profile: Permission (403): product profile missing"

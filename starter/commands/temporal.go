@@ -69,6 +69,7 @@ type pendingActivity struct {
 	Attempt     int       `json:"attempt"`
 	LastFailure string    `json:"last_failure,omitempty"`
 	Since       time.Time `json:"since,omitzero"` // of the first attempt
+	IDs         int64     `json:"ids,omitempty"`  // that a baseline has read before its first page
 }
 
 // connection says which Temporal server to talk to.
