@@ -1,13 +1,18 @@
 package activities_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/sandbox/kit"
 )
 
 // R11.14: what changed in the data models without breaking the mapping is said at
@@ -28,4 +33,100 @@ func TestChangedOptionsAreAWarning(t *testing.T) {
 	again := call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
 	require.Equal(t, []string{`familystatuscode -> fax: option 2 was "Wed" and is "Married" now; records get the new label when they change or are replayed`}, again.Warnings)
 	require.Equal(t, first.Plan, again.Plan, "the same models give the same plan")
+}
+
+// R11.14, R8.18: a field that is gone when records are on their way stops the run
+// with the field's name. Nothing is set aside or lost: the next start goes on.
+func TestAFieldThatIsGoneStopsTheRunAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	gone := map[string]struct {
+		rule kit.Rule
+		says string
+	}{
+		"unknown to Campaign": {kit.Rule{Service: "campaign", Method: "PATCH", Path: "/profile/", Action: kit.Respond, Status: 500,
+			Body: `{"error_code":"RST-360011","message":"RST-360011 An error has occurred - please contact your administrator. 'city' property is not valid for the 'profile' resource."}`},
+			"profile no longer fits the mapping: Campaign's resource has no such field: field city; check the field in Campaign or correct ingress.tables.contacts, then start the table again"},
+		"read-only in Campaign": {kit.Rule{Service: "campaign", Method: "PATCH", Path: "/profile/", Action: kit.Respond, Status: 500,
+			Body: `{"error_code":"RST-360011","message":"RST-360011 An error has occurred - please contact your administrator. Cannot update the 'city' property that is read-only"}`},
+			"a read-only field of Campaign cannot be written: field city"},
+		"unknown to Dynamics": {kit.Rule{Service: "dataverse", Path: "/contacts", Action: kit.Respond, Status: 400,
+			Body: `{"error":{"code":"0x80060888","message":"Could not find a property named 'address1_city' on type 'Microsoft.Dynamics.CRM.contact'."}}`},
+			"address1_city"},
+	}
+	for name, c := range gone {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpine(t, 40)
+			s.load()
+			keys := s.boxes.Dynamics.Keys("contacts")
+			for i, key := range keys[:30] {
+				s.edit(key, map[string]any{"address1_city": fmt.Sprintf("Nebelheim %d", i)})
+			}
+			rule, err := s.boxes.Faults.Add(c.rule)
+			require.NoError(t, err)
+			ref := activities.RunRef{Run: "contacts-x", Table: "contacts", Revision: s.table.Revision(), Kind: activities.KindDelta}
+			err = s.until(ref)
+			fail, ok := errors.AsType[*temporal.ApplicationError](err)
+			require.True(t, ok, "%v", err)
+			require.True(t, fail.NonRetryable(), "a retry would say the same")
+			require.Equal(t, apierr.ReasonSchema, fail.Type())
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "Nebelheim")
+			s.end(ref)
+			require.Empty(t, call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{}).Records)
+
+			s.boxes.Faults.Clear(rule)
+			require.False(t, s.start().NeedsBaseline, "the watermark is where it was")
+			require.Equal(t, activities.Counts{Read: 30, Updated: 30}, s.delta())
+			require.Empty(t, s.differences())
+		})
+	}
+}
+
+// A resource that is not published any more refuses deletes too.
+func TestAResourceThatIsGoneStopsDeletes(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 20)
+	s.load()
+	for _, key := range s.boxes.Dynamics.Keys("contacts")[:5] {
+		require.True(t, s.boxes.Dynamics.Delete("contacts", key))
+	}
+	rule, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: "DELETE", Action: kit.Respond, Status: 404,
+		Body: `{"error_code":"RST-360011","message":"RST-360011 An error has occurred - please contact your administrator. Error rc=-2003"}`})
+	require.NoError(t, err)
+	ref := activities.RunRef{Run: "contacts-x", Table: "contacts", Revision: s.table.Revision(), Kind: activities.KindDelta}
+	require.ErrorContains(t, s.until(ref), "profile no longer fits the mapping: Campaign does not know the resource")
+	s.end(ref)
+	s.boxes.Faults.Clear(rule)
+	require.Equal(t, activities.Counts{Read: 5, Deleted: 5}, s.delta())
+}
+
+// until runs a pass to its first failure.
+func (s *spine) until(ref activities.RunRef) error {
+	s.t.Helper()
+	if _, err := s.env.ExecuteActivity(s.in.OpenRun, activities.OpenRunInput{RunRef: ref}); err != nil {
+		return err
+	}
+	value, err := s.env.ExecuteActivity(s.in.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4})
+	if err != nil {
+		return err
+	}
+	var page activities.FetchResult
+	require.NoError(s.t, value.Get(&page))
+	for lane, size := range page.Lanes {
+		if size == 0 {
+			continue
+		}
+		if _, err := s.env.ExecuteActivity(s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: lane}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end closes a run as the workflow does when it failed.
+func (s *spine) end(ref activities.RunRef) {
+	s.t.Helper()
+	_, err := s.env.ExecuteActivity(s.in.EndRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: "drift", Drop: true})
+	require.NoError(s.t, err)
 }

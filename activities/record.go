@@ -276,6 +276,9 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound { // R14.5
 		p.release()
 		if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
+			if fail.Reason == apierr.ReasonSchema {
+				return settlement{}, r.drifted(fail)
+			}
 			return r.refuse(known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field), nil
 		}
 		return settlement{}, err
