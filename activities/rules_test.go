@@ -230,3 +230,36 @@ func TestReplacementsAreApplied(t *testing.T) {
 	s.pass(activities.KindBackfill, activities.PhaseScan)
 	require.Equal(t, calls, s.engineCalls())
 }
+
+// Campaign's data policies change what is written (smartCase, email). What comes
+// back is the same value: neither a replay, nor an adoption, nor an audit takes
+// it for a difference, so nothing is written over and over.
+func TestDataPoliciesCauseNoWrites(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 3)
+	keys := s.boxes.Dynamics.Keys("contacts")
+	for i, key := range keys {
+		s.edit(key, map[string]any{"firstname": "ANNA maria", "lastname": "von DER berg", "emailaddress1": fmt.Sprintf("Anna.%d@Example.TEST", i), "donotbulkemail": false})
+	}
+	s.load()
+	require.Equal(t, "Anna Maria", s.boxes.Campaign.Profile(keys[0])["firstName"], "smartCase is at work")
+	calls := s.engineCalls()
+	require.Equal(t, activities.Counts{Read: 3, Unchanged: 3}, s.pass(activities.KindBackfill, activities.PhaseScan).Counts)
+	s.edit(keys[1], map[string]any{"jobtitle": "captain"}) // not mapped
+	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, s.delta())
+	require.Equal(t, calls, s.engineCalls())
+	require.Zero(t, s.audit("a1").Drifted())
+
+	// A ledger that knows nothing meets what Campaign made of it.
+	again := newSpine(t, 0)
+	id := again.insert("contacts", map[string]any{"firstname": "ANNA maria", "lastname": "von DER berg", "emailaddress1": "Anna.9@Example.TEST"})
+	again.seed(map[string]any{"externalId": id, "firstName": "Anna Maria", "lastName": "Von Der Berg", "email": "anna.9@example.test"})
+	out := again.load()
+	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, out.Counts, "the catch-up reads it again")
+	require.Zero(t, again.boxes.Campaign.WriteCounts("profile", id).Updates)
+
+	// Another case in Dynamics is a change like any other: one call, once.
+	s.edit(keys[0], map[string]any{"firstname": "Anna Maria"})
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.delta())
+	require.Zero(t, s.pass(activities.KindBackfill, activities.PhaseScan).Counts.Updated)
+}
