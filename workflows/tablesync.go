@@ -236,13 +236,28 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 		activities.AwaitParentsInput{Table: s.in.Table, Parents: s.Parents, Wait: idleWait}).Get(ctx, &result)
 	s.interrupt = nil
 	switch {
-	case err != nil && temporal.IsCanceledError(err) && ctx.Err() == nil:
+	case err != nil && interrupted(ctx, waiting, err):
 		return nil // an operator wants something
 	case err != nil:
 		return s.passFailed(ctx, err)
 	}
 	s.Parents = result.Loading
 	return nil
+}
+
+// interrupted tells a wait that was ended on purpose from one that failed. When
+// its worker dies at that moment, nobody is left to say that it was cancelled: it
+// ends by its heartbeat, and that is no failure either.
+func interrupted(ctx, waiting workflow.Context, err error) bool {
+	switch {
+	case ctx.Err() != nil || waiting.Err() == nil:
+		return false
+	case temporal.IsCanceledError(err):
+		return true
+	}
+	// Without the version the flow failed here; that branch can go when no history
+	// from before July 2027 is left.
+	return workflow.GetVersion(ctx, "interrupted-wait", workflow.DefaultVersion, 1) == 1
 }
 
 // rollback undoes the first run in the queue, whatever the state of the flow: who
@@ -364,7 +379,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	first, err := fetchChanges(waiting, ref, s.Tuning, idleWait)
 	s.interrupt = nil
 	switch {
-	case err != nil && temporal.IsCanceledError(err) && ctx.Err() == nil:
+	case err != nil && interrupted(ctx, waiting, err):
 		return nil // an operator wants something
 	case err != nil:
 		return s.passFailed(ctx, err)
