@@ -267,10 +267,30 @@ func (r *undoer) recreate(ctx context.Context, known *ledger.Record, e *ledger.E
 		}
 		return r.restored(ledger.Created, known, e, before), nil
 	}
+	if alone, err := r.parentless(ctx, before); err != nil {
+		return settlement{}, err
+	} else if alone {
+		return r.leave(e, codeHidden, "", "Campaign would hide it, because its parent is not there; roll back the run that removed the parent first"), nil
+	}
 	if err := r.target.Create(ctx, r.m.resource, before.Body()); err != nil {
 		return settlement{}, err
 	}
 	return r.restored(ledger.Created, known, e, before), nil
+}
+
+// parentless says that a parent which a record names was in Campaign and is not any
+// more. One that never was did not keep the record from being there.
+func (r *undoer) parentless(ctx context.Context, p *mapping.Payload) (bool, error) {
+	for _, link := range r.m.mapper.Links(p) {
+		found, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
+		if err != nil {
+			return false, err
+		}
+		if parent := found[link.Key]; parent != nil && parent.Payload == nil {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (r *undoer) images(e *ledger.Entry, known *ledger.Record) (before, last *mapping.Payload, err error) {

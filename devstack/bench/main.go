@@ -54,6 +54,7 @@ var scenarios = []scenario{
 	{"throttled", "initial load against 500 calls/s and Retry-After", true, throttled},
 	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
 	{"children", "records that come before their parents, in random order", true, children},
+	{"rollback", "undoing a load and undoing changes, beside the runs they undo; the size of before-images", true, rollbacks},
 	{"daily", "on a loaded table of a million: a plan, 10,000 changes, a new baseline and its sweep", false, daily},
 	{"million", "initial load of a million: memory and history", false, million},
 	{"idle", "what a flow costs while nothing changes", false, idle},
