@@ -1,0 +1,155 @@
+package optout
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Systems are the two records of one contact, as Carry reads and writes them.
+type Systems interface {
+	// ReadCampaign reads the profile; without one, the row is Gone.
+	ReadCampaign(ctx context.Context) (CampaignRow, error)
+	// WriteCampaign sets the opt-outs that go ToCampaign; false without a profile.
+	WriteCampaign(ctx context.Context, decisions []Decision) (bool, error)
+	// ReadDynamics reads the contact; without one, the row is Gone.
+	ReadDynamics(ctx context.Context) (DynamicsRow, error)
+	// WriteDynamics sets the values that go ToDynamics in the version named, and
+	// returns the row it made, or a row that is Gone; ErrChanged when that version is
+	// not there any more.
+	WriteDynamics(ctx context.Context, version string, decisions []Decision) (DynamicsRow, error)
+	// Now is the time, less what the clocks may differ by.
+	Now() time.Time
+}
+
+var (
+	// ErrChanged is returned by Systems when the contact is not as it was seen.
+	ErrChanged = errors.New("the contact has changed since it was read")
+	// ErrNotKept says that Dynamics took a write and holds something else: a plug-in
+	// of its own decides.
+	ErrNotKept = errors.New("dynamics accepted the value and does not hold it")
+	// ErrRestless says that the contact kept changing while it was to be written.
+	ErrRestless = errors.New("the contact changed at each try to write it")
+)
+
+// Carried is what became of a contact.
+type Carried struct {
+	Decisions                    []Decision // those that wrote, wait, or rest on something new
+	WroteDynamics, WroteCampaign bool
+	Waits                        bool // an opt-out waits for its profile
+}
+
+const carryTries = 8
+
+// Look says what Carry may assume.
+type Look struct {
+	Fresh bool // what is known of the profile was read just now
+	New   bool // look for the profile of a contact of which nothing is known
+}
+
+// Carry brings both systems to what the rules say of a contact and notes it in c.
+// Before anything is written, the profile is read and the contact's version is
+// checked, so that nobody's latest choice is overwritten unseen. It can be repeated
+// after any failure; what was written until then is noted.
+func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems, look Look) (*Carried, error) {
+	out, before := &Carried{}, c.Clone()
+	for range carryTries {
+		decisions := c.Decide(p, pairs)
+		unseen := look.New && p.Mode == Bidirectional && c.Campaign == Unseen && c.Dynamics == Here
+		switch {
+		case !look.Fresh && (Due(decisions) || unseen):
+			row, err := s.ReadCampaign(ctx)
+			if err != nil {
+				return out, err
+			}
+			c.SeeCampaign(row)
+			look.Fresh = true
+			continue
+		case !Due(decisions):
+			c.Settle(decisions)
+			out.Waits = Waiting(decisions)
+			out.note(before, c, decisions)
+			return out, nil
+		}
+		if err := c.write(ctx, p, s, decisions, out); err != nil && !errors.Is(err, ErrChanged) {
+			return out, err
+		}
+	}
+	return out, ErrRestless
+}
+
+func (c *Contact) write(ctx context.Context, p Policy, s Systems, decisions []Decision, out *Carried) error {
+	if slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToCampaign }) {
+		at := s.Now()
+		found, err := s.WriteCampaign(ctx, decisions)
+		if err != nil {
+			return err
+		}
+		if !found {
+			c.SeeCampaign(CampaignRow{Gone: true, Live: true, AsOf: at})
+			return nil
+		}
+		c.WroteCampaign(decisions, at)
+		out.WroteCampaign = true
+		out.add(decisions, func(d Decision) bool { return d.ToCampaign })
+	}
+	if !slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToDynamics }) {
+		return nil
+	}
+	row, err := s.WriteDynamics(ctx, c.Version, decisions)
+	if errors.Is(err, ErrChanged) {
+		if row, err = s.ReadDynamics(ctx); err != nil {
+			return err
+		}
+		c.SeeDynamics(p, row)
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	if row.Gone {
+		c.SeeDynamics(p, row)
+		return nil
+	}
+	out.WroteDynamics = true
+	out.add(decisions, func(d Decision) bool { return d.ToDynamics })
+	if !c.WroteDynamics(p, decisions, row) {
+		return ErrNotKept
+	}
+	return nil
+}
+
+// add keeps decisions that wrote; one pair may write both sides.
+func (o *Carried) add(decisions []Decision, wrote func(Decision) bool) {
+	for _, d := range decisions {
+		if !wrote(d) {
+			continue
+		}
+		if i := slices.IndexFunc(o.Decisions, func(have Decision) bool { return have.Pair == d.Pair }); i >= 0 {
+			d.ToDynamics = d.ToDynamics || o.Decisions[i].ToDynamics
+			d.ToCampaign = d.ToCampaign || o.Decisions[i].ToCampaign
+			o.Decisions[i] = d
+			continue
+		}
+		o.Decisions = append(o.Decisions, d)
+	}
+}
+
+// note adds the decisions that wrote nothing, where a side has chosen anew.
+func (o *Carried) note(before, after *Contact, decisions []Decision) {
+	for _, d := range decisions {
+		if slices.ContainsFunc(o.Decisions, func(have Decision) bool { return have.Pair == d.Pair }) {
+			continue
+		}
+		was, is := before.Pair(d.Pair), after.Pair(d.Pair)
+		if d.Waits && !(before.Campaign == Gone && was.Dynamics == is.Dynamics) || anew(was.Dynamics, is.Dynamics) || anew(was.Campaign, is.Campaign) {
+			o.Decisions = append(o.Decisions, d)
+		}
+	}
+}
+
+// anew says that another choice was seen; the first one counts when it is an opt-out.
+func anew(was, is Side) bool {
+	return is.Known && was.Out != is.Out || is.Out && !was.Known
+}

@@ -1,0 +1,170 @@
+package optout
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Presence says whether a system has a contact's record.
+type Presence string
+
+// Presence of a record.
+const (
+	Unseen Presence = ""     // nobody has looked
+	Here   Presence = "here" // it was there when last looked at
+	Gone   Presence = "gone" // it was looked for and not found, or was deleted
+)
+
+// Contact is what is known of the choices of one contact. Its JSON is kept in the
+// ledger.
+type Contact struct {
+	Dynamics Presence  `json:"d,omitempty"`
+	Version  string    `json:"v,omitempty"` // of the Dynamics row last seen or written
+	Campaign Presence  `json:"c,omitempty"`
+	Seen     time.Time `json:"s,omitzero"`  // what is known of the profile is at least as recent
+	Pairs    []Pair    `json:"p,omitempty"` // in order of Name
+}
+
+// Pair is one choice on both sides.
+type Pair struct {
+	Name     string `json:"n"` // says which attribute and which column, see PairName
+	Dynamics Side   `json:"d,omitzero"`
+	Campaign Side   `json:"c,omitzero"`
+}
+
+// PairName names a pair by its canonical Campaign attribute and Dynamics column,
+// so that what is known of one column is never taken for another.
+func PairName(attribute, column string, inverted bool) string {
+	if inverted {
+		return attribute + "=!" + column
+	}
+	return attribute + "=" + column
+}
+
+// DynamicsRow is a contact as Dynamics has it.
+type DynamicsRow struct {
+	Version  string
+	Modified time.Time // of the record: whole seconds
+	Gone     bool
+	// Values by pair; nil means that the row holds none, a missing pair that it
+	// was not read.
+	Values map[string]*bool
+}
+
+// CampaignRow is a profile as Campaign has or had it.
+type CampaignRow struct {
+	Gone bool
+	Live bool // it was read just now
+	// AsOf is when the profile surely was so, or later: when it was read, or, of an
+	// exported row, when the profile had last changed. Zero: unknown.
+	AsOf   time.Time
+	Values map[string]CampaignValue // by pair; what is missing was not told
+}
+
+// CampaignValue is one attribute and the stamp of its last change; zero: unknown.
+type CampaignValue struct {
+	Out bool
+	At  time.Time
+}
+
+// pair finds or makes a pair. The pointer is good until the next call.
+func (c *Contact) pair(name string) *Pair {
+	i, found := slices.BinarySearchFunc(c.Pairs, name, func(p Pair, n string) int { return strings.Compare(p.Name, n) })
+	if !found {
+		c.Pairs = slices.Insert(c.Pairs, i, Pair{Name: name})
+	}
+	return &c.Pairs[i]
+}
+
+// Pair returns what is known of a pair.
+func (c *Contact) Pair(name string) Pair {
+	for _, p := range c.Pairs {
+		if p.Name == name {
+			return p
+		}
+	}
+	return Pair{Name: name}
+}
+
+// Clone copies a contact.
+func (c *Contact) Clone() *Contact {
+	out := *c
+	out.Pairs = slices.Clone(c.Pairs)
+	return &out
+}
+
+// SeeDynamics takes in what Dynamics shows of a contact. A version that is known
+// already, ours or another's, tells nothing new of the pairs that were read with it.
+func (c *Contact) SeeDynamics(p Policy, row DynamicsRow) {
+	if row.Gone {
+		c.Dynamics, c.Version = Gone, ""
+		return
+	}
+	echo := row.Version != "" && row.Version == c.Version
+	c.Dynamics, c.Version = Here, row.Version
+	for name, v := range row.Values {
+		side := &c.pair(name).Dynamics
+		switch {
+		case v == nil:
+			side.Empty = side.Known
+		case echo && side.Known && !side.Empty:
+		case !side.Known, side.Empty, side.Out != *v, !p.AttributeLevel:
+			*side = Side{Known: true, Out: *v, At: row.Modified}
+		}
+	}
+}
+
+// SeeCampaign takes in what Campaign shows of a profile, in whatever order files
+// and answers arrive.
+func (c *Contact) SeeCampaign(row CampaignRow) {
+	newest := row.Live || !row.AsOf.IsZero() && !row.AsOf.Before(c.Seen)
+	if row.AsOf.After(c.Seen) {
+		c.Seen = row.AsOf
+	}
+	if row.Gone {
+		c.lose(newest)
+		return
+	}
+	if newest || c.Campaign == Unseen {
+		c.Campaign = Here
+	}
+	for name, v := range row.Values {
+		c.pair(name).Campaign.see(v, newest)
+	}
+}
+
+// lose notes that there is no profile. What it chose stays known: a profile made
+// anew may have to hold it again.
+func (c *Contact) lose(newest bool) {
+	if !newest {
+		return
+	}
+	c.Campaign = Gone
+	for i := range c.Pairs {
+		c.Pairs[i].Campaign.Empty = c.Pairs[i].Campaign.Known
+	}
+}
+
+// see takes in one value. Stamps say which of two is the later choice; without
+// them, the later sighting counts, and is of unknown age.
+func (s *Side) see(v CampaignValue, newest bool) {
+	undated := v.At.IsZero()
+	older := !undated && v.At.Before(s.At)
+	if newest {
+		s.Empty = false
+	}
+	switch {
+	case !s.Known:
+		*s = Side{Known: true, Out: v.Out, At: v.At, Due: true, First: true}
+	case older && !newest: // a late file, or one read again
+	case undated || older:
+		// Never dated, or the stamps are gone or went back: Campaign was restored, say.
+		if v.Out != s.Out && (newest || v.Out) {
+			*s = Side{Known: true, Out: v.Out, Due: true}
+		}
+	case v.At.Equal(s.At) && (v.Out == s.Out || s.Out && !newest): // known, or what we have replaced since
+	default:
+		*s = Side{Known: true, Out: v.Out, At: v.At, Due: true}
+	}
+}

@@ -1,0 +1,257 @@
+package optout_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/optout"
+)
+
+const email = "denyListEmail=donotbulkemail"
+
+var both = optout.Policy{Mode: optout.Bidirectional}
+
+func dynamics(version string, out bool, at time.Time) optout.DynamicsRow {
+	return optout.DynamicsRow{Version: version, Modified: at, Values: map[string]*bool{email: &out}}
+}
+
+func file(out bool, stamp, modified time.Time) optout.CampaignRow {
+	return optout.CampaignRow{AsOf: modified, Values: map[string]optout.CampaignValue{email: {Out: out, At: stamp}}}
+}
+
+func hour(n int) time.Time { return mon.Add(time.Duration(n) * time.Hour) }
+
+// verdict is what is decided about the one pair.
+func verdict(c *optout.Contact, p optout.Policy) optout.Decision {
+	return c.Decide(p, []string{email})[0]
+}
+
+func TestWhatIsSeenOfCampaign(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		rows []optout.CampaignRow
+		out  bool
+		at   time.Time
+	}{
+		"a newer stamp counts":                                 {[]optout.CampaignRow{file(false, hour(1), hour(1)), file(true, hour(2), hour(2))}, true, hour(2)},
+		"a file that comes late changes nothing":               {[]optout.CampaignRow{file(false, hour(2), hour(2)), file(true, hour(1), hour(1))}, false, hour(2)},
+		"a file that comes twice changes nothing":              {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, hour(1), hour(1))}, true, hour(1)},
+		"the last row of a contact in a file counts":           {[]optout.CampaignRow{file(true, time.Time{}, hour(2)), file(false, time.Time{}, hour(1))}, true, time.Time{}},
+		"of undated rows the later one counts":                 {[]optout.CampaignRow{file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
+		"an undated opt-out counts although late":              {[]optout.CampaignRow{file(false, time.Time{}, hour(2)), file(true, time.Time{}, hour(1))}, true, time.Time{}},
+		"a stamp that is gone leaves the choice":               {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, hour(1)},
+		"a value that differs without stamp is of unknown age": {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
+		"a stamp that went back is of unknown age":             {[]optout.CampaignRow{file(true, hour(3), hour(3)), file(false, hour(1), hour(4))}, false, time.Time{}},
+		"what is not told changes nothing":                     {[]optout.CampaignRow{file(true, hour(1), hour(1)), {AsOf: hour(2)}}, true, hour(1)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var c optout.Contact
+			for _, row := range tt.rows {
+				c.SeeCampaign(row)
+			}
+			side := c.Pair(email).Campaign
+			require.Equal(t, tt.out, side.Out)
+			require.Equal(t, tt.at, side.At)
+		})
+	}
+}
+
+// R19.10: the record's time, or with attribute_level that of the choice.
+func TestAnUnrelatedEditInDynamics(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[bool]bool{false: true, true: false} {
+		p := both
+		p.AttributeLevel = level
+		var c optout.Contact
+		c.SeeCampaign(file(true, hour(0), hour(0)))
+		c.SeeDynamics(p, dynamics("1", true, hour(1)))
+		c.SeeDynamics(p, dynamics("2", true, hour(5))) // somebody changed the phone number
+		c.SeeCampaign(file(false, hour(3), hour(3)))   // between, the person opted back in
+		require.Equal(t, want, verdict(&c, p).Out, "attribute level %v", level)
+	}
+}
+
+// R19.20: what we wrote is not a choice made there.
+func TestOurOwnWritesAreNoChoices(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeDynamics(both, dynamics("1", false, hour(0)))
+	c.SeeCampaign(file(true, hour(2), hour(2)))
+	d := c.Decide(both, []string{email})
+	require.True(t, d[0].ToDynamics)
+	require.True(t, c.WroteDynamics(both, d, dynamics("2", true, hour(9))))
+	echo := *c.Clone()
+	c.SeeDynamics(both, dynamics("2", true, hour(9)))
+	require.Equal(t, echo, c, "the echo is known")
+	// The person opted back in before our write, which the next export shows.
+	c.SeeCampaign(file(false, hour(4), hour(4)))
+	got := verdict(&c, both)
+	require.Equal(t, optout.RuleCampaignNewer, got.Rule)
+	require.False(t, got.Out)
+
+	c.SeeDynamics(both, dynamics("3", true, hour(10)))
+	require.Equal(t, optout.RuleDynamicsNewer, verdict(&c, both).Rule, "an edit by somebody else is one")
+}
+
+// A stale file after we wrote Campaign causes no second write.
+func TestAStaleFileAfterOurWrite(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeCampaign(file(false, hour(1), hour(1)))
+	c.SeeDynamics(both, dynamics("1", true, hour(2)))
+	d := c.Decide(both, []string{email})
+	require.True(t, d[0].ToCampaign)
+	c.WroteCampaign(d, hour(3))
+	c.SeeCampaign(file(false, hour(1), hour(1)))
+	require.False(t, optout.Due(c.Decide(both, []string{email})))
+	// But Campaign restored from its own backup does not hold what we wrote.
+	c.SeeCampaign(file(false, hour(1), hour(4)))
+	require.True(t, verdict(&c, both).ToCampaign)
+}
+
+// R19.19
+func TestAnEmptyValueClearsNothing(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeCampaign(file(true, hour(0), hour(0)))
+	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeDynamics(both, optout.DynamicsRow{Version: "2", Modified: hour(2), Values: map[string]*bool{email: nil}})
+	got := verdict(&c, both)
+	require.True(t, got.Out)
+	require.True(t, got.ToDynamics)
+	require.False(t, got.ToCampaign)
+
+	var fresh optout.Contact
+	fresh.SeeDynamics(both, optout.DynamicsRow{Version: "1", Modified: hour(2), Values: map[string]*bool{email: nil}})
+	fresh.SeeCampaign(file(false, hour(0), hour(0)))
+	require.False(t, optout.Due(fresh.Decide(both, []string{email})), "no value is no opt-out")
+}
+
+// lone is a contact without a profile, then with one.
+type lone struct {
+	optout.Systems
+	profile *optout.CampaignRow
+	wrote   []optout.Decision
+}
+
+func (l *lone) Now() time.Time { return hour(20) }
+
+func (l *lone) ReadCampaign(context.Context) (optout.CampaignRow, error) {
+	if l.profile == nil {
+		return optout.CampaignRow{Gone: true, Live: true, AsOf: l.Now()}, nil
+	}
+	return *l.profile, nil
+}
+
+func (l *lone) WriteCampaign(_ context.Context, d []optout.Decision) (bool, error) {
+	l.wrote = append(l.wrote, d...)
+	return true, nil
+}
+
+// A contact that exists on one side only is remembered until the other appears.
+func TestAnOptOutWaitsForItsProfile(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	l := &lone{}
+	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	out, err := c.Carry(t.Context(), both, []string{email}, l, optout.Look{New: true})
+	require.NoError(t, err)
+	require.True(t, out.Waits)
+	require.Len(t, out.Decisions, 1)
+	out, err = c.Carry(t.Context(), both, []string{email}, l, optout.Look{})
+	require.NoError(t, err)
+	require.True(t, out.Waits)
+	require.Empty(t, out.Decisions, "nothing new")
+
+	l.profile = &optout.CampaignRow{Live: true, AsOf: hour(21), Values: map[string]optout.CampaignValue{email: {}}}
+	c.SeeCampaign(*l.profile)
+	out, err = c.Carry(t.Context(), both, []string{email}, l, optout.Look{Fresh: true})
+	require.NoError(t, err)
+	require.False(t, out.Waits)
+	require.True(t, out.WroteCampaign)
+	require.Len(t, l.wrote, 1)
+	require.True(t, l.wrote[0].Out)
+}
+
+// A profile that was deleted and made anew holds its opt-out again.
+func TestAProfileMadeAnewIsOptedOutAgain(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeCampaign(file(true, hour(0), hour(0)))
+	c.SeeCampaign(optout.CampaignRow{Gone: true, Live: true, AsOf: hour(3)})
+	require.True(t, verdict(&c, both).Waits)
+	c.SeeCampaign(file(false, time.Time{}, hour(4)))
+	require.True(t, verdict(&c, both).ToCampaign)
+}
+
+// R19.5
+func TestCampaignToDynamicsWaitsForTheContact(t *testing.T) {
+	t.Parallel()
+	p := optout.Policy{Mode: optout.CampaignToDynamics}
+	var c optout.Contact
+	c.SeeCampaign(file(true, hour(1), hour(1)))
+	d := c.Decide(p, []string{email})
+	require.False(t, optout.Due(d))
+	c.Settle(d)
+	c.SeeDynamics(p, dynamics("1", false, hour(2)))
+	require.True(t, verdict(&c, p).ToDynamics)
+	c.SeeDynamics(p, dynamics("2", true, hour(3)))
+	c.Settle(c.Decide(p, []string{email}))
+	c.SeeDynamics(p, dynamics("3", false, hour(4))) // a manual edit, until Campaign changes
+	require.False(t, optout.Due(c.Decide(p, []string{email})))
+	c.SeeCampaign(file(true, hour(5), hour(5)))
+	require.True(t, verdict(&c, p).ToDynamics)
+}
+
+// Changing the mode keeps what was agreed.
+func TestAModeChangeWritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, out := range []bool{true, false} {
+		var c optout.Contact
+		c.SeeCampaign(file(out, hour(1), hour(1)))
+		c.SeeDynamics(both, dynamics("1", out, hour(2)))
+		for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics, optout.Bidirectional} {
+			d := c.Decide(optout.Policy{Mode: mode}, []string{email})
+			require.False(t, optout.Due(d), "%s", mode)
+			c.Settle(d)
+		}
+	}
+}
+
+// restless is a contact that changes at each try, or is not kept.
+type restless struct {
+	lone
+	version int
+	keeps   bool
+}
+
+func (r *restless) WriteDynamics(_ context.Context, version string, d []optout.Decision) (optout.DynamicsRow, error) {
+	if r.keeps {
+		return dynamics("9", !d[0].Out, hour(30)), nil
+	}
+	return optout.DynamicsRow{}, optout.ErrChanged
+}
+
+func (r *restless) ReadDynamics(context.Context) (optout.DynamicsRow, error) {
+	r.version++
+	return dynamics(hour(r.version).String(), false, hour(2)), nil
+}
+
+func TestCarryGivesUpAtLast(t *testing.T) {
+	t.Parallel()
+	profile := file(true, hour(9), hour(9))
+	profile.Live = true
+	for want, keeps := range map[error]bool{optout.ErrRestless: false, optout.ErrNotKept: true} {
+		var c optout.Contact
+		c.SeeDynamics(both, dynamics("1", false, hour(1)))
+		c.SeeCampaign(profile)
+		_, err := c.Carry(t.Context(), both, []string{email}, &restless{keeps: keeps, lone: lone{profile: &profile}}, optout.Look{})
+		require.ErrorIs(t, err, want)
+	}
+}
