@@ -58,7 +58,7 @@ func checkGroup(group []Settlement) error {
 		case !s.Outcome.settled():
 			return fmt.Errorf("entry %d: %d is not an outcome", s.Index, byte(s.Outcome))
 		case s.Record != nil && s.Record.Key == "", s.Before != nil && s.Before.Key == "", s.Quarantine != nil && s.Quarantine.Key == "",
-			s.Event != nil && s.Event.Key == "":
+			s.Event != nil && s.Event.Key == "", s.OptOut != nil && s.OptOut.State.Contact == "":
 			return fmt.Errorf("entry %d: a record without a key", s.Index)
 		}
 	}
@@ -83,6 +83,9 @@ type effects struct {
 	linked            []string // the keys of links
 
 	events []*Event
+
+	optouts   []*OptOut
+	decisions []*OptOutDecision
 }
 
 func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
@@ -110,6 +113,7 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 	e.records = lastOf(e.records, func(r *Record) string { return r.Key })
 	e.befores = firstOf(e.befores, func(b *BeforeImage) string { return b.Key })
 	e.events = mergeEvents(e.events)
+	e.ofOptOuts(group)
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
 	if err := e.ofLinks(l.seal, group); err != nil {
@@ -181,6 +185,9 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 		return err
 	}
 	if err := e.putEvents(ctx, l, tx, run, now); err != nil {
+		return err
+	}
+	if err := e.putOptOuts(ctx, l, tx, run, now); err != nil {
 		return err
 	}
 	if err := e.wake(ctx, l, tx, lane); err != nil {

@@ -180,6 +180,8 @@ type Settlement struct {
 	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
 
 	Event *Event // what became of an event
+
+	OptOut *OptOutSettlement // what is known of a contact's choices now, and what was decided
 }
 
 // LaneID names one lane of a staged page.
