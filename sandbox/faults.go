@@ -37,8 +37,8 @@ func newFaultAdd() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&rule.Service, "service", "", "dataverse, entra, campaign, ims or journal")
-	f.StringVar(&rule.Method, "method", "", "only requests with this method")
+	f.StringVar(&rule.Service, "service", "", "dataverse, entra, campaign, ims, journal or sftp")
+	f.StringVar(&rule.Method, "method", "", "only requests with this method; of sftp: get, put, list, stat, rename, remove, mkdir, rmdir or setstat")
 	f.StringVar(&rule.Path, "path", "", "only requests whose path matches this regular expression")
 	f.IntVar(&rule.After, "after", 0, "spare so many matching requests first")
 	f.IntVar(&rule.Times, "times", 0, "hit at most so many; 0 = no end")
@@ -55,9 +55,9 @@ func newFaultAdd() *cobra.Command {
 
 func addFault(ctx context.Context, out io.Writer, a *admin, rule kit.Rule) error {
 	switch rule.Service {
-	case "dataverse", "entra", "campaign", "ims", "journal":
+	case "dataverse", "entra", "campaign", "ims", "journal", "sftp":
 	default:
-		return inputError("--service: got %q, want dataverse, entra, campaign, ims or journal", rule.Service)
+		return inputError("--service: got %q, want dataverse, entra, campaign, ims, journal or sftp", rule.Service)
 	}
 	if rule.Action == "" {
 		switch {

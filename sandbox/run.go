@@ -22,6 +22,8 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.DynamicsPort, "dynamics-port", 8443, "port of Dataverse and Entra ID; 0 = any free one")
 	f.IntVar(&o.CampaignPort, "campaign-port", 8444, "port of Campaign and IMS; 0 = any free one")
 	f.IntVar(&o.AdminPort, "admin-port", 8445, "port of the admin interface; 0 = any free one")
+	f.IntVar(&o.SFTPPort, "sftp-port", 8446, "port of Campaign's SFTP server; 0 = any free one")
+	f.BoolVar(&o.NoSFTP, "no-sftp", false, "without an SFTP server, as some instances are")
 	f.IntVar(&o.Contacts, "contacts", 10_000, "contacts to make up when --data holds none yet")
 	f.StringVar(&o.SeedFile, "seed-file", "", "YAML `file` that declares custom tables and resources, and rows of them")
 	f.Uint64Var(&o.Seed, "seed", 1, "the same seed makes up the same contacts")
@@ -79,12 +81,13 @@ campaign:
   scopes: [campaign_sdk]
   ca_file: %s
 # I/O Events journal: %s
+# SFTP server: %s
 # Admin port: %s
 # Try: go run ./sandbox edit contact --set jobtitle=Captain%s
 # Ctrl-C saves and stops.
 `, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
 		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.DynamicsCertificateFile, s.CAPath,
-		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, s.AdminURL, adminHint(s.AdminURL))
+		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, sftpHint(s), s.AdminURL, adminHint(s.AdminURL))
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -100,4 +103,11 @@ func adminHint(url string) string {
 		return ""
 	}
 	return " --admin " + url
+}
+
+func sftpHint(s *stack.Stack) string {
+	if s.SFTP == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s, user %s, key %s, known hosts %s (%s)", s.SFTPAddress, s.SFTPUser, s.SFTPKeyFile, s.SFTPKnownHostsFile, s.SFTPFingerprint)
 }

@@ -37,7 +37,7 @@ const (
 // (0 = always) drawn from a generator seeded by Seed.
 type Rule struct {
 	ID          string            `json:"id,omitempty"` // given by the service when empty
-	Service     string            `json:"service"`      // "dataverse", "entra", "campaign", "ims", "journal"
+	Service     string            `json:"service"`      // "dataverse", "entra", "campaign", "ims", "journal", "sftp"
 	Method      string            `json:"method,omitempty"`
 	Path        string            `json:"path,omitempty"` // regular expression on the raw path
 	After       int               `json:"after,omitempty"`
@@ -148,6 +148,12 @@ func (f *Faults) draw(service, method, path string, match func(*Rule) bool) (Rul
 // the point where they would behave differently.
 func (f *Faults) Named(service, name string, r *http.Request) (Rule, bool) {
 	return f.draw(service, r.Method, r.URL.EscapedPath(), func(x *Rule) bool { return x.Action == Named && x.Name == name })
+}
+
+// Draw is for services that do not speak HTTP: it returns the fault that hits an
+// operation on a path, for the service itself to carry out.
+func (f *Faults) Draw(service, operation, path string) (Rule, bool) {
+	return f.draw(service, operation, path, func(x *Rule) bool { return x.Action != Named })
 }
 
 // Wrap puts the unnamed faults of one service in front of (and behind) next.

@@ -15,6 +15,7 @@ import (
 //	/campaign/…  records and meter of Campaign
 //	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and what became of them
 //	/campaign/events/one  POST an eventlog.Pushed: one event
+//	/sftp                 GET use and counts, POST limits; /sftp/host-key, /sftp/sessions: see sftp.go
 //	/faults      GET list, POST a kit.Rule, DELETE ?id= or all
 //	/clock       GET, POST {"advance":"48h"}
 //	/tokens      DELETE: every Campaign token expires now
@@ -26,6 +27,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("GET /campaign/events", s.eventCounts)
 	mux.HandleFunc("POST /campaign/events", s.adminGenerate)
 	mux.HandleFunc("POST /campaign/events/one", s.adminPush)
+	s.adminSFTP(mux)
 	mux.Handle("/faults", s.Faults.AdminHandler())
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { s.writeClock(w) })

@@ -17,7 +17,8 @@ import (
 
 const shutdownTimeout = 5 * time.Second
 
-type listeners struct{ dynamics, campaign, admin net.Listener }
+// sftp is nil when there is no such server.
+type listeners struct{ dynamics, campaign, admin, sftp net.Listener }
 
 // listenAll takes all ports or none.
 func listenAll(o Options) (listeners, error) {
@@ -31,7 +32,11 @@ func listenAll(o Options) (listeners, error) {
 		{&l.dynamics, o.Host, o.DynamicsPort, "--dynamics-port"},
 		{&l.campaign, o.Host, o.CampaignPort, "--campaign-port"},
 		{&l.admin, o.AdminHost, o.AdminPort, "--admin-port"},
+		{&l.sftp, o.Host, o.SFTPPort, "--sftp-port"},
 	} {
+		if o.NoSFTP && want.into == &l.sftp {
+			continue
+		}
 		got, err := listen(want.host, want.port, want.flag)
 		if err != nil {
 			return l, errors.Join(err, l.close())
@@ -54,7 +59,7 @@ func listen(host string, port int, flag string) (net.Listener, error) {
 
 func (l listeners) close() error {
 	var errs []error
-	for _, one := range []net.Listener{l.dynamics, l.campaign, l.admin} {
+	for _, one := range []net.Listener{l.dynamics, l.campaign, l.admin, l.sftp} {
 		if one != nil {
 			errs = append(errs, one.Close())
 		}

@@ -1,6 +1,7 @@
 // Package stack runs all sandbox services in one process: Dataverse with Entra
 // ID on one TLS port, Campaign with IMS and the I/O Events journal on another,
-// and an admin port for tests and for people. The sandbox program, the devstack and tests use it.
+// Campaign's SFTP server, and an admin port for tests and for people. The
+// sandbox program, the devstack and tests use it.
 //
 // Records and the clock are kept in the folder: saved when the stack closes and
 // every SnapshotEvery. A process that is killed loses what came since, on both
@@ -25,6 +26,7 @@ import (
 	"causeway.dev/sandbox/ims"
 	"causeway.dev/sandbox/journal"
 	"causeway.dev/sandbox/kit"
+	"causeway.dev/sandbox/sftpd"
 )
 
 // Options of a stack. Ports of 0 are chosen freely.
@@ -34,7 +36,11 @@ type Options struct {
 	AdminHost                             string // of the admin port, which asks for no credentials; default 127.0.0.1
 	Name                                  string // host name clients use, in URLs and the certificate; default Host, or localhost for all addresses
 	DynamicsPort, CampaignPort, AdminPort int
-	Contacts                              int // seeded when there is no snapshot
+	SFTPPort                              int
+	NoSFTP                                bool   // some instances have no SFTP server
+	SFTPKeyType                           string // ed25519 (default) or rsa
+	SFTPCapacity                          int64  // bytes; 0 = any number
+	Contacts                              int    // seeded when there is no snapshot
 	Seed                                  uint64
 	Latency, DynamicsLatency              time.Duration // of Campaign; of Dynamics
 
@@ -82,12 +88,16 @@ type Stack struct {
 	IMS      *ims.Server
 	Events   *eventlog.Log   // delivery and tracking logs
 	Journal  *journal.Server // publishes them
+	SFTP     *sftpd.Server   // nil with NoSFTP
 	Faults   *kit.Faults
 	Clock    *kit.Clock
 
 	DynamicsURL, Authority, Tenant, DynamicsClientID, DynamicsSecretFile string
 	CampaignURL, IMSURL, CampaignClientID, CampaignSecretFile            string
 	CampaignOrganization, JournalURL                                     string
+	SFTPAddress, SFTPUser, SFTPKeyFile, SFTPKnownHostsFile               string // "" with NoSFTP; the address is host:port
+	SFTPFingerprint                                                      string // SHA256:…, of the host key at the start
+	SFTPDir                                                              string // what the user sees as its home
 	CAPath, AdminURL                                                     string
 	DynamicsCertificateFile                                              string // instead of the secret: key and certificate, PEM
 
@@ -131,7 +141,7 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 		CampaignSecretFile: filepath.Join(o.Dir, campaignSecretFile), CampaignOrganization: o.Credentials.CampaignOrganization,
 	}
 	if err := s.start(o, ca); err != nil {
-		return nil, errors.Join(err, s.shutdown(context.Background()))
+		return nil, errors.Join(err, s.closeSFTP(), s.shutdown(context.Background()))
 	}
 	if o.SnapshotEvery > 0 {
 		s.saving.Add(1)
@@ -160,6 +170,9 @@ func (s *Stack) start(o Options, ca *kit.CA) error {
 	}
 	s.build(o, certificate)
 	if err := s.load(o); err != nil {
+		return errors.Join(err, ports.close())
+	}
+	if err := s.startSFTP(o, ports.sftp); err != nil {
 		return errors.Join(err, ports.close())
 	}
 	s.serve(ports.dynamics, config, byPath("/api/", s.Dynamics, s.Entra))
@@ -204,7 +217,7 @@ func (s *Stack) Close(ctx context.Context) error {
 	s.once.Do(func() {
 		close(s.stop)
 		s.saving.Wait()
-		err = errors.Join(s.shutdown(ctx), s.save())
+		err = errors.Join(s.shutdown(ctx), s.closeSFTP(), s.save())
 	})
 	return err
 }

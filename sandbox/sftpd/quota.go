@@ -1,0 +1,77 @@
+package sftpd
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// quota bounds the bytes of a folder. It counts them afresh each time, because
+// files come and go past the server, too.
+type quota struct {
+	dir      string
+	capacity atomic.Int64 // 0 = none
+	mu       sync.Mutex
+}
+
+// Usage of the server's space. Campaign warns from 80 % on (orange), again from
+// 90 % (red), and takes nothing more when it is full.
+type Usage struct {
+	Used     int64  `json:"used"` // bytes
+	Capacity int64  `json:"capacity"`
+	Level    string `json:"level"` // green, orange, red or full
+}
+
+// SetCapacity changes the space in bytes; 0 = any number.
+func (s *Server) SetCapacity(bytes int64) { s.quota.capacity.Store(bytes) }
+
+// Usage says how full the server is.
+func (s *Server) Usage() Usage {
+	used, capacity := s.quota.used(), s.quota.capacity.Load()
+	u := Usage{Used: used, Capacity: capacity, Level: "green"}
+	switch {
+	case capacity == 0:
+	case used >= capacity:
+		u.Level = "full"
+	case used*10 >= capacity*9:
+		u.Level = "red"
+	case used*10 >= capacity*8:
+		u.Level = "orange"
+	}
+	return u
+}
+
+// Room is syscall.EDQUOT when n more bytes do not fit.
+func (s *Server) Room(n int64) error { return s.quota.room(n) }
+
+func (q *quota) room(n int64) error {
+	capacity := q.capacity.Load()
+	if capacity == 0 {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if used := q.used(); used+n > capacity || used >= capacity {
+		return syscall.EDQUOT
+	}
+	return nil
+}
+
+func (q *quota) used() int64 {
+	var sum int64
+	_ = filepath.WalkDir(q.dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // gone since it was listed
+		}
+		if info, err := d.Info(); err == nil && d.Type().IsRegular() {
+			sum += info.Size()
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+	return sum
+}
