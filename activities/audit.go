@@ -103,6 +103,9 @@ func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesRes
 	if err != nil {
 		return nil, toTemporal(ctx, err)
 	}
+	if err := a.reopen(ctx, in.Run); err != nil {
+		return nil, err
+	}
 	at, err := a.o.Ledger.Resume(ctx, in.Run)
 	if err != nil {
 		return nil, err
@@ -136,6 +139,15 @@ func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesRes
 	}
 	out.More = last.NextLink != ""
 	return out, nil
+}
+
+// reopen lets an audit go on that had failed and whose workflow was reset since.
+func (a *Ingress) reopen(ctx context.Context, id string) error {
+	run, err := a.o.Ledger.Run(ctx, id)
+	if err != nil || run.State != ledger.RunFailed && run.State != ledger.RunCancelled {
+		return err
+	}
+	return a.o.Ledger.SetRunState(ctx, id, ledger.RunRunning, "")
 }
 
 // compareListed notes every record of a list page that has a key. Lists overlap

@@ -129,3 +129,20 @@ func TestAnAuditRepairsAFamily(t *testing.T) {
 	require.False(t, f.boxes.Campaign.Hidden("cusService", child))
 	require.Zero(t, f.services.audit("s3").Drifted())
 }
+
+// An audit that failed, and was reset to the step that did, goes on and completes.
+func TestAnAuditGoesOnAfterItFailed(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 20)
+	s.load()
+	in := activities.AuditInput{Run: "audit-1", Table: s.table}
+	call[activities.OpenAuditResult](s, s.in.OpenAudit, in)
+	_, err := s.env.ExecuteActivity("EndRun", activities.EndRunInput{RunRef: activities.RunRef{Run: in.Run, Table: "contacts", Kind: activities.KindAudit}, State: "FAILED", Reason: "x"})
+	require.NoError(t, err)
+	shown := call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: in.Run})
+	require.Equal(t, "FAILED", shown.Info.State)
+	require.EqualValues(t, 20, call[activities.AuditPagesResult](s, s.in.AuditPages, in).Listed)
+	require.Zero(t, call[activities.AuditFindings](s, s.in.EndAudit, in))
+	shown = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: in.Run})
+	require.Equal(t, "COMPLETED", shown.Info.State)
+}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -77,9 +78,15 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + in.Table,
 			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records (R15.7); raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)}
 	}
+	var span []byte
+	if in.Kind == KindBackfill {
+		if span, err = json.Marshal(in.Window); err != nil {
+			return nil, err
+		}
+	}
 	return a.o.Ledger.BeginRun(ctx, ledger.Run{
 		ID: in.Run, Flow: FlowIngress, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision, State: "RUNNING",
-		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: expected,
+		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: expected, Span: string(span),
 	})
 }
 

@@ -56,24 +56,55 @@ func Audit(ctx workflow.Context, in AuditInput) (*AuditResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the %s query: %w", QueryProgress, err)
 	}
-	if in.At == nil {
+	result, full, err := a.run(ctx)
+	switch {
+	case err != nil:
+		a.fail(ctx, err)
+		return nil, err
+	case full:
+		in.At = &a.at
+		return nil, workflow.NewContinueAsNewError(ctx, Audit, in)
+	}
+	return result, nil
+}
+
+// run goes on from where the audit is; true when the history calls for a new one.
+func (a *audit) run(ctx workflow.Context) (*AuditResult, bool, error) {
+	if a.in.At == nil {
 		var opened activities.OpenAuditResult
 		if err := a.do(ctx, QueueMain, ingress.OpenAudit, a.ref(ctx), "begin", &opened); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		a.at.Held = opened.Held
 	}
 	for _, walk := range []func(workflow.Context) (bool, error){a.list, a.missing} {
-		full, err := walk(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if full {
-			in.At = &a.at
-			return nil, workflow.NewContinueAsNewError(ctx, Audit, in)
+		if full, err := walk(ctx); full || err != nil {
+			return nil, full, err
 		}
 	}
-	return a.conclude(ctx)
+	result, err := a.conclude(ctx)
+	return result, false, err
+}
+
+// fail ends the run in the ledger, so that it is listed among those that failed.
+// Only runs that failed with an earlier build take the old branch.
+func (a *audit) fail(ctx workflow.Context, why error) {
+	if workflow.GetVersion(ctx, "audit-fails", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	state := "FAILED"
+	if ctx.Err() != nil {
+		state = "CANCELLED"
+	}
+	clean, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	opts := activityOptions(QueueMain, activities.KindAudit, "end audit "+a.at.Run+": "+state)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), ingress.EndRun, activities.EndRunInput{
+		RunRef: activities.RunRef{Run: a.at.Run, Table: a.in.Table.Name, Kind: activities.KindAudit}, State: state, Reason: reasonOf(why),
+	}).Get(clean, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("ending a failed audit", "run", a.at.Run, "error", err)
+	}
 }
 
 // audit is an Audit at work.

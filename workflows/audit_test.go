@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -153,4 +154,37 @@ func TestTheOwnerRepairsWhatAnAuditFound(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, initial)
+}
+
+// An audit that fails, or is cancelled, is one of the runs that did, with its reason.
+func TestAnAuditThatFailsEndsInTheLedger(t *testing.T) {
+	t.Parallel()
+	for state, fail := range map[string]func(*testsuite.TestWorkflowEnvironment, *fakeAudit){
+		"FAILED": func(env *testsuite.TestWorkflowEnvironment, _ *fakeAudit) {
+			env.OnActivity("AuditPages", mock.Anything, mock.Anything).Return(nil, temporal.NewNonRetryableApplicationError("Campaign says no", "Forbidden", nil))
+		},
+		"CANCELLED": func(env *testsuite.TestWorkflowEnvironment, f *fakeAudit) {
+			env.RegisterDelayedCallback(env.CancelWorkflow, time.Minute)
+			env.OnActivity("AuditPages", mock.Anything, mock.Anything).Return(f.AuditPages).After(time.Hour)
+		},
+	} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			f := &fakeAudit{}
+			env := f.env()
+			var ended activities.EndRunInput
+			env.RegisterActivityWithOptions(func(_ context.Context, in activities.EndRunInput) error {
+				ended = in
+				return nil
+			}, activity.RegisterOptions{Name: "EndRun"})
+			fail(env, f)
+			env.ExecuteWorkflow(workflows.Audit, auditInput)
+			require.Error(t, env.GetWorkflowError())
+			require.Equal(t, state, ended.State)
+			require.Contains(t, ended.Run, "audit-contacts-")
+			if state == "FAILED" {
+				require.Equal(t, "Campaign says no", ended.Reason)
+			}
+		})
+	}
 }

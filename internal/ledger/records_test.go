@@ -122,7 +122,7 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open(func(o *ledger.Options) { o.Now = clock })
-		full := ledger.Run{ID: "b", Flow: flow, Table: table, Kind: "delta", Revision: "rev", State: "RUNNING", Workflow: "w", Started: noon, ServerStart: noon, Expected: 7}
+		full := ledger.Run{ID: "b", Flow: flow, Table: table, Kind: "delta", Revision: "rev", State: "RUNNING", Workflow: "w", Started: noon, ServerStart: noon, Expected: 7, Span: `{"ids":["x"]}`}
 		got, err := l.BeginRun(t.Context(), full)
 		require.NoError(t, err)
 		require.Equal(t, full, *got)
@@ -150,6 +150,24 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 		runs, err = l.Runs(t.Context(), ledger.RunFilter{Flow: flow, Table: table, State: "RUNNING", Limit: 1})
 		require.NoError(t, err)
 		require.Equal(t, []ledger.Run{full}, runs)
+		for name, tc := range map[string]struct {
+			filter ledger.RunFilter
+			want   []string
+		}{
+			"of a kind":          {ledger.RunFilter{Kind: "delta"}, []string{"b"}},
+			"in one of states":   {ledger.RunFilter{States: []string{"FAILED", "INCOMPLETE"}}, []string{"a"}},
+			"in any of states":   {ledger.RunFilter{States: []string{"FAILED", "RUNNING"}}, []string{"a", "b"}},
+			"since, included":    {ledger.RunFilter{Since: noon}, []string{"a", "b"}},
+			"since, begun later": {ledger.RunFilter{Since: clock().Add(time.Hour)}, nil},
+		} {
+			runs, err = l.Runs(t.Context(), tc.filter)
+			require.NoError(t, err)
+			var got []string
+			for _, r := range runs {
+				got = append(got, r.ID)
+			}
+			require.Equal(t, tc.want, got, name)
+		}
 		require.NoError(t, l.SetRunState(t.Context(), "a", ledger.RunRunning, ""))
 		back, err := l.Run(t.Context(), "a")
 		require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
 	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, anchor,
-	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored`
+	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored, span`
 
 // BeginRun records a run, RUNNING unless it says otherwise; one that exists is
 // returned as it is.
@@ -23,9 +23,9 @@ func (l *Ledger) BeginRun(ctx context.Context, r Run) (*Run, error) {
 	}
 	var out *Run
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO run (id, flow, tbl, kind, revision, state, workflow, started, server_start, expected)
-			VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
-			r.ID, r.Flow, r.Table, r.Kind, r.Revision, r.State, r.Workflow, millis(r.Started), millis(r.ServerStart), r.Expected); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO run (id, flow, tbl, kind, revision, state, workflow, started, server_start, expected, span)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
+			r.ID, r.Flow, r.Table, r.Kind, r.Revision, r.State, r.Workflow, millis(r.Started), millis(r.ServerStart), r.Expected, r.Span); err != nil {
 			return err
 		}
 		var err error
@@ -76,17 +76,23 @@ func scanRun(r *Run, scan scanner) error {
 	c := &r.Counts
 	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
 		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.Anchor,
-		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored)
+		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
 	return err
 }
 
 // Runs lists runs, newest first.
 func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
-	where, args := []string{"1 = 1"}, []any{}
-	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"state", f.State}} {
+	where, args := []string{"started >= ?"}, []any{millis(f.Since)}
+	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"kind", f.Kind}, {"state", f.State}} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
+		}
+	}
+	if len(f.States) > 0 {
+		where = append(where, "state IN ("+strings.Repeat("?,", len(f.States)-1)+"?)")
+		for _, s := range f.States {
+			args = append(args, s)
 		}
 	}
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT `+runColumns+` FROM run WHERE `+strings.Join(where, " AND ")+` ORDER BY started DESC, id DESC LIMIT ?`),
@@ -125,4 +131,9 @@ func (l *Ledger) SetRunState(ctx context.Context, id, state, reason string) erro
 		return fmt.Errorf("ledger: setting run %s to %s: %w", id, state, err)
 	}
 	return nil
+}
+
+// QuarantinedBy is how many records a run set aside that are still open.
+func (l *Ledger) QuarantinedBy(ctx context.Context, run string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM quarantine WHERE state = 'open' AND run = ?`, run)
 }

@@ -261,12 +261,16 @@ type Run struct {
 	Anchor                          string    // delta link from before the baseline; "" = none was needed
 	Counts                          Counts
 	Expected                        int64
+	Span                            string // what a backfill was asked to read; its caller's to read
 }
 
 // RunFilter selects runs; empty fields match all.
 type RunFilter struct {
 	Flow, Table, State string
-	Limit              int // 0: 1,000
+	Kind               string
+	States             []string  // any of them
+	Since              time.Time // begun at or after it
+	Limit              int       // 0: 1,000
 }
 
 // ResumePoint is where a run stands.

@@ -1,0 +1,47 @@
+package histories
+
+import (
+	"fmt"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+)
+
+// ResetPoint is the workflow task that a workflow is to take up again.
+type ResetPoint struct {
+	Event int64  `json:"event"` // the WorkflowTaskCompleted that Temporal's reset takes
+	Why   string `json:"why"`   // in words
+}
+
+// PointOf finds the step at which a workflow failed: the task that began the
+// activity or child whose failure ended it, so that this is tried again; without
+// one, the last task, in which the code itself failed. False when no task was
+// ever completed: there is nothing to go back to.
+func PointOf(history *historypb.History) (ResetPoint, bool) {
+	var last int64 // WorkflowTaskCompleted
+	tasks := map[int64]int64{}
+	names := map[int64]string{}
+	for _, e := range history.GetEvents() {
+		switch e.GetEventType() {
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+			last = e.GetEventId()
+		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+			a := e.GetActivityTaskScheduledEventAttributes()
+			tasks[e.GetEventId()], names[e.GetEventId()] = a.GetWorkflowTaskCompletedEventId(), a.GetActivityType().GetName()
+		case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+			a := e.GetStartChildWorkflowExecutionInitiatedEventAttributes()
+			tasks[e.GetEventId()], names[e.GetEventId()] = a.GetWorkflowTaskCompletedEventId(), a.GetWorkflowType().GetName()
+		case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+			for _, f := range causes(e.GetWorkflowExecutionFailedEventAttributes().GetFailure()) {
+				began := max(f.GetActivityFailureInfo().GetScheduledEventId(), f.GetChildWorkflowExecutionFailureInfo().GetInitiatedEventId())
+				if task := tasks[began]; task > 0 {
+					return ResetPoint{Event: task, Why: fmt.Sprintf("%s failed (event %d), and is begun again", names[began], began)}, true
+				}
+			}
+		}
+	}
+	if last == 0 {
+		return ResetPoint{}, false
+	}
+	return ResetPoint{Event: last, Why: fmt.Sprintf("the code failed after event %d, and its last task is done again", last)}, true
+}

@@ -1,0 +1,126 @@
+package histories_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/internal/histories"
+	"causeway.dev/workflows"
+)
+
+func recorded(t *testing.T, name string) *historypb.History {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "..", "workflows", "testdata", "histories", name))
+	require.NoError(t, err)
+	defer f.Close()
+	h, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+	require.NoError(t, err)
+	return h
+}
+
+func product(r worker.WorkflowReplayer) { workflows.Register(r) }
+
+// Every recorded history agrees with this build, as does every part of it that a
+// worker could have been handed.
+func TestRecordedHistoriesAreDeterministic(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("..", "..", "workflows", "testdata", "histories", "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		h := recorded(t, filepath.Base(file))
+		d, err := histories.Verify(h, "", product)
+		require.NoError(t, err)
+		require.Nil(t, d, "%s: %v", file, d)
+		for i, e := range h.Events {
+			if e.EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+				d, err := histories.Verify(&historypb.History{Events: h.Events[:i+1]}, "", product)
+				require.NoError(t, err)
+				require.Nil(t, d, "%s up to event %d: %v", file, i+1, d)
+			}
+		}
+	}
+}
+
+// auditLike is Audit with the sequence of activities given; "" sleeps, "panic" panics.
+func auditLike(steps ...string) func(worker.WorkflowReplayer) {
+	return func(r worker.WorkflowReplayer) {
+		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.AuditInput) error {
+			ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+			for _, step := range steps {
+				var err error
+				switch step {
+				case "":
+					err = workflow.Sleep(ctx, time.Minute)
+				case "panic":
+					panic("nobody thought of this")
+				case "signal":
+					err = workflow.SignalExternalWorkflow(ctx, workflows.TableSyncID(in.Instance, in.Table.Name), "", workflows.SignalRepair, nil).Get(ctx, nil)
+				default:
+					err = workflow.ExecuteActivity(ctx, step, in).Get(ctx, nil)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, workflow.RegisterOptions{Name: workflows.TypeAudit})
+	}
+}
+
+// The place of a difference is the first event that the code does not bring about.
+func TestVerifyNamesThePlace(t *testing.T) {
+	t.Parallel()
+	h := recorded(t, "v2-audit-1.json")
+	at := func(name string) int64 {
+		for _, e := range h.Events {
+			if histories.Named(e) == name {
+				return e.EventId
+			}
+		}
+		require.Fail(t, "no event "+name)
+		return 0
+	}
+	pages, sum := at("ActivityTaskScheduled AuditPages"), at("ActivityTaskScheduled EndAudit")
+	signal := at("SignalExternalWorkflowExecutionInitiated Repair")
+	tests := map[string]struct {
+		steps []string
+		event int64
+		has   string
+		does  string
+	}{
+		"the same":                {steps: []string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal"}},
+		"a timer in between":      {[]string{"OpenAudit", "", "AuditPages"}, pages, "ActivityTaskScheduled AuditPages", "does StartTimer"},
+		"another activity":        {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does ScheduleActivityTask Plan"},
+		"another one first":       {[]string{"AuditPages"}, at("ActivityTaskScheduled OpenAudit"), "ActivityTaskScheduled OpenAudit", "does ScheduleActivityTask AuditPages"},
+		"an end too early":        {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does nothing, or ends"},
+		"a step that is left out": {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit"}, signal, "SignalExternalWorkflowExecutionInitiated Repair", "does nothing, or ends"},
+		"a step more at the end":  {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal", "Correct"}, h.Events[len(h.Events)-2].EventId, "nothing more in the task that it completes", "goes on with ScheduleActivityTask Correct"},
+		"a panic":                 {[]string{"OpenAudit", "panic"}, pages - 1, "WorkflowTaskCompleted", "fails: nobody thought of this"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := histories.Verify(h, "", auditLike(tc.steps...))
+			require.NoError(t, err)
+			if tc.event == 0 {
+				require.Nil(t, d, "%v", d)
+				return
+			}
+			require.NotNil(t, d)
+			t.Log(d, d.Message)
+			require.Equal(t, tc.event, d.Event)
+			require.Equal(t, tc.has, d.History)
+			require.Contains(t, d.Code, tc.does)
+		})
+	}
+}
