@@ -37,6 +37,8 @@ type Config struct {
 	Ingress Ingress `yaml:"ingress,omitempty"`
 	// Egress is the flow of e-mail events from Campaign to Dynamics.
 	Egress Egress `yaml:"egress,omitempty"`
+	// OptOut keeps opt-outs in step.
+	OptOut OptOut `yaml:"opt_out,omitempty"`
 	// Quarantine says when refused records stop a run.
 	Quarantine Quarantine `yaml:"quarantine,omitempty"`
 	// Deletes says when deletes wait for an operator.
@@ -191,6 +193,7 @@ func Defaults() *Config {
 		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full", KeepBeforeImages: 14 * 24 * time.Hour},
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
 		Egress:     defaultEgress(),
+		OptOut:     defaultOptOut(),
 		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep"},
 		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},

@@ -35,7 +35,7 @@ func generate(t *testing.T) []byte {
 			return nil
 		},
 	}
-	for _, folder := range []string{".", "../internal/mapping", "../internal/timeline"} {
+	for _, folder := range []string{".", "../internal/mapping", "../internal/timeline", "../internal/optout"} {
 		require.NoError(t, r.AddGoComments("causeway.dev/config", folder))
 	}
 	schema := r.Reflect(&Config{})
@@ -64,7 +64,7 @@ func TestSchemaDescribesEverySetting(t *testing.T) {
 		} `json:"$defs"`
 	}
 	require.NoError(t, json.Unmarshal(Schema, &schema))
-	require.Len(t, schema.Defs, 20)
+	require.Len(t, schema.Defs, 24)
 	for name, def := range schema.Defs {
 		for property, p := range def.Properties {
 			require.NotEmpty(t, p.Description, "%s.%s", name, property)

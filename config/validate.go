@@ -43,6 +43,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.ledger(c.Ledger)
 	v.ingress(c.Ingress)
 	v.egress(c)
+	v.optOut(c)
 	between(v, "quarantine.stop_ratio", c.Quarantine.StopRatio, 0, 1)
 	v.oneOf("quarantine.on_stop", c.Quarantine.OnStop, "keep", "rollback")
 	v.lasting("ledger.keep_before_images", c.Ledger.KeepBeforeImages, time.Hour, 365*24*time.Hour)

@@ -39,7 +39,7 @@ func (c *Config) Warnings() []string {
 		}
 	}
 	c.egressWarnings(warn)
-	if len(c.Ingress.Tables) == 0 && !c.Egress.Settings().Enabled() {
+	if len(c.Ingress.Tables) == 0 && !c.Egress.Settings().Enabled() && !c.OptOut.Mode.WritesDynamics() {
 		warn("ingress.tables", "no mapping", "at least one, or nothing flows")
 	}
 	return out

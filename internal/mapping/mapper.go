@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/optout"
 )
 
 // FieldError is a record that cannot be mapped. It names the rule, never the value.
@@ -184,11 +185,9 @@ func (m *Mapper) KeepOptOuts(p, held *Payload) *Payload {
 	return p.taking(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
 }
 
-// isOptOut tells the opt-out attributes of a profile by either of their names
+// isOptOut tells the opt-out attributes of a profile by any of their names
 // (campaign.md §3.1).
-func isOptOut(to string) bool {
-	return strings.HasPrefix(to, "blackList") || strings.HasPrefix(to, "denyList")
-}
+func isOptOut(to string) bool { return optout.Canonical(to) != "" }
 
 // scan puts each wanted column of a row into its slot; a column that the row
 // lacks has an empty Raw.

@@ -1,0 +1,147 @@
+package optout
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Where Campaign's choices are read.
+const (
+	SourceAuto = "auto" // REST where the instance publishes the stamps, else SFTP
+	SourceSFTP = "sftp" // the daily export
+	SourceREST = "rest"
+)
+
+// Attributes are Campaign's opt-outs, under the names this product calls them by (R19.7).
+func Attributes() []string {
+	return []string{"denyList", "denyListEmail", "denyListFax", "denyListMobile", "denyListPhone", "denyListPostalMail", "denyListPushnotification", "ccpaOptOut"}
+}
+
+// spellings of denyList over the years (campaign.md §3.1); the first that an
+// instance has is the one it is called there.
+var spellings = []string{"denyList", "blackList", "blockList"}
+
+// Canonical is the name of the attribute that a Campaign field holds, or "".
+func Canonical(field string) string {
+	name := field
+	for _, s := range spellings {
+		if rest, ok := strings.CutPrefix(field, s); ok {
+			name = spellings[0] + rest
+			break
+		}
+	}
+	if slices.Contains(Attributes(), name) {
+		return name
+	}
+	return ""
+}
+
+// Wire is what an attribute may be called in an instance, in order of preference.
+func Wire(attribute string) []string {
+	rest, ok := strings.CutPrefix(attribute, spellings[0])
+	if !ok {
+		return []string{attribute}
+	}
+	out := make([]string, len(spellings))
+	for i, s := range spellings {
+		out[i] = s + rest
+	}
+	return out
+}
+
+// PairSetting pairs one Campaign attribute with one Dynamics column (R19.9).
+type PairSetting struct {
+	// Campaign attribute: denyList, denyListEmail, denyListFax, denyListMobile, denyListPhone, denyListPostalMail, denyListPushnotification or ccpaOptOut, whatever the instance calls them. Required.
+	Campaign string `json:"campaign" yaml:"campaign" jsonschema:"required,enum=denyList,enum=denyListEmail,enum=denyListFax,enum=denyListMobile,enum=denyListPhone,enum=denyListPostalMail,enum=denyListPushnotification,enum=ccpaOptOut"`
+	// Dynamics is a boolean column of contact, such as donotbulkemail. Required.
+	Dynamics string `json:"dynamics" yaml:"dynamics" jsonschema:"required,pattern=^[a-z][a-z0-9_]*$"`
+	// Inverted says that true in Dynamics allows what true in Campaign forbids, as with followemail; default false.
+	Inverted bool `json:"inverted,omitempty" yaml:"inverted,omitempty" jsonschema:"default=false"`
+}
+
+// Name names the pair in what is known and decided.
+func (p PairSetting) Name() string { return PairName(p.Campaign, p.Dynamics, p.Inverted) }
+
+// ParsePair reads a pair's name.
+func ParsePair(name string) PairSetting {
+	campaign, dynamics, _ := strings.Cut(name, "=")
+	column, inverted := strings.CutPrefix(dynamics, "!")
+	return PairSetting{Campaign: campaign, Dynamics: column, Inverted: inverted}
+}
+
+// FilterSetting is a filter of the profile that an administrator of Campaign made.
+type FilterSetting struct {
+	// Filter is its last path segment; default byModifiedSince.
+	Filter string `json:"filter" yaml:"filter,omitempty" jsonschema:"default=byModifiedSince"`
+	// Parameter takes the time; default since_parameter.
+	Parameter string `json:"parameter" yaml:"parameter,omitempty" jsonschema:"default=since_parameter"`
+}
+
+// ExportSetting is the Campaign workflow that exports opt-outs (R19.14).
+type ExportSetting struct {
+	// Workflow is its internal id, such as WKF17; default none, which leaves it unwatched.
+	Workflow string `json:"workflow,omitempty" yaml:"workflow,omitempty"`
+	// CheckEvery is the pause between looks at it, 1m to 24h; default 30m.
+	CheckEvery time.Duration `json:"check_every,omitempty" yaml:"check_every,omitempty" jsonschema:"default=30m"`
+	// StaleAfter is the age of the newest file that raises the alarm, 1h to 168h; default 26h.
+	StaleAfter time.Duration `json:"stale_after,omitempty" yaml:"stale_after,omitempty" jsonschema:"default=26h"`
+	// AutoRestart starts a workflow that stopped or failed, at most three times a day; default false.
+	AutoRestart bool `json:"auto_restart,omitempty" yaml:"auto_restart,omitempty" jsonschema:"default=false"`
+}
+
+// Settings are what the opt-out flow runs with from its start to its stop (R8.14).
+type Settings struct {
+	Mode           Mode          `json:"mode"`
+	Pairs          []PairSetting `json:"pairs"`
+	AttributeLevel bool          `json:"attribute_level,omitempty"`
+	Source         string        `json:"source"`
+	Skew           time.Duration `json:"skew,omitempty"`
+	CampaignEvery  time.Duration `json:"campaign_every"`
+	ModifiedSince  FilterSetting `json:"modified_since"`
+	Export         ExportSetting `json:"export"`
+	// Profiles is the mapping that writes the contacts' profiles, which tells when
+	// one appears; "" when there is none.
+	Profiles string `json:"profiles,omitempty"`
+	SFTP     bool   `json:"sftp,omitempty"` // a file server is configured
+}
+
+// Revision names the settings: equal settings, equal revision.
+func (s Settings) Revision() string {
+	doc, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // texts, numbers and booleans only
+	}
+	sum := sha256.Sum256(doc)
+	return hex.EncodeToString(sum[:6])
+}
+
+// Policy is what Resolve needs of the settings.
+func (s Settings) Policy() Policy {
+	return Policy{Mode: s.Mode, Skew: s.Skew, AttributeLevel: s.AttributeLevel}
+}
+
+// Names are the names of the pairs.
+func (s Settings) Names() []string {
+	out := make([]string, len(s.Pairs))
+	for i, p := range s.Pairs {
+		out[i] = p.Name()
+	}
+	return out
+}
+
+// Idle says why there is nothing to start (R8.16), or "".
+func (s Settings) Idle() string {
+	switch s.Mode {
+	case CampaignToDynamics, Bidirectional:
+		return ""
+	case DynamicsToCampaign:
+		return "with opt_out.mode dynamics_to_campaign choices travel with the mapping of the contacts (R19.4); start that"
+	default:
+		return fmt.Sprintf("opt_out.mode is %s; set it to campaign_to_dynamics or bidirectional", Disabled)
+	}
+}
