@@ -48,12 +48,16 @@ type waiter struct {
 	mark   ledger.Watermark
 	saved  time.Time // when mark was last saved
 	roused time.Time // when what waits was last looked through
+	looked time.Time // when quarantine was last looked through
 	moved  bool      // mark is newer than the saved one
 }
 
 func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 	deadline := time.Now().Add(w.in.Wait)
 	for {
+		if due, err := w.due(ctx); err != nil || due {
+			return w.release(ctx, err)
+		}
 		page, err := w.o.Source.Follow(ctx, w.m.query, w.mark.Link)
 		if err == nil {
 			err = w.unpark(ctx, page)

@@ -76,7 +76,11 @@ func (a *Ingress) Explain(ctx context.Context, in ExplainInput) (*ExplainResult,
 		}
 	}
 	if in.Live {
-		if out.Live, err = a.explainLive(ctx, in, rec); err != nil {
+		m, err := a.resolve(ctx, in.Table)
+		if err != nil {
+			return nil, toTemporal(ctx, err)
+		}
+		if out.Live, _, err = a.explainLive(ctx, m, in.ID, rec); err != nil {
 			return nil, toTemporal(ctx, err)
 		}
 	}
@@ -100,7 +104,7 @@ func (a *Ingress) explainKnown(ctx context.Context, rec *ledger.Record, out *Exp
 	case ledger.Filtered:
 		out.Meaning = "the filter of the mapping leaves it out, and Campaign does not have it"
 		if out.Held {
-			out.Meaning = "the filter of the mapping leaves it out; Campaign keeps what was last written"
+			out.Meaning = "the filter of the mapping, or apply_deletes: false, leaves it out; Campaign keeps what was last written"
 		}
 	case ledger.Undone:
 		out.Meaning = "it was written, and a rollback removed it; its next change in Dynamics, or a backfill, writes it again"
@@ -125,9 +129,8 @@ func (a *Ingress) explainRefusal(ctx context.Context, rec *ledger.Record, out *E
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	q := items[0]
-	out.Quarantine = &QuarantinedRecord{Table: q.Table, ID: q.Key, Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
-		FirstSeen: q.FirstSeen, LastSeen: q.LastSeen, Attempts: q.Attempts}
+	q := quarantinedRecord(&items[0])
+	out.Quarantine = &q
 	return nil
 }
 
@@ -153,56 +156,55 @@ func (a *Ingress) explainWait(ctx context.Context, rec *ledger.Record, out *Expl
 	return nil
 }
 
-func (a *Ingress) explainLive(ctx context.Context, in ExplainInput, rec *ledger.Record) (*ExplainLive, error) {
-	m, err := a.resolve(ctx, in.Table)
-	if err != nil {
-		return nil, err
-	}
+// explainLive asks both systems, and returns the row as Dynamics has it; nil when
+// it does not.
+func (a *Ingress) explainLive(ctx context.Context, m *tableMapper, id string, rec *ledger.Record) (*ExplainLive, *ledger.Entry, error) {
+	table := m.plan.Table
 	out := &ExplainLive{Decision: "nothing"}
-	row, err := a.o.Source.Get(ctx, m.query, in.ID)
+	row, err := a.o.Source.Get(ctx, m.query, id)
 	switch {
 	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
 	case err != nil:
-		return nil, fmt.Errorf("reading %s of %s from Dynamics: %w", in.ID, in.Table.Dynamics.Table, err)
+		return nil, nil, fmt.Errorf("reading %s of %s from Dynamics: %w", id, table.Dynamics.Table, err)
 	default:
 		out.InDynamics, out.Version = true, row.Version
 	}
-	stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(in.ID))
+	stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(id))
 	switch {
 	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
 	case err != nil:
-		return nil, fmt.Errorf("reading %s of %s from Campaign: %w", in.ID, m.resource.Name, err)
+		return nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
 	default:
 		out.InCampaign = true
 	}
 	if !out.InDynamics {
 		link, hidden, err := a.hiddenBy(ctx, m, rec)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		switch {
-		case !out.InCampaign && hidden && in.Table.ApplyDeletes:
+		case !out.InCampaign && hidden && table.ApplyDeletes:
 			out.Decision, out.Why = "wait", "Dynamics does not have it any more; Campaign hides it until its parent is there, and it is deleted then: "+link.Table+"/"+link.Key
 		case !out.InCampaign:
 			out.Why = "neither system has it"
 		case rec == nil || rec.Payload == nil:
 			out.Why = "Dynamics does not have it, and what Campaign has is not ours"
-		case !in.Table.ApplyDeletes:
+		case !table.ApplyDeletes:
 			out.Why = "deletes are not applied (apply_deletes)"
 		default:
 			out.Decision, out.Why = "delete", "Dynamics does not have it any more"
-			children, err := a.o.Ledger.Children(ctx, in.Table.Name, []string{in.ID})
+			children, err := a.o.Ledger.Children(ctx, table.Name, []string{id})
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			if children[in.ID] {
+			if children[id] {
 				out.Decision, out.Why = "wait", "Dynamics does not have it any more; records that name it are deleted first"
 			}
 		}
-		return out, nil
+		return out, nil, nil
 	}
-	e := ledger.Entry{Key: in.ID, Version: row.Version, Raw: row.Raw}
-	return out, a.explainRow(ctx, m, rec, &e, stored, out)
+	e := &ledger.Entry{Key: id, Version: row.Version, Raw: row.Raw}
+	return out, e, a.explainRow(ctx, m, rec, e, stored, out)
 }
 
 // explainRow says what the mapping calls for, and where Campaign differs from it.

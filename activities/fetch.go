@@ -90,6 +90,12 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 			after = strings.TrimPrefix(last.NextLink, undoMore)
 		}
 		return a.undone(ctx, in, after)
+	case PhaseQuarantined:
+		after := ""
+		if follows {
+			after = strings.TrimPrefix(last.NextLink, releaseMore)
+		}
+		return a.quarantined(ctx, m, in, after)
 	case PhaseDelta:
 	default:
 		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"causeway.dev/internal/dataverse"
@@ -34,7 +35,7 @@ func (g *guard) allows(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if last := page.NextLink == "" && (page.Phase == string(PhaseDelta) || page.Phase == string(PhaseSweep)); last {
+	if last := page.NextLink == "" && slices.Contains([]Phase{PhaseDelta, PhaseSweep, PhaseQuarantined}, Phase(page.Phase)); last {
 		deletes, err := g.o.Ledger.PageDeletes(ctx, g.in.Run)
 		if err != nil {
 			return false, err

@@ -75,11 +75,15 @@ func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, 
 	if err != nil {
 		return nil, nil, err
 	}
+	claimed, err := a.claimed(ctx, in, lane)
+	if err != nil {
+		return nil, nil, err
+	}
 	w := &laneWriter{
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
-			parents: parents, children: children, waiting: waiting, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
+			parents: parents, children: children, waiting: waiting, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}

@@ -123,6 +123,7 @@ type PreflightResult struct {
 	NeedsBaseline bool       `json:"needs_baseline"` // no watermark, or one obtained for other columns
 	Watermark     time.Time  `json:"watermark,omitzero"`
 	Quarantined   int64      `json:"quarantined"`
+	RefusedBefore int64      `json:"refused_before,omitempty"` // of Quarantined: refused under another revision
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
 	Plan          string     `json:"plan,omitempty"`           // of RunRef
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
@@ -145,8 +146,9 @@ type AwaitParentsResult struct {
 // OpenRunInput begins a run, or finds where an earlier attempt left it.
 type OpenRunInput struct {
 	RunRef
-	Window   Window `json:"window,omitzero"`
-	Workflow string `json:"workflow"`
+	Window   Window   `json:"window,omitzero"`
+	Workflow string   `json:"workflow"`
+	Release  *Release `json:"release,omitempty"` // what a release tries
 }
 
 // LaneRef is one lane of a staged page.
@@ -179,6 +181,9 @@ type FetchInput struct {
 	Window Window        `json:"window,omitzero"`
 	Wait   time.Duration `json:"wait,omitempty"` // delta only: keep polling this long while nothing changed
 	Poll   time.Duration `json:"poll,omitempty"` // pause between polls
+
+	Release *Release  `json:"release,omitempty"` // what a release tries
+	DueFrom time.Time `json:"due_from,omitzero"` // delta: from then on, end the wait when quarantined records are due
 }
 
 // FetchResult describes a staged page.
@@ -189,6 +194,7 @@ type FetchResult struct {
 	Lanes     []int     `json:"lanes,omitempty"`   // records per lane
 	More      bool      `json:"more"`              // another page of this phase follows
 	Nothing   bool      `json:"nothing,omitempty"` // delta: nothing changed; no page was staged
+	Due       bool      `json:"due,omitempty"`     // and quarantined records are to be tried again
 	Watermark time.Time `json:"watermark,omitzero"`
 }
 
@@ -245,32 +251,4 @@ type EndRunInput struct {
 	State  string `json:"state"` // STOPPED, FAILED or CANCELLED
 	Reason string `json:"reason,omitempty"`
 	Drop   bool   `json:"drop,omitempty"` // the staged pages will not be needed again
-}
-
-// QuarantineListInput selects quarantined records.
-type QuarantineListInput struct {
-	Table string `json:"table,omitempty"`
-	Run   string `json:"run,omitempty"`
-	Code  string `json:"code,omitempty"`
-	Limit int    `json:"limit,omitempty"` // 1 to 1,000; default 100
-}
-
-// QuarantinedRecord is one refused record: ids and reasons, no values.
-type QuarantinedRecord struct {
-	Table     string    `json:"table"`
-	ID        string    `json:"id"` // Dynamics record id
-	Run       string    `json:"run"`
-	Class     string    `json:"class"`
-	Code      string    `json:"code"`
-	Field     string    `json:"field,omitempty"`
-	Message   string    `json:"message"`
-	FirstSeen time.Time `json:"first_seen"`
-	LastSeen  time.Time `json:"last_seen"`
-	Attempts  int       `json:"attempts"`
-}
-
-// QuarantineListResult is a page of quarantined records and how many there are.
-type QuarantineListResult struct {
-	Total   int64               `json:"total"`
-	Records []QuarantinedRecord `json:"records"`
 }

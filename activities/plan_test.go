@@ -132,6 +132,6 @@ func TestAPlanNamesWhatWouldBeRefused(t *testing.T) {
 	predicted := s.plan(activities.PlanInput{})
 	require.Equal(t, int64(3), predicted.Counts.Quarantined)
 	require.Equal(t, int64(3), predicted.Refusals[0].Records)
-	require.Contains(t, predicted.Refusals[0].What, "firstname -> firstName: text of 39 characters, want at most 30")
+	require.Contains(t, predicted.Refusals[0].What, "firstname -> firstName: text too long, want at most 30 characters")
 	require.Equal(t, int64(3), s.load().Quarantined)
 }

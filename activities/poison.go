@@ -58,6 +58,7 @@ func (w *laneWriter) setAside(u *unit, settled *settler, code, message string) {
 	for _, i := range u.indices {
 		s := w.record.refuse(u.known, &w.lane.Entries[i], string(apierr.Rejected), code, message, "")
 		s.Index = i
+		s.Quarantine.Stays = code == codePoison // at the next try workers would die again
 		settled.add(s)
 	}
 	u.indices = nil

@@ -180,6 +180,7 @@ func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 	require.Len(t, refused.Records, 1)
 	require.Equal(t, keys[7], refused.Records[0].ID)
 	require.Equal(t, "Poison", refused.Records[0].Code)
+	require.Zero(t, refused.Records[0].NextTry, "not tried again by itself")
 	require.Nil(t, s.boxes.Campaign.Profile(keys[7]))
 }
 

@@ -141,6 +141,11 @@ func (a *Ingress) position(ctx context.Context, table string, m *tableMapper, ou
 	if err := a.look(ctx, table, m, out); err != nil {
 		return err
 	}
+	var err error
+	if out.RefusedBefore, err = a.o.Ledger.CountQuarantined(ctx, ledger.QuarantineFilter{
+		Flow: FlowIngress, Table: table, State: ledger.QuarantineOpen, OtherRevision: out.Revision}); err != nil {
+		return err
+	}
 	return a.unfinished(ctx, table, out)
 }
 

@@ -24,6 +24,7 @@ type recordWriter struct {
 	parents    map[mapping.Link]bool // those the target holds, of the links that Campaign checks
 	children   map[string]bool       // deleted records that others name
 	waiting    map[string]*ledger.ParkedItem
+	claimed    map[string]bool // of a release: what it may still try; nil = everything
 	guard      *guard
 	retried    bool // an earlier attempt of this lane may have written without telling
 	baseline   bool // mark what was seen, for the sweep
@@ -42,6 +43,9 @@ const clockSkew = 2 * time.Minute
 
 // apply returns the outcome of one entry, or an error that leaves it open.
 func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+	if r.claimed != nil && !r.claimed[e.Key] {
+		return settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}, nil
+	}
 	if e.Deleted {
 		return r.applyDelete(ctx, u.known, e, p)
 	}
@@ -90,7 +94,7 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 		if fail.Reason == apierr.ReasonSchema {
 			return settlement{}, r.drifted(fail)
 		}
-		return r.refuse(u.known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field), nil
+		return r.refuseOrphan(ctx, u.known, e, fail, w.whole)
 	}
 	return settlement{}, err
 }
@@ -249,6 +253,8 @@ func (r *recordWriter) createdByThisRun(stamp string) bool {
 
 func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits) (settlement, error) {
 	switch {
+	case !r.m.plan.Table.ApplyDeletes && known != nil && known.State == ledger.Quarantined:
+		return r.closed(known, e), nil
 	case !r.m.plan.Table.ApplyDeletes:
 		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2
 	case known == nil || known.Payload == nil:
@@ -312,7 +318,7 @@ func (r *recordWriter) refuse(known *ledger.Record, e *ledger.Entry, class, code
 		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
 	}
 	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Record: rec, Resolve: known != nil && known.State == ledger.Parked, Quarantine: &ledger.QuarantineItem{
-		Flow: FlowIngress, Table: r.table, Key: e.Key, Run: r.run, Class: class, Code: code, Message: message, Field: field, Payload: e.Raw, State: "open",
+		Flow: FlowIngress, Table: r.table, Key: e.Key, Version: e.Version, Run: r.run, Class: class, Code: code, Message: message, Field: field, Payload: e.Raw, State: "open",
 	}}}
 }
 

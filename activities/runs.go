@@ -95,6 +95,8 @@ func (a *Ingress) estimate(ctx context.Context, m *tableMapper, in OpenRunInput)
 	switch {
 	case in.Kind == KindDelta, len(in.Window.Where) > 0:
 		return 0
+	case in.Release != nil:
+		return a.toTry(ctx, in)
 	case len(in.Window.IDs) > 0:
 		return int64(len(in.Window.IDs))
 	}

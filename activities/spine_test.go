@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ type spine struct {
 	scope  tally.TestScope
 	runs   int
 	window activities.Window         // of the next backfill
+	trying *activities.Release       // by the next release
+	behind *atomic.Int64             // nanoseconds, of the ledger's clock
 	looked activities.LookOverResult // of the last rollback
 	probe  *int64                    // engine calls of the checks before a start, shared by all tables
 }
@@ -74,11 +77,13 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 		Transport: transport.New(transport.Options{Service: "campaign", Metrics: scope, RootCAs: roots, Gate: gate,
 			Tokens: campaign.NewIMSTokens(campaign.IMSOptions{URL: boxes.IMSURL, ClientID: boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"}, HTTPClient: client})})})
 	require.NoError(t, err)
-	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal"})
+	behind := new(atomic.Int64)
+	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal",
+		Now: func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
-	s := &spine{t: t, boxes: boxes, scope: scope, books: books, probe: new(int64)}
+	s := &spine{t: t, boxes: boxes, scope: scope, books: books, behind: behind, probe: new(int64)}
 	s.opts = activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
 	s.in = activities.NewIngress(s.opts)
 	var suite testsuite.WorkflowTestSuite
@@ -121,12 +126,12 @@ func (s *spine) pass(kind activities.Kind, phases ...activities.Phase) activitie
 // through runs one run through its phases.
 func (s *spine) through(ref activities.RunRef, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.t.Helper()
-	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref, Window: s.window})
+	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref, Window: s.window, Release: s.trying})
 	page := 0
 	for _, phase := range phases {
 		for more := true; more; {
 			page++
-			got := call[activities.FetchResult](s, s.in.FetchPage, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: 4, Window: s.window})
+			got := call[activities.FetchResult](s, s.in.FetchPage, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: 4, Window: s.window, Release: s.trying})
 			for lane, size := range got.Lanes {
 				if size > 0 {
 					call[activities.LaneResult](s, s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})

@@ -27,32 +27,37 @@ const (
 
 // sweep looks for records the ledger knows but the baseline did not show, and
 // asks Dynamics for each whether it still exists: only a 404 makes it deleted.
-// The page ends before the first record that gave no answer, so that each attempt
-// gets further.
 func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
 	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
 	if err != nil {
 		return nil, err
 	}
+	return a.asTheyAre(ctx, m, in, unseen, sweepMore, len(unseen) == sweepPage)
+}
+
+// asTheyAre reads records by their keys; one that Dynamics does not have is
+// deleted. The page ends before the first that gave no answer, so that each attempt
+// gets further, and says behind more where the next one begins.
+func (a *Ingress) asTheyAre(ctx context.Context, m *tableMapper, in FetchInput, keys []string, more string, full bool) (*dataverse.Page, error) {
 	page := &dataverse.Page{}
-	if len(unseen) == 0 {
+	if len(keys) == 0 {
 		return page, nil
 	}
-	present, err := a.o.Source.ByIDs(ctx, m.query, unseen)
+	present, err := a.o.Source.ByIDs(ctx, m.query, keys)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist after all: apply them as read
+	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist: apply them as read
 	for i := range present.Changes {
 		found[present.Changes[i].Key] = &present.Changes[i]
 	}
-	changes, err := a.confirm(ctx, m, in, unseen, found)
+	changes, err := a.confirm(ctx, m, in, keys, found)
 	if err != nil && len(changes) == 0 {
 		return nil, err
 	}
 	page.Changes = changes
-	if len(unseen) == sweepPage || len(changes) < len(unseen) {
-		page.NextLink = sweepMore + unseen[len(changes)-1]
+	if full || len(changes) < len(keys) {
+		page.NextLink = more + keys[len(changes)-1]
 	}
 	return page, nil
 }

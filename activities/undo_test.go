@@ -105,7 +105,7 @@ func TestARollbackLeavesAloneWhatChangedSince(t *testing.T) {
 	for _, key := range keys[:3] {
 		require.Equal(t, before[key], after[key])
 	}
-	left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)})
+	left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
 	require.Len(t, left.Records, 3)
 	for _, r := range left.Records {
 		require.Equal(t, "ChangedSince", r.Code)
@@ -132,7 +132,7 @@ func TestARollbackKeepsOptOuts(t *testing.T) {
 		require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.rollback(run).Counts)
 		require.Equal(t, "Before", s.boxes.Campaign.Profile(key)["lastName"])
 		require.Equal(t, !clears, s.boxes.Campaign.Profile(key)["blackListEmail"])
-		left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)})
+		left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
 		if clears {
 			require.Empty(t, left.Records)
 			continue

@@ -38,6 +38,11 @@ type fakeIngress struct {
 	onLane    func(in activities.LaneInput)
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
+
+	refusedBefore int64 // open records refused under another revision
+	due           int   // releases until no quarantined record is due
+	dueFrom       []time.Time
+	tried         []activities.Release
 }
 
 type fakeRun struct {
@@ -51,7 +56,7 @@ type fakeRun struct {
 
 func newFake() *fakeIngress {
 	return &fakeIngress{
-		pages: map[activities.Phase]int{activities.PhaseBaseline: 4, activities.PhaseCatchUp: 1, activities.PhaseSweep: 1, activities.PhaseScan: 3, activities.PhaseIDs: 1, activities.PhaseUndo: 2},
+		pages: map[activities.Phase]int{activities.PhaseBaseline: 4, activities.PhaseCatchUp: 1, activities.PhaseSweep: 1, activities.PhaseScan: 3, activities.PhaseIDs: 1, activities.PhaseUndo: 2, activities.PhaseQuarantined: 2},
 		size:  8, lanes: 2, runs: map[string]*fakeRun{}, failOnce: map[string]error{},
 	}
 }
@@ -71,7 +76,7 @@ func (f *fakeIngress) inTime(env *testsuite.TestWorkflowEnvironment) {
 	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return in.Wait > 0 && len(f.changes) == 0 && f.failOnce["fetch delta"] == nil
+		return in.Wait > 0 && len(f.changes) == 0 && f.due == 0 && f.failOnce["fetch delta"] == nil
 	})
 	env.OnActivity("FetchPage", mock.Anything, idle).Return(f.FetchPage).After(15 * time.Minute)
 	env.OnActivity("FetchPage", mock.Anything, mock.Anything).Return(f.FetchPage).After(time.Second)
@@ -95,7 +100,7 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 	if f.preflight != nil {
 		return nil, f.preflight
 	}
-	out := &activities.PreflightResult{Revision: in.Table.Revision(), NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
+	out := &activities.PreflightResult{Revision: in.Table.Revision(), RefusedBefore: f.refusedBefore, NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
 	for id, r := range f.runs {
 		if r.state == "STOPPED" {
 			out.UnfinishedRun = id
@@ -195,6 +200,14 @@ func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (
 		return nil, err
 	}
 	size := f.size
+	if in.Phase == activities.PhaseQuarantined && in.Page == 1 {
+		f.tried = append(f.tried, *in.Release)
+	}
+	if in.Phase == activities.PhaseDelta && f.due > 0 && !in.DueFrom.IsZero() {
+		f.due--
+		f.dueFrom = append(f.dueFrom, in.DueFrom)
+		return &activities.FetchResult{Phase: in.Phase, Nothing: true, Due: true}, nil
+	}
 	if in.Phase == activities.PhaseDelta {
 		if len(f.changes) == 0 {
 			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked}, nil

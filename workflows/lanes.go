@@ -119,8 +119,8 @@ func (l *lanes) fail(ctx workflow.Context, cause error) error {
 
 // tooManyRefused stops a run before a broken mapping does harm (design §5).
 func (p *pass) tooManyRefused() error {
-	if p.in.Ref.Kind == activities.KindRollback {
-		return nil // what it leaves alone is no reason to leave the rest
+	if p.in.Ref.Kind == activities.KindRollback || p.in.Ref.Kind == activities.KindRelease {
+		return nil // what it leaves alone, or is refused again, is no reason to leave the rest
 	}
 	c := p.progress.Counts
 	settled := c.Settled()

@@ -39,6 +39,8 @@ func PassID(instance, table string, kind activities.Kind, run string) string {
 		name = "delta"
 	case activities.KindRollback:
 		name = "rollback"
+	case activities.KindRelease:
+		name = "release"
 	}
 	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
 }
@@ -213,6 +215,7 @@ type Status struct {
 	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
 	Rollbacks       []string              `json:"rollbacks,omitempty"` // runs that are to be undone
+	Releases        []string              `json:"releases,omitempty"`  // runs that will try quarantined records again
 	Repairs         []string              `json:"repairs,omitempty"`   // audits whose findings are to be repaired
 	LastError       string                `json:"last_error,omitempty"`
 	StartedBy       string                `json:"started_by,omitempty"`

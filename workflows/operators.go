@@ -38,6 +38,7 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 		register(UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
 		register(UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
 		register(UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
+		register(UpdateRelease, "Try quarantined records again, as Dynamics has them now.", s.onRelease, s.mayRelease),
 		register(UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		register(UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
 		register(UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
@@ -180,7 +181,7 @@ func (s *tableSync) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequ
 	switch {
 	case req.Run == "" && !running:
 		return s.refuse("no backfill is running")
-	case req.Run != "" && req.Run != s.Status.Run && !slices.Contains(s.Status.QueuedBackfills, req.Run):
+	case req.Run != "" && req.Run != s.Status.Run && !slices.Contains(s.Status.QueuedBackfills, req.Run) && !slices.Contains(s.Status.Releases, req.Run):
 		return fmt.Errorf("run %s is neither running nor queued", req.Run)
 	}
 	return nil
@@ -199,6 +200,7 @@ func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillReq
 		s.steer(ctx, ControlCancel)
 		return s.Status, nil
 	}
+	s.setReleases(slices.DeleteFunc(slices.Clone(s.Releases), func(q QueuedRelease) bool { return q.Run == req.Run }))
 	s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
 	return s.Status, nil
 }

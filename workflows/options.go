@@ -12,10 +12,11 @@ import (
 var ingress *activities.Ingress // nil: only names the methods
 
 // Priorities: a change somebody just made goes before the millionth row of a
-// backfill on the same queue.
+// backfill on the same queue, and that before what was refused already.
 const (
 	priorityDelta    = 2
 	priorityBackfill = 4
+	priorityRelease  = 5
 )
 
 // Budgets. They are times, not attempt counts: a service that is down for days
@@ -30,8 +31,11 @@ const (
 // activityOptions are those of every activity; queue says which system it calls.
 func activityOptions(queue string, kind activities.Kind, summary string) workflow.ActivityOptions {
 	priority := priorityBackfill
-	if kind == activities.KindDelta {
+	switch kind {
+	case activities.KindDelta:
 		priority = priorityDelta
+	case activities.KindRelease:
+		priority = priorityRelease
 	}
 	return workflow.ActivityOptions{
 		TaskQueue:              queue,

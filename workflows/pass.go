@@ -18,6 +18,8 @@ type PassInput struct {
 	Ref      activities.RunRef `json:"ref"`
 	Window   activities.Window `json:"window,omitzero"`
 	Tuning   Tuning            `json:"tuning"`
+	// Release is what a release tries.
+	Release *activities.Release `json:"release,omitempty"`
 	// Deltas makes a backfill look for changes in between: it owns the table meanwhile.
 	Deltas bool `json:"deltas,omitempty"`
 	// Paused starts the pass held, after continuing as new in a pause.
@@ -106,8 +108,9 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 		switch p.control.wanted {
 		case ControlStop:
 			// A stopped load goes on with its staged pages; changes are read again
-			// from the watermark, which has not moved.
-			return p.end(ctx, "STOPPED", "stopped by an operator", p.in.Ref.Kind == activities.KindDelta)
+			// from the watermark, which has not moved, and quarantined records anew.
+			reread := p.in.Ref.Kind == activities.KindDelta || p.in.Ref.Kind == activities.KindRelease
+			return p.end(ctx, "STOPPED", "stopped by an operator", reread)
 		case ControlCancel:
 			return p.end(ctx, "CANCELLED", "cancelled by an operator; what was written is kept", true)
 		}
@@ -150,7 +153,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 	var open activities.OpenRunResult
 	opts := activityOptions(QueueDataverse, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.OpenRun, activities.OpenRunInput{
-		RunRef: p.in.Ref, Window: p.in.Window, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
+		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
 	}).Get(ctx, &open)
 	if err != nil {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
@@ -219,7 +222,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 		opts := activityOptions(QueueDataverse, p.in.Ref.Kind, fmt.Sprintf("page %d (%s)", page, phase))
 		var fetched activities.FetchResult
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(flow.ctx, opts), ingress.FetchPage, activities.FetchInput{
-			RunRef: p.in.Ref, Page: page, Phase: phase, Lanes: p.in.Tuning.Lanes, Window: p.in.Window,
+			RunRef: p.in.Ref, Page: page, Phase: phase, Lanes: p.in.Tuning.Lanes, Window: p.in.Window, Release: p.in.Release,
 		}).Get(ctx, &fetched)
 		if err != nil {
 			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
@@ -256,6 +259,8 @@ func phasesOf(in PassInput, known int64) []activities.Phase {
 	switch {
 	case in.Ref.Kind == activities.KindRollback:
 		return []activities.Phase{activities.PhaseUndo}
+	case in.Ref.Kind == activities.KindRelease:
+		return []activities.Phase{activities.PhaseQuarantined}
 	case in.Ref.Kind == activities.KindDelta:
 		return []activities.Phase{activities.PhaseDelta}
 	case in.Ref.Kind == activities.KindBackfill && len(in.Window.IDs) > 0:

@@ -13,5 +13,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
 	r.RegisterWorkflowWithOptions(Rollback, workflow.RegisterOptions{Name: TypeRollback})
+	r.RegisterWorkflowWithOptions(Release, workflow.RegisterOptions{Name: TypeRelease})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 }

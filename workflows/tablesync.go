@@ -30,6 +30,8 @@ type TableSyncState struct {
 	Queue         []QueuedBackfill  `json:"queue,omitempty"`
 	Repairs       []Repair          `json:"repairs,omitempty"`
 	Rollbacks     []RollbackRequest `json:"rollbacks,omitempty"`
+	Releases      []QueuedRelease   `json:"releases,omitempty"`
+	NextDue       time.Time         `json:"next_due,omitzero"` // no release that nobody asked for before it
 	Plan          string            `json:"plan,omitempty"`    // of RunRef
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
 	Recent        []string          `json:"recent,omitempty"`  // the newest run names, so that none is used twice
@@ -113,6 +115,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.initial(ctx)
 	case len(s.Queue) > 0:
 		return s.backfill(ctx)
+	case len(s.Releases) > 0:
+		return s.release(ctx)
 	default:
 		return s.follow(ctx)
 	}
@@ -186,6 +190,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	if s.Parents = nil; checked.Watermark.IsZero() {
 		s.Parents = checked.Parents
 	}
+	s.releaseAfterStart(ctx, checked.RefusedBefore)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
@@ -214,6 +219,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	case result == nil:
 	case result.Summary.State == "COMPLETED":
 		s.NeedsBaseline = false
+		s.releasedByBaseline()
 	case result.Summary.State == "STOPPED":
 		s.InitialRun = run
 	case result.Summary.State == "CANCELLED":
@@ -376,7 +382,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	defer cancel()
 	s.interrupt = cancel
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
-	first, err := fetchChanges(waiting, ref, s.Tuning, idleWait)
+	first, err := fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx))
 	s.interrupt = nil
 	switch {
 	case err != nil && interrupted(ctx, waiting, err):
@@ -386,6 +392,9 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	case first.Nothing:
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
+		}
+		if first.Due {
+			return s.releaseDue(ctx)
 		}
 		return nil
 	}
@@ -411,8 +420,9 @@ func (s *tableSync) ref(run string, kind activities.Kind) activities.RunRef {
 }
 
 // fetchChanges stages the first page of changes behind the watermark, polling
-// for up to wait while there are none.
-func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration) (*activities.FetchResult, error) {
+// for up to wait while there are none; from dueFrom on, unless it is zero, it
+// comes back when quarantined records are due.
+func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration, dueFrom time.Time) (*activities.FetchResult, error) {
 	summary := "changes since the watermark"
 	if wait > 0 {
 		summary = "waiting for changes"
@@ -420,7 +430,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.FetchPage, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll, DueFrom: dueFrom,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes to %s: %w", ref.Table, err)
@@ -430,7 +440,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 
 // applyChanges runs one delta pass if anything changed; nil when nothing did.
 func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
-	first, err := fetchChanges(ctx, ref, tuning, wait)
+	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{})
 	if err != nil || first.Nothing {
 		return nil, err
 	}
@@ -442,7 +452,7 @@ func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, 
 
 var kindInWords = map[activities.Kind]string{
 	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
-	activities.KindRollback: "rollback",
+	activities.KindRollback: "rollback", activities.KindRelease: "release",
 }
 
 func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {

@@ -27,6 +27,7 @@ func newOperator(t *testing.T) *operator {
 	o.f.inTime(o.env)
 	o.env.RegisterWorkflow(workflows.DeltaPass)
 	o.env.RegisterWorkflow(workflows.Backfill)
+	o.env.RegisterWorkflow(workflows.Release)
 	o.env.RegisterWorkflow(workflows.Rollback)
 	o.env.SetTestTimeout(30 * time.Second)
 	return o

@@ -247,12 +247,13 @@ func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[st
 	return l.among(ctx, `SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `, table, keys)
 }
 
-// among says which keys a query finds; its text ends before the condition on them.
-func (l *Ledger) among(ctx context.Context, query, table string, keys []string) (map[string]bool, error) {
+// among says which keys a query finds; its text ends before the condition on
+// them, and more are its parameters behind the table.
+func (l *Ledger) among(ctx context.Context, query, table string, keys []string, more ...any) (map[string]bool, error) {
 	out := map[string]bool{}
 	for chunk := range slices.Chunk(keys, lookupChunk) {
 		in, args := l.in(chunk)
-		rows, err := l.db.QueryContext(ctx, l.q(query+in), append([]any{table}, args...)...)
+		rows, err := l.db.QueryContext(ctx, l.q(query+in), slices.Concat([]any{table}, more, args)...)
 		if err != nil {
 			return nil, fmt.Errorf("ledger: looking up records of %s: %w", table, err)
 		}

@@ -6,37 +6,146 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
+
+// tryAgain is how long a refused record rests before it is tried again by
+// itself, by how often it was refused since it is open; the last for ever after.
+var tryAgain = [...]time.Duration{time.Hour, 4 * time.Hour, 24 * time.Hour, 48 * time.Hour, 96 * time.Hour, 7 * 24 * time.Hour}
+
+// never is the next try of a record that is not tried again by itself.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+
+// nextTry reads a stored next try. What was refused before there were retries is due.
+func nextTry(ms int64) (at time.Time, stays bool) {
+	if ms == never {
+		return time.Time{}, true
+	}
+	return fromMillis(max(ms, 1)), false
+}
+
+// refuse sets records aside. A version that an operator discarded stays discarded.
+func (e *effects) refuse(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	now := l.now()
+	shared := []any{lane.flow, lane.table, run, now.UnixMilli()}
+	return putRefused.run(ctx, l, tx, shared, len(e.refused), func(args []any, i int) []any {
+		q := e.refused[i]
+		next := now.Add(tryAgain[0]).UnixMilli()
+		if q.Stays {
+			next = never
+		}
+		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed[q], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key)
+	})
+}
+
+var putRefused = newBulk(4,
+	`INSERT INTO quarantine (flow, tbl, run, state, first_seen, last_seen, next_try, key, class, code, field, message, version, payload, attempts, parent_tbl, parent_key) VALUES `,
+	`({1},{2},{3},'open',{4},{4},{},{},{},{},{},{},{},{},{},{},{})`,
+	` ON CONFLICT (flow, tbl, key) DO UPDATE SET run = excluded.run, class = excluded.class, code = excluded.code, field = excluded.field,
+	message = excluded.message, version = excluded.version, payload = excluded.payload, parent_tbl = excluded.parent_tbl, parent_key = excluded.parent_key,
+	last_seen = excluded.last_seen, attempts = quarantine.attempts + excluded.attempts, claim = '',
+	state = CASE WHEN quarantine.state = 'discarded' AND excluded.version <> '' AND quarantine.version = excluded.version THEN 'discarded' ELSE 'open' END,
+	tries = CASE WHEN quarantine.state = 'open' THEN quarantine.tries + 1 ELSE 1 END,
+	next_try = excluded.next_try + CASE WHEN quarantine.state <> 'open' OR excluded.next_try = `+fmt.Sprint(never)+` THEN 0`+longer()+` END`)
+
+// longer says how much later than after the first refusal a record is tried
+// again, by the refusals before this one.
+func longer() string {
+	var b strings.Builder
+	for i, d := range tryAgain[1:] {
+		if i == len(tryAgain)-2 {
+			fmt.Fprintf(&b, " ELSE %d", (d - tryAgain[0]).Milliseconds())
+			break
+		}
+		fmt.Fprintf(&b, " WHEN quarantine.tries <= %d THEN %d", i+1, (d - tryAgain[0]).Milliseconds())
+	}
+	return b.String()
+}
+
+var resolve = newBulk(3, `UPDATE quarantine SET state = 'released', last_seen = {1} WHERE flow = {2} AND tbl = {3} AND state = 'open' AND key IN (`, `{}`, `)`)
+
+// where is the condition of a filter and its parameters.
+func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
+	if f.After != (QuarantineKey{}) {
+		add("(flow, tbl, key) > (?, ?, ?)", f.After.Flow, f.After.Table, f.After.Key)
+	}
+	for _, c := range []struct{ column, value string }{
+		{"flow", f.Flow}, {"tbl", f.Table}, {"key", f.Key}, {"run", f.Run}, {"code", f.Code}, {"field", f.Field}, {"state", f.State},
+	} {
+		if c.value != "" {
+			add(c.column+" = ?", c.value)
+		}
+	}
+	if len(f.Keys) > 0 {
+		in, keys := l.in(f.Keys)
+		add("key "+in, keys...)
+	}
+	if !f.SeenBefore.IsZero() {
+		add("first_seen < ?", millis(f.SeenBefore))
+	}
+	if !f.DueBy.IsZero() {
+		add("next_try <= ?", millis(f.DueBy))
+	}
+	if f.OtherRevision != "" {
+		add("next_try < ?", never)
+		add("NOT EXISTS (SELECT 1 FROM run r WHERE r.id = quarantine.run AND r.revision = ?)", f.OtherRevision)
+	}
+	return " WHERE " + strings.Join(where, " AND "), args
+}
 
 // QuarantineCount is how many records of a flow and table ("" = all) are set
 // aside and open.
 func (l *Ledger) QuarantineCount(ctx context.Context, flow, table string) (int64, error) {
-	if table == "" {
-		return l.count(ctx, `SELECT count(*) FROM quarantine WHERE state = 'open' AND flow = ?`, flow)
-	}
-	return l.count(ctx, `SELECT count(*) FROM quarantine WHERE state = 'open' AND flow = ? AND tbl = ?`, flow, table)
+	return l.CountQuarantined(ctx, QuarantineFilter{Flow: flow, Table: table, State: QuarantineOpen})
+}
+
+// CountQuarantined counts what a filter selects, whatever its Limit.
+func (l *Ledger) CountQuarantined(ctx context.Context, f QuarantineFilter) (int64, error) {
+	where, args := f.where(l)
+	return l.count(ctx, `SELECT count(*) FROM quarantine`+where, args...)
 }
 
 // Quarantined lists refused records by flow, table and key, without their
 // payload: see QuarantinePayload.
 func (l *Ledger) Quarantined(ctx context.Context, f QuarantineFilter) ([]QuarantineItem, error) {
-	where, args := []string{"(flow, tbl, key) > (?, ?, ?)"}, []any{f.After.Flow, f.After.Table, f.After.Key}
-	for _, c := range []struct{ column, value string }{
-		{"flow", f.Flow}, {"tbl", f.Table}, {"key", f.Key}, {"run", f.Run}, {"code", f.Code}, {"state", f.State},
-	} {
-		if c.value != "" {
-			where, args = append(where, c.column+" = ?"), append(args, c.value)
-		}
-	}
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT flow, tbl, key, run, class, code, field, message, state, first_seen, last_seen, attempts
-		FROM quarantine WHERE `+strings.Join(where, " AND ")+` ORDER BY flow, tbl, key LIMIT ?`), append(args, limitOf(f.Limit))...)
+	where, args := f.where(l)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT flow, tbl, key, run, class, code, field, message, version, parent_tbl, parent_key, state, first_seen, last_seen, attempts,
+		next_try, discarded_by, discard_reason, discarded_at FROM quarantine`+where+` ORDER BY flow, tbl, key LIMIT ?`), append(args, limitOf(f.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing quarantine: %w", err)
 	}
 	return collect(rows, func(q *QuarantineItem, scan scanner) error {
+		var first, last, next, discarded int64
+		err := scan(&q.Flow, &q.Table, &q.Key, &q.Run, &q.Class, &q.Code, &q.Field, &q.Message, &q.Version, &q.Parent.Table, &q.Parent.Key, &q.State, &first, &last, &q.Attempts,
+			&next, &q.Discarded.By, &q.Discarded.Reason, &discarded)
+		q.FirstSeen, q.LastSeen, q.Discarded.At = fromMillis(first), fromMillis(last), fromMillis(discarded)
+		if q.State == QuarantineOpen {
+			q.NextTry, q.Stays = nextTry(next)
+		}
+		return err
+	})
+}
+
+// QuarantineGroups counts what a filter selects by table and reason, most first.
+func (l *Ledger) QuarantineGroups(ctx context.Context, f QuarantineFilter) ([]QuarantineGroup, error) {
+	where, args := f.where(l)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, code, field, message, count(*), min(first_seen), max(last_seen), min(CASE WHEN state = 'open' THEN next_try END)
+		FROM quarantine`+where+` GROUP BY tbl, code, field, message ORDER BY count(*) DESC, tbl, code, field, message LIMIT ?`), append(args, limitOf(f.Limit))...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: counting quarantine: %w", err)
+	}
+	return collect(rows, func(g *QuarantineGroup, scan scanner) error {
 		var first, last int64
-		err := scan(&q.Flow, &q.Table, &q.Key, &q.Run, &q.Class, &q.Code, &q.Field, &q.Message, &q.State, &first, &last, &q.Attempts)
-		q.FirstSeen, q.LastSeen = fromMillis(first), fromMillis(last)
+		var next sql.NullInt64
+		err := scan(&g.Table, &g.Code, &g.Field, &g.Message, &g.Records, &first, &last, &next)
+		g.FirstSeen, g.LastSeen = fromMillis(first), fromMillis(last)
+		if next.Valid {
+			g.NextTry, _ = nextTry(next.Int64)
+		}
 		return err
 	})
 }
@@ -53,4 +162,25 @@ func (l *Ledger) QuarantinePayload(ctx context.Context, key QuarantineKey) ([]by
 		return nil, fmt.Errorf("ledger: reading quarantine: %w", err)
 	}
 	return l.seal.open(sealed)
+}
+
+// Discard closes the open records that a filter selects and returns how many
+// this discard, by the same person for the same reason at the same time, has
+// closed: asking again closes nothing and answers the same.
+func (l *Ledger) Discard(ctx context.Context, f QuarantineFilter, d Discard) (n int64, err error) {
+	f.State = ""
+	where, selected := f.where(l)
+	stamp := []any{text(d.By), text(d.Reason), millis(d.At)}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET state = 'discarded', claim = '', discarded_by = ?, discard_reason = ?, discarded_at = ?`+where+` AND state = 'open'`),
+			append(stamp[:3:3], selected...)...); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM quarantine`+where+` AND state = 'discarded' AND discarded_by = ? AND discard_reason = ? AND discarded_at = ?`),
+			append(selected[:len(selected):len(selected)], stamp...)...).Scan(&n)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: discarding quarantined records: %w", err)
+	}
+	return n, nil
 }

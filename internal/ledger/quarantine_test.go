@@ -40,7 +40,7 @@ func TestQuarantineRemembersHowOftenAndSinceWhen(t *testing.T) {
 			return items[0]
 		}
 		want := ledger.QuarantineItem{Flow: flow, Table: table, Key: k, Run: "r1", Class: "Rejected", Code: "Latest", Field: "email", Message: "too long",
-			State: ledger.QuarantineOpen, FirstSeen: noon, LastSeen: noon.Add(time.Hour), Attempts: 3}
+			State: ledger.QuarantineOpen, FirstSeen: noon, LastSeen: noon.Add(time.Hour), Attempts: 3, NextTry: noon.Add(5 * time.Hour)}
 		require.Equal(t, want, item())
 		payload, err := l.QuarantinePayload(t.Context(), ledger.QuarantineKey{Flow: flow, Table: table, Key: k})
 		require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestQuarantineRemembersHowOftenAndSinceWhen(t *testing.T) {
 		s.Resolve = true
 		hours.Store(2)
 		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{s}))
-		want.State, want.LastSeen = ledger.QuarantineReleased, noon.Add(2*time.Hour)
+		want.State, want.LastSeen, want.NextTry = ledger.QuarantineReleased, noon.Add(2*time.Hour), time.Time{}
 		require.Equal(t, want, item())
 
 		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{refused(ln, 0, "Again")}))

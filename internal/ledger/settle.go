@@ -172,10 +172,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	}); err != nil {
 		return err
 	}
-	if err := putRefused.run(ctx, l, tx, []any{lane.flow, lane.table, run, now}, len(e.refused), func(args []any, i int) []any {
-		q := e.refused[i]
-		return append(args, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), e.sealed[q], e.attemptsFor[q.Key])
-	}); err != nil {
+	if err := e.refuse(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
 	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
@@ -208,14 +205,6 @@ var putRecords = newBulk(1,
 var markSeen = newBulk(2, `UPDATE record SET seen_run = {1} WHERE tbl = {2} AND key IN (`, `{}`, `)`)
 
 var putBefores = newBulk(3, `INSERT INTO before_image (run, tbl, key, existed, payload, at) VALUES `, `({1},{2},{},{},{},{3})`, ` ON CONFLICT DO NOTHING`)
-
-var putRefused = newBulk(4,
-	`INSERT INTO quarantine (flow, tbl, run, state, first_seen, last_seen, key, class, code, field, message, payload, attempts) VALUES `,
-	`({1},{2},{3},'open',{4},{4},{},{},{},{},{},{},{})`,
-	` ON CONFLICT (flow, tbl, key) DO UPDATE SET run = excluded.run, class = excluded.class, code = excluded.code, field = excluded.field,
-	message = excluded.message, payload = excluded.payload, state = 'open', last_seen = excluded.last_seen, attempts = quarantine.attempts + excluded.attempts`)
-
-var resolve = newBulk(3, `UPDATE quarantine SET state = 'released', last_seen = {1} WHERE flow = {2} AND tbl = {3} AND state = 'open' AND key IN (`, `{}`, `)`)
 
 func flag(b bool) int {
 	if b {

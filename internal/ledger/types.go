@@ -159,10 +159,21 @@ type BeforeImage struct {
 type QuarantineItem struct {
 	Flow, Table, Key, Run       string
 	Class, Code, Field, Message string
+	Version                     string // of the source, that was refused
 	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
+	Parent                      Parent // that the target did not hold; may be the cause
 	State                       string // open, released, discarded
 	FirstSeen, LastSeen         time.Time
 	Attempts                    int
+	NextTry                     time.Time // when open: tried again by itself; zero: not
+	Stays                       bool      // it is not to be tried again by itself
+	Discarded                   Discard   // the last one, if any
+}
+
+// Discard is an operator's decision to leave a refused record alone.
+type Discard struct {
+	By, Reason string
+	At         time.Time
 }
 
 // Settlement is the outcome of one staged record and all that follows from it.
@@ -172,7 +183,7 @@ type Settlement struct {
 	Record     *Record // new state; nil = as it was
 	Seen       string  // key: without a Record, note that this run saw the record
 	Before     *BeforeImage
-	Quarantine *QuarantineItem // Key, Class, Code, Field, Message and Payload are kept; the lane says the rest
+	Quarantine *QuarantineItem // Key, Version, Class, Code, Field, Message, Parent and Payload are kept; the lane says the rest
 	Resolve    bool            // releases an open quarantine item of Record's key, and what was parked of it: it was applied after all
 
 	Park    *ParkedItem // the change waits; replaces what was parked of its key
@@ -295,9 +306,21 @@ type EngineCalls struct {
 
 // QuarantineFilter selects quarantined records; empty fields match all.
 type QuarantineFilter struct {
-	Flow, Table, Key, Run, Code, State string
-	After                              QuarantineKey // goes on behind this one
-	Limit                              int           // 0: 1,000
+	Flow, Table, Key, Run, Code, Field, State string
+
+	Keys          []string      // one of these
+	SeenBefore    time.Time     // first refused before
+	DueBy         time.Time     // tried again by itself by then
+	OtherRevision string        // refused in a run of another revision than this, and not to stay
+	After         QuarantineKey // goes on behind this one
+	Limit         int           // 0: 1,000
+}
+
+// QuarantineGroup is how many records were refused for one reason.
+type QuarantineGroup struct {
+	Table, Code, Field, Message  string
+	Records                      int64
+	FirstSeen, LastSeen, NextTry time.Time // earliest, latest, earliest
 }
 
 // QuarantineKey names a quarantined record; listings are in its order.

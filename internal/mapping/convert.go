@@ -293,7 +293,7 @@ func (f *field) id(dst []byte, v gjson.Result) ([]byte, *refusal) {
 		return dst, notID
 	}
 	if f.Length != 0 && f.Length < 36 {
-		return dst, f.tooLong(36)
+		return dst, f.tooLong()
 	}
 	start := len(dst)
 	out, ok := appendGUID(append(dst, '"'), v.Str)
@@ -313,7 +313,7 @@ func (f *field) appendText(dst []byte, s string) ([]byte, *refusal) {
 		return appendString(dst, s), nil
 	}
 	if f.OnTooLong != Truncate {
-		return dst, f.tooLong(count)
+		return dst, f.tooLong()
 	}
 	end := 0
 	for range f.Length {
@@ -323,6 +323,8 @@ func (f *field) appendText(dst []byte, s string) ([]byte, *refusal) {
 	return appendString(dst, s[:end]), cut
 }
 
-func (f *field) tooLong(count int) *refusal {
-	return &refusal{apierr.ReasonTooLong, fmt.Sprintf("text of %d characters, want at most %d; shorten it in Dynamics or set on_too_long: truncate", count, f.Length)}
+// tooLong does not say how long the text is: records that are refused for one
+// reason are counted together.
+func (f *field) tooLong() *refusal {
+	return &refusal{apierr.ReasonTooLong, fmt.Sprintf("text too long, want at most %d characters; shorten it in Dynamics or set on_too_long: truncate", f.Length)}
 }

@@ -196,7 +196,7 @@ func TestTooLong(t *testing.T) {
 	_, err = mapOne(t, table(Field{From: "firstname", To: "salutation", OnTooLong: Reject}), six)
 	bad := fieldError(t, err)
 	require.Equal(t, apierr.ReasonTooLong, bad.Reason)
-	require.Equal(t, "firstname -> salutation: text of 6 characters, want at most 5; shorten it in Dynamics or set on_too_long: truncate", bad.Error())
+	require.Equal(t, "firstname -> salutation: text too long, want at most 5 characters; shorten it in Dynamics or set on_too_long: truncate", bad.Error())
 
 	m := mapperFor(t, table(Field{From: "firstname", To: "salutation", OnTooLong: Truncate}))
 	p, err := m.Map(row("firstname", six))

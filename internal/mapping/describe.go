@@ -12,23 +12,39 @@ import (
 func Describe(before, after *Payload, fields []string) map[string]string {
 	out := make(map[string]string, len(fields))
 	for _, f := range fields {
-		out[f] = before.shape(f) + " -> " + after.shape(f)
+		out[f] = before.Shape(f) + " -> " + after.Shape(f)
 	}
 	return out
 }
 
-// shape is what kind of value a field has.
-func (p *Payload) shape(field string) string {
+// Shape is what kind of value a field has, in general terms: "text of 6".
+func (p *Payload) Shape(field string) string {
 	i, found := search(p.paths, field)
 	if !found {
 		return "not mapped"
 	}
-	v := gjson.ParseBytes(p.literal(i))
+	return ShapeOf(p.literal(i))
+}
+
+// Value is the JSON literal of a field, nil when the payload does not have it.
+func (p *Payload) Value(field string) []byte {
+	i, found := search(p.paths, field)
+	if !found {
+		return nil
+	}
+	return p.literal(i)
+}
+
+// ShapeOf says in general terms what a JSON value is, without the value.
+func ShapeOf(literal []byte) string {
+	v := gjson.ParseBytes(literal)
 	switch {
 	case v.Type == gjson.True || v.Type == gjson.False:
 		return "boolean"
 	case v.Type == gjson.Number:
 		return "number"
+	case v.Type == gjson.JSON:
+		return "object"
 	case v.Str == "":
 		return "nothing"
 	}

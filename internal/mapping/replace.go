@@ -164,7 +164,7 @@ func (f *field) constant(text string) ([]byte, *refusal) {
 	}
 	out, bad := convert(nil, gjson.Result{Type: gjson.String, Str: text})
 	if bad == cut {
-		return nil, from.tooLong(len([]rune(text)))
+		return nil, from.tooLong()
 	}
 	return out, bad
 }

@@ -85,7 +85,7 @@ func TestReplacementsThatCannotWork(t *testing.T) {
 		"no member": {replacing("statecode", "cusTier", map[string]string{"Active": "silver", "Inactive": "none"}, false),
 			at + `.Active: got "silver", want a value of cusTier: no member of the enumeration matches; want a name, value or label of it; change the new value`},
 		"too long": {replacing("firstname", "salutation", map[string]string{"a": "Excellency"}, false),
-			at + `.a: got "Excellency", want a value of salutation: text of 10 characters, want at most 5; shorten it in Dynamics or set on_too_long: truncate; change the new value`},
+			at + `.a: got "Excellency", want a value of salutation: text too long, want at most 5 characters; shorten it in Dynamics or set on_too_long: truncate; change the new value`},
 		"no number": {replacing("numberofchildren", "cusText", map[string]string{"two": "2"}, false),
 			at + `.two: got "two", want a number; use a value that numberofchildren can have`},
 		"itself": {replacing("firstname", "cusText", map[string]string{"a": "a"}, false),

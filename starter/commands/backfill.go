@@ -107,7 +107,7 @@ func backfill(ctx context.Context, e *env, g *global, o backfillOptions) error {
 	if answer.Result, err = f.followRun(ctx, answer.BackfillAnswer); err != nil {
 		return err
 	}
-	return f.finished(answer)
+	return f.finished(answer, answer.Result)
 }
 
 // window reads the flags that narrow a backfill; what is odd in them is bad input.
@@ -235,7 +235,12 @@ func (e *env) readLine(ctx context.Context) string {
 	}
 }
 
-// followRun shows the progress of one backfill until it has ended or will not go on.
+// waits says that a run is in one of the queues of its flow.
+func waits(st workflows.Status, run string) bool {
+	return slices.Contains(st.QueuedBackfills, run) || slices.Contains(st.Releases, run)
+}
+
+// followRun shows the progress of one backfill or release until it has ended or will not go on.
 func (f *flow) followRun(ctx context.Context, run workflows.BackfillAnswer) (*workflows.RunSummary, error) {
 	missed := 0
 	st, err := f.follow(ctx, func(st workflows.Status) bool {
@@ -246,7 +251,7 @@ func (f *flow) followRun(ctx context.Context, run workflows.BackfillAnswer) (*wo
 			missed = 0
 			return false
 		}
-		if slices.Contains(st.QueuedBackfills, run.Run) {
+		if waits(st, run.Run) {
 			missed = 0
 			return st.State == workflows.StateStopped || st.State == workflows.StateFailed
 		}
@@ -258,7 +263,7 @@ func (f *flow) followRun(ctx context.Context, run workflows.BackfillAnswer) (*wo
 		return nil, err
 	case st.LastRun != nil && st.LastRun.Run == run.Run:
 		return st.LastRun, nil
-	case slices.Contains(st.QueuedBackfills, run.Run):
+	case waits(st, run.Run):
 		return nil, failed("%s is %s; run %s is queued and goes on at the next start: causeway start %s", f.table, st.State, run.Run, f.table)
 	}
 	return f.result(ctx, run)
@@ -280,15 +285,14 @@ func (f *flow) result(ctx context.Context, run workflows.BackfillAnswer) (*workf
 	return &pass.Summary, nil
 }
 
-// finished prints how the run ended.
-func (f *flow) finished(answer backfillAnswer) error {
+// finished prints how the run ended, with -o json the whole answer.
+func (f *flow) finished(answer any, r *workflows.RunSummary) error {
 	if f.g.json() {
 		if err := writeJSON(f.env.out, answer); err != nil {
 			return err
 		}
 	} else {
 		p := f.env.colours()
-		r := answer.Result
 		reason := ""
 		if r.Reason != "" {
 			reason = ": " + oneLine(r.Reason)
@@ -297,7 +301,7 @@ func (f *flow) finished(answer backfillAnswer) error {
 			p.with(runColour(r.State), r.State), span(r.End.Sub(r.Start)), reason)
 		writeCounts(f.env.out, p, r.Counts)
 	}
-	if answer.Result.State != "COMPLETED" {
+	if r.State != "COMPLETED" {
 		return quietly(exitFailed)
 	}
 	return nil

@@ -66,7 +66,7 @@ func TestBackfillRefusesBadInputWithoutAskingTemporal(t *testing.T) {
 		"ids and a window":       {[]string{"--ids", many[0], "--since", "1h"}, "got both --ids and a window of time, want one of them"},
 		"not an id":              {[]string{"--ids", many[0] + ",anna"}, `--ids: got "anna", want record ids like`},
 		"no id":                  {[]string{"--ids", ","}, "--ids: got no id, want at least one"},
-		"too many ids":           {[]string{"--ids", strings.Join(many, ",")}, "--ids: got 1,001 ids, want at most 1,000 per backfill"},
+		"too many ids":           {[]string{"--ids", strings.Join(many, ",")}, "--ids: got 1,001 ids, want at most 1,000 at a time"},
 		"a file that is not":     {[]string{"--ids", "@testdata/none.txt"}, "--ids: open testdata/none.txt"},
 		"everything, unattended": {nil, "this reads every record of the Dynamics table contact again; say --yes, or narrow it with --since, --until, --where or --ids"},
 	}

@@ -23,7 +23,7 @@ func (e *env) readIDs(list string) ([]string, error) {
 			return nil, badInput("--ids: %v", err)
 		}
 		if len(data) > maxIDsFile {
-			return nil, badInput("--ids: %s is larger than 1 MiB, want at most 1,000 ids per backfill", path)
+			return nil, badInput("--ids: %s is larger than 1 MiB, want at most 1,000 ids at a time", path)
 		}
 		list = string(data)
 	}
@@ -40,7 +40,7 @@ func (e *env) readIDs(list string) ([]string, error) {
 	case len(ids) == 0:
 		return nil, badInput("--ids: got no id, want at least one")
 	case len(ids) > maxIDs:
-		return nil, badInput("--ids: got %s, want at most 1,000 per backfill", count(int64(len(ids)), "id"))
+		return nil, badInput("--ids: got %s, want at most 1,000 at a time", count(int64(len(ids)), "id"))
 	}
 	return ids, nil
 }

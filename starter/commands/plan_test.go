@@ -21,7 +21,7 @@ func TestPlan(t *testing.T) {
 		Counts:   activities.Counts{Read: 40_000, Created: 10_000, Updated: 1_000, Unchanged: 27_000, Filtered: 498, Deleted: 1_500, Quarantined: 2},
 		Fields:   []activities.PlanCount{{What: "lastName", Records: 900}, {What: "location.city", Records: 150}},
 		Rules:    []activities.PlanCount{{What: "filter.where[0]: statecode equals", Records: 498}},
-		Refusals: []activities.PlanCount{{What: "TooLong: firstname -> firstName: text of 39 characters, want at most 30", Records: 2}},
+		Refusals: []activities.PlanCount{{What: "TooLong: firstname -> firstName: text too long, want at most 30 characters", Records: 2}},
 		Examples: []activities.PlanExample{
 			{ID: "6f0c1d2e-0000-4000-8000-000000000001", Outcome: "created"},
 			{ID: "6f0c1d2e-0000-4000-8000-000000000002", Outcome: "updated", Changes: map[string]string{"lastName": "text of 6 -> text of 9", "email": "nothing -> text of 20"}},

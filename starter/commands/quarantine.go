@@ -16,42 +16,98 @@ import (
 
 func newQuarantine(e *env, g *global) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "quarantine", Short: "Look at the records Campaign refused",
-		Long: `A record that cannot be written is set aside with its reason, and the rest goes on.`,
+		Use: "quarantine", Short: "Look at the records Campaign refused, try them again, or let them be",
+		Long: `A record that cannot be written is set aside with its reason, and the rest goes on.
+What Campaign held of it stays as it was. It is tried again by itself when it
+changes in Dynamics, when the flow is started with a changed mapping, when a parent
+that was missing has come, and else after 1 h, 4 h, a day, 2, 4 and then every 7
+days.`,
 		Args: exactly("a subcommand such as list", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuarantineList(e, g))
+	cmd.AddCommand(newQuarantineList(e, g), newQuarantineShow(e, g), newQuarantineRelease(e, g), newQuarantineDiscard(e, g))
 	return cmd
 }
 
+// selection are the flags that narrow quarantined records.
+type selection struct {
+	ids, run, code, field, olderThan string
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&s.ids, "ids", "", "only these records: `a,b` or @file, at most 1,000")
+	flags.StringVar(&s.run, "run", "", "only records that this `run` was the last to refuse")
+	flags.StringVar(&s.code, "code", "", "only this `code`, such as TooLong or InvalidValue")
+	flags.StringVar(&s.field, "field", "", "only refusals of this `field` of Campaign")
+	flags.StringVar(&s.olderThan, "older-than", "", "only records first refused before this `time`: an age (24h), a day or an instant")
+}
+
+func (s *selection) read(e *env) (activities.Selection, error) {
+	out := activities.Selection{Run: s.run, Code: s.code, Field: s.field}
+	var err error
+	if out.Before, err = e.instant("--older-than", s.olderThan); err != nil || s.ids == "" {
+		return out, err
+	}
+	out.IDs, err = e.readIDs(s.ids)
+	return out, err
+}
+
+// selected counts the open records of a table that are meant.
+func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, error) {
+	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped {
+		return 0, unknownTable(f.g, f.cfg, f.table)
+	}
+	var list activities.QuarantineListResult
+	err := ask(ctx, f.g, f.api, f.g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
+	return list.Total, err
+}
+
+const nothingFits = "No record in quarantine fits."
+
 func newQuarantineList(e *env, g *global) *cobra.Command {
 	var in activities.QuarantineListInput
+	var s selection
 	cmd := &cobra.Command{
-		Use: "list", Short: "List records in quarantine with the reason of each",
-		Long: `List open records in quarantine: ids and reasons, no values. A worker reads them
-from its ledger.
+		Use: "list", Short: "Count records in quarantine by reason, and list them",
+		Long: `Count the records in quarantine by reason, most first, and list the first of them:
+ids and reasons, no values. A worker reads them from its ledger.
 
-With -o json: {total, records: [{table, id, run, class, code, field, message,
-first_seen, last_seen, attempts}]}. total counts all open records of the table, or
-of every table, whatever --run, --code and --limit select.`,
+Released records were applied after all; discarded ones somebody has given up, and
+says why.
+
+With -o json: {total, groups: [{table, code, field, message, records, first_seen,
+last_seen, next_try}], records: [{table, id, state, run, class, code, field, message,
+version, first_seen, last_seen, attempts, next_try, discarded: {by, reason, at}}]}.
+total and groups count all that is selected, whatever --limit.`,
 		Example: `  causeway quarantine list
-  causeway quarantine list --table contacts --code TooLong
+  causeway quarantine list --table contacts --code TooLong --field lastName
+  causeway quarantine list --older-than 24h
+  causeway quarantine list --state discarded
   causeway quarantine list -o json | jq -r '.records[].id'`,
 		Args: exactly("none", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if in.Limit < 1 || in.Limit > 1000 {
 				return badInput("--limit: got %d, want 1 to 1000", in.Limit)
 			}
+			switch in.State {
+			case "open", "released", "discarded", "all":
+			default:
+				return badInput("--state: got %q, want open, released, discarded or all", in.State)
+			}
+			var err error
+			if in.Selection, err = s.read(e); err != nil {
+				return err
+			}
 			return quarantineList(cmd.Context(), e, g, in)
 		},
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&in.Table, "table", "", "only records of this `table` mapping")
-	flags.StringVar(&in.Run, "run", "", "only records refused in this `run`")
-	flags.StringVar(&in.Code, "code", "", "only this `code`, such as TooLong or InvalidValue")
-	flags.IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
+	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping")
+	s.flags(cmd)
+	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
+	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "released", "discarded", "all"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -66,8 +122,8 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 		return err
 	}
 	if g.json() {
-		if result.Records == nil {
-			result.Records = []activities.QuarantinedRecord{}
+		if len(result.Records) == 0 {
+			result.Groups, result.Records = []activities.QuarantineGroup{}, []activities.QuarantinedRecord{}
 		}
 		return writeJSON(e.out, result)
 	}
@@ -102,20 +158,47 @@ func asFailed(err error) error {
 
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {
 	if len(result.Records) == 0 {
-		fmt.Fprintln(e.out, "No record in quarantine fits.")
+		fmt.Fprintln(e.out, nothingFits)
 		return
 	}
 	now := e.now()
-	rows := [][]cell{header([]int{4}, "TABLE", "RECORD", "CODE", "FIELD", "TRIED", "LAST SEEN", "MESSAGE")}
+	groups := [][]cell{header([]int{0}, "RECORDS", "TABLE", "CODE", "FIELD", "SINCE", "NEXT TRY", "REASON")}
+	for _, r := range result.Groups {
+		groups = append(groups, []cell{
+			number(r.Records), text(r.Table), text(r.Code), text(cmp.Or(r.Field, "-")), text(age(now, r.FirstSeen)), text(until(now, r.NextTry)), text(oneLine(r.Message)),
+		})
+	}
+	writeTable(e.out, e.colours(), groups)
+	fmt.Fprintln(e.out)
+	rows := [][]cell{header([]int{5}, "TABLE", "RECORD", "STATE", "CODE", "FIELD", "TRIED", "LAST SEEN", "RUN")}
 	for _, q := range result.Records {
+		state := q.State
+		if q.Discarded != nil && state == "discarded" {
+			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), age(now, q.Discarded.At), oneLine(q.Discarded.Reason))
+		}
 		rows = append(rows, []cell{
-			text(q.Table), text(q.ID), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(oneLine(q.Message)),
+			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(q.Run),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
-	fmt.Fprintf(e.out, "\n%s of %s in quarantine", humanize.Comma(int64(len(result.Records))), humanize.Comma(result.Total))
-	if len(result.Records) == in.Limit && result.Total > int64(in.Limit) {
-		fmt.Fprint(e.out, "; --limit lists more, --run and --code narrow the list")
+	fmt.Fprintf(e.out, "\n%s of %s", humanize.Comma(int64(len(result.Records))), count(result.Total, "record"))
+	if result.Total > int64(len(result.Records)) {
+		fmt.Fprint(e.out, "; --limit lists more, --ids, --run, --code, --field and --older-than narrow the list")
 	}
 	fmt.Fprintln(e.out)
+	if in.State == "open" {
+		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table>")
+	}
+}
+
+// until is how long it is to a time that was planned.
+func until(now, t time.Time) string {
+	switch d := t.Sub(now); {
+	case t.IsZero():
+		return "-"
+	case d < time.Second:
+		return "due"
+	default:
+		return "in " + span(d)
+	}
 }

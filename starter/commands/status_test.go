@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"causeway.dev/activities"
 	"causeway.dev/workflows"
 )
 
@@ -240,55 +239,4 @@ func TestSpans(t *testing.T) {
 	}
 	require.Equal(t, "never", age(noon, time.Time{}))
 	require.Equal(t, "just now", age(noon, noon.Add(time.Minute)), "clocks differ")
-}
-
-func TestQuarantineList(t *testing.T) {
-	t.Parallel()
-	question := "Run " + workflows.ActivityListQuarantine
-	two := activities.QuarantineListResult{Total: 1_234, Records: []activities.QuarantinedRecord{
-		{Table: "contacts", ID: "6f0c1d2e-0000-4000-8000-000000000001", Run: "r1", Class: "Rejected", Code: "TooLong", Field: "mobilePhone",
-			Message: "longer than 32 characters", FirstSeen: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Minute), Attempts: 2},
-		{Table: "contacts", ID: "6f0c1d2e-0000-4000-8000-000000000002", Run: "r1", Class: "Rejected", Code: "Refused",
-			Message: "refused\nby Campaign", FirstSeen: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Hour), Attempts: 12},
-	}}
-	ask := func(result any, args ...string) (*world, int, string, string) {
-		w := newWorld()
-		w.on(question, result)
-		code, out, stderr := w.run(t, append([]string{"quarantine", "list"}, args...)...)
-		return w, code, out, stderr
-	}
-
-	w, code, out, _ := ask(two, "--table", "contacts", "--run", "r1", "--code", "TooLong", "--limit", "2")
-	require.Zero(t, code)
-	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", Run: "r1", Code: "TooLong", Limit: 2}}, w.requests[question])
-	golden(t, "quarantine.txt", out)
-
-	_, code, out, _ = ask(two, "-o", "json")
-	require.Zero(t, code)
-	golden(t, "quarantine.json", out)
-
-	_, code, out, _ = ask(activities.QuarantineListResult{}, "-o", "json")
-	require.Zero(t, code)
-	require.JSONEq(t, `{"total": 0, "records": []}`, out)
-
-	_, code, out, _ = ask(activities.QuarantineListResult{})
-	require.Zero(t, code)
-	require.Equal(t, "No record in quarantine fits.\n", out)
-
-	_, code, _, stderr := ask(activities.QuarantineListResult{}, "--table", "contact")
-	require.Equal(t, exitBadInput, code)
-	require.Contains(t, stderr, `there is no table mapping "contact"`)
-
-	w, code, _, stderr = ask(two, "--limit", "1001")
-	require.Equal(t, exitBadInput, code)
-	require.Equal(t, "causeway: --limit: got 1001, want 1 to 1000\n", stderr)
-	require.Empty(t, w.asked)
-
-	_, code, _, stderr = ask(errNoWorker)
-	require.Equal(t, exitUnreachable, code)
-	require.Contains(t, stderr, "only a worker can answer this; start one with: worker --config testdata/causeway.yaml")
-
-	_, code, _, stderr = ask(badInput("the ledger is locked"))
-	require.Equal(t, exitFailed, code, "work that failed is no refusal")
-	require.Equal(t, "causeway: the ledger is locked\n", stderr)
 }

@@ -133,7 +133,7 @@ func (t tableReport) notes(now time.Time) []cell {
 		add("", count(st.Parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
 	}
 	if st.Quarantined > 0 {
-		add("", count(st.Quarantined, "record")+" in quarantine: causeway quarantine list --table "+t.Table)
+		add("", count(st.Quarantined, "record")+" in quarantine: causeway quarantine list --table "+t.Table+"; when the mapping is mended, stop and start try them again, else: causeway quarantine release "+t.Table+" --all")
 	}
 	return out
 }
@@ -177,6 +177,9 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		}
 		if len(st.Repairs) > 0 {
 			add("To repair", "what "+strings.Join(st.Repairs, ", ")+" found")
+		}
+		if n := len(st.Releases); n > 0 {
+			add("To release", count(int64(n), "selection")+" of quarantine: "+strings.Join(st.Releases, ", "))
 		}
 		if n := len(st.QueuedBackfills); n > 0 {
 			add("Queued", count(int64(n), "backfill")+": "+strings.Join(st.QueuedBackfills, ", "))

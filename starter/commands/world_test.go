@@ -85,7 +85,8 @@ func golden(t *testing.T, name, got string) {
 }
 
 // fakeTemporal answers by script. Answers to one question are given in turn, the
-// last one for ever; an answer that is an error is returned as one.
+// last one for ever; an answer that is an error is returned as one, a function is
+// given the request.
 type fakeTemporal struct {
 	answers  map[string][]any // "Query <workflow> <name>", "Update …", "Start <workflow>", "Describe …", "Result …", "Run <activity>"
 	requests map[string][]any
@@ -113,10 +114,14 @@ func (f *fakeTemporal) reply(question string, request, into any) error {
 	if len(queue) > 1 {
 		f.answers[question] = queue[1:]
 	}
-	if err, failed := queue[0].(error); failed {
+	answer := queue[0]
+	if reply, ok := answer.(func(request any) any); ok {
+		answer = reply(request)
+	}
+	if err, failed := answer.(error); failed {
 		return err
 	}
-	data, err := json.Marshal(queue[0])
+	data, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,166 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+const (
+	// KindRelease tries quarantined records again, each as Dynamics has it now.
+	KindRelease Kind = "release"
+	// PhaseQuarantined is the quarantined records that a release tries.
+	PhaseQuarantined Phase = "quarantined"
+)
+
+// releasePage is how many quarantined records a page of a release holds; one
+// that runs by itself has one page, so that changes need not wait for it.
+const releasePage = 500
+
+// releaseMore is the next link of a page of a release, as sweepMore.
+const releaseMore = "release-after:"
+
+// Selection says which quarantined records of a table are meant; empty fields
+// match all.
+type Selection struct {
+	IDs    []string  `json:"ids,omitempty"` // record ids, at most 1,000
+	Run    string    `json:"run,omitempty"` // that refused it last
+	Code   string    `json:"code,omitempty"`
+	Field  string    `json:"field,omitempty"`
+	Before time.Time `json:"before,omitzero"` // first refused before
+}
+
+// All says that nothing is left out.
+func (s Selection) All() bool {
+	return len(s.IDs) == 0 && s.Run == "" && s.Code == "" && s.Field == "" && s.Before.IsZero()
+}
+
+func (s Selection) filter(flow, table string) ledger.QuarantineFilter {
+	return ledger.QuarantineFilter{Flow: flow, Table: table, Keys: s.IDs, Run: s.Run, Code: s.Code, Field: s.Field, SeenBefore: s.Before}
+}
+
+// Release is what a release tries again.
+type Release struct {
+	Selection
+	Due           bool `json:"due,omitempty"`            // what is to be tried by itself by now; one page of it
+	RefusedBefore bool `json:"refused_before,omitempty"` // what was refused under another revision of the mapping
+}
+
+func (r *Release) filter(ref RunRef) ledger.QuarantineFilter {
+	f := r.Selection.filter(FlowIngress, ref.Table)
+	f.State = ledger.QuarantineOpen
+	if r.Due {
+		f.DueBy = time.Now()
+	}
+	if r.RefusedBefore {
+		f.OtherRevision = ref.Revision
+	}
+	return f
+}
+
+// quarantined reads the next quarantined records of a release as Dynamics has
+// them now. They are claimed before they are read: what another run or an operator
+// does with one afterwards is newer, and this run then leaves it alone.
+func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
+	if in.Release == nil {
+		return nil, blocked("BadInput", "a release needs to know what it tries")
+	}
+	f := in.Release.filter(in.RunRef)
+	f.Limit = releasePage
+	if after != "" {
+		f.After = ledger.QuarantineKey{Flow: FlowIngress, Table: in.Table, Key: after}
+	}
+	keys, err := a.o.Ledger.Claim(ctx, in.Run, f)
+	if err != nil {
+		return nil, err
+	}
+	page, err := a.asTheyAre(ctx, m, in, keys, releaseMore, len(keys) == releasePage)
+	if err == nil && in.Release.Due {
+		page.NextLink = "" // the rest is still due
+	}
+	return page, err
+}
+
+// toTry estimates what a release reads.
+func (a *Ingress) toTry(ctx context.Context, in OpenRunInput) int64 {
+	n, err := a.o.Ledger.CountQuarantined(ctx, in.Release.filter(in.RunRef))
+	if err != nil {
+		a.o.Logger.Warn("no estimate of the records to try again", "table", in.Table, "error", err)
+	}
+	if in.Release.Due {
+		n = min(n, releasePage)
+	}
+	return n
+}
+
+// claimed is which records of a lane a release may still try; nil for other runs.
+func (a *Ingress) claimed(ctx context.Context, in LaneInput, lane *ledger.Lane) (map[string]bool, error) {
+	if in.Kind != KindRelease {
+		return nil, nil
+	}
+	var keys []string
+	for i, e := range lane.Entries {
+		if lane.Outcomes[i] == ledger.Pending {
+			keys = append(keys, e.Key)
+		}
+	}
+	return a.o.Ledger.Claimed(ctx, FlowIngress, in.Table, in.Run, keys)
+}
+
+// closed leaves a refused record out that Dynamics has deleted where deletes are
+// not applied: there is nothing to try again, and Campaign keeps what it has.
+func (r *recordWriter) closed(known *ledger.Record, e *ledger.Entry) settlement {
+	left := *known
+	left.State, left.Version, left.Run, left.SeenRun = ledger.Filtered, e.Version, r.run, r.seen(known)
+	return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}}
+}
+
+// refuseOrphan refuses a record, and notes a parent that Campaign does not hold
+// if the refusal may be for want of it.
+func (r *recordWriter) refuseOrphan(ctx context.Context, known *ledger.Record, e *ledger.Entry, fail *apierr.Error, want *mapping.Payload) (settlement, error) {
+	s := r.refuse(known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field)
+	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
+		return s, nil
+	}
+	for _, link := range r.m.mapper.Links(want) {
+		held, err := r.ledger.Holds(ctx, link.Table, []string{link.Key})
+		if err != nil {
+			return settlement{}, err
+		}
+		if !held[link.Key] {
+			s.Quarantine.Parent = ledger.Parent{Table: link.Table, Key: link.Key}
+			break
+		}
+	}
+	return s, nil
+}
+
+// due says whether quarantined records are to be tried again, which comes before
+// the changes: those never end on a busy table.
+func (w *waiter) due(ctx context.Context) (bool, error) {
+	now := time.Now()
+	if w.in.DueFrom.IsZero() || now.Before(w.in.DueFrom) || now.Sub(w.looked) < rouseEvery {
+		return false, nil
+	}
+	w.looked = now
+	if _, err := w.o.Ledger.RouseQuarantine(ctx, FlowIngress, w.in.Table); err != nil {
+		return false, err
+	}
+	return w.o.Ledger.QuarantineDue(ctx, FlowIngress, w.in.Table, now)
+}
+
+// release ends the wait for a release.
+func (w *waiter) release(ctx context.Context, err error) (*FetchResult, error) {
+	if err != nil {
+		return nil, err
+	}
+	out, err := w.leave(ctx)
+	if err == nil {
+		out.Due = true
+	}
+	return out, err
+}

@@ -1,0 +1,69 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Claim lists the keys of the next records that a filter selects, in key order,
+// and makes them the run's to try: what settles, refuses or discards one
+// meanwhile takes it away again, so that the run writes nothing older over it.
+// Of records of several tables the filter must name one.
+func (l *Ledger) Claim(ctx context.Context, run string, f QuarantineFilter) (keys []string, err error) {
+	f.State = QuarantineOpen
+	where, args := f.where(l)
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		keys = nil
+		rows, err := tx.QueryContext(ctx, l.q(`SELECT key FROM quarantine`+where+` ORDER BY flow, tbl, key LIMIT ?`), append(args[:len(args):len(args)], limitOf(f.Limit))...)
+		if err != nil {
+			return err
+		}
+		if keys, err = collect(rows, func(key *string, scan scanner) error { return scan(key) }); err != nil {
+			return err
+		}
+		return putClaims.run(ctx, l, tx, []any{run, f.Flow, f.Table}, len(keys), func(args []any, i int) []any {
+			return append(args, keys[i])
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing quarantined records of %s for run %s: %w", f.Table, run, err)
+	}
+	return keys, nil
+}
+
+var putClaims = newBulk(3, `UPDATE quarantine SET claim = {1} WHERE flow = {2} AND tbl = {3} AND state = 'open' AND key IN (`, `{}`, `)`)
+
+// Claimed says which of these quarantined records a run may still try.
+func (l *Ledger) Claimed(ctx context.Context, flow, table, run string, keys []string) (map[string]bool, error) {
+	return l.among(ctx, `SELECT key FROM quarantine WHERE state = 'open' AND tbl = ? AND flow = ? AND claim = ? AND key `, table, keys, flow, run)
+}
+
+// QuarantineDue says whether a record of a table is to be tried again by now.
+func (l *Ledger) QuarantineDue(ctx context.Context, flow, table string, now time.Time) (bool, error) {
+	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE flow = ? AND tbl = ? AND state = 'open' AND next_try <= ? LIMIT 1) one`, flow, table, millis(now))
+	return n > 0, err
+}
+
+// RouseQuarantine makes those records due whose parent the target holds now and
+// did not when they were refused. Callers do so now and then.
+func (l *Ledger) RouseQuarantine(ctx context.Context, flow, table string) (int64, error) {
+	// Mostly there are none, and then nothing is to be written.
+	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' LIMIT 1) one`, flow, table)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET next_try = 0, parent_tbl = '', parent_key = '' WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> ''
+			AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = quarantine.parent_tbl AND r.key = quarantine.parent_key AND r.payload IS NOT NULL)`), flow, table)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: looking for parents that have come to %s: %w", table, err)
+	}
+	return n, nil
+}
