@@ -20,6 +20,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	github.com/stretchr/testify v1.12.1
+	github.com/tidwall/btree v1.8.1
 	github.com/tidwall/gjson v1.20.1
 	github.com/uber-go/tally/v4 v4.1.17
 	go.temporal.io/api v1.64.1

@@ -1,17 +1,11 @@
 package dataverse
 
 import (
-	"encoding/gob"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"causeway.dev/sandbox/kit"
 )
@@ -22,9 +16,9 @@ import (
 // Row returns a row by property name; nil without one.
 func (s *Server) Row(set, key string) map[string]any {
 	t := s.sets[set]
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	r, ok := t.rows[strings.ToLower(key)]
+	t.rlock()
+	defer t.runlock()
+	r, ok := t.find(strings.ToLower(key))
 	if !ok {
 		return nil
 	}
@@ -45,11 +39,7 @@ func (t *table) document(r *row) map[string]any {
 
 // Each calls f with every row in key order until f returns false.
 func (s *Server) Each(set string, f func(key string, row map[string]any) bool) {
-	t := s.sets[set]
-	t.mu.RLock()
-	keys := append([]string(nil), t.keys...)
-	t.mu.RUnlock()
-	for _, key := range keys {
+	for _, key := range s.Keys(set) {
 		if row := s.Row(set, key); row != nil && !f(key, row) {
 			return
 		}
@@ -59,17 +49,19 @@ func (s *Server) Each(set string, f func(key string, row map[string]any) bool) {
 // Keys lists the keys of an entity set in order.
 func (s *Server) Keys(set string) []string {
 	t := s.sets[set]
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return append([]string(nil), t.keys...)
+	t.rlock()
+	defer t.runlock()
+	keys := make([]string, 0, t.size())
+	t.scan("", func(r *row) bool { keys = append(keys, r.key); return true })
+	return keys
 }
 
 // Count is the number of rows.
 func (s *Server) Count(set string) int64 {
 	t := s.sets[set]
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return int64(len(t.rows))
+	t.rlock()
+	defer t.runlock()
+	return int64(t.size())
 }
 
 // Insert adds a row and returns its key.
@@ -88,6 +80,9 @@ func (s *Server) edit(set, key string, values map[string]any, create bool) (stri
 	if !ok {
 		return "", fmt.Errorf("there is no entity set %s", set)
 	}
+	if t.union != nil {
+		return "", t.closed
+	}
 	body, err := json.Marshal(values)
 	if err != nil {
 		return "", err
@@ -99,6 +94,11 @@ func (s *Server) edit(set, key string, values map[string]any, create bool) (stri
 		})
 		if bad != nil {
 			return bad
+		}
+		for _, a := range assigned {
+			if create && a.column == t.system.key && a.value != nil {
+				key = linked(a.value)
+			}
 		}
 		if _, exists := t.rows[key]; exists == create {
 			return &refusal{404, "0x80040217", fmt.Sprintf("%s(%s): exists is %t, want %t", set, key, exists, !create)}
@@ -132,12 +132,20 @@ func (s *Server) SetTracking(set string, on bool) {
 	t.tracked = on
 }
 
-// AdminHandler serves /tables/{set}[/{id}] and /stats.
+// AdminHandler serves /tables/{set}[/{id}], /stats (DELETE starts the count
+// again) and what adminDesk lists.
 func (s *Server) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		kit.WriteJSON(w, 200, map[string]int64{"requests": s.Requests(), "version": s.version.Load()})
+		u := s.Usage()
+		kit.WriteJSON(w, 200, map[string]int64{"requests": u.Requests, "operations": u.Operations, "execution_ms": u.Execution.Milliseconds(),
+			"throttled": u.Throttled, "widest": u.Widest, "version": s.version.Load()})
 	})
+	mux.HandleFunc("DELETE /stats", func(w http.ResponseWriter, _ *http.Request) {
+		s.ResetUsage()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	s.adminDesk(mux)
 	mux.HandleFunc("/tables/{set}", s.adminTable)
 	mux.HandleFunc("/tables/{set}/{id}", s.adminRow)
 	return mux
@@ -215,90 +223,4 @@ func (s *Server) adminRow(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
-}
-
-type savedTable struct {
-	Columns []string
-	Keys    []string
-	Version []int64
-	Values  [][][]byte
-	Gone    []savedGone
-}
-
-type savedGone struct {
-	Key     string
-	Version int64
-	At      time.Time
-}
-
-type saved struct {
-	Version int64
-	Tables  map[string]savedTable
-}
-
-const snapshotFile = "dataverse.gob"
-
-// Save writes all rows and tombstones to dir, replacing the last snapshot at once.
-func (s *Server) Save(dir string) error {
-	out := saved{Tables: map[string]savedTable{}}
-	for set, t := range s.sets {
-		t.mu.RLock()
-		var st savedTable
-		for _, c := range t.Columns {
-			st.Columns = append(st.Columns, c.Name)
-		}
-		for _, key := range t.keys {
-			r := t.rows[key]
-			st.Keys, st.Version, st.Values = append(st.Keys, key), append(st.Version, r.version), append(st.Values, r.values)
-		}
-		for _, l := range t.log {
-			if l.deleted {
-				st.Gone = append(st.Gone, savedGone{l.key, l.version, l.at})
-			}
-		}
-		out.Version = s.version.Load()
-		t.mu.RUnlock()
-		out.Tables[set] = st
-	}
-	tmp := filepath.Join(dir, snapshotFile+".tmp")
-	f, err := os.Create(tmp)
-	if err != nil {
-		return fmt.Errorf("saving the Dynamics sandbox: %w", err)
-	}
-	err = gob.NewEncoder(f).Encode(out)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(tmp, filepath.Join(dir, snapshotFile))
-	}
-	if err != nil {
-		return fmt.Errorf("saving the Dynamics sandbox: %w", err)
-	}
-	return nil
-}
-
-// Load reads a snapshot; false when there is none.
-func (s *Server) Load(dir string) (bool, error) {
-	f, err := os.Open(filepath.Join(dir, snapshotFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("loading the Dynamics sandbox: %w", err)
-	}
-	defer f.Close()
-	var in saved
-	if err := gob.NewDecoder(f).Decode(&in); err != nil {
-		return false, fmt.Errorf("loading the Dynamics sandbox from %s: %w", f.Name(), err)
-	}
-	for set, st := range in.Tables {
-		t := s.sets[set]
-		if t == nil || len(st.Columns) != len(t.Columns) {
-			return false, fmt.Errorf("the snapshot in %s is of another build; delete the folder to start afresh", dir)
-		}
-		t.restore(st)
-	}
-	s.version.Store(in.Version)
-	return true, nil
 }

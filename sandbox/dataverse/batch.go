@@ -30,6 +30,13 @@ type batchPart struct {
 	operations []batchPart // of a change set
 }
 
+func (p *batchPart) count() int {
+	if p.operation != nil {
+		return 1
+	}
+	return len(p.operations)
+}
+
 // batch serves $batch (§5.5).
 func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
@@ -45,6 +52,11 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, bad)
 		return
 	}
+	operations := 0
+	for i := range parts {
+		operations += parts[i].count()
+	}
+	s.spend(r.Context(), w, operations)
 	goOn := strings.Contains(strings.Join(r.Header.Values("Prefer"), ","), "odata.continue-on-error")
 	boundary := "batchresponse_" + uuid.NewString()
 	status := http.StatusOK
@@ -152,7 +164,7 @@ func parseBatch(r *http.Request, data []byte) ([]batchPart, *refusal) {
 		if bad != nil {
 			return nil, bad
 		}
-		total += max(1, len(p.operations))
+		total += p.count()
 		parts = append(parts, p)
 	}
 	if total > maxOperations {

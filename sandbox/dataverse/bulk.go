@@ -35,10 +35,13 @@ func (s *Server) bulk(w http.ResponseWriter, r *http.Request, t *table, action s
 		bad = s.aborted(r)
 	}
 	ids := []string{}
+	var targets []gjson.Result
 	if bad == nil {
+		targets, bad = targetsOf(t, data)
+	}
+	if bad == nil {
+		s.spend(r.Context(), w, max(0, len(targets)-1)) // the request itself was one
 		bad = s.inTx(r, func(x *tx) *refusal {
-			ids = ids[:0]
-			targets, bad := targetsOf(t, data)
 			for _, v := range targets {
 				written, bad := one(x, v)
 				if bad != nil {
@@ -46,7 +49,7 @@ func (s *Server) bulk(w http.ResponseWriter, r *http.Request, t *table, action s
 				}
 				ids = append(ids, written.key)
 			}
-			return bad
+			return nil
 		})
 	}
 	switch {

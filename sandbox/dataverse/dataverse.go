@@ -38,7 +38,12 @@ type Options struct {
 	Retention     time.Duration // life of a delta token; default 7 days
 	ExpiredStatus int           // status of an expired token's answer; default 400
 	CustomTables  []Table
+	NoSolution    bool       // without Adobe's activity tables and processes
 	Protection    Protection // limits of the service; zero = none
+
+	OperationTime        time.Duration // that each operation takes and is counted as; 0 = takes none, and is counted as what it took
+	BindStatus           int           // of binding a row that does not exist; default 404
+	ActivityMovesContact bool          // a new activity moves the row version of the contact it regards
 }
 
 // Server is one organisation.
@@ -52,6 +57,9 @@ type Server struct {
 	version atomic.Int64
 	latency atomic.Int64
 	calls   atomic.Int64
+	used    usage
+
+	forgotten atomic.Int64 // calls before the last ResetUsage
 }
 
 // New returns a Server with empty tables.
@@ -62,19 +70,44 @@ func New(o Options) *Server {
 	if o.ExpiredStatus == 0 {
 		o.ExpiredStatus = http.StatusBadRequest
 	}
-	s := &Server{o: o, sets: map[string]*table{}, names: map[string]*table{}}
-	for _, def := range append([]Table{Contact()}, o.CustomTables...) {
-		t := newTable(def)
-		s.sets[def.EntitySet], s.names[def.LogicalName] = t, t
+	if o.BindStatus == 0 {
+		o.BindStatus = http.StatusNotFound
 	}
-	s.order = slices.Sorted(maps.Keys(s.names))
+	s := &Server{o: o, sets: map[string]*table{}, names: map[string]*table{}}
+	s.declare()
 	if o.Protection != (Protection{}) {
 		s.limits = newLimits(o.Protection)
 	}
 	s.version.Store(900_000)
+	s.install()
 	s.latency.Store(int64(o.Latency))
 	s.handler = o.Faults.Wrap("dataverse", http.HandlerFunc(s.serve))
 	return s
+}
+
+// declare makes the tables.
+func (s *Server) declare() {
+	tables := append([]Table{Contact(), Task(), people(), workflows(), pointers()}, s.o.CustomTables...)
+	if !s.o.NoSolution {
+		tables = append(tables, Solution()...)
+	}
+	for _, def := range tables {
+		t := newTable(def)
+		s.sets[def.EntitySet], s.names[def.LogicalName] = t, t
+	}
+	s.order = slices.Sorted(maps.Keys(s.names))
+	var activities []*table
+	for _, name := range s.order {
+		if s.names[name].Activity {
+			activities = append(activities, s.names[name])
+		}
+	}
+	view := s.names["activitypointer"]
+	view.view(activities)
+	view.closed = viewOnly(view.Table)
+	for _, name := range []string{"systemuser", "workflow"} {
+		s.names[name].closed = forbidden(s.names[name].Table)
+	}
 }
 
 // SetLatency changes the answer time of every request.
@@ -92,14 +125,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h["Req_id"] = []string{uuid.NewString()}
 	h["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
 	h["X-Ms-Dop-Hint"] = []string{"16"}
-	if d := s.latency.Load(); d > 0 {
-		timer := time.NewTimer(time.Duration(d))
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-			timer.Stop()
-			return
-		}
+	s.used.enter()
+	defer s.used.leave()
+	if d := s.latency.Load(); d > 0 && !pause(r.Context(), time.Duration(d)) {
+		return
 	}
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	_, expired := s.o.Faults.Named("dataverse", "token_expired", r)
@@ -113,17 +142,24 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if s.throttled(w, r) {
 		return
 	}
+	leave := func(time.Time, time.Duration) {}
 	if s.limits != nil {
-		leave, bad, wait := s.limits.enter(s.o.Clock.Now())
-		if bad != nil {
+		var bad *refusal
+		var wait int
+		if leave, bad, wait = s.limits.enter(s.o.Clock.Now()); bad != nil {
+			s.used.throttled.Add(1)
 			h.Set("Retry-After", strconv.Itoa(wait))
 			s.fail(w, bad)
 			return
 		}
-		began := time.Now()
-		defer func() { leave(s.o.Clock.Now(), time.Since(began)) }()
 	}
-	s.route(w, r)
+	began := time.Now()
+	m := &metered{ResponseWriter: w}
+	defer func() { leave(s.o.Clock.Now(), s.cost(m, time.Since(began))) }()
+	if r.URL.Path != root+"/$batch" {
+		s.spend(r.Context(), m, 1)
+	}
+	s.route(m, r)
 }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
@@ -180,6 +216,8 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 		return
 	}
 	switch {
+	case t.closed != nil && r.Method != http.MethodGet:
+		s.fail(w, t.closed)
 	case rest == "" && r.Method == http.MethodGet:
 		s.collection(w, r, t)
 	case rest == "" && r.Method == http.MethodPost:
@@ -204,9 +242,9 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
 		s.fail(w, bad)
 		return
 	}
-	t.mu.RLock()
+	t.rlock()
 	n := s.countRows(&reading{t: t, filter: filter})
-	t.mu.RUnlock()
+	t.runlock()
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = io.WriteString(w, strconv.FormatInt(min(n, 5000), 10))
 }
@@ -224,9 +262,9 @@ func (s *Server) totals(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, &refusal{404, "0x80040217", "The entity " + n + " was not found."})
 			return
 		}
-		t.mu.RLock()
-		values = append(values, int64(len(t.rows)))
-		t.mu.RUnlock()
+		t.rlock()
+		values = append(values, int64(t.size()))
+		t.runlock()
 	}
 	s.write(w, map[string]any{"EntityRecordCountCollection": map[string]any{"Count": len(names), "IsReadOnly": false, "Keys": names, "Values": values}})
 }

@@ -48,7 +48,10 @@ const unaddressable = `/<>*%&:\?+#`
 
 // address reads what stands in the brackets of a row's URL. The caller holds mu.
 func (t *table) address(inner string) (address, *refusal) {
-	key := strings.TrimPrefix(inner, t.Key+"=")
+	key := inner
+	if t.LogicalName != "systemuser" { // which cannot be named so (§2.1)
+		key = strings.TrimPrefix(inner, t.Key+"=")
+	}
 	if guidForm.MatchString(key) {
 		return address{key: strings.ToLower(key)}, nil
 	}
@@ -190,7 +193,9 @@ func (x *tx) reference(r *http.Request, value string, targets []Target) (string,
 		return "", bad
 	}
 	if _, exists := t.rows[a.key]; !exists {
-		return "", t.missing(a)
+		bad := t.missing(a)
+		bad.status = x.s.o.BindStatus
+		return "", bad
 	}
 	return a.key, nil
 }

@@ -13,6 +13,9 @@ type Protection struct {
 	Concurrency   int           // the service has 52
 }
 
+// ServiceLimits are the documented ones.
+var ServiceLimits = Protection{Requests: 6000, ExecutionTime: 20 * time.Minute, Concurrency: 52}
+
 // window is the span the limits look back over.
 const window = 300 * time.Second
 
@@ -25,6 +28,7 @@ func (s *Server) throttled(w http.ResponseWriter, r *http.Request) bool {
 			for k, v := range rule.Headers {
 				w.Header().Set(k, v)
 			}
+			s.used.throttled.Add(1)
 			s.fail(w, refused)
 			return true
 		}
@@ -64,9 +68,9 @@ func (l *limits) enter(now time.Time) (leave func(now time.Time, took time.Durat
 	case l.max.Concurrency > 0 && l.width >= l.max.Concurrency:
 		return nil, tooWide, 1
 	case l.max.Requests > 0 && len(l.seen) >= l.max.Requests:
-		return nil, tooMany, l.until(now)
+		return nil, tooMany, l.until(now, len(l.seen)-l.max.Requests)
 	case l.max.ExecutionTime > 0 && l.time >= l.max.ExecutionTime:
-		return nil, tooLong, l.until(now)
+		return nil, tooLong, l.until(now, l.heaviest())
 	}
 	l.width++
 	return l.leave, nil, 0
@@ -89,7 +93,18 @@ func (l *limits) forget(now time.Time) {
 	l.seen = l.seen[old:]
 }
 
-// until is when the oldest request leaves the window, s.
-func (l *limits) until(now time.Time) int {
-	return max(1, int((window-now.Sub(l.seen[0].at)+time.Second-1)/time.Second))
+// heaviest is the request with whose leaving the time is below the limit again.
+func (l *limits) heaviest() int {
+	left := l.time
+	for i := range l.seen {
+		if left -= l.seen[i].took; left < l.max.ExecutionTime {
+			return i
+		}
+	}
+	return len(l.seen) - 1
+}
+
+// until is when a request, counted from the oldest, leaves the window, s.
+func (l *limits) until(now time.Time, request int) int {
+	return max(1, int((window-now.Sub(l.seen[request].at)+time.Second-1)/time.Second))
 }

@@ -26,7 +26,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 		}
 	}
 	if m[1] == "" {
-		s.definitions(w, q.Get("$select"))
+		s.definitions(w, q)
 		return
 	}
 	t, ok := s.names[m[1]]
@@ -37,9 +37,9 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 	attributes := strings.Contains(path, "/Attributes")
 	switch {
 	case m[2] == "Keys":
-		s.write(w, map[string]any{"value": t.keyDefinitions()})
+		s.list(w, t.keyDefinitions(), q)
 	case m[2] != "":
-		s.write(w, map[string]any{"value": t.relationships()})
+		s.list(w, t.relationships(), q)
 	case attributes && m[3] != "":
 		s.attribute(w, t, m[3], m[4])
 	case attributes && m[4] == "":
@@ -57,12 +57,56 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 	}
 }
 
-func (s *Server) definitions(w http.ResponseWriter, choice string) {
+func (s *Server) definitions(w http.ResponseWriter, q url.Values) {
 	out := []any{}
 	for _, name := range s.order {
-		out = append(out, selected(s.names[name].definition(), choice))
+		out = append(out, s.names[name].definition())
+	}
+	s.list(w, out, q)
+}
+
+// list answers with those that $filter keeps, as far as $select names them.
+func (s *Server) list(w http.ResponseWriter, all []any, q url.Values) {
+	keep, bad := definitionFilter(q.Get("$filter"))
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	out := []any{}
+	for _, one := range all {
+		if doc, ok := one.(map[string]any); ok && keep(doc) {
+			out = append(out, selected(doc, q.Get("$select")))
+		}
 	}
 	s.write(w, map[string]any{"value": out})
+}
+
+var definitionTest = regexp.MustCompile(`^([A-Za-z]+) eq (?:'([^']*)'|(true|false))$`)
+
+// definitionFilter reads tests for equality joined by "and", which is what
+// metadata is asked for; others are refused.
+func definitionFilter(src string) (func(map[string]any) bool, *refusal) {
+	want := map[string]any{}
+	for test := range strings.SplitSeq(src, " and ") {
+		m := definitionTest.FindStringSubmatch(test)
+		switch {
+		case src == "":
+		case m == nil:
+			return nil, &refusal{400, "0x80060888", "The $filter expression '" + test + "' is not supported."}
+		case m[3] != "":
+			want[m[1]] = m[3] == "true"
+		default:
+			want[m[1]] = m[2]
+		}
+	}
+	return func(doc map[string]any) bool {
+		for name, v := range want {
+			if doc[name] != v {
+				return false
+			}
+		}
+		return true
+	}, nil
 }
 
 // definition is one table; lists come only where $expand asks for them.
@@ -146,12 +190,17 @@ func (t *table) relationships() []any {
 	out := []any{}
 	for _, c := range t.Columns {
 		for _, l := range c.Targets {
+			if l.Inherited {
+				continue
+			}
 			out = append(out, map[string]any{"SchemaName": t.LogicalName + "_" + l.Nav, "ReferencingAttribute": c.Name,
 				"ReferencedEntity": l.Table, "ReferencingEntityNavigationPropertyName": l.Nav, "MetadataId": newKey()})
 		}
 	}
 	return out
 }
+
+var level = map[bool]string{false: "None", true: "ApplicationRequired"}
 
 func (t *table) attributes() []any {
 	columns := []any{}
@@ -164,7 +213,7 @@ func (t *table) attributes() []any {
 			"LogicalName": c.Name, "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
 			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key,
 			"IsPrimaryId": c.Name == t.Key, "AttributeOf": nil, "MetadataId": newKey(),
-			"RequiredLevel": map[string]any{"Value": "None", "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
+			"RequiredLevel": map[string]any{"Value": level[c.Required], "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
 		})
 	}
 	return columns
@@ -176,8 +225,8 @@ func (t *table) definition() map[string]any {
 	t.mu.RUnlock()
 	return map[string]any{
 		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
-		"ChangeTrackingEnabled": tracked, "IsActivity": false, "IsOptimisticConcurrencyEnabled": true, "MetadataId": newKey(),
-		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": 1,
+		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": newKey(),
+		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000),
 	}
 }
 
@@ -195,7 +244,7 @@ func (c Column) cast() map[string]any {
 		out["DateTimeBehavior"] = map[string]string{"Value": c.Behavior}
 		out["Format"] = strings.TrimPrefix(c.Behavior, "User")
 	case "Boolean":
-		out["DefaultValue"] = c.Name == "followemail"
+		out["DefaultValue"] = c.Default == "true"
 		out["OptionSet"] = map[string]any{
 			"TrueOption": map[string]any{"Value": 1, "Label": label(c.TrueLabel())}, "FalseOption": map[string]any{"Value": 0, "Label": label(c.FalseLabel())},
 		}

@@ -180,33 +180,27 @@ func (rd *reading) byKey() bool {
 func (rd *reading) take(n int) (rows []*row, more bool) {
 	t := rd.t
 	if rd.byKey() {
-		start := 0
-		if rd.at.Last != "" {
-			i, found := slices.BinarySearch(t.keys, rd.at.Last)
-			start = i
-			if found {
-				start++
+		t.scan(rd.at.Last, func(r *row) bool {
+			switch {
+			case rd.filter != nil && !rd.filter(r):
+			case len(rows) == n:
+				more = true
+				return false
+			default:
+				rows = append(rows, r)
 			}
-		}
-		for _, key := range t.keys[start:] {
-			r := t.rows[key]
-			if rd.filter != nil && !rd.filter(r) {
-				continue
-			}
-			if len(rows) == n {
-				return rows, true
-			}
-			rows = append(rows, r)
-		}
-		return rows, false
+			return true
+		})
+		return rows, more
 	}
-	for _, key := range t.keys {
-		if r := t.rows[key]; rd.filter == nil || rd.filter(r) {
+	t.scan("", func(r *row) bool {
+		if rd.filter == nil || rd.filter(r) {
 			if rd.at.Page == 0 || rd.compare(rd.orderOf(r), r.key, rd.at.Order, rd.at.Last) > 0 {
 				rows = append(rows, r)
 			}
 		}
-	}
+		return true
+	})
 	slices.SortFunc(rows, func(a, b *row) int { return rd.compare(rd.orderOf(a), a.key, rd.orderOf(b), b.key) })
 	if len(rows) > n {
 		return rows[:n], true
@@ -262,8 +256,8 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 	if rd.top > 0 {
 		size = min(rd.top, size)
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	t.rlock()
+	defer t.runlock()
 	rows, more := rd.take(size)
 	if rd.top > 0 {
 		more = false
@@ -300,12 +294,16 @@ func (s *Server) position(rd *reading, c *cookie, last *row) {
 }
 
 func (s *Server) countRows(rd *reading) int64 {
+	if rd.filter == nil {
+		return int64(rd.t.size())
+	}
 	var n int64
-	for _, r := range rd.t.rows {
-		if rd.filter == nil || rd.filter(r) {
+	rd.t.scan("", func(r *row) bool {
+		if rd.filter(r) {
 			n++
 		}
-	}
+		return true
+	})
 	return n
 }
 

@@ -147,14 +147,14 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 		s.fail(w, bad)
 		return
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	t.rlock()
+	defer t.runlock()
 	a, bad := t.address(inner)
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
-	found, ok := t.rows[a.key]
+	found, ok := t.find(a.key)
 	switch {
 	case !ok:
 		s.fail(w, t.missing(a))
@@ -268,7 +268,7 @@ func (s *Server) property(w http.ResponseWriter, r *http.Request, t *table, inne
 	case r.Method != http.MethodDelete:
 		bad = &refusal{405, "0x8006088a", "The method is not allowed here."}
 	}
-	if bad == nil && !isRef && (t.Columns[column].ReadOnly || len(t.Columns[column].Targets) > 0) {
+	if c := t.Columns[column]; bad == nil && (c.ReadOnly || !isRef && len(c.Targets) > 0 || c.Type == "Owner") { // every row has an owner
 		bad = &refusal{400, "0x80040203", "The property '" + name + "' cannot be set."}
 	}
 	if bad == nil {

@@ -14,10 +14,17 @@ type Column struct {
 	Property  string // name in JSON when it differs: _ownerid_value
 	Targets   []Target
 	OnDelete  OnDelete // of the row a lookup names
+	Default   string   // JSON of a new row's value; "" = false, 0, 1 or null, by type
+	Required  bool     // by applications; the service itself does not insist
+	Positive  bool     // no Integer below 0
 }
 
-// Target is a table a lookup may name, and the navigation property that binds it.
-type Target struct{ Table, Nav string }
+// Target is a table a lookup may name, and the navigation property that binds
+// it. An inherited one is declared by activitypointer, not by the table.
+type Target struct {
+	Table, Nav string
+	Inherited  bool
+}
 
 // OnDelete is what becomes of a row whose looked-up row is deleted.
 type OnDelete string
@@ -47,6 +54,8 @@ type Option struct {
 type Table struct {
 	LogicalName, EntitySet, Key, Name string
 	Tracked                           bool
+	Activity                          bool // made by Activity
+	TypeCode                          int  // ObjectTypeCode; default 10,000, a custom table's
 	Columns                           []Column
 	AlternateKeys                     []AlternateKey
 }
@@ -82,8 +91,10 @@ func Contact() Table {
 		text("externaluseridentifier", 50), text("employeeid", 50), text("governmentid", 50), text("websiteurl", 200),
 		{Name: "description", Type: "Memo", MaxLength: 2000},
 		boolean("donotemail"), boolean("donotbulkemail"), boolean("donotphone"), boolean("donotfax"), boolean("donotpostalmail"),
-		boolean("donotbulkpostalmail"), boolean("donotsendmm"), boolean("followemail"), boolean("creditonhold"),
-		{Name: "ownerid", Type: "Owner", Property: "_ownerid_value", ReadOnly: true},
+		boolean("donotbulkpostalmail"), boolean("donotsendmm"), {Name: "followemail", Type: "Boolean", Default: "true"}, boolean("creditonhold"),
+		{Name: "merged", Type: "Boolean", ReadOnly: true},
+		{Name: "masterid", Type: "Lookup", ReadOnly: true, Targets: []Target{{Table: "contact", Nav: "masterid"}}},
+		owner(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
@@ -91,7 +102,12 @@ func Contact() Table {
 		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Active"}, {Value: 1, Label: "Inactive"}}},
 		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
 	}
-	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, Columns: cols}
+	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, TypeCode: 2, Columns: cols}
+}
+
+// owner is bound by one navigation property; new rows belong to their maker.
+func owner() Column {
+	return Column{Name: "ownerid", Type: "Owner", Targets: []Target{{Table: "systemuser", Nav: "ownerid"}}}
 }
 
 // WithSystemColumns adds the key and the columns that every custom table has,
@@ -99,7 +115,7 @@ func Contact() Table {
 func WithSystemColumns(t Table) Table {
 	for _, c := range []Column{
 		{Name: t.Key, Type: "Uniqueidentifier"},
-		{Name: "ownerid", Type: "Owner", Property: "_ownerid_value", ReadOnly: true},
+		owner(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},

@@ -1,36 +1,14 @@
 package dataverse
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
-
-// restore fills a table from a snapshot and rebuilds its log.
-func (t *table) restore(st savedTable) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, key := range st.Keys {
-		values := st.Values[i]
-		for j, v := range values {
-			if len(v) == 0 {
-				values[j] = nil
-			}
-		}
-		t.set(&row{key: key, version: st.Version[i], values: values})
-		t.log = append(t.log, logged{version: st.Version[i], key: key})
-	}
-	for _, g := range st.Gone {
-		t.log = append(t.log, logged{version: g.Version, key: g.Key, deleted: true, at: g.At})
-	}
-	slices.SortFunc(t.log, func(a, b logged) int { return cmp.Compare(a.version, b.version) })
-}
 
 var (
 	onsets = []string{"Br", "Dr", "Gl", "Kv", "Pl", "Skr", "Tv", "Vr", "Zw", "Fj", "Hj", "Kn", "Mj", "Str", "Thr", "Wr"}
@@ -78,12 +56,8 @@ func (s *Server) SeedContacts(n int, seed uint64) error {
 		if rng.IntN(20) == 0 { // inactive contacts flow too (R15.1)
 			set = append(set, assignment{t.byProp["statecode"], []byte("1")}, assignment{t.byProp["statuscode"], []byte("2")})
 		}
-		keys := t.keys
-		t.keys = nil // sorted once at the end, not once a row
 		t.put(key, set, s.version.Add(1), now.Add(-48*time.Hour), salesUser)
-		t.keys = append(keys, key)
 	}
-	slices.Sort(t.keys)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"github.com/tidwall/btree"
 	"github.com/tidwall/gjson"
 )
 
@@ -22,13 +23,24 @@ type table struct {
 	Table
 	byProp  map[string]int
 	byNav   map[string]int // navigation property of a lookup -> column
+	links   []int          // lookups, owners apart
+	blank   [][]byte       // values of a new row
+	system  system
 	tracked bool
+	union   *union   // of a view: where its rows are; it holds none itself
+	closed  *refusal // answer to writes through the Web API; nil where they are served
 
-	mu    sync.RWMutex
-	rows  map[string]*row
-	keys  []string            // sorted
-	byAlt []map[string]string // by alternate key: its value -> key
-	log   []logged            // ascending versions; an older entry of a row is stale
+	mu     sync.RWMutex
+	rows   map[string]*row
+	keys   btree.Set[string]
+	byAlt  []map[string]string   // by alternate key: its value -> key
+	byLink []map[string][]string // by links: key of the row looked up -> keys
+	log    []logged              // ascending versions; an older entry of a row is stale
+}
+
+// system are the columns the service fills in; -1 where a table has none.
+type system struct {
+	key, createdOn, createdBy, modifiedOn, modifiedBy, version, owner, fullName int
 }
 
 type row struct {
@@ -51,10 +63,22 @@ func newTable(t Table) *table {
 		for _, l := range c.Targets {
 			out.byNav[l.Nav] = i
 		}
+		if len(c.Targets) > 0 && c.Type != "Owner" {
+			out.links, out.byLink = append(out.links, i), append(out.byLink, map[string][]string{})
+		}
+		out.blank = append(out.blank, c.initial())
 	}
 	for range t.AlternateKeys {
 		out.byAlt = append(out.byAlt, map[string]string{})
 	}
+	at := func(property string) int {
+		if i, ok := out.byProp[property]; ok {
+			return i
+		}
+		return -1
+	}
+	out.system = system{key: at(t.Key), createdOn: at("createdon"), createdBy: at("_createdby_value"), modifiedOn: at("modifiedon"),
+		modifiedBy: at("_modifiedby_value"), version: at("versionnumber"), owner: at("_ownerid_value"), fullName: at("fullname")}
 	return out
 }
 
@@ -119,6 +143,9 @@ func (t *table) bind(nav string, v gjson.Result, bind binder) (assignment, *refu
 	if !ok || bind == nil {
 		return assignment{}, &refusal{400, "0x80048d19", fmt.Sprintf(undeclare, t.EntitySet, nav)}
 	}
+	if t.Columns[i].ReadOnly {
+		return assignment{}, &refusal{400, "0x80040203", "The property '" + nav + "' cannot be set."}
+	}
 	if v.Type == gjson.Null {
 		return assignment{column: i}, nil
 	}
@@ -151,6 +178,9 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		n, err := strconv.Atoi(v.Raw)
 		if err != nil {
 			return nil, invalid
+		}
+		if c.Positive && n < 0 {
+			return nil, &refusal{400, "0x8004432f", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
 		}
 		if len(c.Options) > 0 && !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
 			return nil, &refusal{400, "0x8004431a", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
@@ -216,51 +246,49 @@ func compact(raw string) []byte {
 func (t *table) put(key string, set []assignment, version int64, now time.Time, by string) *row {
 	old, existed := t.rows[key]
 	r := &row{key: key, version: version, values: make([][]byte, len(t.Columns))}
+	at, user := []byte(now.Format(`"2006-01-02T15:04:05Z"`)), []byte(`"`+by+`"`)
 	if existed {
 		copy(r.values, old.values)
 	} else {
-		for i, c := range t.Columns {
-			r.values[i] = c.initial()
-		}
-		t.write(r, t.Key, `"`+key+`"`)
-		t.write(r, "createdon", now.Format(`"2006-01-02T15:04:05Z"`))
+		copy(r.values, t.blank)
+		r.fill(t.system.key, []byte(`"`+key+`"`))
+		r.fill(t.system.createdOn, at)
+		r.fill(t.system.createdBy, user)
+		r.fill(t.system.owner, user)
 	}
 	for _, a := range set {
 		r.values[a.column] = a.value
 	}
-	t.write(r, "modifiedon", now.Format(`"2006-01-02T15:04:05Z"`))
-	t.write(r, "_modifiedby_value", `"`+by+`"`)
-	t.write(r, "versionnumber", strconv.FormatInt(version, 10))
-	if i, ok := t.byProp["fullname"]; ok {
+	r.fill(t.system.modifiedOn, at)
+	r.fill(t.system.modifiedBy, user)
+	r.fill(t.system.version, strconv.AppendInt(nil, version, 10))
+	if t.system.fullName >= 0 && t.LogicalName == "contact" {
 		full := strings.TrimSpace(t.str(r, "firstname") + " " + t.str(r, "lastname"))
-		r.values[i], _ = json.Marshal(full)
+		r.values[t.system.fullName], _ = json.Marshal(full)
 	}
 	t.set(r)
 	t.log = append(t.log, logged{version: version, key: key, at: now})
 	return r
 }
 
-func (c Column) initial() []byte {
-	switch c.Type {
-	case "Boolean":
-		if c.Name == "followemail" {
-			return []byte("true")
-		}
-		return []byte("false")
-	case "State":
-		return []byte("0")
-	case "Status":
-		return []byte("1")
-	case "Owner":
-		return []byte(`"` + applicationUser + `"`)
+func (r *row) fill(column int, literal []byte) {
+	if column >= 0 {
+		r.values[column] = literal
 	}
-	return nil
 }
 
-func (t *table) write(r *row, property, literal string) {
-	if i, ok := t.byProp[property]; ok {
-		r.values[i] = []byte(literal)
+func (c Column) initial() []byte {
+	switch {
+	case c.Default != "":
+		return []byte(c.Default)
+	case c.Type == "Boolean":
+		return []byte("false")
+	case c.Type == "State":
+		return []byte("0")
+	case c.Type == "Status":
+		return []byte("1")
 	}
+	return nil
 }
 
 func (t *table) str(r *row, property string) string {
@@ -269,17 +297,6 @@ func (t *table) str(r *row, property string) string {
 		return ""
 	}
 	return gjson.ParseBytes(r.values[i]).String()
-}
-
-func insertSorted(keys []string, key string) []string {
-	if n := len(keys); n == 0 || keys[n-1] < key {
-		return append(keys, key)
-	}
-	i, found := slices.BinarySearch(keys, key)
-	if found {
-		return keys
-	}
-	return slices.Insert(keys, i, key)
 }
 
 // remove deletes a row and leaves a tombstone; the caller holds mu.

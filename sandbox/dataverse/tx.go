@@ -53,16 +53,28 @@ func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
 
 func withTx(ctx context.Context, x *tx) context.Context { return context.WithValue(ctx, txKey{}, x) }
 
-// put creates or updates a row and returns it.
+// put creates or updates a row and returns it; a new activity sets off what
+// waits for it.
 func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
-	old := t.rows[key]
+	for _, a := range set {
+		if a.column == t.system.key && string(a.value) != `"`+key+`"` {
+			return nil, &refusal{400, "0x80040203", "The property '" + t.Key + "' cannot be changed."}
+		}
+	}
+	old, existed := t.rows[key]
 	logged := len(t.log)
 	r := t.put(key, set, x.s.version.Add(1), x.now, x.by)
 	x.undo = append(x.undo, func() { t.back(key, old, logged) })
 	if bad := t.paired(r); bad != nil {
 		return nil, bad
 	}
-	return r, t.unique(r)
+	if bad := t.unique(r); bad != nil {
+		return nil, bad
+	}
+	if t.Activity && !existed {
+		return r, x.logged(t, r)
+	}
+	return r, nil
 }
 
 // remove deletes a row and what hangs on it.
@@ -81,13 +93,13 @@ func (x *tx) remove(t *table, key string) *refusal {
 
 // release does to rows of t that look up a row of parent what their column says.
 func (x *tx) release(t, parent *table, key string) *refusal {
-	for i, c := range t.Columns {
+	for n, i := range t.links {
+		c := t.Columns[i]
 		if !slices.ContainsFunc(c.Targets, func(l Target) bool { return l.Table == parent.LogicalName }) {
 			continue
 		}
-		for _, child := range slices.Clone(t.keys) {
-			r, ok := t.rows[child]
-			if !ok || r.values[i] == nil || string(r.values[i]) != `"`+key+`"` {
+		for _, child := range slices.Clone(t.byLink[n][key]) {
+			if _, there := t.rows[child]; !there { // gone with another one
 				continue
 			}
 			var bad *refusal
@@ -122,9 +134,14 @@ func (t *table) set(r *row) {
 	if old, ok := t.rows[r.key]; ok {
 		t.unindex(old)
 	} else {
-		t.keys = insertSorted(t.keys, r.key)
+		t.keys.Insert(r.key)
 	}
 	t.rows[r.key] = r
+	for n, i := range t.links {
+		if to := linked(r.values[i]); to != "" {
+			t.byLink[n][to] = append(t.byLink[n][to], r.key)
+		}
+	}
 	for i := range t.AlternateKeys {
 		if v, ok := t.alternate(i, r); ok && t.byAlt[i][v] == "" {
 			t.byAlt[i][v] = r.key
@@ -139,15 +156,31 @@ func (t *table) unset(key string) {
 	}
 	t.unindex(r)
 	delete(t.rows, key)
-	if i, found := slices.BinarySearch(t.keys, key); found {
-		t.keys = slices.Delete(t.keys, i, i+1)
+	t.keys.Delete(key)
+}
+
+// linked is the key inside a lookup's literal.
+func linked(literal []byte) string {
+	if len(literal) < 2 {
+		return ""
 	}
+	return string(literal[1 : len(literal)-1])
 }
 
 func (t *table) unindex(r *row) {
 	for i := range t.AlternateKeys {
 		if v, ok := t.alternate(i, r); ok && t.byAlt[i][v] == r.key {
 			delete(t.byAlt[i], v)
+		}
+	}
+	for n, i := range t.links {
+		to := linked(r.values[i])
+		if to == "" {
+			continue
+		}
+		rest := slices.DeleteFunc(t.byLink[n][to], func(key string) bool { return key == r.key })
+		if t.byLink[n][to] = rest; len(rest) == 0 {
+			delete(t.byLink[n], to)
 		}
 	}
 }

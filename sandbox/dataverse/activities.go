@@ -1,0 +1,221 @@
+package dataverse
+
+import "slices"
+
+// regarding is what an activity is about.
+const regarding = "regardingobjectid"
+
+// pointerColumns are what every activity table inherits (§6).
+func pointerColumns() []Column {
+	status := []Option{{Value: 1, Label: "Open"}, {Value: 2, Label: "Completed", State: 1}, {Value: 3, Label: "Canceled", State: 2}, {Value: 4, Label: "Scheduled", State: 3}}
+	subject := text("subject", 400)
+	subject.Required = true
+	return []Column{
+		{Name: "activityid", Type: "Uniqueidentifier"}, subject, {Name: "description", Type: "Memo", MaxLength: 2000},
+		moment("actualstart"), moment("actualend"), moment("scheduledstart"), moment("scheduledend"),
+		{Name: "actualdurationminutes", Type: "Integer", Positive: true}, {Name: "scheduleddurationminutes", Type: "Integer", Positive: true},
+		{Name: "prioritycode", Type: "Picklist", Default: "1", Options: []Option{{Value: 0, Label: "Low"}, {Value: 1, Label: "Normal"}, {Value: 2, Label: "High"}}},
+		moment("sortdate"), {Name: "activityadditionalparams", Type: "Memo", MaxLength: 8192},
+		{Name: regarding, Type: "Lookup", OnDelete: Cascade, Targets: []Target{{Table: "contact", Nav: regarding + "_contact", Inherited: true}}},
+		owner(),
+		{Name: "activitytypecode", Type: "EntityName", ReadOnly: true},
+		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "createdby", Type: "Lookup", Property: "_createdby_value", ReadOnly: true},
+		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
+		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
+		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Open"}, {Value: 1, Label: "Completed"}, {Value: 2, Label: "Canceled"}, {Value: 3, Label: "Scheduled"}}},
+		{Name: "statuscode", Type: "Status", Options: status},
+	}
+}
+
+func moment(name string) Column { return Column{Name: name, Type: "DateTime", Behavior: "UserLocal"} }
+
+// Activity makes a table an activity type: the inherited columns are added to
+// those it declares, its key is activityid and its name subject, whatever they
+// were. The contact an activity regards can be bound by the table's own
+// navigation property and by the inherited one (§6.1); a table that declares
+// regardingobjectid itself names the former as it likes, as some that Microsoft
+// ships do.
+func Activity(t Table) Table {
+	own := t.Columns
+	declared := func(name string) int { return slices.IndexFunc(own, func(c Column) bool { return c.Name == name }) }
+	t.Columns = nil
+	for _, c := range pointerColumns() {
+		at := declared(c.Name)
+		switch {
+		case c.Name == regarding && at < 0:
+			c.Targets = append([]Target{{Table: "contact", Nav: regarding + "_contact_" + t.LogicalName}}, c.Targets...)
+		case c.Name == regarding:
+			c.Targets = append(slices.Clone(own[at].Targets), c.Targets...)
+		case c.Name == "activitytypecode":
+			c.Default = `"` + t.LogicalName + `"`
+		case at >= 0:
+			c = own[at]
+		}
+		t.Columns = append(t.Columns, c)
+	}
+	for _, c := range own {
+		if !slices.ContainsFunc(t.Columns, func(have Column) bool { return have.Name == c.Name }) {
+			t.Columns = append(t.Columns, c)
+		}
+	}
+	t.Key, t.Name, t.Activity = "activityid", "subject", true
+	return t
+}
+
+// Task is the built-in table of things to do.
+func Task() Table {
+	subject := text("subject", 200)
+	subject.Required = true
+	return Activity(Table{LogicalName: "task", EntitySet: "tasks", Tracked: true, TypeCode: 4212,
+		Columns: []Column{subject, {Name: "percentcomplete", Type: "Integer", Positive: true}}})
+}
+
+// pointers is the view of all activities.
+func pointers() Table {
+	return Table{LogicalName: "activitypointer", EntitySet: "activitypointers", Key: "activityid", Name: "subject", TypeCode: 4200, Columns: inherited()}
+}
+
+// inherited are the pointer's own columns, whose navigation properties are its own.
+func inherited() []Column {
+	columns := pointerColumns()
+	for i := range columns {
+		for j := range columns[i].Targets {
+			columns[i].Targets[j].Inherited = false
+		}
+	}
+	return columns
+}
+
+// union is where the rows of a view are: in the parts, whose columns it names
+// in its own order.
+type union struct {
+	parts   []*table // by logical name, the order in which tables are locked
+	columns [][]int
+}
+
+// view makes t the union of the activity tables.
+func (t *table) view(parts []*table) {
+	t.union = &union{parts: parts}
+	for _, p := range parts {
+		columns := make([]int, len(t.Columns))
+		for i, c := range t.Columns {
+			columns[i] = p.byProp[c.property()]
+		}
+		t.union.columns = append(t.union.columns, columns)
+	}
+}
+
+func (u *union) project(part int, r *row) *row {
+	out := &row{key: r.key, version: r.version, values: make([][]byte, len(u.columns[part]))}
+	for i, column := range u.columns[part] {
+		out.values[i] = r.values[column]
+	}
+	return out
+}
+
+// rlock keeps what a read of t sees; a view has its parts kept.
+func (t *table) rlock() {
+	if t.union == nil {
+		t.mu.RLock()
+		return
+	}
+	for _, p := range t.union.parts {
+		p.mu.RLock()
+	}
+}
+
+func (t *table) runlock() {
+	if t.union == nil {
+		t.mu.RUnlock()
+		return
+	}
+	for _, p := range t.union.parts {
+		p.mu.RUnlock()
+	}
+}
+
+// find returns a row; the caller holds t.
+func (t *table) find(key string) (*row, bool) {
+	if t.union == nil {
+		r, ok := t.rows[key]
+		return r, ok
+	}
+	for i, p := range t.union.parts {
+		if r, ok := p.rows[key]; ok {
+			return t.union.project(i, r), true
+		}
+	}
+	return nil, false
+}
+
+// size is the number of rows; the caller holds t.
+func (t *table) size() int {
+	if t.union == nil {
+		return len(t.rows)
+	}
+	n := 0
+	for _, p := range t.union.parts {
+		n += len(p.rows)
+	}
+	return n
+}
+
+// scan calls f with the rows behind a key, in key order, until f returns false;
+// the caller holds t.
+func (t *table) scan(after string, f func(*row) bool) {
+	if t.union == nil {
+		t.keys.Ascend(after, func(key string) bool { return key == after || f(t.rows[key]) })
+		return
+	}
+	parts := t.union.parts
+	next := make([]func() (string, bool), len(parts))
+	heads := make([]string, len(parts))
+	for i, p := range parts {
+		next[i] = p.keysAfter(after)
+		heads[i], _ = next[i]()
+	}
+	for {
+		first := -1
+		for i, key := range heads {
+			if key != "" && (first < 0 || key < heads[first]) {
+				first = i
+			}
+		}
+		if first < 0 || !f(t.union.project(first, parts[first].rows[heads[first]])) {
+			return
+		}
+		heads[first], _ = next[first]()
+	}
+}
+
+// keysAfter hands out the keys behind one, in order.
+func (t *table) keysAfter(after string) func() (string, bool) {
+	i := t.keys.Iter()
+	ok := i.Seek(after)
+	if ok && i.Key() == after {
+		ok = i.Next()
+	}
+	return func() (string, bool) {
+		if !ok {
+			return "", false
+		}
+		key := i.Key()
+		ok = i.Next()
+		return key, true
+	}
+}
+
+// logged is what a new activity sets off: the process that waits for its type
+// runs once a row, and where the organisation is so, the contact moves (§6.2).
+func (x *tx) logged(t *table, r *row) *refusal {
+	if bad := x.runProcess(t, r); bad != nil || !x.s.o.ActivityMovesContact {
+		return bad
+	}
+	if contact := linked(r.values[t.byProp["_"+regarding+"_value"]]); contact != "" {
+		_, bad := x.put(x.s.names["contact"], contact, nil)
+		return bad
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package dataverse
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Solution is "Adobe Campaign for Microsoft Dynamics 365": an activity type for
+// each kind of marketing event. What Adobe calls the tables inside is not
+// published; these names are the sandbox's.
+func Solution() []Table {
+	event := func(name, date string, more ...Column) Table {
+		columns := []Column{text("adobe_campaignname", 100), text("adobe_deliveryname", 100), text("adobe_mirrorpageurl", 1000), moment(date)}
+		return Activity(Table{LogicalName: name, EntitySet: name + "s", Tracked: true, Columns: append(columns, more...)})
+	}
+	return []Table{
+		event("adobe_emailsend", "adobe_datesent"),
+		event("adobe_emailopen", "adobe_dateopened"),
+		event("adobe_emailurlclick", "adobe_dateclicked", text("adobe_trackingurl", 2000)),
+		event("adobe_emailbounce", "adobe_datebounced"),
+	}
+}
+
+// A solution's process makes a task when a row of its table is made.
+type process struct{ id, name, table, subject string }
+
+var processes = []process{
+	{"0a11ce00-0000-4000-8000-00000000c11c", "Adobe Campaign Email Click", "adobe_emailurlclick", "Follow up on URL click"},
+	{"0a11ce00-0000-4000-8000-00000000b01c", "Adobe Campaign Email Bounce", "adobe_emailbounce", "Fix e-mail address"},
+}
+
+// due is how long the person has who is given a task.
+const due = 48 * time.Hour
+
+// workflows holds the processes; the application user may only read them.
+func workflows() Table {
+	name := text("name", 100)
+	name.Required = true
+	return Table{LogicalName: "workflow", EntitySet: "workflows", Key: "workflowid", Name: "name", TypeCode: 4703, Columns: []Column{
+		{Name: "workflowid", Type: "Uniqueidentifier"}, name,
+		{Name: "category", Type: "Picklist", Default: "0", Options: []Option{{Value: 0, Label: "Workflow"}}},
+		{Name: "type", Type: "Picklist", Default: "1", Options: []Option{{Value: 1, Label: "Definition"}}},
+		{Name: "primaryentity", Type: "EntityName", ReadOnly: true},
+		owner(),
+		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
+		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
+		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Draft"}, {Value: 1, Label: "Activated"}}},
+		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Draft"}, {Value: 2, Label: "Activated", State: 1}}},
+	}}
+}
+
+// people are the users; the application user may only read them.
+func people() Table {
+	return Table{LogicalName: "systemuser", EntitySet: "systemusers", Key: "systemuserid", Name: "fullname", TypeCode: 8, Columns: []Column{
+		{Name: "systemuserid", Type: "Uniqueidentifier"}, text("fullname", 200), text("domainname", 1024),
+		{Name: "applicationid", Type: "Uniqueidentifier"}, boolean("isdisabled"),
+		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
+		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
+	}}
+}
+
+// install adds what an organisation has from the start: its users, and the
+// processes as they are after R3.8, owned by the application user and active.
+func (s *Server) install() {
+	x := s.begin(applicationUser)
+	defer x.end(true)
+	add := func(t *table, key string, values map[string]string) {
+		set := make([]assignment, 0, len(values))
+		for property, literal := range values {
+			set = append(set, assignment{t.byProp[property], []byte(literal)})
+		}
+		t.put(key, set, s.version.Add(1), x.now, x.by)
+	}
+	add(s.names["systemuser"], applicationUser, map[string]string{"fullname": `"# Causeway"`, "applicationid": `"0a11ce00-0000-4000-8000-0000000000cc"`})
+	add(s.names["systemuser"], salesUser, map[string]string{"fullname": `"Sales"`})
+	if s.o.NoSolution {
+		return
+	}
+	for _, p := range processes {
+		add(s.names["workflow"], p.id, map[string]string{"name": string(quote(p.name)), "primaryentity": string(quote(p.table)), "statecode": "1", "statuscode": "2"})
+	}
+}
+
+// runProcess runs the process that waits for rows of t, if it is activated: as
+// its owner, to whom the task belongs. It is part of the transaction that made
+// the row, where the service would run it a moment later.
+func (x *tx) runProcess(t *table, r *row) *refusal {
+	for _, p := range processes {
+		if p.table != t.LogicalName {
+			continue
+		}
+		w := x.s.names["workflow"]
+		rule, ok := w.rows[p.id]
+		if !ok || string(rule.values[w.byProp["statecode"]]) != "1" {
+			return nil
+		}
+		task := x.s.names["task"]
+		by := x.by
+		x.by = linked(rule.values[w.byProp["_ownerid_value"]])
+		_, bad := x.put(task, newKey(), []assignment{
+			{task.byProp["subject"], quote(p.subject)},
+			{task.byProp["scheduledend"], []byte(x.now.Add(due).Format(`"2006-01-02T15:04:05Z"`))},
+			{task.byProp["_"+regarding+"_value"], r.values[t.byProp["_"+regarding+"_value"]]},
+		})
+		x.by = by
+		return bad
+	}
+	return nil
+}
+
+// forbidden answers writes to a table on which the application user's role
+// gives no such right.
+func forbidden(t Table) *refusal {
+	return &refusal{http.StatusForbidden, "0x80040220", fmt.Sprintf("Principal user (Id=%s) is missing a privilege on OTC=%d for entity '%s'.", applicationUser, t.TypeCode, t.LogicalName)}
+}
+
+// viewOnly answers writes to a view.
+func viewOnly(t Table) *refusal {
+	return &refusal{http.StatusMethodNotAllowed, "0x80040800", "The method does not support entities of type '" + t.LogicalName + "'."}
+}
