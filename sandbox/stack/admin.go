@@ -11,7 +11,7 @@ import (
 
 // admin serves people and tests, without credentials:
 //
-//	/dynamics/…  rows of Dynamics
+//	/dynamics/…  rows, timelines, processes, merges and cost of Dynamics
 //	/campaign/…  records and meter of Campaign
 //	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and what became of them
 //	/campaign/events/one  POST an eventlog.Pushed: one event

@@ -52,6 +52,10 @@ type Options struct {
 	TokenLife           time.Duration // of both services; 0 = their defaults
 	JournalRetention    time.Duration // of events; 0 = 7 days
 
+	NoSolution    bool                 // Dynamics without Adobe's activity tables and processes
+	Protection    dataverse.Protection // limits of Dynamics; zero = none, dataverse.ServiceLimits = the documented ones
+	OperationTime time.Duration        // that Dynamics needs for each row read or written by itself
+
 	Credentials Credentials // empty fields get the sandbox's own values
 	Resources   []campaign.Resource
 	Tables      []dataverse.Table // besides contact
@@ -188,7 +192,7 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 	})
 	s.Dynamics = dataverse.New(dataverse.Options{
 		Clock: s.Clock, Faults: s.Faults, Tokens: s.Entra, Authority: s.Authority + "/" + c.Tenant, Latency: o.DynamicsLatency,
-		CustomTables: o.Tables,
+		CustomTables: o.Tables, NoSolution: o.NoSolution, Protection: o.Protection, OperationTime: o.OperationTime,
 	})
 	s.IMS = ims.New(ims.Options{
 		Clock: s.Clock, Faults: s.Faults, ClientID: c.CampaignClientID, Secrets: []string{c.CampaignSecret},
