@@ -245,7 +245,7 @@ func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key
 		if err != nil {
 			return nil, err
 		}
-		stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key))
+		stored, err := a.storedPatiently(ctx, m, key)
 		gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
 		if err != nil && !gone {
 			return nil, fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
@@ -282,6 +282,17 @@ func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key
 		}
 		note, err := driftOf(m, rec, there)
 		return &note, err
+	}
+}
+
+// storedPatiently reads a record of the target, a few times if need be: an attempt
+// reads hundreds, and one passing fault would make it begin again.
+func (a *Ingress) storedPatiently(ctx context.Context, m *tableMapper, key string) (*campaign.Stored, error) {
+	for try := 1; ; try++ {
+		stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key))
+		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
+			return stored, err
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/sandbox/kit"
 )
 
 // audit runs a whole audit, as the workflow does.
@@ -145,4 +146,20 @@ func TestAnAuditGoesOnAfterItFailed(t *testing.T) {
 	require.Zero(t, call[activities.AuditFindings](s, s.in.EndAudit, in))
 	shown = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: in.Run})
 	require.Equal(t, "COMPLETED", shown.Info.State)
+}
+
+// An audit reads hundreds of records in one attempt; passing faults at every tenth
+// of them must not make it begin again and again.
+func TestAnAuditEndsDespitePassingFaults(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 200)
+	s.load()
+	for _, key := range s.boxes.Dynamics.Keys("contacts") {
+		s.editProfile(key, `{"lastName":"Somebody"}`)
+	}
+	_, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: "GET", Path: "/profile/", Action: kit.Respond, Status: 503,
+		Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Probability: 0.1, Seed: 1})
+	require.NoError(t, err)
+	require.Equal(t, int64(200), s.audit("a1").Changed)
+	require.Greater(t, s.boxes.Faults.List()[0].Hits, 5)
 }

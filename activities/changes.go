@@ -58,7 +58,7 @@ func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 		if due, err := w.due(ctx); err != nil || due {
 			return w.release(ctx, err)
 		}
-		page, err := w.o.Source.Follow(ctx, w.m.query, w.mark.Link)
+		page, err := w.patiently(ctx, w.m.query, w.mark.Link)
 		if err == nil {
 			err = w.unpark(ctx, page)
 		}
