@@ -248,5 +248,6 @@ func TestLinkedTablesComeToRestAsTheOracleSays(t *testing.T) {
 		require.FailNow(t, "not in step", "differences: %v\nworker log:\n%s", diff[:min(len(diff), 10)], w.tail())
 	}
 	require.Empty(t, w.quarantine().Records)
+	w.balanced()
 	w.noPersonalData()
 }
