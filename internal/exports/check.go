@@ -1,0 +1,37 @@
+package exports
+
+import (
+	"errors"
+	"io"
+)
+
+// Check reads a file to its end and reports a fault of the file, if it has one,
+// before anything of it is used. Refused rows are counted only. Fails with
+// *FileError, or with what src said.
+func Check(kind Kind, file string, src io.Reader) (Counts, error) {
+	var next func() error
+	var counts func() Counts
+	if kind == OptOuts {
+		f, err := OpenOptOuts(file, src)
+		if err != nil {
+			return Counts{}, err
+		}
+		next, counts = func() error { _, err := f.Next(); return err }, f.Counts
+	} else {
+		f, err := OpenEvents(kind, file, src)
+		if err != nil {
+			return Counts{}, err
+		}
+		next, counts = func() error { _, err := f.Next(); return err }, f.Counts
+	}
+	for {
+		err := next()
+		if _, refused := errors.AsType[*RowError](err); err == nil || refused {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return counts(), err
+	}
+}
