@@ -39,7 +39,7 @@ func (o *organisation) log(set, id, nav, contact string) reply {
 func TestAnActivityIsCreatedOnceUnderItsID(t *testing.T) {
 	o := withContacts(t)
 	me := o.send("GET", "WhoAmI", "").get("UserId").Str
-	body := `{"subject":"Campaign Name: C; Delivery Name: D","actualend":"2025-03-31T23:59:01+02:00","adobe_dateopened":"2025-03-31T21:59:01Z",
+	body := `{"subject":"Campaign Name: C; Delivery Name: D","actualend":"2025-03-31T23:59:01+02:00","adobe_dateopened":"2025-03-31T21:59:01",
 		"adobe_campaignname":"C","` + onOpen + `":"/contacts(` + alice + `)","ownerid@odata.bind":"/systemusers(` + me + `)"}`
 	require.Equal(t, 204, o.send("PATCH", opened+"("+first+")", body, "If-None-Match: *").status)
 	o.refused(o.send("PATCH", opened+"("+first+")", body, "If-None-Match: *"), 412, "0x80040237")
@@ -54,6 +54,8 @@ func TestAnActivityIsCreatedOnceUnderItsID(t *testing.T) {
 	require.EqualValues(t, 1, o.send("GET", opened+"("+first+")", "").get("statecode").Int())
 	require.Equal(t, 204, o.send("POST", "tasks", `{"subject":"`+strings.Repeat("x", 200)+`"}`).status)
 	require.Len(t, o.Keys(opened), 1)
+	o.refused(o.send("PATCH", "tasks("+first+")", `{}`), 412, "0x80040237")
+	require.Len(t, o.Keys("tasks"), 1, "an id is one activity's, whatever its type")
 }
 
 // §6, §9: what an activity cannot hold.
@@ -72,6 +74,8 @@ func TestBadActivities(t *testing.T) {
 		"a subject over 400":          {`{"subject":"` + strings.Repeat("x", 401) + `"}`, 400, "0x80044331"},
 		"an address over 1000":        {`{"adobe_mirrorpageurl":"` + strings.Repeat("x", 1001) + `"}`, 400, "0x80044331"},
 		"another kind's column":       {`{"adobe_trackingurl":"x"}`, 400, "0x80048d19"},
+		"a time before 1753":          {`{"actualend":"1752-12-31T23:59:59Z"}`, 400, "0x80040203"},
+		"a day":                       {`{"actualend":"2025-03-31"}`, 400, "0x80048d19"},
 		"a negative duration":         {`{"actualdurationminutes":-1}`, 400, "0x8004432f"},
 		"the lookup's own name":       {`{"regardingobjectid@odata.bind"` + contact + `}`, 400, "0x80048d19"},
 		"another kind's navigation":   {`{"regardingobjectid_contact_task@odata.bind"` + contact + `}`, 400, "0x80048d19"},
@@ -123,7 +127,9 @@ func TestTheRegardingNavigation(t *testing.T) {
 	length := o.send("GET", "EntityDefinitions(LogicalName='adobe_emailurlclick')/Attributes(LogicalName='adobe_trackingurl')/Microsoft.Dynamics.CRM.StringAttributeMetadata", "")
 	require.EqualValues(t, 2000, length.get("MaxLength").Int())
 	require.False(t, o.send("GET", "EntityDefinitions(LogicalName='contact')", "").get("IsActivity").Bool())
-	o.refused(o.send("GET", "EntityDefinitions?$filter=contains(LogicalName,'a')", ""), 400, "0x80060888")
+	for _, filter := range []string{"contains(LogicalName,'a')", "Logicalname%20eq%20'contact'", "IsActivity%20ne%20true"} {
+		o.refused(o.send("GET", "EntityDefinitions?$filter="+filter, ""), 400, "0x80060888")
+	}
 }
 
 // §6: activitypointers shows the rows of every activity table, and takes none.

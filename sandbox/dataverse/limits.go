@@ -50,6 +50,10 @@ type limits struct {
 	seen  []used // ascending
 	time  time.Duration
 	width int
+
+	why    *refusal  // nil: open
+	closed time.Time // until then
+	last   time.Time // of the refusals
 }
 
 type used struct {
@@ -67,13 +71,28 @@ func (l *limits) enter(now time.Time) (leave func(now time.Time, took time.Durat
 	switch {
 	case l.max.Concurrency > 0 && l.width >= l.max.Concurrency:
 		return nil, tooWide, 1
+	case l.why != nil && now.Before(l.closed):
+		if now.Sub(l.last) >= time.Second { // those on their way at the time are forgiven
+			l.closed = l.closed.Add(time.Second)
+		}
+		return l.refuse(now)
 	case l.max.Requests > 0 && len(l.seen) >= l.max.Requests:
-		return nil, tooMany, l.until(now, len(l.seen)-l.max.Requests)
+		l.why, l.closed = tooMany, l.seen[len(l.seen)-l.max.Requests].at.Add(window)
+		return l.refuse(now)
 	case l.max.ExecutionTime > 0 && l.time >= l.max.ExecutionTime:
-		return nil, tooLong, l.until(now, l.heaviest())
+		l.why, l.closed = tooLong, l.seen[l.heaviest()].at.Add(window)
+		return l.refuse(now)
 	}
+	l.why = nil
 	l.width++
 	return l.leave, nil, 0
+}
+
+// refuse says how many seconds the limit stays closed. Whoever goes on asking
+// lengthens that (§7.1).
+func (l *limits) refuse(now time.Time) (func(time.Time, time.Duration), *refusal, int) {
+	l.last = now
+	return nil, l.why, max(1, int((l.closed.Sub(now)+time.Second-1)/time.Second))
 }
 
 func (l *limits) leave(now time.Time, took time.Duration) {
@@ -102,9 +121,4 @@ func (l *limits) heaviest() int {
 		}
 	}
 	return len(l.seen) - 1
-}
-
-// until is when a request, counted from the oldest, leaves the window, s.
-func (l *limits) until(now time.Time, request int) int {
-	return max(1, int((window-now.Sub(l.seen[request].at)+time.Second-1)/time.Second))
 }

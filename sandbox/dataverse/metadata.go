@@ -58,7 +58,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 func (s *Server) definitions(w http.ResponseWriter, q url.Values) {
-	out := []any{}
+	var out []map[string]any
 	for _, name := range s.order {
 		out = append(out, s.names[name].definition())
 	}
@@ -66,15 +66,15 @@ func (s *Server) definitions(w http.ResponseWriter, q url.Values) {
 }
 
 // list answers with those that $filter keeps, as far as $select names them.
-func (s *Server) list(w http.ResponseWriter, all []any, q url.Values) {
-	keep, bad := definitionFilter(q.Get("$filter"))
-	if bad != nil {
-		s.fail(w, bad)
-		return
-	}
+func (s *Server) list(w http.ResponseWriter, all []map[string]any, q url.Values) {
 	out := []any{}
-	for _, one := range all {
-		if doc, ok := one.(map[string]any); ok && keep(doc) {
+	for _, doc := range all {
+		keep, bad := definitionMatches(doc, q.Get("$filter"))
+		if bad != nil {
+			s.fail(w, bad)
+			return
+		}
+		if keep {
 			out = append(out, selected(doc, q.Get("$select")))
 		}
 	}
@@ -83,30 +83,29 @@ func (s *Server) list(w http.ResponseWriter, all []any, q url.Values) {
 
 var definitionTest = regexp.MustCompile(`^([A-Za-z]+) eq (?:'([^']*)'|(true|false))$`)
 
-// definitionFilter reads tests for equality joined by "and", which is what
+// definitionMatches evaluates tests for equality joined by "and", which is what
 // metadata is asked for; others are refused.
-func definitionFilter(src string) (func(map[string]any) bool, *refusal) {
-	want := map[string]any{}
-	for test := range strings.SplitSeq(src, " and ") {
-		m := definitionTest.FindStringSubmatch(test)
-		switch {
-		case src == "":
-		case m == nil:
-			return nil, &refusal{400, "0x80060888", "The $filter expression '" + test + "' is not supported."}
-		case m[3] != "":
-			want[m[1]] = m[3] == "true"
-		default:
-			want[m[1]] = m[2]
-		}
+func definitionMatches(doc map[string]any, filter string) (bool, *refusal) {
+	if filter == "" {
+		return true, nil
 	}
-	return func(doc map[string]any) bool {
-		for name, v := range want {
-			if doc[name] != v {
-				return false
-			}
+	all := true
+	for test := range strings.SplitSeq(filter, " and ") {
+		m := definitionTest.FindStringSubmatch(test)
+		if m == nil {
+			return false, &refusal{400, "0x80060888", "The $filter expression '" + test + "' is not supported."}
 		}
-		return true
-	}, nil
+		have, known := doc[m[1]]
+		if !known {
+			return false, &refusal{400, "0x80060888", "Could not find a property named '" + m[1] + "'."}
+		}
+		var want any = m[2]
+		if m[3] != "" {
+			want = m[3] == "true"
+		}
+		all = all && have == want
+	}
+	return all, nil
 }
 
 // definition is one table; lists come only where $expand asks for them.
@@ -177,8 +176,8 @@ func selected(doc map[string]any, choice string) map[string]any {
 	return out
 }
 
-func (t *table) keyDefinitions() []any {
-	out := []any{}
+func (t *table) keyDefinitions() []map[string]any {
+	out := []map[string]any{}
 	for _, k := range t.AlternateKeys {
 		out = append(out, map[string]any{"LogicalName": k.Name, "SchemaName": k.Name, "KeyAttributes": k.Columns,
 			"EntityKeyIndexStatus": cmp.Or(k.Status, "Active"), "MetadataId": newKey()})
@@ -186,8 +185,8 @@ func (t *table) keyDefinitions() []any {
 	return out
 }
 
-func (t *table) relationships() []any {
-	out := []any{}
+func (t *table) relationships() []map[string]any {
+	out := []map[string]any{}
 	for _, c := range t.Columns {
 		for _, l := range c.Targets {
 			if l.Inherited {

@@ -161,6 +161,20 @@ func TestUsage(t *testing.T) {
 	require.Zero(t, o.Usage().Requests+o.Usage().Operations+o.Usage().Throttled)
 }
 
+// §7.1: whoever goes on asking waits longer.
+func TestPushingLengthensTheWait(t *testing.T) {
+	o := newOrganisation(t, func(op *dataverse.Options) { op.Protection = dataverse.Protection{Requests: 1} })
+	require.Equal(t, 200, o.send("GET", "WhoAmI", "").status)
+	for range 3 { // the second and third come a minute after the one before
+		o.refused(o.send("GET", "WhoAmI", ""), 429, "0x80072322")
+		o.clock.Advance(time.Minute)
+	}
+	o.clock.Advance(2*time.Minute + 500*time.Millisecond)
+	o.refused(o.send("GET", "WhoAmI", ""), 429, "0x80072322")
+	o.clock.Advance(4 * time.Second)
+	require.Equal(t, 200, o.send("GET", "WhoAmI", "").status)
+}
+
 // §7.1: the concurrency limit bites at once.
 func TestTheConcurrencyLimit(t *testing.T) {
 	o := newOrganisation(t, func(op *dataverse.Options) {

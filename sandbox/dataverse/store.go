@@ -205,7 +205,13 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		}
 		at, err := time.Parse(time.RFC3339, v.Str)
 		if err != nil {
+			at, err = time.Parse("2006-01-02T15:04:05", v.Str) // without an offset it is UTC
+		}
+		if err != nil {
 			return nil, invalid
+		}
+		if at.UTC().Year() < 1753 {
+			return nil, &refusal{400, "0x80040203", "The date-time of '" + c.Name + "' is before the year 1753."}
 		}
 		return []byte(at.UTC().Format(`"2006-01-02T15:04:05Z"`)), nil
 	}

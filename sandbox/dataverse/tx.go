@@ -62,6 +62,11 @@ func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 		}
 	}
 	old, existed := t.rows[key]
+	if t.Activity && !existed { // whose ids are the activity pointer's
+		if _, taken := x.s.names["activitypointer"].find(key); taken {
+			return nil, exists
+		}
+	}
 	logged := len(t.log)
 	r := t.put(key, set, x.s.version.Add(1), x.now, x.by)
 	x.undo = append(x.undo, func() { t.back(key, old, logged) })

@@ -30,6 +30,7 @@ type seedTable struct {
 	Key           string              `yaml:"key"`        // default: the logical name with id
 	Name          string              `yaml:"name"`       // primary name column
 	Untracked     bool                `yaml:"untracked"`  // without change tracking
+	Activity      bool                `yaml:"activity"`   // an activity type; key and name are activityid and subject
 	Columns       []seedColumn        `yaml:"columns"`
 	AlternateKeys map[string][]string `yaml:"alternate_keys"`
 	Rows          []map[string]any    `yaml:"rows"`
@@ -103,6 +104,12 @@ func readSeedFile(path string, o *Options) (*seedFile, error) {
 }
 
 func (t seedTable) table() (dataverse.Table, error) {
+	if t.Activity && (t.Key != "" || t.Name != "") {
+		return dataverse.Table{}, fmt.Errorf("got key %q and name %q, want neither: an activity's are activityid and subject", t.Key, t.Name)
+	}
+	if t.Activity {
+		t.Name = "subject"
+	}
 	if t.Table == "" || t.Name == "" {
 		return dataverse.Table{}, fmt.Errorf("got table %q with name column %q, want both", t.Table, t.Name)
 	}
@@ -139,6 +146,9 @@ func (t seedTable) table() (dataverse.Table, error) {
 	}
 	for name, columns := range t.AlternateKeys {
 		out.AlternateKeys = append(out.AlternateKeys, dataverse.AlternateKey{Name: name, Columns: columns})
+	}
+	if t.Activity {
+		return dataverse.Activity(out), nil
 	}
 	return dataverse.WithSystemColumns(out), nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,4 +42,25 @@ func TestTheSolutionIsInstalledByDefault(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A seed file declares activity types too.
+func TestASeedFileDeclaresActivities(t *testing.T) {
+	t.Parallel()
+	file := func(more string) string {
+		path := filepath.Join(t.TempDir(), "seed.yaml")
+		require.NoError(t, os.WriteFile(path, []byte("dynamics:\n  tables:\n    - table: acme_visit\n      activity: true\n"+more), 0o600))
+		return path
+	}
+	s, err := stack.Start(t.Context(), stack.Options{Dir: t.TempDir(), SeedFile: file("      columns: [{name: acme_place, type: String, length: 20}]\n      rows: [{subject: a visit, acme_place: Farsund}]\n")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close(context.Background())) })
+	s.Dynamics.Each("activitypointers", func(key string, row map[string]any) bool {
+		require.Equal(t, "acme_visit", row["activitytypecode"])
+		require.Equal(t, "Farsund", s.Dynamics.Row("acme_visits", key)["acme_place"])
+		return true
+	})
+	require.EqualValues(t, 1, s.Dynamics.Count("activitypointers"))
+	_, err = stack.Start(t.Context(), stack.Options{Dir: t.TempDir(), SeedFile: file("      key: acme_visitid\n")})
+	require.ErrorContains(t, err, "activityid and subject")
 }
