@@ -86,6 +86,8 @@ type Window struct {
 	Since time.Time `json:"since,omitzero"` // modifiedon ≥ Since
 	Until time.Time `json:"until,omitzero"` // modifiedon < Until
 	IDs   []string  `json:"ids,omitempty"`  // record ids, at most 1,000
+	// Folder of exported log files that events are loaded from.
+	Folder string `json:"folder,omitempty"`
 	// Where narrows it further, to records that meet all conditions. Their values
 	// are in histories, so text columns may only be asked whether they are empty.
 	Where []Condition `json:"where,omitempty"`
@@ -196,6 +198,9 @@ type FetchResult struct {
 	Nothing   bool      `json:"nothing,omitempty"` // delta: nothing changed; no page was staged
 	Due       bool      `json:"due,omitempty"`     // and quarantined records are to be tried again
 	Watermark time.Time `json:"watermark,omitzero"`
+	Newest    time.Time `json:"newest,omitzero"` // event of the page
+	// BadFiles are exported files that were set aside, with place and reason.
+	BadFiles []string `json:"bad_files,omitempty"`
 }
 
 // LaneInput asks for one lane of a staged page to be written.
@@ -208,6 +213,8 @@ type LaneInput struct {
 // LaneResult accounts for the records of one lane.
 type LaneResult struct {
 	Counts Counts `json:"counts"`
+	// Unknown are events among the quarantined whose contact Dynamics does not have.
+	Unknown int64 `json:"unknown,omitempty"`
 }
 
 // SaveWatermarkInput finishes a run.

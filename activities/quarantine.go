@@ -76,6 +76,9 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
 	f := in.Selection.filter(flowOfRun(in.Run), in.Table)
+	if in.Table == FlowEgress {
+		f.Flow = FlowEgress
+	}
 	switch in.State {
 	case "":
 		f.State = ledger.QuarantineOpen

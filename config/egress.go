@@ -94,7 +94,7 @@ func defaultSFTP() SFTP {
 }
 
 // reservedTables are flows of their own, so that commands can tell them from tables.
-var reservedTables = map[string]string{"egress": "the flow of events", "optout": "the flow of opt-outs", "opt-out": "the flow of opt-outs"}
+var reservedTables = map[string]string{"egress": "the flow of events", "optout": "the flow of opt-outs", "opt-out": "the flow of opt-outs", "event": "an event in causeway explain"}
 
 var (
 	columnForm      = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)

@@ -104,7 +104,7 @@ func innermost(err error) *temporal.ApplicationError {
 func (p *pass) publish(ctx workflow.Context) {
 	c := p.progress.Counts
 	err := workflow.UpsertTypedSearchAttributes(ctx,
-		AttrFlow.ValueSet("ingress"), AttrTable.ValueSet(p.in.Ref.Table), AttrRevision.ValueSet(p.in.Ref.Revision),
+		AttrFlow.ValueSet(p.steps.flow), AttrTable.ValueSet(p.in.Ref.Table), AttrRevision.ValueSet(p.in.Ref.Revision),
 		AttrRead.ValueSet(p.progress.Read), AttrWritten.ValueSet(c.Written()), AttrQuarantined.ValueSet(c.Quarantined))
 	if err != nil {
 		workflow.GetLogger(ctx).Warn("search attributes", "run", p.in.Ref.Run, "error", err)

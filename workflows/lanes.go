@@ -56,10 +56,10 @@ func (l *lanes) work(ctx workflow.Context, lane int) {
 	for len(l.queues[lane]) > 0 && l.err == nil && !l.closed && ctx.Err() == nil {
 		ref := l.queues[lane][0]
 		p := l.pass
-		opts := activityOptions(QueueCampaign, p.in.Ref.Kind,
+		opts := activityOptions(p.steps.target, p.in.Ref.Kind,
 			fmt.Sprintf("lane %d/%d of page %d: %d records", lane+1, p.in.Tuning.Lanes, ref.Page, ref.Size))
 		var done activities.LaneResult
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.WriteLane,
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.write,
 			activities.LaneInput{RunRef: p.in.Ref, Page: ref.Page, Lane: lane}).Get(ctx, &done)
 		if err != nil {
 			if l.err == nil {
@@ -69,6 +69,7 @@ func (l *lanes) work(ctx workflow.Context, lane int) {
 			return
 		}
 		p.progress.Counts.Add(done.Counts)
+		p.unknown += done.Unknown
 		p.progress.Backlog -= int64(ref.Size)
 		l.queues[lane] = l.queues[lane][1:]
 		if l.left[ref.Page]--; l.left[ref.Page] == 0 {
@@ -124,6 +125,7 @@ func (p *pass) tooManyRefused() error {
 	}
 	c := p.progress.Counts
 	settled := c.Settled()
+	c.Quarantined -= p.unknown // which no setting of ours can be the cause of
 	if settled < p.in.Tuning.StopMin || float64(c.Quarantined) <= p.in.Tuning.StopRatio*float64(settled) {
 		return nil
 	}

@@ -33,6 +33,9 @@ func TableSyncID(instance, table string) string {
 
 // PassID is the id of the child workflow that carries out a run.
 func PassID(instance, table string, kind activities.Kind, run string) string {
+	if table == activities.FlowEgress {
+		return EventSyncID(instance) + "/pass/" + run
+	}
 	name := "backfill"
 	switch kind {
 	case activities.KindDelta:
@@ -219,6 +222,8 @@ type Status struct {
 	Repairs         []string              `json:"repairs,omitempty"`   // audits whose findings are to be repaired
 	LastError       string                `json:"last_error,omitempty"`
 	StartedBy       string                `json:"started_by,omitempty"`
+
+	Events *EventStatus `json:"events,omitempty"` // of egress only
 }
 
 // ChangesPending says that a saved mapping waits for stop and start.

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -33,6 +34,7 @@ type PassResult struct {
 	Parked      int64                 `json:"parked,omitempty"`
 	Approvals   []activities.Approval `json:"approvals,omitempty"`
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
+	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
 }
 
@@ -80,6 +82,24 @@ type pass struct {
 	deltas   PassInfo
 	phases   []activities.Phase
 	pages    int // fetched by this workflow run
+	steps    steps
+	unknown  int64     // events refused because their contact is unknown
+	newest   time.Time // event read by this workflow run
+}
+
+// steps are the activities that carry a run out, and the systems they call.
+type steps struct {
+	flow                          string // in search attributes
+	open, fetch, write, save, end any
+	source, target                string // task queues
+	phases                        func(in PassInput, known int64) []activities.Phase
+	// between applies what is new while a backfill owns the flow; nil when nothing is.
+	between func(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
+}
+
+var ingressSteps = steps{
+	flow: "ingress", open: ingress.OpenRun, fetch: ingress.FetchPage, write: ingress.WriteLane, save: ingress.SaveWatermark, end: ingress.EndRun,
+	source: QueueDataverse, target: QueueCampaign, phases: phasesOf,
 }
 
 var (
@@ -89,7 +109,8 @@ var (
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 	in.Tuning = in.Tuning.withDefaults()
-	p := &pass{in: in, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p := &pass{in: in, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p.steps.between = applyChanges
 	p.control = listen(ctx, in.Paused)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.progress, nil },
 		workflow.QueryHandlerOptions{Description: "Counts, phase and backlog of this run."})
@@ -151,8 +172,8 @@ func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 // drive opens the run where the ledger holds it and works until nothing is left.
 func (p *pass) drive(ctx workflow.Context) error {
 	var open activities.OpenRunResult
-	opts := activityOptions(QueueDataverse, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.OpenRun, activities.OpenRunInput{
+	opts := activityOptions(p.steps.source, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.open, activities.OpenRunInput{
 		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
 	}).Get(ctx, &open)
 	if err != nil {
@@ -168,7 +189,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 			return fmt.Errorf("looking over run %s: %w", p.in.Ref.Undoes, err)
 		}
 	}
-	p.phases = phasesOf(p.in, open.Known)
+	p.phases = p.steps.phases(p.in, open.Known)
 	p.progress.Counts, p.progress.Read, p.progress.Expected, p.progress.Started = open.Counts, open.Counts.Settled(), open.Expected, open.Started
 	p.progress.Pages, p.progress.Backlog = open.LastPage, 0
 	for _, l := range open.Unfinished {
@@ -219,9 +240,9 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 		}
 		page++
 		p.progress.Phase = phase
-		opts := activityOptions(QueueDataverse, p.in.Ref.Kind, fmt.Sprintf("page %d (%s)", page, phase))
+		opts := activityOptions(p.steps.source, p.in.Ref.Kind, fmt.Sprintf("page %d (%s)", page, phase))
 		var fetched activities.FetchResult
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(flow.ctx, opts), ingress.FetchPage, activities.FetchInput{
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(flow.ctx, opts), p.steps.fetch, activities.FetchInput{
 			RunRef: p.in.Ref, Page: page, Phase: phase, Lanes: p.in.Tuning.Lanes, Window: p.in.Window, Release: p.in.Release,
 		}).Get(ctx, &fetched)
 		if err != nil {
@@ -229,7 +250,14 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 		}
 		p.pages++
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
-			break
+			if phase = p.next(phase, false); phase == "" {
+				break
+			}
+			page-- // another source may have something
+			continue
+		}
+		if fetched.Newest.After(p.newest) {
+			p.newest = fetched.Newest
 		}
 		p.progress.Pages, p.progress.Read = page, p.progress.Read+int64(fetched.Read)
 		flow.add(laneRefs(fetched))
@@ -294,7 +322,7 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 	ref := p.in.Ref
 	ref.Kind = activities.KindDelta
 	ref.Run = newRun(ctx, ref.Table)
-	info, err := applyChanges(ctx, p.in.Instance, ref, p.in.Tuning, 0)
+	info, err := p.steps.between(ctx, p.in.Instance, ref, p.in.Tuning, 0)
 	if err != nil {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}
@@ -310,7 +338,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 	for range 5 {
 		var saved activities.SaveWatermarkResult
 		opts := activityOptions(QueueMain, p.in.Ref.Kind, "balance run "+p.in.Ref.Run+" and save the watermark")
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.SaveWatermark,
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.save,
 			activities.SaveWatermarkInput{RunRef: p.in.Ref}).Get(ctx, &saved)
 		if err != nil {
 			return nil, fmt.Errorf("saving the watermark of %s: %w", p.in.Ref.Table, err)
@@ -330,7 +358,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		result := &PassResult{
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked,
+			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.newest,
 		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
@@ -354,7 +382,7 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 	clean, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	opts := activityOptions(QueueMain, p.in.Ref.Kind, "end run "+p.in.Ref.Run+": "+state)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), ingress.EndRun,
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), p.steps.end,
 		activities.EndRunInput{RunRef: p.in.Ref, State: state, Reason: reason, Drop: drop}).Get(clean, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ending run %s: %w", p.in.Ref.Run, err)

@@ -14,5 +14,7 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
 	r.RegisterWorkflowWithOptions(Rollback, workflow.RegisterOptions{Name: TypeRollback})
 	r.RegisterWorkflowWithOptions(Release, workflow.RegisterOptions{Name: TypeRelease})
+	r.RegisterWorkflowWithOptions(EventSync, workflow.RegisterOptions{Name: TypeEventSync})
+	r.RegisterWorkflowWithOptions(EventPass, workflow.RegisterOptions{Name: TypeEventPass})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 }

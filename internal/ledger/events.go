@@ -35,7 +35,7 @@ func mergeEvents(events []*Event) []*Event {
 	for _, e := range events {
 		if n := len(out); n > 0 && out[n-1].Key == e.Key {
 			merged := *e
-			if out[n-1].Written() && e.Outcome == Unchanged {
+			if out[n-1].Written() {
 				merged = *out[n-1]
 				merged.Again++
 			}
@@ -54,20 +54,23 @@ func (e *effects) putEvents(ctx context.Context, l *Ledger, tx txn, run string, 
 	})
 }
 
-// An event that is there already keeps the note of its write (99 created, 101
-// there already) and counts how often it came again.
+// An event that was written (99 created, 101 there already) keeps the note of
+// that, whatever is made of it when it comes again: its type may be switched off
+// by then, and a soft bounce has the key of a hard one.
 var putEvents = newBulk(2,
 	`INSERT INTO event (run, at, again_run, again_at, key, type, contact, outcome, code, time, again) VALUES `,
 	`({1},{2},{1},{2},{},{},{},{},{},{},{})`,
 	` ON CONFLICT (key) DO UPDATE SET
-	again = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.again + 1 + excluded.again ELSE event.again + excluded.again END,
-	again_run = excluded.again_run, again_at = excluded.again_at,
-	type = excluded.type, time = excluded.time,
-	contact = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.contact ELSE excluded.contact END,
-	run = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.run ELSE excluded.run END,
-	at = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.at ELSE excluded.at END,
-	code = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.code ELSE excluded.code END,
-	outcome = CASE WHEN excluded.outcome = 101 AND event.outcome IN (99, 101) THEN event.outcome ELSE excluded.outcome END`)
+	again = event.again + excluded.again + CASE WHEN event.outcome IN (99, 101) THEN 1 ELSE 0 END,
+	again_run = excluded.again_run, again_at = excluded.again_at`+keptOnceWritten("type", "contact", "outcome", "code", "time", "run", "at"))
+
+func keptOnceWritten(columns ...string) string {
+	out := ""
+	for _, c := range columns {
+		out += ", " + c + " = CASE WHEN event.outcome IN (99, 101) THEN event." + c + " ELSE excluded." + c + " END"
+	}
+	return out
+}
 
 // Events returns what is known of keys; unknown ones are missing in the map.
 func (l *Ledger) Events(ctx context.Context, keys []string) (map[string]*Event, error) {

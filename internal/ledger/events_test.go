@@ -65,6 +65,10 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 		require.Equal(t, noon, got.Time)
 		require.Equal(t, key(1), got.Contact)
 
+		got = settle("d", ledger.SoftBounce, ledger.Disabled)
+		require.Equal(t, ledger.Created, got.Outcome, "what Dynamics has is not forgotten")
+		require.Equal(t, "b", got.Run)
+
 		run, err := l.Run(t.Context(), "b")
 		require.NoError(t, err)
 		require.Equal(t, ledger.Counts{Read: 3, Created: 1, Unchanged: 2}, run.Counts)

@@ -10,8 +10,8 @@ import (
 )
 
 func newApply(e *env, g *global) *cobra.Command {
-	return tableArg(g, &cobra.Command{
-		Use: "apply <table>", Short: "Put the mapping in the configuration file on file for the next start",
+	return flowArg(g, &cobra.Command{
+		Use: "apply <table> | egress", Short: "Put the mapping in the configuration file on file for the next start",
 		Long: `Tell a flow about a changed mapping. A flow runs the revision it was started with,
 so the change takes effect at the next stop and start; until then everybody's
 "causeway status" shows that changes are pending.
@@ -30,12 +30,16 @@ func apply(ctx context.Context, e *env, g *global, name string) error {
 		return err
 	}
 	defer f.close()
-	table, mapped := f.cfg.Ingress.Tables[name]
-	if !mapped {
-		return unknownTable(g, f.cfg, name)
+	var request any
+	if table, mapped := f.cfg.Ingress.Tables[name]; mapped {
+		request = workflows.ApplyConfigRequest{Table: table, Revision: table.Revision(), By: e.operator}
+	} else if _, ok := f.configured(); ok {
+		request = StartEventsRequest(f.cfg, e.operator)
+	} else {
+		return f.notConfigured()
 	}
 	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateApplyConfig, workflows.ApplyConfigRequest{Table: table, Revision: table.Revision(), By: e.operator}, &st); err != nil {
+	if err := f.update(ctx, workflows.UpdateApplyConfig, request, &st); err != nil {
 		return err
 	}
 	if g.json() {

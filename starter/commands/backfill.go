@@ -93,17 +93,23 @@ func backfill(ctx context.Context, e *env, g *global, o backfillOptions) error {
 	if err := f.update(ctx, workflows.UpdateRequestBackfill, request, &answer.BackfillAnswer); err != nil {
 		return err
 	}
-	if !o.wait {
-		if g.json() {
-			return writeJSON(e.out, answer)
+	return f.accepted(ctx, answer, o.wait)
+}
+
+// accepted says which run a request became and, with wait, follows it to its end.
+func (f *flow) accepted(ctx context.Context, answer backfillAnswer, wait bool) error {
+	if !wait {
+		if f.g.json() {
+			return writeJSON(f.env.out, answer)
 		}
 		after := ""
 		if answer.Queued > 0 {
 			after = " after " + count(int64(answer.Queued), "other backfill")
 		}
-		fmt.Fprintf(e.out, "backfill of %s accepted%s: run %s; follow it with: causeway status %s --watch\n", o.table, after, answer.Run, o.table)
+		fmt.Fprintf(f.env.out, "backfill of %s accepted%s: run %s; follow it with: causeway status %s --watch\n", f.table, after, answer.Run, f.table)
 		return nil
 	}
+	var err error
 	if answer.Result, err = f.followRun(ctx, answer.BackfillAnswer); err != nil {
 		return err
 	}
@@ -299,7 +305,7 @@ func (f *flow) finished(answer any, r *workflows.RunSummary) error {
 		}
 		fmt.Fprintf(f.env.out, "run %s of %s is %s after %s%s\n", r.Run, f.table,
 			p.with(runColour(r.State), r.State), span(r.End.Sub(r.Start)), reason)
-		writeCounts(f.env.out, p, r.Counts)
+		writeAccount(f.env.out, p, f.isEgress(), r.Counts)
 	}
 	if r.State != "COMPLETED" {
 		return quietly(exitFailed)

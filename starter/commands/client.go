@@ -60,29 +60,28 @@ func (t *temporalClient) Namespace() string { return t.space }
 
 // Start sets every search attribute at once, because an attribute that the
 // namespace lacks is refused here but would block a running workflow.
-func (t *temporalClient) Start(ctx context.Context, in workflows.TableSyncInput, req workflows.StartRequest) (workflows.Status, error) {
-	id := workflows.TableSyncID(in.Instance, in.Table)
+func (t *temporalClient) Start(ctx context.Context, s flowStart) (workflows.Status, error) {
 	start := t.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueMain,
+		ID: s.id, TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		StaticSummary:            fmt.Sprintf("%s: Dynamics %s to Campaign %s", in.Table, req.Table.Dynamics.Table, req.Table.Campaign.Resource),
-		Memo:                     map[string]any{"started_by": req.By},
+		StaticSummary:            s.summary,
+		Memo:                     map[string]any{"started_by": s.by},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			workflows.AttrFlow.ValueSet("ingress"), workflows.AttrTable.ValueSet(in.Table),
-			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(req.Table.Revision()),
+			workflows.AttrFlow.ValueSet(s.flow), workflows.AttrTable.ValueSet(s.name),
+			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(s.revision),
 			workflows.AttrRead.ValueSet(0), workflows.AttrWritten.ValueSet(0), workflows.AttrQuarantined.ValueSet(0)),
-	}, workflows.TypeTableSync, in)
+	}, s.workflow, s.input)
 	var status workflows.Status
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions:          updateOptions(id, workflows.UpdateStart, req),
+		UpdateOptions:          updateOptions(s.id, workflows.UpdateStart, s.request),
 	})
 	if err == nil {
 		err = handle.Get(ctx, &status)
 	}
 	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", in.Table, oneLine(invalid.Message))
+		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", s.name, oneLine(invalid.Message))
 	}
 	return status, t.explain(err)
 }

@@ -224,9 +224,10 @@ func TestStartNeverJoinsSilently(t *testing.T) {
 	c := &temporalClient{client: r, address: "here:1", space: "acme"}
 	cfg, err := config.Load(configFile)
 	require.NoError(t, err)
-	table := cfg.Ingress.Tables["contacts"]
-	in := workflows.TableSyncInput{Instance: "acme", Table: "contacts"}
-	_, err = c.Start(t.Context(), in, workflows.StartRequest{Table: table, By: "ada"})
+	f := &flow{env: &env{operator: "ada"}, g: &global{}, cfg: cfg, table: "contacts"}
+	how, err := f.howToStart()
+	require.NoError(t, err)
+	_, err = c.Start(t.Context(), how)
 	require.EqualError(t, err, "Temporal refuses to start contacts (search attribute CausewayRead is not defined); if a search attribute is missing, run: causeway setup")
 	require.Equal(t, exitFailed, codeOf(err))
 
@@ -236,7 +237,7 @@ func TestStartNeverJoinsSilently(t *testing.T) {
 	require.Equal(t, "contacts: Dynamics contact to Campaign profile", r.start.StaticSummary)
 	require.Equal(t, map[string]any{"started_by": "ada"}, r.start.Memo)
 	require.Equal(t, len(workflows.SearchAttributes()), r.start.TypedSearchAttributes.Size(), "every attribute is checked at the start")
-	require.Equal(t, []any{in}, r.input)
+	require.Equal(t, []any{workflows.TableSyncInput{Instance: "acme", Table: "contacts"}}, r.input)
 	require.Equal(t, workflows.UpdateStart, r.update.UpdateOptions.UpdateName)
 	require.Equal(t, client.WorkflowUpdateStageCompleted, r.update.UpdateOptions.WaitForStage)
 }

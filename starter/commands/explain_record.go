@@ -16,7 +16,7 @@ import (
 func newExplain(e *env, g *global) *cobra.Command {
 	var live bool
 	cmd := &cobra.Command{
-		Use: "explain <table> <id>", Short: "Say what happened to one record, and why",
+		Use: "explain {<table> | event} <id>", Short: "Say what happened to one record or event, and why",
 		Long: `Say what is known of one record, by its id in Dynamics: the version that was last
 applied and by which run, whether Campaign holds it, why it was left out, refused
 or waits, and for what. Values are never shown.
@@ -24,12 +24,23 @@ or waits, and for what. Values are never shown.
 With --live both systems are asked as well: whether they hold the record now, what
 the mapping in the configuration file calls for, and which fields differ.
 
+"explain event" does the same for an e-mail event, by its key (tracking/5000,
+broadlog/8003/send, broadlog/8003/bounce, event/<id>) or the id of its log entry:
+whether it is on the timeline, since which run, how often it came, or why it was
+left out. The ledger knows events for egress.keep_events. With --live Dynamics is
+asked whether the activity is still there.
+
 With -o json: {table, id, state, meaning, version, campaign_key, held, last_run,
-last_run_at, created, quarantine, waits, live}.`,
-		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live",
-		Args:              exactly("a table and the id of a record", 2),
+last_run_at, created, quarantine, waits, live}; of an event {events: [{key, type,
+contact, outcome, meaning, time, run, at, again, again_run, again_at, activity,
+quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
+		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain event tracking/5000",
+		Args:              exactly("a table and the id of a record, or event and its key", 2),
 		ValidArgsFunction: completeTables(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "event" {
+				return explainEvent(cmd.Context(), e, g, args[1], live)
+			}
 			return explainRecord(cmd.Context(), e, g, args[0], args[1], live)
 		},
 	}

@@ -77,7 +77,65 @@ func (e *env) openFlow(ctx context.Context, g *global, table string) (*flow, err
 
 func (f *flow) close() { f.api.Close() }
 
-func (f *flow) id() string { return workflows.TableSyncID(f.cfg.Instance, f.table) }
+func (f *flow) id() string {
+	if f.isEgress() {
+		return workflows.EventSyncID(f.cfg.Instance)
+	}
+	return workflows.TableSyncID(f.cfg.Instance, f.table)
+}
+
+// isEgress says that the flow is that of events; no table has its name.
+func (f *flow) isEgress() bool { return f.table == activities.FlowEgress }
+
+// configured says whether the configuration file has the flow, and its revision there.
+func (f *flow) configured() (revision string, ok bool) {
+	if f.isEgress() {
+		s := f.cfg.Egress.Settings()
+		return s.Revision(), s.Enabled()
+	}
+	table, ok := f.cfg.Ingress.Tables[f.table]
+	if !ok {
+		return "", false
+	}
+	return table.Revision(), true
+}
+
+// notConfigured says what a name stands for that the file does not have.
+func (f *flow) notConfigured() error {
+	if f.isEgress() {
+		return badInput("egress has no type of event switched on; set egress.sends, opens, clicks or bounces to true in %s", f.g.configPath)
+	}
+	return unknownTable(f.g, f.cfg, f.table)
+}
+
+// flowNames are the flows of the configuration file: tables, then egress where a
+// type of event is switched on.
+func flowNames(cfg *config.Config) []string {
+	names := tableNames(cfg)
+	if cfg.Egress.Settings().Enabled() {
+		names = append(names, activities.FlowEgress)
+	}
+	return names
+}
+
+// flowArg makes a command take one flow, completed from the configuration file.
+func flowArg(g *global, cmd *cobra.Command) *cobra.Command {
+	cmd.Args = exactly("one table, such as contacts, or egress", 1)
+	cmd.ValidArgsFunction = completeFlows(g)
+	return cmd
+}
+
+// completeFlows completes tables and egress.
+func completeFlows(g *global) cobra.CompletionFunc {
+	tables := completeTables(g)
+	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		out, directive := tables(cmd, args, toComplete)
+		if len(args) == 0 {
+			out = append(out, cobra.CompletionWithDesc(activities.FlowEgress, "Campaign events -> timeline in Dynamics"))
+		}
+		return out, directive
+	}
+}
 
 // unknownTable says which mappings there are.
 func unknownTable(g *global, cfg *config.Config, table string) error {
@@ -104,8 +162,8 @@ func (f *flow) explain(ctx context.Context, err error) error {
 	case !errors.Is(err, errNotFound):
 		return err
 	}
-	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped {
-		return unknownTable(f.g, f.cfg, f.table)
+	if _, ok := f.configured(); !ok {
+		return f.notConfigured()
 	}
 	if d, err := f.api.Describe(ctx, f.id()); err == nil && !d.Running {
 		return badInput("the workflow of %s has ended (%s); run: causeway start %s", f.table, d.Ended, f.table)

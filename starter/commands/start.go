@@ -2,10 +2,12 @@ package commands
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -19,24 +21,27 @@ type startOptions struct {
 func newStart(e *env, g *global) *cobra.Command {
 	var o startOptions
 	cmd := &cobra.Command{
-		Use: "start <table> | --all", Short: "Start a flow with the mapping in the configuration file",
-		Long: `Start a stopped, failed or new flow. The mapping and limits are taken from the
-configuration file and kept until the flow is stopped and started again. They are
-checked against both systems first; a mapping that does not fit stops the start
-with exit code 1, before anything is written.
+		Use: "start <table> | egress | --all", Short: "Start a flow with what the configuration file says of it",
+		Long: `Start a stopped, failed or new flow: a table's, or egress, which brings e-mail
+events to the contact's timeline in Dynamics. The mapping, or the settings, and
+limits are taken from the configuration file and kept until the flow is stopped and
+started again. They are checked against both systems first; what does not fit stops
+the start with exit code 1, before anything is written.
 
 The first start reads the whole table (the initial load), later ones go on where
 the flow was stopped. The initial load of a table with links waits for those of
-its parents. --all starts every mapping of the file, parents first.
+its parents. The first start of egress reads what the journal still has, up to 7
+days. --all starts every mapping of the file, parents first, and egress if a type
+of event is switched on.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
-		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start --all",
+		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start egress\n  causeway start --all",
 		ValidArgsFunction: completeTables(g),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.all {
 				return exactly("none with --all", 0)(cmd, args)
 			}
-			return exactly("one table, such as contacts, or --all", 1)(cmd, args)
+			return exactly("one table, such as contacts, or egress, or --all", 1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.all {
@@ -46,7 +51,7 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			return start(cmd.Context(), e, g, o)
 		},
 	}
-	cmd.Flags().BoolVar(&o.all, "all", false, "start every mapping of the configuration file, parents first")
+	cmd.Flags().BoolVar(&o.all, "all", false, "start every flow of the configuration file, parents first")
 	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the initial load to its end, with progress")
 	return cmd
 }
@@ -59,7 +64,11 @@ func startAll(ctx context.Context, e *env, g *global, o startOptions) error {
 		return err
 	}
 	var first error
-	for _, o.table = range cfg.ParentsFirst() {
+	names := cfg.ParentsFirst()
+	if cfg.Egress.Settings().Enabled() {
+		names = append(names, activities.FlowEgress)
+	}
+	for _, o.table = range names {
 		if err := start(ctx, e, g, o); err != nil {
 			code := e.report(err)
 			if first == nil {
@@ -76,11 +85,11 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 		return err
 	}
 	defer f.close()
-	table, mapped := f.cfg.Ingress.Tables[o.table]
-	if !mapped {
-		return unknownTable(g, f.cfg, o.table)
+	how, err := f.howToStart()
+	if err != nil {
+		return err
 	}
-	st, err := f.start(ctx, workflows.StartRequest{Table: table, Revision: table.Revision(), Tuning: tuning(f.cfg), By: e.operator})
+	st, err := f.start(ctx, how)
 	if err != nil {
 		return err
 	}
@@ -92,14 +101,31 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 	if err := f.answer(st); err != nil || !o.wait || g.json() || st.LastRun == nil {
 		return err
 	}
-	writeCounts(e.out, e.colours(), st.LastRun.Counts)
+	writeAccount(e.out, e.colours(), f.isEgress(), st.LastRun.Counts)
 	return nil
 }
 
-func (f *flow) start(ctx context.Context, req workflows.StartRequest) (workflows.Status, error) {
+// howToStart takes mapping or settings from the configuration file.
+func (f *flow) howToStart() (flowStart, error) {
+	if f.isEgress() {
+		return f.howToStartEgress()
+	}
+	table, mapped := f.cfg.Ingress.Tables[f.table]
+	if !mapped {
+		return flowStart{}, unknownTable(f.g, f.cfg, f.table)
+	}
+	return flowStart{
+		flow: "ingress", name: f.table, id: f.id(), workflow: workflows.TypeTableSync, revision: table.Revision(), by: f.env.operator,
+		summary: fmt.Sprintf("%s: Dynamics %s to Campaign %s", f.table, table.Dynamics.Table, table.Campaign.Resource),
+		input:   workflows.TableSyncInput{Instance: f.cfg.Instance, Table: f.table},
+		request: StartRequest(f.cfg, f.table, f.env.operator),
+	}, nil
+}
+
+func (f *flow) start(ctx context.Context, how flowStart) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
 	defer cancel()
-	st, err := f.api.Start(ctx, workflows.TableSyncInput{Instance: f.cfg.Instance, Table: f.table}, req)
+	st, err := f.api.Start(ctx, how)
 	return st, f.explain(ctx, err)
 }
 
@@ -127,7 +153,6 @@ func untilLoaded() func(workflows.Status) bool {
 	}
 }
 
-// tuning takes the limits of a flow from the configuration.
 // StartRequest is what starts a table with the mapping and the bounds of a
 // configuration; the devstack starts its flow with it too.
 func StartRequest(cfg *config.Config, table, by string) workflows.StartRequest {
@@ -142,6 +167,7 @@ func onStop(configured string) string {
 	return ""
 }
 
+// tuning takes the limits of a table's flow from the configuration.
 func tuning(cfg *config.Config) workflows.Tuning {
 	return workflows.Tuning{
 		Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,

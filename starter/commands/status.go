@@ -20,7 +20,8 @@ type statusOptions struct {
 }
 
 const statusLong = `Show what flows do: state, position, counters, the run in hand, what it waits for
-and what to type next. Without a table, all mappings of the configuration file.
+and what to type next. Without a name, all mappings of the configuration file, and
+egress where a type of event is switched on.
 
 Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
 its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded last is shown.
@@ -34,7 +35,9 @@ With -o json (one document; one per look with --watch):
     status           {instance, table, state, phase, reason, since, run, run_kind,
                       run_workflow, progress, last_run, watermark, totals, runs,
                       quarantined, parked, approvals: [{run, deletes}], warnings, revision,
-                      filed_revision, queued_backfills, last_error, started_by};
+                      filed_revision, queued_backfills, last_error, started_by,
+                      events: of egress {enabled, source, newest, lagging,
+                      lost: [{from, to}], bad_files}};
                      null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what
                      Temporal knows by itself when there is no status
@@ -45,23 +48,25 @@ With -o json (one document; one per look with --watch):
   }],
   engine_calls       {hour, changes, loads, budget} of the hour in hand}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
-updated, unchanged, filtered, deleted, parked, quarantined}; times are UTC.`
+updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
+{disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what
+Dynamics had already. Times are UTC.`
 
 func newStatus(e *env, g *global) *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use: "status [table]", Short: "Show what flows do, how far they are, and what to type next",
+		Use: "status [table | egress]", Short: "Show what flows do, how far they are, and what to type next",
 		Long: statusLong,
 		Example: `  causeway status
   causeway status contacts --watch
   causeway status -o json | jq -r '.tables[] | [.table, .status.state] | @tsv'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return badInput("causeway status: got %s, want one table or none", count(int64(len(args)), "argument"))
+				return badInput("causeway status: got %s, want one table, egress or none", count(int64(len(args)), "argument"))
 			}
 			return nil
 		},
-		ValidArgsFunction: completeTables(g),
+		ValidArgsFunction: completeFlows(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.table = args[0]
@@ -114,7 +119,7 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 		return err
 	}
 	defer api.Close()
-	tables := tableNames(cfg)
+	tables := flowNames(cfg)
 	if o.table != "" {
 		tables = []string{o.table}
 	}
@@ -173,14 +178,14 @@ func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api tem
 // look asks everything there is to know about one flow.
 func (f *flow) look(ctx context.Context) (tableReport, error) {
 	r := tableReport{Table: f.table, WorkflowID: f.id()}
-	table, mapped := f.cfg.Ingress.Tables[f.table]
+	revision, mapped := f.configured()
 	if mapped {
-		r.FileRevision = table.Revision()
+		r.FileRevision = revision
 	}
 	d, err := f.describe(ctx, r.WorkflowID)
 	switch {
 	case errors.Is(err, errNotFound) && !mapped:
-		return r, unknownTable(f.g, f.cfg, f.table)
+		return r, f.notConfigured()
 	case errors.Is(err, errNotFound):
 		r.Answered = true
 		return r, nil

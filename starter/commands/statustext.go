@@ -34,7 +34,7 @@ func writeStatus(e *env, report statusReport, detail bool, rates map[string]*pro
 			writeTable(e.out, p, t.details(now, rates[t.Table]))
 			if t.Status != nil && t.Status.LastRun != nil {
 				fmt.Fprintln(e.out, "\nLast run:")
-				writeCounts(e.out, p, t.Status.LastRun.Counts)
+				writeAccount(e.out, p, t.Status.Events != nil, t.Status.LastRun.Counts)
 			}
 		}
 		return
@@ -127,13 +127,23 @@ func (t tableReport) notes(now time.Time) []cell {
 		add(caution, t.pending())
 	}
 	for _, warning := range st.Warnings {
-		add(caution, "changed since the last start: "+warning)
+		if st.Events == nil {
+			warning = "changed since the last start: " + warning
+		}
+		add(caution, warning)
+	}
+	for _, n := range eventNotes(now, st) {
+		add(n.code, n.text)
 	}
 	if st.Parked > 0 {
 		add("", count(st.Parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
 	}
 	if st.Quarantined > 0 {
-		add("", count(st.Quarantined, "record")+" in quarantine: causeway quarantine list --table "+t.Table+"; when the mapping is mended, stop and start try them again, else: causeway quarantine release "+t.Table+" --all")
+		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
+		if st.Events != nil {
+			then = "; when the cause is mended, read them again: causeway events backfill"
+		}
+		add("", count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
 	}
 	return out
 }
@@ -185,6 +195,10 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 			add("Queued", count(int64(n), "backfill")+": "+strings.Join(st.QueuedBackfills, ", "))
 		}
 		add("Revision", t.revision())
+		if ev := st.Events; ev != nil {
+			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
+			add("Newest event", moment(now, ev.Newest))
+		}
 		if st.LastError != "" && st.State != workflows.StateFailed {
 			add("Last error", oneLine(st.LastError))
 		}

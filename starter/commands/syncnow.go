@@ -7,9 +7,10 @@ import (
 )
 
 func newSyncNow(e *env, g *global) *cobra.Command {
-	return tableArg(g, &cobra.Command{
-		Use: "sync-now <table>", Short: "Look for changes now instead of at the next poll",
-		Long: `Make a running flow look for changes in Dynamics at once. Flows do so every few
+	return flowArg(g, &cobra.Command{
+		Use: "sync-now <table> | egress", Short: "Look for changes now instead of at the next poll",
+		Long: `Make a running flow look for changes at once: a table's in Dynamics, egress in the
+journal and on the file server. Flows do so every few
 seconds by themselves (ingress.poll_every), so this is for long intervals.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,

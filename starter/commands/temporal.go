@@ -14,8 +14,8 @@ import (
 // temporalAPI is what the commands ask of Temporal. Its errors are *failure,
 // ready to print, except errNotFound and errNoWorker, which commands explain.
 type temporalAPI interface {
-	// Start makes sure the owner of a table runs and sends it the Start update.
-	Start(ctx context.Context, in workflows.TableSyncInput, req workflows.StartRequest) (workflows.Status, error)
+	// Start makes sure the owner of a flow runs and sends it the Start update.
+	Start(ctx context.Context, s flowStart) (workflows.Status, error)
 	// Begin starts a workflow of ours; false when one with its id runs already,
 	// which is left alone.
 	Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error)
@@ -32,6 +32,16 @@ type temporalAPI interface {
 	Run(ctx context.Context, activity string, input, result any) error
 	namespaceAPI
 	Close()
+}
+
+// flowStart is how a flow is started: its owner, if there is none, and the update.
+type flowStart struct {
+	flow, name   string // search attributes: ingress and its table, or egress twice
+	id, workflow string // id and type of the owner
+	summary      string
+	input        any // of the owner
+	request      any // of the Start update
+	revision, by string
 }
 
 // namespaceAPI is what setup asks of Temporal.

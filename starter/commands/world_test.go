@@ -128,8 +128,8 @@ func (f *fakeTemporal) reply(question string, request, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-func (f *fakeTemporal) Start(_ context.Context, in workflows.TableSyncInput, req workflows.StartRequest) (st workflows.Status, err error) {
-	err = f.reply("Start "+workflows.TableSyncID(in.Instance, in.Table), req, &st)
+func (f *fakeTemporal) Start(_ context.Context, s flowStart) (st workflows.Status, err error) {
+	err = f.reply("Start "+s.id, s.request, &st)
 	return st, err
 }
 

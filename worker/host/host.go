@@ -86,14 +86,15 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
-	h.register(ingress)
+	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
+	h.register(ingress, egress)
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
 }
 
 // register puts workflows on the main queue and the activities on all three:
 // which one runs an activity is the workflow's choice.
-func (h *Host) register(ingress *activities.Ingress) {
+func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress) {
 	options := worker.Options{
 		WorkerStopTimeout: stopWithin,
 		// Cancellation reaches an activity with a heartbeat; at most a second late.
@@ -107,6 +108,7 @@ func (h *Host) register(ingress *activities.Ingress) {
 			workflows.Register(w)
 		}
 		w.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
+		w.RegisterActivityWithOptions(egress, activity.RegisterOptions{})
 		h.workers = append(h.workers, w)
 	}
 }

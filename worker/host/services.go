@@ -24,26 +24,37 @@ const tokenTimeout = 30 * time.Second
 
 // Services are the two systems a flow connects.
 type Services struct {
-	Dataverse    *dataverse.Client
-	Campaign     *campaign.Client
-	CampaignGate *transport.Gate
+	Dataverse     *dataverse.Client
+	DataverseGate *transport.Gate
+	Campaign      *campaign.Client
+	CampaignGate  *transport.Gate
+	Journal       *campaign.Journal // nil when none is configured
 }
 
 // NewServices builds one client per system, each with one gate and one limiter
 // for all work on its credential in this process.
 func NewServices(cfg *config.Config, scope tally.Scope) (*Services, error) {
-	dv, err := newDataverse(cfg, scope)
+	s := &Services{DataverseGate: transport.NewGate(), CampaignGate: transport.NewGate()}
+	var err error
+	if s.Dataverse, err = newDataverse(cfg, scope, s.DataverseGate); err != nil {
+		return nil, err
+	}
+	roots, err := extraRoots("campaign.ca_file", cfg.Campaign.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	s := &Services{Dataverse: dv, CampaignGate: transport.NewGate()}
-	if s.Campaign, err = newCampaign(cfg, scope, s.CampaignGate); err != nil {
+	tokens, err := newIMSTokens(cfg, roots)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	if s.Campaign, err = newCampaign(cfg, scope, s.CampaignGate, roots, tokens); err != nil {
+		return nil, err
+	}
+	s.Journal, err = newJournal(cfg, scope, roots, tokens)
+	return s, err
 }
 
-func newDataverse(cfg *config.Config, scope tally.Scope) (*dataverse.Client, error) {
+func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (*dataverse.Client, error) {
 	d := cfg.Dynamics
 	roots, err := extraRoots("dynamics.ca_file", d.CAFile)
 	if err != nil {
@@ -70,27 +81,44 @@ func newDataverse(cfg *config.Config, scope tally.Scope) (*dataverse.Client, err
 	return dataverse.New(dataverse.Options{
 		OrgURL: d.URL, PageSize: d.PageSize,
 		Transport: transport.New(transport.Options{
-			Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: transport.NewGate(),
+			Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: gate,
 			Limiter: transport.NewLimiter(transport.LimiterOptions{Min: 1, Max: d.Concurrency, Adaptive: true}),
 			Timeout: time.Duration(d.Timeout), Metrics: scope,
 		}),
 	})
 }
 
-func newCampaign(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (*campaign.Client, error) {
+// newIMSTokens is the one source of tokens of the credential that Campaign and
+// the journal share.
+func newIMSTokens(cfg *config.Config, roots *x509.CertPool) (*campaign.IMSTokens, error) {
 	c := cfg.Campaign
-	roots, err := extraRoots("campaign.ca_file", c.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	secret, err := c.ClientSecret.Resolve()
 	if err != nil {
 		return nil, fmt.Errorf("campaign.client_secret: %w", err)
 	}
-	tokens := campaign.NewIMSTokens(campaign.IMSOptions{
+	return campaign.NewIMSTokens(campaign.IMSOptions{
 		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Scopes: c.Scopes,
 		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)},
+	}), nil
+}
+
+// newJournal is the client of the events journal; nil when none is configured.
+func newJournal(cfg *config.Config, scope tally.Scope, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Journal, error) {
+	c := cfg.Campaign
+	if c.Journal.URL == "" {
+		return nil, nil
+	}
+	return campaign.NewJournal(campaign.JournalOptions{
+		URL: c.Journal.URL, APIKey: c.ClientID, OrgID: c.OrganizationID,
+		Transport: transport.New(transport.Options{
+			Service: "journal", RootCAs: roots, Tokens: tokens, Gate: transport.NewGate(), Timeout: time.Duration(c.Timeout),
+			MaxBody: campaign.JournalMaxBody, Metrics: scope,
+		}),
 	})
+}
+
+func newCampaign(cfg *config.Config, scope tally.Scope, gate *transport.Gate, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Client, error) {
+	c := cfg.Campaign
 	return campaign.New(campaign.Options{
 		BaseURL: c.URL, APIKey: c.ClientID,
 		Transport: transport.New(transport.Options{

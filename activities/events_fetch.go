@@ -1,0 +1,358 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/events"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/timeline"
+)
+
+// FetchEvents reads one page of events, decides which go to the timeline and
+// stages all of them, so that every event read is accounted for, however often
+// either activity runs. It returns counts only: events and positions stay in the
+// ledger. A page that is staged already is returned.
+//
+// With Phase events it waits, for up to in.Wait, until the journal or the file
+// server has something, and stages the first page of that.
+func (a *Egress) FetchEvents(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	plan, err := a.plan(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	f := &eventFetch{Egress: a, in: in, plan: plan}
+	if in.Page > 1 {
+		f.last, err = a.o.Ledger.Page(ctx, in.Run, in.Page-1)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil, blocked("LedgerLost", fmt.Sprintf(
+				"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start the flow again: it continues from its position", in.Run, in.Page-1, in.Page))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch in.Phase {
+	case PhaseEvents:
+		return f.wait(ctx)
+	case PhaseJournal:
+		return f.journalPage(ctx)
+	case PhaseFiles:
+		return f.filePage(ctx)
+	}
+	return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
+}
+
+// eventFetch is one attempt to read a page.
+type eventFetch struct {
+	*Egress
+	in    FetchInput
+	plan  *timeline.Plan
+	last  *ledger.Page // the page before; nil for the first
+	mark  ledger.Watermark
+	saved time.Time // when mark was last saved
+	moved bool      // mark is newer than the saved one
+}
+
+// nothing is the answer when there is no page.
+func (f *eventFetch) nothing() *FetchResult {
+	return &FetchResult{Phase: f.in.Phase, Nothing: true, Watermark: f.mark.ObtainedAt}
+}
+
+// useJournal says whether this run reads the journal.
+func (f *eventFetch) useJournal() bool {
+	if f.in.Window.Folder != "" {
+		return false
+	}
+	return f.o.Journal != nil && (f.plan.Settings.Journal() || !f.in.Window.Since.IsZero())
+}
+
+// link is where the journal is read on, and whether there is more to be read.
+func (f *eventFetch) link(ctx context.Context) (string, bool, error) {
+	if f.last != nil && f.last.Phase == string(PhaseJournal) {
+		return f.last.NextLink, f.last.NextLink != "", nil
+	}
+	if !f.in.Window.Since.IsZero() {
+		return f.o.Journal.Since(time.Since(f.in.Window.Since), f.o.PageSize), true, nil
+	}
+	err := f.loadMark(ctx)
+	return f.mark.Link, true, err
+}
+
+func (f *eventFetch) loadMark(ctx context.Context) error {
+	mark, err := f.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress)
+	if errors.Is(err, ledger.ErrNotFound) { // from the oldest event
+		f.mark = ledger.Watermark{Flow: FlowEgress, Table: FlowEgress, Revision: f.in.Revision}
+		return nil
+	}
+	if err == nil {
+		f.mark = *mark
+	}
+	return err
+}
+
+// journalPage stages the next page of the journal.
+func (f *eventFetch) journalPage(ctx context.Context) (*FetchResult, error) {
+	if !f.useJournal() {
+		return f.nothing(), nil
+	}
+	link, more, err := f.link(ctx)
+	if err != nil || !more {
+		return f.nothing(), err
+	}
+	page, err := f.readJournal(ctx, link)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading page %d of the journal: %w", f.in.Page, err))
+	}
+	if len(page.Events) == 0 {
+		return f.nothing(), nil
+	}
+	return f.stageJournal(ctx, page)
+}
+
+// readJournal reads one page, a few times if need be, before Temporal's slower
+// retry takes over.
+func (f *eventFetch) readJournal(ctx context.Context, link string) (*campaign.JournalPage, error) {
+	for try := 1; ; try++ {
+		page, err := f.o.Journal.Page(ctx, link, f.o.PageSize)
+		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
+			return page, err
+		}
+		activity.RecordHeartbeat(ctx, try)
+	}
+}
+
+// fullPage is how much of the service's 1.5 MB a page may hold and still be the
+// last one: beyond that it may have been cut short.
+const fullPage = 1 << 20
+
+func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPage) (*FetchResult, error) {
+	s := newStaging(f.plan, f.in.Lanes)
+	size := 0
+	for i := range page.Events {
+		size += len(page.Events[i].Raw)
+		s.addJournal(&page.Events[i])
+	}
+	end := len(page.Events) < f.o.PageSize && size < fullPage
+	next := page.Next
+	if end || f.in.Page >= f.o.PagesPerRun {
+		next = "" // what follows is for the next run, behind the position of this one
+	}
+	upTo := time.Now().UTC()
+	if !end {
+		upTo = s.newest
+	}
+	return f.stage(ctx, PhaseJournal, s, next, page.Next, upTo)
+}
+
+// stage keeps a page. position is that of the journal behind it, which the pages
+// of files carry on, and upTo the time up to which everything has been read.
+func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, position string, upTo time.Time) (*FetchResult, error) {
+	if phase == PhaseFiles && f.last != nil {
+		position, upTo = f.last.DeltaLink, f.last.ServerTime
+	}
+	if f.in.Page == 1 {
+		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
+			ID: f.in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: string(f.in.Kind), Revision: f.in.Revision,
+			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
+		Run: f.in.Run, Table: FlowEgress, Number: f.in.Page, Phase: string(phase), Lanes: s.lanes, NextLink: next, DeltaLink: position, ServerTime: upTo,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
+	}
+	f.metrics.read.Inc(int64(staged.Read))
+	if !s.newest.IsZero() {
+		f.metrics.newest.Update(float64(s.newest.Unix()))
+	}
+	out := fetched(staged)
+	out.Newest = s.newest
+	return out, nil
+}
+
+// staging sorts events into lanes, so that those of one contact, and those that
+// are the same event twice, are written one after the other.
+type staging struct {
+	plan   *timeline.Plan
+	lanes  [][]ledger.Entry
+	newest time.Time
+}
+
+func newStaging(plan *timeline.Plan, lanes int) *staging {
+	return &staging{plan: plan, lanes: make([][]ledger.Entry, lanes)}
+}
+
+// Verdicts of entries that are no events, in ledger.Entry.Version beside those
+// of timeline.
+const (
+	verdictIgnored = "ignored"  // of another kind
+	verdictRefused = "refused:" // and why
+)
+
+func (s *staging) put(by string, e ledger.Entry) {
+	lane := laneOf(by, len(s.lanes))
+	s.lanes[lane] = append(s.lanes[lane], e)
+}
+
+func (s *staging) add(e *events.MarketingEvent) {
+	by := e.ContactID
+	if by == "" {
+		by = e.Key
+	}
+	if e.Time.After(s.newest) {
+		s.newest = e.Time
+	}
+	s.put(by, ledger.Entry{Key: e.Key, Version: string(s.plan.Settings.Judge(e)), Raw: e.Encode()})
+}
+
+// ignore counts something that is not ours.
+func (s *staging) ignore(place string) {
+	s.put(place, ledger.Entry{Key: place, Version: verdictIgnored})
+}
+
+// refuse sets aside what cannot be read, with the reason, which holds no value.
+func (s *staging) refuse(key string, problem error, raw []byte) {
+	s.put(key, ledger.Entry{Key: key, Version: verdictRefused + problem.Error(), Raw: raw})
+}
+
+func (s *staging) addJournal(e *campaign.JournalEvent) {
+	event, ours, err := events.FromJournal(e.Position, e.Raw)
+	switch {
+	case err != nil:
+		s.refuse(journalKey(e), err, e.Raw)
+	case !ours:
+		s.ignore(e.Position)
+	default:
+		s.add(&event)
+	}
+}
+
+// journalKey names an event that cannot be read: by its own id, if it has one
+// that may be shown, else by its place.
+func journalKey(e *campaign.JournalEvent) string {
+	for _, name := range []string{"eventid", "event_id", "id"} {
+		id := gjson.GetBytes(e.Raw, name)
+		if id.Type == gjson.String && id.Str != "" && len(id.Str) <= 100 && !strings.ContainsFunc(id.Str, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-')
+		}) {
+			return "event/" + id.Str
+		}
+	}
+	return "journal/" + e.Position
+}
+
+// wait looks at the sources until one has something. Where nothing is new, it
+// moves the time up to which everything is settled.
+func (f *eventFetch) wait(ctx context.Context) (*FetchResult, error) {
+	if err := f.loadMark(ctx); err != nil {
+		return nil, err
+	}
+	f.saved = time.Now()
+	deadline := time.Now().Add(f.in.Wait)
+	for {
+		out, pause, err := f.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return f.leave(ctx)
+		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
+			// The gate is closed; look again when it opens.
+		case err != nil:
+			return nil, toTemporal(ctx, fmt.Errorf("looking for events: %w", err))
+		case out != nil:
+			return out, nil
+		default:
+			f.mark.ObtainedAt, f.moved = time.Now().UTC(), true
+			f.settledUpTo(f.mark.ObtainedAt)
+		}
+		if f.moved && time.Since(f.saved) >= keepMark {
+			if err := f.o.Ledger.SaveWatermark(ctx, f.mark); err != nil {
+				return nil, err
+			}
+			f.moved, f.saved = false, time.Now()
+		}
+		if !time.Now().Add(pause).Before(deadline) || !beating(ctx, pause) {
+			return f.leave(ctx)
+		}
+	}
+}
+
+// look asks each source once; the first page of what it has, or how long to wait.
+func (f *eventFetch) look(ctx context.Context) (*FetchResult, time.Duration, error) {
+	pause := f.in.Poll
+	if f.useJournal() {
+		page, err := f.readJournal(ctx, f.mark.Link)
+		if err != nil {
+			return nil, pause, err
+		}
+		if len(page.Events) > 0 {
+			out, err := f.stageJournal(ctx, page)
+			return out, 0, err
+		}
+		f.mark.Link = page.Next
+		// The service says how often it wants to be asked; a shorter wait is not
+		// taken from the configuration, a longer one is.
+		pause = max(page.RetryAfter, f.in.Poll)
+	}
+	if f.plan.Settings.SFTP() {
+		out, err := f.filePage(ctx)
+		if err != nil || !out.Nothing {
+			return out, 0, err
+		}
+		pause = min(pause, f.in.Poll)
+	}
+	return nil, pause, nil
+}
+
+// leave saves the mark and reports that there was nothing, also when the wait
+// was interrupted: the workflow looks at what interrupted it.
+func (f *eventFetch) leave(ctx context.Context) (*FetchResult, error) {
+	if f.moved {
+		if err := f.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), f.mark); err != nil {
+			return nil, err
+		}
+	}
+	return f.nothing(), nil
+}
+
+// beating sleeps, heartbeating so that a cancellation arrives; false when it did.
+func beating(ctx context.Context, d time.Duration) bool {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for {
+		select {
+		case <-over.C:
+			activity.RecordHeartbeat(ctx, "waiting")
+			return true
+		case <-beat.C:
+			activity.RecordHeartbeat(ctx, "waiting")
+		case <-activity.GetWorkerStopChannel(ctx):
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// place is a row of a file.
+func place(file string, line int) string { return "file/" + file + ":" + strconv.Itoa(line) }

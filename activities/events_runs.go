@@ -1,0 +1,195 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+)
+
+func (a *Egress) accept(workflowID string) error {
+	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
+		return nil
+	}
+	return blocked(apierr.ReasonConfig, fmt.Sprintf(
+		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
+}
+
+// OpenEventRun begins a run in the ledger, or finds where an earlier attempt
+// left it. It may run any number of times.
+func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunResult, error) {
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	run, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: string(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if run.State == ledger.RunStopped {
+		if err := a.o.Ledger.SetRunState(ctx, run.ID, ledger.RunRunning, ""); err != nil {
+			return nil, err
+		}
+		run.State = ledger.RunRunning
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+// SaveEventMark ends a run: when the ledger holds every lane as written, the
+// position is saved and the staged pages go, in one transaction. Then the files
+// that were read are moved or deleted, which may be repeated.
+func (a *Egress) SaveEventMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: FlowEgress, Table: FlowEgress, Revision: in.Revision, Run: in.Run}
+	if in.Kind == KindDelta && at.LastPage != nil {
+		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, at.LastPage.ServerTime
+	}
+	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if unfinished, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
+		out := &SaveWatermarkResult{State: ledger.RunRunning}
+		for _, l := range unfinished.Lanes {
+			out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+		}
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	if run.State == ledger.RunCompleted {
+		if in.Kind == KindDelta {
+			if saved, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress); err == nil {
+				out.Watermark = saved.ObtainedAt
+			}
+		}
+		if err := a.filesDone(ctx, in.Run); err != nil {
+			return nil, err
+		}
+		if err := a.prune(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowEgress, ""); err != nil {
+		return nil, err
+	}
+	a.metrics.runEnded(in.Kind, run.State)
+	a.metrics.quarantine.Update(float64(out.Quarantined))
+	a.settledUpTo(out.Watermark)
+	activity.GetLogger(ctx).Info("run ended", "flow", FlowEgress, "run", in.Run, "state", run.State,
+		"read", out.Counts.Read, "written", out.Counts.Created, "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+func (a *Egress) settledUpTo(t time.Time) {
+	if !t.IsZero() {
+		a.metrics.watermark.Update(float64(t.Unix()))
+	}
+}
+
+// EndEventRun closes a run that did not finish.
+func (a *Egress) EndEventRun(ctx context.Context, in EndRunInput) error {
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil // it never began
+	}
+	if err != nil {
+		return err
+	}
+	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
+		return nil
+	}
+	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
+		return err
+	}
+	a.metrics.runEnded(in.Kind, in.State)
+	if in.Drop {
+		return a.o.Ledger.DropPages(ctx, in.Run)
+	}
+	return nil
+}
+
+// RestartJournal forgets a position that the journal no longer holds; reading
+// begins again with the oldest event it has (R18.17). What was written before is
+// recognised.
+func (a *Egress) RestartJournal(ctx context.Context) (*RestartJournalResult, error) {
+	mark, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return &RestartJournalResult{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	lost := mark.ObtainedAt
+	if mark.Link == "" {
+		return &RestartJournalResult{Lost: lost}, nil // an earlier attempt did it
+	}
+	mark.Link = ""
+	if err := a.o.Ledger.SaveWatermark(ctx, *mark); err != nil {
+		return nil, err
+	}
+	a.metrics.restarts.Inc(1)
+	activity.GetLogger(ctx).Warn("the journal no longer held the position; it is read again from its oldest event", "flow", FlowEgress, "settled_up_to", lost)
+	return &RestartJournalResult{Lost: lost}, nil
+}
+
+// RaiseLag measures how old the position is and raises the alarm, or ends it.
+func (a *Egress) RaiseLag(ctx context.Context, in RaiseLagInput) (*RaiseLagResult, error) {
+	mark, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return &RaiseLagResult{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= in.Alarm}
+	a.settledUpTo(mark.ObtainedAt)
+	alarm := 0.0
+	if out.Raised {
+		alarm = 1
+		activity.GetLogger(ctx).Warn("events wait for days; the journal forgets them after 7", "flow", FlowEgress, "settled_up_to", mark.ObtainedAt)
+	}
+	a.metrics.lagAlarm.Update(alarm)
+	return out, nil
+}
+
+// prune forgets what became of events that are older than is to be kept.
+func (a *Egress) prune(ctx context.Context) error {
+	a.mu.Lock()
+	due := time.Since(a.pruned) >= pruneEvery
+	if due {
+		a.pruned = time.Now()
+	}
+	a.mu.Unlock()
+	if !due {
+		return nil
+	}
+	cutoff := time.Now().Add(-a.o.KeepEvents)
+	for n := int64(1); n > 0; {
+		var err error
+		if n, err = a.o.Ledger.PruneEvents(ctx, cutoff); err != nil {
+			return err
+		}
+		activity.RecordHeartbeat(ctx, "forgetting")
+	}
+	return a.o.Ledger.ForgetExportFiles(ctx, FlowEgress, cutoff)
+}

@@ -1,0 +1,22 @@
+package host
+
+import (
+	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+)
+
+// egressOptions are those of the flow of events.
+func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) activities.EgressOptions {
+	e := o.Config.Egress
+	out := activities.EgressOptions{
+		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l,
+		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
+		Metrics: scope, Logger: o.Logger,
+	}
+	if s.Journal != nil { // a nil client would not be a nil source
+		out.Journal = s.Journal
+	}
+	return out
+}

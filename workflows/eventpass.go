@@ -1,0 +1,63 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+var egress *activities.Egress // nil: only names the methods
+
+var eventSteps = steps{
+	flow: activities.FlowEgress, open: egress.OpenEventRun, fetch: egress.FetchEvents, write: egress.WriteTimeline, save: egress.SaveEventMark, end: egress.EndEventRun,
+	source: QueueCampaign, target: QueueDataverse, phases: eventPhases,
+}
+
+// EventPass brings events to the timeline, page by page: those behind the
+// position in the journal and in files that are ready, or those of a backfill.
+func EventPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
+	p, err := newPass(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	p.steps = eventSteps
+	p.steps.between = applyEvents
+	return p.run(ctx, EventPass)
+}
+
+// eventPhases are the sources, in the order they are read; one that is not
+// configured has nothing.
+func eventPhases(in PassInput, _ int64) []activities.Phase {
+	if in.Window.Folder != "" {
+		return []activities.Phase{activities.PhaseFiles}
+	}
+	return []activities.Phase{activities.PhaseJournal, activities.PhaseFiles}
+}
+
+// fetchEvents stages the first page of what is new, waiting for it.
+func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration) (*activities.FetchResult, error) {
+	var first activities.FetchResult
+	opts := activityOptions(QueueCampaign, activities.KindDelta, "waiting for events")
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.FetchEvents, activities.FetchInput{
+		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll,
+	}).Get(ctx, &first)
+	if err != nil {
+		return nil, fmt.Errorf("looking for events: %w", err)
+	}
+	return &first, nil
+}
+
+// applyEvents runs one pass if anything is new; nil when nothing is.
+func applyEvents(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+	first, err := fetchEvents(ctx, ref, tuning, wait)
+	if err != nil || first.Nothing {
+		return nil, err
+	}
+	var result PassResult
+	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), EventPass,
+		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
+	return &result, err
+}

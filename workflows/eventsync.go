@@ -1,0 +1,316 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// EventSyncInput starts the owner of the flow of events, or continues it as new.
+type EventSyncInput struct {
+	Instance string          `json:"instance"`
+	State    *EventSyncState `json:"state,omitempty"` // nil: a new flow, stopped
+}
+
+// EventSyncState is everything the owner remembers across continue-as-new. The
+// position in the journal is not in it: that is the ledger's.
+type EventSyncState struct {
+	OwnerState
+	LagAlarm time.Duration `json:"lag_alarm,omitempty"`
+}
+
+// EventSync owns the flow of events for as long as it exists: what the journal
+// and the exported files have, and what operators ask for in between. It never
+// ends by itself; stopped, it waits for Start, and minds how long.
+func EventSync(ctx workflow.Context, in EventSyncInput) error {
+	s := newEventSync(ctx, in)
+	s.trail = openTrail(ctx, &s.Trail)
+	if err := s.handle(ctx); err != nil {
+		return err
+	}
+	workflow.GoNamed(ctx, "lag", s.watchLag)
+	for {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+				return err
+			}
+			in.State = &s.state
+			return workflow.NewContinueAsNewError(ctx, EventSync, in)
+		}
+		if err := s.step(ctx); err != nil {
+			s.trail.flush(ctx)
+			return err
+		}
+	}
+}
+
+// eventSync is the owner at work.
+type eventSync struct {
+	owner
+	in       EventSyncInput
+	state    EventSyncState
+	starting *StartEventsRequest
+}
+
+func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
+	s := &eventSync{in: in}
+	if in.State != nil {
+		s.state = *in.State
+	} else {
+		s.state.Status = Status{Instance: in.Instance, Table: activities.FlowEgress, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+	}
+	s.owner = owner{OwnerState: &s.state.OwnerState, instance: in.Instance, name: activities.FlowEgress, busy: func() bool { return s.starting != nil }}
+	return s
+}
+
+func (s *eventSync) handle(ctx workflow.Context) error {
+	return errors.Join(s.owner.handle(ctx),
+		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
+		registerUpdate(ctx, UpdateRequestBackfill, "Load events again: since a time, or from a folder of exported files.", s.onBackfill, s.mayBackfill),
+		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
+	)
+}
+
+// step does the next thing there is to do, or waits until there is one.
+func (s *eventSync) step(ctx workflow.Context) error {
+	switch st := &s.Status; {
+	case s.stopping:
+		s.stopping = false
+		s.enter(ctx, StateStopped, "stopped", "")
+		return nil
+	case s.starting != nil:
+		return s.start(ctx)
+	case st.State == StatePaused:
+		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
+	case st.State != StateRunning:
+		return workflow.Await(ctx, func() bool { return s.starting != nil })
+	case len(s.Queue) > 0:
+		return s.backfill(ctx)
+	default:
+		return s.follow(ctx)
+	}
+}
+
+func (s *eventSync) mayStart(_ workflow.Context, req StartEventsRequest) error {
+	if !req.Settings.Enabled() { // R8.16
+		return errors.New("no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
+	}
+	return s.mayStartNow()
+}
+
+func (s *eventSync) onStart(ctx workflow.Context, req StartEventsRequest) (Status, error) {
+	s.starting = &req
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(s.Status.Revision, req.Revision)})
+	s.enter(ctx, StateStarting, "checking the settings", "")
+	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
+	return s.Status, err
+}
+
+func (s *eventSync) mayApplyConfig(workflow.Context, StartEventsRequest) error { return nil }
+
+func (s *eventSync) onApplyConfig(ctx workflow.Context, req StartEventsRequest) (Status, error) {
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(s.Status.FiledRevision, req.Revision)})
+	s.Status.FiledRevision = req.Revision
+	return s.Status, nil
+}
+
+func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
+	w := req.Window
+	switch st := s.Status.State; {
+	case st != StateRunning && st != StatePaused:
+		return s.refuse("start it before asking for a backfill")
+	case len(w.IDs) > 0 || len(w.Where) > 0 || !w.Until.IsZero():
+		return errors.New("got a window of records, want a time that the journal is read again from, or a folder of exported files")
+	case w.Since.IsZero() == (w.Folder == ""):
+		return errors.New("want either a time that the journal is read again from, or a folder of exported files")
+	case len(s.Queue) >= 20:
+		return s.refuse("20 backfills are queued already")
+	}
+	return nil
+}
+
+func (s *eventSync) onBackfill(ctx workflow.Context, req BackfillRequest) (BackfillAnswer, error) {
+	detail := "files of " + req.Window.Folder
+	if !req.Window.Since.IsZero() {
+		detail = "the journal since " + req.Window.Since.UTC().Format(time.RFC3339)
+	}
+	return s.queueBackfill(ctx, req, detail), nil
+}
+
+// start checks the settings against Dynamics and the sources before anything is read.
+func (s *eventSync) start(ctx workflow.Context) error {
+	req := *s.starting
+	s.starting = nil
+	st := &s.Status
+	s.Tuning, s.state.LagAlarm = req.Tuning.withDefaults(), req.LagAlarm
+	if s.state.LagAlarm == 0 {
+		s.state.LagAlarm = 5 * 24 * time.Hour
+	}
+	st.StartedBy, st.FiledRevision = req.By, req.Revision
+	checking, done := s.waiting(ctx)
+	opts := activityOptions(QueueDataverse, activities.KindDelta, "check the settings against Dynamics and the sources")
+	var checked activities.PreflightEventsResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(checking, opts), egress.PreflightEvents,
+		activities.PreflightEventsInput{Settings: req.Settings}).Get(ctx, &checked)
+	done()
+	switch {
+	case s.stopping:
+		return nil
+	case temporal.IsCanceledError(err):
+		return err
+	case err != nil:
+		s.enter(ctx, StateFailed, "not started", reasonOf(err))
+		return nil
+	}
+	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
+	s.Plan = checked.Plan
+	events := &EventStatus{Enabled: req.Settings.Names(), Source: req.Settings.Source}
+	if before := st.Events; before != nil {
+		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
+	}
+	st.Events = events
+	s.enter(ctx, StateRunning, "started", "")
+	return nil
+}
+
+// follow waits for events and brings them to the timeline.
+func (s *eventSync) follow(ctx workflow.Context) error {
+	st := &s.Status
+	if st.Phase != "waiting for events" {
+		st.Phase = "waiting for events"
+		s.publish(ctx)
+	}
+	waiting, done := s.waiting(ctx)
+	ref := s.ref(s.newRun(ctx), activities.KindDelta)
+	wait := idleWait
+	if st.Watermark.IsZero() {
+		wait = time.Second // say soon whether there is anything at all
+	}
+	first, err := fetchEvents(waiting, ref, s.Tuning, wait)
+	wanted := err != nil && interrupted(ctx, waiting, err)
+	done()
+	switch {
+	case wanted:
+		return nil // an operator wants something
+	case err != nil:
+		return s.failed(ctx, err)
+	}
+	st.Events.BadFiles = first.BadFiles
+	if first.Nothing {
+		if !first.Watermark.IsZero() {
+			st.Watermark = first.Watermark
+			st.Events.Lagging = false
+		}
+		return nil
+	}
+	_, err = s.pass(ctx, "writing events", PassInput{Instance: s.in.Instance, Ref: ref, Tuning: s.Tuning})
+	return err
+}
+
+// backfill grants the first request in the queue.
+func (s *eventSync) backfill(ctx workflow.Context) error {
+	next := s.Queue[0]
+	s.setQueue(s.Queue[1:])
+	result, err := s.pass(ctx, "backfill", PassInput{
+		Instance: s.in.Instance, Ref: s.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: s.Tuning, Deltas: true,
+	})
+	if err == nil && result != nil && result.Summary.State == "STOPPED" {
+		s.setQueue(append([]QueuedBackfill{next}, s.Queue...))
+	}
+	return err
+}
+
+// pass runs a child; an error it returns ends the owner, a failed run does not.
+func (s *eventSync) pass(ctx workflow.Context, phase string, in PassInput) (*PassResult, error) {
+	result, failed, fatal := s.runPass(ctx, EventPass, phase, in)
+	if fatal != nil || failed == nil {
+		if result != nil && result.Newest.After(s.Status.Events.Newest) {
+			s.Status.Events.Newest = result.Newest
+		}
+		return result, fatal
+	}
+	return nil, s.failed(ctx, failed)
+}
+
+// failed decides what a failure means for the flow: a position that the journal
+// no longer holds calls for its oldest event, anything else for an operator.
+func (s *eventSync) failed(ctx workflow.Context, err error) error {
+	if ctx.Err() != nil {
+		return err // the owner itself was cancelled
+	}
+	if failureType(err) != "PositionExpired" {
+		s.enter(ctx, StateFailed, "failed", reasonOf(err))
+		return nil
+	}
+	opts := activityOptions(QueueMain, activities.KindDelta, "begin with the journal's oldest event")
+	var lost activities.RestartJournalResult
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal).Get(ctx, &lost); err != nil {
+		if ctx.Err() == nil {
+			s.enter(ctx, StateFailed, "failed", reasonOf(err))
+			return nil
+		}
+		return err
+	}
+	st := &s.Status
+	gap := LostEvents{From: lost.Lost, To: workflow.Now(ctx)}
+	st.Events.Lost = append(st.Events.Lost, gap)
+	if len(st.Events.Lost) > 5 {
+		st.Events.Lost = st.Events.Lost[1:]
+	}
+	st.LastError = reasonOf(err)
+	s.publish(ctx)
+	return nil
+}
+
+// watchLag raises the alarm when the position has become too old, whatever the
+// flow does: a stopped one loses events too (R18.17). It sleeps until that could
+// be, so it costs one timer in days.
+func (s *eventSync) watchLag(ctx workflow.Context) {
+	for {
+		st := &s.Status
+		if err := workflow.Await(ctx, func() bool { return !st.Watermark.IsZero() && s.state.LagAlarm > 0 }); err != nil {
+			return
+		}
+		left := st.Watermark.Add(s.state.LagAlarm).Sub(workflow.Now(ctx))
+		if left > 0 {
+			if err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "until events are about to be lost"}).Get(ctx, nil); err != nil {
+				return
+			}
+			continue
+		}
+		var found activities.RaiseLagResult
+		opts := activityOptions(QueueMain, activities.KindDelta, "how old the position is")
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RaiseLag, activities.RaiseLagInput{Alarm: s.state.LagAlarm}).Get(ctx, &found)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil && found.Watermark.After(st.Watermark) {
+			st.Watermark = found.Watermark
+		}
+		if st.Events != nil {
+			st.Events.Lagging = err == nil && found.Raised
+		}
+		s.publish(ctx)
+		if err := workflow.NewTimerWithOptions(ctx, lagAgain, workflow.TimerOptions{Summary: "until the age of the position is looked at again"}).Get(ctx, nil); err != nil {
+			return
+		}
+	}
+}
+
+// lagAgain is how often an alarm is raised that nobody answered.
+const lagAgain = 6 * time.Hour
+
+// Sentence says what the gap means and what to do about it.
+func (l LostEvents) Sentence() string {
+	from := "the last position"
+	if !l.From.IsZero() {
+		from = l.From.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("the journal no longer held the events after %s when it was asked at %s, and was read again from its oldest; events in between may be missing: load them from exported logs with causeway events backfill --from <folder>",
+		from, l.To.UTC().Format(time.RFC3339))
+}

@@ -1,0 +1,383 @@
+package workflows_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// fakeEgress stands in for the activities, the journal and the file server.
+type fakeEgress struct {
+	mu        sync.Mutex
+	journal   []int // events of the pages to come
+	files     []int // rows of the pages to come
+	lanes     map[string]map[activities.LaneRef]bool
+	counts    map[string]activities.Counts
+	marked    time.Time
+	order     []string
+	failOnce  map[string]error
+	preflight error
+	refuse    int64
+	unknown   int64
+	now       func() time.Time
+	lag       bool
+	folder    string
+	operation []activities.Operation
+}
+
+func (f *fakeEgress) log(format string, args ...any) {
+	f.order = append(f.order, fmt.Sprintf(format, args...))
+}
+
+func (f *fakeEgress) steps() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.order)
+}
+
+func (f *fakeEgress) LogOperation(_ context.Context, in activities.LogInput) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.operation = append(f.operation, in.Operations...)
+	return nil
+}
+
+func (f *fakeEgress) PreflightEvents(_ context.Context, in activities.PreflightEventsInput) (*activities.PreflightEventsResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("preflight")
+	if f.preflight != nil {
+		return nil, f.preflight
+	}
+	return &activities.PreflightEventsResult{Revision: in.Settings.Revision(), Plan: "p1", Watermark: f.marked, Warnings: []string{"a process is not active"}}, nil
+}
+
+func (f *fakeEgress) OpenEventRun(_ context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := &activities.OpenRunResult{Ended: "RUNNING"}
+	for ref, written := range f.lanes[in.Run] {
+		out.LastPage, out.LastPhase, out.More = 1, activities.PhaseJournal, len(f.journal) > 0
+		if !written {
+			out.Unfinished = append(out.Unfinished, ref)
+		}
+	}
+	f.log("open %s", in.Kind)
+	return out, nil
+}
+
+func (f *fakeEgress) FetchEvents(_ context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failOnce["fetch "+string(in.Phase)]; err != nil {
+		delete(f.failOnce, "fetch "+string(in.Phase))
+		return nil, err
+	}
+	phase, from := in.Phase, &f.journal
+	switch {
+	case in.Phase == activities.PhaseEvents && len(f.journal) > 0:
+		phase = activities.PhaseJournal
+	case in.Phase == activities.PhaseEvents, in.Phase == activities.PhaseFiles:
+		phase, from = activities.PhaseFiles, &f.files
+	}
+	f.folder = in.Window.Folder
+	if len(*from) == 0 {
+		if in.Phase == activities.PhaseEvents {
+			f.marked = f.now()
+		}
+		return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked}, nil
+	}
+	n := (*from)[0]
+	*from = (*from)[1:]
+	if f.lanes[in.Run] == nil {
+		f.lanes[in.Run] = map[activities.LaneRef]bool{}
+	}
+	f.lanes[in.Run][activities.LaneRef{Page: in.Page, Lane: 0, Size: n}] = false
+	f.log("fetch %d %s", in.Page, phase)
+	return &activities.FetchResult{Page: in.Page, Phase: phase, Read: n, Lanes: []int{n}, More: len(*from) > 0, Newest: f.now()}, nil
+}
+
+func (f *fakeEgress) WriteTimeline(_ context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ref := range f.lanes[in.Run] {
+		if ref.Page == in.Page {
+			f.lanes[in.Run][ref] = true
+			n := int64(ref.Size)
+			c := activities.Counts{Read: n, Created: n - f.refuse - f.unknown, Quarantined: f.refuse + f.unknown}
+			total := f.counts[in.Run]
+			total.Add(c)
+			f.counts[in.Run] = total
+			f.log("write %d", in.Page)
+			return &activities.LaneResult{Counts: c, Unknown: f.unknown}, nil
+		}
+	}
+	return nil, temporal.NewNonRetryableApplicationError("lane not staged", "Test", nil)
+}
+
+func (f *fakeEgress) SaveEventMark(_ context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("mark %s", in.Kind)
+	out := &activities.SaveWatermarkResult{State: "COMPLETED", Counts: f.counts[in.Run]}
+	if in.Kind == activities.KindDelta {
+		f.marked = f.now()
+		out.Watermark = f.marked
+	}
+	return out, nil
+}
+
+func (f *fakeEgress) EndEventRun(_ context.Context, in activities.EndRunInput) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("end %s", in.State)
+	return nil
+}
+
+func (f *fakeEgress) RestartJournal(context.Context) (*activities.RestartJournalResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("restart journal")
+	return &activities.RestartJournalResult{Lost: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
+}
+
+func (f *fakeEgress) RaiseLag(context.Context, activities.RaiseLagInput) (*activities.RaiseLagResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("raise lag")
+	return &activities.RaiseLagResult{Watermark: f.marked, Raised: true}, nil
+}
+
+// eventWorld is an operator of EventSync in virtual time.
+type eventWorld struct {
+	operator
+	eg *fakeEgress
+}
+
+func newEventWorld(t *testing.T) *eventWorld {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	f := &fakeEgress{lanes: map[string]map[activities.LaneRef]bool{}, counts: map[string]activities.Counts{}, failOnce: map[string]error{}, now: env.Now}
+	for name, fn := range map[string]any{
+		"PreflightEvents": f.PreflightEvents, "OpenEventRun": f.OpenEventRun, "FetchEvents": f.FetchEvents, "WriteTimeline": f.WriteTimeline,
+		"SaveEventMark": f.SaveEventMark, "EndEventRun": f.EndEventRun, "RestartJournal": f.RestartJournal, "RaiseLag": f.RaiseLag, "LogOperation": f.LogOperation,
+	} {
+		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return in.Wait > time.Minute && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
+	})
+	env.OnActivity("FetchEvents", mock.Anything, idle).Return(f.FetchEvents).After(15 * time.Minute)
+	env.OnActivity("FetchEvents", mock.Anything, mock.Anything).Return(f.FetchEvents).After(time.Second)
+	env.OnActivity("WriteTimeline", mock.Anything, mock.Anything).Return(f.WriteTimeline).After(time.Second)
+	env.RegisterWorkflow(workflows.EventPass)
+	env.SetTestTimeout(30 * time.Second)
+	return &eventWorld{operator: operator{t: t, env: env}, eg: f}
+}
+
+func (w *eventWorld) run(end time.Duration) {
+	w.at(end, w.env.CancelWorkflow)
+	w.env.ExecuteWorkflow(workflows.EventSync, workflows.EventSyncInput{Instance: "acme"})
+	require.True(w.t, w.env.IsWorkflowCompleted())
+}
+
+func startEvents() workflows.StartEventsRequest {
+	s := activities.EgressSettings{Source: "both", Clicks: true}
+	return workflows.StartEventsRequest{Settings: s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
+}
+
+// R8.13, R18.2: start checks, then what the journal has is written, then files.
+func TestEventsAreReadFromBothSources(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.journal, w.eg.files = []int{5, 3}, []int{7}
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.mustAccept, startEvents()) })
+	w.at(time.Hour, func() {
+		st := w.status()
+		require.Equal(t, workflows.StateRunning, st.State)
+		require.Equal(t, "waiting for events", st.Phase)
+		require.Equal(t, activities.Counts{Read: 15, Created: 15}, st.Totals)
+		require.EqualValues(t, 1, st.Runs)
+		require.Equal(t, []string{"clicks"}, st.Events.Enabled)
+		require.False(t, st.Events.Newest.IsZero())
+		require.Contains(t, st.Warnings, "a process is not active")
+		w.eg.mu.Lock()
+		w.eg.journal = []int{2}
+		w.eg.mu.Unlock()
+	})
+	w.at(2*time.Hour, func() { require.EqualValues(t, 17, w.status().Totals.Read) })
+	w.run(3 * time.Hour)
+	require.Equal(t, []string{"preflight", "fetch 1 journal", "open delta", "fetch 2 journal", "write 1", "write 2", "fetch 3 files", "write 3", "mark delta"},
+		sortedWrites(w.eg.steps()[:9]))
+	require.Equal(t, activities.OpStart, w.eg.operation[0].What)
+}
+
+// sortedWrites hides how writing and reading ahead interleave.
+func sortedWrites(steps []string) []string {
+	at := func(s string) int {
+		return slices.Index([]string{"fetch 2 journal", "write 1", "write 2", "fetch 3 files", "write 3"}, s)
+	}
+	slices.SortStableFunc(steps[3:8], func(a, b string) int { return at(a) - at(b) })
+	return steps
+}
+
+// R8.16: nothing is started that would do nothing.
+func TestEgressWithoutATypeIsNotStarted(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.at(time.Second, func() {
+		w.asks(workflows.UpdateStart, w.mustRefuse("no type of event is switched on"), workflows.StartEventsRequest{})
+		w.asks(workflows.UpdateStop, w.mustRefuse("there is nothing to stop"), workflows.StopRequest{})
+		w.asks(workflows.UpdateSyncNow, w.mustRefuse("only a running flow"), workflows.SyncNowRequest{})
+		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("start it before asking for a backfill"), workflows.BackfillRequest{})
+	})
+	w.run(time.Minute)
+	require.Empty(t, w.eg.steps())
+}
+
+// R3.7: a start that does not fit fails with the sentence, and can be repeated.
+func TestSettingsThatDoNotFitFailTheStart(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.preflight = temporal.NewNonRetryableApplicationError("install the solution", "Settings", nil)
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Minute, func() {
+		require.Equal(t, workflows.StateFailed, w.status().State)
+		require.Equal(t, "install the solution", w.status().Reason)
+		w.eg.mu.Lock()
+		w.eg.preflight = nil
+		w.eg.mu.Unlock()
+		w.asks(workflows.UpdateStart, w.mustAccept, startEvents())
+	})
+	w.at(time.Hour, func() { require.Equal(t, workflows.StateRunning, w.status().State) })
+	w.run(2 * time.Hour)
+}
+
+// R18.17: a position that the journal lost is no end; the gap is told.
+func TestAnExpiredPositionBeginsWithTheOldest(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.failOnce["fetch events"] = temporal.NewNonRetryableApplicationError("gone", "PositionExpired", nil)
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		st := w.status()
+		require.Equal(t, workflows.StateRunning, st.State)
+		require.Len(t, st.Events.Lost, 1)
+		require.Contains(t, st.Events.Lost[0].Sentence(), "2026-01-01T00:00:00Z")
+	})
+	w.run(2 * time.Hour)
+	require.Contains(t, w.eg.steps(), "restart journal")
+}
+
+// R18.17: a flow that stands still for 5 days raises the alarm, stopped or not.
+func TestAStoppedFlowRaisesTheAlarmBeforeEventsAreLost(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	const day = 24 * time.Hour
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() { w.asks(workflows.UpdateStop, w.accepted, workflows.StopRequest{}) })
+	w.at(4*day, func() { require.False(t, w.status().Events.Lagging) })
+	w.at(5*day+2*time.Hour, func() {
+		require.Equal(t, workflows.StateStopped, w.status().State)
+		require.True(t, w.status().Events.Lagging)
+		w.asks(workflows.UpdateStart, w.accepted, startEvents())
+	})
+	w.at(5*day+3*time.Hour, func() { require.False(t, w.status().Events.Lagging) })
+	w.run(6 * day)
+	require.Contains(t, w.eg.steps(), "raise lag")
+}
+
+func TestEventsAreLoadedAgainInTurn(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("either a time"), workflows.BackfillRequest{})
+		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("window of records"), workflows.BackfillRequest{Window: activities.Window{IDs: []string{"a"}}})
+		w.eg.mu.Lock()
+		w.eg.files = []int{4}
+		w.eg.mu.Unlock()
+		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}, By: "ada"})
+	})
+	w.at(2*time.Hour, func() {
+		require.Empty(t, w.status().QueuedBackfills)
+		require.EqualValues(t, 4, w.status().Totals.Read)
+	})
+	w.run(3 * time.Hour)
+	require.Contains(t, w.eg.steps(), "mark backfill")
+}
+
+// Events of contacts that Dynamics does not have are no reason to stop; events
+// that Dynamics refuses are.
+func TestOnlyRefusalsStopARunOfEvents(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		refuse, unknown int64
+		want            workflows.State
+	}{
+		"unknown contacts": {0, 90, workflows.StateRunning},
+		"refused rows":     {90, 0, workflows.StateFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newEventWorld(t)
+			w.eg.refuse, w.eg.unknown = tt.refuse, tt.unknown
+			w.eg.journal = []int{200}
+			w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+			w.at(time.Hour, func() {
+				require.Equal(t, tt.want, w.status().State)
+			})
+			w.run(2 * time.Hour)
+		})
+	}
+}
+
+// R8.14, R8.15: a changed switch waits for stop and start. R24: pause holds.
+func TestASwitchTakesEffectAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	changed := startEvents()
+	changed.Settings.Opens = true
+	changed.Revision = changed.Settings.Revision()
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		w.asks(workflows.UpdateApplyConfig, w.mustAccept, changed)
+		w.asks(workflows.UpdatePause, w.mustAccept, workflows.PauseRequest{Reason: "release", By: "ada"})
+	})
+	w.at(2*time.Hour, func() {
+		require.True(t, w.status().ChangesPending())
+		require.Equal(t, workflows.StatePaused, w.status().State)
+		w.eg.mu.Lock()
+		w.eg.journal = []int{1}
+		w.eg.mu.Unlock()
+	})
+	w.at(3*time.Hour, func() {
+		require.Zero(t, w.status().Totals.Read)
+		w.asks(workflows.UpdateResume, w.mustAccept, workflows.ResumeRequest{})
+	})
+	w.at(4*time.Hour, func() {
+		require.EqualValues(t, 1, w.status().Totals.Read)
+		w.asks(workflows.UpdateStop, w.accepted, workflows.StopRequest{})
+	})
+	w.at(5*time.Hour, func() { w.asks(workflows.UpdateStart, w.accepted, changed) })
+	w.at(6*time.Hour, func() {
+		require.False(t, w.status().ChangesPending())
+		require.Equal(t, changed.Revision, w.status().Revision)
+	})
+	w.run(7 * time.Hour)
+}
