@@ -67,7 +67,7 @@ func (t *table) collect(out *parsed, level map[string]node, doc gjson.Result, rd
 func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 	f := &t.Fields[i]
 	switch {
-	case f.Ext && rd.api == "profileAndServices":
+	case f.Hidden, f.Ext && rd.api == "profileAndServices":
 		return t.unknown(f.Name)
 	case f.ReadOnly:
 		return t.readOnly(f.Name)

@@ -7,6 +7,7 @@ package campaign
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,11 +33,13 @@ type Options struct {
 
 	ErrorBody                string // text (default) or json_string
 	OptOutNames              string // blackList (default) or denyList
+	NoOptOutStamps           bool   // the API does not publish when an opt-out attribute changed
 	BigTable                 int    // rows above which next needs _forcePagination; default 100000
 	MaxLineCount             int    // larger _lineCount values are lowered silently; default 1000
 	NextKeepsForcePagination bool   // next.href repeats _forcePagination=true
 
 	Resources []Resource // besides profile
+	Workflows Workflows  // nil = the instance has none
 }
 
 // Server is a Campaign instance.
@@ -69,7 +72,11 @@ func New(o Options) *Server {
 		o.EngineBudgetPerHour = 50_000
 	}
 	s := &Server{o: o, gate: Gate{"campaign", o.Faults, o.Tokens, o.APIKey}, tables: map[string]*table{}, seal: newSealer(), meter: meter{hours: map[int64]*Calls{}}}
-	for _, r := range append([]Resource{Profile(o.OptOutNames)}, o.Resources...) {
+	profile := Profile(o.OptOutNames)
+	for i, f := range profile.Fields {
+		profile.Fields[i].Hidden = o.NoOptOutStamps && strings.HasPrefix(f.Name, o.OptOutNames) && strings.HasSuffix(f.Name, "LastModified")
+	}
+	for _, r := range append([]Resource{profile}, o.Resources...) {
 		s.tables[r.Name] = newTable(r)
 		s.names = append(s.names, r.Name)
 	}

@@ -21,12 +21,15 @@ type step struct {
 	blank  string
 }
 
-func (t *table) plan(ext bool) *plan {
+// everything is the plan that shows hidden fields, too.
+const everything = "*"
+
+func (t *table) plan(ext, hidden bool) *plan {
 	p := &plan{}
 	open := ""
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		if f.Ext && !ext {
+		if f.Ext && !ext || f.Hidden && !hidden {
 			continue
 		}
 		var b strings.Builder

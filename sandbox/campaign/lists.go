@@ -151,7 +151,7 @@ func (s *Server) page(t *table, c *condition, q query) (page, *problem) {
 func (t *table) sorted(c *condition, order string, from int64, lines int) (page, *problem) {
 	name, descending := strings.CutSuffix(order, " desc")
 	i, ok := t.byName[name]
-	if !ok || t.Fields[i].Type == Link || t.Fields[i].Type == Collection || t.Fields[i].Computed != "" {
+	if !ok || t.Fields[i].Hidden || t.Fields[i].Type == Link || t.Fields[i].Type == Collection || t.Fields[i].Computed != "" {
 		return page{}, t.unknown(name)
 	}
 	key := func(v view) string { return value(v.data, i) }

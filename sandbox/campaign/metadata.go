@@ -57,7 +57,7 @@ func (s *Server) content(t *table, api string) map[string]any {
 	out := map[string]any{}
 	for i := range t.Fields {
 		f := &t.Fields[i]
-		if f.Ext && api == "profileAndServices" {
+		if f.Hidden || f.Ext && api == "profileAndServices" {
 			continue
 		}
 		d := f.descriptor()

@@ -41,7 +41,7 @@ func (s *Server) document(t *table, v view) map[string]any {
 	unpack(v.data, values)
 	now := s.o.Clock.Now()
 	out := make(map[string]any, len(t.Fields))
-	p := t.planFor("")
+	p := t.planFor(everything)
 	for i := range p.steps {
 		st := &p.steps[i]
 		if st.field.Type == Collection {

@@ -65,6 +65,10 @@ func (s *Server) parsePath(rest string) (target, *problem) {
 }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
+	if tail, ok := strings.CutPrefix(rest, "workflow/execution/"); ok && s.o.Workflows != nil {
+		s.workflow(w, r, tail)
+		return
+	}
 	to, bad := s.parsePath(rest)
 	switch {
 	case bad == nil && to.api == "":
@@ -111,7 +115,7 @@ func (s *Server) records(w http.ResponseWriter, r *http.Request, to target) {
 
 func (t *table) isColumn(api, name string) bool {
 	i, ok := t.byName[name]
-	return ok && t.Fields[i].Type != Collection && t.Fields[i].Type != Link && (!t.Fields[i].Ext || api != "profileAndServices")
+	return ok && !t.Fields[i].Hidden && t.Fields[i].Type != Collection && t.Fields[i].Type != Link && (!t.Fields[i].Ext || api != "profileAndServices")
 }
 
 func (t *table) isCollection(name string) bool {

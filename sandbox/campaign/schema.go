@@ -29,6 +29,7 @@ type Field struct {
 	Stored   []string // what an enumeration stores by name; default: the position
 	Target   string   // resource of a link or collection
 	Ext      bool     // seen through profileAndServicesExt only
+	Hidden   bool     // seen by workflows and the admin port, not through the API
 	Default  string   // read when empty; default "", 0 or false
 	Computed string   // title, domain, age: derived from other fields at each read
 }

@@ -62,7 +62,7 @@ func newTable(r Resource) *table {
 			t.all = j
 		}
 	}
-	t.plans = map[string]*plan{"profileAndServices": t.plan(false), "": t.plan(true)}
+	t.plans = map[string]*plan{"profileAndServices": t.plan(false, false), "": t.plan(true, false), everything: t.plan(true, true)}
 	t.values.New = func() any { v := make([]string, len(r.Fields)); return &v }
 	for i := range t.shards {
 		t.shards[i].rows = map[string]*row{}

@@ -15,6 +15,7 @@ import (
 //	/campaign/…  records and meter of Campaign
 //	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and what became of them
 //	/campaign/events/one  POST an eventlog.Pushed: one event
+//	/campaign/workflows/… the exports: see exports.go
 //	/sftp                 GET use and counts, POST limits; /sftp/host-key, /sftp/sessions: see sftp.go
 //	/faults      GET list, POST a kit.Rule, DELETE ?id= or all
 //	/clock       GET, POST {"advance":"48h"}
@@ -28,6 +29,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("POST /campaign/events", s.adminGenerate)
 	mux.HandleFunc("POST /campaign/events/one", s.adminPush)
 	s.adminSFTP(mux)
+	s.adminExports(mux)
 	mux.Handle("/faults", s.Faults.AdminHandler())
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { s.writeClock(w) })
@@ -56,6 +58,6 @@ func (s *Stack) advance(w http.ResponseWriter, r *http.Request) {
 		kit.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "advance: want a duration such as 48h or -30m"})
 		return
 	}
-	s.Clock.Advance(d)
+	s.Advance(d)
 	s.writeClock(w)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
+	"time"
 
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/journal"
@@ -14,33 +16,29 @@ import (
 // there is none, to the contacts of Dynamics. It returns how many events came of
 // it. Profiles that opted out of e-mail get none.
 func (s *Stack) GenerateEvents(f eventlog.Funnel) (int, error) {
-	return s.Events.Generate(f, s.recipients())
+	to, err := s.recipients()
+	if err != nil {
+		return 0, err
+	}
+	return s.Events.Generate(f, to)
 }
 
-func (s *Stack) recipients() []eventlog.Recipient {
+func (s *Stack) recipients() ([]eventlog.Recipient, error) {
 	var out []eventlog.Recipient
-	text := func(record map[string]any, name string) string {
-		v, _ := record[name].(string)
-		return v
-	}
-	s.Campaign.Each("profile", func(key string, record map[string]any) bool {
-		r := eventlog.Recipient{ExternalID: key, Email: text(record, "email")}
-		for _, name := range []string{"blackList", "blackListEmail", "denyList", "denyListEmail"} {
-			if out, _ := record[name].(bool); out {
-				r.OptedOut = true
-			}
-		}
-		out = append(out, r)
-		return true
+	fields := []string{"externalId", "email", s.optOutNames, s.optOutNames + "Email"}
+	err := s.Campaign.Extract("profile", fields, time.Time{}, s.Clock.Now().Add(time.Hour), func(v []string, _ time.Time) error {
+		out = append(out, eventlog.Recipient{ExternalID: strings.Clone(v[0]), Email: strings.Clone(v[1]), OptedOut: v[2] != "" || v[3] != ""})
+		return nil
 	})
-	if len(out) > 0 {
-		return out
+	if len(out) > 0 || err != nil {
+		return out, err
 	}
 	s.Dynamics.Each("contacts", func(key string, row map[string]any) bool {
-		out = append(out, eventlog.Recipient{ExternalID: key, Email: text(row, "emailaddress1")})
+		email, _ := row["emailaddress1"].(string)
+		out = append(out, eventlog.Recipient{ExternalID: key, Email: email})
 		return true
 	})
-	return out
+	return out, nil
 }
 
 func (s *Stack) eventCounts(w http.ResponseWriter, _ *http.Request) {

@@ -62,6 +62,9 @@ func (s *Stack) load(o Options) error {
 	if err == nil {
 		_, err = s.Events.Load(s.dir)
 	}
+	if err == nil && s.Exports != nil {
+		err = s.Exports.Load(s.dir)
+	}
 	if err == nil && !loaded && o.seed != nil {
 		err = o.seed.rows(s)
 	}
@@ -86,6 +89,9 @@ func (s *Stack) save() error {
 		errs = append(errs, s.Dynamics.Save(s.dir))
 	}
 	errs = append(errs, s.Campaign.Save(s.dir), s.Events.Save(s.dir))
+	if s.Exports != nil {
+		errs = append(errs, s.Exports.Save(s.dir))
+	}
 	if !s.saved.done || clock != s.saved.clock {
 		errs = append(errs, os.WriteFile(filepath.Join(s.dir, clockFile), []byte(clock.String()+"\n"), 0o644))
 	}

@@ -14,13 +14,14 @@ import (
 
 // Folders of Campaign's SFTP server (§6.3, §7, §8).
 const (
+	sftpFolder    = "sftp" // the user's home
 	exportsFolder = "d365_loads/exports"
 	logsFolder    = "d365_loads/logs"
 )
 
 // startSFTP serves a folder of the stack's.
 func (s *Stack) startSFTP(o Options, l net.Listener) error {
-	s.SFTPDir = filepath.Join(o.Dir, "sftp")
+	s.SFTPDir = filepath.Join(o.Dir, sftpFolder)
 	for _, folder := range []string{exportsFolder, logsFolder} {
 		if err := os.MkdirAll(filepath.Join(s.SFTPDir, filepath.FromSlash(folder)), 0o755); err != nil {
 			return fmt.Errorf("the SFTP folder: %w", err)

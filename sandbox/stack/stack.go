@@ -23,6 +23,7 @@ import (
 	"causeway.dev/sandbox/dataverse"
 	"causeway.dev/sandbox/entra"
 	"causeway.dev/sandbox/eventlog"
+	"causeway.dev/sandbox/exports"
 	"causeway.dev/sandbox/ims"
 	"causeway.dev/sandbox/journal"
 	"causeway.dev/sandbox/kit"
@@ -51,6 +52,8 @@ type Options struct {
 	SnapshotEvery       time.Duration // 0 = only when closed
 	TokenLife           time.Duration // of both services; 0 = their defaults
 	JournalRetention    time.Duration // of events; 0 = 7 days
+	OptOutNames         string        // of Campaign's opt-out attributes: blackList (default) or denyList
+	NoOptOutStamps      bool          // the REST API does not publish when an opt-out attribute changed
 
 	NoSolution    bool                 // Dynamics without Adobe's activity tables and processes
 	Protection    dataverse.Protection // limits of Dynamics; zero = none, dataverse.ServiceLimits = the documented ones
@@ -93,6 +96,7 @@ type Stack struct {
 	Events   *eventlog.Log   // delivery and tracking logs
 	Journal  *journal.Server // publishes them
 	SFTP     *sftpd.Server   // nil with NoSFTP
+	Exports  *exports.Engine // Campaign's workflows; nil with NoSFTP
 	Faults   *kit.Faults
 	Clock    *kit.Clock
 
@@ -105,12 +109,13 @@ type Stack struct {
 	CAPath, AdminURL                                                     string
 	DynamicsCertificateFile                                              string // instead of the secret: key and certificate, PEM
 
-	dir     string
-	servers []*http.Server
-	stop    chan struct{}
-	once    sync.Once
-	saving  sync.WaitGroup
-	saved   lastSave
+	optOutNames string
+	dir         string
+	servers     []*http.Server
+	stop        chan struct{}
+	once        sync.Once
+	saving      sync.WaitGroup
+	saved       lastSave
 }
 
 // Start brings all services up. Errors say which port or folder is in the way.
@@ -146,6 +151,10 @@ func Start(_ context.Context, o Options) (*Stack, error) {
 	}
 	if err := s.start(o, ca); err != nil {
 		return nil, errors.Join(err, s.closeSFTP(), s.shutdown(context.Background()))
+	}
+	if s.Exports != nil {
+		s.saving.Add(1)
+		go s.runDue()
 	}
 	if o.SnapshotEvery > 0 {
 		s.saving.Add(1)
@@ -205,6 +214,18 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 		Retention: o.JournalRetention,
 	})
 	s.JournalURL = s.IMSURL + s.Journal.Path()
+	if o.OptOutNames == "" {
+		o.OptOutNames = "blackList"
+	}
+	s.optOutNames = o.OptOutNames
+	var workflows campaign.Workflows
+	if !o.NoSFTP {
+		s.Exports = exports.New(exports.Options{
+			Clock: s.Clock, Log: s.Events, Profiles: table{s}, Prefix: o.OptOutNames, Temp: o.Dir, Dir: filepath.Join(o.Dir, sftpFolder, filepath.FromSlash(exportsFolder)),
+			Room: func(n int64) error { return s.SFTP.Room(n) },
+		})
+		workflows = s.Exports
+	}
 	if o.CampaignBurst == 0 {
 		o.CampaignBurst = int(o.CampaignRate / 10)
 	}
@@ -212,6 +233,7 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 		Clock: s.Clock, Faults: s.Faults, Tokens: s.IMS, APIKey: c.CampaignClientID, Tenant: c.CampaignTenant, Latency: o.Latency,
 		RatePerSecond: o.CampaignRate, Burst: o.CampaignBurst,
 		EngineBudgetPerHour: o.EngineBudgetPerHour, EnforceEngineBudget: o.EngineBudgetPerHour > 0, Resources: o.Resources,
+		OptOutNames: o.OptOutNames, NoOptOutStamps: o.NoOptOutStamps, Workflows: workflows,
 	})
 }
 

@@ -1,0 +1,93 @@
+package campaign
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"causeway.dev/sandbox/kit"
+)
+
+// Workflows is Campaign's workflow engine (§9).
+type Workflows interface {
+	// Workflow describes one by its internal id; false when there is none.
+	Workflow(id string) (Workflow, bool)
+	// Command stores a command: start, pause, resume or stop. It is carried out
+	// when the engine gets to it.
+	Command(id, method string)
+}
+
+// Workflow is what the API says of a workflow.
+type Workflow struct {
+	ID, Label     string
+	State         string    // editing, inProgress, finished, warning or erroneous
+	LogicalStatus string    // edition, started, finished, warning or error
+	Activities    []string  // in their order
+	Next          time.Time // of the scheduler; zero while it does not run
+	Created       time.Time
+	LastModified  time.Time
+}
+
+var commands = []string{"start", "pause", "resume", "stop"}
+
+// workflow serves what is behind /workflow/execution/. It is no engine call.
+func (s *Server) workflow(w http.ResponseWriter, r *http.Request, tail string) {
+	segment, command, _ := strings.Cut(strings.TrimSuffix(tail, "/"), "/")
+	id, err := url.PathUnescape(segment)
+	if err != nil || command != "" && command != "commands" {
+		s.fail(w, unroutable())
+		return
+	}
+	if _, bare := s.o.Faults.Named("campaign", "bare_rst", r); bare {
+		s.fail(w, &problem{http.StatusInternalServerError, general})
+		return
+	}
+	flow, ok := s.o.Workflows.Workflow(id)
+	switch {
+	case !ok:
+		s.fail(w, &problem{http.StatusNotFound, fmt.Sprintf("%s Unable to find document with path 'Workflow' from key '%s:0' (document with schema 'workflow' and name '%s')", general, id, id)})
+	case command == "" && r.Method == http.MethodGet:
+		kit.WriteJSON(w, http.StatusOK, s.describeWorkflow(r, flow))
+	case command == "commands" && r.Method == http.MethodPost:
+		s.command(w, r, id)
+	default:
+		s.fail(w, unroutable())
+	}
+}
+
+func (s *Server) command(w http.ResponseWriter, r *http.Request, id string) {
+	body, err := readInto(nil, r.Body)
+	method := gjson.GetBytes(body, "method")
+	switch {
+	case err != nil || !gjson.ValidBytes(body):
+		s.fail(w, failed("'%.40s' is not a valid constant", body))
+	case method.Type != gjson.String || !slices.Contains(commands, method.Str):
+		s.fail(w, refused("XTK-170006 Unable to parse expression 'HandleCommand('%s')'", method.Str))
+	default:
+		s.o.Workflows.Command(id, method.Str)
+		kit.WriteJSON(w, http.StatusOK, map[string]any{})
+	}
+}
+
+func (s *Server) describeWorkflow(r *http.Request, f Workflow) map[string]any {
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(wireTime)
+	}
+	activities := map[string]any{}
+	for _, name := range f.Activities {
+		activities[name] = map[string]any{"PKey": s.opaque("activity/" + f.ID + "/" + name), "name": name, "label": name}
+	}
+	return map[string]any{
+		"PKey": s.opaque("workflow/" + f.ID), "name": f.ID, "label": f.Label, "state": f.State, "logicalStatus": f.LogicalStatus,
+		"nextProcessingDate": at(f.Next), "created": at(f.Created), "lastModified": at(f.LastModified),
+		"activities": map[string]any{"activity": activities}, "href": s.place(r, "workflow", "execution").base + "/" + url.PathEscape(f.ID),
+	}
+}
