@@ -70,6 +70,7 @@ type Options struct {
 	Lanes        int
 	KeepBefores  time.Duration // how long before-images are kept; default 14 days
 	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
+	HideValues   bool          // no values of quarantined records, sealed or not
 	Metrics      tally.Scope
 	Logger       *slog.Logger
 }

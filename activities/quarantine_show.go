@@ -61,6 +61,9 @@ type RevealedField struct {
 // with the mapping that runs.
 func (a *Ingress) ShowQuarantined(ctx context.Context, in ShowQuarantinedInput) (*ShowQuarantinedResult, error) {
 	defer a.tell(ctx)
+	if len(in.RevealTo) > 0 && a.o.HideValues {
+		return nil, blocked("Hidden", "values are not shown, because quarantine.reveal is off in the worker's configuration; leave out --reveal")
+	}
 	in.ID = strings.ToLower(strings.Trim(in.ID, "{}"))
 	items, err := a.o.Ledger.Quarantined(ctx, ledger.QuarantineFilter{Flow: FlowIngress, Table: in.Table, Key: in.ID, Limit: 1})
 	if err != nil {

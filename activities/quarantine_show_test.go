@@ -77,6 +77,9 @@ func TestShowQuarantined(t *testing.T) {
 	f, _ = field(gone, "lastName")
 	require.Equal(t, "nothing", f.InDynamics)
 
+	s.opts.HideValues = true
+	_, err = activities.NewIngress(s.opts).ShowQuarantined(t.Context(), activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: public[:]})
+	require.ErrorContains(t, err, "quarantine.reveal is off")
 	_, err = s.env.ExecuteActivity(s.in.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: s.boxes.Dynamics.Keys("contacts")[0]})
 	require.ErrorContains(t, err, "was never refused; causeway explain contacts")
 	_, err = s.env.ExecuteActivity(s.in.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: []byte("short")})

@@ -48,6 +48,7 @@ type Release struct {
 	Selection
 	Due           bool `json:"due,omitempty"`            // what is to be tried by itself by now; one page of it
 	RefusedBefore bool `json:"refused_before,omitempty"` // what was refused under another revision of the mapping
+	Remodelled    bool `json:"remodelled,omitempty"`     // everything, because a data model has changed
 }
 
 func (r *Release) filter(ref RunRef) ledger.QuarantineFilter {
@@ -55,6 +56,9 @@ func (r *Release) filter(ref RunRef) ledger.QuarantineFilter {
 	f.State = ledger.QuarantineOpen
 	if r.Due {
 		f.DueBy = time.Now()
+	}
+	if r.Remodelled {
+		f.DueBy = time.Now().AddDate(100, 0, 0) // but what is not to be tried by itself
 	}
 	if r.RefusedBefore {
 		f.OtherRevision = ref.Revision

@@ -126,6 +126,18 @@ func TestAReleaseTriesWhatIsSelected(t *testing.T) {
 	}
 }
 
+// After a data model has changed, everything is tried but what stays.
+func TestAReleaseOfEverythingForAChangedModel(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 6)
+	s.table = refusing(s.table)
+	for _, key := range s.boxes.Dynamics.Keys("contacts")[:2] {
+		s.edit(key, map[string]any{"firstname": longName})
+	}
+	s.load()
+	require.Equal(t, activities.Counts{Read: 2, Quarantined: 2}, s.release(activities.Release{Remodelled: true}))
+}
+
 // A release reads Dynamics first: what was put right there lands, what is gone
 // there is closed.
 func TestAReleaseReadsDynamicsFirst(t *testing.T) {

@@ -150,7 +150,8 @@ type Ingress struct {
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"default=5m"`
 }
 
-// Quarantine says when refused records stop a run, before a wrong mapping does harm.
+// Quarantine says when refused records stop a run, before a wrong mapping does
+// harm, and what may be seen of them.
 type Quarantine struct {
 	// StopRatio is the share of refused records that stops a run, 0 to 1; default 0.2, 1 never stops.
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.2"`
@@ -158,6 +159,8 @@ type Quarantine struct {
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
 	// OnStop says what becomes of what such a run has written: keep (default), or rollback undoes it.
 	OnStop string `yaml:"on_stop,omitempty" jsonschema:"enum=keep,enum=rollback,default=keep"`
+	// Reveal lets "causeway quarantine show --reveal" show the values of a refused record to whoever may use this Temporal namespace; default true.
+	Reveal bool `yaml:"reveal" jsonschema:"default=true"`
 }
 
 // Deletes says when the deletes of a run wait for "causeway approve", before a
@@ -194,7 +197,7 @@ func Defaults() *Config {
 		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
 		Egress:     defaultEgress(),
 		OptOut:     defaultOptOut(),
-		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep"},
+		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep", Reveal: true},
 		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
 		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},
 	}

@@ -104,6 +104,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, 5*time.Minute, c.Ingress.CatchUpSlack)
 	require.InDelta(t, 0.2, c.Quarantine.StopRatio, 0)
 	require.Equal(t, 100, c.Quarantine.StopMin)
+	require.True(t, c.Quarantine.Reveal)
 	require.Equal(t, "127.0.0.1:9464", c.Telemetry.Listen)
 	require.NoError(t, c.Validate())
 }
@@ -111,10 +112,11 @@ func TestDefaults(t *testing.T) {
 // Zero is a value where it means something, and never replaced by a default.
 func TestZeroIsKept(t *testing.T) {
 	t.Parallel()
-	c, err := Parse("c.yaml", []byte(good(t)+"  rate: 0\nquarantine: { stop_ratio: 0 }\ntelemetry: { listen: \"\" }\ningress: { catch_up_slack: 0s }\n"))
+	c, err := Parse("c.yaml", []byte(good(t)+"  rate: 0\nquarantine: { stop_ratio: 0, reveal: false }\ntelemetry: { listen: \"\" }\ningress: { catch_up_slack: 0s }\n"))
 	require.NoError(t, err)
 	require.Zero(t, c.Campaign.Rate)
 	require.Zero(t, c.Quarantine.StopRatio)
+	require.False(t, c.Quarantine.Reveal)
 	require.Empty(t, c.Telemetry.Listen)
 	require.Zero(t, c.Ingress.CatchUpSlack)
 }

@@ -39,6 +39,8 @@ type fakeIngress struct {
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
 
+	warnings      []string
+	quarantined   int64
 	refusedBefore int64 // open records refused under another revision
 	due           int   // releases until no quarantined record is due
 	dueFrom       []time.Time
@@ -100,7 +102,7 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 	if f.preflight != nil {
 		return nil, f.preflight
 	}
-	out := &activities.PreflightResult{Revision: in.Table.Revision(), RefusedBefore: f.refusedBefore, NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
+	out := &activities.PreflightResult{Revision: in.Table.Revision(), RefusedBefore: f.refusedBefore, Quarantined: f.quarantined, Warnings: f.warnings, NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
 	for id, r := range f.runs {
 		if r.state == "STOPPED" {
 			out.UnfinishedRun = id

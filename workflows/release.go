@@ -98,17 +98,24 @@ func (s *tableSync) dueFrom(ctx workflow.Context) time.Time {
 }
 
 // releaseAfterStart tries again what was refused under another revision of the
-// mapping: the cause may be gone with it.
-func (s *tableSync) releaseAfterStart(ctx workflow.Context, refused int64) {
-	queued := slices.ContainsFunc(s.Releases, func(q QueuedRelease) bool { return q.Release.RefusedBefore })
-	if refused > 0 && !queued {
-		s.setReleases(append(s.Releases, QueuedRelease{Run: s.newRun(ctx), Release: activities.Release{RefusedBefore: true}}))
+// mapping, or before a data model changed: the cause may be gone with it.
+func (s *tableSync) releaseAfterStart(ctx workflow.Context, checked activities.PreflightResult) {
+	release := activities.Release{RefusedBefore: checked.RefusedBefore > 0}
+	if len(checked.Warnings) > 0 && checked.Quarantined > 0 {
+		release = activities.Release{Remodelled: true}
+	}
+	queued := slices.ContainsFunc(s.Releases, func(q QueuedRelease) bool { return afterStart(q) && (q.Release.Remodelled || !release.Remodelled) })
+	if afterStart(QueuedRelease{Release: release}) && !queued {
+		s.setReleases(append(s.Releases, QueuedRelease{Run: s.newRun(ctx), Release: release}))
 	}
 }
 
+// afterStart says that a release was asked for by a start.
+func afterStart(q QueuedRelease) bool { return q.Release.RefusedBefore || q.Release.Remodelled }
+
 // releasedByBaseline drops what a baseline has done: it read every record.
 func (s *tableSync) releasedByBaseline() {
-	s.setReleases(slices.DeleteFunc(slices.Clone(s.Releases), func(q QueuedRelease) bool { return q.Release.RefusedBefore }))
+	s.setReleases(slices.DeleteFunc(slices.Clone(s.Releases), afterStart))
 }
 
 func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {

@@ -78,6 +78,21 @@ func TestAChangedMappingReleasesByItself(t *testing.T) {
 	require.Equal(t, []activities.Release{{RefusedBefore: true}}, o.tried())
 }
 
+// A data model that has changed may have taken the cause away, too: a field that
+// is longer now.
+func TestAChangedDataModelReleasesByItself(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Hour, func() {
+		o.f.warnings, o.f.quarantined = []string{"lastName takes 100 characters, was 50"}, 7
+		o.asks(workflows.UpdateStart, o.mustAccept, start)
+	})
+	o.run(4 * time.Hour)
+	require.Equal(t, []activities.Release{{Remodelled: true}}, o.tried())
+}
+
 // What is due is tried a page at a time, the next page a minute later.
 func TestDueRecordsAreReleasedOnASchedule(t *testing.T) {
 	t.Parallel()

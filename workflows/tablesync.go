@@ -190,7 +190,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	if s.Parents = nil; checked.Watermark.IsZero() {
 		s.Parents = checked.Parents
 	}
-	s.releaseAfterStart(ctx, checked.RefusedBefore)
+	s.releaseAfterStart(ctx, checked)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }

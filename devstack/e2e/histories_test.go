@@ -47,6 +47,11 @@ func TestHistoriesReplay(t *testing.T) {
 	require.NoError(t, w.boxes.Campaign.Delete("profile", ids[1]))
 	require.True(t, w.audited(w.audit("contacts", true)).Repair)
 	w.inStep()
+	w.edit(ids[2], map[string]any{"emailaddress1": "not-an-address"})
+	w.until("a refusal", func(st workflows.Status) bool { return st.Quarantined == 1 && st.Run == "" })
+	var release workflows.ReleaseAnswer
+	w.update(workflows.UpdateRelease, workflows.ReleaseRequest{All: true, By: "test"}, &release)
+	w.until("the release", func(st workflows.Status) bool { return st.LastRun.Run == release.Run && st.Run == "" })
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 
 	seen := map[string]int{}
@@ -63,7 +68,7 @@ func TestHistoriesReplay(t *testing.T) {
 			w.keep(strings.ToLower(kind), seen[kind], history)
 		}
 	}
-	for _, kind := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit} {
+	for _, kind := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease} {
 		require.NotZero(t, seen[kind], kind)
 	}
 }

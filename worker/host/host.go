@@ -84,6 +84,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		KeepBefores: o.Config.Ledger.KeepBeforeImages,
 		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
+		HideValues:  !o.Config.Quarantine.Reveal,
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
