@@ -116,6 +116,8 @@ type Temporal struct {
 	Namespace string `yaml:"namespace,omitempty"`
 	// Profile of Temporal's own configuration file; TEMPORAL_PROFILE wins.
 	Profile string `yaml:"profile,omitempty"`
+	// UIURL is the address of Temporal's Web UI, such as http://localhost:8233; "causeway runs show" then links to it. Default none.
+	UIURL string `yaml:"ui_url,omitempty" jsonschema:"format=uri,pattern=^https?://[^/?#@]+[^?#]*$"`
 }
 
 // Ledger is the database of staged pages, records, watermarks and quarantine.

@@ -197,6 +197,18 @@ func (v *validator) temporal(t Temporal) {
 	if t.Address != "" {
 		v.hostPort("temporal.address", t.Address, "localhost:7233")
 	}
+	if t.UIURL == "" {
+		return
+	}
+	const example = "an address such as http://localhost:8233"
+	switch u, err := url.Parse(t.UIURL); {
+	case err != nil || u.Host == "":
+		v.add("temporal.ui_url", "an address that cannot be read", example, "")
+	case u.Scheme != "http" && u.Scheme != "https":
+		v.add("temporal.ui_url", short(u.Scheme+"://"+u.Host), example, "")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		v.add("temporal.ui_url", "an address with more than host and path", example, "remove user, query and fragment")
+	}
 }
 
 func (v *validator) hostPort(path, value, example string) {

@@ -34,6 +34,9 @@ campaign:
 temporal:
   address: {{.Temporal}}
   namespace: default
+{{- if .UI}}
+  ui_url: {{.UI}}
+{{- end}}
 ledger:
   driver: sqlite
   path: {{.Ledger}}
@@ -64,14 +67,14 @@ telemetry:
   listen: 127.0.0.1:{{.MetricsPort}}
 `))
 
-func writeConfig(o options, boxes *stack.Stack, temporal string) (string, error) {
+func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, error) {
 	path := filepath.Join(o.data, "causeway.yaml")
 	f, err := os.Create(path)
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration: %w", err)
 	}
 	err = configTemplate.Execute(f, map[string]any{
-		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal,
+		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal, "UI": ui,
 		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort,
 	})
 	if closeErr := f.Close(); err == nil {

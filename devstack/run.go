@@ -56,7 +56,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer closeBoxes(boxes, logger)
 
-	path, err := writeConfig(o, boxes, temporal.Address())
+	path, err := writeConfig(o, boxes, temporal.Address(), temporal.UIURL())
 	if err != nil {
 		return err
 	}
