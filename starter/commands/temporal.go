@@ -30,7 +30,10 @@ type temporalAPI interface {
 	Result(ctx context.Context, workflowID string, result any) error
 	// Run executes a standalone activity on workflows.QueueMain.
 	Run(ctx context.Context, activity string, input, result any) error
+	// Later leaves a standalone activity for a worker to carry out, now or days from now.
+	Later(ctx context.Context, activity string, input any) error
 	namespaceAPI
+	historyAPI
 	Close()
 }
 

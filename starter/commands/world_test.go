@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
@@ -92,6 +95,10 @@ type fakeTemporal struct {
 	requests map[string][]any
 	asked    []string
 
+	executions []execution // newest first
+	histories  map[string]*historypb.History
+	down       error // of Later
+
 	namespace  string
 	retention  time.Duration // 0: there is no namespace
 	attributes map[string]enumspb.IndexedValueType
@@ -160,6 +167,54 @@ func (f *fakeTemporal) Result(_ context.Context, id string, result any) error {
 
 func (f *fakeTemporal) Run(_ context.Context, activity string, input, result any) error {
 	return f.reply("Run "+activity, input, result)
+}
+
+func (f *fakeTemporal) Later(_ context.Context, activity string, input any) error {
+	f.asked = append(f.asked, "Later "+activity)
+	f.requests["Later "+activity] = append(f.requests["Later "+activity], input)
+	return f.down
+}
+
+func (f *fakeTemporal) Execution(_ context.Context, id, runID string) (*execution, error) {
+	for _, x := range f.executions {
+		if x.WorkflowID == id && (runID == "" || runID == x.RunID) {
+			return &x, nil
+		}
+	}
+	return nil, errNotFound
+}
+
+func (f *fakeTemporal) Executions(_ context.Context, id string) (out []execution, err error) {
+	for _, x := range f.executions {
+		if x.WorkflowID == id {
+			out = append(out, x)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeTemporal) History(_ context.Context, id, runID string, each func(*historypb.HistoryEvent) error) error {
+	for _, e := range f.histories[runID].GetEvents() {
+		switch err := each(e); {
+		case errors.Is(err, errEnough):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fakeTemporal) Reset(_ context.Context, id, runID string, event int64, reason string) (string, error) {
+	question := fmt.Sprintf("Reset %s %s %d", id, runID, event)
+	var newRun string
+	err := f.reply(question, reason, &newRun)
+	return newRun, err
+}
+
+func (f *fakeTemporal) Cancel(_ context.Context, id string) error {
+	var done bool
+	return f.reply("Cancel "+id, nil, &done)
 }
 
 func (f *fakeTemporal) Namespace() string { return f.namespace }

@@ -1,0 +1,123 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	historypb "go.temporal.io/api/history/v1"
+
+	"causeway.dev/internal/histories"
+)
+
+func newRunsExport(e *env, g *global) *cobra.Command {
+	var to string
+	cmd := &cobra.Command{
+		Use: "export <run>", Short: "Write a run's history to files, as the Temporal UI and replayers load it",
+		Long: `Write the history of a run to a folder: a file of JSON for each execution of its
+workflow, oldest first, which are more than one when it continued as new or was
+reset. The Temporal UI loads such files (Import), and so do causeway runs verify and
+the SDK's replayers. Histories hold ids, counts and positions, and no personal data.
+
+A file that is there already is written anew. A history that is still growing is
+written as it is now.
+
+` + runArgHelp + `
+
+With -o json: {run, folder, files: [{file, run_id, status, events, bytes}]}.`,
+		Example: "  causeway runs export contacts-20260102T030405.000Z --to /tmp/histories\n  causeway runs export contacts -o json | jq -r '.files[].file'",
+		Args:    exactly("a run", 1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runsExport(cmd.Context(), e, g, args[0], to) },
+	}
+	cmd.Flags().StringVar(&to, "to", "", "`folder` to write to, created where missing; default the run's name in the current folder")
+	_ = cmd.MarkFlagDirname("to")
+	return cmd
+}
+
+// exported is what the command prints with -o json.
+type exported struct {
+	Run    string         `json:"run"`
+	Folder string         `json:"folder"`
+	Files  []exportedFile `json:"files"`
+}
+
+type exportedFile struct {
+	File   string `json:"file"`
+	RunID  string `json:"run_id"`
+	Status string `json:"status"`
+	Events int64  `json:"events"`
+	Bytes  int64  `json:"bytes"`
+}
+
+func runsExport(ctx context.Context, e *env, g *global, name, to string) error {
+	s, err := e.find(ctx, g, name)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if s.newest == nil {
+		return failed("run %s: %s; what the ledger knows: causeway runs show %s", name, s.gone(), name)
+	}
+	if to == "" {
+		to = strings.ReplaceAll(name, "/", "-")
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return badInput("--to: %v; choose a folder you may write to", err)
+	}
+	chain, err := s.chain(ctx, maxExecutions, true)
+	if err != nil {
+		return err
+	}
+	out := exported{Run: name, Folder: to}
+	for i, x := range chain {
+		file, err := s.write(ctx, x, filepath.Join(to, fmt.Sprintf("%03d-%s.json", i+1, x.RunID)))
+		if err != nil {
+			return err
+		}
+		out.Files = append(out.Files, *file)
+	}
+	if g.json() {
+		return writeJSON(e.out, out)
+	}
+	rows := [][]cell{header([]int{2, 3}, "FILE", "STATUS", "EVENTS", "SIZE")}
+	for _, f := range out.Files {
+		rows = append(rows, []cell{text(f.File), text(f.Status), number(f.Events), {text: humanize.Bytes(uint64(f.Bytes)), right: true}}) //nolint:gosec // not negative
+	}
+	writeTable(e.out, e.colours(), rows)
+	fmt.Fprintf(e.out, "\n%s written; check them with: causeway runs verify %s\n", count(int64(len(out.Files)), "history file"), to)
+	return nil
+}
+
+// write writes one history beside its place and moves it there when it is whole.
+func (s *subject) write(ctx context.Context, x execution, path string) (*exportedFile, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".export-*")
+	if err != nil {
+		return nil, badInput("--to: %v; choose a folder you may write to", err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone once it was moved
+	out := &exportedFile{File: path, RunID: x.RunID, Status: x.Status}
+	w := histories.NewWriter(f)
+	err = s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
+		out.Events++
+		return w.Add(e)
+	})
+	if err == nil {
+		err = w.Close()
+	}
+	if info, statErr := f.Stat(); err == nil && statErr == nil {
+		out.Bytes = info.Size()
+	}
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return nil, failed("writing %s: %v", path, err)
+	}
+	return out, nil
+}

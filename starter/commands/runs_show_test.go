@@ -1,0 +1,91 @@
+package commands
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	historypb "go.temporal.io/api/history/v1"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+func TestRunsShow(t *testing.T) {
+	t.Parallel()
+	w := runsWorld(t)
+	shown := activities.ShowRunResult{
+		Found: true, Info: runInfo(nil), Quarantined: 100, Until: noon.Add(12 * 24 * time.Hour),
+		Rollback: &activities.MayRollbackResult{Run: loadRun, Created: 9_900, Since: 12, Bytes: 120_000},
+		Asked:    []activities.Operation{{ID: "1", At: noon.Add(-2 * time.Hour), By: "ada", What: activities.OpBackfill, Run: loadRun}},
+	}
+	w.on("Run "+workflows.ActivityShowRun, shown)
+	code, out, stderr := w.run(t, "runs", "show", loadRun)
+	require.Zero(t, code, stderr)
+	golden(t, "runs-show.txt", out)
+	code, out, _ = w.run(t, "runs", "show", loadRun, "-o", "json")
+	require.Zero(t, code)
+	golden(t, "runs-show.json", out)
+
+	// A history that is gone leaves what the ledger knows, and says so.
+	w.executions = nil
+	shown.Rollback, shown.NoRollback = nil, "run x ended long ago"
+	w.on("Run "+workflows.ActivityShowRun, shown)
+	code, out, _ = w.run(t, "runs", "show", loadRun)
+	require.Zero(t, code)
+	golden(t, "runs-show-gone.txt", out)
+	_, out, _ = w.run(t, "runs", "show", loadRun, "-o", "json")
+	var report runReport
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Empty(t, report.Executions)
+	require.Nil(t, report.History)
+	require.Contains(t, report.Problem, "no history of it any more")
+}
+
+// Without a worker, and for a workflow that is no run, Temporal tells what it can.
+func TestRunsShowWithoutTheLedger(t *testing.T) {
+	t.Parallel()
+	w := runsWorld(t)
+	w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+	code, out, stderr := w.run(t, "runs", "show", auditRun)
+	require.Zero(t, code, stderr)
+	golden(t, "runs-show-audit.txt", out+"--- stderr\n"+stderr)
+
+	w.executions[0].TaskAttempt = 7
+	w.executions[0].Pending = []pendingActivity{{Activity: "FetchPage", Attempt: 3, LastFailure: "503"}}
+	for _, name := range []string{"contacts", contactsFlow} {
+		code, out, stderr = w.run(t, "runs", "show", name)
+		require.Zero(t, code, stderr)
+		require.Contains(t, out, "TableSync, Running in Temporal")
+		require.Contains(t, out, "the workflow's own code fails (attempt 7 of its task)")
+		require.Contains(t, out, "503")
+	}
+}
+
+// The executions of a run that continued as new, or was reset, are one story.
+func TestRunsShowFollowsTheChain(t *testing.T) {
+	t.Parallel()
+	w := runsWorld(t)
+	w.knows(nil)
+	id := contactsFlow + "/backfill/" + loadRun
+	later := recordedHistory(t, "v2-backfill-3.json")
+	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-load"
+	w.histories["run-later"] = later
+	w.executions = append([]execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
+	code, out, stderr := w.run(t, "runs", "show", loadRun, "-o", "json")
+	require.Zero(t, code, stderr)
+	var report runReport
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, 2, report.History.Executions)
+	require.Equal(t, []string{"run-load", "run-later"}, []string{report.Executions[0].RunID, report.Executions[1].RunID})
+	require.EqualValues(t, len(later.Events)+len(w.histories["run-load"].Events), report.History.Events)
+
+	w.histories["run-gone"] = &historypb.History{}
+	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-gone" // not there any more
+	code, out, stderr = w.run(t, "runs", "show", loadRun, "-o", "json")
+	require.Zero(t, code, stderr)
+	report = runReport{}
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, 1, report.History.Executions)
+}

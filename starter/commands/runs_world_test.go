@@ -1,0 +1,107 @@
+package commands
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/proto"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/histories"
+	"causeway.dev/workflows"
+)
+
+const (
+	loadRun  = "contacts-20260302T100000.000Z"
+	auditRun = "audit-contacts-20261124T145622.010Z" // of the recorded history
+)
+
+// recordedHistory is a history that a real server recorded.
+func recordedHistory(t *testing.T, name string) *historypb.History {
+	t.Helper()
+	f, err := os.Open(filepath.Join("..", "..", "workflows", "testdata", "histories", name))
+	require.NoError(t, err)
+	defer f.Close()
+	h, err := histories.Read(f)
+	require.NoError(t, err)
+	return h
+}
+
+// eventOf is the first event so named.
+func eventOf(t *testing.T, h *historypb.History, name string) int64 {
+	t.Helper()
+	for _, e := range h.Events {
+		if histories.Named(e) == name {
+			return e.EventId
+		}
+	}
+	require.Fail(t, "no event "+name)
+	return 0
+}
+
+// failsAt makes a history end in the failure of one of its activities, as a
+// workflow fails that has nothing else to do then.
+func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.History {
+	t.Helper()
+	scheduled := eventOf(t, h, "ActivityTaskScheduled "+activity)
+	out := &historypb.History{Events: append([]*historypb.HistoryEvent{}, h.Events[:scheduled+1]...)} // and started
+	add := func(e *historypb.HistoryEvent) {
+		e.EventId, e.EventTime = int64(len(out.Events)+1), h.Events[scheduled].EventTime
+		out.Events = append(out.Events, e)
+	}
+	why := &failurepb.Failure{Message: "index out of range", FailureInfo: &failurepb.Failure_ApplicationFailureInfo{
+		ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: "runtimeError", NonRetryable: true}}}
+	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
+		ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: scheduled, StartedEventId: scheduled + 1, Failure: why,
+			RetryState: enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE}}})
+	for _, e := range h.Events[1:4] { // a workflow task
+		add(proto.Clone(e).(*historypb.HistoryEvent))
+	}
+	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
+		WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: &failurepb.Failure{Message: "audit of contacts: activity error",
+			Cause: &failurepb.Failure{Message: "activity error", Cause: why, FailureInfo: &failurepb.Failure_ActivityFailureInfo{
+				ActivityFailureInfo: &failurepb.ActivityFailureInfo{ScheduledEventId: scheduled}}}}}}})
+	return out
+}
+
+// runsWorld knows a load whose history is v2-backfill-2, an audit that failed, and
+// the owner of contacts.
+func runsWorld(t *testing.T) *world {
+	t.Helper()
+	w := newWorld()
+	w.histories = map[string]*historypb.History{
+		"run-load":  recordedHistory(t, "v2-backfill-2.json"),
+		"run-owner": recordedHistory(t, "v2-tablesync-1.json"),
+		"run-audit": failsAt(t, recordedHistory(t, "v2-audit-1.json"), "EndAudit"),
+	}
+	w.executions = []execution{
+		{WorkflowID: contactsFlow, RunID: "run-owner", Type: "TableSync", Status: "Running", Started: noon.Add(-3 * time.Hour), TaskAttempt: 0},
+		{WorkflowID: contactsFlow + "/audit", RunID: "run-audit", Type: "Audit", Status: "Failed", Started: noon.Add(-time.Hour), Closed: noon.Add(-time.Hour)},
+		{WorkflowID: contactsFlow + "/backfill/" + loadRun, RunID: "run-load", Type: "Backfill", Status: "Completed", Started: noon.Add(-2 * time.Hour)},
+	}
+	return w
+}
+
+// run is a run of contacts as the ledger tells of it.
+func runInfo(change func(*activities.RunInfo)) activities.RunInfo {
+	r := activities.RunInfo{
+		Run: loadRun, Flow: activities.FlowIngress, Table: "contacts", Kind: activities.KindInitial, State: "COMPLETED", Revision: "2d711642b726b044",
+		Workflow: contactsFlow + "/backfill/" + loadRun, Started: noon.Add(-2 * time.Hour), Ended: noon.Add(-2*time.Hour + 4*time.Second), Expected: 10_000,
+		Counts: activities.Counts{Read: 10_000, Created: 9_900, Quarantined: 100},
+	}
+	if change != nil {
+		change(&r)
+	}
+	return r
+}
+
+// knows makes the ledger know a run.
+func (w *world) knows(change func(*activities.RunInfo)) {
+	w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{Found: true, Info: runInfo(change)})
+}
