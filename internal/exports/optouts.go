@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"causeway.dev/internal/events"
 )
@@ -77,8 +78,8 @@ func (f *OptOutFile) Attributes() []string { return f.names }
 // Next gives the next row of a contact. Profiles without external id are counted
 // as ignored; the same contact may come twice, and which row is newer is the
 // caller's to decide. A value or stamp that cannot be read refuses the whole
-// row, so that nothing is concluded from half of it. Errors are as for
-// Events.Next.
+// row, so that nothing is concluded from half of it; labels instead of values
+// refuse the file. Errors are as for Events.Next.
 func (f *OptOutFile) Next() (*OptOut, error) {
 	for {
 		if err := f.r.next(); err != nil {
@@ -107,6 +108,10 @@ func (f *OptOutFile) row() (*OptOut, error) {
 	if out.LastModified, ok = stamp(f.r.value(optLastModified)); !ok {
 		return nil, f.r.refuse("lastModified", wantStamp)
 	}
+	if column, ok := f.labelled(); ok {
+		f.r.end = f.r.fileError(Labels, column, "got labels, want 0, 1, true, false or nothing; export the values")
+		return nil, f.r.end
+	}
 	for i, name := range Attributes {
 		at := optFirst + 2*i
 		if !f.r.has(at) {
@@ -126,6 +131,28 @@ func (f *OptOutFile) row() (*OptOut, error) {
 		out.Choices = append(out.Choices, c)
 	}
 	return out, nil
+}
+
+// labelled tells a row exported with labels, such as Yes and No, and the first
+// column with one: words in all of its values, of which there are several. A
+// single wrong value is its row's fault.
+func (f *OptOutFile) labelled() (column string, ok bool) {
+	words := 0
+	for i := range Attributes {
+		at := optFirst + 2*i
+		cell := strings.TrimSpace(f.r.value(at))
+		if cell == "" {
+			continue
+		}
+		_, flag := events.ParseFlag(cell)
+		if flag || strings.ContainsFunc(cell, func(r rune) bool { return !unicode.IsLetter(r) }) {
+			return "", false
+		}
+		if words++; words == 1 {
+			column = f.named(at)
+		}
+	}
+	return column, words > 1
 }
 
 // named is the column's name in the file, which may be an alias.

@@ -108,6 +108,7 @@ func TestAnOptOutFileWithoutItsColumns(t *testing.T) {
 		"no id":            {"lastModified,denyList\n", "o.csv, line 1, column externalId: not in the header; add it to the export"},
 		"no attribute":     {"externalId,lastModified,denyListEmailLastModified\n", "no opt-out attribute in the header"},
 		"two of one name":  {"externalId,lastModified,denyList,blackList\n", "o.csv, line 1, column denyList: the header names it twice"},
+		"labels":           {optHeader + ada + ",,,,,,true,\n" + ada + ",,Hidden,,Ja,,,\n", "o.csv, line 3, column denyList: got labels"},
 		"half-written row": {optHeader + ada + ",", "o.csv, line 1: the last line does not end; the file is half-written"},
 	} {
 		_, _, _, err := readOptOuts(strings.NewReader(tt.text))
