@@ -108,11 +108,7 @@ func (t *table) view(parts []*table) {
 }
 
 func (u *union) project(part int, r *row) *row {
-	out := &row{key: r.key, version: r.version, values: make([][]byte, len(u.columns[part]))}
-	for i, column := range u.columns[part] {
-		out.values[i] = r.values[column]
-	}
-	return out
+	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, columns: u.columns[part]}
 }
 
 // rlock keeps what a read of t sees; a view has its parts kept.
@@ -213,7 +209,7 @@ func (x *tx) logged(t *table, r *row) *refusal {
 	if bad := x.runProcess(t, r); bad != nil || !x.s.o.ActivityMovesContact {
 		return bad
 	}
-	if contact := linked(r.values[t.byProp["_"+regarding+"_value"]]); contact != "" {
+	if contact := linked(r.value(t.byProp["_"+regarding+"_value"])); contact != "" {
 		_, bad := x.put(x.s.names["contact"], contact, nil)
 		return bad
 	}

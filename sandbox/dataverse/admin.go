@@ -29,7 +29,7 @@ func (t *table) document(r *row) map[string]any {
 	out := make(map[string]any, len(t.Columns))
 	for i, c := range t.Columns {
 		var v any
-		if r.values[i] != nil && json.Unmarshal(r.values[i], &v) != nil {
+		if r.value(i) != nil && json.Unmarshal(r.value(i), &v) != nil {
 			continue
 		}
 		out[c.property()] = v

@@ -23,14 +23,14 @@ func (t *table) appendRow(b []byte, context string, r *row, selected []int, labe
 	keyed := false
 	for _, i := range selected {
 		c := &t.Columns[i]
-		if labels && r.values[i] != nil {
-			b = t.appendLabel(b, c, r.values[i])
+		if labels && r.value(i) != nil {
+			b = t.appendLabel(b, c, r.value(i))
 		}
 		b = append(append(append(b, `,"`...), c.property()...), `":`...)
-		if r.values[i] == nil {
+		if r.value(i) == nil {
 			b = append(b, "null"...)
 		} else {
-			b = append(b, r.values[i]...)
+			b = append(b, r.value(i)...)
 		}
 		keyed = keyed || c.Name == t.Key
 	}

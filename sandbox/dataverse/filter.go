@@ -162,9 +162,9 @@ func (p *filterParser) compare(column int, op, want string, null bool) predicate
 	if null {
 		switch op {
 		case "eq":
-			return func(r *row) bool { return r.values[column] == nil }
+			return func(r *row) bool { return r.value(column) == nil }
 		case "ne":
-			return func(r *row) bool { return r.values[column] != nil }
+			return func(r *row) bool { return r.value(column) != nil }
 		}
 		return never
 	}
@@ -186,7 +186,7 @@ func (p *filterParser) compare(column int, op, want string, null bool) predicate
 		p.fail("Unknown operator '" + op + "'.")
 		return never
 	}
-	return func(r *row) bool { return r.values[column] != nil && test(c.order(r.values[column], want)) }
+	return func(r *row) bool { return r.value(column) != nil && test(c.order(r.value(column), want)) }
 }
 
 // order compares a stored literal with text: numbers as numbers, text without case.
@@ -240,7 +240,7 @@ func (p *filterParser) function(name string) predicate {
 		return never
 	}
 	return func(r *row) bool {
-		return r.values[i] != nil && test(strings.ToLower(gjson.ParseBytes(r.values[i]).String()), want)
+		return r.value(i) != nil && test(strings.ToLower(gjson.ParseBytes(r.value(i)).String()), want)
 	}
 }
 
@@ -257,6 +257,6 @@ func (p *filterParser) in(args string) predicate {
 		want[strings.ToLower(v.String())] = true
 	}
 	return func(r *row) bool {
-		return r.values[i] != nil && want[strings.ToLower(gjson.ParseBytes(r.values[i]).String())]
+		return r.value(i) != nil && want[strings.ToLower(gjson.ParseBytes(r.value(i)).String())]
 	}
 }

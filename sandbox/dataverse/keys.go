@@ -14,10 +14,12 @@ import (
 func literalInt(n int) string { return strconv.Itoa(n) }
 
 // alternate is a row's value of an alternate key; false when a column is null.
-func (t *table) alternate(i int, r *row) (string, bool) {
+func (t *table) alternate(i int, r *row) (string, bool) { return t.alternateOf(i, r.value) }
+
+func (t *table) alternateOf(i int, value func(column int) []byte) (string, bool) {
 	var b strings.Builder
 	for _, name := range t.AlternateKeys[i].Columns {
-		v := r.values[t.byProp[t.propertyOf(name)]]
+		v := value(t.byProp[t.propertyOf(name)])
 		if v == nil {
 			return "", false
 		}
@@ -89,7 +91,7 @@ func (t *table) byKey(i int, k AlternateKey, pairs []keyPair) (address, bool) {
 	if len(pairs) != len(k.Columns) {
 		return address{}, false
 	}
-	probe := &row{values: make([][]byte, len(t.Columns))}
+	probe := map[int][]byte{}
 	var a address
 	for _, name := range k.Columns {
 		property := t.propertyOf(name)
@@ -98,10 +100,10 @@ func (t *table) byKey(i int, k AlternateKey, pairs []keyPair) (address, bool) {
 			return address{}, false
 		}
 		column := t.byProp[property]
-		probe.values[column] = []byte(pairs[at].literal())
-		a.named = append(a.named, assignment{column, probe.values[column]})
+		probe[column] = []byte(pairs[at].literal())
+		a.named = append(a.named, assignment{column, probe[column]})
 	}
-	v, _ := t.alternate(i, probe)
+	v, _ := t.alternateOf(i, func(column int) []byte { return probe[column] })
 	a.key = t.byAlt[i][v]
 	return a, true
 }

@@ -211,8 +211,8 @@ func (rd *reading) take(n int) (rows []*row, more bool) {
 func (rd *reading) orderOf(r *row) []string {
 	out := make([]string, len(rd.order))
 	for i, c := range rd.order {
-		if r.values[c] != nil {
-			out[i] = strings.ToLower(gjson.ParseBytes(r.values[c]).String())
+		if r.value(c) != nil {
+			out[i] = strings.ToLower(gjson.ParseBytes(r.value(c)).String())
 		}
 	}
 	return out

@@ -46,7 +46,7 @@ func (s *Server) Save(dir string) error {
 			st.Columns = append(st.Columns, c.Name)
 		}
 		t.scan("", func(r *row) bool {
-			st.Keys, st.Version, st.Values = append(st.Keys, r.key), append(st.Version, r.version), append(st.Values, r.values)
+			st.Keys, st.Version, st.Values = append(st.Keys, r.key), append(st.Version, r.version), append(st.Values, r.values())
 			return true
 		})
 		for _, l := range t.log {
@@ -113,13 +113,7 @@ func (t *table) restore(st savedTable) {
 	}
 	t.log = nil
 	for i, key := range st.Keys {
-		values := st.Values[i]
-		for j, v := range values {
-			if len(v) == 0 {
-				values[j] = nil
-			}
-		}
-		t.set(&row{key: key, version: st.Version[i], values: values})
+		t.set(newRow(key, st.Version[i], st.Values[i]))
 		t.log = append(t.log, logged{version: st.Version[i], key: key})
 	}
 	for _, g := range st.Gone {

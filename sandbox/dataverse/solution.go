@@ -95,16 +95,16 @@ func (x *tx) runProcess(t *table, r *row) *refusal {
 		}
 		w := x.s.names["workflow"]
 		rule, ok := w.rows[p.id]
-		if !ok || string(rule.values[w.byProp["statecode"]]) != "1" {
+		if !ok || string(rule.value(w.byProp["statecode"])) != "1" {
 			return nil
 		}
 		task := x.s.names["task"]
 		by := x.by
-		x.by = linked(rule.values[w.byProp["_ownerid_value"]])
+		x.by = linked(rule.value(w.byProp["_ownerid_value"]))
 		_, bad := x.put(task, newKey(), []assignment{
 			{task.byProp["subject"], quote(p.subject)},
 			{task.byProp["scheduledend"], []byte(x.now.Add(due).Format(`"2006-01-02T15:04:05Z"`))},
-			{task.byProp["_"+regarding+"_value"], r.values[t.byProp["_"+regarding+"_value"]]},
+			{task.byProp["_"+regarding+"_value"], r.value(t.byProp["_"+regarding+"_value"])},
 		})
 		x.by = by
 		return bad

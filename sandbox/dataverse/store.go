@@ -27,6 +27,7 @@ type table struct {
 	blank   [][]byte       // values of a new row
 	system  system
 	tracked bool
+	scratch [][]byte // of put
 	union   *union   // of a view: where its rows are; it holds none itself
 	closed  *refusal // answer to writes through the Web API; nil where they are served
 
@@ -43,10 +44,51 @@ type system struct {
 	key, createdOn, createdBy, modifiedOn, modifiedBy, version, owner, fullName int
 }
 
+// row is never changed, only replaced. Its values lie behind one another, because
+// a sandbox holds millions and each would cost more apart than it is long.
 type row struct {
 	key     string
 	version int64
-	values  [][]byte // JSON literals; nil = null
+	text    []byte
+	ends    []uint32 // by column, in text
+	columns []int    // of a view: where its columns are in the row shown
+}
+
+// value is the JSON literal of a column; nil = null.
+func (r *row) value(column int) []byte {
+	if r.columns != nil {
+		column = r.columns[column]
+	}
+	start := uint32(0)
+	if column > 0 {
+		start = r.ends[column-1]
+	}
+	if end := r.ends[column]; end > start {
+		return r.text[start:end:end]
+	}
+	return nil
+}
+
+// values are all literals, in the table's order.
+func (r *row) values() [][]byte {
+	out := make([][]byte, len(r.ends))
+	for i := range out {
+		out[i] = r.value(i)
+	}
+	return out
+}
+
+func newRow(key string, version int64, values [][]byte) *row {
+	size := 0
+	for _, v := range values {
+		size += len(v)
+	}
+	r := &row{key: key, version: version, text: make([]byte, 0, size), ends: make([]uint32, len(values))}
+	for i, v := range values {
+		r.text = append(r.text, v...)
+		r.ends[i] = uint32(len(r.text)) //nolint:gosec // a request is 128 MB at most
+	}
+	return r
 }
 
 type logged struct {
@@ -68,6 +110,7 @@ func newTable(t Table) *table {
 		}
 		out.blank = append(out.blank, c.initial())
 	}
+	out.scratch = make([][]byte, len(t.Columns))
 	for range t.AlternateKeys {
 		out.byAlt = append(out.byAlt, map[string]string{})
 	}
@@ -251,36 +294,39 @@ func compact(raw string) []byte {
 // put creates or updates a row; the caller holds mu and has taken version.
 func (t *table) put(key string, set []assignment, version int64, now time.Time, by string) *row {
 	old, existed := t.rows[key]
-	r := &row{key: key, version: version, values: make([][]byte, len(t.Columns))}
 	at, user := []byte(now.Format(`"2006-01-02T15:04:05Z"`)), []byte(`"`+by+`"`)
+	values := t.scratch
+	fill := func(column int, literal []byte) {
+		if column >= 0 {
+			values[column] = literal
+		}
+	}
 	if existed {
-		copy(r.values, old.values)
+		for i := range values {
+			values[i] = old.value(i)
+		}
 	} else {
-		copy(r.values, t.blank)
-		r.fill(t.system.key, []byte(`"`+key+`"`))
-		r.fill(t.system.createdOn, at)
-		r.fill(t.system.createdBy, user)
-		r.fill(t.system.owner, user)
+		copy(values, t.blank)
+		fill(t.system.key, []byte(`"`+key+`"`))
+		fill(t.system.createdOn, at)
+		fill(t.system.createdBy, user)
+		fill(t.system.owner, user)
 	}
 	for _, a := range set {
-		r.values[a.column] = a.value
+		values[a.column] = a.value
 	}
-	r.fill(t.system.modifiedOn, at)
-	r.fill(t.system.modifiedBy, user)
-	r.fill(t.system.version, strconv.AppendInt(nil, version, 10))
-	if t.system.fullName >= 0 && t.LogicalName == "contact" {
-		full := strings.TrimSpace(t.str(r, "firstname") + " " + t.str(r, "lastname"))
-		r.values[t.system.fullName], _ = json.Marshal(full)
+	fill(t.system.modifiedOn, at)
+	fill(t.system.modifiedBy, user)
+	fill(t.system.version, strconv.AppendInt(nil, version, 10))
+	if t.LogicalName == "contact" {
+		first, last := values[t.byProp["firstname"]], values[t.byProp["lastname"]]
+		fill(t.system.fullName, quote(strings.TrimSpace(gjson.ParseBytes(first).String()+" "+gjson.ParseBytes(last).String())))
 	}
+	r := newRow(key, version, values)
+	clear(values)
 	t.set(r)
 	t.log = append(t.log, logged{version: version, key: key, at: now})
 	return r
-}
-
-func (r *row) fill(column int, literal []byte) {
-	if column >= 0 {
-		r.values[column] = literal
-	}
 }
 
 func (c Column) initial() []byte {
@@ -299,10 +345,10 @@ func (c Column) initial() []byte {
 
 func (t *table) str(r *row, property string) string {
 	i, ok := t.byProp[property]
-	if !ok || r.values[i] == nil {
+	if !ok {
 		return ""
 	}
-	return gjson.ParseBytes(r.values[i]).String()
+	return gjson.ParseBytes(r.value(i)).String()
 }
 
 // remove deletes a row and leaves a tombstone; the caller holds mu.

@@ -143,7 +143,7 @@ func (t *table) set(r *row) {
 	}
 	t.rows[r.key] = r
 	for n, i := range t.links {
-		if to := linked(r.values[i]); to != "" {
+		if to := linked(r.value(i)); to != "" {
 			t.byLink[n][to] = append(t.byLink[n][to], r.key)
 		}
 	}
@@ -179,7 +179,7 @@ func (t *table) unindex(r *row) {
 		}
 	}
 	for n, i := range t.links {
-		to := linked(r.values[i])
+		to := linked(r.value(i))
 		if to == "" {
 			continue
 		}
@@ -204,13 +204,13 @@ func (t *table) unique(r *row) *refusal {
 func (t *table) paired(r *row) *refusal {
 	state, ok := t.byProp["statecode"]
 	status, both := t.byProp["statuscode"]
-	if !ok || !both || r.values[state] == nil || r.values[status] == nil {
+	if !ok || !both || r.value(state) == nil || r.value(status) == nil {
 		return nil
 	}
 	for _, o := range t.Columns[status].Options {
-		if literalInt(o.Value) == string(r.values[status]) && literalInt(o.State) == string(r.values[state]) {
+		if literalInt(o.Value) == string(r.value(status)) && literalInt(o.State) == string(r.value(state)) {
 			return nil
 		}
 	}
-	return &refusal{400, "0x80048408", string(r.values[status]) + " is not a valid status code for state code " + string(r.values[state]) + " on " + t.LogicalName + "."}
+	return &refusal{400, "0x80048408", string(r.value(status)) + " is not a valid status code for state code " + string(r.value(state)) + " on " + t.LogicalName + "."}
 }
