@@ -193,6 +193,10 @@ func printJSON(ctx context.Context, out io.Writer, a *admin, path string) error 
 	if err := a.call(ctx, http.MethodGet, path, nil, &doc); err != nil {
 		return err
 	}
+	return printDoc(out, doc)
+}
+
+func printDoc(out io.Writer, doc any) error {
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)

@@ -56,8 +56,8 @@ func newRoot() *cobra.Command {
 		Use:   "sandbox",
 		Short: "Stand-ins for Dynamics 365 and Adobe Campaign Standard",
 		Long: `Runs strict stand-ins for Dynamics 365 (with Entra ID) and Adobe Campaign Standard
-(with IMS) over TLS, and prints what a configuration needs. They keep their
-records in --data between runs. The other commands work on sandboxes that run,
+(with IMS, the I/O Events journal and the SFTP server), and prints what a
+configuration needs. They keep their records and files in --data between runs. The other commands work on sandboxes that run,
 through their admin port.`,
 		Example: `  sandbox --data sandbox-data --contacts 10000
   sandbox edit contact --set jobtitle=Captain
@@ -68,6 +68,6 @@ through their admin port.`,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inputError("%w", err) })
 	o.flags(cmd.Flags())
-	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newEvents(), newFault(), newClock())
+	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newEvents(), newExport(), newWorkflow(), newSFTP(), newFault(), newClock())
 	return cmd
 }

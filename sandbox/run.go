@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -80,14 +81,13 @@ campaign:
   client_secret: file:%s
   scopes: [campaign_sdk]
   ca_file: %s
-# I/O Events journal: %s
-# SFTP server: %s
-# Admin port: %s
+  journal: {url: %s}
+%s# Admin port: %s
 # Try: go run ./sandbox edit contact --set jobtitle=Captain%s
 # Ctrl-C saves and stops.
 `, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
 		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.DynamicsCertificateFile, s.CAPath,
-		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, sftpHint(s), s.AdminURL, adminHint(s.AdminURL))
+		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, sftpSettings(s), s.AdminURL, adminHint(s.AdminURL))
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -105,9 +105,12 @@ func adminHint(url string) string {
 	return " --admin " + url
 }
 
-func sftpHint(s *stack.Stack) string {
-	if s.SFTP == nil {
-		return "none"
+// sftpSettings is the part of the SFTP server; "" of a stack without one.
+func sftpSettings(s *stack.Stack) string {
+	host, port, err := net.SplitHostPort(s.SFTPAddress)
+	if s.SFTP == nil || err != nil {
+		return ""
 	}
-	return fmt.Sprintf("%s, user %s, key %s, known hosts %s (%s)", s.SFTPAddress, s.SFTPUser, s.SFTPKeyFile, s.SFTPKnownHostsFile, s.SFTPFingerprint)
+	return fmt.Sprintf("  sftp: {host: %s, port: %s, user: %s, key: \"file:%s\", known_hosts: %s, folder: d365_loads/exports} # or fingerprint: %s\n",
+		host, port, s.SFTPUser, s.SFTPKeyFile, s.SFTPKnownHostsFile, s.SFTPFingerprint)
 }
