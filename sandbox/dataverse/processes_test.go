@@ -137,6 +137,10 @@ func TestActivitiesAreSaved(t *testing.T) {
 	require.EqualValues(t, 2, again.Count("systemusers"))
 	require.Equal(t, 204, again.send("DELETE", "contacts("+bob+")", "").status)
 	require.Zero(t, again.Count("activitypointers"))
+
+	without := newOrganisation(t, func(op *dataverse.Options) { op.NoSolution = true })
+	_, err = without.Load(dir)
+	require.ErrorContains(t, err, "1 rows of adobe_emailurlclicks")
 }
 
 // §7.1, §7.2: a batch is one request, and each of its operations is an operation.

@@ -95,7 +95,10 @@ func (s *Server) Load(dir string) (bool, error) {
 		if t == nil && len(st.Keys) == 0 {
 			continue // of a table declared last time only
 		}
-		if t == nil || len(st.Columns) != len(t.Columns) {
+		if t == nil {
+			return false, fmt.Errorf("the snapshot in %s holds %d rows of %s, a table that is not declared now; start with it, or delete the folder to start afresh", dir, len(st.Keys), set)
+		}
+		if len(st.Columns) != len(t.Columns) {
 			return false, fmt.Errorf("the snapshot in %s is of another build; delete the folder to start afresh", dir)
 		}
 		t.restore(st)
