@@ -74,7 +74,7 @@ func command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return measure(cmd.Context(), o, args) },
 	}
 	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts of the quick measurements")
-	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurement called million")
+	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily")
 	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
 	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
 	return cmd
