@@ -151,6 +151,32 @@ func TestAReplayDeletesNothing(t *testing.T) {
 	require.Equal(t, int64(121), s.boxes.Campaign.Count("profile"))
 }
 
+// R16.8: what a replay writes obeys the filter, the replacements and the way
+// choices are written.
+func TestAReplayAppliesTheWholeMapping(t *testing.T) {
+	t.Parallel()
+	for technical, want := range map[bool]string{false: "Married", true: "2"} {
+		s := newSpine(t, 6)
+		s.table.TechnicalValues = technical
+		s.table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
+		s.table.Fields[4].Replace = map[string]string{"Town 1": "Nebelheim"}
+		s.table.Fields = append(s.table.Fields, mapping.Field{From: "familystatuscode", To: "fax"})
+		keys := s.boxes.Dynamics.Keys("contacts")
+		for _, key := range keys {
+			s.edit(key, map[string]any{"familystatuscode": 1, "address1_city": "Town 0"})
+		}
+		s.load()
+		s.edit(keys[0], map[string]any{"jobtitle": "left"})
+		s.edit(keys[1], map[string]any{"address1_city": "Town 1"})
+		s.edit(keys[2], map[string]any{"familystatuscode": 2})
+		require.Equal(t, activities.Counts{Read: 6, Updated: 2, Parked: 1, Unchanged: 3}, s.pass(activities.KindBackfill, activities.PhaseScan).Counts)
+		require.Equal(t, activities.Counts{Read: 1 + 3, Deleted: 1, Unchanged: 2, Filtered: 1}, s.delta(), "deletes of a run are counted first; the changes have been written")
+		require.Nil(t, s.boxes.Campaign.Profile(keys[0]))
+		require.Equal(t, "Nebelheim", s.boxes.Campaign.Profile(keys[1])["location"].(map[string]any)["city"])
+		require.Equal(t, want, s.boxes.Campaign.Profile(keys[2])["fax"])
+	}
+}
+
 // R9.5, R9.6, R10.4: the tables and the key of a mapping that has run are fixed;
 // another name is another mapping. R9.7: nothing is deleted in Campaign.
 func TestTheTablesOfAMappingAreFixed(t *testing.T) {
@@ -165,6 +191,17 @@ func TestTheTablesOfAMappingAreFixed(t *testing.T) {
 	f.vehicles.load()
 	require.Equal(t, int64(3), f.boxes.Campaign.Count("profile"))
 	require.Equal(t, int64(1), f.boxes.Campaign.Count("cusVehicle"))
+
+	// The same tables under another name: a mapping of its own, which
+	// begins anew and takes over what is there.
+	renamed := f.vehicles.table
+	renamed.Name = "cars"
+	cars := f.with(renamed)
+	require.True(t, cars.start().NeedsBaseline, "R9.6")
+	require.Zero(t, cars.load().Counts.Created)
+	f.vehicle("")
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, cars.delta())
+	require.Equal(t, int64(2), f.boxes.Campaign.Count("cusVehicle"), "R9.7: what was written stays, and is not doubled")
 }
 
 // R9.10, R11.1: 20 custom tables of 50 columns each start and stay in step.

@@ -215,7 +215,7 @@ func (f *flow) confirmWhole(ctx context.Context, o backfillOptions, w activities
 	if !f.env.inTerminal || !f.env.errTerminal {
 		return badInput("this reads %s again; say --yes, or narrow it with --since, --until, --where or --ids", what)
 	}
-	f.env.say("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last.", what)
+	f.env.say("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last. If much does, stop other\nprocesses in Campaign meanwhile.", what)
 	fmt.Fprint(f.env.err, "Go on? [y/N] ")
 	answer := f.env.readLine(ctx)
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {

@@ -125,6 +125,26 @@ func (t *temporalClient) Result(ctx context.Context, workflowID string, result a
 	return t.explain(t.client.GetWorkflow(ctx, workflowID, "").Get(ctx, result))
 }
 
+func (t *temporalClient) Flows(ctx context.Context, instance string) ([]string, error) {
+	var out []string
+	req := &workflowservice.ListWorkflowExecutionsRequest{Namespace: t.space, PageSize: 100,
+		Query: fmt.Sprintf("WorkflowType = '%s' AND ExecutionStatus = 'Running'", workflows.TypeTableSync)}
+	for {
+		answer, err := t.client.ListWorkflow(ctx, req)
+		if err != nil {
+			return nil, t.explain(err)
+		}
+		for _, info := range answer.GetExecutions() {
+			if table, ours := strings.CutPrefix(info.GetExecution().GetWorkflowId(), workflows.TableSyncID(instance, "")); ours {
+				out = append(out, table)
+			}
+		}
+		if req.NextPageToken = answer.GetNextPageToken(); len(req.NextPageToken) == 0 {
+			return out, nil
+		}
+	}
+}
+
 func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*description, error) {
 	answer, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	if err != nil {

@@ -37,6 +37,7 @@ func TestStartAll(t *testing.T) {
 	code, out, stderr := w.run(t, "start", "--all")
 	require.Zero(t, code, stderr)
 	require.Equal(t, "accounts is RUNNING (started)\ncontacts is RUNNING (started)\n", out)
+	require.Equal(t, "the initial load of accounts begins; if it is large, stop other processes in Campaign until it is done\n", stderr, "R15.9: that of contacts is done")
 
 	w.on("Start acme/ingress/accounts", badInput("accounts is RUNNING: stop it first"))
 	code, out, stderr = w.run(t, "start", "--all")

@@ -93,6 +93,9 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 	if err != nil {
 		return err
 	}
+	if st.State != workflows.StateFailed && st.Watermark.IsZero() { // R15.9
+		e.say("the initial load of %s begins; if it is large, stop other processes in Campaign until it is done", o.table)
+	}
 	if o.wait && st.State != workflows.StateFailed {
 		if st, err = f.follow(ctx, untilLoaded()); err != nil {
 			return err

@@ -20,8 +20,9 @@ type statusOptions struct {
 }
 
 const statusLong = `Show what flows do: state, position, counters, the run in hand, what it waits for
-and what to type next. Without a name, all mappings of the configuration file, and
-egress where a type of event is switched on.
+and what to type next. Without a name, all mappings of the configuration file,
+egress where a type of event is switched on, and flows that go on though their
+mapping was removed from the file.
 
 Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
 its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded last is shown.
@@ -45,6 +46,7 @@ With -o json (one document; one per look with --watch):
                      and is tried again
     file_revision    of the mapping in the configuration file
     changes_pending  the mapping on file differs from the one that runs
+    removed          the mapping is not on file any more, and its flow goes on
   }],
   engine_calls       {hour, changes, loads, budget} of the hour in hand}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
@@ -100,6 +102,7 @@ type tableReport struct {
 	Waiting        []pendingActivity `json:"waiting,omitempty"`
 	FileRevision   string            `json:"file_revision,omitempty"`
 	ChangesPending bool              `json:"changes_pending"`
+	Removed        bool              `json:"removed,omitempty"`
 }
 
 // recorded is what the server knows without a worker; counters are those of
@@ -140,6 +143,9 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 		if err != nil {
 			return err
 		}
+		if o.table == "" {
+			report.lookRemoved(ctx, e, g, cfg, api)
+		}
 		if looks%meterEvery == 0 && report.answered() {
 			meter = readMeter(ctx, e, api)
 		}
@@ -173,6 +179,30 @@ func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api tem
 		report.Tables = append(report.Tables, one)
 	}
 	return report, nil
+}
+
+// lookRemoved adds the flows that go on though their mapping is not on file any
+// more (R9.7). Where the server cannot list them, they are left out.
+func (r *statusReport) lookRemoved(ctx context.Context, e *env, g *global, cfg *config.Config, api temporalAPI) {
+	ctx, cancel := context.WithTimeout(ctx, min(g.timeout, questionTimeout))
+	defer cancel()
+	running, err := api.Flows(ctx, cfg.Instance)
+	if err != nil {
+		return
+	}
+	slices.Sort(running)
+	for _, table := range running {
+		if _, mapped := cfg.Ingress.Tables[table]; mapped {
+			continue
+		}
+		f := &flow{env: e, g: g, cfg: cfg, api: api, table: table}
+		one, err := f.look(ctx)
+		if err != nil || one.Status == nil || one.Status.State == workflows.StateStopped {
+			continue
+		}
+		one.Removed = true
+		r.Tables = append(r.Tables, one)
+	}
 }
 
 // look asks everything there is to know about one flow.

@@ -240,3 +240,29 @@ func TestSpans(t *testing.T) {
 	require.Equal(t, "never", age(noon, time.Time{}))
 	require.Equal(t, "just now", age(noon, noon.Add(time.Minute)), "clocks differ")
 }
+
+// R9.7: a mapping that was removed from the file goes on until it is stopped, and
+// status says so.
+func TestStatusShowsFlowsWithoutAMapping(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Flows acme", []string{"vehicles", "contacts", "services"})
+	w.on("Query "+contactsFlow+" Status", contacts(nil))
+	for table, state := range map[string]workflows.State{"vehicles": workflows.StateRunning, "services": workflows.StateStopped} {
+		w.on("Query "+workflows.TableSyncID("acme", table)+" Status", contacts(func(st *workflows.Status) { st.Table, st.State = table, state }))
+	}
+	code, out, _ := w.run(t, "status")
+	require.Equal(t, exitDone, code)
+	require.Contains(t, out, "vehicles:  its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop vehicles")
+	require.NotContains(t, out, "services", "it was stopped")
+	_, out, _ = w.run(t, "status", "-o", "json")
+	var report statusReport
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.Equal(t, "vehicles", report.Tables[len(report.Tables)-1].Table)
+	require.True(t, report.Tables[len(report.Tables)-1].Removed)
+
+	w.on("Flows acme", errNoWorker)
+	code, out, _ = w.run(t, "status")
+	require.Equal(t, exitDone, code)
+	require.NotContains(t, out, "vehicles", "what cannot be listed is left out")
+}

@@ -126,6 +126,9 @@ func (t tableReport) notes(now time.Time) []cell {
 	if t.ChangesPending {
 		add(caution, t.pending())
 	}
+	if t.Removed {
+		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Table)
+	}
 	for _, warning := range st.Warnings {
 		if st.Events == nil {
 			warning = "changed since the last start: " + warning

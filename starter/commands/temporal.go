@@ -24,6 +24,8 @@ type temporalAPI interface {
 	Update(ctx context.Context, workflowID, name string, request, answer any) error
 	// Query asks a workflow; answer is a pointer.
 	Query(ctx context.Context, workflowID, name string, answer any) error
+	// Flows lists the tables of an instance whose owners run.
+	Flows(ctx context.Context, instance string) ([]string, error)
 	// Describe tells what the server knows of a workflow without any worker.
 	Describe(ctx context.Context, workflowID string) (*description, error)
 	// Result reads the result of a workflow that has ended into a pointer.

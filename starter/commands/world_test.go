@@ -153,6 +153,13 @@ func (f *fakeTemporal) Query(_ context.Context, id, name string, answer any) err
 	return f.reply("Query "+id+" "+name, nil, answer)
 }
 
+func (f *fakeTemporal) Flows(_ context.Context, instance string) (tables []string, err error) {
+	if _, known := f.answers["Flows "+instance]; known {
+		err = f.reply("Flows "+instance, nil, &tables)
+	}
+	return tables, err
+}
+
 func (f *fakeTemporal) Describe(_ context.Context, id string) (*description, error) {
 	if _, answers := f.answers["Query "+id+" Status"]; answers && f.answers["Describe "+id] == nil {
 		return &description{Running: true}, nil
