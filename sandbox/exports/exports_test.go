@@ -353,6 +353,15 @@ func TestLogTwists(t *testing.T) {
 	got = e.export(exports.Logs, exports.MissingColumn)
 	require.NotContains(t, e.read(got.Files[0]), "eventDate")
 	require.NotContains(t, e.read(got.Files[1]), "logDate")
+	require.NoError(t, e.SetLastRun(exports.Logs, time.Time{}))
+	got = e.export(exports.Logs, exports.WrongStamp)
+	require.Equal(t, "01.03.2026 10:15", e.rows(got.Files[0])[0]["eventDate"])
+	require.Equal(t, "01.03.2026 10:15", e.rows(got.Files[1])[0]["logDate"])
+	_, err := e.log.Push(eventlog.Pushed{Kind: eventlog.Click, ExternalID: "a", URL: "https://shop.example.test/žluťoučký"})
+	require.NoError(t, err)
+	e.clock.Advance(time.Minute)
+	got = e.export(exports.Logs, exports.Latin1)
+	require.Contains(t, e.read(got.Files[0]), "\xd6ffnung", "what Latin-1 lacks does not fail the export")
 }
 
 // §9: commands take effect later; each state lets some of them do something.

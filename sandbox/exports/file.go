@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
@@ -63,7 +64,7 @@ func (j job) extract(kind, missing string, columns []string) (*sheet, error) {
 	case j.twisted(UTF16):
 		s.text = transform.NewWriter(out, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder())
 	case j.twisted(Latin1):
-		s.text = transform.NewWriter(out, charmap.ISO8859_1.NewEncoder())
+		s.text = transform.NewWriter(out, encoding.ReplaceUnsupported(charmap.ISO8859_1.NewEncoder()))
 	default:
 		s.text = plain{out}
 	}
