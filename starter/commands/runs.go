@@ -19,8 +19,8 @@ import (
 )
 
 // runArgHelp says what a command about a run takes.
-const runArgHelp = `<run> is a run's name as "causeway runs list" shows it; or the name of a table,
-for the workflow that owns it; or the id of a workflow.`
+const runArgHelp = `<run> is a run's name as "causeway runs list" shows it; or the name of a flow, such
+as contacts or egress, for the workflow that owns it; or the id of a workflow.`
 
 func newRuns(e *env, g *global) *cobra.Command {
 	cmd := &cobra.Command{
@@ -80,15 +80,17 @@ func (e *env) find(ctx context.Context, g *global, name string) (*subject, error
 }
 
 func (s *subject) locate(ctx context.Context) error {
-	if _, mapped := s.cfg.Ingress.Tables[s.name]; mapped {
-		s.table, s.id = s.name, workflows.TableSyncID(s.cfg.Instance, s.name)
+	names := flowNames(s.cfg)
+	if slices.Contains(names, s.name) {
+		s.table = s.name
+		s.id = s.flow().id()
 		return s.execution(ctx)
 	}
 	if strings.Contains(s.name, "/") {
 		s.id = s.name
-		for _, table := range tableNames(s.cfg) {
-			if owner := workflows.TableSyncID(s.cfg.Instance, table); s.id == owner || strings.HasPrefix(s.id, owner+"/") {
-				s.table = table
+		for _, name := range names {
+			if owner := (&flow{cfg: s.cfg, table: name}).id(); s.id == owner || strings.HasPrefix(s.id, owner+"/") {
+				s.table = name
 			}
 		}
 		return s.execution(ctx)
@@ -135,14 +137,14 @@ func (s *subject) askLedger(ctx context.Context) error {
 // names that of an audit; a pass of changes was begun by somebody else's workflow,
 // and a run that failed at once is not in the ledger, so those go by the name.
 func (s *subject) workflowIDs() []string {
-	if s.ledger != nil && s.ledger.Info.Flow != activities.FlowIngress && s.ledger.Info.Workflow != "" {
+	if s.ledger != nil && s.kind != activities.KindDelta && s.ledger.Info.Workflow != "" {
 		return []string{s.ledger.Info.Workflow}
 	}
 	name := s.name
 	if rest, ok := strings.CutPrefix(name, "rollback-"); ok {
 		name = rest
 	}
-	table := cmp.Or(s.table, tableOf(s.cfg, strings.TrimPrefix(name, "audit-")))
+	table := cmp.Or(s.table, flowOf(s.cfg, strings.TrimPrefix(name, "audit-")))
 	if table == "" {
 		return nil
 	}
@@ -158,7 +160,16 @@ func (s *subject) workflowIDs() []string {
 	return []string{
 		workflows.PassID(s.cfg.Instance, table, activities.KindBackfill, s.name),
 		workflows.PassID(s.cfg.Instance, table, activities.KindDelta, s.name),
+		workflows.PassID(s.cfg.Instance, table, activities.KindRelease, s.name),
 	}
+}
+
+// flowOf is the flow that a run belongs to, by its name: the flow's, and when it began.
+func flowOf(cfg *config.Config, run string) string {
+	if strings.HasPrefix(run, activities.FlowEgress+"-") {
+		return activities.FlowEgress
+	}
+	return tableOf(cfg, run)
 }
 
 // execution finds the newest execution of the subject. Audits of a table share a

@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +40,7 @@ func runsCancel(ctx context.Context, e *env, g *global, name string) error {
 	if err != nil {
 		return err
 	}
-	if _, mapped := cfg.Ingress.Tables[name]; mapped {
+	if slices.Contains(flowNames(cfg), name) {
 		return badInput("%s is a flow, which lives on; to end it: causeway stop %s", name, name)
 	}
 	s, err := e.findQueued(ctx, g, name)
@@ -58,9 +60,9 @@ func runsCancel(ctx context.Context, e *env, g *global, name string) error {
 		if err := s.api.Cancel(ctx, s.id); err != nil {
 			return err
 		}
-	case s.table == "" || s.newest != nil && s.newest.Type == workflows.TypeTableSync:
+	case s.table == "" || s.newest != nil && s.owner():
 		return badInput("%s is no run that can be given up; see: causeway runs list", name)
-	case s.kind == activities.KindDelta || s.newest != nil && s.newest.Type == workflows.TypeDeltaPass:
+	case s.kind == activities.KindDelta || s.newest != nil && strings.HasPrefix(s.id, s.flow().id()+"/delta/") || s.table == activities.FlowEgress:
 		return badInput("run %s applies changes and ends by itself; to hold them: causeway pause %s, or causeway stop %s", name, s.table, s.table)
 	default:
 		answer.Status = &workflows.Status{}

@@ -108,7 +108,7 @@ func findLost(ctx context.Context, instance string, g *global, api temporalAPI, 
 			continue
 		}
 		id := r.Workflow
-		if r.Flow == activities.FlowIngress { // a pass of changes is begun by whoever finds them
+		if r.Kind == activities.KindDelta { // it is begun by whoever finds the changes
 			id = workflows.PassID(instance, r.Table, r.Kind, r.Run)
 		}
 		switch x, err := api.Execution(ctx, id, ""); {

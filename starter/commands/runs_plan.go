@@ -147,7 +147,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 	if kind == "" {
 		kind = first.pass.Ref.Kind
 	}
-	if _, mapped := s.cfg.Ingress.Tables[s.table]; !mapped {
+	if _, known := s.flow().configured(); !known {
 		return nil, badInput("run %s has ended and what began it has gone on without it; see: causeway status", s.name)
 	}
 	if kind == activities.KindRollback {
@@ -156,6 +156,9 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 			undoes = rest[:strings.LastIndex(rest, "-")]
 		}
 		return &replayPlan{How: byRollback, Why: s.ended() + "; the same run is undone again", Undoes: undoes}, nil
+	}
+	if kind == activities.KindRelease {
+		return nil, badInput("what run %s did not write is still in quarantine, and is tried again by itself; to try it now: causeway quarantine release", s.name)
 	}
 	state, err := s.ownerState(ctx)
 	if err != nil {

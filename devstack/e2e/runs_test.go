@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/histories"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/worker/host"
+	"causeway.dev/workflows"
+)
+
+// testBuild is a worker of another build than the product's, in this process: it
+// registers what register says under the product's names, and the product's
+// activities, but for those in broken. stop ends it.
+func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (stop func()) {
+	w.t.Helper()
+	services, err := host.NewServices(w.cfg, tally.NoopScope)
+	require.NoError(w.t, err)
+	books, err := ledger.Open(w.t.Context(), ledger.Options{Path: w.cfg.Ledger.Path, Synchronous: "normal"})
+	require.NoError(w.t, err)
+	ingress := activities.NewIngress(activities.Options{
+		Instance: w.cfg.Instance, Source: services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate, Ledger: books, Concurrency: 8, Lanes: 4,
+	})
+	var started []worker.Worker
+	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
+		one := worker.New(w.client, queue, worker.Options{WorkerStopTimeout: 10 * time.Second, MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second})
+		if queue == workflows.QueueMain {
+			register(one)
+		}
+		one.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
+		for name, fn := range broken {
+			one.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})
+		}
+		require.NoError(w.t, one.Start())
+		started = append(started, one)
+	}
+	return func() {
+		for _, one := range started {
+			one.Stop()
+		}
+		require.NoError(w.t, books.Close())
+	}
+}
+
+// runs asks the operators' tool for JSON.
+func runs[T any](w *world, args ...string) T {
+	w.t.Helper()
+	code, out, stderr := w.causeway(append(args, "-o", "json")...)
+	require.Zero(w.t, code, "%v: %s\n%s", args, stderr, w.tail())
+	var answer T
+	require.NoError(w.t, json.Unmarshal([]byte(out), &answer), out)
+	return answer
+}
+
+// history is that of the newest execution of a workflow.
+func (w *world) history(id string) *historypb.History {
+	w.t.Helper()
+	var history historypb.History
+	events := w.client.GetWorkflowHistory(w.t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(w.t, err)
+		history.Events = append(history.Events, event)
+	}
+	return &history
+}
+
+type replayed struct {
+	How, Why string
+	Event    int64
+	NewRunID string `json:"new_run_id"`
+}
+
+// A workflow that failed because of a fault in the code goes back to the step that
+// failed, once the code is mended, and completes.
+func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30})
+	first := w.startWorker()
+	w.startFlow()
+	w.loaded()
+	first.drain()
+
+	stop := w.testBuild(func(r worker.Worker) { workflows.Register(r) }, map[string]any{
+		"AuditPages": func(context.Context, activities.AuditInput) (*activities.AuditPagesResult, error) {
+			return nil, temporal.NewNonRetryableApplicationError("index out of range", "Fault", nil)
+		},
+	})
+	audit := w.audit("contacts", false)
+	ctx, cancel := context.WithTimeout(t.Context(), settleWithin)
+	defer cancel()
+	require.ErrorContains(t, audit.Get(ctx, nil), "index out of range")
+	failed := runs[activities.RunListResult](w, "runs", "list", "--failed")
+	stop()
+	require.Len(t, failed.Runs, 1)
+	require.Equal(t, "index out of range", failed.Runs[0].Reason)
+	run := failed.Runs[0].Run
+
+	w.startWorker()
+	code, out, stderr := w.causeway("runs", "show", run)
+	require.Zero(t, code, stderr)
+	require.Contains(t, out, "index out of range")
+	got := runs[replayed](w, "runs", "replay", run, "--yes")
+	require.Equal(t, "reset", got.How)
+	require.Contains(t, got.Why, "AuditPages failed")
+	var result workflows.AuditResult
+	require.NoError(t, w.client.GetWorkflow(ctx, audit.GetID(), got.NewRunID).Get(ctx, &result), w.tail())
+	require.EqualValues(t, 60, result.Held)
+	require.True(t, result.InStep())
+	list := runs[activities.RunListResult](w, "runs", "list", "--kind", "audit")
+	require.Equal(t, "COMPLETED", list.Runs[0].State)
+	require.Eventually(t, func() bool {
+		log := runs[activities.OperationsResult](w, "log", "--run", run)
+		return len(log.Operations) == 1 && log.Operations[0].What == activities.OpReplay
+	}, settleWithin, 100*time.Millisecond, "the replay is in the audit trail")
+
+	// Both executions are exported, and this build does again what they hold.
+	dir := filepath.Join(t.TempDir(), "histories")
+	exported := runs[struct{ Files []struct{ File string } }](w, "runs", "export", run, "--to", dir)
+	require.Len(t, exported.Files, 2)
+	code, out, stderr = w.causeway("runs", "verify", dir)
+	require.Zero(t, code, out+stderr)
+}
+
+// A flow that another build began and this build does not do again is stuck; verify
+// names the place, and a reset to it lets it go on, with what was asked of it.
+func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30})
+	other := func(r workflows.Registry) {
+		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.TableSyncInput) error {
+			workflow.NewTimer(ctx, time.Millisecond) // which the product does not have
+			return workflows.TableSync(ctx, in)
+		}, workflow.RegisterOptions{Name: workflows.TypeTableSync})
+		for name, pass := range map[string]any{workflows.TypeBackfill: workflows.Backfill, workflows.TypeDeltaPass: workflows.DeltaPass} {
+			r.RegisterWorkflowWithOptions(pass, workflow.RegisterOptions{Name: name})
+		}
+	}
+	stop := w.testBuild(func(r worker.Worker) { other(r) }, nil)
+	w.startFlow()
+	w.loaded()
+	stop()
+
+	w.startWorker()
+	w.edit(w.ids()[0], map[string]any{"address1_city": "Nebelheim"})
+	require.Eventually(t, func() bool { // somebody asks, and the code fails
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = w.client.SignalWorkflow(ctx, w.flowID(), "", "nudge", nil)
+		d, err := w.client.DescribeWorkflowExecution(ctx, w.flowID(), "")
+		return err == nil && d.GetPendingWorkflowTask().GetAttempt() > 1
+	}, settleWithin, 200*time.Millisecond)
+
+	code, out, stderr := w.causeway("runs", "verify", "contacts")
+	require.Equal(t, 1, code, stderr)
+	require.Contains(t, out, "TimerStarted")
+	history := w.history(w.flowID())
+	mine, err := histories.Verify(history, "", func(r worker.WorkflowReplayer) { workflows.Register(r) })
+	require.NoError(t, err)
+	require.Equal(t, "TimerStarted", mine.History)
+	theirs, err := histories.Verify(history, "", func(r worker.WorkflowReplayer) { other(r) })
+	require.NoError(t, err)
+	require.Nil(t, theirs, "the build that recorded it")
+
+	got := runs[replayed](w, "runs", "replay", "contacts", "--yes")
+	require.Equal(t, "reset", got.How)
+	require.Equal(t, mine.Task, got.Event)
+	w.loaded()
+	w.inStep()
+}
