@@ -75,10 +75,7 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	f := in.Selection.filter(flowOfRun(in.Run), in.Table)
-	if in.Table == FlowEgress {
-		f.Flow = FlowEgress
-	}
+	f := in.Selection.filter(quarantineOf(in.Table, in.Run), in.Table)
 	switch in.State {
 	case "":
 		f.State = ledger.QuarantineOpen
@@ -99,6 +96,9 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 		return nil, err
 	}
 	for _, g := range groups {
+		if f.Flow != FlowIngress {
+			g.NextTry = time.Time{}
+		}
 		out.Groups = append(out.Groups, QuarantineGroup(g))
 	}
 	f.Limit = in.Limit
@@ -112,10 +112,13 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 	return out, nil
 }
 
-// flowOfRun is the flow whose quarantine a run writes; what a rollback left alone
-// is kept apart.
-func flowOfRun(run string) string {
-	if strings.HasPrefix(run, "rollback-") {
+// quarantineOf is the flow whose quarantine is meant by a table and a run; that of
+// events, and what a rollback left alone, are kept apart.
+func quarantineOf(table, run string) string {
+	switch {
+	case table == FlowEgress:
+		return FlowEgress
+	case strings.HasPrefix(run, "rollback-"):
 		return FlowRollback
 	}
 	return FlowIngress
@@ -129,6 +132,9 @@ func quarantinedRecord(q *ledger.QuarantineItem) QuarantinedRecord {
 	if !q.Discarded.At.IsZero() {
 		d := Discard(q.Discarded)
 		out.Discarded = &d
+	}
+	if q.Flow != FlowIngress { // only ingress tries again by itself
+		out.NextTry = time.Time{}
 	}
 	return out
 }
@@ -177,16 +183,20 @@ func (a *Ingress) DiscardQuarantined(ctx context.Context, in DiscardInput) (*Dis
 	case in.At.IsZero():
 		return nil, blocked("BadInput", "a discard needs the time at which it was decided")
 	}
-	n, err := a.o.Ledger.Discard(ctx, in.Selection.filter(flowOfRun(in.Run), in.Table), ledger.Discard(in.Discard))
+	flow := quarantineOf(in.Table, in.Run)
+	n, err := a.o.Ledger.Discard(ctx, in.Selection.filter(flow, in.Table), ledger.Discard(in.Discard))
 	if err != nil {
 		return nil, err
 	}
 	err = a.LogOperation(ctx, LogInput{Operations: []Operation{{
-		ID: fmt.Sprintf("discard/%s/%s/%d", in.Table, in.By, in.At.UnixNano()), At: in.At, By: in.By, What: OpDiscard, Flow: FlowIngress, Table: in.Table, Run: in.Run,
+		ID: fmt.Sprintf("discard/%s/%s/%d", in.Table, in.By, in.At.UnixNano()), At: in.At, By: in.By, What: OpDiscard, Flow: flow, Table: in.Table, Run: in.Run,
 		Reason: in.Reason, Detail: fmt.Sprintf("%d discarded: %s", n, in.InWords()),
 	}}})
 	if err != nil {
 		return nil, err
+	}
+	if flow != FlowIngress {
+		return &DiscardResult{Discarded: n}, nil
 	}
 	open, err := a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table)
 	if err != nil {

@@ -17,9 +17,13 @@ const (
 	PhaseQuarantined Phase = "quarantined"
 )
 
-// releasePage is how many quarantined records a page of a release holds; one
-// that runs by itself has one page, so that changes need not wait for it.
-const releasePage = 500
+// How many quarantined records a page of a release holds. One that the schedule
+// asks for has a single page, and a small one: most of it is refused again, at the
+// price of a call each.
+const (
+	releasePage = 500
+	duePage     = 100
+)
 
 // releaseMore is the next link of a page of a release, as sweepMore.
 const releaseMore = "release-after:"
@@ -51,6 +55,13 @@ type Release struct {
 	Remodelled    bool `json:"remodelled,omitempty"`     // everything, because a data model has changed
 }
 
+func (r *Release) page() int {
+	if r.Due {
+		return duePage
+	}
+	return releasePage
+}
+
 func (r *Release) filter(ref RunRef) ledger.QuarantineFilter {
 	f := r.Selection.filter(FlowIngress, ref.Table)
 	f.State = ledger.QuarantineOpen
@@ -74,7 +85,7 @@ func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput
 		return nil, blocked("BadInput", "a release needs to know what it tries")
 	}
 	f := in.Release.filter(in.RunRef)
-	f.Limit = releasePage
+	f.Limit = in.Release.page()
 	if after != "" {
 		f.After = ledger.QuarantineKey{Flow: FlowIngress, Table: in.Table, Key: after}
 	}
@@ -82,7 +93,7 @@ func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.asTheyAre(ctx, m, in, keys, releaseMore, len(keys) == releasePage)
+	page, err := a.asTheyAre(ctx, m, in, keys, releaseMore, len(keys) == f.Limit)
 	if err == nil && in.Release.Due {
 		page.NextLink = "" // the rest is still due
 	}
@@ -96,7 +107,7 @@ func (a *Ingress) toTry(ctx context.Context, in OpenRunInput) int64 {
 		a.o.Logger.Warn("no estimate of the records to try again", "table", in.Table, "error", err)
 	}
 	if in.Release.Due {
-		n = min(n, releasePage)
+		n = min(n, duePage)
 	}
 	return n
 }

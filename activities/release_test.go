@@ -238,9 +238,9 @@ func TestAReleaseWritesNothingOlder(t *testing.T) {
 // On its schedule a record is tried again, a page at a time, and rests longer.
 func TestDueRecordsEndTheWaitForChanges(t *testing.T) {
 	t.Parallel()
-	s := newSpine(t, 530)
+	s := newSpine(t, 130)
 	keys := s.boxes.Dynamics.Keys("contacts")
-	for _, key := range keys[:520] {
+	for _, key := range keys[:120] {
 		s.edit(key, map[string]any{"emailaddress1": "not-an-address"})
 	}
 	s.behind.Store(int64(5 * time.Hour)) // the catch-up refuses them a second time: 4 h
@@ -258,7 +258,7 @@ func TestDueRecordsEndTheWaitForChanges(t *testing.T) {
 	s.edit(keys[0], map[string]any{"jobtitle": "x"})
 	require.True(t, wait(now).Due, "changes that never end do not keep it from its turn")
 
-	require.Equal(t, activities.Counts{Read: 500, Quarantined: 500}, s.release(activities.Release{Due: true}))
+	require.Equal(t, activities.Counts{Read: 100, Quarantined: 100}, s.release(activities.Release{Due: true}))
 	require.True(t, wait(now).Due)
 	require.Equal(t, activities.Counts{Read: 20, Quarantined: 20}, s.release(activities.Release{Due: true}))
 	require.False(t, wait(now).Due)

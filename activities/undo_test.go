@@ -109,6 +109,7 @@ func TestARollbackLeavesAloneWhatChangedSince(t *testing.T) {
 	require.Len(t, left.Records, 3)
 	for _, r := range left.Records {
 		require.Equal(t, "ChangedSince", r.Code)
+		require.Zero(t, r.NextTry, "no flow tries it again")
 		require.NotContains(t, r.Message, "Somebody")
 	}
 	require.Zero(t, done.Quarantined, "what it leaves alone is no refused record of the flow")

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -64,6 +65,11 @@ func longer() string {
 
 var resolve = newBulk(3, `UPDATE quarantine SET state = 'released', last_seen = {1} WHERE flow = {2} AND tbl = {3} AND state = 'open' AND key IN (`, `{}`, `)`)
 
+func jsonOf(keys []string) string {
+	out, _ := json.Marshal(keys) // text always can be
+	return string(out)
+}
+
 // where is the condition of a filter and its parameters.
 func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 	where, args := []string{"1 = 1"}, []any{}
@@ -80,9 +86,10 @@ func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 			add(c.column+" = ?", c.value)
 		}
 	}
-	if len(f.Keys) > 0 {
-		in, keys := l.in(f.Keys)
-		add("key "+in, keys...)
+	if len(f.Keys) > 0 && l.postgres {
+		add("key = ANY(?)", f.Keys)
+	} else if len(f.Keys) > 0 { // one text for any number, since the writer keeps its statements
+		add("key IN (SELECT value FROM json_each(?))", jsonOf(f.Keys))
 	}
 	if !f.SeenBefore.IsZero() {
 		add("first_seen < ?", millis(f.SeenBefore))

@@ -92,6 +92,7 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 	if q := r.Quarantine; q != nil {
 		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
 		add("", fmt.Sprintf("%s, first %s, last %s", count(int64(q.Attempts), "attempt"), moment(now, q.FirstSeen), moment(now, q.LastSeen)))
+		add("", "next try "+until(now, q.NextTry)+"; more: causeway quarantine show "+r.Table+" "+r.ID)
 	}
 	if w := r.Waits; w != nil {
 		add("Waits for", w.For)

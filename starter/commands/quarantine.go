@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -55,7 +56,7 @@ func (s *selection) read(e *env) (activities.Selection, error) {
 
 // selected counts the open records of a table that are meant.
 func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, error) {
-	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped {
+	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped && !f.isEgress() {
 		return 0, unknownTable(f.g, f.cfg, f.table)
 	}
 	var list activities.QuarantineListResult
@@ -186,7 +187,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 		fmt.Fprint(e.out, "; --limit lists more, --ids, --run, --code, --field and --older-than narrow the list")
 	}
 	fmt.Fprintln(e.out)
-	if in.State == "open" {
+	if in.State == "open" && in.Table != activities.FlowEgress && !strings.HasPrefix(in.Run, "rollback-") {
 		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table>")
 	}
 }

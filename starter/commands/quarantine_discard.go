@@ -21,7 +21,7 @@ type discardOptions struct {
 
 func newQuarantineDiscard(e *env, g *global) *cobra.Command {
 	var o discardOptions
-	cmd := tableArg(g, &cobra.Command{
+	cmd := flowArg(g, &cobra.Command{
 		Use: "discard <table>", Short: "Give up records in quarantine, with a reason",
 		Long: `Close records in quarantine that nobody wants tried again. Who did so, when and why
 is kept: causeway quarantine list --state discarded, and causeway log. What Campaign
@@ -30,7 +30,7 @@ any other.
 
 Name records with --ids, or select them by --run, --code, --field and --older-than,
 which must all hold; or say --all. It says how many they are and asks first unless
---yes is given. The flow need not run.
+--yes is given. The flow need not run. Refused events are those of "egress".
 
 With -o json: {discarded}.`,
 		Example: `  causeway quarantine discard contacts --ids 6f0c1d2e-0000-4000-8000-000000000001 --reason "a test record"

@@ -60,6 +60,9 @@ func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions)
 	if err != nil {
 		return err
 	}
+	if o.table == activities.FlowEgress {
+		return badInput("events are not released one by one; when the cause is mended, read them again: causeway events backfill")
+	}
 	f, err := e.openFlow(ctx, g, o.table)
 	if err != nil {
 		return err

@@ -54,6 +54,9 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 		return err
 	}
 	defer api.Close()
+	if table == activities.FlowEgress {
+		return badInput("%s is an event; what became of it says: causeway explain event <key>", id)
+	}
 	if _, mapped := cfg.Ingress.Tables[table]; !mapped {
 		return unknownTable(g, cfg, table)
 	}

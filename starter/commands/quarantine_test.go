@@ -158,6 +158,7 @@ func TestQuarantineShow(t *testing.T) {
 		"contacts":               "got 1 argument, want a table and the id of a record",
 		"contacts seven":         `id: got "seven", want the id of one record in Dynamics`,
 		"contact " + firstID:     `there is no table mapping "contact"`,
+		"egress tracking/5000":   "tracking/5000 is an event; what became of it says: causeway explain event",
 		"contacts @-":            `id: got "@-", want the id of one record`,
 		"contacts a b --reveal":  "got 3 arguments",
 		"contacts " + "--nosuch": "unknown flag: --nosuch",
@@ -214,6 +215,7 @@ func TestQuarantineRelease(t *testing.T) {
 	for args, says := range map[string]string{
 		"contacts":                       "got no selection, want --ids, --run, --code, --field or --older-than; or --all",
 		"contacts --all --code TooLong":  "got both --all and a selection, want one of them",
+		"egress --all":                   "events are not released one by one; when the cause is mended, read them again: causeway events backfill",
 		"contacts --older-than tomorrow": "--older-than: got",
 		"contacts --ids anna":            `--ids: got "anna", want record ids like`,
 		"contact --all":                  `there is no table mapping "contact"`,
@@ -253,6 +255,11 @@ func TestQuarantineDiscard(t *testing.T) {
 	code, out, _ = w.run(t, append(discard, "--yes", "-o", "json")...)
 	require.Zero(t, code)
 	require.JSONEq(t, `{"discarded": 1}`, out)
+
+	w = script(2)
+	code, _, stderr = w.run(t, "quarantine", "discard", "egress", "--all", "--reason", "test sends", "--yes")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "egress", w.requests[discardQuestion][0].(activities.DiscardInput).Table)
 
 	w = script(0)
 	code, out, _ = w.run(t, discard...)

@@ -158,7 +158,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 		return &replayPlan{How: byRollback, Why: s.ended() + "; the same run is undone again", Undoes: undoes}, nil
 	}
 	if kind == activities.KindRelease {
-		return nil, badInput("what run %s did not write is still in quarantine, and is tried again by itself; to try it now: causeway quarantine release", s.name)
+		return nil, badInput("what run %s did not write is still in quarantine, and is tried again by itself; to try it now: causeway quarantine release %s", s.name, s.table)
 	}
 	state, err := s.ownerState(ctx)
 	if err != nil {

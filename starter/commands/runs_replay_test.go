@@ -114,6 +114,9 @@ func TestReplayDecidesHow(t *testing.T) {
 				r.Workflow = contactsFlow + "/rollback/" + r.Run
 			})
 		}, how: byRollback, why: "the same run is undone again"},
+		"a release that failed": {run: loadRun, arrange: func(_ *testing.T, w *world) {
+			w.knows(func(r *activities.RunInfo) { r.Kind, r.State = activities.KindRelease, "FAILED" })
+		}, refused: "to try it now: causeway quarantine release contacts"},
 		"an audit whose history is gone": {run: auditRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) {
 				r.Flow, r.Kind, r.State = activities.FlowAudit, activities.KindAudit, "FAILED"
