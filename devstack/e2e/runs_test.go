@@ -93,6 +93,10 @@ func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
 	first := w.startWorker()
 	w.startFlow()
 	w.loaded()
+	require.Eventually(t, func() bool {
+		began := runs[activities.OperationsResult](w, "log", "--what", "start").Operations
+		return len(began) == 1 && began[0].By == "test" && began[0].Revision == w.cfg.Ingress.Tables["contacts"].Revision()
+	}, settleWithin, 100*time.Millisecond, "the start is in the audit trail")
 	first.drain()
 
 	stop := w.testBuild(func(r worker.Worker) { workflows.Register(r) }, map[string]any{

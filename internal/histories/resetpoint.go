@@ -43,5 +43,5 @@ func PointOf(history *historypb.History) (ResetPoint, bool) {
 	if last == 0 {
 		return ResetPoint{}, false
 	}
-	return ResetPoint{Event: last, Why: fmt.Sprintf("the code failed after event %d, and its last task is done again", last)}, true
+	return ResetPoint{Event: last, Why: fmt.Sprintf("its last task (event %d) is done again", last)}, true
 }

@@ -1,8 +1,10 @@
 package histories_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	"causeway.dev/internal/histories"
 	"causeway.dev/workflows"
@@ -123,4 +127,31 @@ func TestVerifyNamesThePlace(t *testing.T) {
 			require.Contains(t, d.Code, tc.does)
 		})
 	}
+}
+
+// Whichever step of a history is renamed, that is the place that is named.
+func TestVerifyNamesAnyPlace(t *testing.T) {
+	t.Parallel()
+	all := map[string]*historypb.History{}
+	for _, name := range []string{"v1-deltapass-1.json", "v2-audit-1.json", "v2-backfill-2.json", "v2-tablesync-1.json"} {
+		all[name] = recorded(t, name)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		h := all[rapid.SampledFrom(slices.Sorted(maps.Keys(all))).Draw(t, "history")]
+		var steps []int
+		for i, e := range h.Events {
+			if e.EventType == enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
+				steps = append(steps, i)
+			}
+		}
+		at := rapid.SampledFrom(steps).Draw(t, "step")
+		changed := &historypb.History{Events: slices.Clone(h.Events)}
+		e := proto.Clone(h.Events[at]).(*historypb.HistoryEvent)
+		e.GetActivityTaskScheduledEventAttributes().ActivityType.Name = "Renamed"
+		changed.Events[at] = e
+		d, err := histories.Verify(changed, "", product)
+		if err != nil || d == nil || d.Event != e.EventId || d.Task != e.GetActivityTaskScheduledEventAttributes().WorkflowTaskCompletedEventId {
+			t.Fatalf("want event %d: got %v, %v", e.EventId, d, err)
+		}
+	})
 }

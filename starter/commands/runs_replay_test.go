@@ -43,7 +43,7 @@ func TestReplayDecidesHow(t *testing.T) {
 	}{
 		"an audit that failed": {run: auditRun, how: byReset, why: "its workflow is Failed: EndAudit failed"},
 		"an owner whose code fails": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.executions[0].TaskAttempt = 3 },
-			how: byReset, why: "its code fails (attempt 3 of its task): the code failed after event"},
+			how: byReset, why: "its code fails (attempt 3 of its task): its last task (event"},
 		"an owner whose history this build does not do again": {run: "contacts", arrange: func(t *testing.T, w *world) {
 			w.executions[0].TaskAttempt = 3
 			h := w.histories["run-owner"]
@@ -108,6 +108,13 @@ func TestReplayDecidesHow(t *testing.T) {
 			w.knows(func(r *activities.RunInfo) { r.State = "FAILED" })
 			w.executions[0].TaskAttempt = 9
 		}, refused: "replay that first: causeway runs replay contacts"},
+		"an owner that somebody terminated": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.executions[0].Status = "Terminated" },
+			how: byReset, why: "its workflow is Terminated: its last task (event"},
+		"events of a flow that is switched off": {run: "egress-20260302T100000.000Z", arrange: func(_ *testing.T, w *world) {
+			w.knows(func(r *activities.RunInfo) {
+				r.Run, r.Flow, r.Table, r.Kind, r.State = "egress-20260302T100000.000Z", activities.FlowEgress, activities.FlowEgress, activities.KindDelta, "FAILED"
+			})
+		}, refused: "what began it has gone on without it"},
 		"a rollback that failed": {run: "rollback-" + loadRun + "-20260302T110000.000Z", arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) {
 				r.Run, r.Flow, r.Kind, r.State = "rollback-"+loadRun+"-20260302T110000.000Z", activities.FlowRollback, activities.KindRollback, "FAILED"
