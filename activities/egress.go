@@ -43,14 +43,17 @@ type EgressOptions struct {
 	Dynamics     dynamics
 	DynamicsGate gate
 	Ledger       *ledger.Ledger
-	PageSize     int           // events per page; default 2000
-	BatchSize    int           // most rows per request; default 50
-	Concurrency  int           // requests in flight to Dynamics, for the width of a lane
-	Lanes        int           // default 8
-	PagesPerRun  int           // pages after which a run ends, so that its position is saved; default 50
-	KeepEvents   time.Duration // how long what became of an event is kept; default 30 days
-	Metrics      tally.Scope
-	Logger       *slog.Logger
+	PageSize     int // events per page; default 2000
+	BatchSize    int // most rows per request; default 50
+	Concurrency  int // requests in flight to Dynamics, for the width of a lane
+	Lanes        int // default 8
+	PagesPerRun  int // pages after which a run ends, so that its position is saved; default 50
+	// HopelessAfter is the attempt at a lane, default 10, minutes after the first,
+	// from which a row that fails whenever it is sent alone is taken for the cause.
+	HopelessAfter int
+	KeepEvents    time.Duration // how long what became of an event is kept; default 30 days
+	Metrics       tally.Scope
+	Logger        *slog.Logger
 }
 
 // Egress holds the activities of the flow Campaign → Dynamics: what recipients
@@ -60,6 +63,7 @@ type Egress struct {
 	metrics  *egressMetrics
 	sizes    sizer
 	contacts contactCache
+	readers  readerCache
 
 	mu     sync.Mutex
 	plans  map[string]*timeline.Plan
@@ -79,6 +83,9 @@ func NewEgress(o EgressOptions) *Egress {
 	}
 	if o.PagesPerRun == 0 {
 		o.PagesPerRun = 50
+	}
+	if o.HopelessAfter == 0 {
+		o.HopelessAfter = 10
 	}
 	if o.KeepEvents == 0 {
 		o.KeepEvents = 30 * 24 * time.Hour

@@ -26,6 +26,7 @@ import (
 // With Phase events it waits, for up to in.Wait, until the journal or the file
 // server has something, and stages the first page of that.
 func (a *Egress) FetchEvents(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	defer keepBeating(ctx, nil)()
 	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
 		return fetched(page), nil
 	} else if !errors.Is(err, ledger.ErrNotFound) {
@@ -52,7 +53,8 @@ func (a *Egress) FetchEvents(ctx context.Context, in FetchInput) (*FetchResult, 
 	case PhaseJournal:
 		return f.journalPage(ctx)
 	case PhaseFiles:
-		return f.filePage(ctx)
+		out, err := f.filePage(ctx)
+		return out, toTemporal(ctx, err)
 	}
 	return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
 }
@@ -66,11 +68,12 @@ type eventFetch struct {
 	mark  ledger.Watermark
 	saved time.Time // when mark was last saved
 	moved bool      // mark is newer than the saved one
+	bad   []string  // files that cannot be read, with place and reason
 }
 
 // nothing is the answer when there is no page.
 func (f *eventFetch) nothing() *FetchResult {
-	return &FetchResult{Phase: f.in.Phase, Nothing: true, Watermark: f.mark.ObtainedAt}
+	return &FetchResult{Phase: f.in.Phase, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.bad}
 }
 
 // useJournal says whether this run reads the journal.
@@ -132,7 +135,6 @@ func (f *eventFetch) readJournal(ctx context.Context, link string) (*campaign.Jo
 		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
 			return page, err
 		}
-		activity.RecordHeartbeat(ctx, try)
 	}
 }
 
@@ -269,7 +271,7 @@ func (f *eventFetch) wait(ctx context.Context) (*FetchResult, error) {
 	f.saved = time.Now()
 	deadline := time.Now().Add(f.in.Wait)
 	for {
-		out, pause, err := f.look(ctx)
+		out, rest, err := f.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return f.leave(ctx)
@@ -289,37 +291,43 @@ func (f *eventFetch) wait(ctx context.Context) (*FetchResult, error) {
 			}
 			f.moved, f.saved = false, time.Now()
 		}
-		if !time.Now().Add(pause).Before(deadline) || !beating(ctx, pause) {
+		if !time.Now().Add(rest).Before(deadline) || !pause(ctx, rest) {
 			return f.leave(ctx)
 		}
 	}
 }
 
-// look asks each source once; the first page of what it has, or how long to wait.
+// look asks each source once; the first page of what it has, or how long to
+// wait. A source that is down does not keep the other from being read.
 func (f *eventFetch) look(ctx context.Context) (*FetchResult, time.Duration, error) {
-	pause := f.in.Poll
+	rest := f.in.Poll
+	var down error
 	if f.useJournal() {
 		page, err := f.readJournal(ctx, f.mark.Link)
-		if err != nil {
-			return nil, pause, err
-		}
-		if len(page.Events) > 0 {
+		switch {
+		case err == nil && len(page.Events) > 0:
 			out, err := f.stageJournal(ctx, page)
 			return out, 0, err
+		case err == nil:
+			f.mark.Link = page.Next
+			// The service says how often it wants to be asked; a shorter wait is not
+			// taken from the configuration, a longer one is.
+			rest = max(page.RetryAfter, f.in.Poll)
+		case apierr.ClassOf(err) == apierr.Blocked || !f.plan.Settings.SFTP():
+			return nil, rest, err
+		default:
+			down = err
 		}
-		f.mark.Link = page.Next
-		// The service says how often it wants to be asked; a shorter wait is not
-		// taken from the configuration, a longer one is.
-		pause = max(page.RetryAfter, f.in.Poll)
 	}
 	if f.plan.Settings.SFTP() {
+		f.bad = nil
 		out, err := f.filePage(ctx)
 		if err != nil || !out.Nothing {
 			return out, 0, err
 		}
-		pause = min(pause, f.in.Poll)
+		rest = min(rest, f.in.Poll)
 	}
-	return nil, pause, nil
+	return nil, rest, down
 }
 
 // leave saves the mark and reports that there was nothing, also when the wait
@@ -333,25 +341,17 @@ func (f *eventFetch) leave(ctx context.Context) (*FetchResult, error) {
 	return f.nothing(), nil
 }
 
-// beating sleeps, heartbeating so that a cancellation arrives; false when it did.
-func beating(ctx context.Context, d time.Duration) bool {
+// pause sleeps; false when the activity is to end.
+func pause(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
-	beat := time.NewTicker(time.Second)
-	defer beat.Stop()
-	for {
-		select {
-		case <-over.C:
-			activity.RecordHeartbeat(ctx, "waiting")
-			return true
-		case <-beat.C:
-			activity.RecordHeartbeat(ctx, "waiting")
-		case <-activity.GetWorkerStopChannel(ctx):
-			return false
-		case <-ctx.Done():
-			return false
-		}
+	select {
+	case <-over.C:
+		return true
+	case <-activity.GetWorkerStopChannel(ctx):
+	case <-ctx.Done():
 	}
+	return false
 }
 
 // place is a row of a file.

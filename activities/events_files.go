@@ -1,12 +1,270 @@
 package activities
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
-// FileSource reads exported log files.
-type FileSource struct{}
+	"go.temporal.io/sdk/activity"
 
-func (f *eventFetch) filePage(context.Context) (*FetchResult, error) { return f.nothing(), nil }
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/exports"
+	"causeway.dev/internal/ledger"
+)
 
-func (a *Egress) filesDone(context.Context, string) error { return nil }
+// Files are read in the order of their names, each to its end, some rows to a
+// page. A page's next link says where: within a file, by its content and row, or
+// behind a name.
+type filePosition struct {
+	within bool
+	hash   string
+	row    int
+	path   string // of the file, or of the last one that was read
+}
 
-func (f *FileSource) reach(context.Context) error { return nil }
+const (
+	withinFile = "in"
+	behindFile = "after"
+)
+
+func (p filePosition) String() string {
+	if p.within {
+		return strings.Join([]string{withinFile, p.hash, strconv.Itoa(p.row), p.path}, "\n")
+	}
+	return behindFile + "\n" + p.path
+}
+
+func parsePosition(link string) (p filePosition, err error) {
+	parts := strings.SplitN(link, "\n", 4)
+	switch {
+	case link == "":
+		return p, nil
+	case parts[0] == behindFile && len(parts) == 2:
+		return filePosition{path: parts[1]}, nil
+	case parts[0] == withinFile && len(parts) == 4:
+		p = filePosition{within: true, hash: parts[1], path: parts[3]}
+		p.row, err = strconv.Atoi(parts[2])
+		return p, err
+	}
+	return p, errors.New("the position in the files cannot be read; it is from a newer build")
+}
+
+// filePage stages the next page of exported files. What is wrong with a file as
+// a whole is found before anything of it is staged; such a file is set aside and
+// told, and the others are read.
+func (f *eventFetch) filePage(ctx context.Context) (*FetchResult, error) {
+	files := f.files()
+	if files == nil {
+		return f.nothing(), nil
+	}
+	var at filePosition
+	if f.last != nil && f.last.Phase == string(PhaseFiles) {
+		var err error
+		if at, err = parsePosition(f.last.NextLink); err != nil {
+			return nil, blocked(apierr.ReasonConfig, err.Error())
+		}
+		if f.last.NextLink == "" {
+			return f.nothing(), nil
+		}
+	}
+	out, err := f.nextFile(ctx, files, at)
+	if err != nil {
+		return nil, err
+	}
+	if out == nil {
+		out = f.nothing()
+	}
+	out.BadFiles = f.bad
+	f.metrics.badFiles.Update(float64(len(f.bad)))
+	return out, nil
+}
+
+// folder is where files are looked for, and how.
+type folder interface {
+	// list gives the files that may be read, by name.
+	list(ctx context.Context) ([]campaign.RemoteFile, error)
+	// fetch makes a file readable here and gives its path and the hash of its content.
+	fetch(ctx context.Context, file campaign.RemoteFile) (local, hash string, err error)
+	// live says that files are read once and then cleared away.
+	live() bool
+}
+
+func (f *eventFetch) files() folder {
+	switch from := f.in.Window.Folder; {
+	case !f.in.Window.Since.IsZero():
+		return nil
+	case strings.HasPrefix(from, remoteFolder):
+		if f.o.Files == nil {
+			return nil
+		}
+		return &remoteFiles{FileSource: f.o.Files, folder: strings.TrimPrefix(from, remoteFolder)}
+	case from != "":
+		return &localFiles{folder: from}
+	case f.o.Files != nil && f.plan.Settings.SFTP():
+		return &remoteFiles{FileSource: f.o.Files, folder: f.o.Files.Folder, once: true}
+	}
+	return nil
+}
+
+// remoteFolder begins a folder of the file server in a window.
+const remoteFolder = "sftp:"
+
+// nextFile stages a page of the file at a position or of the next one that can
+// be read; nil when there is none.
+func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition) (*FetchResult, error) {
+	listing, err := files.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range listing {
+		kind, ours := exports.KindOf(file.Name())
+		if !ours || kind == exports.OptOuts {
+			continue
+		}
+		within := at.within && file.Path == at.path
+		if !within && file.Path <= at.path {
+			continue
+		}
+		if files.live() && !within {
+			skip, err := f.known(ctx, file)
+			if err != nil {
+				return nil, err
+			}
+			if skip {
+				continue
+			}
+		}
+		out, err := f.readFile(ctx, files, file, kind, at)
+		if err != nil || out != nil {
+			return out, err
+		}
+	}
+	return nil, nil
+}
+
+// known says that a file, as it is listed, needs no look: it was read, or cannot be.
+func (f *eventFetch) known(ctx context.Context, file campaign.RemoteFile) (bool, error) {
+	was, err := f.o.Ledger.ExportFile(ctx, FlowEgress, file.Path, file.Size, file.Modified)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case was.State == ledger.FileBad:
+		f.bad = append(f.bad, was.Error)
+		return true, nil
+	case was.State == ledger.FileDone: // and could not be cleared away then
+		f.o.Files.clear(ctx, f.o.Logger, *was)
+		return true, nil
+	}
+	return false, nil
+}
+
+// readFile stages a page of one file; nil when it has nothing (more).
+func (f *eventFetch) readFile(ctx context.Context, files folder, file campaign.RemoteFile, kind exports.Kind, at filePosition) (*FetchResult, error) {
+	note := ledger.ExportFile{Flow: FlowEgress, Name: file.Path, Size: file.Size, Modified: file.Modified, State: ledger.FileReading, Run: f.in.Run}
+	reader := f.readers.take(file.Path, at)
+	if reader == nil {
+		local, hash, err := files.fetch(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		note.Hash = hash
+		row := 0
+		if at.within && at.path == file.Path && at.hash == hash {
+			row = at.row // else it was written anew meanwhile, and is read anew
+		}
+		if row == 0 {
+			if use, err := f.examine(ctx, files, local, kind, &note); err != nil || !use {
+				return nil, err
+			}
+		}
+		if reader, err = openReader(kind, file, local, hash, row); err != nil {
+			return nil, err
+		}
+	}
+	s := newStaging(f.plan, f.in.Lanes)
+	more, err := reader.stage(s, f.o.PageSize)
+	if err != nil {
+		reader.close()
+		return nil, fmt.Errorf("reading %s: %w", file.Name(), err)
+	}
+	next := filePosition{path: file.Path}
+	if more {
+		next = filePosition{within: true, hash: reader.hash, row: reader.row, path: file.Path}
+		f.readers.put(reader)
+	} else {
+		reader.close()
+	}
+	link := next.String()
+	if !more && files.live() && f.in.Page >= f.o.PagesPerRun {
+		link = "" // the files that follow are for the next run
+	}
+	return f.stage(ctx, PhaseFiles, s, link, "", time.Time{})
+}
+
+// examine reads a file to its end before anything of it is used, and notes what
+// it is; false when it is not to be used.
+func (f *eventFetch) examine(ctx context.Context, files folder, local string, kind exports.Kind, note *ledger.ExportFile) (bool, error) {
+	if files.live() {
+		before, err := f.o.Ledger.ExportFileTwin(ctx, *note)
+		if err == nil { // the same content under another name
+			note.State, note.Run, note.Rows = ledger.FileDone, before.Run, before.Rows
+			f.o.Files.clear(ctx, f.o.Logger, *note)
+			return false, f.o.Ledger.PutExportFile(ctx, *note)
+		}
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return false, err
+		}
+	}
+	counts, err := check(ctx, kind, path.Base(note.Name), local)
+	note.Rows = int64(counts.Rows)
+	if bad, ok := errors.AsType[*exports.FileError](err); ok {
+		f.bad = append(f.bad, bad.Error())
+		note.State, note.Error = ledger.FileBad, bad.Error()
+		activity.GetLogger(ctx).Warn("a file cannot be read and is left alone", "flow", FlowEgress, "file", note.Name, "error", bad.Error())
+		if !files.live() {
+			return false, nil
+		}
+		return false, f.o.Ledger.PutExportFile(ctx, *note)
+	}
+	if err != nil {
+		return false, err
+	}
+	if !files.live() {
+		return true, nil
+	}
+	return true, f.o.Ledger.PutExportFile(ctx, *note)
+}
+
+// filesDone marks the files of a run as read, and clears them away.
+func (a *Egress) filesDone(ctx context.Context, run string) error {
+	reading, err := a.o.Ledger.ExportFiles(ctx, FlowEgress, ledger.FileReading, 0)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(reading, func(x, y ledger.ExportFile) int { return cmp.Compare(x.Name, y.Name) })
+	for _, file := range reading {
+		if file.Run != run {
+			continue
+		}
+		file.State = ledger.FileDone
+		if err := a.o.Ledger.PutExportFile(ctx, file); err != nil {
+			return err
+		}
+		if a.o.Files != nil {
+			a.o.Files.clear(ctx, a.o.Logger, file)
+		}
+	}
+	if a.o.Files != nil {
+		a.o.Files.sweep(ctx, a.o.Logger)
+	}
+	return nil
+}

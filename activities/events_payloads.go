@@ -30,6 +30,9 @@ type PreflightEventsResult struct {
 	Warnings    []string  `json:"warnings,omitempty"`
 }
 
+// RestartJournalInput forgets a position.
+type RestartJournalInput struct{}
+
 // RestartJournalResult is what is known of a position that the journal lost.
 type RestartJournalResult struct {
 	Lost time.Time `json:"lost,omitzero"` // everything up to then was settled

@@ -22,6 +22,7 @@ import (
 // anything is read, and keeps what they resolved to. Settings that do not fit
 // fail with every problem at once.
 func (a *Egress) PreflightEvents(ctx context.Context, in PreflightEventsInput) (*PreflightEventsResult, error) {
+	defer keepBeating(ctx, nil)()
 	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}

@@ -56,6 +56,7 @@ func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunRes
 // position is saved and the staged pages go, in one transaction. Then the files
 // that were read are moved or deleted, which may be repeated.
 func (a *Egress) SaveEventMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+	defer keepBeating(ctx, nil)()
 	at, err := a.o.Ledger.Resume(ctx, in.Run)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (a *Egress) EndEventRun(ctx context.Context, in EndRunInput) error {
 // RestartJournal forgets a position that the journal no longer holds; reading
 // begins again with the oldest event it has (R18.17). What was written before is
 // recognised.
-func (a *Egress) RestartJournal(ctx context.Context) (*RestartJournalResult, error) {
+func (a *Egress) RestartJournal(ctx context.Context, _ RestartJournalInput) (*RestartJournalResult, error) {
 	mark, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return &RestartJournalResult{}, nil
@@ -189,7 +190,6 @@ func (a *Egress) prune(ctx context.Context) error {
 		if n, err = a.o.Ledger.PruneEvents(ctx, cutoff); err != nil {
 			return err
 		}
-		activity.RecordHeartbeat(ctx, "forgetting")
 	}
 	return a.o.Ledger.ForgetExportFiles(ctx, FlowEgress, cutoff)
 }

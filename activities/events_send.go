@@ -19,12 +19,8 @@ import (
 // writes others, before the row is taken for the cause.
 const rowFaults = 3
 
-// hopelessAfter is the attempt, minutes after the first, from which a row that
-// fails whenever it is sent alone is taken for the cause, if the service answers
-// otherwise. One bad event never stops a flow.
-const hopelessAfter = 10
-
-// giveUp sets aside the rows that fail although they are sent alone.
+// giveUp sets aside the rows that fail although they are sent alone, if the
+// service answers otherwise: one bad event never stops a flow.
 func (w *timelineWriter) giveUp(ctx context.Context) {
 	w.contacts.forget(w.failed[0].event.ContactID)
 	if _, err := w.whereTo(ctx, []string{w.failed[0].event.ContactID}); err != nil {
@@ -56,7 +52,7 @@ func (w *timelineWriter) send(ctx context.Context, todo []*occurrence) error {
 			break
 		}
 	}
-	if w.fatal == nil && ctx.Err() == nil && len(w.failed) > 0 && int(activity.GetInfo(ctx).Attempt) >= hopelessAfter {
+	if w.fatal == nil && ctx.Err() == nil && len(w.failed) > 0 && int(activity.GetInfo(ctx).Attempt) >= w.o.HopelessAfter {
 		w.giveUp(ctx)
 	}
 	switch {

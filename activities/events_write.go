@@ -73,8 +73,11 @@ type occurrence struct {
 }
 
 func (w *timelineWriter) write(ctx context.Context) error {
-	stop := beat(ctx, w)
-	defer stop()
+	defer keepBeating(ctx, func() any {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.settled
+	})()
 	todo, err := w.sort(ctx)
 	if err == nil {
 		todo, err = w.address(ctx, todo)
@@ -85,19 +88,21 @@ func (w *timelineWriter) write(ctx context.Context) error {
 	return err
 }
 
-// beat tells Temporal that the attempt lives, with how many events it settled.
-func beat(ctx context.Context, w *timelineWriter) (stop func()) {
+// keepBeating tells Temporal every second that an attempt lives, whatever it
+// waits for, until stop is called. details may be nil.
+func keepBeating(ctx context.Context, details func() any) (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(beatEvery)
+		tick := time.NewTicker(time.Second) // so that a cancellation arrives as soon
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				w.mu.Lock()
-				n := w.settled
-				w.mu.Unlock()
-				activity.RecordHeartbeat(ctx, n)
+				if details == nil {
+					activity.RecordHeartbeat(ctx)
+				} else {
+					activity.RecordHeartbeat(ctx, details())
+				}
 			case <-done:
 				return
 			}

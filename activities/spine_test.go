@@ -29,20 +29,21 @@ import (
 
 // spine is the activities with real clients, real sandboxes and a real ledger.
 type spine struct {
-	t      *testing.T
-	boxes  *stack.Stack
-	env    *testsuite.TestActivityEnvironment
-	in     *activities.Ingress
-	books  *ledger.Ledger
-	opts   activities.Options
-	table  activities.Table
-	scope  tally.TestScope
-	runs   int
-	window activities.Window         // of the next backfill
-	trying *activities.Release       // by the next release
-	behind *atomic.Int64             // nanoseconds, of the ledger's clock
-	looked activities.LookOverResult // of the last rollback
-	probe  *int64                    // engine calls of the checks before a start, shared by all tables
+	t            *testing.T
+	boxes        *stack.Stack
+	env          *testsuite.TestActivityEnvironment
+	in           *activities.Ingress
+	books        *ledger.Ledger
+	opts         activities.Options
+	table        activities.Table
+	scope        tally.TestScope
+	runs         int
+	window       activities.Window // of the next backfill
+	dynamicsGate *transport.Gate
+	trying       *activities.Release       // by the next release
+	behind       *atomic.Int64             // nanoseconds, of the ledger's clock
+	looked       activities.LookOverResult // of the last rollback
+	probe        *int64                    // engine calls of the checks before a start, shared by all tables
 }
 
 func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
@@ -67,8 +68,9 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 		Scope: boxes.DynamicsURL + "/.default", HTTPClient: client,
 	})
 	require.NoError(t, err)
+	dynamicsGate := transport.NewGate()
 	source, err := dataverse.New(dataverse.Options{OrgURL: boxes.DynamicsURL, PageSize: 100,
-		Transport: transport.New(transport.Options{Service: "dataverse", Metrics: scope, RootCAs: roots, Tokens: tokens, Gate: transport.NewGate()})})
+		Transport: transport.New(transport.Options{Service: "dataverse", Metrics: scope, RootCAs: roots, Tokens: tokens, Gate: dynamicsGate})})
 	require.NoError(t, err)
 	secret, err = os.ReadFile(boxes.CampaignSecretFile)
 	require.NoError(t, err)
@@ -83,7 +85,7 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
-	s := &spine{t: t, boxes: boxes, scope: scope, books: books, behind: behind, probe: new(int64)}
+	s := &spine{t: t, boxes: boxes, scope: scope, books: books, behind: behind, probe: new(int64), dynamicsGate: dynamicsGate}
 	s.opts = activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
 	s.in = activities.NewIngress(s.opts)
 	var suite testsuite.WorkflowTestSuite

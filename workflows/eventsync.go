@@ -249,7 +249,7 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	}
 	opts := activityOptions(QueueMain, activities.KindDelta, "begin with the journal's oldest event")
 	var lost activities.RestartJournalResult
-	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal).Get(ctx, &lost); err != nil {
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
 		if ctx.Err() == nil {
 			s.enter(ctx, StateFailed, "failed", reasonOf(err))
 			return nil

@@ -146,7 +146,7 @@ func (f *fakeEgress) EndEventRun(_ context.Context, in activities.EndRunInput) e
 	return nil
 }
 
-func (f *fakeEgress) RestartJournal(context.Context) (*activities.RestartJournalResult, error) {
+func (f *fakeEgress) RestartJournal(context.Context, activities.RestartJournalInput) (*activities.RestartJournalResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("restart journal")

@@ -3,6 +3,8 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -85,6 +87,7 @@ type pass struct {
 	steps    steps
 	unknown  int64     // events refused because their contact is unknown
 	newest   time.Time // event read by this workflow run
+	badFiles []string  // files that a backfill could not read
 }
 
 // steps are the activities that carry a run out, and the systems they call.
@@ -249,6 +252,11 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
 		}
 		p.pages++
+		for _, file := range fetched.BadFiles {
+			if !slices.Contains(p.badFiles, file) && len(p.badFiles) < 20 {
+				p.badFiles = append(p.badFiles, file)
+			}
+		}
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
 			if phase = p.next(phase, false); phase == "" {
 				break
@@ -359,6 +367,9 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
 			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.newest,
+		}
+		if len(p.badFiles) > 0 {
+			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.badFiles, "; ")
 		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())

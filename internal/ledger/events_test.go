@@ -145,6 +145,22 @@ func TestExportFiles(t *testing.T) {
 		for i := range 3 {
 			require.NoError(t, l.PutExportFile(t.Context(), ledger.ExportFile{Flow: "egress", Name: fmt.Sprint("bad", i), State: ledger.FileBad, Error: "line 2"}))
 		}
+		twin := ledger.ExportFile{Flow: "egress", Name: "broadlog_2.csv", Size: 10, Modified: noon, Hash: "ab", Run: "r2"}
+		done, err = l.ExportFileTwin(t.Context(), twin)
+		require.NoError(t, err)
+		require.Equal(t, "broadlog_1.csv", done.Name)
+		_, err = l.ExportFileTwin(t.Context(), *done)
+		require.ErrorIs(t, err, ledger.ErrNotFound, "it is no twin of itself")
+		twin.Hash = "cd"
+		twin.State = ledger.FileReading
+		require.NoError(t, l.PutExportFile(t.Context(), twin))
+		other := twin
+		other.Name = "broadlog_3.csv"
+		_, err = l.ExportFileTwin(t.Context(), other)
+		require.NoError(t, err, "the same run reads it")
+		other.Run = "r3"
+		_, err = l.ExportFileTwin(t.Context(), other)
+		require.ErrorIs(t, err, ledger.ErrNotFound, "another run may fail")
 		bad, err := l.ExportFiles(t.Context(), "egress", ledger.FileBad, 2)
 		require.NoError(t, err)
 		require.Len(t, bad, 2)

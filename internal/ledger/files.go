@@ -57,6 +57,13 @@ func (l *Ledger) ExportFileDone(ctx context.Context, flow, hash string) (*Export
 	return l.exportFile(ctx, `flow = ? AND hash = ? AND state = 'done' ORDER BY at LIMIT 1`, flow, hash)
 }
 
+// ExportFileTwin is another file with this content that was read to its end, or
+// that the run is reading, or ErrNotFound: a file that was exported twice.
+func (l *Ledger) ExportFileTwin(ctx context.Context, f ExportFile) (*ExportFile, error) {
+	return l.exportFile(ctx, `flow = ? AND hash = ? AND (state = 'done' OR state = 'reading' AND run = ?)
+		AND NOT (name = ? AND size = ? AND modified = ?) ORDER BY at LIMIT 1`, f.Flow, f.Hash, f.Run, f.Name, f.Size, millis(f.Modified))
+}
+
 func (l *Ledger) exportFile(ctx context.Context, where string, args ...any) (*ExportFile, error) {
 	var f ExportFile
 	err := scanFile(&f, l.db.QueryRowContext(ctx, l.q(`SELECT `+fileColumns+` FROM export_file WHERE `+where), args...).Scan)

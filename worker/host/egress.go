@@ -18,5 +18,10 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) 
 	if s.Journal != nil { // a nil client would not be a nil source
 		out.Journal = s.Journal
 	}
+	if sftp := o.Config.Campaign.SFTP; s.SFTP != nil {
+		out.Files = &activities.FileSource{
+			Server: s.SFTP, Folder: sftp.Folder, StableFor: sftp.StableFor, Delete: sftp.Processed == "delete", Keep: sftp.Keep,
+		}
+	}
 	return out
 }

@@ -18,6 +18,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/workflows"
@@ -45,6 +46,7 @@ type Host struct {
 	metrics *telemetry.Metrics
 	ledger  *ledger.Ledger
 	budget  *activities.Budget
+	files   *campaign.SFTP // nil when no file server is configured
 	client  client.Client
 	workers []worker.Worker
 	health  *health
@@ -71,6 +73,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	h.files = services.SFTP
 	h.budget = activities.NewBudget(activities.BudgetOptions{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
@@ -173,6 +176,9 @@ func (h *Host) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), budgetCloseWithin)
 		errs = append(errs, h.budget.Close(ctx))
 		cancel()
+	}
+	if h.files != nil {
+		errs = append(errs, h.files.Close())
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())

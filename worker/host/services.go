@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +31,7 @@ type Services struct {
 	Campaign      *campaign.Client
 	CampaignGate  *transport.Gate
 	Journal       *campaign.Journal // nil when none is configured
+	SFTP          *campaign.SFTP    // nil when none is configured
 }
 
 // NewServices builds one client per system, each with one gate and one limiter
@@ -50,8 +53,26 @@ func NewServices(cfg *config.Config, scope tally.Scope) (*Services, error) {
 	if s.Campaign, err = newCampaign(cfg, scope, s.CampaignGate, roots, tokens); err != nil {
 		return nil, err
 	}
-	s.Journal, err = newJournal(cfg, scope, roots, tokens)
+	if s.Journal, err = newJournal(cfg, scope, roots, tokens); err != nil {
+		return nil, err
+	}
+	s.SFTP, err = newSFTP(cfg)
 	return s, err
+}
+
+// newSFTP is the client of the file server; nil when none is configured.
+func newSFTP(cfg *config.Config) (*campaign.SFTP, error) {
+	c := cfg.Campaign.SFTP
+	if !c.Configured() {
+		return nil, nil
+	}
+	key, err := c.Key.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("campaign.sftp.key: %w", err)
+	}
+	return campaign.NewSFTP(campaign.SFTPOptions{
+		Addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), User: c.User, Key: []byte(key + "\n"), KnownHosts: c.KnownHosts, Fingerprint: c.Fingerprint,
+	})
 }
 
 func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (*dataverse.Client, error) {

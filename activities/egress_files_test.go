@@ -1,0 +1,295 @@
+package activities_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/timeline"
+	"causeway.dev/sandbox/eventlog"
+	"causeway.dev/sandbox/exports"
+	"causeway.dev/sandbox/stack"
+)
+
+// withFiles lets the activities read the file server, files being stable at once.
+func (s *eventSpine) withFiles(source string) *eventSpine {
+	s.t.Helper()
+	key, err := os.ReadFile(s.boxes.SFTPKeyFile)
+	require.NoError(s.t, err)
+	server, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.boxes.SFTPAddress, User: s.boxes.SFTPUser, Key: key, KnownHosts: s.boxes.SFTPKnownHostsFile})
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { _ = server.Close() })
+	s.settings.Source = source
+	s.restart(func(o *activities.EgressOptions) {
+		o.Files = &activities.FileSource{Server: server, Folder: "d365_loads/exports", Keep: time.Hour, Dir: s.t.TempDir()}
+	})
+	return s
+}
+
+func (s *eventSpine) export(twists ...exports.Twist) exports.Result {
+	s.t.Helper()
+	out, err := s.boxes.ExportLogs(s.t.Context(), twists...)
+	require.NoError(s.t, err)
+	return out
+}
+
+// folder lists a folder of the file server.
+func (s *eventSpine) folder(name string) []string {
+	s.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(s.boxes.SFTPDir, "d365_loads/exports", name))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	require.NoError(s.t, err)
+	var out []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// look asks for one page as the waiting flow does.
+func (s *eventSpine) look() activities.FetchResult {
+	s.t.Helper()
+	return call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
+}
+
+// The same events through files give the same timeline as through the journal,
+// also when both are read, in whatever order (§6.3).
+func TestFilesAndJournalGiveTheSameTimeline(t *testing.T) {
+	t.Parallel()
+	funnel := func(f *eventlog.Funnel) { f.LateHard, f.Duplicates = 0.05, 0.1 }
+	for name, order := range map[string][]string{
+		"files":              {timeline.SourceSFTP},
+		"journal then files": {timeline.SourceJournal, timeline.SourceSFTP},
+		"files then journal": {timeline.SourceSFTP, timeline.SourceJournal},
+		"both at once":       {timeline.SourceBoth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newEventSpine(t, 100)
+			s.generate(1200, funnel)
+			s.export(exports.Gzip, exports.Semicolon, exports.Quotes)
+			require.NotEmpty(t, s.timeline(), "nothing is there yet")
+			var created int64
+			for i, source := range order {
+				s.withFiles(source)
+				s.begin()
+				out := s.events(activities.KindDelta, activities.Window{})
+				require.Equal(t, "COMPLETED", out.State)
+				require.Empty(t, s.timeline(), source)
+				require.Equal(t, out.Counts.Read, out.Counts.Settled())
+				require.Zero(t, out.Counts.Quarantined)
+				if i == 0 {
+					created = out.Counts.Created
+					require.Positive(t, created)
+				} else {
+					require.Zero(t, out.Counts.Created, "an event that comes by another way is there already")
+				}
+			}
+			if order[len(order)-1] != timeline.SourceJournal {
+				require.Empty(t, s.folder(""), "what was read is cleared away")
+				require.Len(t, s.folder("processed"), 2)
+			}
+		})
+	}
+}
+
+// A row that was exported as sent and bounced later gives the bounce, and no
+// second send. The export repeats rows at its boundary: harmless.
+func TestALateBounceChangesARowThatWasRead(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 20).withFiles(timeline.SourceSFTP)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	sent, err := s.boxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact, Time: time.Now().Add(-3 * time.Hour)})
+	require.NoError(t, err)
+	s.begin()
+	s.export()
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.EqualValues(t, 1, out.Counts.Created)
+	s.boxes.Advance(2 * time.Hour)
+	_, err = s.boxes.Events.Push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID})
+	require.NoError(t, err)
+	s.boxes.Advance(time.Hour)
+	s.export()
+	out = s.events(activities.KindDelta, activities.Window{})
+	require.EqualValues(t, 1, out.Counts.Created)
+	require.EqualValues(t, 1, out.Counts.Unchanged)
+	require.Empty(t, s.timeline())
+	require.EqualValues(t, 1, s.boxes.Dynamics.Count("tasks"))
+}
+
+// Each thing that can be wrong with a file as a whole: nothing of it is applied,
+// the place is told, other files are read, and the next export mends it.
+func TestABadFileIsSetAsideWithItsPlace(t *testing.T) {
+	t.Parallel()
+	for twist, want := range map[exports.Twist]string{
+		exports.HalfWritten: "", exports.TruncatedGzip: "", exports.Unterminated: "", exports.Labels: "label",
+		exports.UTF16: "UTF-8", exports.Latin1: "UTF-8", exports.MissingColumn: "Date",
+	} {
+		t.Run(string(twist), func(t *testing.T) {
+			t.Parallel()
+			s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+			s.generate(400, nil)
+			s.begin()
+			bad := s.export(twist)
+			first := s.look()
+			require.NotEmpty(t, first.BadFiles)
+			for _, told := range first.BadFiles {
+				require.Regexp(t, `(broadlog|trackinglog)_\d{8}_\d{6}\.csv`, told)
+				require.Contains(t, told, want)
+				require.NotContains(t, told, "@", "no value of a record")
+			}
+			if len(first.BadFiles) == len(bad.Files) {
+				require.True(t, first.Nothing)
+				require.Zero(t, s.boxes.Dynamics.Count("adobe_emailsends"))
+				again := s.look()
+				require.Equal(t, first.BadFiles, again.BadFiles, "it is told as long as it is there, and not read again")
+			}
+			for _, name := range bad.Files {
+				require.NoError(t, os.Remove(filepath.Join(s.boxes.SFTPDir, "d365_loads/exports", name)))
+			}
+			s.whole()
+			out := s.events(activities.KindDelta, activities.Window{})
+			require.Equal(t, "COMPLETED", out.State)
+			require.Empty(t, s.timeline())
+			require.Empty(t, s.look().BadFiles)
+		})
+	}
+}
+
+// whole exports everything again, as an operator does who sets back the date of
+// the last run.
+func (s *eventSpine) whole() {
+	s.t.Helper()
+	require.NoError(s.t, s.boxes.Exports.SetLastRun(exports.Logs, time.Now().Add(-30*24*time.Hour)))
+	s.export()
+}
+
+// A file that comes twice is read once; one that is still growing is not read.
+func TestFilesAreReadOnceAndWhenTheyAreStable(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 40).withFiles(timeline.SourceSFTP)
+	s.generate(200, nil)
+	s.begin()
+	out := s.export(exports.Duplicate)
+	require.Len(t, out.Files, 4)
+	run := s.events(activities.KindDelta, activities.Window{})
+	require.Zero(t, run.Counts.Unchanged, "the second file is the first")
+	require.Empty(t, s.timeline())
+	require.Empty(t, s.folder(""))
+	require.True(t, s.look().Nothing)
+
+	s.o.Files.StableFor = time.Hour
+	s.boxes.Advance(time.Hour)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	_, err := s.boxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	require.NoError(t, err)
+	s.boxes.Advance(time.Hour)
+	s.export()
+	require.True(t, s.look().Nothing, "it may still be written")
+	s.o.Files.StableFor = 0
+	require.False(t, s.look().Nothing)
+}
+
+// §7, R20: old logs from a folder, for history that the journal does not have.
+func TestABackfillFromAFolder(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 60).withFiles(timeline.SourceJournal)
+	s.generate(500, nil)
+	out := s.export(exports.Gzip)
+	dir := t.TempDir()
+	for _, name := range out.Files {
+		data, err := os.ReadFile(filepath.Join(s.boxes.SFTPDir, "d365_loads/exports", name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "broadlog_20200101_000000.csv"), []byte("a;b\n1;2\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("not ours"), 0o600))
+	s.begin()
+	s.restart(func(o *activities.EgressOptions) { o.PageSize = 70 }) // several pages to a file
+	run := s.events(activities.KindBackfill, activities.Window{Folder: dir})
+	require.Equal(t, "COMPLETED", run.State)
+	require.Empty(t, s.timeline())
+	require.True(t, run.Watermark.IsZero(), "the position of the journal is another matter")
+	require.Len(t, s.folder(""), 2, "nothing is cleared away")
+	remote := s.events(activities.KindBackfill, activities.Window{Folder: "sftp:d365_loads/exports"})
+	require.Zero(t, remote.Counts.Created)
+	require.Equal(t, run.Counts.Created, remote.Counts.Unchanged)
+
+	ref := s.ref(activities.KindBackfill)
+	_, err := s.env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4, Window: activities.Window{Folder: "/nowhere"}})
+	require.ErrorContains(t, err, "/nowhere cannot be read on the worker's machine")
+}
+
+// A worker that dies between two pages of a file: the next one goes on there.
+func TestAFileIsReadOnByAnotherWorker(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s.generate(600, nil)
+	s.export()
+	s.begin()
+	s.restart(func(o *activities.EgressOptions) { o.PageSize = 100 })
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	first := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4})
+	require.True(t, first.More)
+	s.restart(nil)
+	out := s.onward(ref, activities.Window{})
+	require.Equal(t, "COMPLETED", out.State)
+	require.Empty(t, s.timeline())
+	require.Zero(t, out.Counts.Unchanged, "no row was read twice")
+}
+
+// campaign.md §8: another host key stops the flow with a sentence.
+func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 1).withFiles(timeline.SourceSFTP)
+	require.NoError(t, s.boxes.SFTP.RotateHostKey())
+	s.boxes.SFTP.Drop()
+	_, err := s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
+	require.ErrorContains(t, err, "HostKeyChanged")
+}
+
+// R20.2: a full file server keeps nothing from being read.
+func TestAFullFileServerStopsNothing(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 20, func(o *stack.Options) {}).withFiles(timeline.SourceSFTP)
+	s.generate(100, nil)
+	s.export()
+	s.boxes.SFTP.SetCapacity(1)
+	s.begin()
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, "COMPLETED", out.State)
+	require.Empty(t, s.timeline())
+	require.True(t, s.look().Nothing)
+}
+
+// A row that cannot be read is set aside with its place; the rest lands.
+func TestABadRowStopsNothing(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	rows := []string{"trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl",
+		"1,2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,", "3,2," + contact + ",DM1,CMP,yesterday,2,,,,", "4,2," + contact + ",DM1,CMP,2026-03-01T11:00:00.000Z,6,,,,", ""}
+	file := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(rows, "\n")), 0o600))
+	s.begin()
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, "COMPLETED", out.State)
+	require.Equal(t, activities.Counts{Read: 3, Created: 1, Quarantined: 1, Ignored: 1}, out.Counts)
+	s.env.RegisterActivity(s.in.ListQuarantine)
+	list := call[activities.QuarantineListResult](s.spine, s.in.ListQuarantine, activities.QuarantineListInput{Table: activities.FlowEgress})
+	require.Len(t, list.Records, 1)
+	require.Equal(t, "file/trackinglog_20260301_120000.csv:3", list.Records[0].ID)
+	require.Contains(t, list.Records[0].Message, "logDate")
+	require.NotContains(t, list.Records[0].Message, "yesterday")
+}

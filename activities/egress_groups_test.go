@@ -1,0 +1,121 @@
+package activities_test
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/sandbox/eventlog"
+	"causeway.dev/sandbox/kit"
+)
+
+// fragile is Dynamics that fails a whole request because of one row in it.
+type fragile struct {
+	*dataverse.Client
+	fail   apierr.Error
+	poison [][]byte
+
+	mu    sync.Mutex
+	sizes []int
+}
+
+func (f *fragile) Batch(ctx context.Context, ops []dataverse.Operation, o dataverse.BatchOptions) ([]dataverse.Result, error) {
+	f.mu.Lock()
+	f.sizes = append(f.sizes, len(ops))
+	f.mu.Unlock()
+	for _, op := range ops {
+		for _, poison := range f.poison {
+			if !bytes.Contains(op.Body, poison) {
+				continue
+			}
+			results := make([]dataverse.Result, len(ops))
+			for i := range results {
+				own := f.fail
+				results[i].Err = &own
+			}
+			fail := f.fail
+			return results, &fail
+		}
+	}
+	return f.Client.Batch(ctx, ops, o)
+}
+
+// A group that is refused as a whole is halved until the culprits stand alone:
+// they are set aside, and everything else lands.
+func TestAGroupIsHalvedUntilTheCulpritsStandAlone(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 60)
+	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison-1"), []byte("poison-2")},
+		fail: apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "batch", Status: 413, Message: "refused with status 413"}}
+	s.restart(func(o *activities.EgressOptions) { o.Dynamics = box })
+	s.begin()
+	for i, contact := range s.boxes.Dynamics.Keys("contacts") {
+		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
+		switch i {
+		case 20:
+			p.URL = "https://shop.example.test/poison-1"
+		case 40:
+			p.URL = "https://shop.example.test/poison-2"
+		}
+		s.push(p)
+	}
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 60, Created: 58, Quarantined: 2}, out.Counts)
+	require.Contains(t, box.sizes, 1)
+	require.Greater(t, box.sizes[0], 1)
+	require.Less(t, len(box.sizes), 40, "halves, not rows, are tried")
+}
+
+// A row at which the service fails by itself, again and again, is no reason to
+// stop; a service that fails at everything is.
+func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		down      bool
+		hopeless  int
+		wantError bool
+	}{
+		"not at first":                      {false, 10, true},
+		"after minutes":                     {false, 1, false},
+		"never, if the service is at fault": {true, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newEventSpine(t, 6)
+			box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")},
+				fail: apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Service: "dataverse", Op: "batch", Status: 500, Message: "the service failed with status 500"}}
+			s.restart(func(o *activities.EgressOptions) { o.Dynamics, o.HopelessAfter = box, tt.hopeless })
+			s.begin()
+			for i, contact := range s.boxes.Dynamics.Keys("contacts") {
+				p := eventlog.Pushed{Kind: "click", ExternalID: contact}
+				if i == 3 {
+					p.URL = "https://shop.example.test/poison"
+				}
+				s.push(p)
+			}
+			ref := s.ref(activities.KindDelta)
+			call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+			call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+			if tt.down { // the contacts were looked up just before
+				s.fault(kit.Rule{Service: "dataverse", Method: http.MethodGet, Path: `/contacts`, After: 1, Action: kit.Respond, Status: 503})
+			}
+			value, err := s.env.ExecuteActivity(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+			require.EqualValues(t, 5, s.boxes.Dynamics.Count("adobe_emailurlclicks"), "the others are written")
+			if tt.wantError {
+				require.ErrorContains(t, err, "1 of 6 events of the lane are still to be written")
+				return
+			}
+			require.NoError(t, err)
+			var out activities.LaneResult
+			require.NoError(t, value.Get(&out))
+			require.Equal(t, activities.Counts{Read: 6, Created: 5, Quarantined: 1}, out.Counts)
+		})
+	}
+}

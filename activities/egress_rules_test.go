@@ -1,0 +1,348 @@
+package activities_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/timeline"
+	"causeway.dev/sandbox/eventlog"
+	"causeway.dev/sandbox/kit"
+	"causeway.dev/sandbox/stack"
+)
+
+func (s *eventSpine) push(p eventlog.Pushed) eventlog.Event {
+	s.t.Helper()
+	e, err := s.boxes.Events.Push(p)
+	require.NoError(s.t, err)
+	return e
+}
+
+func (s *eventSpine) fault(r kit.Rule) {
+	s.t.Helper()
+	_, err := s.boxes.Faults.Add(r)
+	require.NoError(s.t, err)
+}
+
+func (s *eventSpine) explain(id string) []activities.ExplainedEvent {
+	s.t.Helper()
+	return call[activities.ExplainEventResult](s.spine, s.eg.ExplainEvent, activities.ExplainEventInput{ID: id, Live: true, Settings: s.settings}).Events
+}
+
+// R18.2: only the types that are on; the rest is counted and can be loaded later.
+func TestOnlyTypesThatAreOnReachTheTimeline(t *testing.T) {
+	t.Parallel()
+	for _, on := range []string{"sends", "opens", "clicks", "bounces"} {
+		t.Run(on, func(t *testing.T) {
+			t.Parallel()
+			s := newEventSpine(t, 60)
+			s.settings.Sends, s.settings.Opens, s.settings.Clicks, s.settings.Bounces = on == "sends", on == "opens", on == "clicks", on == "bounces"
+			s.generate(400, func(f *eventlog.Funnel) { f.Hard = 0.1 })
+			s.begin()
+			out := s.events(activities.KindDelta, activities.Window{})
+			require.Positive(t, out.Counts.Disabled)
+			require.Positive(t, out.Counts.Created)
+			require.Empty(t, s.timeline())
+			s.settings.Sends, s.settings.Opens, s.settings.Clicks, s.settings.Bounces = true, true, true, true
+			s.begin()
+			s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-6 * 24 * time.Hour)})
+			require.Empty(t, s.timeline(), "what was left out comes with a backfill")
+		})
+	}
+}
+
+// R18.12–R18.14, R3.9: one task per click, however often it comes; none without the process.
+func TestAClickMakesOneTask(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 5)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, Times: 5})
+	s.events(activities.KindDelta, activities.Window{})
+	s.restart(nil)
+	s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-time.Hour)})
+	require.EqualValues(t, 1, s.boxes.Dynamics.Count("tasks"))
+	require.Empty(t, s.timeline())
+	require.NoError(t, s.boxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
+	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, Times: 2})
+	s.events(activities.KindDelta, activities.Window{})
+	require.EqualValues(t, 1, s.boxes.Dynamics.Count("tasks"))
+	require.EqualValues(t, 2, s.boxes.Dynamics.Count("adobe_emailurlclicks"))
+}
+
+// R3.7, R3.8: what Dynamics lacks is told before anything is read.
+func TestPreflightOfEgress(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 1, func(o *stack.Options) { o.NoSolution = true })
+	_, err := s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
+	require.ErrorContains(t, err, `Dynamics has no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce; install the solution "Adobe Campaign for Microsoft Dynamics 365"`)
+
+	s = newEventSpine(t, 1)
+	require.NoError(t, s.boxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
+	require.NoError(t, s.boxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.boxes.Dynamics.Keys("systemusers")[0]))
+	if s.boxes.Dynamics.Keys("systemusers")[0] == s.owner {
+		require.NoError(t, s.boxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.boxes.Dynamics.Keys("systemusers")[1]))
+	}
+	s.begin()
+	require.Len(t, s.checked.Warnings, 2)
+	require.Contains(t, s.checked.Warnings[0], `"Adobe Campaign Email Click" is not active`)
+	require.Contains(t, s.checked.Warnings[1], `"Adobe Campaign Email Bounce" is owned by another user`)
+
+	s.settings.Tables.Clicks.TrackingURL = "adobe_trackingurll"
+	_, err = s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
+	require.ErrorContains(t, err, "egress.tables.clicks.tracking_url: got adobe_trackingurll, want a column of adobe_emailurlclick")
+	_, err = s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{})
+	require.ErrorContains(t, err, "no type of event is switched on")
+	s.settings.Source = timeline.SourceSFTP
+	_, err = s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
+	require.ErrorContains(t, err, "the worker's configuration has no campaign.sftp")
+}
+
+// R18.11, integration.md §26: contacts that are unknown, merged, merged again, deleted.
+func TestEventsFollowTheirContact(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 6)
+	keys := s.boxes.Dynamics.Keys("contacts")
+	require.NoError(t, s.boxes.Dynamics.Merge(keys[1], keys[0]))
+	require.NoError(t, s.boxes.Dynamics.Merge(keys[2], keys[1]))
+	require.True(t, s.boxes.Dynamics.Delete("contacts", keys[3]))
+	s.begin()
+	for i := range 4 {
+		s.push(eventlog.Pushed{Kind: "open", ExternalID: keys[i]})
+	}
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: strings.ToUpper(keys[4])})
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: ""})
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: "not-a-contact"})
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 7, Created: 4, NoContact: 3}, out.Counts)
+	require.Len(t, s.boxes.Dynamics.Regarding(keys[2]), 3)
+	require.Empty(t, s.timeline())
+	require.EqualValues(t, 5, s.boxes.Dynamics.Count("contacts"), "R18.15: egress makes no contacts")
+}
+
+// Unknown contacts can be kept for a look; they still balance.
+func TestUnknownContactsCanBeQuarantined(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 2)
+	s.settings.UnknownContact = timeline.UnknownQuarantine
+	s.begin()
+	gone := "6f1d0000-0000-4000-8000-00000000dead"
+	e := s.push(eventlog.Pushed{Kind: "open", ExternalID: gone})
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: ""})
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 2, NoContact: 1, Quarantined: 1}, out.Counts)
+	require.EqualValues(t, 1, out.Quarantined)
+	known := s.explain("tracking/" + e.TrackingLogID)
+	require.Len(t, known, 1)
+	require.Equal(t, "quarantined", known[0].Outcome)
+	require.Equal(t, "NotFound", known[0].Quarantine.Code)
+}
+
+// A contact that is deleted between the look and the write.
+func TestAContactThatGoesMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 30)
+	s.begin()
+	keys := s.boxes.Dynamics.Keys("contacts")
+	for _, key := range keys[:20] {
+		s.push(eventlog.Pushed{Kind: "open", ExternalID: key})
+	}
+	s.events(activities.KindDelta, activities.Window{}) // every contact is in the cache
+	require.True(t, s.boxes.Dynamics.Delete("contacts", keys[0]))
+	require.NoError(t, s.boxes.Dynamics.Merge(keys[2], keys[1]))
+	require.True(t, s.boxes.Dynamics.Delete("contacts", keys[1]))
+	for _, key := range keys[:20] {
+		s.push(eventlog.Pushed{Kind: "click", ExternalID: key})
+	}
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 20, Created: 18, NoContact: 2}, out.Counts)
+}
+
+// dynamics.md §7, §9: lost answers, throttling, faults of the service: once each.
+func TestFaultsOnBothSidesChangeNothing(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 100)
+	s.generate(1500, func(f *eventlog.Funnel) { f.Duplicates, f.Disorder = 0.2, 0.2 })
+	s.begin()
+	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Path: `\$batch`, Action: kit.ResetAfter, Probability: 0.15, Seed: 1})
+	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Path: `\$batch`, Action: kit.Truncate, Probability: 0.1, Seed: 2})
+	s.fault(kit.Rule{Service: "dataverse", Action: kit.Respond, Status: 503, Probability: 0.1, Seed: 3})
+	s.fault(kit.Rule{Service: "dataverse", Action: kit.Named, Name: "throttle_time", Headers: map[string]string{"Retry-After": "1"}, After: 20, Times: 3})
+	s.fault(kit.Rule{Service: "journal", Action: kit.Respond, Status: 502, Probability: 0.2, Seed: 4})
+	s.fault(kit.Rule{Service: "journal", Action: kit.ResetAfter, Probability: 0.1, Seed: 5})
+	out := s.patiently(activities.KindDelta)
+	require.Equal(t, "COMPLETED", out.State)
+	require.Empty(t, s.timeline())
+	require.Equal(t, out.Counts.Read, out.Counts.Settled())
+	require.Equal(t, int64(s.boxes.Events.Counts().Published), out.Counts.Read)
+	require.Zero(t, out.Counts.Quarantined)
+}
+
+// patiently runs a pass whose activities may fail, as Temporal would.
+func (s *eventSpine) patiently(kind activities.Kind) activities.SaveWatermarkResult {
+	s.t.Helper()
+	ref := s.ref(kind)
+	again := func(activity, in any, out any) {
+		for try := 1; ; try++ {
+			value, err := s.env.ExecuteActivity(activity, in)
+			if err == nil {
+				require.NoError(s.t, value.Get(out))
+				return
+			}
+			require.Less(s.t, try, 30, "%v", err)
+		}
+	}
+	again(s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref}, &activities.OpenRunResult{})
+	for page := 1; ; page++ {
+		var got activities.FetchResult
+		again(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: page, Phase: activities.PhaseJournal, Lanes: 4}, &got)
+		for lane, size := range got.Lanes {
+			if size > 0 {
+				again(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: page, Lane: lane}, &activities.LaneResult{})
+			}
+		}
+		if !got.More {
+			break
+		}
+	}
+	var out activities.SaveWatermarkResult
+	again(s.eg.SaveEventMark, activities.SaveWatermarkInput{RunRef: ref}, &out)
+	return out
+}
+
+// R18.10: a text that its column cannot hold is refused by name; the rest lands.
+func TestATextThatIsTooLongIsQuarantined(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 3)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	e := s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, URL: "https://shop.example.test/?q=" + strings.Repeat("secret", 400)})
+	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact})
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, Quarantined: 1}, out.Counts)
+	known := s.explain(e.TrackingLogID)
+	require.Len(t, known, 1)
+	require.Equal(t, "TooLong", known[0].Quarantine.Code)
+	require.Equal(t, "adobe_trackingurl", known[0].Quarantine.Field)
+	text, err := json.Marshal(known)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "secret")
+}
+
+// §6.1: what breaks the contract is set aside, what is not ours is counted.
+func TestEventsThatBreakTheContract(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 3)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	raw := func(format string, args ...any) { s.push(eventlog.Pushed{Raw: fmt.Appendf(nil, format, args...)}) }
+	raw(`{"specversion":"1.0","id":"5a0c0000-0000-4000-8000-000000000001","type":"com.adobe.campaign.standard.email.click","data":{"externalID":%q,"deliveryName":"DM1","trackinglogID":"1"}}`, contact)
+	raw(`{"specversion":"1.0","id":"5a0c0000-0000-4000-8000-000000000002","type":"com.adobe.other.thing","data":{}}`)
+	raw(`{"type":7}`)
+	raw(`[]`)
+	s.push(eventlog.Pushed{Kind: "mirror", ExternalID: contact})
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 6, Created: 1, Quarantined: 3, Ignored: 2}, out.Counts)
+	known := s.explain("5a0c0000-0000-4000-8000-000000000001")
+	require.Len(t, known, 1)
+	require.Contains(t, known[0].Quarantine.Message, "data.eventDate: missing")
+}
+
+// A soft bounce is left out, and keeps nothing of the hard one that follows out.
+func TestAHardBounceAfterASoftOne(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 3)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	sent := s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "soft"})
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, SoftBounce: 1}, out.Counts)
+	require.Equal(t, "soft_bounce", s.explain("broadlog/" + sent.BroadLogID + "/bounce")[0].Outcome)
+	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "hard", Times: 2})
+	out = s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, Unchanged: 1}, out.Counts)
+	require.Empty(t, s.timeline())
+	known := s.explain(sent.BroadLogID)
+	require.Len(t, known, 2)
+	require.True(t, *known[1].InDynamics)
+	require.True(t, s.boxes.Dynamics.Delete("adobe_emailbounces", known[1].Activity))
+	require.False(t, *s.explain(sent.BroadLogID)[1].InDynamics)
+	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "hard"})
+	s.events(activities.KindDelta, activities.Window{})
+	require.Zero(t, s.boxes.Dynamics.Count("adobe_emailbounces"), "what somebody deleted does not come back")
+}
+
+// R18.17: the journal no longer holds the position: from its oldest, and told.
+func TestAPositionThatExpired(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 10, func(o *stack.Options) { o.JournalRetention = time.Hour })
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	s.events(activities.KindDelta, activities.Window{})
+	s.boxes.Advance(30 * time.Minute)
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact}) // never seen
+	s.boxes.Advance(2 * time.Hour)
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	_, err := s.env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
+	require.ErrorContains(t, err, "PositionExpired")
+	lost := call[activities.RestartJournalResult](s.spine, s.eg.RestartJournal, activities.RestartJournalInput{})
+	require.False(t, lost.Lost.IsZero())
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, out.Counts)
+	require.EqualValues(t, 2, s.boxes.Dynamics.Count("adobe_emailsends"))
+	lag := call[activities.RaiseLagResult](s.spine, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: time.Nanosecond})
+	require.True(t, lag.Raised)
+	require.False(t, call[activities.RaiseLagResult](s.spine, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: time.Hour}).Raised)
+}
+
+// The table lost a column while the flow ran: it stops, and nothing is lost.
+func TestATableThatChangesStopsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 3)
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	s.begin()
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Path: `\$batch`, Action: kit.Respond, Status: 400, Times: 1,
+		Headers: map[string]string{"Content-Type": "application/json"},
+		Body:    `{"error":{"code":"0x80060888","message":"Could not find a property named 'adobe_datesent' on type"}}`})
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	got := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+	require.Equal(t, []int{1}, got.Lanes)
+	_, err := s.env.ExecuteActivity(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+	require.ErrorContains(t, err, "adobe_datesent")
+	out := s.onward(ref, activities.Window{})
+	require.EqualValues(t, 1, out.Counts.Created)
+}
+
+// No address, no name, no URL gets into metrics or results.
+func TestMetricsHoldNoPersonalData(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 20)
+	s.generate(200, nil)
+	s.begin()
+	out := s.events(activities.KindDelta, activities.Window{})
+	text, err := json.Marshal(out)
+	require.NoError(t, err)
+	shown := string(text)
+	snapshot := s.scope.Snapshot()
+	for _, c := range snapshot.Counters() {
+		shown += c.Name() + fmt.Sprint(c.Tags())
+	}
+	for _, g := range snapshot.Gauges() {
+		shown += g.Name() + fmt.Sprint(g.Tags())
+	}
+	require.Contains(t, shown, "already_there")
+	for _, private := range []string{"@", "://", "utm_"} {
+		require.NotContains(t, shown, private)
+	}
+}
