@@ -92,11 +92,17 @@ func parentsOf(t Table) []string {
 // resolve reads both data models and checks the mapping against them.
 func (a *Ingress) resolve(ctx context.Context, t Table) (*tableMapper, error) {
 	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
+	if unknownName(err) {
+		return nil, blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
+	}
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
 	}
 	resource := resourceOf(t)
 	metadata, err := a.o.Target.Metadata(ctx, resource)
+	if unknownName(err) {
+		return nil, blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.resource: got %q, which Campaign does not have under %s, want a resource whose API is published, such as profile", t.Name, resource.Name, resource.API))
+	}
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
 	}
@@ -113,6 +119,11 @@ func (a *Ingress) resolve(ctx context.Context, t Table) (*tableMapper, error) {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
 	return m, nil
+}
+
+// unknownName tells a table or resource that does not exist from other failures.
+func unknownName(err error) bool {
+	return apierr.ReasonOf(err) == apierr.ReasonSchema || apierr.ReasonOf(err) == apierr.ReasonNotFound
 }
 
 // resolved is resolve, once per process and revision.

@@ -296,6 +296,16 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	require.Zero(t, s.engineCalls())
+
+	wrong = s.table
+	wrong.Dynamics.Table = "contakt"
+	_, err = s.env.ExecuteActivity(s.in.Preflight, activities.PreflightInput{Table: wrong})
+	require.ErrorContains(t, err, `ingress.tables.contacts.dynamics.table: got "contakt", which Dynamics does not have, want the logical name of a table`)
+	wrong = s.table
+	wrong.Campaign.Resource = "profil"
+	_, err = s.env.ExecuteActivity(s.in.Preflight, activities.PreflightInput{Table: wrong})
+	require.ErrorContains(t, err, `ingress.tables.contacts.campaign.resource: got "profil", which Campaign does not have under profileAndServicesExt, want a resource whose API is published`)
+	require.Zero(t, s.engineCalls())
 }
 
 // Every metric an alert names is exposed once a run has ended.
