@@ -1,10 +1,13 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"causeway.dev/config"
 )
@@ -54,13 +57,27 @@ func (e *env) report(err error) int {
 	}
 	fail, ok := errors.AsType[*failure](err)
 	if !ok {
-		what := oneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1))
-		fail = &failure{code: exitBadInput, text: what + "; see causeway --help"}
+		what := flagProblem(err)
+		if what == "" {
+			what = oneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1)) + "; see causeway --help"
+		}
+		fail = &failure{code: exitBadInput, text: what}
 	}
 	if fail.text != "" {
 		e.say("causeway: %s", fail.text)
 	}
 	return fail.code
+}
+
+// flagProblem says which flag has a value of the wrong kind; "" for other errors.
+func flagProblem(err error) string {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return ""
+	}
+	want := map[string]string{"int": "a whole number", "int64": "a whole number", "float64": "a number", "duration": "a time such as 30s or 5m", "bool": "true or false"}
+	kind := bad.GetFlag().Value.Type()
+	return fmt.Sprintf("--%s: got %q, want %s", bad.GetFlag().Name, bad.GetValue(), cmp.Or(want[kind], "a "+kind))
 }
 
 // configError says what is wrong with the configuration file, all of it.

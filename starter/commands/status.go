@@ -157,7 +157,7 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 		if g.json() {
 			err = writeJSON(e.out, report)
 		} else {
-			writeStatus(e, report, o.table != "" || len(tables) == 1, rate)
+			writeStatus(e, report, len(report.Tables) == 1, rate)
 		}
 		if err != nil {
 			return err
