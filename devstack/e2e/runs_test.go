@@ -186,3 +186,35 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	w.loaded()
 	w.inStep()
 }
+
+// A load whose own code fails while it is at work is reset beneath its owner, which
+// goes on waiting for it and takes its result.
+func TestAStuckLoadIsResetBeneathItsOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{contacts: 600, pageSize: 30})
+	w.boxes.Campaign.SetLatency(50 * time.Millisecond)
+	stop := w.testBuild(func(r worker.Worker) {
+		r.RegisterWorkflowWithOptions(workflows.TableSync, workflow.RegisterOptions{Name: workflows.TypeTableSync})
+		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
+			workflow.NewTimer(ctx, time.Millisecond) // which the product does not have
+			return workflows.Backfill(ctx, in)
+		}, workflow.RegisterOptions{Name: workflows.TypeBackfill})
+	}, nil)
+	w.startFlow()
+	st := w.until("the load to be at work", func(st workflows.Status) bool { return st.RunWorkflow != "" })
+	stop()
+	w.boxes.Campaign.SetLatency(0)
+	w.startWorker()
+	require.Eventually(t, func() bool {
+		d, err := w.client.DescribeWorkflowExecution(t.Context(), st.RunWorkflow, "")
+		return err == nil && d.GetPendingWorkflowTask().GetAttempt() > 1
+	}, settleWithin, 200*time.Millisecond)
+	got := runs[replayed](w, "runs", "replay", st.Run, "--yes")
+	require.Equal(t, "reset", got.How)
+	require.Contains(t, got.Why, "TimerStarted")
+	done := w.loaded()
+	require.Equal(t, "COMPLETED", done.LastRun.State)
+	require.Equal(t, st.Run, done.LastRun.Run)
+	require.EqualValues(t, 1, done.Runs)
+	w.inStep()
+}

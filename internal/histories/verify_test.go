@@ -50,6 +50,9 @@ func TestRecordedHistoriesAreDeterministic(t *testing.T) {
 				d, err := histories.Verify(&historypb.History{Events: h.Events[:i+1]}, "", product)
 				require.NoError(t, err)
 				require.Nil(t, d, "%s up to event %d: %v", file, i+1, d)
+				d, err = histories.Verify(&historypb.History{Events: h.Events[:i]}, "", product)
+				require.NoError(t, err)
+				require.Nil(t, d, "%s up to event %d: %v", file, i, d)
 			}
 		}
 	}
@@ -126,6 +129,28 @@ func TestVerifyNamesThePlace(t *testing.T) {
 			require.Equal(t, tc.has, d.History)
 			require.Contains(t, d.Code, tc.does)
 		})
+	}
+}
+
+// A workflow that is stuck has not completed the task that fails, and what the one
+// before it commanded may be what differs.
+func TestVerifyComparesTheLastTask(t *testing.T) {
+	t.Parallel()
+	h := recorded(t, "v2-audit-1.json")
+	for i, e := range h.Events {
+		if e.EventType != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
+			continue
+		}
+		for _, ends := range []int{i + 1, i + 2, i + 3, i + 4, i + 5} { // at work, done, the next task handed out
+			changed := &historypb.History{Events: slices.Clone(h.Events[:ends])}
+			step := proto.Clone(e).(*historypb.HistoryEvent)
+			step.GetActivityTaskScheduledEventAttributes().ActivityType.Name = "Renamed"
+			changed.Events[i] = step
+			d, err := histories.Verify(changed, "", product)
+			require.NoError(t, err)
+			require.NotNil(t, d, "step at %d, up to %d", i+1, ends)
+			require.Equal(t, step.EventId, d.Event)
+		}
 	}
 }
 
