@@ -186,6 +186,8 @@ type FetchInput struct {
 
 	Release *Release  `json:"release,omitempty"` // what a release tries
 	DueFrom time.Time `json:"due_from,omitzero"` // delta: from then on, end the wait when quarantined records are due
+	// Now looks at every source at once, also at those that are looked at less often.
+	Now bool `json:"now,omitempty"`
 }
 
 // FetchResult describes a staged page.

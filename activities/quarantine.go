@@ -118,6 +118,8 @@ func quarantineOf(table, run string) string {
 	switch {
 	case table == FlowEgress:
 		return FlowEgress
+	case table == FlowOptOut:
+		return FlowOptOut
 	case strings.HasPrefix(run, "rollback-"):
 		return FlowRollback
 	}

@@ -88,9 +88,7 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 	s := &spine{t: t, boxes: boxes, scope: scope, books: books, behind: behind, probe: new(int64), dynamicsGate: dynamicsGate}
 	s.opts = activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
 	s.in = activities.NewIngress(s.opts)
-	var suite testsuite.WorkflowTestSuite
-	s.env = suite.NewTestActivityEnvironment()
-	s.env.SetTestTimeout(time.Minute)
+	s.env = newActivityEnv()
 	s.env.RegisterActivity(s.in)
 	s.table = activities.Table{
 		Name: "contacts", Dynamics: mapping.SourceTable{Table: "contact"}, Campaign: mapping.TargetTable{Resource: "profile", Key: "externalId"}, ApplyDeletes: true,
@@ -100,6 +98,13 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 		},
 	}
 	return s
+}
+
+func newActivityEnv() *testsuite.TestActivityEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.SetTestTimeout(time.Minute)
+	return env
 }
 
 func call[T any](s *spine, activity, in any) T {

@@ -36,6 +36,9 @@ func PassID(instance, table string, kind activities.Kind, run string) string {
 	if table == activities.FlowEgress {
 		return EventSyncID(instance) + "/pass/" + run
 	}
+	if table == activities.FlowOptOut {
+		return OptOutSyncID(instance) + "/pass/" + run
+	}
 	name := "backfill"
 	switch kind {
 	case activities.KindDelta:
@@ -223,7 +226,8 @@ type Status struct {
 	LastError       string                `json:"last_error,omitempty"`
 	StartedBy       string                `json:"started_by,omitempty"`
 
-	Events *EventStatus `json:"events,omitempty"` // of egress only
+	Events *EventStatus  `json:"events,omitempty"`  // of egress only
+	OptOut *OptOutStatus `json:"opt_out,omitempty"` // of the opt-out flow only
 }
 
 // ChangesPending says that a saved mapping waits for stop and start.

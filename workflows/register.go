@@ -16,5 +16,7 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Release, workflow.RegisterOptions{Name: TypeRelease})
 	r.RegisterWorkflowWithOptions(EventSync, workflow.RegisterOptions{Name: TypeEventSync})
 	r.RegisterWorkflowWithOptions(EventPass, workflow.RegisterOptions{Name: TypeEventPass})
+	r.RegisterWorkflowWithOptions(OptOutSync, workflow.RegisterOptions{Name: TypeOptOutSync})
+	r.RegisterWorkflowWithOptions(OptOutPass, workflow.RegisterOptions{Name: TypeOptOutPass})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 }

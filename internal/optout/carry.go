@@ -46,6 +46,8 @@ const carryTries = 8
 type Look struct {
 	Fresh bool // what is known of the profile was read just now
 	New   bool // look for the profile of a contact of which nothing is known
+	// Before is what was known before the latest sightings; nil: what is known now.
+	Before *Contact
 }
 
 // Carry brings both systems to what the rules say of a contact and notes it in c.
@@ -53,7 +55,10 @@ type Look struct {
 // checked, so that nobody's latest choice is overwritten unseen. It can be repeated
 // after any failure; what was written until then is noted.
 func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems, look Look) (*Carried, error) {
-	out, before := &Carried{}, c.Clone()
+	out, before := &Carried{}, look.Before
+	if before == nil {
+		before = c.Clone()
+	}
 	for range carryTries {
 		decisions := c.Decide(p, pairs)
 		unseen := look.New && p.Mode == Bidirectional && c.Campaign == Unseen && c.Dynamics == Here
@@ -118,6 +123,24 @@ func (c *Contact) write(ctx context.Context, p Policy, s Systems, decisions []De
 		return ErrNotKept
 	}
 	return nil
+}
+
+// Merge adds what a further try did.
+func (o *Carried) Merge(more *Carried) {
+	o.WroteDynamics = o.WroteDynamics || more.WroteDynamics
+	o.WroteCampaign = o.WroteCampaign || more.WroteCampaign
+	o.Waits = more.Waits
+	o.add(more.Decisions, func(Decision) bool { return true })
+}
+
+// Refuse notes that the decisions that are due could not be carried out.
+func (o *Carried) Refuse(decisions []Decision) {
+	for _, d := range decisions {
+		if d.ToDynamics || d.ToCampaign {
+			d.Refused = true
+			o.Decisions = append(slices.DeleteFunc(o.Decisions, func(have Decision) bool { return have.Pair == d.Pair }), d)
+		}
+	}
 }
 
 // add keeps decisions that wrote; one pair may write both sides.

@@ -13,6 +13,8 @@ type Decision struct {
 	// ToDynamics and ToCampaign say which side differs from the verdict and has the
 	// record to write it to.
 	ToDynamics, ToCampaign bool
+	// Refused says that the write was refused.
+	Refused bool
 	// Waits says that Campaign has no profile yet that could hold the opt-out.
 	Waits bool
 }
@@ -32,6 +34,11 @@ func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 		out = append(out, d)
 	}
 	return out
+}
+
+// ClearsDynamics says that a decision takes an opt-out back in Dynamics.
+func ClearsDynamics(decisions []Decision) bool {
+	return slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToDynamics && !d.Out })
 }
 
 // Due says that something is to be written.

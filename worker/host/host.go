@@ -91,14 +91,15 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
-	h.register(ingress, egress)
+	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
+	h.register(ingress, egress, optOut)
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
 }
 
 // register puts workflows on the main queue and the activities on all three:
 // which one runs an activity is the workflow's choice.
-func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress) {
+func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress, optOut *activities.OptOut) {
 	options := worker.Options{
 		WorkerStopTimeout: stopWithin,
 		// Cancellation reaches an activity with a heartbeat; at most a second late.
@@ -113,6 +114,7 @@ func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress) 
 		}
 		w.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
 		w.RegisterActivityWithOptions(egress, activity.RegisterOptions{})
+		w.RegisterActivityWithOptions(optOut, activity.RegisterOptions{})
 		h.workers = append(h.workers, w)
 	}
 }

@@ -1,0 +1,396 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+// What a page's next link says: where the run is read on.
+const (
+	moreProfiles = "profiles\n" // of a baseline: Campaign's list, behind a link
+	moreContacts = "contacts\n" // Dynamics, behind a link; "" begins a tracked baseline
+	moreModified = "modified\n" // profiles changed of late, behind a link
+	moreFile     = "file\n"     // rows of an exported file, see fileMore
+)
+
+const (
+	profilesPerPage = 1000
+	lookedAtPerPage = 500 // contacts that wait
+)
+
+// FetchOptOuts reads one page of what either system shows and stages it, so that
+// what is carried is what was read, however often either activity runs. It returns
+// counts only: choices, links and ids stay in the ledger. A page that is staged
+// already is returned.
+//
+// A baseline reads Campaign's profiles, then all contacts. The first page of
+// changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
+// files from Campaign, opt-outs whose profile has come.
+func (a *OptOut) FetchOptOuts(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	plan, err := a.plan(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	f := &optOutFetch{OptOut: a, in: in, plan: plan}
+	if in.Phase == PhaseDelta && in.Page == 1 {
+		return f.wait(ctx)
+	}
+	var last *ledger.Page
+	if in.Page > 1 {
+		if last, err = a.o.Ledger.Page(ctx, in.Run, in.Page-1); errors.Is(err, ledger.ErrNotFound) {
+			return nil, blocked("LedgerLost", fmt.Sprintf(
+				"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start optout again: it continues from its position", in.Run, in.Page-1, in.Page))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	page, err := f.next(ctx, last)
+	if err != nil {
+		return nil, toTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Run, err))
+	}
+	if page.mark == "" && last != nil {
+		page.mark = last.DeltaLink
+	}
+	return f.stage(ctx, page)
+}
+
+// optOutFetch is one attempt to read a page.
+type optOutFetch struct {
+	*OptOut
+	in    FetchInput
+	plan  *optOutPlan
+	mark  ledger.Watermark
+	saved time.Time
+	moved bool
+}
+
+// optOutPage is what was read.
+type optOutPage struct {
+	entries []ledger.Entry
+	next    string // of the page's next link
+	mark    string // position behind the run, as markOf reads it
+}
+
+// Positions behind a run.
+const (
+	markContacts = "contacts\n" // a delta link
+	markModified = "modified\n" // a time
+	markFile     = "file\n"     // a file's content, by its hash
+)
+
+// next reads the page behind the last one.
+func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage, error) {
+	follows := last != nil && last.Phase == string(f.in.Phase) && last.NextLink != ""
+	switch {
+	case f.in.Phase == PhaseCatchUp && !follows:
+		run, err := f.o.Ledger.Run(ctx, f.in.Run)
+		if err != nil {
+			return nil, err
+		}
+		q := f.plan.query()
+		q.Filter = windowFilter(Window{Since: run.ServerStart.Add(-f.o.CatchUpSlack)})
+		q.OrderBy = "modifiedon asc," + q.KeyColumn + " asc"
+		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Query(ctx, q) })
+	case f.in.Phase == PhaseBaseline && !follows:
+		return f.profiles(ctx, "", campaign.ListOptions{Lines: profilesPerPage}, moreProfiles)
+	case !follows:
+		return nil, fmt.Errorf("phase %q is unknown to this build", f.in.Phase)
+	}
+	kind, link, _ := strings.Cut(last.NextLink, "\n")
+	switch kind + "\n" {
+	case moreProfiles:
+		return f.profiles(ctx, link, campaign.ListOptions{}, moreProfiles)
+	case moreModified:
+		return f.profiles(ctx, link, campaign.ListOptions{}, moreModified)
+	case moreFile:
+		return f.files.more(ctx, f, link)
+	case moreContacts:
+		q := f.plan.query()
+		if link == "" {
+			q.Track = true
+			return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Query(ctx, q) })
+		}
+		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, link) })
+	}
+	return nil, fmt.Errorf("a page of kind %q is unknown to this build", kind)
+}
+
+// contacts reads a page of Dynamics.
+func (f *optOutFetch) contacts(ctx context.Context, read func() (*dataverse.Page, error)) (*optOutPage, error) {
+	page, err := tried(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	return f.contactsOf(page)
+}
+
+func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
+	out := &optOutPage{}
+	for _, c := range page.Changes {
+		e, err := f.plan.dynamicsEntry(c)
+		if err != nil {
+			return nil, err
+		}
+		out.entries = append(out.entries, e)
+	}
+	if page.NextLink != "" {
+		out.next = moreContacts + page.NextLink
+	}
+	if page.DeltaLink != "" {
+		out.mark = markContacts + page.DeltaLink
+	}
+	return out, nil
+}
+
+// profiles reads a page of Campaign's list. Behind the last one a baseline goes on
+// with the contacts.
+func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, more string) (*optOutPage, error) {
+	ctx = forChanges(ctx)
+	at := f.o.Now().Add(-f.plan.Settings.Skew)
+	page, err := tried(ctx, func() (*campaign.Page, error) {
+		if link != "" {
+			return f.o.Campaign.Follow(ctx, f.plan.resource(), link)
+		}
+		return f.o.Campaign.List(ctx, f.plan.resource(), o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &optOutPage{}
+	for _, raw := range page.Records {
+		e, ours, err := f.plan.campaignEntry(raw, at)
+		if err != nil {
+			return nil, err
+		}
+		if ours {
+			out.entries = append(out.entries, e)
+		}
+	}
+	switch {
+	case page.Next != "":
+		out.next = more + page.Next
+	case more == moreProfiles:
+		out.next = moreContacts
+	}
+	return out, nil
+}
+
+// tried reads a few times before Temporal's slower retry takes over.
+func tried[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	for try := 1; ; try++ {
+		out, err := read()
+		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
+			return out, err
+		}
+		activity.RecordHeartbeat(ctx, try)
+	}
+}
+
+// stage keeps a page in lanes by contact.
+func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*FetchResult, error) {
+	if f.in.Page == 1 {
+		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
+			ID: f.in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: string(f.in.Kind), Revision: f.in.Revision,
+			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: f.o.Now().UTC(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	lanes := make([][]ledger.Entry, f.in.Lanes)
+	for _, e := range page.entries {
+		lane := laneOf(e.Key, f.in.Lanes)
+		lanes[lane] = append(lanes[lane], e)
+	}
+	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
+		Run: f.in.Run, Table: FlowOptOut, Number: f.in.Page, Phase: string(f.in.Phase), Lanes: lanes, NextLink: page.next, DeltaLink: page.mark,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
+	}
+	f.metrics.read.Inc(int64(staged.Read))
+	out := fetched(staged)
+	out.BadFiles = f.files.report(ctx)
+	return out, nil
+}
+
+// wait looks at every source in turn until one has something.
+func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
+	mark, err := f.o.Ledger.Watermark(ctx, FlowOptOut, FlowOptOut)
+	if errors.Is(err, ledger.ErrNotFound) || err == nil && mark.Link == "" {
+		return nil, blocked(apierr.ReasonLinkExpired, "nothing is known of where the contacts were read up to; a new baseline is needed")
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.mark, f.saved = *mark, time.Now()
+	deadline := time.Now().Add(f.in.Wait)
+	for {
+		page, err := f.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return f.leave(ctx)
+		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
+			// The gate is closed; look again when it opens.
+		case err != nil:
+			return nil, toTemporal(ctx, fmt.Errorf("looking for opt-outs: %w", err))
+		case page != nil:
+			return f.stage(ctx, page)
+		}
+		if f.moved && time.Since(f.saved) >= keepMark {
+			if err := f.o.Ledger.SaveWatermark(ctx, f.mark); err != nil {
+				return nil, err
+			}
+			f.moved, f.saved = false, time.Now()
+		}
+		if !time.Now().Add(f.in.Poll).Before(deadline) || !pause(ctx, f.in.Poll) {
+			return f.leave(ctx)
+		}
+	}
+}
+
+// leave saves the mark and reports that there was nothing, also when the wait was
+// interrupted: the workflow looks at what interrupted it.
+func (f *optOutFetch) leave(ctx context.Context) (*FetchResult, error) {
+	if f.moved {
+		if err := f.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), f.mark); err != nil {
+			return nil, err
+		}
+	}
+	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.files.report(context.WithoutCancel(ctx))}, nil
+}
+
+// look asks each source once; nil when none has anything new.
+func (f *optOutFetch) look(ctx context.Context) (*optOutPage, error) {
+	page, err := f.changes(ctx)
+	if err != nil || page != nil {
+		return page, err
+	}
+	if page, err = f.due(ctx); err != nil || page != nil {
+		return page, err
+	}
+	if !f.atCampaign() {
+		return nil, nil
+	}
+	if f.plan.Source == optout.SourceREST {
+		return f.modified(ctx)
+	}
+	if f.o.Files == nil {
+		return nil, blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.sftp; add it and start the worker again")
+	}
+	return f.files.look(ctx, f)
+}
+
+// atCampaign says that it is time to look there: at once when that was asked for,
+// else every so often.
+func (f *optOutFetch) atCampaign() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now := time.Now(); f.in.Now || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
+		f.looked, f.in.Now = now, false
+		return true
+	}
+	return false
+}
+
+// changes reads what Dynamics has behind the mark. Rows of a version that is known,
+// our own writes above all, are no news (R19.20).
+func (f *optOutFetch) changes(ctx context.Context) (*optOutPage, error) {
+	q := f.plan.query()
+	read, err := tried(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, f.mark.Link) })
+	if err != nil {
+		return nil, err
+	}
+	page, err := f.contactsOf(read)
+	if err != nil {
+		return nil, err
+	}
+	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || page.next != "" {
+		return page, err
+	}
+	if read.DeltaLink != "" {
+		f.mark.Link = read.DeltaLink
+	}
+	f.mark.ObtainedAt, f.moved = f.o.Now().UTC(), true
+	f.metrics.watermark.Update(float64(f.mark.ObtainedAt.Unix()))
+	return nil, nil
+}
+
+// news leaves out what would change nothing of what is known.
+func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledger.Entry, error) {
+	known, err := f.known(ctx, entries)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(entries, func(e ledger.Entry) bool {
+		before := known[e.Key]
+		if before == nil {
+			return false
+		}
+		after := before.Clone()
+		if _, refused := refusal(e); refused || see(after, f.plan.Settings.Policy(), e) != nil {
+			return false
+		}
+		after.Seen = before.Seen
+		return reflect.DeepEqual(before, after)
+	}), nil
+}
+
+// due are contacts that wait and need not any more.
+func (f *optOutFetch) due(ctx context.Context) (*optOutPage, error) {
+	ids, err := f.o.Ledger.OptOutsDue(ctx, f.plan.Settings.Profiles, lookedAtPerPage)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	out := &optOutPage{}
+	for _, id := range ids {
+		out.entries = append(out.entries, ledger.Entry{Key: id, Version: entryLook})
+	}
+	return out, nil
+}
+
+// overlap is how far before the last look profiles are read again: their stamps
+// are set before they can be seen.
+const overlap = 2 * time.Minute
+
+// modified reads the profiles that changed since the last look.
+func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
+	since, err := f.o.Ledger.Watermark(ctx, FlowOptOut, markCampaign)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	now := f.o.Now().UTC()
+	o := campaign.ListOptions{Filter: f.plan.Settings.ModifiedSince.Filter, Lines: profilesPerPage}
+	from := time.Unix(0, 0)
+	if err == nil {
+		from = since.ObtainedAt.Add(-overlap - f.plan.Settings.Skew)
+	}
+	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
+	page, err := f.profiles(ctx, "", o, moreModified)
+	if err != nil {
+		return nil, err
+	}
+	page.mark = markModified + now.Format(time.RFC3339Nano)
+	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || page.next != "" {
+		return page, err
+	}
+	return nil, f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now})
+}

@@ -1,0 +1,378 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/exports"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+const (
+	rowsPerPage = 2000
+	tidyEvery   = time.Hour // looks at what was moved away
+)
+
+// exportFiles takes exported files from the server: once they no longer change,
+// whole and readable, each content once (campaign.md §7, §8).
+type exportFiles struct {
+	*OptOut
+
+	mu        sync.Mutex
+	sightings []campaign.Sighting
+	tidied    time.Time
+	open      *openFile // the file in hand, where a run stands in it
+}
+
+// openFile is a local copy that is being read.
+type openFile struct {
+	hash string
+	row  int // rows read
+	rows *exports.OptOutFile
+	file *os.File
+}
+
+func (o *openFile) close() {
+	if o != nil {
+		_ = o.file.Close()
+	}
+}
+
+// look finds the next file to read; nil when there is none.
+func (x *exportFiles) look(ctx context.Context, f *optOutFetch) (*optOutPage, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := x.o.Now()
+	listing, err := x.o.Files.List(ctx, x.o.Folder)
+	if err != nil {
+		return nil, fmt.Errorf("looking for exported files: %w", err)
+	}
+	x.sightings = campaign.Observe(x.sightings, ofOptOuts(listing), now)
+	ready := campaign.Stable(x.sightings, now, x.o.StableFor)
+	if x.o.Now().Sub(x.tidied) >= tidyEvery {
+		again, err := x.tidy(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ready = append(again, ready...)
+	}
+	slices.SortFunc(ready, func(a, b campaign.RemoteFile) int { return strings.Compare(a.Name(), b.Name()) }) // oldest first, by their names
+	for _, file := range ready {
+		page, err := x.take(ctx, f, file)
+		if err != nil || page != nil {
+			return page, err
+		}
+	}
+	return nil, nil
+}
+
+func ofOptOuts(listing []campaign.RemoteFile) []campaign.RemoteFile {
+	return slices.DeleteFunc(slices.Clone(listing), func(f campaign.RemoteFile) bool {
+		kind, ok := exports.KindOf(f.Name())
+		return !ok || kind != exports.OptOuts
+	})
+}
+
+// take reads the first page of a file that is new.
+func (x *exportFiles) take(ctx context.Context, f *optOutFetch, file campaign.RemoteFile) (*optOutPage, error) {
+	note, err := x.o.Ledger.ExportFile(ctx, FlowOptOut, file.Name(), file.Size, file.Modified)
+	switch {
+	case err == nil && note.State == ledger.FileDone:
+		return nil, x.putAway(ctx, file) // a kill came between the end of its run and this
+	case err == nil && note.State == ledger.FileBad:
+		return nil, nil // until it changes
+	case err != nil && !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	note = &ledger.ExportFile{Flow: FlowOptOut, Name: file.Name(), Size: file.Size, Modified: file.Modified, State: ledger.FileReading, Run: f.in.Run}
+	local, err := x.fetch(ctx, file, note)
+	switch {
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+		return nil, nil // somebody else put it away
+	case err != nil:
+		return nil, fmt.Errorf("fetching %s: %w", file.Name(), err)
+	}
+	switch _, err := x.o.Ledger.ExportFileDone(ctx, FlowOptOut, note.Hash); {
+	case err == nil: // the same content under another name or date
+		note.State = ledger.FileDone
+		return nil, errors.Join(x.o.Ledger.PutExportFile(ctx, *note), x.putAway(ctx, file))
+	case !errors.Is(err, ledger.ErrNotFound):
+		return nil, err
+	}
+	bad, err := x.verify(local, note)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.o.Ledger.PutExportFile(ctx, *note); err != nil || bad {
+		return nil, err
+	}
+	page, err := x.rows(ctx, f.plan, *note, file.Path, 0)
+	if err == nil && len(page.entries) == 0 && page.next == "" { // nothing of ours in it
+		note.State = ledger.FileDone
+		return nil, errors.Join(x.o.Ledger.PutExportFile(ctx, *note), x.putAway(ctx, file))
+	}
+	return page, err
+}
+
+// fetch makes sure there is a local copy and notes what it holds.
+func (x *exportFiles) fetch(ctx context.Context, file campaign.RemoteFile, note *ledger.ExportFile) (string, error) {
+	local := x.local(file.Name(), file.Size, file.Modified)
+	got, err := x.o.Files.Download(ctx, file, local)
+	if err != nil {
+		return "", err
+	}
+	note.Hash = got.SHA256
+	return local, nil
+}
+
+func (x *exportFiles) local(name string, size int64, modified time.Time) string {
+	dir := x.o.TempDir
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, fmt.Sprintf("causeway-%s-%d-%d-%s", x.o.Instance, size, modified.Unix(), name))
+}
+
+// verify reads a file to its end before anything of it is used.
+func (x *exportFiles) verify(local string, note *ledger.ExportFile) (bad bool, err error) {
+	file, err := os.Open(local)
+	if err != nil {
+		return false, fmt.Errorf("opening the copy of %s: %w", note.Name, err)
+	}
+	defer file.Close()
+	counts, err := exports.Check(exports.OptOuts, note.Name, file)
+	note.Rows = int64(counts.Rows)
+	if fault, ok := errors.AsType[*exports.FileError](err); ok {
+		note.State, note.Error = ledger.FileBad, fault.Error()
+		x.o.Logger.Warn("an exported file cannot be used", "flow", FlowOptOut, "file", note.Name, "line", fault.Line, "fault", fault.Fault)
+		_ = os.Remove(local)
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the copy of %s: %w", note.Name, err)
+	}
+	return false, nil
+}
+
+// fileMore is a position in a file, in the next link of a page.
+type fileMore struct {
+	Path     string    `json:"path"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+	Hash     string    `json:"hash"`
+	Row      int       `json:"row"` // rows before it
+}
+
+// more reads the page behind a position.
+func (x *exportFiles) more(ctx context.Context, f *optOutFetch, link string) (*optOutPage, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var at fileMore
+	if err := json.Unmarshal([]byte(link), &at); err != nil {
+		return nil, fmt.Errorf("reading a position in a file: %w", err)
+	}
+	name := path.Base(at.Path)
+	note := ledger.ExportFile{Flow: FlowOptOut, Name: name, Size: at.Size, Modified: at.Modified, Hash: at.Hash}
+	if _, err := os.Stat(x.local(name, at.Size, at.Modified)); err != nil { // another worker has the copy
+		file := campaign.RemoteFile{Path: at.Path, Size: at.Size, Modified: at.Modified}
+		again := note
+		if _, err := x.fetch(ctx, file, &again); err != nil {
+			return nil, fmt.Errorf("fetching %s: %w", name, err)
+		}
+		if again.Hash != at.Hash {
+			return nil, blocked(apierr.ReasonConflict, "the exported file "+name+" was replaced while it was read; start optout again, and it is read from the beginning")
+		}
+	}
+	return x.rows(ctx, f.plan, note, at.Path, at.Row)
+}
+
+// rows reads a page of rows behind row.
+func (x *exportFiles) rows(ctx context.Context, plan *optOutPlan, note ledger.ExportFile, from string, row int) (*optOutPage, error) {
+	if err := x.seek(note, row); err != nil {
+		return nil, err
+	}
+	page, o := &optOutPage{mark: markFile + note.Name + "\n" + strconv.FormatInt(note.Size, 10) + "\n" + note.Modified.UTC().Format(time.RFC3339Nano)}, x.open
+	for len(page.entries) < rowsPerPage {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		r, err := o.rows.Next()
+		if errors.Is(err, io.EOF) {
+			x.open.close()
+			x.open = nil
+			return page, nil
+		}
+		o.row++
+		if fault, ok := errors.AsType[*exports.RowError](err); ok {
+			page.entries = append(page.entries, ledger.Entry{Key: fmt.Sprintf("%s:%d", note.Name, fault.Line), Version: entryRefused + fault.Error()})
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the copy of %s: %w", note.Name, err)
+		}
+		e, err := plan.exportEntry(r)
+		if err != nil {
+			return nil, err
+		}
+		page.entries = append(page.entries, e)
+	}
+	next, err := json.Marshal(fileMore{Path: from, Size: note.Size, Modified: note.Modified, Hash: note.Hash, Row: o.row})
+	page.next = moreFile + string(next)
+	return page, err
+}
+
+// seek opens the copy where the page begins; usually it stands there already.
+func (x *exportFiles) seek(note ledger.ExportFile, row int) error {
+	if x.open != nil && x.open.hash == note.Hash && x.open.row == row && row > 0 {
+		return nil
+	}
+	x.open.close()
+	x.open = nil
+	file, err := os.Open(x.local(note.Name, note.Size, note.Modified))
+	if err != nil {
+		return fmt.Errorf("opening the copy of %s: %w", note.Name, err)
+	}
+	rows, err := exports.OpenOptOuts(note.Name, file)
+	if err != nil {
+		_ = file.Close()
+		return fmt.Errorf("reading the copy of %s: %w", note.Name, err)
+	}
+	x.open = &openFile{hash: note.Hash, rows: rows, file: file}
+	for x.open.row < row {
+		if _, err := rows.Next(); errors.Is(err, io.EOF) {
+			break
+		}
+		x.open.row++
+	}
+	return nil
+}
+
+// exportEntry is an exported row. An empty cell tells nothing (R19.19).
+func (p *optOutPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
+	row := &optout.CampaignRow{AsOf: r.LastModified, Values: map[string]optout.CampaignValue{}}
+	for _, pair := range p.Settings.Pairs {
+		for _, c := range r.Choices {
+			if c.Attribute == pair.Campaign && c.Value != nil {
+				row.Values[pair.Name()] = optout.CampaignValue{Out: *c.Value, At: c.Changed}
+			}
+		}
+	}
+	raw, err := json.Marshal(seenRow{Campaign: row})
+	return ledger.Entry{Key: r.ContactID, Version: entryCampaign, Raw: raw}, err
+}
+
+// done notes that a file was read to its end and puts it away.
+func (x *exportFiles) done(ctx context.Context, position, run string) error {
+	parts := strings.Split(strings.TrimPrefix(position, markFile), "\n")
+	if len(parts) != 3 {
+		return fmt.Errorf("the position of run %s names no file", run)
+	}
+	size, sizeErr := strconv.ParseInt(parts[1], 10, 64)
+	modified, timeErr := time.Parse(time.RFC3339Nano, parts[2])
+	if err := errors.Join(sizeErr, timeErr); err != nil {
+		return fmt.Errorf("reading the position of run %s: %w", run, err)
+	}
+	note, err := x.o.Ledger.ExportFile(ctx, FlowOptOut, parts[0], size, modified)
+	if err != nil {
+		return fmt.Errorf("the note of file %s: %w", parts[0], err)
+	}
+	note.State, note.Run = ledger.FileDone, run
+	if err := x.o.Ledger.PutExportFile(ctx, *note); err != nil {
+		return err
+	}
+	x.metrics.newestFile.Update(float64(modified.Unix()))
+	_ = os.Remove(x.local(note.Name, size, modified))
+	if x.o.Files == nil {
+		return nil
+	}
+	err = x.putAway(ctx, campaign.RemoteFile{Path: path.Join(x.o.Folder, note.Name), Size: size, Modified: modified})
+	if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Throttled || class == apierr.Blocked {
+		x.o.Logger.Warn("a file that was read stays where it is for now", "flow", FlowOptOut, "file", note.Name, "error", err)
+		return nil // the next look tries again
+	}
+	return err
+}
+
+// putAway moves or deletes a file that was read. One that is gone is put away.
+func (x *exportFiles) putAway(ctx context.Context, file campaign.RemoteFile) error {
+	away := path.Join(x.o.Folder, processed)
+	if path.Dir(file.Path) == away {
+		return nil
+	}
+	var err error
+	if x.o.DeleteFiles {
+		err = x.o.Files.Remove(ctx, file.Path)
+	} else if err = x.o.Files.EnsureFolder(ctx, away); err == nil {
+		err = x.o.Files.Move(ctx, file.Path, path.Join(away, file.Name()))
+		if apierr.ReasonOf(err) == apierr.ReasonExists { // of the same name: an export that was written anew
+			stamp := file.Modified.UTC().Format("20060102T150405Z_")
+			err = x.o.Files.Move(ctx, file.Path, path.Join(away, strings.Replace(file.Name(), "optout_", "optout_"+stamp, 1)))
+		}
+	}
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("putting %s away: %w", file.Name(), err)
+	}
+	return nil
+}
+
+// tidy deletes what was kept long enough (R20.7), and finds files that the ledger
+// does not know to have been read: it was restored from a backup.
+func (x *exportFiles) tidy(ctx context.Context) ([]campaign.RemoteFile, error) {
+	x.tidied = x.o.Now()
+	kept, err := x.o.Files.List(ctx, path.Join(x.o.Folder, processed))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking at the files that were read: %w", err)
+	}
+	var again []campaign.RemoteFile
+	for _, file := range ofOptOuts(kept) {
+		if x.o.Now().Sub(file.Modified) > x.o.KeepFiles {
+			if err := x.o.Files.Remove(ctx, file.Path); err != nil {
+				return nil, fmt.Errorf("deleting %s, which was kept long enough: %w", file.Name(), err)
+			}
+			continue
+		}
+		again = append(again, file)
+	}
+	return again, x.o.Ledger.ForgetExportFiles(ctx, FlowOptOut, x.o.Now().Add(-2*x.o.KeepFiles))
+}
+
+// report names the files on the server that cannot be read, with place and reason.
+func (x *exportFiles) report(ctx context.Context) []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	notes, err := x.o.Ledger.ExportFiles(ctx, FlowOptOut, ledger.FileBad, 20)
+	if err != nil {
+		x.o.Logger.Warn("files that cannot be read", "flow", FlowOptOut, "error", err)
+		return nil
+	}
+	var out []string
+	for _, n := range notes {
+		if slices.ContainsFunc(x.sightings, func(s campaign.Sighting) bool {
+			return s.Name() == n.Name && s.Size == n.Size && s.Modified.Equal(n.Modified)
+		}) {
+			out = append(out, n.Error)
+		}
+	}
+	x.metrics.badFiles.Update(float64(len(out)))
+	return out
+}

@@ -1,0 +1,184 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/internal/ledger"
+)
+
+// OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left
+// it. It may run any number of times.
+func (a *OptOut) OpenOptOutRun(ctx context.Context, in OpenRunInput) (*OpenRunResult, error) {
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		run, err = a.beginOptOutRun(ctx, in)
+	}
+	if err != nil {
+		return nil, toTemporal(ctx, err)
+	}
+	if run.State == ledger.RunStopped {
+		if err := a.o.Ledger.SetRunState(ctx, run.ID, ledger.RunRunning, ""); err != nil {
+			return nil, err
+		}
+		run.State = ledger.RunRunning
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Expected: run.Expected, Ended: run.State}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+func (a *OptOut) beginOptOutRun(ctx context.Context, in OpenRunInput) (*ledger.Run, error) {
+	run := ledger.Run{ID: in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: string(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
+	if in.Kind == KindInitial {
+		me, err := a.o.Dynamics.WhoAmI(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking Dynamics for its clock: %w", err)
+		}
+		run.ServerStart = me.ServerTime
+		if n, err := a.o.Dynamics.TotalRecordCount(ctx, "contact"); err == nil {
+			run.Expected = 2 * n // contacts, and about as many profiles
+		} else {
+			a.o.Logger.Warn("no estimate of the records to read", "flow", FlowOptOut, "error", err)
+		}
+	}
+	return a.o.Ledger.BeginRun(ctx, run)
+}
+
+// SaveOptOutMark ends a run: when the ledger holds every lane as carried, the
+// position is saved and the staged pages go, in one transaction. What follows from
+// it, such as moving a file that was read, may be repeated.
+func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: FlowOptOut, Table: FlowOptOut, Revision: in.planKey(), Run: in.Run}
+	position := ""
+	if at.LastPage != nil {
+		position = at.LastPage.DeltaLink
+	}
+	if link, ok := strings.CutPrefix(position, markContacts); ok {
+		mark.Link, mark.ObtainedAt = link, a.o.Now().UTC()
+	}
+	before, err := a.o.Ledger.Run(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if unfinished, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
+		out := &SaveWatermarkResult{State: ledger.RunRunning}
+		for _, l := range unfinished.Lanes {
+			out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+		}
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	if run.State == ledger.RunCompleted {
+		if err := a.settled(ctx, in, before, position); err != nil {
+			return nil, err
+		}
+		out.Watermark = mark.ObtainedAt
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowOptOut, ""); err != nil {
+		return nil, err
+	}
+	if out.Parked, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsProfile); err != nil {
+		return nil, err
+	}
+	a.metrics.runEnded(in.Kind, run.State)
+	a.metrics.quarantine.Update(float64(out.Quarantined))
+	a.metrics.waiting.Update(float64(out.Parked))
+	if !out.Watermark.IsZero() {
+		a.metrics.watermark.Update(float64(out.Watermark.Unix()))
+	}
+	activity.GetLogger(ctx).Info("run ended", "flow", FlowOptOut, "run", in.Run, "state", run.State,
+		"read", out.Counts.Read, "written", out.Counts.Updated, "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+// settled is what follows from a run that is complete: the position in Campaign,
+// the file that was read, evidence whose time is over.
+func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger.Run, position string) error {
+	at := time.Time{}
+	if in.Kind == KindInitial {
+		at = run.Started
+	}
+	if stamp, ok := strings.CutPrefix(position, markModified); ok {
+		var err error
+		if at, err = time.Parse(time.RFC3339Nano, stamp); err != nil {
+			return fmt.Errorf("reading the position of run %s: %w", in.Run, err)
+		}
+	}
+	if !at.IsZero() {
+		if err := a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: at, Run: in.Run}); err != nil {
+			return err
+		}
+	}
+	if strings.HasPrefix(position, markFile) {
+		if err := a.files.done(ctx, position, in.Run); err != nil {
+			return err
+		}
+	}
+	return a.forget(ctx)
+}
+
+// forget drops evidence whose time is over, now and then.
+func (a *OptOut) forget(ctx context.Context) error {
+	a.mu.Lock()
+	due := time.Since(a.pruned) >= time.Hour
+	if due {
+		a.pruned = time.Now()
+	}
+	a.mu.Unlock()
+	for due {
+		n, err := a.o.Ledger.PruneOptOutDecisions(ctx, a.o.Now().Add(-a.o.KeepEvidence))
+		if err != nil {
+			return err
+		}
+		due = n > 0
+	}
+	return nil
+}
+
+// EndOptOutRun closes a run that did not finish.
+func (a *OptOut) EndOptOutRun(ctx context.Context, in EndRunInput) error {
+	run, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil // it never began
+	}
+	if err != nil {
+		return err
+	}
+	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
+		return nil
+	}
+	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
+		return err
+	}
+	a.metrics.runEnded(in.Kind, in.State)
+	if in.Drop {
+		return a.o.Ledger.DropPages(ctx, in.Run)
+	}
+	return nil
+}

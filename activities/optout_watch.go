@@ -1,0 +1,145 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/ledger"
+)
+
+// exportControl is what the flow needs of Campaign's workflows.
+type exportControl interface {
+	GetWorkflow(ctx context.Context, id string) (*campaign.Workflow, error)
+	CommandWorkflow(ctx context.Context, id string, command campaign.WorkflowCommand) error
+}
+
+const (
+	warnedFor   = time.Hour // a paused workflow may be somebody's intention for so long
+	restartsMax = 3         // in restartsIn
+	restartsIn  = 24 * time.Hour
+)
+
+// WatchExport looks at the Campaign workflow that exports opt-outs, and at the age
+// of what it exported. If it stopped, opt-outs may be missed until somebody starts
+// it (R19.15); where that is wanted it is started, at most three times a day.
+func (a *OptOut) WatchExport(ctx context.Context, in WatchExportInput) (*WatchExportResult, error) {
+	out := &WatchExportResult{}
+	if err := a.ageOfFiles(ctx, in, out); err != nil {
+		return nil, err
+	}
+	if in.Export.Workflow != "" {
+		if err := a.stateOfExport(ctx, in, out); err != nil {
+			return nil, toTemporal(ctx, err)
+		}
+	}
+	down := 0.0
+	if out.Alarm != "" {
+		down = 1
+		a.o.Logger.Warn("the export of opt-outs needs somebody", "flow", FlowOptOut, "state", out.State, "restarted", out.Restarted)
+	}
+	a.metrics.exportDown.Update(down)
+	return out, nil
+}
+
+// ageOfFiles raises the alarm when nothing was exported for long although profiles
+// have changed; when nothing has, no file is normal (campaign.md §12, 16).
+func (a *OptOut) ageOfFiles(ctx context.Context, in WatchExportInput, out *WatchExportResult) error {
+	if !in.Files {
+		return nil
+	}
+	done, err := a.o.Ledger.ExportFiles(ctx, FlowOptOut, ledger.FileDone, 50)
+	if err != nil {
+		return err
+	}
+	for _, f := range done {
+		if f.Modified.After(out.Newest) {
+			out.Newest = f.Modified
+		}
+	}
+	since := out.Newest
+	if since.IsZero() { // none was ever read: from the first baseline on
+		first, err := a.o.Ledger.Watermark(ctx, FlowOptOut, markCampaign)
+		if err != nil {
+			return nil //nolint:nilerr // nothing ran yet
+		}
+		since = first.ObtainedAt
+	}
+	if a.o.Now().Sub(since) < in.Export.StaleAfter {
+		return nil
+	}
+	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{State: ledger.RunCompleted, Limit: 200})
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		changed := run.Counts.Created + run.Counts.Updated
+		// What changed in the last minutes may be in the next file.
+		if changed > 0 && run.Started.After(since) && a.o.Now().Sub(run.Started) > restartsIn {
+			out.Alarm = fmt.Sprintf("the newest export is of %s, and profiles have changed since: look at the Campaign workflow that writes it (R19.15)", since.UTC().Format(time.RFC3339))
+			return nil
+		}
+	}
+	return nil
+}
+
+func (a *OptOut) stateOfExport(ctx context.Context, in WatchExportInput, out *WatchExportResult) error {
+	w, err := a.o.Exports.GetWorkflow(ctx, in.Export.Workflow)
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		out.Alarm = "Campaign has no workflow " + in.Export.Workflow + " (opt_out.export.workflow); an administrator may have renamed it"
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking at the workflow that exports opt-outs: %w", err)
+	}
+	out.State = string(w.Status)
+	switch w.Status {
+	case campaign.WorkflowWarning:
+		if out.Warned = in.Warned; out.Warned.IsZero() {
+			out.Warned = a.o.Now().UTC()
+		}
+		if a.o.Now().Sub(out.Warned) < warnedFor {
+			return nil
+		}
+	case campaign.WorkflowFinished, campaign.WorkflowError, campaign.WorkflowEdition:
+	default:
+		return nil
+	}
+	out.Alarm = fmt.Sprintf("the Campaign workflow %s that exports opt-outs is %s; start it, or opt-outs are missed (R19.15)", in.Export.Workflow, w.Status)
+	if !in.Export.AutoRestart {
+		return nil
+	}
+	recent := 0
+	for _, at := range in.Restarts {
+		if a.o.Now().Sub(at) < restartsIn {
+			recent++
+		}
+	}
+	if recent >= restartsMax {
+		out.Alarm += fmt.Sprintf("; it was started %d times in a day and does not stay up", recent)
+		return nil
+	}
+	return a.startExport(ctx, w, out)
+}
+
+// startExport starts the workflow. One that failed is stopped first; that takes
+// effect in Campaign's own time, so the start follows with a later look.
+func (a *OptOut) startExport(ctx context.Context, w *campaign.Workflow, out *WatchExportResult) error {
+	command := campaign.StartWorkflow
+	if w.Status == campaign.WorkflowError {
+		command = campaign.StopWorkflow
+	}
+	if err := a.o.Exports.CommandWorkflow(ctx, w.ID, command); err != nil {
+		return fmt.Errorf("telling the workflow that exports opt-outs to %s: %w", command, err)
+	}
+	if command == campaign.StartWorkflow {
+		out.Restarted = true
+		a.metrics.restarts.Inc(1)
+		out.Alarm += "; it was told to start"
+	} else {
+		out.Alarm += "; it was told to stop, and is started next"
+	}
+	return nil
+}

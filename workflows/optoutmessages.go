@@ -1,0 +1,55 @@
+package workflows
+
+import (
+	"time"
+
+	"causeway.dev/activities"
+)
+
+// Workflow types of the opt-out flow.
+const (
+	TypeOptOutSync = "OptOutSync"
+	TypeOptOutPass = "OptOutPass"
+)
+
+// Activities of the opt-out flow that the operators' tool runs by themselves, on
+// QueueMain.
+const (
+	ActivityCheckSource    = "CheckSource"    // CheckSourceInput -> CheckSourceResult
+	ActivityCheckOptOuts   = "CheckOptOuts"   // CheckOptOutsInput -> CheckOptOutsResult
+	ActivityOptOutEvidence = "OptOutEvidence" // EvidenceInput -> EvidenceResult
+)
+
+// OptOutSyncID is the id of the one workflow that owns the flow of opt-outs.
+func OptOutSyncID(instance string) string { return instance + "/" + activities.FlowOptOut }
+
+// StartOptOutRequest is what Start and ApplyConfig of OptOutSync take; its other
+// updates are those of TableSync.
+type StartOptOutRequest struct {
+	Settings activities.OptOutSettings `json:"settings"`
+	Revision string                    `json:"revision"` // of Settings; hashing is not a workflow's work
+	Tuning   Tuning                    `json:"tuning,omitzero"`
+	By       string                    `json:"by,omitempty"`
+}
+
+// OptOutStatus is what Status has of the opt-out flow beside what every flow has.
+type OptOutStatus struct {
+	Mode    string `json:"mode"`
+	Source  string `json:"source"`  // of Campaign's choices: rest or sftp
+	Pairs   int    `json:"pairs"`   // attributes kept in step
+	Waiting int64  `json:"waiting"` // contacts whose opt-out waits for a profile
+	// BadFiles are exported files that cannot be read, with place and reason.
+	BadFiles []string      `json:"bad_files,omitempty"`
+	Export   *ExportStatus `json:"export,omitempty"`
+}
+
+// ExportStatus is how the Campaign workflow is that exports opt-outs.
+type ExportStatus struct {
+	Workflow string      `json:"workflow,omitempty"` // its id; "" = only files are watched
+	State    string      `json:"state,omitempty"`    // in Campaign's words
+	Newest   time.Time   `json:"newest,omitzero"`    // file that was read
+	Alarm    string      `json:"alarm,omitempty"`    // what somebody must look at
+	Looked   time.Time   `json:"looked"`
+	Warned   time.Time   `json:"warned,omitzero"` // since when it has been paused
+	Restarts []time.Time `json:"restarts,omitempty"`
+}

@@ -1,0 +1,298 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// OptOutSyncInput starts the owner of the flow of opt-outs, or continues it as new.
+type OptOutSyncInput struct {
+	Instance string           `json:"instance"`
+	State    *OptOutSyncState `json:"state,omitempty"` // nil: a new flow, stopped
+}
+
+// OptOutSyncState is everything the owner remembers across continue-as-new. What
+// is known of people's choices is not in it: that is the ledger's.
+type OptOutSyncState struct {
+	OwnerState
+	Settings      activities.OptOutSettings `json:"settings,omitzero"` // that run
+	NeedsBaseline bool                      `json:"needs_baseline,omitempty"`
+	InitialRun    string                    `json:"initial_run,omitempty"` // a stopped baseline to go on with
+	Now           bool                      `json:"now,omitempty"`         // look at every source at once
+}
+
+// OptOutSync owns the flow of opt-outs for as long as it exists: everybody's
+// choices when the settings change, then each new one, and what operators ask for
+// in between. It never ends by itself; stopped, it waits for Start.
+func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
+	s := newOptOutSync(ctx, in)
+	s.trail = openTrail(ctx, &s.Trail)
+	if err := s.handle(ctx); err != nil {
+		return err
+	}
+	workflow.GoNamed(ctx, "export", s.watchExport)
+	for {
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+				return err
+			}
+			in.State = &s.state
+			return workflow.NewContinueAsNewError(ctx, OptOutSync, in)
+		}
+		if err := s.step(ctx); err != nil {
+			s.trail.flush(ctx)
+			return err
+		}
+	}
+}
+
+// optOutSync is the owner at work.
+type optOutSync struct {
+	owner
+	in       OptOutSyncInput
+	state    OptOutSyncState
+	starting *StartOptOutRequest
+}
+
+func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
+	s := &optOutSync{in: in}
+	if in.State != nil {
+		s.state = *in.State
+	} else {
+		s.state.Status = Status{Instance: in.Instance, Table: activities.FlowOptOut, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+	}
+	s.owner = owner{OwnerState: &s.state.OwnerState, instance: in.Instance, name: activities.FlowOptOut, busy: func() bool { return s.starting != nil }}
+	return s
+}
+
+func (s *optOutSync) handle(ctx workflow.Context) error {
+	return errors.Join(s.owner.handle(ctx),
+		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
+		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
+	)
+}
+
+// step does the next thing there is to do, or waits until there is one.
+func (s *optOutSync) step(ctx workflow.Context) error {
+	switch st := &s.Status; {
+	case s.stopping:
+		s.stopping = false
+		s.enter(ctx, StateStopped, "stopped", "")
+		return nil
+	case s.starting != nil:
+		return s.start(ctx)
+	case st.State == StatePaused:
+		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
+	case st.State != StateRunning:
+		return workflow.Await(ctx, func() bool { return s.starting != nil })
+	case s.state.NeedsBaseline:
+		return s.baseline(ctx)
+	default:
+		return s.follow(ctx)
+	}
+}
+
+func (s *optOutSync) mayStart(_ workflow.Context, req StartOptOutRequest) error {
+	if idle := req.Settings.Idle(); idle != "" { // R8.16
+		return errors.New(idle)
+	}
+	return s.mayStartNow()
+}
+
+func (s *optOutSync) onStart(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
+	s.starting = &req
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(s.Status.Revision, req.Revision)})
+	s.enter(ctx, StateStarting, "checking the settings", "")
+	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
+	return s.Status, err
+}
+
+func (s *optOutSync) mayApplyConfig(workflow.Context, StartOptOutRequest) error { return nil }
+
+func (s *optOutSync) onApplyConfig(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
+	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(s.Status.FiledRevision, req.Revision)})
+	s.Status.FiledRevision = req.Revision
+	return s.Status, nil
+}
+
+// start checks the settings against both systems before anything is read.
+func (s *optOutSync) start(ctx workflow.Context) error {
+	req := *s.starting
+	s.starting = nil
+	st := &s.Status
+	s.Tuning = req.Tuning.withDefaults()
+	st.StartedBy, st.FiledRevision = req.By, req.Revision
+	checking, done := s.waiting(ctx)
+	opts := activityOptions(QueueDataverse, activities.KindDelta, "check the settings against both systems")
+	var checked activities.PreflightOptOutResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(checking, opts), optOut.PreflightOptOut,
+		activities.PreflightOptOutInput{Settings: req.Settings}).Get(ctx, &checked)
+	done()
+	switch {
+	case s.stopping:
+		return nil
+	case temporal.IsCanceledError(err):
+		return err
+	case err != nil:
+		s.enter(ctx, StateFailed, "not started", reasonOf(err))
+		return nil
+	}
+	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
+	s.Plan, s.state.Settings, s.state.Now = checked.Plan, req.Settings, true
+	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
+	before := st.OptOut
+	st.OptOut = &OptOutStatus{Mode: string(req.Settings.Mode), Source: checked.Source, Pairs: len(req.Settings.Pairs), Waiting: checked.Waiting}
+	if before != nil && before.Export != nil {
+		// How often it was started today does not depend on how often we were.
+		st.OptOut.Export = &ExportStatus{Workflow: req.Settings.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
+	}
+	s.enter(ctx, StateRunning, "started", "")
+	return nil
+}
+
+// baseline looks at everybody's choices: after a first start, after one with other
+// pairs or another rule, and when Dynamics has forgotten where we were.
+func (s *optOutSync) baseline(ctx workflow.Context) error {
+	run := s.state.InitialRun
+	if run == "" {
+		run = s.newRun(ctx)
+	}
+	s.state.InitialRun = ""
+	result, err := s.pass(ctx, "looking at everybody's choices", PassInput{Instance: s.in.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
+	if err != nil || result == nil {
+		return err
+	}
+	switch result.Summary.State {
+	case "COMPLETED":
+		s.state.NeedsBaseline = false
+	case "STOPPED":
+		s.state.InitialRun = run
+	case "CANCELLED":
+		s.enter(ctx, StateStopped, "the look at everybody's choices was cancelled", result.Summary.Reason)
+	}
+	return nil
+}
+
+// follow waits for choices and carries them.
+func (s *optOutSync) follow(ctx workflow.Context) error {
+	st := &s.Status
+	if st.Phase != "waiting for choices" {
+		st.Phase = "waiting for choices"
+		s.publish(ctx)
+	}
+	waiting, done := s.waiting(ctx)
+	ref := s.ref(s.newRun(ctx), activities.KindDelta)
+	now := s.state.Now
+	s.state.Now = false
+	first, err := fetchOptOuts(waiting, ref, s.Tuning, now)
+	done()
+	switch {
+	case interrupted(ctx, waiting, err):
+		s.state.Now = true // an operator wants something, perhaps just this
+		return nil
+	case err != nil:
+		return s.failed(ctx, err)
+	}
+	st.OptOut.BadFiles = first.BadFiles
+	if first.Nothing {
+		if !first.Watermark.IsZero() {
+			st.Watermark = first.Watermark
+		}
+		return nil
+	}
+	_, err = s.pass(ctx, "carrying choices", PassInput{Instance: s.in.Instance, Ref: ref, Tuning: s.Tuning})
+	return err
+}
+
+// pass runs a child; an error it returns ends the owner, a failed run does not.
+func (s *optOutSync) pass(ctx workflow.Context, phase string, in PassInput) (*PassResult, error) {
+	result, failed, fatal := s.runPass(ctx, OptOutPass, phase, in)
+	if fatal != nil || failed == nil {
+		if result != nil && result.Summary.State == "COMPLETED" {
+			s.Status.OptOut.Waiting = result.Parked
+		}
+		return result, fatal
+	}
+	return nil, s.failed(ctx, failed)
+}
+
+// failed decides what a failure means for the flow: an expired delta link calls for
+// a new look at everybody, anything else for an operator.
+func (s *optOutSync) failed(ctx workflow.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return err // the owner itself was cancelled
+	case failureType(err) == "LinkExpired":
+		s.state.NeedsBaseline = true
+		s.Status.LastError = reasonOf(err)
+		s.publish(ctx)
+	default:
+		s.enter(ctx, StateFailed, "failed", reasonOf(err))
+	}
+	return nil
+}
+
+// watched says that somebody should mind the export, and how often.
+func (s *optOutSync) watched() (time.Duration, bool) {
+	st, e := s.Status, s.state.Settings.Export
+	return e.CheckEvery, st.OptOut != nil && (st.State == StateRunning || st.State == StatePaused) && e.CheckEvery > 0 &&
+		(e.Workflow != "" || st.OptOut.Source == "sftp")
+}
+
+// watchExport minds the Campaign workflow that exports opt-outs, also while the
+// flow is paused: what it does not export is missed (R19.15).
+func (s *optOutSync) watchExport(ctx workflow.Context) {
+	for {
+		if err := workflow.Await(ctx, func() bool { _, on := s.watched(); return on }); err != nil {
+			return
+		}
+		every, _ := s.watched()
+		if left := exportDue(ctx, s.Status.OptOut.Export, every); left > 0 {
+			if err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "until the export is looked at"}).Get(ctx, nil); err != nil {
+				return
+			}
+			continue
+		}
+		s.lookAtExport(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (s *optOutSync) lookAtExport(ctx workflow.Context) {
+	before := ExportStatus{}
+	if e := s.Status.OptOut.Export; e != nil {
+		before = *e
+	}
+	setting := s.state.Settings.Export
+	opts := activityOptions(QueueCampaign, activities.KindDelta, "how the export of opt-outs is")
+	opts.ScheduleToCloseTimeout = setting.CheckEvery // the next look is due then
+	var found activities.WatchExportResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), optOut.WatchExport, activities.WatchExportInput{
+		Export: setting, Files: s.Status.OptOut.Source == "sftp", Warned: before.Warned, Restarts: before.Restarts,
+	}).Get(ctx, &found)
+	if ctx.Err() != nil {
+		return
+	}
+	after := &ExportStatus{Workflow: setting.Workflow, State: found.State, Newest: found.Newest, Alarm: found.Alarm, Warned: found.Warned, Looked: workflow.Now(ctx), Restarts: before.Restarts}
+	if err != nil {
+		after.State, after.Newest, after.Warned = before.State, before.Newest, before.Warned
+		after.Alarm = "the export could not be looked at: " + reasonOf(err)
+	}
+	if found.Restarted {
+		after.Restarts = append(after.Restarts, workflow.Now(ctx))
+		if len(after.Restarts) > 3 {
+			after.Restarts = after.Restarts[1:]
+		}
+	}
+	s.Status.OptOut.Export = after
+	if after.Alarm != before.Alarm {
+		s.publish(ctx)
+	}
+}
