@@ -83,6 +83,7 @@ type Ingress struct {
 
 	mu      sync.Mutex
 	mappers map[string]*tableMapper // by planKey
+	hinted  map[string]bool         // links of which was said that they hide records
 	pruned  time.Time               // when before-images were last looked through
 
 	careful sync.Mutex // one record of a lane that workers died at is in hand at a time

@@ -12,6 +12,7 @@ import (
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
 )
 
 const (
@@ -84,6 +85,7 @@ func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, 
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
 			parents: parents, children: children, waiting: waiting, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
+			hides:    func(link mapping.Link) { a.hiding(in.Table, link) },
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
 	}

@@ -64,6 +64,28 @@ func (r *recordWriter) missing(ctx context.Context, links []mapping.Link) (mappi
 	return mapping.Link{}, false, nil
 }
 
+// hidden is told of a parent for want of which Campaign hides a record.
+func (r *recordWriter) hidden(link mapping.Link) {
+	if r.hides != nil && link.Table != "" && !link.Required { // a link object is refused, whatever its cardinality
+		r.hides(link)
+	}
+}
+
+// hiding advises, once for each link, against the cardinality that hides records.
+// Campaign's metadata does not show it (R17.4).
+func (a *Ingress) hiding(table string, link mapping.Link) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if key := table + " " + link.Table; !a.hinted[key] {
+		if a.hinted == nil {
+			a.hinted = map[string]bool{}
+		}
+		a.hinted[key] = true
+		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
+			"flow", FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign (R17.4)")
+	}
+}
+
 func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {
 	out := []ledger.Parent{}
 	for _, link := range r.m.mapper.Links(p) {

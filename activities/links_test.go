@@ -1,8 +1,11 @@
 package activities_test
 
 import (
+	"bytes"
+	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,9 +84,14 @@ func TestCustomEntitiesLandInAnyOrder(t *testing.T) {
 }
 
 // R17.6, R17.7: a change of a hidden child waits, and lands when the parent has.
+// R17.4: that a link hides records is said once, with what to prefer.
 func TestChangesOfAHiddenChildWait(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
+	var log bytes.Buffer
+	f.opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	f.services.opts = f.opts
+	f.services, _ = f.services.withBudget(0, newBudgetClock())
 	v := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
 	changed, deleted, quiet := f.service(v), f.service(v), f.service(v)
 	f.services.load()
@@ -103,6 +111,8 @@ func TestChangesOfAHiddenChildWait(t *testing.T) {
 	require.NotNil(t, f.boxes.Campaign.Record("cusService", quiet))
 	list := call[activities.QuarantineListResult](f.spine, f.in.ListQuarantine, activities.QuarantineListInput{})
 	require.Empty(t, list.Records, "no operator is needed")
+	require.Equal(t, 1, strings.Count(log.String(), "prefer cardinality 0 or 1 for this link in Campaign (R17.4)"), log.String())
+	require.Contains(t, log.String(), "table=services parent=vehicles")
 }
 
 // warranty is a mapping by link object: Campaign refuses it without its parent.

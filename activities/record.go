@@ -26,6 +26,7 @@ type recordWriter struct {
 	waiting    map[string]*ledger.ParkedItem
 	claimed    map[string]bool // of a release: what it may still try; nil = everything
 	guard      *guard
+	hides      func(mapping.Link)
 	retried    bool // an earlier attempt of this lane may have written without telling
 	baseline   bool // mark what was seen, for the sweep
 	replay     bool // write fields whose updates are not applied, too (R11.8)
@@ -89,6 +90,7 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 		if link, ok, err := r.orphan(ctx, fail, w.whole); err != nil {
 			return settlement{}, err
 		} else if ok {
+			r.hidden(link)
 			return r.park(u.known, e, link), nil
 		}
 		if fail.Reason == apierr.ReasonSchema {
@@ -294,6 +296,7 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 		link, hidden, failed := r.awaited(ctx, known.Payload)
 		if hidden || failed != nil {
 			p.release()
+			r.hidden(link)
 			return r.park(known, e, link), failed
 		}
 	}

@@ -172,7 +172,7 @@ func TestPauseHoldsAndResumeGoesOn(t *testing.T) {
 	o.run(5 * time.Hour)
 }
 
-// R8.15, R8.14: a saved mapping waits for stop and start.
+// R8.15, R8.14, R9.8: a saved mapping waits for stop and start.
 func TestAMappingOnFileTakesEffectAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
