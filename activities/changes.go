@@ -159,7 +159,11 @@ func (w *waiter) leave(ctx context.Context) (*FetchResult, error) {
 			return nil, err
 		}
 	}
-	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: w.mark.ObtainedAt}, nil
+	open, err := w.o.Ledger.QuarantineCount(context.WithoutCancel(ctx), FlowIngress, w.in.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: w.mark.ObtainedAt, Quarantined: &open}, nil
 }
 
 // pause sleeps until the next poll, heartbeating so that a cancellation arrives;

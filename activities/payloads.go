@@ -203,6 +203,9 @@ type FetchResult struct {
 	Newest    time.Time `json:"newest,omitzero"` // event of the page
 	// BadFiles are exported files that were set aside, with place and reason.
 	BadFiles []string `json:"bad_files,omitempty"`
+	// Quarantined is, with Nothing, the open items of the table: an operator may
+	// have discarded some. Earlier builds do not say.
+	Quarantined *int64 `json:"quarantined,omitempty"`
 }
 
 // LaneInput asks for one lane of a staged page to be written.

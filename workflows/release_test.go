@@ -133,6 +133,22 @@ func TestAStoppedReleaseGoesOnAsAnotherRun(t *testing.T) {
 	require.Len(t, o.tried(), 2)
 }
 
+// What an operator has discarded shows once the flow looks again.
+func TestADiscardShowsInStatus(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		require.Zero(t, o.status().Quarantined)
+		open := int64(7)
+		o.f.mu.Lock()
+		o.f.open = &open
+		o.f.mu.Unlock()
+	})
+	o.at(2*time.Hour, func() { require.Equal(t, int64(7), o.status().Quarantined) })
+	o.run(3 * time.Hour)
+}
+
 // A queued release is taken off the queue by the command that cancels a run.
 func TestAQueuedReleaseIsCancelled(t *testing.T) {
 	t.Parallel()

@@ -393,6 +393,10 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
 		}
+		if n := first.Quarantined; n != nil && *n != s.Status.Quarantined {
+			s.Status.Quarantined = *n
+			s.publish(ctx)
+		}
 		if first.Due {
 			return s.releaseDue(ctx)
 		}

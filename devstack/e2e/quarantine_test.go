@@ -104,6 +104,7 @@ func TestRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, "124 records of contacts discarded\n", out)
 	require.Zero(t, w.quarantine().Total)
+	w.until("the status without them", func(st workflows.Status) bool { return st.Quarantined == 0 })
 	code, out, stderr = w.causeway("log")
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "discard")
