@@ -57,9 +57,14 @@ func approve(ctx context.Context, e *env, g *global, run string) error {
 // when it began.
 func tableOf(cfg *config.Config, run string) string {
 	for _, name := range tableNames(cfg) {
-		if rest, ok := strings.CutPrefix(run, name+"-"); ok && len(rest) > 8 && rest[0] >= '0' && rest[0] <= '9' && rest[8] == 'T' {
+		if isRunOf(name, run) {
 			return name
 		}
 	}
 	return ""
+}
+
+func isRunOf(name, run string) bool {
+	rest, ok := strings.CutPrefix(run, name+"-")
+	return ok && len(rest) > 8 && rest[0] >= '0' && rest[0] <= '9' && rest[8] == 'T'
 }

@@ -164,12 +164,15 @@ func (s *subject) workflowIDs() []string {
 	}
 }
 
-// flowOf is the flow that a run belongs to, by its name: the flow's, and when it began.
+// flowOf is the flow that a run belongs to, by its name: the flow's, and when it
+// began. Runs of events are known also when their flow is switched off since.
 func flowOf(cfg *config.Config, run string) string {
-	if strings.HasPrefix(run, activities.FlowEgress+"-") {
-		return activities.FlowEgress
+	for _, name := range append(flowNames(cfg), activities.FlowEgress) {
+		if isRunOf(name, run) {
+			return name
+		}
 	}
-	return tableOf(cfg, run)
+	return ""
 }
 
 // execution finds the newest execution of the subject. Audits of a table share a

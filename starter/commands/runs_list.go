@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,15 @@ type runsListOptions struct {
 	since              string
 	failed, incomplete bool
 }
+
+// runFlows and runKinds are what the ledger calls flows and kinds of runs.
+var (
+	runFlows = []string{activities.FlowIngress, activities.FlowEgress, "optout", activities.FlowRollback, activities.FlowAudit}
+	runKinds = []string{
+		string(activities.KindInitial), string(activities.KindBackfill), string(activities.KindDelta),
+		string(activities.KindRollback), string(activities.KindRelease), string(activities.KindAudit),
+	}
+)
 
 func newRunsList(e *env, g *global) *cobra.Command {
 	var o runsListOptions
@@ -39,6 +49,12 @@ started, ended, expected, counts}]}.`,
 			if o.in.Limit < 1 || o.in.Limit > 1000 {
 				return badInput("--limit: got %d, want 1 to 1000", o.in.Limit)
 			}
+			if o.in.Flow != "" && !slices.Contains(runFlows, o.in.Flow) {
+				return badInput("--flow: got %q, want one of %s; --table selects a mapping", o.in.Flow, strings.Join(runFlows, ", "))
+			}
+			if o.in.Kind != "" && !slices.Contains(runKinds, o.in.Kind) {
+				return badInput("--kind: got %q, want one of %s", o.in.Kind, strings.Join(runKinds, ", "))
+			}
 			return runsList(cmd.Context(), e, g, o)
 		},
 	}
@@ -46,11 +62,13 @@ started, ended, expected, counts}]}.`,
 	flags.BoolVar(&o.failed, "failed", false, "only runs that failed, or whose workflow was lost")
 	flags.BoolVar(&o.incomplete, "incomplete", false, "only runs that did not account for every record; with --failed, either")
 	flags.StringVar(&o.in.Table, "table", "", "only runs of this `table` mapping")
-	flags.StringVar(&o.in.Flow, "flow", "", "only runs of this `flow`: ingress, egress, optout, rollback or audit")
-	flags.StringVar(&o.in.Kind, "kind", "", "only runs of this `kind`: initial, backfill, delta, rollback, audit …")
+	flags.StringVar(&o.in.Flow, "flow", "", "only runs of this `flow`: "+strings.Join(runFlows, ", "))
+	flags.StringVar(&o.in.Kind, "kind", "", "only runs of this `kind`: "+strings.Join(runKinds, ", "))
 	flags.StringVar(&o.since, "since", "", "only runs begun from this `time` on: an instant, a day or an age like 36h")
 	flags.IntVar(&o.in.Limit, "limit", 20, "list at most `N` runs, 1 to 1000")
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	_ = cmd.RegisterFlagCompletionFunc("flow", cobra.FixedCompletions(runFlows, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(runKinds, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

@@ -61,6 +61,8 @@ func TestRunsRefuseBadInput(t *testing.T) {
 	}{
 		"a limit out of range":       {[]string{"list", "--limit", "1001"}, 2, "--limit: got 1001, want 1 to 1000"},
 		"a time that is none":        {[]string{"list", "--since", "yesterday"}, 2, `--since: got "yesterday"`},
+		"a flow that is none":        {[]string{"list", "--flow", "contacts"}, 2, `--flow: got "contacts", want one of ingress, egress`},
+		"a kind that is none":        {[]string{"list", "--kind", "load"}, 2, `--kind: got "load", want one of initial, backfill`},
 		"an argument too many":       {[]string{"list", "contacts"}, 2, "want none"},
 		"a table that is unknown":    {[]string{"list", "--table", "kontakte"}, 2, `no table mapping "kontakte"`},
 		"no run":                     {[]string{"show"}, 2, "got 0 arguments, want a run"},
