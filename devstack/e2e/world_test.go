@@ -43,6 +43,7 @@ type world struct {
 	cfgPath         string
 	client          client.Client
 	log             string // of all workers
+	flow            string // id of the flow that is asked; "" = that of contacts
 }
 
 type worldOptions struct {
@@ -50,6 +51,7 @@ type worldOptions struct {
 	pageSize     int
 	temporalPort int // of a Temporal process of its own; 0 = inside this one
 	stack        func(*stack.Options)
+	boxes        func(*stack.Stack)  // sees the sandboxes before yaml is asked
 	yaml         func(string) string // changes the configuration text
 }
 
@@ -74,6 +76,9 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	w.boxes, err = stack.Start(t.Context(), so)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.boxes.Close(context.Background()) })
+	if o.boxes != nil {
+		o.boxes(w.boxes)
+	}
 	if o.pageSize == 0 {
 		o.pageSize = 500
 	}
@@ -201,7 +206,12 @@ func (p *process) drain() {
 	<-p.done
 }
 
-func (w *world) flowID() string { return workflows.TableSyncID(w.cfg.Instance, "contacts") }
+func (w *world) flowID() string {
+	if w.flow != "" {
+		return w.flow
+	}
+	return workflows.TableSyncID(w.cfg.Instance, "contacts")
+}
 
 func (w *world) startFlow() workflows.Status {
 	w.t.Helper()
