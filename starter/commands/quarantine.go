@@ -56,12 +56,18 @@ func (s *selection) read(e *env) (activities.Selection, error) {
 
 // selected counts the open records of a table that are meant.
 func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, error) {
-	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped && !f.isEgress() {
+	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped && !apart(f.table) {
 		return 0, unknownTable(f.g, f.cfg, f.table)
 	}
 	var list activities.QuarantineListResult
 	err := ask(ctx, f.g, f.api, f.g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
 	return list.Total, err
+}
+
+// apart says that a name is that of a flow without table mappings, which keeps a
+// quarantine of its own and does not try again by itself.
+func apart(table string) bool {
+	return table == activities.FlowEgress || table == activities.FlowOptOut
 }
 
 const nothingFits = "No record in quarantine fits."
@@ -103,7 +109,7 @@ total and groups count all that is selected, whatever --limit.`,
 			return quarantineList(cmd.Context(), e, g, in)
 		},
 	}
-	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping")
+	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping; egress for events")
 	s.flags(cmd)
 	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
@@ -128,7 +134,7 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 		}
 		return writeJSON(e.out, result)
 	}
-	if _, mapped := cfg.Ingress.Tables[in.Table]; in.Table != "" && !mapped && len(result.Records) == 0 {
+	if _, mapped := cfg.Ingress.Tables[in.Table]; in.Table != "" && !mapped && !apart(in.Table) && len(result.Records) == 0 {
 		return unknownTable(g, cfg, in.Table)
 	}
 	writeQuarantine(e, in, result)
@@ -187,7 +193,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 		fmt.Fprint(e.out, "; --limit lists more, --ids, --run, --code, --field and --older-than narrow the list")
 	}
 	fmt.Fprintln(e.out)
-	if in.State == "open" && in.Table != activities.FlowEgress && !strings.HasPrefix(in.Run, "rollback-") {
+	if in.State == "open" && !apart(in.Table) && !strings.HasPrefix(in.Run, "rollback-") {
 		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table>")
 	}
 }

@@ -73,7 +73,7 @@ func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions)
 		if err := ask(ctx, g, f.api, g.timeout, workflows.ActivityDiscardQuarantined, in, &result); err != nil {
 			return err
 		}
-		if !f.isEgress() { // a flow that waits counts anew; one that does not will
+		if !apart(o.table) { // a flow that waits counts anew; one that does not will
 			_ = f.update(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator}, &workflows.Status{})
 		}
 	}

@@ -68,6 +68,10 @@ func TestQuarantineList(t *testing.T) {
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, stderr, `there is no table mapping "contact"`)
 
+	_, code, out, _ = list(activities.QuarantineListResult{}, "--table", "egress")
+	require.Zero(t, code, "a flow apart")
+	require.Equal(t, "No record in quarantine fits.\n", out)
+
 	for args, says := range map[string]string{
 		"--limit 1001":         "--limit: got 1001, want 1 to 1000",
 		"--state closed":       `--state: got "closed", want open, released, discarded or all`,
