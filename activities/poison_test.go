@@ -39,13 +39,11 @@ func TestMain(m *testing.M) {
 
 // victimOrder is the lane that a victim writes, and with what.
 type victimOrder struct {
-	Campaign campaign.Options
-	IMS      campaign.IMSOptions
-	CA       string
-	Ledger   string
-	Poison   []string // keys it dies at
-	DieAfter int      // and after so many writes; 0 = never
-	Lane     activities.LaneInput
+	CampaignURL, IMSURL, ClientID, Secret string
+	CA, Ledger                            string
+	Poison                                []string // keys it dies at
+	DieAfter                              int      // and after so many writes; 0 = never
+	Lane                                  activities.LaneInput
 }
 
 // deadly is a target at which the process dies, as it does of a stack that
@@ -112,9 +110,10 @@ func victimLane(text string) error {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	order.IMS.HTTPClient = &http.Client{Transport: transport.NewBase(roots)}
-	order.Campaign.Transport = transport.New(transport.Options{Service: "campaign", RootCAs: roots, Gate: transport.NewGate(), Tokens: campaign.NewIMSTokens(order.IMS)})
-	client, err := campaign.New(order.Campaign)
+	tokens := campaign.NewIMSTokens(campaign.IMSOptions{URL: order.IMSURL, ClientID: order.ClientID, Secret: order.Secret, Scopes: []string{"campaign_sdk"},
+		HTTPClient: &http.Client{Transport: transport.NewBase(roots)}})
+	client, err := campaign.New(campaign.Options{BaseURL: order.CampaignURL, APIKey: order.ClientID,
+		Transport: transport.New(transport.Options{Service: "campaign", RootCAs: roots, Gate: transport.NewGate(), Tokens: tokens})})
 	if err != nil {
 		return err
 	}
@@ -135,8 +134,7 @@ func (s *spine) victim(order victimOrder) bool {
 	s.t.Helper()
 	secret, err := os.ReadFile(s.boxes.CampaignSecretFile)
 	require.NoError(s.t, err)
-	order.Campaign = campaign.Options{BaseURL: s.boxes.CampaignURL, APIKey: s.boxes.CampaignClientID}
-	order.IMS = campaign.IMSOptions{URL: s.boxes.IMSURL, ClientID: s.boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"}}
+	order.CampaignURL, order.IMSURL, order.ClientID, order.Secret = s.boxes.CampaignURL, s.boxes.IMSURL, s.boxes.CampaignClientID, string(secret)
 	order.CA, order.Ledger = s.boxes.CAPath, filepath.Join(filepath.Dir(s.boxes.CAPath), "ledger.db")
 	text, err := json.Marshal(order)
 	require.NoError(s.t, err)
