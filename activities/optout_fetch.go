@@ -119,7 +119,11 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 	case moreProfiles:
 		return f.profiles(ctx, link, campaign.ListOptions{}, moreProfiles)
 	case moreModified:
-		return f.profiles(ctx, link, campaign.ListOptions{}, moreModified)
+		page, err := f.profiles(ctx, link, campaign.ListOptions{}, moreModified)
+		if err == nil {
+			page.entries, err = f.news(ctx, page.entries)
+		}
+		return page, err
 	case moreFile:
 		return f.files.more(ctx, f, link)
 	case moreContacts:
@@ -384,13 +388,22 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 		from = since.ObtainedAt.Add(-overlap - f.plan.Settings.Skew)
 	}
 	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
-	page, err := f.profiles(ctx, "", o, moreModified)
-	if err != nil {
-		return nil, err
-	}
-	page.mark = markModified + now.Format(time.RFC3339Nano)
-	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || page.next != "" {
-		return page, err
+	for link := ""; ; {
+		page, err := f.profiles(ctx, link, o, moreModified)
+		if err != nil {
+			return nil, err
+		}
+		if page.entries, err = f.news(ctx, page.entries); err != nil {
+			return nil, err
+		}
+		if len(page.entries) > 0 {
+			page.mark = markModified + now.Format(time.RFC3339Nano)
+			return page, nil
+		}
+		if link = strings.TrimPrefix(page.next, moreModified); link == "" {
+			break
+		}
+		activity.RecordHeartbeat(ctx, "reading profiles")
 	}
 	return nil, f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now})
 }

@@ -158,7 +158,7 @@ func (a *Ingress) shownFields(m *tableMapper, rec *ledger.Record, row *ledger.En
 }
 
 // seal encrypts values so that only the holder of the private key reads them.
-func seal(values []RevealedField, to []byte) ([]byte, error) {
+func seal(values any, to []byte) ([]byte, error) {
 	var key [32]byte
 	if copy(key[:], to) != len(key) || len(to) != len(key) {
 		return nil, blocked("BadInput", fmt.Sprintf("reveal_to: got %d bytes, want an X25519 public key of 32", len(to)))
@@ -172,13 +172,16 @@ func seal(values []RevealedField, to []byte) ([]byte, error) {
 
 // Reveal opens what ShowQuarantined sealed to a pair of keys.
 func Reveal(sealed []byte, public, private *[32]byte) ([]RevealedField, error) {
+	return reveal[[]RevealedField](sealed, public, private)
+}
+
+func reveal[T any](sealed []byte, public, private *[32]byte) (values T, err error) {
 	plain, ok := box.OpenAnonymous(nil, sealed, public, private)
 	if !ok {
-		return nil, errors.New("the values were not sealed to this key, or were changed on the way")
+		return values, errors.New("the values were not sealed to this key, or were changed on the way")
 	}
-	var values []RevealedField
 	if err := json.Unmarshal(plain, &values); err != nil {
-		return nil, fmt.Errorf("reading revealed values: %w", err)
+		return values, fmt.Errorf("reading revealed values: %w", err)
 	}
 	return values, nil
 }

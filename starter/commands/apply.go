@@ -11,7 +11,7 @@ import (
 
 func newApply(e *env, g *global) *cobra.Command {
 	return flowArg(g, &cobra.Command{
-		Use: "apply <table> | egress", Short: "Put the mapping in the configuration file on file for the next start",
+		Use: "apply <table> | egress | optout", Short: "Put the mapping in the configuration file on file for the next start",
 		Long: `Tell a flow about a changed mapping. A flow runs the revision it was started with,
 so the change takes effect at the next stop and start; until then everybody's
 "causeway status" shows that changes are pending.
@@ -33,7 +33,9 @@ func apply(ctx context.Context, e *env, g *global, name string) error {
 	var request any
 	if table, mapped := f.cfg.Ingress.Tables[name]; mapped {
 		request = workflows.ApplyConfigRequest{Table: table, Revision: table.Revision(), By: e.operator}
-	} else if _, ok := f.configured(); ok {
+	} else if _, ok := f.configured(); ok && f.isOptOut() {
+		request = StartOptOutRequest(f.cfg, e.operator)
+	} else if ok {
 		request = StartEventsRequest(f.cfg, e.operator)
 	} else {
 		return f.notConfigured()

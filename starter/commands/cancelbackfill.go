@@ -13,7 +13,7 @@ import (
 func newCancelBackfill(e *env, g *global) *cobra.Command {
 	undo := false
 	cmd := &cobra.Command{
-		Use: "cancel-backfill {<table> | egress} [run]", Short: "Give up the running backfill, or a queued one",
+		Use: "cancel-backfill {<table> | egress | optout} [run]", Short: "Give up the running backfill, or a queued one",
 		Long: `Give up a backfill: the one that is running, or the one named. Records already
 written are kept, unless --rollback is given; the rest is not read. Cancelling an initial load stops the
 flow, because there is nothing yet that changes could be added to.
@@ -22,7 +22,7 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway cancel-backfill contacts\n  causeway cancel-backfill contacts contacts-20260102T030405.000Z",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return badInput("causeway cancel-backfill: got %s, want a table, or egress, and perhaps a run", count(int64(len(args)), "argument"))
+				return badInput("causeway cancel-backfill: got %s, want a table, or egress or optout, and perhaps a run", count(int64(len(args)), "argument"))
 			}
 			return nil
 		},

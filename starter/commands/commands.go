@@ -104,7 +104,7 @@ func newRoot(e *env) *cobra.Command {
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.AddCommand(
 		newStatus(e, g), newStart(e, g), newStop(e, g), newPause(e, g), newResume(e, g), newSyncNow(e, g),
-		newBackfill(e, g), newCancelBackfill(e, g), newApply(e, g), newApprove(e, g), newRollback(e, g), newPlan(e, g), newAudit(e, g), newMapping(e, g), newExplain(e, g), newEvents(e, g),
+		newBackfill(e, g), newCancelBackfill(e, g), newApply(e, g), newApprove(e, g), newRollback(e, g), newPlan(e, g), newAudit(e, g), newMapping(e, g), newExplain(e, g), newEvents(e, g), newOptOut(e, g),
 		newQuarantine(e, g), newLog(e, g), newRuns(e, g),
 		newConfig(e, g), newSetup(e, g), newVersion(e, g),
 	)

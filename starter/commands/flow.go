@@ -81,17 +81,27 @@ func (f *flow) id() string {
 	if f.isEgress() {
 		return workflows.EventSyncID(f.cfg.Instance)
 	}
+	if f.isOptOut() {
+		return workflows.OptOutSyncID(f.cfg.Instance)
+	}
 	return workflows.TableSyncID(f.cfg.Instance, f.table)
 }
 
 // isEgress says that the flow is that of events; no table has its name.
 func (f *flow) isEgress() bool { return f.table == activities.FlowEgress }
 
+// isOptOut says that the flow is that of opt-outs; no table has its name.
+func (f *flow) isOptOut() bool { return f.table == activities.FlowOptOut }
+
 // configured says whether the configuration file has the flow, and its revision there.
 func (f *flow) configured() (revision string, ok bool) {
 	if f.isEgress() {
 		s := f.cfg.Egress.Settings()
 		return s.Revision(), s.Enabled()
+	}
+	if f.isOptOut() {
+		s := f.cfg.OptOutSettings()
+		return s.Revision(), s.Idle() == ""
 	}
 	table, ok := f.cfg.Ingress.Tables[f.table]
 	if !ok {
@@ -105,33 +115,39 @@ func (f *flow) notConfigured() error {
 	if f.isEgress() {
 		return badInput("egress has no type of event switched on; set egress.sends, opens, clicks or bounces to true in %s", f.g.configPath)
 	}
+	if f.isOptOut() { // R8.16
+		return badInput("there is no flow of opt-outs in %s: %s", f.g.configPath, f.cfg.OptOutSettings().Idle())
+	}
 	return unknownTable(f.g, f.cfg, f.table)
 }
 
 // flowNames are the flows of the configuration file: tables, then egress where a
-// type of event is switched on.
+// type of event is switched on, and optout where its mode calls for it.
 func flowNames(cfg *config.Config) []string {
 	names := tableNames(cfg)
 	if cfg.Egress.Settings().Enabled() {
 		names = append(names, activities.FlowEgress)
+	}
+	if cfg.OptOutSettings().Idle() == "" {
+		names = append(names, activities.FlowOptOut)
 	}
 	return names
 }
 
 // flowArg makes a command take one flow, completed from the configuration file.
 func flowArg(g *global, cmd *cobra.Command) *cobra.Command {
-	cmd.Args = exactly("one table, such as contacts, or egress", 1)
+	cmd.Args = exactly("one table, such as contacts, or egress or optout", 1)
 	cmd.ValidArgsFunction = completeFlows(g)
 	return cmd
 }
 
-// completeFlows completes tables and egress.
+// completeFlows completes tables, egress and optout.
 func completeFlows(g *global) cobra.CompletionFunc {
 	tables := completeTables(g)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		out, directive := tables(cmd, args, toComplete)
 		if len(args) == 0 {
-			out = append(out, cobra.CompletionWithDesc(activities.FlowEgress, "Campaign events -> timeline in Dynamics"))
+			out = append(out, cobra.CompletionWithDesc(activities.FlowEgress, "Campaign events -> timeline in Dynamics"), cobra.CompletionWithDesc(activities.FlowOptOut, "opt-outs, in step on both sides"))
 		}
 		return out, directive
 	}

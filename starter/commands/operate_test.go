@@ -126,7 +126,7 @@ func TestExitCodes(t *testing.T) {
 		"no reason for a pause": {[]string{"pause", "contacts", "--reason", " "}, func(*world) {},
 			exitBadInput, "causeway: --reason: got nothing, want why the flow is held, such as --reason \"Campaign release\"\n"},
 		"no table": {[]string{"stop"}, func(*world) {},
-			exitBadInput, "causeway: causeway stop: got 0 arguments, want one table, such as contacts, or egress; see causeway stop --help\n"},
+			exitBadInput, "causeway: causeway stop: got 0 arguments, want one table, such as contacts, or egress or optout; see causeway stop --help\n"},
 		"unknown flag": {[]string{"stop", "contacts", "--now"}, func(*world) {},
 			exitBadInput, "causeway: unknown flag: --now; see causeway --help\n"},
 		"text for a number": {[]string{"plan", "contacts", "--sample", "x"}, func(*world) {},

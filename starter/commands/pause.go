@@ -11,7 +11,7 @@ import (
 func newPause(e *env, g *global) *cobra.Command {
 	var reason string
 	cmd := flowArg(g, &cobra.Command{
-		Use: "pause <table> | egress --reason <why>", Short: "Hold a running flow until it is resumed",
+		Use: "pause <table> | egress | optout --reason <why>", Short: "Hold a running flow until it is resumed",
 		Long: `Hold a running flow. Records being written are finished; then the flow waits for
 "causeway resume", with what it had in hand. The reason is shown by status, for
 the next person who wonders.

@@ -63,6 +63,9 @@ func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions)
 	if o.table == activities.FlowEgress {
 		return badInput("events are not released one by one; when the cause is mended, read them again: causeway events backfill")
 	}
+	if o.table == activities.FlowOptOut {
+		return badInput("refused contacts of optout are tried again by themselves, within two hours or when they change; what is in a file is read again when the file is mended")
+	}
 	f, err := e.openFlow(ctx, g, o.table)
 	if err != nil {
 		return err

@@ -57,6 +57,9 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 	if table == activities.FlowEgress {
 		return badInput("%s is an event; what became of it says: causeway explain event <key>", id)
 	}
+	if table == activities.FlowOptOut {
+		return badInput("%s is of the flow of opt-outs; what was decided about it says: causeway optout history %s", id, id)
+	}
 	if _, mapped := cfg.Ingress.Tables[table]; !mapped {
 		return unknownTable(g, cfg, table)
 	}

@@ -8,7 +8,7 @@ import (
 
 func newResume(e *env, g *global) *cobra.Command {
 	return flowArg(g, &cobra.Command{
-		Use: "resume <table> | egress", Short: "Let a paused flow go on",
+		Use: "resume <table> | egress | optout", Short: "Let a paused flow go on",
 		Long: `Let a paused flow go on with what it had in hand.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,

@@ -167,7 +167,7 @@ func (s *subject) workflowIDs() []string {
 // flowOf is the flow that a run belongs to, by its name: the flow's, and when it
 // began. Runs of events are known also when their flow is switched off since.
 func flowOf(cfg *config.Config, run string) string {
-	for _, name := range append(flowNames(cfg), activities.FlowEgress) {
+	for _, name := range append(flowNames(cfg), activities.FlowEgress, activities.FlowOptOut) {
 		if isRunOf(name, run) {
 			return name
 		}

@@ -176,8 +176,8 @@ func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
 	}
 	if s.ledger != nil {
 		op.Flow = s.ledger.Info.Flow
-	} else if s.table == activities.FlowEgress {
-		op.Flow = activities.FlowEgress
+	} else if s.table == activities.FlowEgress || s.table == activities.FlowOptOut {
+		op.Flow = s.table
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.g.timeout)
 	defer cancel()

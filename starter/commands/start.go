@@ -21,18 +21,20 @@ type startOptions struct {
 func newStart(e *env, g *global) *cobra.Command {
 	var o startOptions
 	cmd := &cobra.Command{
-		Use: "start <table> | egress | --all", Short: "Start a flow with what the configuration file says of it",
-		Long: `Start a stopped, failed or new flow: a table's, or egress, which brings e-mail
-events to the contact's timeline in Dynamics. The mapping, or the settings, and
-limits are taken from the configuration file and kept until the flow is stopped and
-started again. They are checked against both systems first; what does not fit stops
+		Use: "start <table> | egress | optout | --all", Short: "Start a flow with what the configuration file says of it",
+		Long: `Start a stopped, failed or new flow: a table's; egress, which brings e-mail events
+to the contact's timeline in Dynamics; or optout, which keeps opt-outs in step. The
+mapping, or the settings, and limits are taken from the configuration file and kept
+until the flow is stopped and started again. They are checked against both systems first; what does not fit stops
 the start with exit code 1, before anything is written.
 
 The first start reads the whole table (the initial load), later ones go on where
 the flow was stopped. The initial load of a table with links waits for those of
 its parents. The first start of egress reads what the journal still has, up to 7
-days. --all starts every mapping of the file, parents first, and egress if a type
-of event is switched on.
+days. optout looks at everybody's choices first, and again when its pairs, its mode
+or another rule of its has changed. --all starts every mapping of the file, parents
+first, egress if a type of event is switched on, and optout if its mode is
+campaign_to_dynamics or bidirectional.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start egress\n  causeway start --all",
@@ -41,7 +43,7 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			if o.all {
 				return exactly("none with --all", 0)(cmd, args)
 			}
-			return exactly("one table, such as contacts, or egress, or --all", 1)(cmd, args)
+			return exactly("one table, such as contacts, or egress or optout, or --all", 1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.all {
@@ -67,6 +69,9 @@ func startAll(ctx context.Context, e *env, g *global, o startOptions) error {
 	names := cfg.ParentsFirst()
 	if cfg.Egress.Settings().Enabled() {
 		names = append(names, activities.FlowEgress)
+	}
+	if cfg.OptOutSettings().Idle() == "" {
+		names = append(names, activities.FlowOptOut)
 	}
 	for _, o.table = range names {
 		if err := start(ctx, e, g, o); err != nil {
@@ -112,6 +117,9 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 func (f *flow) howToStart() (flowStart, error) {
 	if f.isEgress() {
 		return f.howToStartEgress()
+	}
+	if f.isOptOut() {
+		return f.howToStartOptOut()
 	}
 	table, mapped := f.cfg.Ingress.Tables[f.table]
 	if !mapped {

@@ -21,8 +21,8 @@ type statusOptions struct {
 
 const statusLong = `Show what flows do: state, position, counters, the run in hand, what it waits for
 and what to type next. Without a name, all mappings of the configuration file,
-egress where a type of event is switched on, and flows that go on though their
-mapping was removed from the file.
+egress where a type of event is switched on, optout where its mode calls for it, and
+flows that go on though their mapping was removed from the file.
 
 Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
 its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded last is shown.
@@ -38,7 +38,9 @@ With -o json (one document; one per look with --watch):
                       quarantined, parked, approvals: [{run, deletes}], warnings, revision,
                       filed_revision, queued_backfills, last_error, started_by,
                       events: of egress {enabled, source, newest, lagging,
-                      lost: [{from, to}], bad_files}};
+                      lost: [{from, to}], bad_files},
+                      opt_out: of optout {mode, source, pairs, waiting, bad_files,
+                      export: {workflow, state, newest, alarm, looked, restarts}}};
                      null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what
                      Temporal knows by itself when there is no status
@@ -57,14 +59,14 @@ Dynamics had already. Times are UTC.`
 func newStatus(e *env, g *global) *cobra.Command {
 	var o statusOptions
 	cmd := &cobra.Command{
-		Use: "status [table | egress]", Short: "Show what flows do, how far they are, and what to type next",
+		Use: "status [table | egress | optout]", Short: "Show what flows do, how far they are, and what to type next",
 		Long: statusLong,
 		Example: `  causeway status
   causeway status contacts --watch
   causeway status -o json | jq -r '.tables[] | [.table, .status.state] | @tsv'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return badInput("causeway status: got %s, want one table, egress or none", count(int64(len(args)), "argument"))
+				return badInput("causeway status: got %s, want one table, egress, optout or none", count(int64(len(args)), "argument"))
 			}
 			return nil
 		},

@@ -130,12 +130,12 @@ func (t tableReport) notes(now time.Time) []cell {
 		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Table)
 	}
 	for _, warning := range st.Warnings {
-		if st.Events == nil {
+		if st.Events == nil && st.OptOut == nil {
 			warning = "changed since the last start: " + warning
 		}
 		add(caution, warning)
 	}
-	for _, n := range eventNotes(now, st) {
+	for _, n := range append(eventNotes(now, st), optOutNotes(now, st)...) {
 		add(n.code, n.text)
 	}
 	if st.Parked > 0 {
@@ -145,6 +145,9 @@ func (t tableReport) notes(now time.Time) []cell {
 		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
 		if st.Events != nil {
 			then = "; when the cause is mended, read them again: causeway events backfill"
+		}
+		if st.OptOut != nil {
+			then = "; refused contacts are tried again by themselves"
 		}
 		add("", count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
 	}
@@ -201,6 +204,12 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		if ev := st.Events; ev != nil {
 			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
 			add("Newest event", moment(now, ev.Newest))
+		}
+		if o := st.OptOut; o != nil {
+			add("Opt-outs", fmt.Sprintf("%s %s, Campaign read %s", count(int64(o.Pairs), "pair"), strings.ReplaceAll(o.Mode, "_", " "), optOutSource[o.Source]))
+			if x := o.Export; x != nil {
+				add("Newest export", moment(now, x.Newest))
+			}
 		}
 		if st.LastError != "" && st.State != workflows.StateFailed {
 			add("Last error", oneLine(st.LastError))

@@ -16,7 +16,7 @@ type stopOptions struct {
 func newStop(e *env, g *global) *cobra.Command {
 	var o stopOptions
 	cmd := flowArg(g, &cobra.Command{
-		Use: "stop <table> | egress", Short: "Stop a flow; nothing is lost",
+		Use: "stop <table> | egress | optout", Short: "Stop a flow; nothing is lost",
 		Long: `Stop a flow. Records being written are finished, pages not yet written are kept,
 and the next start goes on from there. Stop and start to apply a changed mapping.
 

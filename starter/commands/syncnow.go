@@ -8,10 +8,11 @@ import (
 
 func newSyncNow(e *env, g *global) *cobra.Command {
 	return flowArg(g, &cobra.Command{
-		Use: "sync-now <table> | egress", Short: "Look for changes now instead of at the next poll",
+		Use: "sync-now <table> | egress | optout", Short: "Look for changes now instead of at the next poll",
 		Long: `Make a running flow look for changes at once: a table's in Dynamics, egress in the
-journal and on the file server. Flows do so every few
-seconds by themselves (ingress.poll_every), so this is for long intervals.
+journal and on the file server, optout in Dynamics and in Campaign or on the file
+server. Flows do so by themselves every few seconds (ingress.poll_every) or minutes
+(opt_out.campaign_every), so this is for long intervals.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway sync-now contacts",

@@ -1,0 +1,97 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// shownDifferences bounds the list for people; -o json has all.
+const shownDifferences = 20
+
+func newOptOutCheck(e *env, g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Compare the opt-outs that both systems hold now; nothing is written",
+		Long: `Read the opt-outs of all profiles and of their contacts, as they are now, and list the
+pairs that do not agree. While the flow runs, a choice that is on its way is one of
+them; with mode campaign_to_dynamics so is one that was made in Dynamics by hand.
+It costs one call to Campaign for 1,000 profiles.
+
+Exit code 0 when both systems agree, 1 when they do not.
+
+With -o json: {profiles, missing, different: [{contact, attribute, column}], waiting}.
+missing counts profiles whose contact Dynamics does not have, waiting contacts whose
+opt-out waits for a profile.`,
+		Example: "  causeway optout check\n  causeway optout check -o json | jq -r '.different[].contact'",
+		Args:    exactly("none", 0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutCheck(cmd.Context(), e, g) },
+	}
+}
+
+func optOutCheck(ctx context.Context, e *env, g *global) error {
+	cfg, api, err := e.connect(ctx, g)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	settings := cfg.OptOutSettings()
+	if len(settings.Pairs) == 0 {
+		return badInput("opt_out.pairs: got none in %s, want at least one pair to compare", g.configPath)
+	}
+	e.say("comparing %s; nothing is written", count(int64(len(settings.Pairs)), "pair"))
+	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
+	for link := ""; ; {
+		var part activities.CheckOptOutsResult
+		if err := ask(ctx, g, api, max(planWithin, g.timeout), workflows.ActivityCheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
+			return err
+		}
+		all.Profiles += part.Profiles
+		all.Missing += part.Missing
+		all.Different = append(all.Different, part.Different...)
+		all.Waiting = part.Waiting
+		if link = part.Link; link == "" {
+			break
+		}
+	}
+	if g.json() {
+		err = writeJSON(e.out, all)
+	} else {
+		writeDifferences(e, all)
+	}
+	if err == nil && len(all.Different) > 0 {
+		err = quietly(exitFailed)
+	}
+	return err
+}
+
+func writeDifferences(e *env, r activities.CheckOptOutsResult) {
+	p := e.colours()
+	verdict := p.with(good, "both systems agree")
+	if n := int64(len(r.Different)); n > 0 {
+		verdict = p.with(bad, count(n, "choice")+" on which they do not agree")
+	}
+	fmt.Fprintf(e.out, "%s compared: %s\n", count(r.Profiles, "profile"), verdict)
+	if r.Missing > 0 {
+		fmt.Fprintf(e.out, "%s in Campaign without their contact in Dynamics.\n", count(r.Missing, "profile"))
+	}
+	if r.Waiting > 0 {
+		fmt.Fprintf(e.out, "%s of contacts without a profile.\n", count(r.Waiting, "opt-out"))
+	}
+	if len(r.Different) == 0 {
+		return
+	}
+	fmt.Fprintln(e.out)
+	rows := [][]cell{header(nil, "CONTACT", "ATTRIBUTE", "COLUMN")}
+	for _, d := range r.Different[:min(shownDifferences, len(r.Different))] {
+		rows = append(rows, []cell{text(d.Contact), text(d.Attribute), text(d.Column)})
+	}
+	writeTable(e.out, p, rows)
+	if more := len(r.Different) - shownDifferences; more > 0 {
+		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", count(int64(more), "more"))
+	}
+	fmt.Fprintln(e.out, "\nWhat was decided about one: causeway optout history <contact>")
+}
