@@ -22,7 +22,9 @@ import (
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/timeline"
 	"causeway.dev/internal/transport"
+	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
 )
@@ -319,7 +321,12 @@ func TestAlertsNameRealMetrics(t *testing.T) {
 	require.NoError(t, err)
 	named := regexp.MustCompile(`causeway_[a-z_]+`).FindAllString(string(data), -1)
 	require.NotEmpty(t, named)
-	s := newSpine(t, 20)
+	es := newEventSpine(t, 20).withFiles(timeline.SourceBoth)
+	es.begin()
+	es.push(eventlog.Pushed{Kind: "send", ExternalID: es.boxes.Dynamics.Keys("contacts")[0]})
+	es.events(activities.KindDelta, activities.Window{})
+	s := es.spine
+	s.env.RegisterActivity(s.in)
 	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
 	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	exposed := map[string]bool{}

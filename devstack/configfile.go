@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -24,13 +25,21 @@ dynamics:
 campaign:
   url: {{.Boxes.CampaignURL}}
   ims_url: {{.Boxes.IMSURL}}
-  organization_id: DEVSTACK@AdobeOrg
+  organization_id: {{.Boxes.CampaignOrganization}}
   client_id: {{.Boxes.CampaignClientID}}
   client_secret: file:{{.Boxes.CampaignSecretFile}}
   scopes: [campaign_sdk]
   ca_file: {{.Boxes.CAPath}}
   concurrency: {{.Concurrency}}
   rate: 0 # the sandbox has no limit; an instance of yours has
+  journal:
+    url: {{.Boxes.JournalURL}}
+  sftp:
+    host: {{.SFTPHost}}
+    port: {{.SFTPPort}}
+    user: {{.Boxes.SFTPUser}}
+    key: file:{{.Boxes.SFTPKeyFile}}
+    known_hosts: {{.Boxes.SFTPKnownHostsFile}}
 temporal:
   address: {{.Temporal}}
   namespace: default
@@ -63,19 +72,30 @@ ingress:
         - {from: donotbulkemail, to: blackListEmail}
         - {from: donotphone, to: blackListPhone}
         - {from: donotpostalmail, to: blackListPostalMail}
+egress:
+  sends: true
+  opens: true
+  clicks: true
+  bounces: true
+  source: journal # or sftp, or both: go run ./sandbox export logs
+  poll_every: 2s
 telemetry:
   listen: 127.0.0.1:{{.MetricsPort}}
 `))
 
 func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, error) {
 	path := filepath.Join(o.data, "causeway.yaml")
+	sftpHost, sftpPort, err := net.SplitHostPort(boxes.SFTPAddress)
+	if err != nil {
+		return "", fmt.Errorf("the SFTP sandbox's address: %w", err)
+	}
 	f, err := os.Create(path)
 	if err != nil {
 		return "", fmt.Errorf("writing the configuration: %w", err)
 	}
 	err = configTemplate.Execute(f, map[string]any{
 		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal, "UI": ui,
-		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort,
+		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
 	})
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -100,9 +120,11 @@ Try, in another terminal, from the top of the repository:
   go run ./sandbox edit contact --set jobtitle=Captain --set address1_city=Farsund%s
   bin/causeway status --watch
   bin/causeway backfill contacts --wait --yes
+  go run ./sandbox events generate --profiles 1000%s
+  bin/causeway status egress
 
 Ctrl-C stops everything; starting again goes on where it was.
-`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path, adminFlag(o))
+`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path, adminFlag(o), adminFlag(o))
 }
 
 func adminFlag(o options) string {

@@ -82,6 +82,9 @@ func run(ctx context.Context, o options) error {
 		}
 		return err
 	}
+	if err := startEvents(ctx, o, cfg, c); err != nil {
+		return err
+	}
 	printNext(o, path, temporal.UIURL())
 	if o.exitWhenLoaded {
 		return nil

@@ -55,8 +55,10 @@ var scenarios = []scenario{
 	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
 	{"children", "records that come before their parents, in random order", true, children},
 	{"rollback", "undoing a load and undoing changes, beside the runs they undo; the size of before-images", true, rollbacks},
+	{"events", "e-mail events from the journal to the timeline, Dynamics answering at once and after 50 ms, beside one request per event", true, events},
 	{"daily", "on a loaded table of a million: a plan, 10,000 changes, a new baseline and its sweep", false, daily},
 	{"million", "initial load of a million: memory and history", false, million},
+	{"events-million", "a million events: memory, and what the ledger keeps of them", false, millionEvents},
 	{"idle", "what a flow costs while nothing changes", false, idle},
 }
 
@@ -66,15 +68,15 @@ func command() *cobra.Command {
 	about := "Measures what Causeway costs on this machine and prints figures:\n"
 	for _, s := range scenarios {
 		names = append(names, s.name)
-		about += fmt.Sprintf("\n  %-10s %s", s.name, s.about)
+		about += fmt.Sprintf("\n  %-14s %s", s.name, s.about)
 	}
 	cmd := &cobra.Command{
 		Use: "bench [name...]", Short: "Measure what Causeway costs on this machine", Long: about,
 		ValidArgs: names, Args: cobra.OnlyValidArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error { return measure(cmd.Context(), o, args) },
 	}
-	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts of the quick measurements")
-	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily")
+	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts, or events, of the quick measurements")
+	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily, events of events-million")
 	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
 	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
 	return cmd

@@ -41,6 +41,7 @@ type rigOptions struct {
 	settings    string  // more lines of the ingress section
 	synchronous string
 	tables      string               // more table mappings
+	egress      string               // settings of the egress section; "" = no egress
 	stack       func(*stack.Options) // more of the sandboxes
 }
 
@@ -90,14 +91,19 @@ func configText(boxes *stack.Stack, dir string, o rigOptions) string {
 	if o.synchronous != "" {
 		ledger = "\n  synchronous: " + o.synchronous
 	}
+	organization, egress := "BENCH@AdobeOrg", ""
+	if o.egress != "" {
+		organization = boxes.CampaignOrganization + fmt.Sprintf(", journal: {url: %q}", boxes.JournalURL)
+		egress = "egress: {" + o.egress + "}\n"
+	}
 	return fmt.Sprintf(`instance: sandbox
 dynamics: {url: %[1]q, authority: %[1]q, tenant: %[2]s, client_id: %[3]s, client_secret: "file:%[4]s", instance_discovery: false, ca_file: %[5]s}
-campaign: {url: %[6]q, ims_url: %[7]q, organization_id: BENCH@AdobeOrg, client_id: %[8]s, client_secret: "file:%[9]s", scopes: [campaign_sdk], ca_file: %[5]s, concurrency: 64, rate: 0}
+campaign: {url: %[6]q, ims_url: %[7]q, organization_id: %[14]s, client_id: %[8]s, client_secret: "file:%[9]s", scopes: [campaign_sdk], ca_file: %[5]s, concurrency: 64, rate: 0}
 ledger:
   driver: sqlite
   path: %[10]s%[11]s
 telemetry: {listen: ""}
-ingress:%[12]s
+%[15]singress:%[12]s
   tables:
     contacts:
       dynamics: {table: contact}
@@ -117,7 +123,7 @@ ingress:%[12]s
         - {from: donotbulkemail, to: blackListEmail}
 %[13]s`, boxes.DynamicsURL, boxes.Tenant, boxes.DynamicsClientID, boxes.DynamicsSecretFile, boxes.CAPath,
 		boxes.CampaignURL, boxes.IMSURL, boxes.CampaignClientID, boxes.CampaignSecretFile,
-		filepath.Join(dir, "ledger.db"), ledger, o.settings, strings.TrimPrefix(o.tables, "\n"))
+		filepath.Join(dir, "ledger.db"), ledger, o.settings, strings.TrimPrefix(o.tables, "\n"), organization, egress)
 }
 
 var workerBinary = sync.OnceValues(func() (string, error) {
@@ -171,7 +177,12 @@ func (r *rig) close() error {
 // done closes the rig and adds what went wrong to err.
 func (r *rig) done(err *error) { *err = errors.Join(*err, r.close()) }
 
-func (r *rig) flowID() string { return workflows.TableSyncID(r.cfg.Instance, "contacts") }
+func (r *rig) flowID() string {
+	if r.cfg.Egress.Settings().Enabled() {
+		return workflows.EventSyncID(r.cfg.Instance)
+	}
+	return workflows.TableSyncID(r.cfg.Instance, "contacts")
+}
 
 // load starts the flow and waits for the end of the initial load.
 func (r *rig) load(ctx context.Context) (workflows.RunSummary, error) {
