@@ -293,3 +293,28 @@ func TestABadRowStopsNothing(t *testing.T) {
 	require.Contains(t, list.Records[0].Message, "logDate")
 	require.NotContains(t, list.Records[0].Message, "yesterday")
 }
+
+// R20.7: files that were read long ago are removed; with processed: delete, at once.
+func TestReadFilesDoNotStay(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 20).withFiles(timeline.SourceSFTP)
+	s.generate(60, nil)
+	old := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports/processed/broadlog_20250101_000000.csv")
+	require.NoError(t, os.MkdirAll(filepath.Dir(old), 0o755))
+	require.NoError(t, os.WriteFile(old, nil, 0o600))
+	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)))
+	s.export()
+	s.begin()
+	s.events(activities.KindDelta, activities.Window{})
+	require.NoFileExists(t, old)
+	require.Len(t, s.folder("processed"), 2)
+
+	s.boxes.Advance(time.Hour)
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.boxes.Dynamics.Keys("contacts")[0]})
+	s.boxes.Advance(time.Hour)
+	s.export()
+	s.o.Files.Delete = true
+	s.events(activities.KindDelta, activities.Window{})
+	require.Empty(t, s.folder(""))
+	require.Len(t, s.folder("processed"), 2)
+}

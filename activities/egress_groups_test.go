@@ -12,6 +12,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 )
@@ -21,6 +22,7 @@ type fragile struct {
 	*dataverse.Client
 	fail   apierr.Error
 	poison [][]byte
+	panics bool // instead
 
 	mu    sync.Mutex
 	sizes []int
@@ -34,6 +36,9 @@ func (f *fragile) Batch(ctx context.Context, ops []dataverse.Operation, o datave
 		for _, poison := range f.poison {
 			if !bytes.Contains(op.Body, poison) {
 				continue
+			}
+			if f.panics {
+				panic("index out of range")
 			}
 			results := make([]dataverse.Result, len(ops))
 			for i := range results {
@@ -118,4 +123,68 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 			require.Equal(t, activities.Counts{Read: 6, Created: 5, Quarantined: 1}, out.Counts)
 		})
 	}
+}
+
+// A panic at one event is that event's, and neither the group's nor the worker's.
+func TestAnEventAtWhichTheProgramFailsIsSetAside(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 30)
+	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, panics: true}
+	s.restart(func(o *activities.EgressOptions) { o.Dynamics = box })
+	s.begin()
+	for i, contact := range s.boxes.Dynamics.Keys("contacts") {
+		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
+		if i == 7 {
+			p.URL = "https://shop.example.test/poison"
+		}
+		s.push(p)
+	}
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 30, Created: 29, Quarantined: 1}, out.Counts)
+}
+
+// An event at which workers die three times in a row is set aside; the others
+// of its lane are written.
+func TestAnEventAtWhichWorkersDieIsSetAside(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 8)
+	s.begin()
+	for _, contact := range s.boxes.Dynamics.Keys("contacts") {
+		s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
+	}
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+	id := ledger.LaneID{Run: ref.Run, Page: 1}
+	for range 7 { // each opens the lane, begins with entry 3, and dies
+		lane, err := s.books.OpenLane(t.Context(), id)
+		require.NoError(t, err)
+		require.NoError(t, s.books.Suspect(t.Context(), id, lane.Fence, 3))
+	}
+	out := call[activities.LaneResult](s.spine, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Equal(t, activities.Counts{Read: 8, Created: 7, Quarantined: 1}, out.Counts)
+}
+
+// A lane that was put down in good order goes with its page.
+func TestAStoppedRunOfEventsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 8)
+	s.begin()
+	for _, contact := range s.boxes.Dynamics.Keys("contacts") {
+		s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
+	}
+	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Action: kit.Respond, Status: 403, Times: 1,
+		Body: `{"error":{"code":"0x80040220","message":"missing a privilege"}}`})
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+	_, err := s.env.ExecuteActivity(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+	require.ErrorContains(t, err, "Permission")
+	_, err = s.env.ExecuteActivity(s.eg.EndEventRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Drop: true})
+	require.NoError(t, err)
+	at, err := s.books.Resume(t.Context(), ref.Run)
+	require.NoError(t, err)
+	require.Nil(t, at.LastPage)
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.EqualValues(t, 8, out.Counts.Created)
 }

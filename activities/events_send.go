@@ -43,7 +43,11 @@ func (w *timelineWriter) send(ctx context.Context, todo []*occurrence) error {
 	stopping := activity.GetWorkerStopChannel(ctx)
 	for round := 1; len(todo) > 0; round++ {
 		w.failed, w.streak = nil, 0
-		w.round(ctx, todo, stopping)
+		if w.lane.Crashes >= carefulAfter {
+			w.carefully(ctx, todo, stopping)
+		} else {
+			w.round(ctx, todo, stopping)
+		}
 		if w.fatal != nil || ctx.Err() != nil {
 			break
 		}
@@ -85,7 +89,7 @@ func (w *timelineWriter) round(ctx context.Context, todo []*occurrence, stopping
 				if group == nil {
 					return
 				}
-				q.give(w.group(ctx, group))
+				q.give(w.rescued(ctx, group))
 			}
 		})
 	}
@@ -315,7 +319,7 @@ func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry boo
 		}
 		return false, settled
 	}
-	if o.row, err = w.plan.Row(o.event, o.contact); err != nil {
+	if o.row, err = w.row(o); err != nil {
 		w.end(err)
 		return false, nil
 	}

@@ -32,6 +32,7 @@ func (a *Egress) WriteTimeline(ctx context.Context, in LaneInput) (*LaneResult, 
 	}
 	w := &timelineWriter{Egress: a, in: in, plan: plan, lane: lane}
 	if !lane.Done {
+		defer w.putDown(ctx)
 		if err := w.write(ctx); err != nil {
 			return nil, err
 		}
@@ -232,11 +233,12 @@ func (w *timelineWriter) address(ctx context.Context, todo []*occurrence) ([]*oc
 			continue
 		}
 		var tooLong *timeline.TooLong
-		if o.row, err = w.plan.Row(o.event, o.contact); errors.As(err, &tooLong) {
-			why := &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonTooLong, Field: tooLong.Column, Message: tooLong.Error()}
-			for _, i := range o.indices {
-				group = append(group, w.refused(i, o.event, o.raw, why))
-			}
+		if o.row, err = w.row(o); errors.As(err, &tooLong) {
+			group = append(group, w.refusedAll(o, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonTooLong, Field: tooLong.Column, Message: tooLong.Error()})...)
+			continue
+		}
+		if panicked, ok := errors.AsType[*apierr.Error](err); ok {
+			group = append(group, w.refusedAll(o, panicked)...)
 			continue
 		}
 		if err != nil {

@@ -2,8 +2,10 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,8 +13,10 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -33,8 +37,11 @@ type fakeEgress struct {
 	unknown   int64
 	now       func() time.Time
 	lag       bool
-	folder    string
+	archive   []int // rows of the pages of a folder
 	operation []activities.Operation
+
+	duringBackfill int // events that come while a backfill reads
+	pages          map[string]activities.FetchResult
 }
 
 func (f *fakeEgress) log(format string, args ...any) {
@@ -67,9 +74,9 @@ func (f *fakeEgress) PreflightEvents(_ context.Context, in activities.PreflightE
 func (f *fakeEgress) OpenEventRun(_ context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := &activities.OpenRunResult{Ended: "RUNNING"}
+	last := f.pages[in.Run]
+	out := &activities.OpenRunResult{Ended: "RUNNING", LastPage: last.Page, LastPhase: last.Phase, More: last.More, Counts: f.counts[in.Run]}
 	for ref, written := range f.lanes[in.Run] {
-		out.LastPage, out.LastPhase, out.More = 1, activities.PhaseJournal, len(f.journal) > 0
 		if !written {
 			out.Unfinished = append(out.Unfinished, ref)
 		}
@@ -85,14 +92,20 @@ func (f *fakeEgress) FetchEvents(_ context.Context, in activities.FetchInput) (*
 		delete(f.failOnce, "fetch "+string(in.Phase))
 		return nil, err
 	}
+	// Not at the first page: the environment still carries out the wait that the
+	// backfill has just cancelled.
+	if in.Window.Folder != "" && in.Page == 2 && f.duringBackfill > 0 {
+		f.journal, f.duringBackfill = append(f.journal, f.duringBackfill), 0
+	}
 	phase, from := in.Phase, &f.journal
 	switch {
+	case in.Window.Folder != "":
+		from = &f.archive
 	case in.Phase == activities.PhaseEvents && len(f.journal) > 0:
 		phase = activities.PhaseJournal
 	case in.Phase == activities.PhaseEvents, in.Phase == activities.PhaseFiles:
 		phase, from = activities.PhaseFiles, &f.files
 	}
-	f.folder = in.Window.Folder
 	if len(*from) == 0 {
 		if in.Phase == activities.PhaseEvents {
 			f.marked = f.now()
@@ -106,7 +119,12 @@ func (f *fakeEgress) FetchEvents(_ context.Context, in activities.FetchInput) (*
 	}
 	f.lanes[in.Run][activities.LaneRef{Page: in.Page, Lane: 0, Size: n}] = false
 	f.log("fetch %d %s", in.Page, phase)
-	return &activities.FetchResult{Page: in.Page, Phase: phase, Read: n, Lanes: []int{n}, More: len(*from) > 0, Newest: f.now()}, nil
+	out := activities.FetchResult{Page: in.Page, Phase: phase, Read: n, Lanes: []int{n}, More: len(*from) > 0, Newest: f.now()}
+	if f.pages == nil {
+		f.pages = map[string]activities.FetchResult{}
+	}
+	f.pages[in.Run] = out
+	return &out, nil
 }
 
 func (f *fakeEgress) WriteTimeline(_ context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
@@ -160,6 +178,19 @@ func (f *fakeEgress) RaiseLag(context.Context, activities.RaiseLagInput) (*activ
 	return &activities.RaiseLagResult{Watermark: f.marked, Raised: true}, nil
 }
 
+func newFakeEgress() *fakeEgress {
+	return &fakeEgress{lanes: map[string]map[activities.LaneRef]bool{}, counts: map[string]activities.Counts{}, failOnce: map[string]error{}}
+}
+
+func (f *fakeEgress) register(env *testsuite.TestWorkflowEnvironment) {
+	for name, fn := range map[string]any{
+		"PreflightEvents": f.PreflightEvents, "OpenEventRun": f.OpenEventRun, "FetchEvents": f.FetchEvents, "WriteTimeline": f.WriteTimeline,
+		"SaveEventMark": f.SaveEventMark, "EndEventRun": f.EndEventRun, "RestartJournal": f.RestartJournal, "RaiseLag": f.RaiseLag, "LogOperation": f.LogOperation,
+	} {
+		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
 // eventWorld is an operator of EventSync in virtual time.
 type eventWorld struct {
 	operator
@@ -170,13 +201,9 @@ func newEventWorld(t *testing.T) *eventWorld {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
-	f := &fakeEgress{lanes: map[string]map[activities.LaneRef]bool{}, counts: map[string]activities.Counts{}, failOnce: map[string]error{}, now: env.Now}
-	for name, fn := range map[string]any{
-		"PreflightEvents": f.PreflightEvents, "OpenEventRun": f.OpenEventRun, "FetchEvents": f.FetchEvents, "WriteTimeline": f.WriteTimeline,
-		"SaveEventMark": f.SaveEventMark, "EndEventRun": f.EndEventRun, "RestartJournal": f.RestartJournal, "RaiseLag": f.RaiseLag, "LogOperation": f.LogOperation,
-	} {
-		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
-	}
+	f := newFakeEgress()
+	f.now = env.Now
+	f.register(env)
 	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -310,7 +337,7 @@ func TestEventsAreLoadedAgainInTurn(t *testing.T) {
 		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("either a time"), workflows.BackfillRequest{})
 		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("window of records"), workflows.BackfillRequest{Window: activities.Window{IDs: []string{"a"}}})
 		w.eg.mu.Lock()
-		w.eg.files = []int{4}
+		w.eg.archive = []int{4}
 		w.eg.mu.Unlock()
 		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}, By: "ada"})
 	})
@@ -380,4 +407,62 @@ func TestASwitchTakesEffectAtTheNextStart(t *testing.T) {
 		require.Equal(t, changed.Revision, w.status().Revision)
 	})
 	w.run(7 * time.Hour)
+}
+
+// A pass ends the same wherever it continues as new.
+func TestAnEventPassEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	for _, pages := range []int{0, 1, 2, 3} {
+		t.Run(fmt.Sprintf("every %d pages", pages), func(t *testing.T) {
+			t.Parallel()
+			f := newFakeEgress()
+			f.journal, f.files = []int{5, 4, 3}, []int{2, 1}
+			in := workflows.PassInput{Instance: "acme", Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2, PagesPerRun: pages},
+				Ref: activities.RunRef{Run: "egress-1", Table: activities.FlowEgress, Revision: "r", Kind: activities.KindDelta}}
+			var suite testsuite.WorkflowTestSuite
+			for continued := 0; ; continued++ {
+				require.Less(t, continued, 20)
+				env := suite.NewTestWorkflowEnvironment()
+				f.now = env.Now
+				f.register(env)
+				env.RegisterWorkflow(workflows.EventPass)
+				env.ExecuteWorkflow(workflows.EventPass, in)
+				err := env.GetWorkflowError()
+				if next, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
+					require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
+					continue
+				}
+				require.NoError(t, err)
+				require.Equal(t, pages > 0, continued > 0)
+				var out workflows.PassResult
+				require.NoError(t, env.GetWorkflowResult(&out))
+				require.Equal(t, activities.Counts{Read: 15, Created: 15}, out.Summary.Counts)
+				break
+			}
+			fetched := slices.DeleteFunc(f.steps(), func(s string) bool { return !strings.HasPrefix(s, "fetch") })
+			require.Equal(t, []string{"fetch 1 journal", "fetch 2 journal", "fetch 3 journal", "fetch 4 files", "fetch 5 files"}, fetched)
+		})
+	}
+}
+
+// A long backfill keeps nothing new waiting.
+func TestNewEventsAreBroughtDuringABackfill(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	req := startEvents()
+	req.Tuning.DeltaInterval = 1 // a nanosecond: at every page
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, req) })
+	w.at(time.Hour, func() {
+		w.eg.mu.Lock()
+		w.eg.archive, w.eg.duringBackfill = []int{4, 4, 4}, 2
+		w.eg.mu.Unlock()
+		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}})
+	})
+	w.at(2*time.Hour, func() {
+		st := w.status()
+		require.EqualValues(t, 14, st.Totals.Read)
+		require.EqualValues(t, 12, st.LastRun.Counts.Read)
+		require.Equal(t, activities.KindBackfill, st.LastRun.Kind, "the others ran inside it")
+	})
+	w.run(3 * time.Hour)
 }

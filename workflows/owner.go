@@ -63,7 +63,7 @@ func (o *owner) refuse(format string, args ...any) error {
 
 // note is an entry of the audit trail about this flow.
 func (o *owner) note(ctx workflow.Context, op activities.Operation) {
-	op.Flow = o.name
+	op.Flow, op.Table = o.name, o.name // so that --table finds it
 	if op.Revision == "" {
 		op.Revision = o.Status.Revision
 	}
