@@ -190,9 +190,10 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	now := s.state.Now
 	s.state.Now = false
 	first, err := fetchOptOuts(waiting, ref, s.Tuning, now)
+	wanted := err != nil && interrupted(ctx, waiting, err)
 	done()
 	switch {
-	case interrupted(ctx, waiting, err):
+	case wanted:
 		s.state.Now = true // an operator wants something, perhaps just this
 		return nil
 	case err != nil:

@@ -1,0 +1,84 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// What a wait for choices comes back with decides what is next: a page calls for a
+// pass, a failure for an operator, and only an operator's wish for another look.
+func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		first  error // of a look
+		sync   bool  // an operator asks for one during the wait
+		passes int
+		looks  []bool // whether each was at every source at once; one that was interrupted counts, what it found does not
+		state  workflows.State
+	}{
+		"a page is carried":                 {passes: 2, looks: []bool{true, false}, state: workflows.StateRunning},
+		"a failure stops the flow":          {first: temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil), looks: []bool{true}, state: workflows.StateFailed},
+		"sync-now looks everywhere at once": {sync: true, passes: 2, looks: []bool{true, false, true}, state: workflows.StateRunning},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var suite testsuite.WorkflowTestSuite
+			env := suite.NewTestWorkflowEnvironment()
+			env.SetTestTimeout(time.Minute)
+			var optOut *activities.OptOut
+			workflows.Register(env)
+			env.RegisterActivity(optOut)
+			env.RegisterActivityWithOptions(newFake().LogOperation, activity.RegisterOptions{Name: "LogOperation"})
+			env.OnActivity(optOut.PreflightOptOut, mock.Anything, mock.Anything).Return(&activities.PreflightOptOutResult{Revision: "r1", Plan: "p1", Source: "rest"}, nil)
+			var looks []bool
+			look := func(_ context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+				looks = append(looks, in.Now)
+				return &activities.FetchResult{Page: 1, Phase: in.Phase, Read: 3, Lanes: []int{3}}, tt.first
+			}
+			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).Once()
+			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).After(15 * time.Minute)
+			passes := 0
+			env.OnWorkflow(workflows.OptOutPass, mock.Anything, mock.Anything).Return(func(_ workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
+				passes++
+				return &workflows.PassResult{Summary: workflows.RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "COMPLETED"}}, nil
+			})
+			ask := func(name string, request any) {
+				env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
+					OnAccept: func() {}, OnReject: func(err error) { require.NoError(t, err) }, OnComplete: func(any, error) {},
+				}, request)
+			}
+			env.RegisterDelayedCallback(func() {
+				ask(workflows.UpdateStart, workflows.StartOptOutRequest{Revision: "r1", Settings: activities.OptOutSettings{Mode: "bidirectional"}})
+			}, time.Second)
+			env.RegisterDelayedCallback(func() {
+				if tt.sync {
+					ask(workflows.UpdateSyncNow, workflows.SyncNowRequest{})
+				}
+			}, time.Minute)
+			env.RegisterDelayedCallback(func() {
+				value, err := env.QueryWorkflow(workflows.QueryStatus)
+				require.NoError(t, err)
+				var st workflows.Status
+				require.NoError(t, value.Get(&st))
+				require.Equal(t, tt.state, st.State, st.Reason)
+				env.CancelWorkflow()
+			}, 20*time.Minute)
+			env.ExecuteWorkflow(workflows.OptOutSync, workflows.OptOutSyncInput{Instance: "acme"})
+			require.True(t, env.IsWorkflowCompleted())
+			require.Equal(t, tt.passes, passes)
+			require.Equal(t, tt.looks, looks)
+		})
+	}
+}
