@@ -246,6 +246,9 @@ func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
 		return nil, err
 	}
 	f.mark, f.saved = *mark, time.Now()
+	stop := heartbeat(ctx, func() any { return "waiting" })
+	defer stop()
+	bad := f.files.report(ctx)
 	deadline := time.Now().Add(f.in.Wait)
 	for {
 		page, err := f.look(ctx)
@@ -258,6 +261,8 @@ func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
 			return nil, toTemporal(ctx, fmt.Errorf("looking for opt-outs: %w", err))
 		case page != nil:
 			return f.stage(ctx, page)
+		case !slices.Equal(bad, f.files.report(ctx)): // for Status to show
+			return f.leave(ctx)
 		}
 		if f.moved && time.Since(f.saved) >= keepMark {
 			if err := f.o.Ledger.SaveWatermark(ctx, f.mark); err != nil {
