@@ -318,3 +318,19 @@ func TestReadFilesDoNotStay(t *testing.T) {
 	require.Empty(t, s.folder(""))
 	require.Len(t, s.folder("processed"), 2)
 }
+
+// A file server that is down does not hold up the journal.
+func TestAFileServerThatIsDownHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 20).withFiles(timeline.SourceBoth)
+	s.begin()
+	s.generate(100, nil)
+	require.NoError(t, s.boxes.SFTP.Close())
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, "COMPLETED", out.State)
+	require.Empty(t, s.timeline())
+	_, err := s.env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
+	require.ErrorContains(t, err, "sftp: list d365_loads/exports: Network", "a flow that waits says what it waits for")
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.boxes.Dynamics.Keys("contacts")[0]})
+	require.False(t, s.look().Nothing)
+}

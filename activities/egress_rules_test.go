@@ -142,6 +142,13 @@ func TestUnknownContactsCanBeQuarantined(t *testing.T) {
 	require.Len(t, known, 1)
 	require.Equal(t, "quarantined", known[0].Outcome)
 	require.Equal(t, "NotFound", known[0].Quarantine.Code)
+
+	_, err := s.boxes.Dynamics.Insert("contacts", map[string]any{"contactid": gone, "lastname": "Quibblethorn"})
+	require.NoError(t, err)
+	s.restart(nil)
+	out = s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-time.Hour)})
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, NoContact: 1}, out.Counts)
+	require.Zero(t, out.Quarantined, "what was written after all is no longer set aside")
 }
 
 // A contact that is deleted between the look and the write.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -124,7 +125,7 @@ func (f *eventFetch) journalPage(ctx context.Context) (*FetchResult, error) {
 	if len(page.Events) == 0 {
 		return f.nothing(), nil
 	}
-	return f.stageJournal(ctx, page)
+	return f.stageJournal(ctx, page, link)
 }
 
 // readJournal reads one page, a few times if need be, before Temporal's slower
@@ -142,14 +143,14 @@ func (f *eventFetch) readJournal(ctx context.Context, link string) (*campaign.Jo
 // last one: beyond that it may have been cut short.
 const fullPage = 1 << 20
 
-func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPage) (*FetchResult, error) {
+func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPage, link string) (*FetchResult, error) {
 	s := newStaging(f.plan, f.in.Lanes)
 	size := 0
 	for i := range page.Events {
 		size += len(page.Events[i].Raw)
 		s.addJournal(&page.Events[i])
 	}
-	end := len(page.Events) < f.o.PageSize && size < fullPage
+	end := len(page.Events) < limitOf(link, f.o.PageSize) && size < fullPage
 	next := page.Next
 	if end || f.in.Page >= f.o.PagesPerRun {
 		next = "" // what follows is for the next run, behind the position of this one
@@ -159,6 +160,18 @@ func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPag
 		upTo = s.newest
 	}
 	return f.stage(ctx, PhaseJournal, s, next, page.Next, upTo)
+}
+
+// limitOf is how many events a link asks for; it carries the page size of when
+// it was made.
+func limitOf(link string, otherwise int) int {
+	_, query, _ := strings.Cut(link, "?")
+	if values, err := url.ParseQuery(query); err == nil {
+		if n, err := strconv.Atoi(values.Get("limit")); err == nil && n > 0 {
+			return n
+		}
+	}
+	return otherwise
 }
 
 // stage keeps a page. position is that of the journal behind it, which the pages
@@ -306,7 +319,7 @@ func (f *eventFetch) look(ctx context.Context) (*FetchResult, time.Duration, err
 		page, err := f.readJournal(ctx, f.mark.Link)
 		switch {
 		case err == nil && len(page.Events) > 0:
-			out, err := f.stageJournal(ctx, page)
+			out, err := f.stageJournal(ctx, page, f.mark.Link)
 			return out, 0, err
 		case err == nil:
 			f.mark.Link = page.Next

@@ -94,6 +94,8 @@ type folder interface {
 	fetch(ctx context.Context, file campaign.RemoteFile) (local, hash string, err error)
 	// live says that files are read once and then cleared away.
 	live() bool
+	// release ends the need for a local copy.
+	release(local string)
 }
 
 func (f *eventFetch) files() folder {
@@ -119,9 +121,14 @@ const remoteFolder = "sftp:"
 // nextFile stages a page of the file at a position or of the next one that can
 // be read; nil when there is none.
 func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition) (*FetchResult, error) {
+	if at.within { // as long as the file is open here, the server is not needed
+		if reader := f.readers.take(at); reader != nil {
+			return f.stageFile(ctx, files, reader)
+		}
+	}
 	listing, err := files.list(ctx)
 	if err != nil {
-		return nil, err
+		return nil, f.unlessDown(ctx, files, at, err)
 	}
 	for _, file := range listing {
 		kind, ours := exports.KindOf(file.Name())
@@ -142,11 +149,26 @@ func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition
 			}
 		}
 		out, err := f.readFile(ctx, files, file, kind, at)
-		if err != nil || out != nil {
-			return out, err
+		if err != nil {
+			return nil, f.unlessDown(ctx, files, at, err)
+		}
+		if out != nil {
+			return out, nil
 		}
 	}
 	return nil, nil
+}
+
+// unlessDown keeps a file server that is down from holding up a pass that has
+// brought the events of the journal: its files are for a later one. A file that
+// was begun is waited for.
+func (f *eventFetch) unlessDown(ctx context.Context, files folder, at filePosition, err error) error {
+	class := apierr.ClassOf(err)
+	if f.in.Page == 1 || at.within || !files.live() || class != apierr.Retryable && class != apierr.Throttled || ctx.Err() != nil {
+		return err
+	}
+	activity.GetLogger(ctx).Warn("the file server cannot be read for now", "flow", FlowEgress, "error", err)
+	return nil
 }
 
 // known says that a file, as it is listed, needs no look: it was read, or cannot be.
@@ -158,7 +180,7 @@ func (f *eventFetch) known(ctx context.Context, file campaign.RemoteFile) (bool,
 	case err != nil:
 		return false, err
 	case was.State == ledger.FileBad:
-		f.bad = append(f.bad, was.Error)
+		f.tellBad(was.Error)
 		return true, nil
 	case was.State == ledger.FileDone: // and could not be cleared away then
 		f.o.Files.clear(ctx, f.o.Logger, *was)
@@ -170,44 +192,63 @@ func (f *eventFetch) known(ctx context.Context, file campaign.RemoteFile) (bool,
 // readFile stages a page of one file; nil when it has nothing (more).
 func (f *eventFetch) readFile(ctx context.Context, files folder, file campaign.RemoteFile, kind exports.Kind, at filePosition) (*FetchResult, error) {
 	note := ledger.ExportFile{Flow: FlowEgress, Name: file.Path, Size: file.Size, Modified: file.Modified, State: ledger.FileReading, Run: f.in.Run}
-	reader := f.readers.take(file.Path, at)
-	if reader == nil {
-		local, hash, err := files.fetch(ctx, file)
-		if err != nil {
-			return nil, err
-		}
-		note.Hash = hash
-		row := 0
-		if at.within && at.path == file.Path && at.hash == hash {
-			row = at.row // else it was written anew meanwhile, and is read anew
-		}
-		if row == 0 {
-			if use, err := f.examine(ctx, files, local, kind, &note); err != nil || !use {
-				return nil, err
-			}
-		}
-		if reader, err = openReader(kind, file, local, hash, row); err != nil {
+	local, hash, err := files.fetch(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	note.Hash = hash
+	row := 0
+	if at.within && at.path == file.Path && at.hash == hash {
+		row = at.row // else it was written anew meanwhile, and is read anew
+	}
+	if row == 0 {
+		if use, err := f.examine(ctx, files, local, kind, &note); err != nil || !use {
+			files.release(local)
 			return nil, err
 		}
 	}
+	reader, err := openReader(kind, file, local, hash, row)
+	if err != nil {
+		return nil, err
+	}
+	return f.stageFile(ctx, files, reader)
+}
+
+// stageFile stages the next page of an open file.
+func (f *eventFetch) stageFile(ctx context.Context, files folder, reader *fileReader) (*FetchResult, error) {
 	s := newStaging(f.plan, f.in.Lanes)
 	more, err := reader.stage(s, f.o.PageSize)
 	if err != nil {
 		reader.close()
-		return nil, fmt.Errorf("reading %s: %w", file.Name(), err)
+		return nil, fmt.Errorf("reading %s: %w", reader.name, err)
 	}
-	next := filePosition{path: file.Path}
+	next := filePosition{path: reader.path}
 	if more {
-		next = filePosition{within: true, hash: reader.hash, row: reader.row, path: file.Path}
-		f.readers.put(reader)
-	} else {
-		reader.close()
+		next = filePosition{within: true, hash: reader.hash, row: reader.row, path: reader.path}
 	}
 	link := next.String()
 	if !more && files.live() && f.in.Page >= f.o.PagesPerRun {
 		link = "" // the files that follow are for the next run
 	}
-	return f.stage(ctx, PhaseFiles, s, link, "", time.Time{})
+	out, err := f.stage(ctx, PhaseFiles, s, link, "", time.Time{})
+	if more && err == nil {
+		f.readers.put(reader)
+		return out, nil
+	}
+	reader.close()
+	if err == nil {
+		files.release(reader.local)
+	}
+	return out, err
+}
+
+// mostBadFiles is how many bad files are told of at a time.
+const mostBadFiles = 20
+
+func (f *eventFetch) tellBad(what string) {
+	if len(f.bad) < mostBadFiles {
+		f.bad = append(f.bad, what)
+	}
 }
 
 // examine reads a file to its end before anything of it is used, and notes what
@@ -227,7 +268,7 @@ func (f *eventFetch) examine(ctx context.Context, files folder, local string, ki
 	counts, err := check(ctx, kind, path.Base(note.Name), local)
 	note.Rows = int64(counts.Rows)
 	if bad, ok := errors.AsType[*exports.FileError](err); ok {
-		f.bad = append(f.bad, bad.Error())
+		f.tellBad(bad.Error())
 		note.State, note.Error = ledger.FileBad, bad.Error()
 		activity.GetLogger(ctx).Warn("a file cannot be read and is left alone", "flow", FlowEgress, "file", note.Name, "error", bad.Error())
 		if !files.live() {

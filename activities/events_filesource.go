@@ -126,6 +126,9 @@ type remoteFiles struct {
 
 func (r *remoteFiles) live() bool { return r.once }
 
+// release removes the copy: it holds addresses, and can be had again.
+func (r *remoteFiles) release(local string) { _ = os.Remove(local) }
+
 func (r *remoteFiles) list(ctx context.Context) ([]campaign.RemoteFile, error) {
 	listing, err := r.Server.List(ctx, r.folder)
 	if err != nil {
@@ -157,6 +160,8 @@ func (r *remoteFiles) fetch(ctx context.Context, file campaign.RemoteFile) (stri
 type localFiles struct{ folder string }
 
 func (l *localFiles) live() bool { return false }
+
+func (l *localFiles) release(string) {} // it is no copy
 
 func (l *localFiles) list(context.Context) ([]campaign.RemoteFile, error) {
 	entries, err := os.ReadDir(l.folder)
@@ -221,6 +226,7 @@ func (e *endingReader) Read(p []byte) (int, error) {
 // fileReader is a file that is read on from page to page.
 type fileReader struct {
 	path, hash, name string
+	local            string
 	row              int // rows with events, and refused ones, that were read
 	file             *os.File
 	events           *exports.Events
@@ -237,7 +243,7 @@ func openReader(kind exports.Kind, file campaign.RemoteFile, local, hash string,
 		_ = f.Close()
 		return nil, err
 	}
-	r := &fileReader{path: file.Path, hash: hash, name: file.Name(), file: f, events: events}
+	r := &fileReader{path: file.Path, hash: hash, name: file.Name(), local: local, file: f, events: events}
 	for r.row < row {
 		if _, err := r.events.Next(); err != nil && !isRowError(err) {
 			r.close()
@@ -293,11 +299,11 @@ type readerCache struct {
 }
 
 // take returns the reader that stands at a position; nil without one.
-func (c *readerCache) take(path string, at filePosition) *fileReader {
+func (c *readerCache) take(at filePosition) *fileReader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.open
-	if r == nil || !at.within || r.path != path || r.path != at.path || r.hash != at.hash || r.row != at.row {
+	if r == nil || r.path != at.path || r.hash != at.hash || r.row != at.row {
 		return nil
 	}
 	c.open = nil

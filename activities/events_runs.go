@@ -104,6 +104,7 @@ func (a *Egress) SaveEventMark(ctx context.Context, in SaveWatermarkInput) (*Sav
 func (a *Egress) settledUpTo(t time.Time) {
 	if !t.IsZero() {
 		a.metrics.watermark.Update(float64(t.Unix()))
+		a.metrics.lagAlarm.Update(0) // RaiseLag finds out whether it is to be raised
 	}
 }
 

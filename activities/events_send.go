@@ -297,7 +297,7 @@ func (o *occurrence) outcomes(first ledger.Outcome) []ledger.Settlement {
 		if n > 0 {
 			outcome = ledger.Unchanged
 		}
-		out = append(out, ledger.Settlement{Index: i, Outcome: outcome, Event: note(o.event, outcome)})
+		out = append(out, ledger.Settlement{Index: i, Outcome: outcome, Event: note(o.event, outcome), Resolve: o.refused})
 	}
 	return out
 }

@@ -65,6 +65,7 @@ type occurrence struct {
 	event   *events.MarketingEvent
 	raw     []byte
 	indices []int  // first the one that is written
+	refused bool   // it was, before: its item in quarantine is settled with it
 	contact string // whom it goes to
 	row     *timeline.Row
 	limit   int           // most rows of a request it may be in; 0 = any
@@ -153,6 +154,9 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 			continue
 		}
 		o := &occurrence{event: event, raw: e.Raw, indices: []int{i}}
+		if was := known[e.Key]; was != nil && was.Outcome == ledger.Refused {
+			o.refused = true
+		}
 		byKey[e.Key] = o
 		todo = append(todo, o)
 	}

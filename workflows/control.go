@@ -123,6 +123,10 @@ func (p *pass) describe(ctx workflow.Context) {
 }
 
 func countsTable(read int64, c activities.Counts) string {
+	if c.Skipped() > 0 { // of events
+		return fmt.Sprintf("| read | created | already there | disabled type | soft bounce | seed or proof | no contact | ignored | quarantined |\n|--|--|--|--|--|--|--|--|--|\n| %d | %d | %d | %d | %d | %d | %d | %d | %d |",
+			read, c.Created, c.Unchanged, c.Disabled, c.SoftBounce, c.SeedOrProof, c.NoContact, c.Ignored, c.Quarantined)
+	}
 	return fmt.Sprintf("| read | created | updated | unchanged | filtered | deleted | parked | quarantined |\n|--|--|--|--|--|--|--|--|\n| %d | %d | %d | %d | %d | %d | %d | %d |",
 		read, c.Created, c.Updated, c.Unchanged, c.Filtered, c.Deleted, c.Parked, c.Quarantined)
 }

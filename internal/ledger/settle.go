@@ -103,6 +103,9 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 		if s.Resolve && s.Record != nil {
 			e.resolved = append(e.resolved, s.Record.Key)
 		}
+		if s.Event != nil && s.Resolve {
+			e.resolved = append(e.resolved, s.Event.Key)
+		}
 		if s.Event != nil {
 			e.events = append(e.events, s.Event)
 		}

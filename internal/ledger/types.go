@@ -190,7 +190,7 @@ type Settlement struct {
 	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
 	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
 
-	Event *Event // what became of an event
+	Event *Event // what became of an event; with Resolve its key is that of the item
 
 	OptOut *OptOutSettlement // what is known of a contact's choices now, and what was decided
 }

@@ -83,6 +83,9 @@ func eventsBackfill(ctx context.Context, e *env, g *global, o eventsOptions) err
 	return f.accepted(ctx, answer, o.wait)
 }
 
+// journalKeeps is how long events stay in the journal (R18.17).
+const journalKeeps = 7 * 24 * time.Hour
+
 // eventWindow reads the flags; what is odd in them is bad input.
 func (e *env) eventWindow(o eventsOptions) (w activities.Window, err error) {
 	switch {
@@ -93,6 +96,9 @@ func (e *env) eventWindow(o eventsOptions) (w activities.Window, err error) {
 	case o.since != "":
 		if w.Since, err = e.instant("--since", o.since); err == nil && !w.Since.Before(e.now()) {
 			err = badInput("--since: got %s, want a time that is over", w.Since.Format(time.RFC3339))
+		}
+		if err == nil && e.now().Sub(w.Since) > journalKeeps {
+			err = badInput("--since: got %s, and the journal keeps events for 7 days; load older ones from exported logs with --from", w.Since.Format(time.RFC3339))
 		}
 		return w, err
 	}
