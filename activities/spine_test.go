@@ -22,6 +22,7 @@ import (
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/optout"
 	"causeway.dev/internal/timeline"
 	"causeway.dev/internal/transport"
 	"causeway.dev/sandbox/eventlog"
@@ -329,13 +330,18 @@ func TestAlertsNameRealMetrics(t *testing.T) {
 	s.env.RegisterActivity(s.in)
 	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
 	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
+	opt := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	opt.startOptOut()
+	opt.settle()
+	call[activities.WatchExportResult](opt.spine, opt.opt.WatchExport, activities.WatchExportInput{})
 	exposed := map[string]bool{}
-	snapshot := s.scope.Snapshot()
-	for _, c := range snapshot.Counters() {
-		exposed[strings.ReplaceAll(c.Name(), ".", "_")] = true
-	}
-	for _, g := range snapshot.Gauges() {
-		exposed[strings.ReplaceAll(g.Name(), ".", "_")] = true
+	for _, snapshot := range []tally.Snapshot{s.scope.Snapshot(), opt.scope.Snapshot()} {
+		for _, c := range snapshot.Counters() {
+			exposed[strings.ReplaceAll(c.Name(), ".", "_")] = true
+		}
+		for _, g := range snapshot.Gauges() {
+			exposed[strings.ReplaceAll(g.Name(), ".", "_")] = true
+		}
 	}
 	for _, name := range named {
 		require.True(t, exposed[name], "%s is not among %v", name, slices.Sorted(maps.Keys(exposed)))

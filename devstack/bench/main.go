@@ -56,6 +56,8 @@ var scenarios = []scenario{
 	{"children", "records that come before their parents, in random order", true, children},
 	{"rollback", "undoing a load and undoing changes, beside the runs they undo; the size of before-images", true, rollbacks},
 	{"events", "e-mail events from the journal to the timeline, Dynamics answering at once and after 50 ms, beside one request per event", true, events},
+	{"optouts", "on a loaded table: everybody's opt-outs, then 1,000 that change on either side", true, optOuts},
+	{"million-optouts", "the same among a million contacts", false, millionOptOuts},
 	{"daily", "on a loaded table of a million: a plan, 10,000 changes, a new baseline and its sweep", false, daily},
 	{"million", "initial load of a million: memory and history", false, million},
 	{"events-million", "a million events: memory, and what the ledger keeps of them", false, millionEvents},

@@ -32,6 +32,7 @@ type rig struct {
 	client   client.Client
 	cfg      *config.Config
 	worker   *exec.Cmd
+	flow     string // id of the flow that is asked; "" = the one there is
 }
 
 type rigOptions struct {
@@ -42,6 +43,7 @@ type rigOptions struct {
 	synchronous string
 	tables      string               // more table mappings
 	egress      string               // settings of the egress section; "" = no egress
+	optOut      string               // settings of the opt_out section; "" = opt-outs are mapped with the contacts
 	stack       func(*stack.Options) // more of the sandboxes
 }
 
@@ -96,6 +98,10 @@ func configText(boxes *stack.Stack, dir string, o rigOptions) string {
 		organization = boxes.CampaignOrganization + fmt.Sprintf(", journal: {url: %q}", boxes.JournalURL)
 		egress = "egress: {" + o.egress + "}\n"
 	}
+	mapped := "\n        - {from: donotbulkemail, to: blackListEmail}"
+	if o.optOut != "" {
+		mapped, egress = "", egress+"opt_out: {"+o.optOut+"}\n"
+	}
 	return fmt.Sprintf(`instance: sandbox
 dynamics: {url: %[1]q, authority: %[1]q, tenant: %[2]s, client_id: %[3]s, client_secret: "file:%[4]s", instance_discovery: false, ca_file: %[5]s}
 campaign: {url: %[6]q, ims_url: %[7]q, organization_id: %[14]s, client_id: %[8]s, client_secret: "file:%[9]s", scopes: [campaign_sdk], ca_file: %[5]s, concurrency: 64, rate: 0}
@@ -119,11 +125,10 @@ telemetry: {listen: ""}
         - {from: birthdate, to: birthDate}
         - {from: address1_line1, to: location.address1, on_too_long: truncate}
         - {from: address1_city, to: location.city}
-        - {from: address1_postalcode, to: location.zipCode}
-        - {from: donotbulkemail, to: blackListEmail}
+        - {from: address1_postalcode, to: location.zipCode}%[16]s
 %[13]s`, boxes.DynamicsURL, boxes.Tenant, boxes.DynamicsClientID, boxes.DynamicsSecretFile, boxes.CAPath,
 		boxes.CampaignURL, boxes.IMSURL, boxes.CampaignClientID, boxes.CampaignSecretFile,
-		filepath.Join(dir, "ledger.db"), ledger, o.settings, strings.TrimPrefix(o.tables, "\n"), organization, egress)
+		filepath.Join(dir, "ledger.db"), ledger, o.settings, strings.TrimPrefix(o.tables, "\n"), organization, egress, mapped)
 }
 
 var workerBinary = sync.OnceValues(func() (string, error) {
@@ -178,6 +183,9 @@ func (r *rig) close() error {
 func (r *rig) done(err *error) { *err = errors.Join(*err, r.close()) }
 
 func (r *rig) flowID() string {
+	if r.flow != "" {
+		return r.flow
+	}
 	if r.cfg.Egress.Settings().Enabled() {
 		return workflows.EventSyncID(r.cfg.Instance)
 	}
