@@ -81,7 +81,7 @@ func TestPreflightOfEgress(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 1, func(o *stack.Options) { o.NoSolution = true })
 	_, err := s.env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
-	require.ErrorContains(t, err, `Dynamics has no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce; install the solution "Adobe Campaign for Microsoft Dynamics 365"`)
+	require.ErrorContains(t, err, `there is no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce in Dynamics; install the solution "Adobe Campaign for Microsoft Dynamics 365"`)
 
 	s = newEventSpine(t, 1)
 	require.NoError(t, s.boxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))

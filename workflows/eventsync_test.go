@@ -36,7 +36,6 @@ type fakeEgress struct {
 	refuse    int64
 	unknown   int64
 	now       func() time.Time
-	lag       bool
 	archive   []int // rows of the pages of a folder
 	operation []activities.Operation
 

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/ledger/ledgertest"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
@@ -30,7 +31,7 @@ type eventWorld struct{ *world }
 
 // newEventWorld has contacts in Dynamics, nothing on their timelines, and a
 // configuration with all types of events on.
-func newEventWorld(t *testing.T, contacts int, source string, more string) *eventWorld {
+func newEventWorld(t *testing.T, contacts int, source string, more string, edit ...func(string) string) *eventWorld {
 	t.Helper()
 	var boxes *stack.Stack
 	w := newWorld(t, worldOptions{contacts: contacts, boxes: func(b *stack.Stack) { boxes = b }, yaml: func(text string) string {
@@ -40,6 +41,9 @@ func newEventWorld(t *testing.T, contacts int, source string, more string) *even
   journal: {url: %q}
   sftp: {host: %s, port: %s, user: %s, key: "file:%s", known_hosts: %s, stable_for: 0s}
 `, boxes.CampaignOrganization, boxes.JournalURL, host, port, boxes.SFTPUser, boxes.SFTPKeyFile, boxes.SFTPKnownHostsFile), 1)
+		for _, f := range edit {
+			text = f(text)
+		}
 		return text + fmt.Sprintf("egress: {sends: true, opens: true, clicks: true, bounces: true, source: %s, lanes: 4, poll_every: 1s%s}\n", source, more)
 	}})
 	return &eventWorld{w}
@@ -208,4 +212,35 @@ func TestEgressIsOperated(t *testing.T) {
 	}
 	require.Positive(t, seen[workflows.TypeEventSync])
 	require.Positive(t, seen[workflows.TypeEventPass])
+}
+
+// Two workers on one PostgreSQL ledger share journal and files, and one of them
+// is killed: the end is that of one worker.
+func TestTwoWorkersShareTheEvents(t *testing.T) {
+	t.Parallel()
+	dsn := filepath.Join(t.TempDir(), "dsn")
+	require.NoError(t, os.WriteFile(dsn, []byte(ledgertest.Postgres(t).DSN), 0o600))
+	w := newEventWorld(t, 500, "both", ", page_size: 200", func(s string) string {
+		from, to := strings.Index(s, "  driver: sqlite"), strings.Index(s, "\ningress:")
+		return s[:from] + "  driver: postgres\n  dsn: file:" + dsn + s[to:]
+	})
+	f := eventlog.DefaultFunnel()
+	f.Events, f.Duplicates = 6000, 0.1
+	_, err := w.boxes.GenerateEvents(f)
+	require.NoError(t, err)
+	_, err = w.boxes.ExportLogs(t.Context())
+	require.NoError(t, err)
+	first := w.startWorker()
+	w.startWorker()
+	w.startFlow()
+	require.Eventually(t, func() bool { return w.rows() > 2000 }, time.Minute, 5*time.Millisecond)
+	first.kill()
+	w.startWorker()
+	require.Eventually(t, func() bool {
+		left, err := filepath.Glob(filepath.Join(w.boxes.SFTPDir, "d365_loads/exports/*.csv"))
+		return err == nil && len(left) == 0
+	}, 2*time.Minute, 200*time.Millisecond, "the files are read and cleared away; worker log:\n%s", w.tail())
+	w.settled(time.Minute)
+	require.Empty(t, w.timeline())
+	w.nothingPersonal()
 }

@@ -116,7 +116,7 @@ func Resolve(s Settings, instance, owner string, schemas map[string]*Schema) (*P
 		p.Targets[one.event] = target
 	}
 	if len(missing) > 0 { // R3.7
-		problems = append(problems, fmt.Errorf("Dynamics has no table %s; install the solution %q there, or name other tables in egress.tables",
+		problems = append(problems, fmt.Errorf("there is no table %s in Dynamics; install the solution %q there, or name other tables in egress.tables",
 			strings.Join(missing, ", "), Solution))
 	}
 	return p, errors.Join(problems...)

@@ -169,7 +169,7 @@ func TestJudge(t *testing.T) {
 func TestResolveNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := timeline.Resolve(all(), "acme", owner, nil)
-	require.EqualError(t, err, `Dynamics has no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce; `+
+	require.EqualError(t, err, `there is no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce in Dynamics; `+
 		`install the solution "Adobe Campaign for Microsoft Dynamics 365" there, or name other tables in egress.tables`)
 
 	_, err = timeline.Resolve(all(), "acme", owner, solution(func(s map[string]*timeline.Schema) {
