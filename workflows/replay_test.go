@@ -41,7 +41,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			}))
 		})
 	}
-	for _, name := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease, workflows.TypeEventSync, workflows.TypeEventPass} {
+	for _, name := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease, workflows.TypeEventSync, workflows.TypeEventPass, workflows.TypeOptOutSync, workflows.TypeOptOutPass} {
 		require.True(t, seen[name], "no history of %s is recorded", name)
 	}
 }

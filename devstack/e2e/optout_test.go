@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/optout"
@@ -109,11 +112,14 @@ func (w *optOutWorld) disagreements() []string {
 func (w *optOutWorld) agree() {
 	w.t.Helper()
 	var diff []string
+	looks := 0
 	require.Eventually(w.t, func() bool {
 		if diff = w.disagreements(); len(diff) == 0 {
 			return true
 		}
-		w.syncNow()
+		if looks++; looks%8 == 1 {
+			w.syncNow()
+		}
 		return false
 	}, settleWithin, 500*time.Millisecond, "disagreements: %v\nworker log:\n%s", &diff, w.tail())
 }
@@ -242,4 +248,35 @@ func TestOptOutsFromExports(t *testing.T) {
 	require.NotContains(t, string(log), "@example")
 	w.noPersonalData()
 	require.Equal(t, activities.FlowOptOut, st.Table)
+	w.update(workflows.UpdatePause, workflows.PauseRequest{Reason: "release", By: "test"}, &st)
+	require.NoError(t, w.boxes.Dynamics.Update("contacts", keys[60], map[string]any{"donotphone": true}))
+	w.update(workflows.UpdateResume, workflows.ResumeRequest{By: "test"}, &st)
+	w.agree()
+	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
+	w.until("the stop", func(st workflows.Status) bool { return st.State == workflows.StateStopped })
+	w.replay(workflows.TypeOptOutSync, workflows.TypeOptOutPass)
+}
+
+// replay shows that what was recorded replays; with -record it is kept.
+func (w *optOutWorld) replay(kinds ...string) {
+	w.t.Helper()
+	seen := map[string]int{}
+	for _, history := range w.historiesByRun() {
+		started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
+		kind := started.WorkflowType.Name
+		if !slices.Contains(kinds, kind) {
+			continue
+		}
+		replayer := worker.NewWorkflowReplayer()
+		workflows.Register(replayer)
+		require.NoError(w.t, replayer.ReplayWorkflowHistoryWithOptions(quiet{}, history, worker.ReplayWorkflowHistoryOptions{
+			OriginalExecution: workflow.Execution{ID: started.WorkflowId, RunID: started.OriginalExecutionRunId},
+		}), started.WorkflowId)
+		if seen[kind]++; *record != "" && seen[kind] <= 2 {
+			w.keep(strings.ToLower(kind), seen[kind], history)
+		}
+	}
+	for _, kind := range kinds {
+		require.Positive(w.t, seen[kind], kind)
+	}
 }
