@@ -60,6 +60,7 @@ func NewBudget(o BudgetOptions) *Budget {
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
+	o.Metrics.Gauge("campaign.engine_calls_budget").Update(float64(o.PerHour))
 	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), open: map[string]*openCalls{}}
 	for _, kind := range []string{callsOfChanges, callsOfLoads} {
 		b.calls[kind] = o.Metrics.Tagged(map[string]string{"kind": kind}).Counter("campaign.engine_calls")
@@ -139,6 +140,23 @@ func (b *Budget) settle(ctx context.Context, done bool) error {
 		open.made -= made
 		open.left -= back
 	}
+	return nil
+}
+
+// measure shows what is left of the hour's budget, also when nothing is taken.
+func (b *Budget) measure(ctx context.Context) error {
+	if b.o.PerHour == 0 {
+		return nil
+	}
+	calls, err := b.o.Ledger.EngineCalls(ctx, b.o.Now())
+	if err != nil {
+		return err
+	}
+	left := b.o.PerHour
+	for _, c := range calls {
+		left -= c.Calls
+	}
+	b.left.Update(float64(left))
 	return nil
 }
 

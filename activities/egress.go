@@ -146,6 +146,7 @@ type egressMetrics struct {
 
 func newEgressMetrics(scope tally.Scope) *egressMetrics {
 	scope = scope.SubScope("egress")
+	expectRuns(scope)
 	m := &egressMetrics{
 		scope: scope, read: scope.Counter("events_read"), throttled: scope.Counter("throttle_waits"), transient: scope.Counter("transient_failures"),
 		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: scope.Gauge("bad_files"),
@@ -171,5 +172,5 @@ func (m *egressMetrics) settled(group []ledger.Settlement) {
 }
 
 func (m *egressMetrics) runEnded(kind Kind, state string) {
-	m.scope.Tagged(map[string]string{"kind": string(kind), "state": state}).Counter("runs_ended").Inc(1)
+	runsEnded(m.scope, kind, state).Inc(1)
 }

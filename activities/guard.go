@@ -89,11 +89,17 @@ func (a *Ingress) release(ctx context.Context, run, table string) ([]Approval, e
 
 func (a *Ingress) approvals(ctx context.Context, table string) ([]Approval, error) {
 	waiting, err := a.o.Ledger.Approvals(ctx, table)
+	if err != nil {
+		return nil, err
+	}
 	var out []Approval
+	var deletes int64
 	for _, w := range waiting {
 		out = append(out, Approval{Run: w.Run, Deletes: w.Deletes})
+		deletes += w.Deletes
 	}
-	return out, err
+	a.metrics.of(table).held.Update(float64(deletes))
+	return out, nil
 }
 
 // ApproveDeletes lets the deletes of a run go on. Approving twice does no harm.

@@ -24,6 +24,7 @@ type tableMetrics struct {
 	transient   tally.Counter // failed calls that are tried again
 	watermark   tally.Gauge   // unix seconds: everything before it is settled
 	quarantined tally.Gauge   // open records
+	held        tally.Gauge   // deletes that wait for an operator's approval
 	outcomes    map[ledger.Outcome]tally.Counter
 }
 
@@ -36,11 +37,12 @@ func (m *ingressMetrics) of(table string) *tableMetrics {
 		return t.(*tableMetrics)
 	}
 	scope := m.scope.Tagged(map[string]string{"table": table})
+	expectRuns(scope)
 	made := &tableMetrics{
 		scope: scope, read: scope.Counter("records_read"), throttled: scope.Counter("throttle_waits"),
 		transient: scope.Counter("transient_failures"), watermark: scope.Gauge("watermark_timestamp_seconds"),
-		quarantined: scope.Gauge("quarantine_open"),
-		outcomes:    map[ledger.Outcome]tally.Counter{},
+		quarantined: scope.Gauge("quarantine_open"), held: scope.Gauge("deletes_waiting"),
+		outcomes: map[ledger.Outcome]tally.Counter{},
 	}
 	for outcome, name := range map[ledger.Outcome]string{
 		ledger.Created: "created", ledger.Updated: "updated", ledger.Unchanged: "unchanged", ledger.FilteredOut: "filtered",
@@ -62,5 +64,19 @@ func (m *tableMetrics) outcome(o ledger.Outcome) {
 func (m *tableMetrics) settledUpTo(t time.Time) { m.watermark.Update(float64(t.Unix())) }
 
 func (m *tableMetrics) runEnded(kind Kind, state string) {
-	m.scope.Tagged(map[string]string{"kind": string(kind), "state": state}).Counter("runs_ended").Inc(1)
+	runsEnded(m.scope, kind, state).Inc(1)
+}
+
+func runsEnded(scope tally.Scope, kind Kind, state string) tally.Counter {
+	return scope.Tagged(map[string]string{"kind": string(kind), "state": state}).Counter("runs_ended")
+}
+
+// expectRuns shows runs that end badly at 0 before the first does: Prometheus
+// sees no increase in a counter that begins with 1.
+func expectRuns(scope tally.Scope) {
+	for _, kind := range []Kind{KindInitial, KindBackfill, KindDelta, KindAudit, KindRelease, KindRollback} {
+		for _, state := range []string{ledger.RunFailed, ledger.RunIncomplete} {
+			runsEnded(scope, kind, state)
+		}
+	}
 }

@@ -182,6 +182,7 @@ func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
 	writes := func(system string) tally.Counter {
 		return scope.Tagged(map[string]string{"system": system}).Counter("writes")
 	}
+	expectRuns(scope)
 	return &optOutMetrics{
 		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
 		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
@@ -190,6 +191,12 @@ func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
 	}
 }
 
+func (a *OptOut) settledUpTo(t time.Time) {
+	if !t.IsZero() {
+		a.metrics.watermark.Update(float64(t.Unix()))
+	}
+}
+
 func (m *optOutMetrics) runEnded(kind Kind, state string) {
-	m.scope.Tagged(map[string]string{"kind": string(kind), "state": state}).Counter("runs_ended").Inc(1)
+	runsEnded(m.scope, kind, state).Inc(1)
 }

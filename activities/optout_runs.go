@@ -109,9 +109,7 @@ func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	a.metrics.runEnded(in.Kind, run.State)
 	a.metrics.quarantine.Update(float64(out.Quarantined))
 	a.metrics.waiting.Update(float64(out.Parked))
-	if !out.Watermark.IsZero() {
-		a.metrics.watermark.Update(float64(out.Watermark.Unix()))
-	}
+	a.settledUpTo(out.Watermark)
 	activity.GetLogger(ctx).Info("run ended", "flow", FlowOptOut, "run", in.Run, "state", run.State,
 		"read", out.Counts.Read, "written", out.Counts.Updated, "quarantined", out.Counts.Quarantined)
 	return out, nil

@@ -50,6 +50,8 @@ type Host struct {
 	client  client.Client
 	workers []worker.Worker
 	health  *health
+
+	standing *activities.Standing
 }
 
 // New builds everything and connects to Temporal and the ledger. It fails with
@@ -93,6 +95,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
 	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
 	h.register(ingress, egress, optOut)
+	h.standing = activities.NewStanding(ingress, egress, optOut)
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
 }
@@ -134,7 +137,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	h.health.setStarted(true)
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
-	<-ctx.Done()
+	h.measure(ctx, h.standing) // until the worker is to end
 	h.health.setStarted(false)
 	h.o.Logger.Info("worker draining", "within", stopWithin)
 	h.stop()

@@ -1,0 +1,93 @@
+package activities_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+)
+
+// gauges are those of a scope that has been set, by name.
+func gauges(s tally.TestScope) map[string]float64 {
+	out := map[string]float64{}
+	for _, g := range s.Snapshot().Gauges() {
+		out[g.Name()] = g.Value()
+	}
+	return out
+}
+
+// A worker that was just started shows what others did before it.
+func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 300)
+	s.load()
+	for _, key := range s.boxes.Dynamics.Keys("contacts")[:150] { // more than may be deleted unasked
+		require.True(t, s.boxes.Dynamics.Delete("contacts", key))
+	}
+	first := s.boxes.Dynamics.Keys("contacts")[0]
+	s.edit(first, map[string]any{"emailaddress1": "no address"})
+	out := s.pass(activities.KindDelta, activities.PhaseDelta)
+	require.Equal(t, int64(150), out.Approvals[0].Deletes)
+	require.Equal(t, int64(1), out.Quarantined)
+	events, choices := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	for flow, at := range map[string]time.Time{activities.FlowEgress: events, activities.FlowOptOut: choices} {
+		require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{Flow: flow, Table: flow, Link: "x", ObtainedAt: at}))
+	}
+
+	scope := tally.NewTestScope("", nil)
+	opts := s.opts
+	opts.Metrics = scope
+	standing := activities.NewStanding(activities.NewIngress(opts),
+		activities.NewEgress(activities.EgressOptions{Ledger: s.books, Metrics: scope}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books, Metrics: scope}))
+	all := activities.Measured{Tables: []string{"contacts", "orders"}, Egress: true, OptOut: true}
+	require.NoError(t, standing.Measure(t.Context(), activities.Measured{Tables: []string{"contacts"}}))
+	require.Zero(t, gauges(scope)["egress.watermark_timestamp_seconds"], "the instance has no such flow")
+	require.NoError(t, standing.Measure(t.Context(), all))
+
+	ofContacts := map[string]float64{}
+	for _, g := range scope.Snapshot().Gauges() {
+		if g.Tags()["table"] == "contacts" {
+			ofContacts[g.Name()] = g.Value()
+		} else if g.Tags()["table"] == "orders" {
+			require.Zero(t, g.Value(), g.Name())
+		}
+	}
+	require.Equal(t, map[string]float64{
+		"ingress.watermark_timestamp_seconds": float64(out.Watermark.Unix()), "ingress.quarantine_open": 1, "ingress.deletes_waiting": 150,
+	}, ofContacts)
+	require.Equal(t, float64(events.Unix()), gauges(scope)["egress.watermark_timestamp_seconds"])
+	require.Equal(t, float64(choices.Unix()), gauges(scope)["optout.watermark_timestamp_seconds"])
+
+	approved := call[activities.ApproveResult](s, s.in.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.Equal(t, int64(150), approved.Approved)
+	require.NoError(t, standing.Measure(t.Context(), all))
+	for _, g := range scope.Snapshot().Gauges() {
+		require.False(t, g.Name() == "ingress.deletes_waiting" && g.Value() != 0, "approved")
+	}
+}
+
+// R22: what is left of the hour's budget is shown, also before anything is taken
+// of the hour, and by a worker that took nothing.
+func TestWhatIsLeftOfTheBudgetIsShown(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 0)
+	clock := newBudgetClock()
+	scope := tally.NewTestScope("", nil)
+	opts := s.opts
+	opts.Budget = activities.NewBudget(activities.BudgetOptions{Ledger: s.books, PerHour: 1000, Now: clock.now, Metrics: scope})
+	standing := activities.NewStanding(activities.NewIngress(opts), activities.NewEgress(activities.EgressOptions{Ledger: s.books}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books}))
+	left := func() float64 {
+		require.NoError(t, standing.Measure(t.Context(), activities.Measured{}))
+		return gauges(scope)["campaign.engine_calls_left"]
+	}
+	require.Equal(t, 1000.0, gauges(scope)["campaign.engine_calls_budget"])
+	require.Equal(t, 1000.0, left())
+	require.NoError(t, s.books.AddEngineCalls(t.Context(), clock.now(), "changes", 950))
+	require.Equal(t, 50.0, left(), "made by another worker")
+	clock.advance(time.Hour)
+	require.Equal(t, 1000.0, left(), "another hour")
+}
