@@ -3,6 +3,9 @@
 package deploy_test
 
 import (
+	"context"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/optout"
+	"causeway.dev/sandbox/stack"
 )
 
 type composeFile struct {
@@ -44,6 +49,7 @@ func compose(t *testing.T) composeFile {
 func TestServicesFitTogether(t *testing.T) {
 	c := compose(t)
 	pinned := regexp.MustCompile(`^[a-z/]+[a-z-]*:v?\d+\.\d+`)
+	taken := map[string]string{} // ports of the host
 	for name, s := range c.Services {
 		require.True(t, pinned.MatchString(s.Image) || s.Build != "", "%s: image %q is not pinned", name, s.Image)
 		for other, condition := range s.DependsOn {
@@ -66,6 +72,9 @@ func TestServicesFitTogether(t *testing.T) {
 			}
 		}
 		for _, p := range s.Ports {
+			onHost := strings.Join(strings.Split(p, ":")[:2], ":")
+			require.Empty(t, taken[onHost], "%s: port %s is taken", name, p)
+			taken[onHost] = name
 			require.True(t, strings.HasPrefix(p, "127.0.0.1:"), "%s: port %s is open to everybody", name, p)
 		}
 		for variable, value := range s.Environment {
@@ -114,4 +123,72 @@ func TestPrometheusAsksServicesThatExist(t *testing.T) {
 	for _, target := range targets {
 		require.Contains(t, c.Services, target[1])
 	}
+}
+
+// volume fills a folder as the sandbox's container fills its volume.
+func volume(t *testing.T, dir string) *stack.Stack {
+	t.Helper()
+	boxes, err := stack.Start(t.Context(), stack.Options{Dir: dir, Host: "127.0.0.1", Name: "sandbox"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = boxes.Close(context.WithoutCancel(t.Context())) })
+	return boxes
+}
+
+// What the configuration says of the sandboxes is what they are, and every flow
+// has what it needs.
+func TestConfigurationFitsTheSandboxes(t *testing.T) {
+	cfg, err := config.Load("causeway.yaml")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	boxes := volume(t, dir)
+	inVolume := func(path string) string {
+		return strings.Replace(strings.TrimPrefix(path, "file:"), "/sandbox", dir, 1)
+	}
+	path := func(address string) string {
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		return u.Path
+	}
+	for what, c := range map[string][2]string{
+		"dynamics.client_secret":   {boxes.DynamicsSecretFile, inVolume(string(cfg.Dynamics.ClientSecret))},
+		"campaign.client_secret":   {boxes.CampaignSecretFile, inVolume(string(cfg.Campaign.ClientSecret))},
+		"campaign.sftp.key":        {boxes.SFTPKeyFile, inVolume(string(cfg.Campaign.SFTP.Key))},
+		"campaign.sftp.known":      {boxes.SFTPKnownHostsFile, inVolume(cfg.Campaign.SFTP.KnownHosts)},
+		"dynamics.ca_file":         {boxes.CAPath, inVolume(cfg.Dynamics.CAFile)},
+		"campaign.ca_file":         {boxes.CAPath, inVolume(cfg.Campaign.CAFile)},
+		"campaign.sftp.user":       {boxes.SFTPUser, cfg.Campaign.SFTP.User},
+		"campaign.journal.url":     {path(boxes.JournalURL), path(cfg.Campaign.Journal.URL)},
+		"campaign.url":             {path(boxes.CampaignURL), path(cfg.Campaign.URL)},
+		"campaign.organization_id": {boxes.CampaignOrganization, cfg.Campaign.OrganizationID},
+		"campaign.client_id":       {boxes.CampaignClientID, cfg.Campaign.ClientID},
+		"dynamics.tenant":          {boxes.Tenant, cfg.Dynamics.Tenant},
+		"dynamics.client_id":       {boxes.DynamicsClientID, cfg.Dynamics.ClientID},
+	} {
+		require.Equal(t, c[0], c[1], what)
+	}
+	_, err = boxes.Exports.Status(cfg.OptOut.Export.Workflow)
+	require.NoError(t, err, "the export that is watched")
+	require.True(t, cfg.Egress.Settings().Enabled())
+	require.Equal(t, optout.Bidirectional, cfg.OptOut.Mode)
+	require.NotEmpty(t, cfg.Temporal.UIURL)
+}
+
+// The ports that the configuration asks are those that the sandbox listens on by
+// default, and that its container publishes.
+func TestPortsFit(t *testing.T) {
+	cfg, err := config.Load("causeway.yaml")
+	require.NoError(t, err)
+	published := strings.Join(compose(t).Services["sandbox"].Ports, " ")
+	program, err := os.ReadFile(filepath.Join("..", "sandbox", "run.go"))
+	require.NoError(t, err)
+	for flag, address := range map[string]string{
+		"dynamics-port": cfg.Dynamics.URL, "campaign-port": cfg.Campaign.Journal.URL, "sftp-port": fmt.Sprintf("sftp://%s:%d", cfg.Campaign.SFTP.Host, cfg.Campaign.SFTP.Port),
+	} {
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		require.Equal(t, "sandbox", u.Hostname(), flag)
+		require.Contains(t, string(program), `"`+flag+`", `+u.Port()+",")
+		require.Contains(t, published, "127.0.0.1:"+u.Port()+":"+u.Port())
+	}
+	require.Contains(t, compose(t).Services["temporal-ui"].Environment["TEMPORAL_CORS_ORIGINS"], cfg.Temporal.UIURL)
 }
