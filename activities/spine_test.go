@@ -2,12 +2,9 @@ package activities_test
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,10 +19,7 @@ import (
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
-	"causeway.dev/internal/optout"
-	"causeway.dev/internal/timeline"
 	"causeway.dev/internal/transport"
-	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
 )
@@ -314,36 +308,4 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 	_, err = s.env.ExecuteActivity(s.in.Preflight, activities.PreflightInput{Table: wrong})
 	require.ErrorContains(t, err, `ingress.tables.contacts.campaign.resource: got "profil", which Campaign does not have under profileAndServicesExt, want a resource whose API is published`)
 	require.Zero(t, s.engineCalls())
-}
-
-// Every metric an alert names is exposed once a run has ended.
-func TestAlertsNameRealMetrics(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "deploy", "alerts.yml"))
-	require.NoError(t, err)
-	named := regexp.MustCompile(`causeway_[a-z_]+`).FindAllString(string(data), -1)
-	require.NotEmpty(t, named)
-	es := newEventSpine(t, 20).withFiles(timeline.SourceBoth)
-	es.begin()
-	es.push(eventlog.Pushed{Kind: "send", ExternalID: es.boxes.Dynamics.Keys("contacts")[0]})
-	es.events(activities.KindDelta, activities.Window{})
-	s := es.spine
-	s.env.RegisterActivity(s.in)
-	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
-	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
-	opt := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
-	opt.startOptOut()
-	opt.settle()
-	call[activities.WatchExportResult](opt.spine, opt.opt.WatchExport, activities.WatchExportInput{})
-	exposed := map[string]bool{}
-	for _, snapshot := range []tally.Snapshot{s.scope.Snapshot(), opt.scope.Snapshot()} {
-		for _, c := range snapshot.Counters() {
-			exposed[strings.ReplaceAll(c.Name(), ".", "_")] = true
-		}
-		for _, g := range snapshot.Gauges() {
-			exposed[strings.ReplaceAll(g.Name(), ".", "_")] = true
-		}
-	}
-	for _, name := range named {
-		require.True(t, exposed[name], "%s is not among %v", name, slices.Sorted(maps.Keys(exposed)))
-	}
 }
