@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -34,19 +33,7 @@ func EventSync(ctx workflow.Context, in EventSyncInput) error {
 		return err
 	}
 	workflow.GoNamed(ctx, "lag", s.watchLag)
-	for {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-				return err
-			}
-			in.State = &s.state
-			return workflow.NewContinueAsNewError(ctx, EventSync, in)
-		}
-		if err := s.step(ctx); err != nil {
-			s.trail.flush(ctx)
-			return err
-		}
-	}
+	return s.live(ctx)
 }
 
 // eventSync is the owner at work.
@@ -62,10 +49,15 @@ func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = Status{Instance: in.Instance, Table: activities.FlowEgress, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowEgress)
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, instance: in.Instance, name: activities.FlowEgress, busy: func() bool { return s.starting != nil }}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowEgress, name: activities.FlowEgress, seeks: "work"}
 	return s
+}
+
+func (s *eventSync) again(ctx workflow.Context) error {
+	s.in.State = &s.state
+	return workflow.NewContinueAsNewError(ctx, EventSync, s.in)
 }
 
 func (s *eventSync) handle(ctx workflow.Context) error {
@@ -76,21 +68,20 @@ func (s *eventSync) handle(ctx workflow.Context) error {
 	)
 }
 
-// step does the next thing there is to do, or waits until there is one.
+func (s *eventSync) startAsked() bool { return s.starting != nil }
+
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:
-		s.stopping = false
-		s.enter(ctx, StateStopped, "stopped", "")
-		return nil
+		return s.halt(ctx)
 	case s.starting != nil:
 		return s.start(ctx)
 	case st.State == StatePaused:
-		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
+		return s.hold(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case len(s.Queue) > 0:
-		return s.backfill(ctx)
+		return s.backfill(ctx, EventPass)
 	default:
 		return s.follow(ctx)
 	}
@@ -105,18 +96,13 @@ func (s *eventSync) mayStart(_ workflow.Context, req StartEventsRequest) error {
 
 func (s *eventSync) onStart(ctx workflow.Context, req StartEventsRequest) (Status, error) {
 	s.starting = &req
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(s.Status.Revision, req.Revision)})
-	s.enter(ctx, StateStarting, "checking the settings", "")
-	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
-	return s.Status, err
+	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
 }
 
 func (s *eventSync) mayApplyConfig(workflow.Context, StartEventsRequest) error { return nil }
 
 func (s *eventSync) onApplyConfig(ctx workflow.Context, req StartEventsRequest) (Status, error) {
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(s.Status.FiledRevision, req.Revision)})
-	s.Status.FiledRevision = req.Revision
-	return s.Status, nil
+	return s.file(ctx, req.By, req.Revision), nil
 }
 
 func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
@@ -152,20 +138,10 @@ func (s *eventSync) start(ctx workflow.Context) error {
 		s.state.LagAlarm = 5 * 24 * time.Hour
 	}
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
-	checking, done := s.waiting(ctx)
-	opts := activityOptions(QueueDataverse, activities.KindDelta, "check the settings against Dynamics and the sources")
 	var checked activities.PreflightEventsResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(checking, opts), egress.PreflightEvents,
-		activities.PreflightEventsInput{Settings: req.Settings}).Get(ctx, &checked)
-	done()
-	switch {
-	case s.stopping:
-		return nil
-	case temporal.IsCanceledError(err):
+	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", egress.PreflightEvents, activities.PreflightEventsInput{Settings: req.Settings}, &checked)
+	if !ok {
 		return err
-	case err != nil:
-		s.enter(ctx, StateFailed, "not started", reasonOf(err))
-		return nil
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
 	s.Plan = checked.Plan
@@ -185,15 +161,16 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		st.Phase = "waiting for events"
 		s.publish(ctx)
 	}
-	waiting, done := s.waiting(ctx)
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	wait := idleWait
 	if st.Watermark.IsZero() {
 		wait = time.Second // say soon whether there is anything at all
 	}
-	first, err := fetchEvents(waiting, ref, s.Tuning, wait)
-	wanted := err != nil && interrupted(ctx, waiting, err)
-	done()
+	var first *activities.FetchResult
+	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+		first, err = fetchEvents(waiting, ref, s.Tuning, wait)
+		return err
+	})
 	switch {
 	case wanted:
 		return nil // an operator wants something
@@ -208,53 +185,27 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.pass(ctx, "writing events", PassInput{Instance: s.in.Instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
 	return err
 }
 
-// backfill grants the first request in the queue.
-func (s *eventSync) backfill(ctx workflow.Context) error {
-	next := s.Queue[0]
-	s.setQueue(s.Queue[1:])
-	result, err := s.pass(ctx, "backfill", PassInput{
-		Instance: s.in.Instance, Ref: s.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: s.Tuning, Deltas: true,
-	})
-	if err == nil && result != nil && result.Summary.State == "STOPPED" {
-		s.setQueue(append([]QueuedBackfill{next}, s.Queue...))
+// account keeps how far the journal was read.
+func (s *eventSync) account(out *PassResult) {
+	if out.Newest.After(s.Status.Events.Newest) {
+		s.Status.Events.Newest = out.Newest
 	}
-	return err
 }
 
-// pass runs a child; an error it returns ends the owner, a failed run does not.
-func (s *eventSync) pass(ctx workflow.Context, phase string, in PassInput) (*PassResult, error) {
-	result, failed, fatal := s.runPass(ctx, EventPass, phase, in)
-	if fatal != nil || failed == nil {
-		if result != nil && result.Newest.After(s.Status.Events.Newest) {
-			s.Status.Events.Newest = result.Newest
-		}
-		return result, fatal
-	}
-	return nil, s.failed(ctx, failed)
-}
-
-// failed decides what a failure means for the flow: a position that the journal
-// no longer holds calls for its oldest event, anything else for an operator.
+// failed begins with the journal's oldest event when the journal no longer holds
+// the position; anything else is for an operator.
 func (s *eventSync) failed(ctx workflow.Context, err error) error {
-	if ctx.Err() != nil {
-		return err // the owner itself was cancelled
-	}
-	if failureType(err) != "PositionExpired" {
-		s.enter(ctx, StateFailed, "failed", reasonOf(err))
-		return nil
+	if ctx.Err() != nil || failureType(err) != "PositionExpired" {
+		return s.fail(ctx, err)
 	}
 	opts := activityOptions(QueueMain, activities.KindDelta, "begin with the journal's oldest event")
 	var lost activities.RestartJournalResult
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
-		if ctx.Err() == nil {
-			s.enter(ctx, StateFailed, "failed", reasonOf(err))
-			return nil
-		}
-		return err
+		return s.fail(ctx, err)
 	}
 	st := &s.Status
 	gap := LostEvents{From: lost.Lost, To: workflow.Now(ctx)}
@@ -262,8 +213,7 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if len(st.Events.Lost) > 5 {
 		st.Events.Lost = st.Events.Lost[1:]
 	}
-	st.LastError = reasonOf(err)
-	s.publish(ctx)
+	s.overcome(ctx, err)
 	return nil
 }
 

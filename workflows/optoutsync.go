@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -36,19 +35,7 @@ func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 		return err
 	}
 	workflow.GoNamed(ctx, "export", s.watchExport)
-	for {
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-				return err
-			}
-			in.State = &s.state
-			return workflow.NewContinueAsNewError(ctx, OptOutSync, in)
-		}
-		if err := s.step(ctx); err != nil {
-			s.trail.flush(ctx)
-			return err
-		}
-	}
+	return s.live(ctx)
 }
 
 // optOutSync is the owner at work.
@@ -64,10 +51,15 @@ func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = Status{Instance: in.Instance, Table: activities.FlowOptOut, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowOptOut)
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, instance: in.Instance, name: activities.FlowOptOut, busy: func() bool { return s.starting != nil }}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowOptOut, name: activities.FlowOptOut, seeks: "work"}
 	return s
+}
+
+func (s *optOutSync) again(ctx workflow.Context) error {
+	s.in.State = &s.state
+	return workflow.NewContinueAsNewError(ctx, OptOutSync, s.in)
 }
 
 func (s *optOutSync) handle(ctx workflow.Context) error {
@@ -77,17 +69,16 @@ func (s *optOutSync) handle(ctx workflow.Context) error {
 	)
 }
 
-// step does the next thing there is to do, or waits until there is one.
+func (s *optOutSync) startAsked() bool { return s.starting != nil }
+
 func (s *optOutSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:
-		s.stopping = false
-		s.enter(ctx, StateStopped, "stopped", "")
-		return nil
+		return s.halt(ctx)
 	case s.starting != nil:
 		return s.start(ctx)
 	case st.State == StatePaused:
-		return workflow.Await(ctx, func() bool { return st.State != StatePaused || s.stopping })
+		return s.hold(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case s.state.NeedsBaseline:
@@ -106,18 +97,13 @@ func (s *optOutSync) mayStart(_ workflow.Context, req StartOptOutRequest) error 
 
 func (s *optOutSync) onStart(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
 	s.starting = &req
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(s.Status.Revision, req.Revision)})
-	s.enter(ctx, StateStarting, "checking the settings", "")
-	err := answer(ctx, "answer that the flow is starting", func() bool { return s.Status.State != StateStarting })
-	return s.Status, err
+	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
 }
 
 func (s *optOutSync) mayApplyConfig(workflow.Context, StartOptOutRequest) error { return nil }
 
 func (s *optOutSync) onApplyConfig(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(s.Status.FiledRevision, req.Revision)})
-	s.Status.FiledRevision = req.Revision
-	return s.Status, nil
+	return s.file(ctx, req.By, req.Revision), nil
 }
 
 // start checks the settings against both systems before anything is read.
@@ -127,20 +113,10 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	st := &s.Status
 	s.Tuning = req.Tuning.withDefaults()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
-	checking, done := s.waiting(ctx)
-	opts := activityOptions(QueueDataverse, activities.KindDelta, "check the settings against both systems")
 	var checked activities.PreflightOptOutResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(checking, opts), optOut.PreflightOptOut,
-		activities.PreflightOptOutInput{Settings: req.Settings}).Get(ctx, &checked)
-	done()
-	switch {
-	case s.stopping:
-		return nil
-	case temporal.IsCanceledError(err):
+	ok, err := s.preflight(ctx, "check the settings against both systems", optOut.PreflightOptOut, activities.PreflightOptOutInput{Settings: req.Settings}, &checked)
+	if !ok {
 		return err
-	case err != nil:
-		s.enter(ctx, StateFailed, "not started", reasonOf(err))
-		return nil
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
 	s.Plan, s.state.Settings, s.state.Now = checked.Plan, req.Settings, true
@@ -163,7 +139,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 		run = s.newRun(ctx)
 	}
 	s.state.InitialRun = ""
-	result, err := s.pass(ctx, "looking at everybody's choices", PassInput{Instance: s.in.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
+	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
 	if err != nil || result == nil {
 		return err
 	}
@@ -185,13 +161,14 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		st.Phase = "waiting for choices"
 		s.publish(ctx)
 	}
-	waiting, done := s.waiting(ctx)
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	now := s.state.Now
 	s.state.Now = false
-	first, err := fetchOptOuts(waiting, ref, s.Tuning, now)
-	wanted := err != nil && interrupted(ctx, waiting, err)
-	done()
+	var first *activities.FetchResult
+	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
+		return err
+	})
 	switch {
 	case wanted:
 		s.state.Now = true // an operator wants something, perhaps just this
@@ -206,35 +183,25 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.pass(ctx, "carrying choices", PassInput{Instance: s.in.Instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.runPass(ctx, OptOutPass, "carrying choices", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
 	return err
 }
 
-// pass runs a child; an error it returns ends the owner, a failed run does not.
-func (s *optOutSync) pass(ctx workflow.Context, phase string, in PassInput) (*PassResult, error) {
-	result, failed, fatal := s.runPass(ctx, OptOutPass, phase, in)
-	if fatal != nil || failed == nil {
-		if result != nil && result.Summary.State == "COMPLETED" {
-			s.Status.OptOut.Waiting = result.Parked
-		}
-		return result, fatal
+// account keeps how many contacts wait for a profile.
+func (s *optOutSync) account(out *PassResult) {
+	if out.Summary.State == "COMPLETED" {
+		s.Status.OptOut.Waiting = out.Parked
 	}
-	return nil, s.failed(ctx, failed)
 }
 
-// failed decides what a failure means for the flow: an expired delta link calls for
-// a new look at everybody, anything else for an operator.
+// failed has a new look at everybody after an expired delta link; anything else is
+// for an operator.
 func (s *optOutSync) failed(ctx workflow.Context, err error) error {
-	switch {
-	case ctx.Err() != nil:
-		return err // the owner itself was cancelled
-	case failureType(err) == "LinkExpired":
-		s.state.NeedsBaseline = true
-		s.Status.LastError = reasonOf(err)
-		s.publish(ctx)
-	default:
-		s.enter(ctx, StateFailed, "failed", reasonOf(err))
+	if ctx.Err() != nil || failureType(err) != "LinkExpired" {
+		return s.fail(ctx, err)
 	}
+	s.state.NeedsBaseline = true
+	s.overcome(ctx, err)
 	return nil
 }
 

@@ -65,17 +65,6 @@ func DeltaPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, DeltaPass)
 }
 
-// Rollback undoes a run: what it created goes, what it changed or deleted comes
-// back, and what was written since is left alone and reported. Like every run it
-// balances, and goes on after a crash where it was.
-func Rollback(ctx workflow.Context, in PassInput) (*PassResult, error) {
-	p, err := newPass(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return p.run(ctx, Rollback)
-}
-
 // pass carries out one run.
 type pass struct {
 	in       PassInput

@@ -58,7 +58,7 @@ func Release(ctx workflow.Context, in PassInput) (*PassResult, error) {
 }
 
 func (s *tableSync) setReleases(r []QueuedRelease) {
-	s.Releases, s.Status.Releases = r, nil
+	s.state.Releases, s.Status.Releases = r, nil
 	for _, one := range r {
 		s.Status.Releases = append(s.Status.Releases, one.Run)
 	}
@@ -66,10 +66,10 @@ func (s *tableSync) setReleases(r []QueuedRelease) {
 
 // release grants the first release in the queue.
 func (s *tableSync) release(ctx workflow.Context) error {
-	next := s.Releases[0]
-	s.setReleases(s.Releases[1:])
+	next := s.state.Releases[0]
+	s.setReleases(s.state.Releases[1:])
 	result, err := s.runPass(ctx, Release, "trying quarantined records again", PassInput{
-		Instance: s.in.Instance, Ref: s.ref(next.Run, activities.KindRelease), Release: &next.Release, Tuning: s.Tuning, Deltas: true,
+		Instance: s.instance, Ref: s.ref(next.Run, activities.KindRelease), Release: &next.Release, Tuning: s.Tuning, Deltas: true,
 	})
 	if err != nil {
 		return err
@@ -77,24 +77,24 @@ func (s *tableSync) release(ctx workflow.Context) error {
 	if result != nil && result.Summary.State == "STOPPED" && !next.Release.Due {
 		// What was read is old by then: it is read anew, which is another run.
 		next.Run = s.newRun(ctx)
-		s.setReleases(append([]QueuedRelease{next}, s.Releases...))
+		s.setReleases(append([]QueuedRelease{next}, s.state.Releases...))
 	}
 	return nil
 }
 
 // releaseDue tries a page of the records whose time has come.
 func (s *tableSync) releaseDue(ctx workflow.Context) error {
-	s.NextDue = workflow.Now(ctx).Add(releaseEvery)
-	s.setReleases(append(s.Releases, QueuedRelease{Run: s.newRun(ctx), Release: activities.Release{Due: true}}))
+	s.state.NextDue = workflow.Now(ctx).Add(releaseEvery)
+	s.setReleases(append(s.state.Releases, QueuedRelease{Run: s.newRun(ctx), Release: activities.Release{Due: true}}))
 	return s.release(ctx)
 }
 
 // dueFrom is when the next release that nobody asked for may run.
 func (s *tableSync) dueFrom(ctx workflow.Context) time.Time {
-	if now := workflow.Now(ctx); s.NextDue.Before(now) {
+	if now := workflow.Now(ctx); s.state.NextDue.Before(now) {
 		return now
 	}
-	return s.NextDue
+	return s.state.NextDue
 }
 
 // releaseAfterStart tries again what was refused under another revision of the
@@ -104,9 +104,9 @@ func (s *tableSync) releaseAfterStart(ctx workflow.Context, checked activities.P
 	if len(checked.Warnings) > 0 && checked.Quarantined > 0 {
 		release = activities.Release{Remodelled: true}
 	}
-	queued := slices.ContainsFunc(s.Releases, func(q QueuedRelease) bool { return afterStart(q) && (q.Release.Remodelled || !release.Remodelled) })
+	queued := slices.ContainsFunc(s.state.Releases, func(q QueuedRelease) bool { return afterStart(q) && (q.Release.Remodelled || !release.Remodelled) })
 	if afterStart(QueuedRelease{Release: release}) && !queued {
-		s.setReleases(append(s.Releases, QueuedRelease{Run: s.newRun(ctx), Release: release}))
+		s.setReleases(append(s.state.Releases, QueuedRelease{Run: s.newRun(ctx), Release: release}))
 	}
 }
 
@@ -115,7 +115,7 @@ func afterStart(q QueuedRelease) bool { return q.Release.RefusedBefore || q.Rele
 
 // releasedByBaseline drops what a baseline has done: it read every record.
 func (s *tableSync) releasedByBaseline() {
-	s.setReleases(slices.DeleteFunc(slices.Clone(s.Releases), afterStart))
+	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), afterStart))
 }
 
 func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
@@ -129,8 +129,8 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 	case !req.All && req.Selection.All():
 		return errors.New("got no selection, want ids, a run, a code, a field or an age; or all")
 	case strings.HasPrefix(req.Run, "rollback-"):
-		return fmt.Errorf("run %s left records alone and refused none; to have them as Dynamics says: causeway backfill %s --ids …", req.Run, s.in.Table)
-	case len(s.Releases) >= 20:
+		return fmt.Errorf("run %s left records alone and refused none; to have them as Dynamics says: causeway backfill %s --ids …", req.Run, s.name)
+	case len(s.state.Releases) >= 20:
 		return s.refuse("20 releases are queued already")
 	}
 	return nil
@@ -139,8 +139,8 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 func (s *tableSync) onRelease(ctx workflow.Context, req ReleaseRequest) (ReleaseAnswer, error) {
 	run := s.newRun(ctx)
 	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
-	answer := ReleaseAnswer{Run: run, WorkflowID: PassID(s.in.Instance, s.in.Table, activities.KindRelease, run), Queued: len(s.Releases)}
-	s.setReleases(append(s.Releases, QueuedRelease{Run: run, Release: activities.Release{Selection: req.Selection}, By: req.By}))
+	answer := ReleaseAnswer{Run: run, WorkflowID: PassID(s.instance, s.name, activities.KindRelease, run), Queued: len(s.state.Releases)}
+	s.setReleases(append(s.state.Releases, QueuedRelease{Run: run, Release: activities.Release{Selection: req.Selection}, By: req.By}))
 	s.wake()
 	return answer, nil
 }

@@ -83,15 +83,6 @@ func (t *trail) flush(ctx workflow.Context) {
 	_ = workflow.Await(clean, func() bool { return len(*t.pending) == 0 }) // fails only when cancelled, which nobody does
 }
 
-// note is an entry about this flow.
-func (s *tableSync) note(ctx workflow.Context, op activities.Operation) {
-	op.Flow, op.Table = activities.FlowIngress, s.in.Table
-	if op.Revision == "" {
-		op.Revision = s.Status.Revision
-	}
-	s.trail.note(ctx, op)
-}
-
 // was is a revision that another takes the place of; "" when it is the same.
 func was(old, revision string) string {
 	if old == revision {

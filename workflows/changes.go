@@ -1,0 +1,41 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// fetchChanges stages the first page of changes behind the watermark, polling
+// for up to wait while there are none; from dueFrom on, unless it is zero, it
+// comes back when quarantined records are due.
+func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration, dueFrom time.Time) (*activities.FetchResult, error) {
+	summary := "changes since the watermark"
+	if wait > 0 {
+		summary = "waiting for changes"
+	}
+	var first activities.FetchResult
+	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.FetchPage, activities.FetchInput{
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll, DueFrom: dueFrom,
+	}).Get(ctx, &first)
+	if err != nil {
+		return nil, fmt.Errorf("reading changes to %s: %w", ref.Table, err)
+	}
+	return &first, nil
+}
+
+// applyChanges runs one delta pass if anything changed; nil when nothing did.
+func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{})
+	if err != nil || first.Nothing {
+		return nil, err
+	}
+	var result PassResult
+	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), DeltaPass,
+		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
+	return &result, err
+}

@@ -1,0 +1,109 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// newRun names the next run; two may begin in the same millisecond.
+func (o *owner) newRun(ctx workflow.Context) string {
+	run := newRun(ctx, o.name)
+	for base, n := run, 2; slices.Contains(o.Recent, run) || slices.Contains(o.Status.QueuedBackfills, run); n++ {
+		run = fmt.Sprintf("%s-%d", base, n)
+	}
+	o.Recent = append(o.Recent, run)
+	if len(o.Recent) > 20 {
+		o.Recent = o.Recent[len(o.Recent)-20:]
+	}
+	return run
+}
+
+func (o *owner) ref(run string, kind activities.Kind) activities.RunRef {
+	return activities.RunRef{Run: run, Table: o.name, Revision: o.Status.Revision, Kind: kind, Plan: o.Plan}
+}
+
+var kindInWords = map[activities.Kind]string{
+	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
+	activities.KindRollback: "rollback", activities.KindRelease: "release",
+}
+
+func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          PassID(instance, ref.Table, ref.Kind, ref.Run),
+		TaskQueue:           QueueMain,
+		WaitForCancellation: true,
+		StaticSummary:       kindInWords[ref.Kind] + " of " + ref.Table,
+	})
+}
+
+// runPass runs a child for the run in hand and accounts for it. An error it
+// returns ends the owner; a failed run does not, and has no result.
+func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
+	st := &o.Status
+	st.Phase = phase
+	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.instance, in.Ref), pass, in)
+	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		return nil, fmt.Errorf("starting run %s: %w", in.Ref.Run, err)
+	}
+	st.Run, st.RunKind, st.RunWorkflow = in.Ref.Run, in.Ref.Kind, PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
+	o.publish(ctx)
+	if o.stopping { // asked while the child was being started
+		o.steer(ctx, ControlStop)
+	} else if st.State == StatePaused {
+		o.steer(ctx, ControlPause)
+	}
+	started := workflow.Now(ctx)
+	var result PassResult
+	err := child.Get(ctx, &result)
+	st.Run, st.RunKind, st.RunWorkflow = "", "", ""
+	st.Runs++
+	if err != nil {
+		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
+		return nil, o.self.failed(ctx, err)
+	}
+	st.LastRun = &result.Summary
+	if in.Ref.Kind != activities.KindRollback { // what it touched was counted by the run it undoes
+		st.Totals.Add(result.Summary.Counts)
+	}
+	st.Quarantined = result.Quarantined
+	for _, d := range result.Deltas {
+		st.Runs += d.Runs
+		st.Totals.Add(d.Counts)
+	}
+	if result.Watermark != 0 {
+		st.Watermark = time.Unix(result.Watermark, 0).UTC()
+	}
+	o.self.account(&result)
+	if result.Summary.State == "INCOMPLETE" {
+		o.enter(ctx, StateFailed, "stopped after an incomplete run", "run "+in.Ref.Run+" is INCOMPLETE: "+result.Summary.Reason)
+		return &result, nil
+	}
+	o.publish(ctx)
+	return &result, nil
+}
+
+// backfill grants the first request in the queue.
+func (o *owner) backfill(ctx workflow.Context, pass any) error {
+	next := o.Queue[0]
+	o.setQueue(o.Queue[1:])
+	result, err := o.runPass(ctx, pass, "backfill", PassInput{
+		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true,
+	})
+	if err == nil && result != nil && result.Summary.State == "STOPPED" {
+		o.setQueue(append([]QueuedBackfill{next}, o.Queue...))
+	}
+	return err
+}
+
+func (o *owner) setQueue(q []QueuedBackfill) {
+	o.Queue = q
+	o.Status.QueuedBackfills = nil
+	for _, b := range q {
+		o.Status.QueuedBackfills = append(o.Status.QueuedBackfills, b.Run)
+	}
+}

@@ -1,0 +1,80 @@
+package workflows_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// The states of flows that live on were written by earlier builds. The fixture is
+// one, with a value of its own in every field: each is read where it was written,
+// and none is written under another name.
+func TestStateOfAnEarlierBuildIsReadInFull(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(filepath.Join("testdata", "states", "v3-tablesync.json"))
+	require.NoError(t, err)
+	var in workflows.TableSyncInput
+	require.NoError(t, json.Unmarshal(document, &in))
+	again, err := json.Marshal(in)
+	require.NoError(t, err)
+	require.JSONEq(t, string(document), string(again))
+
+	st := in.State
+	require.Equal(t, "acme", in.Instance)
+	require.Equal(t, "contacts", in.Table)
+	require.Equal(t, workflows.StatePaused, st.Status.State)
+	require.Equal(t, int64(75), st.Status.Runs)
+	require.Equal(t, 159, st.Tuning.Lanes)
+	require.Equal(t, "s208", st.Plan)
+	require.Equal(t, "s171", st.Queue[0].Run)
+	require.Equal(t, []string{"s212"}, st.Recent)
+	require.Equal(t, "s218", st.Trail[0].What)
+	require.Equal(t, "contacts", st.Filed.Name)
+	require.True(t, st.NeedsBaseline)
+	require.Equal(t, "s168", st.InitialRun)
+	require.Equal(t, "s186", st.Repairs[0].Audit)
+	require.Equal(t, "s190", st.Rollbacks[0].Run)
+	require.Equal(t, "s194", st.Releases[0].Run)
+	require.Equal(t, time.Date(2026, 6, 1, 8, 3, 27, 0, time.UTC), st.NextDue)
+	require.Equal(t, []string{"s210"}, st.Parents)
+}
+
+// A flow that was continued as new by an earlier build is where it was.
+func TestAFlowGoesOnWithTheStateOfAnEarlierBuild(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(filepath.Join("testdata", "states", "v3-tablesync.json"))
+	require.NoError(t, err)
+	var in workflows.TableSyncInput
+	require.NoError(t, json.Unmarshal(document, &in))
+	in.State.Status.Releases = []string{"s194"} // as the queue has it; the fixture's values are all different
+	written := in.State.Trail
+	var suite testsuite.WorkflowTestSuite
+	o := &operator{t: t, env: suite.NewTestWorkflowEnvironment(), f: newFake()}
+	o.f.register(o.env)
+	o.env.SetTestTimeout(30 * time.Second)
+	o.at(time.Second, func() {
+		require.Equal(t, in.State.Status, o.status())
+		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: "s194", By: "ada"})
+		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("run s999 is neither running nor queued"), workflows.CancelBackfillRequest{Run: "s999"})
+	})
+	o.at(time.Minute, func() {
+		st := o.status()
+		require.Empty(t, st.Releases)
+		require.Equal(t, []string{"s89"}, st.Rollbacks, "nothing is undone while the flow is paused")
+		o.env.CancelWorkflow()
+	})
+	o.env.ExecuteWorkflow(workflows.TableSync, in)
+	require.True(t, o.env.IsWorkflowCompleted())
+	require.Equal(t, written, o.f.trail[:1])
+	cancelled := o.f.trail[1]
+	require.Equal(t, []string{"ada", activities.OpCancelBackfill, activities.FlowIngress, "contacts", "s194", "s84"},
+		[]string{cancelled.By, cancelled.What, cancelled.Flow, cancelled.Table, cancelled.Run, cancelled.Revision})
+}

@@ -1,0 +1,189 @@
+package workflows
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// answerWithin bounds how long Start and Stop wait for their effect before they
+// answer; the flow goes on either way and Status shows it.
+const answerWithin = 30 * time.Second
+
+// handle registers what operators can ask of a flow that is one of a kind, beside
+// what it registers itself. TableSync has a list of its own, because the order of
+// registration is that in which updates are heard that wait for a run to begin.
+func (o *owner) handle(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return o.Status, nil },
+		workflow.QueryHandlerOptions{Description: "State, phase, position, counters and revision of the flow."})
+	return errors.Join(err,
+		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", o.onStop, o.mayStop),
+		registerUpdate(ctx, UpdatePause, "Hold the flow, with a reason.", o.onPause, o.mayPause),
+		registerUpdate(ctx, UpdateResume, "Let a paused flow go on.", o.onResume, o.mayResume),
+		registerUpdate(ctx, UpdateSyncNow, "Look for work now.", o.onSyncNow, o.maySyncNow),
+		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", o.onCancelBackfill, o.mayGiveUp),
+	)
+}
+
+func registerUpdate(ctx workflow.Context, name, description string, handler, validator any) error {
+	err := workflow.SetUpdateHandlerWithOptions(ctx, name, handler, workflow.UpdateHandlerOptions{Validator: validator, Description: description})
+	if err != nil {
+		return fmt.Errorf("registering the %s update: %w", name, err)
+	}
+	return nil
+}
+
+func (o *owner) refuse(format string, args ...any) error {
+	return fmt.Errorf("%s is %s: %s", o.name, o.Status.State, fmt.Sprintf(format, args...))
+}
+
+// answer waits for done, but not longer than an operator would: what is asked for
+// goes on without them. The timer ends with the wait, so that it wakes nobody.
+func answer(ctx workflow.Context, otherwise string, done func() bool) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	_, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: answerWithin, TimerOptions: workflow.TimerOptions{Summary: otherwise},
+	}, done)
+	return err
+}
+
+// mayStartNow refuses a start that makes no sense.
+func (o *owner) mayStartNow() error {
+	switch st := o.Status.State; {
+	case o.self.startAsked() || st == StateStarting:
+		return o.refuse("a start was already requested")
+	case st != StateStopped && st != StateFailed:
+		return o.refuse("only a stopped or failed flow can be started; stop it first")
+	}
+	return nil
+}
+
+// answerStart answers a start that was accepted, once the flow runs or does not.
+func (o *owner) answerStart(ctx workflow.Context, by, revision, phase string) (Status, error) {
+	o.note(ctx, activities.Operation{By: by, What: activities.OpStart, Revision: revision, Was: was(o.Status.Revision, revision)})
+	o.enter(ctx, StateStarting, phase, "")
+	err := answer(ctx, "answer that the flow is starting", func() bool { return o.Status.State != StateStarting })
+	return o.Status, err
+}
+
+// file records that something is on file for the next start (R8.14).
+func (o *owner) file(ctx workflow.Context, by, revision string) Status {
+	o.note(ctx, activities.Operation{By: by, What: activities.OpApply, Revision: revision, Was: was(o.Status.FiledRevision, revision)})
+	o.Status.FiledRevision = revision
+	return o.Status
+}
+
+func (o *owner) mayStop(workflow.Context, StopRequest) error {
+	if o.Status.State == StateStopped || o.Status.State == StateFailed {
+		return o.refuse("there is nothing to stop")
+	}
+	return nil
+}
+
+func (o *owner) onStop(ctx workflow.Context, req StopRequest) (Status, error) {
+	o.stopping = true
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpStop})
+	o.Status.Phase = "stopping: putting back what is in hand"
+	o.wake()
+	o.steer(ctx, ControlStop)
+	err := answer(ctx, "answer that the flow is stopping", func() bool { return o.Status.State == StateStopped || o.Status.State == StateFailed })
+	return o.Status, err
+}
+
+func (o *owner) mayPause(_ workflow.Context, req PauseRequest) error {
+	if o.Status.State != StateRunning {
+		return o.refuse("only a running flow can be paused")
+	}
+	if req.Reason == "" {
+		return errors.New("a pause needs a reason, for the next person who wonders")
+	}
+	return nil
+}
+
+func (o *owner) onPause(ctx workflow.Context, req PauseRequest) (Status, error) {
+	reason := req.Reason
+	if req.By != "" {
+		reason += " (" + req.By + ")"
+	}
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
+	o.enter(ctx, StatePaused, o.Status.Phase, reason)
+	o.wake()
+	o.steer(ctx, ControlPause)
+	return o.Status, nil
+}
+
+func (o *owner) mayResume(workflow.Context, ResumeRequest) error {
+	if o.Status.State != StatePaused {
+		return o.refuse("only a paused flow can be resumed")
+	}
+	return nil
+}
+
+func (o *owner) onResume(ctx workflow.Context, req ResumeRequest) (Status, error) {
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpResume})
+	o.enter(ctx, StateRunning, o.Status.Phase, "")
+	o.steer(ctx, ControlResume)
+	return o.Status, nil
+}
+
+func (o *owner) maySyncNow(workflow.Context, SyncNowRequest) error {
+	if o.Status.State != StateRunning {
+		return o.refuse("only a running flow can look for %s; start or resume it first", o.seeks)
+	}
+	return nil
+}
+
+func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
+	o.wake()
+	return o.Status, nil
+}
+
+// mayGiveUp is mayCancelBackfill for the flows that do not undo what they wrote.
+func (o *owner) mayGiveUp(ctx workflow.Context, req CancelBackfillRequest) error {
+	if req.Rollback {
+		return o.refuse("what was written to the timeline is not undone; leave out the rollback")
+	}
+	return o.mayCancelBackfill(ctx, req)
+}
+
+func (o *owner) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequest) error {
+	running := o.Status.Run != "" && o.Status.RunKind != activities.KindDelta
+	switch {
+	case req.Run == "" && !running:
+		return o.refuse("no backfill is running")
+	case req.Run != "" && req.Run != o.Status.Run && !slices.Contains(o.Status.QueuedBackfills, req.Run) && !slices.Contains(o.Status.Releases, req.Run):
+		return fmt.Errorf("run %s is neither running nor queued", req.Run)
+	}
+	return nil
+}
+
+func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
+	op := activities.Operation{By: req.By, What: activities.OpCancelBackfill, Run: cmp.Or(req.Run, o.Status.Run)}
+	if req.Rollback {
+		op.Detail = "and undo what it wrote"
+	}
+	o.note(ctx, op)
+	if req.Run == "" || req.Run == o.Status.Run {
+		o.steer(ctx, ControlCancel)
+		return o.Status, nil
+	}
+	o.setQueue(slices.DeleteFunc(slices.Clone(o.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
+	return o.Status, nil
+}
+
+// queueBackfill takes a request that was found good.
+func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
+	run := o.newRun(ctx)
+	answer := BackfillAnswer{Run: run, WorkflowID: PassID(o.instance, o.name, activities.KindBackfill, run), Queued: len(o.Queue)}
+	o.setQueue(append(o.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
+	o.wake()
+	return answer
+}

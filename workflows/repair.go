@@ -1,0 +1,62 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// repair acts on an audit: what it found goes into the ledger while nobody else
+// writes the table, and a new baseline brings Campaign to what Dynamics says.
+func (s *tableSync) repair(ctx workflow.Context) error {
+	next := s.state.Repairs[0]
+	s.Status.Phase = "repairing what audit " + next.Audit + " found"
+	s.publish(ctx)
+	opts := activityOptions(QueueMain, activities.KindBackfill, s.Status.Phase)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.Correct,
+		activities.CorrectInput{Table: s.name, Run: next.Audit}).Get(ctx, nil)
+	if err != nil {
+		return s.failed(ctx, err)
+	}
+	s.setRepairs(s.state.Repairs[1:])
+	s.state.NeedsBaseline = true
+	return nil
+}
+
+func (s *tableSync) setRepairs(r []Repair) {
+	s.state.Repairs, s.Status.Repairs = r, nil
+	for _, one := range r {
+		s.Status.Repairs = append(s.Status.Repairs, one.Audit)
+	}
+}
+
+// hearRepairs receives what audits ask for, for the life of the workflow.
+func (s *tableSync) hearRepairs(ctx workflow.Context) {
+	s.repairs = workflow.GetSignalChannel(ctx, SignalRepair)
+	workflow.GoNamed(ctx, "repairs", func(ctx workflow.Context) {
+		for {
+			var asked Repair
+			if more := s.repairs.Receive(ctx, &asked); !more {
+				return
+			}
+			s.takeRepair(ctx, asked)
+			s.wake()
+		}
+	})
+}
+
+// drainRepairs takes what arrived in the task that continues as new.
+func (s *tableSync) drainRepairs(ctx workflow.Context) {
+	for {
+		var asked Repair
+		if !s.repairs.ReceiveAsync(&asked) {
+			return
+		}
+		s.takeRepair(ctx, asked)
+	}
+}
+
+func (s *tableSync) takeRepair(ctx workflow.Context, asked Repair) {
+	s.setRepairs(append(s.state.Repairs, asked))
+	s.note(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
+}
