@@ -353,3 +353,16 @@ func TestMetricsHoldNoPersonalData(t *testing.T) {
 		require.NotContains(t, shown, private)
 	}
 }
+
+// dynamics.md §7.1: the limits of the service slow the flow down, and no more.
+func TestTheLimitsOfDynamicsOnlySlowTheFlow(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 40, func(o *stack.Options) { o.Protection.Concurrency = 3 })
+	s.generate(400, nil)
+	s.begin()
+	out := s.patiently(activities.KindDelta)
+	require.Equal(t, "COMPLETED", out.State)
+	require.Empty(t, s.timeline())
+	require.Zero(t, out.Counts.Quarantined)
+	require.Positive(t, s.boxes.Dynamics.Usage().Throttled)
+}

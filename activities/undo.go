@@ -69,6 +69,8 @@ func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRol
 		return nil, blocked("BadInput", fmt.Sprintf("run: got %q, which is not in the ledger; causeway runs list names the runs that are", in.Run))
 	case err != nil:
 		return nil, err
+	case run.Flow == FlowEgress:
+		return nil, blocked("BadInput", fmt.Sprintf("run %s brought events to the timeline, and what happened is not undone; delete the activities in Dynamics if they must go", run.ID))
 	case run.Flow != FlowIngress:
 		return nil, blocked("BadInput", fmt.Sprintf("run %s is a %s, and only runs that write what Dynamics says can be rolled back; to have that again: causeway backfill %s", run.ID, run.Kind, run.Table))
 	case !run.Ended.IsZero() && run.State != ledger.RunStopped && time.Since(run.Ended) > a.o.KeepBefores:

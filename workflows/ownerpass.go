@@ -32,12 +32,23 @@ var kindInWords = map[activities.Kind]string{
 	activities.KindRollback: "rollback", activities.KindRelease: "release",
 }
 
+// summaryOf says in the Temporal UI what a run is.
+func summaryOf(ref activities.RunRef) string {
+	switch {
+	case ref.Table == activities.FlowEgress && ref.Kind == activities.KindDelta:
+		return "events to the timeline"
+	case ref.Table == activities.FlowEgress:
+		return "backfill of events"
+	}
+	return kindInWords[ref.Kind] + " of " + ref.Table
+}
+
 func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          PassID(instance, ref.Table, ref.Kind, ref.Run),
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
-		StaticSummary:       kindInWords[ref.Kind] + " of " + ref.Table,
+		StaticSummary:       summaryOf(ref),
 	})
 }
 

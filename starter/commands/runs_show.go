@@ -172,7 +172,7 @@ func writeRun(e *env, r runReport) {
 	writeTable(e.out, p, rows)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
-		writeCounts(e.out, p, r.Ledger.Info.Counts)
+		writeAccount(e.out, p, r.Ledger.Info.Table == activities.FlowEgress, r.Ledger.Info.Counts)
 	}
 	if r.History != nil && len(r.History.Steps) > 0 {
 		fmt.Fprintln(e.out)
