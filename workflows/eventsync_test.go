@@ -465,3 +465,31 @@ func TestNewEventsAreBroughtDuringABackfill(t *testing.T) {
 	})
 	w.run(3 * time.Hour)
 }
+
+// The owner continues as new with everything it knows.
+func TestEventSyncContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.journal = []int{3}
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() { w.env.SetContinueAsNewSuggested(true) })
+	w.env.ExecuteWorkflow(workflows.EventSync, workflows.EventSyncInput{Instance: "acme"})
+	next, ok := errors.AsType[*workflow.ContinueAsNewError](w.env.GetWorkflowError())
+	require.True(t, ok, "%v", w.env.GetWorkflowError())
+	var in workflows.EventSyncInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
+
+	later := newEventWorld(t)
+	later.eg.journal = []int{2}
+	later.at(time.Hour, func() {
+		st := later.status()
+		require.Equal(t, workflows.StateRunning, st.State)
+		require.Equal(t, activities.Counts{Read: 5, Created: 5}, st.Totals)
+		require.Equal(t, []string{"clicks"}, st.Events.Enabled)
+		require.Equal(t, startEvents().Revision, st.Revision)
+	})
+	later.at(2*time.Hour, later.env.CancelWorkflow)
+	later.env.ExecuteWorkflow(workflows.EventSync, in)
+	require.True(t, later.env.IsWorkflowCompleted())
+	require.NotContains(t, later.eg.steps(), "preflight", "it runs on")
+}
