@@ -21,12 +21,13 @@ import (
 // ledger. Profiles come from ingress, as in production.
 type optSpine struct {
 	*spine
-	opt      *activities.OptOut
-	optOpts  activities.OptOutOptions
-	settings activities.OptOutSettings
-	ref      activities.RunRef
-	optRuns  int
-	keys     []string // contacts
+	opt       *activities.OptOut
+	optOpts   activities.OptOutOptions
+	settings  activities.OptOutSettings
+	ref       activities.RunRef
+	optRuns   int
+	ledgerDir string
+	keys      []string // contacts
 }
 
 var (
@@ -37,7 +38,8 @@ var (
 
 func newOptSpine(t *testing.T, contacts int, mode optout.Mode, source string, edit ...func(*stack.Options)) *optSpine {
 	t.Helper()
-	s := &optSpine{spine: newSpine(t, contacts, edit...)}
+	s := &optSpine{}
+	s.spine = newSpine(t, contacts, append(edit, func(o *stack.Options) { s.ledgerDir = o.Dir })...)
 	s.table.Fields = []mapping.Field{{From: "lastname", To: "lastName"}, {From: "emailaddress1", To: "email"}}
 	key, err := os.ReadFile(s.boxes.SFTPKeyFile)
 	require.NoError(t, err)

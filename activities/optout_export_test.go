@@ -1,0 +1,139 @@
+package activities_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/optout"
+	"causeway.dev/sandbox/exports"
+	"causeway.dev/sandbox/stack"
+)
+
+// Whatever an export departs in from the plain form, it is read, or refused with
+// its place; nothing is cleared, and the next whole one brings everything.
+func TestEveryKindOfExport(t *testing.T) {
+	t.Parallel()
+	for _, twist := range exports.Twists() {
+		t.Run(string(twist), func(t *testing.T) {
+			t.Parallel()
+			s := newOptSpine(t, 12, optout.Bidirectional, optout.SourceSFTP)
+			out, in := s.keys[0], s.keys[1]
+			s.inDynamics(in, "donotbulkemail", true)
+			s.startOptOut()
+			require.Equal(t, [2]bool{true, true}, s.both(in))
+			_, err := s.boxes.ExportOptOuts(t.Context()) // what is there already
+			require.NoError(t, err)
+			s.settle()
+			s.inCampaign(out, "blackListEmail", true)
+			s.inCampaign(in, "blackListEmail", false)
+			_, err = s.boxes.ExportOptOuts(t.Context(), twist)
+			require.NoError(t, err)
+			s.settle()
+			first := [][2]bool{s.both(out), s.both(in)}
+			switch twist {
+			case exports.HalfWritten, exports.TruncatedGzip, exports.Unterminated, exports.Labels, exports.UTF16, exports.Latin1, exports.MissingColumn:
+				if twist != exports.Latin1 { // ids and flags are the same in it
+					require.Equal(t, [][2]bool{{false, true}, {true, false}}, first, "nothing of the file is taken")
+				}
+			case exports.WrongBoolean, exports.WrongStamp:
+				require.NotEqual(t, [2]bool{true, true}, first[1], "an opt-in that was read is not undone")
+			default:
+				require.Equal(t, [][2]bool{{true, true}, {false, false}}, first)
+			}
+			s.later()
+			for _, id := range []string{out, in} { // they change again, and so are in the next file
+				require.NoError(t, s.boxes.Campaign.Update("profile", id, []byte(`{"firstName":"Ann"}`)))
+			}
+			_, err = s.boxes.ExportOptOuts(t.Context())
+			require.NoError(t, err)
+			s.settle()
+			require.Equal(t, [][2]bool{{true, true}, {false, false}}, [][2]bool{s.both(out), s.both(in)})
+		})
+	}
+}
+
+// R19.15, campaign.md §9: a workflow that stopped or failed raises the alarm, and is
+// started where that is wanted, at most three times a day.
+func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	in := activities.WatchExportInput{Export: optout.ExportSetting{Workflow: exports.OptOuts, StaleAfter: 26 * time.Hour}}
+	watch := func() activities.WatchExportResult {
+		return call[activities.WatchExportResult](s.spine, s.opt.WatchExport, in)
+	}
+	got := watch()
+	require.Empty(t, got.Alarm)
+	require.Equal(t, "started", got.State)
+
+	client := s.optOpts.Exports
+	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
+	s.boxes.Advance(time.Hour)
+	got = watch()
+	require.Contains(t, got.Alarm, "R19.15")
+	require.False(t, got.Restarted, "only where it is wanted")
+	in.Export.AutoRestart = true
+	require.True(t, watch().Restarted)
+	s.boxes.Advance(time.Hour)
+	require.Empty(t, watch().Alarm)
+
+	// One that failed is stopped first; that takes effect in Campaign's own time.
+	require.NoError(t, s.boxes.Exports.Fail(exports.OptOuts, "the disk is full"))
+	got = watch()
+	require.Contains(t, got.Alarm, "error")
+	require.False(t, got.Restarted)
+	s.boxes.Advance(time.Hour)
+	require.True(t, watch().Restarted)
+	s.boxes.Advance(time.Hour)
+	require.Empty(t, watch().Alarm)
+
+	now := s.boxes.Clock.Now()
+	in.Restarts = []time.Time{now.Add(-3 * time.Hour), now.Add(-2 * time.Hour), now.Add(-time.Hour)}
+	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
+	s.boxes.Advance(time.Hour)
+	got = watch()
+	require.False(t, got.Restarted)
+	require.Contains(t, got.Alarm, "does not stay up")
+
+	in.Export.Workflow = "WKF_renamed"
+	require.Contains(t, watch().Alarm, "may have renamed it")
+
+	// A pause may be somebody's intention, for an hour.
+	in.Export.Workflow, in.Restarts = exports.OptOuts, nil
+	require.True(t, watch().Restarted)
+	s.boxes.Advance(time.Hour)
+	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "pause"))
+	s.boxes.Advance(time.Minute)
+	got = watch()
+	require.Empty(t, got.Alarm)
+	require.False(t, got.Warned.IsZero())
+	in.Warned = got.Warned
+	s.boxes.Advance(2 * time.Hour)
+	require.True(t, watch().Restarted)
+}
+
+// An instance that publishes no stamps over REST is read from its export, and what
+// REST shows of a profile before a write does not undo what the export told.
+func TestAnInstanceWithoutStamps(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 8, optout.Bidirectional, optout.SourceAuto, func(o *stack.Options) { o.NoOptOutStamps = true })
+	found := call[activities.CheckSourceResult](s.spine, s.opt.CheckSource, activities.CheckSourceInput{Settings: s.settings})
+	require.Equal(t, optout.SourceSFTP, found.Source)
+	require.Contains(t, found.REST, "does not publish when denyListEmail last changed")
+	a, b := s.keys[0], s.keys[1]
+	s.inDynamics(a, "donotbulkemail", true)
+	got := s.startOptOut()
+	require.Equal(t, optout.SourceSFTP, got.Source)
+	require.Contains(t, strings.Join(got.Warnings, "\n"), "denyListEmail")
+	require.Equal(t, [2]bool{true, true}, s.both(a))
+	s.inCampaign(a, "blackListEmail", false)
+	s.inCampaign(b, "blackListEmail", true)
+	_, err := s.boxes.ExportOptOuts(t.Context())
+	require.NoError(t, err)
+	s.settle()
+	require.Equal(t, [2]bool{false, false}, s.both(a), "the export tells the stamp")
+	require.Equal(t, [2]bool{true, true}, s.both(b))
+}
