@@ -14,29 +14,41 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const contacts = "/dynamics/tables/contacts"
+const (
+	contacts = "/dynamics/tables/contacts"
+	profiles = "/campaign/resources/profile"
+)
 
 func newEdit() *cobra.Command {
-	var a admin
-	var set []string
-	contact := &cobra.Command{
-		Use:   "contact [id]",
-		Short: "Change a contact in Dynamics; without an id, the first one",
-		Example: `  sandbox edit contact --set jobtitle=Captain --set address1_city=Farsund
-  sandbox edit contact 6f1d… --set statecode=1 --set emailaddress1=null`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return editContact(cmd.Context(), cmd.OutOrStdout(), &a, strings.Join(args, ""), set)
-		},
-	}
-	contact.Flags().StringArrayVar(&set, "set", nil, "column=value; value is JSON (null, true, 3) or plain text (repeatable)")
-	a.flag(contact.Flags())
-	cmd := &cobra.Command{Use: "edit", Short: "Change a record as somebody at work in Dynamics would"}
-	cmd.AddCommand(contact)
+	cmd := &cobra.Command{Use: "edit", Short: "Change a record as somebody at work in Dynamics or Campaign would"}
+	cmd.AddCommand(
+		newEditOf("contact", contacts, "Change a contact in Dynamics; without an id, the first one",
+			`  sandbox edit contact --set jobtitle=Captain --set address1_city=Farsund
+  sandbox edit contact 6f1d… --set statecode=1 --set emailaddress1=null`),
+		newEditOf("profile", profiles, "Change a profile in Campaign; without an id, that of the first contact",
+			`  sandbox edit profile --set blackListEmail=true
+  sandbox edit profile 6f1d… --set firstName=Ann`))
 	return cmd
 }
 
-func editContact(ctx context.Context, out io.Writer, a *admin, id string, set []string) error {
+func newEditOf(what, folder, short, example string) *cobra.Command {
+	var a admin
+	var set []string
+	cmd := &cobra.Command{
+		Use: what + " [id]", Short: short, Example: example,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return edit(cmd.Context(), cmd.OutOrStdout(), &a, what, folder, strings.Join(args, ""), set)
+		},
+	}
+	cmd.Flags().StringArrayVar(&set, "set", nil, "column=value; value is JSON (null, true, 3) or plain text (repeatable)")
+	a.flag(cmd.Flags())
+	return cmd
+}
+
+// edit changes a record and prints what is different then. A profile has the id
+// of its contact.
+func edit(ctx context.Context, out io.Writer, a *admin, what, folder, id string, set []string) error {
 	values, err := parseSet(set)
 	if err != nil {
 		return err
@@ -46,15 +58,15 @@ func editContact(ctx context.Context, out io.Writer, a *admin, id string, set []
 			return err
 		}
 	}
-	path := contacts + "/" + url.PathEscape(id)
+	path := folder + "/" + url.PathEscape(id)
 	var before, after map[string]any
 	if err := a.call(ctx, http.MethodGet, path, nil, &before); err != nil {
-		return fmt.Errorf("contact %s: %w", id, err)
+		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
 	if err := a.call(ctx, http.MethodPatch, path, values, &after); err != nil {
-		return fmt.Errorf("contact %s: %w", id, err)
+		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
-	fmt.Fprintf(out, "contact %s\n", id)
+	fmt.Fprintf(out, "%s %s\n", what, id)
 	for _, column := range slices.Sorted(maps.Keys(after)) {
 		if was, is := show(before[column]), show(after[column]); was != is {
 			fmt.Fprintf(out, "  %s: %s -> %s\n", column, was, is)
