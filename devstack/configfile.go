@@ -69,9 +69,6 @@ ingress:
         - {from: address1_line2, to: location.address2, on_too_long: truncate}
         - {from: address1_city, to: location.city}
         - {from: address1_postalcode, to: location.zipCode}
-        - {from: donotbulkemail, to: blackListEmail}
-        - {from: donotphone, to: blackListPhone}
-        - {from: donotpostalmail, to: blackListPostalMail}
 egress:
   sends: true
   opens: true
@@ -79,6 +76,14 @@ egress:
   bounces: true
   source: journal # or sftp, or both: go run ./sandbox export logs
   poll_every: 2s
+opt_out:
+  mode: bidirectional
+  pairs:
+    - {campaign: denyListEmail, dynamics: donotbulkemail}
+    - {campaign: denyListPhone, dynamics: donotphone}
+  source: auto # the sandbox publishes the stamps; or sftp: go run ./sandbox export optouts
+  campaign_every: 10s
+  export: {workflow: WKF_optout}
 telemetry:
   listen: 127.0.0.1:{{.MetricsPort}}
 `))
@@ -107,7 +112,11 @@ func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, er
 }
 
 // printNext says what to look at now.
-func printNext(o options, path, ui string) {
+func printNext(o options, path, ui string, boxes *stack.Stack) {
+	first := "<id>"
+	if ids := boxes.Dynamics.Keys("contacts"); len(ids) > 0 {
+		first = ids[0]
+	}
 	fmt.Fprintf(o.out, `
 Temporal UI   %s/namespaces/%s/workflows
 Metrics       http://127.0.0.1:%d/metrics
@@ -120,11 +129,14 @@ Try, in another terminal, from the top of the repository:
   go run ./sandbox edit contact --set jobtitle=Captain --set address1_city=Farsund%s
   bin/causeway status --watch
   bin/causeway backfill contacts --wait --yes
-  go run ./sandbox events generate --profiles 1000%s
+  go run ./sandbox events push click --contact %s --url https://shop.example.test/a%s
   bin/causeway status egress
+  go run ./sandbox edit profile --set blackListEmail=true%s
+  bin/causeway optout history %s
 
 Ctrl-C stops everything; starting again goes on where it was.
-`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path, adminFlag(o), adminFlag(o))
+`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path,
+		adminFlag(o), first, adminFlag(o), adminFlag(o), first)
 }
 
 func adminFlag(o options) string {

@@ -1,7 +1,8 @@
 // Command devstack runs all of Causeway in one process, with nothing to install
 // or configure: an embedded Temporal server with its Web UI, the Dataverse and
 // Campaign sandboxes with seeded contacts, the ledger, and a worker. It starts
-// the contacts flow, shows its progress, and stays up until Ctrl-C. Started
+// the contacts flow, shows its progress, then those of opt-outs and of e-mail events,
+// and stays up until Ctrl-C. Started
 // again on the same folder, it goes on where it was.
 //
 //	go run -C devstack .

@@ -75,17 +75,14 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("connecting to the Temporal server: %w", err)
 	}
 	defer c.Close()
-	if err := load(ctx, o, cfg, c); err != nil {
+	if err := show(ctx, o, cfg, c, boxes); err != nil {
 		if ctx.Err() != nil {
 			fmt.Fprintln(o.out, "\nStopping; start again to go on from here.")
 			return nil
 		}
 		return err
 	}
-	if err := startEvents(ctx, o, cfg, c); err != nil {
-		return err
-	}
-	printNext(o, path, temporal.UIURL())
+	printNext(o, path, temporal.UIURL(), boxes)
 	if o.exitWhenLoaded {
 		return nil
 	}
@@ -96,6 +93,17 @@ func run(ctx context.Context, o options) error {
 	case err := <-stopped.failed:
 		return fmt.Errorf("the worker ended: %w", err)
 	}
+}
+
+// show has each flow do something to look at.
+func show(ctx context.Context, o options, cfg *config.Config, c client.Client, boxes *stack.Stack) error {
+	if err := load(ctx, o, cfg, c); err != nil {
+		return err
+	}
+	if err := showOptOuts(ctx, o, cfg, c); err != nil {
+		return err
+	}
+	return showEvents(ctx, o, cfg, c, boxes)
 }
 
 func closeBoxes(boxes *stack.Stack, logger *slog.Logger) {
