@@ -366,3 +366,24 @@ func TestTheLimitsOfDynamicsOnlySlowTheFlow(t *testing.T) {
 	require.Zero(t, out.Counts.Quarantined)
 	require.Positive(t, s.boxes.Dynamics.Usage().Throttled)
 }
+
+// A pass ends after so many pages, that its position is saved; the next goes on
+// there. A backfill reads to the end.
+func TestAPassEndsAfterSoManyPagesABackfillAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 30)
+	made := s.generate(500, nil)
+	s.begin()
+	s.restart(func(o *activities.EgressOptions) { o.PageSize, o.PagesPerRun = 50, 3 })
+	var read int64
+	for runs := 1; read < int64(made); runs++ {
+		require.LessOrEqual(t, runs, 4)
+		out := s.events(activities.KindDelta, activities.Window{})
+		require.LessOrEqual(t, out.Counts.Read, int64(150))
+		require.Zero(t, out.Counts.Unchanged, "nothing is read twice")
+		read += out.Counts.Read
+	}
+	require.Empty(t, s.timeline())
+	out := s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-6 * 24 * time.Hour)})
+	require.EqualValues(t, made, out.Counts.Read)
+}

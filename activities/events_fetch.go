@@ -152,7 +152,7 @@ func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPag
 	}
 	end := len(page.Events) < limitOf(link, f.o.PageSize) && size < fullPage
 	next := page.Next
-	if end || f.in.Page >= f.o.PagesPerRun {
+	if end || f.in.Kind == KindDelta && f.in.Page >= f.o.PagesPerRun {
 		next = "" // what follows is for the next run, behind the position of this one
 	}
 	upTo := time.Now().UTC()
