@@ -185,7 +185,10 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	out, err := s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	if out != nil {
+		s.account(&PassResult{Newest: first.Newest}) // of the page that the run found there
+	}
 	return err
 }
 

@@ -253,6 +253,20 @@ func TestEventsAreReadFromBothSources(t *testing.T) {
 	require.Equal(t, activities.OpStart, w.eg.operation[0].What)
 }
 
+// R18.17: the first page was read while the flow waited, and the run goes on behind
+// it; its events count for how new what was handled is.
+func TestNewestEventOfARunOfOnePage(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.journal = []int{5}
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.mustAccept, startEvents()) })
+	w.at(time.Hour, func() {
+		require.Equal(t, activities.Counts{Read: 5, Created: 5}, w.status().Totals)
+		require.False(t, w.status().Events.Newest.IsZero())
+	})
+	w.run(2 * time.Hour)
+}
+
 // sortedWrites hides how writing and reading ahead interleave.
 func sortedWrites(steps []string) []string {
 	at := func(s string) int {
