@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
-	"causeway.dev/internal/optout"
 )
 
 // What a page's next link says: where the run is read on.
@@ -167,7 +164,9 @@ func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
 // profiles reads a page of Campaign's list. Behind the last one a baseline goes on
 // with the contacts.
 func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, more string) (*optOutPage, error) {
-	ctx = forChanges(ctx)
+	if f.in.Kind == KindDelta {
+		ctx = forChanges(ctx)
+	}
 	at := f.o.Now().Add(-f.plan.Settings.Skew)
 	page, err := tried(ctx, func() (*campaign.Page, error) {
 		if link != "" {
@@ -234,181 +233,4 @@ func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*FetchResult
 	out := fetched(staged)
 	out.BadFiles = f.files.report(ctx)
 	return out, nil
-}
-
-// wait looks at every source in turn until one has something.
-func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
-	mark, err := f.o.Ledger.Watermark(ctx, FlowOptOut, FlowOptOut)
-	if errors.Is(err, ledger.ErrNotFound) || err == nil && mark.Link == "" {
-		return nil, blocked(apierr.ReasonLinkExpired, "nothing is known of where the contacts were read up to; a new baseline is needed")
-	}
-	if err != nil {
-		return nil, err
-	}
-	f.mark, f.saved = *mark, time.Now()
-	stop := heartbeat(ctx, func() any { return "waiting" })
-	defer stop()
-	bad := f.files.report(ctx)
-	deadline := time.Now().Add(f.in.Wait)
-	for {
-		page, err := f.look(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return f.leave(ctx)
-		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
-			// The gate is closed; look again when it opens.
-		case err != nil:
-			return nil, toTemporal(ctx, fmt.Errorf("looking for opt-outs: %w", err))
-		case page != nil:
-			return f.stage(ctx, page)
-		case !slices.Equal(bad, f.files.report(ctx)): // for Status to show
-			return f.leave(ctx)
-		}
-		if f.moved && time.Since(f.saved) >= keepMark {
-			if err := f.o.Ledger.SaveWatermark(ctx, f.mark); err != nil {
-				return nil, err
-			}
-			f.moved, f.saved = false, time.Now()
-		}
-		if !time.Now().Add(f.in.Poll).Before(deadline) || !pause(ctx, f.in.Poll) {
-			return f.leave(ctx)
-		}
-	}
-}
-
-// leave saves the mark and reports that there was nothing, also when the wait was
-// interrupted: the workflow looks at what interrupted it.
-func (f *optOutFetch) leave(ctx context.Context) (*FetchResult, error) {
-	if f.moved {
-		if err := f.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), f.mark); err != nil {
-			return nil, err
-		}
-	}
-	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.files.report(context.WithoutCancel(ctx))}, nil
-}
-
-// look asks each source once; nil when none has anything new.
-func (f *optOutFetch) look(ctx context.Context) (*optOutPage, error) {
-	page, err := f.changes(ctx)
-	if err != nil || page != nil {
-		return page, err
-	}
-	if page, err = f.due(ctx); err != nil || page != nil {
-		return page, err
-	}
-	if !f.atCampaign() {
-		return nil, nil
-	}
-	if f.plan.Source == optout.SourceREST {
-		return f.modified(ctx)
-	}
-	if f.o.Files == nil {
-		return nil, blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.sftp; add it and start the worker again")
-	}
-	return f.files.look(ctx, f)
-}
-
-// atCampaign says that it is time to look there: at once when that was asked for,
-// else every so often.
-func (f *optOutFetch) atCampaign() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now := time.Now(); f.in.Now || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
-		f.looked, f.in.Now = now, false
-		return true
-	}
-	return false
-}
-
-// changes reads what Dynamics has behind the mark. Rows of a version that is known,
-// our own writes above all, are no news (R19.20).
-func (f *optOutFetch) changes(ctx context.Context) (*optOutPage, error) {
-	q := f.plan.query()
-	read, err := tried(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, f.mark.Link) })
-	if err != nil {
-		return nil, err
-	}
-	page, err := f.contactsOf(read)
-	if err != nil {
-		return nil, err
-	}
-	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || page.next != "" {
-		return page, err
-	}
-	if read.DeltaLink != "" {
-		f.mark.Link = read.DeltaLink
-	}
-	f.mark.ObtainedAt, f.moved = f.o.Now().UTC(), true
-	f.metrics.watermark.Update(float64(f.mark.ObtainedAt.Unix()))
-	return nil, nil
-}
-
-// news leaves out what would change nothing of what is known.
-func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledger.Entry, error) {
-	known, err := f.known(ctx, entries)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(entries, func(e ledger.Entry) bool {
-		before := known[e.Key]
-		if before == nil {
-			return false
-		}
-		after := before.Clone()
-		if _, refused := refusal(e); refused || see(after, f.plan.Settings.Policy(), e) != nil {
-			return false
-		}
-		after.Seen = before.Seen
-		return reflect.DeepEqual(before, after)
-	}), nil
-}
-
-// due are contacts that wait and need not any more.
-func (f *optOutFetch) due(ctx context.Context) (*optOutPage, error) {
-	ids, err := f.o.Ledger.OptOutsDue(ctx, f.plan.Settings.Profiles, lookedAtPerPage)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	out := &optOutPage{}
-	for _, id := range ids {
-		out.entries = append(out.entries, ledger.Entry{Key: id, Version: entryLook})
-	}
-	return out, nil
-}
-
-// overlap is how far before the last look profiles are read again: their stamps
-// are set before they can be seen.
-const overlap = 2 * time.Minute
-
-// modified reads the profiles that changed since the last look.
-func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
-	since, err := f.o.Ledger.Watermark(ctx, FlowOptOut, markCampaign)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
-	}
-	now := f.o.Now().UTC()
-	o := campaign.ListOptions{Filter: f.plan.Settings.ModifiedSince.Filter, Lines: profilesPerPage}
-	from := time.Unix(0, 0)
-	if err == nil {
-		from = since.ObtainedAt.Add(-overlap - f.plan.Settings.Skew)
-	}
-	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
-	for link := ""; ; {
-		page, err := f.profiles(ctx, link, o, moreModified)
-		if err != nil {
-			return nil, err
-		}
-		if page.entries, err = f.news(ctx, page.entries); err != nil {
-			return nil, err
-		}
-		if len(page.entries) > 0 {
-			page.mark = markModified + now.Format(time.RFC3339Nano)
-			return page, nil
-		}
-		if link = strings.TrimPrefix(page.next, moreModified); link == "" {
-			break
-		}
-		activity.RecordHeartbeat(ctx, "reading profiles")
-	}
-	return nil, f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now})
 }

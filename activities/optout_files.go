@@ -337,11 +337,14 @@ func (x *exportFiles) putAway(ctx context.Context, file campaign.RemoteFile) err
 func (x *exportFiles) tidy(ctx context.Context) ([]campaign.RemoteFile, error) {
 	x.tidied = x.o.Now()
 	kept, err := x.o.Files.List(ctx, path.Join(x.o.Folder, processed))
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
 		return nil, fmt.Errorf("looking at the files that were read: %w", err)
+	}
+	for _, seen := range x.sightings { // those that cannot be read must not stay for ever either
+		note, err := x.o.Ledger.ExportFile(ctx, FlowOptOut, seen.Name(), seen.Size, seen.Modified)
+		if err == nil && note.State == ledger.FileBad && x.o.Now().Sub(seen.Modified) > x.o.KeepFiles {
+			kept = append(kept, seen.RemoteFile)
+		}
 	}
 	var again []campaign.RemoteFile
 	for _, file := range ofOptOuts(kept) {

@@ -285,3 +285,20 @@ func TestTheExportIsWatched(t *testing.T) {
 	s.settle()
 	require.Empty(t, watch().Alarm)
 }
+
+// A field that is gone is nobody's record's fault: the flow stops and says so.
+func TestAFieldThatIsGoneStopsTheFlow(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 6, optout.Bidirectional, optout.SourceREST)
+	s.startOptOut()
+	_, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Path: "/profile", Action: kit.Respond, Status: 500,
+		Body: `'blackListEmail' property is not valid for the 'profile' resource.`})
+	require.NoError(t, err)
+	s.inDynamics(s.keys[0], "donotbulkemail", true)
+	ref := s.ref
+	ref.Run, ref.Kind = "gone", activities.KindDelta
+	got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 1, Now: true})
+	require.Equal(t, 1, got.Read)
+	_, err = s.env.ExecuteActivity(s.opt.CarryOptOuts, activities.LaneInput{RunRef: ref, Page: 1})
+	require.ErrorContains(t, err, "opt_out.pairs")
+}
