@@ -357,8 +357,8 @@ func TestMetricsHoldNoPersonalData(t *testing.T) {
 // dynamics.md §7.1: the limits of the service slow the flow down, and no more.
 func TestTheLimitsOfDynamicsOnlySlowTheFlow(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 40, func(o *stack.Options) { o.Protection.Concurrency = 3 })
-	s.generate(400, nil)
+	s := newEventSpine(t, 40, func(o *stack.Options) { o.Protection.Concurrency, o.OperationTime = 2, 5*time.Millisecond })
+	s.generate(150, nil) // three requests a lane, which meet
 	s.begin()
 	out := s.patiently(activities.KindDelta)
 	require.Equal(t, "COMPLETED", out.State)
