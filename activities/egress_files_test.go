@@ -249,6 +249,57 @@ func TestAFileIsReadOnByAnotherWorker(t *testing.T) {
 	require.Zero(t, out.Counts.Unchanged, "no row was read twice")
 }
 
+// A worker that has just come up, or another one, has not seen for itself that the
+// file which is being read is stable: it goes on in it all the same.
+func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
+	t.Parallel()
+	for name, meanwhile := range map[string]func(s *eventSpine, file string){
+		"the file is as it was": nil,
+		"it was removed":        func(s *eventSpine, file string) { require.NoError(s.t, os.Remove(file)) },
+		"it was written anew": func(s *eventSpine, file string) {
+			data, err := os.ReadFile(file)
+			require.NoError(s.t, err)
+			require.NoError(s.t, os.WriteFile(file, append(data, data[strings.LastIndex(strings.TrimSpace(string(data)), "\n")+1:]...), 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+			s.generate(600, nil)
+			out := s.export()
+			s.begin()
+			s.restart(func(o *activities.EgressOptions) { o.PageSize = 100 })
+			ref := s.ref(activities.KindDelta)
+			call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+			first := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4})
+			require.True(t, first.More)
+			if meanwhile != nil {
+				meanwhile(s, filepath.Join(s.boxes.SFTPDir, "d365_loads/exports", out.Files[0]))
+			}
+			s.restart(func(o *activities.EgressOptions) {
+				o.Files = &activities.FileSource{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: t.TempDir(), StableFor: time.Hour}
+			})
+			second := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseFiles, Lanes: 4})
+			if meanwhile == nil {
+				require.False(t, second.Nothing, "the rest of the file")
+				require.Empty(t, second.BadFiles)
+			} else {
+				require.True(t, second.Nothing)
+				require.Len(t, second.BadFiles, 1)
+				require.Regexp(t, out.Files[0]+`: it was removed or written anew after \d+ of its rows had been read`, second.BadFiles[0])
+			}
+			s.o.Files.StableFor = 0
+			run := s.onward(ref, activities.Window{})
+			require.Equal(t, "COMPLETED", run.State)
+			if name == "it was removed" {
+				s.whole()
+			}
+			s.events(activities.KindDelta, activities.Window{})
+			require.Empty(t, s.timeline())
+		})
+	}
+}
+
 // campaign.md §8: another host key stops the flow with a sentence.
 func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
 	t.Parallel()

@@ -88,8 +88,9 @@ func (f *eventFetch) filePage(ctx context.Context) (*FetchResult, error) {
 
 // folder is where files are looked for, and how.
 type folder interface {
-	// list gives the files that may be read, by name.
-	list(ctx context.Context) ([]campaign.RemoteFile, error)
+	// list gives the files that may be read, by name: those that do not change any
+	// more, and the one that a page was read of, if it still is what it was then.
+	list(ctx context.Context, begun func(campaign.RemoteFile) bool) ([]campaign.RemoteFile, error)
 	// fetch makes a file readable here and gives its path and the hash of its content.
 	fetch(ctx context.Context, file campaign.RemoteFile) (local, hash string, err error)
 	// live says that files are read once and then cleared away.
@@ -126,9 +127,20 @@ func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition
 			return f.stageFile(ctx, files, reader)
 		}
 	}
-	listing, err := files.list(ctx)
+	note, err := f.noteOf(ctx, files, at)
+	if err != nil {
+		return nil, err
+	}
+	listing, err := files.list(ctx, func(file campaign.RemoteFile) bool {
+		return note != nil && file.Path == note.Name && file.Size == note.Size && file.Modified.Equal(note.Modified)
+	})
 	if err != nil {
 		return nil, f.unlessDown(ctx, files, at, err)
+	}
+	if at.within && !slices.ContainsFunc(listing, func(file campaign.RemoteFile) bool { return file.Path == at.path }) {
+		if err := f.cutOff(ctx, at, note); err != nil {
+			return nil, err
+		}
 	}
 	for _, file := range listing {
 		kind, ours := exports.KindOf(file.Name())
@@ -157,6 +169,36 @@ func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition
 		}
 	}
 	return nil, nil
+}
+
+// noteOf is the note of the file that a page was read of: another worker may have
+// seen that it was stable. nil when there is none.
+func (f *eventFetch) noteOf(ctx context.Context, files folder, at filePosition) (*ledger.ExportFile, error) {
+	if !at.within || !files.live() {
+		return nil, nil
+	}
+	reading, err := f.o.Ledger.ExportFiles(ctx, FlowEgress, ledger.FileReading, 0)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(reading, func(n ledger.ExportFile) bool { return n.Run == f.in.Run && n.Name == at.path && n.Hash == at.hash })
+	if i < 0 {
+		return nil, nil
+	}
+	return &reading[i], nil
+}
+
+// cutOff tells of a file that is not there any more as it was begun, so that its
+// rest is not taken for read.
+func (f *eventFetch) cutOff(ctx context.Context, at filePosition, note *ledger.ExportFile) error {
+	what := fmt.Sprintf("%s: it was removed or written anew after %d of its rows had been read; if it is gone, export it again", path.Base(at.path), at.row)
+	f.tellBad(what)
+	activity.GetLogger(ctx).Warn("a file is not what it was when it was begun", "flow", FlowEgress, "file", at.path, "error", what)
+	if note == nil {
+		return nil
+	}
+	note.State, note.Error = ledger.FileBad, what
+	return f.o.Ledger.PutExportFile(ctx, *note)
 }
 
 // unlessDown keeps a file server that is down from holding up a pass that has

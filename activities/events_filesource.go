@@ -129,7 +129,7 @@ func (r *remoteFiles) live() bool { return r.once }
 // release removes the copy: it holds addresses, and can be had again.
 func (r *remoteFiles) release(local string) { _ = os.Remove(local) }
 
-func (r *remoteFiles) list(ctx context.Context) ([]campaign.RemoteFile, error) {
+func (r *remoteFiles) list(ctx context.Context, begun func(campaign.RemoteFile) bool) ([]campaign.RemoteFile, error) {
 	listing, err := r.Server.List(ctx, r.folder)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,8 @@ func (r *remoteFiles) list(ctx context.Context) ([]campaign.RemoteFile, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sightings = campaign.Observe(r.sightings, listing, now)
-	return campaign.Stable(r.sightings, now, r.StableFor), nil
+	stable := campaign.Stable(r.sightings, now, r.StableFor)
+	return slices.DeleteFunc(listing, func(f campaign.RemoteFile) bool { return !begun(f) && !slices.Contains(stable, f) }), nil
 }
 
 func (r *remoteFiles) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
@@ -163,7 +164,7 @@ func (l *localFiles) live() bool { return false }
 
 func (l *localFiles) release(string) {} // it is no copy
 
-func (l *localFiles) list(context.Context) ([]campaign.RemoteFile, error) {
+func (l *localFiles) list(context.Context, func(campaign.RemoteFile) bool) ([]campaign.RemoteFile, error) {
 	entries, err := os.ReadDir(l.folder)
 	if err != nil {
 		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonNotFound, Service: "files", Op: "list the folder",
