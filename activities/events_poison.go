@@ -12,9 +12,10 @@ import (
 // What egress does about events at which the code itself fails; poison.go has
 // the same for records.
 
-// putDown tells the ledger that this attempt ends in good order.
+// putDown tells the ledger that this attempt ends in good order. What became of a
+// write need not be known: it can be repeated, and is never undone.
 func (w *timelineWriter) putDown(ctx context.Context) {
-	if err := w.o.Ledger.PutDown(context.WithoutCancel(ctx), w.lane.ID, w.lane.Fence); err != nil {
+	if err := w.o.Ledger.PutDown(context.WithoutCancel(ctx), w.lane.ID, w.lane.Fence, false); err != nil {
 		w.o.Logger.Warn("putting down a lane", "flow", FlowEgress, "page", w.lane.ID.Page, "error", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,16 +43,17 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 		return &LaneResult{Counts: fromLedger(lane.Counts)}, nil
 	}
 	w, known, err := a.laneWriter(ctx, m, in, lane)
-	if err == nil {
-		err = w.write(ctx, w.units(known))
-	}
 	if err != nil {
-		a.putDown(ctx, lane)
+		a.putDown(ctx, lane, false)
+		return nil, err
+	}
+	if err := w.write(ctx, w.units(known)); err != nil {
+		a.putDown(ctx, lane, w.unsure)
 		return nil, err
 	}
 	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Fence)
 	if err != nil {
-		a.putDown(ctx, lane)
+		a.putDown(ctx, lane, false)
 		return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
 	}
 	return &LaneResult{Counts: fromLedger(counts)}, nil
@@ -150,6 +152,7 @@ type laneWriter struct {
 	lastErr error   // of a failed unit
 	fatal   error   // ends the attempt: Blocked, schema, storage, cancellation
 	streak  int     // transient failures in a row, over all workers
+	unsure  bool    // Campaign may hold what the ledger was not told of
 }
 
 // unit is every open entry of one key, in source order, and what is known of it.
@@ -195,7 +198,9 @@ func (w *laneWriter) write(ctx context.Context, units []*unit) error {
 			break
 		}
 	}
-	if err := settled.close(); err != nil {
+	err := settled.close()
+	w.unsure = err != nil || slices.ContainsFunc(w.failed, func(u *unit) bool { return u.ambiguous })
+	if err != nil {
 		return err // the ledger comes first: what it refused did not happen
 	}
 	switch {
@@ -306,6 +311,7 @@ func (w *laneWriter) note(ctx context.Context, u *unit, err error) {
 	defer w.mu.Unlock()
 	w.failed = append(w.failed, u)
 	if ctx.Err() != nil {
+		u.ambiguous = true // it may have been sent
 		return
 	}
 	fail, ok := errors.AsType[*apierr.Error](err)

@@ -94,11 +94,12 @@ func guarded(look func()) {
 	look()
 }
 
-// putDown tells the ledger that this attempt ends in good order. It says so also
-// when the activity was cancelled; when it cannot, the lane counts as died at,
-// which costs a look and no more.
-func (a *Ingress) putDown(ctx context.Context, lane *ledger.Lane) {
-	if err := a.o.Ledger.PutDown(context.WithoutCancel(ctx), lane.ID, lane.Fence); err != nil {
+// putDown tells the ledger that this attempt ends in good order; unsure, when it
+// does not know what became of a write. It says so also when the activity was
+// cancelled; when it cannot, the lane counts as died at, which costs a look and no
+// more.
+func (a *Ingress) putDown(ctx context.Context, lane *ledger.Lane, unsure bool) {
+	if err := a.o.Ledger.PutDown(context.WithoutCancel(ctx), lane.ID, lane.Fence, unsure); err != nil {
 		a.o.Logger.Warn("putting down a lane", "table", lane.Table, "page", lane.ID.Page, "error", err)
 	}
 }

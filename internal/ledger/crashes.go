@@ -6,13 +6,19 @@ import (
 	"time"
 )
 
-// PutDown says that an attempt at a lane ends in good order, with whatever it had
-// in hand settled or untouched. A lane whose last attempt did not come to say so
-// died at work: OpenLane counts it, and DropPages keeps it. A lane that another
-// attempt has taken over is left as it is.
-func (l *Ledger) PutDown(ctx context.Context, id LaneID, fence int64) error {
+// lane.busy is 0 while nobody is at the lane, 1 while an attempt is, or has died.
+// Once one has died, or has ended without knowing what became of a write, that is
+// remembered until the lane is closed: 2 in place of 0, and 3 in place of 1.
+
+// PutDown says that an attempt at a lane ends in good order. unsure says that it
+// does not know what became of some of its writes; else whatever it had in hand is
+// settled or untouched. A lane whose last attempt did not come to say so died at
+// work: OpenLane counts it. A lane that another attempt has taken over is left as
+// it is.
+func (l *Ledger) PutDown(ctx context.Context, id LaneID, fence int64, unsure bool) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET busy = 0 WHERE run = ? AND page = ? AND lane = ? AND fence = ?`), id.Run, id.Page, id.Lane, fence)
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET busy = CASE WHEN busy >= 2 OR ? = 1 THEN 2 ELSE 0 END WHERE run = ? AND page = ? AND lane = ? AND fence = ?`),
+			flag(unsure), id.Run, id.Page, id.Lane, fence)
 		return err
 	})
 	if err != nil {
@@ -26,8 +32,8 @@ func (l *Ledger) PutDown(ctx context.Context, id LaneID, fence int64) error {
 // attempt has opened the lane since.
 func (l *Ledger) Suspect(ctx context.Context, id LaneID, fence int64, index int) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET blamed = CASE WHEN suspect = ? THEN blamed ELSE 0 END, suspect = ?
-			WHERE run = ? AND page = ? AND lane = ? AND fence = ?`), index, index, id.Run, id.Page, id.Lane, fence)
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET blamed = CASE WHEN suspect = ? OR suspect = ? THEN blamed ELSE 0 END, suspect = ?
+			WHERE run = ? AND page = ? AND lane = ? AND fence = ?`), index, -2-index, index, id.Run, id.Page, id.Lane, fence)
 		if err != nil {
 			return err
 		}
@@ -42,11 +48,11 @@ func (l *Ledger) Suspect(ctx context.Context, id LaneID, fence int64, index int)
 	return nil
 }
 
-// Crashed lists the lanes of a run, in page order, at which an attempt died and
-// which nothing has written since: what it had in hand may be in the target
-// without the ledger knowing.
+// Crashed lists the lanes of a run, in page order, at which an attempt died, or
+// ended unsure, and which nothing has written to their end since: what it had in
+// hand may be in the target without the ledger knowing.
 func (l *Ledger) Crashed(ctx context.Context, run string) ([]OpenLaneRef, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT page, lane, size FROM lane WHERE run = ? AND done = 0 AND busy = 1 ORDER BY page, lane`), run)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT page, lane, size FROM lane WHERE run = ? AND done = 0 AND busy <> 0 ORDER BY page, lane`), run)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing the lanes that run %s died at: %w", run, err)
 	}
@@ -73,9 +79,9 @@ func (l *Ledger) DropLane(ctx context.Context, id LaneID) error {
 }
 
 // dropPagesOfEnded forgets what runs that ended before the cutoff have left
-// behind: lanes at which an attempt died.
+// behind: lanes at which an attempt died, or ended unsure.
 func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, cutoff time.Time) error {
-	const ended = `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED'))`
+	const ended = `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED', 'STOPPED') AND NOT ` + goesOn + `)`
 	for _, table := range []string{"lane_data", "lane", "page"} {
 		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run IN `+ended), millis(cutoff)); err != nil {
 			return err

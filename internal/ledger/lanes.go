@@ -31,8 +31,9 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	lane := &Lane{ID: id}
 	var outcomes []byte
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 - done, busy = 1 - done, crashes = crashes + busy,
-			blamed = blamed + CASE WHEN busy = 1 AND suspect >= 0 THEN 1 ELSE 0 END WHERE run = ? AND page = ? AND lane = ?
+		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 - done, busy = CASE WHEN done = 1 THEN 0 WHEN busy = 0 THEN 1 ELSE 3 END,
+			crashes = crashes + busy % 2, blamed = blamed + CASE WHEN busy % 2 = 1 AND suspect >= 0 THEN 1 ELSE 0 END,
+			suspect = CASE WHEN suspect >= 0 THEN -2 - suspect ELSE suspect END WHERE run = ? AND page = ? AND lane = ?
 			RETURNING fence, done, outcomes, crashes, suspect, blamed`), id.Run, id.Page, id.Lane).
 			Scan(&lane.Fence, &lane.Done, &outcomes, &lane.Crashes, &lane.Suspect, &lane.Blamed)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -45,6 +46,9 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if lane.Suspect < -1 { // not in hand now, so no death of this attempt is laid at its door
+		lane.Suspect = -2 - lane.Suspect
 	}
 	lane.Outcomes = make([]Outcome, len(outcomes))
 	for i, o := range outcomes {

@@ -148,7 +148,7 @@ func (l *Ledger) unfinished(ctx context.Context, db queryer, run string) ([]Open
 }
 
 // DropPages forgets what a run staged, for one that was given up. Lanes at which
-// an attempt died stay, because a rollback must look at them: see Crashed.
+// an attempt died, or ended unsure, stay, because a rollback must look at them: see Crashed.
 func (l *Ledger) DropPages(ctx context.Context, run string) error {
 	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.dropPages(ctx, tx, run) }); err != nil {
 		return fmt.Errorf("ledger: dropping the pages of run %s: %w", run, err)
@@ -157,7 +157,7 @@ func (l *Ledger) DropPages(ctx context.Context, run string) error {
 }
 
 func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
-	const died = ` EXISTS (SELECT 1 FROM lane c WHERE c.run = lane_data.run AND c.page = lane_data.page AND c.lane = lane_data.lane AND c.busy = 1 AND c.done = 0)`
+	const died = ` EXISTS (SELECT 1 FROM lane c WHERE c.run = lane_data.run AND c.page = lane_data.page AND c.lane = lane_data.lane AND c.busy <> 0 AND c.done = 0)`
 	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + died, `DELETE FROM lane WHERE run = ? AND (busy = 0 OR done = 1)`} {
 		if _, err := tx.ExecContext(ctx, l.q(q), run); err != nil {
 			return err

@@ -49,14 +49,19 @@ func (l *Ledger) CountTouched(ctx context.Context, run, table, mine string) (Tou
 // pruneChunk bounds the before-images that go at a time.
 const pruneChunk = 5_000
 
+// goesOn is the condition that a run was stopped and goes on at the next start:
+// loads and backfills do, other kinds read anew.
+const goesOn = `(state = 'STOPPED' AND kind IN ('initial', 'backfill'))`
+
 // PruneBefores forgets the before-images of runs that ended before the cutoff, a
 // bounded number at a time, and returns how many went; with the last of them goes
-// what else such runs have left for a rollback.
+// what else such runs have left for a rollback. A run that was stopped and goes on
+// later has not ended.
 func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
 		var run, table string
-		rows, err := tx.QueryContext(ctx, l.q(`SELECT id, tbl FROM run WHERE ended > 0 AND ended < ?
+		rows, err := tx.QueryContext(ctx, l.q(`SELECT id, tbl FROM run WHERE ended > 0 AND ended < ? AND NOT `+goesOn+`
 			AND EXISTS (SELECT 1 FROM before_image b WHERE b.run = run.id AND b.tbl = run.tbl) LIMIT 1`), millis(cutoff))
 		if err != nil {
 			return err
