@@ -147,9 +147,11 @@ func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mappin
 		if !held || there != nil {
 			return nil, nil
 		}
-		gone := l.deleted(known, e)
-		return &ledger.Settlement{Outcome: ledger.Removed, Record: gone, Links: []ledger.Parent{},
-			Before: &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}}, nil
+		s := &ledger.Settlement{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
+		if known.CreatedRun != l.run {
+			s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+		}
+		return s, nil
 	case there == nil:
 		return nil, nil
 	}

@@ -303,7 +303,9 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 	gone := r.deleted(known, e)
 	gone.State = state
 	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone, Resolve: true}}
-	s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	if known.CreatedRun != r.run { // what the run created was not there before it
+		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	}
 	if r.m.mapper.Linked() {
 		s.Links = []ledger.Parent{}
 	}

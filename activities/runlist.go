@@ -85,7 +85,7 @@ type ShowRunResult struct {
 	Window      *Window            `json:"window,omitempty"`
 	Quarantined int64              `json:"quarantined"`            // records that this run set aside, and that are still there
 	Rollback    *MayRollbackResult `json:"rollback,omitempty"`     // what undoing it would touch
-	Until       time.Time          `json:"until,omitzero"`         // it can be undone until then; zero while it runs
+	Until       time.Time          `json:"until,omitzero"`         // it can be undone until then; zero while it runs, or is stopped
 	NoRollback  string             `json:"no_rollback,omitempty"`  // or why not
 	Asked       []Operation        `json:"asked,omitempty"`        // what operators asked about it, the newest last
 	UndoneBy    string             `json:"undone_by,omitempty"`    // the newest rollback of it
@@ -141,7 +141,7 @@ func (a *Ingress) showRollback(ctx context.Context, run *ledger.Run, out *ShowRu
 		return err
 	}
 	out.Rollback = may
-	if !run.Ended.IsZero() {
+	if !run.Ended.IsZero() && !goesOn(run) {
 		out.Until = run.Ended.Add(a.o.KeepBefores)
 	}
 	return nil

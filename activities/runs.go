@@ -62,6 +62,15 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 		if err != nil {
 			return nil, err
 		}
+		// Nobody goes on with a run that is undone: what it had written is gone.
+		if may.State == ledger.RunStopped || may.State == ledger.RunRunning {
+			if err := a.o.Ledger.SetRunState(ctx, in.Undoes, ledger.RunCancelled, "given up to be rolled back"); err != nil {
+				return nil, err
+			}
+			if err := a.o.Ledger.DropPages(ctx, in.Undoes); err != nil {
+				return nil, err
+			}
+		}
 		return a.o.Ledger.BeginRun(ctx, ledger.Run{ID: in.Run, Flow: FlowRollback, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision,
 			State: ledger.RunRunning, Workflow: in.Workflow, Started: time.Now().UTC(), Expected: may.Created + may.Existed})
 	}

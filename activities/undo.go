@@ -73,7 +73,7 @@ func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRol
 		return nil, blocked("BadInput", fmt.Sprintf("run %s brought events to the timeline, and what happened is not undone; delete the activities in Dynamics if they must go", run.ID))
 	case run.Flow != FlowIngress:
 		return nil, blocked("BadInput", fmt.Sprintf("run %s is a %s, and only runs that write what Dynamics says can be rolled back; to have that again: causeway backfill %s", run.ID, run.Kind, run.Table))
-	case !run.Ended.IsZero() && run.State != ledger.RunStopped && time.Since(run.Ended) > a.o.KeepBefores:
+	case !run.Ended.IsZero() && !goesOn(run) && time.Since(run.Ended) > a.o.KeepBefores:
 		return nil, blocked("Expired", fmt.Sprintf("run %s ended %s, and before-images are kept for %s (ledger.keep_before_images); it cannot be rolled back any more", run.ID, run.Ended.UTC().Format(time.DateOnly), days(a.o.KeepBefores)))
 	}
 	c, err := a.o.Ledger.CountTouched(ctx, run.ID, run.Table, RollbackPrefix(run.ID))
@@ -82,6 +82,11 @@ func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRol
 	}
 	return &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: run.State, Ended: run.Ended,
 		Created: c.Created, Existed: c.Existed, Since: c.Since, Bytes: c.Bytes}, nil
+}
+
+// goesOn says that a run was stopped and has not ended: a start goes on with it.
+func goesOn(run *ledger.Run) bool {
+	return run.State == ledger.RunStopped && (run.Kind == string(KindInitial) || run.Kind == string(KindBackfill))
 }
 
 func days(d time.Duration) string { return fmt.Sprintf("%.3g days", d.Hours()/24) }
@@ -165,18 +170,19 @@ func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.En
 	if err != nil {
 		return settlement{}, err
 	}
-	if drifted := r.drift(last, there); len(drifted) > 0 {
-		if len(r.drift(before, there)) == 0 { // an earlier attempt restored it
-			return r.restored(ledger.Updated, known, e, before), nil
-		}
-		return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
-	}
 	wish := before
 	if !r.m.plan.Table.ClearOptOuts {
 		// Who has unsubscribed stays so, also when the run was what said it.
 		wish = r.m.mapper.KeepOptOuts(before, there)
 	}
-	s, err := r.bring(ctx, known, e, wish, last)
+	var s settlement
+	if drifted := r.drift(last, there); len(drifted) == 0 {
+		s, err = r.bring(ctx, known, e, wish, last)
+	} else if len(r.drift(wish, there)) == 0 { // an earlier attempt restored it
+		s = r.restored(ledger.Updated, known, e, wish)
+	} else {
+		return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
+	}
 	if err == nil && wish != before && s.Quarantine == nil {
 		s.Quarantine = r.leave(e, codeOptOutKept, "", "an opt-out that it did not have before was kept; end it in Dynamics, or in Campaign").Quarantine
 	}
@@ -242,7 +248,7 @@ func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.E
 		}
 	}
 	gone := r.deleted(known, e)
-	gone.State, gone.Version = ledger.Undone, known.Version
+	gone.State, gone.Version = stillSetAside(known, ledger.Undone), known.Version
 	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone}}
 	if r.m.mapper.Linked() {
 		s.Links = []ledger.Parent{}
@@ -313,12 +319,21 @@ func (r *undoer) drift(last, there *mapping.Payload) []string {
 // restored says that the target holds what it held before the run.
 func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, before *mapping.Payload) settlement {
 	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Arrived: known.Payload == nil,
-		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written,
+		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: stillSetAside(known, ledger.Written),
 			Payload: before.Canonical(), Fingerprint: before.Fingerprint(), Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}}}
 	if r.m.mapper.Linked() {
 		s.Links = r.linksOf(before)
 	}
 	return s
+}
+
+// stillSetAside is the state of a record that was undone: what is in quarantine, or
+// waits, stays so, for its item is there and whoever settles that goes by the state.
+func stillSetAside(known *ledger.Record, otherwise ledger.State) ledger.State {
+	if known.State == ledger.Quarantined || known.State == ledger.Parked {
+		return known.State
+	}
+	return otherwise
 }
 
 // refuse keeps a record at which the rollback fails as it is, like leave: its state

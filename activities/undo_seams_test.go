@@ -1,0 +1,150 @@
+package activities_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/sandbox/kit"
+)
+
+// A load that was stopped and then undone is not gone on with: what it had written
+// before would be missing for ever.
+func TestALoadThatWasUndoneIsNotResumed(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 250)
+	s.start()
+	ref, page := s.staged(activities.KindInitial, activities.PhaseBaseline)
+	require.True(t, page.More)
+	call[activities.LaneResult](s, s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunStopped}))
+	require.Equal(t, ref.Run, s.start().UnfinishedRun)
+	require.Equal(t, int64(100), s.rollback(ref.Run).Counts.Deleted)
+	require.Empty(t, s.campaign())
+
+	checked := s.start()
+	require.True(t, checked.NeedsBaseline)
+	require.Empty(t, checked.UnfinishedRun)
+	open := call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
+	require.Equal(t, ledger.RunCancelled, open.Ended, "nor by its name")
+	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
+	require.Empty(t, s.differences())
+}
+
+// A record that a run wrote and then refused is in quarantine also after the run was
+// undone, and leaves it with the next release that finds nothing to refuse.
+func TestWhatARunRefusedStaysRefusedWhenItIsUndone(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func(s *spine, key string){
+		"equal to what Campaign holds": func(s *spine, key string) { s.edit(key, map[string]any{"emailaddress1": nil, "lastname": "Before"}) },
+		"written anew":                 func(s *spine, key string) { s.edit(key, map[string]any{"emailaddress1": nil, "lastname": "Then"}) },
+		"deleted":                      func(s *spine, key string) { require.True(s.t, s.boxes.Dynamics.Delete("contacts", key)) },
+		"deleted, and deletes are not applied": func(s *spine, key string) {
+			require.True(s.t, s.boxes.Dynamics.Delete("contacts", key))
+			s.table.ApplyDeletes = false
+			s.start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpine(t, 5)
+			key := s.boxes.Dynamics.Keys("contacts")[0]
+			s.edit(key, map[string]any{"lastname": "Before", "emailaddress1": nil})
+			s.load()
+			s.edit(key, map[string]any{"lastname": "After"})
+			ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
+			call[activities.LaneResult](s, s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+			s.edit(key, map[string]any{"emailaddress1": "not-an-address"})
+			call[activities.FetchResult](s, s.in.FetchPage, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseCatchUp, Lanes: 1})
+			call[activities.LaneResult](s, s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 2})
+			done := call[activities.SaveWatermarkResult](s, s.in.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+			require.Equal(t, int64(1), done.Quarantined)
+
+			s.rollback(ref.Run)
+			require.Equal(t, "Before", s.boxes.Campaign.Profile(key)["lastName"])
+			require.Equal(t, "quarantined", s.explain(key).State)
+			require.Equal(t, []string{key}, ids(s.quarantine(activities.QuarantineListInput{})))
+
+			then(s, key)
+			s.release(activities.Release{Selection: activities.Selection{IDs: []string{key}}})
+			require.Zero(t, s.quarantine(activities.QuarantineListInput{}).Total, "else it is tried again for ever")
+		})
+	}
+}
+
+// A record that one run both created and deleted, because it waited for its parent
+// and was deleted meanwhile, was not there before the run.
+func TestWhatARunCreatedAndDeletedDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 3)
+	f.load()
+	warranties := f.warranty()
+	warranties.load()
+	f.vehicles.load()
+	vehicle := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
+	service := f.service(vehicle)
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, warranties.delta())
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.delta())
+	require.True(t, f.boxes.Dynamics.Delete("new_services", service))
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, Deleted: 1}, warranties.delta())
+	require.Nil(t, f.boxes.Campaign.Record(warranties.table.Campaign.Resource, service))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, warranties.rollback(warranties.lastRun()).Counts)
+	require.Nil(t, f.boxes.Campaign.Record(warranties.table.Campaign.Resource, service))
+}
+
+// A write whose answer was lost, in an attempt that then ended in good order, is
+// found as one of a worker that died is; also when yet another attempt came to nothing.
+func TestAWriteWithoutAnswerIsFoundByARollback(t *testing.T) {
+	t.Parallel()
+	for name, tries := range map[string]int{"one attempt": 1, "and another that does nothing": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpine(t, 1)
+			s.start()
+			ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
+			for _, rule := range []kit.Rule{
+				{Service: "campaign", Method: http.MethodPost, Action: kit.ResetAfter, Times: 1, Path: "/profile"},
+				{Service: "campaign", Action: kit.Respond, Status: 503, Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Path: "/profile"},
+			} {
+				_, err := s.boxes.Faults.Add(rule)
+				require.NoError(t, err)
+			}
+			for range tries {
+				_, err := s.env.ExecuteActivity(s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+				require.ErrorContains(t, err, "still to be written")
+			}
+			s.boxes.Faults.Clear("")
+			require.Len(t, s.campaign(), 1)
+			require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+			done := s.rollback(ref.Run)
+			require.Equal(t, activities.LookOverResult{Looked: 1, Found: 1}, s.looked)
+			require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, done.Counts)
+			require.Empty(t, s.campaign())
+		})
+	}
+}
+
+// What keeps an opt-out is recognised as its own write when its answer is lost.
+func TestARollbackThatKeepsOptOutsKnowsItsOwnWrite(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 5)
+	key := s.boxes.Dynamics.Keys("contacts")[0]
+	s.edit(key, map[string]any{"donotbulkemail": false, "lastname": "Before"})
+	s.load()
+	s.edit(key, map[string]any{"donotbulkemail": true, "lastname": "After"})
+	s.delta()
+	run := s.lastRun()
+	_, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Action: kit.ResetAfter, Times: 1, Path: "/profile"})
+	require.NoError(t, err)
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.rollback(run).Counts)
+	require.Equal(t, "Before", s.boxes.Campaign.Profile(key)["lastName"])
+	require.Equal(t, true, s.boxes.Campaign.Profile(key)["blackListEmail"])
+
+	// The ledger knows what Campaign holds: what changes next is written as a whole.
+	s.edit(key, map[string]any{"address1_city": "Nebelheim"})
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.delta())
+	require.Empty(t, s.differences())
+}
