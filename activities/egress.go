@@ -171,6 +171,14 @@ func (m *egressMetrics) settled(group []ledger.Settlement) {
 	}
 }
 
+func (m *egressMetrics) lag(raised bool) {
+	alarm := 0.0
+	if raised {
+		alarm = 1
+	}
+	m.lagAlarm.Update(alarm)
+}
+
 func (m *egressMetrics) runEnded(kind Kind, state string) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }

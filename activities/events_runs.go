@@ -165,12 +165,10 @@ func (a *Egress) RaiseLag(ctx context.Context, in RaiseLagInput) (*RaiseLagResul
 	}
 	out := &RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= in.Alarm}
 	a.settledUpTo(mark.ObtainedAt)
-	alarm := 0.0
+	a.metrics.lag(out.Raised)
 	if out.Raised {
-		alarm = 1
 		activity.GetLogger(ctx).Warn("events wait for days; the journal forgets them after 7", "flow", FlowEgress, "settled_up_to", mark.ObtainedAt)
 	}
-	a.metrics.lagAlarm.Update(alarm)
 	return out, nil
 }
 

@@ -22,6 +22,7 @@ type Standing struct {
 type Measured struct {
 	Tables         []string
 	Egress, OptOut bool
+	LagAlarm       time.Duration // of egress
 }
 
 // NewStanding measures for the activities of one worker.
@@ -40,6 +41,7 @@ func (s *Standing) Measure(ctx context.Context, m Measured) error {
 		at, open, err := s.flow(ctx, FlowEgress)
 		if err == nil {
 			s.egress.settledUpTo(at)
+			s.egress.metrics.lag(!at.IsZero() && time.Since(at) >= m.LagAlarm)
 			s.egress.metrics.quarantine.Update(float64(open))
 		}
 		errs = append(errs, err)

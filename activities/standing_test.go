@@ -33,7 +33,7 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	out := s.pass(activities.KindDelta, activities.PhaseDelta)
 	require.Equal(t, int64(150), out.Approvals[0].Deletes)
 	require.Equal(t, int64(1), out.Quarantined)
-	events, choices := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	events, choices := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	for flow, at := range map[string]time.Time{activities.FlowEgress: events, activities.FlowOptOut: choices} {
 		require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{Flow: flow, Table: flow, Link: "x", ObtainedAt: at}))
 	}
@@ -43,7 +43,7 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	opts.Metrics = scope
 	standing := activities.NewStanding(activities.NewIngress(opts),
 		activities.NewEgress(activities.EgressOptions{Ledger: s.books, Metrics: scope}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books, Metrics: scope}))
-	all := activities.Measured{Tables: []string{"contacts", "orders"}, Egress: true, OptOut: true}
+	all := activities.Measured{Tables: []string{"contacts", "orders"}, Egress: true, OptOut: true, LagAlarm: 120 * time.Hour}
 	require.NoError(t, standing.Measure(t.Context(), activities.Measured{Tables: []string{"contacts"}}))
 	require.Zero(t, gauges(scope)["egress.watermark_timestamp_seconds"], "the instance has no such flow")
 	require.NoError(t, standing.Measure(t.Context(), all))
@@ -61,6 +61,11 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	}, ofContacts)
 	require.Equal(t, float64(events.Unix()), gauges(scope)["egress.watermark_timestamp_seconds"])
 	require.Equal(t, float64(choices.Unix()), gauges(scope)["optout.watermark_timestamp_seconds"])
+
+	require.Equal(t, 1.0, gauges(scope)["egress.lag_alarm"])
+	require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Link: "x", ObtainedAt: time.Now()}))
+	require.NoError(t, standing.Measure(t.Context(), all))
+	require.Zero(t, gauges(scope)["egress.lag_alarm"], "whichever worker raised it")
 
 	approved := call[activities.ApproveResult](s, s.in.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, int64(150), approved.Approved)

@@ -25,7 +25,7 @@ const measureEvery = 30 * time.Second
 func measured(c *config.Config) activities.Measured {
 	return activities.Measured{
 		Tables: slices.Sorted(maps.Keys(c.Ingress.Tables)),
-		Egress: c.Egress.Settings().Enabled(), OptOut: c.OptOut.Mode.WritesDynamics(),
+		Egress: c.Egress.Settings().Enabled(), LagAlarm: c.Egress.LagAlarm, OptOut: c.OptOut.Mode.WritesDynamics(),
 	}
 }
 
