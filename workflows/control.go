@@ -86,6 +86,15 @@ func failureType(err error) string {
 	return ""
 }
 
+// refusedRun is the run that was stopped for too many refusals, "" when the failure
+// does not say: one of an earlier build.
+func refusedRun(err error) (run string) {
+	if app := innermost(err); app != nil && app.HasDetails() {
+		_ = app.Details(&run) // what cannot be read is not known
+	}
+	return run
+}
+
 // innermost is the failure at the root: every wrapping on the way through an
 // activity, a child and its parent adds an application error around it.
 func innermost(err error) *temporal.ApplicationError {

@@ -184,6 +184,11 @@ func (f *fakeIngress) OpenRun(_ context.Context, in activities.OpenRunInput) (*a
 	if r.state == "STOPPED" {
 		r.state = "RUNNING"
 	}
+	if in.Undoes != "" {
+		if undone := f.run(in.Undoes); undone.state == "STOPPED" || undone.state == "RUNNING" {
+			undone.state = "CANCELLED"
+		}
+	}
 	f.log("open %s", in.Kind)
 	out := &activities.OpenRunResult{LastPage: r.last, LastPhase: r.phase, Known: f.known, Counts: r.counts, Ended: r.state}
 	out.More = r.last > 0 && r.inPhase < f.pages[r.phase]

@@ -131,5 +131,5 @@ func (p *pass) tooManyRefused() error {
 	}
 	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(
 		"%d of the first %d records were refused, more than the %.0f %% allowed by quarantine.stop_ratio; see causeway quarantine list --run %s, fix the mapping, then causeway start %s",
-		c.Quarantined, settled, 100*p.in.Tuning.StopRatio, p.in.Ref.Run, p.in.Ref.Table), "TooManyRefused", nil)
+		c.Quarantined, settled, 100*p.in.Tuning.StopRatio, p.in.Ref.Run, p.in.Ref.Table), "TooManyRefused", nil, p.in.Ref.Run)
 }

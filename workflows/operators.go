@@ -71,12 +71,42 @@ func (s *tableSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 	return s.queueBackfill(ctx, req, inWords(req.Window)), nil
 }
 
+// mayStop keeps a stop from waiting for ever: it lets a rollback end, and a paused
+// one does not.
+func (s *tableSync) mayStop(ctx workflow.Context, req StopRequest) error {
+	if s.Status.State == StatePaused && s.Status.RunKind == activities.KindRollback {
+		return s.refuse("run %s is half done and paused; resume it, and stop then, or give it up with: causeway cancel-backfill %s", s.Status.Run, s.name)
+	}
+	return s.owner.mayStop(ctx, req)
+}
+
+func (s *tableSync) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) error {
+	if req.Rollback && s.Status.RunKind == activities.KindRollback && (req.Run == "" || req.Run == s.Status.Run) {
+		return s.refuse("what a rollback did is not undone; leave out the rollback")
+	}
+	return s.owner.mayCancelBackfill(ctx, req)
+}
+
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
-	if req.Rollback && (req.Run == "" || req.Run == s.Status.Run) {
-		s.setRollbacks(append(s.state.Rollbacks, RollbackRequest{Run: s.Status.Run, By: req.By}))
+	undo := RollbackRequest{Run: cmp.Or(req.Run, s.Status.Run), By: req.By}
+	i := s.queued(undo.Run)
+	begun := i >= 0 && s.Queue[i].Begun && givesUpBegun(ctx)
+	if req.Rollback && (begun || undo.Run == s.Status.Run) {
+		s.setRollbacks(append(s.state.Rollbacks, undo))
 	}
 	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), func(q QueuedRelease) bool { return q.Run == req.Run }))
-	return s.owner.onCancelBackfill(ctx, req)
+	status, err := s.owner.onCancelBackfill(ctx, req)
+	if err != nil || !begun || req.Rollback {
+		return status, err
+	}
+	opts := activityOptions(QueueMain, activities.KindBackfill, "end run "+undo.Run+": CANCELLED")
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.EndRun, activities.EndRunInput{
+		RunRef: s.ref(undo.Run, activities.KindBackfill), State: "CANCELLED", Reason: "cancelled by an operator; what was written is kept", Drop: true,
+	}).Get(ctx, nil)
+	if err != nil {
+		return s.Status, fmt.Errorf("ending run %s: %w", undo.Run, err)
+	}
+	return s.Status, nil
 }
 
 func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {

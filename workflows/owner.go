@@ -24,6 +24,7 @@ type QueuedBackfill struct {
 	Run    string            `json:"run"`
 	Window activities.Window `json:"window,omitzero"`
 	By     string            `json:"by,omitempty"`
+	Begun  bool              `json:"begun,omitempty"` // it was stopped, and goes on
 }
 
 // owner is what the long-running flows have in common, those of the tables and

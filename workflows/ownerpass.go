@@ -78,10 +78,15 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 		return nil, o.self.failed(ctx, err)
 	}
 	st.LastRun = &result.Summary
-	if in.Ref.Kind != activities.KindRollback { // what it touched was counted by the run it undoes
+	// What a rollback touched was counted by the run it undoes, and what goes on
+	// later counts as a whole when it has ended.
+	stopped := result.Summary.State == "STOPPED"
+	if kind := in.Ref.Kind; kind != activities.KindRollback && !(stopped && (kind == activities.KindInitial || kind == activities.KindBackfill)) {
 		st.Totals.Add(result.Summary.Counts)
 	}
-	st.Quarantined = result.Quarantined
+	if !stopped && result.Summary.State != "CANCELLED" { // which do not say
+		st.Quarantined = result.Quarantined
+	}
 	for _, d := range result.Deltas {
 		st.Runs += d.Runs
 		st.Totals.Add(d.Counts)
@@ -106,6 +111,7 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
+		next.Begun = true
 		o.setQueue(append([]QueuedBackfill{next}, o.Queue...))
 	}
 	return err

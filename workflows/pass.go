@@ -77,6 +77,7 @@ type pass struct {
 	unknown  int64     // events refused because their contact is unknown
 	newest   time.Time // event read by this workflow run
 	badFiles []string  // files that a backfill could not read
+	givenUp  string    // the state in which the ledger has ended the run already
 }
 
 // steps are the activities that carry a run out, and the systems they call.
@@ -128,6 +129,11 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			return p.end(ctx, "CANCELLED", "cancelled by an operator; what was written is kept", true)
 		}
 		switch err := p.drive(ctx); {
+		case err == nil && p.givenUp != "":
+			return &PassResult{Summary: RunSummary{
+				Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: p.givenUp, Reason: "the ledger has ended it", Counts: p.progress.Counts,
+				Start: p.progress.Started, End: workflow.Now(ctx),
+			}}, nil
 		case err == nil:
 			return p.finish(ctx)
 		case errors.Is(err, errInterrupted):
@@ -172,7 +178,13 @@ func (p *pass) drive(ctx workflow.Context) error {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
 	}
 	if open.Ended != "" && open.Ended != "RUNNING" {
-		return nil // an earlier attempt finished it
+		// An earlier attempt finished it; or it was given up, and then there is nothing
+		// to save. An earlier build tried to; the version can go when no history from
+		// before July 2027 is left.
+		if (open.Ended == "CANCELLED" || open.Ended == "FAILED") && workflow.GetVersion(ctx, "given-up-run", workflow.DefaultVersion, 1) == 1 {
+			p.givenUp, p.progress.Counts = open.Ended, open.Counts
+		}
+		return nil
 	}
 	if p.in.Ref.Undoes != "" && open.LastPage == 0 {
 		opts := activityOptions(QueueCampaign, p.in.Ref.Kind, "what "+p.in.Ref.Undoes+" wrote before its worker died")

@@ -38,6 +38,9 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.name,
 			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
 		}
+		if i := s.queued(next.Run); i >= 0 && givesUpBegun(ctx) {
+			s.setQueue(slices.Delete(slices.Clone(s.Queue), i, i+1)) // its other half is not wanted either
+		}
 		_, err = s.runPass(ctx, Rollback, s.Status.Phase, PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
 	} else if ctx.Err() == nil {
 		s.Status.LastError, err = reasonOf(err), nil
@@ -47,6 +50,18 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 	}
 	s.publish(ctx)
 	return err
+}
+
+// queued is the place of a backfill in the queue, -1 when it is not there.
+func (s *tableSync) queued(run string) int {
+	return slices.IndexFunc(s.Queue, func(b QueuedBackfill) bool { return b.Run == run })
+}
+
+// givesUpBegun says that a stopped backfill which is undone or cancelled does not go
+// on later. A flow that an earlier build began has let it go on; the version can go
+// when no history from before July 2027 is left.
+func givesUpBegun(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "begun-is-given-up", workflow.DefaultVersion, 1) == 1
 }
 
 // undoRefused has a run undone that was stopped for too many refusals.

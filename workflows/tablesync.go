@@ -221,7 +221,11 @@ func (s *tableSync) account(out *PassResult) {
 // for an operator, after too many refusals with a rollback if so configured.
 func (s *tableSync) failed(ctx workflow.Context, err error) error {
 	if failureType(err) == "TooManyRefused" && s.Tuning.OnStop == OnStopRollback {
-		s.undoRefused(ctx, s.Status.LastRun.Run) // only a run fails so, and it has just ended
+		run := s.Status.LastRun.Run // only a run fails so, and it has just ended
+		if refused := refusedRun(err); refused != "" && refused != run {
+			s.undoRefused(ctx, refused) // a pass of changes inside it; the newest goes first
+		}
+		s.undoRefused(ctx, run)
 	}
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {
 		return s.fail(ctx, err)

@@ -1,0 +1,165 @@
+package workflows_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// pages of the scan that were fetched.
+func (o *operator) scans() (n int) {
+	for _, s := range o.f.steps() {
+		if strings.HasSuffix(s, " scan") {
+			n++
+		}
+	}
+	return n
+}
+
+// A backfill that was stopped, and then undone or given up, does not go on with the
+// next start: half of it would be there and half not.
+func TestAStoppedBackfillThatWasUndoneDoesNotGoOn(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(o *operator, run string){
+		"rollback": func(o *operator, run string) { o.rollsBack(run, o.mustAccept) },
+		"cancel-backfill": func(o *operator, run string) {
+			o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: run})
+		},
+		"cancel-backfill --rollback": func(o *operator, run string) {
+			o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: run, Rollback: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			run, read := "", 0
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
+			o.at(time.Hour+1500*time.Millisecond, func() {
+				run = o.status().Run
+				o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
+			})
+			o.at(2*time.Hour, func() {
+				require.Equal(t, []string{run}, o.status().QueuedBackfills)
+				ask(o, run)
+			})
+			o.at(3*time.Hour, func() {
+				require.Empty(t, o.status().QueuedBackfills)
+				require.Equal(t, workflows.StateStopped, o.status().State)
+				read = o.scans()
+				o.asks(workflows.UpdateStart, o.mustAccept, start)
+			})
+			o.at(4*time.Hour, func() {
+				require.Equal(t, workflows.StateRunning, o.status().State)
+				require.Equal(t, "waiting for changes", o.status().Phase)
+				require.Equal(t, read, o.scans())
+			})
+			o.run(5 * time.Hour)
+			require.Equal(t, name != "cancel-backfill", slices.Contains(o.f.steps(), "look over"))
+			require.Equal(t, "CANCELLED", o.f.runs[run].state)
+		})
+	}
+}
+
+// What a run has counted when it is stopped is counted once, when it has ended; and
+// a stop does not empty the quarantine of the status.
+func TestAStopCountsNothingTwice(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	open := int64(7)
+	o.f.open, o.f.quarantined = &open, open
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		require.Equal(t, open, o.status().Quarantined)
+		o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
+	})
+	o.at(time.Hour+2500*time.Millisecond, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Hour, func() {
+		st := o.status()
+		require.Equal(t, workflows.StateStopped, st.State)
+		require.Equal(t, "STOPPED", st.LastRun.State)
+		require.Positive(t, st.LastRun.Counts.Read)
+		require.Equal(t, int64(40), st.Totals.Read)
+		require.Equal(t, open, st.Quarantined)
+		o.asks(workflows.UpdateStart, o.mustAccept, start)
+	})
+	o.at(3*time.Hour, func() { require.Equal(t, int64(40+24), o.status().Totals.Read) })
+	o.run(4 * time.Hour)
+}
+
+// Who stops a flow whose rollback is paused is told what that would leave half undone.
+func TestAPausedRollbackIsNotStopped(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
+	o.at(time.Hour+1500*time.Millisecond, func() {
+		require.Equal(t, activities.KindRollback, o.status().RunKind)
+		o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "Campaign is being maintained"})
+	})
+	o.at(2*time.Hour, func() {
+		o.asks(workflows.UpdateStop, o.mustRefuse("is half done and paused; resume it, and stop then"), workflows.StopRequest{})
+		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("what a rollback did is not undone"), workflows.CancelBackfillRequest{Rollback: true})
+		o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
+	})
+	o.at(3*time.Hour, func() {
+		require.Equal(t, "COMPLETED", o.status().LastRun.State)
+		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
+	})
+	o.run(4 * time.Hour)
+	require.Equal(t, []string{"look over", "fetch 1 undo", "fetch 2 undo", "open rollback", "watermark rollback"}, o.undone(), "opened again after the pause")
+}
+
+// quarantine.on_stop: rollback undoes the run that was refused, and with it the
+// backfill that it ran inside, the newest first.
+func TestTooManyRefusalsInsideABackfillAreUndoneToo(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	req := start
+	req.Tuning.StopMin, req.Tuning.OnStop, req.Tuning.DeltaInterval = 4, workflows.OnStopRollback, time.Nanosecond
+	refused, backfill := "", ""
+	o.f.onLane = func(in activities.LaneInput) {
+		if in.Kind == activities.KindDelta {
+			o.f.refuse, refused = 4, in.Run
+		}
+	}
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
+	o.at(time.Hour, func() {
+		o.f.changes = []int{8}
+		o.asks(workflows.UpdateRequestBackfill, func(v any, err error) {
+			require.NoError(t, err)
+			backfill = v.(workflows.BackfillAnswer).Run
+		}, workflows.BackfillRequest{})
+	})
+	o.at(2*time.Hour, func() {
+		require.Equal(t, workflows.StateFailed, o.status().State)
+		require.Empty(t, o.status().Rollbacks)
+	})
+	o.run(3 * time.Hour)
+	require.NotEmpty(t, refused)
+	var undone []string
+	for _, op := range o.f.trail {
+		if op.What == activities.OpRollback {
+			undone = append(undone, op.Run)
+		}
+	}
+	require.Equal(t, []string{refused, backfill}, undone)
+}
+
+// A run that the ledger has ended otherwise is taken for that, and not tried for ever.
+func TestAPassOfARunThatWasGivenUpEnds(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	in := passInput(activities.KindInitial)
+	f.run(in.Ref.Run).state = "CANCELLED"
+	out, _, err := runPass(t, f, in)
+	require.NoError(t, err)
+	require.Equal(t, "CANCELLED", out.Summary.State)
+	require.NotContains(t, f.steps(), "watermark initial")
+}
