@@ -160,7 +160,7 @@ func (c *carrier) one(ctx context.Context, s *sighting) ([]ledger.Settlement, er
 	policy, names := c.plan.Settings.Policy(), c.plan.Settings.Names()
 	before := s.known.Clone()
 	for _, at := range s.indices {
-		if err := see(s.known, policy, c.lane.Entries[at]); err != nil {
+		if err := see(s.known, c.lane.Entries[at]); err != nil {
 			return nil, fmt.Errorf("entry %d of %s: %w", at, c.lane.ID, err)
 		}
 	}
@@ -291,7 +291,7 @@ func (a *OptOut) known(ctx context.Context, entries []ledger.Entry) (map[string]
 }
 
 // see folds a staged entry into what is known.
-func see(c *optout.Contact, p optout.Policy, e ledger.Entry) error {
+func see(c *optout.Contact, e ledger.Entry) error {
 	if e.Version == entryLook {
 		if c.Campaign == optout.Gone {
 			c.Campaign = optout.Unseen
@@ -303,7 +303,7 @@ func see(c *optout.Contact, p optout.Policy, e ledger.Entry) error {
 		return fmt.Errorf("reading a staged row: %w", err)
 	}
 	if row.Dynamics != nil {
-		c.SeeDynamics(p, *row.Dynamics)
+		c.SeeDynamics(*row.Dynamics)
 	}
 	if row.Campaign != nil {
 		c.SeeCampaign(*row.Campaign)

@@ -78,6 +78,7 @@ func (p *optOutPlan) campaignEntry(raw []byte, asOf time.Time) (ledger.Entry, bo
 // (R19.19); a stamp that cannot be read is none.
 func (p *optOutPlan) campaignRow(raw []byte, asOf time.Time) *optout.CampaignRow {
 	row := &optout.CampaignRow{AsOf: asOf, Values: map[string]optout.CampaignValue{}}
+	row.Made, _ = events.ParseTime(gjson.GetBytes(raw, "created").String())
 	for _, pair := range p.Settings.Pairs {
 		v := gjson.GetBytes(raw, p.Wire[pair.Campaign])
 		out, ok := events.ParseFlag(v.String())

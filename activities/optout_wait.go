@@ -137,7 +137,7 @@ func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledge
 			return false
 		}
 		after := before.Clone()
-		if _, refused := refusal(e); refused || see(after, f.plan.Settings.Policy(), e) != nil {
+		if _, refused := refusal(e); refused || see(after, e) != nil {
 			return false
 		}
 		after.Seen = before.Seen

@@ -77,14 +77,14 @@ func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems
 			out.note(before, c, decisions)
 			return out, nil
 		}
-		if err := c.write(ctx, p, s, decisions, out); err != nil && !errors.Is(err, ErrChanged) {
+		if err := c.write(ctx, s, decisions, out); err != nil && !errors.Is(err, ErrChanged) {
 			return out, err
 		}
 	}
 	return out, ErrRestless
 }
 
-func (c *Contact) write(ctx context.Context, p Policy, s Systems, decisions []Decision, out *Carried) error {
+func (c *Contact) write(ctx context.Context, s Systems, decisions []Decision, out *Carried) error {
 	if slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToCampaign }) {
 		at := s.Now()
 		found, err := s.WriteCampaign(ctx, decisions)
@@ -107,19 +107,19 @@ func (c *Contact) write(ctx context.Context, p Policy, s Systems, decisions []De
 		if row, err = s.ReadDynamics(ctx); err != nil {
 			return err
 		}
-		c.SeeDynamics(p, row)
+		c.SeeDynamics(row)
 		return ErrChanged
 	}
 	if err != nil {
 		return err
 	}
 	if row.Gone {
-		c.SeeDynamics(p, row)
+		c.SeeDynamics(row)
 		return nil
 	}
 	out.WroteDynamics = true
 	out.add(decisions, func(d Decision) bool { return d.ToDynamics })
-	if !c.WroteDynamics(p, decisions, row) {
+	if !c.WroteDynamics(decisions, row) {
 		return ErrNotKept
 	}
 	return nil

@@ -58,7 +58,10 @@ type CampaignRow struct {
 	Live bool // it was read just now
 	// AsOf is when the profile surely was so, or later: when it was read, or, of an
 	// exported row, when the profile had last changed. Zero: unknown.
-	AsOf   time.Time
+	AsOf time.Time
+	// Made is when the profile was created, where that is told; a later one than is
+	// known was made anew.
+	Made   time.Time
 	Values map[string]CampaignValue // by pair; what is missing was not told
 }
 
@@ -95,22 +98,30 @@ func (c *Contact) Clone() *Contact {
 }
 
 // SeeDynamics takes in what Dynamics shows of a contact. A version that is known
-// already, ours or another's, tells nothing new of the pairs that were read with it.
-func (c *Contact) SeeDynamics(p Policy, row DynamicsRow) {
+// already, ours or another's, tells nothing new of the pairs that were read with it;
+// of pairs that were not read with a new one, nothing is known any more.
+func (c *Contact) SeeDynamics(row DynamicsRow) {
 	if row.Gone {
 		c.Dynamics, c.Version = Gone, ""
 		return
 	}
 	echo := row.Version != "" && row.Version == c.Version
 	c.Dynamics, c.Version = Here, row.Version
+	for i := range c.Pairs {
+		if _, read := row.Values[c.Pairs[i].Name]; !read && !echo {
+			c.Pairs[i].Dynamics = Side{}
+		}
+	}
 	for name, v := range row.Values {
 		side := &c.pair(name).Dynamics
 		switch {
 		case v == nil:
 			side.Empty = side.Known
 		case echo && side.Known && !side.Empty:
-		case !side.Known, side.Empty, side.Out != *v, !p.AttributeLevel:
-			*side = Side{Known: true, Out: *v, At: row.Modified}
+		case !side.Known, side.Empty, side.Out != *v:
+			*side = Side{Known: true, Out: *v, At: row.Modified, Since: row.Modified}
+		default:
+			side.At = row.Modified
 		}
 	}
 }
@@ -119,6 +130,9 @@ func (c *Contact) SeeDynamics(p Policy, row DynamicsRow) {
 // and answers arrive.
 func (c *Contact) SeeCampaign(row CampaignRow) {
 	newest := row.Live || !row.AsOf.IsZero() && !row.AsOf.Before(c.Seen)
+	if !c.Seen.IsZero() && row.Made.After(c.Seen) {
+		c.lose(newest)
+	}
 	if row.AsOf.After(c.Seen) {
 		c.Seen = row.AsOf
 	}
@@ -130,7 +144,9 @@ func (c *Contact) SeeCampaign(row CampaignRow) {
 		c.Campaign = Here
 	}
 	for name, v := range row.Values {
-		c.pair(name).Campaign.see(v, newest)
+		side := &c.pair(name).Campaign
+		side.see(v, newest)
+		side.Empty = side.Empty || c.Campaign == Gone
 	}
 }
 
@@ -147,10 +163,13 @@ func (c *Contact) lose(newest bool) {
 }
 
 // see takes in one value. Stamps say which of two is the later choice; without
-// them, the later sighting counts, and is of unknown age.
+// them, the later sighting counts, and is of unknown age. A profile that was made
+// anew or restored does not hold the opt-out any more that somebody chose, and
+// nobody has taken it back: what tells is a stamp that is gone, or went back.
 func (s *Side) see(v CampaignValue, newest bool) {
 	undated := v.At.IsZero()
 	older := !undated && v.At.Before(s.At)
+	unchosen := s.Empty || !s.At.IsZero()
 	if newest {
 		s.Empty = false
 	}
@@ -159,8 +178,11 @@ func (s *Side) see(v CampaignValue, newest bool) {
 		*s = Side{Known: true, Out: v.Out, At: v.At, Due: true, First: true}
 	case older && !newest: // a late file, or one read again
 	case undated || older:
-		// Never dated, or the stamps are gone or went back: Campaign was restored, say.
-		if v.Out != s.Out && (newest || v.Out) {
+		switch {
+		case v.Out == s.Out, !v.Out && !newest:
+		case !v.Out && unchosen:
+			s.Empty = true
+		default: // never dated, or Campaign was restored
 			*s = Side{Known: true, Out: v.Out, Due: true}
 		}
 	case v.At.Equal(s.At) && (v.Out == s.Out || s.Out && !newest): // known, or what we have replaced since

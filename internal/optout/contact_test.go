@@ -2,6 +2,7 @@ package optout_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,16 +37,18 @@ func TestWhatIsSeenOfCampaign(t *testing.T) {
 		out  bool
 		at   time.Time
 	}{
-		"a newer stamp counts":                                 {[]optout.CampaignRow{file(false, hour(1), hour(1)), file(true, hour(2), hour(2))}, true, hour(2)},
-		"a file that comes late changes nothing":               {[]optout.CampaignRow{file(false, hour(2), hour(2)), file(true, hour(1), hour(1))}, false, hour(2)},
-		"a file that comes twice changes nothing":              {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, hour(1), hour(1))}, true, hour(1)},
-		"the last row of a contact in a file counts":           {[]optout.CampaignRow{file(true, time.Time{}, hour(2)), file(false, time.Time{}, hour(1))}, true, time.Time{}},
-		"of undated rows the later one counts":                 {[]optout.CampaignRow{file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
-		"an undated opt-out counts although late":              {[]optout.CampaignRow{file(false, time.Time{}, hour(2)), file(true, time.Time{}, hour(1))}, true, time.Time{}},
-		"a stamp that is gone leaves the choice":               {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, hour(1)},
-		"a value that differs without stamp is of unknown age": {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
-		"a stamp that went back is of unknown age":             {[]optout.CampaignRow{file(true, hour(3), hour(3)), file(false, hour(1), hour(4))}, false, time.Time{}},
-		"what is not told changes nothing":                     {[]optout.CampaignRow{file(true, hour(1), hour(1)), {AsOf: hour(2)}}, true, hour(1)},
+		"a newer stamp counts":                                    {[]optout.CampaignRow{file(false, hour(1), hour(1)), file(true, hour(2), hour(2))}, true, hour(2)},
+		"a file that comes late changes nothing":                  {[]optout.CampaignRow{file(false, hour(2), hour(2)), file(true, hour(1), hour(1))}, false, hour(2)},
+		"a file that comes twice changes nothing":                 {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, hour(1), hour(1))}, true, hour(1)},
+		"the last row of a contact in a file counts":              {[]optout.CampaignRow{file(true, time.Time{}, hour(2)), file(false, time.Time{}, hour(1))}, true, time.Time{}},
+		"of undated rows the later one counts":                    {[]optout.CampaignRow{file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
+		"an undated opt-out counts although late":                 {[]optout.CampaignRow{file(false, time.Time{}, hour(2)), file(true, time.Time{}, hour(1))}, true, time.Time{}},
+		"a stamp that is gone leaves the choice":                  {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, hour(1)},
+		"an opt-out that differs without stamp is of unknown age": {[]optout.CampaignRow{file(false, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, time.Time{}},
+		"an opt-out whose stamp went back is of unknown age":      {[]optout.CampaignRow{file(false, hour(3), hour(3)), file(true, hour(1), hour(4))}, true, time.Time{}},
+		"a stamp that is gone takes no opt-out back":              {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(false, time.Time{}, hour(2))}, true, hour(1)},
+		"a stamp that went back takes no opt-out back":            {[]optout.CampaignRow{file(true, hour(3), hour(3)), file(false, hour(1), hour(4))}, true, hour(3)},
+		"what is not told changes nothing":                        {[]optout.CampaignRow{file(true, hour(1), hour(1)), {AsOf: hour(2)}}, true, hour(1)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,9 +72,9 @@ func TestAnUnrelatedEditInDynamics(t *testing.T) {
 		p.AttributeLevel = level
 		var c optout.Contact
 		c.SeeCampaign(file(true, hour(0), hour(0)))
-		c.SeeDynamics(p, dynamics("1", true, hour(1)))
-		c.SeeDynamics(p, dynamics("2", true, hour(5))) // somebody changed the phone number
-		c.SeeCampaign(file(false, hour(3), hour(3)))   // between, the person opted back in
+		c.SeeDynamics(dynamics("1", true, hour(1)))
+		c.SeeDynamics(dynamics("2", true, hour(5)))  // somebody changed the phone number
+		c.SeeCampaign(file(false, hour(3), hour(3))) // between, the person opted back in
 		require.Equal(t, want, verdict(&c, p).Out, "attribute level %v", level)
 	}
 }
@@ -80,13 +83,13 @@ func TestAnUnrelatedEditInDynamics(t *testing.T) {
 func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
-	c.SeeDynamics(both, dynamics("1", false, hour(0)))
+	c.SeeDynamics(dynamics("1", false, hour(0)))
 	c.SeeCampaign(file(true, hour(2), hour(2)))
 	d := c.Decide(both, []string{email})
 	require.True(t, d[0].ToDynamics)
-	require.True(t, c.WroteDynamics(both, d, dynamics("2", true, hour(9))))
+	require.True(t, c.WroteDynamics(d, dynamics("2", true, hour(9))))
 	echo := *c.Clone()
-	c.SeeDynamics(both, dynamics("2", true, hour(9)))
+	c.SeeDynamics(dynamics("2", true, hour(9)))
 	require.Equal(t, echo, c, "the echo is known")
 	// The person opted back in before our write, which the next export shows.
 	c.SeeCampaign(file(false, hour(4), hour(4)))
@@ -94,7 +97,7 @@ func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	require.Equal(t, optout.RuleCampaignNewer, got.Rule)
 	require.False(t, got.Out)
 
-	c.SeeDynamics(both, dynamics("3", true, hour(10)))
+	c.SeeDynamics(dynamics("3", true, hour(10)))
 	require.Equal(t, optout.RuleDynamicsNewer, verdict(&c, both).Rule, "an edit by somebody else is one")
 }
 
@@ -103,7 +106,7 @@ func TestAStaleFileAfterOurWrite(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
 	c.SeeCampaign(file(false, hour(1), hour(1)))
-	c.SeeDynamics(both, dynamics("1", true, hour(2)))
+	c.SeeDynamics(dynamics("1", true, hour(2)))
 	d := c.Decide(both, []string{email})
 	require.True(t, d[0].ToCampaign)
 	c.WroteCampaign(d, hour(3))
@@ -119,15 +122,15 @@ func TestAnEmptyValueClearsNothing(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
 	c.SeeCampaign(file(true, hour(0), hour(0)))
-	c.SeeDynamics(both, dynamics("1", true, hour(1)))
-	c.SeeDynamics(both, optout.DynamicsRow{Version: "2", Modified: hour(2), Values: map[string]*bool{email: nil}})
+	c.SeeDynamics(dynamics("1", true, hour(1)))
+	c.SeeDynamics(optout.DynamicsRow{Version: "2", Modified: hour(2), Values: map[string]*bool{email: nil}})
 	got := verdict(&c, both)
 	require.True(t, got.Out)
 	require.True(t, got.ToDynamics)
 	require.False(t, got.ToCampaign)
 
 	var fresh optout.Contact
-	fresh.SeeDynamics(both, optout.DynamicsRow{Version: "1", Modified: hour(2), Values: map[string]*bool{email: nil}})
+	fresh.SeeDynamics(optout.DynamicsRow{Version: "1", Modified: hour(2), Values: map[string]*bool{email: nil}})
 	fresh.SeeCampaign(file(false, hour(0), hour(0)))
 	require.False(t, optout.Due(fresh.Decide(both, []string{email})), "no value is no opt-out")
 }
@@ -158,7 +161,7 @@ func TestAnOptOutWaitsForItsProfile(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
 	l := &lone{}
-	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeDynamics(dynamics("1", true, hour(1)))
 	out, err := c.Carry(t.Context(), both, []string{email}, l, optout.Look{New: true})
 	require.NoError(t, err)
 	require.True(t, out.Waits)
@@ -182,7 +185,7 @@ func TestAnOptOutWaitsForItsProfile(t *testing.T) {
 func TestAProfileMadeAnewIsOptedOutAgain(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
-	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeDynamics(dynamics("1", true, hour(1)))
 	c.SeeCampaign(file(true, hour(0), hour(0)))
 	c.SeeCampaign(optout.CampaignRow{Gone: true, Live: true, AsOf: hour(3)})
 	require.True(t, verdict(&c, both).Waits)
@@ -199,11 +202,11 @@ func TestCampaignToDynamicsWaitsForTheContact(t *testing.T) {
 	d := c.Decide(p, []string{email})
 	require.False(t, optout.Due(d))
 	c.Settle(d)
-	c.SeeDynamics(p, dynamics("1", false, hour(2)))
+	c.SeeDynamics(dynamics("1", false, hour(2)))
 	require.True(t, verdict(&c, p).ToDynamics)
-	c.SeeDynamics(p, dynamics("2", true, hour(3)))
+	c.SeeDynamics(dynamics("2", true, hour(3)))
 	c.Settle(c.Decide(p, []string{email}))
-	c.SeeDynamics(p, dynamics("3", false, hour(4))) // a manual edit, until Campaign changes
+	c.SeeDynamics(dynamics("3", false, hour(4))) // a manual edit, until Campaign changes
 	require.False(t, optout.Due(c.Decide(p, []string{email})))
 	c.SeeCampaign(file(true, hour(5), hour(5)))
 	require.True(t, verdict(&c, p).ToDynamics)
@@ -215,7 +218,7 @@ func TestAModeChangeWritesNothing(t *testing.T) {
 	for _, out := range []bool{true, false} {
 		var c optout.Contact
 		c.SeeCampaign(file(out, hour(1), hour(1)))
-		c.SeeDynamics(both, dynamics("1", out, hour(2)))
+		c.SeeDynamics(dynamics("1", out, hour(2)))
 		for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics, optout.Bidirectional} {
 			d := c.Decide(optout.Policy{Mode: mode}, []string{email})
 			require.False(t, optout.Due(d), "%s", mode)
@@ -249,9 +252,89 @@ func TestCarryGivesUpAtLast(t *testing.T) {
 	profile.Live = true
 	for want, keeps := range map[error]bool{optout.ErrRestless: false, optout.ErrNotKept: true} {
 		var c optout.Contact
-		c.SeeDynamics(both, dynamics("1", false, hour(1)))
+		c.SeeDynamics(dynamics("1", false, hour(1)))
 		c.SeeCampaign(profile)
 		_, err := c.Carry(t.Context(), both, []string{email}, &restless{keeps: keeps, lone: lone{profile: &profile}}, optout.Look{})
 		require.ErrorIs(t, err, want)
 	}
+}
+
+// A pair that was left out for a while: what Dynamics had of it is not known any
+// more, whatever version was read of the others meanwhile.
+func TestAPairThatComesBackIsReadAnew(t *testing.T) {
+	t.Parallel()
+	const phone = "denyListPhone=donotphone"
+	row := func(version string, at time.Time, values map[string]bool) optout.DynamicsRow {
+		out := optout.DynamicsRow{Version: version, Modified: at, Values: map[string]*bool{}}
+		for name, v := range values {
+			out.Values[name] = &v
+		}
+		return out
+	}
+	var c optout.Contact
+	c.SeeCampaign(file(false, hour(3), hour(3)))
+	c.SeeDynamics(row("1", hour(1), map[string]bool{email: false, phone: false}))
+	c.SeeDynamics(row("2", hour(5), map[string]bool{phone: false})) // without the pair; somebody opted out by e-mail
+	c.SeeDynamics(row("2", hour(5), map[string]bool{email: true, phone: false}))
+	got := verdict(&c, both)
+	require.Equal(t, optout.Verdict{Out: true, Rule: optout.RuleDynamicsNewer}, got.Verdict)
+	require.True(t, got.ToCampaign)
+}
+
+// Nobody chose what a profile holds that was made anew, or restored from a backup:
+// it takes no opt-out back, in either mode.
+func TestAProfileMadeAnewTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	live := func(out bool, stamp, asOf, made time.Time) optout.CampaignRow {
+		row := file(out, stamp, asOf)
+		row.Live, row.Made = true, made
+		return row
+	}
+	tests := map[string][]optout.CampaignRow{
+		"its stamp is empty":                   {live(true, hour(1), hour(1), hour(0)), live(false, time.Time{}, hour(5), hour(4))},
+		"its stamp went back":                  {live(true, hour(2), hour(2), hour(0)), live(false, hour(1), hour(5), hour(0))},
+		"its stamp is empty, says a file":      {file(true, hour(1), hour(1)), file(false, time.Time{}, hour(5))},
+		"it was gone in between":               {live(true, time.Time{}, hour(1), hour(0)), {Gone: true, Live: true, AsOf: hour(2)}, live(false, time.Time{}, hour(5), hour(4))},
+		"there are no stamps, and it is newer": {live(true, time.Time{}, hour(1), hour(0)), live(false, time.Time{}, hour(5), hour(4))},
+	}
+	for name, rows := range tests {
+		for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics} {
+			for _, carried := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s, %s, carried %v", name, mode, carried), func(t *testing.T) {
+					t.Parallel()
+					p := optout.Policy{Mode: mode}
+					var c optout.Contact
+					for _, row := range rows[:len(rows)-1] {
+						c.SeeCampaign(row)
+					}
+					c.SeeDynamics(dynamics("1", carried, hour(0)))
+					if carried {
+						c.Settle(c.Decide(p, []string{email}))
+					}
+					c.SeeCampaign(rows[len(rows)-1])
+					got := verdict(&c, p)
+					require.True(t, got.Out)
+					require.Equal(t, !carried, got.ToDynamics)
+					require.Equal(t, mode == optout.Bidirectional, got.ToCampaign)
+					c.SeeCampaign(rows[len(rows)-1]) // also when it is seen again
+					require.True(t, verdict(&c, p).Out)
+				})
+			}
+		}
+	}
+	// Where there are no stamps, a change of one and the same profile is a choice.
+	var c optout.Contact
+	c.SeeCampaign(live(true, time.Time{}, hour(1), hour(0)))
+	c.SeeCampaign(live(false, time.Time{}, hour(5), hour(0)))
+	require.False(t, c.Pair(email).Campaign.Out)
+}
+
+// A late file does not make a profile that is gone hold its opt-out.
+func TestALateFileOfAProfileThatIsGone(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeDynamics(dynamics("1", true, hour(1)))
+	c.SeeCampaign(optout.CampaignRow{Gone: true, Live: true, AsOf: hour(4)})
+	c.SeeCampaign(file(true, hour(3), hour(3)))
+	require.True(t, verdict(&c, both).Waits)
 }

@@ -25,6 +25,7 @@ func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 	out := make([]Decision, 0, len(pairs))
 	for _, name := range pairs {
 		pair := c.Pair(name)
+		pair.Dynamics = p.dated(pair.Dynamics)
 		d := Decision{Pair: name, Dynamics: pair.Dynamics, Campaign: pair.Campaign, Verdict: Resolve(p, pair.Dynamics, pair.Campaign)}
 		if d.Rule != RuleNothing {
 			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.holds(d.Out)
@@ -56,9 +57,9 @@ func Waiting(decisions []Decision) bool {
 // that it does not come back as a change. The write must have named the version it
 // replaced, or an edit in between would go unnoticed. False when the row does not
 // hold what was written.
-func (c *Contact) WroteDynamics(p Policy, decisions []Decision, row DynamicsRow) bool {
+func (c *Contact) WroteDynamics(decisions []Decision, row DynamicsRow) bool {
 	before, kept := c.Clone(), true
-	c.SeeDynamics(p, row)
+	c.SeeDynamics(row)
 	for _, d := range decisions {
 		side, was := &c.pair(d.Pair).Dynamics, before.Pair(d.Pair).Dynamics
 		want := was.Out
@@ -67,7 +68,7 @@ func (c *Contact) WroteDynamics(p Policy, decisions []Decision, row DynamicsRow)
 			kept = kept && side.holds(want)
 		}
 		if was.Known && !was.At.IsZero() && side.Out == want {
-			side.At = was.At
+			side.At, side.Since = was.At, was.Since
 		}
 	}
 	return kept

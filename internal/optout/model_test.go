@@ -211,7 +211,7 @@ func (w *world) stageDynamics() {
 	row := w.dynamicsRow()
 	w.mark = w.d.version
 	w.staged = append(w.staged, func(c *optout.Contact) optout.Look {
-		c.SeeDynamics(w.policy, row)
+		c.SeeDynamics(row)
 		return optout.Look{New: true}
 	})
 }

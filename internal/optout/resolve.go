@@ -27,6 +27,9 @@ type Side struct {
 	Known bool      `json:"k,omitempty"` // a value was seen there
 	Out   bool      `json:"o,omitempty"` // it was an opt-out
 	At    time.Time `json:"a,omitzero"`  // when the choice was made; zero: its age is unknown
+	// Since is, of Dynamics, the edit that made the value what it is, as far as it was
+	// seen; At moves with every edit of the record.
+	Since time.Time `json:"s,omitzero"`
 	// Empty says that the system holds no value any more; Out is the last one it
 	// had. An empty value never clears an opt-out (R19.19).
 	Empty bool `json:"e,omitempty"`
@@ -99,9 +102,10 @@ func Resolve(p Policy, dynamics, campaign Side) Verdict {
 }
 
 // overwrite is mode campaign_to_dynamics: a choice that changed in Campaign goes to
-// Dynamics, whatever is there. Of a profile seen for the first time nobody knows
-// whether its "may be contacted" was ever chosen: it clears an opt-out only when it
-// is dated, and newer.
+// Dynamics, whatever is there, but for an opt-out that somebody chose there later:
+// an export comes a day after the choices in it. Of a profile seen for the first
+// time nobody knows whether its "may be contacted" was ever chosen: it clears an
+// opt-out only when it is dated, and newer.
 func overwrite(p Policy, dynamics, campaign Side) Verdict {
 	switch {
 	case !campaign.Known || !campaign.Due:
@@ -109,8 +113,19 @@ func overwrite(p Policy, dynamics, campaign Side) Verdict {
 	case campaign.First && !campaign.Out && dynamics.Known && dynamics.Out &&
 		(campaign.At.IsZero() || dynamics.At.IsZero() || !p.newer(campaign, dynamics)):
 		return Verdict{Out: true, Rule: RuleKept}
+	case !campaign.Out && dynamics.Known && dynamics.Out && !campaign.At.IsZero() && !dynamics.Since.IsZero() &&
+		!p.newer(campaign, Side{At: dynamics.Since}):
+		return Verdict{Out: true, Rule: RuleKept}
 	}
 	return Verdict{Out: campaign.Out, Rule: RuleCampaign}
+}
+
+// dated is a side of Dynamics with the age that the rule compares.
+func (p Policy) dated(dynamics Side) Side {
+	if p.AttributeLevel && !dynamics.Since.IsZero() {
+		dynamics.At = dynamics.Since
+	}
+	return dynamics
 }
 
 // newer says that Campaign's choice is surely the later one. Dynamics tells whole

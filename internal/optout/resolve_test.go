@@ -67,6 +67,7 @@ func TestResolveBidirectional(t *testing.T) {
 func TestResolveCampaignToDynamics(t *testing.T) {
 	t.Parallel()
 	changed := func(out bool, at time.Time) optout.Side { s := said(out, at); s.Due = true; return s }
+	since := func(out bool, since, at time.Time) optout.Side { s := said(out, at); s.Since = since; return s }
 	first := func(out bool, at time.Time) optout.Side { s := changed(out, at); s.First = true; return s }
 	tests := map[string]struct {
 		dynamics, campaign optout.Side
@@ -76,6 +77,10 @@ func TestResolveCampaignToDynamics(t *testing.T) {
 		"a change in campaign overwrites an opt-out":         {said(true, tue), changed(false, mon), false, optout.RuleCampaign},
 		"a change in campaign overwrites an opt-in":          {said(false, tue), changed(true, mon), true, optout.RuleCampaign},
 		"an undated change overwrites too":                   {said(true, tue), changed(false, time.Time{}), false, optout.RuleCampaign},
+		"a later edit of the record changes nothing of that": {since(true, mon.Add(-time.Hour), tue), changed(false, mon), false, optout.RuleCampaign},
+		"an opt-out chosen later in dynamics is kept":        {since(true, tue, tue), changed(false, mon), true, optout.RuleKept},
+		"an opt-out chosen at the same time is kept":         {since(true, mon, tue), changed(false, mon), true, optout.RuleKept},
+		"an opt-in chosen later in dynamics is overwritten":  {since(false, tue, tue), changed(true, mon), true, optout.RuleCampaign},
 		"an edit in dynamics stays until campaign changes":   {said(true, tue), said(false, mon), true, optout.RuleKept},
 		"an opt-in in dynamics stays until campaign changes": {said(false, tue), said(true, mon), false, optout.RuleKept},
 		"the first sight of an opt-out overwrites":           {said(false, tue), first(true, mon), true, optout.RuleCampaign},
