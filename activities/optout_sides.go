@@ -52,7 +52,7 @@ func (b *bothSides) WriteCampaign(ctx context.Context, decisions []optout.Decisi
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("writing the profile of %s: %w", b.id, err)
+		return false, markRefused(fmt.Errorf("writing the profile of %s: %w", b.id, err))
 	}
 	b.metrics.campaign.Inc(1)
 	return true, nil
@@ -77,9 +77,21 @@ func (b *bothSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	return *row, nil
 }
 
+// markRefused lets Carry go on with the choices that are not refused. A field that is
+// gone is nobody's choice, and stops the flow.
+func markRefused(err error) error {
+	if apierr.ClassOf(err) != apierr.Rejected || apierr.ReasonOf(err) == apierr.ReasonSchema {
+		return err
+	}
+	return fmt.Errorf("%w: %w", optout.ErrRefused, err)
+}
+
 // WriteDynamics names the version it replaces, so it neither overwrites an edit
 // that nobody saw nor makes a deleted contact anew.
 func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions []optout.Decision) (optout.DynamicsRow, error) {
+	if version == "" { // without one, whatever is there would be overwritten
+		return optout.DynamicsRow{}, optout.ErrChanged
+	}
 	body := map[string]bool{}
 	for _, d := range decisions {
 		if d.ToDynamics {
@@ -100,7 +112,7 @@ func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions
 	case reason == apierr.ReasonNotFound:
 		return optout.DynamicsRow{Gone: true}, nil
 	case err != nil:
-		return optout.DynamicsRow{}, fmt.Errorf("writing contact %s: %w", b.id, err)
+		return optout.DynamicsRow{}, markRefused(fmt.Errorf("writing contact %s: %w", b.id, err))
 	}
 	b.metrics.dynamics.Inc(1)
 	if optout.ClearsDynamics(decisions) {

@@ -69,18 +69,30 @@ func (f *optOutFetch) leave(ctx context.Context) (*FetchResult, error) {
 	return &FetchResult{Phase: PhaseDelta, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.files.report(context.WithoutCancel(ctx))}, nil
 }
 
-// look asks each source once; nil when none has anything new.
+// look asks each source once; nil when none has anything new. Campaign comes first
+// when its turn has come, because Dynamics may have something at every look; and
+// what is wrong there for now keeps nothing back that comes from Dynamics.
 func (f *optOutFetch) look(ctx context.Context) (*optOutPage, error) {
-	page, err := f.changes(ctx)
-	if err != nil || page != nil {
-		return page, err
+	sources := []func(context.Context) (*optOutPage, error){f.changes, f.due}
+	var later error
+	if f.atCampaign() {
+		page, err := f.campaign(ctx)
+		if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Throttled {
+			later = err
+		} else if err != nil || page != nil {
+			return page, err
+		}
+		slices.Reverse(sources) // those that wait are not to wait for Dynamics either
 	}
-	if page, err = f.due(ctx); err != nil || page != nil {
-		return page, err
+	for _, look := range sources {
+		if page, err := look(ctx); err != nil || page != nil {
+			return page, err
+		}
 	}
-	if !f.atCampaign() {
-		return nil, nil
-	}
+	return nil, later
+}
+
+func (f *optOutFetch) campaign(ctx context.Context) (*optOutPage, error) {
 	if f.plan.Source == optout.SourceREST {
 		return f.modified(ctx)
 	}

@@ -12,6 +12,7 @@ type Systems interface {
 	// ReadCampaign reads the profile; without one, the row is Gone.
 	ReadCampaign(ctx context.Context) (CampaignRow, error)
 	// WriteCampaign sets the opt-outs that go ToCampaign; false without a profile.
+	// Like WriteDynamics it fails with ErrRefused when the system will not have them.
 	WriteCampaign(ctx context.Context, decisions []Decision) (bool, error)
 	// ReadDynamics reads the contact; without one, the row is Gone.
 	ReadDynamics(ctx context.Context) (DynamicsRow, error)
@@ -26,6 +27,8 @@ type Systems interface {
 var (
 	// ErrChanged is returned by Systems when the contact is not as it was seen.
 	ErrChanged = errors.New("the contact has changed since it was read")
+	// ErrRefused is returned by Systems when another try of this write is of no use.
+	ErrRefused = errors.New("refused")
 	// ErrNotKept says that Dynamics took a write and holds something else: a plug-in
 	// of its own decides.
 	ErrNotKept = errors.New("dynamics accepted the value and does not hold it")
@@ -53,14 +56,16 @@ type Look struct {
 // Carry brings both systems to what the rules say of a contact and notes it in c.
 // Before anything is written, the profile is read and the contact's version is
 // checked, so that nobody's latest choice is overwritten unseen. It can be repeated
-// after any failure; what was written until then is noted.
+// after any failure; what was written until then is noted. A choice that is refused
+// holds no other up: Carry fails with it when the others are carried.
 func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems, look Look) (*Carried, error) {
 	out, before := &Carried{}, look.Before
 	if before == nil {
 		before = c.Clone()
 	}
+	w := &writer{c: c, s: s, out: out}
 	for range carryTries {
-		decisions := c.Decide(p, pairs)
+		decisions := w.open(c.Decide(p, pairs))
 		unseen := look.New && p.Mode == Bidirectional && c.Campaign == Unseen && c.Dynamics == Here
 		switch {
 		case !look.Fresh && (Due(decisions) || unseen):
@@ -72,57 +77,16 @@ func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems
 			look.Fresh = true
 			continue
 		case !Due(decisions):
-			c.Settle(decisions)
+			c.Settle(w.accepted(decisions))
 			out.Waits = Waiting(decisions)
 			out.note(before, c, decisions)
-			return out, nil
+			return out, w.refusal()
 		}
-		if err := c.write(ctx, s, decisions, out); err != nil && !errors.Is(err, ErrChanged) {
+		if err := w.write(ctx, decisions); err != nil && !errors.Is(err, ErrChanged) {
 			return out, err
 		}
 	}
 	return out, ErrRestless
-}
-
-func (c *Contact) write(ctx context.Context, s Systems, decisions []Decision, out *Carried) error {
-	if slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToCampaign }) {
-		at := s.Now()
-		found, err := s.WriteCampaign(ctx, decisions)
-		if err != nil {
-			return err
-		}
-		if !found {
-			c.SeeCampaign(CampaignRow{Gone: true, Live: true, AsOf: at})
-			return nil
-		}
-		c.WroteCampaign(decisions, at)
-		out.WroteCampaign = true
-		out.add(decisions, func(d Decision) bool { return d.ToCampaign })
-	}
-	if !slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToDynamics }) {
-		return nil
-	}
-	row, err := s.WriteDynamics(ctx, c.Version, decisions)
-	if errors.Is(err, ErrChanged) {
-		if row, err = s.ReadDynamics(ctx); err != nil {
-			return err
-		}
-		c.SeeDynamics(row)
-		return ErrChanged
-	}
-	if err != nil {
-		return err
-	}
-	if row.Gone {
-		c.SeeDynamics(row)
-		return nil
-	}
-	out.WroteDynamics = true
-	out.add(decisions, func(d Decision) bool { return d.ToDynamics })
-	if !c.WroteDynamics(decisions, row) {
-		return ErrNotKept
-	}
-	return nil
 }
 
 // Merge adds what a further try did.

@@ -338,3 +338,89 @@ func TestALateFileOfAProfileThatIsGone(t *testing.T) {
 	c.SeeCampaign(file(true, hour(3), hour(3)))
 	require.True(t, verdict(&c, both).Waits)
 }
+
+// picky refuses some pairs in each system, and keeps no other than the one named.
+type picky struct {
+	lone
+	d, c    map[string]bool // what the systems hold
+	refuses map[string]bool
+	loses   string
+	version int
+}
+
+func (p *picky) row() optout.DynamicsRow {
+	row := optout.DynamicsRow{Version: fmt.Sprint(p.version), Modified: hour(5), Values: map[string]*bool{}}
+	for name, v := range p.d {
+		row.Values[name] = &v
+	}
+	return row
+}
+
+func (p *picky) ReadCampaign(context.Context) (optout.CampaignRow, error) {
+	row := optout.CampaignRow{Live: true, AsOf: hour(6), Values: map[string]optout.CampaignValue{}}
+	for name, v := range p.c {
+		row.Values[name] = optout.CampaignValue{Out: v, At: hour(3)}
+	}
+	return row, nil
+}
+
+func (p *picky) WriteCampaign(_ context.Context, d []optout.Decision) (bool, error) {
+	return true, p.write(p.c, "campaign", d, func(d optout.Decision) bool { return d.ToCampaign })
+}
+
+func (p *picky) WriteDynamics(_ context.Context, _ string, d []optout.Decision) (optout.DynamicsRow, error) {
+	if err := p.write(p.d, "dynamics", d, func(d optout.Decision) bool { return d.ToDynamics }); err != nil {
+		return optout.DynamicsRow{}, err
+	}
+	p.version++
+	return p.row(), nil
+}
+
+func (p *picky) write(into map[string]bool, system string, decisions []optout.Decision, due func(optout.Decision) bool) error {
+	for _, d := range decisions {
+		if due(d) && p.refuses[system+" "+d.Pair] {
+			return fmt.Errorf("%w: %s", optout.ErrRefused, system)
+		}
+	}
+	for _, d := range decisions {
+		if due(d) && d.Pair != p.loses {
+			into[d.Pair] = d.Out
+		}
+	}
+	return nil
+}
+
+// A choice that is refused, or not kept, holds no other up, in neither system; what
+// was written says evidence, and when it was chosen is not forgotten.
+func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
+	t.Parallel()
+	names := []string{"a", "b", "c", "d", "e"}
+	p := &picky{
+		d:       map[string]bool{"a": true, "b": true, "c": false, "d": false, "e": false},
+		c:       map[string]bool{"a": false, "b": false, "c": true, "d": true, "e": true},
+		refuses: map[string]bool{"campaign a": true, "dynamics c": true}, loses: "d", version: 1,
+	}
+	var c optout.Contact
+	c.SeeDynamics(p.row())
+	out, err := c.Carry(t.Context(), both, names, p, optout.Look{})
+	require.ErrorIs(t, err, optout.ErrRefused)
+	require.Equal(t, map[string]bool{"a": true, "b": true, "c": false, "d": false, "e": true}, p.d)
+	require.Equal(t, map[string]bool{"a": false, "b": true, "c": true, "d": true, "e": true}, p.c)
+	effects := map[string][2]bool{}
+	for _, d := range out.Decisions {
+		effects[d.Pair] = [2]bool{d.ToDynamics, d.ToCampaign}
+	}
+	require.Equal(t, [2]bool{false, true}, effects["b"])
+	require.Equal(t, [2]bool{true, false}, effects["e"])
+	left := map[string]bool{}
+	for _, d := range c.Decide(both, names) {
+		left[d.Pair] = d.ToDynamics || d.ToCampaign
+		require.Equal(t, hour(5), d.Dynamics.At, "our writes make no choice younger")
+	}
+	require.Equal(t, map[string]bool{"a": true, "b": false, "c": true, "d": true, "e": false}, left, "the others are tried again")
+
+	p.refuses, p.loses = nil, ""
+	_, err = c.Carry(t.Context(), both, names, p, optout.Look{})
+	require.NoError(t, err)
+	require.Equal(t, p.d, p.c)
+}

@@ -1,0 +1,96 @@
+package activities_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/optout"
+	"causeway.dev/sandbox/kit"
+)
+
+// pickyDynamics takes no choice about e-mail, as if a plug-in refused it; so does
+// pickyCampaign.
+type pickyDynamics struct{ *dataverse.Client }
+
+func (p pickyDynamics) Update(ctx context.Context, w dataverse.Write) (*dataverse.Result, error) {
+	if bytes.Contains(w.Body, []byte("donotbulkemail")) {
+		return nil, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "update contact"}
+	}
+	return p.Client.Update(ctx, w)
+}
+
+type pickyCampaign struct{ *campaign.Client }
+
+func (p pickyCampaign) Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error {
+	if bytes.Contains(body, []byte("blackListEmail")) {
+		return &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "campaign", Op: "update profile"}
+	}
+	return p.Client.Patch(ctx, r, key, body)
+}
+
+// A choice that is refused holds no other up: not in the same system, not in the
+// other one.
+func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.optOpts.Dynamics = pickyDynamics{s.optOpts.Dynamics.(*dataverse.Client)}
+	s.optOpts.Campaign = pickyCampaign{s.optOpts.Campaign.(*campaign.Client)}
+	s.rebuild()
+	s.startOptOut()
+	a, b := s.keys[0], s.keys[1]
+	s.later()
+	require.NoError(t, s.boxes.Campaign.Update("profile", a, []byte(`{"blackListEmail":true,"blackListPhone":true,"ccpaOptOut":true}`)))
+	require.NoError(t, s.boxes.Campaign.Update("profile", b, []byte(`{"ccpaOptOut":true}`)))
+	require.NoError(t, s.boxes.Dynamics.Update("contacts", b, map[string]any{"donotbulkemail": true, "followemail": false}))
+	s.settle()
+	open, err := s.books.QuarantineCount(t.Context(), activities.FlowOptOut, "")
+	require.NoError(t, err)
+	require.EqualValues(t, 2, open)
+	row := s.boxes.Dynamics.Row("contacts", a)
+	require.Equal(t, []any{false, false, true}, []any{row["donotbulkemail"], row["followemail"], row["donotsendmm"]})
+	require.Equal(t, true, s.boxes.Campaign.Profile(b)["blackListPhone"])
+	require.Equal(t, true, s.boxes.Dynamics.Row("contacts", b)["donotsendmm"])
+	require.Contains(t, s.history(a), "campaign-newer true refused")
+	require.Contains(t, s.history(a), "campaign-newer true dynamics")
+	require.Zero(t, s.settle(), "not at once")
+	s.behind.Store(-int64(3 * time.Hour))
+	s.boxes.Clock.Advance(3 * time.Hour)
+	require.Equal(t, int64(2), s.settle().Quarantined, "tried again")
+}
+
+// However much happens in Dynamics, Campaign is looked at in its turn; and while it
+// is down, choices in Dynamics are carried.
+func TestABusyDynamicsHidesNoChoiceInCampaign(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s.startOptOut()
+	s.inCampaign(s.keys[0], "blackListEmail", true)
+	s.export("optout_20260301_020000.csv", exportHeader+s.exportRow(s.keys[0]))
+	for i := range 3 {
+		s.inDynamics(s.keys[1], "telephone1", fmt.Sprint(i))
+		require.Equal(t, "COMPLETED", s.optRun(activities.KindDelta, activities.PhaseDelta).State)
+	}
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+}
+
+// While Campaign does not answer, choices in Dynamics are taken in and wait for it
+// in the ledger, not in Dynamics.
+func TestCampaignThatIsDownHidesNoChoiceInDynamics(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.startOptOut()
+	_, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
+	require.NoError(t, err)
+	s.inDynamics(s.keys[0], "donotbulkemail", true)
+	require.Equal(t, int64(1), s.optRun(activities.KindDelta, activities.PhaseDelta).Counts.Updated)
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+}
