@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -152,8 +151,7 @@ func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledge
 		if _, refused := refusal(e); refused || see(after, e) != nil {
 			return false
 		}
-		after.Seen = before.Seen
-		return reflect.DeepEqual(before, after)
+		return before.Agrees(after)
 	}), nil
 }
 

@@ -97,6 +97,24 @@ func (c *Contact) Clone() *Contact {
 	return &out
 }
 
+// Agrees says that a later view of the contact tells nothing that has to be noted:
+// the same choices, or none but a newer stamp on what both sides hold already, as
+// our own writes have it.
+func (c *Contact) Agrees(later *Contact) bool {
+	if c.Dynamics != later.Dynamics || c.Version != later.Version || c.Campaign != later.Campaign || len(c.Pairs) != len(later.Pairs) {
+		return false
+	}
+	for i, p := range c.Pairs {
+		l := later.Pairs[i]
+		restamped := p.Campaign.Known && !p.Campaign.Empty && l.Campaign.Known && !l.Campaign.Empty && p.Campaign.Out == l.Campaign.Out &&
+			p.Dynamics.Known && !p.Dynamics.Empty && p.Dynamics.Out == p.Campaign.Out
+		if p.Name != l.Name || p.Dynamics != l.Dynamics || p.Campaign != l.Campaign && !restamped {
+			return false
+		}
+	}
+	return true
+}
+
 // SeeDynamics takes in what Dynamics shows of a contact. A version that is known
 // already, ours or another's, tells nothing new of the pairs that were read with it;
 // of pairs that were not read with a new one, nothing is known any more.

@@ -101,6 +101,30 @@ func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	require.Equal(t, optout.RuleDynamicsNewer, verdict(&c, both).Rule, "an edit by somebody else is one")
 }
 
+// R19.20: a newer stamp on what both sides hold is no news; another choice is.
+func TestWhatIsNoNews(t *testing.T) {
+	t.Parallel()
+	var c optout.Contact
+	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeCampaign(file(true, hour(0), hour(0)))
+	c.Settle(c.Decide(both, []string{email}))
+	later := func(row optout.CampaignRow) *optout.Contact {
+		l := c.Clone()
+		l.SeeCampaign(row)
+		return l
+	}
+	require.True(t, c.Agrees(later(file(true, hour(2), hour(2)))))
+	require.True(t, c.Agrees(later(file(true, hour(0), hour(5)))))
+	require.False(t, c.Agrees(later(file(false, hour(2), hour(2)))))
+	require.False(t, c.Agrees(later(optout.CampaignRow{Gone: true, Live: true})))
+	edited := c.Clone()
+	edited.SeeDynamics(both, dynamics("2", true, hour(3)))
+	require.False(t, c.Agrees(edited))
+	// Where the sides differ, a choice made anew may have to be carried.
+	c.SeeDynamics(both, dynamics("3", false, hour(4)))
+	require.False(t, c.Agrees(later(file(true, hour(2), hour(2)))))
+}
+
 // A stale file after we wrote Campaign causes no second write.
 func TestAStaleFileAfterOurWrite(t *testing.T) {
 	t.Parallel()
