@@ -35,7 +35,8 @@ type RestartJournalInput struct{}
 
 // RestartJournalResult is what is known of a position that the journal lost.
 type RestartJournalResult struct {
-	Lost time.Time `json:"lost,omitzero"` // everything up to then was settled
+	Lost time.Time `json:"lost,omitzero"`  // everything up to then was settled
+	Held bool      `json:"held,omitempty"` // the journal holds it: what expired was the place of a backfill
 }
 
 // RaiseLagInput reports how old the position is.

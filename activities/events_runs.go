@@ -132,8 +132,9 @@ func (a *Egress) EndEventRun(ctx context.Context, in EndRunInput) error {
 
 // RestartJournal forgets a position that the journal no longer holds; reading
 // begins again with the oldest event it has (R18.17). What was written before is
-// recognised.
+// recognised. A position that the journal holds stays.
 func (a *Egress) RestartJournal(ctx context.Context, _ RestartJournalInput) (*RestartJournalResult, error) {
+	defer keepBeating(ctx, nil)()
 	mark, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return &RestartJournalResult{}, nil
@@ -144,6 +145,15 @@ func (a *Egress) RestartJournal(ctx context.Context, _ RestartJournalInput) (*Re
 	lost := mark.ObtainedAt
 	if mark.Link == "" {
 		return &RestartJournalResult{Lost: lost}, nil // an earlier attempt did it
+	}
+	if a.o.Journal != nil {
+		_, err := a.o.Journal.Page(ctx, mark.Link, a.o.PageSize)
+		switch {
+		case err == nil:
+			return &RestartJournalResult{Held: true}, nil
+		case apierr.ReasonOf(err) != apierr.ReasonPositionExpired:
+			return nil, toTemporal(ctx, fmt.Errorf("asking the journal whether it holds the position: %w", err))
+		}
 	}
 	mark.Link = ""
 	if err := a.o.Ledger.SaveWatermark(ctx, *mark); err != nil {

@@ -210,6 +210,10 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
 		return s.fail(ctx, err)
 	}
+	if lost.Held { // it was a backfill that fell behind: nothing of the flow is lost
+		s.overcome(ctx, err)
+		return nil
+	}
 	st := &s.Status
 	gap := LostEvents{From: lost.Lost, To: workflow.Now(ctx)}
 	st.Events.Lost = append(st.Events.Lost, gap)

@@ -39,7 +39,8 @@ type fakeEgress struct {
 	archive   []int // rows of the pages of a folder
 	operation []activities.Operation
 
-	duringBackfill int // events that come while a backfill reads
+	held           bool // the journal holds the position of the flow
+	duringBackfill int  // events that come while a backfill reads
 	pages          map[string]activities.FetchResult
 }
 
@@ -167,6 +168,9 @@ func (f *fakeEgress) RestartJournal(context.Context, activities.RestartJournalIn
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("restart journal")
+	if f.held {
+		return &activities.RestartJournalResult{Held: true}, nil
+	}
 	return &activities.RestartJournalResult{Lost: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, nil
 }
 
@@ -321,6 +325,27 @@ func TestAnExpiredPositionBeginsWithTheOldest(t *testing.T) {
 		require.Contains(t, st.Events.Lost[0].Sentence(), "2026-01-01T00:00:00Z")
 	})
 	w.run(2 * time.Hour)
+	require.Contains(t, w.eg.steps(), "restart journal")
+}
+
+// A backfill whose place in the journal is gone is no gap in the flow.
+func TestABackfillThatExpiresIsNoGap(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.eg.held = true
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		w.eg.failOnce["fetch journal"] = temporal.NewNonRetryableApplicationError("the journal no longer holds it", "PositionExpired", nil)
+		w.asks(workflows.UpdateRequestBackfill, w.accepted, workflows.BackfillRequest{Window: activities.Window{Since: time.Unix(1, 0)}})
+	})
+	w.at(2*time.Hour, func() {
+		st := w.status()
+		require.Equal(t, workflows.StateRunning, st.State)
+		require.Equal(t, "the journal no longer holds it", st.LastError)
+		require.Equal(t, "FAILED", st.LastRun.State)
+		require.Empty(t, st.Events.Lost)
+	})
+	w.run(3 * time.Hour)
 	require.Contains(t, w.eg.steps(), "restart journal")
 }
 
