@@ -41,6 +41,12 @@ const undoMore = "undo-after:"
 // RollbackPrefix begins the names of the rollbacks of a run.
 func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
 
+// undoes is the run that a rollback of this name undoes.
+func undoes(rollback string) string {
+	run := strings.TrimPrefix(rollback, "rollback-")
+	return run[:max(strings.LastIndex(run, "-"), 0)]
+}
+
 // MayRollbackInput asks what undoing a run would touch.
 type MayRollbackInput struct {
 	Run string `json:"run"`
@@ -360,8 +366,19 @@ func (a *Ingress) prune(ctx context.Context) error {
 		a.pruned = time.Now()
 	}
 	a.mu.Unlock()
+	if !due {
+		return nil
+	}
+	undoing, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowRollback, State: ledger.RunRunning})
+	if err != nil {
+		return err
+	}
+	var keep []string
+	for _, r := range undoing {
+		keep = append(keep, undoes(r.ID))
+	}
 	for due {
-		n, err := a.o.Ledger.PruneBefores(ctx, time.Now().Add(-a.o.KeepBefores))
+		n, err := a.o.Ledger.PruneBefores(ctx, time.Now().Add(-a.o.KeepBefores), keep...)
 		if err != nil {
 			return err
 		}

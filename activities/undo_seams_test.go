@@ -3,6 +3,7 @@ package activities_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -147,4 +148,35 @@ func TestARollbackThatKeepsOptOutsKnowsItsOwnWrite(t *testing.T) {
 	s.edit(key, map[string]any{"address1_city": "Nebelheim"})
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.delta())
 	require.Empty(t, s.differences())
+}
+
+// Before-images that expire while they are used are kept until they are not.
+func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 5)
+	key := s.boxes.Dynamics.Keys("contacts")[0]
+	s.load()
+	s.edit(key, map[string]any{"lastname": "After"})
+	s.delta()
+	run := s.lastRun()
+	s.runs++
+	ref := activities.RunRef{Run: activities.RollbackPrefix(run) + "20260102T030405.000Z", Table: s.table.Name, Revision: s.table.Revision(), Kind: activities.KindRollback, Undoes: run}
+	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
+	s.opts.KeepBefores = time.Nanosecond
+	s.in = activities.NewIngress(s.opts)
+	s.env.RegisterActivity(s.in)
+	s.edit(s.boxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
+	s.delta()
+	kept, err := s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)
+	require.NoError(t, err)
+	require.Len(t, kept, 1)
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.through(ref, activities.PhaseUndo).Counts)
+
+	s.in = activities.NewIngress(s.opts)
+	s.env.RegisterActivity(s.in)
+	s.edit(key, map[string]any{"lastname": "Then"})
+	s.delta()
+	kept, err = s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)
+	require.NoError(t, err)
+	require.Empty(t, kept)
 }

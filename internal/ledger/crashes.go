@@ -80,10 +80,10 @@ func (l *Ledger) DropLane(ctx context.Context, id LaneID) error {
 
 // dropPagesOfEnded forgets what runs that ended before the cutoff have left
 // behind: lanes at which an attempt died, or ended unsure.
-func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, cutoff time.Time) error {
-	const ended = `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED', 'STOPPED') AND NOT ` + goesOn + `)`
+func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, cutoff time.Time, not string, kept []any) error {
+	ended := `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED', 'STOPPED') AND NOT ` + goesOn + ` AND NOT id ` + not + `)`
 	for _, table := range []string{"lane_data", "lane", "page"} {
-		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run IN `+ended), millis(cutoff)); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run IN `+ended), append([]any{millis(cutoff)}, kept...)...); err != nil {
 			return err
 		}
 	}

@@ -93,8 +93,8 @@ func TestADeathIsLaidAtTheEntryInHand(t *testing.T) {
 	})
 }
 
-// What a stopped load had found stays until the load has ended: it goes on at the
-// next start, however late that is.
+// What a stopped load had found stays until the load has ended, for it goes on at the
+// next start, however late that is; and that of a run that is being undone.
 func TestBeforeImagesOfAStoppedLoadStay(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
@@ -106,12 +106,18 @@ func TestBeforeImagesOfAStoppedLoadStay(t *testing.T) {
 			openLane(t, l, kind, 1, 0) // and dies
 			require.NoError(t, l.SaveBefore(ctx, kind, table, ledger.BeforeImage{Key: key(1), Existed: true, Payload: []byte(`{}`)}))
 			require.NoError(t, l.SetRunState(ctx, kind, ledger.RunStopped, "stopped by an operator"))
-			n, err := l.PruneBefores(ctx, time.Now().Add(time.Hour))
+			n, err := l.PruneBefores(ctx, time.Now().Add(time.Hour), "other", kind)
+			require.NoError(t, err)
+			require.Zero(t, n, "it is being undone")
+			at, err := l.Resume(ctx, kind)
+			require.NoError(t, err)
+			require.NotNil(t, at.LastPage)
+			n, err = l.PruneBefores(ctx, time.Now().Add(time.Hour))
 			require.NoError(t, err)
 			require.Equal(t, pruned, n, kind)
 			_, err = l.PruneBefores(ctx, time.Now().Add(time.Hour))
 			require.NoError(t, err)
-			at, err := l.Resume(ctx, kind)
+			at, err = l.Resume(ctx, kind)
 			require.NoError(t, err)
 			require.Equal(t, pruned == 0, at.LastPage != nil, kind)
 		}

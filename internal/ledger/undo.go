@@ -56,13 +56,14 @@ const goesOn = `(state = 'STOPPED' AND kind IN ('initial', 'backfill'))`
 // PruneBefores forgets the before-images of runs that ended before the cutoff, a
 // bounded number at a time, and returns how many went; with the last of them goes
 // what else such runs have left for a rollback. A run that was stopped and goes on
-// later has not ended.
-func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time) (n int64, err error) {
+// later has not ended, and those of keep are being undone.
+func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time, keep ...string) (n int64, err error) {
+	not, kept := l.in(append([]string{}, keep...))
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
 		var run, table string
-		rows, err := tx.QueryContext(ctx, l.q(`SELECT id, tbl FROM run WHERE ended > 0 AND ended < ? AND NOT `+goesOn+`
-			AND EXISTS (SELECT 1 FROM before_image b WHERE b.run = run.id AND b.tbl = run.tbl) LIMIT 1`), millis(cutoff))
+		rows, err := tx.QueryContext(ctx, l.q(`SELECT id, tbl FROM run WHERE ended > 0 AND ended < ? AND NOT `+goesOn+` AND NOT id `+not+`
+			AND EXISTS (SELECT 1 FROM before_image b WHERE b.run = run.id AND b.tbl = run.tbl) LIMIT 1`), append([]any{millis(cutoff)}, kept...)...)
 		if err != nil {
 			return err
 		}
@@ -76,7 +77,7 @@ func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time) (n int64, e
 			return err
 		}
 		if run == "" {
-			return l.dropPagesOfEnded(ctx, tx, cutoff)
+			return l.dropPagesOfEnded(ctx, tx, cutoff, not, kept)
 		}
 		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM before_image WHERE run = ? AND tbl = ? AND key IN
 			(SELECT key FROM before_image WHERE run = ? AND tbl = ? ORDER BY key LIMIT ?)`), run, table, run, table, pruneChunk)
