@@ -105,7 +105,7 @@ func TestOurOwnWritesAreNoChoices(t *testing.T) {
 func TestWhatIsNoNews(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
-	c.SeeDynamics(both, dynamics("1", true, hour(1)))
+	c.SeeDynamics(dynamics("1", true, hour(1)))
 	c.SeeCampaign(file(true, hour(0), hour(0)))
 	c.Settle(c.Decide(both, []string{email}))
 	later := func(row optout.CampaignRow) *optout.Contact {
@@ -118,10 +118,10 @@ func TestWhatIsNoNews(t *testing.T) {
 	require.False(t, c.Agrees(later(file(false, hour(2), hour(2)))))
 	require.False(t, c.Agrees(later(optout.CampaignRow{Gone: true, Live: true})))
 	edited := c.Clone()
-	edited.SeeDynamics(both, dynamics("2", true, hour(3)))
+	edited.SeeDynamics(dynamics("2", true, hour(3)))
 	require.False(t, c.Agrees(edited))
 	// Where the sides differ, a choice made anew may have to be carried.
-	c.SeeDynamics(both, dynamics("3", false, hour(4)))
+	c.SeeDynamics(dynamics("3", false, hour(4)))
 	require.False(t, c.Agrees(later(file(true, hour(2), hour(2)))))
 }
 
