@@ -180,3 +180,19 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, kept)
 }
+
+// A profile that a run created and that somebody has worked on since, in fields of
+// which the mapping knows nothing, is not deleted.
+func TestARollbackKeepsWhatSomebodyWorkedOn(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 3)
+	key := s.boxes.Dynamics.Keys("contacts")[0]
+	s.load()
+	s.boxes.Advance(time.Hour)
+	s.editProfile(key, `{"salutation":"a note"}`)
+	require.Equal(t, activities.Counts{Read: 3, Deleted: 2, Quarantined: 1}, s.rollback(s.lastRun()).Counts)
+	require.Equal(t, "a note", s.boxes.Campaign.Profile(key)["salutation"])
+	left := s.quarantine(activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix("contacts-1") + "2"}})
+	require.Len(t, left.Records, 1)
+	require.Contains(t, left.Records[0].Message, "in fields that the mapping does not know")
+}
