@@ -300,6 +300,34 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	}
 }
 
+// A file that is written anew while it is read to its end is not cleared away: what is
+// new in it is read by the next run.
+func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {
+	t.Parallel()
+	for _, remove := range []bool{false, true} {
+		s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
+		s.o.Files.Delete = remove
+		contact := s.boxes.Dynamics.Keys("contacts")[0]
+		rows := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n1,2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"
+		file := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+		require.NoError(t, os.WriteFile(file, []byte(rows), 0o600))
+		s.begin()
+		ref := s.ref(activities.KindDelta)
+		call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+		got := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 1})
+		require.Equal(t, []int{1}, got.Lanes)
+		call[activities.LaneResult](s.spine, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+		require.NoError(t, os.WriteFile(file, []byte(rows+"3,2,"+contact+",DM1,CMP,2026-03-01T11:00:00.000Z,2,,,,\n"), 0o600))
+		out := call[activities.SaveWatermarkResult](s.spine, s.eg.SaveEventMark, activities.SaveWatermarkInput{RunRef: ref})
+		require.EqualValues(t, 1, out.Counts.Created)
+		require.FileExists(t, file)
+
+		next := s.events(activities.KindDelta, activities.Window{})
+		require.Equal(t, activities.Counts{Read: 2, Created: 1, Unchanged: 1}, next.Counts)
+		require.NoFileExists(t, file)
+	}
+}
+
 // campaign.md §8: another host key stops the flow with a sentence.
 func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
 	t.Parallel()

@@ -71,15 +71,18 @@ func (s *FileSource) copyPath(file string) (string, error) {
 }
 
 // clear moves or deletes a file that was read. It may fail, on a full server
-// say; the file is remembered all the same, and tried again when it is seen.
+// say; the file is remembered all the same, and tried again when it is seen. One that
+// was written anew meanwhile is another file, and has not been read.
 func (s *FileSource) clear(ctx context.Context, log *slog.Logger, file ledger.ExportFile) {
 	if local, err := s.copyPath(file.Name); err == nil {
 		_ = os.Remove(local)
 	}
-	var err error
-	if s.Delete {
+	same, err := s.same(ctx, file)
+	switch {
+	case err != nil || !same:
+	case s.Delete:
 		err = s.Server.Remove(ctx, file.Name)
-	} else {
+	default:
 		dir := path.Join(s.Folder, processed)
 		if err = s.Server.EnsureFolder(ctx, dir); err == nil {
 			err = s.Server.Move(ctx, file.Name, path.Join(dir, path.Base(file.Name)))
@@ -91,6 +94,14 @@ func (s *FileSource) clear(ctx context.Context, log *slog.Logger, file ledger.Ex
 	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
 		log.Warn("a file that was read stays where it is", "flow", FlowEgress, "file", file.Name, "error", err)
 	}
+}
+
+// same says that a file is there as it was when it was read.
+func (s *FileSource) same(ctx context.Context, file ledger.ExportFile) (bool, error) {
+	listing, err := s.Server.List(ctx, path.Dir(file.Name))
+	return slices.ContainsFunc(listing, func(f campaign.RemoteFile) bool {
+		return f.Path == file.Name && f.Size == file.Size && f.Modified.Equal(file.Modified)
+	}), err
 }
 
 const sweepEvery = time.Hour
