@@ -125,7 +125,7 @@ func (c *carrier) group(ctx context.Context, indices []int) error {
 	work, inner := errgroup.WithContext(ctx)
 	work.SetLimit(c.o.Concurrency)
 	for i, s := range todo {
-		if c.failed[s.id] {
+		if c.heldUp(s.id) {
 			continue
 		}
 		work.Go(func() error {
@@ -152,6 +152,13 @@ func (c *carrier) group(ctx context.Context, indices []int) error {
 		return toTemporal(ctx, fatal)
 	}
 	return nil
+}
+
+// heldUp says that an earlier entry of the contact is to be tried again first.
+func (c *carrier) heldUp(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed[id]
 }
 
 // one carries one contact. An error it returns ends the attempt; a contact that is

@@ -48,17 +48,17 @@ type profile struct {
 }
 
 type world struct {
-	t                     *rapid.T
-	now                   int // true time, milliseconds
-	dSkew, cSkew, wSkew   int // clocks of Dynamics, Campaign and the worker
-	policy                optout.Policy
-	restTells             bool // REST answers carry stamps
-	d                     contactRow
-	c                     profile
-	choices               []choice
-	edits, writes, rounds int
-	rough                 bool // crashes or restores happened: writes may repeat
-	restored              bool
+	t                   *rapid.T
+	now                 int // true time, milliseconds
+	dSkew, cSkew, wSkew int // clocks of Dynamics, Campaign and the worker
+	policy              optout.Policy
+	restTells           bool // REST answers carry stamps
+	d                   contactRow
+	c                   profile
+	choices             []choice
+	edits, writes       int
+	rough               bool // crashes or restores happened: writes may repeat
+	restored            bool
 
 	// what the flow has of its own
 	state      []byte
