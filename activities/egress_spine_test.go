@@ -152,10 +152,15 @@ func TestEventsReachTheTimeline(t *testing.T) {
 	require.False(t, out.Watermark.IsZero())
 
 	// Read again from the start: nothing changes, and the ledger knows it.
+	mark, err := s.books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	require.NoError(t, err)
 	before := s.boxes.Dynamics.Usage().Operations
 	again := s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-7 * 24 * time.Hour)})
 	require.Zero(t, again.Counts.Created)
 	require.Equal(t, c.Created+c.Unchanged, again.Counts.Unchanged)
 	require.Empty(t, s.timeline())
 	require.Less(t, s.boxes.Dynamics.Usage().Operations-before, c.Created/4, "what is known costs no write")
+	after, err := s.books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	require.NoError(t, err)
+	require.Equal(t, mark, after, "a backfill leaves the position alone")
 }

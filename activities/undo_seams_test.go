@@ -196,3 +196,41 @@ func TestARollbackKeepsWhatSomebodyWorkedOn(t *testing.T) {
 	require.Len(t, left.Records, 1)
 	require.Contains(t, left.Records[0].Message, "in fields that the mapping does not know")
 }
+
+// What was in Campaign before a run, just as the run would have it, is not taken for
+// the run's own, though its worker died with it in hand.
+func TestWhatWasThereBeforeIsNotADeadWorkersOwn(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 5)
+	s.load()
+	before := s.campaign()
+	again := s.table
+	again.Name = "again"
+	other := s.with(again)
+	other.start()
+	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: "again-1", Flow: activities.FlowIngress, Table: "again", Kind: string(activities.KindBackfill),
+		Revision: again.Revision(), Started: time.Now().Add(time.Hour)})
+	require.NoError(t, err)
+	ref, _ := other.staged(activities.KindBackfill, activities.PhaseScan)
+	_, err = s.books.OpenLane(t.Context(), ledger.LaneID{Run: ref.Run, Page: 1})
+	require.NoError(t, err)
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+	require.Zero(t, other.rollback(ref.Run).Counts)
+	require.Equal(t, activities.LookOverResult{Looked: 5, Found: 5}, other.looked)
+	require.Equal(t, before, s.campaign())
+}
+
+// What Campaign hides is not taken for gone.
+func TestARollbackLeavesAloneWhatIsHidden(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	service := f.service(f.vehicle(f.boxes.Dynamics.Keys("contacts")[0]))
+	f.services.load()
+	require.True(t, f.boxes.Campaign.Hidden("cusService", service))
+	run := f.services.lastRun()
+	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, f.services.rollback(run).Counts)
+	require.Equal(t, "Hidden", f.services.left(run)[0].Code)
+	f.vehicles.load()
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.rollback(run).Counts)
+	require.Nil(t, f.boxes.Campaign.Record("cusService", service))
+}
