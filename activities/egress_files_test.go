@@ -300,6 +300,23 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	}
 }
 
+// A file that was begun is waited for when the file server is down.
+func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s.generate(600, nil)
+	s.export()
+	s.begin()
+	s.restart(func(o *activities.EgressOptions) { o.PageSize = 100 })
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	require.True(t, call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4}).More)
+	s.restart(nil)
+	require.NoError(t, s.boxes.SFTP.Close())
+	_, err := s.env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseFiles, Lanes: 4})
+	require.ErrorContains(t, err, "Network")
+}
+
 // A file that is written anew while it is read to its end is not cleared away: what is
 // new in it is read by the next run.
 func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {

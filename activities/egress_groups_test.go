@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -23,6 +24,7 @@ type fragile struct {
 	fail   apierr.Error
 	poison [][]byte
 	panics bool // instead
+	alone  bool // it answers for the others, and fails at that row
 
 	mu    sync.Mutex
 	sizes []int
@@ -40,6 +42,9 @@ func (f *fragile) Batch(ctx context.Context, ops []dataverse.Operation, o datave
 			if f.panics {
 				panic("index out of range")
 			}
+			if f.alone {
+				return f.others(ctx, ops, poison, o)
+			}
 			results := make([]dataverse.Result, len(ops))
 			for i := range results {
 				own := f.fail
@@ -50,6 +55,20 @@ func (f *fragile) Batch(ctx context.Context, ops []dataverse.Operation, o datave
 		}
 	}
 	return f.Client.Batch(ctx, ops, o)
+}
+
+func (f *fragile) others(ctx context.Context, ops []dataverse.Operation, poison []byte, o dataverse.BatchOptions) ([]dataverse.Result, error) {
+	good := slices.DeleteFunc(slices.Clone(ops), func(op dataverse.Operation) bool { return bytes.Contains(op.Body, poison) })
+	answers, err := f.Client.Batch(ctx, good, o)
+	results := make([]dataverse.Result, len(ops))
+	for i, op := range ops {
+		if own := f.fail; bytes.Contains(op.Body, poison) {
+			results[i].Err = &own
+		} else {
+			results[i], answers = answers[0], answers[1:]
+		}
+	}
+	return results, err
 }
 
 // A group that is refused as a whole is halved until the culprits stand alone:
@@ -86,15 +105,19 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 		down      bool
 		hopeless  int
 		wantError bool
+		alone     bool
 	}{
-		"not at first":                      {false, 10, true},
-		"after minutes":                     {false, 1, false},
-		"never, if the service is at fault": {true, 1, true},
+		"not at first":                                            {false, 10, true, false},
+		"after minutes":                                           {false, 1, false, false},
+		"never, if the service is at fault":                       {true, 1, true, false},
+		"not at first, if it answers for the others":              {false, 10, true, true},
+		"after minutes, if it answers for the others":             {false, 1, false, true},
+		"never, if it answers for the others, but not any longer": {true, 1, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newEventSpine(t, 6)
-			box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")},
+			box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, alone: tt.alone,
 				fail: apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Service: "dataverse", Op: "batch", Status: 500, Message: "the service failed with status 500"}}
 			s.restart(func(o *activities.EgressOptions) { o.Dynamics, o.HopelessAfter = box, tt.hopeless })
 			s.begin()
@@ -123,6 +146,28 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 			require.Equal(t, activities.Counts{Read: 6, Created: 5, Quarantined: 1}, out.Counts)
 		})
 	}
+}
+
+// Rows that fail by themselves in company that is written are set aside at once.
+func TestRowsThatFailInCompanyAreSetAside(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 6)
+	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, alone: true,
+		fail: apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Service: "dataverse", Op: "batch", Status: 500, Message: "the service failed with status 500"}}
+	s.restart(func(o *activities.EgressOptions) { o.Dynamics = box })
+	s.begin()
+	for i, contact := range s.boxes.Dynamics.Keys("contacts") {
+		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
+		if i%3 == 0 {
+			p.URL = "https://shop.example.test/poison"
+		}
+		s.push(p)
+	}
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+	out := call[activities.LaneResult](s.spine, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Equal(t, activities.Counts{Read: 6, Created: 4, Quarantined: 2}, out.Counts)
 }
 
 // A panic at one event is that event's, and neither the group's nor the worker's.

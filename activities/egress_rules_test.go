@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/timeline"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
@@ -285,6 +287,36 @@ func TestAHardBounceAfterASoftOne(t *testing.T) {
 	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "hard"})
 	s.events(activities.KindDelta, activities.Window{})
 	require.Zero(t, s.boxes.Dynamics.Count("adobe_emailbounces"), "what somebody deleted does not come back")
+}
+
+// bulky is a journal with one page, cut short by its size or not.
+type bulky struct{ size int }
+
+func (b bulky) Since(time.Duration, int) string { return "" }
+
+func (b bulky) Page(context.Context, string, int) (*campaign.JournalPage, error) {
+	page := &campaign.JournalPage{Next: "next"}
+	for i := range 3 {
+		page.Events = append(page.Events, campaign.JournalEvent{Position: fmt.Sprint("p", i),
+			Raw: fmt.Appendf(nil, `{"type":"other","data":"%s"}`, strings.Repeat("x", b.size/3))})
+	}
+	return page, nil
+}
+
+// campaign.md §6.2: a page of 1.5 MB may hold fewer events than were asked for and
+// still not be the last.
+func TestAPageThatTheServiceCutShortIsNotTheLast(t *testing.T) {
+	t.Parallel()
+	for size, more := range map[int]bool{1_400_000: true, 1_000: false} {
+		s := newEventSpine(t, 1)
+		s.begin()
+		s.restart(func(o *activities.EgressOptions) { o.Journal = bulky{size} })
+		ref := s.ref(activities.KindDelta)
+		call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+		got := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
+		require.Equal(t, 3, got.Read)
+		require.Equal(t, more, got.More)
+	}
 }
 
 // R18.17: the journal no longer holds the position: from its oldest, and told.

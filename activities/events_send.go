@@ -267,6 +267,9 @@ func (w *timelineWriter) answered(ctx context.Context, group []*occurrence, resu
 		case r.Err.Class == apierr.Rejected:
 			settled = append(settled, w.refusedAll(o, r.Err)...)
 		default:
+			if len(group) == 1 {
+				o.alone = r.Err
+			}
 			// It failed by itself, in company that was written.
 			if r.Err.Reason == apierr.ReasonServiceFault && len(group) > 1 {
 				o.faults++

@@ -55,6 +55,7 @@ type fakeRun struct {
 	lanes   map[activities.LaneRef]bool // written?
 	counts  activities.Counts
 	state   string
+	dropped bool // its pages
 }
 
 func newFake() *fakeIngress {
@@ -293,7 +294,7 @@ func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWaterma
 func (f *fakeIngress) EndRun(_ context.Context, in activities.EndRunInput) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.run(in.Run).state = in.State
+	f.run(in.Run).state, f.run(in.Run).dropped = in.State, in.Drop
 	f.log("end %s", in.State)
 	return nil
 }

@@ -93,6 +93,33 @@ func TestAStopCountsNothingTwice(t *testing.T) {
 	o.run(4 * time.Hour)
 }
 
+// A release that is stopped leaves no pages behind: its records are read anew, under
+// another name.
+func TestAStoppedReleaseIsReadAnew(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	run := ""
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.releases(workflows.ReleaseRequest{All: true}, o.mustAccept) })
+	o.at(time.Hour+1500*time.Millisecond, func() {
+		run = o.status().Run
+		require.Equal(t, activities.KindRelease, o.status().RunKind)
+		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
+	})
+	o.at(2*time.Hour, func() {
+		require.True(t, o.f.runs[run].dropped)
+		require.Len(t, o.status().Releases, 1)
+		require.NotEqual(t, run, o.status().Releases[0])
+		o.asks(workflows.UpdateStart, o.mustAccept, start)
+	})
+	o.at(3*time.Hour, func() {
+		require.Empty(t, o.status().Releases)
+		require.Equal(t, "COMPLETED", o.status().LastRun.State)
+	})
+	o.run(4 * time.Hour)
+	require.Len(t, o.f.tried, 2)
+}
+
 // Who stops a flow whose rollback is paused is told what that would leave half undone.
 func TestAPausedRollbackIsNotStopped(t *testing.T) {
 	t.Parallel()

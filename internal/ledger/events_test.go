@@ -69,6 +69,19 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 		require.Equal(t, ledger.Created, got.Outcome, "what Dynamics has is not forgotten")
 		require.Equal(t, "b", got.Run)
 
+		// Also when somebody else had put it there.
+		begin(t, l, "e")
+		stage(t, l, "e", 1, 2)
+		ln := openLane(t, l, "e", 1, 0)
+		for i, o := range []ledger.Outcome{ledger.Unchanged, ledger.Disabled} {
+			again := settles(ln, i, o)
+			again.Event.Key = "tracking/9"
+			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{again}))
+		}
+		events, err := l.Events(t.Context(), []string{"tracking/9"})
+		require.NoError(t, err)
+		require.True(t, events["tracking/9"].Written())
+
 		run, err := l.Run(t.Context(), "b")
 		require.NoError(t, err)
 		require.Equal(t, ledger.Counts{Read: 3, Created: 1, Unchanged: 2}, run.Counts)
