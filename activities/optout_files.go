@@ -263,7 +263,7 @@ func (x *exportFiles) seek(note ledger.ExportFile, row int) error {
 
 // exportEntry is an exported row. An empty cell tells nothing (R19.19).
 func (p *optOutPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
-	row := &optout.CampaignRow{AsOf: r.LastModified, Values: map[string]optout.CampaignValue{}}
+	row := &optout.CampaignRow{AsOf: r.LastModified, Within: p.Settings.Skew, Values: map[string]optout.CampaignValue{}}
 	for _, pair := range p.Settings.Pairs {
 		for _, c := range r.Choices {
 			if c.Attribute == pair.Campaign && c.Value != nil {

@@ -151,7 +151,7 @@ func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledge
 		if _, refused := refusal(e); refused || see(after, e) != nil {
 			return false
 		}
-		return before.Agrees(after)
+		return before.Agrees(f.plan.Settings.Policy(), after)
 	}), nil
 }
 

@@ -59,6 +59,8 @@ type CampaignRow struct {
 	// AsOf is when the profile surely was so, or later: when it was read, or, of an
 	// exported row, when the profile had last changed. Zero: unknown.
 	AsOf time.Time
+	// Within is by how much AsOf may be off, because it is by Campaign's clock.
+	Within time.Duration
 	// Made is when the profile was created, where that is told; a later one than is
 	// known was made anew.
 	Made   time.Time
@@ -99,16 +101,17 @@ func (c *Contact) Clone() *Contact {
 
 // Agrees says that a later view of the contact tells nothing that has to be noted:
 // the same choices, or none but a newer stamp on what both sides hold already, as
-// our own writes have it.
-func (c *Contact) Agrees(later *Contact) bool {
+// our own writes have it. Where Campaign is not written, such a stamp is somebody's:
+// Dynamics may have changed unseen, and the later choice is Campaign's.
+func (c *Contact) Agrees(p Policy, later *Contact) bool {
 	if c.Dynamics != later.Dynamics || c.Version != later.Version || c.Campaign != later.Campaign || len(c.Pairs) != len(later.Pairs) {
 		return false
 	}
-	for i, p := range c.Pairs {
+	for i, was := range c.Pairs {
 		l := later.Pairs[i]
-		restamped := p.Campaign.Known && !p.Campaign.Empty && l.Campaign.Known && !l.Campaign.Empty && p.Campaign.Out == l.Campaign.Out &&
-			p.Dynamics.Known && !p.Dynamics.Empty && p.Dynamics.Out == p.Campaign.Out
-		if p.Name != l.Name || p.Dynamics != l.Dynamics || p.Campaign != l.Campaign && !restamped {
+		restamped := p.Mode == Bidirectional && was.Campaign.Known && !was.Campaign.Empty && l.Campaign.Known && !l.Campaign.Empty && was.Campaign.Out == l.Campaign.Out &&
+			was.Dynamics.Known && !was.Dynamics.Empty && was.Dynamics.Out == was.Campaign.Out
+		if was.Name != l.Name || was.Dynamics != l.Dynamics || was.Campaign != l.Campaign && !restamped {
 			return false
 		}
 	}
@@ -144,10 +147,22 @@ func (c *Contact) SeeDynamics(row DynamicsRow) {
 	}
 }
 
+// mayHaveChosen notes that a row has changed between two looks and that nobody saw
+// how: an opt-out may have been taken back and chosen again.
+func (c *Contact) mayHaveChosen(row DynamicsRow) {
+	for name, v := range row.Values {
+		if v != nil && *v {
+			c.pair(name).Dynamics.Since = row.Modified
+		}
+	}
+}
+
 // SeeCampaign takes in what Campaign shows of a profile, in whatever order files
 // and answers arrive.
 func (c *Contact) SeeCampaign(row CampaignRow) {
 	newest := row.Live || !row.AsOf.IsZero() && !row.AsOf.Before(c.Seen)
+	// Of two that are about as old, nobody knows the later one.
+	tie := !row.Live && !row.AsOf.After(c.Seen.Add(2*row.Within))
 	if !c.Seen.IsZero() && row.Made.After(c.Seen) {
 		c.lose(newest)
 	}
@@ -163,7 +178,7 @@ func (c *Contact) SeeCampaign(row CampaignRow) {
 	}
 	for name, v := range row.Values {
 		side := &c.pair(name).Campaign
-		side.see(v, newest)
+		side.see(v, newest, tie)
 		side.Empty = side.Empty || c.Campaign == Gone
 	}
 }
@@ -184,10 +199,10 @@ func (c *Contact) lose(newest bool) {
 // them, the later sighting counts, and is of unknown age. A profile that was made
 // anew or restored does not hold the opt-out any more that somebody chose, and
 // nobody has taken it back: what tells is a stamp that is gone, or went back.
-func (s *Side) see(v CampaignValue, newest bool) {
+func (s *Side) see(v CampaignValue, newest, tie bool) {
 	undated := v.At.IsZero()
 	older := !undated && v.At.Before(s.At)
-	unchosen := s.Empty || !s.At.IsZero()
+	unchosen := tie || s.Empty || !s.At.IsZero()
 	if newest {
 		s.Empty = false
 	}

@@ -42,6 +42,8 @@ func TestWhatIsSeenOfCampaign(t *testing.T) {
 		"a file that comes twice changes nothing":                 {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, hour(1), hour(1))}, true, hour(1)},
 		"the last row of a contact in a file counts":              {[]optout.CampaignRow{file(true, time.Time{}, hour(2)), file(false, time.Time{}, hour(1))}, true, time.Time{}},
 		"of undated rows the later one counts":                    {[]optout.CampaignRow{file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(2))}, false, time.Time{}},
+		"a late row makes what follows no younger":                {[]optout.CampaignRow{file(true, time.Time{}, hour(3)), file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(2))}, true, time.Time{}},
+		"of undated rows that are as old, an opt-out counts":      {[]optout.CampaignRow{file(true, time.Time{}, hour(1)), file(false, time.Time{}, hour(1))}, true, time.Time{}},
 		"an undated opt-out counts although late":                 {[]optout.CampaignRow{file(false, time.Time{}, hour(2)), file(true, time.Time{}, hour(1))}, true, time.Time{}},
 		"a stamp that is gone leaves the choice":                  {[]optout.CampaignRow{file(true, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, hour(1)},
 		"an opt-out that differs without stamp is of unknown age": {[]optout.CampaignRow{file(false, hour(1), hour(1)), file(true, time.Time{}, hour(2))}, true, time.Time{}},
@@ -113,16 +115,18 @@ func TestWhatIsNoNews(t *testing.T) {
 		l.SeeCampaign(row)
 		return l
 	}
-	require.True(t, c.Agrees(later(file(true, hour(2), hour(2)))))
-	require.True(t, c.Agrees(later(file(true, hour(0), hour(5)))))
-	require.False(t, c.Agrees(later(file(false, hour(2), hour(2)))))
-	require.False(t, c.Agrees(later(optout.CampaignRow{Gone: true, Live: true})))
+	require.True(t, c.Agrees(both, later(file(true, hour(2), hour(2)))))
+	require.True(t, c.Agrees(both, later(file(true, hour(0), hour(5)))))
+	require.False(t, c.Agrees(both, later(file(false, hour(2), hour(2)))))
+	require.False(t, c.Agrees(both, later(optout.CampaignRow{Gone: true, Live: true})))
+	oneWay := optout.Policy{Mode: optout.CampaignToDynamics}
+	require.False(t, c.Agrees(oneWay, later(file(true, hour(2), hour(2)))), "Campaign may have chosen after an edit in Dynamics that is still to be read")
 	edited := c.Clone()
 	edited.SeeDynamics(dynamics("2", true, hour(3)))
-	require.False(t, c.Agrees(edited))
+	require.False(t, c.Agrees(both, edited))
 	// Where the sides differ, a choice made anew may have to be carried.
 	c.SeeDynamics(dynamics("3", false, hour(4)))
-	require.False(t, c.Agrees(later(file(true, hour(2), hour(2)))))
+	require.False(t, c.Agrees(both, later(file(true, hour(2), hour(2)))))
 }
 
 // A stale file after we wrote Campaign causes no second write.
@@ -152,6 +156,13 @@ func TestAnEmptyValueClearsNothing(t *testing.T) {
 	require.True(t, got.Out)
 	require.True(t, got.ToDynamics)
 	require.False(t, got.ToCampaign)
+
+	var alone optout.Contact // nor does one that Campaign does not have
+	alone.SeeCampaign(file(false, hour(0), hour(0)))
+	alone.SeeDynamics(dynamics("1", true, hour(1)))
+	alone.SeeDynamics(optout.DynamicsRow{Version: "2", Modified: hour(2), Values: map[string]*bool{email: nil}})
+	got = verdict(&alone, both)
+	require.True(t, got.Out && got.ToDynamics && got.ToCampaign)
 
 	var fresh optout.Contact
 	fresh.SeeDynamics(optout.DynamicsRow{Version: "1", Modified: hour(2), Values: map[string]*bool{email: nil}})
@@ -353,6 +364,22 @@ func TestAProfileMadeAnewTakesNothingBack(t *testing.T) {
 	require.False(t, c.Pair(email).Campaign.Out)
 }
 
+// A file that may be older than what was read over REST, for all the clocks say,
+// takes no undated opt-out back.
+func TestAFileThatMayBeOlder(t *testing.T) {
+	t.Parallel()
+	for later, out := range map[time.Duration]bool{time.Second: true, 11 * time.Second: false} {
+		live := file(true, time.Time{}, hour(1))
+		live.Live = true
+		row := file(false, time.Time{}, hour(1).Add(later))
+		row.Within = 5 * time.Second
+		var c optout.Contact
+		c.SeeCampaign(live)
+		c.SeeCampaign(row)
+		require.Equal(t, out, c.Pair(email).Campaign.Out)
+	}
+}
+
 // A late file does not make a profile that is gone hold its opt-out.
 func TestALateFileOfAProfileThatIsGone(t *testing.T) {
 	t.Parallel()
@@ -443,8 +470,81 @@ func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
 	}
 	require.Equal(t, map[string]bool{"a": true, "b": false, "c": true, "d": true, "e": false}, left, "the others are tried again")
 
+	// Campaign's choice stays due where it is refused, and only there.
+	oneWay := optout.Policy{Mode: optout.CampaignToDynamics}
+	q := &picky{d: map[string]bool{"a": false, "b": false}, c: map[string]bool{"a": true, "b": true}, refuses: map[string]bool{"dynamics a": true}, version: 1}
+	var one optout.Contact
+	one.SeeCampaign(must(q.ReadCampaign(t.Context())))
+	one.SeeDynamics(q.row())
+	_, err = one.Carry(t.Context(), oneWay, names[:2], q, optout.Look{})
+	require.ErrorIs(t, err, optout.ErrRefused)
+	require.Equal(t, []bool{true, false}, []bool{one.Pair("a").Campaign.Due, one.Pair("b").Campaign.Due})
+
 	p.refuses, p.loses = nil, ""
 	_, err = c.Carry(t.Context(), both, names, p, optout.Look{})
 	require.NoError(t, err)
 	require.Equal(t, p.d, p.c)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// edited is a contact that somebody edits between two looks.
+type edited struct {
+	lone
+	row    optout.DynamicsRow
+	writes int
+}
+
+func (e *edited) ReadDynamics(context.Context) (optout.DynamicsRow, error) { return e.row, nil }
+
+func (e *edited) WriteDynamics(_ context.Context, version string, d []optout.Decision) (optout.DynamicsRow, error) {
+	if version != e.row.Version {
+		return optout.DynamicsRow{}, optout.ErrChanged
+	}
+	e.writes++
+	e.row = dynamics("9", d[0].Out, hour(30))
+	return e.row, nil
+}
+
+// An edit in between may have taken the opt-out back and chosen it again, later than
+// what Campaign has: also where the edits of a choice are what counts, it is kept.
+func TestAnOptOutMayHaveBeenChosenAgainUnseen(t *testing.T) {
+	t.Parallel()
+	level := both
+	level.AttributeLevel = true
+	for _, p := range []optout.Policy{both, level, {Mode: optout.CampaignToDynamics}} {
+		profile := file(false, hour(3), hour(3))
+		profile.Live = true
+		s := &edited{lone: lone{profile: &profile}, row: dynamics("5", true, hour(5))}
+		var c optout.Contact
+		c.SeeCampaign(file(true, hour(0), hour(0)))
+		c.SeeDynamics(dynamics("1", true, hour(1)))
+		c.SeeCampaign(profile)
+		require.True(t, c.Decide(p, []string{email})[0].ToDynamics)
+		_, err := c.Carry(t.Context(), p, []string{email}, s, optout.Look{})
+		require.NoError(t, err)
+		require.True(t, *s.row.Values[email])
+		require.Zero(t, s.writes)
+	}
+}
+
+// Of a contact that is new, Campaign is asked what its profile holds, also when
+// Dynamics has nothing to carry.
+func TestTheProfileOfANewContactIsLookedAt(t *testing.T) {
+	t.Parallel()
+	profile := file(true, hour(0), hour(0))
+	profile.Live = true
+	for _, looked := range []bool{true, false} {
+		s := &edited{lone: lone{profile: &profile}, row: dynamics("1", false, hour(1))}
+		var c optout.Contact
+		c.SeeDynamics(s.row)
+		_, err := c.Carry(t.Context(), both, []string{email}, s, optout.Look{New: looked})
+		require.NoError(t, err)
+		require.Equal(t, looked, *s.row.Values[email])
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -43,7 +44,9 @@ type contactRow struct {
 type profile struct {
 	values   map[string]bool
 	stamps   map[string]int
+	made     int
 	modified int
+	taken    int // true time, of a file
 	gone     bool
 }
 
@@ -58,7 +61,7 @@ type world struct {
 	choices             []choice
 	edits, writes       int
 	rough               bool // crashes or restores happened: writes may repeat
-	restored            bool
+	restored, deleted   bool
 
 	// what the flow has of its own
 	state      []byte
@@ -71,6 +74,10 @@ type world struct {
 	files      []profile // exported, not yet read
 	kept       []profile // read already; may come again
 	crashAt    int       // calls until a crash; 0 = none
+	refused    string    // pair that Dynamics takes from nobody but people; "" = none
+	reading    int       // true time of what the flow has of the profile in hand …
+	told       int       // … and in its ledger
+	backTold   int
 }
 
 func at(ms int) time.Time { return mon.Add(time.Duration(ms) * time.Millisecond) }
@@ -96,6 +103,10 @@ func (w *world) touchDynamics() {
 }
 
 func (w *world) chooseInCampaign(pair string, out bool, person bool) {
+	if w.c.gone {
+		return
+	}
+	w.tick(1)
 	w.c.modified = w.now + w.cSkew
 	if w.c.values[pair] == out {
 		return
@@ -109,10 +120,29 @@ func (w *world) chooseInCampaign(pair string, out bool, person bool) {
 	}
 }
 
+// deleteProfile takes the profile away, and with it what nobody but Campaign knew.
+func (w *world) deleteProfile() {
+	w.tick(1) // nothing is seen and made anew at once
+	w.c.gone, w.deleted = true, true
+	w.forget()
+}
+
+// forget drops Campaign's opt-outs that are nowhere any more: the flow has not seen them.
+func (w *world) forget() {
+	w.choices = slices.DeleteFunc(w.choices, func(made choice) bool { return made.inCampaign && made.out && made.at > w.told })
+}
+
+// makeProfile is ingress: a profile in which nobody has chosen anything.
+func (w *world) makeProfile() {
+	now := w.now + w.cSkew
+	w.c = profile{values: map[string]bool{dated: false, undated: false}, stamps: map[string]int{}, made: now, modified: now}
+}
+
 // export writes a file of the profile if it changed since the last one.
 func (w *world) export() {
 	if !w.c.gone && w.c.modified >= w.exported {
 		w.files = append(w.files, clone(w.c))
+		w.files[len(w.files)-1].taken = w.now
 		w.exported = w.c.modified
 	}
 }
@@ -157,8 +187,9 @@ func (w *world) Now() time.Time { return at(w.now + w.wSkew).Add(-w.policy.Skew)
 
 func (w *world) ReadCampaign(context.Context) (optout.CampaignRow, error) {
 	w.tick(1)
+	w.reading = w.now
 	row := w.rowOf(w.c, w.restTells)
-	row.Live, row.AsOf = true, w.Now()
+	row.Live, row.AsOf, row.Made = true, w.Now(), at(w.c.made)
 	return row, w.killed()
 }
 
@@ -174,6 +205,7 @@ func (w *world) WriteCampaign(_ context.Context, decisions []optout.Decision) (b
 	for _, d := range decisions {
 		if d.ToCampaign {
 			require.True(w.t, d.Out, "Campaign is never written to clear an opt-out")
+			require.Equal(w.t, optout.Bidirectional, w.policy.Mode, "R19.5")
 			w.chooseInCampaign(d.Pair, d.Out, false)
 		}
 	}
@@ -192,6 +224,12 @@ func (w *world) WriteDynamics(_ context.Context, version string, decisions []opt
 	w.tick(1)
 	if w.d.gone || w.dynamicsRow().Version != version {
 		return optout.DynamicsRow{Gone: w.d.gone}, map[bool]error{false: optout.ErrChanged}[w.d.gone]
+	}
+	for _, d := range decisions {
+		if d.ToDynamics && d.Pair == w.refused {
+			w.rough = true
+			return optout.DynamicsRow{}, fmt.Errorf("%w: a plug-in", optout.ErrRefused)
+		}
 	}
 	w.writes++
 	for _, d := range decisions {
@@ -218,9 +256,10 @@ func (w *world) stageDynamics() {
 
 func (w *world) stageFile(p profile) {
 	row := w.rowOf(p, true)
-	row.AsOf = at(p.modified)
+	row.AsOf, row.Within = at(p.modified), w.policy.Skew
 	w.staged = append(w.staged, func(c *optout.Contact) optout.Look {
 		c.SeeCampaign(row)
+		w.reading = max(w.reading, p.taken)
 		return optout.Look{}
 	})
 }
@@ -230,8 +269,9 @@ func (w *world) work() {
 	for len(w.staged) > 0 {
 		c := &optout.Contact{}
 		require.NoError(w.t, json.Unmarshal(w.state, c))
+		w.reading = 0
 		look := w.staged[0](c)
-		if _, err := c.Carry(context.Background(), w.policy, pairs, w, look); err != nil {
+		if _, err := c.Carry(context.Background(), w.policy, pairs, w, look); err != nil && !errors.Is(err, optout.ErrRefused) {
 			require.ErrorIs(w.t, err, errCrash)
 			return
 		}
@@ -239,15 +279,22 @@ func (w *world) work() {
 		w.state, err = json.Marshal(c)
 		require.NoError(w.t, err)
 		w.staged = w.staged[1:]
+		w.told = max(w.told, w.reading)
 	}
 }
 
 // rest lets everything be exported, read and carried, until nothing is left.
 func (w *world) rest() {
-	w.crashAt = 0
+	w.crashAt, w.refused = 0, ""
 	for range 6 {
 		w.tick(1000)
 		w.stageDynamics()
+		w.staged = append(w.staged, func(c *optout.Contact) optout.Look { // what waits, or was refused, is looked at again
+			if c.Campaign == optout.Gone {
+				c.Campaign = optout.Unseen
+			}
+			return optout.Look{}
+		})
 		w.work()
 		w.export()
 		for _, f := range w.files {
@@ -260,21 +307,22 @@ func (w *world) rest() {
 }
 
 func (w *world) check(name string) {
+	oneWay := w.policy.Mode == optout.CampaignToDynamics
 	for _, pair := range pairs {
-		if !w.d.gone && !w.c.gone {
+		if !w.c.gone && !oneWay {
 			require.Equal(w.t, w.d.values[pair], w.c.values[pair], "%s: %s differs at rest", name, pair)
 		}
-		if w.d.values[pair] || w.d.gone {
+		if w.d.values[pair] || oneWay && pair == undated {
 			continue
 		}
 		// Opted in: every opt-out has been taken back later, in the same system or by
-		// a choice in Campaign.
+		// a choice in Campaign; or by hand in Dynamics, where nothing goes the other way.
 		for i, made := range w.choices {
-			if !made.out || made.pair != pair || w.policy.AttributeLevel && w.restored && !made.inCampaign {
+			if !made.out || made.pair != pair || w.unsure(made) {
 				continue
 			}
 			require.True(w.t, slices.ContainsFunc(w.choices[i+1:], func(later choice) bool {
-				return later.pair == pair && !later.out && (later.inCampaign || !made.inCampaign)
+				return later.pair == pair && !later.out && (later.inCampaign || !made.inCampaign || oneWay)
 			}), "%s: %s: an opt-out is lost: %+v of %+v", name, pair, made, w.choices)
 		}
 	}
@@ -283,12 +331,20 @@ func (w *world) check(name string) {
 	require.Equal(w.t, before, w.writes, "%s: writes at rest", name)
 }
 
+// unsure is the trade-off of dating a choice by the edit that made it: what was
+// taken back and chosen again unseen is as old as before. Only a ledger that is
+// restored has not seen it here.
+func (w *world) unsure(made choice) bool {
+	byEdit := w.policy.AttributeLevel || w.policy.Mode == optout.CampaignToDynamics
+	return byEdit && w.restored && (!made.inCampaign || w.c.made > 0)
+}
+
 func newWorld(t *rapid.T) *world {
 	skew := rapid.SampledFrom([]int{0, 2000, 10_000}).Draw(t, "tolerance")
 	clock := func(name string) int { return rapid.IntRange(-skew/2, skew/2).Draw(t, name) }
 	w := &world{
 		t: t, now: 1_000_000, dSkew: clock("dynamics' clock"), cSkew: clock("campaign's clock"), wSkew: clock("our clock"),
-		policy:    optout.Policy{Mode: optout.Bidirectional, Skew: time.Duration(skew) * time.Millisecond, AttributeLevel: rapid.Bool().Draw(t, "attribute level")},
+		policy:    optout.Policy{Mode: rapid.SampledFrom([]optout.Mode{optout.Bidirectional, optout.CampaignToDynamics}).Draw(t, "mode"), Skew: time.Duration(skew) * time.Millisecond, AttributeLevel: rapid.Bool().Draw(t, "attribute level")},
 		restTells: rapid.Bool().Draw(t, "REST tells stamps"),
 		d:         contactRow{values: map[string]bool{dated: false, undated: false}, version: 1},
 		c:         profile{values: map[string]bool{dated: false, undated: false}, stamps: map[string]int{}},
@@ -305,11 +361,24 @@ func TestChoicesConvergeAndNoOptOutIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		pair := rapid.SampledFrom(pairs)
+		// Not everything happens in every life, or little of anything would.
+		may := map[string]bool{}
+		for _, what := range []string{"delete", "refuse", "restore", "kill"} {
+			may[what] = rapid.IntRange(0, 2).Draw(t, "may "+what) == 0
+		}
+		when := func(what string, then func(*rapid.T)) func(*rapid.T) {
+			return func(t *rapid.T) {
+				if !may[what] {
+					t.Skip()
+				}
+				then(t)
+			}
+		}
 		t.Repeat(map[string]func(*rapid.T){
 			"somebody chooses in Dynamics": func(t *rapid.T) {
 				w.edits++
 				w.chooseInDynamics(pair.Draw(t, "pair"), rapid.Bool().Draw(t, "out"), true)
-				if w.policy.AttributeLevel {
+				if w.policy.AttributeLevel || w.policy.Mode == optout.CampaignToDynamics {
 					// Its trade-off: a choice that is made and taken back between two looks is
 					// not seen, so here each is looked at.
 					w.stageDynamics()
@@ -319,6 +388,14 @@ func TestChoicesConvergeAndNoOptOutIsLost(t *testing.T) {
 				w.edits++
 				w.chooseInCampaign(pair.Draw(t, "pair"), rapid.Bool().Draw(t, "out"), true)
 			},
+			"the profile is deleted": when("delete", func(*rapid.T) { w.deleteProfile() }),
+			"the profile is made anew": when("delete", func(*rapid.T) {
+				if w.c.gone {
+					w.makeProfile()
+					w.edits += len(pairs) // each opt-out that it does not hold
+				}
+			}),
+			"Dynamics refuses a choice":     when("refuse", func(t *rapid.T) { w.refused = rapid.SampledFrom(append(pairs, "")).Draw(t, "refused") }),
 			"the contact changes otherwise": func(*rapid.T) { w.touchDynamics() },
 			"the profile changes otherwise": func(*rapid.T) { w.c.modified = w.now + w.cSkew },
 			"time passes":                   func(t *rapid.T) { w.tick(rapid.SampledFrom([]int{1, 400, 1500, 4000, 9000, 30_000}).Draw(t, "ms")) },
@@ -330,25 +407,27 @@ func TestChoicesConvergeAndNoOptOutIsLost(t *testing.T) {
 					i := rapid.IntRange(0, len(w.files)-1).Draw(t, "file")
 					w.stageFile(w.files[i])
 					w.kept = append(w.kept, w.files[i])
-					w.files = slices.Delete(w.files, i, i+1)
+					w.files = slices.Delete(slices.Clone(w.files), i, i+1)
 				}
 			},
-			"a file is truncated, and refused": func(*rapid.T) {}, // nothing of it is taken
 			"a file comes again": func(t *rapid.T) {
 				if len(w.kept) > 0 {
 					w.stageFile(rapid.SampledFrom(w.kept).Draw(t, "file"))
 				}
 			},
-			"the worker is killed soon": func(t *rapid.T) { w.crashAt = rapid.IntRange(1, 6).Draw(t, "calls") },
-			"the ledger is backed up": func(*rapid.T) {
-				w.backup, w.backMark, w.backStaged = w.state, w.mark, slices.Clone(w.staged)
-			},
-			"the ledger is restored": func(*rapid.T) {
+			"the worker is killed soon": when("kill", func(t *rapid.T) { w.crashAt = rapid.IntRange(1, 6).Draw(t, "calls") }),
+			"the ledger is backed up": when("restore", func(*rapid.T) {
+				w.backup, w.backMark, w.backTold, w.backStaged = w.state, w.mark, w.told, slices.Clone(w.staged)
+			}),
+			"the ledger is restored": when("restore", func(*rapid.T) {
 				// Files that were read since are kept for days, and found to be unknown.
 				w.state, w.mark, w.staged, w.rough = w.backup, w.backMark, slices.Clone(w.backStaged), true
 				w.restored = true
+				if w.told = w.backTold; w.deleted {
+					w.forget()
+				}
 				w.files = append(w.files, w.kept...)
-			},
+			}),
 		})
 		w.rest()
 		w.check("at rest")
@@ -358,6 +437,11 @@ func TestChoicesConvergeAndNoOptOutIsLost(t *testing.T) {
 
 		// Later, somebody opts back in, in Campaign: by now that is the newest choice.
 		w.tick(60_000)
+		if w.c.gone {
+			w.makeProfile()
+			w.rest()
+			w.tick(60_000)
+		}
 		w.chooseInCampaign(dated, false, true)
 		w.rest()
 		require.False(t, w.c.values[dated], "a newer opt-in in Campaign wins (R19.10)")
@@ -366,7 +450,8 @@ func TestChoicesConvergeAndNoOptOutIsLost(t *testing.T) {
 		w.tick(60_000)
 		w.chooseInDynamics(dated, true, true)
 		w.rest()
-		require.True(t, w.c.values[dated], "an opt-out in Dynamics wins (R19.11)")
+		require.True(t, w.d.values[dated])
+		require.Equal(t, w.policy.Mode == optout.Bidirectional, w.c.values[dated], "an opt-out in Dynamics wins (R19.11)")
 		w.check("after an opt-out")
 	})
 }

@@ -103,18 +103,22 @@ func Resolve(p Policy, dynamics, campaign Side) Verdict {
 
 // overwrite is mode campaign_to_dynamics: a choice that changed in Campaign goes to
 // Dynamics, whatever is there, but for an opt-out that somebody chose there later:
-// an export comes a day after the choices in it. Of a profile seen for the first
+// an export comes a day after the choices in it. What is chosen in Dynamics after
+// that stays. Of a profile seen for the first
 // time nobody knows whether its "may be contacted" was ever chosen: it clears an
 // opt-out only when it is dated, and newer.
 func overwrite(p Policy, dynamics, campaign Side) Verdict {
+	dated := campaign.Known && dynamics.Known && !campaign.At.IsZero() && !dynamics.Since.IsZero()
 	switch {
+	case dated && campaign.Out && !dynamics.Out && !p.newer(Side{At: dynamics.Since}, campaign):
+		// Also when it was settled: what was known of Dynamics then was of before.
+		return Verdict{Out: true, Rule: RuleCampaign}
 	case !campaign.Known || !campaign.Due:
 		return Verdict{Out: dynamics.Out, Rule: RuleKept}
 	case campaign.First && !campaign.Out && dynamics.Known && dynamics.Out &&
 		(campaign.At.IsZero() || dynamics.At.IsZero() || !p.newer(campaign, dynamics)):
 		return Verdict{Out: true, Rule: RuleKept}
-	case !campaign.Out && dynamics.Known && dynamics.Out && !campaign.At.IsZero() && !dynamics.Since.IsZero() &&
-		!p.newer(campaign, Side{At: dynamics.Since}):
+	case dated && !campaign.Out && dynamics.Out && !p.newer(campaign, Side{At: dynamics.Since}):
 		return Verdict{Out: true, Rule: RuleKept}
 	}
 	return Verdict{Out: campaign.Out, Rule: RuleCampaign}
@@ -128,8 +132,8 @@ func (p Policy) dated(dynamics Side) Side {
 	return dynamics
 }
 
-// newer says that Campaign's choice is surely the later one. Dynamics tells whole
+// newer says that the first choice is surely the later one. Dynamics tells whole
 // seconds (dynamics.md §2.2), so two choices of one second are as old.
-func (p Policy) newer(campaign, dynamics Side) bool {
-	return campaign.At.Truncate(time.Second).After(dynamics.At.Truncate(time.Second).Add(p.Skew))
+func (p Policy) newer(one, other Side) bool {
+	return one.At.Truncate(time.Second).After(other.At.Truncate(time.Second).Add(p.Skew))
 }

@@ -125,6 +125,7 @@ func (w *writer) toDynamics(ctx context.Context, part []Decision) error {
 			return err
 		}
 		w.c.SeeDynamics(row)
+		w.c.mayHaveChosen(row)
 		return ErrChanged
 	case errors.Is(err, ErrRefused):
 		w.dynamics.refuse(part, toDynamics, err)
