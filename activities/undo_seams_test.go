@@ -1,13 +1,17 @@
 package activities_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/worker"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/sandbox/kit"
 )
@@ -233,4 +237,38 @@ func TestARollbackLeavesAloneWhatIsHidden(t *testing.T) {
 	f.vehicles.load()
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.rollback(run).Counts)
 	require.Nil(t, f.boxes.Campaign.Record("cusService", service))
+}
+
+// cutOff is Campaign at which the activity is cancelled with the answer on its way.
+type cutOff struct {
+	*campaign.Client
+	cancel context.CancelFunc
+}
+
+func (c cutOff) Create(ctx context.Context, r campaign.Resource, body []byte) error {
+	err := c.Client.Create(context.WithoutCancel(ctx), r, body)
+	c.cancel()
+	return errors.Join(err, ctx.Err())
+}
+
+// A cancel that comes while a request is in flight does not know what became of it.
+func TestAWriteThatWasCancelledInFlightIsFoundByARollback(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 1)
+	s.start()
+	ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
+	ctx, cancel := context.WithCancel(t.Context())
+	opts := s.opts
+	opts.Target = cutOff{s.opts.Target.(*campaign.Client), cancel}
+	doomed := activities.NewIngress(opts)
+	env := newActivityEnv()
+	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
+	env.RegisterActivity(doomed)
+	_, err := env.ExecuteActivity(doomed.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Error(t, err)
+	require.Len(t, s.campaign(), 1)
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+	s.rollback(ref.Run)
+	require.Equal(t, 1, s.looked.Found)
+	require.Empty(t, s.campaign())
 }

@@ -128,6 +128,7 @@ func TestAPausedRollbackIsNotStopped(t *testing.T) {
 	o.at(time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
 	o.at(time.Hour+1500*time.Millisecond, func() {
 		require.Equal(t, activities.KindRollback, o.status().RunKind)
+		o.rollsBack("contacts-2", o.mustRefuse("is at work; ask again when it is done"))
 		o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "Campaign is being maintained"})
 	})
 	o.at(2*time.Hour, func() {
