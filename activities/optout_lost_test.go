@@ -1,11 +1,13 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/optout"
 )
 
@@ -82,4 +84,28 @@ func TestALateExportDoesNotClearALaterOptOut(t *testing.T) {
 	s.settle()
 	require.Equal(t, [2]bool{true, false}, s.both(a))
 	require.Equal(t, [2]bool{false, false}, s.both(b), "another edit of the record is no choice")
+}
+
+// A contact that is deleted between look and write is not made anew, nor is it a
+// refusal; what its person chose stays known.
+func TestAContactDeletedInBetween(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.startOptOut()
+	a := s.keys[0]
+	s.inCampaign(a, "blackListEmail", true)
+	ref := s.ref
+	ref.Run, ref.Kind = "deleted", activities.KindDelta
+	got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 1, Now: true})
+	require.Equal(t, 1, got.Read)
+	require.True(t, s.boxes.Dynamics.Delete("contacts", a))
+	call[activities.LaneResult](s.spine, s.opt.CarryOptOuts, activities.LaneInput{RunRef: ref, Page: 1})
+	saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref})
+	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, saved.Counts)
+	require.Nil(t, s.boxes.Dynamics.Row("contacts", a))
+	known, err := s.books.OptOuts(t.Context(), []string{a})
+	require.NoError(t, err)
+	var c optout.Contact
+	require.NoError(t, json.Unmarshal(known[a].Doc, &c))
+	require.True(t, c.Pair(emailPair.Name()).Campaign.Out)
 }
