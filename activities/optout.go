@@ -68,6 +68,7 @@ type OptOut struct {
 	plans  map[string]*optOutPlan
 	pruned time.Time
 	looked time.Time // when Campaign or its file server was last looked at
+	deep   time.Time // … and far back
 }
 
 // NewOptOut makes the activities of one worker.

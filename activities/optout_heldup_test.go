@@ -13,6 +13,7 @@ import (
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/kit"
 )
@@ -93,4 +94,25 @@ func TestCampaignThatIsDownHidesNoChoiceInDynamics(t *testing.T) {
 	s.inDynamics(s.keys[0], "donotbulkemail", true)
 	require.Equal(t, int64(1), s.optRun(activities.KindDelta, activities.PhaseDelta).Counts.Updated)
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+}
+
+// A change that Campaign shows only when the look at its time is long over, because
+// it took so long to be committed, is found all the same.
+func TestAChangeThatShowsLateIsFound(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.startOptOut()
+	s.settle()
+	look := func(id string) {
+		s.inCampaign(id, "blackListEmail", true)
+		require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{
+			Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.boxes.Clock.Now().Add(50 * time.Minute)}))
+		s.settle()
+	}
+	look(s.keys[0])
+	require.Equal(t, [2]bool{false, true}, s.both(s.keys[0]), "not at every look")
+	s.boxes.Clock.Advance(61 * time.Minute)
+	look(s.keys[1])
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[1]))
 }

@@ -170,7 +170,25 @@ func (f *optOutFetch) due(ctx context.Context) (*optOutPage, error) {
 
 // overlap is how far before the last look profiles are read again: their stamps
 // are set before they can be seen.
-const overlap = 2 * time.Minute
+const (
+	overlap = 2 * time.Minute
+	// Now and then much more is read again: a change that took long to be committed,
+	// or slipped through between two pages of a list that moved, is behind the mark.
+	deepEvery = time.Hour
+	deepBack  = 2 * time.Hour
+)
+
+// backlog is how far behind the mark this look begins.
+func (f *optOutFetch) backlog(now time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	back := overlap + f.plan.Settings.Skew
+	if now.Sub(f.deep) >= deepEvery {
+		f.deep = now
+		back += deepBack
+	}
+	return back
+}
 
 // modified reads the profiles that changed since the last look.
 func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
@@ -182,7 +200,7 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 	o := campaign.ListOptions{Filter: f.plan.Settings.ModifiedSince.Filter, Lines: profilesPerPage}
 	from := time.Unix(0, 0)
 	if err == nil {
-		from = since.ObtainedAt.Add(-overlap - f.plan.Settings.Skew)
+		from = since.ObtainedAt.Add(-f.backlog(now))
 	}
 	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
 	for link := ""; ; {
