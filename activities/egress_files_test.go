@@ -300,6 +300,24 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	}
 }
 
+// Files of one name are kept side by side, and one that comes a third time with the
+// same content is not kept again: else it would be looked at for ever.
+func TestFilesOfOneNameDoNotCollide(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
+	s.begin()
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	file := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	for n, id := range []string{"1", "2", "2", "2"} {
+		rows := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n" + id + ",2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"
+		require.NoError(t, os.WriteFile(file, []byte(rows), 0o600))
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Duration(n-10)*time.Minute)))
+		s.events(activities.KindDelta, activities.Window{})
+		require.Empty(t, s.folder(""), n)
+		require.Len(t, s.folder("processed"), min(n+1, 2))
+	}
+}
+
 // A file that was begun is waited for when the file server is down.
 func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
 	t.Parallel()

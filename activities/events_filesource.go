@@ -89,6 +89,9 @@ func (s *FileSource) clear(ctx context.Context, log *slog.Logger, file ledger.Ex
 		}
 		if apierr.ReasonOf(err) == apierr.ReasonExists { // an earlier file of this name
 			err = s.Server.Move(ctx, file.Name, path.Join(dir, file.Hash[:min(8, len(file.Hash))]+"_"+path.Base(file.Name)))
+			if apierr.ReasonOf(err) == apierr.ReasonExists { // with this very content
+				err = s.Server.Remove(ctx, file.Name)
+			}
 		}
 	}
 	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
