@@ -366,7 +366,7 @@ func (a *Ingress) EndAudit(ctx context.Context, in AuditInput) (*AuditFindings, 
 		activity.RecordHeartbeat(ctx, after)
 	}
 	out.Fields = ranked(fields)
-	if err := a.o.Ledger.DropPages(ctx, in.Run); err != nil {
+	if err := a.o.Ledger.ForgetPages(ctx, in.Run); err != nil {
 		return nil, err
 	}
 	if err := a.o.Ledger.SetRunState(ctx, in.Run, ledger.RunCompleted, ""); err != nil {

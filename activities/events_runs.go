@@ -110,24 +110,7 @@ func (a *Egress) settledUpTo(t time.Time) {
 
 // EndEventRun closes a run that did not finish.
 func (a *Egress) EndEventRun(ctx context.Context, in EndRunInput) error {
-	run, err := a.o.Ledger.Run(ctx, in.Run)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil // it never began
-	}
-	if err != nil {
-		return err
-	}
-	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
-		return nil
-	}
-	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
-		return err
-	}
-	a.metrics.runEnded(in.Kind, in.State)
-	if in.Drop {
-		return a.o.Ledger.DropPages(ctx, in.Run)
-	}
-	return nil
+	return endRun(ctx, a.o.Ledger, in, a.metrics.runEnded, a.o.Ledger.ForgetPages)
 }
 
 // RestartJournal forgets a position that the journal no longer holds; reading

@@ -260,7 +260,7 @@ func (a *OptOut) optOutPosition(ctx context.Context, plan *optOutPlan, out *Pref
 			out.UnfinishedRun = run.ID
 			continue
 		}
-		if err := errors.Join(a.o.Ledger.SetRunState(ctx, run.ID, ledger.RunCancelled, "another start took its place"), a.o.Ledger.DropPages(ctx, run.ID)); err != nil {
+		if err := errors.Join(a.o.Ledger.SetRunState(ctx, run.ID, ledger.RunCancelled, "another start took its place"), a.o.Ledger.ForgetPages(ctx, run.ID)); err != nil {
 			return err
 		}
 	}

@@ -176,22 +176,27 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 
 // EndRun closes a run that did not finish.
 func (a *Ingress) EndRun(ctx context.Context, in EndRunInput) error {
-	run, err := a.o.Ledger.Run(ctx, in.Run)
+	// A rollback must look at what a dead attempt had in hand.
+	return endRun(ctx, a.o.Ledger, in, a.metrics.of(in.Table).runEnded, a.o.Ledger.DropPages)
+}
+
+func endRun(ctx context.Context, l *ledger.Ledger, in EndRunInput, ended func(Kind, string), drop func(context.Context, string) error) error {
+	run, err := l.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil // it never began
 	}
 	if err != nil {
 		return err
 	}
-	if run.State == "COMPLETED" || run.State == "INCOMPLETE" {
+	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
 		return nil
 	}
-	if err := a.o.Ledger.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
+	if err := l.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
 		return err
 	}
-	a.metrics.of(in.Table).runEnded(in.Kind, in.State)
+	ended(in.Kind, in.State)
 	if in.Drop {
-		return a.o.Ledger.DropPages(ctx, in.Run)
+		return drop(ctx, in.Run)
 	}
 	return nil
 }

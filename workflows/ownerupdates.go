@@ -148,7 +148,7 @@ func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
 // mayGiveUp is mayCancelBackfill for the flows that do not undo what they wrote.
 func (o *owner) mayGiveUp(ctx workflow.Context, req CancelBackfillRequest) error {
 	if req.Rollback {
-		return o.refuse("what was written to the timeline is not undone; leave out the rollback")
+		return o.refuse("what it wrote cannot be undone; leave out the rollback")
 	}
 	return o.mayCancelBackfill(ctx, req)
 }

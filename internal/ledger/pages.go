@@ -156,6 +156,23 @@ func (l *Ledger) DropPages(ctx context.Context, run string) error {
 	return nil
 }
 
+// ForgetPages drops all that a run staged, for one that nothing will look at: its
+// writes are not undone, or are known by their ids.
+func (l *Ledger) ForgetPages(ctx context.Context, run string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		for _, table := range []string{"lane_data", "lane", "page"} {
+			if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run = ?`), run); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: forgetting the pages of run %s: %w", run, err)
+	}
+	return nil
+}
+
 func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
 	const died = ` EXISTS (SELECT 1 FROM lane c WHERE c.run = lane_data.run AND c.page = lane_data.page AND c.lane = lane_data.lane AND c.busy <> 0 AND c.done = 0)`
 	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + died, `DELETE FROM lane WHERE run = ? AND (busy = 0 OR done = 1)`} {

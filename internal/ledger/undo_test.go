@@ -63,3 +63,27 @@ func TestWhatARunTouched(t *testing.T) {
 		require.Empty(t, left)
 	})
 }
+
+// What a dead attempt had in hand stays for a rollback, where there can be one.
+func TestPagesOfARunThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		ctx, l := t.Context(), open()
+		begin(t, l, "r1")
+		stage(t, l, "r1", 1, 3, 3)
+		stage(t, l, "r1", 2, 3)
+		openLane(t, l, "r1", 1, 1) // and never put down
+		require.NoError(t, l.DropPages(ctx, "r1"))
+		left, err := l.Crashed(ctx, "r1")
+		require.NoError(t, err)
+		require.Equal(t, []ledger.OpenLaneRef{{LaneID: ledger.LaneID{Run: "r1", Page: 1, Lane: 1}, Size: 3}}, left)
+		_, err = l.Page(ctx, "r1", 2)
+		require.ErrorIs(t, err, ledger.ErrNotFound)
+		require.NoError(t, l.ForgetPages(ctx, "r1"))
+		left, err = l.Crashed(ctx, "r1")
+		require.NoError(t, err)
+		require.Empty(t, left)
+		_, err = l.Page(ctx, "r1", 1)
+		require.ErrorIs(t, err, ledger.ErrNotFound)
+	})
+}
