@@ -165,8 +165,10 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	now := s.state.Now
 	s.state.Now = false
 	var first *activities.FetchResult
+	asked := false
 	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
+		asked = waiting.Err() != nil // also when the worker put the wait down without a failure
 		return err
 	})
 	switch {
@@ -176,6 +178,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	case err != nil:
 		return s.failed(ctx, err)
 	}
+	s.state.Now = asked
 	st.OptOut.BadFiles = first.BadFiles
 	if first.Nothing {
 		if !first.Watermark.IsZero() {

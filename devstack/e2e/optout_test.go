@@ -47,7 +47,7 @@ func newOptOutWorld(t *testing.T, contacts int, source string) *optOutWorld {
   source: %s
   clock_skew: 0s
   poll_every: 1s
-  campaign_every: 10s
+  campaign_every: 1h
   pairs:
     - {campaign: denyListEmail, dynamics: donotbulkemail}
     - {campaign: denyListPhone, dynamics: donotphone}
