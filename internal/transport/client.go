@@ -12,9 +12,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/internal/apierr"
 )
 
 // TokenSource gives bearer tokens. Token is single-flight; Invalidate drops that
@@ -49,7 +52,13 @@ type Client struct {
 	base   http.RoundTripper
 	traced bool // base reports when a request has a connection
 	meters meters
+
+	accepted atomic.Int64 // unix milliseconds: when a token was last accepted
 }
+
+// acceptedLately is how long a credential that was accepted is not taken for a
+// wrong one. A token may expire, or be taken back, twice during one call.
+const acceptedLately = time.Minute
 
 // Response is an answer, read whole.
 type Response struct {
@@ -103,12 +112,14 @@ func (c *Client) Limiter() *Limiter { return c.o.Limiter }
 // Do sends req: it checks the gate, adds a token, waits for its turn, and reads
 // the answer up to MaxBody. After a 401 it fetches a fresh token and sends once
 // more, if req.GetBody can give the body again. A 429 with Retry-After closes the
-// gate for that long. Redirects are not followed. Any HTTP status is an answer.
+// gate for that long. Redirects are not followed. Any HTTP status is an answer,
+// but for the second 401 of a credential that was accepted in the last minute.
 //
 // It fails with ctx's own error when ctx ended, else with *apierr.Error:
 // Throttled when the gate is closed, and nothing was sent; Retryable when there
-// was no answer, Ambiguous when the request may have been written; Blocked when
-// the answer is too long; or what the token source says.
+// was no answer, Ambiguous when the request may have been written, and when a
+// working credential was refused twice; Blocked when the answer is too long; or
+// what the token source says.
 func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Response, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -125,6 +136,7 @@ func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Respons
 	}
 	resp, err := c.send(ctx, op, req, token)
 	if err != nil || resp.Status != http.StatusUnauthorized || token == "" {
+		c.accept(resp)
 		return resp, err
 	}
 	if token, err = c.fresh(ctx, token, resp.Header); err != nil {
@@ -138,7 +150,21 @@ func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Respons
 			return nil, fmt.Errorf("%s: sending the body again: %w", op, err)
 		}
 	}
-	return c.send(ctx, op, req, token)
+	resp, err = c.send(ctx, op, req, token)
+	if err == nil && resp.Status == http.StatusUnauthorized && time.Since(time.UnixMilli(c.accepted.Load())) < acceptedLately {
+		c.o.Tokens.Invalidate(token)
+		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonCredentials, Service: c.o.Service, Op: op, Status: resp.Status,
+			Message: "the token was refused twice, though the credential was accepted a moment ago"}
+	}
+	c.accept(resp)
+	return resp, err
+}
+
+// accept notes that the service took the credential.
+func (c *Client) accept(resp *Response) {
+	if resp != nil && resp.Status != http.StatusUnauthorized {
+		c.accepted.Store(time.Now().UnixMilli())
+	}
 }
 
 // fresh replaces a refused token, answering a claims challenge if there is one.

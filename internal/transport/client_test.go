@@ -46,6 +46,34 @@ func TestDoSendsTheRequestWithTokenAndDefaultHeaders(t *testing.T) {
 	require.Empty(t, req.Header.Get("Authorization"), "the caller's request must not hold the token")
 }
 
+// A token may expire, or be taken back, twice during one call: that is no reason to
+// stop a flow whose credential works.
+func TestACredentialThatWorkedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var refuse atomic.Int32
+	s, pool := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if refuse.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	source := &tokens{}
+	c := transport.New(transport.Options{Service: "x", RootCAs: pool, Tokens: source})
+	get := func() (*transport.Response, error) {
+		req, err := http.NewRequest(http.MethodGet, s.URL, nil)
+		require.NoError(t, err)
+		return c.Do(t.Context(), "read", req)
+	}
+	_, err := get()
+	require.NoError(t, err)
+	refuse.Store(2)
+	_, err = get()
+	require.Equal(t, apierr.Retryable, apierr.ClassOf(err))
+	require.Equal(t, []string{"token-1", "token-2"}, source.dropped, "the next try asks for another")
+	res, err := get()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.Status)
+}
+
 func TestA401IsAnsweredOnceWithAFreshToken(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
