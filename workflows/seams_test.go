@@ -154,6 +154,8 @@ func TestTooManyRefusalsInsideABackfillAreUndoneToo(t *testing.T) {
 	refused, backfill := "", ""
 	o.f.onLane = func(in activities.LaneInput) {
 		if in.Kind == activities.KindDelta {
+			o.f.mu.Lock() // lanes are written side by side
+			defer o.f.mu.Unlock()
 			o.f.refuse, refused = 4, in.Run
 		}
 	}
