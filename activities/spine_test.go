@@ -195,7 +195,7 @@ func (s *spine) engineCalls() int64 {
 	return n
 }
 
-// R15.1, R15.2, R22.1: one call per insert, update and delete; none when nothing changed.
+// R15.1, R15.2, R15.6 (over REST, the default), R22.1: one call per insert, update and delete; none when nothing changed.
 func TestContactsCostOneCallPerChange(t *testing.T) {
 	t.Parallel()
 	s := newSpine(t, 350)
