@@ -83,12 +83,8 @@ func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*Sa
 		return nil, err
 	}
 	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
-	if unfinished, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
-		out := &SaveWatermarkResult{State: ledger.RunRunning}
-		for _, l := range unfinished.Lanes {
-			out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
-		}
-		return out, nil
+	if open := stillOpen(err); open != nil {
+		return open, nil
 	}
 	if err != nil {
 		return nil, err

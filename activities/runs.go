@@ -135,12 +135,8 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, time.Now().UTC()
 	}
 	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
-	if unfinished, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
-		out := &SaveWatermarkResult{State: "RUNNING"}
-		for _, l := range unfinished.Lanes {
-			out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: 1})
-		}
-		return out, nil
+	if open := stillOpen(err); open != nil {
+		return open, nil
 	}
 	if err != nil {
 		return nil, err
@@ -172,6 +168,20 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	activity.GetLogger(ctx).Info("run ended", "flow", FlowIngress, "table", in.Table, "run", in.Run, "state", run.State,
 		"read", out.Counts.Read, "written", out.Counts.Written(), "quarantined", out.Counts.Quarantined)
 	return out, nil
+}
+
+// stillOpen is the answer to an attempt to end a run with lanes to be written: the
+// workflow writes them. nil when err is anything else.
+func stillOpen(err error) *SaveWatermarkResult {
+	unfinished, ok := errors.AsType[*ledger.UnfinishedError](err)
+	if !ok {
+		return nil
+	}
+	out := &SaveWatermarkResult{State: ledger.RunRunning}
+	for _, l := range unfinished.Lanes {
+		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out
 }
 
 // EndRun closes a run that did not finish.
