@@ -42,6 +42,7 @@ type eventSync struct {
 	in       EventSyncInput
 	state    EventSyncState
 	starting *StartEventsRequest
+	folder   string // of the backfill in hand
 }
 
 func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
@@ -81,6 +82,8 @@ func (s *eventSync) step(ctx workflow.Context) error {
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case len(s.Queue) > 0:
+		s.folder = s.Queue[0].Window.Folder
+		defer func() { s.folder = "" }()
 		return s.backfill(ctx, EventPass)
 	default:
 		return s.follow(ctx)
@@ -202,6 +205,11 @@ func (s *eventSync) account(out *PassResult) {
 // failed begins with the journal's oldest event when the journal no longer holds
 // the position; anything else is for an operator.
 func (s *eventSync) failed(ctx workflow.Context, err error) error {
+	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil &&
+		workflow.GetVersion(ctx, "no-such-folder", workflow.DefaultVersion, 1) == 1 {
+		s.overcome(ctx, err) // what an operator mistyped is no reason to stop the flow
+		return nil
+	}
 	if ctx.Err() != nil || failureType(err) != "PositionExpired" {
 		return s.fail(ctx, err)
 	}

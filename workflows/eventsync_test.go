@@ -349,6 +349,24 @@ func TestABackfillThatExpiresIsNoGap(t *testing.T) {
 	require.Contains(t, w.eg.steps(), "restart journal")
 }
 
+// A folder that is not there is an operator's slip: the backfill says so, the flow goes on.
+func TestABackfillFromNowhereStopsNothing(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		w.eg.failOnce["fetch files"] = temporal.NewNonRetryableApplicationError("the folder is not there", "NotFound", nil)
+		w.asks(workflows.UpdateRequestBackfill, w.accepted, workflows.BackfillRequest{Window: activities.Window{Folder: "/exprots"}})
+	})
+	w.at(2*time.Hour, func() {
+		st := w.status()
+		require.Equal(t, workflows.StateRunning, st.State)
+		require.Equal(t, "the folder is not there", st.LastError)
+		require.Equal(t, "FAILED", st.LastRun.State)
+	})
+	w.run(3 * time.Hour)
+}
+
 // R18.17: a flow that stands still for 5 days raises the alarm, stopped or not.
 func TestAStoppedFlowRaisesTheAlarmBeforeEventsAreLost(t *testing.T) {
 	t.Parallel()
