@@ -21,15 +21,16 @@ import (
 func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		first  error // of a look
-		sync   bool  // an operator asks for one during the wait
+		first  error         // of a look
+		sync   time.Duration // when an operator asks for one
 		passes int
 		looks  []bool // whether each was at every source at once; one that was interrupted counts, what it found does not
 		state  workflows.State
 	}{
-		"a page is carried":                 {passes: 2, looks: []bool{true, false}, state: workflows.StateRunning},
-		"a failure stops the flow":          {first: temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil), looks: []bool{true}, state: workflows.StateFailed},
-		"sync-now looks everywhere at once": {sync: true, passes: 2, looks: []bool{true, false, true}, state: workflows.StateRunning},
+		"a page is carried":                  {passes: 2, looks: []bool{true, false}, state: workflows.StateRunning},
+		"a failure stops the flow":           {first: temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil), looks: []bool{true}, state: workflows.StateFailed},
+		"sync-now looks everywhere at once":  {sync: 5 * time.Minute, passes: 2, looks: []bool{true, false, true}, state: workflows.StateRunning},
+		"so it does while a page is carried": {sync: time.Minute, passes: 2, looks: []bool{true, true}, state: workflows.StateRunning},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,8 +51,11 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).Once()
 			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).After(15 * time.Minute)
 			passes := 0
-			env.OnWorkflow(workflows.OptOutPass, mock.Anything, mock.Anything).Return(func(_ workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
+			env.OnWorkflow(workflows.OptOutPass, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
 				passes++
+				if err := workflow.Sleep(ctx, 2*time.Minute); err != nil {
+					return nil, err
+				}
 				return &workflows.PassResult{Summary: workflows.RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "COMPLETED"}}, nil
 			})
 			ask := func(name string, request any) {
@@ -62,11 +66,9 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 			env.RegisterDelayedCallback(func() {
 				ask(workflows.UpdateStart, workflows.StartOptOutRequest{Revision: "r1", Settings: activities.OptOutSettings{Mode: "bidirectional"}})
 			}, time.Second)
-			env.RegisterDelayedCallback(func() {
-				if tt.sync {
-					ask(workflows.UpdateSyncNow, workflows.SyncNowRequest{})
-				}
-			}, time.Minute)
+			if tt.sync > 0 {
+				env.RegisterDelayedCallback(func() { ask(workflows.UpdateSyncNow, workflows.SyncNowRequest{}) }, tt.sync)
+			}
 			env.RegisterDelayedCallback(func() {
 				value, err := env.QueryWorkflow(workflows.QueryStatus)
 				require.NoError(t, err)
@@ -74,7 +76,7 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 				require.NoError(t, value.Get(&st))
 				require.Equal(t, tt.state, st.State, st.Reason)
 				env.CancelWorkflow()
-			}, 20*time.Minute)
+			}, 21*time.Minute)
 			env.ExecuteWorkflow(workflows.OptOutSync, workflows.OptOutSyncInput{Instance: "acme"})
 			require.True(t, env.IsWorkflowCompleted())
 			require.Equal(t, tt.passes, passes)

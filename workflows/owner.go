@@ -51,6 +51,7 @@ type owned interface {
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
 	details() string                      // for the Temporal UI, in Markdown
+	soon()                                // an operator wants its sources looked at, in a wait or not
 }
 
 // neverStarted is the status of a new flow.
@@ -183,6 +184,9 @@ func (o *owner) wake() {
 		o.interrupt()
 	}
 }
+
+// soon is all that sync-now needs where each wait looks at every source anyhow.
+func (o *owner) soon() {}
 
 // steer passes an operator's wish on to the run in hand.
 func (o *owner) steer(ctx workflow.Context, what Control) {

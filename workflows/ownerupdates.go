@@ -141,6 +141,7 @@ func (o *owner) maySyncNow(workflow.Context, SyncNowRequest) error {
 }
 
 func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
+	o.self.soon()
 	o.wake()
 	return o.Status, nil
 }
