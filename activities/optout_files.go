@@ -34,6 +34,7 @@ type exportFiles struct {
 
 	mu        sync.Mutex
 	sightings []campaign.Sighting
+	settles   time.Time // when the first file that was seen may be known not to change any more; zero: none is awaited
 	tidied    time.Time
 	open      *openFile // the file in hand, where a run stands in it
 }
@@ -63,6 +64,7 @@ func (x *exportFiles) look(ctx context.Context, f *optOutFetch) (*optOutPage, er
 	}
 	x.sightings = campaign.Observe(x.sightings, ofOptOuts(listing), now)
 	ready := campaign.Stable(x.sightings, now, x.o.StableFor)
+	x.settles = settling(x.sightings, now, x.o.StableFor)
 	if x.o.Now().Sub(x.tidied) >= tidyEvery {
 		again, err := x.tidy(ctx)
 		if err != nil {
@@ -78,6 +80,24 @@ func (x *exportFiles) look(ctx context.Context, f *optOutFetch) (*optOutPage, er
 		}
 	}
 	return nil, nil
+}
+
+// settling is when the first of the files that may still change is old enough.
+func settling(sightings []campaign.Sighting, now time.Time, wait time.Duration) time.Time {
+	var first time.Time
+	for _, s := range sightings {
+		if at := s.Since.Add(wait); at.After(now) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// settled says that a file which was seen can be looked at again.
+func (x *exportFiles) settled() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !x.settles.IsZero() && !x.o.Now().Before(x.settles)
 }
 
 func ofOptOuts(listing []campaign.RemoteFile) []campaign.RemoteFile {

@@ -192,6 +192,28 @@ func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	require.Equal(t, int64(1), s.settle().Updated)
 }
 
+// A file that was too young at the look that somebody asked for is taken as soon as
+// it has settled, however long the next look would be.
+func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s.settings.CampaignEvery = time.Hour
+	s.optOpts.StableFor = time.Minute
+	s.rebuild()
+	s.startOptOut()
+	s.inCampaign(s.keys[0], "blackListEmail", true)
+	s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(s.keys[0]))
+	look := func(now bool) activities.FetchResult {
+		ref := s.ref
+		ref.Run, ref.Kind = "look", activities.KindDelta
+		return call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Now: now})
+	}
+	require.True(t, look(true).Nothing, "it may still grow")
+	require.True(t, look(false).Nothing)
+	s.boxes.Clock.Advance(2 * time.Minute)
+	require.Equal(t, 1, look(false).Read)
+}
+
 // A file of many pages, read on by a worker that has no copy of it; files that were
 // read are deleted where that is configured.
 func TestALongExportIsReadOn(t *testing.T) {

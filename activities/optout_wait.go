@@ -101,12 +101,12 @@ func (f *optOutFetch) campaign(ctx context.Context) (*optOutPage, error) {
 	return f.files.look(ctx, f)
 }
 
-// atCampaign says that it is time to look there: at once when that was asked for,
-// else every so often.
+// atCampaign says that it is time to look there: at once when that was asked for
+// or when a file has settled, else every so often.
 func (f *optOutFetch) atCampaign() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); f.in.Now || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
+	if now := time.Now(); f.in.Now || f.files.settled() || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
 		f.looked, f.in.Now = now, false
 		return true
 	}
