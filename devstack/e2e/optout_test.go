@@ -158,7 +158,7 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	for range 3 {
 		choose(60)
 		w.syncNow()
-		some := len(w.disagreements()) - rng.IntN(20) - 1 // a kill somewhere in a pass
+		some := max(0, len(w.disagreements())-rng.IntN(20)-1) // a kill somewhere in a pass
 		require.Eventually(t, func() bool { return len(w.disagreements()) <= some }, settleWithin, time.Millisecond, "worker log:\n%s", w.tail())
 		p.kill()
 		p = w.startWorker()

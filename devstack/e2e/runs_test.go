@@ -192,7 +192,7 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 func TestAStuckLoadIsResetBeneathItsOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 600, pageSize: 30})
-	w.boxes.Campaign.SetLatency(50 * time.Millisecond)
+	w.boxes.Campaign.SetLatency(200 * time.Millisecond)
 	stop := w.testBuild(func(r worker.Worker) {
 		r.RegisterWorkflowWithOptions(workflows.TableSync, workflow.RegisterOptions{Name: workflows.TypeTableSync})
 		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
