@@ -92,7 +92,7 @@ func (a *Ingress) OpenAudit(ctx context.Context, in AuditInput) (*OpenAuditResul
 	}); err != nil {
 		return nil, err
 	}
-	return &OpenAuditResult{Held: held}, a.o.Ledger.BeginAudit(ctx, in.Table.Name, in.Run)
+	return &OpenAuditResult{Held: held}, nil
 }
 
 // AuditPages reads Campaign's list a few pages further and compares each record
@@ -400,10 +400,10 @@ type CorrectResult struct {
 }
 
 // Correct makes the ledger say what Campaign holds of the records that an audit
-// found changed or missing, so that the next baseline writes what Dynamics says.
-// The owner of the table runs it between two passes.
+// found changed or missing, or a newer audit since, so that the next baseline writes
+// what Dynamics says. The owner of the table runs it between two passes.
 func (a *Ingress) Correct(ctx context.Context, in CorrectInput) (*CorrectResult, error) {
-	n, err := a.o.Ledger.Correct(ctx, in.Table, in.Run)
+	n, err := a.o.Ledger.Correct(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}

@@ -27,18 +27,6 @@ type AuditNote struct {
 	Expected    []byte   // fingerprint of what was last written, when it was looked at
 }
 
-// BeginAudit forgets the notes of earlier audits of a table.
-func (l *Ledger) BeginAudit(ctx context.Context, table, run string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND run <> ?`), table, run)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("ledger: beginning audit %s: %w", run, err)
-	}
-	return nil
-}
-
 var putNotes = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fields, payload, fingerprint, expected) VALUES `, `({1},{2},{},{},{},{},{},{})`,
 	` ON CONFLICT (tbl, key) DO UPDATE SET run = excluded.run, finding = excluded.finding, fields = excluded.fields,
 	payload = excluded.payload, fingerprint = excluded.fingerprint, expected = excluded.expected`)
@@ -86,11 +74,12 @@ func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, li
 	})
 }
 
-// EndAudit forgets the notes that are no findings, and strays that were taken over
-// meanwhile; findings stay until the next audit of the table.
+// EndAudit forgets the notes that are no findings, strays that were taken over
+// meanwhile, and what earlier audits found; findings stay until the next audit of
+// the table has ended, because a repair may still have to act on them.
 func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND run = ? AND (finding = '' OR finding = ?
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND (run <> ? OR finding = '' OR finding = ?
 			AND EXISTS (SELECT 1 FROM record WHERE record.tbl = audit.tbl AND record.key = audit.key AND record.payload IS NOT NULL))`), table, run, string(Stray))
 		return err
 	})
@@ -100,33 +89,37 @@ func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
 	return nil
 }
 
-// Correct makes the ledger say what an audit saw the target hold, of every record
-// that was not written since, and returns how many. The caller is the only writer
-// of the table meanwhile. Repeating it corrects nothing more.
-func (l *Ledger) Correct(ctx context.Context, table, run string) (n int64, err error) {
+// Correct makes the ledger say what the last audit saw the target hold, of every
+// record that was not written since, and returns how many. It goes by the newest
+// note of a record, also of an audit that is still at work, and acts on each note
+// once. The caller is the only writer of the table meanwhile.
+func (l *Ledger) Correct(ctx context.Context, table string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
-		const same = `tbl = ? AND EXISTS (SELECT 1 FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key AND a.run = ? AND a.finding = ? AND a.expected = record.fingerprint)`
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE record SET
-			payload = (SELECT a.payload FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key),
-			fingerprint = (SELECT a.fingerprint FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key) WHERE `+same), table, run, string(Changed))
-		if err != nil {
-			return err
+		const noted = `FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key`
+		const same = ` WHERE tbl = ? AND EXISTS (SELECT 1 ` + noted + ` AND a.finding = ? AND a.expected = record.fingerprint)`
+		for _, q := range []struct {
+			sql  string
+			args []any
+		}{
+			{`UPDATE record SET payload = (SELECT a.payload ` + noted + `), fingerprint = (SELECT a.fingerprint ` + noted + `)` + same, []any{table, string(Changed)}},
+			{`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END` + same, []any{table, string(Missing)}},
+		} {
+			res, err := tx.ExecContext(ctx, l.q(q.sql), q.args...)
+			if err != nil {
+				return err
+			}
+			corrected, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			n += corrected
 		}
-		if n, err = res.RowsAffected(); err != nil {
-			return err
-		}
-		res, err = tx.ExecContext(ctx, l.q(`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END WHERE `+same),
-			table, run, string(Missing))
-		if err != nil {
-			return err
-		}
-		lost, err := res.RowsAffected()
-		n += lost
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE audit SET expected = NULL WHERE tbl = ? AND finding <> ''`), table)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("ledger: correcting by audit %s: %w", run, err)
+		return 0, fmt.Errorf("ledger: correcting %s by what an audit saw: %w", table, err)
 	}
 	return n, nil
 }
