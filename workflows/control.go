@@ -15,12 +15,13 @@ import (
 type control struct {
 	paused      bool
 	wanted      Control // stop or cancel, once asked for
+	takenBack   bool    // a pause was, before the pages in hand had been put back
 	onInterrupt func()
 	signals     workflow.ReceiveChannel
 }
 
 // interrupted says that the pages in hand are to be put back.
-func (c *control) interrupted() bool { return c.paused || c.wanted != "" }
+func (c *control) interrupted() bool { return c.paused || c.takenBack || c.wanted != "" }
 
 // listen receives control signals for the life of the workflow.
 func listen(ctx workflow.Context, paused bool) *control {
@@ -31,17 +32,23 @@ func listen(ctx workflow.Context, paused bool) *control {
 			if more := c.signals.Receive(ctx, &asked); !more {
 				return
 			}
-			c.take(asked)
+			c.take(ctx, asked)
 		}
 	})
 	return c
 }
 
-func (c *control) take(asked Control) {
+func (c *control) take(ctx workflow.Context, asked Control) {
 	switch asked {
 	case ControlPause:
 		c.paused = true
 	case ControlResume:
+		// The pages in hand are on their way back, and are opened again when they are
+		// there. An earlier build took their cancellation for a failure; the version can
+		// go when no history from before July 2027 is left.
+		if c.paused && c.onInterrupt != nil {
+			c.takenBack = workflow.GetVersion(ctx, "pause-taken-back", workflow.DefaultVersion, 1) == 1
+		}
 		c.paused = false
 	case ControlStop, ControlCancel:
 		c.wanted = asked
@@ -52,13 +59,13 @@ func (c *control) take(asked Control) {
 }
 
 // drainSignals takes what arrived in the task that continues as new.
-func (c *control) drainSignals() {
+func (c *control) drainSignals(ctx workflow.Context) {
 	for {
 		var asked Control
 		if !c.signals.ReceiveAsync(&asked) {
 			return
 		}
-		c.take(asked)
+		c.take(ctx, asked)
 	}
 }
 

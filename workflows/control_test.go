@@ -1,0 +1,63 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// A pause that is taken back before the work in hand was put back is no failure.
+func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for name, changes := range map[string][]int{"while a page is read": nil, "while changes are applied in between": {8}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			req := start
+			req.Tuning.DeltaInterval = time.Nanosecond
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
+			o.at(time.Hour, func() {
+				o.f.changes = changes
+				o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
+			})
+			o.at(time.Hour+3500*time.Millisecond, func() {
+				require.Equal(t, activities.KindBackfill, o.status().RunKind)
+				require.Empty(t, o.f.changes)
+				o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "mistaken"})
+				o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
+			})
+			o.at(2*time.Hour, func() {
+				require.Equal(t, workflows.StateRunning, o.status().State, o.status().Reason)
+				require.Equal(t, "COMPLETED", o.status().LastRun.State)
+			})
+			o.run(3 * time.Hour)
+		})
+	}
+}
+
+// A stop while lanes are written that the ledger had lost is a stop.
+func TestAStopWhileLostLanesAreWrittenIsNoFailure(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env, f, in := suite.NewTestWorkflowEnvironment(), newFake(), passInput(activities.KindInitial)
+	f.register(env)
+	f.inTime(env)
+	lost := activities.LaneRef{Page: 1, Lane: 0, Size: 4}
+	env.OnActivity("SaveWatermark", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+		f.run(in.Run).lanes[lost] = false
+		env.SignalWorkflow(workflows.SignalControl, workflows.ControlStop)
+		return f.SaveWatermark(ctx, in)
+	}).Once()
+	env.ExecuteWorkflow(workflows.Backfill, in)
+	require.NoError(t, env.GetWorkflowError())
+	var out workflows.PassResult
+	require.NoError(t, env.GetWorkflowResult(&out))
+	require.Equal(t, "STOPPED", out.Summary.State)
+}
