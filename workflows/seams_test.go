@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
@@ -192,4 +193,38 @@ func TestAPassOfARunThatWasGivenUpEnds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "CANCELLED", out.Summary.State)
 	require.NotContains(t, f.steps(), "watermark initial")
+}
+
+// What is asked for while the mapping of a start is checked waits for the start.
+func TestAWishDuringTheCheckOfAStartWaitsForIt(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ask  func(o *operator)
+		step string
+	}{
+		"rollback":           {func(o *operator) { o.rollsBack("contacts-1", o.mustAccept) }, "look over"},
+		"repair of an audit": {func(o *operator) { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"}) }, "correct audit-1"},
+		"approval of deletes": {func(o *operator) {
+			o.asks(workflows.UpdateApprove, o.mustAccept, workflows.ApproveRequest{Run: "contacts-1"})
+		}, "approve contacts-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			o.f.approvals = []activities.Approval{{Run: "contacts-1", Deletes: 7}}
+			o.env.OnActivity("Preflight", mock.Anything, mock.Anything).Return(o.f.Preflight).After(time.Minute)
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+			o.at(2*time.Hour, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(2*time.Hour+10*time.Second, func() {
+				require.Equal(t, workflows.StateStarting, o.status().State)
+				tt.ask(o)
+			})
+			var state workflows.State
+			o.at(3*time.Hour, func() { state = o.status().State })
+			o.run(4 * time.Hour)
+			require.Equal(t, workflows.StateRunning, state)
+			require.Contains(t, o.f.steps(), tt.step)
+		})
+	}
 }
