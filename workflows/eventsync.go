@@ -71,6 +71,8 @@ func (s *eventSync) handle(ctx workflow.Context) error {
 
 func (s *eventSync) startAsked() bool { return s.starting != nil }
 
+func (s *eventSync) takeBackStart() { s.starting = nil }
+
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:

@@ -71,6 +71,8 @@ func (s *optOutSync) handle(ctx workflow.Context) error {
 
 func (s *optOutSync) startAsked() bool { return s.starting != nil }
 
+func (s *optOutSync) takeBackStart() { s.starting = nil }
+
 // soon is remembered while choices are carried: the next wait would not look at
 // Campaign before its time.
 func (s *optOutSync) soon() { s.state.Now = true }

@@ -48,6 +48,7 @@ type owned interface {
 	step(workflow.Context) error          // does the next thing there is to do, or waits until there is one
 	again(workflow.Context) error         // continues as new
 	startAsked() bool                     // and not begun
+	takeBackStart()                       // that was asked and not begun
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
 	details() string                      // for the Temporal UI, in Markdown
@@ -63,16 +64,33 @@ func neverStarted(ctx workflow.Context, instance, name string) Status {
 func (o *owner) live(ctx workflow.Context) error {
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+			if ready, err := o.handled(ctx); err != nil {
 				return err
+			} else if ready {
+				return o.self.again(ctx)
 			}
-			return o.self.again(ctx)
 		}
 		if err := o.self.step(ctx); err != nil {
 			o.trail.flush(ctx)
 			return err
 		}
 	}
+}
+
+// handled waits until operators have their answers; false when one of them waits
+// for a start or a stop, which comes first: it is not in the state.
+func (o *owner) handled(ctx workflow.Context) (bool, error) {
+	asked := func() bool { return o.stopping || o.self.startAsked() }
+	finished := func() bool { return workflow.AllHandlersFinished(ctx) }
+	if err := workflow.Await(ctx, func() bool { return finished() || asked() }); err != nil || !asked() {
+		return true, err
+	}
+	// An earlier build waited, and forgot it; the version can go when no history from
+	// before July 2027 is left.
+	if workflow.GetVersion(ctx, "asked-before-new", workflow.DefaultVersion, 1) == 1 {
+		return false, nil
+	}
+	return true, workflow.Await(ctx, finished)
 }
 
 // note is an entry of the audit trail about this flow.
@@ -116,6 +134,11 @@ func (o *owner) overcome(ctx workflow.Context, err error) {
 // halt carries out a stop.
 func (o *owner) halt(ctx workflow.Context) error {
 	o.stopping = false
+	// A start that waited for a rollback is taken back with it. An earlier build started
+	// all the same; the version can go when no history from before July 2027 is left.
+	if o.self.startAsked() && workflow.GetVersion(ctx, "stopped-before-start", workflow.DefaultVersion, 1) == 1 {
+		o.self.takeBackStart()
+	}
 	o.enter(ctx, StateStopped, "stopped", "")
 	return nil
 }

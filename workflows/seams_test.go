@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -225,6 +228,55 @@ func TestAWishDuringTheCheckOfAStartWaitsForIt(t *testing.T) {
 			o.run(4 * time.Hour)
 			require.Equal(t, workflows.StateRunning, state)
 			require.Contains(t, o.f.steps(), tt.step)
+		})
+	}
+}
+
+// Who stops a flow again before its start had its turn, behind a rollback, has the
+// last word.
+func TestAStopTakesBackAStartBehindARollback(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
+	o.at(2*time.Hour+500*time.Millisecond, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(2*time.Hour+time.Second, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(3*time.Hour, func() { require.Equal(t, workflows.StateStopped, o.status().State) })
+	o.run(4 * time.Hour)
+	require.Equal(t, wholeRollback, o.undone())
+}
+
+// What an operator asked for is carried out before a flow continues as new: it would
+// be forgotten.
+func TestAWishIsCarriedOutBeforeAFlowContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	stop := func(o *operator) { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) }
+	for name, tt := range map[string]struct {
+		before, ask func(o *operator)
+		want        workflows.State
+	}{
+		"start": {stop, func(o *operator) { o.asks(workflows.UpdateStart, o.mustAccept, start) }, workflows.StateRunning},
+		"stop":  {func(*operator) {}, stop, workflows.StateStopped},
+		"stop of a paused flow": {func(o *operator) {
+			o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "release"})
+		}, stop, workflows.StateStopped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() { tt.before(o) })
+			o.at(2*time.Hour, func() {
+				o.env.SetContinueAsNewSuggested(true)
+				tt.ask(o)
+			})
+			o.env.ExecuteWorkflow(workflows.TableSync, workflows.TableSyncInput{Instance: "acme", Table: "contacts"})
+			again, ok := errors.AsType[*workflow.ContinueAsNewError](o.env.GetWorkflowError())
+			require.True(t, ok, o.env.GetWorkflowError())
+			var in workflows.TableSyncInput
+			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
+			require.Equal(t, tt.want, in.State.Status.State)
 		})
 	}
 }

@@ -72,6 +72,8 @@ func (s *tableSync) again(ctx workflow.Context) error {
 
 func (s *tableSync) startAsked() bool { return s.starting != nil }
 
+func (s *tableSync) takeBackStart() { s.starting = nil }
+
 func (s *tableSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:
