@@ -40,6 +40,16 @@ func (r *recordWriter) stillWaits(ctx context.Context, known *ledger.Record, wan
 	return r.missing(ctx, r.m.mapper.Links(want))
 }
 
+// stillHidden tells whether a record to be deleted was found hidden before, and
+// still is for want of the same parents: as with stillWaits, nobody is asked again.
+func (r *recordWriter) stillHidden(ctx context.Context, known *ledger.Record, e *ledger.Entry) (mapping.Link, bool, error) {
+	before := r.waiting[e.Key]
+	if before == nil || before.Waits != ledger.WaitsForParent || before.Deleted != e.Deleted || !e.Deleted && before.Version != e.Version {
+		return mapping.Link{}, false, nil
+	}
+	return r.awaited(ctx, known.Payload)
+}
+
 // awaited is a parent of a record in the ledger that is not in Campaign yet.
 func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
 	p, err := mapping.ParsePayload(payload)

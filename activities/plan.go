@@ -117,12 +117,8 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	}
 	// A baseline also finds what is gone; a replay deletes nothing (R16.9).
 	if gone := known - p.seen; gone > 0 && !p.out.Sampled && p.out.Run == "new baseline" {
-		p.out.Counts.Read += gone
-		if in.Table.ApplyDeletes {
-			p.out.Counts.Deleted += gone
-			p.out.EngineCalls += gone
-		} else {
-			p.out.Counts.Filtered += gone
+		if err := p.gone(ctx, gone); err != nil {
+			return nil, err
 		}
 	}
 	limit, err := a.deleteLimit(ctx, in.Table.Name)
@@ -132,6 +128,25 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	p.out.NeedApproval = p.out.Counts.Deleted > limit
 	p.out.Fields, p.out.Rules, p.out.Refusals = ranked(p.fields), ranked(p.rules), ranked(p.refusals)
 	return &p.out, nil
+}
+
+// gone counts the records that Campaign holds and Dynamics does not. Those that
+// Campaign hides wait on.
+func (p *planner) gone(ctx context.Context, n int64) error {
+	p.out.Counts.Read += n
+	if !p.in.Table.ApplyDeletes {
+		p.out.Counts.Filtered += n
+		return nil
+	}
+	hidden, err := p.a.o.Ledger.HiddenDeletes(ctx, p.in.Table.Name)
+	if err != nil {
+		return err
+	}
+	hidden = min(hidden, n)
+	p.out.Counts.Parked += hidden
+	p.out.Counts.Deleted += n - hidden
+	p.out.EngineCalls += n - hidden
+	return nil
 }
 
 // nothingThere saves a look-up for every record where Campaign holds none.
@@ -178,6 +193,9 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	if err != nil {
 		return err
 	}
+	if p.writer.waiting, err = p.a.waiting(ctx, p.in.Table.Name, known); err != nil {
+		return err
+	}
 	if p.writer.parents, _, err = p.a.relatives(ctx, p.m, p.in.Table.Name, lane); err != nil {
 		return err
 	}
@@ -198,9 +216,19 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 	}
 	rule, err := p.m.mapper.Excluded(e.Raw)
 	if err == nil && rule != "" {
+		goes := held && p.in.Table.Filter.DeleteUnmatched
+		if goes {
+			if link, hidden, err := p.writer.stillHidden(ctx, known, e); err != nil {
+				return err
+			} else if hidden {
+				p.count(func() { p.rules[rule]++ })
+				p.park(e, link)
+				return nil
+			}
+		}
 		p.count(func() {
 			p.rules[rule]++
-			if held && p.in.Table.Filter.DeleteUnmatched {
+			if goes {
 				p.note(ledger.Removed, 1, PlanExample{ID: e.Key, Outcome: "deleted", Why: rule})
 				return
 			}

@@ -135,3 +135,30 @@ func TestAPlanNamesWhatWouldBeRefused(t *testing.T) {
 	require.Contains(t, predicted.Refusals[0].What, "firstname -> firstName: text too long, want at most 30 characters")
 	require.Equal(t, int64(3), s.load().Quarantined)
 }
+
+// R17.6: what Campaign hides for want of a parent is not deleted, and a plan says so.
+func TestAPlanKnowsWhatCampaignHides(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	f.services.table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "new_name", Is: "not_equals", Value: "Scrapped"}}}
+	v := f.vehicle(f.boxes.Dynamics.Keys("contacts")[0])
+	gone, left, _ := f.service(v), f.service(v), f.service(v)
+	f.services.load() // before its parents
+	require.True(t, f.boxes.Dynamics.Delete("new_services", gone))
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", left, map[string]any{"new_name": "Scrapped"}))
+	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.delta())
+
+	predicted := f.services.plan(activities.PlanInput{Baseline: true})
+	require.Equal(t, activities.Counts{Read: 3, Unchanged: 1, Parked: 2}, predicted.Counts)
+	require.False(t, predicted.WouldWrite())
+	calls := f.engineCalls()
+	require.Equal(t, predicted.EngineCalls, f.engineCalls()-calls)
+	require.Equal(t, predicted.EngineCalls, f.engineCalls()-calls)
+
+	f.vehicles.load()
+	predicted = f.services.plan(activities.PlanInput{Baseline: true})
+	require.Equal(t, activities.Counts{Read: 3, Unchanged: 1, Deleted: 2}, predicted.Counts)
+	f.services.load() // counts the deletes
+	require.Equal(t, activities.Counts{Read: 2, Deleted: 2}, f.services.delta())
+	require.False(t, f.services.plan(activities.PlanInput{Baseline: true}).WouldWrite())
+}

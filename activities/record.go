@@ -272,6 +272,11 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 
 // remove deletes the record that Campaign holds for this key.
 func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits, state ledger.State) (settlement, error) {
+	if link, hidden, err := r.stillHidden(ctx, known, e); err != nil {
+		return settlement{}, err
+	} else if hidden {
+		return r.park(known, e, link), nil
+	}
 	if waits, err := r.mayDelete(ctx, e); err != nil {
 		return settlement{}, err
 	} else if waits != "" {

@@ -114,8 +114,9 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 }
 
 // Rouse marks what can go on although nothing told so: parents that came at the
-// very moment their children were parked, and deletes whose children are gone or
-// have been waited for long enough. Callers do so now and then.
+// very moment their children were parked, deletes whose parent will not come any
+// more, and deletes whose children are gone or have been waited for long enough.
+// Callers do so now and then.
 func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
 	// Mostly nothing waits, and then nothing is to be written.
 	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND ready = 0 AND waits <> 'guard' LIMIT 1) one`, table)
@@ -124,7 +125,8 @@ func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
 	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND (
-			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key AND r.payload IS NOT NULL)
+			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key
+				AND (r.payload IS NOT NULL OR parked.deleted = 1 AND r.state = 'deleted'))
 			OR waits = 'children' AND (since < ? OR NOT EXISTS (SELECT 1 FROM link k WHERE k.parent_tbl = parked.tbl AND k.parent_key = parked.key)))`),
 			table, l.now().Add(-childrenGrace).UnixMilli())
 		if err != nil {
@@ -142,6 +144,14 @@ func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
 // ParkedCount is how many records of a table wait.
 func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
 	return l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ?`, table)
+}
+
+// HiddenDeletes counts the deletes that wait for a parent: the target hides the
+// record meanwhile, and would say again that it is not there.
+func (l *Ledger) HiddenDeletes(ctx context.Context, table string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM parked p JOIN record r ON r.tbl = p.tbl AND r.key = p.key
+		WHERE p.tbl = ? AND p.deleted = 1 AND p.waits = 'parent' AND r.payload IS NOT NULL AND NOT EXISTS (
+			SELECT 1 FROM record parent WHERE parent.tbl = p.parent_tbl AND parent.key = p.parent_key AND (parent.payload IS NOT NULL OR parent.state = 'deleted'))`, table)
 }
 
 // Parked returns what records wait for; keys that do not wait are missing in the

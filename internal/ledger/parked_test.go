@@ -125,6 +125,40 @@ func TestRouseFindsWhatNobodyWoke(t *testing.T) {
 	})
 }
 
+// A delete of a hidden record waits for its parent, until that is there or is
+// known not to come any more; a change waits on, for the source will say more.
+func TestAHiddenDeleteGoesOnWhenItsParentIsDeleted(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 4)
+		hidden := func(i int, parent string) ledger.Settlement {
+			s := parks(children, i, parent)
+			s.Record.Payload, s.Record.Fingerprint = []byte(`{"a":"b"}`), []byte{1}
+			s.Park.Deleted, s.Park.Payload = true, nil
+			return s
+		}
+		a, b := parents.Entries[0].Key, parents.Entries[1].Key
+		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{hidden(0, a), parks(children, 1, a), hidden(2, b), hidden(3, "nowhere")}))
+		count := func(want int64) {
+			t.Helper()
+			n, err := l.HiddenDeletes(t.Context(), vehicles)
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
+		count(3)
+		gone := &ledger.Record{Key: a, State: ledger.Deleted, Run: "p1"}
+		left := &ledger.Record{Key: b, State: ledger.Filtered, Run: "p1"}
+		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{
+			{Index: 0, Outcome: ledger.Removed, Record: gone}, {Index: 1, Outcome: ledger.FilteredOut, Record: left}}))
+		n, err := l.Rouse(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n)
+		require.Equal(t, []string{children.Entries[0].Key}, ready(t, l, vehicles))
+		count(2)
+	})
+}
+
 // A delete waits until no child is left, or long enough.
 func TestADeleteWaitsForItsChildren(t *testing.T) {
 	t.Parallel()
