@@ -2,12 +2,14 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -169,4 +171,20 @@ func TestOptOutsWithNothingToDoAreRefused(t *testing.T) {
 		o.run(time.Minute, func() { require.Equal(t, workflows.StateStopped, o.status().State) })
 		require.ErrorContains(t, refused, sentence)
 	}
+}
+
+// The export is minded in a pause too, and a long one must not fill the history up
+// to where the server ends the flow.
+func TestAPausedFlowContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	o := newOptOutOwner(t, false)
+	o.env.RegisterDelayedCallback(o.start, time.Second)
+	o.env.RegisterDelayedCallback(func() { o.ask(workflows.UpdatePause, workflows.PauseRequest{Reason: "release"}) }, time.Hour)
+	o.env.RegisterDelayedCallback(func() { o.env.SetContinueAsNewSuggested(true) }, 2*time.Hour)
+	o.run(4*time.Hour, func() {})
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](o.env.GetWorkflowError())
+	require.True(t, ok, o.env.GetWorkflowError())
+	var in workflows.OptOutSyncInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
+	require.Equal(t, workflows.StatePaused, in.State.Status.State)
 }

@@ -258,9 +258,6 @@ func TestAWishIsCarriedOutBeforeAFlowContinuesAsNew(t *testing.T) {
 	}{
 		"start": {stop, func(o *operator) { o.asks(workflows.UpdateStart, o.mustAccept, start) }, workflows.StateRunning},
 		"stop":  {func(*operator) {}, stop, workflows.StateStopped},
-		"stop of a paused flow": {func(o *operator) {
-			o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "release"})
-		}, stop, workflows.StateStopped},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
