@@ -58,6 +58,7 @@ func (x *exportFiles) look(ctx context.Context, f *optOutFetch) (*optOutPage, er
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := x.o.Now()
+	x.settles = time.Time{}
 	listing, err := x.o.Files.List(ctx, x.o.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("looking for exported files: %w", err)
@@ -75,6 +76,9 @@ func (x *exportFiles) look(ctx context.Context, f *optOutFetch) (*optOutPage, er
 	slices.SortFunc(ready, func(a, b campaign.RemoteFile) int { return strings.Compare(a.Name(), b.Name()) }) // oldest first, by their names
 	for _, file := range ready {
 		page, err := x.take(ctx, f, file)
+		if page != nil {
+			x.settles = now // those behind it have settled, too
+		}
 		if err != nil || page != nil {
 			return page, err
 		}
@@ -112,7 +116,8 @@ func (x *exportFiles) take(ctx context.Context, f *optOutFetch, file campaign.Re
 	note, err := x.o.Ledger.ExportFile(ctx, FlowOptOut, file.Name(), file.Size, file.Modified)
 	switch {
 	case err == nil && note.State == ledger.FileDone:
-		return nil, x.putAway(ctx, file) // a kill came between the end of its run and this
+		x.putAway(ctx, file) // a kill came between the end of its run and this, or it failed
+		return nil, nil
 	case err == nil && note.State == ledger.FileBad:
 		return nil, nil // until it changes
 	case err != nil && !errors.Is(err, ledger.ErrNotFound):
@@ -128,8 +133,7 @@ func (x *exportFiles) take(ctx context.Context, f *optOutFetch, file campaign.Re
 	}
 	switch _, err := x.o.Ledger.ExportFileDone(ctx, FlowOptOut, note.Hash); {
 	case err == nil: // the same content under another name or date
-		note.State = ledger.FileDone
-		return nil, errors.Join(x.o.Ledger.PutExportFile(ctx, *note), x.putAway(ctx, file))
+		return nil, x.finished(ctx, note, file)
 	case !errors.Is(err, ledger.ErrNotFound):
 		return nil, err
 	}
@@ -142,8 +146,7 @@ func (x *exportFiles) take(ctx context.Context, f *optOutFetch, file campaign.Re
 	}
 	page, err := x.rows(ctx, f.plan, *note, file.Path, 0)
 	if err == nil && len(page.entries) == 0 && page.next == "" { // nothing of ours in it
-		note.State = ledger.FileDone
-		return nil, errors.Join(x.o.Ledger.PutExportFile(ctx, *note), x.putAway(ctx, file))
+		return nil, x.finished(ctx, note, file)
 	}
 	return page, err
 }
@@ -310,92 +313,8 @@ func (x *exportFiles) done(ctx context.Context, position, run string) error {
 	if err != nil {
 		return fmt.Errorf("the note of file %s: %w", parts[0], err)
 	}
-	note.State, note.Run = ledger.FileDone, run
-	if err := x.o.Ledger.PutExportFile(ctx, *note); err != nil {
-		return err
-	}
+	note.Run = run
 	x.metrics.newestFile.Update(float64(modified.Unix()))
 	_ = os.Remove(x.local(note.Name, size, modified))
-	if x.o.Files == nil {
-		return nil
-	}
-	err = x.putAway(ctx, campaign.RemoteFile{Path: path.Join(x.o.Folder, note.Name), Size: size, Modified: modified})
-	if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Throttled || class == apierr.Blocked {
-		x.o.Logger.Warn("a file that was read stays where it is for now", "flow", FlowOptOut, "file", note.Name, "error", err)
-		return nil // the next look tries again
-	}
-	return err
-}
-
-// putAway moves or deletes a file that was read. One that is gone is put away.
-func (x *exportFiles) putAway(ctx context.Context, file campaign.RemoteFile) error {
-	away := path.Join(x.o.Folder, processed)
-	if path.Dir(file.Path) == away {
-		return nil
-	}
-	var err error
-	if x.o.DeleteFiles {
-		err = x.o.Files.Remove(ctx, file.Path)
-	} else if err = x.o.Files.EnsureFolder(ctx, away); err == nil {
-		err = x.o.Files.Move(ctx, file.Path, path.Join(away, file.Name()))
-		if apierr.ReasonOf(err) == apierr.ReasonExists { // of the same name: an export that was written anew
-			stamp := file.Modified.UTC().Format("20060102T150405Z_")
-			err = x.o.Files.Move(ctx, file.Path, path.Join(away, strings.Replace(file.Name(), "optout_", "optout_"+stamp, 1)))
-		}
-	}
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("putting %s away: %w", file.Name(), err)
-	}
-	return nil
-}
-
-// tidy deletes what was kept long enough (R20.7), and finds files that the ledger
-// does not know to have been read: it was restored from a backup.
-func (x *exportFiles) tidy(ctx context.Context) ([]campaign.RemoteFile, error) {
-	x.tidied = x.o.Now()
-	kept, err := x.o.Files.List(ctx, path.Join(x.o.Folder, processed))
-	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
-		return nil, fmt.Errorf("looking at the files that were read: %w", err)
-	}
-	for _, seen := range x.sightings { // those that cannot be read must not stay for ever either
-		note, err := x.o.Ledger.ExportFile(ctx, FlowOptOut, seen.Name(), seen.Size, seen.Modified)
-		if err == nil && note.State == ledger.FileBad && x.o.Now().Sub(seen.Modified) > x.o.KeepFiles {
-			kept = append(kept, seen.RemoteFile)
-		}
-	}
-	var again []campaign.RemoteFile
-	for _, file := range ofOptOuts(kept) {
-		if x.o.Now().Sub(file.Modified) > x.o.KeepFiles {
-			if err := x.o.Files.Remove(ctx, file.Path); err != nil {
-				return nil, fmt.Errorf("deleting %s, which was kept long enough: %w", file.Name(), err)
-			}
-			continue
-		}
-		again = append(again, file)
-	}
-	return again, x.o.Ledger.ForgetExportFiles(ctx, FlowOptOut, x.o.Now().Add(-2*x.o.KeepFiles))
-}
-
-// report names the files on the server that cannot be read, with place and reason.
-func (x *exportFiles) report(ctx context.Context) []string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	notes, err := x.o.Ledger.ExportFiles(ctx, FlowOptOut, ledger.FileBad, 20)
-	if err != nil {
-		x.o.Logger.Warn("files that cannot be read", "flow", FlowOptOut, "error", err)
-		return nil
-	}
-	var out []string
-	for _, n := range notes {
-		if slices.ContainsFunc(x.sightings, func(s campaign.Sighting) bool {
-			return s.Name() == n.Name && s.Size == n.Size && s.Modified.Equal(n.Modified)
-		}) {
-			out = append(out, n.Error)
-		}
-	}
-	x.metrics.badFiles.Update(float64(len(out)))
-	return out
+	return x.finished(ctx, note, campaign.RemoteFile{Path: path.Join(x.o.Folder, note.Name), Size: size, Modified: modified})
 }

@@ -41,7 +41,11 @@ func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
 		case err != nil:
 			return nil, toTemporal(ctx, fmt.Errorf("looking for opt-outs: %w", err))
 		case page != nil:
-			return f.stage(ctx, page)
+			out, err := f.stage(ctx, page)
+			if err != nil {
+				f.lookSoon()
+			}
+			return out, err
 		case !slices.Equal(bad, f.files.report(ctx)): // for Status to show
 			return f.leave(ctx)
 		}
@@ -76,6 +80,9 @@ func (f *optOutFetch) look(ctx context.Context) (*optOutPage, error) {
 	var later error
 	if f.atCampaign() {
 		page, err := f.campaign(ctx)
+		if err != nil {
+			f.lookSoon()
+		}
 		if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Throttled {
 			later = err
 		} else if err != nil || page != nil {
@@ -106,11 +113,21 @@ func (f *optOutFetch) campaign(ctx context.Context) (*optOutPage, error) {
 func (f *optOutFetch) atCampaign() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := time.Now(); f.in.Now || f.files.settled() || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
+	if now := f.o.Now(); f.in.Now || f.files.settled() || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
 		f.looked, f.in.Now = now, false
 		return true
 	}
 	return false
+}
+
+// soon is the pause before a look at Campaign that failed is repeated.
+const soon = time.Minute
+
+// lookSoon does not count the last look at Campaign: it came to nothing.
+func (f *optOutFetch) lookSoon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked = f.o.Now().Add(min(soon, f.plan.Settings.CampaignEvery) - f.plan.Settings.CampaignEvery)
 }
 
 // changes reads what Dynamics has behind the mark. Rows of a version that is known,
