@@ -74,3 +74,22 @@ func TestASweepThatFindsTooMuchGoneWaits(t *testing.T) {
 	require.Equal(t, int64(180), out.Approvals[0].Deletes)
 	require.Equal(t, int64(250), s.boxes.Campaign.Count("profile"))
 }
+
+// R14.2: a mapping that no longer applies deletes lets go of those that wait, once.
+func TestDeletesThatWaitAreLetGoWhenTheyAreNotAppliedAnyMore(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 150)
+	s.load()
+	for _, key := range s.boxes.Dynamics.Keys("contacts")[:120] {
+		require.True(t, s.boxes.Dynamics.Delete("contacts", key))
+	}
+	out := s.pass(activities.KindDelta, activities.PhaseDelta)
+	require.Equal(t, int64(120), out.Approvals[0].Deletes)
+
+	s.table.ApplyDeletes = false
+	require.False(t, s.start().NeedsBaseline)
+	call[activities.ApproveResult](s, s.in.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.Equal(t, activities.Counts{Read: 120, Filtered: 120}, s.delta())
+	require.Equal(t, int64(150), s.boxes.Campaign.Count("profile"))
+	require.Zero(t, s.delta(), "and not with every pass")
+}

@@ -192,3 +192,22 @@ func TestManyChildrenOfParentsInRandomOrder(t *testing.T) {
 	}
 	require.Equal(t, int64(60+2*400), f.engineCalls(), "one engine call per record")
 }
+
+// R14.2, R17.7: a delete that is not applied still ends what waited of the record:
+// nothing that Dynamics does not have any more is created.
+func TestAWaitingChildThatIsDeletedIsNotCreated(t *testing.T) {
+	t.Parallel()
+	for _, applies := range []bool{true, false} {
+		f := newFamily(t, 1)
+		v := f.vehicle("")
+		child := f.service(v)
+		w := f.warranty()
+		w.table.ApplyDeletes = applies
+		w.load()
+		require.True(t, f.boxes.Dynamics.Delete("new_services", child))
+		require.Equal(t, int64(1), w.delta().Read)
+		f.vehicles.load()
+		require.Zero(t, w.delta())
+		require.Nil(t, f.boxes.Campaign.Record("cusWarranty", child))
+	}
+}

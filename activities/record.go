@@ -255,7 +255,7 @@ func (r *recordWriter) createdByThisRun(stamp string) bool {
 
 func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e *ledger.Entry, p permits) (settlement, error) {
 	switch {
-	case !r.m.plan.Table.ApplyDeletes && known != nil && known.State == ledger.Quarantined:
+	case !r.m.plan.Table.ApplyDeletes && known != nil && (known.State == ledger.Quarantined || known.State == ledger.Parked):
 		return r.closed(known, e), nil
 	case !r.m.plan.Table.ApplyDeletes:
 		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2

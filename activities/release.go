@@ -126,8 +126,9 @@ func (a *Ingress) claimed(ctx context.Context, in LaneInput, lane *ledger.Lane) 
 	return a.o.Ledger.Claimed(ctx, FlowIngress, in.Table, in.Run, keys)
 }
 
-// closed leaves a refused record out that Dynamics has deleted where deletes are
-// not applied: there is nothing to try again, and Campaign keeps what it has.
+// closed leaves a record out that was refused or waits, and that Dynamics has
+// deleted where deletes are not applied: there is nothing to try again or to wait
+// for, and Campaign keeps what it has.
 func (r *recordWriter) closed(known *ledger.Record, e *ledger.Entry) settlement {
 	left := *known
 	left.State, left.Version, left.Run, left.SeenRun = ledger.Filtered, e.Version, r.run, r.seen(known)
