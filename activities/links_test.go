@@ -211,3 +211,24 @@ func TestAWaitingChildThatIsDeletedIsNotCreated(t *testing.T) {
 		require.Nil(t, f.boxes.Campaign.Record("cusWarranty", child))
 	}
 }
+
+// A child that is created anew under another parent keeps that one from being
+// deleted before it, and the earlier one from waiting for it.
+func TestAChildCreatedAnewUnderAnotherParentIsKnownThere(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	before, after := f.vehicle(""), f.vehicle("")
+	child := f.service(before)
+	f.vehicles.load()
+	f.services.load()
+	require.NoError(t, f.boxes.Campaign.Delete("cusService", child))
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + after + ")"}))
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.services.delta())
+
+	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", before))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.delta())
+	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", after)) // takes the service along
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.vehicles.delta())
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.delta())
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.delta())
+}

@@ -345,11 +345,9 @@ func (r *recordWriter) drifted(fail *apierr.Error) error {
 func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload, created string) settlement {
 	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
 		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
-	if known == nil || known.Payload == nil {
-		s.Arrived = true
-		if r.m.mapper.Linked() {
-			s.Links = r.linksOf(payload)
-		}
+	s.Arrived = known == nil || known.Payload == nil
+	if r.m.mapper.Linked() && (s.Arrived || outcome == ledger.Created) { // created anew, it may name others
+		s.Links = r.linksOf(payload)
 	}
 	return s
 }
