@@ -245,3 +245,27 @@ func BenchmarkClaim(b *testing.B) {
 		require.Len(b, keys, 500)
 	}
 }
+
+// Of several settlements of a record in one group the last counts, also for its
+// item: what was refused and then applied is not left open.
+func TestARecordRefusedAndThenAppliedAtOnceIsNotOpen(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		ln := lane(t, l, "r1", 4)
+		for before := range 2 { // with an item from before, and without
+			if before > 0 {
+				settle(t, l, ln, refused(ln, 1, "TooLong"))
+			}
+			no, yes := refused(ln, before, "TooLong"), created(ln, before)
+			yes.Index, yes.Resolve = 2+before, true
+			settle(t, l, ln, no, yes)
+		}
+		require.Empty(t, items(t, l, ledger.QuarantineFilter{State: ledger.QuarantineOpen}))
+
+		yes, no := created(ln, 0), refused(ln, 0, "TooLong")
+		yes.Resolve, no.Index = true, 2
+		settle(t, l, ln, yes, no)
+		require.Len(t, items(t, l, ledger.QuarantineFilter{State: ledger.QuarantineOpen}), 1, "and the other way round")
+	})
+}

@@ -101,10 +101,10 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 			e.befores = append(e.befores, s.Before)
 		}
 		if s.Resolve && s.Record != nil {
-			e.resolved = append(e.resolved, s.Record.Key)
+			e.resolve(s.Record.Key)
 		}
 		if s.Event != nil && s.Resolve {
-			e.resolved = append(e.resolved, s.Event.Key)
+			e.resolve(s.Event.Key)
 		}
 		if s.Event != nil {
 			e.events = append(e.events, s.Event)
@@ -123,6 +123,12 @@ func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
 		return nil, err
 	}
 	return e, e.sealRefused(l.seal)
+}
+
+// resolve closes the item of a record, also one that would have come with the group.
+func (e *effects) resolve(key string) {
+	e.resolved = append(e.resolved, key)
+	e.refused = slices.DeleteFunc(e.refused, func(q *QuarantineItem) bool { return q.Key == key })
 }
 
 // sealRefused counts several refusals of one key as that many attempts of one item.
