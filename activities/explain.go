@@ -230,12 +230,15 @@ func (a *Ingress) explainRow(ctx context.Context, m *tableMapper, rec *ledger.Re
 	if err != nil {
 		return err
 	}
+	same := held && bytes.Equal(rec.Fingerprint, w.change.Fingerprint())
 	switch {
+	case same && !out.InCampaign:
+		out.Why = "what Dynamics says was written, and somebody deleted it in Campaign since; its next change in Dynamics creates it again, or causeway audit --repair"
 	case !out.InCampaign && held:
 		out.Decision, out.Why = "create", "Campaign does not have it, though it was written; somebody deleted it there, or its parent is missing"
 	case !out.InCampaign:
 		out.Decision, out.Why = "create", "Campaign does not have it"
-	case held && bytes.Equal(rec.Fingerprint, w.change.Fingerprint()):
+	case same:
 		out.Why = "what Dynamics says has been written"
 	case held:
 		out.Decision, out.Why = "update", "Dynamics has changed since the last write"

@@ -30,6 +30,8 @@ func (a *Ingress) explainParents(ctx context.Context, m *tableMapper, rec *ledge
 		case same && missing:
 			out.Decision, out.Why = "nothing", "what Dynamics says has been written; Campaign hides it until its parent is there: "+parent
 			return nil
+		case same:
+			// Somebody deleted it in Campaign.
 		case link.Required && !there[link.Key], missing && (held && !out.InCampaign || rec != nil && rec.State == ledger.Parked):
 			out.Decision, out.Why = "wait", "Campaign does not hold its parent yet; it goes on by itself when that is there: "+parent
 			return nil

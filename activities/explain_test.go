@@ -139,3 +139,19 @@ func TestExplainLooksAtParentsAndChildren(t *testing.T) {
 	require.True(t, f.boxes.Dynamics.Delete("new_vehicles", late))
 	decides(f.vehicles, late, "delete", "")
 }
+
+// What somebody deleted in Campaign comes back with its next change, not before.
+func TestExplainSaysWhenWhatIsGoneFromCampaignComesBack(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 3)
+	s.load()
+	key := s.boxes.Dynamics.Keys("contacts")[0]
+	require.NoError(t, s.boxes.Campaign.Delete("profile", key))
+	gone := s.explain(key).Live
+	require.Equal(t, "nothing", gone.Decision, gone.Why)
+	require.Contains(t, gone.Why, "somebody deleted it in Campaign since")
+	require.Zero(t, s.pass(activities.KindBackfill, activities.PhaseScan).Counts.Created, "as was said")
+	s.edit(key, map[string]any{"address1_city": "Nebelheim"})
+	require.Equal(t, "create", s.explain(key).Live.Decision)
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, s.delta())
+}
