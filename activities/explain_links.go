@@ -40,7 +40,14 @@ func (a *Ingress) explainParents(ctx context.Context, m *tableMapper, rec *ledge
 			return nil
 		}
 	}
-	return nil
+	if same || out.InCampaign {
+		return nil
+	}
+	link, hidden, err := a.hiddenBy(ctx, m, rec)
+	if hidden {
+		out.Decision, out.Why = "wait", "Campaign hides it until the parent that it has there comes; it goes on by itself then: "+link.Table+"/"+link.Key
+	}
+	return err
 }
 
 // hiddenBy is the parent for want of which Campaign hides a record that we wrote.

@@ -23,12 +23,23 @@ func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.
 
 // orphan tells whether a refusal is for want of a parent: Campaign does not find
 // the target of a link, or hides the record itself, whose key is then taken
-// although it cannot be read (campaign.md §4.4).
-func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, p *mapping.Payload) (mapping.Link, bool, error) {
+// although it cannot be read (campaign.md §4.4). What hides it is the parent that
+// it has there, which may be another than the one it is to have.
+func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
 	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
 		return mapping.Link{}, false, nil
 	}
-	return r.missing(ctx, r.m.mapper.Links(p))
+	return r.wants(ctx, known, p)
+}
+
+// wants finds a parent that is not in Campaign of those that a record is to have,
+// else of those that it has there.
+func (r *recordWriter) wants(ctx context.Context, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
+	link, found, err := r.missing(ctx, r.m.mapper.Links(p))
+	if err != nil || found || known == nil || known.Payload == nil {
+		return link, found, err
+	}
+	return r.awaited(ctx, known.Payload)
 }
 
 // stillWaits tells whether a record was parked and one of its parents is still

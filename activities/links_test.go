@@ -232,3 +232,23 @@ func TestAChildCreatedAnewUnderAnotherParentIsKnownThere(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.delta())
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.delta())
 }
+
+// R17.7: a hidden child that goes to a parent which is there waits for the one it
+// had: until that comes, Campaign does not find it.
+func TestAHiddenChildThatGoesToAnotherParentWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	there := f.vehicle("")
+	f.vehicles.load()
+	late := f.vehicle("")
+	child := f.service(late)
+	f.services.load()
+	require.True(t, f.boxes.Campaign.Hidden("cusService", child))
+	require.NoError(t, f.boxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + there + ")"}))
+	require.Equal(t, "wait", f.services.explain(child).Live.Decision)
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.delta())
+	require.Equal(t, "vehicles/"+late, f.services.explain(child).Waits.Parent)
+	f.vehicles.delta()
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.services.delta())
+	require.Equal(t, there, f.boxes.Campaign.Record("cusService", child)["VehicleExternalId"])
+}

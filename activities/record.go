@@ -87,7 +87,7 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 	}
 	p.release()
 	if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
-		if link, ok, err := r.orphan(ctx, fail, w.whole); err != nil {
+		if link, ok, err := r.orphan(ctx, fail, u.known, w.whole); err != nil {
 			return settlement{}, err
 		} else if ok {
 			r.hidden(link)
