@@ -212,6 +212,25 @@ func TestAWaitingChildThatIsDeletedIsNotCreated(t *testing.T) {
 	}
 }
 
+// The same, where the delta link that would have told of the delete has expired.
+func TestAWaitingChildWhoseDeleteTheLinkLostIsNotCreated(t *testing.T) {
+	t.Parallel()
+	for _, applies := range []bool{true, false} {
+		f := newFamily(t, 1)
+		v := f.vehicle("")
+		child, kept := f.service(v), f.service(v)
+		w := f.warranty()
+		w.table.ApplyDeletes = applies
+		w.load()
+		require.True(t, f.boxes.Dynamics.Delete("new_services", child))
+		w.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+		f.vehicles.load()
+		require.Equal(t, activities.Counts{Read: 1, Created: 1}, w.delta())
+		require.Nil(t, f.boxes.Campaign.Record("cusWarranty", child))
+		require.NotNil(t, f.boxes.Campaign.Record("cusWarranty", kept))
+	}
+}
+
 // A child that is created anew under another parent keeps that one from being
 // deleted before it, and the earlier one from waiting for it.
 func TestAChildCreatedAnewUnderAnotherParentIsKnownThere(t *testing.T) {

@@ -166,7 +166,7 @@ type OpenRunResult struct {
 	LastPhase  Phase     `json:"last_phase,omitempty"` // phase of LastPage
 	More       bool      `json:"more"`                 // LastPage has a next link
 	Unfinished []LaneRef `json:"unfinished,omitempty"` // staged, not yet written, in page order
-	Known      int64     `json:"known"`                // records of the table the ledger knew when the run began
+	Known      int64     `json:"known"`                // records of the table the ledger knew when the run began, and those that wait
 	Expected   int64     `json:"expected"`             // estimate of records to read; 0 when unknown
 	Started    time.Time `json:"started"`
 	Counts     Counts    `json:"counts"`          // of lanes already finished

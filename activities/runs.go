@@ -46,7 +46,11 @@ func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult,
 	if run.Counts.Created > 0 { // what this run created was not there to be missed by its baseline
 		known -= run.Counts.Created
 	}
-	out := &OpenRunResult{Known: max(known, 0), Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
+	parked, err := a.o.Ledger.ParkedCount(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	out := &OpenRunResult{Known: max(known, 0) + parked, Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
 	if at.LastPage != nil {
 		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
 	}

@@ -77,10 +77,11 @@ func (l *Ledger) BeforeImages(ctx context.Context, run, table, after string, lim
 }
 
 // Unseen lists keys the target holds (whatever their state: a refused or parked
-// update leaves the earlier payload there) that run, a baseline, has not seen,
-// in key order behind after; at most limit, 1,000 when 0.
+// update leaves the earlier payload there), or would come to hold because they
+// wait, that run, a baseline, has not seen, in key order behind after; at most
+// limit, 1,000 when 0.
 func (l *Ledger) Unseen(ctx context.Context, table, run, after string, limit int) ([]string, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND seen_run <> ? AND payload IS NOT NULL ORDER BY key LIMIT ?`),
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND seen_run <> ? AND (payload IS NOT NULL OR state = 'parked') ORDER BY key LIMIT ?`),
 		table, after, run, limitOf(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing unseen records of %s: %w", table, err)
