@@ -76,8 +76,15 @@ type planner struct {
 	fields   map[string]int64
 	rules    map[string]int64
 	refusals map[string]int64
-	seen     int64 // records that Campaign holds, met in Dynamics
+	met      standing
 	examples map[string]int
+}
+
+// standing is records as the ledger has them; also those of them met in Dynamics.
+type standing struct {
+	held    int64 // by Campaign
+	parents int64 // of those, named by others
+	waiting int64 // those that Campaign has nothing of yet
 }
 
 // Plan predicts a run over a whole table: what it would write, and what that
@@ -115,9 +122,8 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	if err := p.readAll(ctx); err != nil {
 		return nil, toTemporal(ctx, err)
 	}
-	// A baseline also finds what is gone; a replay deletes nothing (R16.9).
-	if gone := known - p.seen; gone > 0 && !p.out.Sampled && p.out.Run == "new baseline" {
-		if err := p.gone(ctx, gone); err != nil {
+	if !p.out.Sampled && p.sweeps() {
+		if err := p.gone(ctx, known); err != nil {
 			return nil, err
 		}
 	}
@@ -130,22 +136,37 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	return &p.out, nil
 }
 
-// gone counts the records that Campaign holds and Dynamics does not. Those that
-// Campaign hides wait on.
-func (p *planner) gone(ctx context.Context, n int64) error {
-	p.out.Counts.Read += n
-	if !p.in.Table.ApplyDeletes {
-		p.out.Counts.Filtered += n
-		return nil
-	}
-	hidden, err := p.a.o.Ledger.HiddenDeletes(ctx, p.in.Table.Name)
+// sweeps says that the run also looks for what is gone; a replay deletes nothing (R16.9).
+func (p *planner) sweeps() bool { return p.out.Run == "new baseline" }
+
+// gone counts what was not met in Dynamics. What Campaign hides, and what others
+// name, waits.
+func (p *planner) gone(ctx context.Context, known int64) error {
+	books, table := p.a.o.Ledger, p.in.Table.Name
+	waiting, err := books.NewParkedCount(ctx, table)
 	if err != nil {
 		return err
 	}
-	hidden = min(hidden, n)
-	p.out.Counts.Parked += hidden
-	p.out.Counts.Deleted += n - hidden
-	p.out.EngineCalls += n - hidden
+	held := max(0, known-p.met.held)
+	waiting = max(0, waiting-p.met.waiting)
+	p.out.Counts.Read += held + waiting
+	if !p.in.Table.ApplyDeletes {
+		p.out.Counts.Filtered += held + waiting
+		return nil
+	}
+	p.out.Counts.Unchanged += waiting
+	parents, err := books.ParentCount(ctx, table)
+	if err != nil {
+		return err
+	}
+	hidden, err := books.HiddenDeletes(ctx, table)
+	if err != nil {
+		return err
+	}
+	waits := min(held, hidden+max(0, parents-p.met.parents))
+	p.out.Counts.Parked += waits
+	p.out.Counts.Deleted += held - waits
+	p.out.EngineCalls += held - waits
 	return nil
 }
 
@@ -199,6 +220,11 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	if p.writer.parents, _, err = p.a.relatives(ctx, p.m, p.in.Table.Name, lane); err != nil {
 		return err
 	}
+	if p.sweeps() {
+		if err := p.meet(ctx, keys, known); err != nil {
+			return err
+		}
+	}
 	var group errgroup.Group
 	group.SetLimit(max(1, p.a.o.Concurrency))
 	for i := range lane.Entries {
@@ -208,12 +234,26 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	return group.Wait()
 }
 
+// meet notes which records of the ledger are there.
+func (p *planner) meet(ctx context.Context, keys []string, known map[string]*ledger.Record) error {
+	parents, err := p.a.o.Ledger.Children(ctx, p.in.Table.Name, keys)
+	for key, rec := range known {
+		switch {
+		case rec.Payload == nil && rec.State == ledger.Parked:
+			p.met.waiting++
+		case rec.Payload != nil:
+			p.met.held++
+			if parents[key] {
+				p.met.parents++
+			}
+		}
+	}
+	return err
+}
+
 // record decides as recordWriter.apply does.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
 	held := known != nil && known.Payload != nil
-	if held {
-		p.count(func() { p.seen++ })
-	}
 	rule, err := p.m.mapper.Excluded(e.Raw)
 	if err == nil && rule != "" {
 		goes := held && p.in.Table.Filter.DeleteUnmatched
@@ -222,7 +262,7 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 				return err
 			} else if hidden {
 				p.count(func() { p.rules[rule]++ })
-				p.park(e, link)
+				p.park(e, link, 0)
 				return nil
 			}
 		}
@@ -257,20 +297,26 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 	}
 	for _, link := range p.m.mapper.Links(w.whole) {
 		if link.Required && !p.writer.parents[link] {
-			p.park(e, link)
+			p.park(e, link, 0)
 			return nil
 		}
 	}
 	if link, waits, err := p.writer.stillWaits(ctx, known, w.whole); err != nil {
 		return err
 	} else if waits {
-		p.park(e, link)
+		p.park(e, link, 0)
 		return nil
 	}
 	if held {
 		last, err := mapping.ParsePayload(known.Payload)
 		if err != nil {
 			return fmt.Errorf("record %s of %s in the ledger: %w", e.Key, p.in.Table.Name, err)
+		}
+		if link, hidden, err := p.hidden(ctx, known, e, w.whole); err != nil {
+			return err
+		} else if hidden {
+			p.park(e, link, hiddenCalls)
+			return nil
 		}
 		p.update(e, w.change, last, false)
 		return nil
@@ -307,9 +353,29 @@ func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.P
 	return nil
 }
 
-func (p *planner) park(e *ledger.Entry, link mapping.Link) {
+// hiddenCalls is what it costs to find that Campaign hides a record: the PATCH that
+// does not find it, the POST whose key is taken, and the read.
+const hiddenCalls = 3
+
+// hidden looks whether Campaign hides a record, if one of its parents is not there.
+func (p *planner) hidden(ctx context.Context, known *ledger.Record, e *ledger.Entry, want *mapping.Payload) (mapping.Link, bool, error) {
+	if !p.m.mapper.Linked() {
+		return mapping.Link{}, false, nil
+	}
+	link, wants, err := p.writer.wants(ctx, known, want)
+	if err != nil || !wants {
+		return link, false, err
+	}
+	_, err = p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return link, true, nil
+	}
+	return link, false, err
+}
+
+func (p *planner) park(e *ledger.Entry, link mapping.Link, calls int64) {
 	p.count(func() {
-		p.note(ledger.ParkedOut, 0, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
+		p.note(ledger.ParkedOut, calls, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
 	})
 }
 

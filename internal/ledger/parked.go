@@ -252,6 +252,18 @@ func (l *Ledger) Children(ctx context.Context, table string, keys []string) (map
 	return l.among(ctx, `SELECT DISTINCT parent_key FROM link WHERE parent_tbl = ? AND parent_key `, table, keys)
 }
 
+// ParentCount is how many records of a table that the target holds are named by
+// others there.
+func (l *Ledger) ParentCount(ctx context.Context, table string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM (SELECT DISTINCT parent_key FROM link WHERE parent_tbl = ?) p
+		JOIN record r ON r.tbl = ? AND r.key = p.parent_key WHERE r.payload IS NOT NULL`, table, table)
+}
+
+// NewParkedCount is how many records of a table wait that the target has nothing of.
+func (l *Ledger) NewParkedCount(ctx context.Context, table string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM parked p JOIN record r ON r.tbl = p.tbl AND r.key = p.key WHERE p.tbl = ? AND r.payload IS NULL`, table)
+}
+
 // Holds says which of these records the target holds.
 func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[string]bool, error) {
 	return l.among(ctx, `SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `, table, keys)
