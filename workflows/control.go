@@ -51,7 +51,9 @@ func (c *control) take(ctx workflow.Context, asked Control) {
 		}
 		c.paused = false
 	case ControlStop, ControlCancel:
-		c.wanted = asked
+		if c.wanted != ControlCancel { // what is given up does not go on later
+			c.wanted = asked
+		}
 	}
 	if c.interrupted() && c.onInterrupt != nil {
 		c.onInterrupt()

@@ -61,3 +61,48 @@ func TestAStopWhileLostLanesAreWrittenIsNoFailure(t *testing.T) {
 	require.NoError(t, env.GetWorkflowResult(&out))
 	require.Equal(t, "STOPPED", out.Summary.State)
 }
+
+// A cancelled backfill does not go on with the next start, however close to it the
+// flow was stopped.
+func TestACancelOutlivesAStop(t *testing.T) {
+	t.Parallel()
+	cancel := func(o *operator) {
+		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{})
+	}
+	stop := func(o *operator) { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) }
+	for name, tt := range map[string]struct {
+		first, then func(o *operator)
+		later       time.Duration
+	}{
+		"cancel, then stop":               {cancel, stop, 0},
+		"stop, then cancel":               {stop, cancel, 0},
+		"stop, and cancel while it stops": {stop, cancel, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			run := ""
+			if tt.later > 0 {
+				o.env.OnActivity("EndRun", mock.Anything, mock.Anything).Return(o.f.EndRun).After(2 * tt.later)
+			}
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
+			o.at(time.Hour+1500*time.Millisecond, func() {
+				run = o.status().Run
+				tt.first(o)
+				if tt.later == 0 {
+					tt.then(o)
+				}
+			})
+			if tt.later > 0 {
+				o.at(time.Hour+1500*time.Millisecond+tt.later, func() { tt.then(o) })
+			}
+			o.at(2*time.Hour, func() {
+				require.Equal(t, workflows.StateStopped, o.status().State)
+				require.Empty(t, o.status().QueuedBackfills)
+				require.Equal(t, "CANCELLED", o.f.runs[run].state)
+			})
+			o.run(3 * time.Hour)
+		})
+	}
+}
