@@ -7,7 +7,9 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -103,6 +105,38 @@ func TestACancelOutlivesAStop(t *testing.T) {
 				require.Equal(t, "CANCELLED", o.f.runs[run].state)
 			})
 			o.run(3 * time.Hour)
+		})
+	}
+}
+
+// A backfill is cancelled also when it is just beginning.
+func TestABackfillIsCancelledWhileItBegins(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(o *operator, run string){
+		"rollback": func(o *operator, run string) { o.rollsBack(run, o.mustAccept) },
+		"cancel-backfill": func(o *operator, run string) {
+			o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: run})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			run := ""
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() {
+				o.env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
+					if info.WorkflowType.Name == workflows.TypeBackfill {
+						require.Empty(t, o.status().RunWorkflow)
+						ask(o, run)
+					}
+				})
+				o.asks(workflows.UpdateRequestBackfill, func(v any, err error) {
+					require.NoError(t, err)
+					run = v.(workflows.BackfillAnswer).Run
+				}, workflows.BackfillRequest{})
+			})
+			o.run(3 * time.Hour)
+			require.Contains(t, o.f.steps(), "end CANCELLED")
 		})
 	}
 }

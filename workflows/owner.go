@@ -39,6 +39,7 @@ type owner struct {
 	name      string // as operators type it: a table's, else the flow's
 	seeks     string // what it looks for, in words: "changes"
 	stopping  bool
+	givenUp   string              // the run in hand, when an operator has cancelled it
 	interrupt workflow.CancelFunc // of the wait for work, while there is one
 	trail     *trail
 }
@@ -223,7 +224,10 @@ func (o *owner) soon() {}
 
 // steer passes an operator's wish on to the run in hand.
 func (o *owner) steer(ctx workflow.Context, what Control) {
-	if o.Status.RunWorkflow == "" {
+	if what == ControlCancel {
+		o.givenUp = o.Status.Run
+	}
+	if o.Status.RunWorkflow == "" { // it hears of it when it is there
 		return
 	}
 	if what == ControlStop && o.Status.RunKind == activities.KindRollback {

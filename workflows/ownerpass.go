@@ -56,22 +56,27 @@ func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) 
 // returns ends the owner; a failed run does not, and has no result.
 func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
 	st := &o.Status
-	st.Phase = phase
+	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
 	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.instance, in.Ref), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		return nil, fmt.Errorf("starting run %s: %w", in.Ref.Run, err)
 	}
-	st.Run, st.RunKind, st.RunWorkflow = in.Ref.Run, in.Ref.Kind, PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
+	st.RunWorkflow = PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
 	o.publish(ctx)
-	if o.stopping { // asked while the child was being started
+	switch { // what was asked while the child was being started
+	case o.givenUp == in.Ref.Run && workflow.GetVersion(ctx, "given-up-at-once", workflow.DefaultVersion, 1) == 1:
+		// An earlier build let it run; the version can go when no history from before
+		// July 2027 is left.
+		o.steer(ctx, ControlCancel)
+	case o.stopping:
 		o.steer(ctx, ControlStop)
-	} else if st.State == StatePaused {
+	case st.State == StatePaused:
 		o.steer(ctx, ControlPause)
 	}
 	started := workflow.Now(ctx)
 	var result PassResult
 	err := child.Get(ctx, &result)
-	st.Run, st.RunKind, st.RunWorkflow = "", "", ""
+	st.Run, st.RunKind, st.RunWorkflow, o.givenUp = "", "", "", ""
 	st.Runs++
 	if err != nil {
 		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
