@@ -25,8 +25,8 @@ func Rollback(ctx workflow.Context, in PassInput) (*PassResult, error) {
 // stopped it for a wrong mapping wants that before the next start.
 func (s *tableSync) rollback(ctx workflow.Context) error {
 	next := s.state.Rollbacks[0]
-	phase := s.Status.Phase
-	s.Status.Phase = "rolling back run " + next.Run
+	phase, rolling := s.Status.Phase, "rolling back run "+next.Run
+	s.Status.Phase = rolling
 	s.publish(ctx)
 	opts := activityOptions(QueueMain, activities.KindRollback, "what a rollback of "+next.Run+" touches")
 	var may activities.MayRollbackResult
@@ -41,11 +41,11 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 		if i := s.queued(next.Run); i >= 0 && givesUpBegun(ctx) {
 			s.setQueue(slices.Delete(slices.Clone(s.Queue), i, i+1)) // its other half is not wanted either
 		}
-		_, err = s.runPass(ctx, Rollback, s.Status.Phase, PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
 	} else if ctx.Err() == nil {
 		s.Status.LastError, err = reasonOf(err), nil
 	}
-	if s.setRollbacks(s.state.Rollbacks[1:]); s.Status.State != StateFailed {
+	if s.setRollbacks(s.state.Rollbacks[1:]); s.Status.Phase == rolling { // else it says what came of it, or what was asked for meanwhile
 		s.Status.Phase = phase
 	}
 	s.publish(ctx)

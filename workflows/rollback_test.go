@@ -127,6 +127,7 @@ func TestTooManyRefusalsAreUndoneWhenSoConfigured(t *testing.T) {
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, req) })
 			o.at(time.Hour, func() {
 				require.Equal(t, workflows.StateFailed, o.status().State)
+				require.Equal(t, "failed", o.status().Phase)
 				require.Contains(t, o.status().Reason, "more than the 20 % allowed by quarantine.stop_ratio")
 			})
 			o.run(2 * time.Hour)
