@@ -84,6 +84,9 @@ func (s *tableSync) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRe
 	if req.Rollback && s.Status.RunKind == activities.KindRollback && (req.Run == "" || req.Run == s.Status.Run) {
 		return s.refuse("what a rollback did is not undone; leave out the rollback")
 	}
+	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && slices.Contains(s.Status.Rollbacks, run) {
+		return fmt.Errorf("run %s is to be rolled back already", run)
+	}
 	return s.owner.mayCancelBackfill(ctx, req)
 }
 

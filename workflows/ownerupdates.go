@@ -159,6 +159,8 @@ func (o *owner) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequest)
 	switch {
 	case req.Run == "" && !running:
 		return o.refuse("no backfill is running")
+	case req.Run != "" && req.Run == o.Status.Run && !running:
+		return o.refuse("run %s is no backfill and ends by itself", req.Run)
 	case req.Run != "" && req.Run != o.Status.Run && !slices.Contains(o.Status.QueuedBackfills, req.Run) && !slices.Contains(o.Status.Releases, req.Run):
 		return fmt.Errorf("run %s is neither running nor queued", req.Run)
 	}

@@ -277,3 +277,30 @@ func TestAWishIsCarriedOutBeforeAFlowContinuesAsNew(t *testing.T) {
 		})
 	}
 }
+
+// A run is undone once, however often that is asked for, and changes that are being
+// applied are not given up: they would be read again at once.
+func TestWhatIsCancelledTwiceIsUndoneOnce(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	undo := workflows.CancelBackfillRequest{Rollback: true}
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
+	o.at(time.Hour+1500*time.Millisecond, func() {
+		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, undo)
+		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("is to be rolled back already"), undo)
+	})
+	o.at(2*time.Hour, func() {
+		o.f.mu.Lock()
+		o.f.changes = []int{3}
+		o.f.mu.Unlock()
+		o.asks(workflows.UpdateSyncNow, o.mustAccept, workflows.SyncNowRequest{})
+	})
+	o.at(2*time.Hour+1500*time.Millisecond, func() {
+		require.Equal(t, activities.KindDelta, o.status().RunKind)
+		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("is no backfill and ends by itself"), workflows.CancelBackfillRequest{Run: o.status().Run})
+	})
+	o.at(3*time.Hour, func() { require.Equal(t, int64(3), o.status().LastRun.Counts.Read) })
+	o.run(4 * time.Hour)
+	require.Equal(t, 1, len(slices.DeleteFunc(o.f.steps(), func(s string) bool { return s != "look over" })))
+}
