@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -303,4 +304,43 @@ func TestWhatIsCancelledTwiceIsUndoneOnce(t *testing.T) {
 	o.at(3*time.Hour, func() { require.Equal(t, int64(3), o.status().LastRun.Counts.Read) })
 	o.run(4 * time.Hour)
 	require.Equal(t, 1, len(slices.DeleteFunc(o.f.steps(), func(s string) bool { return s != "look over" })))
+}
+
+// A repair is through when a baseline has brought Campaign what it found, also when
+// the flow was stopped, or failed, before.
+func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
+	t.Parallel()
+	stop := func(o *operator) { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) }
+	for name, tt := range map[string]struct {
+		when time.Duration // after it was asked for
+		end  func(o *operator)
+	}{
+		"stopped before its baseline": {500 * time.Millisecond, stop},
+		"stopped in its baseline":     {3 * time.Second, stop},
+		"failed": {0, func(o *operator) {
+			o.f.failOnce["fetch baseline"] = temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOperator(t)
+			o.env.OnActivity("Correct", mock.Anything, mock.Anything).Return(o.f.Correct).After(time.Second)
+			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.at(time.Hour, func() { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"}) })
+			o.at(time.Hour+tt.when, func() { tt.end(o) })
+			o.at(2*time.Hour, func() {
+				require.NotEqual(t, workflows.StateRunning, o.status().State)
+				o.asks(workflows.UpdateStart, o.mustAccept, start)
+			})
+			o.at(3*time.Hour, func() {
+				require.Equal(t, activities.KindInitial, o.status().LastRun.Kind)
+				require.Equal(t, "COMPLETED", o.status().LastRun.State)
+			})
+			o.at(4*time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+			o.at(5*time.Hour, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+			o.run(6 * time.Hour)
+			baselines := slices.DeleteFunc(o.f.steps(), func(s string) bool { return s != "watermark initial" })
+			require.Len(t, baselines, 2)
+		})
+	}
 }

@@ -26,6 +26,7 @@ type TableSyncState struct {
 	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Repairs       []Repair          `json:"repairs,omitempty"`
 	Rollbacks     []RollbackRequest `json:"rollbacks,omitempty"`
+	Corrected     bool              `json:"corrected,omitempty"` // by an audit, and no baseline since
 	Releases      []QueuedRelease   `json:"releases,omitempty"`
 	NextDue       time.Time         `json:"next_due,omitzero"` // no release that nobody asked for before it
 	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
@@ -115,7 +116,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	s.Status.Approvals = checked.Approvals
 	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
 	s.Status.LastError = ""
-	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
+	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
 	if s.state.Parents = nil; checked.Watermark.IsZero() {
 		s.state.Parents = checked.Parents
 	}
@@ -147,7 +148,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	switch {
 	case result == nil:
 	case result.Summary.State == "COMPLETED":
-		s.state.NeedsBaseline = false
+		s.state.NeedsBaseline, s.state.Corrected = false, false
 		s.releasedByBaseline()
 	case result.Summary.State == "STOPPED":
 		s.state.InitialRun = run
