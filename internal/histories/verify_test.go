@@ -58,7 +58,8 @@ func TestRecordedHistoriesAreDeterministic(t *testing.T) {
 	}
 }
 
-// auditLike is Audit with the sequence of activities given; "" sleeps, "panic" panics.
+// auditLike is Audit with the sequence of activities given; "" sleeps, "panic" panics,
+// "slow" keeps the processor from the code for longer than a worker would allow.
 func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 	return func(r worker.WorkflowReplayer) {
 		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.AuditInput) error {
@@ -70,6 +71,8 @@ func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 					err = workflow.Sleep(ctx, time.Minute)
 				case "panic":
 					panic("nobody thought of this")
+				case "slow":
+					time.Sleep(1500 * time.Millisecond)
 				case "signal":
 					err = workflow.SignalExternalWorkflow(ctx, workflows.TableSyncID(in.Instance, in.Table.Name), "", workflows.SignalRepair, nil).Get(ctx, nil)
 				default:
@@ -105,14 +108,15 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		has   string
 		does  string
 	}{
-		"the same":                {steps: []string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal"}},
-		"a timer in between":      {[]string{"OpenAudit", "", "AuditPages"}, pages, "ActivityTaskScheduled AuditPages", "does StartTimer"},
-		"another activity":        {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does ScheduleActivityTask Plan"},
-		"another one first":       {[]string{"AuditPages"}, at("ActivityTaskScheduled OpenAudit"), "ActivityTaskScheduled OpenAudit", "does ScheduleActivityTask AuditPages"},
-		"an end too early":        {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does nothing, or ends"},
-		"a step that is left out": {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit"}, signal, "SignalExternalWorkflowExecutionInitiated Repair", "does nothing, or ends"},
-		"a step more at the end":  {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal", "Correct"}, h.Events[len(h.Events)-2].EventId, "nothing more in the task that it completes", "goes on with ScheduleActivityTask Correct"},
-		"a panic":                 {[]string{"OpenAudit", "panic"}, pages - 1, "WorkflowTaskCompleted", "fails: nobody thought of this"},
+		"the same":                 {steps: []string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal"}},
+		"a timer in between":       {[]string{"OpenAudit", "", "AuditPages"}, pages, "ActivityTaskScheduled AuditPages", "does StartTimer"},
+		"another activity":         {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does ScheduleActivityTask Plan"},
+		"another one first":        {[]string{"AuditPages"}, at("ActivityTaskScheduled OpenAudit"), "ActivityTaskScheduled OpenAudit", "does ScheduleActivityTask AuditPages"},
+		"an end too early":         {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does nothing, or ends"},
+		"a step that is left out":  {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit"}, signal, "SignalExternalWorkflowExecutionInitiated Repair", "does nothing, or ends"},
+		"a step more at the end":   {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal", "Correct"}, h.Events[len(h.Events)-2].EventId, "nothing more in the task that it completes", "goes on with ScheduleActivityTask Correct"},
+		"the same, a busy machine": {steps: []string{"OpenAudit", "slow", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal"}},
+		"a panic":                  {[]string{"OpenAudit", "panic"}, pages - 1, "WorkflowTaskCompleted", "fails: nobody thought of this"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
