@@ -56,8 +56,7 @@ func (f *fakeAudit) EndAudit(context.Context, activities.AuditInput) (*activitie
 }
 
 func (f *fakeAudit) env() *testsuite.TestWorkflowEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := newWorkflowEnv()
 	for name, fn := range map[string]any{"OpenAudit": f.OpenAudit, "AuditPages": f.AuditPages, "AuditMissing": f.AuditMissing, "Plan": f.Plan, "EndAudit": f.EndAudit} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

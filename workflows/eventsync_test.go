@@ -202,8 +202,7 @@ type eventWorld struct {
 
 func newEventWorld(t *testing.T) *eventWorld {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestWorkflowEnvironment()
+	env := newWorkflowEnv()
 	f := newFakeEgress()
 	f.now = env.Now
 	f.register(env)
@@ -213,10 +212,9 @@ func newEventWorld(t *testing.T) *eventWorld {
 		return in.Wait > time.Minute && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
 	})
 	env.OnActivity("FetchEvents", mock.Anything, idle).Return(f.FetchEvents).After(15 * time.Minute)
-	env.OnActivity("FetchEvents", mock.Anything, mock.Anything).Return(f.FetchEvents).After(time.Second)
-	env.OnActivity("WriteTimeline", mock.Anything, mock.Anything).Return(f.WriteTimeline).After(time.Second)
+	env.OnActivity("FetchEvents", mock.Anything, mock.Anything).Return(f.FetchEvents).After(time.Minute)
+	env.OnActivity("WriteTimeline", mock.Anything, mock.Anything).Return(f.WriteTimeline).After(time.Minute)
 	env.RegisterWorkflow(workflows.EventPass)
-	env.SetTestTimeout(30 * time.Second)
 	return &eventWorld{operator: operator{t: t, env: env}, eg: f}
 }
 
@@ -475,10 +473,9 @@ func TestAnEventPassEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
 			f.journal, f.files = []int{5, 4, 3}, []int{2, 1}
 			in := workflows.PassInput{Instance: "acme", Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2, PagesPerRun: pages},
 				Ref: activities.RunRef{Run: "egress-1", Table: activities.FlowEgress, Revision: "r", Kind: activities.KindDelta}}
-			var suite testsuite.WorkflowTestSuite
 			for continued := 0; ; continued++ {
 				require.Less(t, continued, 20)
-				env := suite.NewTestWorkflowEnvironment()
+				env := newWorkflowEnv()
 				f.now = env.Now
 				f.register(env)
 				env.RegisterWorkflow(workflows.EventPass)

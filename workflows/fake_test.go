@@ -12,9 +12,19 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"causeway.dev/activities"
 )
+
+// newWorkflowEnv is an environment that waits for a slow machine: the SDK's takes
+// a workflow that was given no processor for a second for one in a deadlock.
+func newWorkflowEnv() *testsuite.TestWorkflowEnvironment {
+	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	return env
+}
 
 // fakeIngress stands in for the activities and the ledger behind them: it keeps
 // the position of each run, as the ledger does, so that a pass can be continued
@@ -75,7 +85,9 @@ func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	}
 }
 
-// inTime makes waiting for changes and writing take workflow time, as they do.
+// inTime makes waiting for changes and writing take workflow time, as they do. It
+// is minutes because a timer also fires when its time passes on the wall while an
+// activity is at work.
 func (f *fakeIngress) inTime(env *testsuite.TestWorkflowEnvironment) {
 	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
 		f.mu.Lock()
@@ -83,8 +95,8 @@ func (f *fakeIngress) inTime(env *testsuite.TestWorkflowEnvironment) {
 		return in.Wait > 0 && len(f.changes) == 0 && f.due == 0 && f.failOnce["fetch delta"] == nil
 	})
 	env.OnActivity("FetchPage", mock.Anything, idle).Return(f.FetchPage).After(15 * time.Minute)
-	env.OnActivity("FetchPage", mock.Anything, mock.Anything).Return(f.FetchPage).After(time.Second)
-	env.OnActivity("WriteLane", mock.Anything, mock.Anything).Return(f.WriteLane).After(time.Second)
+	env.OnActivity("FetchPage", mock.Anything, mock.Anything).Return(f.FetchPage).After(time.Minute)
+	env.OnActivity("WriteLane", mock.Anything, mock.Anything).Return(f.WriteLane).After(time.Minute)
 }
 
 func (f *fakeIngress) log(format string, args ...any) {

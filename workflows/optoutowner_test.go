@@ -34,10 +34,8 @@ var optOutMethods *activities.OptOut
 
 func newOptOutOwner(t *testing.T, baseline bool) *optOutOwner {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	o := &optOutOwner{t: t, env: suite.NewTestWorkflowEnvironment(), end: func(workflows.PassInput) string { return "COMPLETED" },
+	o := &optOutOwner{t: t, env: newWorkflowEnv(), end: func(workflows.PassInput) string { return "COMPLETED" },
 		watch: func(activities.WatchExportInput) activities.WatchExportResult { return activities.WatchExportResult{} }}
-	o.env.SetTestTimeout(time.Minute)
 	workflows.Register(o.env)
 	o.env.RegisterActivity(optOutMethods)
 	o.env.RegisterActivityWithOptions(newFake().LogOperation, activity.RegisterOptions{Name: "LogOperation"})

@@ -35,9 +35,7 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var suite testsuite.WorkflowTestSuite
-			env := suite.NewTestWorkflowEnvironment()
-			env.SetTestTimeout(time.Minute)
+			env := newWorkflowEnv()
 			var optOut *activities.OptOut
 			workflows.Register(env)
 			env.RegisterActivity(optOut)

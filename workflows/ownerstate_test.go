@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -56,10 +55,8 @@ func TestAFlowGoesOnWithTheStateOfAnEarlierBuild(t *testing.T) {
 	require.NoError(t, json.Unmarshal(document, &in))
 	in.State.Status.Releases = []string{"s194"} // as the queue has it; the fixture's values are all different
 	written := in.State.Trail
-	var suite testsuite.WorkflowTestSuite
-	o := &operator{t: t, env: suite.NewTestWorkflowEnvironment(), f: newFake()}
+	o := &operator{t: t, env: newWorkflowEnv(), f: newFake()}
 	o.f.register(o.env)
-	o.env.SetTestTimeout(30 * time.Second)
 	o.at(time.Second, func() {
 		require.Equal(t, in.State.Status, o.status())
 		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: "s194", By: "ada"})

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -27,10 +26,9 @@ func passInput(kind activities.Kind) workflows.PassInput {
 // runPass runs a pass to its end, through every continue-as-new.
 func runPass(t *testing.T, f *fakeIngress, in workflows.PassInput) (*workflows.PassResult, int, error) {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
 	for continued := 0; ; continued++ {
 		require.Less(t, continued, 50, "the pass does not come to an end")
-		env := suite.NewTestWorkflowEnvironment()
+		env := newWorkflowEnv()
 		f.register(env)
 		f.inTime(env)
 		env.RegisterWorkflow(workflows.DeltaPass)

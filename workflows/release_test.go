@@ -112,7 +112,7 @@ func TestAStoppedReleaseGoesOnAsAnotherRun(t *testing.T) {
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.releases(workflows.ReleaseRequest{All: true}, o.mustAccept) })
 	var first string
-	o.at(time.Hour+1500*time.Millisecond, func() {
+	o.at(time.Hour+90*time.Second, func() {
 		first = o.status().Run
 		require.Equal(t, activities.KindRelease, o.status().RunKind)
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})

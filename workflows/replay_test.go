@@ -33,7 +33,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
 			require.NotEmpty(t, started.GetWorkflowId())
 			seen[started.WorkflowType.Name] = true
-			replayer := worker.NewWorkflowReplayer()
+			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true}) // a slow machine is none
+			require.NoError(t, err)
 			workflows.Register(replayer)
 			logger := log.NewStructuredLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
 			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(logger, history, worker.ReplayWorkflowHistoryOptions{

@@ -74,7 +74,7 @@ func TestAStopLetsARollbackEnd(t *testing.T) {
 	o := newOperator(t)
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
-	o.at(time.Hour+1500*time.Millisecond, func() {
+	o.at(time.Hour+90*time.Second, func() {
 		require.Equal(t, activities.KindRollback, o.status().RunKind)
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 	})
@@ -98,7 +98,7 @@ func TestABackfillAtWorkIsCancelledAndUndone(t *testing.T) {
 			run := ""
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 			o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
-			o.at(time.Hour+1500*time.Millisecond, func() {
+			o.at(time.Hour+90*time.Second, func() {
 				run = o.status().Run
 				require.Equal(t, activities.KindBackfill, o.status().RunKind)
 				ask(o, run)

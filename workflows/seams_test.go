@@ -46,7 +46,7 @@ func TestAStoppedBackfillThatWasUndoneDoesNotGoOn(t *testing.T) {
 			run, read := "", 0
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 			o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
-			o.at(time.Hour+1500*time.Millisecond, func() {
+			o.at(time.Hour+90*time.Second, func() {
 				run = o.status().Run
 				o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 			})
@@ -84,7 +84,7 @@ func TestAStopCountsNothingTwice(t *testing.T) {
 		require.Equal(t, open, o.status().Quarantined)
 		o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
 	})
-	o.at(time.Hour+2500*time.Millisecond, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(time.Hour+150*time.Second, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
 	o.at(2*time.Hour, func() {
 		st := o.status()
 		require.Equal(t, workflows.StateStopped, st.State)
@@ -106,7 +106,7 @@ func TestAStoppedReleaseIsReadAnew(t *testing.T) {
 	run := ""
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.releases(workflows.ReleaseRequest{All: true}, o.mustAccept) })
-	o.at(time.Hour+1500*time.Millisecond, func() {
+	o.at(time.Hour+90*time.Second, func() {
 		run = o.status().Run
 		require.Equal(t, activities.KindRelease, o.status().RunKind)
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
@@ -131,7 +131,7 @@ func TestAPausedRollbackIsNotStopped(t *testing.T) {
 	o := newOperator(t)
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
-	o.at(time.Hour+1500*time.Millisecond, func() {
+	o.at(time.Hour+90*time.Second, func() {
 		require.Equal(t, activities.KindRollback, o.status().RunKind)
 		o.rollsBack("contacts-2", o.mustRefuse("is at work; ask again when it is done"))
 		o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "Campaign is being maintained"})

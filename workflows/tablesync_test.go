@@ -21,15 +21,13 @@ type operator struct {
 
 func newOperator(t *testing.T) *operator {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	o := &operator{t: t, env: suite.NewTestWorkflowEnvironment(), f: newFake()}
+	o := &operator{t: t, env: newWorkflowEnv(), f: newFake()}
 	o.f.register(o.env)
 	o.f.inTime(o.env)
 	o.env.RegisterWorkflow(workflows.DeltaPass)
 	o.env.RegisterWorkflow(workflows.Backfill)
 	o.env.RegisterWorkflow(workflows.Release)
 	o.env.RegisterWorkflow(workflows.Rollback)
-	o.env.SetTestTimeout(30 * time.Second)
 	return o
 }
 
@@ -38,7 +36,7 @@ func (o *operator) at(d time.Duration, f func()) { o.env.RegisterDelayedCallback
 
 // asks sends an update and hands its answer, or the sentence of its refusal, on.
 func (o *operator) asks(name string, answer func(any, error), arg any) {
-	o.env.UpdateWorkflow(name, name+time.Now().String(), &testsuite.TestUpdateCallback{
+	o.env.UpdateWorkflow(name, "", &testsuite.TestUpdateCallback{
 		OnAccept: func() {}, OnReject: func(err error) { answer(nil, err) },
 		OnComplete: func(v any, err error) { answer(v, err) },
 	}, arg)
