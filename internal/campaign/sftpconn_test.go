@@ -104,7 +104,7 @@ func TestAConnectionIsUsedAgainAndReplacedWhenItBreaks(t *testing.T) {
 				require.Equal(t, apierr.Retryable, failure(t, err).Class)
 			}
 			return err == nil
-		}, 10*time.Second, time.Millisecond)
+		}, 5*time.Minute, time.Millisecond)
 		require.Equal(t, 2, count())
 		require.NoError(t, c.Close())
 		_, err := c.List(t.Context(), ".")
@@ -192,7 +192,7 @@ func TestAServerThatStopsAnsweringIsGivenUp(t *testing.T) {
 	frozen := make(chan struct{})
 	addr, _ := listen(t, func(conn net.Conn) { forward(t.Context(), &freezing{Conn: conn, from: frozen, until: hold}, s.addr) })
 	o := s.options(t)
-	o.Addr, o.KnownHosts, o.KeepAlive = addr, knownHosts(t, addr, s.hostKeys...), 20*time.Millisecond
+	o.Addr, o.KnownHosts, o.KeepAlive = addr, knownHosts(t, addr, s.hostKeys...), 500*time.Millisecond
 	c := sftpClient(t, o)
 	worksAtLast(t, c)
 	close(frozen)
@@ -219,13 +219,16 @@ func (f *freezing) Write(p []byte) (int, error) {
 func TestAnIdleConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	s := inProcess{}.serve(t)
-	closed := make(chan struct{}, 8)
+	closed := make(chan struct{}, 1)
 	addr, _ := listen(t, func(conn net.Conn) {
 		forward(t.Context(), conn, s.addr)
-		closed <- struct{}{}
+		select {
+		case closed <- struct{}{}:
+		default: // one that a busy machine lost before
+		}
 	})
 	o := s.options(t)
-	o.Addr, o.KnownHosts, o.KeepAlive, o.Idle = addr, knownHosts(t, addr, s.hostKeys...), 10*time.Millisecond, 10*time.Millisecond
+	o.Addr, o.KnownHosts, o.KeepAlive, o.Idle = addr, knownHosts(t, addr, s.hostKeys...), 500*time.Millisecond, time.Nanosecond
 	c := sftpClient(t, o)
 	worksAtLast(t, c)
 	<-closed
@@ -236,7 +239,7 @@ func TestAnIdleConnectionIsClosed(t *testing.T) {
 // may lose a connection.
 func worksAtLast(t *testing.T, c *campaign.SFTP) {
 	t.Helper()
-	require.Eventually(t, func() bool { _, err := c.List(t.Context(), "."); return err == nil }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := c.List(t.Context(), "."); return err == nil }, 5*time.Minute, time.Millisecond)
 }
 
 func TestServersThatAreNotReady(t *testing.T) {
