@@ -4,6 +4,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"causeway.dev/config"
 )
@@ -25,7 +27,8 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	return execute(ctx, args, &env{
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
-		now: time.Now, sleep: sleep, getenv: os.Getenv, operator: operator(), dial: dial,
+		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
+		now:     time.Now, sleep: sleep, getenv: os.Getenv, operator: operator(), dial: dial,
 	})
 }
 
@@ -34,6 +37,7 @@ type env struct {
 	in                                   io.Reader
 	out, err                             io.Writer
 	inTerminal, outTerminal, errTerminal bool
+	columns                              func() int // of the terminal, 0 when there is none
 	now                                  func() time.Time
 	sleep                                func(context.Context, time.Duration) error // ctx.Err() when cut short
 	getenv                               func(string) string
@@ -167,6 +171,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}
+
+// columns is the width of a terminal, 0 when it is none or does not say.
+func columns(stream any) int {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 func operator() string {

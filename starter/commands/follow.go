@@ -18,7 +18,7 @@ const (
 // follow shows progress until done says so, and returns the status it saw last.
 // A worker that is restarted meanwhile is waited for.
 func (f *flow) follow(ctx context.Context, done func(workflows.Status) bool) (workflows.Status, error) {
-	bar := &progress{w: f.env.err, terminal: f.env.errTerminal}
+	bar := &progress{w: f.env.err, terminal: f.env.errTerminal, columns: f.env.columns}
 	defer bar.end()
 	answered := f.env.now()
 	for looks := 1; ; looks++ {

@@ -22,6 +22,7 @@ const (
 type progress struct {
 	w        io.Writer
 	terminal bool
+	columns  func() int // of the terminal; 0 when not known
 	samples  []sample
 	run      string
 	printed  time.Time
@@ -41,7 +42,8 @@ type sample struct {
 func (p *progress) show(now time.Time, st workflows.Status) {
 	line := p.line(now, st)
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+		// A line that wraps could not be rewritten: it would be left behind.
+		fmt.Fprintf(p.w, "\r\x1b[K%s", cut(line, p.columns()-1))
 		p.open = true
 		return
 	}
@@ -67,7 +69,9 @@ func (p *progress) line(now time.Time, st workflows.Status) string {
 	}
 	line := st.Phase + ": " + p.figures(now, st)
 	if p.terminal && pr.Expected > 0 {
-		line = bar(pr.Counts.Settled(), pr.Expected) + " " + line
+		if barred := bar(pr.Counts.Settled(), pr.Expected) + " " + line; cut(barred, p.columns()-1) == barred {
+			return barred
+		}
 	}
 	return line
 }
@@ -94,7 +98,9 @@ func (p *progress) figures(now time.Time, st workflows.Status) string {
 		parts = append(parts, humanize.Comma(pr.Counts.Quarantined)+" in quarantine")
 	}
 	if rate > 0 {
-		parts = append(parts, humanize.Comma(int64(rate))+"/s")
+		if rate >= 1 {
+			parts = append(parts, humanize.Comma(int64(rate))+"/s")
+		}
 		if left := pr.Expected - settled; left > 0 {
 			parts = append(parts, "about "+span(time.Duration(float64(left)/rate*float64(time.Second)))+" left")
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,11 +58,14 @@ func moment(now, t time.Time) string {
 // oneLine flattens text that came from elsewhere.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// paint colours text, or leaves it alone.
-type paint bool
+// paint is how stdout shows a result: coloured or not, and how wide at most.
+type paint struct {
+	colours bool
+	columns int // 0: as wide as it gets, for files and pipes
+}
 
 func (p paint) with(code, s string) string {
-	if !p || code == "" {
+	if !p.colours || code == "" {
 		return s
 	}
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
@@ -72,9 +76,12 @@ const (
 	good, caution, bad, faint = "32", "33", "31", "2"
 )
 
-// colours says whether stdout takes colours (no-color.org).
+// colours says whether stdout takes colours (no-color.org), and its width.
 func (e *env) colours() paint {
-	return paint(e.outTerminal && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb")
+	if !e.outTerminal {
+		return paint{}
+	}
+	return paint{colours: e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb", columns: e.columns()}
 }
 
 // cell is a table cell; right-aligned cells are numbers.
@@ -94,8 +101,12 @@ func (c cell) pad(w int) (before, after string) {
 	return "", space
 }
 
-// writeTable prints rows in aligned columns, two spaces apart. Colour does not
-// count as width, and lines do not end in spaces.
+// gap is the space between two columns.
+const gap = 2
+
+// writeTable prints rows in aligned columns. Colour does not count as width, and
+// lines do not end in spaces. On a terminal that is too narrow for them, the
+// widest columns go on below, word by word.
 func writeTable(w io.Writer, p paint, rows [][]cell) {
 	var widths []int
 	for _, row := range rows {
@@ -106,19 +117,103 @@ func writeTable(w io.Writer, p paint, rows [][]cell) {
 			widths[i] = max(widths[i], c.width())
 		}
 	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, c := range row {
-			before, after := c.pad(widths[i])
-			if i == len(row)-1 {
-				after = ""
-			} else {
-				after += "  "
-			}
-			line.WriteString(before + p.with(c.code, c.text) + after)
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	if p.columns > 0 {
+		narrow(widths, rows, p.columns)
 	}
+	for _, row := range rows {
+		for _, line := range fold(row, widths) {
+			writeRow(w, p, line, widths)
+		}
+	}
+}
+
+func writeRow(w io.Writer, p paint, row []cell, widths []int) {
+	var line strings.Builder
+	for i, c := range row {
+		before, after := c.pad(widths[i])
+		if i == len(row)-1 {
+			after = ""
+		} else {
+			after += strings.Repeat(" ", gap)
+		}
+		line.WriteString(before + p.with(c.code, c.text) + after)
+	}
+	fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+}
+
+// narrow takes width from the widest columns until a row fits, or no column can
+// give any: a word is never cut.
+func narrow(widths []int, rows [][]cell, columns int) {
+	least := make([]int, len(widths))
+	for _, row := range rows {
+		for i, c := range row {
+			for word := range strings.FieldsSeq(c.text) {
+				least[i] = max(least[i], utf8.RuneCountInString(word))
+			}
+		}
+	}
+	over := gap*(len(widths)-1) - columns
+	for _, w := range widths {
+		over += w
+	}
+	for ; over > 0; over-- {
+		widest := -1
+		for i, w := range widths {
+			if w > least[i] && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// fold is a row as lines whose cells are no wider than their columns.
+func fold(row []cell, widths []int) [][]cell {
+	lines := [][]cell{row}
+	for i, c := range row {
+		if c.width() <= widths[i] {
+			continue
+		}
+		for n, part := range wrap(c.text, widths[i]) {
+			if n == len(lines) {
+				lines = append(lines, make([]cell, len(row)))
+			}
+			if n == 0 {
+				lines[0] = slices.Clone(lines[0])
+			}
+			lines[n][i] = cell{text: part, code: c.code, right: c.right}
+		}
+	}
+	return lines
+}
+
+// wrap breaks text between words into lines of a width at most, if its words allow.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
+// cut shortens a line that would not fit into a width; 0 is no limit.
+func cut(s string, width int) string {
+	if runes := []rune(s); width > 0 && len(runes) > width {
+		return string(runes[:width-1]) + "…"
+	}
+	return s
 }
 
 // header is a first row; right lists the columns of numbers.

@@ -38,6 +38,7 @@ type world struct {
 	*fakeTemporal
 	clock    time.Time
 	terminal bool
+	columns  int // of the terminal
 	stdin    string
 	getenv   map[string]string
 	dialled  *connection
@@ -54,7 +55,8 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 	e := &env{
 		in: strings.NewReader(w.stdin), out: &out, err: &errs,
 		inTerminal: w.terminal, outTerminal: w.terminal, errTerminal: w.terminal,
-		now: func() time.Time { return w.clock },
+		columns: func() int { return w.columns },
+		now:     func() time.Time { return w.clock },
 		sleep: func(ctx context.Context, d time.Duration) error {
 			w.clock = w.clock.Add(d)
 			return ctx.Err()
