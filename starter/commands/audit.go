@@ -92,10 +92,10 @@ func audit(ctx context.Context, e *env, g *global, table string, in workflows.Au
 
 // watchAudit shows progress until the audit has a result.
 func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, table string) (*workflows.AuditResult, error) {
-	answered, shown := e.now(), ""
+	answered, shown, told, missed := e.now(), "", waitingTold{}, false
 	for looks := 0; ; looks++ {
 		var at workflows.AuditProgress
-		asking, cancel := context.WithTimeout(ctx, g.timeout)
+		asking, cancel := context.WithTimeout(ctx, min(g.timeout, questionTimeout))
 		err := api.Query(asking, id, workflows.QueryProgress, &at)
 		cancel()
 		switch {
@@ -104,19 +104,26 @@ func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, tab
 		case err == nil && at.Result != nil:
 			return at.Result, nil
 		case err == nil:
-			answered = e.now()
-			line := fmt.Sprintf("audit of %s: %s, %s of %s listed", table, at.Phase, humanize.Comma(at.Listed), humanize.Comma(at.Held))
+			answered, missed = e.now(), false
+			line := auditLine(table, at)
 			if line != shown && looks%plainLooks == 0 {
 				e.say("%s", line)
 				shown = line
 			}
 		case !mayReturn(err) || e.now().Sub(answered) >= patience:
 			if errors.Is(err, errNoWorker) {
-				return nil, unreachable("no worker answers; start one with: worker --config %s", g.configPath)
+				return nil, e.silent(ctx, g, api, " for the audit of "+table, "it goes on when there is one", patience)
 			}
 			return nil, err
+		case !missed && e.now().Sub(answered) >= quietFor:
+			missed = true
+			e.say("no answer for %s; waiting for up to %s for the worker and Temporal to come back", span(e.now().Sub(answered)), span(patience))
 		}
-		if d, err := api.Describe(ctx, id); err == nil && !d.Running {
+		d, err := api.Describe(ctx, id)
+		if err == nil {
+			told.tell(e.now(), d, func(s string) { e.say("%s", s) })
+		}
+		if err == nil && !d.Running {
 			var result workflows.AuditResult
 			if err := api.Result(ctx, id, &result); err != nil {
 				return nil, err
@@ -127,6 +134,14 @@ func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, tab
 			return nil, failed("no longer watching; the audit of %s goes on", table)
 		}
 	}
+}
+
+// auditLine is what an audit is at; how far is not known before it has begun.
+func auditLine(table string, at workflows.AuditProgress) string {
+	if at.Held == 0 {
+		return fmt.Sprintf("audit of %s: %s", table, at.Phase)
+	}
+	return fmt.Sprintf("audit of %s: %s, %s of %s listed", table, at.Phase, humanize.Comma(at.Listed), humanize.Comma(at.Held))
 }
 
 const plainLooks = 10 // looks per line of progress

@@ -89,7 +89,7 @@ func TestAnAuditThatFails(t *testing.T) {
 	began := w.clock
 	code, _, stderr = w.run(t, "audit", "contacts")
 	require.Equal(t, 3, code)
-	require.Contains(t, stderr, "no worker answers")
+	require.Contains(t, stderr, "no answer for 5 s; waiting for up to 2 min for the worker and Temporal to come back\ncauseway: no worker answered for the audit of contacts within 2m0s")
 	require.Less(t, w.clock.Sub(began), 10*time.Minute)
 
 	code, _, stderr = w.run(t, "audit", "kontakte")

@@ -172,6 +172,22 @@ func (t *temporalClient) Run(ctx context.Context, activity string, input, result
 	return t.explain(err)
 }
 
+func (t *temporalClient) WorkerSeen(ctx context.Context) (time.Time, error) {
+	answer, err := t.client.DescribeTaskQueue(ctx, workflows.QueueMain, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
+	if err = t.explain(err); errors.Is(err, errNoWorker) {
+		return time.Time{}, unreachable("the Temporal server at %s does not answer any more; what was asked for may still be carried out", t.address)
+	} else if err != nil {
+		return time.Time{}, err
+	}
+	var seen time.Time
+	for _, p := range answer.GetPollers() {
+		if at := p.GetLastAccessTime().AsTime(); at.After(seen) {
+			seen = at
+		}
+	}
+	return seen, nil
+}
+
 func (t *temporalClient) Retention(ctx context.Context) (time.Duration, error) {
 	answer, err := t.client.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: t.space})
 	if err != nil {

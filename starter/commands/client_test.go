@@ -141,12 +141,13 @@ func TestErrorsOfTheSDKAreExplained(t *testing.T) {
 			exitBadInput, "contacts is STOPPED: there is nothing to stop"},
 		"the root of a failure": {temporal.NewApplicationErrorWithCause("wrapped", "wrapError", temporal.NewApplicationError("the reason", "Config")),
 			exitBadInput, "the reason"},
-		"no such namespace": {serviceerror.NewNamespaceNotFound("acme"), exitUnreachable, `namespace "acme" does not exist at here:1; run: causeway setup`},
-		"not allowed":       {serviceerror.NewPermissionDenied("no", ""), exitUnreachable, "Temporal at here:1 does not let you in (no); check the API key or certificate"},
-		"server gone":       {serviceerror.NewUnavailable("closing"), exitUnreachable, "lost the Temporal server at here:1 (closing); try again"},
-		"interrupted":       {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.Canceled), exitFailed, "interrupted; what was asked for may still be carried out, see: causeway status"},
-		"an old server":     {serviceerror.NewUnimplemented("unknown method"), exitFailed, "the Temporal server at here:1 is too old for this (unknown method); it must be 1.32 or newer"},
-		"anything else":     {serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "slow down"), exitFailed, "Temporal answered: slow down"},
+		"no such namespace":      {serviceerror.NewNamespaceNotFound("acme"), exitUnreachable, `namespace "acme" does not exist at here:1; run: causeway setup`},
+		"not allowed":            {serviceerror.NewPermissionDenied("no", ""), exitUnreachable, "Temporal at here:1 does not let you in (no); check the API key or certificate"},
+		"server gone":            {serviceerror.NewUnavailable("closing"), exitUnreachable, "lost the Temporal server at here:1 (closing); try again"},
+		"interrupted":            {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.Canceled), exitFailed, "interrupted; what was asked for may still be carried out, see: causeway status"},
+		"interrupted on the way": {serviceerror.NewCanceled("context canceled"), exitFailed, "interrupted; what was asked for may still be carried out, see: causeway status"},
+		"an old server":          {serviceerror.NewUnimplemented("unknown method"), exitFailed, "the Temporal server at here:1 is too old for this (unknown method); it must be 1.32 or newer"},
+		"anything else":          {serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "slow down"), exitFailed, "Temporal answered: slow down"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
 		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
-		now:     time.Now, sleep: sleep, getenv: os.Getenv, operator: operator(), dial: dial,
+		now:     time.Now, sleep: sleep, after: after, getenv: os.Getenv, operator: operator(), dial: dial,
 	})
 }
 
@@ -40,6 +40,7 @@ type env struct {
 	columns                              func() int // of the terminal, 0 when there is none
 	now                                  func() time.Time
 	sleep                                func(context.Context, time.Duration) error // ctx.Err() when cut short
+	after                                func(context.Context, time.Duration, func(context.Context)) (stop func())
 	getenv                               func(string) string
 	operator                             string // account name, "" when unknown
 	dial                                 func(context.Context, connection) (temporalAPI, error)

@@ -42,7 +42,8 @@ func (t *temporalClient) explain(err error) error {
 	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
 		return unreachable("lost the Temporal server at %s (%s); try again", t.address, oneLine(err.Error()))
 	}
-	if errors.Is(err, context.Canceled) {
+	_, canceled := errors.AsType[*serviceerror.Canceled](err)
+	if canceled || errors.Is(err, context.Canceled) {
 		return failed("interrupted; what was asked for may still be carried out, see: causeway status")
 	}
 	return failed("Temporal answered: %s", oneLine(err.Error()))

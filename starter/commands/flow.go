@@ -166,15 +166,17 @@ func unknownTable(g *global, cfg *config.Config, table string) error {
 func (f *flow) update(ctx context.Context, name string, request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
 	defer cancel()
-	return f.explain(ctx, f.api.Update(ctx, f.id(), name, request, answer))
+	stop := f.env.meanwhile(ctx, f.g, f.api, f.g.timeout)
+	err := f.api.Update(ctx, f.id(), name, request, answer)
+	stop()
+	return f.explain(ctx, err)
 }
 
 // explain says what a missing flow or worker means for an operator.
 func (f *flow) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, errNoWorker):
-		return unreachable("no worker answered for %s within %s; start one with: worker --config %s (the request may still be carried out: causeway status)",
-			f.table, f.g.timeout, f.g.configPath)
+		return f.env.silent(ctx, f.g, f.api, " for "+f.table, requestStands, f.g.timeout)
 	case !errors.Is(err, errNotFound):
 		return err
 	}

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"causeway.dev/workflows"
@@ -12,6 +13,7 @@ const (
 	lookEvery  = 500 * time.Millisecond
 	patience   = 2 * time.Minute // without any answer before following is given up
 	endedEvery = 20              // looks between checks that the workflow is still there
+	failsEvery = 10              // looks between questions for work that fails and is tried again
 	notYetSeen = 10              // looks that may miss a run between the queue and its start
 )
 
@@ -20,7 +22,11 @@ const (
 func (f *flow) follow(ctx context.Context, done func(workflows.Status) bool) (workflows.Status, error) {
 	bar := &progress{w: f.env.err, terminal: f.env.errTerminal, columns: f.env.columns}
 	defer bar.end()
-	answered := f.env.now()
+	answered, told, missed := f.env.now(), waitingTold{}, false
+	say := func(s string) {
+		bar.end()
+		f.env.say("%s", s)
+	}
 	for looks := 1; ; looks++ {
 		if looks%endedEvery == 0 { // a workflow that was terminated still answers as before
 			if d, err := f.describe(ctx, f.id()); err == nil && !d.Running {
@@ -32,16 +38,34 @@ func (f *flow) follow(ctx context.Context, done func(workflows.Status) bool) (wo
 		case ctx.Err() != nil:
 			return st, f.interrupted()
 		case err == nil:
-			answered = f.env.now()
+			answered, missed = f.env.now(), false
 			if done(st) {
 				return st, nil
+			}
+			if looks%failsEvery == 0 {
+				f.tellWaiting(ctx, st, told, say)
 			}
 			bar.show(answered, st)
 		case !mayReturn(err) || f.env.now().Sub(answered) >= patience:
 			return st, f.explain(ctx, err)
+		case !missed && f.env.now().Sub(answered) >= quietFor:
+			missed = true
+			say(fmt.Sprintf("no answer for %s; waiting for up to %s for the worker and Temporal to come back", span(f.env.now().Sub(answered)), span(patience)))
 		}
 		if f.env.sleep(ctx, lookEvery) != nil {
 			return st, f.interrupted()
+		}
+	}
+}
+
+// tellWaiting says what the flow and its run try again, and why.
+func (f *flow) tellWaiting(ctx context.Context, st workflows.Status, told waitingTold, say func(string)) {
+	for _, id := range []string{f.id(), st.RunWorkflow} {
+		if id == "" {
+			continue
+		}
+		if d, err := f.describe(ctx, id); err == nil { // else it is left out, as in status
+			told.tell(f.env.now(), d, say)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func showLog(ctx context.Context, e *env, g *global, o logOptions) error {
 	}
 	defer api.Close()
 	var result activities.OperationsResult
-	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListOperations, o.in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityListOperations, o.in, &result); err != nil {
 		return err
 	}
 	if g.json() {

@@ -57,7 +57,7 @@ func mappingInit(ctx context.Context, e *env, g *global, in activities.ProposeIn
 	}
 	defer api.Close()
 	var result activities.ProposeResult
-	if err := ask(ctx, g, api, g.timeout, workflows.ActivityProposeMapping, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityProposeMapping, in, &result); err != nil {
 		return err
 	}
 	if g.json() {

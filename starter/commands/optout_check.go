@@ -42,11 +42,14 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 	if len(settings.Pairs) == 0 {
 		return badInput("opt_out.pairs: got none in %s, want at least one pair to compare", g.configPath)
 	}
+	if err := probe(ctx, e, g, api); err != nil {
+		return err
+	}
 	e.say("comparing %s; nothing is written", count(int64(len(settings.Pairs)), "pair"))
 	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
 	for link := ""; ; {
 		var part activities.CheckOptOutsResult
-		if err := ask(ctx, g, api, max(planWithin, g.timeout), workflows.ActivityCheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
+		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), workflows.ActivityCheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
 			return err
 		}
 		all.Profiles += part.Profiles

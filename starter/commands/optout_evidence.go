@@ -45,7 +45,7 @@ func optOutHistory(ctx context.Context, e *env, g *global, id string) error {
 	}
 	defer api.Close()
 	all := []activities.Evidence{}
-	err = evidence(ctx, g, api, activities.EvidenceInput{Contact: ids[0]}, func(page []activities.Evidence) error {
+	err = evidence(ctx, e, g, api, activities.EvidenceInput{Contact: ids[0]}, func(page []activities.Evidence) error {
 		all = append(all, page...)
 		return nil
 	})
@@ -121,6 +121,8 @@ With -o json: {file, decisions}.`,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutExport(cmd.Context(), e, g, o) },
 	}
 	cmd.Flags().StringVar(&o.output, "output", "", "`file` to write; one that exists is left alone")
+	// The file takes the name of the global flag, so the format keeps its letter.
+	cmd.Flags().StringVarP(&g.output, "format", "o", "table", "`format` of the result: table or json")
 	cmd.Flags().StringVar(&o.since, "since", "", "decisions from then on: a `time`, a date, or how long ago, such as 720h")
 	cmd.Flags().StringVar(&o.until, "until", "", "decisions before then: a `time`, a date, or how long ago")
 	_ = cmd.MarkFlagFilename("output", "csv")
@@ -128,8 +130,11 @@ With -o json: {file, decisions}.`,
 }
 
 func optOutExport(ctx context.Context, e *env, g *global, o optOutExportOptions) error {
-	if o.output == "" {
+	switch o.output {
+	case "":
 		return badInput("--output: got nothing, want the CSV file to write")
+	case "json", "table":
+		return badInput("--output: got %q, want the CSV file to write; the format of the result is -o %s", o.output, o.output)
 	}
 	in := activities.EvidenceInput{}
 	var err error
@@ -157,10 +162,10 @@ func optOutExport(ctx context.Context, e *env, g *global, o optOutExportOptions)
 	defer api.Close()
 	temp, err := os.CreateTemp(filepath.Dir(o.output), ".opt-outs-*")
 	if err != nil {
-		return badInput("--output: %v", err)
+		return badInput("--output: %s cannot be written: %s: %v", o.output, filepath.Dir(o.output), cause(err))
 	}
 	defer os.Remove(temp.Name())
-	n, err := writeEvidence(ctx, g, api, in, temp)
+	n, err := writeEvidence(ctx, e, g, api, in, temp)
 	if closeErr := temp.Close(); err == nil && closeErr != nil {
 		err = failed("writing %s: %v", o.output, closeErr)
 	}
@@ -180,7 +185,7 @@ func optOutExport(ctx context.Context, e *env, g *global, o optOutExportOptions)
 	return nil
 }
 
-func writeEvidence(ctx context.Context, g *global, api temporalAPI, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
+func writeEvidence(ctx context.Context, e *env, g *global, api temporalAPI, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
 	w := csv.NewWriter(to)
 	if err := w.Write([]string{"contact", "decided_at", "attribute", "column", "dynamics", "dynamics_chosen_at", "campaign", "campaign_chosen_at", "rule", "decided", "written", "run"}); err != nil {
 		return 0, failed("writing the file: %v", err)
@@ -197,7 +202,7 @@ func writeEvidence(ctx context.Context, g *global, api temporalAPI, in activitie
 		}
 		return outOrIn(c.OptedOut)
 	}
-	err = evidence(ctx, g, api, in, func(page []activities.Evidence) error {
+	err = evidence(ctx, e, g, api, in, func(page []activities.Evidence) error {
 		for _, d := range page {
 			n++
 			if err := w.Write([]string{d.Contact, stamp(d.At), d.Attribute, d.Column, side(d.Dynamics), stamp(d.Dynamics.At), side(d.Campaign), stamp(d.Campaign.At),
@@ -215,7 +220,7 @@ func writeEvidence(ctx context.Context, g *global, api temporalAPI, in activitie
 }
 
 // evidence reads decisions page by page. Each answer is sealed to a key made for it.
-func evidence(ctx context.Context, g *global, api temporalAPI, in activities.EvidenceInput, page func([]activities.Evidence) error) error {
+func evidence(ctx context.Context, e *env, g *global, api temporalAPI, in activities.EvidenceInput, page func([]activities.Evidence) error) error {
 	for {
 		public, private, err := box.GenerateKey(rand.Reader)
 		if err != nil {
@@ -223,7 +228,7 @@ func evidence(ctx context.Context, g *global, api temporalAPI, in activities.Evi
 		}
 		in.RevealTo = public[:]
 		var r activities.EvidenceResult
-		if err := ask(ctx, g, api, g.timeout, workflows.ActivityOptOutEvidence, in, &r); err != nil {
+		if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityOptOutEvidence, in, &r); err != nil {
 			return err
 		}
 		rows, err := activities.RevealEvidence(r.Sealed, public, private)

@@ -196,12 +196,19 @@ func TestOptOutExport(t *testing.T) {
 
 	for want, args := range map[string][]string{
 		"exists already": {"--output", file}, "want the CSV file": nil, "want a time after --since": {"--output", file + "2", "--since", "2026-04-01", "--until", "2026-03-01"},
-		"--since: got": {"--output", file + "2", "--since", "yesterday"}, "--output: ": {"--output", filepath.Join(file, "below.csv")},
+		"--since: got": {"--output", file + "2", "--since", "yesterday"}, "below.csv cannot be written: ": {"--output", filepath.Join(file, "below.csv")},
+		`--output: got "json", want the CSV file to write; the format of the result is -o json`: {"--output", "json"},
 	} {
 		code, _, errs := w.run(t, append([]string{"optout", "export"}, args...)...)
 		require.Equal(t, exitBadInput, code, errs)
 		require.Contains(t, errs, want)
 	}
+	w.on("Run "+workflows.ActivityOptOutEvidence, evidenceOf(t, someEvidence))
+	jsonFile := filepath.Join(t.TempDir(), "other.csv")
+	code, out, errs = w.run(t, "optout", "export", "--output", jsonFile, "-o", "json")
+	require.Zero(t, code, errs)
+	require.JSONEq(t, `{"file":"`+jsonFile+`","decisions":3}`, out)
+
 	// What fails in the middle leaves no file.
 	w.on("Run "+workflows.ActivityOptOutEvidence, errNoWorker)
 	code, _, _ = w.run(t, "optout", "export", "--output", file+"2")
@@ -214,11 +221,18 @@ func TestOptOutExport(t *testing.T) {
 func TestOptOutCheck(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
+	w.on("Run "+workflows.ActivityListQuarantine, errNoWorker)
+	code, out, errs := w.run(t, "optout", "check")
+	require.Equal(t, exitUnreachable, code, "nobody is waited for without a word")
+	require.Contains(t, errs, "causeway: no worker answered within 1m0s")
+	require.Empty(t, out)
+
+	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
 	w.on("Run "+workflows.ActivityCheckOptOuts,
 		activities.CheckOptOutsResult{Profiles: 5000, Different: []activities.OptOutDifference{{Contact: decisionOf, Attribute: "denyListEmail", Column: "donotbulkemail"}}, Waiting: 2, Link: "more"},
 		activities.CheckOptOutsResult{Profiles: 1200, Missing: 3, Waiting: 2},
 		activities.CheckOptOutsResult{Profiles: 6200, Waiting: 0})
-	code, out, errs := w.run(t, "optout", "check")
+	code, out, errs = w.run(t, "optout", "check")
 	require.Equal(t, exitFailed, code, errs)
 	golden(t, "optout check.txt", out)
 	require.Equal(t, "more", w.requests["Run "+workflows.ActivityCheckOptOuts][1].(activities.CheckOptOutsInput).Link)

@@ -65,13 +65,12 @@ func plan(ctx context.Context, e *env, g *global, table string, in activities.Pl
 		return unknownTable(g, cfg, table)
 	}
 	in.Table = mapped
-	// A long wait for nobody helps nobody: is there a worker at all?
-	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{}); err != nil {
+	if err := probe(ctx, e, g, api); err != nil {
 		return err
 	}
 	e.say("reading %s; nothing is written", table)
 	var result activities.PlanResult
-	if err := ask(ctx, g, api, max(planWithin, g.timeout), workflows.ActivityPlan, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, max(planWithin, g.timeout), workflows.ActivityPlan, in, &result); err != nil {
 		return err
 	}
 	code := exitDone

@@ -60,7 +60,7 @@ func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, err
 		return 0, unknownTable(f.g, f.cfg, f.table)
 	}
 	var list activities.QuarantineListResult
-	err := ask(ctx, f.g, f.api, f.g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
+	err := ask(ctx, f.env, f.g, f.api, f.g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
 	return list.Total, err
 }
 
@@ -125,7 +125,7 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 	}
 	defer api.Close()
 	var result activities.QuarantineListResult
-	if err := ask(ctx, g, api, g.timeout, workflows.ActivityListQuarantine, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityListQuarantine, in, &result); err != nil {
 		return err
 	}
 	if g.json() {
@@ -143,16 +143,25 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 
 // ask has a worker run an activity by itself: only workers reach the ledger and
 // the two systems.
-func ask(ctx context.Context, g *global, api temporalAPI, within time.Duration, activity string, in, result any) error {
+func ask(ctx context.Context, e *env, g *global, api temporalAPI, within time.Duration, activity string, in, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	switch err := api.Run(ctx, activity, in, result); {
+	stop := e.meanwhile(ctx, g, api, within)
+	err := api.Run(ctx, activity, in, result)
+	stop()
+	switch {
 	case errors.Is(err, errNoWorker):
-		return unreachable("no worker answered within %s, and only a worker can answer this; start one with: worker --config %s", within, g.configPath)
+		return e.silent(ctx, g, api, "", "only a worker can answer this", within)
 	case err != nil:
 		return asFailed(err)
 	}
 	return nil
+}
+
+// probe makes sure that there is a worker, before work that may take hours: a long
+// wait for nobody helps nobody.
+func probe(ctx context.Context, e *env, g *global, api temporalAPI) error {
+	return ask(ctx, e, g, api, g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
 }
 
 // asFailed is for work that was accepted: what it reports is no refusal.

@@ -76,7 +76,7 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 		in.RevealTo = public[:]
 	}
 	var shown shownRecord
-	if err := ask(ctx, g, api, g.timeout, workflows.ActivityShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
 		return err
 	}
 	if reveal {

@@ -86,7 +86,7 @@ func TestQuarantineList(t *testing.T) {
 
 	_, code, _, stderr = list(errNoWorker)
 	require.Equal(t, exitUnreachable, code)
-	require.Contains(t, stderr, "only a worker can answer this; start one with: worker --config testdata/causeway.yaml")
+	require.Contains(t, stderr, "no worker answered within 1m0s; start one with: worker --config testdata/causeway.yaml (only a worker can answer this)")
 
 	_, code, _, stderr = list(badInput("the ledger is locked"))
 	require.Equal(t, exitFailed, code, "work that failed is no refusal")

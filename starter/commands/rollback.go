@@ -72,7 +72,7 @@ func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
 	}
 	defer f.close()
 	var answer rollbackAnswer
-	if err := ask(ctx, g, f.api, g.timeout, workflows.ActivityMayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
+	if err := ask(ctx, e, g, f.api, g.timeout, workflows.ActivityMayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
 		return err
 	}
 	if err := f.confirmRollback(ctx, o, answer.MayRollbackResult); err != nil {

@@ -136,7 +136,9 @@ func (f *flow) howToStart() (flowStart, error) {
 func (f *flow) start(ctx context.Context, how flowStart) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
 	defer cancel()
+	stop := f.env.meanwhile(ctx, f.g, f.api, f.g.timeout)
 	st, err := f.api.Start(ctx, how)
+	stop()
 	return st, f.explain(ctx, err)
 }
 

@@ -234,7 +234,14 @@ func (f *flow) look(ctx context.Context) (tableReport, error) {
 	st, err := f.status(ctx)
 	switch {
 	case errors.Is(err, errNoWorker):
+		ago, lives, err := f.env.workerSeen(ctx, f.api)
+		if err != nil {
+			return r, err
+		}
 		r.Problem = fmt.Sprintf("no worker answers for %s, so this is what Temporal recorded last; start one with: worker --config %s", f.table, f.g.configPath)
+		if lives {
+			r.Problem = fmt.Sprintf("no answer for %s, so this is what Temporal recorded last; a worker asked for work %s ago, so it is busy, or has just died: look into its log", f.table, span(ago))
+		}
 		return r, nil
 	case err != nil:
 		return r, f.explain(ctx, err)
@@ -251,8 +258,9 @@ func (f *flow) look(ctx context.Context) (tableReport, error) {
 	return r, nil
 }
 
+// describe asks the server alone, which answers at once or not at all.
 func (f *flow) describe(ctx context.Context, workflowID string) (*description, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, min(f.g.timeout, questionTimeout))
 	defer cancel()
 	return f.api.Describe(ctx, workflowID)
 }

@@ -32,6 +32,10 @@ type temporalAPI interface {
 	Result(ctx context.Context, workflowID string, result any) error
 	// Run executes a standalone activity on workflows.QueueMain.
 	Run(ctx context.Context, activity string, input, result any) error
+	// WorkerSeen is when a worker last asked for work on workflows.QueueMain; zero
+	// when none has for minutes. It needs no worker to answer, and fails as
+	// unreachable when the server does not.
+	WorkerSeen(ctx context.Context) (time.Time, error)
 	// Later leaves a standalone activity for a worker to carry out, now or days from now.
 	Later(ctx context.Context, activity string, input any) error
 	namespaceAPI

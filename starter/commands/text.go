@@ -2,8 +2,10 @@ package commands
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +59,15 @@ func moment(now, t time.Time) string {
 
 // oneLine flattens text that came from elsewhere.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// cause is why a file could not be used, without the call and the path, which
+// may be that of a file of ours beside it.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}
 
 // paint is how stdout shows a result: coloured or not, and how wide at most.
 type paint struct {

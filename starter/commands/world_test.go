@@ -38,7 +38,8 @@ type world struct {
 	*fakeTemporal
 	clock    time.Time
 	terminal bool
-	columns  int // of the terminal
+	columns  int  // of the terminal
+	slow     bool // every answer is long in coming
 	stdin    string
 	getenv   map[string]string
 	dialled  *connection
@@ -60,6 +61,12 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 		sleep: func(ctx context.Context, d time.Duration) error {
 			w.clock = w.clock.Add(d)
 			return ctx.Err()
+		},
+		after: func(ctx context.Context, _ time.Duration, f func(context.Context)) func() {
+			if w.slow {
+				f(ctx)
+			}
+			return func() {}
 		},
 		getenv: func(name string) string {
 			if name == "CAUSEWAY_CONFIG" && w.getenv[name] == "" {
@@ -99,7 +106,9 @@ type fakeTemporal struct {
 
 	executions []execution // newest first
 	histories  map[string]*historypb.History
-	down       error // of Later
+	down       error     // of Later
+	seen       time.Time // of a worker
+	lost       error     // of WorkerSeen
 
 	namespace  string
 	retention  time.Duration // 0: there is no namespace
@@ -177,6 +186,8 @@ func (f *fakeTemporal) Result(_ context.Context, id string, result any) error {
 func (f *fakeTemporal) Run(_ context.Context, activity string, input, result any) error {
 	return f.reply("Run "+activity, input, result)
 }
+
+func (f *fakeTemporal) WorkerSeen(context.Context) (time.Time, error) { return f.seen, f.lost }
 
 func (f *fakeTemporal) Later(_ context.Context, activity string, input any) error {
 	f.asked = append(f.asked, "Later "+activity)
