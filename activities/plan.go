@@ -384,12 +384,15 @@ func (p *planner) create(e *ledger.Entry) {
 }
 
 // update counts a record that is there: adopting one costs the refused POST and
-// the read before the PATCH.
+// the read before the PATCH, and fields that are new in the mapping cost the read.
 func (p *planner) update(e *ledger.Entry, want, last *mapping.Payload, adopted bool) {
 	_, changed := want.Diff(last)
 	var calls int64
-	if adopted {
+	switch {
+	case adopted:
 		calls = 2
+	case len(changed) > 0 && p.m.mapper.Lacks(last):
+		calls = 1
 	}
 	p.count(func() {
 		if adopted {

@@ -185,7 +185,8 @@ func (r *recordWriter) write(ctx context.Context, u *unit, e *ledger.Entry, w wa
 	return r.done(ledger.Created, u.known, e, payload, r.run), nil
 }
 
-// update sends only the fields that differ from what was last written.
+// update sends only the fields that differ from what was last written, in one
+// call; the first time after fields were added to the mapping, in two.
 func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload) (settlement, error) {
 	last, err := mapping.ParsePayload(known.Payload)
 	if err != nil {
@@ -195,6 +196,12 @@ func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledg
 	if len(changed) == 0 {
 		return r.done(ledger.Unchanged, known, e, payload, known.CreatedRun), nil
 	}
+	before := known.Payload
+	if r.m.mapper.Lacks(last) && known.CreatedRun != r.run {
+		if before, body, err = r.widen(ctx, e, payload, last); err != nil {
+			return settlement{}, err
+		}
+	}
 	if err := r.target.Patch(ctx, r.m.resource, r.m.mapper.MapKey(e.Key), body); err != nil {
 		return settlement{}, err
 	}
@@ -203,9 +210,29 @@ func (r *recordWriter) update(ctx context.Context, known *ledger.Record, e *ledg
 		s.Links = r.linksOf(payload)
 	}
 	if known.CreatedRun != r.run { // what the run created has nothing to go back to
-		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: before}
 	}
 	return s, nil
+}
+
+// widen is for a record that is to be written with fields which are new in the
+// mapping. What Campaign holds in them is somebody else's: it is read and kept
+// first, and an opt-out among it stays.
+func (r *recordWriter) widen(ctx context.Context, e *ledger.Entry, payload, last *mapping.Payload) (before, body []byte, err error) {
+	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
+	if err != nil {
+		return nil, nil, err
+	}
+	there, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+	}
+	held, wish := r.m.mapper.Complete(payload, last, there)
+	if err := r.ledger.SaveBefore(ctx, r.run, r.table, ledger.BeforeImage{Key: e.Key, Existed: true, Payload: held.Canonical()}); err != nil {
+		return nil, nil, fmt.Errorf("keeping what record %s of %s held: %w", e.Key, r.table, err)
+	}
+	body, _ = wish.Diff(last)
+	return held.Canonical(), body, nil
 }
 
 // adopt takes over a record that is in Campaign already: its own earlier write,

@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
 	"causeway.dev/sandbox/kit"
 )
 
@@ -271,4 +272,58 @@ func TestAWriteThatWasCancelledInFlightIsFoundByARollback(t *testing.T) {
 	s.rollback(ref.Run)
 	require.Equal(t, 1, s.looked.Found)
 	require.Empty(t, s.campaign())
+}
+
+// What a run wrote to a field that was not mapped before is undone with the rest.
+func TestARollbackUndoesFieldsThatAreNew(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 4)
+	s.load()
+	keys := s.boxes.Dynamics.Keys("contacts")
+	s.editProfile(keys[0], `{"fax":"1234"}`)
+	fax := func() (out []any) {
+		for _, key := range keys {
+			out = append(out, s.boxes.Campaign.Profile(key)["fax"])
+		}
+		return out
+	}
+	before := fax()
+	s.table.Fields = append(s.table.Fields, mapping.Field{From: "jobtitle", To: "fax", OnTooLong: "truncate"})
+	for _, key := range keys[:2] {
+		s.edit(key, map[string]any{"jobtitle": "captain"})
+	}
+	s.start()
+	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Equal(t, "captain", fax()[0])
+	s.rollback(s.lastRun())
+	require.Equal(t, before, fax())
+}
+
+// An opt-out that was made in Campaign before its field was mapped stays, until
+// somebody ends it in Dynamics.
+func TestANewFieldEndsNoOptOut(t *testing.T) {
+	t.Parallel()
+	for _, clears := range []bool{false, true} {
+		s := newSpine(t, 3)
+		s.table.ClearOptOuts = clears
+		optOut := s.table.Fields[5]
+		require.Equal(t, "blackListEmail", optOut.To)
+		s.table.Fields = s.table.Fields[:5]
+		key := s.boxes.Dynamics.Keys("contacts")[0]
+		s.edit(key, map[string]any{"donotbulkemail": false})
+		s.load()
+		s.editProfile(key, `{"blackListEmail":true}`)
+		s.table.Fields = append(s.table.Fields, optOut)
+		s.start()
+		planned, calls := s.plan(activities.PlanInput{}), s.engineCalls()
+		require.Equal(t, int64(3), planned.Counts.Updated)
+		s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+		require.Equal(t, planned.EngineCalls, s.engineCalls()-calls)
+		require.Equal(t, !clears, s.boxes.Campaign.Profile(key)["blackListEmail"])
+		s.edit(key, map[string]any{"donotbulkemail": true})
+		s.delta()
+		s.edit(key, map[string]any{"donotbulkemail": false})
+		s.delta()
+		require.Equal(t, false, s.boxes.Campaign.Profile(key)["blackListEmail"])
+	}
 }

@@ -185,6 +185,38 @@ func (m *Mapper) KeepOptOuts(p, held *Payload) *Payload {
 	return p.taking(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
 }
 
+// Lacks says whether the mapping has fields that last, as the ledger kept it, has
+// not: they are new, and what Campaign holds in them is not known.
+func (m *Mapper) Lacks(last *Payload) bool {
+	for _, path := range m.paths {
+		if _, found := search(last.paths, path); !found {
+			return true
+		}
+	}
+	return false
+}
+
+// Complete returns last with what there, as FromTarget read it, holds in the
+// fields that last lacks; and p with every opt-out among those, so that a field
+// that is new ends none.
+func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
+	all := make([]int, len(m.paths))
+	for i := range all {
+		all[i] = i
+	}
+	held = there.taking(last, all, func([]byte) bool { return true })
+	if m.endsOptOuts {
+		return held, p
+	}
+	var added []int
+	for _, i := range m.optOuts {
+		if _, found := search(last.paths, m.paths[i]); !found {
+			added = append(added, i)
+		}
+	}
+	return held, p.taking(there, added, func(literal []byte) bool { return string(literal) == "true" })
+}
+
 // isOptOut tells the opt-out attributes of a profile by any of their names
 // (campaign.md §3.1).
 func isOptOut(to string) bool { return optout.Canonical(to) != "" }
