@@ -15,8 +15,9 @@ func newCancelBackfill(e *env, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cancel-backfill {<table> | egress | optout} [run]", Short: "Give up the running backfill, or a queued one",
 		Long: `Give up a backfill: the one that is running, or the one named. Records already
-written are kept, unless --rollback is given; the rest is not read. Cancelling an initial load stops the
-flow, because there is nothing yet that changes could be added to.
+written are kept, unless --rollback is given; the rest is not read. Cancelling an
+initial load stops the flow, because there is nothing yet that changes could be
+added to.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway cancel-backfill contacts\n  causeway cancel-backfill contacts contacts-20260102T030405.000Z",

@@ -107,6 +107,9 @@ func newRoot(e *env) *cobra.Command {
 	flags.DurationVar(&g.timeout, "timeout", time.Minute, "how long to wait for one answer; --wait and --watch go on for longer")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return badInput("%s", cmp.Or(flagProblem(err), oneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
+	})
 	root.AddCommand(
 		newStatus(e, g), newStart(e, g), newStop(e, g), newPause(e, g), newResume(e, g), newSyncNow(e, g),
 		newBackfill(e, g), newCancelBackfill(e, g), newApply(e, g), newApprove(e, g), newRollback(e, g), newPlan(e, g), newAudit(e, g), newMapping(e, g), newExplain(e, g), newEvents(e, g), newOptOut(e, g),

@@ -12,11 +12,9 @@ import (
 )
 
 func newConfig(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "config", Short: "Check, show or describe the configuration file",
-		Args: exactly("a subcommand: validate, show or schema", 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newConfigValidate(e, g), newConfigShow(e, g), newConfigSchema(e))
 	return cmd
 }

@@ -13,11 +13,10 @@ import (
 )
 
 func newEvents(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "events", Short: "Load e-mail events again",
 		Long: "Commands about the events of egress; \"causeway explain event\" says what became of one.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newEventsBackfill(e, g))
 	return cmd
 }

@@ -57,14 +57,11 @@ func (e *env) report(err error) int {
 	}
 	fail, ok := errors.AsType[*failure](err)
 	if !ok {
-		what := flagProblem(err)
-		if what == "" {
-			what = oneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1)) + "; see causeway --help"
-		}
-		fail = &failure{code: exitBadInput, text: what}
+		what := oneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1))
+		fail = &failure{code: exitBadInput, text: what + "; see causeway --help"}
 	}
 	if fail.text != "" {
-		e.say("causeway: %s", fail.text)
+		e.say("causeway: %s", strings.TrimPrefix(fail.text, "causeway "))
 	}
 	return fail.code
 }

@@ -36,6 +36,25 @@ func exactly(want string, n int) cobra.PositionalArgs {
 	}
 }
 
+// group makes a command that only holds others: alone it shows its help, and a
+// word that names none of them is bad input.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var names []string
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		return badInput("%s: got %q, want %s; see %s --help", cmd.CommandPath(), args[0], strings.Join(names, ", "), cmd.CommandPath())
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
 func completeTables(g *global) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {

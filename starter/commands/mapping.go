@@ -12,11 +12,9 @@ import (
 )
 
 func newMapping(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "mapping", Short: "Make table mappings",
-		Args: exactly("a subcommand such as init", 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newMappingInit(e, g))
 	return cmd
 }

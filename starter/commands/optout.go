@@ -13,12 +13,11 @@ import (
 )
 
 func newOptOut(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "optout", Short: "See what was decided about opt-outs, and whether both systems agree",
 		Long: `Commands about the flow of opt-outs, which keeps "no longer contact by …" in step. The
 flow itself is operated like any other: causeway start optout, status optout, and so on.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newOptOutHistory(e, g), newOptOutExport(e, g), newOptOutCheck(e, g), newOptOutCheckSource(e, g))
 	return cmd
 }

@@ -16,16 +16,14 @@ import (
 )
 
 func newQuarantine(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "quarantine", Short: "Look at the records Campaign refused, try them again, or let them be",
 		Long: `A record that cannot be written is set aside with its reason, and the rest goes on.
 What Campaign held of it stays as it was. It is tried again by itself when it
 changes in Dynamics, when the flow is started with a changed mapping, when a parent
 that was missing has come, and else after 1 h, 4 h, a day, 2, 4 and then every 7
 days.`,
-		Args: exactly("a subcommand such as list", 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newQuarantineList(e, g), newQuarantineShow(e, g), newQuarantineRelease(e, g), newQuarantineDiscard(e, g))
 	return cmd
 }
@@ -203,7 +201,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	}
 	fmt.Fprintln(e.out)
 	if in.State == "open" && !apart(in.Table) && !strings.HasPrefix(in.Run, "rollback-") {
-		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table>")
+		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table> --ids <id>, or --all")
 	}
 }
 
@@ -216,5 +214,16 @@ func until(now, t time.Time) string {
 		return "due"
 	default:
 		return "in " + span(d)
+	}
+}
+
+// oneThenFlags says how records are named to who puts them behind the table, as
+// quarantine show has them.
+func oneThenFlags(one cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return badInput("%s: got %q behind %s, want records as --ids %s", cmd.CommandPath(), args[1], args[0], strings.Join(args[1:], ","))
+		}
+		return one(cmd, args)
 	}
 }

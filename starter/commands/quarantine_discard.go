@@ -40,6 +40,7 @@ With -o json: {discarded}.`,
 			return quarantineDiscard(cmd.Context(), e, g, o)
 		},
 	})
+	cmd.Args = oneThenFlags(cmd.Args)
 	o.selection.flags(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "everything in quarantine of the table")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the next person who wonders: a `text` without personal data, as it is kept")

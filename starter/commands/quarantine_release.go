@@ -42,6 +42,7 @@ causeway backfill. Exit code 1 when the release does not complete.`,
 			return quarantineRelease(cmd.Context(), e, g, o)
 		},
 	})
+	cmd.Args = oneThenFlags(cmd.Args)
 	o.selection.flags(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "everything in quarantine of the table")
 	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the release to its end, with progress")

@@ -23,14 +23,12 @@ const runArgHelp = `<run> is a run's name as "causeway runs list" shows it; or t
 as contacts or egress, for the workflow that owns it; or the id of a workflow.`
 
 func newRuns(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use: "runs", Short: "Find, understand and repeat what ran",
 		Long: `Every load, backfill, pass of changes, rollback and audit is a run. The ledger
 keeps what came of it; Temporal keeps its history, event by event, for as long as
 the namespace retains it.`,
-		Args: exactly("a subcommand such as list", 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	})
 	cmd.AddCommand(newRunsList(e, g), newRunsShow(e, g), newRunsReplay(e, g), newRunsCancel(e, g), newRunsExport(e, g), newRunsVerify(e, g))
 	return cmd
 }
@@ -93,7 +91,10 @@ func (s *subject) locate(ctx context.Context) error {
 				s.table = name
 			}
 		}
-		return s.execution(ctx)
+		if err := s.execution(ctx); err != nil || s.newest != nil {
+			return err
+		}
+		return badInput("run: got %q, and Temporal has no such workflow, or none any more; causeway runs list names the runs", s.name)
 	}
 	if err := s.askLedger(ctx); err != nil {
 		return err

@@ -108,6 +108,9 @@ func verifyFiles(path string, add func(verified)) error {
 
 func verifyRun(ctx context.Context, e *env, g *global, name string, add func(verified)) error {
 	s, err := e.find(ctx, g, name)
+	if fail, ok := errors.AsType[*failure](err); ok && fail.code == exitBadInput && strings.HasPrefix(fail.text, "run: ") {
+		return badInput("%s; nor is there such a file or folder", fail.text)
+	}
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func newStart(e *env, g *global) *cobra.Command {
 		Long: `Start a stopped, failed or new flow: a table's; egress, which brings e-mail events
 to the contact's timeline in Dynamics; or optout, which keeps opt-outs in step. The
 mapping, or the settings, and limits are taken from the configuration file and kept
-until the flow is stopped and started again. They are checked against both systems first; what does not fit stops
-the start with exit code 1, before anything is written.
+until the flow is stopped and started again. They are checked against both systems
+first; what does not fit stops the start with exit code 1, before anything is written.
 
 The first start reads the whole table (the initial load), later ones go on where
 the flow was stopped. The initial load of a table with links waits for those of

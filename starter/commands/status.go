@@ -25,7 +25,8 @@ egress where a type of event is switched on, optout where its mode calls for it,
 flows that go on though their mapping was removed from the file.
 
 Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
-its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded last is shown.
+its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded
+last is shown.
 
 With -o json (one document; one per look with --watch):
   {instance, tables: [{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/workflows"
 )
 
@@ -55,6 +56,13 @@ var scenes = map[string]struct {
 			st.LastRun.State, st.LastRun.Reason = "INCOMPLETE", "2 records are not accounted for"
 		}))
 	}, exitFailed},
+	"backfill that failed": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.LastRun.Run, st.LastRun.Kind, st.LastRun.State = "contacts-20260302T115900.000Z", activities.KindBackfill, "FAILED"
+			st.LastRun.Reason, st.Quarantined = "reading contacts: dataverse: Permission (403): no right to read", 0
+			st.LastError = st.LastRun.Reason
+		}))
+	}, exitDone},
 	"paused with changes pending": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
 			st.State, st.Reason, st.Since = workflows.StatePaused, "Campaign release (ada)", noon.Add(-90*time.Minute)

@@ -114,8 +114,8 @@ func (t tableReport) notes(now time.Time) []cell {
 	case workflows.StateStopped:
 		add("", "to go on: causeway start "+t.Table)
 	}
-	if last := st.LastRun; last != nil && last.State == "INCOMPLETE" && st.State != workflows.StateFailed {
-		add(bad, "the last run "+last.Run+" is INCOMPLETE: "+oneLine(last.Reason))
+	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
+		add(bad, "the last run "+last.Run+" is "+last.State+": "+oneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
 	}
 	for _, a := range st.Approvals {
 		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", count(a.Deletes, "delete"), a.Run, a.Run))
@@ -211,7 +211,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 				add("Newest export", moment(now, x.Newest))
 			}
 		}
-		if st.LastError != "" && st.State != workflows.StateFailed {
+		if st.LastError != "" && st.State != workflows.StateFailed && (st.LastRun == nil || st.LastRun.State != "FAILED" || st.LastRun.Reason != st.LastError) {
 			add("Last error", oneLine(st.LastError))
 		}
 		if st.StartedBy != "" {
