@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -137,6 +138,48 @@ func TestABackfillIsCancelledWhileItBegins(t *testing.T) {
 			})
 			o.run(3 * time.Hour)
 			require.Contains(t, o.f.steps(), "end CANCELLED")
+		})
+	}
+}
+
+// A run whose workflow is cancelled in a pause, in the Temporal UI say, is closed in
+// the ledger as any other; and the UI calls none paused that goes on.
+func TestARunThatIsPausedEndsAsAnyOther(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]func(env *testsuite.TestWorkflowEnvironment){
+		"cancelled": func(env *testsuite.TestWorkflowEnvironment) { env.CancelWorkflow() },
+		"resumed": func(env *testsuite.TestWorkflowEnvironment) {
+			env.SignalWorkflow(workflows.SignalControl, workflows.ControlResume)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var suite testsuite.WorkflowTestSuite
+			env, f, in := suite.NewTestWorkflowEnvironment(), newFake(), passInput(activities.KindInitial)
+			f.register(env)
+			f.inTime(env)
+			in.Paused = true
+			details := func() string {
+				value, err := env.QueryWorkflow("__temporal_workflow_metadata")
+				require.NoError(t, err)
+				var metadata sdk.WorkflowMetadata
+				require.NoError(t, value.Get(&metadata))
+				return metadata.CurrentDetails
+			}
+			env.RegisterDelayedCallback(func() {
+				require.Contains(t, details(), "paused")
+				after(env)
+			}, time.Minute)
+			env.RegisterDelayedCallback(func() { require.NotContains(t, details(), "paused") }, time.Minute+500*time.Millisecond)
+			env.ExecuteWorkflow(workflows.Backfill, in)
+			steps := f.steps()
+			if name == "cancelled" {
+				require.Error(t, env.GetWorkflowError())
+				require.Equal(t, []string{"end FAILED"}, steps)
+				return
+			}
+			require.NoError(t, env.GetWorkflowError())
+			require.Contains(t, steps, "watermark initial")
 		})
 	}
 }

@@ -117,6 +117,11 @@ func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 	for {
 		if err := p.holdWhilePaused(ctx); err != nil {
+			// An earlier build left the run open; the version can go when no history from
+			// before July 2027 is left.
+			if workflow.GetVersion(ctx, "cancelled-in-a-pause", workflow.DefaultVersion, 1) == 1 {
+				p.fail(ctx, err)
+			}
 			return nil, err
 		}
 		p.control.takenBack = false
@@ -155,11 +160,16 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			in.Paused = p.control.paused
 			return nil, workflow.NewContinueAsNewError(ctx, self, in)
 		default:
-			if _, endErr := p.end(ctx, "FAILED", reasonOf(err), true); endErr != nil {
-				workflow.GetLogger(ctx).Error("ending a failed run", "run", p.in.Ref.Run, "error", endErr)
-			}
+			p.fail(ctx, err)
 			return nil, err
 		}
+	}
+}
+
+// fail closes the run in the ledger; the workflow fails with the error all the same.
+func (p *pass) fail(ctx workflow.Context, err error) {
+	if _, endErr := p.end(ctx, "FAILED", reasonOf(err), true); endErr != nil {
+		workflow.GetLogger(ctx).Error("ending a failed run", "run", p.in.Ref.Run, "error", endErr)
 	}
 }
 
@@ -173,6 +183,7 @@ func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 		return err
 	}
 	p.progress.Paused = false
+	p.describe(ctx)
 	return nil
 }
 
