@@ -30,7 +30,7 @@ func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
 				o.f.changes = changes
 				o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
 			})
-			o.at(time.Hour+3500*time.Millisecond, func() {
+			o.at(time.Hour+210*time.Second, func() {
 				require.Equal(t, activities.KindBackfill, o.status().RunKind)
 				require.Empty(t, o.f.changes)
 				o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "mistaken"})
@@ -48,8 +48,7 @@ func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
 // A stop while lanes are written that the ledger had lost is a stop.
 func TestAStopWhileLostLanesAreWrittenIsNoFailure(t *testing.T) {
 	t.Parallel()
-	var suite testsuite.WorkflowTestSuite
-	env, f, in := suite.NewTestWorkflowEnvironment(), newFake(), passInput(activities.KindInitial)
+	env, f, in := newWorkflowEnv(), newFake(), passInput(activities.KindInitial)
 	f.register(env)
 	f.inTime(env)
 	lost := activities.LaneRef{Page: 1, Lane: 0, Size: 4}
@@ -90,7 +89,7 @@ func TestACancelOutlivesAStop(t *testing.T) {
 			}
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 			o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
-			o.at(time.Hour+1500*time.Millisecond, func() {
+			o.at(time.Hour+90*time.Second, func() {
 				run = o.status().Run
 				tt.first(o)
 				if tt.later == 0 {
@@ -98,7 +97,7 @@ func TestACancelOutlivesAStop(t *testing.T) {
 				}
 			})
 			if tt.later > 0 {
-				o.at(time.Hour+1500*time.Millisecond+tt.later, func() { tt.then(o) })
+				o.at(time.Hour+90*time.Second+tt.later, func() { tt.then(o) })
 			}
 			o.at(2*time.Hour, func() {
 				require.Equal(t, workflows.StateStopped, o.status().State)
@@ -154,8 +153,7 @@ func TestARunThatIsPausedEndsAsAnyOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var suite testsuite.WorkflowTestSuite
-			env, f, in := suite.NewTestWorkflowEnvironment(), newFake(), passInput(activities.KindInitial)
+			env, f, in := newWorkflowEnv(), newFake(), passInput(activities.KindInitial)
 			f.register(env)
 			f.inTime(env)
 			in.Paused = true
@@ -170,7 +168,7 @@ func TestARunThatIsPausedEndsAsAnyOther(t *testing.T) {
 				require.Contains(t, details(), "paused")
 				after(env)
 			}, time.Minute)
-			env.RegisterDelayedCallback(func() { require.NotContains(t, details(), "paused") }, time.Minute+500*time.Millisecond)
+			env.RegisterDelayedCallback(func() { require.NotContains(t, details(), "paused") }, time.Minute+30*time.Second)
 			env.ExecuteWorkflow(workflows.Backfill, in)
 			steps := f.steps()
 			if name == "cancelled" {

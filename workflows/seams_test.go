@@ -241,8 +241,8 @@ func TestAStopTakesBackAStartBehindARollback(t *testing.T) {
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
 	o.at(2*time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
-	o.at(2*time.Hour+500*time.Millisecond, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
-	o.at(2*time.Hour+time.Second, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Hour+30*time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(2*time.Hour+time.Minute, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
 	o.at(3*time.Hour, func() { require.Equal(t, workflows.StateStopped, o.status().State) })
 	o.run(4 * time.Hour)
 	require.Equal(t, wholeRollback, o.undone())
@@ -287,7 +287,7 @@ func TestWhatIsCancelledTwiceIsUndoneOnce(t *testing.T) {
 	undo := workflows.CancelBackfillRequest{Rollback: true}
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{}) })
-	o.at(time.Hour+1500*time.Millisecond, func() {
+	o.at(time.Hour+90*time.Second, func() {
 		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, undo)
 		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("is to be rolled back already"), undo)
 	})
@@ -297,7 +297,7 @@ func TestWhatIsCancelledTwiceIsUndoneOnce(t *testing.T) {
 		o.f.mu.Unlock()
 		o.asks(workflows.UpdateSyncNow, o.mustAccept, workflows.SyncNowRequest{})
 	})
-	o.at(2*time.Hour+1500*time.Millisecond, func() {
+	o.at(2*time.Hour+90*time.Second, func() {
 		require.Equal(t, activities.KindDelta, o.status().RunKind)
 		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("is no backfill and ends by itself"), workflows.CancelBackfillRequest{Run: o.status().Run})
 	})
@@ -315,8 +315,8 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 		when time.Duration // after it was asked for
 		end  func(o *operator)
 	}{
-		"stopped before its baseline": {500 * time.Millisecond, stop},
-		"stopped in its baseline":     {3 * time.Second, stop},
+		"stopped before its baseline": {30 * time.Second, stop},
+		"stopped in its baseline":     {3 * time.Minute, stop},
 		"failed": {0, func(o *operator) {
 			o.f.failOnce["fetch baseline"] = temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil)
 		}},
@@ -324,7 +324,7 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOperator(t)
-			o.env.OnActivity("Correct", mock.Anything, mock.Anything).Return(o.f.Correct).After(time.Second)
+			o.env.OnActivity("Correct", mock.Anything, mock.Anything).Return(o.f.Correct).After(time.Minute)
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 			o.at(time.Hour, func() { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"}) })
 			o.at(time.Hour+tt.when, func() { tt.end(o) })
