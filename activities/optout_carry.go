@@ -68,8 +68,7 @@ type carrier struct {
 
 // carry works through the lane in groups that are committed together.
 func (c *carrier) carry(ctx context.Context) error {
-	stop := heartbeat(ctx, func() any { c.mu.Lock(); defer c.mu.Unlock(); return c.settled })
-	defer stop()
+	defer keepBeating(ctx, func() any { c.mu.Lock(); defer c.mu.Unlock(); return c.settled })()
 	var open []int
 	for i := range c.lane.Entries {
 		if c.lane.Outcomes[i] == ledger.Pending {

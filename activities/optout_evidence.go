@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
@@ -132,6 +130,7 @@ const checkedPages = 5 // of profiles, in one part
 // CheckOptOuts compares what both systems hold now. It writes nothing and rests on
 // nothing that is known from before.
 func (a *OptOut) CheckOptOuts(ctx context.Context, in CheckOptOutsInput) (*CheckOptOutsResult, error) {
+	defer keepBeating(ctx, nil)()
 	plan, err := a.resolvePairs(ctx, in.Settings)
 	if err != nil {
 		return nil, err
@@ -140,7 +139,7 @@ func (a *OptOut) CheckOptOuts(ctx context.Context, in CheckOptOutsInput) (*Check
 	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsProfile); err != nil {
 		return nil, err
 	}
-	for n := range checkedPages {
+	for range checkedPages {
 		page, err := tried(ctx, func() (*campaign.Page, error) {
 			if out.Link != "" {
 				return a.o.Campaign.Follow(ctx, plan.resource(), out.Link)
@@ -153,7 +152,6 @@ func (a *OptOut) CheckOptOuts(ctx context.Context, in CheckOptOutsInput) (*Check
 		if err := a.compare(ctx, plan, page.Records, out); err != nil {
 			return nil, toTemporal(ctx, err)
 		}
-		activity.RecordHeartbeat(ctx, n)
 		if out.Link = page.Next; out.Link == "" {
 			break
 		}

@@ -37,6 +37,7 @@ const (
 // changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
 // files from Campaign, opt-outs whose profile has come.
 func (a *OptOut) FetchOptOuts(ctx context.Context, in FetchInput) (*FetchResult, error) {
+	defer keepBeating(ctx, nil)()
 	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
 		return fetched(page), nil
 	} else if !errors.Is(err, ledger.ErrNotFound) {
@@ -203,7 +204,6 @@ func tried[T any](ctx context.Context, read func() (T, error)) (T, error) {
 		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
 			return out, err
 		}
-		activity.RecordHeartbeat(ctx, try)
 	}
 }
 

@@ -31,6 +31,7 @@ func (a *OptOut) accept(workflowID string) error {
 // and keeps what they resolved to. Settings that do not fit fail with every
 // problem at once.
 func (a *OptOut) PreflightOptOut(ctx context.Context, in PreflightOptOutInput) (*PreflightOptOutResult, error) {
+	defer keepBeating(ctx, nil)()
 	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
@@ -150,6 +151,7 @@ func (p *optOutPlan) bind(m *campaign.Metadata) []string {
 
 // CheckSource says where Campaign's choices can be read, for an operator.
 func (a *OptOut) CheckSource(ctx context.Context, in CheckSourceInput) (*CheckSourceResult, error) {
+	defer keepBeating(ctx, nil)()
 	s := in.Settings
 	if len(s.Pairs) == 0 {
 		for _, attribute := range optout.Attributes() {

@@ -15,6 +15,7 @@ import (
 // OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left
 // it. It may run any number of times.
 func (a *OptOut) OpenOptOutRun(ctx context.Context, in OpenRunInput) (*OpenRunResult, error) {
+	defer keepBeating(ctx, nil)()
 	if err := a.accept(in.Workflow); err != nil {
 		return nil, err
 	}
@@ -66,6 +67,7 @@ func (a *OptOut) beginOptOutRun(ctx context.Context, in OpenRunInput) (*ledger.R
 // position is saved and the staged pages go, in one transaction. What follows from
 // it, such as moving a file that was read, may be repeated.
 func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+	defer keepBeating(ctx, nil)()
 	at, err := a.o.Ledger.Resume(ctx, in.Run)
 	if err != nil {
 		return nil, err

@@ -4,10 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
-
-	"go.temporal.io/sdk/activity"
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
@@ -119,22 +116,4 @@ func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions
 		b.metrics.cleared.Inc(1)
 	}
 	return b.rowOf(dataverse.Change{Key: written.ID, Version: written.Version, Raw: written.Raw})
-}
-
-// heartbeat tells Temporal that the attempt lives.
-func heartbeat(ctx context.Context, detail func() any) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(beatEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx, detail())
-			case <-done:
-				return
-			}
-		}
-	}()
-	return sync.OnceFunc(func() { close(done) })
 }

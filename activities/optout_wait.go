@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
@@ -27,8 +25,6 @@ func (f *optOutFetch) wait(ctx context.Context) (*FetchResult, error) {
 		return nil, err
 	}
 	f.mark, f.saved = *mark, time.Now()
-	stop := heartbeat(ctx, func() any { return "waiting" })
-	defer stop()
 	bad := f.files.report(ctx)
 	deadline := time.Now().Add(f.in.Wait)
 	for {
@@ -235,7 +231,6 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 		if link = strings.TrimPrefix(page.next, moreModified); link == "" {
 			break
 		}
-		activity.RecordHeartbeat(ctx, "reading profiles")
 	}
 	return nil, f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now})
 }

@@ -26,6 +26,7 @@ const (
 // of what it exported. If it stopped, opt-outs may be missed until somebody starts
 // it (R19.15); where that is wanted it is started, at most three times a day.
 func (a *OptOut) WatchExport(ctx context.Context, in WatchExportInput) (*WatchExportResult, error) {
+	defer keepBeating(ctx, nil)()
 	out := &WatchExportResult{}
 	if err := a.ageOfFiles(ctx, in, out); err != nil {
 		return nil, err
