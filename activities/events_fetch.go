@@ -155,9 +155,14 @@ func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPag
 	if end || f.in.Kind == KindDelta && f.in.Page >= f.o.PagesPerRun {
 		next = "" // what follows is for the next run, behind the position of this one
 	}
-	upTo := time.Now().UTC()
-	if !end {
-		upTo = s.newest
+	upTo := s.reached
+	switch {
+	case end:
+		upTo = time.Now().UTC()
+	case upTo.IsZero() && f.last != nil: // no event of ours in it tells
+		upTo = f.last.ServerTime
+	case upTo.IsZero():
+		upTo = f.mark.ObtainedAt
 	}
 	return f.stage(ctx, PhaseJournal, s, next, page.Next, upTo)
 }
@@ -207,9 +212,10 @@ func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, p
 // staging sorts events into lanes, so that those of one contact, and those that
 // are the same event twice, are written one after the other.
 type staging struct {
-	plan   *timeline.Plan
-	lanes  [][]ledger.Entry
-	newest time.Time
+	plan    *timeline.Plan
+	lanes   [][]ledger.Entry
+	newest  time.Time
+	reached time.Time // the newest that is not ahead of our clock: theirs may be wrong
 }
 
 func newStaging(plan *timeline.Plan, lanes int) *staging {
@@ -235,6 +241,9 @@ func (s *staging) add(e *events.MarketingEvent) {
 	}
 	if e.Time.After(s.newest) {
 		s.newest = e.Time
+	}
+	if e.Time.After(s.reached) && !e.Time.After(time.Now()) {
+		s.reached = e.Time
 	}
 	s.put(by, ledger.Entry{Key: e.Key, Version: string(s.plan.Settings.Judge(e)), Raw: e.Encode()})
 }

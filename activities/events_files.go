@@ -97,6 +97,8 @@ type folder interface {
 	live() bool
 	// release ends the need for a local copy.
 	release(local string)
+	// young says that a listed file may still be written.
+	young(file campaign.RemoteFile) bool
 }
 
 func (f *eventFetch) files() folder {
@@ -149,6 +151,10 @@ func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition
 		}
 		within := at.within && file.Path == at.path
 		if !within && file.Path <= at.path {
+			continue
+		}
+		if files.young(file) {
+			f.tellBad(file.Name() + ": it was changed a moment ago and may still be written; load it again later")
 			continue
 		}
 		if files.live() && !within {

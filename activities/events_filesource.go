@@ -145,11 +145,8 @@ func (r *remoteFiles) release(local string) { _ = os.Remove(local) }
 
 func (r *remoteFiles) list(ctx context.Context, begun func(campaign.RemoteFile) bool) ([]campaign.RemoteFile, error) {
 	listing, err := r.Server.List(ctx, r.folder)
-	if err != nil {
-		return nil, err
-	}
-	if !r.once { // an archive, which nobody writes to
-		return slices.DeleteFunc(listing, func(f campaign.RemoteFile) bool { return time.Since(f.Modified) < r.StableFor }), nil
+	if err != nil || !r.once { // an archive, which nobody writes to, but who fills it
+		return listing, err
 	}
 	now := time.Now()
 	r.mu.Lock()
@@ -157,6 +154,10 @@ func (r *remoteFiles) list(ctx context.Context, begun func(campaign.RemoteFile) 
 	r.sightings = campaign.Observe(r.sightings, listing, now)
 	stable := campaign.Stable(r.sightings, now, r.StableFor)
 	return slices.DeleteFunc(listing, func(f campaign.RemoteFile) bool { return !begun(f) && !slices.Contains(stable, f) }), nil
+}
+
+func (r *remoteFiles) young(f campaign.RemoteFile) bool {
+	return !r.once && time.Since(f.Modified) < r.StableFor
 }
 
 func (r *remoteFiles) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
@@ -177,6 +178,8 @@ type localFiles struct{ folder string }
 func (l *localFiles) live() bool { return false }
 
 func (l *localFiles) release(string) {} // it is no copy
+
+func (l *localFiles) young(campaign.RemoteFile) bool { return false }
 
 func (l *localFiles) list(context.Context, func(campaign.RemoteFile) bool) ([]campaign.RemoteFile, error) {
 	entries, err := os.ReadDir(l.folder)

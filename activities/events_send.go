@@ -308,7 +308,6 @@ func (o *occurrence) outcomes(first ledger.Outcome) []ledger.Settlement {
 // askAgain looks up a contact that was there a moment ago. It was deleted, or
 // merged; when it still is there, something else that the row names is not.
 func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry bool, settled []ledger.Settlement) {
-	o.asked = true
 	w.contacts.forget(o.event.ContactID)
 	w.contacts.forget(o.contact)
 	to, err := w.patiently(ctx, []string{o.event.ContactID})
@@ -316,6 +315,7 @@ func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry boo
 		w.fail([]*occurrence{o}, err)
 		return false, nil
 	}
+	o.asked = true
 	if o.contact = to[o.event.ContactID]; o.contact == "" {
 		for _, i := range o.indices {
 			settled = append(settled, w.withoutContact(i, o.event, o.raw))
