@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/exports"
 	"causeway.dev/sandbox/stack"
@@ -136,4 +138,45 @@ func TestAnInstanceWithoutStamps(t *testing.T) {
 	s.settle()
 	require.Equal(t, [2]bool{false, false}, s.both(a), "the export tells the stamp")
 	require.Equal(t, [2]bool{true, true}, s.both(b))
+}
+
+// R19.15: no file although profiles have changed raises the alarm, however many runs
+// there were since; events on the timeline are no change of profiles.
+func TestAnExportThatIsMissingIsTold(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	s.startOptOut()
+	in := activities.WatchExportInput{Files: true, Export: optout.ExportSetting{StaleAfter: 26 * time.Hour}}
+	watch := func() string {
+		return call[activities.WatchExportResult](s.spine, s.opt.WatchExport, in).Alarm
+	}
+	s.inCampaign(s.keys[0], "blackListEmail", true)
+	s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(s.keys[0]))
+	s.settle()
+	s.later()
+	ended := func(id, flow string, outcome ledger.Outcome) {
+		run := ledger.Run{ID: id, Flow: flow, Table: flow, Kind: "delta", Started: s.boxes.Clock.Now().UTC()}
+		_, err := s.books.BeginRun(t.Context(), run)
+		require.NoError(t, err)
+		_, err = s.books.StagePage(t.Context(), ledger.PageInput{Run: id, Table: flow, Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{{{Key: "a"}}}})
+		require.NoError(t, err)
+		lane := ledger.LaneID{Run: id, Page: 1}
+		open, err := s.books.OpenLane(t.Context(), lane)
+		require.NoError(t, err)
+		require.NoError(t, s.books.Settle(t.Context(), lane, open.Fence, []ledger.Settlement{{Outcome: outcome}}))
+		_, err = s.books.CloseLane(t.Context(), lane, open.Fence)
+		require.NoError(t, err)
+		_, err = s.books.Advance(t.Context(), id, ledger.Watermark{})
+		require.NoError(t, err)
+	}
+	ended("egress-1", activities.FlowEgress, ledger.Created)
+	s.boxes.Advance(30 * time.Hour)
+	require.Empty(t, watch(), "nothing has changed")
+	ended("contacts-2", activities.FlowIngress, ledger.Updated)
+	s.boxes.Advance(30 * time.Hour)
+	require.Contains(t, watch(), "R19.15")
+	for i := range 250 {
+		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
+	}
+	require.Contains(t, watch(), "R19.15", "on a busy day, too")
 }

@@ -20,6 +20,8 @@ const (
 	warnedFor   = time.Hour // a paused workflow may be somebody's intention for so long
 	restartsMax = 3         // in restartsIn
 	restartsIn  = 24 * time.Hour
+
+	exportsEvery = 24 * time.Hour // R19.13
 )
 
 // WatchExport looks at the Campaign workflow that exports opt-outs, and at the age
@@ -71,19 +73,12 @@ func (a *OptOut) ageOfFiles(ctx context.Context, in WatchExportInput, out *Watch
 	if a.o.Now().Sub(since) < in.Export.StaleAfter {
 		return nil
 	}
-	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{State: ledger.RunCompleted, Limit: 200})
-	if err != nil {
-		return err
+	// What changed in the last day may be in the next file.
+	changed, err := a.o.Ledger.ProfilesChanged(ctx, since, a.o.Now().Add(-exportsEvery))
+	if changed {
+		out.Alarm = fmt.Sprintf("the newest export is of %s, and profiles have changed since: look at the Campaign workflow that writes it (R19.15)", since.UTC().Format(time.RFC3339))
 	}
-	for _, run := range runs {
-		changed := run.Counts.Created + run.Counts.Updated
-		// What changed in the last minutes may be in the next file.
-		if changed > 0 && run.Started.After(since) && a.o.Now().Sub(run.Started) > restartsIn {
-			out.Alarm = fmt.Sprintf("the newest export is of %s, and profiles have changed since: look at the Campaign workflow that writes it (R19.15)", since.UTC().Format(time.RFC3339))
-			return nil
-		}
-	}
-	return nil
+	return err
 }
 
 func (a *OptOut) stateOfExport(ctx context.Context, in WatchExportInput, out *WatchExportResult) error {

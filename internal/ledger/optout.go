@@ -199,6 +199,18 @@ func (l *Ledger) OptOutDecisions(ctx context.Context, f DecisionFilter) ([]OptOu
 	})
 }
 
+// ProfilesChanged says that we wrote profiles, or other resources, in Campaign behind
+// one time and before another: a run of ingress that began then, or an opt-out.
+func (l *Ledger) ProfilesChanged(ctx context.Context, after, before time.Time) (changed bool, err error) {
+	err = l.db.QueryRowContext(ctx, l.q(`SELECT EXISTS (SELECT 1 FROM run WHERE flow = 'ingress' AND state = 'COMPLETED' AND started > ? AND started < ? AND n_created + n_updated > 0)
+		OR EXISTS (SELECT 1 FROM optout_decision WHERE at > ? AND at < ? AND effect IN ('campaign', 'both'))`),
+		millis(after), millis(before), millis(after), millis(before)).Scan(&changed)
+	if err != nil {
+		return false, fmt.Errorf("ledger: looking whether profiles have changed: %w", err)
+	}
+	return changed, nil
+}
+
 // PruneOptOutDecisions forgets evidence from before the cutoff, a bounded number
 // at a time, and returns how many went.
 func (l *Ledger) PruneOptOutDecisions(ctx context.Context, cutoff time.Time) (n int64, err error) {

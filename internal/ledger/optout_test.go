@@ -54,6 +54,11 @@ func TestOptOutsAreKeptWithTheirEvidence(t *testing.T) {
 		all, err := l.OptOutDecisions(t.Context(), ledger.DecisionFilter{})
 		require.NoError(t, err)
 		require.Len(t, all, 4)
+		for before, want := range map[time.Duration]bool{30 * time.Second: false, time.Hour: true} {
+			changed, err := l.ProfilesChanged(t.Context(), noon.Add(-time.Hour), noon.Add(before))
+			require.NoError(t, err)
+			require.Equal(t, want, changed, "what goes to Dynamics changes no profile")
+		}
 		var paged []ledger.OptOutDecision
 		for f := (ledger.DecisionFilter{Limit: 1}); ; {
 			got, err := l.OptOutDecisions(t.Context(), f)
