@@ -27,7 +27,9 @@ func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
 			req.Tuning.DeltaInterval = time.Nanosecond
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
 			o.at(time.Hour, func() {
+				o.f.mu.Lock()
 				o.f.changes = changes
+				o.f.mu.Unlock()
 				o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
 			})
 			o.at(time.Hour+210*time.Second, func() {

@@ -40,6 +40,7 @@ type fakeIngress struct {
 	marked    time.Time
 	order     []string // what was done, in order
 	refuse    int64    // quarantined per lane
+	unknown   bool     // they are events whose contact is unknown
 	failOnce  map[string]error
 	preflight error
 	parents   []string              // of the mapping
@@ -279,7 +280,11 @@ func (f *fakeIngress) WriteLane(ctx context.Context, in activities.LaneInput) (*
 		counts := activities.Counts{Read: n, Created: n - refused, Quarantined: refused}
 		r.counts.Add(counts)
 		f.log("write %d/%d", in.Page, in.Lane)
-		return &activities.LaneResult{Counts: counts}, nil
+		result := &activities.LaneResult{Counts: counts}
+		if f.unknown {
+			result.Unknown = refused
+		}
+		return result, nil
 	}
 	return nil, temporal.NewNonRetryableApplicationError("lane not staged", "Test", nil)
 }

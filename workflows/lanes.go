@@ -69,7 +69,7 @@ func (l *lanes) work(ctx workflow.Context, lane int) {
 			return
 		}
 		p.progress.Counts.Add(done.Counts)
-		p.unknown += done.Unknown
+		p.noted.Unknown += done.Unknown
 		p.progress.Backlog -= int64(ref.Size)
 		l.queues[lane] = l.queues[lane][1:]
 		if l.left[ref.Page]--; l.left[ref.Page] == 0 {
@@ -125,7 +125,7 @@ func (p *pass) tooManyRefused() error {
 	}
 	c := p.progress.Counts
 	settled := c.Settled()
-	c.Quarantined -= p.unknown // which no setting of ours can be the cause of
+	c.Quarantined -= p.noted.Unknown // which no setting of ours can be the cause of
 	if settled < p.in.Tuning.StopMin || float64(c.Quarantined) <= p.in.Tuning.StopRatio*float64(settled) {
 		return nil
 	}

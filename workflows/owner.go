@@ -25,6 +25,7 @@ type QueuedBackfill struct {
 	Window activities.Window `json:"window,omitzero"`
 	By     string            `json:"by,omitempty"`
 	Begun  bool              `json:"begun,omitempty"` // it was stopped, and goes on
+	Noted  Noted             `json:"noted,omitzero"`  // by then
 }
 
 // owner is what the long-running flows have in common, those of the tables and

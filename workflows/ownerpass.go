@@ -113,10 +113,10 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 	next := o.Queue[0]
 	o.setQueue(o.Queue[1:])
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
-		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true,
+		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
-		next.Begun = true
+		next.Begun, next.Noted = true, result.Noted
 		o.setQueue(append([]QueuedBackfill{next}, o.Queue...))
 	}
 	return err

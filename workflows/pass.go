@@ -27,6 +27,16 @@ type PassInput struct {
 	Deltas bool `json:"deltas,omitempty"`
 	// Paused starts the pass held, after continuing as new in a pause.
 	Paused bool `json:"paused,omitempty"`
+	// Noted is what the pass had noted before it continued as new, or was stopped.
+	Noted Noted `json:"noted,omitzero"`
+}
+
+// Noted is what a pass remembers beside the ledger.
+type Noted struct {
+	Deltas   PassInfo  `json:"deltas,omitzero"`
+	Unknown  int64     `json:"unknown,omitempty"`   // events refused because their contact is unknown
+	Newest   time.Time `json:"newest,omitzero"`     // event read
+	BadFiles []string  `json:"bad_files,omitempty"` // that a backfill could not read
 }
 
 // PassResult is how a pass ended.
@@ -38,6 +48,7 @@ type PassResult struct {
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
 	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
+	Noted       Noted                 `json:"noted,omitzero"`      // for when a stopped pass goes on
 }
 
 // PassInfo accounts for a delta pass that ran inside a backfill.
@@ -70,14 +81,11 @@ type pass struct {
 	in       PassInput
 	control  *control
 	progress Progress
-	deltas   PassInfo
+	noted    Noted
 	phases   []activities.Phase
 	pages    int // fetched by this workflow run
 	steps    steps
-	unknown  int64     // events refused because their contact is unknown
-	newest   time.Time // event read by this workflow run
-	badFiles []string  // files that a backfill could not read
-	givenUp  string    // the state in which the ledger has ended the run already
+	givenUp  string // the state in which the ledger has ended the run already
 }
 
 // steps are the activities that carry a run out, and the systems they call.
@@ -102,7 +110,7 @@ var (
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 	in.Tuning = in.Tuning.withDefaults()
-	p := &pass{in: in, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p := &pass{in: in, noted: in.Noted, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
 	p.steps.between = applyChanges
 	p.control = listen(ctx, in.Paused)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.progress, nil },
@@ -157,7 +165,7 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 				continue
 			}
 			in := p.in
-			in.Paused = p.control.paused
+			in.Paused, in.Noted = p.control.paused, p.noted
 			return nil, workflow.NewContinueAsNewError(ctx, self, in)
 		default:
 			p.fail(ctx, err)
@@ -274,8 +282,8 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 		}
 		p.pages++
 		for _, file := range fetched.BadFiles {
-			if !slices.Contains(p.badFiles, file) && len(p.badFiles) < 20 {
-				p.badFiles = append(p.badFiles, file)
+			if !slices.Contains(p.noted.BadFiles, file) && len(p.noted.BadFiles) < 20 {
+				p.noted.BadFiles = append(p.noted.BadFiles, file)
 			}
 		}
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
@@ -285,8 +293,8 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			page-- // another source may have something
 			continue
 		}
-		if fetched.Newest.After(p.newest) {
-			p.newest = fetched.Newest
+		if fetched.Newest.After(p.noted.Newest) {
+			p.noted.Newest = fetched.Newest
 		}
 		p.progress.Pages, p.progress.Read = page, p.progress.Read+int64(fetched.Read)
 		flow.add(laneRefs(fetched))
@@ -356,8 +364,8 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}
 	if info != nil {
-		p.deltas.Runs++
-		p.deltas.Counts.Add(info.Summary.Counts)
+		p.noted.Deltas.Runs++
+		p.noted.Deltas.Counts.Add(info.Summary.Counts)
 	}
 	return nil
 }
@@ -387,10 +395,10 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		result := &PassResult{
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.newest,
+			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.noted.Newest,
 		}
-		if len(p.badFiles) > 0 {
-			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.badFiles, "; ")
+		if len(p.noted.BadFiles) > 0 {
+			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.noted.BadFiles, "; ")
 		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
@@ -398,9 +406,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		if !saved.Watermark.IsZero() {
 			result.Watermark = saved.Watermark.Unix()
 		}
-		if p.deltas.Runs > 0 {
-			result.Deltas = []PassInfo{p.deltas}
-		}
+		p.tell(result)
 		p.publish(ctx)
 		return result, nil
 	}
@@ -419,8 +425,20 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 	if err != nil {
 		return nil, fmt.Errorf("ending run %s: %w", p.in.Ref.Run, err)
 	}
-	return &PassResult{Summary: RunSummary{
+	result := &PassResult{Summary: RunSummary{
 		Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: state, Reason: reason, Counts: p.progress.Counts,
 		Start: p.progress.Started, End: workflow.Now(ctx),
-	}}, nil
+	}}
+	p.tell(result)
+	return result, nil
+}
+
+// tell adds what the pass noted to its result. Passes in between are counted at once,
+// also when this one goes on later.
+func (p *pass) tell(result *PassResult) {
+	result.Noted = p.noted
+	result.Noted.Deltas = PassInfo{}
+	if p.noted.Deltas.Runs > 0 {
+		result.Deltas = []PassInfo{p.noted.Deltas}
+	}
 }

@@ -146,6 +146,22 @@ func TestAFailedFetchFailsTheRunAndSaysWhy(t *testing.T) {
 	require.Contains(t, f.steps(), "end FAILED")
 }
 
+// What a pass noted beside the ledger is not forgotten when it continues as new: that
+// contacts are unknown is no reason to stop, and what ran in between is counted.
+func TestAPassKeepsWhatItNotedWhenItContinuesAsNew(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.refuse, f.unknown, f.changes = 4, true, []int{4}
+	in := passInput(activities.KindBackfill)
+	in.Deltas, in.Tuning.DeltaInterval, in.Tuning.PagesPerRun, in.Tuning.StopMin = true, 1, 2, 20
+	out, continued, err := runPass(t, f, in)
+	require.NoError(t, err)
+	require.Positive(t, continued)
+	require.Equal(t, "COMPLETED", out.Summary.State)
+	require.Len(t, out.Deltas, 1)
+	require.Equal(t, int64(1), out.Deltas[0].Runs)
+}
+
 func TestABackfillAppliesChangesInBetween(t *testing.T) {
 	t.Parallel()
 	f := newFake()

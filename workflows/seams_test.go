@@ -344,3 +344,42 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 		})
 	}
 }
+
+// A backfill that goes on after a stop knows what it had noted.
+func TestAStoppedBackfillGoesOnWithWhatItNoted(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	req := start
+	req.Tuning.StopMin, req.Tuning.DeltaInterval = 4, time.Nanosecond
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Hour, func() {
+		o.f.mu.Lock()
+		o.f.refuse, o.f.unknown = 4, true
+		o.f.mu.Unlock()
+		o.asks(workflows.UpdateStart, o.mustAccept, req)
+	})
+	o.at(3*time.Hour+5*time.Minute, func() { // between two waits
+		o.f.mu.Lock()
+		o.f.changes = []int{8}
+		o.f.mu.Unlock()
+		o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{})
+	})
+	o.at(3*time.Hour+9*time.Minute+30*time.Second, func() {
+		require.Equal(t, activities.KindBackfill, o.status().RunKind)
+		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
+	})
+	o.at(4*time.Hour, func() {
+		st := o.status()
+		require.Equal(t, "STOPPED", st.LastRun.State)
+		require.Positive(t, st.LastRun.Counts.Quarantined)
+		require.Equal(t, int64(40+8), st.Totals.Read, "with the changes that were applied in between")
+		o.asks(workflows.UpdateStart, o.mustAccept, req)
+	})
+	o.at(5*time.Hour, func() {
+		st := o.status()
+		require.Equal(t, workflows.StateRunning, st.State, st.Reason)
+		require.Equal(t, int64(40+8+24), st.Totals.Read)
+	})
+	o.run(6 * time.Hour)
+}
