@@ -63,7 +63,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		err = l.migrate(ctx)
 	}
 	if err == nil && !l.postgres {
-		l.commits, err = newCommitter(ctx, l.writer)
+		l.commits, err = newCommitter(ctx, o.Path, l.writer)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())

@@ -103,6 +103,34 @@ func TestALockedFileIsRefusedInASentence(t *testing.T) {
 	require.ErrorContains(t, err, "is locked by another program; close that one first")
 }
 
+// What waits for another program ends with its sentence, not with a heartbeat that
+// was missed meanwhile.
+func TestALedgerThatIsLockedMeanwhileSaysSo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := ledger.Open(t.Context(), ledger.Options{Path: path})
+	require.NoError(t, err)
+	defer l.Close()
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	defer db.Close()
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`)
+	require.NoError(t, err)
+	failures := make(chan error, 3)
+	for range cap(failures) {
+		go func() { failures <- l.SaveBefore(t.Context(), "run", "contacts", ledger.BeforeImage{Key: "k"}) }()
+	}
+	for range cap(failures) {
+		require.ErrorContains(t, <-failures, "ledger.path: "+path+" is locked by another program; close that one first")
+	}
+	_, err = conn.ExecContext(t.Context(), `ROLLBACK`)
+	require.NoError(t, err)
+	require.NoError(t, l.SaveBefore(t.Context(), "run", "contacts", ledger.BeforeImage{Key: "k"}))
+}
+
 func TestManyMayOpenANewLedgerAtOnce(t *testing.T) {
 	t.Parallel()
 	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {

@@ -23,7 +23,14 @@ const (
 	openPatience  = 5 * time.Second
 )
 
-var errForeign = errors.New("another program's database")
+var (
+	errForeign = errors.New("another program's database")
+	errLocked  = errors.New("locked by another program")
+)
+
+// busyTimeout lets a call wait for another program that has the file, and tell of
+// it before an activity's missing heartbeat would be taken for a dead worker.
+const busyTimeout = "busy_timeout(4000)"
 
 func (l *Ledger) openSQLite(ctx context.Context, o Options) error {
 	if o.Path == "" {
@@ -43,7 +50,7 @@ func (l *Ledger) openSQLite(ctx context.Context, o Options) error {
 		return sqliteSentence(o.Path, err)
 	}
 	var err error
-	if l.writer, err = sql.Open("sqlite", sqliteDSN(o.Path, "busy_timeout(10000)", "journal_mode(wal)", "synchronous("+o.Synchronous+")",
+	if l.writer, err = sql.Open("sqlite", sqliteDSN(o.Path, busyTimeout, "journal_mode(wal)", "synchronous("+o.Synchronous+")",
 		"foreign_keys(on)", "cache_size(-16384)", "temp_store(memory)", "wal_autocheckpoint(16000)", "journal_size_limit(67108864)")); err != nil {
 		return err
 	}
@@ -51,7 +58,7 @@ func (l *Ledger) openSQLite(ctx context.Context, o Options) error {
 	if err := whileBusy(ctx, func() error { return l.writer.PingContext(ctx) }); err != nil {
 		return sqliteSentence(o.Path, err)
 	}
-	if l.db, err = sql.Open("sqlite", sqliteDSN(o.Path, "busy_timeout(10000)", "query_only(on)", "cache_size(-4096)")); err != nil {
+	if l.db, err = sql.Open("sqlite", sqliteDSN(o.Path, busyTimeout, "query_only(on)", "cache_size(-4096)")); err != nil {
 		return err
 	}
 	l.db.SetMaxOpenConns(sqliteReaders)
@@ -81,8 +88,7 @@ func touch(path string) error {
 func whileBusy(ctx context.Context, f func() error) error {
 	for until := time.Now().Add(openPatience); ; {
 		err := f()
-		fail, ok := errors.AsType[*sqlite.Error](err)
-		if !ok || fail.Code()&0xff != sqlite3.SQLITE_BUSY || time.Now().After(until) {
+		if !busy(err) || time.Now().After(until) {
 			return err
 		}
 		select {
@@ -91,6 +97,11 @@ func whileBusy(ctx context.Context, f func() error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+func busy(err error) bool {
+	fail, ok := errors.AsType[*sqlite.Error](err)
+	return ok && fail.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // claim marks an empty file as a ledger and refuses what is not one.
@@ -135,7 +146,7 @@ func sqliteSentence(path string, err error) error {
 	case sqlite3.SQLITE_CORRUPT:
 		return fmt.Errorf("ledger.path: %s is damaged; restore it from a backup", path)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return fmt.Errorf("ledger.path: %s is locked by another program; close that one first", path)
+		return fmt.Errorf("ledger.path: %s is %w; close that one first", path, errLocked)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		return fmt.Errorf("ledger.path: %s and its folder must be writable for the worker: %w", path, err)
 	}

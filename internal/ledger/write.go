@@ -59,6 +59,7 @@ func (l *Ledger) transact(ctx context.Context, w work) error {
 // committer is SQLite's one writer: it merges the calls that wait together into
 // one transaction, so that a disk flush serves all; one's failure is not the others'.
 type committer struct {
+	path  string
 	conn  *conn
 	queue chan *commit
 	done  chan struct{}
@@ -77,12 +78,12 @@ type commit struct {
 
 const mergeMax = 64
 
-func newCommitter(ctx context.Context, db *sql.DB) (*committer, error) {
+func newCommitter(ctx context.Context, path string, db *sql.DB) (*committer, error) {
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	cm := &committer{conn: &conn{c: c, stmts: map[string]*sql.Stmt{}}, queue: make(chan *commit, mergeMax), done: make(chan struct{})}
+	cm := &committer{path: path, conn: &conn{c: c, stmts: map[string]*sql.Stmt{}}, queue: make(chan *commit, mergeMax), done: make(chan struct{})}
 	go cm.loop()
 	return cm, nil
 }
@@ -159,7 +160,8 @@ func (c *committer) loop() {
 
 // commit answers each call of the group. Where one of them fails, or the
 // transaction as a whole, each gets a transaction of its own: failures are rare,
-// and a savepoint per call would cost every call a journal.
+// and a savepoint per call would cost every call a journal. While another program
+// has the file all of them fail, because waiting for it once was enough.
 func (c *committer) commit(group []*commit) {
 	if len(group) == 0 {
 		return
@@ -174,7 +176,7 @@ func (c *committer) commit(group []*commit) {
 		return nil
 	})
 	for _, x := range group {
-		if err != nil && len(group) > 1 {
+		if err != nil && len(group) > 1 && !errors.Is(err, errLocked) {
 			x.answer <- c.transact(ctx, func() error { return x.work(ctx, c.conn) })
 			continue
 		}
@@ -184,6 +186,9 @@ func (c *committer) commit(group []*commit) {
 
 func (c *committer) transact(ctx context.Context, f func() error) error {
 	if _, err := c.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		if busy(err) {
+			return sqliteSentence(c.path, err)
+		}
 		return err
 	}
 	err := f()
