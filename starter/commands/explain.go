@@ -92,6 +92,9 @@ func innermost(err error) *temporal.ApplicationError {
 	return last
 }
 
+// laneActivity is the activity whose heartbeats are the Counts of its lane.
+const laneActivity = "WriteLane"
+
 // describe picks what status shows of a workflow.
 func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *description {
 	info := answer.GetWorkflowExecutionInfo()
@@ -113,9 +116,14 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *descri
 			Activity: a.GetActivityType().GetName(), Attempt: int(a.GetAttempt()), LastFailure: oneLine(a.GetLastFailure().GetMessage()),
 		}
 		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
-			var beat activities.AnchorBeat
-			_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat) // other work beats in other shapes
-			p.IDs = beat.IDs
+			// Each kind of work beats in a shape of its own; what cannot be read is left out.
+			if p.Activity == laneActivity {
+				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &p.Lane)
+			} else {
+				var beat activities.AnchorBeat
+				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat)
+				p.IDs = beat.IDs
+			}
 		}
 		budget := a.GetActivityOptions().GetScheduleToCloseTimeout()
 		switch {

@@ -221,24 +221,26 @@ func (f *flow) status(ctx context.Context) (workflows.Status, error) {
 		// A run that ended in between, or is just beginning, has none to tell.
 		if err := f.api.Query(ctx, st.RunWorkflow, workflows.QueryProgress, &p); err == nil {
 			st.Progress = &p
-			f.idsRead(ctx, st.RunWorkflow, &p)
+			f.heartbeats(ctx, st.RunWorkflow, &p)
 		}
 	}
 	return st, nil
 }
 
-// idsRead adds how far a baseline is that reads ids before its first page. The
-// workflow waits for one activity meanwhile; only the heartbeat tells.
-func (f *flow) idsRead(ctx context.Context, workflowID string, p *workflows.Progress) {
-	if p.Phase != activities.PhaseBaseline || p.Pages > 0 {
-		return
-	}
+// heartbeats adds what the work in hand of a run has told of itself: the ids that a
+// baseline reads before its first page, and the records of lanes that are not
+// finished. The workflow learns of both only at their end.
+func (f *flow) heartbeats(ctx context.Context, workflowID string, p *workflows.Progress) {
 	d, err := f.api.Describe(ctx, workflowID)
 	if err != nil {
 		return // like the progress itself it is left out when it cannot be had
 	}
 	for _, a := range d.Pending {
-		p.IDs = max(p.IDs, a.IDs)
+		if p.Phase == activities.PhaseBaseline && p.Pages == 0 {
+			p.IDs = max(p.IDs, a.IDs)
+		}
+		p.Counts.Add(a.Lane)
+		p.Backlog = max(0, p.Backlog-a.Lane.Settled())
 	}
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
 
@@ -204,6 +206,38 @@ func TestWatchGoesOnWithoutAWorkerAndEndsWithTheLastCode(t *testing.T) {
 	require.Equal(t, 15*time.Second, w.clock.Sub(noon))
 	require.Contains(t, stderr, "causeway: lost the server\n")
 	require.Contains(t, out, "RUNNING")
+}
+
+// A page takes long where Campaign is slow, so what its lanes have settled counts
+// before they are finished.
+func TestStatusCountsLanesInHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	st := contacts(loading)
+	w.on("Query "+contactsFlow+" Status", st)
+	w.on("Query "+st.RunWorkflow+" Progress", progressOf(0, 0))
+	f := &flow{env: &env{}, g: &global{timeout: time.Minute}, cfg: &config.Config{Instance: "acme"}, api: laneBeats{w.fakeTemporal, st.RunWorkflow}, table: "contacts"}
+	got, err := f.status(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, activities.Counts{Read: 300, Created: 290, Quarantined: 10}, got.Progress.Counts)
+	require.Equal(t, int64(9_700), got.Progress.Backlog)
+}
+
+// laneBeats is a run with two lanes in hand and a page that is being read.
+type laneBeats struct {
+	*fakeTemporal
+	run string
+}
+
+func (b laneBeats) Describe(ctx context.Context, id string) (*description, error) {
+	if id != b.run {
+		return b.fakeTemporal.Describe(ctx, id)
+	}
+	return &description{Running: true, Pending: []pendingActivity{
+		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 200, Created: 190, Quarantined: 10}},
+		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 100, Created: 100}},
+		{Activity: "FetchPage", Attempt: 1},
+	}}, nil
 }
 
 // R16.7: what is left shows, as the backlog does elsewhere.

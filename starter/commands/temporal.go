@@ -7,6 +7,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -89,6 +90,8 @@ type pendingActivity struct {
 	LastFailure string    `json:"last_failure,omitempty"`
 	Since       time.Time `json:"since,omitzero"` // of the first attempt
 	IDs         int64     `json:"ids,omitempty"`  // that a baseline has read before its first page
+
+	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
 }
 
 // connection says which Temporal server to talk to.
