@@ -73,6 +73,8 @@ func (s *eventSync) startAsked() bool { return s.starting != nil }
 
 func (s *eventSync) takeBackStart() { s.starting = nil }
 
+func (s *eventSync) ends() any { return egress.EndEventRun }
+
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:

@@ -547,3 +547,24 @@ func TestEventSyncContinuesAsNew(t *testing.T) {
 	require.True(t, later.env.IsWorkflowCompleted())
 	require.NotContains(t, later.eg.steps(), "preflight", "it runs on")
 }
+
+// A stopped backfill of events that is given up leaves no run behind that waits.
+func TestAStoppedBackfillOfEventsThatIsGivenUpIsClosed(t *testing.T) {
+	t.Parallel()
+	w := newEventWorld(t)
+	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
+	w.at(time.Hour, func() {
+		w.eg.mu.Lock()
+		w.eg.archive = []int{4, 4, 4}
+		w.eg.mu.Unlock()
+		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}})
+	})
+	w.at(time.Hour+90*time.Second, func() { w.asks(workflows.UpdateStop, w.mustAccept, workflows.StopRequest{}) })
+	w.at(2*time.Hour, func() {
+		queued := w.status().QueuedBackfills
+		require.Len(t, queued, 1)
+		w.asks(workflows.UpdateCancelBackfill, w.mustAccept, workflows.CancelBackfillRequest{Run: queued[0]})
+	})
+	w.run(3 * time.Hour)
+	require.Contains(t, w.eg.steps(), "end CANCELLED")
+}

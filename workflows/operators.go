@@ -98,18 +98,7 @@ func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillReq
 		s.setRollbacks(append(s.state.Rollbacks, undo))
 	}
 	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), func(q QueuedRelease) bool { return q.Run == req.Run }))
-	status, err := s.owner.onCancelBackfill(ctx, req)
-	if err != nil || !begun || req.Rollback {
-		return status, err
-	}
-	opts := activityOptions(QueueMain, activities.KindBackfill, "end run "+undo.Run+": CANCELLED")
-	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.EndRun, activities.EndRunInput{
-		RunRef: s.ref(undo.Run, activities.KindBackfill), State: "CANCELLED", Reason: "cancelled by an operator; what was written is kept", Drop: true,
-	}).Get(ctx, nil)
-	if err != nil {
-		return s.Status, fmt.Errorf("ending run %s: %w", undo.Run, err)
-	}
-	return s.Status, nil
+	return s.owner.onCancelBackfill(ctx, req)
 }
 
 func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {

@@ -73,6 +73,8 @@ func (s *optOutSync) startAsked() bool { return s.starting != nil }
 
 func (s *optOutSync) takeBackStart() { s.starting = nil }
 
+func (s *optOutSync) ends() any { return optOut.EndOptOutRun }
+
 // soon is remembered while choices are carried: the next wait would not look at
 // Campaign before its time.
 func (s *optOutSync) soon() { s.state.Now = true }

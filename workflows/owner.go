@@ -51,6 +51,7 @@ type owned interface {
 	again(workflow.Context) error         // continues as new
 	startAsked() bool                     // and not begun
 	takeBackStart()                       // that was asked and not begun
+	ends() any                            // the activity that closes a run which is given up
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
 	details() string                      // for the Temporal UI, in Markdown

@@ -129,3 +129,15 @@ func (o *owner) setQueue(q []QueuedBackfill) {
 		o.Status.QueuedBackfills = append(o.Status.QueuedBackfills, b.Run)
 	}
 }
+
+// queued is the place of a backfill in the queue, -1 when it is not there.
+func (o *owner) queued(run string) int {
+	return slices.IndexFunc(o.Queue, func(b QueuedBackfill) bool { return b.Run == run })
+}
+
+// givesUpBegun says that a stopped backfill which is undone or cancelled does not go
+// on later. A flow that an earlier build began has let it go on; the version can go
+// when no history from before July 2027 is left.
+func givesUpBegun(ctx workflow.Context) bool {
+	return workflow.GetVersion(ctx, "begun-is-given-up", workflow.DefaultVersion, 1) == 1
+}

@@ -177,7 +177,22 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 		o.steer(ctx, ControlCancel)
 		return o.Status, nil
 	}
-	o.setQueue(slices.DeleteFunc(slices.Clone(o.Queue), func(b QueuedBackfill) bool { return b.Run == req.Run }))
+	i := o.queued(req.Run)
+	if i < 0 { // a release
+		return o.Status, nil
+	}
+	begun := o.Queue[i].Begun && givesUpBegun(ctx)
+	o.setQueue(slices.Delete(slices.Clone(o.Queue), i, i+1))
+	if !begun || req.Rollback {
+		return o.Status, nil
+	}
+	opts := activityOptions(QueueMain, activities.KindBackfill, "end run "+req.Run+": CANCELLED")
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(), activities.EndRunInput{
+		RunRef: o.ref(req.Run, activities.KindBackfill), State: "CANCELLED", Reason: "cancelled by an operator; what was written is kept", Drop: true,
+	}).Get(ctx, nil)
+	if err != nil {
+		return o.Status, fmt.Errorf("ending run %s: %w", req.Run, err)
+	}
 	return o.Status, nil
 }
 

@@ -52,18 +52,6 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 	return err
 }
 
-// queued is the place of a backfill in the queue, -1 when it is not there.
-func (s *tableSync) queued(run string) int {
-	return slices.IndexFunc(s.Queue, func(b QueuedBackfill) bool { return b.Run == run })
-}
-
-// givesUpBegun says that a stopped backfill which is undone or cancelled does not go
-// on later. A flow that an earlier build began has let it go on; the version can go
-// when no history from before July 2027 is left.
-func givesUpBegun(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, "begun-is-given-up", workflow.DefaultVersion, 1) == 1
-}
-
 // undoRefused has a run undone that was stopped for too many refusals.
 func (s *tableSync) undoRefused(ctx workflow.Context, run string) {
 	s.setRollbacks(append(s.state.Rollbacks, RollbackRequest{Run: run, By: "quarantine.on_stop"}))

@@ -75,6 +75,8 @@ func (s *tableSync) startAsked() bool { return s.starting != nil }
 
 func (s *tableSync) takeBackStart() { s.starting = nil }
 
+func (s *tableSync) ends() any { return ingress.EndRun }
+
 func (s *tableSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
 	case s.stopping:
