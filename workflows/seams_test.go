@@ -318,6 +318,8 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 		"stopped before its baseline": {30 * time.Second, stop},
 		"stopped in its baseline":     {3 * time.Minute, stop},
 		"failed": {0, func(o *operator) {
+			o.f.mu.Lock()
+			defer o.f.mu.Unlock()
 			o.f.failOnce["fetch baseline"] = temporal.NewNonRetryableApplicationError("no permission", "Forbidden", nil)
 		}},
 	} {
