@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
 )
@@ -31,9 +30,7 @@ func (s *spine) withBudget(perHour int64, clock *budgetClock) (*spine, *activiti
 	out := *s
 	out.opts.Budget = b
 	out.in = activities.NewIngress(out.opts)
-	var suite testsuite.WorkflowTestSuite
-	out.env = suite.NewTestActivityEnvironment()
-	out.env.SetTestTimeout(time.Minute)
+	out.env = newActivityEnv()
 	out.env.RegisterActivity(out.in)
 	return &out, b
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/campaign"
@@ -64,8 +63,7 @@ func (s *eventSpine) restart(edit func(*activities.EgressOptions)) {
 		edit(&s.o)
 	}
 	s.eg = activities.NewEgress(s.o)
-	s.env = new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
-	s.env.SetTestTimeout(time.Minute)
+	s.env = newActivityEnv()
 	s.env.RegisterActivity(s.eg)
 }
 

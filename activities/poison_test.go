@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/campaign"
@@ -120,8 +119,7 @@ func victimLane(text string) error {
 	in := activities.NewIngress(activities.Options{
 		Target: &deadly{Client: client, order: order, writes: make(chan struct{}, max(order.DieAfter-1, 0))}, Ledger: books, Concurrency: 8, Lanes: 4,
 	})
-	var suite testsuite.WorkflowTestSuite
-	env := suite.NewTestActivityEnvironment()
+	env := newActivityEnv()
 	env.RegisterActivity(in)
 	if _, err := env.ExecuteActivity(in.WriteLane, order.Lane); err != nil {
 		return err

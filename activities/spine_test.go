@@ -100,7 +100,7 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 func newActivityEnv() *testsuite.TestActivityEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(10 * time.Minute) // what an activity has; the SDK's own is three seconds
 	return env
 }
 
