@@ -197,6 +197,7 @@ func TestBrokenYAMLQuotesNothing(t *testing.T) {
 		problems := problemsOf(t, "c.yaml", text)
 		require.NotContains(t, problems.text(), "hunter2", text)
 		require.Contains(t, problems.text(), "c.yaml:", text)
+		require.Len(t, problems, 1, "what is missing in a file that was not read is not told: %s", text)
 	}
 }
 

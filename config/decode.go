@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +19,9 @@ import (
 
 // decode fills c from YAML text and returns everything in it that has no place
 // or the wrong type. It does not stop at the first problem, which is why it walks
-// the syntax tree instead of using the library's decoder.
-func (c *Config) decode(name string, data []byte) Problems {
+// the syntax tree instead of using the library's decoder. It was not read at all
+// when the text is not YAML, or no section.
+func (c *Config) decode(name string, data []byte) (problems Problems, read bool) {
 	c.source = source{file: name, lines: map[string]int{}}
 	d := &decoder{source: c.source, anchors: map[string]ast.Node{}}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
@@ -29,7 +31,7 @@ func (c *Config) decode(name string, data []byte) Problems {
 		if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok && syntax.Token != nil && syntax.Token.Position != nil {
 			p.Line, p.Got = syntax.Token.Position.Line, "text that is not YAML ("+syntax.Message+")"
 		}
-		return Problems{p}
+		return Problems{p}, false
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -42,10 +44,11 @@ func (c *Config) decode(name string, data []byte) Problems {
 		}
 		body = doc.Body
 	}
+	before := len(d.problems)
 	if body != nil {
 		d.value(body, reflect.ValueOf(c).Elem(), "")
 	}
-	return d.problems
+	return d.problems, !slices.ContainsFunc(d.problems[before:], func(p Problem) bool { return p.Path == "" })
 }
 
 // decoder walks a syntax tree along a Go type.

@@ -25,8 +25,10 @@ func Load(path string) (*Config, error) {
 // relative paths.
 func Parse(name string, data []byte) (*Config, error) {
 	c := Defaults()
-	problems := c.decode(name, data)
-	problems = append(problems, c.validate(problems)...)
+	problems, read := c.decode(name, data)
+	if read { // else all of it would be missing
+		problems = append(problems, c.validate(problems)...)
+	}
 	if err := problems.err(); err != nil {
 		return nil, err
 	}
