@@ -111,3 +111,15 @@ func TestAContactThatGoesIsAskedForUntilThereIsAnAnswer(t *testing.T) {
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, activities.Counts{Read: 1, NoContact: 1}, out.Counts)
 }
+
+// A backfill since a time leaves out nothing of it: the journal counts back from when
+// it is asked.
+func TestABackfillSinceATimeBeginsThere(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 2)
+	s.begin()
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: s.boxes.Dynamics.Keys("contacts")[0]})
+	s.boxes.Advance(time.Hour)
+	since := time.Now().Add(-time.Hour - 900*time.Millisecond)
+	require.EqualValues(t, 1, s.events(activities.KindBackfill, activities.Window{Since: since}).Counts.Created)
+}

@@ -85,13 +85,17 @@ func (f *eventFetch) useJournal() bool {
 	return f.o.Journal != nil && (f.plan.Settings.Journal() || !f.in.Window.Since.IsZero())
 }
 
+// seekSlack is how much further back a backfill begins: the journal counts from when
+// it is asked, by its own clock.
+const seekSlack = time.Minute
+
 // link is where the journal is read on, and whether there is more to be read.
 func (f *eventFetch) link(ctx context.Context) (string, bool, error) {
 	if f.last != nil && f.last.Phase == string(PhaseJournal) {
 		return f.last.NextLink, f.last.NextLink != "", nil
 	}
 	if !f.in.Window.Since.IsZero() {
-		return f.o.Journal.Since(time.Since(f.in.Window.Since), f.o.PageSize), true, nil
+		return f.o.Journal.Since(time.Since(f.in.Window.Since)+seekSlack, f.o.PageSize), true, nil
 	}
 	err := f.loadMark(ctx)
 	return f.mark.Link, true, err
