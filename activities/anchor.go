@@ -60,7 +60,8 @@ func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query
 		_ = activity.GetHeartbeatDetails(ctx, &beat) // of another shape while a page was retried: counted from here
 	}
 	for {
-		page, err := a.patiently(ctx, q, next)
+		soFar := beat
+		page, err := a.patientlyTelling(ctx, q, next, func() any { return soFar })
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
 			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, run.ID, "")) // from the start, next time
 		}
@@ -81,6 +82,12 @@ func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query
 // patiently reads one page, a few times if need be, before Temporal's slower
 // retry takes over.
 func (a *Ingress) patiently(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
+	return a.patientlyTelling(ctx, q, link, nil)
+}
+
+// patientlyTelling is patiently with heartbeats that say something.
+func (a *Ingress) patientlyTelling(ctx context.Context, q dataverse.Query, link string, beat func() any) (*dataverse.Page, error) {
+	defer keepBeating(ctx, beat)()
 	for try := 1; ; try++ {
 		var page *dataverse.Page
 		var err error
@@ -92,7 +99,6 @@ func (a *Ingress) patiently(ctx context.Context, q dataverse.Query, link string)
 		if apierr.ClassOf(err) != apierr.Retryable || try == sweepTries || !rest(ctx, time.Duration(try)*sweepPause) {
 			return page, err
 		}
-		activity.RecordHeartbeat(ctx, try)
 	}
 }
 

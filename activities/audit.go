@@ -98,6 +98,7 @@ func (a *Ingress) OpenAudit(ctx context.Context, in AuditInput) (*OpenAuditResul
 // AuditPages reads Campaign's list a few pages further and compares each record
 // with what was last written. Where it stands is in the ledger.
 func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesResult, error) {
+	defer keepBeating(ctx, nil)()
 	defer a.tell(ctx)
 	m, err := a.resolved(ctx, in.Table)
 	if err != nil {

@@ -77,6 +77,7 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 		q.Filter = windowFilter(in.Window)
 		q.OrderBy = q.KeyColumn + " asc"
 	case PhaseIDs:
+		defer keepBeating(ctx, nil)()
 		return a.o.Source.ByIDs(ctx, q, in.Window.IDs)
 	case PhaseSweep:
 		after := ""

@@ -24,6 +24,7 @@ import (
 // and keeps what it resolved to under the mapping's revision. A mapping that
 // does not fit fails with every problem at once (R11.14).
 func (a *Ingress) Preflight(ctx context.Context, in PreflightInput) (*PreflightResult, error) {
+	defer keepBeating(ctx, nil)()
 	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 // OpenRun begins a run in the ledger, noting the source's clock, or finds where
 // an earlier attempt left it. It may run any number of times.
 func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult, error) {
+	defer keepBeating(ctx, nil)()
 	if err := a.accept(in.Workflow); err != nil {
 		return nil, err
 	}

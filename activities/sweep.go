@@ -43,6 +43,7 @@ func (a *Ingress) asTheyAre(ctx context.Context, m *tableMapper, in FetchInput, 
 	if len(keys) == 0 {
 		return page, nil
 	}
+	defer keepBeating(ctx, func() any { return in.Page })()
 	present, err := a.o.Source.ByIDs(ctx, m.query, keys)
 	if err != nil {
 		return nil, err
