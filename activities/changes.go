@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -91,7 +92,7 @@ func (w *waiter) wait(ctx context.Context) (*FetchResult, error) {
 const rouseEvery = 10 * time.Second
 
 // unpark puts what waited for a parent, and need not any more, before the
-// changes of a page.
+// changes of a page; also records that Campaign is to be asked for, as they are now.
 func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 	if time.Since(w.roused) >= rouseEvery {
 		if _, err := w.o.Ledger.Rouse(ctx, w.in.Table); err != nil {
@@ -104,10 +105,19 @@ func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 		return err
 	}
 	changes := make([]dataverse.Change, 0, len(ready)+len(page.Changes))
+	var doubtful []string
 	for _, e := range ready {
+		if e.Raw == nil && !e.Deleted {
+			doubtful = append(doubtful, e.Key)
+			continue
+		}
 		changes = append(changes, dataverse.Change{Key: e.Key, Version: e.Version, Deleted: e.Deleted, Raw: e.Raw})
 	}
-	page.Changes = append(changes, page.Changes...)
+	now, err := w.asTheyAre(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], "", false) // the others with the next pass
+	if err != nil {
+		return err
+	}
+	page.Changes = slices.Concat(changes, now.Changes, page.Changes)
 	return nil
 }
 

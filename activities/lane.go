@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -77,6 +78,10 @@ func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, 
 	if err != nil {
 		return nil, nil, err
 	}
+	doubtful, err := a.o.Ledger.Doubtful(ctx, in.Table, slices.Collect(maps.Keys(known)))
+	if err != nil {
+		return nil, nil, err
+	}
 	claimed, err := a.claimed(ctx, in, lane)
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +90,7 @@ func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, 
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
-			parents: parents, children: children, waiting: waiting, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
+			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
 			hides:    func(link mapping.Link) { a.hiding(in.Table, link) },
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},
@@ -160,6 +165,8 @@ type unit struct {
 	indices   []int
 	known     *ledger.Record
 	ambiguous bool // an earlier try may have reached Campaign
+	looked    bool // Campaign was asked whether it still holds it as written
+	renew     bool // it does not
 	permit    bool // held for the write in hand
 }
 

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
@@ -105,6 +106,51 @@ func (a *Ingress) hiding(table string, link mapping.Link) {
 		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
 			"flow", FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign (R17.4)")
 	}
+}
+
+// look asks Campaign for a record whose parent went and came again: it may have
+// gone with the parent, or lost its link to it. What somebody changed in it besides
+// is theirs, as ever.
+func (r *recordWriter) look(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+	if u.known != nil && u.known.Payload != nil && !e.Deleted {
+		as, err := r.asLinked(ctx, e, u.known.Payload)
+		if err != nil {
+			return settlement{}, err
+		}
+		u.renew = !as
+	}
+	u.looked = true
+	s, err := r.decide(ctx, u, e, p)
+	if err != nil {
+		u.looked = false
+		return s, err
+	}
+	if s.Record == nil && u.known != nil {
+		known := *u.known
+		s.Record = &known
+	}
+	s.Resolve = s.Resolve || s.Park == nil // a park replaces the doubt
+	return s, nil
+}
+
+// asLinked says that Campaign holds a record with the links it was written with.
+func (r *recordWriter) asLinked(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
+	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	there, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return false, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+	}
+	last, err := mapping.ParsePayload(written)
+	if err != nil {
+		return false, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+	}
+	return slices.Equal(r.m.mapper.Links(there), r.m.mapper.Links(last)), nil
 }
 
 func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {

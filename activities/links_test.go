@@ -271,3 +271,78 @@ func TestAHiddenChildThatGoesToAnotherParentWaitsForTheFirst(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.services.delta())
 	require.Equal(t, there, f.boxes.Campaign.Record("cusService", child)["VehicleExternalId"])
 }
+
+// R13.6, R17: a parent that leaves the filter takes its children along in Campaign
+// (cascade). When it comes back, so do they, and their children; what somebody
+// changed in those that stayed is not touched. A parent that somebody deleted in
+// Campaign brings them back too.
+func TestChildrenComeBackWithTheirParent(t *testing.T) {
+	t.Parallel()
+	leaves := func(f *family, contact string) {
+		f.edit(contact, map[string]any{"jobtitle": "left"})
+		require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.delta())
+		f.edit(contact, map[string]any{"jobtitle": "captain"})
+		require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.delta())
+	}
+	deleted := func(f *family, contact string) {
+		require.NoError(t, f.boxes.Campaign.Delete("profile", contact))
+		f.edit(contact, map[string]any{"address1_city": "Nebelheim"})
+		require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.delta())
+	}
+	for name, goesAndComes := range map[string]func(*family, string){"out of the filter and in": leaves, "deleted in Campaign": deleted} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFamily(t, 2)
+			f.table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
+			contacts := f.boxes.Dynamics.Keys("contacts")
+			v, other := f.vehicle(contacts[0]), f.vehicle(contacts[1])
+			s, gone, edited := f.service(v), f.service(v), f.service(v)
+			f.load()
+			f.vehicles.load()
+			f.services.load()
+			require.NoError(t, f.boxes.Campaign.Update("cusService", edited, []byte(`{"name":"Somebody's"}`)))
+
+			goesAndComes(f, contacts[0])
+			require.Nil(t, f.boxes.Campaign.Record("cusVehicle", v), "Campaign's cascade")
+			require.True(t, f.boxes.Campaign.Hidden("cusService", s))
+			predicted := f.vehicles.plan(activities.PlanInput{Baseline: true})
+			require.Equal(t, activities.Counts{Read: 2, Created: 1, Unchanged: 1}, predicted.Counts)
+			calls := f.engineCalls()
+			require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.delta(), "nobody touched the vehicle")
+			require.Equal(t, predicted.EngineCalls, f.engineCalls()-calls)
+			require.Equal(t, contacts[0], f.boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+			require.NotNil(t, f.boxes.Campaign.Record("cusVehicle", other))
+
+			require.True(t, f.boxes.Dynamics.Delete("new_services", gone))
+			got := f.services.delta()
+			require.Equal(t, int64(1), got.Deleted)
+			require.Equal(t, got.Read, got.Unchanged+got.Deleted, "%+v", got)
+			require.False(t, f.boxes.Campaign.Hidden("cusService", s))
+			require.Nil(t, f.boxes.Campaign.Record("cusService", gone))
+			require.Equal(t, "Somebody's", f.boxes.Campaign.Record("cusService", edited)["name"])
+			for _, at := range []*spine{f.spine, f.vehicles, f.services} {
+				require.Zero(t, at.delta(), "nothing is looked at twice")
+			}
+		})
+	}
+}
+
+// A child that stayed, but without its link, is linked again.
+func TestAChildIsLinkedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	contact := f.boxes.Dynamics.Keys("contacts")[0]
+	v := f.vehicle(contact)
+	f.load()
+	f.vehicles.load()
+	require.NoError(t, f.boxes.Campaign.Update("cusVehicle", v, []byte(`{"ProfileExternalId":""}`)))
+	require.NoError(t, f.boxes.Campaign.Delete("profile", contact))
+	f.edit(contact, map[string]any{"address1_city": "Nebelheim"})
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.delta())
+	predicted := f.vehicles.plan(activities.PlanInput{Baseline: true})
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, predicted.Counts)
+	calls := f.engineCalls()
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.vehicles.delta())
+	require.Equal(t, predicted.EngineCalls, f.engineCalls()-calls)
+	require.Equal(t, contact, f.boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+}

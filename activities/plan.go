@@ -117,7 +117,7 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 	default:
 		p.out.Run = "replay"
 	}
-	p.writer = recordWriter{m: m, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
+	p.writer = recordWriter{target: a.o.Target, m: m, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
 	p.empty = sync.OnceValues(func() (bool, error) { return p.nothingThere(ctx) })
 	if err := p.readAll(ctx); err != nil {
 		return nil, toTemporal(ctx, err)
@@ -217,6 +217,9 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	if p.writer.waiting, err = p.a.waiting(ctx, p.in.Table.Name, known); err != nil {
 		return err
 	}
+	if p.writer.doubtful, err = p.a.o.Ledger.Doubtful(ctx, p.in.Table.Name, keys); err != nil {
+		return err
+	}
 	if p.writer.parents, _, err = p.a.relatives(ctx, p.m, p.in.Table.Name, lane); err != nil {
 		return err
 	}
@@ -254,6 +257,15 @@ func (p *planner) meet(ctx context.Context, keys []string, known map[string]*led
 // record decides as recordWriter.apply does.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
 	held := known != nil && known.Payload != nil
+	renew := false
+	if held && p.writer.doubtful[e.Key] {
+		as, err := p.writer.asLinked(ctx, e, known.Payload)
+		if err != nil {
+			return err
+		}
+		renew = !as
+		p.count(func() { p.out.EngineCalls++ })
+	}
 	rule, err := p.m.mapper.Excluded(e.Raw)
 	if err == nil && rule != "" {
 		goes := held && p.in.Table.Filter.DeleteUnmatched
@@ -291,7 +303,7 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 		})
 		return nil
 	}
-	if held && bytes.Equal(known.Fingerprint, w.change.Fingerprint()) {
+	if held && !renew && bytes.Equal(known.Fingerprint, w.change.Fingerprint()) {
 		p.count(func() { p.note(ledger.Unchanged, 0, PlanExample{}) })
 		return nil
 	}
@@ -306,6 +318,9 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 	} else if waits {
 		p.park(e, link, 0)
 		return nil
+	}
+	if renew {
+		return p.renewed(ctx, e, w.whole)
 	}
 	if held {
 		last, err := mapping.ParsePayload(known.Payload)
@@ -350,6 +365,26 @@ func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.P
 		want = p.m.mapper.KeepOptOuts(want, there)
 	}
 	p.update(e, want, there, true)
+	return nil
+}
+
+// renewed is a record that Campaign removed with its parent, or whose link it took;
+// it is read before it is written.
+func (p *planner) renewed(ctx context.Context, e *ledger.Entry, want *mapping.Payload) error {
+	p.count(func() { p.out.EngineCalls++ })
+	stored, err := p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		p.create(e)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
+	}
+	there, err := p.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
+	}
+	p.update(e, want, there, false)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type recordWriter struct {
 	parents    map[mapping.Link]bool // those the target holds, of the links that Campaign checks
 	children   map[string]bool       // deleted records that others name
 	waiting    map[string]*ledger.ParkedItem
+	doubtful   map[string]bool // Campaign may have removed them with a parent, or changed them
 	claimed    map[string]bool // of a release: what it may still try; nil = everything
 	guard      *guard
 	hides      func(mapping.Link)
@@ -47,6 +48,13 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 	if r.claimed != nil && !r.claimed[e.Key] {
 		return settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}, nil
 	}
+	if r.doubtful[e.Key] && !u.looked {
+		return r.look(ctx, u, e, p)
+	}
+	return r.decide(ctx, u, e, p)
+}
+
+func (r *recordWriter) decide(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
 	if e.Deleted {
 		return r.applyDelete(ctx, u.known, e, p)
 	}
@@ -64,7 +72,7 @@ func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p pe
 		}
 		return settlement{}, fmt.Errorf("mapping record %s of %s: %w", e.Key, r.table, err)
 	}
-	if u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, w.change.Fingerprint()) {
+	if !u.renew && u.known != nil && u.known.Payload != nil && bytes.Equal(u.known.Fingerprint, w.change.Fingerprint()) {
 		return r.unchanged(u.known, e), nil
 	}
 	for _, link := range r.m.mapper.Links(w.whole) {
@@ -157,15 +165,15 @@ func (r *recordWriter) unchanged(known *ledger.Record, e *ledger.Entry) settleme
 
 func (r *recordWriter) write(ctx context.Context, u *unit, e *ledger.Entry, w wanted) (settlement, error) {
 	payload := w.whole
-	if u.known != nil && u.known.Payload != nil {
+	if u.known != nil && u.known.Payload != nil && !u.renew {
 		s, err := r.update(ctx, u.known, e, w.change)
 		if apierr.ReasonOf(err) != apierr.ReasonNotFound {
 			return s, err
 		}
 		// Somebody deleted it in Campaign; Dynamics is the source of truth (R2.1).
 	}
-	if u.ambiguous {
-		s, err := r.adopt(ctx, u, e, payload)
+	if u.ambiguous || u.renew {
+		s, err := r.adopt(ctx, u, e, w.whole)
 		if apierr.ReasonOf(err) != apierr.ReasonNotFound {
 			return s, err
 		}
@@ -373,10 +381,16 @@ func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *led
 	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
 		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
 	s.Arrived = known == nil || known.Payload == nil
+	s.Renewed = outcome == ledger.Created && everHeld(known)
 	if r.m.mapper.Linked() && (s.Arrived || outcome == ledger.Created) { // created anew, it may name others
 		s.Links = r.linksOf(payload)
 	}
 	return s
+}
+
+// everHeld says that Campaign held a record once, as far as the ledger knows.
+func everHeld(known *ledger.Record) bool {
+	return known != nil && (known.Payload != nil || known.CreatedRun != "" || known.State == ledger.Filtered || known.State == ledger.Deleted || known.State == ledger.Lost)
 }
 
 func (r *recordWriter) written(known *ledger.Record, e *ledger.Entry, payload, fingerprint []byte, created string) *ledger.Record {

@@ -324,7 +324,7 @@ func (r *undoer) drift(last, there *mapping.Payload) []string {
 
 // restored says that the target holds what it held before the run.
 func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, before *mapping.Payload) settlement {
-	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Arrived: known.Payload == nil,
+	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Arrived: known.Payload == nil, Renewed: outcome == ledger.Created,
 		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: stillSetAside(known, ledger.Written),
 			Payload: before.Canonical(), Fingerprint: before.Fingerprint(), Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}}}
 	if r.m.mapper.Linked() {

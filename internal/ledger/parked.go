@@ -14,6 +14,7 @@ const (
 	WaitsForParent   = "parent"   // until the target holds the parent
 	WaitsForChildren = "children" // until no record in the target names it; it is to be deleted
 	WaitsForGuard    = "guard"    // until the deletes of its run are counted and, when there are too many, approved
+	WaitsForLook     = "doubt"    // until somebody has looked whether the target still holds it as written
 )
 
 // Parent is a record that another one names by a link.
@@ -25,7 +26,7 @@ type ParkedItem struct {
 	Waits        string // one of the Waits… constants
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
+	Payload      []byte    // the staged source object; nil when Deleted or with WaitsForLook; compressed at rest, encrypted with a key
 	Run          string    // that parked it; "" = the lane's
 	Since        time.Time // zero = now
 	Ready        bool      // it waits no longer
@@ -66,6 +67,19 @@ func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane)
 
 var markReady = newBulk(1, `UPDATE parked SET ready = 1 WHERE ready = 0 AND parent_tbl = {1} AND parent_key IN (`, `{}`, `)`)
 
+// doubt has the children of records that were created anew looked at: the target
+// may have removed them with their parent, or taken the parent out of them. What
+// waits already is written in any case.
+func (e *effects) doubt(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	return putDoubts.run(ctx, l, tx, []any{run, l.now().UnixMilli(), lane.table}, len(e.renewed), func(args []any, i int) []any {
+		return append(args, e.renewed[i])
+	})
+}
+
+var putDoubts = newBulk(3, `INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, run, since, ready)
+	SELECT DISTINCT k.tbl, k.key, '`+WaitsForLook+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
+	WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`, `) ORDER BY 1, 2 ON CONFLICT DO NOTHING`)
+
 // relink replaces the parents that records name.
 func (e *effects) relink(ctx context.Context, l *Ledger, tx txn, lane *lockedLane) error {
 	keys := make([]string, 0, len(e.links))
@@ -96,7 +110,8 @@ var (
 )
 
 // Ready lists changes of a table that waited and can be applied now, in key
-// order; at most limit, 1,000 when 0. They stay parked until they are settled.
+// order; at most limit, 1,000 when 0. They stay parked until they are settled. A
+// record that is to be looked at has no change: Raw is nil, and it is not Deleted.
 func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, deleted, payload FROM parked WHERE tbl = ? AND ready = 1 ORDER BY key LIMIT ?`), table, limitOf(limit))
 	if err != nil {
@@ -144,6 +159,16 @@ func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
 // ParkedCount is how many records of a table wait.
 func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
 	return l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ?`, table)
+}
+
+// Doubtful says which of these records are to be looked at.
+func (l *Ledger) Doubtful(ctx context.Context, table string, keys []string) (map[string]bool, error) {
+	// Mostly none is, and then none is looked up.
+	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND waits = 'doubt' LIMIT 1) one`, table)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return l.among(ctx, `SELECT key FROM parked WHERE waits = 'doubt' AND tbl = ? AND key `, table, keys)
 }
 
 // HiddenDeletes counts the deletes that wait for a parent: the target hides the
@@ -322,6 +347,9 @@ func (e *effects) ofLinks(seal *sealer, group []Settlement) error {
 		if s.Arrived {
 			e.arrived = append(e.arrived, k)
 		}
+		if s.Renewed {
+			e.renewed = append(e.renewed, k)
+		}
 	}
 	e.sealedParked = map[*ParkedItem][]byte{}
 	for k, p := range park {
@@ -341,6 +369,7 @@ func (e *effects) ofLinks(seal *sealer, group []Settlement) error {
 	slices.Sort(e.unparked)
 	slices.Sort(e.linked)
 	slices.Sort(e.arrived)
+	slices.Sort(e.renewed)
 	slices.SortFunc(e.parked, func(a, b *ParkedItem) int { return cmp.Compare(a.Key, b.Key) })
 	return nil
 }

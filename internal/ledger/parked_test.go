@@ -300,3 +300,48 @@ func TestAPageCountsItsDeletes(t *testing.T) {
 		require.Zero(t, n)
 	})
 }
+
+// The children of a record that was created anew are looked at, once; what waits
+// already stays as it is.
+func TestChildrenOfARenewedRecordAreDoubtful(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		ctx, l := t.Context(), open()
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 4)
+		a, b := parents.Entries[0].Key, parents.Entries[1].Key
+		child := func(i int) string { return children.Entries[i].Key }
+		named := func(i int, parent string) ledger.Settlement {
+			s := created(children, i)
+			s.Links = []ledger.Parent{{Table: table, Key: parent}}
+			return s
+		}
+		waits := parks(children, 2, "nowhere")
+		waits.Links = []ledger.Parent{{Table: table, Key: a}}
+		require.NoError(t, l.Settle(ctx, children.ID, children.Fence, []ledger.Settlement{named(0, a), named(1, b), waits, named(3, a)}))
+		doubtful := func() map[string]bool {
+			got, err := l.Doubtful(ctx, vehicles, []string{child(0), child(1), child(2), child(3)})
+			require.NoError(t, err)
+			return got
+		}
+		require.Empty(t, doubtful())
+		require.NoError(t, l.Settle(ctx, parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 1)}))
+		require.Empty(t, doubtful(), "it was never away")
+		renewed := arrives(parents, 0)
+		renewed.Renewed = true
+		for range 2 { // a retry
+			require.NoError(t, l.Settle(ctx, parents.ID, parents.Fence, []ledger.Settlement{renewed}))
+		}
+		require.Equal(t, map[string]bool{child(0): true, child(3): true}, doubtful())
+		found, err := l.Ready(ctx, vehicles, 0)
+		require.NoError(t, err)
+		require.Len(t, found, 2)
+		require.Nil(t, found[0].Raw)
+		require.False(t, found[0].Deleted)
+
+		seen := created(children, 0)
+		seen.Resolve = true
+		require.NoError(t, l.Settle(ctx, children.ID, children.Fence, []ledger.Settlement{seen}))
+		require.Equal(t, map[string]bool{child(3): true}, doubtful())
+		require.Equal(t, []string{child(3)}, ready(t, l, vehicles))
+	})
+}

@@ -76,11 +76,11 @@ type effects struct {
 	resolved    []string
 	attemptsFor map[string]int
 
-	unparked, arrived []string
-	parked            []*ParkedItem
-	sealedParked      map[*ParkedItem][]byte
-	links             map[string][]Parent
-	linked            []string // the keys of links
+	unparked, arrived, renewed []string
+	parked                     []*ParkedItem
+	sealedParked               map[*ParkedItem][]byte
+	links                      map[string][]Parent
+	linked                     []string // the keys of links
 
 	events []*Event
 
@@ -202,7 +202,10 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.relink(ctx, l, tx, lane); err != nil {
 		return err
 	}
-	return e.park(ctx, l, tx, run, lane)
+	if err := e.park(ctx, l, tx, run, lane); err != nil {
+		return err
+	}
+	return e.doubt(ctx, l, tx, run, lane)
 }
 
 var putRecords = newBulk(1,

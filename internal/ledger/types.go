@@ -189,6 +189,7 @@ type Settlement struct {
 	Park    *ParkedItem // the change waits; replaces what was parked of its key
 	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
 	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
+	Renewed bool        // it was created anew: has the records that name it looked at
 
 	Event *Event // what became of an event; with Resolve its key is that of the item
 
