@@ -14,8 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger/ledgertest"
@@ -196,22 +194,7 @@ func TestEgressIsOperated(t *testing.T) {
 	require.Empty(t, w.timeline())
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.nothingPersonal()
-
-	seen := map[string]int{}
-	for _, history := range w.historiesByRun() {
-		started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
-		kind := started.WorkflowType.Name
-		replayer := worker.NewWorkflowReplayer()
-		workflows.Register(replayer)
-		require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(quiet{}, history, worker.ReplayWorkflowHistoryOptions{
-			OriginalExecution: workflow.Execution{ID: started.WorkflowId, RunID: started.OriginalExecutionRunId},
-		}), started.WorkflowId)
-		if seen[kind]++; *record != "" && seen[kind] <= 2 {
-			w.keep(strings.ToLower(kind), seen[kind], history)
-		}
-	}
-	require.Positive(t, seen[workflows.TypeEventSync])
-	require.Positive(t, seen[workflows.TypeEventPass])
+	w.replay(workflows.TypeEventSync, workflows.TypeEventPass)
 }
 
 // Two workers on one PostgreSQL ledger share journal and files, and one of them

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/optout"
@@ -255,28 +252,4 @@ func TestOptOutsFromExports(t *testing.T) {
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.until("the stop", func(st workflows.Status) bool { return st.State == workflows.StateStopped })
 	w.replay(workflows.TypeOptOutSync, workflows.TypeOptOutPass)
-}
-
-// replay shows that what was recorded replays; with -record it is kept.
-func (w *optOutWorld) replay(kinds ...string) {
-	w.t.Helper()
-	seen := map[string]int{}
-	for _, history := range w.historiesByRun() {
-		started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
-		kind := started.WorkflowType.Name
-		if !slices.Contains(kinds, kind) {
-			continue
-		}
-		replayer := worker.NewWorkflowReplayer()
-		workflows.Register(replayer)
-		require.NoError(w.t, replayer.ReplayWorkflowHistoryWithOptions(quiet{}, history, worker.ReplayWorkflowHistoryOptions{
-			OriginalExecution: workflow.Execution{ID: started.WorkflowId, RunID: started.OriginalExecutionRunId},
-		}), started.WorkflowId)
-		if seen[kind]++; *record != "" && seen[kind] <= 2 {
-			w.keep(strings.ToLower(kind), seen[kind], history)
-		}
-	}
-	for _, kind := range kinds {
-		require.Positive(w.t, seen[kind], kind)
-	}
 }
