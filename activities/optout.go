@@ -68,7 +68,8 @@ type OptOut struct {
 	plans  map[string]*optOutPlan
 	pruned time.Time
 	looked time.Time // when Campaign or its file server was last looked at
-	deep   time.Time // … and far back
+	deep   time.Time // … and far back, to the end
+	deepIn deepLook
 }
 
 // NewOptOut makes the activities of one worker.

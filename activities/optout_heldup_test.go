@@ -105,14 +105,72 @@ func TestAChangeThatShowsLateIsFound(t *testing.T) {
 	s.settle()
 	look := func(id string) {
 		s.inCampaign(id, "blackListEmail", true)
-		require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{
-			Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.boxes.Clock.Now().Add(50 * time.Minute)}))
+		s.lookedLately(50 * time.Minute)
 		s.settle()
 	}
 	look(s.keys[0])
 	require.Equal(t, [2]bool{false, true}, s.both(s.keys[0]), "not at every look")
-	s.boxes.Clock.Advance(61 * time.Minute)
 	look(s.keys[1])
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[1]))
+}
+
+// lookedLately lets time pass in which Campaign was looked at and did not show what
+// was being committed.
+func (s *optSpine) lookedLately(d time.Duration) {
+	s.t.Helper()
+	s.boxes.Clock.Advance(d)
+	require.NoError(s.t, s.books.SaveWatermark(s.t.Context(), ledger.Watermark{
+		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.boxes.Clock.Now()}))
+}
+
+// A look far back counts once it has ended: neither one that failed does, nor one
+// whose run was given up.
+func TestALookFarBackCountsWhenItHasEnded(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.startOptOut()
+	s.settle()
+	look := func(run string) activities.FetchInput {
+		ref := s.ref
+		ref.Run, ref.Kind = run, activities.KindDelta
+		return activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Now: true}
+	}
+	s.inCampaign(s.keys[0], "blackListEmail", true)
+	s.lookedLately(70 * time.Minute)
+	fault, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
+	require.NoError(t, err)
+	_, err = s.env.ExecuteActivity(s.opt.FetchOptOuts, look("failed"))
+	require.Error(t, err)
+	s.boxes.Faults.Clear(fault)
+	got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, look("given up"))
+	require.Equal(t, 1, got.Read)
+	_, err = s.env.ExecuteActivity(s.opt.EndOptOutRun, activities.EndRunInput{RunRef: look("given up").RunRef, State: ledger.RunCancelled, Drop: true})
+	require.NoError(t, err)
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+}
+
+// A worker whose clock is ahead, for however long, misses nothing: not while it is,
+// and not when it is set right; nor does a mark that such a worker left.
+func TestAClockThatIsAheadHidesNoChoice(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.optOpts.Now = func() time.Time { return s.boxes.Clock.Now().Add(24 * time.Hour) }
+	s.rebuild()
+	s.startOptOut()
+	s.inCampaign(s.keys[0], "blackListEmail", true)
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]), "behind the mark of the baseline")
+	s.inCampaign(s.keys[1], "blackListEmail", true)
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[1]), "behind that of a look")
+	s.inCampaign(s.keys[2], "blackListEmail", true)
+	s.lookedLately(10 * time.Hour)
+	require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{
+		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.boxes.Clock.Now().Add(24 * time.Hour)}))
+	s.optOpts.Now = s.boxes.Clock.Now
+	s.rebuild()
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(s.keys[2]), "the clock is right again")
 }

@@ -118,7 +118,7 @@ func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*Sa
 func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger.Run, position string) error {
 	at := time.Time{}
 	if in.Kind == KindInitial {
-		at = run.Started
+		at = earlier(run.Started, run.ServerStart)
 	}
 	if stamp, ok := strings.CutPrefix(position, markModified); ok {
 		var err error
@@ -130,6 +130,7 @@ func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger
 		if err := a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: at, Run: in.Run}); err != nil {
 			return err
 		}
+		a.endedDeep(in.Run)
 	}
 	if strings.HasPrefix(position, markFile) {
 		if err := a.files.done(ctx, position, in.Run); err != nil {

@@ -191,16 +191,50 @@ const (
 	deepBack  = 2 * time.Hour
 )
 
-// backlog is how far behind the mark this look begins.
-func (f *optOutFetch) backlog(now time.Time) time.Duration {
+// backlog is how far behind the mark this look begins, and whether that is deep.
+func (f *optOutFetch) backlog(now time.Time) (back time.Duration, deep bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	back := overlap + f.plan.Settings.Skew
-	if now.Sub(f.deep) >= deepEvery {
-		f.deep = now
+	back = overlap + f.plan.Settings.Skew
+	if deep = now.Sub(f.deep) >= deepEvery; deep {
 		back += deepBack
 	}
-	return back
+	return back, deep
+}
+
+// deepLook is a deep look that found something: it counts when its run ends.
+type deepLook struct {
+	run   string
+	begun time.Time
+}
+
+// endedDeep counts the deep look of a run that ended; another worker may have begun
+// it, whose next look is deep again.
+func (a *OptOut) endedDeep(run string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.deepIn.run == run {
+		a.deep, a.deepIn = a.deepIn.begun, deepLook{}
+	}
+}
+
+// campaignNow is what may be taken for Campaign's time when a look begins: the clock
+// of this machine, unless Dynamics' is behind it. A mark that lies ahead would hide
+// what changes until then.
+func (f *optOutFetch) campaignNow(ctx context.Context) (time.Time, error) {
+	me, err := tried(ctx, func() (*dataverse.Identity, error) { return f.o.Dynamics.WhoAmI(ctx) })
+	if err != nil {
+		return time.Time{}, fmt.Errorf("asking Dynamics for its clock: %w", err)
+	}
+	return earlier(f.o.Now(), me.ServerTime).UTC(), nil
+}
+
+// earlier of two times; server is zero when the service did not say.
+func earlier(ours, server time.Time) time.Time {
+	if !server.IsZero() && server.Before(ours) {
+		return server
+	}
+	return ours
 }
 
 // modified reads the profiles that changed since the last look.
@@ -209,11 +243,16 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	now := f.o.Now().UTC()
+	begun := f.o.Now()
+	now, asked := f.campaignNow(ctx)
+	if asked != nil {
+		return nil, asked
+	}
 	o := campaign.ListOptions{Filter: f.plan.Settings.ModifiedSince.Filter, Lines: profilesPerPage}
+	back, deep := f.backlog(begun)
 	from := time.Unix(0, 0)
-	if err == nil {
-		from = since.ObtainedAt.Add(-f.backlog(now))
+	if err == nil && !since.ObtainedAt.After(now.Add(overlap+f.plan.Settings.Skew)) { // else a clock was ahead, who knows since when
+		from = since.ObtainedAt.Add(-back)
 	}
 	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
 	for link := ""; ; {
@@ -226,11 +265,24 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 		}
 		if len(page.entries) > 0 {
 			page.mark = markModified + now.Format(time.RFC3339Nano)
+			if deep {
+				f.mu.Lock()
+				f.deepIn = deepLook{run: f.in.Run, begun: begun}
+				f.mu.Unlock()
+			}
 			return page, nil
 		}
 		if link = strings.TrimPrefix(page.next, moreModified); link == "" {
 			break
 		}
 	}
-	return nil, f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now})
+	if err := f.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: now}); err != nil {
+		return nil, err
+	}
+	if deep {
+		f.mu.Lock()
+		f.deep = begun
+		f.mu.Unlock()
+	}
+	return nil, nil
 }
