@@ -54,6 +54,9 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 
 // undoRefused has a run undone that was stopped for too many refusals.
 func (s *tableSync) undoRefused(ctx workflow.Context, run string) {
+	if slices.Contains(s.Status.Rollbacks, run) {
+		return // an operator was quicker
+	}
 	s.setRollbacks(append(s.state.Rollbacks, RollbackRequest{Run: run, By: "quarantine.on_stop"}))
 	s.note(ctx, activities.Operation{ID: "on-stop/" + run, By: "quarantine.on_stop", What: activities.OpRollback, Run: run})
 }

@@ -1,12 +1,14 @@
 package workflows_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -176,4 +178,26 @@ func TestARollbackEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
 			require.Equal(t, []string{"look over", "fetch 1 undo", "fetch 2 undo"}, steps)
 		})
 	}
+}
+
+// A refused run that an operator has queued for a rollback is undone once.
+func TestARefusedRunIsQueuedForItsRollbackOnce(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	req := start
+	req.Tuning.OnStop = workflows.OnStopRollback
+	o.f.failOnce["write 1/0"] = temporal.NewNonRetryableApplicationError("too many were refused", "TooManyRefused", nil)
+	o.env.OnActivity("EndRun", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.EndRunInput) error {
+		o.rollsBack(in.Run, o.mustAccept)
+		return o.f.EndRun(ctx, in)
+	})
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, req) })
+	o.run(2 * time.Hour)
+	undone := 0
+	for _, step := range o.f.steps() {
+		if step == "look over" {
+			undone++
+		}
+	}
+	require.Equal(t, 1, undone, "%v", o.f.steps())
 }
