@@ -81,6 +81,9 @@ func reasonOf(err error) string {
 	if app := innermost(err); app != nil {
 		return app.Message()
 	}
+	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
+		return "its workflow was terminated, as the Temporal UI can"
+	}
 	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return "gave up after " + waitBudget.Round(time.Hour).String() + ": " + timeout.Message()
 	}

@@ -1,10 +1,12 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -59,7 +61,7 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
 	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.instance, in.Ref), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
-		return nil, fmt.Errorf("starting run %s: %w", in.Ref.Run, err)
+		return nil, o.notStarted(ctx, in.Ref, fmt.Errorf("starting run %s: %w", in.Ref.Run, err))
 	}
 	st.RunWorkflow = PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
 	o.publish(ctx)
@@ -76,6 +78,7 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	started := workflow.Now(ctx)
 	var result PassResult
 	err := child.Get(ctx, &result)
+	o.closeTerminated(ctx, in.Ref, err)
 	st.Run, st.RunKind, st.RunWorkflow, o.givenUp = "", "", "", ""
 	st.Runs++
 	if err != nil {
@@ -106,6 +109,37 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	}
 	o.publish(ctx)
 	return &result, nil
+}
+
+// notStarted is for a run whose workflow cannot start, because one of its id runs
+// already: that of an owner that was reset, say. An operator sees to it.
+func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err error) error {
+	// An earlier build ended the flow; the version can go when no history from before
+	// July 2027 is left.
+	if ctx.Err() != nil || workflow.GetVersion(ctx, "run-cannot-start", workflow.DefaultVersion, 1) != 1 {
+		return err
+	}
+	o.Status.Run, o.Status.RunKind, o.givenUp = "", "", ""
+	o.enter(ctx, StateFailed, "failed", fmt.Sprintf(
+		"%v; when it runs already, end it with: temporal workflow terminate --workflow-id %s; then: causeway start %s",
+		err, PassID(o.instance, ref.Table, ref.Kind, ref.Run), o.name))
+	return nil
+}
+
+// closeTerminated ends a run in the ledger whose workflow was terminated, and had no
+// chance to.
+func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err error) {
+	// An earlier build left it open; the version can go when no history from before
+	// July 2027 is left.
+	if _, ok := errors.AsType[*temporal.TerminatedError](err); !ok || workflow.GetVersion(ctx, "terminated-run", workflow.DefaultVersion, 1) != 1 {
+		return
+	}
+	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": FAILED")
+	endErr := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
+		activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: reasonOf(err), Drop: true}).Get(ctx, nil)
+	if endErr != nil {
+		workflow.GetLogger(ctx).Error("ending a terminated run", "run", ref.Run, "error", endErr)
+	}
 }
 
 // backfill grants the first request in the queue.
