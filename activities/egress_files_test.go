@@ -448,3 +448,71 @@ func TestAFileServerThatIsDownHoldsNothingUp(t *testing.T) {
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.boxes.Dynamics.Keys("contacts")[0]})
 	require.False(t, s.look().Nothing)
 }
+
+// anew is a worker that has just come up.
+func (s *eventSpine) anew(edit func(*activities.EgressOptions)) {
+	s.t.Helper()
+	s.restart(func(o *activities.EgressOptions) {
+		o.Files = &activities.FileSource{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: s.t.TempDir()}
+		if edit != nil {
+			edit(o)
+		}
+	})
+}
+
+// A ledger restored from a backup reads the files again that it does not know, also
+// when the worker changes in the middle of one: what was set aside from them is there
+// again, and nothing is written twice.
+func TestARestoredLedgerReadsLogsAgain(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s.generate(600, nil)
+	s.export()
+	contact := s.boxes.Dynamics.Keys("contacts")[0]
+	file := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	header := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n"
+	for n, row := range []string{"1,2," + contact + ",DM1,CMP,yesterday,2,,,,\n", "3,2," + contact + ",DM1,CMP,tomorrow,2,,,,\n"} { // of one name
+		require.NoError(t, os.WriteFile(file, []byte(header+row), 0o600))
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(time.Duration(n-10)*time.Minute)))
+		s.begin()
+		s.events(activities.KindDelta, activities.Window{})
+	}
+	require.Len(t, s.folder("processed"), 4)
+	s.anew(nil)
+	require.True(t, s.look().Nothing, "all are known")
+
+	require.NoError(t, s.books.ForgetExportFiles(t.Context(), activities.FlowEgress, time.Now().Add(time.Hour)))
+	s.anew(func(o *activities.EgressOptions) { o.PageSize = 100 })
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	first := call[activities.FetchResult](s.spine, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4})
+	require.True(t, first.More)
+	s.anew(nil)
+	out := s.onward(ref, activities.Window{})
+	require.Equal(t, "COMPLETED", out.State)
+	require.Zero(t, out.Counts.Created)
+	require.Positive(t, out.Counts.Unchanged)
+	require.EqualValues(t, 2, out.Counts.Quarantined)
+	require.Empty(t, s.timeline())
+	require.Len(t, s.folder("processed"), 4)
+	require.True(t, s.look().Nothing, "once")
+	s.anew(nil)
+	require.True(t, s.look().Nothing, "once")
+}
+
+// R20.7: nor do files stay that cannot be read.
+func TestLogsThatCannotBeReadDoNotStay(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 1).withFiles(timeline.SourceSFTP)
+	s.begin()
+	dir := filepath.Join(s.boxes.SFTPDir, "d365_loads/exports")
+	for name, age := range map[string]time.Duration{"broadlog_20260301_120000.csv": 2 * time.Hour, "broadlog_20260302_120000.csv": time.Minute, "notes.txt": 2 * time.Hour} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("a;b\n1;2\n"), 0o600))
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-age)))
+	}
+	require.Len(t, s.look().BadFiles, 2)
+	require.Len(t, s.folder(""), 3, "somebody may look at it")
+	s.anew(nil)
+	require.Len(t, s.look().BadFiles, 1)
+	require.Equal(t, []string{"broadlog_20260302_120000.csv", "notes.txt"}, s.folder(""))
+}

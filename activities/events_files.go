@@ -139,6 +139,11 @@ func (f *eventFetch) nextFile(ctx context.Context, files folder, at filePosition
 	if err != nil {
 		return nil, f.unlessDown(ctx, files, at, err)
 	}
+	if files.live() {
+		if listing, err = f.tidied(ctx, listing, at); err != nil {
+			return nil, f.unlessDown(ctx, files, at, err)
+		}
+	}
 	if at.within && !slices.ContainsFunc(listing, func(file campaign.RemoteFile) bool { return file.Path == at.path }) {
 		if err := f.cutOff(ctx, at, note); err != nil {
 			return nil, err
@@ -351,9 +356,6 @@ func (a *Egress) filesDone(ctx context.Context, run string) error {
 		if a.o.Files != nil {
 			a.o.Files.clear(ctx, a.o.Logger, file)
 		}
-	}
-	if a.o.Files != nil {
-		a.o.Files.sweep(ctx, a.o.Logger)
 	}
 	return nil
 }

@@ -43,11 +43,14 @@ type FileSource struct {
 
 	mu        sync.Mutex
 	sightings []campaign.Sighting
-	swept     time.Time
+	tidied    time.Time
+	unread    []campaign.RemoteFile // in the folder processed, see eventFetch.tidy
 }
 
 // processed is the folder, beside the files, that read ones are moved to.
 const processed = "processed"
+
+func (s *FileSource) away() string { return path.Join(s.Folder, processed) }
 
 // reach asks for a sign of life.
 func (s *FileSource) reach(ctx context.Context) error {
@@ -77,18 +80,22 @@ func (s *FileSource) clear(ctx context.Context, log *slog.Logger, file ledger.Ex
 	if local, err := s.copyPath(file.Name); err == nil {
 		_ = os.Remove(local)
 	}
+	if path.Dir(file.Name) == s.away() {
+		return
+	}
 	same, err := s.same(ctx, file)
 	switch {
 	case err != nil || !same:
 	case s.Delete:
 		err = s.Server.Remove(ctx, file.Name)
 	default:
-		dir := path.Join(s.Folder, processed)
+		dir := s.away()
 		if err = s.Server.EnsureFolder(ctx, dir); err == nil {
 			err = s.Server.Move(ctx, file.Name, path.Join(dir, path.Base(file.Name)))
 		}
 		if apierr.ReasonOf(err) == apierr.ReasonExists { // an earlier file of this name
-			err = s.Server.Move(ctx, file.Name, path.Join(dir, file.Hash[:min(8, len(file.Hash))]+"_"+path.Base(file.Name)))
+			kind, rest, _ := strings.Cut(path.Base(file.Name), "_")
+			err = s.Server.Move(ctx, file.Name, path.Join(dir, kind+"_"+file.Hash[:min(8, len(file.Hash))]+"_"+rest))
 			if apierr.ReasonOf(err) == apierr.ReasonExists { // with this very content
 				err = s.Server.Remove(ctx, file.Name)
 			}
@@ -105,30 +112,6 @@ func (s *FileSource) same(ctx context.Context, file ledger.ExportFile) (bool, er
 	return slices.ContainsFunc(listing, func(f campaign.RemoteFile) bool {
 		return f.Path == file.Name && f.Size == file.Size && f.Modified.Equal(file.Modified)
 	}), err
-}
-
-const sweepEvery = time.Hour
-
-// sweep deletes moved files that are old enough.
-func (s *FileSource) sweep(ctx context.Context, log *slog.Logger) {
-	s.mu.Lock()
-	due := !s.Delete && s.Keep > 0 && time.Since(s.swept) >= sweepEvery
-	if due {
-		s.swept = time.Now()
-	}
-	s.mu.Unlock()
-	if !due {
-		return
-	}
-	old, err := s.Server.List(ctx, path.Join(s.Folder, processed))
-	for _, file := range old {
-		if time.Since(file.Modified) > s.Keep {
-			err = errors.Join(err, s.Server.Remove(ctx, file.Path))
-		}
-	}
-	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
-		log.Warn("old files stay on the file server", "flow", FlowEgress, "error", err)
-	}
 }
 
 // remoteFiles are those of a folder of the file server.

@@ -67,7 +67,7 @@ type SFTP struct {
 	StableFor time.Duration `yaml:"stable_for" jsonschema:"default=60s"`
 	// Processed says what becomes of a file that was read: move (default), into the folder processed beside it, or delete.
 	Processed string `yaml:"processed,omitempty" jsonschema:"enum=move,enum=delete,default=move"`
-	// Keep is how long moved files stay, 1h to 8760h; default 360h, which is what Adobe allows (R20.7).
+	// Keep is how long moved files stay, and those that cannot be read, 1h to 8760h; default 360h, which is what Adobe allows (R20.7).
 	Keep time.Duration `yaml:"keep,omitempty" jsonschema:"default=360h"`
 }
 
