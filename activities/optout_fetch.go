@@ -92,6 +92,7 @@ const (
 	markContacts = "contacts\n" // a delta link
 	markModified = "modified\n" // a time
 	markFile     = "file\n"     // a file's content, by its hash
+	markNothing  = "nothing\n"  // the file was not read to its end: no position moves
 )
 
 // next reads the page behind the last one.

@@ -37,6 +37,7 @@ type exportFiles struct {
 	settles   time.Time // when the first file that was seen may be known not to change any more; zero: none is awaited
 	tidied    time.Time
 	open      *openFile // the file in hand, where a run stands in it
+	cut       string    // what happened to a file in the middle of it, until one is read to its end
 }
 
 // openFile is a local copy that is being read.
@@ -213,14 +214,24 @@ func (x *exportFiles) more(ctx context.Context, f *optOutFetch, link string) (*o
 	if _, err := os.Stat(x.local(name, at.Size, at.Modified)); err != nil { // another worker has the copy
 		file := campaign.RemoteFile{Path: at.Path, Size: at.Size, Modified: at.Modified}
 		again := note
-		if _, err := x.fetch(ctx, file, &again); err != nil {
+		_, err := x.fetch(ctx, file, &again)
+		switch reason := apierr.ReasonOf(err); {
+		case reason == apierr.ReasonNotFound, reason == apierr.ReasonConflict, err == nil && again.Hash != at.Hash:
+			return x.cutOff(note, at.Row), nil
+		case err != nil:
 			return nil, fmt.Errorf("fetching %s: %w", name, err)
-		}
-		if again.Hash != at.Hash {
-			return nil, blocked(apierr.ReasonConflict, "the exported file "+name+" was replaced while it was read; start optout again, and it is read from the beginning")
 		}
 	}
 	return x.rows(ctx, f.plan, note, at.Path, at.Row)
+}
+
+// cutOff ends a run in a file that is not there any more as it was begun. Its note
+// stays as it is, so that neither its rest nor what took its place counts as read.
+func (x *exportFiles) cutOff(note ledger.ExportFile, row int) *optOutPage {
+	x.cut = fmt.Sprintf("%s: it was removed or written anew after %d of its rows had been read; if it is gone, export it again", note.Name, row)
+	_ = os.Remove(x.local(note.Name, note.Size, note.Modified))
+	x.o.Logger.Warn("a file is not what it was when it was begun", "flow", FlowOptOut, "file", note.Name, "error", x.cut)
+	return &optOutPage{mark: markNothing}
 }
 
 // rows reads a page of rows behind row.
@@ -314,6 +325,9 @@ func (x *exportFiles) done(ctx context.Context, position, run string) error {
 		return fmt.Errorf("the note of file %s: %w", parts[0], err)
 	}
 	note.Run = run
+	x.mu.Lock()
+	x.cut = ""
+	x.mu.Unlock()
 	x.metrics.newestFile.Update(float64(modified.Unix()))
 	_ = os.Remove(x.local(note.Name, size, modified))
 	return x.finished(ctx, note, campaign.RemoteFile{Path: path.Join(x.o.Folder, note.Name), Size: size, Modified: modified})

@@ -277,3 +277,63 @@ func TestARestoredLedgerReadsFilesAgain(t *testing.T) {
 	_, processed := s.exports()
 	require.Len(t, processed, 1)
 }
+
+// An export that is removed or written anew while it is read, by a worker that has no
+// copy of it, ends its run: nothing of the rest counts as read, what took its place is
+// read, and nobody has to start the flow again.
+func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
+	t.Parallel()
+	const name = "optout_20260301_010000.csv"
+	for _, what := range []string{"removed, and put back", "longer", "as long"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+			s.startOptOut()
+			s.inCampaign(s.keys[0], "blackListEmail", true)
+			var text strings.Builder
+			text.WriteString(exportHeader)
+			for i := range 2500 {
+				fmt.Fprintf(&text, "%08x-1111-4111-8111-111111111111,2026-03-01T02:00:00Z,%d,2026-03-01T01:00:00Z,0,,0,,\n", i, i%2)
+			}
+			path := s.export(name, text.String()+s.exportRow(s.keys[0]))
+			ref := s.ref
+			ref.Run, ref.Kind = "cut", activities.KindDelta
+			fetch := func(page int) activities.FetchResult {
+				got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: page, Phase: activities.PhaseDelta, Lanes: 1, Now: true})
+				if got.Read > 0 {
+					call[activities.LaneResult](s.spine, s.opt.CarryOptOuts, activities.LaneInput{RunRef: ref, Page: page})
+				}
+				return got
+			}
+			require.True(t, fetch(1).More)
+			switch what {
+			case "longer":
+				s.export(name, text.String()+s.exportRow(s.keys[0])+s.exportRow(s.keys[1]))
+			case "as long":
+				s.export(name, strings.Replace(text.String(), ",0,", ",1,", 1)+s.exportRow(s.keys[0]))
+			default:
+				require.NoError(t, os.Remove(path))
+			}
+			s.optOpts.TempDir = t.TempDir()
+			s.rebuild()
+			second := fetch(2)
+			require.Zero(t, second.Read)
+			require.False(t, second.More)
+			require.Len(t, second.BadFiles, 1)
+			require.Contains(t, second.BadFiles[0], name+": it was removed or written anew after 2000 of its rows had been read")
+			saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref})
+			require.Equal(t, "COMPLETED", saved.State)
+			require.Equal(t, [2]bool{false, true}, s.both(s.keys[0]), "its row was not read")
+			if what == "removed, and put back" {
+				s.export(name, text.String()+s.exportRow(s.keys[0]))
+			}
+			s.settle()
+			require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))
+			waiting, processed := s.exports()
+			require.Empty(t, waiting)
+			require.Len(t, processed, 1)
+			ref.Run = "after"
+			require.Empty(t, fetch(1).BadFiles)
+		})
+	}
+}

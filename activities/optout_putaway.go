@@ -104,6 +104,9 @@ func (x *exportFiles) report(ctx context.Context) []string {
 			out = append(out, n.Error)
 		}
 	}
+	if x.cut != "" {
+		out = append(out, x.cut)
+	}
 	x.metrics.badFiles.Update(float64(len(out)))
 	return out
 }
