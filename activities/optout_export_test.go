@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,9 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/exports"
+	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
 )
 
@@ -104,6 +107,7 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	require.Contains(t, watch().Alarm, "may have renamed it")
 
 	// A pause may be somebody's intention, for an hour.
+	s.boxes.Advance(24 * time.Hour)
 	in.Export.Workflow, in.Restarts = exports.OptOuts, nil
 	require.True(t, watch().Restarted)
 	s.boxes.Advance(time.Hour)
@@ -179,4 +183,55 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
 	}
 	require.Contains(t, watch(), "R19.15", "on a busy day, too")
+}
+
+// deafExport takes a command and never answers: the worker is killed first.
+type deafExport struct {
+	*campaign.Client
+	deaf bool
+}
+
+func (d *deafExport) CommandWorkflow(ctx context.Context, id string, command campaign.WorkflowCommand) error {
+	err := d.Client.CommandWorkflow(ctx, id, command)
+	if d.deaf && err == nil {
+		return context.Canceled
+	}
+	return err
+}
+
+// At most three starts a day, also when the worker is killed right after one, so that
+// the flow never hears of it; one that Campaign refused is none.
+func TestAStartThatNobodyHeardOfCounts(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 2, optout.Bidirectional, optout.SourceSFTP)
+	client := &deafExport{Client: s.optOpts.Exports.(*campaign.Client)}
+	s.optOpts.Exports = client
+	in := activities.WatchExportInput{Export: optout.ExportSetting{Workflow: exports.OptOuts, StaleAfter: 26 * time.Hour, AutoRestart: true}}
+	stopped := func() {
+		client.deaf = false
+		require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, campaign.StopWorkflow))
+		s.boxes.Advance(time.Hour)
+		s.rebuild()
+	}
+	stopped()
+	fault, err := s.boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 403, Path: "/commands", Body: `{"error_code":"403000","message":"no"}`})
+	require.NoError(t, err)
+	for range 4 {
+		_, err = s.env.ExecuteActivity(s.opt.WatchExport, in)
+		require.Error(t, err)
+	}
+	s.boxes.Faults.Clear(fault)
+	for range 3 {
+		stopped()
+		client.deaf = true
+		_, err := s.env.ExecuteActivity(s.opt.WatchExport, in)
+		require.Error(t, err)
+		s.boxes.Advance(time.Hour)
+	}
+	stopped()
+	got := call[activities.WatchExportResult](s.spine, s.opt.WatchExport, in)
+	require.False(t, got.Restarted)
+	require.Contains(t, got.Alarm, "does not stay up")
+	s.boxes.Advance(24 * time.Hour)
+	require.True(t, call[activities.WatchExportResult](s.spine, s.opt.WatchExport, in).Restarted, "a day later")
 }

@@ -2,7 +2,10 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"causeway.dev/internal/apierr"
@@ -107,27 +110,63 @@ func (a *OptOut) stateOfExport(ctx context.Context, in WatchExportInput, out *Wa
 	if !in.Export.AutoRestart {
 		return nil
 	}
-	recent := 0
-	for _, at := range in.Restarts {
-		if a.o.Now().Sub(at) < restartsIn {
-			recent++
-		}
+	noted, err := a.restarts(ctx)
+	if err != nil {
+		return err
 	}
-	if recent >= restartsMax {
+	noted = a.recent(noted)
+	if recent := max(len(a.recent(in.Restarts)), len(noted)); recent >= restartsMax {
 		out.Alarm += fmt.Sprintf("; it was started %d times in a day and does not stay up", recent)
 		return nil
 	}
-	return a.startExport(ctx, w, out)
+	return a.startExport(ctx, w, noted, out)
+}
+
+// markExport is where the starts of the export are noted, in a watermark's link: the
+// workflow does not hear of one if the worker is killed right after it.
+const markExport = "optout/export"
+
+func (a *OptOut) restarts(ctx context.Context) (out []time.Time, err error) {
+	note, err := a.o.Ledger.Watermark(ctx, FlowOptOut, markExport)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(note.Link), &out); err != nil {
+		return nil, fmt.Errorf("reading when the export of opt-outs was started: %w", err)
+	}
+	return out, nil
+}
+
+func (a *OptOut) noteRestarts(ctx context.Context, at []time.Time) error {
+	link, err := json.Marshal(at)
+	if err != nil {
+		return err
+	}
+	return a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: FlowOptOut, Table: markExport, Link: string(link), ObtainedAt: a.o.Now().UTC()})
+}
+
+// recent are those of the last day.
+func (a *OptOut) recent(restarts []time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(restarts), func(at time.Time) bool { return a.o.Now().Sub(at) >= restartsIn })
 }
 
 // startExport starts the workflow. One that failed is stopped first; that takes
-// effect in Campaign's own time, so the start follows with a later look.
-func (a *OptOut) startExport(ctx context.Context, w *campaign.Workflow, out *WatchExportResult) error {
+// effect in Campaign's own time, so the start follows with a later look. A start is
+// noted before it is asked for, and taken back when it surely was not.
+func (a *OptOut) startExport(ctx context.Context, w *campaign.Workflow, noted []time.Time, out *WatchExportResult) error {
 	command := campaign.StartWorkflow
 	if w.Status == campaign.WorkflowError {
 		command = campaign.StopWorkflow
+	} else if err := a.noteRestarts(ctx, append(slices.Clone(noted), a.o.Now().UTC())); err != nil {
+		return err
 	}
 	if err := a.o.Exports.CommandWorkflow(ctx, w.ID, command); err != nil {
+		if fail, ok := errors.AsType[*apierr.Error](err); ok && !fail.Ambiguous && command == campaign.StartWorkflow {
+			err = errors.Join(err, a.noteRestarts(context.WithoutCancel(ctx), noted))
+		}
 		return fmt.Errorf("telling the workflow that exports opt-outs to %s: %w", command, err)
 	}
 	if command == campaign.StartWorkflow {
