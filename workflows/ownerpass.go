@@ -79,6 +79,9 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	var result PassResult
 	err := child.Get(ctx, &result)
 	o.closeTerminated(ctx, in.Ref, err)
+	if err == nil && o.givenUp == in.Ref.Run {
+		o.giveUpStopped(ctx, in.Ref, &result.Summary)
+	}
 	st.Run, st.RunKind, st.RunWorkflow, o.givenUp = "", "", "", ""
 	st.Runs++
 	if err != nil {
@@ -134,11 +137,27 @@ func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err
 	if _, ok := errors.AsType[*temporal.TerminatedError](err); !ok || workflow.GetVersion(ctx, "terminated-run", workflow.DefaultVersion, 1) != 1 {
 		return
 	}
-	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": FAILED")
-	endErr := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
-		activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: reasonOf(err), Drop: true}).Get(ctx, nil)
-	if endErr != nil {
-		workflow.GetLogger(ctx).Error("ending a terminated run", "run", ref.Run, "error", endErr)
+	o.endFor(ctx, ref, "FAILED", reasonOf(err))
+}
+
+// giveUpStopped cancels a run that had been stopped already when it heard of it.
+func (o *owner) giveUpStopped(ctx workflow.Context, ref activities.RunRef, end *RunSummary) {
+	// An earlier build forgot it; the version can go when no history from before July
+	// 2027 is left.
+	if end.State != "STOPPED" || workflow.GetVersion(ctx, "cancelled-when-stopped", workflow.DefaultVersion, 1) != 1 {
+		return
+	}
+	end.State, end.Reason = "CANCELLED", "cancelled by an operator; what was written is kept"
+	o.endFor(ctx, ref, end.State, end.Reason)
+}
+
+// endFor closes a run in the ledger whose workflow is no longer there to do it.
+func (o *owner) endFor(ctx workflow.Context, ref activities.RunRef, state, reason string) {
+	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": "+state)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
+		activities.EndRunInput{RunRef: ref, State: state, Reason: reason, Drop: true}).Get(ctx, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("ending a run", "run", ref.Run, "error", err)
 	}
 }
 

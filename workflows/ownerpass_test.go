@@ -60,3 +60,28 @@ func TestATerminatedRunIsClosed(t *testing.T) {
 	require.Equal(t, "FAILED", o.f.run(run).state)
 	require.True(t, o.f.run(run).dropped)
 }
+
+// A cancel that reaches a run when it has just ended as stopped is no less a cancel.
+func TestACancelThatMeetsAStoppedRunGivesItUp(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	var run string
+	o.env.OnWorkflow("Backfill", mock.Anything, mock.Anything).Return(func(ctx workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
+		run = in.Ref.Run
+		o.f.mu.Lock()
+		o.f.run(run).state = "STOPPED"
+		o.f.mu.Unlock()
+		err := workflow.Sleep(ctx, time.Hour) // deaf, as one that has ended
+		return &workflows.PassResult{Summary: workflows.RunSummary{Run: run, Kind: in.Ref.Kind, State: "STOPPED"}}, err
+	})
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Minute, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
+	o.at(2*time.Minute, func() { o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{}) })
+	o.at(2*time.Hour, func() {
+		require.Equal(t, workflows.StateStopped, o.status().State)
+		require.Equal(t, "CANCELLED", o.status().LastRun.State)
+	})
+	o.run(3 * time.Hour)
+	require.Equal(t, "CANCELLED", o.f.run(run).state)
+	require.True(t, o.f.run(run).dropped)
+}
