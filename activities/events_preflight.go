@@ -63,7 +63,7 @@ func (a *Egress) PreflightEvents(ctx context.Context, in PreflightEventsInput) (
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	return out, nil
+	return out, closeLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: FlowEgress}, "", a.o.Ledger.ForgetPages)
 }
 
 // sources says which one the worker's own configuration lacks.

@@ -183,8 +183,12 @@ func (a *Ingress) look(ctx context.Context, table string, m *tableMapper, out *P
 	return nil
 }
 
+// unfinished finds the load that goes on and gives up the others. A stopped load
+// younger than the delta link is a new baseline, which the link still calls for.
+// Nothing is at work before a start: a run that is open all the same has lost its
+// workflow, as when that was terminated together with its owner.
 func (a *Ingress) unfinished(ctx context.Context, table string, out *PreflightResult) error {
-	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, State: "STOPPED", Limit: 100})
+	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, States: []string{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
 	if err != nil {
 		return err
 	}
@@ -192,11 +196,35 @@ func (a *Ingress) unfinished(ctx context.Context, table string, out *PreflightRe
 		if run.Kind != string(KindInitial) {
 			continue
 		}
-		if out.NeedsBaseline && out.UnfinishedRun == "" && run.Revision == out.Revision {
-			out.UnfinishedRun = run.ID
+		if out.UnfinishedRun == "" && run.Revision == out.Revision && (out.NeedsBaseline || run.Started.After(out.Watermark)) {
+			out.NeedsBaseline, out.UnfinishedRun = true, run.ID
 			continue
 		}
 		if err := a.abandon(ctx, run.ID); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		closeLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: FlowIngress, Table: table}, out.UnfinishedRun, a.o.Ledger.DropPages),
+		closeLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: FlowRollback, Table: table}, "", a.o.Ledger.DropPages))
+}
+
+// closeLost ends the runs that are open although nothing is at work, but for the one
+// that goes on.
+func closeLost(ctx context.Context, l *ledger.Ledger, of ledger.RunFilter, goesOn string, drop func(context.Context, string) error) error {
+	of.State = ledger.RunRunning
+	lost, err := l.Runs(ctx, of)
+	if err != nil {
+		return err
+	}
+	for _, run := range lost {
+		if run.ID == goesOn {
+			continue
+		}
+		if err := l.SetRunState(ctx, run.ID, ledger.RunFailed, "its workflow was ended from outside, and did not close it"); err != nil {
+			return err
+		}
+		if err := drop(ctx, run.ID); err != nil {
 			return err
 		}
 	}

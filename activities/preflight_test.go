@@ -1,0 +1,67 @@
+package activities_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+)
+
+// A new baseline that was stopped goes on at the next start, as an initial load
+// does, although the delta link that it replaces is still there.
+func TestAStoppedNewBaselineGoesOn(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 250)
+	s.load()
+	ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunStopped}))
+
+	checked := s.start()
+	require.True(t, checked.NeedsBaseline)
+	require.Equal(t, ref.Run, checked.UnfinishedRun)
+
+	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	checked = s.start()
+	require.False(t, checked.NeedsBaseline, "a younger one is complete")
+	require.Empty(t, checked.UnfinishedRun)
+}
+
+// A run whose workflow was terminated together with its owner is closed by the next
+// start, with what it had staged; a load goes on.
+func TestAStartClosesRunsThatLostTheirWorkflow(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 250)
+	s.start()
+	load, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
+	require.Equal(t, load.Run, s.start().UnfinishedRun)
+	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
+
+	scan, _ := s.staged(activities.KindBackfill, activities.PhaseScan)
+	undo := activities.RunRef{Run: "rollback-1", Table: "contacts", Kind: activities.KindRollback, Undoes: s.lastRun(), Revision: s.table.Revision()}
+	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: undo.Run, Flow: activities.FlowRollback, Table: undo.Table, Kind: string(undo.Kind)})
+	require.NoError(t, err)
+	require.Empty(t, s.start().UnfinishedRun)
+	for id, state := range map[string]string{load.Run: ledger.RunCancelled, scan.Run: ledger.RunFailed, undo.Run: ledger.RunFailed} {
+		run, err := s.books.Run(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, state, run.State, id)
+		require.NotEmpty(t, run.Error)
+		at, err := s.books.Resume(t.Context(), id)
+		require.NoError(t, err)
+		require.Nil(t, at.LastPage, id)
+	}
+}
+
+func TestAStartOfEventsClosesRunsThatLostTheirWorkflow(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 1)
+	s.begin()
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	s.begin()
+	run, err := s.books.Run(t.Context(), ref.Run)
+	require.NoError(t, err)
+	require.Equal(t, ledger.RunFailed, run.State)
+}
