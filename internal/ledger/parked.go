@@ -215,11 +215,12 @@ func (l *Ledger) PageDeletes(ctx context.Context, run string) (int64, error) {
 
 // Guard decides on the deletes that a completed run held back: up to limit of
 // them may go on; more wait for Approve, and their number is returned. What runs
-// that did not complete held back counts as this run's.
+// held back that ended otherwise counts as this run's; one that is at work, or goes
+// on later, has a decision of its own.
 func (l *Ledger) Guard(ctx context.Context, run, table string, limit int64) (waiting int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
-			AND run IN (SELECT id FROM run WHERE state <> 'COMPLETED')`), run, table); err != nil {
+			AND run IN (SELECT id FROM run WHERE state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
 			return err
 		}
 		if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run).Scan(&waiting); err != nil {

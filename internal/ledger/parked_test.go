@@ -276,6 +276,10 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 		// What a run that was given up held back counts as the next one's.
 		ln := childLane(t, l, "c3", 6)
 		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{guards(ln, 5)}))
+		waiting, err = l.Guard(t.Context(), "c2", vehicles, 5)
+		require.NoError(t, err)
+		require.Zero(t, waiting)
+		require.Len(t, ready(t, l, vehicles), 5, "not what a run at work holds back")
 		require.NoError(t, l.SetRunState(t.Context(), "c3", ledger.RunCancelled, ""))
 		waiting, err = l.Guard(t.Context(), "c2", vehicles, 0)
 		require.NoError(t, err)
