@@ -5,6 +5,9 @@ package temporalconn
 import (
 	"cmp"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -25,10 +28,24 @@ func Options(file config.Temporal, address, namespace string, env envconfig.EnvL
 		return client.Options{}, fmt.Errorf("connection settings of Temporal: %w", err)
 	}
 	profile.Address = cmp.Or(address, profile.Address, file.Address, client.DefaultHostPort)
+	if !dialable(profile.Address) {
+		return client.Options{}, fmt.Errorf("address of Temporal: got %q, want host:port, such as %s", profile.Address, client.DefaultHostPort)
+	}
 	profile.Namespace = cmp.Or(namespace, profile.Namespace, file.Namespace, client.DefaultNamespace)
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return client.Options{}, fmt.Errorf("connection settings of Temporal: %w", err)
 	}
 	return options, nil
+}
+
+// dialable tells host:port, and gRPC's own forms such as dns:///host:port, from what
+// gRPC would fail at without saying why.
+func dialable(address string) bool {
+	if strings.Contains(address, "/") {
+		return true
+	}
+	_, port, err := net.SplitHostPort(address)
+	n, portErr := strconv.Atoi(port)
+	return err == nil && portErr == nil && n > 0 && n <= 65535
 }

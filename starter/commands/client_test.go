@@ -79,6 +79,11 @@ func TestConnectionSettingsInOrder(t *testing.T) {
 	_, err := clientOptions(connection{file: config.Temporal{Profile: "red"}}, variables{"TEMPORAL_CONFIG_FILE": profiles})
 	require.ErrorContains(t, err, "connection settings of Temporal")
 	require.Equal(t, exitBadInput, codeOf(err))
+	for _, address := range []string{"foo", "foo:bar", "foo:", "::1"} {
+		_, err := clientOptions(connection{address: address}, variables{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none.toml")})
+		require.EqualError(t, err, fmt.Sprintf("address of Temporal: got %q, want host:port, such as localhost:7233", address))
+		require.Equal(t, exitBadInput, codeOf(err))
+	}
 }
 
 func TestAnAPIKeyTurnsOnTLS(t *testing.T) {
