@@ -90,15 +90,18 @@ func (a *Ingress) Explain(ctx context.Context, in ExplainInput) (*ExplainResult,
 func (a *Ingress) explainKnown(ctx context.Context, rec *ledger.Record, out *ExplainResult) error {
 	out.State, out.Version, out.CampaignKey, out.Held = string(rec.State), rec.Version, rec.TargetKey, rec.Payload != nil
 	out.LastRun, out.Created = rec.Run, rec.CreatedRun
+	rolledBack := false
 	if run, err := a.o.Ledger.Run(ctx, rec.Run); err == nil {
-		out.LastRunAt = run.Started
+		out.LastRunAt, rolledBack = run.Started, run.Flow == FlowRollback
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return err
 	}
 	switch rec.State {
 	case ledger.Written:
 		out.Meaning = "Campaign holds what Dynamics said when it was last read"
-		if rec.CreatedRun == "" {
+		if rolledBack {
+			out.Meaning = "a rollback put back what Campaign held before; its next change in Dynamics, or a backfill, brings what Dynamics says again"
+		} else if rec.CreatedRun == "" {
 			out.Meaning += "; the record was there before and was adopted"
 		}
 	case ledger.Filtered:
@@ -131,6 +134,9 @@ func (a *Ingress) explainRefusal(ctx context.Context, rec *ledger.Record, out *E
 	}
 	q := quarantinedRecord(&items[0])
 	out.Quarantine = &q
+	if items[0].State == ledger.QuarantineDiscarded {
+		out.Meaning += "; an operator discarded it, so only its next change in Dynamics, or a backfill, tries it again"
+	}
 	return nil
 }
 
@@ -238,8 +244,12 @@ func (a *Ingress) explainRow(ctx context.Context, m *tableMapper, rec *ledger.Re
 		out.Decision, out.Why = "create", "Campaign does not have it, though it was written; somebody deleted it there, or its parent is missing"
 	case !out.InCampaign:
 		out.Decision, out.Why = "create", "Campaign does not have it"
+	case same && rec.Version != e.Version:
+		out.Why = "what Dynamics says has been written; what changed in Dynamics since version " + rec.Version + " is not mapped"
 	case same:
 		out.Why = "what Dynamics says has been written"
+	case held && rec.State == ledger.Written && rec.Version == e.Version:
+		out.Decision, out.Why = "update", "Dynamics has not changed since it was last read: the mapping has, or a rollback put back what was there before"
 	case held:
 		out.Decision, out.Why = "update", "Dynamics has changed since the last write"
 	default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,6 +70,40 @@ func TestExplain(t *testing.T) {
 	nobody := s.explain("00000000-0000-4000-8000-000000000000")
 	require.Equal(t, "never seen", nobody.State)
 	require.Equal(t, "neither system has it", nobody.Live.Why)
+}
+
+// What a rollback put back, what an operator gave up, and a change of what is not
+// mapped are told from what was just written or refused.
+func TestExplainWhatIsNotAsLastRead(t *testing.T) {
+	t.Parallel()
+	s := newSpine(t, 3)
+	keys := s.boxes.Dynamics.Keys("contacts")
+	s.load()
+
+	s.edit(keys[0], map[string]any{"description": "quibble"})
+	s.delta()
+	read := s.explain(keys[0])
+	require.NotEqual(t, read.Version, read.Live.Version)
+	require.Equal(t, "nothing", read.Live.Decision)
+	require.Equal(t, "what Dynamics says has been written; what changed in Dynamics since version "+read.Version+" is not mapped", read.Live.Why)
+
+	s.edit(keys[1], map[string]any{"lastname": "Quibblethorn"})
+	s.delta()
+	s.rollback(s.lastRun())
+	back := s.explain(keys[1])
+	require.Equal(t, "written", back.State)
+	require.Contains(t, back.Meaning, "a rollback put back what Campaign held before")
+	require.Equal(t, back.Version, back.Live.Version)
+	require.Equal(t, "update", back.Live.Decision)
+	require.Contains(t, back.Live.Why, "Dynamics has not changed since it was last read")
+
+	s.edit(keys[2], map[string]any{"emailaddress1": "not-an-address"})
+	s.delta()
+	require.NotContains(t, s.explain(keys[2]).Meaning, "discarded")
+	call[activities.DiscardResult](s, s.in.DiscardQuarantined, activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[2:]}, Discard: activities.Discard{By: "ada", Reason: "agreed", At: time.Now()}})
+	given := s.explain(keys[2])
+	require.Contains(t, given.Meaning, "an operator discarded it")
+	require.Equal(t, "agreed", given.Quarantine.Discarded.Reason)
 }
 
 // Why a record waits, and for whom.

@@ -92,7 +92,11 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 	if q := r.Quarantine; q != nil {
 		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
 		add("", fmt.Sprintf("%s, first %s, last %s", count(int64(q.Attempts), "attempt"), moment(now, q.FirstSeen), moment(now, q.LastSeen)))
-		add("", "next try "+until(now, q.NextTry)+"; more: causeway quarantine show "+r.Table+" "+r.ID)
+		next := "next try " + until(now, q.NextTry)
+		if d := q.Discarded; d != nil && q.State == "discarded" {
+			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), moment(now, d.At), oneLine(d.Reason))
+		}
+		add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
 	}
 	if w := r.Waits; w != nil {
 		add("Waits for", w.For)

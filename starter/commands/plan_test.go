@@ -66,6 +66,16 @@ func TestExplainARecord(t *testing.T) {
 	require.Equal(t, id, in.ID)
 	require.True(t, in.Live)
 
+	w.on("Run "+workflows.ActivityExplain, activities.ExplainResult{
+		Table: "contacts", ID: id, State: "quarantined", Meaning: "it was refused",
+		Quarantine: &activities.QuarantinedRecord{State: "discarded", Code: "TooLong", Message: "longer", FirstSeen: noon, LastSeen: noon, Attempts: 1,
+			Discarded: &activities.Discard{By: "ada", Reason: "agreed with sales", At: noon.Add(-time.Minute)}},
+	})
+	_, out, _ = w.run(t, "explain", "contacts", id)
+	require.Contains(t, out, "discarded by ada 2026-03-02")
+	require.Contains(t, out, ": agreed with sales; more: causeway quarantine show contacts "+id)
+	require.NotContains(t, out, "next try")
+
 	code, _, stderr = w.run(t, "explain", "contacts", "quibble")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, `id: got "quibble", want the id of one record in Dynamics`)
