@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -124,13 +122,12 @@ func (a *Ingress) ShowRun(ctx context.Context, in ShowRunInput) (*ShowRunResult,
 
 // showRollback tells whether the run can be undone, and whether it was.
 func (a *Ingress) showRollback(ctx context.Context, run *ledger.Run, out *ShowRunResult) error {
-	undos, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowRollback, Table: run.Table, Since: run.Started})
+	last, err := a.lastRollback(ctx, run)
 	if err != nil {
 		return err
 	}
-	mine := func(r ledger.Run) bool { return strings.HasPrefix(r.ID, RollbackPrefix(run.ID)) }
-	if i := slices.IndexFunc(undos, mine); i >= 0 {
-		out.UndoneBy, out.UndoneState = undos[i].ID, undos[i].State
+	if last != nil {
+		out.UndoneBy, out.UndoneState = last.ID, last.State
 	}
 	may, err := a.MayRollback(ctx, MayRollbackInput{Run: run.ID})
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok && refused.NonRetryable() {

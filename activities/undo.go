@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,8 @@ type MayRollbackResult struct {
 	Existed int64     `json:"existed"` // would be restored
 	Since   int64     `json:"since"`   // of both, touched since: left alone
 	Bytes   int64     `json:"bytes"`   // of before-images
+	// UndoneBy is a rollback that has undone all of it already; "" = there is none.
+	UndoneBy string `json:"undone_by,omitempty"`
 }
 
 // MayRollback refuses, in a sentence, what cannot be undone.
@@ -86,8 +89,24 @@ func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRol
 	if err != nil {
 		return nil, err
 	}
-	return &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: run.State, Ended: run.Ended,
-		Created: c.Created, Existed: c.Existed, Since: c.Since, Bytes: c.Bytes}, nil
+	out := &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: run.State, Ended: run.Ended,
+		Created: c.Created, Existed: c.Existed, Since: c.Since, Bytes: c.Bytes}
+	// What a rollback left alone another one may undo, when what was in its way is gone.
+	last, err := a.lastRollback(ctx, run)
+	if last != nil && last.State == ledger.RunCompleted && last.Counts.Quarantined == 0 {
+		out.UndoneBy = last.ID
+	}
+	return out, err
+}
+
+// lastRollback is the newest rollback of a run, or nil.
+func (a *Ingress) lastRollback(ctx context.Context, run *ledger.Run) (*ledger.Run, error) {
+	undos, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowRollback, Table: run.Table, Since: run.Started})
+	mine := func(r ledger.Run) bool { return strings.HasPrefix(r.ID, RollbackPrefix(run.ID)) }
+	if i := slices.IndexFunc(undos, mine); i >= 0 {
+		return &undos[i], err
+	}
+	return nil, err
 }
 
 // goesOn says that a run was stopped and has not ended: a start goes on with it.

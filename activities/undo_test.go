@@ -163,7 +163,9 @@ func TestWhatCannotBeRolledBack(t *testing.T) {
 	s := newSpine(t, 5)
 	s.load()
 	run := s.lastRun()
+	require.Empty(t, call[activities.MayRollbackResult](s, s.in.MayRollback, activities.MayRollbackInput{Run: run}).UndoneBy)
 	s.rollback(run)
+	require.Equal(t, activities.RollbackPrefix(run)+fmt.Sprint(s.runs), call[activities.MayRollbackResult](s, s.in.MayRollback, activities.MayRollbackInput{Run: run}).UndoneBy)
 	refused := func(run, sentence string) {
 		t.Helper()
 		_, err := s.env.ExecuteActivity(s.in.MayRollback, activities.MayRollbackInput{Run: run})

@@ -33,8 +33,9 @@ the next change. A run that is at work is cancelled and then undone. Nothing is
 undone in Dynamics, and the records are not written again until they change there,
 or by causeway backfill.
 
-Runs can be undone for ledger.keep_before_images after their end; a rollback cannot
-be undone. It costs two engine calls per record.
+Runs can be undone for ledger.keep_before_images after their end, and once; what a
+rollback left alone may be tried by another. A rollback cannot be undone. It costs
+two engine calls per record.
 
 With -o json: {run, table, kind, state, ended, created, existed, since, bytes}; with
 --wait also {result}, as causeway backfill. Exit code 1 when the rollback does not
@@ -74,6 +75,9 @@ func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
 	var answer rollbackAnswer
 	if err := ask(ctx, e, g, f.api, g.timeout, workflows.ActivityMayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
 		return err
+	}
+	if by := answer.UndoneBy; by != "" {
+		return badInput("run %s is undone already, by %s; nothing of it is left to undo", o.run, by)
 	}
 	if err := f.confirmRollback(ctx, o, answer.MayRollbackResult); err != nil {
 		return err

@@ -80,7 +80,12 @@ func TestRollbackIsRefusedInASentence(t *testing.T) {
 		"a run of no table":         {[]string{"kontakte-1", "--yes"}, func(*world) {}, exitBadInput, `run: got "kontakte-1", want a run of a table`},
 		"nobody to ask":             {[]string{wrongRun}, func(w *world) { w.on(mayRollback, wouldTouch) }, exitBadInput, "this deletes and restores records in Campaign; say --yes"},
 		"its before-images expired": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, badInput("it cannot be rolled back any more")) }, exitFailed, "it cannot be rolled back any more"},
-		"no worker":                 {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, errNoWorker) }, exitUnreachable, "no worker answered within"},
+		"undone already": {[]string{wrongRun, "--yes"}, func(w *world) {
+			undone := wouldTouch
+			undone.UndoneBy = activities.RollbackPrefix(wrongRun) + "1"
+			w.on(mayRollback, undone)
+		}, exitBadInput, "run " + wrongRun + " is undone already, by rollback-" + wrongRun + "-1; nothing of it is left to undo"},
+		"no worker": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, errNoWorker) }, exitUnreachable, "no worker answered within"},
 		"refused by the flow": {[]string{wrongRun, "--yes"}, func(w *world) {
 			w.on(mayRollback, wouldTouch)
 			w.on(rollbackUpdate, badInput("run %s is to be rolled back already", wrongRun))
