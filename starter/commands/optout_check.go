@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,9 @@ import (
 
 // shownDifferences bounds the list for people; -o json has all.
 const shownDifferences = 20
+
+// tellEvery is how often a command that reads a whole table says how far it is.
+const tellEvery = 10 * time.Second
 
 func newOptOutCheck(e *env, g *global) *cobra.Command {
 	return &cobra.Command{
@@ -47,7 +51,7 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 	}
 	e.say("comparing %s; nothing is written", count(int64(len(settings.Pairs)), "pair"))
 	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
-	for link := ""; ; {
+	for link, told := "", e.now(); ; {
 		var part activities.CheckOptOutsResult
 		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), workflows.ActivityCheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
 			return err
@@ -58,6 +62,10 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 		all.Waiting = part.Waiting
 		if link = part.Link; link == "" {
 			break
+		}
+		if now := e.now(); now.Sub(told) >= tellEvery {
+			told = now
+			e.say("%s compared", count(all.Profiles, "profile"))
 		}
 	}
 	if g.json() {

@@ -229,12 +229,16 @@ func TestOptOutCheck(t *testing.T) {
 
 	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
 	w.on("Run "+workflows.ActivityCheckOptOuts,
-		activities.CheckOptOutsResult{Profiles: 5000, Different: []activities.OptOutDifference{{Contact: decisionOf, Attribute: "denyListEmail", Column: "donotbulkemail"}}, Waiting: 2, Link: "more"},
+		func(any) any {
+			w.clock = w.clock.Add(tellEvery)
+			return activities.CheckOptOutsResult{Profiles: 5000, Different: []activities.OptOutDifference{{Contact: decisionOf, Attribute: "denyListEmail", Column: "donotbulkemail"}}, Waiting: 2, Link: "more"}
+		},
 		activities.CheckOptOutsResult{Profiles: 1200, Missing: 3, Waiting: 2},
 		activities.CheckOptOutsResult{Profiles: 6200, Waiting: 0})
 	code, out, errs = w.run(t, "optout", "check")
 	require.Equal(t, exitFailed, code, errs)
 	golden(t, "optout check.txt", out)
+	require.Contains(t, errs, "\n5,000 profiles compared\n", "a long comparison says how far it is")
 	require.Equal(t, "more", w.requests["Run "+workflows.ActivityCheckOptOuts][1].(activities.CheckOptOutsInput).Link)
 	code, out, _ = w.run(t, "optout", "check")
 	require.Equal(t, exitDone, code)
