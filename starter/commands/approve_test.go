@@ -16,13 +16,14 @@ func TestApprove(t *testing.T) {
 	const run = "contacts-20260102T030405.000Z"
 	w := newWorld()
 	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
-		st.Approvals = []activities.Approval{{Run: run, Deletes: 1234}}
+		st.Approvals, st.Parked = []activities.Approval{{Run: run, Deletes: 1234}}, 1234
 	}))
 	w.on("Update "+contactsFlow+" Approve", contacts(nil))
 	code, out, stderr := w.run(t, "status", "contacts")
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "1,234 deletes of run "+run+" wait for approval, more than a run may make unasked: causeway approve "+run)
 	require.NotContains(t, out, "Engine calls", "nobody answered")
+	require.NotContains(t, out, "goes on by itself", "what waits for approval does not")
 	w.on("Run "+workflows.ActivityMeter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
 		{Hour: noon.Add(-time.Hour), Changes: 9, Loads: 9}, {Hour: noon, Changes: 80, Loads: 1_154},
 	}})

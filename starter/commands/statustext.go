@@ -117,7 +117,9 @@ func (t tableReport) notes(now time.Time) []cell {
 	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
 		add(bad, "the last run "+last.Run+" is "+last.State+": "+oneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
 	}
+	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
 	for _, a := range st.Approvals {
+		parked -= a.Deletes
 		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", count(a.Deletes, "delete"), a.Run, a.Run))
 	}
 	for _, w := range t.Waiting {
@@ -138,8 +140,8 @@ func (t tableReport) notes(now time.Time) []cell {
 	for _, n := range append(eventNotes(now, st), optOutNotes(now, st)...) {
 		add(n.code, n.text)
 	}
-	if st.Parked > 0 {
-		add("", count(st.Parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
+	if parked > 0 {
+		add("", count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
 	}
 	if st.Quarantined > 0 {
 		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
