@@ -144,7 +144,11 @@ func quarantinedRecord(q *ledger.QuarantineItem) QuarantinedRecord {
 // InWords says what is selected, for the audit trail.
 func (s Selection) InWords() string {
 	var parts []string
-	if n := len(s.IDs); n > 0 {
+	switch n := len(s.IDs); n {
+	case 0:
+	case 1:
+		parts = append(parts, "1 record by id")
+	default:
 		parts = append(parts, fmt.Sprintf("%d records by id", n))
 	}
 	for _, c := range []struct{ name, value string }{{"run", s.Run}, {"code", s.Code}, {"field", s.Field}} {
