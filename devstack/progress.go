@@ -51,7 +51,11 @@ func (p *progress) show(st workflows.Status) {
 func (p *progress) line(st workflows.Status, settled int64) string {
 	pr := st.Progress
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s): read %s, settled %s, backlog %s", st.Phase, pr.Phase,
+	b.WriteString(st.Phase)
+	if pr.Phase != "" { // not known before the run has begun
+		fmt.Fprintf(&b, " (%s)", pr.Phase)
+	}
+	fmt.Fprintf(&b, ": read %s, settled %s, backlog %s",
 		humanize.Comma(pr.Read), humanize.Comma(settled), humanize.Comma(pr.Backlog))
 	rate := float64(settled-p.first) / time.Since(p.began).Seconds()
 	if rate > 0 {
