@@ -134,12 +134,15 @@ func (p *pass) publish(ctx workflow.Context) {
 }
 
 func (p *pass) describe(ctx workflow.Context) {
-	state := "at work"
-	if p.progress.Paused {
-		state = "paused"
+	state := "phase " + string(p.progress.Phase) + ", at work"
+	switch {
+	case p.ended != "":
+		state = p.ended
+	case p.progress.Paused:
+		state = "phase " + string(p.progress.Phase) + ", paused"
 	}
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s of %s**, phase %s, %s\n\n%s\n\nPages fetched: %d, backlog: %d, expected: %d",
-		p.in.Ref.Kind, p.in.Ref.Table, p.progress.Phase, state, countsTable(p.progress.Read, p.progress.Counts),
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s of %s**, %s\n\n%s\n\nPages fetched: %d, backlog: %d, expected: %d",
+		p.in.Ref.Kind, p.in.Ref.Table, state, countsTable(p.progress.Read, p.progress.Counts),
 		p.progress.Pages, p.progress.Backlog, p.progress.Expected))
 }
 

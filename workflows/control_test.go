@@ -144,7 +144,8 @@ func TestABackfillIsCancelledWhileItBegins(t *testing.T) {
 }
 
 // A run whose workflow is cancelled in a pause, in the Temporal UI say, is closed in
-// the ledger as any other; and the UI calls none paused that goes on.
+// the ledger as any other; and the UI calls none paused that goes on, and none at
+// work that has ended.
 func TestARunThatIsPausedEndsAsAnyOther(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]func(env *testsuite.TestWorkflowEnvironment){
@@ -176,10 +177,13 @@ func TestARunThatIsPausedEndsAsAnyOther(t *testing.T) {
 			if name == "cancelled" {
 				require.Error(t, env.GetWorkflowError())
 				require.Equal(t, []string{"end FAILED"}, steps)
+				require.Contains(t, details(), "FAILED")
 				return
 			}
 			require.NoError(t, env.GetWorkflowError())
 			require.Contains(t, steps, "watermark initial")
+			require.Contains(t, details(), "COMPLETED")
+			require.NotContains(t, details(), "at work")
 		})
 	}
 }

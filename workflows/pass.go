@@ -86,6 +86,7 @@ type pass struct {
 	pages    int // fetched by this workflow run
 	steps    steps
 	givenUp  string // the state in which the ledger has ended the run already
+	ended    string // the state in which the run has ended
 }
 
 // steps are the activities that carry a run out, and the systems they call.
@@ -430,13 +431,14 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 		Start: p.progress.Started, End: workflow.Now(ctx),
 	}}
 	p.tell(result)
+	p.describe(ctx)
 	return result, nil
 }
 
-// tell adds what the pass noted to its result. Passes in between are counted at once,
+// tell adds what the pass noted to the result it ends with. Passes in between are counted at once,
 // also when this one goes on later.
 func (p *pass) tell(result *PassResult) {
-	result.Noted = p.noted
+	p.ended, result.Noted = result.Summary.State, p.noted
 	result.Noted.Deltas = PassInfo{}
 	if p.noted.Deltas.Runs > 0 {
 		result.Deltas = []PassInfo{p.noted.Deltas}
