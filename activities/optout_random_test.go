@@ -76,7 +76,7 @@ func (s *optSpine) halfway(rng *rand.Rand) {
 // left alone (R19.10–R19.12, R19.19, R19.20).
 func TestRandomSchedules(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(12) {
+	for seed := range schedules(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 19))

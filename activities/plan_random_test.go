@@ -24,7 +24,7 @@ func (s *spine) settleDown() {
 // run holds back until its deletes are counted goes with the next pass.
 func TestAPlanOfAnyState(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(16) {
+	for seed := range schedules(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 21))

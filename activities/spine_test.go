@@ -309,3 +309,12 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 	require.ErrorContains(t, err, `ingress.tables.contacts.campaign.resource: got "profil", which Campaign does not have under profileAndServicesExt, want a resource whose API is published`)
 	require.Zero(t, s.engineCalls())
 }
+
+// schedules is how many random ones are tried; fewer with -short, as under the race
+// detector, which makes each take many times as long.
+func schedules(n uint64) uint64 {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
