@@ -80,13 +80,6 @@ type planner struct {
 	examples map[string]int
 }
 
-// standing is records as the ledger has them; also those of them met in Dynamics.
-type standing struct {
-	held    int64 // by Campaign
-	parents int64 // of those, named by others
-	waiting int64 // those that Campaign has nothing of yet
-}
-
 // Plan predicts a run over a whole table: what it would write, and what that
 // costs. It reads Dynamics and the ledger, and looks up in Campaign what the
 // ledger does not know, for it may be there already.
@@ -138,37 +131,6 @@ func (a *Ingress) Plan(ctx context.Context, in PlanInput) (*PlanResult, error) {
 
 // sweeps says that the run also looks for what is gone; a replay deletes nothing (R16.9).
 func (p *planner) sweeps() bool { return p.out.Run == "new baseline" }
-
-// gone counts what was not met in Dynamics. What Campaign hides, and what others
-// name, waits.
-func (p *planner) gone(ctx context.Context, known int64) error {
-	books, table := p.a.o.Ledger, p.in.Table.Name
-	waiting, err := books.NewParkedCount(ctx, table)
-	if err != nil {
-		return err
-	}
-	held := max(0, known-p.met.held)
-	waiting = max(0, waiting-p.met.waiting)
-	p.out.Counts.Read += held + waiting
-	if !p.in.Table.ApplyDeletes {
-		p.out.Counts.Filtered += held + waiting
-		return nil
-	}
-	p.out.Counts.Unchanged += waiting
-	parents, err := books.ParentCount(ctx, table)
-	if err != nil {
-		return err
-	}
-	hidden, err := books.HiddenDeletes(ctx, table)
-	if err != nil {
-		return err
-	}
-	waits := min(held, hidden+max(0, parents-p.met.parents))
-	p.out.Counts.Parked += waits
-	p.out.Counts.Deleted += held - waits
-	p.out.EngineCalls += held - waits
-	return nil
-}
 
 // nothingThere saves a look-up for every record where Campaign holds none.
 func (p *planner) nothingThere(ctx context.Context) (bool, error) {
@@ -235,23 +197,6 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 		group.Go(func() error { return p.record(ctx, known[e.Key], e) })
 	}
 	return group.Wait()
-}
-
-// meet notes which records of the ledger are there.
-func (p *planner) meet(ctx context.Context, keys []string, known map[string]*ledger.Record) error {
-	parents, err := p.a.o.Ledger.Children(ctx, p.in.Table.Name, keys)
-	for key, rec := range known {
-		switch {
-		case rec.Payload == nil && rec.State == ledger.Parked:
-			p.met.waiting++
-		case rec.Payload != nil:
-			p.met.held++
-			if parents[key] {
-				p.met.parents++
-			}
-		}
-	}
-	return err
 }
 
 // record decides as recordWriter.apply does.
@@ -349,17 +294,13 @@ func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.P
 		p.create(e)
 		return nil
 	}
-	stored, err := p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
-	switch {
-	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+	there, err := p.there(ctx, e)
+	if err != nil {
+		return err
+	}
+	if there == nil {
 		p.create(e)
 		return nil
-	case err != nil:
-		return fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
-	}
-	there, err := p.m.mapper.FromTarget(stored.Raw)
-	if err != nil {
-		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
 	}
 	if !p.in.Table.ClearOptOuts {
 		want = p.m.mapper.KeepOptOuts(want, there)
@@ -368,50 +309,20 @@ func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.P
 	return nil
 }
 
-// renewed is a record that Campaign removed with its parent, or whose link it took;
-// it is read before it is written.
-func (p *planner) renewed(ctx context.Context, e *ledger.Entry, want *mapping.Payload) error {
-	p.count(func() { p.out.EngineCalls++ })
+// there is what Campaign holds of a record; nil when it shows none.
+func (p *planner) there(ctx context.Context, e *ledger.Entry) (*mapping.Payload, error) {
 	stored, err := p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		p.create(e)
-		return nil
+	switch {
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
 	}
+	out, err := p.m.mapper.FromTarget(stored.Raw)
 	if err != nil {
-		return fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
+		return nil, fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
 	}
-	there, err := p.m.mapper.FromTarget(stored.Raw)
-	if err != nil {
-		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
-	}
-	p.update(e, want, there, false)
-	return nil
-}
-
-// hiddenCalls is what it costs to find that Campaign hides a record: the PATCH that
-// does not find it, the POST whose key is taken, and the read.
-const hiddenCalls = 3
-
-// hidden looks whether Campaign hides a record, if one of its parents is not there.
-func (p *planner) hidden(ctx context.Context, known *ledger.Record, e *ledger.Entry, want *mapping.Payload) (mapping.Link, bool, error) {
-	if !p.m.mapper.Linked() {
-		return mapping.Link{}, false, nil
-	}
-	link, wants, err := p.writer.wants(ctx, known, want)
-	if err != nil || !wants {
-		return link, false, err
-	}
-	_, err = p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return link, true, nil
-	}
-	return link, false, err
-}
-
-func (p *planner) park(e *ledger.Entry, link mapping.Link, calls int64) {
-	p.count(func() {
-		p.note(ledger.ParkedOut, calls, PlanExample{ID: e.Key, Outcome: "parked", Why: "its parent in " + link.Table + " is not in Campaign"})
-	})
+	return out, nil
 }
 
 func (p *planner) create(e *ledger.Entry) {
