@@ -389,24 +389,24 @@ func exampleOf(n *ledger.AuditNote) PlanExample {
 	return x
 }
 
-// CorrectInput makes the ledger say what an audit found.
-type CorrectInput struct {
+// ApplyFindingsInput makes the ledger say what an audit found.
+type ApplyFindingsInput struct {
 	Table string `json:"table"`
 	Run   string `json:"run"` // the audit
 }
 
-// CorrectResult is how many records the ledger was wrong about.
-type CorrectResult struct {
+// ApplyFindingsResult is how many records the ledger was wrong about.
+type ApplyFindingsResult struct {
 	Corrected int64 `json:"corrected"`
 }
 
-// Correct makes the ledger say what Campaign holds of the records that an audit
+// ApplyFindings makes the ledger say what Campaign holds of the records that an audit
 // found changed or missing, or a newer audit since, so that the next baseline writes
 // what Dynamics says. The owner of the table runs it between two passes.
-func (a *Ingress) Correct(ctx context.Context, in CorrectInput) (*CorrectResult, error) {
+func (a *Ingress) ApplyFindings(ctx context.Context, in ApplyFindingsInput) (*ApplyFindingsResult, error) {
 	n, err := a.o.Ledger.Correct(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
-	return &CorrectResult{Corrected: n}, nil
+	return &ApplyFindingsResult{Corrected: n}, nil
 }

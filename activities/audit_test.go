@@ -28,7 +28,7 @@ func (s *spine) audit(run string) activities.AuditFindings {
 // correct tells the ledger what an audit found.
 func (s *spine) correct(run string) int64 {
 	s.t.Helper()
-	return call[activities.CorrectResult](s, s.in.Correct, activities.CorrectInput{Table: s.table.Name, Run: run}).Corrected
+	return call[activities.ApplyFindingsResult](s, s.in.ApplyFindings, activities.ApplyFindingsInput{Table: s.table.Name, Run: run}).Corrected
 }
 
 // An audit finds what somebody did in Campaign, costs little when nothing was

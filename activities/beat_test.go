@@ -65,7 +65,7 @@ func TestIngressWaitsForASlowSystem(t *testing.T) {
 	} {
 		s.in = activities.NewIngress(s.opts)
 		s.env = newActivityEnv()
-		s.env.RegisterActivity(s.in)
+		s.in.Register(s.env)
 		s.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { slow.beaten <- struct{}{} })
 		slow.waited = false
 		step.do()

@@ -182,3 +182,12 @@ func (m *egressMetrics) lag(raised bool) {
 func (m *egressMetrics) runEnded(kind Kind, state string) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }
+
+// Register makes the activities known to a worker.
+func (a *Egress) Register(r Registry) {
+	Register(r, map[string]any{
+		PreflightEvents: a.PreflightEvents, OpenEventRun: a.OpenEventRun, FetchEvents: a.FetchEvents, WriteTimeline: a.WriteTimeline,
+		SaveEventPosition: a.SaveEventPosition, EndEventRun: a.EndEventRun,
+		RestartJournal: a.RestartJournal, RaiseLag: a.RaiseLag, ExplainEvent: a.ExplainEvent,
+	})
+}

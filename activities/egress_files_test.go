@@ -353,7 +353,7 @@ func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {
 		require.Equal(t, []int{1}, got.Lanes)
 		call[activities.LaneResult](s.spine, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
 		require.NoError(t, os.WriteFile(file, []byte(rows+"3,2,"+contact+",DM1,CMP,2026-03-01T11:00:00.000Z,2,,,,\n"), 0o600))
-		out := call[activities.SaveWatermarkResult](s.spine, s.eg.SaveEventMark, activities.SaveWatermarkInput{RunRef: ref})
+		out := call[activities.SaveWatermarkResult](s.spine, s.eg.SaveEventPosition, activities.SaveWatermarkInput{RunRef: ref})
 		require.EqualValues(t, 1, out.Counts.Created)
 		require.FileExists(t, file)
 

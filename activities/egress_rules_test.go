@@ -221,7 +221,7 @@ func (s *eventSpine) patiently(kind activities.Kind) activities.SaveWatermarkRes
 		}
 	}
 	var out activities.SaveWatermarkResult
-	again(s.eg.SaveEventMark, activities.SaveWatermarkInput{RunRef: ref}, &out)
+	again(s.eg.SaveEventPosition, activities.SaveWatermarkInput{RunRef: ref}, &out)
 	return out
 }
 

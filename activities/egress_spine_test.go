@@ -64,7 +64,7 @@ func (s *eventSpine) restart(edit func(*activities.EgressOptions)) {
 	}
 	s.eg = activities.NewEgress(s.o)
 	s.env = newActivityEnv()
-	s.env.RegisterActivity(s.eg)
+	s.eg.Register(s.env)
 }
 
 // begin checks the settings, as before every start.
@@ -107,7 +107,7 @@ func (s *eventSpine) onward(ref activities.RunRef, window activities.Window) act
 			more = got.More
 		}
 	}
-	return call[activities.SaveWatermarkResult](s.spine, s.eg.SaveEventMark, activities.SaveWatermarkInput{RunRef: ref})
+	return call[activities.SaveWatermarkResult](s.spine, s.eg.SaveEventPosition, activities.SaveWatermarkInput{RunRef: ref})
 }
 
 // generate makes events of a funnel, at most n.

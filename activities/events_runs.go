@@ -52,10 +52,10 @@ func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunRes
 	return out, nil
 }
 
-// SaveEventMark ends a run: when the ledger holds every lane as written, the
+// SaveEventPosition ends a run: when the ledger holds every lane as written, the
 // position is saved and the staged pages go, in one transaction. Then the files
 // that were read are moved or deleted, which may be repeated.
-func (a *Egress) SaveEventMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+func (a *Egress) SaveEventPosition(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
 	defer keepBeating(ctx, nil)()
 	at, err := a.o.Ledger.Resume(ctx, in.Run)
 	if err != nil {

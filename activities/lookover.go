@@ -13,23 +13,23 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// LookOverInput names a rollback; what is looked over is the run that it undoes.
-type LookOverInput struct{ RunRef }
+// UnrecordedWritesInput names a rollback; what is looked over is the run that it undoes.
+type UnrecordedWritesInput struct{ RunRef }
 
-// LookOverResult counts what the ledger did not know of.
-type LookOverResult struct {
+// UnrecordedWritesResult counts what the ledger did not know of.
+type UnrecordedWritesResult struct {
 	Looked int `json:"looked"`
 	Found  int `json:"found"` // written by the run
 }
 
-// LookOver finds what a run wrote without the ledger knowing: its worker died,
+// FindUnrecordedWrites finds what a run wrote without the ledger knowing: its worker died,
 // and the run was given up before another attempt could settle what the first had
 // in hand. Such records are looked at in Campaign, and those that are as the run
 // would have left them become its own, so that they are undone with the rest.
-func (a *Ingress) LookOver(ctx context.Context, in LookOverInput) (*LookOverResult, error) {
+func (a *Ingress) FindUnrecordedWrites(ctx context.Context, in UnrecordedWritesInput) (*UnrecordedWritesResult, error) {
 	lanes, err := a.o.Ledger.Crashed(ctx, in.Undoes)
 	if err != nil || len(lanes) == 0 {
-		return &LookOverResult{}, err
+		return &UnrecordedWritesResult{}, err
 	}
 	run, err := a.o.Ledger.Run(ctx, in.Undoes)
 	if err != nil {
@@ -40,7 +40,7 @@ func (a *Ingress) LookOver(ctx context.Context, in LookOverInput) (*LookOverResu
 	if err != nil {
 		return nil, err
 	}
-	var out LookOverResult
+	var out UnrecordedWritesResult
 	for _, lane := range lanes {
 		looked, found, err := a.lookOver(ctx, m, ref, lane)
 		if err != nil {

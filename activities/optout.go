@@ -202,3 +202,12 @@ func (a *OptOut) settledUpTo(t time.Time) {
 func (m *optOutMetrics) runEnded(kind Kind, state string) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }
+
+// Register makes the activities known to a worker.
+func (a *OptOut) Register(r Registry) {
+	Register(r, map[string]any{
+		PreflightOptOut: a.PreflightOptOut, OpenOptOutRun: a.OpenOptOutRun, FetchOptOuts: a.FetchOptOuts, WriteOptOuts: a.WriteOptOuts,
+		SaveOptOutPosition: a.SaveOptOutPosition, EndOptOutRun: a.EndOptOutRun,
+		WatchExport: a.WatchExport, CheckOptOuts: a.CheckOptOuts, CheckSource: a.CheckSource, OptOutEvidence: a.OptOutEvidence,
+	})
+}

@@ -107,7 +107,7 @@ func TestOptOutsWaitForASlowSystem(t *testing.T) {
 			call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: baseline, Page: 1, Phase: activities.PhaseBaseline, Lanes: 1})
 		}},
 		{"save", func() {
-			call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: file})
+			call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: file})
 		}},
 		{"watch", func() {
 			call[activities.WatchExportResult](s.spine, s.opt.WatchExport, activities.WatchExportInput{Export: optout.ExportSetting{Workflow: "optout", StaleAfter: time.Hour}})

@@ -24,11 +24,11 @@ const (
 	carriedPause  = time.Second / 2 // between them, times the try
 )
 
-// CarryOptOuts brings the contacts of one lane to what the rules say: what was
+// WriteOptOuts brings the contacts of one lane to what the rules say: what was
 // seen is folded into what is known, and what differs is written. Entries that an
 // earlier attempt settled are skipped; writing again what was written changes
 // nothing.
-func (a *OptOut) CarryOptOuts(ctx context.Context, in LaneInput) (*LaneResult, error) {
+func (a *OptOut) WriteOptOuts(ctx context.Context, in LaneInput) (*LaneResult, error) {
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err

@@ -238,14 +238,14 @@ func TestALongExportIsReadOn(t *testing.T) {
 		require.Equal(t, page < 3, got.More)
 		for lane, size := range got.Lanes {
 			if size > 0 {
-				call[activities.LaneResult](s.spine, s.opt.CarryOptOuts, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
+				call[activities.LaneResult](s.spine, s.opt.WriteOptOuts, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
 			}
 		}
 		s.optOpts.TempDir = t.TempDir()
 		s.rebuild()
 	}
 	require.Equal(t, 4500, read)
-	saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref})
+	saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, "COMPLETED", saved.State)
 	require.Equal(t, int64(4500), saved.Counts.Unchanged)
 	waiting, processed := s.exports()
@@ -301,7 +301,7 @@ func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
 			fetch := func(page int) activities.FetchResult {
 				got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: page, Phase: activities.PhaseDelta, Lanes: 1, Now: true})
 				if got.Read > 0 {
-					call[activities.LaneResult](s.spine, s.opt.CarryOptOuts, activities.LaneInput{RunRef: ref, Page: page})
+					call[activities.LaneResult](s.spine, s.opt.WriteOptOuts, activities.LaneInput{RunRef: ref, Page: page})
 				}
 				return got
 			}
@@ -321,7 +321,7 @@ func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
 			require.False(t, second.More)
 			require.Len(t, second.BadFiles, 1)
 			require.Contains(t, second.BadFiles[0], name+": it was removed or written anew after 2000 of its rows had been read")
-			saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref})
+			saved := call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: ref})
 			require.Equal(t, "COMPLETED", saved.State)
 			require.Equal(t, [2]bool{false, true}, s.both(s.keys[0]), "its row was not read")
 			if what == "removed, and put back" {

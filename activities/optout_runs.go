@@ -63,10 +63,10 @@ func (a *OptOut) beginOptOutRun(ctx context.Context, in OpenRunInput) (*ledger.R
 	return a.o.Ledger.BeginRun(ctx, run)
 }
 
-// SaveOptOutMark ends a run: when the ledger holds every lane as carried, the
+// SaveOptOutPosition ends a run: when the ledger holds every lane as carried, the
 // position is saved and the staged pages go, in one transaction. What follows from
 // it, such as moving a file that was read, may be repeated.
-func (a *OptOut) SaveOptOutMark(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
+func (a *OptOut) SaveOptOutPosition(ctx context.Context, in SaveWatermarkInput) (*SaveWatermarkResult, error) {
 	defer keepBeating(ctx, nil)()
 	at, err := a.o.Ledger.Resume(ctx, in.Run)
 	if err != nil {

@@ -70,7 +70,7 @@ func (s *optSpine) carried(run string) {
 	ref := s.ref
 	ref.Run, ref.Kind = run, activities.KindDelta
 	s.carryLane(activities.LaneInput{RunRef: ref, Page: 1})
-	require.Equal(s.t, "COMPLETED", call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref}).State)
+	require.Equal(s.t, "COMPLETED", call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: ref}).State)
 }
 
 // An export that is written anew while it is carried, under the name that every one

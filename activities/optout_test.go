@@ -69,8 +69,8 @@ func newOptSpine(t *testing.T, contacts int, mode optout.Mode, source string, ed
 func (s *optSpine) rebuild() {
 	s.opt = activities.NewOptOut(s.optOpts)
 	s.env = newActivityEnv()
-	s.env.RegisterActivity(s.in)
-	s.env.RegisterActivity(s.opt)
+	s.in.Register(s.env)
+	s.opt.Register(s.env)
 }
 
 // later lets the clocks of all systems go on, so that what follows is newer.
@@ -113,7 +113,7 @@ func (s *optSpine) optRun(kind activities.Kind, phases ...activities.Phase) acti
 			more = got.More
 		}
 	}
-	return call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutMark, activities.SaveWatermarkInput{RunRef: ref})
+	return call[activities.SaveWatermarkResult](s.spine, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: ref})
 }
 
 // carryLane tries a lane again, as Temporal does, until it is carried.
@@ -121,7 +121,7 @@ func (s *optSpine) carryLane(in activities.LaneInput) {
 	s.t.Helper()
 	var err error
 	for range 10 {
-		if _, err = s.env.ExecuteActivity(s.opt.CarryOptOuts, in); err == nil {
+		if _, err = s.env.ExecuteActivity(s.opt.WriteOptOuts, in); err == nil {
 			return
 		}
 	}

@@ -120,7 +120,7 @@ func victimLane(text string) error {
 		Target: &deadly{Client: client, order: order, writes: make(chan struct{}, max(order.DieAfter-1, 0))}, Ledger: books, Concurrency: 8, Lanes: 4,
 	})
 	env := newActivityEnv()
-	env.RegisterActivity(in)
+	in.Register(env)
 	if _, err := env.ExecuteActivity(in.WriteLane, order.Lane); err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func TestAPanicSetsTheRecordAside(t *testing.T) {
 	key := s.boxes.Dynamics.Keys("contacts")[3]
 	s.opts.Target = panics{s.opts.Target.(*campaign.Client), key}
 	s.in = activities.NewIngress(s.opts)
-	s.env.RegisterActivity(s.in)
+	s.in.Register(s.env)
 	done := s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, activities.Counts{Read: 20, Created: 19, Quarantined: 1}, done.Counts)
 	refused := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})

@@ -37,10 +37,10 @@ type spine struct {
 	runs         int
 	window       activities.Window // of the next backfill
 	dynamicsGate *transport.Gate
-	trying       *activities.Release       // by the next release
-	behind       *atomic.Int64             // nanoseconds, of the ledger's clock
-	looked       activities.LookOverResult // of the last rollback
-	probe        *int64                    // engine calls of the checks before a start, shared by all tables
+	trying       *activities.Release               // by the next release
+	behind       *atomic.Int64                     // nanoseconds, of the ledger's clock
+	looked       activities.UnrecordedWritesResult // of the last rollback
+	probe        *int64                            // engine calls of the checks before a start, shared by all tables
 }
 
 func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
@@ -86,7 +86,7 @@ func newSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *spine {
 	s.opts = activities.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
 	s.in = activities.NewIngress(s.opts)
 	s.env = newActivityEnv()
-	s.env.RegisterActivity(s.in)
+	s.in.Register(s.env)
 	s.table = activities.Table{
 		Name: "contacts", Dynamics: mapping.SourceTable{Table: "contact"}, Campaign: mapping.TargetTable{Resource: "profile", Key: "externalId"}, ApplyDeletes: true,
 		Fields: []mapping.Field{

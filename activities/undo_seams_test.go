@@ -126,7 +126,7 @@ func TestAWriteWithoutAnswerIsFoundByARollback(t *testing.T) {
 			require.Len(t, s.campaign(), 1)
 			require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
 			done := s.rollback(ref.Run)
-			require.Equal(t, activities.LookOverResult{Looked: 1, Found: 1}, s.looked)
+			require.Equal(t, activities.UnrecordedWritesResult{Looked: 1, Found: 1}, s.looked)
 			require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, done.Counts)
 			require.Empty(t, s.campaign())
 		})
@@ -169,7 +169,7 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
 	s.opts.KeepBefores = time.Nanosecond
 	s.in = activities.NewIngress(s.opts)
-	s.env.RegisterActivity(s.in)
+	s.in.Register(s.env)
 	s.edit(s.boxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
 	s.delta()
 	kept, err := s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)
@@ -178,7 +178,7 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.through(ref, activities.PhaseUndo).Counts)
 
 	s.in = activities.NewIngress(s.opts)
-	s.env.RegisterActivity(s.in)
+	s.in.Register(s.env)
 	s.edit(key, map[string]any{"lastname": "Then"})
 	s.delta()
 	kept, err = s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)
@@ -221,7 +221,7 @@ func TestWhatWasThereBeforeIsNotADeadWorkersOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
 	require.Zero(t, other.rollback(ref.Run).Counts)
-	require.Equal(t, activities.LookOverResult{Looked: 5, Found: 5}, other.looked)
+	require.Equal(t, activities.UnrecordedWritesResult{Looked: 5, Found: 5}, other.looked)
 	require.Equal(t, before, s.campaign())
 }
 
@@ -264,7 +264,7 @@ func TestAWriteThatWasCancelledInFlightIsFoundByARollback(t *testing.T) {
 	doomed := activities.NewIngress(opts)
 	env := newActivityEnv()
 	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
-	env.RegisterActivity(doomed)
+	doomed.Register(env)
 	_, err := env.ExecuteActivity(doomed.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
 	require.Error(t, err)
 	require.Len(t, s.campaign(), 1)

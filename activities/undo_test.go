@@ -20,7 +20,7 @@ func (s *spine) rollback(run string) activities.SaveWatermarkResult {
 	s.runs++
 	ref := activities.RunRef{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs), Table: s.table.Name,
 		Revision: may.Mapping, Kind: activities.KindRollback, Undoes: run}
-	s.looked = call[activities.LookOverResult](s, s.in.LookOver, activities.LookOverInput{RunRef: ref})
+	s.looked = call[activities.UnrecordedWritesResult](s, s.in.FindUnrecordedWrites, activities.UnrecordedWritesInput{RunRef: ref})
 	return s.through(ref, activities.PhaseUndo)
 }
 
@@ -175,7 +175,7 @@ func TestWhatCannotBeRolledBack(t *testing.T) {
 	refused(activities.RollbackPrefix(run)+fmt.Sprint(s.runs), "only runs that write what Dynamics says can be rolled back")
 	s.opts.KeepBefores = time.Nanosecond
 	s.in = activities.NewIngress(s.opts)
-	s.env.RegisterActivity(s.in)
+	s.in.Register(s.env)
 	_, err := s.in.MayRollback(t.Context(), activities.MayRollbackInput{Run: run})
 	require.ErrorContains(t, err, "it cannot be rolled back any more")
 

@@ -72,7 +72,7 @@ func Audit(ctx workflow.Context, in AuditInput) (*AuditResult, error) {
 func (a *audit) run(ctx workflow.Context) (*AuditResult, bool, error) {
 	if a.in.At == nil {
 		var opened activities.OpenAuditResult
-		if err := a.do(ctx, QueueMain, ingress.OpenAudit, a.ref(ctx), "begin", &opened); err != nil {
+		if err := a.do(ctx, QueueMain, activities.OpenAudit, a.ref(ctx), "begin", &opened); err != nil {
 			return nil, false, err
 		}
 		a.at.Held = opened.Held
@@ -99,7 +99,7 @@ func (a *audit) fail(ctx workflow.Context, why error) {
 	clean, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	opts := activityOptions(QueueMain, activities.KindAudit, "end audit "+a.at.Run+": "+state)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), ingress.EndRun, activities.EndRunInput{
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), activities.EndRun, activities.EndRunInput{
 		RunRef: activities.RunRef{Run: a.at.Run, Table: a.in.Table.Name, Kind: activities.KindAudit}, State: state, Reason: reasonOf(why),
 	}).Get(clean, nil)
 	if err != nil {
@@ -138,7 +138,7 @@ func (a *audit) list(ctx workflow.Context) (bool, error) {
 			return true, nil
 		}
 		var got activities.AuditPagesResult
-		if err := a.do(ctx, QueueCampaign, ingress.AuditPages, a.ref(ctx), "listing Campaign", &got); err != nil {
+		if err := a.do(ctx, QueueCampaign, activities.AuditPages, a.ref(ctx), "listing Campaign", &got); err != nil {
 			return false, err
 		}
 		a.at.Listed, a.at.Done = a.at.Listed+got.Listed, !got.More
@@ -154,7 +154,7 @@ func (a *audit) missing(ctx workflow.Context) (bool, error) {
 		}
 		var got activities.AuditMissingResult
 		in := activities.AuditMissingInput{AuditInput: a.ref(ctx), After: a.at.After}
-		if err := a.do(ctx, QueueCampaign, ingress.AuditMissing, in, "looking for what the list does not show", &got); err != nil {
+		if err := a.do(ctx, QueueCampaign, activities.AuditMissing, in, "looking for what the list does not show", &got); err != nil {
 			return false, err
 		}
 		a.at.Checked, more = a.at.Checked+got.Checked, got.More
@@ -169,10 +169,10 @@ func (a *audit) missing(ctx workflow.Context) (bool, error) {
 func (a *audit) conclude(ctx workflow.Context) (*AuditResult, error) {
 	out := &AuditResult{Run: a.at.Run, Held: a.at.Held}
 	plan := activities.PlanInput{Table: a.in.Table, AllNew: true, Baseline: true}
-	if err := a.do(ctx, QueueDataverse, ingress.Plan, plan, "reading Dynamics", &out.Source); err != nil {
+	if err := a.do(ctx, QueueDataverse, activities.Plan, plan, "reading Dynamics", &out.Source); err != nil {
 		return nil, err
 	}
-	if err := a.do(ctx, QueueMain, ingress.EndAudit, a.ref(ctx), "summing up", &out.Findings); err != nil {
+	if err := a.do(ctx, QueueMain, activities.EndAudit, a.ref(ctx), "summing up", &out.Findings); err != nil {
 		return nil, err
 	}
 	if a.in.Repair && !out.InStep() {

@@ -19,7 +19,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 	}
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.FetchPage, activities.FetchInput{
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchPage, activities.FetchInput{
 		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll, DueFrom: dueFrom,
 	}).Get(ctx, &first)
 	if err != nil {

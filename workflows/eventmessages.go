@@ -12,10 +12,6 @@ const (
 	TypeEventPass = "EventPass"
 )
 
-// ActivityExplainEvent is run by the operators' tool by itself, on QueueMain:
-// ExplainEventInput -> ExplainEventResult.
-const ActivityExplainEvent = "ExplainEvent"
-
 // EventSyncID is the id of the one workflow that owns the flow of events.
 func EventSyncID(instance string) string { return instance + "/" + activities.FlowEgress }
 

@@ -9,10 +9,8 @@ import (
 	"causeway.dev/activities"
 )
 
-var egress *activities.Egress // nil: only names the methods
-
 var eventSteps = steps{
-	flow: activities.FlowEgress, open: egress.OpenEventRun, fetch: egress.FetchEvents, write: egress.WriteTimeline, save: egress.SaveEventMark, end: egress.EndEventRun,
+	flow: activities.FlowEgress, open: activities.OpenEventRun, fetch: activities.FetchEvents, write: activities.WriteTimeline, save: activities.SaveEventPosition, end: activities.EndEventRun,
 	source: QueueCampaign, target: QueueDataverse, phases: eventPhases,
 }
 
@@ -41,7 +39,7 @@ func eventPhases(in PassInput, _ int64) []activities.Phase {
 func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration) (*activities.FetchResult, error) {
 	var first activities.FetchResult
 	opts := activityOptions(QueueCampaign, activities.KindDelta, "waiting for events")
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.FetchEvents, activities.FetchInput{
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchEvents, activities.FetchInput{
 		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll,
 	}).Get(ctx, &first)
 	if err != nil {

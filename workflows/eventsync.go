@@ -73,7 +73,7 @@ func (s *eventSync) startAsked() bool { return s.starting != nil }
 
 func (s *eventSync) takeBackStart() { s.starting = nil }
 
-func (s *eventSync) ends() any { return egress.EndEventRun }
+func (s *eventSync) ends() any { return activities.EndEventRun }
 
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -146,7 +146,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	}
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
-	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", egress.PreflightEvents, activities.PreflightEventsInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: req.Settings}, &checked)
 	if !ok {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	}
 	opts := activityOptions(QueueMain, activities.KindDelta, "begin with the journal's oldest event")
 	var lost activities.RestartJournalResult
-	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
 		return s.fail(ctx, err)
 	}
 	if lost.Held { // it was a backfill that fell behind: nothing of the flow is lost
@@ -254,7 +254,7 @@ func (s *eventSync) watchLag(ctx workflow.Context) {
 		}
 		var found activities.RaiseLagResult
 		opts := activityOptions(QueueMain, activities.KindDelta, "how old the position is")
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), egress.RaiseLag, activities.RaiseLagInput{Alarm: s.state.LagAlarm}).Get(ctx, &found)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.RaiseLag, activities.RaiseLagInput{Alarm: s.state.LagAlarm}).Get(ctx, &found)
 		if ctx.Err() != nil {
 			return
 		}

@@ -145,7 +145,7 @@ func (f *fakeEgress) WriteTimeline(_ context.Context, in activities.LaneInput) (
 	return nil, temporal.NewNonRetryableApplicationError("lane not staged", "Test", nil)
 }
 
-func (f *fakeEgress) SaveEventMark(_ context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+func (f *fakeEgress) SaveEventPosition(_ context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("mark %s", in.Kind)
@@ -188,7 +188,7 @@ func newFakeEgress() *fakeEgress {
 func (f *fakeEgress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"PreflightEvents": f.PreflightEvents, "OpenEventRun": f.OpenEventRun, "FetchEvents": f.FetchEvents, "WriteTimeline": f.WriteTimeline,
-		"SaveEventMark": f.SaveEventMark, "EndEventRun": f.EndEventRun, "RestartJournal": f.RestartJournal, "RaiseLag": f.RaiseLag, "LogOperation": f.LogOperation,
+		"SaveEventPosition": f.SaveEventPosition, "EndEventRun": f.EndEventRun, "RestartJournal": f.RestartJournal, "RaiseLag": f.RaiseLag, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

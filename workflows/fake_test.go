@@ -79,8 +79,8 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "Correct": f.Correct,
-		"MayRollback": f.MayRollback, "LookOver": f.LookOver, "LogOperation": f.LogOperation,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
+		"MayRollback": f.MayRollback, "FindUnrecordedWrites": f.FindUnrecordedWrites, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}
@@ -144,11 +144,11 @@ func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInp
 	return &activities.ApproveResult{Approved: 7}, nil
 }
 
-func (f *fakeIngress) Correct(_ context.Context, in activities.CorrectInput) (*activities.CorrectResult, error) {
+func (f *fakeIngress) ApplyFindings(_ context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("correct %s", in.Run)
-	return &activities.CorrectResult{Corrected: 1}, nil
+	return &activities.ApplyFindingsResult{Corrected: 1}, nil
 }
 
 func (f *fakeIngress) MayRollback(_ context.Context, in activities.MayRollbackInput) (*activities.MayRollbackResult, error) {
@@ -160,11 +160,11 @@ func (f *fakeIngress) MayRollback(_ context.Context, in activities.MayRollbackIn
 	return &activities.MayRollbackResult{Run: in.Run, Table: "contacts", Mapping: "m1"}, nil
 }
 
-func (f *fakeIngress) LookOver(_ context.Context, in activities.LookOverInput) (*activities.LookOverResult, error) {
+func (f *fakeIngress) FindUnrecordedWrites(_ context.Context, in activities.UnrecordedWritesInput) (*activities.UnrecordedWritesResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("look over")
-	return &activities.LookOverResult{}, nil
+	return &activities.UnrecordedWritesResult{}, nil
 }
 
 func (f *fakeIngress) LogOperation(_ context.Context, in activities.LogInput) error {

@@ -280,15 +280,3 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 		AttrRead.GetName(): integer, AttrWritten.GetName(): integer, AttrQuarantined.GetName(): integer,
 	}
 }
-
-// Activities that the operators' tool runs by themselves, outside any workflow,
-// on QueueMain.
-const (
-	ActivityListQuarantine = "ListQuarantine" // QuarantineListInput -> QuarantineListResult
-	ActivityCheckFilter    = "CheckFilter"    // CheckFilterInput -> CheckFilterResult
-	ActivityMayRollback    = "MayRollback"    // MayRollbackInput -> MayRollbackResult
-	ActivityPlan           = "Plan"           // PlanInput -> PlanResult
-	ActivityExplain        = "Explain"        // ExplainInput -> ExplainResult
-	ActivityProposeMapping = "ProposeMapping" // ProposeInput -> ProposeResult
-	ActivityMeter          = "Meter"          // MeterInput -> MeterResult
-)

@@ -112,7 +112,7 @@ func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status,
 	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
 	opts := activityOptions(QueueMain, activities.KindDelta, "let the deletes of "+req.Run+" go on, approved by "+cmp.Or(req.By, "an operator"))
 	var result activities.ApproveResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.ApproveDeletes,
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.ApproveDeletes,
 		activities.ApproveInput{Table: s.name, Run: req.Run}).Get(ctx, &result)
 	if err != nil {
 		return s.Status, fmt.Errorf("approving the deletes of %s: %w", req.Run, err)

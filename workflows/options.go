@@ -9,8 +9,6 @@ import (
 	"causeway.dev/activities"
 )
 
-var ingress *activities.Ingress // nil: only names the methods
-
 // Priorities: a change somebody just made goes before the millionth row of a
 // backfill on the same queue, and that before what was refused already.
 const (

@@ -12,14 +12,6 @@ const (
 	TypeOptOutPass = "OptOutPass"
 )
 
-// Activities of the opt-out flow that the operators' tool runs by themselves, on
-// QueueMain.
-const (
-	ActivityCheckSource    = "CheckSource"    // CheckSourceInput -> CheckSourceResult
-	ActivityCheckOptOuts   = "CheckOptOuts"   // CheckOptOutsInput -> CheckOptOutsResult
-	ActivityOptOutEvidence = "OptOutEvidence" // EvidenceInput -> EvidenceResult
-)
-
 // OptOutSyncID is the id of the one workflow that owns the flow of opt-outs.
 func OptOutSyncID(instance string) string { return instance + "/" + activities.FlowOptOut }
 

@@ -30,17 +30,17 @@ type optOutOwner struct {
 	end    func(workflows.PassInput) string // state in which a pass ends
 }
 
-var optOutMethods *activities.OptOut
+var optOutMethods *activities.OptOut // nil: only for its signatures
 
 func newOptOutOwner(t *testing.T, baseline bool) *optOutOwner {
 	t.Helper()
 	o := &optOutOwner{t: t, env: newWorkflowEnv(), end: func(workflows.PassInput) string { return "COMPLETED" },
 		watch: func(activities.WatchExportInput) activities.WatchExportResult { return activities.WatchExportResult{} }}
 	workflows.Register(o.env)
-	o.env.RegisterActivity(optOutMethods)
+	optOutMethods.Register(o.env)
 	o.env.RegisterActivityWithOptions(newFake().LogOperation, activity.RegisterOptions{Name: "LogOperation"})
-	o.env.OnActivity(optOutMethods.PreflightOptOut, mock.Anything, mock.Anything).Return(&activities.PreflightOptOutResult{Revision: "r1", Plan: "p1", Source: "sftp", NeedsBaseline: baseline, Waiting: 3}, nil)
-	o.env.OnActivity(optOutMethods.FetchOptOuts, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	o.env.OnActivity(activities.PreflightOptOut, mock.Anything, mock.Anything).Return(&activities.PreflightOptOutResult{Revision: "r1", Plan: "p1", Source: "sftp", NeedsBaseline: baseline, Waiting: 3}, nil)
+	o.env.OnActivity(activities.FetchOptOuts, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 		if len(o.looks) > 0 {
 			err := o.looks[0]
 			o.looks = o.looks[1:]
@@ -48,7 +48,7 @@ func newOptOutOwner(t *testing.T, baseline bool) *optOutOwner {
 		}
 		return &activities.FetchResult{Phase: in.Phase, Nothing: true}, nil
 	}).After(15 * time.Minute)
-	o.env.OnActivity(optOutMethods.WatchExport, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.WatchExportInput) (*activities.WatchExportResult, error) {
+	o.env.OnActivity(activities.WatchExport, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.WatchExportInput) (*activities.WatchExportResult, error) {
 		out := o.watch(in)
 		return &out, nil
 	})

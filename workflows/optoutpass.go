@@ -9,10 +9,8 @@ import (
 	"causeway.dev/activities"
 )
 
-var optOut *activities.OptOut // nil: only names the methods
-
 var optOutSteps = steps{
-	flow: activities.FlowOptOut, open: optOut.OpenOptOutRun, fetch: optOut.FetchOptOuts, write: optOut.CarryOptOuts, save: optOut.SaveOptOutMark, end: optOut.EndOptOutRun,
+	flow: activities.FlowOptOut, open: activities.OpenOptOutRun, fetch: activities.FetchOptOuts, write: activities.WriteOptOuts, save: activities.SaveOptOutPosition, end: activities.EndOptOutRun,
 	source: QueueDataverse, target: QueueCampaign, phases: optOutPhases,
 }
 
@@ -39,7 +37,7 @@ func optOutPhases(in PassInput, _ int64) []activities.Phase {
 func fetchOptOuts(ctx workflow.Context, ref activities.RunRef, tuning Tuning, now bool) (*activities.FetchResult, error) {
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, "waiting for choices")
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), optOut.FetchOptOuts, activities.FetchInput{
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchOptOuts, activities.FetchInput{
 		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: idleWait, Poll: tuning.Poll, Now: now,
 	}).Get(ctx, &first)
 	if err != nil {

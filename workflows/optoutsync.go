@@ -73,7 +73,7 @@ func (s *optOutSync) startAsked() bool { return s.starting != nil }
 
 func (s *optOutSync) takeBackStart() { s.starting = nil }
 
-func (s *optOutSync) ends() any { return optOut.EndOptOutRun }
+func (s *optOutSync) ends() any { return activities.EndOptOutRun }
 
 // soon is remembered while choices are carried: the next wait would not look at
 // Campaign before its time.
@@ -122,7 +122,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	s.Tuning = req.Tuning.withDefaults()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
-	ok, err := s.preflight(ctx, "check the settings against both systems", optOut.PreflightOptOut, activities.PreflightOptOutInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: req.Settings}, &checked)
 	if !ok {
 		return err
 	}
@@ -253,7 +253,7 @@ func (s *optOutSync) lookAtExport(ctx workflow.Context) {
 	opts := activityOptions(QueueCampaign, activities.KindDelta, "how the export of opt-outs is")
 	opts.ScheduleToCloseTimeout = setting.CheckEvery // the next look is due then
 	var found activities.WatchExportResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), optOut.WatchExport, activities.WatchExportInput{
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.WatchExport, activities.WatchExportInput{
 		Export: setting, Files: s.Status.OptOut.Source == "sftp", Warned: before.Warned, Restarts: before.Restarts,
 	}).Get(ctx, &found)
 	if ctx.Err() != nil {

@@ -38,16 +38,16 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 			env := newWorkflowEnv()
 			var optOut *activities.OptOut
 			workflows.Register(env)
-			env.RegisterActivity(optOut)
+			optOut.Register(env)
 			env.RegisterActivityWithOptions(newFake().LogOperation, activity.RegisterOptions{Name: "LogOperation"})
-			env.OnActivity(optOut.PreflightOptOut, mock.Anything, mock.Anything).Return(&activities.PreflightOptOutResult{Revision: "r1", Plan: "p1", Source: "rest"}, nil)
+			env.OnActivity(activities.PreflightOptOut, mock.Anything, mock.Anything).Return(&activities.PreflightOptOutResult{Revision: "r1", Plan: "p1", Source: "rest"}, nil)
 			var looks []bool
 			look := func(_ context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 				looks = append(looks, in.Now)
 				return &activities.FetchResult{Page: 1, Phase: in.Phase, Read: 3, Lanes: []int{3}}, tt.first
 			}
-			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).Once()
-			env.OnActivity(optOut.FetchOptOuts, mock.Anything, mock.Anything).Return(look).After(15 * time.Minute)
+			env.OnActivity(activities.FetchOptOuts, mock.Anything, mock.Anything).Return(look).Once()
+			env.OnActivity(activities.FetchOptOuts, mock.Anything, mock.Anything).Return(look).After(15 * time.Minute)
 			passes := 0
 			env.OnWorkflow(workflows.OptOutPass, mock.Anything, mock.Anything).Return(func(ctx workflow.Context, in workflows.PassInput) (*workflows.PassResult, error) {
 				passes++

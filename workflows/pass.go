@@ -100,7 +100,7 @@ type steps struct {
 }
 
 var ingressSteps = steps{
-	flow: "ingress", open: ingress.OpenRun, fetch: ingress.FetchPage, write: ingress.WriteLane, save: ingress.SaveWatermark, end: ingress.EndRun,
+	flow: "ingress", open: activities.OpenRun, fetch: activities.FetchPage, write: activities.WriteLane, save: activities.SaveWatermark, end: activities.EndRun,
 	source: QueueDataverse, target: QueueCampaign, phases: phasesOf,
 }
 
@@ -217,7 +217,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 	}
 	if p.in.Ref.Undoes != "" && open.LastPage == 0 {
 		opts := activityOptions(QueueCampaign, p.in.Ref.Kind, "what "+p.in.Ref.Undoes+" wrote before its worker died")
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.LookOver, activities.LookOverInput{RunRef: p.in.Ref}).Get(ctx, nil)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FindUnrecordedWrites, activities.UnrecordedWritesInput{RunRef: p.in.Ref}).Get(ctx, nil)
 		if err != nil {
 			return fmt.Errorf("looking over run %s: %w", p.in.Ref.Undoes, err)
 		}

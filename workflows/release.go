@@ -19,13 +19,6 @@ const TypeRelease = "Release"
 // ReleaseAnswer.
 const UpdateRelease = "Release"
 
-// Activities that the operators' tool runs by themselves, outside any workflow,
-// on QueueMain.
-const (
-	ActivityShowQuarantined    = "ShowQuarantined"    // ShowQuarantinedInput -> ShowQuarantinedResult
-	ActivityDiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
-)
-
 // releaseEvery is the least time between two releases that nobody asked for: with
 // a page each, thousands of records that come due at once are spread.
 const releaseEvery = time.Minute

@@ -13,8 +13,8 @@ func (s *tableSync) repair(ctx workflow.Context) error {
 	s.Status.Phase = "repairing what audit " + next.Audit + " found"
 	s.publish(ctx)
 	opts := activityOptions(QueueMain, activities.KindBackfill, s.Status.Phase)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.Correct,
-		activities.CorrectInput{Table: s.name, Run: next.Audit}).Get(ctx, nil)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.ApplyFindings,
+		activities.ApplyFindingsInput{Table: s.name, Run: next.Audit}).Get(ctx, nil)
 	if err != nil {
 		return s.failed(ctx, err)
 	}

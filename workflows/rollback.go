@@ -30,7 +30,7 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 	s.publish(ctx)
 	opts := activityOptions(QueueMain, activities.KindRollback, "what a rollback of "+next.Run+" touches")
 	var may activities.MayRollbackResult
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.MayRollback, activities.MayRollbackInput{Run: next.Run}).Get(ctx, &may)
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.MayRollback, activities.MayRollbackInput{Run: next.Run}).Get(ctx, &may)
 	if err == nil && may.Table != s.name {
 		s.Status.LastError = fmt.Sprintf("run %s is one of %s, not of %s", next.Run, may.Table, s.name)
 	} else if err == nil {

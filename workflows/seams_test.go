@@ -326,7 +326,7 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := newOperator(t)
-			o.env.OnActivity("Correct", mock.Anything, mock.Anything).Return(o.f.Correct).After(time.Minute)
+			o.env.OnActivity("ApplyFindings", mock.Anything, mock.Anything).Return(o.f.ApplyFindings).After(time.Minute)
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 			o.at(time.Hour, func() { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"}) })
 			o.at(time.Hour+tt.when, func() { tt.end(o) })

@@ -75,7 +75,7 @@ func (s *tableSync) startAsked() bool { return s.starting != nil }
 
 func (s *tableSync) takeBackStart() { s.starting = nil }
 
-func (s *tableSync) ends() any { return ingress.EndRun }
+func (s *tableSync) ends() any { return activities.EndRun }
 
 func (s *tableSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -110,7 +110,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
-	ok, err := s.preflight(ctx, "check the mapping against both systems", ingress.Preflight, activities.PreflightInput{Table: req.Table}, &checked)
+	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: req.Table}, &checked)
 	if !ok {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 	opts := activityOptions(QueueMain, activities.KindInitial, s.Status.Phase)
 	var result activities.AwaitParentsResult
 	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) error {
-		return workflow.ExecuteActivity(workflow.WithActivityOptions(waiting, opts), ingress.AwaitParents,
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(waiting, opts), activities.AwaitParents,
 			activities.AwaitParentsInput{Table: s.name, Parents: s.state.Parents, Wait: idleWait}).Get(ctx, &result)
 	})
 	switch {

@@ -11,13 +11,6 @@ import (
 	"causeway.dev/activities"
 )
 
-// ActivityLogOperation adds to the audit trail, for what operators do beside a
-// flow: LogInput. ActivityListOperations reads it: OperationsInput -> OperationsResult.
-const (
-	ActivityLogOperation   = "LogOperation"
-	ActivityListOperations = "ListOperations"
-)
-
 // trailBatch bounds the entries of one LogOperation, and with it its payload.
 const trailBatch = 50
 
@@ -62,7 +55,7 @@ func (t *trail) write(ctx workflow.Context) {
 		}
 		batch := slices.Clone((*t.pending)[:min(len(*t.pending), trailBatch)])
 		opts := activityOptions(QueueMain, activities.KindDelta, "audit trail: "+batch[len(batch)-1].What)
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ingress.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, nil)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, nil)
 		if err != nil { // down for longer than anything is tried
 			workflow.GetLogger(ctx).Error("audit trail", "entries", len(*t.pending), "error", err)
 			if workflow.Sleep(ctx, time.Minute) != nil {

@@ -24,7 +24,7 @@ func (r *rig) plan(ctx context.Context) (activities.PlanResult, error) {
 	var out activities.PlanResult
 	handle, err := r.client.ExecuteActivity(ctx, client.StartActivityOptions{
 		ID: "plan", TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: time.Hour,
-	}, workflows.ActivityPlan, activities.PlanInput{Table: r.cfg.Ingress.Tables["contacts"]})
+	}, activities.Plan, activities.PlanInput{Table: r.cfg.Ingress.Tables["contacts"]})
 	if err == nil {
 		err = handle.Get(ctx, &out)
 	}

@@ -28,7 +28,7 @@ func (r *rig) rollback(ctx context.Context, run string) (workflows.RunSummary, a
 	var may activities.MayRollbackResult
 	handle, err := r.client.ExecuteActivity(ctx, client.StartActivityOptions{
 		ID: "may-rollback-" + run, TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: time.Minute,
-	}, workflows.ActivityMayRollback, activities.MayRollbackInput{Run: run})
+	}, activities.MayRollback, activities.MayRollbackInput{Run: run})
 	if err == nil {
 		err = handle.Get(ctx, &may)
 	}

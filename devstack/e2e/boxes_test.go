@@ -90,7 +90,7 @@ func (w *world) quarantine() activities.QuarantineListResult {
 	var out activities.QuarantineListResult
 	h, err := w.client.ExecuteActivity(w.t.Context(), client.StartActivityOptions{
 		ID: "list-quarantine", TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: time.Minute,
-	}, workflows.ActivityListQuarantine, activities.QuarantineListInput{})
+	}, activities.ListQuarantine, activities.QuarantineListInput{})
 	require.NoError(w.t, err)
 	require.NoError(w.t, h.Get(w.t.Context(), &out))
 	return out

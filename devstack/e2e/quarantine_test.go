@@ -120,7 +120,7 @@ func (w *world) sealedInTemporal(id, value string) {
 	require.NoError(w.t, err)
 	h, err := w.client.ExecuteActivity(w.t.Context(), client.StartActivityOptions{
 		ID: "show-quarantined", TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: time.Minute,
-	}, workflows.ActivityShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: id, RevealTo: public[:]})
+	}, activities.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: id, RevealTo: public[:]})
 	require.NoError(w.t, err)
 	var kept json.RawMessage
 	require.NoError(w.t, h.Get(w.t.Context(), &kept))

@@ -41,7 +41,7 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 		if queue == workflows.QueueMain {
 			register(one)
 		}
-		one.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
+		ingress.Register(one)
 		for name, fn := range broken {
 			one.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})
 		}

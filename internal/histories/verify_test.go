@@ -114,7 +114,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 		"another one first":        {[]string{"AuditPages"}, at("ActivityTaskScheduled OpenAudit"), "ActivityTaskScheduled OpenAudit", "does ScheduleActivityTask AuditPages"},
 		"an end too early":         {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan"}, sum, "ActivityTaskScheduled EndAudit", "does nothing, or ends"},
 		"a step that is left out":  {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit"}, signal, "SignalExternalWorkflowExecutionInitiated Repair", "does nothing, or ends"},
-		"a step more at the end":   {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal", "Correct"}, h.Events[len(h.Events)-2].EventId, "nothing more in the task that it completes", "goes on with ScheduleActivityTask Correct"},
+		"a step more at the end":   {[]string{"OpenAudit", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal", "ApplyFindings"}, h.Events[len(h.Events)-2].EventId, "nothing more in the task that it completes", "goes on with ScheduleActivityTask ApplyFindings"},
 		"the same, a busy machine": {steps: []string{"OpenAudit", "slow", "AuditPages", "AuditMissing", "Plan", "EndAudit", "signal"}},
 		"a panic":                  {[]string{"OpenAudit", "panic"}, pages - 1, "WorkflowTaskCompleted", "fails: nobody thought of this"},
 	}

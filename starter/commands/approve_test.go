@@ -24,7 +24,7 @@ func TestApprove(t *testing.T) {
 	require.Contains(t, out, "1,234 deletes of run "+run+" wait for approval, more than a run may make unasked: causeway approve "+run)
 	require.NotContains(t, out, "Engine calls", "nobody answered")
 	require.NotContains(t, out, "goes on by itself", "what waits for approval does not")
-	w.on("Run "+workflows.ActivityMeter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
+	w.on("Run "+activities.Meter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
 		{Hour: noon.Add(-time.Hour), Changes: 9, Loads: 9}, {Hour: noon, Changes: 80, Loads: 1_154},
 	}})
 	_, out, _ = w.run(t, "status", "contacts")

@@ -176,7 +176,7 @@ func (f *flow) checkFilter(ctx context.Context, where []activities.Condition) er
 		valued[c.Column] = valued[c.Column] || c.Value != ""
 	}
 	var known activities.CheckFilterResult
-	if err := ask(ctx, f.env, f.g, f.api, f.g.timeout, workflows.ActivityCheckFilter, in, &known); err != nil {
+	if err := ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.CheckFilter, in, &known); err != nil {
 		return err
 	}
 	for _, column := range known.Text {
@@ -184,7 +184,7 @@ func (f *flow) checkFilter(ctx context.Context, where []activities.Condition) er
 			return badInput("--where: %s is text, which may be personal, and conditions are kept in Temporal's history; ask whether it is empty or not_empty, or name records with --ids", column)
 		}
 	}
-	return ask(ctx, f.env, f.g, f.api, f.g.timeout, workflows.ActivityCheckFilter, activities.CheckFilterInput{Table: mapped, Where: where}, &known)
+	return ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.CheckFilter, activities.CheckFilterInput{Table: mapped, Where: where}, &known)
 }
 
 // instant reads an instant, a day or an age.

@@ -196,17 +196,17 @@ func TestBackfillOfAFilter(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.on("Update "+contactsFlow+" RequestBackfill", workflows.BackfillAnswer{Run: "contacts-1"})
-	w.on("Run "+workflows.ActivityCheckFilter, activities.CheckFilterResult{})
+	w.on("Run "+activities.CheckFilter, activities.CheckFilterResult{})
 	code, _, stderr := w.run(t, "backfill", "contacts", "--where", "statecode equals  Not yet", "--where", "lastname empty")
 	require.Zero(t, code, stderr)
-	checks := w.requests["Run "+workflows.ActivityCheckFilter]
+	checks := w.requests["Run "+activities.CheckFilter]
 	require.Equal(t, []string{"statecode", "lastname"}, checks[0].(activities.CheckFilterInput).Columns)
 	require.Empty(t, checks[0].(activities.CheckFilterInput).Where)
 	want := []activities.Condition{{Column: "statecode", Is: "equals", Value: "Not yet"}, {Column: "lastname", Is: "empty"}}
 	require.Equal(t, want, checks[1].(activities.CheckFilterInput).Where)
 	require.Equal(t, want, w.requests["Update "+contactsFlow+" RequestBackfill"][0].(workflows.BackfillRequest).Window.Where)
 
-	w.on("Run "+workflows.ActivityCheckFilter, activities.CheckFilterResult{Text: []string{"lastname"}})
+	w.on("Run "+activities.CheckFilter, activities.CheckFilterResult{Text: []string{"lastname"}})
 	code, _, stderr = w.run(t, "backfill", "contacts", "--where", "lastname equals Quibblethorn")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "--where: lastname is text, which may be personal")

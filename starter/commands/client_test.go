@@ -255,11 +255,11 @@ func TestStandaloneActivityEndsWithItsCaller(t *testing.T) {
 	c := &temporalClient{client: r}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	require.ErrorIs(t, c.Run(ctx, workflows.ActivityListQuarantine, nil, nil), errNoWorker)
+	require.ErrorIs(t, c.Run(ctx, activities.ListQuarantine, nil, nil), errNoWorker)
 	require.Equal(t, workflows.QueueMain, r.activity.TaskQueue)
 	require.Positive(t, r.activity.ScheduleToCloseTimeout)
 	require.LessOrEqual(t, r.activity.ScheduleToCloseTimeout, time.Hour)
 	first := r.activity.ID
-	require.ErrorIs(t, c.Run(ctx, workflows.ActivityListQuarantine, nil, nil), errNoWorker)
+	require.ErrorIs(t, c.Run(ctx, activities.ListQuarantine, nil, nil), errNoWorker)
 	require.NotEqual(t, first, r.activity.ID)
 }

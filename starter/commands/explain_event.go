@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func explainEvent(ctx context.Context, e *env, g *global, id string, live bool) error {
@@ -21,7 +20,7 @@ func explainEvent(ctx context.Context, e *env, g *global, id string, live bool) 
 	defer api.Close()
 	var r activities.ExplainEventResult
 	in := activities.ExplainEventInput{ID: id, Live: live, Settings: cfg.Egress.Settings()}
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityExplainEvent, in, &r); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ExplainEvent, in, &r); err != nil {
 		return err
 	}
 	switch {

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func newExplain(e *env, g *global) *cobra.Command {
@@ -63,7 +62,7 @@ func explainRecord(ctx context.Context, e *env, g *global, table, id string, liv
 		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
 	}
 	var r activities.ExplainResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityExplain, activities.ExplainInput{Table: mapped, ID: ids[0], Live: live}, &r); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.Explain, activities.ExplainInput{Table: mapped, ID: ids[0], Live: live}, &r); err != nil {
 		return err
 	}
 	if g.json() {

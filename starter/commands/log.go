@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 type logOptions struct {
@@ -62,7 +61,7 @@ func showLog(ctx context.Context, e *env, g *global, o logOptions) error {
 	}
 	defer api.Close()
 	var result activities.OperationsResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityListOperations, o.in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ListOperations, o.in, &result); err != nil {
 		return err
 	}
 	if g.json() {

@@ -7,14 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 // integration.md §26 "audit": user, time, old and new revision.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.on("Run "+workflows.ActivityListOperations, activities.OperationsResult{Operations: []activities.Operation{
+	w.on("Run "+activities.ListOperations, activities.OperationsResult{Operations: []activities.Operation{
 		{ID: "1", At: noon.Add(-2 * time.Hour), By: "ada", What: "start", Flow: "ingress", Table: "contacts", Revision: "2d711642b726b044"},
 		{ID: "2", At: noon.Add(-time.Hour), By: "bob", What: "pause", Flow: "ingress", Table: "contacts", Revision: "2d711642b726b044", Reason: "Campaign\nrelease"},
 		{ID: "3", At: noon.Add(-time.Minute), What: "backfill", Flow: "ingress", Table: "contacts", Run: "contacts-20260302T115900.000Z", Revision: "2d711642b726b044", Detail: "the whole table"},
@@ -24,12 +23,12 @@ func TestLog(t *testing.T) {
 	require.Zero(t, code, stderr)
 	golden(t, "log.txt", out)
 	require.Equal(t, []any{activities.OperationsInput{Table: "contacts", Run: "r", By: "ada", What: "apply", Since: noon.Add(-24 * time.Hour), Limit: 4}},
-		w.requests["Run "+workflows.ActivityListOperations])
+		w.requests["Run "+activities.ListOperations])
 	code, out, stderr = w.run(t, "log", "-o", "json")
 	require.Zero(t, code, stderr)
 	golden(t, "log.json", out)
 
-	w.on("Run "+workflows.ActivityListOperations, activities.OperationsResult{})
+	w.on("Run "+activities.ListOperations, activities.OperationsResult{})
 	code, out, _ = w.run(t, "log", "-o", "json")
 	require.Zero(t, code)
 	require.JSONEq(t, `{"operations": []}`, out)
@@ -56,7 +55,7 @@ func TestLogRefusesWhatItCannotShow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			w.on("Run "+workflows.ActivityListOperations, tc.answer)
+			w.on("Run "+activities.ListOperations, tc.answer)
 			code, _, stderr := w.run(t, append([]string{"log"}, tc.args...)...)
 			require.Equal(t, tc.code, code)
 			require.Contains(t, stderr, tc.says)

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func newMapping(e *env, g *global) *cobra.Command {
@@ -55,7 +54,7 @@ func mappingInit(ctx context.Context, e *env, g *global, in activities.ProposeIn
 	}
 	defer api.Close()
 	var result activities.ProposeResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityProposeMapping, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ProposeMapping, in, &result); err != nil {
 		return err
 	}
 	if g.json() {

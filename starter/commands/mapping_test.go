@@ -7,12 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func TestMappingInit(t *testing.T) {
 	t.Parallel()
-	question := "Run " + workflows.ActivityProposeMapping
+	question := "Run " + activities.ProposeMapping
 	w := newWorld()
 	var answer activities.ProposeResult
 	require.NoError(t, json.Unmarshal([]byte(`{"yaml": "vehicles:\n  fields: []\n",

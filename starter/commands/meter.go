@@ -8,7 +8,6 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 // meterWithin bounds the question for the meter: a status without it is better
@@ -41,7 +40,7 @@ func readMeter(ctx context.Context, e *env, api temporalAPI) *meterReport {
 	ctx, cancel := context.WithTimeout(ctx, meterWithin)
 	defer cancel()
 	var result activities.MeterResult
-	if err := api.Run(ctx, workflows.ActivityMeter, activities.MeterInput{}, &result); err != nil {
+	if err := api.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
 	out := &meterReport{Hour: e.now().UTC().Truncate(time.Hour), Budget: result.Budget}

@@ -241,7 +241,7 @@ func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
 func TestFlagsReachTheConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
+	w.on("Run "+activities.ListQuarantine, activities.QuarantineListResult{})
 	code, _, _ := w.run(t, "quarantine", "list", "--address", "flag:1", "--namespace", "ns")
 	require.Zero(t, code)
 	require.Equal(t, "flag:1", w.dialled.address)

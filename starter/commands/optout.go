@@ -73,7 +73,7 @@ func checkSource(ctx context.Context, e *env, g *global) error {
 	}
 	defer api.Close()
 	var r activities.CheckSourceResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityCheckSource, activities.CheckSourceInput{Settings: cfg.OptOutSettings()}, &r); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.CheckSource, activities.CheckSourceInput{Settings: cfg.OptOutSettings()}, &r); err != nil {
 		return err
 	}
 	if g.json() {

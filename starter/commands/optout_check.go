@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 // shownDifferences bounds the list for people; -o json has all.
@@ -53,7 +52,7 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
 	for link, told := "", e.now(); ; {
 		var part activities.CheckOptOutsResult
-		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), workflows.ActivityCheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
+		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), activities.CheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
 			return err
 		}
 		all.Profiles += part.Profiles

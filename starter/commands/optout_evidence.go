@@ -14,7 +14,6 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func newOptOutHistory(e *env, g *global) *cobra.Command {
@@ -228,7 +227,7 @@ func evidence(ctx context.Context, e *env, g *global, api temporalAPI, in activi
 		}
 		in.RevealTo = public[:]
 		var r activities.EvidenceResult
-		if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityOptOutEvidence, in, &r); err != nil {
+		if err := ask(ctx, e, g, api, g.timeout, activities.OptOutEvidence, in, &r); err != nil {
 			return err
 		}
 		rows, err := activities.RevealEvidence(r.Sealed, public, private)

@@ -157,11 +157,11 @@ var someEvidence = []activities.Evidence{
 func TestOptOutHistory(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
-	w.on("Run "+workflows.ActivityOptOutEvidence, evidenceOf(t, someEvidence))
+	w.on("Run "+activities.OptOutEvidence, evidenceOf(t, someEvidence))
 	code, out, errs := w.run(t, "optout", "history", strings.ToUpper(decisionOf))
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "optout history.txt", out)
-	require.Equal(t, decisionOf, w.requests["Run "+workflows.ActivityOptOutEvidence][0].(activities.EvidenceInput).Contact)
+	require.Equal(t, decisionOf, w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput).Contact)
 	code, out, _ = w.run(t, "optout", "history", decisionOf, "-o", "json")
 	require.Equal(t, exitDone, code)
 	var got []activities.Evidence
@@ -171,7 +171,7 @@ func TestOptOutHistory(t *testing.T) {
 	code, _, errs = w.run(t, "optout", "history", "ann@example.test")
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, errs, "want the id of one contact")
-	w.on("Run "+workflows.ActivityOptOutEvidence, evidenceOf(t, nil))
+	w.on("Run "+activities.OptOutEvidence, evidenceOf(t, nil))
 	code, out, _ = w.run(t, "optout", "history", decisionOf)
 	require.Equal(t, exitDone, code)
 	require.Equal(t, "nothing was decided about "+decisionOf+"\n", out)
@@ -180,7 +180,7 @@ func TestOptOutHistory(t *testing.T) {
 func TestOptOutExport(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
-	w.on("Run "+workflows.ActivityOptOutEvidence, evidenceOf(t, someEvidence))
+	w.on("Run "+activities.OptOutEvidence, evidenceOf(t, someEvidence))
 	file := filepath.Join(t.TempDir(), "opt-outs.csv")
 	code, out, errs := w.run(t, "optout", "export", "--output", file, "--since", "2026-03-01", "--until", "2026-04-01")
 	require.Equal(t, exitDone, code, errs)
@@ -191,7 +191,7 @@ func TestOptOutExport(t *testing.T) {
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	in := w.requests["Run "+workflows.ActivityOptOutEvidence][0].(activities.EvidenceInput)
+	in := w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput)
 	require.Equal(t, 31*24*time.Hour, in.Until.Sub(in.Since))
 
 	for want, args := range map[string][]string{
@@ -203,14 +203,14 @@ func TestOptOutExport(t *testing.T) {
 		require.Equal(t, exitBadInput, code, errs)
 		require.Contains(t, errs, want)
 	}
-	w.on("Run "+workflows.ActivityOptOutEvidence, evidenceOf(t, someEvidence))
+	w.on("Run "+activities.OptOutEvidence, evidenceOf(t, someEvidence))
 	jsonFile := filepath.Join(t.TempDir(), "other.csv")
 	code, out, errs = w.run(t, "optout", "export", "--output", jsonFile, "-o", "json")
 	require.Zero(t, code, errs)
 	require.JSONEq(t, `{"file":"`+jsonFile+`","decisions":3}`, out)
 
 	// What fails in the middle leaves no file.
-	w.on("Run "+workflows.ActivityOptOutEvidence, errNoWorker)
+	w.on("Run "+activities.OptOutEvidence, errNoWorker)
 	code, _, _ = w.run(t, "optout", "export", "--output", file+"2")
 	require.Equal(t, exitUnreachable, code)
 	left, err := os.ReadDir(filepath.Dir(file))
@@ -221,14 +221,14 @@ func TestOptOutExport(t *testing.T) {
 func TestOptOutCheck(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
-	w.on("Run "+workflows.ActivityListQuarantine, errNoWorker)
+	w.on("Run "+activities.ListQuarantine, errNoWorker)
 	code, out, errs := w.run(t, "optout", "check")
 	require.Equal(t, exitUnreachable, code, "nobody is waited for without a word")
 	require.Contains(t, errs, "causeway: no worker answered within 1m0s")
 	require.Empty(t, out)
 
-	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
-	w.on("Run "+workflows.ActivityCheckOptOuts,
+	w.on("Run "+activities.ListQuarantine, activities.QuarantineListResult{})
+	w.on("Run "+activities.CheckOptOuts,
 		func(any) any {
 			w.clock = w.clock.Add(tellEvery)
 			return activities.CheckOptOutsResult{Profiles: 5000, Different: []activities.OptOutDifference{{Contact: decisionOf, Attribute: "denyListEmail", Column: "donotbulkemail"}}, Waiting: 2, Link: "more"}
@@ -239,7 +239,7 @@ func TestOptOutCheck(t *testing.T) {
 	require.Equal(t, exitFailed, code, errs)
 	golden(t, "optout check.txt", out)
 	require.Contains(t, errs, "\n5,000 profiles compared\n", "a long comparison says how far it is")
-	require.Equal(t, "more", w.requests["Run "+workflows.ActivityCheckOptOuts][1].(activities.CheckOptOutsInput).Link)
+	require.Equal(t, "more", w.requests["Run "+activities.CheckOptOuts][1].(activities.CheckOptOutsInput).Link)
 	code, out, _ = w.run(t, "optout", "check")
 	require.Equal(t, exitDone, code)
 	require.Equal(t, "6,200 profiles compared: both systems agree\n", out)
@@ -256,7 +256,7 @@ func TestOptOutCheckSource(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
 	fields := []activities.OptOutField{{Attribute: "denyListEmail", Field: "blackListEmail", Stamp: "blackListEmailLastModified"}, {Attribute: "denyListPhone", Field: "blackListPhone"}}
-	w.on("Run "+workflows.ActivityCheckSource,
+	w.on("Run "+activities.CheckSource,
 		activities.CheckSourceResult{Source: "sftp", REST: "the instance does not publish when denyListPhone last changed", Fields: fields},
 		activities.CheckSourceResult{REST: "the instance does not publish when denyListPhone last changed", SFTP: "the worker's configuration has no campaign.sftp", Fields: fields})
 	code, out, errs := w.run(t, "optout", "check-source")

@@ -10,7 +10,6 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
-	"causeway.dev/workflows"
 )
 
 // planWithin bounds a plan of a whole table; it reads as fast as Dynamics answers.
@@ -70,7 +69,7 @@ func plan(ctx context.Context, e *env, g *global, table string, in activities.Pl
 	}
 	e.say("reading %s; nothing is written", table)
 	var result activities.PlanResult
-	if err := ask(ctx, e, g, api, max(planWithin, g.timeout), workflows.ActivityPlan, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, max(planWithin, g.timeout), activities.Plan, in, &result); err != nil {
 		return err
 	}
 	code := exitDone

@@ -8,15 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 // R15.9: a plan of a big load advises to stop other processes in Campaign.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.on("Run "+workflows.ActivityListQuarantine, activities.QuarantineListResult{})
-	w.on("Run "+workflows.ActivityPlan, activities.PlanResult{
+	w.on("Run "+activities.ListQuarantine, activities.QuarantineListResult{})
+	w.on("Run "+activities.Plan, activities.PlanResult{
 		Run: "new baseline", Revision: "0123456789ab", EngineCalls: 12_500, NeedApproval: true, Adopted: 3,
 		Counts:   activities.Counts{Read: 40_000, Created: 10_000, Updated: 1_000, Unchanged: 27_000, Filtered: 498, Deleted: 1_500, Quarantined: 2},
 		Fields:   []activities.PlanCount{{What: "lastName", Records: 900}, {What: "location.city", Records: 150}},
@@ -30,12 +29,12 @@ func TestPlan(t *testing.T) {
 	code, out, stderr := w.run(t, "plan", "contacts", "--sample", "40000", "--all-new")
 	require.Equal(t, 2, code, "it would write")
 	golden(t, "plan.txt", out+"--- stderr\n"+stderr)
-	in := w.requests["Run "+workflows.ActivityPlan][0].(activities.PlanInput)
+	in := w.requests["Run "+activities.Plan][0].(activities.PlanInput)
 	require.Equal(t, revision("contacts"), in.Table.Revision())
 	require.Equal(t, 40_000, in.Sample)
 	require.True(t, in.AllNew)
 
-	w.on("Run "+workflows.ActivityPlan, activities.PlanResult{Run: "replay", Counts: activities.Counts{Read: 5, Unchanged: 5}})
+	w.on("Run "+activities.Plan, activities.PlanResult{Run: "replay", Counts: activities.Counts{Read: 5, Unchanged: 5}})
 	code, out, _ = w.run(t, "plan", "contacts", "-o", "json")
 	require.Zero(t, code, "nothing to write")
 	require.True(t, json.Valid([]byte(out)))
@@ -51,7 +50,7 @@ func TestExplainARecord(t *testing.T) {
 	t.Parallel()
 	const id = "6f0c1d2e-0000-4000-8000-000000000001"
 	w := newWorld()
-	w.on("Run "+workflows.ActivityExplain, activities.ExplainResult{
+	w.on("Run "+activities.Explain, activities.ExplainResult{
 		Table: "contacts", ID: id, State: "quarantined", Meaning: "its last change was refused; Campaign keeps what was written before",
 		Version: "1234", CampaignKey: id, Held: true, LastRun: "contacts-20260102T030405.000Z", LastRunAt: noon.Add(-time.Hour), Created: "contacts-20260101T030405.000Z",
 		Quarantine: &activities.QuarantinedRecord{Code: "TooLong", Field: "mobilePhone", Message: "longer than 32 characters", FirstSeen: noon.Add(-time.Hour), LastSeen: noon.Add(-time.Minute), Attempts: 2},
@@ -62,11 +61,11 @@ func TestExplainARecord(t *testing.T) {
 	code, out, stderr := w.run(t, "explain", "contacts", "{6F0C1D2E-0000-4000-8000-000000000001}", "--live")
 	require.Zero(t, code, stderr)
 	golden(t, "explain.txt", out)
-	in := w.requests["Run "+workflows.ActivityExplain][0].(activities.ExplainInput)
+	in := w.requests["Run "+activities.Explain][0].(activities.ExplainInput)
 	require.Equal(t, id, in.ID)
 	require.True(t, in.Live)
 
-	w.on("Run "+workflows.ActivityExplain, activities.ExplainResult{
+	w.on("Run "+activities.Explain, activities.ExplainResult{
 		Table: "contacts", ID: id, State: "quarantined", Meaning: "it was refused",
 		Quarantine: &activities.QuarantinedRecord{State: "discarded", Code: "TooLong", Message: "longer", FirstSeen: noon, LastSeen: noon, Attempts: 1,
 			Discarded: &activities.Discard{By: "ada", Reason: "agreed with sales", At: noon.Add(-time.Minute)}},

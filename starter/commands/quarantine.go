@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func newQuarantine(e *env, g *global) *cobra.Command {
@@ -58,7 +57,7 @@ func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, err
 		return 0, unknownTable(f.g, f.cfg, f.table)
 	}
 	var list activities.QuarantineListResult
-	err := ask(ctx, f.env, f.g, f.api, f.g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
+	err := ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
 	return list.Total, err
 }
 
@@ -123,7 +122,7 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 	}
 	defer api.Close()
 	var result activities.QuarantineListResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityListQuarantine, in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, in, &result); err != nil {
 		return err
 	}
 	if g.json() {
@@ -159,7 +158,7 @@ func ask(ctx context.Context, e *env, g *global, api temporalAPI, within time.Du
 // probe makes sure that there is a worker, before work that may take hours: a long
 // wait for nobody helps nobody.
 func probe(ctx context.Context, e *env, g *global, api temporalAPI) error {
-	return ask(ctx, e, g, api, g.timeout, workflows.ActivityListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
+	return ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
 }
 
 // asFailed is for work that was accepted: what it reports is no refusal.

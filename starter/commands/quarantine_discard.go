@@ -71,7 +71,7 @@ func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions)
 			return err
 		}
 		in := activities.DiscardInput{Table: o.table, Selection: chosen, Discard: activities.Discard{By: e.operator, Reason: o.reason, At: e.now().UTC()}}
-		if err := ask(ctx, e, g, f.api, g.timeout, workflows.ActivityDiscardQuarantined, in, &result); err != nil {
+		if err := ask(ctx, e, g, f.api, g.timeout, activities.DiscardQuarantined, in, &result); err != nil {
 			return err
 		}
 		if !apart(o.table) { // a flow that waits counts anew; one that does not will

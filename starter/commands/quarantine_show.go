@@ -11,7 +11,6 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func newQuarantineShow(e *env, g *global) *cobra.Command {
@@ -76,7 +75,7 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 		in.RevealTo = public[:]
 	}
 	var shown shownRecord
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
 		return err
 	}
 	if reveal {

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	listQuestion    = "Run " + workflows.ActivityListQuarantine
-	showQuestion    = "Run " + workflows.ActivityShowQuarantined
-	discardQuestion = "Run " + workflows.ActivityDiscardQuarantined
+	listQuestion    = "Run " + activities.ListQuarantine
+	showQuestion    = "Run " + activities.ShowQuarantined
+	discardQuestion = "Run " + activities.DiscardQuarantined
 	releaseUpdate   = "Update " + contactsFlow + " " + workflows.UpdateRelease
 	firstID         = "6f0c1d2e-0000-4000-8000-000000000001"
 )

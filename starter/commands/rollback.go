@@ -73,7 +73,7 @@ func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
 	}
 	defer f.close()
 	var answer rollbackAnswer
-	if err := ask(ctx, e, g, f.api, g.timeout, workflows.ActivityMayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
+	if err := ask(ctx, e, g, f.api, g.timeout, activities.MayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
 		return err
 	}
 	if by := answer.UndoneBy; by != "" {

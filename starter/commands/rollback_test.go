@@ -14,7 +14,7 @@ import (
 const (
 	wrongRun       = "contacts-20260102T030405.000Z"
 	rollbackUpdate = "Update " + contactsFlow + " RequestRollback"
-	mayRollback    = "Run " + workflows.ActivityMayRollback
+	mayRollback    = "Run " + activities.MayRollback
 )
 
 var wouldTouch = activities.MayRollbackResult{

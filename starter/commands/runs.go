@@ -122,7 +122,7 @@ func (s *subject) askLedger(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, min(s.g.timeout, questionTimeout))
 	defer cancel()
 	var shown activities.ShowRunResult
-	switch err := s.api.Run(ctx, workflows.ActivityShowRun, activities.ShowRunInput{Run: s.name}, &shown); {
+	switch err := s.api.Run(ctx, activities.ShowRun, activities.ShowRunInput{Run: s.name}, &shown); {
 	case errors.Is(err, errNoWorker):
 		s.silent = true
 		s.env.say("No worker answers, so what the ledger knows of %s is left out.", s.name)

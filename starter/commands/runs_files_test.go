@@ -78,7 +78,7 @@ func TestRunsExportAndVerify(t *testing.T) {
 func TestRunsVerifyNamesThePlace(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, errNoWorker)
 	code, out, stderr := w.run(t, "runs", "verify", auditRun)
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "deterministic: Audit")
@@ -128,13 +128,13 @@ func TestRunsCancel(t *testing.T) {
 	}{
 		"a backfill at work": {run: loadRun, arrange: func(w *world) { running(w, activities.KindBackfill, "Backfill") }, asked: ask},
 		"a backfill that is queued": {run: "contacts-20260302T115959.000Z", arrange: func(w *world) {
-			w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{})
+			w.on("Run "+activities.ShowRun, activities.ShowRunResult{})
 		}, asked: ask},
 		"a pass of changes": {run: loadRun, arrange: func(w *world) { running(w, activities.KindDelta, "DeltaPass") },
 			refused: "applies changes and ends by itself"},
 		"an audit": {run: auditRun, arrange: func(w *world) {
 			running(w, activities.KindBackfill, "Backfill")
-			w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+			w.on("Run "+activities.ShowRun, errNoWorker)
 		}, asked: "Cancel " + contactsFlow + "/audit"},
 		"a run that has ended": {run: loadRun, arrange: func(w *world) { w.knows(nil) }, refused: "has ended already (Completed)"},
 		"a run whose history is gone": {run: loadRun, arrange: func(w *world) {

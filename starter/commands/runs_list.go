@@ -93,7 +93,7 @@ func runsList(ctx context.Context, e *env, g *global, o runsListOptions) error {
 	}
 	defer api.Close()
 	var result activities.RunListResult
-	if err := ask(ctx, e, g, api, g.timeout, workflows.ActivityListRuns, o.in, &result); err != nil {
+	if err := ask(ctx, e, g, api, g.timeout, activities.ListRuns, o.in, &result); err != nil {
 		return err
 	}
 	if err := findLost(ctx, cfg.Instance, g, api, result.Runs); err != nil {

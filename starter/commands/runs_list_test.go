@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func TestRunsList(t *testing.T) {
@@ -27,7 +26,7 @@ func TestRunsList(t *testing.T) {
 		}),
 		runInfo(nil),
 	}
-	w.on("Run "+workflows.ActivityListRuns, activities.RunListResult{Runs: runs})
+	w.on("Run "+activities.ListRuns, activities.RunListResult{Runs: runs})
 	code, out, stderr := w.run(t, "runs", "list", "--limit", "4")
 	require.Zero(t, code, stderr)
 	golden(t, "runs-list.txt", out)
@@ -40,11 +39,11 @@ func TestRunsList(t *testing.T) {
 	require.Zero(t, code)
 	require.NotContains(t, out, "115900")
 	require.Contains(t, out, auditRun)
-	asked := w.requests["Run "+workflows.ActivityListRuns]
+	asked := w.requests["Run "+activities.ListRuns]
 	require.Equal(t, activities.RunListInput{Flow: "ingress", Table: "contacts", Kind: "delta", States: []string{"FAILED", "RUNNING", "INCOMPLETE"},
 		Since: noon.Add(-time.Hour), Limit: 20}, asked[len(asked)-1])
 
-	w.on("Run "+workflows.ActivityListRuns, activities.RunListResult{})
+	w.on("Run "+activities.ListRuns, activities.RunListResult{})
 	_, out, _ = w.run(t, "runs", "list")
 	require.Equal(t, "No run fits.\n", out)
 	_, out, _ = w.run(t, "runs", "list", "-o", "json")
@@ -81,15 +80,15 @@ func TestRunsRefuseBadInput(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := runsWorld(t)
-			w.on("Run "+workflows.ActivityListRuns, activities.RunListResult{})
-			w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{})
+			w.on("Run "+activities.ListRuns, activities.RunListResult{})
+			w.on("Run "+activities.ShowRun, activities.ShowRunResult{})
 			code, _, stderr := w.run(t, append([]string{"runs"}, tc.args...)...)
 			require.Equal(t, tc.code, code, stderr)
 			require.Contains(t, stderr, tc.says)
 		})
 	}
 	w := newWorld()
-	w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, errNoWorker)
 	code, _, stderr := w.run(t, "runs", "show", "contacts-20990101T000000.000Z")
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "no worker answered, and Temporal has no history")

@@ -181,7 +181,7 @@ func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.g.timeout)
 	defer cancel()
-	if err := s.api.Later(ctx, workflows.ActivityLogOperation, activities.LogInput{Operations: []activities.Operation{op}}); err != nil {
+	if err := s.api.Later(ctx, activities.LogOperation, activities.LogInput{Operations: []activities.Operation{op}}); err != nil {
 		s.env.say("causeway: the replay was done, but is not in the audit trail: %v", err)
 	}
 }

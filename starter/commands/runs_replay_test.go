@@ -70,7 +70,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateFailed))
 		}, how: byBackfill},
 		"a backfill whose history is gone": {run: loadRun, arrange: func(_ *testing.T, w *world) {
-			w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{Found: true, Info: runInfo(backfill("FAILED")), Window: &window})
+			w.on("Run "+activities.ShowRun, activities.ShowRunResult{Found: true, Info: runInfo(backfill("FAILED")), Window: &window})
 			w.executions = w.executions[:1]
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
 		}, how: byBackfill, why: "its history is gone from Temporal"},
@@ -80,7 +80,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
 		}, refused: "what run " + loadRun + " was asked to read is not known any more"},
 		"a run that failed before the ledger knew it": {run: loadRun, arrange: func(t *testing.T, w *world) {
-			w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{})
+			w.on("Run "+activities.ShowRun, activities.ShowRunResult{})
 			w.histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
 		}, how: byBackfill},
@@ -137,7 +137,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w := runsWorld(t)
 			w.knows(nil)
 			if tc.run == auditRun {
-				w.on("Run "+workflows.ActivityShowRun, errNoWorker) // whoever replays may have no worker that lives
+				w.on("Run "+activities.ShowRun, errNoWorker) // whoever replays may have no worker that lives
 			}
 			if tc.arrange != nil {
 				tc.arrange(t, w)
@@ -159,7 +159,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			if tc.how == byRollback {
 				require.Equal(t, loadRun, answer.Undoes)
 			}
-			require.NotContains(t, w.asked, "Later "+workflows.ActivityLogOperation)
+			require.NotContains(t, w.asked, "Later "+activities.LogOperation)
 		})
 	}
 }
@@ -167,7 +167,7 @@ func TestReplayDecidesHow(t *testing.T) {
 func TestReplayByReset(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, errNoWorker)
 	task := w.histories["run-audit"].Events[eventOf(t, w.histories["run-audit"], "ActivityTaskScheduled EndAudit")-1].
 		GetActivityTaskScheduledEventAttributes().WorkflowTaskCompletedEventId
 	require.EqualValues(t, 28, task)
@@ -182,7 +182,7 @@ func TestReplayByReset(t *testing.T) {
 	require.Zero(t, code, stderr)
 	golden(t, "runs-replay.txt", out+"--- stderr\n"+stderr)
 	require.Equal(t, []any{"causeway runs replay, by ada"}, w.requests[reset])
-	logged := w.requests["Later "+workflows.ActivityLogOperation][0].(activities.LogInput).Operations[0]
+	logged := w.requests["Later "+activities.LogOperation][0].(activities.LogInput).Operations[0]
 	require.NotEmpty(t, logged.ID)
 	logged.ID = ""
 	require.Equal(t, activities.Operation{At: noon, By: "ada", What: "replay", Flow: "ingress", Table: "contacts", Run: auditRun, Detail: "reset to before event 28"}, logged)
@@ -208,7 +208,7 @@ func TestReplayByTheOwner(t *testing.T) {
 	t.Parallel()
 	window := activities.Window{Since: noon.Add(-time.Hour)}
 	w := runsWorld(t)
-	w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{Found: true, Window: &window, Info: runInfo(func(r *activities.RunInfo) {
+	w.on("Run "+activities.ShowRun, activities.ShowRunResult{Found: true, Window: &window, Info: runInfo(func(r *activities.RunInfo) {
 		r.Kind, r.State = activities.KindBackfill, "FAILED"
 	})})
 	w.on("Query "+contactsFlow+" Status", workflows.Status{State: workflows.StateFailed})

@@ -9,7 +9,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
 )
 
 func TestRunsShow(t *testing.T) {
@@ -20,7 +19,7 @@ func TestRunsShow(t *testing.T) {
 		Rollback: &activities.MayRollbackResult{Run: loadRun, Created: 9_900, Since: 12, Bytes: 120_000},
 		Asked:    []activities.Operation{{ID: "1", At: noon.Add(-2 * time.Hour), By: "ada", What: activities.OpBackfill, Run: loadRun}},
 	}
-	w.on("Run "+workflows.ActivityShowRun, shown)
+	w.on("Run "+activities.ShowRun, shown)
 	code, out, stderr := w.run(t, "runs", "show", loadRun)
 	require.Zero(t, code, stderr)
 	golden(t, "runs-show.txt", out)
@@ -31,7 +30,7 @@ func TestRunsShow(t *testing.T) {
 	// A history that is gone leaves what the ledger knows, and says so.
 	w.executions = nil
 	shown.Rollback, shown.NoRollback = nil, "run x ended long ago"
-	w.on("Run "+workflows.ActivityShowRun, shown)
+	w.on("Run "+activities.ShowRun, shown)
 	code, out, _ = w.run(t, "runs", "show", loadRun)
 	require.Zero(t, code)
 	golden(t, "runs-show-gone.txt", out)
@@ -47,7 +46,7 @@ func TestRunsShow(t *testing.T) {
 func TestRunsShowWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+workflows.ActivityShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, errNoWorker)
 	code, out, stderr := w.run(t, "runs", "show", auditRun)
 	require.Zero(t, code, stderr)
 	golden(t, "runs-show-audit.txt", out+"--- stderr\n"+stderr)

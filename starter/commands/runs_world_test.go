@@ -14,7 +14,6 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
-	"causeway.dev/workflows"
 )
 
 const (
@@ -103,5 +102,5 @@ func runInfo(change func(*activities.RunInfo)) activities.RunInfo {
 
 // knows makes the ledger know a run.
 func (w *world) knows(change func(*activities.RunInfo)) {
-	w.on("Run "+workflows.ActivityShowRun, activities.ShowRunResult{Found: true, Info: runInfo(change)})
+	w.on("Run "+activities.ShowRun, activities.ShowRunResult{Found: true, Info: runInfo(change)})
 }

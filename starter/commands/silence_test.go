@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/workflows"
 )
 
@@ -39,7 +40,7 @@ func TestWhoDoesNotAnswer(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.slow = true
-			for _, question := range []string{"Update " + contactsFlow + " Stop", "Start " + contactsFlow, "Run " + workflows.ActivityListOperations, "Describe " + contactsFlow} {
+			for _, question := range []string{"Update " + contactsFlow + " Stop", "Start " + contactsFlow, "Run " + activities.ListOperations, "Describe " + contactsFlow} {
 				w.on(question, errNoWorker)
 			}
 			tc.prepare(w)

@@ -11,7 +11,6 @@ import (
 	"math"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
@@ -115,9 +114,9 @@ func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress, 
 		if queue == workflows.QueueMain {
 			workflows.Register(w)
 		}
-		w.RegisterActivityWithOptions(ingress, activity.RegisterOptions{})
-		w.RegisterActivityWithOptions(egress, activity.RegisterOptions{})
-		w.RegisterActivityWithOptions(optOut, activity.RegisterOptions{})
+		ingress.Register(w)
+		egress.Register(w)
+		optOut.Register(w)
 		h.workers = append(h.workers, w)
 	}
 }

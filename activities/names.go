@@ -1,0 +1,70 @@
+package activities
+
+// Names of the activities. Histories keep them, so a name that was released is
+// not changed; workflows and the operators' tool order work by them.
+
+// Of the flow Dynamics → Campaign, and of what its owner does for an operator.
+const (
+	Preflight            = "Preflight"            // PreflightInput -> PreflightResult
+	AwaitParents         = "AwaitParents"         // AwaitParentsInput -> AwaitParentsResult
+	OpenRun              = "OpenRun"              // OpenRunInput -> OpenRunResult
+	FetchPage            = "FetchPage"            // FetchInput -> FetchResult
+	WriteLane            = "WriteLane"            // LaneInput -> LaneResult
+	SaveWatermark        = "SaveWatermark"        // SaveWatermarkInput -> SaveWatermarkResult
+	EndRun               = "EndRun"               // EndRunInput
+	ApproveDeletes       = "ApproveDeletes"       // ApproveInput -> ApproveResult
+	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
+	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
+	LogOperation         = "LogOperation"         // LogInput
+)
+
+// Of the audit of a table.
+const (
+	OpenAudit     = "OpenAudit"     // AuditInput -> OpenAuditResult
+	AuditPages    = "AuditPages"    // AuditInput -> AuditPagesResult
+	AuditMissing  = "AuditMissing"  // AuditMissingInput -> AuditMissingResult
+	EndAudit      = "EndAudit"      // AuditInput -> AuditFindings
+	ApplyFindings = "ApplyFindings" // ApplyFindingsInput -> ApplyFindingsResult
+)
+
+// Of the flow of marketing events.
+const (
+	PreflightEvents   = "PreflightEvents"   // PreflightEventsInput -> PreflightEventsResult
+	OpenEventRun      = "OpenEventRun"      // OpenRunInput -> OpenRunResult
+	FetchEvents       = "FetchEvents"       // FetchInput -> FetchResult
+	WriteTimeline     = "WriteTimeline"     // LaneInput -> LaneResult
+	SaveEventPosition = "SaveEventPosition" // SaveWatermarkInput -> SaveWatermarkResult
+	EndEventRun       = "EndEventRun"       // EndRunInput
+	RestartJournal    = "RestartJournal"    // RestartJournalInput -> RestartJournalResult
+	RaiseLag          = "RaiseLag"          // RaiseLagInput -> RaiseLagResult
+)
+
+// Of the flow of opt-outs.
+const (
+	PreflightOptOut    = "PreflightOptOut"    // PreflightOptOutInput -> PreflightOptOutResult
+	OpenOptOutRun      = "OpenOptOutRun"      // OpenRunInput -> OpenRunResult
+	FetchOptOuts       = "FetchOptOuts"       // FetchInput -> FetchResult
+	WriteOptOuts       = "WriteOptOuts"       // LaneInput -> LaneResult
+	SaveOptOutPosition = "SaveOptOutPosition" // SaveWatermarkInput -> SaveWatermarkResult
+	EndOptOutRun       = "EndOptOutRun"       // EndRunInput
+	WatchExport        = "WatchExport"        // WatchExportInput -> WatchExportResult
+)
+
+// Questions of operators, each answered by one activity on the main queue.
+const (
+	ListQuarantine     = "ListQuarantine"     // QuarantineListInput -> QuarantineListResult
+	ShowQuarantined    = "ShowQuarantined"    // ShowQuarantinedInput -> ShowQuarantinedResult
+	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
+	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	Plan               = "Plan"               // PlanInput -> PlanResult
+	Explain            = "Explain"            // ExplainInput -> ExplainResult
+	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult
+	ProposeMapping     = "ProposeMapping"     // ProposeInput -> ProposeResult
+	Meter              = "Meter"              // MeterInput -> MeterResult
+	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
+	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult
+	ListOperations     = "ListOperations"     // OperationsInput -> OperationsResult
+	CheckOptOuts       = "CheckOptOuts"       // CheckOptOutsInput -> CheckOptOutsResult
+	CheckSource        = "CheckSource"        // CheckSourceInput -> CheckSourceResult
+	OptOutEvidence     = "OptOutEvidence"     // EvidenceInput -> EvidenceResult
+)
