@@ -140,11 +140,11 @@ func TestAnAuditGoesOnAfterItFailed(t *testing.T) {
 	call[activities.OpenAuditResult](s, s.in.OpenAudit, in)
 	_, err := s.env.ExecuteActivity("EndRun", activities.EndRunInput{RunRef: activities.RunRef{Run: in.Run, Table: "contacts", Kind: activities.KindAudit}, State: "FAILED", Reason: "x"})
 	require.NoError(t, err)
-	shown := call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: in.Run})
+	shown := call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: in.Run})
 	require.Equal(t, "FAILED", shown.Info.State)
 	require.EqualValues(t, 20, call[activities.AuditPagesResult](s, s.in.AuditPages, in).Listed)
 	require.Zero(t, call[activities.AuditFindings](s, s.in.EndAudit, in))
-	shown = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: in.Run})
+	shown = call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: in.Run})
 	require.Equal(t, "COMPLETED", shown.Info.State)
 }
 

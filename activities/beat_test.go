@@ -65,7 +65,7 @@ func TestIngressWaitsForASlowSystem(t *testing.T) {
 	} {
 		s.in = activities.NewIngress(s.opts)
 		s.env = newActivityEnv()
-		s.in.Register(s.env)
+		s.register()
 		s.env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { slow.beaten <- struct{}{} })
 		slow.waited = false
 		step.do()

@@ -31,7 +31,7 @@ func (s *spine) withBudget(perHour int64, clock *budgetClock) (*spine, *activiti
 	out.opts.Budget = b
 	out.in = activities.NewIngress(out.opts)
 	out.env = newActivityEnv()
-	out.in.Register(out.env)
+	out.register()
 	return &out, b
 }
 

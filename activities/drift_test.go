@@ -73,7 +73,7 @@ func TestAFieldThatIsGoneStopsTheRunAndLosesNothing(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 			require.NotContains(t, err.Error(), "Nebelheim")
 			s.end(ref)
-			require.Empty(t, call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{}).Records)
+			require.Empty(t, call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{}).Records)
 
 			s.boxes.Faults.Clear(rule)
 			require.False(t, s.start().NeedsBaseline, "the watermark is where it was")

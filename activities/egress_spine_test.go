@@ -65,6 +65,7 @@ func (s *eventSpine) restart(edit func(*activities.EgressOptions)) {
 	s.eg = activities.NewEgress(s.o)
 	s.env = newActivityEnv()
 	s.eg.Register(s.env)
+	s.op.Register(s.env)
 }
 
 // begin checks the settings, as before every start.

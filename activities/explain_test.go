@@ -100,7 +100,7 @@ func TestExplainWhatIsNotAsLastRead(t *testing.T) {
 	s.edit(keys[2], map[string]any{"emailaddress1": "not-an-address"})
 	s.delta()
 	require.NotContains(t, s.explain(keys[2]).Meaning, "discarded")
-	call[activities.DiscardResult](s, s.in.DiscardQuarantined, activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[2:]}, Discard: activities.Discard{By: "ada", Reason: "agreed", At: time.Now()}})
+	call[activities.DiscardResult](s, s.op.DiscardQuarantined, activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[2:]}, Discard: activities.Discard{By: "ada", Reason: "agreed", At: time.Now()}})
 	given := s.explain(keys[2])
 	require.Contains(t, given.Meaning, "an operator discarded it")
 	require.Equal(t, "agreed", given.Quarantine.Discarded.Reason)

@@ -175,10 +175,9 @@ func (a *Ingress) Register(r Registry) {
 	Register(r, map[string]any{
 		Preflight: a.Preflight, AwaitParents: a.AwaitParents, OpenRun: a.OpenRun, FetchPage: a.FetchPage, WriteLane: a.WriteLane,
 		SaveWatermark: a.SaveWatermark, EndRun: a.EndRun, ApproveDeletes: a.ApproveDeletes,
-		MayRollback: a.MayRollback, FindUnrecordedWrites: a.FindUnrecordedWrites, LogOperation: a.LogOperation,
+		MayRollback: a.MayRollback, FindUnrecordedWrites: a.FindUnrecordedWrites,
 		OpenAudit: a.OpenAudit, AuditPages: a.AuditPages, AuditMissing: a.AuditMissing, EndAudit: a.EndAudit, ApplyFindings: a.ApplyFindings,
-		ListQuarantine: a.ListQuarantine, ShowQuarantined: a.ShowQuarantined, DiscardQuarantined: a.DiscardQuarantined,
-		CheckFilter: a.CheckFilter, Plan: a.Plan, Explain: a.Explain, ProposeMapping: a.ProposeMapping, Meter: a.Meter,
-		ListRuns: a.ListRuns, ShowRun: a.ShowRun, ListOperations: a.ListOperations,
+		ShowQuarantined: a.ShowQuarantined,
+		CheckFilter:     a.CheckFilter, Plan: a.Plan, Explain: a.Explain, ProposeMapping: a.ProposeMapping,
 	})
 }

@@ -109,7 +109,7 @@ func TestChangesOfAHiddenChildWait(t *testing.T) {
 	require.Equal(t, "Tyres and oil", f.boxes.Campaign.Record("cusService", changed)["name"])
 	require.Nil(t, f.boxes.Campaign.Record("cusService", deleted))
 	require.NotNil(t, f.boxes.Campaign.Record("cusService", quiet))
-	list := call[activities.QuarantineListResult](f.spine, f.in.ListQuarantine, activities.QuarantineListInput{})
+	list := call[activities.QuarantineListResult](f.spine, f.op.ListQuarantine, activities.QuarantineListInput{})
 	require.Empty(t, list.Records, "no operator is needed")
 	require.Equal(t, 1, strings.Count(log.String(), "prefer cardinality 0 or 1 for this link in Campaign (R17.4)"), log.String())
 	require.Contains(t, log.String(), "table=services parent=vehicles")

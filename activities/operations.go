@@ -47,7 +47,7 @@ type LogInput struct {
 }
 
 // LogOperation adds to the audit trail; what is in it already is left as it is.
-func (a *Ingress) LogOperation(ctx context.Context, in LogInput) error {
+func (a *Operator) LogOperation(ctx context.Context, in LogInput) error {
 	operations := make([]ledger.Operation, 0, len(in.Operations))
 	for _, o := range in.Operations {
 		if o.ID == "" || o.What == "" {
@@ -55,7 +55,7 @@ func (a *Ingress) LogOperation(ctx context.Context, in LogInput) error {
 		}
 		operations = append(operations, ledger.Operation(o))
 	}
-	return a.o.Ledger.Log(ctx, operations...)
+	return a.ledger.Log(ctx, operations...)
 }
 
 // OperationsInput selects from the audit trail; empty fields match all.
@@ -76,14 +76,14 @@ type OperationsResult struct {
 
 // ListOperations reads the audit trail. The operators' tool runs it by itself, so
 // that only workers need the ledger.
-func (a *Ingress) ListOperations(ctx context.Context, in OperationsInput) (*OperationsResult, error) {
+func (a *Operator) ListOperations(ctx context.Context, in OperationsInput) (*OperationsResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 100
 	}
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	kept, err := a.o.Ledger.Operations(ctx, ledger.OperationFilter{
+	kept, err := a.ledger.Operations(ctx, ledger.OperationFilter{
 		Flow: in.Flow, Table: in.Table, Run: in.Run, By: in.By, What: in.What, Since: in.Since, Limit: in.Limit,
 	})
 	if err != nil {

@@ -23,9 +23,9 @@ func TestTheAuditTrail(t *testing.T) {
 	_, err := s.env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{What: "stop"}}})
 	require.ErrorContains(t, err, "needs an id")
 
-	got := call[activities.OperationsResult](s, s.in.ListOperations, activities.OperationsInput{})
+	got := call[activities.OperationsResult](s, s.op.ListOperations, activities.OperationsInput{})
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
-	got = call[activities.OperationsResult](s, s.in.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
+	got = call[activities.OperationsResult](s, s.op.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
 	require.NotNil(t, got.Operations)
 	require.Empty(t, got.Operations)
 	_, err = s.env.ExecuteActivity("ListOperations", activities.OperationsInput{Limit: 1001})

@@ -69,7 +69,7 @@ func newOptSpine(t *testing.T, contacts int, mode optout.Mode, source string, ed
 func (s *optSpine) rebuild() {
 	s.opt = activities.NewOptOut(s.optOpts)
 	s.env = newActivityEnv()
-	s.in.Register(s.env)
+	s.register()
 	s.opt.Register(s.env)
 }
 

@@ -172,7 +172,7 @@ func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 	require.Equal(t, 6, deaths, "3 until the lane is written carefully, 3 until the record is blamed")
 	done := call[activities.SaveWatermarkResult](s, s.in.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 40, Created: 39, Quarantined: 1}, done.Counts)
-	refused := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
+	refused := call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
 	require.Len(t, refused.Records, 1)
 	require.Equal(t, keys[7], refused.Records[0].ID)
 	require.Equal(t, "Poison", refused.Records[0].Code)
@@ -222,10 +222,10 @@ func TestAPanicSetsTheRecordAside(t *testing.T) {
 	key := s.boxes.Dynamics.Keys("contacts")[3]
 	s.opts.Target = panics{s.opts.Target.(*campaign.Client), key}
 	s.in = activities.NewIngress(s.opts)
-	s.in.Register(s.env)
+	s.register()
 	done := s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, activities.Counts{Read: 20, Created: 19, Quarantined: 1}, done.Counts)
-	refused := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
+	refused := call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
 	require.Equal(t, "Panic", refused.Records[0].Code)
 	require.Equal(t, key, refused.Records[0].ID)
 	require.NotContains(t, refused.Records[0].Message, s.boxes.Dynamics.Row("contacts", key)["lastname"])

@@ -68,7 +68,7 @@ const maxGroups = 100
 
 // ListQuarantine returns refused records: ids and reasons, no values. The
 // operators' tool runs it by itself, so that only workers need the ledger.
-func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*QuarantineListResult, error) {
+func (a *Operator) ListQuarantine(ctx context.Context, in QuarantineListInput) (*QuarantineListResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 100
 	}
@@ -87,11 +87,11 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 	}
 	out := &QuarantineListResult{Groups: []QuarantineGroup{}, Records: []QuarantinedRecord{}}
 	var err error
-	if out.Total, err = a.o.Ledger.CountQuarantined(ctx, f); err != nil {
+	if out.Total, err = a.ledger.CountQuarantined(ctx, f); err != nil {
 		return nil, err
 	}
 	f.Limit = maxGroups
-	groups, err := a.o.Ledger.QuarantineGroups(ctx, f)
+	groups, err := a.ledger.QuarantineGroups(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (a *Ingress) ListQuarantine(ctx context.Context, in QuarantineListInput) (*
 		out.Groups = append(out.Groups, QuarantineGroup(g))
 	}
 	f.Limit = in.Limit
-	items, err := a.o.Ledger.Quarantined(ctx, f)
+	items, err := a.ledger.Quarantined(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ type DiscardResult struct {
 
 // DiscardQuarantined closes records with who, when and why. A later change of one
 // in Dynamics is tried as any other. It may run twice.
-func (a *Ingress) DiscardQuarantined(ctx context.Context, in DiscardInput) (*DiscardResult, error) {
+func (a *Operator) DiscardQuarantined(ctx context.Context, in DiscardInput) (*DiscardResult, error) {
 	switch {
 	case in.Table == "":
 		return nil, blocked("BadInput", "a discard needs the table whose records it closes")
@@ -190,7 +190,7 @@ func (a *Ingress) DiscardQuarantined(ctx context.Context, in DiscardInput) (*Dis
 		return nil, blocked("BadInput", "a discard needs the time at which it was decided")
 	}
 	flow := quarantineOf(in.Table, in.Run)
-	n, err := a.o.Ledger.Discard(ctx, in.Selection.filter(flow, in.Table), ledger.Discard(in.Discard))
+	n, err := a.ledger.Discard(ctx, in.Selection.filter(flow, in.Table), ledger.Discard(in.Discard))
 	if err != nil {
 		return nil, err
 	}
@@ -204,10 +204,10 @@ func (a *Ingress) DiscardQuarantined(ctx context.Context, in DiscardInput) (*Dis
 	if flow != FlowIngress {
 		return &DiscardResult{Discarded: n}, nil
 	}
-	open, err := a.o.Ledger.QuarantineCount(ctx, FlowIngress, in.Table)
+	open, err := a.ledger.QuarantineCount(ctx, FlowIngress, in.Table)
 	if err != nil {
 		return nil, err
 	}
-	a.metrics.of(in.Table).quarantined.Update(float64(open))
+	a.ingress.metrics.of(in.Table).quarantined.Update(float64(open))
 	return &DiscardResult{Discarded: n}, nil
 }

@@ -78,7 +78,7 @@ func TestQuarantineLosesNothing(t *testing.T) {
 					})
 				case 8:
 					if open := ids(s.quarantine(activities.QuarantineListInput{})); len(open) > 0 {
-						call[activities.DiscardResult](s, s.in.DiscardQuarantined, activities.DiscardInput{Table: "contacts",
+						call[activities.DiscardResult](s, s.op.DiscardQuarantined, activities.DiscardInput{Table: "contacts",
 							Selection: activities.Selection{IDs: open[:1]}, Discard: activities.Discard{By: "ada", Reason: "test", At: time.Now()}})
 					}
 				}

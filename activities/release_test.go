@@ -26,7 +26,7 @@ func (s *spine) release(r activities.Release) activities.Counts {
 
 func (s *spine) quarantine(in activities.QuarantineListInput) activities.QuarantineListResult {
 	s.t.Helper()
-	return call[activities.QuarantineListResult](s, s.in.ListQuarantine, in)
+	return call[activities.QuarantineListResult](s, s.op.ListQuarantine, in)
 }
 
 func ids(l activities.QuarantineListResult) (out []string) {
@@ -306,7 +306,7 @@ func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	discard := activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[:1]},
 		Discard: activities.Discard{By: "ada", Reason: "a test record", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	for range 2 {
-		require.Equal(t, int64(1), call[activities.DiscardResult](s, s.in.DiscardQuarantined, discard).Discarded)
+		require.Equal(t, int64(1), call[activities.DiscardResult](s, s.op.DiscardQuarantined, discard).Discarded)
 	}
 	require.Equal(t, []string{keys[1]}, ids(s.quarantine(activities.QuarantineListInput{})))
 	gone := s.quarantine(activities.QuarantineListInput{State: "discarded"})
@@ -328,7 +328,7 @@ func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	} {
 		in := discard
 		bad.edit(&in)
-		_, err := s.env.ExecuteActivity(s.in.DiscardQuarantined, in)
+		_, err := s.env.ExecuteActivity(s.op.DiscardQuarantined, in)
 		require.ErrorContains(t, err, bad.says)
 	}
 	require.False(t, strings.Contains(fmt.Sprint(gone), "not-an-address"))

@@ -45,14 +45,14 @@ type RunListResult struct {
 
 // ListRuns lists what ran. The operators' tool runs it by itself, so that only
 // workers need the ledger.
-func (a *Ingress) ListRuns(ctx context.Context, in RunListInput) (*RunListResult, error) {
+func (a *Operator) ListRuns(ctx context.Context, in RunListInput) (*RunListResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 20
 	}
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{
+	runs, err := a.ledger.Runs(ctx, ledger.RunFilter{
 		Flow: in.Flow, Table: in.Table, Kind: in.Kind, States: in.States, Since: in.Since, Limit: in.Limit,
 	})
 	if err != nil {
@@ -92,8 +92,8 @@ type ShowRunResult struct {
 
 // ShowRun tells what a run did and left behind. A run that the ledger does not
 // know is an answer, not a failure: Temporal may know it.
-func (a *Ingress) ShowRun(ctx context.Context, in ShowRunInput) (*ShowRunResult, error) {
-	run, err := a.o.Ledger.Run(ctx, in.Run)
+func (a *Operator) ShowRun(ctx context.Context, in ShowRunInput) (*ShowRunResult, error) {
+	run, err := a.ledger.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return &ShowRunResult{}, nil
 	}
@@ -107,10 +107,10 @@ func (a *Ingress) ShowRun(ctx context.Context, in ShowRunInput) (*ShowRunResult,
 			return nil, fmt.Errorf("what run %s was asked to read: %w", run.ID, err)
 		}
 	}
-	if out.Quarantined, err = a.o.Ledger.QuarantinedBy(ctx, run.ID); err != nil {
+	if out.Quarantined, err = a.ledger.QuarantinedBy(ctx, run.ID); err != nil {
 		return nil, err
 	}
-	asked, err := a.o.Ledger.Operations(ctx, ledger.OperationFilter{Run: run.ID, Limit: 50})
+	asked, err := a.ledger.Operations(ctx, ledger.OperationFilter{Run: run.ID, Limit: 50})
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +121,15 @@ func (a *Ingress) ShowRun(ctx context.Context, in ShowRunInput) (*ShowRunResult,
 }
 
 // showRollback tells whether the run can be undone, and whether it was.
-func (a *Ingress) showRollback(ctx context.Context, run *ledger.Run, out *ShowRunResult) error {
-	last, err := a.lastRollback(ctx, run)
+func (a *Operator) showRollback(ctx context.Context, run *ledger.Run, out *ShowRunResult) error {
+	last, err := a.ingress.lastRollback(ctx, run)
 	if err != nil {
 		return err
 	}
 	if last != nil {
 		out.UndoneBy, out.UndoneState = last.ID, last.State
 	}
-	may, err := a.MayRollback(ctx, MayRollbackInput{Run: run.ID})
+	may, err := a.ingress.MayRollback(ctx, MayRollbackInput{Run: run.ID})
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok && refused.NonRetryable() {
 		out.NoRollback = refused.Message()
 		return nil
@@ -139,7 +139,7 @@ func (a *Ingress) showRollback(ctx context.Context, run *ledger.Run, out *ShowRu
 	}
 	out.Rollback = may
 	if !run.Ended.IsZero() && !goesOn(run) {
-		out.Until = run.Ended.Add(a.o.KeepBefores)
+		out.Until = run.Ended.Add(a.ingress.o.KeepBefores)
 	}
 	return nil
 }

@@ -23,35 +23,35 @@ func TestRunsAreListedAndShown(t *testing.T) {
 	_, err := s.env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{ID: "1", At: time.Now(), By: "ada", What: activities.OpBackfill, Run: some}}})
 	require.NoError(t, err)
 
-	list := call[activities.RunListResult](s, s.in.ListRuns, activities.RunListInput{Table: "contacts"})
+	list := call[activities.RunListResult](s, s.op.ListRuns, activities.RunListInput{Table: "contacts"})
 	require.Len(t, list.Runs, 2)
 	require.Equal(t, []string{some, load}, []string{list.Runs[0].Run, list.Runs[1].Run})
 	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, list.Runs[0].Counts)
-	list = call[activities.RunListResult](s, s.in.ListRuns, activities.RunListInput{States: []string{"FAILED"}})
+	list = call[activities.RunListResult](s, s.op.ListRuns, activities.RunListInput{States: []string{"FAILED"}})
 	require.NotNil(t, list.Runs)
 	require.Empty(t, list.Runs)
 	_, err = s.env.ExecuteActivity("ListRuns", activities.RunListInput{Limit: -1})
 	require.ErrorContains(t, err, "limit: got -1, want 1 to 1000")
 
-	show := call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: some})
+	show := call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: some})
 	require.True(t, show.Found)
 	require.Equal(t, keys[:2], show.Window.IDs)
 	require.Equal(t, "ada", show.Asked[0].By)
 	require.Empty(t, show.NoRollback)
 
-	show = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: load})
+	show = call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: load})
 	require.Nil(t, show.Window)
 	require.EqualValues(t, 30, show.Rollback.Created)
 	require.Equal(t, show.Info.Ended.Add(14*24*time.Hour), show.Until)
 	require.Empty(t, show.UndoneBy)
 	s.window = activities.Window{}
 	s.rollback(load)
-	show = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: load})
+	show = call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: load})
 	require.Equal(t, s.lastRollback(load), show.UndoneBy)
-	show = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: show.UndoneBy})
+	show = call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: show.UndoneBy})
 	require.Contains(t, show.NoRollback, "only runs that write what Dynamics says can be rolled back")
 
-	show = call[activities.ShowRunResult](s, s.in.ShowRun, activities.ShowRunInput{Run: "contacts-99"})
+	show = call[activities.ShowRunResult](s, s.op.ShowRun, activities.ShowRunInput{Run: "contacts-99"})
 	require.False(t, show.Found)
 }
 

@@ -11,7 +11,7 @@ import (
 
 func (s *spine) left(run string) []activities.QuarantinedRecord {
 	s.t.Helper()
-	return call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}}).Records
+	return call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}}).Records
 }
 
 // A parent goes after its children, and comes back before them; whoever asks in

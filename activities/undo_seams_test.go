@@ -169,7 +169,7 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
 	s.opts.KeepBefores = time.Nanosecond
 	s.in = activities.NewIngress(s.opts)
-	s.in.Register(s.env)
+	s.register()
 	s.edit(s.boxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
 	s.delta()
 	kept, err := s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)
@@ -178,7 +178,7 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.through(ref, activities.PhaseUndo).Counts)
 
 	s.in = activities.NewIngress(s.opts)
-	s.in.Register(s.env)
+	s.register()
 	s.edit(key, map[string]any{"lastname": "Then"})
 	s.delta()
 	kept, err = s.books.BeforeImages(t.Context(), run, s.table.Name, "", 0)

@@ -105,7 +105,7 @@ func TestARollbackLeavesAloneWhatChangedSince(t *testing.T) {
 	for _, key := range keys[:3] {
 		require.Equal(t, before[key], after[key])
 	}
-	left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
+	left := call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
 	require.Len(t, left.Records, 3)
 	for _, r := range left.Records {
 		require.Equal(t, "ChangedSince", r.Code)
@@ -133,7 +133,7 @@ func TestARollbackKeepsOptOuts(t *testing.T) {
 		require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.rollback(run).Counts)
 		require.Equal(t, "Before", s.boxes.Campaign.Profile(key)["lastName"])
 		require.Equal(t, !clears, s.boxes.Campaign.Profile(key)["blackListEmail"])
-		left := call[activities.QuarantineListResult](s, s.in.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
+		left := call[activities.QuarantineListResult](s, s.op.ListQuarantine, activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix(run) + fmt.Sprint(s.runs)}})
 		if clears {
 			require.Empty(t, left.Records)
 			continue
@@ -175,7 +175,7 @@ func TestWhatCannotBeRolledBack(t *testing.T) {
 	refused(activities.RollbackPrefix(run)+fmt.Sprint(s.runs), "only runs that write what Dynamics says can be rolled back")
 	s.opts.KeepBefores = time.Nanosecond
 	s.in = activities.NewIngress(s.opts)
-	s.in.Register(s.env)
+	s.register()
 	_, err := s.in.MayRollback(t.Context(), activities.MayRollbackInput{Run: run})
 	require.ErrorContains(t, err, "it cannot be rolled back any more")
 

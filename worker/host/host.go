@@ -93,7 +93,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	})
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
 	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
-	h.register(ingress, egress, optOut)
+	h.register(ingress, egress, optOut, activities.NewOperator(ingress))
 	h.standing = activities.NewStanding(ingress, egress, optOut)
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
@@ -101,7 +101,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 
 // register puts workflows on the main queue and the activities on all three:
 // which one runs an activity is the workflow's choice.
-func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress, optOut *activities.OptOut) {
+func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 	options := worker.Options{
 		WorkerStopTimeout: stopWithin,
 		// Cancellation reaches an activity with a heartbeat; at most a second late.
@@ -114,9 +114,9 @@ func (h *Host) register(ingress *activities.Ingress, egress *activities.Egress, 
 		if queue == workflows.QueueMain {
 			workflows.Register(w)
 		}
-		ingress.Register(w)
-		egress.Register(w)
-		optOut.Register(w)
+		for _, set := range sets {
+			set.Register(w)
+		}
 		h.workers = append(h.workers, w)
 	}
 }
