@@ -144,7 +144,7 @@ func (b *Budget) settle(ctx context.Context, done bool) error {
 }
 
 // measure shows what is left of the hour's budget, also when nothing is taken.
-func (b *Budget) measure(ctx context.Context) error {
+func (b *Budget) RefreshGauges(ctx context.Context) error {
 	if b.o.PerHour == 0 {
 		return nil
 	}

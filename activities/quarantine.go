@@ -75,7 +75,7 @@ func (a *Operator) ListQuarantine(ctx context.Context, in QuarantineListInput) (
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	f := in.Selection.filter(quarantineOf(in.Table, in.Run), in.Table)
+	f := filterOf(in.Selection, quarantineOf(in.Table, in.Run), in.Table)
 	switch in.State {
 	case "":
 		f.State = ledger.QuarantineOpen
@@ -190,7 +190,7 @@ func (a *Operator) DiscardQuarantined(ctx context.Context, in DiscardInput) (*Di
 		return nil, blocked("BadInput", "a discard needs the time at which it was decided")
 	}
 	flow := quarantineOf(in.Table, in.Run)
-	n, err := a.ledger.Discard(ctx, in.Selection.filter(flow, in.Table), ledger.Discard(in.Discard))
+	n, err := a.ledger.Discard(ctx, filterOf(in.Selection, flow, in.Table), ledger.Discard(in.Discard))
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,8 @@ func (s Selection) All() bool {
 	return len(s.IDs) == 0 && s.Run == "" && s.Code == "" && s.Field == "" && s.Before.IsZero()
 }
 
-func (s Selection) filter(flow, table string) ledger.QuarantineFilter {
+// filterOf is a selection in the ledger's terms.
+func filterOf(s Selection, flow, table string) ledger.QuarantineFilter {
 	return ledger.QuarantineFilter{Flow: flow, Table: table, Keys: s.IDs, Run: s.Run, Code: s.Code, Field: s.Field, SeenBefore: s.Before}
 }
 
@@ -55,15 +56,17 @@ type Release struct {
 	Remodelled    bool `json:"remodelled,omitempty"`     // everything, because a data model has changed
 }
 
-func (r *Release) page() int {
+// releaseSize is how many records a page of a release holds.
+func releaseSize(r *Release) int {
 	if r.Due {
 		return duePage
 	}
 	return releasePage
 }
 
-func (r *Release) filter(ref RunRef) ledger.QuarantineFilter {
-	f := r.Selection.filter(FlowIngress, ref.Table)
+// releaseFilter selects what a release is to try by now.
+func releaseFilter(r *Release, ref RunRef) ledger.QuarantineFilter {
+	f := filterOf(r.Selection, FlowIngress, ref.Table)
 	f.State = ledger.QuarantineOpen
 	if r.Due {
 		f.DueBy = time.Now()
@@ -84,8 +87,8 @@ func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput
 	if in.Release == nil {
 		return nil, blocked("BadInput", "a release needs to know what it tries")
 	}
-	f := in.Release.filter(in.RunRef)
-	f.Limit = in.Release.page()
+	f := releaseFilter(in.Release, in.RunRef)
+	f.Limit = releaseSize(in.Release)
 	if after != "" {
 		f.After = ledger.QuarantineKey{Flow: FlowIngress, Table: in.Table, Key: after}
 	}
@@ -102,7 +105,7 @@ func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput
 
 // toTry estimates what a release reads.
 func (a *Ingress) toTry(ctx context.Context, in OpenRunInput) int64 {
-	n, err := a.o.Ledger.CountQuarantined(ctx, in.Release.filter(in.RunRef))
+	n, err := a.o.Ledger.CountQuarantined(ctx, releaseFilter(in.Release, in.RunRef))
 	if err != nil {
 		a.o.Logger.Warn("no estimate of the records to try again", "table", in.Table, "error", err)
 	}

@@ -50,7 +50,7 @@ type Host struct {
 	workers []worker.Worker
 	health  *health
 
-	standing *activities.Standing
+	gauges *gaugeRefresher
 }
 
 // New builds everything and connects to Temporal and the ledger. It fails with
@@ -94,7 +94,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
 	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
 	h.register(ingress, egress, optOut, activities.NewOperator(ingress))
-	h.standing = activities.NewStanding(ingress, egress, optOut)
+	h.gauges = &gaugeRefresher{config: o.Config, ingress: ingress, egress: egress, optOut: optOut, budget: h.budget}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
 }
@@ -136,7 +136,7 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	h.health.setStarted(true)
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
-	h.measure(ctx, h.standing) // until the worker is to end
+	h.refreshGauges(ctx) // until the worker is to end
 	h.health.setStarted(false)
 	h.o.Logger.Info("worker draining", "within", stopWithin)
 	h.stop()

@@ -41,12 +41,16 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	scope := tally.NewTestScope("", nil)
 	opts := s.opts
 	opts.Metrics = scope
-	standing := activities.NewStanding(activities.NewIngress(opts),
-		activities.NewEgress(activities.EgressOptions{Ledger: s.books, Metrics: scope}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books, Metrics: scope}))
-	all := activities.Measured{Tables: []string{"contacts", "orders"}, Egress: true, OptOut: true, LagAlarm: 120 * time.Hour}
-	require.NoError(t, standing.Measure(t.Context(), activities.Measured{Tables: []string{"contacts"}}))
-	require.Zero(t, gauges(scope)["egress.watermark_timestamp_seconds"], "the instance has no such flow")
-	require.NoError(t, standing.Measure(t.Context(), all))
+	in, eg, opt := activities.NewIngress(opts), activities.NewEgress(activities.EgressOptions{Ledger: s.books, Metrics: scope}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books, Metrics: scope})
+	refresh := func() {
+		t.Helper()
+		for _, table := range []string{"contacts", "orders"} {
+			require.NoError(t, in.RefreshGauges(t.Context(), table))
+		}
+		require.NoError(t, eg.RefreshGauges(t.Context(), 120*time.Hour))
+		require.NoError(t, opt.RefreshGauges(t.Context()))
+	}
+	refresh()
 
 	ofContacts := map[string]float64{}
 	for _, g := range scope.Snapshot().Gauges() {
@@ -64,12 +68,12 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 
 	require.Equal(t, 1.0, gauges(scope)["egress.lag_alarm"])
 	require.NoError(t, s.books.SaveWatermark(t.Context(), ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Link: "x", ObtainedAt: time.Now()}))
-	require.NoError(t, standing.Measure(t.Context(), all))
+	refresh()
 	require.Zero(t, gauges(scope)["egress.lag_alarm"], "whichever worker raised it")
 
 	approved := call[activities.ApproveResult](s, s.in.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, int64(150), approved.Approved)
-	require.NoError(t, standing.Measure(t.Context(), all))
+	refresh()
 	for _, g := range scope.Snapshot().Gauges() {
 		require.False(t, g.Name() == "ingress.deletes_waiting" && g.Value() != 0, "approved")
 	}
@@ -82,11 +86,9 @@ func TestWhatIsLeftOfTheBudgetIsShown(t *testing.T) {
 	s := newSpine(t, 0)
 	clock := newBudgetClock()
 	scope := tally.NewTestScope("", nil)
-	opts := s.opts
-	opts.Budget = activities.NewBudget(activities.BudgetOptions{Ledger: s.books, PerHour: 1000, Now: clock.now, Metrics: scope})
-	standing := activities.NewStanding(activities.NewIngress(opts), activities.NewEgress(activities.EgressOptions{Ledger: s.books}), activities.NewOptOut(activities.OptOutOptions{Ledger: s.books}))
+	budget := activities.NewBudget(activities.BudgetOptions{Ledger: s.books, PerHour: 1000, Now: clock.now, Metrics: scope})
 	left := func() float64 {
-		require.NoError(t, standing.Measure(t.Context(), activities.Measured{}))
+		require.NoError(t, budget.RefreshGauges(t.Context()))
 		return gauges(scope)["campaign.engine_calls_left"]
 	}
 	require.Equal(t, 1000.0, gauges(scope)["campaign.engine_calls_budget"])

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,29 +18,46 @@ import (
 	"causeway.dev/workflows"
 )
 
-// measureEvery is how often a worker looks up what its gauges show. Alerts wait
+// refreshEvery is how often a worker looks up what its gauges show. Alerts wait
 // for minutes.
-const measureEvery = 30 * time.Second
+const refreshEvery = 30 * time.Second
 
-// measured says which flows the configuration has.
-func measured(c *config.Config) activities.Measured {
-	return activities.Measured{
-		Tables: slices.Sorted(maps.Keys(c.Ingress.Tables)),
-		Egress: c.Egress.Settings().Enabled(), LagAlarm: c.Egress.LagAlarm, OptOut: c.OptOut.Mode.WritesDynamics(),
-	}
+// gaugeRefresher keeps the gauges of a worker right that the ledger or Temporal has
+// the values of. It is no activity: each worker looks for itself.
+type gaugeRefresher struct {
+	config  *config.Config
+	ingress *activities.Ingress
+	egress  *activities.Egress
+	optOut  *activities.OptOut
+	budget  *activities.Budget
 }
 
-// measure keeps the gauges right until ctx ends.
-func (h *Host) measure(ctx context.Context, standing *activities.Standing) {
+// refresh brings the gauges of the configured flows up to date.
+func (g *gaugeRefresher) refresh(ctx context.Context) error {
+	var errs []error
+	for _, table := range slices.Sorted(maps.Keys(g.config.Ingress.Tables)) {
+		errs = append(errs, g.ingress.RefreshGauges(ctx, table))
+	}
+	if g.config.Egress.Settings().Enabled() {
+		errs = append(errs, g.egress.RefreshGauges(ctx, g.config.Egress.LagAlarm))
+	}
+	if g.config.OptOut.Mode.WritesDynamics() {
+		errs = append(errs, g.optOut.RefreshGauges(ctx))
+	}
+	return errors.Join(append(errs, g.budget.RefreshGauges(ctx))...)
+}
+
+// refreshGauges keeps the gauges right until ctx ends.
+func (h *Host) refreshGauges(ctx context.Context) {
 	flows := newFlowGauges(h.metrics.Scope, h.o.Config.Instance)
-	tick := time.NewTicker(measureEvery)
+	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
-		if err := standing.Measure(ctx, measured(h.o.Config)); err != nil && ctx.Err() == nil {
-			h.o.Logger.Warn("measuring from the ledger", "error", err)
+		if err := h.gauges.refresh(ctx); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("refreshing gauges from the ledger", "error", err)
 		}
-		if err := flows.measure(ctx, h.client); err != nil && ctx.Err() == nil {
-			h.o.Logger.Warn("measuring from Temporal", "error", err)
+		if err := flows.refresh(ctx, h.client); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("refreshing gauges from Temporal", "error", err)
 		}
 		select {
 		case <-tick.C:
@@ -66,8 +84,8 @@ func newFlowGauges(scope tally.Scope, instance string) *flowGauges {
 	return &flowGauges{scope: scope, instance: instance, known: map[string]tally.Gauge{}}
 }
 
-// measure asks Temporal. A flow that is gone is no longer FAILED.
-func (g *flowGauges) measure(ctx context.Context, c workflowLister) error {
+// refresh asks Temporal. A flow that is gone is no longer FAILED.
+func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
 	failed := map[string]float64{}
 	for name := range g.known {
 		failed[name] = 0

@@ -57,17 +57,17 @@ func TestFailedFlowsAreShown(t *testing.T) {
 		ids:    []string{"acme/ingress/contacts", "acme/egress", "acme/optout", "other/egress"},
 		states: []string{"FAILED", "RUNNING", "FAILED", "FAILED"},
 	}
-	require.NoError(t, g.measure(t.Context(), temporal))
+	require.NoError(t, g.refresh(t.Context(), temporal))
 	require.Equal(t, map[string]float64{"contacts": 1, "egress": 0, "optout": 1}, failing(scope), "of this instance")
 
 	temporal.states[0] = "RUNNING"
 	temporal.err = errors.New("down")
-	require.Error(t, g.measure(t.Context(), temporal))
+	require.Error(t, g.refresh(t.Context(), temporal))
 	require.Equal(t, 1.0, failing(scope)["contacts"], "nothing new is known")
 	temporal.err = nil
-	require.NoError(t, g.measure(t.Context(), temporal))
+	require.NoError(t, g.refresh(t.Context(), temporal))
 	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 1}, failing(scope))
 	temporal.ids = nil
-	require.NoError(t, g.measure(t.Context(), temporal))
+	require.NoError(t, g.refresh(t.Context(), temporal))
 	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 0}, failing(scope), "a flow that is gone")
 }
