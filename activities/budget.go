@@ -165,13 +165,23 @@ func (a *Ingress) tell(ctx context.Context) {
 	if a.o.Budget == nil {
 		return
 	}
-	b := a.o.Budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.settle(context.WithoutCancel(ctx), false); err != nil {
+	if err := a.o.Budget.Report(context.WithoutCancel(ctx)); err != nil {
 		a.o.Logger.Warn("counting engine calls", "error", err)
 	}
 }
+
+// Report tells the ledger of the calls that were made.
+func (b *Budget) Report(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settle(ctx, false)
+}
+
+// PerHour is how many calls all workers together may make; 0 = any number.
+func (b *Budget) PerHour() int64 { return b.o.PerHour }
+
+// Counted is a target whose calls the budget counts, and may refuse.
+func (b *Budget) Counted(t target) target { return &budgeted{target: t, budget: b} }
 
 // Close tells what was made and gives back what was reserved and not made.
 func (b *Budget) Close(ctx context.Context) error {

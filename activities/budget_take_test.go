@@ -71,11 +71,10 @@ func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
 	now := func() time.Time { return at }
 	killed := NewBudget(BudgetOptions{Ledger: books, PerHour: 10_000, Now: now}) // blocks of 100
-	in := &Ingress{o: Options{Budget: killed}}
 	for range 130 {
 		require.NoError(t, killed.take(t.Context(), callsOfLoads))
 	}
-	in.tell(t.Context()) // its last activity has ended
+	require.NoError(t, killed.Report(t.Context())) // its last activity has ended
 	require.NoError(t, killed.take(t.Context(), callsOfLoads))
 	calls, err := books.EngineCalls(t.Context(), at)
 	require.NoError(t, err)

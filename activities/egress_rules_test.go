@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/timeline"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
@@ -426,4 +427,16 @@ func TestAPassEndsAfterSoManyPagesABackfillAtTheEnd(t *testing.T) {
 	require.Empty(t, s.timeline())
 	out := s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-6 * 24 * time.Hour)})
 	require.EqualValues(t, made, out.Counts.Read)
+}
+
+func TestAStartOfEventsClosesRunsThatLostTheirWorkflow(t *testing.T) {
+	t.Parallel()
+	s := newEventSpine(t, 1)
+	s.begin()
+	ref := s.ref(activities.KindDelta)
+	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+	s.begin()
+	run, err := s.books.Run(t.Context(), ref.Run)
+	require.NoError(t, err)
+	require.Equal(t, ledger.RunFailed, run.State)
 }

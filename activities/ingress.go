@@ -113,7 +113,7 @@ func NewIngress(o Options) *Ingress {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Budget != nil {
-		o.Target = &budgeted{target: o.Target, budget: o.Budget}
+		o.Target = o.Budget.Counted(o.Target)
 	}
 	return &Ingress{
 		o: o, unsettled: semaphore.NewWeighted(maxUnsettled),

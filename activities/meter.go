@@ -25,7 +25,7 @@ type MeterCalls struct {
 func (a *Operator) Meter(ctx context.Context, _ MeterInput) (*MeterResult, error) {
 	out := &MeterResult{Hours: []MeterCalls{}}
 	if a.budget != nil {
-		out.Budget = a.budget.o.PerHour
+		out.Budget = a.budget.PerHour()
 	}
 	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
 	for _, c := range calls {

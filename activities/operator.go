@@ -1,17 +1,30 @@
 package activities
 
-import "causeway.dev/internal/ledger"
+import (
+	"time"
+
+	"causeway.dev/internal/ledger"
+)
+
+// OperatorOptions of the activities that answer operators.
+type OperatorOptions struct {
+	Ledger      *ledger.Ledger
+	Budget      *Budget       // nil: engine calls are not counted
+	KeepBefores time.Duration // how long before-images are kept
+	Ingress     *Ingress      // says what can be rolled back
+}
 
 // Operator holds the activities that answer operators from the ledger.
 type Operator struct {
-	ledger  *ledger.Ledger
-	budget  *Budget // nil: engine calls are not counted
-	ingress *Ingress
+	ledger      *ledger.Ledger
+	budget      *Budget
+	keepBefores time.Duration
+	ingress     *Ingress
 }
 
-// NewOperator makes the activities of one worker; they share what ingress has.
-func NewOperator(ingress *Ingress) *Operator {
-	return &Operator{ledger: ingress.o.Ledger, budget: ingress.o.Budget, ingress: ingress}
+// NewOperator makes the activities of one worker.
+func NewOperator(o OperatorOptions) *Operator {
+	return &Operator{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress}
 }
 
 // Register makes the activities known to a worker.

@@ -99,7 +99,7 @@ func NewOptOut(o OptOutOptions) *OptOut {
 		o.Now = time.Now
 	}
 	if o.Budget != nil {
-		o.Campaign = &budgeted{target: o.Campaign, budget: o.Budget}
+		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
 	a := &OptOut{o: o, metrics: newOptOutMetrics(o.Metrics), plans: map[string]*optOutPlan{}}
 	a.files = &exportFiles{OptOut: a}

@@ -128,7 +128,7 @@ func victimLane(text string) error {
 }
 
 // victim runs WriteLane in a process of its own; true when it died.
-func (s *spine) victim(order victimOrder) bool {
+func victim(s *spine, order victimOrder) bool {
 	s.t.Helper()
 	secret, err := os.ReadFile(s.boxes.CampaignSecretFile)
 	require.NoError(s.t, err)
@@ -165,7 +165,7 @@ func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 	ref, page := s.staged(activities.KindInitial, activities.PhaseBaseline)
 	require.Equal(t, []int{40}, page.Lanes)
 	deaths := 0
-	for s.victim(victimOrder{Poison: keys[7:8], Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
+	for victim(s, victimOrder{Poison: keys[7:8], Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
 		deaths++
 		require.Less(t, deaths, 10, "it must come to an end")
 	}
@@ -187,7 +187,7 @@ func TestKilledWorkersBlameNoRecord(t *testing.T) {
 	s.start()
 	ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
 	deaths := 0
-	for s.victim(victimOrder{DieAfter: 3, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
+	for victim(s, victimOrder{DieAfter: 3, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
 		deaths++
 		require.Less(t, deaths, 60)
 	}

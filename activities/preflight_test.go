@@ -53,15 +53,3 @@ func TestAStartClosesRunsThatLostTheirWorkflow(t *testing.T) {
 		require.Nil(t, at.LastPage, id)
 	}
 }
-
-func TestAStartOfEventsClosesRunsThatLostTheirWorkflow(t *testing.T) {
-	t.Parallel()
-	s := newEventSpine(t, 1)
-	s.begin()
-	ref := s.ref(activities.KindDelta)
-	call[activities.OpenRunResult](s.spine, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
-	s.begin()
-	run, err := s.books.Run(t.Context(), ref.Run)
-	require.NoError(t, err)
-	require.Equal(t, ledger.RunFailed, run.State)
-}

@@ -204,10 +204,5 @@ func (a *Operator) DiscardQuarantined(ctx context.Context, in DiscardInput) (*Di
 	if flow != FlowIngress {
 		return &DiscardResult{Discarded: n}, nil
 	}
-	open, err := a.ledger.QuarantineCount(ctx, FlowIngress, in.Table)
-	if err != nil {
-		return nil, err
-	}
-	a.ingress.metrics.of(in.Table).quarantined.Update(float64(open))
-	return &DiscardResult{Discarded: n}, nil
+	return &DiscardResult{Discarded: n}, a.ingress.RefreshGauges(ctx, in.Table)
 }

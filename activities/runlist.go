@@ -139,7 +139,7 @@ func (a *Operator) showRollback(ctx context.Context, run *ledger.Run, out *ShowR
 	}
 	out.Rollback = may
 	if !run.Ended.IsZero() && !goesOn(run) {
-		out.Until = run.Ended.Add(a.ingress.o.KeepBefores)
+		out.Until = run.Ended.Add(a.keepBefores)
 	}
 	return nil
 }

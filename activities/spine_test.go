@@ -323,7 +323,7 @@ func schedules(n uint64) uint64 {
 // register makes the activities known to the environment; those of an operator
 // answer from what they leave behind.
 func (s *spine) register() {
-	s.op = activities.NewOperator(s.in)
+	s.op = activities.NewOperator(activities.OperatorOptions{Ledger: s.books, Budget: s.opts.Budget, KeepBefores: 14 * 24 * time.Hour, Ingress: s.in})
 	s.in.Register(s.env)
 	s.op.Register(s.env)
 }

@@ -274,7 +274,7 @@ func TestARollbackFindsWhatADeadWorkerWrote(t *testing.T) {
 			before := s.campaign()
 			ref, _ := s.staged(activities.KindBackfill, activities.PhaseScan)
 			for range 1 + rng.IntN(2) {
-				require.True(t, s.victim(victimOrder{DieAfter: 5 + rng.IntN(12), Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
+				require.True(t, victim(s, victimOrder{DieAfter: 5 + rng.IntN(12), Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
 			}
 			_, err := s.env.ExecuteActivity(s.in.EndRun, activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true})
 			require.NoError(t, err)

@@ -42,7 +42,7 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 			register(one)
 		}
 		ingress.Register(one)
-		activities.NewOperator(ingress).Register(one)
+		activities.NewOperator(activities.OperatorOptions{Ledger: books, Ingress: ingress}).Register(one)
 		for name, fn := range broken {
 			one.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})
 		}

@@ -93,7 +93,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	})
 	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
 	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
-	h.register(ingress, egress, optOut, activities.NewOperator(ingress))
+	h.register(ingress, egress, optOut, activities.NewOperator(activities.OperatorOptions{
+		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: ingress,
+	}))
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: ingress, egress: egress, optOut: optOut, budget: h.budget}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
