@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -17,42 +16,39 @@ import (
 // The delta link of a baseline comes with its last page, and is taken to begin
 // there (dynamics.md §4.2). What is changed after its page was read and before
 // that, the catch-up query finds by modifiedon. What is deleted, nothing would
-// find. So a baseline of several pages has an anchor: a delta link that is
-// obtained before the first page, by reading the ids alone, and followed after
+// find. So a baseline of several pages has a pre-baseline link: a delta link that
+// is obtained before the first page, by reading the ids alone, and followed after
 // the last one for the deletes in between.
 
-// firstPage reads the first page of a baseline, behind an anchor if it is not
-// the only one.
+// firstPage reads the first page of a baseline, behind a pre-baseline link if it
+// is not the only one.
 func (a *Ingress) firstPage(ctx context.Context, in FetchInput, q dataverse.Query) (*dataverse.Page, error) {
 	run, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
-	if run.Anchor == "" {
+	if run.PreBaseline.None() {
 		page, err := a.patiently(ctx, q, "")
 		if err != nil || page.NextLink == "" {
 			return page, err // one answer is of one moment
 		}
 	}
-	if err := a.anchor(ctx, run, idsOnly(q)); err != nil {
+	if err := a.preBaseline(ctx, run, idsOnly(q)); err != nil {
 		return nil, fmt.Errorf("reading the ids before the baseline: %w", err)
 	}
-	return a.patiently(ctx, q, "") // the page above is older than the anchor
+	return a.patiently(ctx, q, "") // the page above is older than the pre-baseline link
 }
-
-// anchorMore marks an anchor that is not read to its end: what follows is the
-// next link. Thus each attempt gets further.
-const anchorMore = "ids-after:"
 
 // AnchorBeat is the heartbeat while ids are read, for nothing else tells of it.
 type AnchorBeat struct {
 	IDs int64 `json:"ids"` // read so far
 }
 
-// anchor reads ids up to the delta link, which it keeps with the run.
-func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
-	next, unfinished := strings.CutPrefix(run.Anchor, anchorMore)
-	if run.Anchor != "" && !unfinished {
+// preBaseline reads ids up to the delta link, which it keeps with the run. It keeps
+// each link on the way there too, so that each attempt gets further.
+func (a *Ingress) preBaseline(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
+	next, unfinished := run.PreBaseline.Of(ledger.CursorUnfinished)
+	if !run.PreBaseline.None() && !unfinished {
 		return nil
 	}
 	var beat AnchorBeat
@@ -63,7 +59,7 @@ func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query
 		soFar := beat
 		page, err := a.patientlyTelling(ctx, q, next, func() any { return soFar })
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
-			return errors.Join(err, a.o.Ledger.SetAnchor(ctx, run.ID, "")) // from the start, next time
+			return errors.Join(err, a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.Cursor{})) // from the start, next time
 		}
 		if err != nil {
 			return err
@@ -71,9 +67,9 @@ func (a *Ingress) anchor(ctx context.Context, run *ledger.Run, q dataverse.Query
 		beat.IDs += int64(len(page.Changes))
 		activity.RecordHeartbeat(ctx, beat)
 		if next = page.NextLink; next == "" {
-			return a.o.Ledger.SetAnchor(ctx, run.ID, page.DeltaLink)
+			return a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.LinkCursor(page.DeltaLink))
 		}
-		if err := a.o.Ledger.SetAnchor(ctx, run.ID, anchorMore+next); err != nil {
+		if err := a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.Cursor{Kind: ledger.CursorUnfinished, At: next}); err != nil {
 			return err
 		}
 	}
@@ -102,15 +98,15 @@ func (a *Ingress) patientlyTelling(ctx context.Context, q dataverse.Query, link 
 	}
 }
 
-// deletedSince lists what was deleted since the anchor of a run.
+// deletedSince lists what was deleted since the pre-baseline link of a run.
 func (a *Ingress) deletedSince(ctx context.Context, run string, q dataverse.Query) ([]dataverse.Change, error) {
 	at, err := a.o.Ledger.Run(ctx, run)
-	if err != nil || at.Anchor == "" {
+	if err != nil || at.PreBaseline.None() {
 		return nil, err
 	}
 	q = idsOnly(q)
 	var out []dataverse.Change
-	link := at.Anchor
+	link := at.PreBaseline.At
 	for n := 1; link != ""; n++ {
 		page, err := a.patiently(ctx, q, link)
 		if err != nil {

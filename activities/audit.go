@@ -114,7 +114,7 @@ func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesRes
 	last := at.LastPage
 	out := &AuditPagesResult{}
 	for range auditPages {
-		if last != nil && last.NextLink == "" {
+		if last != nil && last.Next.None() {
 			return out, nil
 		}
 		var page *campaign.Page
@@ -122,7 +122,7 @@ func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesRes
 			last = &ledger.Page{}
 			page, err = a.o.Target.List(ctx, m.resource, campaign.ListOptions{Lines: auditLines})
 		} else {
-			page, err = a.o.Target.Follow(ctx, m.resource, last.NextLink)
+			page, err = a.o.Target.Follow(ctx, m.resource, last.Next.At)
 		}
 		if err != nil {
 			return nil, toTemporal(ctx, fmt.Errorf("listing %s: %w", m.resource.Name, err))
@@ -131,14 +131,14 @@ func (a *Ingress) AuditPages(ctx context.Context, in AuditInput) (*AuditPagesRes
 			return nil, toTemporal(ctx, err)
 		}
 		if last, err = a.o.Ledger.StagePage(ctx, ledger.PageInput{
-			Run: in.Run, Table: in.Table.Name, Number: last.Number + 1, Phase: "campaign", NextLink: page.Next, ServerTime: time.Now(),
+			Run: in.Run, Table: in.Table.Name, Number: last.Number + 1, Phase: "campaign", Next: ledger.LinkCursor(page.Next), ServerTime: time.Now(),
 		}); err != nil {
 			return nil, err
 		}
 		out.Listed += int64(len(page.Records))
 		activity.RecordHeartbeat(ctx, out.Listed)
 	}
-	out.More = last.NextLink != ""
+	out.More = !last.Next.None()
 	return out, nil
 }
 

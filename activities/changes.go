@@ -95,7 +95,7 @@ const rouseEvery = 10 * time.Second
 // changes of a page; also records that Campaign is to be asked for, as they are now.
 func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 	if time.Since(w.roused) >= rouseEvery {
-		if _, err := w.o.Ledger.Rouse(ctx, w.in.Table); err != nil {
+		if _, err := w.o.Ledger.ReleaseUnblocked(ctx, w.in.Table); err != nil {
 			return err
 		}
 		w.roused = time.Now()
@@ -113,7 +113,7 @@ func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 		}
 		changes = append(changes, dataverse.Change{Key: e.Key, Version: e.Version, Deleted: e.Deleted, Raw: e.Raw})
 	}
-	now, err := w.asTheyAre(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], "", false) // the others with the next pass
+	now, _, err := w.asTheyAre(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], false) // the others with the next pass
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (w *waiter) take(ctx context.Context, page *dataverse.Page) (*FetchResult, 
 	if err != nil {
 		return nil, err
 	}
-	staged, err := w.stage(ctx, w.in, page)
+	staged, err := w.stage(ctx, w.in, page, ledger.LinkCursor(page.NextLink), ledger.LinkCursor(page.DeltaLink))
 	if err != nil {
 		return nil, err
 	}

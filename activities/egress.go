@@ -165,7 +165,7 @@ var outcomesOfEvents = map[ledger.Outcome]string{
 	ledger.SoftBounce: "soft_bounce", ledger.SeedOrProof: "seed_or_proof", ledger.NoContact: "no_contact", ledger.Ignored: "ignored",
 }
 
-func (m *egressMetrics) settled(group []ledger.Settlement) {
+func (m *egressMetrics) settled(group []ledger.Result) {
 	for i := range group {
 		m.outcomes[group[i].Outcome].Inc(1)
 	}

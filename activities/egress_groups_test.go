@@ -204,7 +204,7 @@ func TestAnEventAtWhichWorkersDieIsSetAside(t *testing.T) {
 	for range 7 { // each opens the lane, begins with entry 3, and dies
 		lane, err := s.books.OpenLane(t.Context(), id)
 		require.NoError(t, err)
-		require.NoError(t, s.books.Suspect(t.Context(), id, lane.Fence, 3))
+		require.NoError(t, s.books.MarkInFlight(t.Context(), id, lane.Token, 3))
 	}
 	out := call[activities.LaneResult](s.spine, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
 	require.Equal(t, activities.Counts{Read: 8, Created: 7, Quarantined: 1}, out.Counts)

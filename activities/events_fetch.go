@@ -92,7 +92,7 @@ const seekSlack = time.Minute
 // link is where the journal is read on, and whether there is more to be read.
 func (f *eventFetch) link(ctx context.Context) (string, bool, error) {
 	if f.last != nil && f.last.Phase == string(PhaseJournal) {
-		return f.last.NextLink, f.last.NextLink != "", nil
+		return f.last.Next.At, !f.last.Next.None(), nil
 	}
 	if !f.in.Window.Since.IsZero() {
 		return f.o.Journal.Since(time.Since(f.in.Window.Since)+seekSlack, f.o.PageSize), true, nil
@@ -168,7 +168,7 @@ func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPag
 	case upTo.IsZero():
 		upTo = f.mark.ObtainedAt
 	}
-	return f.stage(ctx, PhaseJournal, s, next, page.Next, upTo)
+	return f.stage(ctx, PhaseJournal, s, ledger.LinkCursor(next), ledger.LinkCursor(page.Next), upTo)
 }
 
 // limitOf is how many events a link asks for; it carries the page size of when
@@ -185,9 +185,9 @@ func limitOf(link string, otherwise int) int {
 
 // stage keeps a page. position is that of the journal behind it, which the pages
 // of files carry on, and upTo the time up to which everything has been read.
-func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, position string, upTo time.Time) (*FetchResult, error) {
+func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, position ledger.Cursor, upTo time.Time) (*FetchResult, error) {
 	if phase == PhaseFiles && f.last != nil {
-		position, upTo = f.last.DeltaLink, f.last.ServerTime
+		position, upTo = f.last.End, f.last.ServerTime
 	}
 	if f.in.Page == 1 {
 		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
@@ -199,7 +199,7 @@ func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, p
 		}
 	}
 	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
-		Run: f.in.Run, Table: FlowEgress, Number: f.in.Page, Phase: string(phase), Lanes: s.lanes, NextLink: next, DeltaLink: position, ServerTime: upTo,
+		Run: f.in.Run, Table: FlowEgress, Number: f.in.Page, Phase: string(phase), Lanes: s.lanes, Next: next, End: position, ServerTime: upTo,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
@@ -226,12 +226,9 @@ func newStaging(plan *timeline.Plan, lanes int) *staging {
 	return &staging{plan: plan, lanes: make([][]ledger.Entry, lanes)}
 }
 
-// Verdicts of entries that are no events, in ledger.Entry.Version beside those
-// of timeline.
-const (
-	verdictIgnored = "ignored"  // of another kind
-	verdictRefused = "refused:" // and why
-)
+// verdictIgnored is of entries that are events of another kind. The other verdicts
+// of this flow are those of timeline.
+const verdictIgnored ledger.Verdict = "ignored"
 
 func (s *staging) put(by string, e ledger.Entry) {
 	lane := laneOf(by, len(s.lanes))
@@ -249,17 +246,17 @@ func (s *staging) add(e *events.MarketingEvent) {
 	if e.Time.After(s.reached) && !e.Time.After(time.Now()) {
 		s.reached = e.Time
 	}
-	s.put(by, ledger.Entry{Key: e.Key, Version: string(s.plan.Settings.Judge(e)), Raw: e.Encode()})
+	s.put(by, ledger.Entry{Key: e.Key, Verdict: ledger.Verdict(s.plan.Settings.Judge(e)), Raw: e.Encode()})
 }
 
 // ignore counts something that is not ours.
 func (s *staging) ignore(place string) {
-	s.put(place, ledger.Entry{Key: place, Version: verdictIgnored})
+	s.put(place, ledger.Entry{Key: place, Verdict: verdictIgnored})
 }
 
 // refuse sets aside what cannot be read, with the reason, which holds no value.
 func (s *staging) refuse(key string, problem error, raw []byte) {
-	s.put(key, ledger.Entry{Key: key, Version: verdictRefused + problem.Error(), Raw: raw})
+	s.put(key, ledger.Entry{Key: key, Verdict: ledger.VerdictUnreadable, Problem: problem.Error(), Raw: raw})
 }
 
 func (s *staging) addJournal(e *campaign.JournalEvent) {

@@ -20,7 +20,7 @@ import (
 )
 
 // Files are read in the order of their names, each to its end, some rows to a
-// page. A page's next link says where: within a file, by its content and row, or
+// page. The cursor of the next page says where: within a file, by its content and row, or
 // behind a name.
 type filePosition struct {
 	within bool
@@ -67,10 +67,10 @@ func (f *eventFetch) filePage(ctx context.Context) (*FetchResult, error) {
 	var at filePosition
 	if f.last != nil && f.last.Phase == string(PhaseFiles) {
 		var err error
-		if at, err = parsePosition(f.last.NextLink); err != nil {
+		if at, err = parsePosition(f.last.Next.At); err != nil {
 			return nil, blocked(apierr.ReasonConfig, err.Error())
 		}
-		if f.last.NextLink == "" {
+		if f.last.Next.None() {
 			return f.nothing(), nil
 		}
 	}
@@ -279,11 +279,11 @@ func (f *eventFetch) stageFile(ctx context.Context, files folder, reader *fileRe
 	if more {
 		next = filePosition{within: true, hash: reader.hash, row: reader.row, path: reader.path}
 	}
-	link := next.String()
+	cursor := ledger.Cursor{Kind: ledger.CursorFile, At: next.String()}
 	if !more && files.live() && f.in.Page >= f.o.PagesPerRun {
-		link = "" // the files that follow are for the next run
+		cursor = ledger.Cursor{} // the files that follow are for the next run
 	}
-	out, err := f.stage(ctx, PhaseFiles, s, link, "", time.Time{})
+	out, err := f.stage(ctx, PhaseFiles, s, cursor, ledger.Cursor{}, time.Time{})
 	if more && err == nil {
 		f.readers.put(reader)
 		return out, nil

@@ -15,7 +15,7 @@ import (
 // putDown tells the ledger that this attempt ends in good order. What became of a
 // write need not be known: it can be repeated, and is never undone.
 func (w *timelineWriter) putDown(ctx context.Context) {
-	if err := w.o.Ledger.PutDown(context.WithoutCancel(ctx), w.lane.ID, w.lane.Fence, false); err != nil {
+	if err := w.o.Ledger.ReleaseLane(context.WithoutCancel(ctx), w.lane.ID, w.lane.Token, false); err != nil {
 		w.o.Logger.Warn("putting down a lane", "flow", FlowEgress, "page", w.lane.ID.Page, "error", err)
 	}
 }
@@ -64,12 +64,12 @@ func (w *timelineWriter) carefully(ctx context.Context, todo []*occurrence, stop
 			return
 		}
 		i := o.indices[0]
-		if i == w.lane.Suspect && w.lane.Blamed >= poisonAfter {
+		if i == w.lane.InFlight && w.lane.InFlightCrashes >= poisonAfter {
 			w.quarantine(ctx, o, &apierr.Error{Class: apierr.Rejected, Reason: codePoison,
-				Message: fmt.Sprintf("the worker died %d times in a row while it was at this event", w.lane.Blamed)})
+				Message: fmt.Sprintf("the worker died %d times in a row while it was at this event", w.lane.InFlightCrashes)})
 			continue
 		}
-		if err := w.o.Ledger.Suspect(ctx, w.lane.ID, w.lane.Fence, i); err != nil {
+		if err := w.o.Ledger.MarkInFlight(ctx, w.lane.ID, w.lane.Token, i); err != nil {
 			w.end(w.commitFailure(err))
 			return
 		}

@@ -44,7 +44,7 @@ func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunRes
 	}
 	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
 	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
 	for _, l := range at.Unfinished {
 		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
@@ -63,7 +63,7 @@ func (a *Egress) SaveEventPosition(ctx context.Context, in SaveWatermarkInput) (
 	}
 	mark := ledger.Watermark{Flow: FlowEgress, Table: FlowEgress, Revision: in.Revision, Run: in.Run}
 	if in.Kind == KindDelta && at.LastPage != nil {
-		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, at.LastPage.ServerTime
+		mark.Link, mark.ObtainedAt = at.LastPage.End.At, at.LastPage.ServerTime
 	}
 	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
 	if open := stillOpen(err); open != nil {

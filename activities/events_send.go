@@ -240,7 +240,7 @@ func (w *timelineWriter) asWhole(ctx context.Context, group []*occurrence, resul
 
 // answered settles each row of a group by its own answer.
 func (w *timelineWriter) answered(ctx context.Context, group []*occurrence, results []dataverse.Result) []*occurrence {
-	var settled []ledger.Settlement
+	var settled []ledger.Result
 	var again []*occurrence
 	var throttled error
 	for i, o := range group {
@@ -293,21 +293,21 @@ func (w *timelineWriter) answered(ctx context.Context, group []*occurrence, resu
 
 // outcomes settles an event wherever it stands in the lane: what comes twice was
 // there already the second time.
-func (o *occurrence) outcomes(first ledger.Outcome) []ledger.Settlement {
-	out := make([]ledger.Settlement, 0, len(o.indices))
+func (o *occurrence) outcomes(first ledger.Outcome) []ledger.Result {
+	out := make([]ledger.Result, 0, len(o.indices))
 	for n, i := range o.indices {
 		outcome := first
 		if n > 0 {
 			outcome = ledger.Unchanged
 		}
-		out = append(out, ledger.Settlement{Index: i, Outcome: outcome, Event: note(o.event, outcome), Resolve: o.refused})
+		out = append(out, ledger.Result{Index: i, Outcome: outcome, Event: note(o.event, outcome), Resolve: o.refused})
 	}
 	return out
 }
 
 // askAgain looks up a contact that was there a moment ago. It was deleted, or
 // merged; when it still is there, something else that the row names is not.
-func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry bool, settled []ledger.Settlement) {
+func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry bool, settled []ledger.Result) {
 	w.contacts.forget(o.event.ContactID)
 	w.contacts.forget(o.contact)
 	to, err := w.patiently(ctx, []string{o.event.ContactID})
@@ -329,8 +329,8 @@ func (w *timelineWriter) askAgain(ctx context.Context, o *occurrence) (retry boo
 	return true, nil
 }
 
-func (w *timelineWriter) refusedAll(o *occurrence, why *apierr.Error) []ledger.Settlement {
-	var out []ledger.Settlement
+func (w *timelineWriter) refusedAll(o *occurrence, why *apierr.Error) []ledger.Result {
+	var out []ledger.Result
 	for _, i := range o.indices {
 		out = append(out, w.refused(i, o.event, o.raw, why))
 	}

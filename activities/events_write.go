@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +35,7 @@ func (a *Egress) WriteTimeline(ctx context.Context, in LaneInput) (*LaneResult, 
 		if err := w.write(ctx); err != nil {
 			return nil, err
 		}
-		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Fence); err != nil {
+		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
 			return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
 		}
 	}
@@ -117,7 +116,7 @@ func keepBeating(ctx context.Context, details func() any) (stop func()) {
 func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 	var keys []string
 	for i, e := range w.lane.Entries {
-		if w.lane.Outcomes[i] == ledger.Pending && e.Version == string(timeline.Eligible) {
+		if w.lane.Outcomes[i] == ledger.Pending && e.Verdict == ledger.VerdictNone {
 			keys = append(keys, e.Key)
 		}
 	}
@@ -125,7 +124,7 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 	if err != nil {
 		return nil, err
 	}
-	var group []ledger.Settlement
+	var group []ledger.Result
 	var todo []*occurrence
 	byKey := map[string]*occurrence{}
 	for i := range w.lane.Entries {
@@ -133,7 +132,7 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 		if w.lane.Outcomes[i] != ledger.Pending {
 			continue
 		}
-		if e.Version != string(timeline.Eligible) {
+		if e.Verdict != ledger.VerdictNone {
 			s, err := w.leftOut(i, e)
 			if err != nil {
 				return nil, err
@@ -150,7 +149,7 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 		}
 		if known[e.Key].Written() {
-			group = append(group, ledger.Settlement{Index: i, Outcome: ledger.Unchanged, Event: note(event, ledger.Unchanged)})
+			group = append(group, ledger.Result{Index: i, Outcome: ledger.Unchanged, Event: note(event, ledger.Unchanged)})
 			continue
 		}
 		o := &occurrence{event: event, raw: e.Raw, indices: []int{i}}
@@ -164,35 +163,35 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 }
 
 // leftOut settles an event that the settings, or what it is, keep from the timeline.
-func (w *timelineWriter) leftOut(i int, e *ledger.Entry) (ledger.Settlement, error) {
-	if e.Version == verdictIgnored {
-		return ledger.Settlement{Index: i, Outcome: ledger.Ignored}, nil
+func (w *timelineWriter) leftOut(i int, e *ledger.Entry) (ledger.Result, error) {
+	if e.Verdict == verdictIgnored {
+		return ledger.Result{Index: i, Outcome: ledger.Ignored}, nil
 	}
-	if problem, refused := strings.CutPrefix(e.Version, verdictRefused); refused {
-		return ledger.Settlement{
+	if e.Verdict == ledger.VerdictUnreadable {
+		return ledger.Result{
 			Index: i, Outcome: ledger.Refused,
-			Quarantine: &ledger.QuarantineItem{Key: e.Key, Class: string(apierr.Rejected), Code: apierr.ReasonInvalidValue, Message: problem, Payload: e.Raw},
+			Quarantine: &ledger.QuarantineItem{Key: e.Key, Class: string(apierr.Rejected), Code: apierr.ReasonInvalidValue, Message: e.Problem, Payload: e.Raw},
 			Event:      &ledger.Event{Key: e.Key, Outcome: ledger.Refused, Code: apierr.ReasonInvalidValue},
 		}, nil
 	}
 	event, err := events.Decode(e.Raw)
 	if err != nil {
-		return ledger.Settlement{}, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
+		return ledger.Result{}, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 	}
-	if timeline.Verdict(e.Version) == timeline.NoContact {
+	if timeline.Verdict(e.Verdict) == timeline.NoContact {
 		return w.withoutContact(i, event, e.Raw), nil
 	}
 	outcome := map[timeline.Verdict]ledger.Outcome{
 		timeline.Disabled: ledger.Disabled, timeline.SoftBounce: ledger.SoftBounce, timeline.SeedOrProof: ledger.SeedOrProof,
-	}[timeline.Verdict(e.Version)]
-	return ledger.Settlement{Index: i, Outcome: outcome, Event: note(event, outcome)}, nil
+	}[timeline.Verdict(e.Verdict)]
+	return ledger.Result{Index: i, Outcome: outcome, Event: note(event, outcome)}, nil
 }
 
 // withoutContact settles an event of nobody that Dynamics has (R18.11).
-func (w *timelineWriter) withoutContact(i int, e *events.MarketingEvent, raw []byte) ledger.Settlement {
+func (w *timelineWriter) withoutContact(i int, e *events.MarketingEvent, raw []byte) ledger.Result {
 	// A profile that is no contact is nobody's mistake.
 	if w.plan.Settings.UnknownContact != timeline.UnknownQuarantine || e.ContactID == "" {
-		return ledger.Settlement{Index: i, Outcome: ledger.NoContact, Event: note(e, ledger.NoContact)}
+		return ledger.Result{Index: i, Outcome: ledger.NoContact, Event: note(e, ledger.NoContact)}
 	}
 	w.mu.Lock()
 	w.unknown++
@@ -201,10 +200,10 @@ func (w *timelineWriter) withoutContact(i int, e *events.MarketingEvent, raw []b
 }
 
 // refused settles an event that cannot be written; the message holds no value.
-func (w *timelineWriter) refused(i int, e *events.MarketingEvent, raw []byte, why *apierr.Error) ledger.Settlement {
+func (w *timelineWriter) refused(i int, e *events.MarketingEvent, raw []byte, why *apierr.Error) ledger.Result {
 	n := note(e, ledger.Refused)
 	n.Code = why.Reason
-	return ledger.Settlement{Index: i, Outcome: ledger.Refused, Event: n, Quarantine: &ledger.QuarantineItem{
+	return ledger.Result{Index: i, Outcome: ledger.Refused, Event: n, Quarantine: &ledger.QuarantineItem{
 		Key: e.Key, Class: string(why.Class), Code: why.Reason, Field: why.Field, Message: why.Message, Payload: raw,
 	}}
 }
@@ -227,7 +226,7 @@ func (w *timelineWriter) address(ctx context.Context, todo []*occurrence) ([]*oc
 	if err != nil {
 		return nil, toTemporal(ctx, err)
 	}
-	var group []ledger.Settlement
+	var group []ledger.Result
 	var out []*occurrence
 	for _, o := range todo {
 		if o.contact = to[o.event.ContactID]; o.contact == "" {
@@ -277,12 +276,12 @@ func (w *timelineWriter) openSoon(ctx context.Context) bool {
 }
 
 // settle commits outcomes.
-func (w *timelineWriter) settle(ctx context.Context, group []ledger.Settlement) error {
+func (w *timelineWriter) settle(ctx context.Context, group []ledger.Result) error {
 	const most = 500
 	for len(group) > 0 {
 		n := min(most, len(group))
 		// What was written has happened, whatever became of the activity.
-		if err := w.o.Ledger.Settle(context.WithoutCancel(ctx), w.lane.ID, w.lane.Fence, group[:n]); err != nil {
+		if err := w.o.Ledger.Commit(context.WithoutCancel(ctx), w.lane.ID, w.lane.Token, group[:n]); err != nil {
 			return w.commitFailure(err)
 		}
 		w.metrics.settled(group[:n])

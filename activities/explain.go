@@ -153,7 +153,7 @@ func (a *Ingress) explainWait(ctx context.Context, rec *ledger.Record, out *Expl
 		out.Waits.For, out.Waits.Parent = "its parent, which Campaign does not hold yet", p.Parent.Table+"/"+p.Parent.Key
 	case ledger.WaitsForChildren:
 		out.Waits.For = "the deletes of records that name it"
-	case ledger.WaitsForGuard:
+	case ledger.WaitsForDeleteGuard:
 		out.Waits.For = "an operator to approve the deletes of its run: causeway approve " + p.Run
 	}
 	if p.Ready {

@@ -32,14 +32,15 @@ func (a *Ingress) FetchPage(ctx context.Context, in FetchInput) (*FetchResult, e
 	if err != nil {
 		return nil, err
 	}
-	page, err := a.read(ctx, m, in, last)
+	page, next, err := a.read(ctx, m, in, last)
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Table, err))
 	}
-	if page.DeltaLink == "" && last != nil {
-		page.DeltaLink = last.DeltaLink // the last page of a run carries the baseline's link
+	end := ledger.LinkCursor(page.DeltaLink)
+	if end.None() && last != nil {
+		end = last.End // the last page of a run carries the baseline's link
 	}
-	staged, err := a.stage(ctx, in, page)
+	staged, err := a.stage(ctx, in, page, next, end)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +60,30 @@ func (a *Ingress) pageBefore(ctx context.Context, in FetchInput) (*ledger.Page, 
 	return last, err
 }
 
-// read fetches the page in.Phase calls for.
-func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last *ledger.Page) (*dataverse.Page, error) {
-	follows := last != nil && last.Phase == string(in.Phase) && last.NextLink != ""
+// read fetches the page in.Phase calls for, and says where the next one begins.
+func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last *ledger.Page) (*dataverse.Page, ledger.Cursor, error) {
+	var from ledger.Cursor // where the page before ended, if it was of this phase
+	if last != nil && last.Phase == string(in.Phase) {
+		from = last.Next
+	}
+	switch in.Phase {
+	case PhaseSweep:
+		return a.sweep(ctx, m, in, from.At)
+	case PhaseUndo:
+		return a.undone(ctx, in, from.At)
+	case PhaseQuarantined:
+		return a.quarantined(ctx, m, in, from.At)
+	}
+	page, err := a.readLinked(ctx, m, in, from.At)
+	if err != nil {
+		return nil, ledger.Cursor{}, err
+	}
+	return page, ledger.LinkCursor(page.NextLink), nil
+}
+
+// readLinked fetches a page of a phase that follows Dynamics' links; "" is the
+// first page.
+func (a *Ingress) readLinked(ctx context.Context, m *tableMapper, in FetchInput, link string) (*dataverse.Page, error) {
 	q := m.query
 	switch in.Phase {
 	case PhaseBaseline:
@@ -79,24 +101,6 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 	case PhaseIDs:
 		defer keepBeating(ctx, nil)()
 		return a.o.Source.ByIDs(ctx, q, in.Window.IDs)
-	case PhaseSweep:
-		after := ""
-		if follows {
-			after = strings.TrimPrefix(last.NextLink, sweepMore)
-		}
-		return a.sweep(ctx, m, in, after)
-	case PhaseUndo:
-		after := ""
-		if follows {
-			after = strings.TrimPrefix(last.NextLink, undoMore)
-		}
-		return a.undone(ctx, in, after)
-	case PhaseQuarantined:
-		after := ""
-		if follows {
-			after = strings.TrimPrefix(last.NextLink, releaseMore)
-		}
-		return a.quarantined(ctx, m, in, after)
 	case PhaseDelta:
 	default:
 		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
@@ -105,17 +109,11 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 	var err error
 	switch {
 	case in.Phase == PhaseScan:
-		link := ""
-		if follows {
-			link = last.NextLink
-		}
 		return a.scan(ctx, m, q, in.Window.Where, link)
-	case follows:
-		page, err = a.patiently(ctx, q, last.NextLink)
-	case in.Phase == PhaseBaseline:
+	case in.Phase == PhaseBaseline && link == "":
 		page, err = a.firstPage(ctx, in, q)
 	default:
-		page, err = a.patiently(ctx, q, "")
+		page, err = a.patiently(ctx, q, link)
 	}
 	if err != nil || in.Phase != PhaseCatchUp || page.NextLink != "" {
 		return page, err
@@ -126,7 +124,7 @@ func (a *Ingress) read(ctx context.Context, m *tableMapper, in FetchInput, last 
 }
 
 // stage keeps a page in lanes by hash of the record key.
-func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page) (*ledger.Page, error) {
+func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page, next, end ledger.Cursor) (*ledger.Page, error) {
 	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
@@ -142,7 +140,7 @@ func (a *Ingress) stage(ctx context.Context, in FetchInput, page *dataverse.Page
 	}
 	staged, err := a.o.Ledger.StagePage(ctx, ledger.PageInput{
 		Run: in.Run, Table: in.Table, Number: in.Page, Phase: string(in.Phase), Lanes: lanes,
-		NextLink: page.NextLink, DeltaLink: page.DeltaLink, ServerTime: page.ServerTime, Deletes: deletes,
+		Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)
@@ -159,7 +157,7 @@ func laneOf(key string, lanes int) int {
 }
 
 func fetched(p *ledger.Page) *FetchResult {
-	return &FetchResult{Page: p.Number, Phase: Phase(p.Phase), Read: p.Read, Lanes: p.LaneSizes, More: p.NextLink != ""}
+	return &FetchResult{Page: p.Number, Phase: Phase(p.Phase), Read: p.Read, Lanes: p.LaneSizes, More: !p.Next.None()}
 }
 
 // windowFilter selects by modifiedon; "" selects everything.

@@ -35,7 +35,7 @@ func (g *guard) allows(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if last := page.NextLink == "" && slices.Contains([]Phase{PhaseDelta, PhaseSweep, PhaseQuarantined}, Phase(page.Phase)); last {
+	if last := page.Next.None() && slices.Contains([]Phase{PhaseDelta, PhaseSweep, PhaseQuarantined}, Phase(page.Phase)); last {
 		deletes, err := g.o.Ledger.PageDeletes(ctx, g.in.Run)
 		if err != nil {
 			return false, err
@@ -81,7 +81,7 @@ func (a *Ingress) release(ctx context.Context, run, table string) ([]Approval, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.o.Ledger.Guard(ctx, run, table, limit); err != nil {
+	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, limit); err != nil {
 		return nil, err
 	}
 	return a.approvals(ctx, table)
@@ -104,7 +104,7 @@ func (a *Ingress) approvals(ctx context.Context, table string) ([]Approval, erro
 
 // ApproveDeletes lets the deletes of a run go on. Approving twice does no harm.
 func (a *Ingress) ApproveDeletes(ctx context.Context, in ApproveInput) (*ApproveResult, error) {
-	n, err := a.o.Ledger.Approve(ctx, in.Run)
+	n, err := a.o.Ledger.ApproveDeletes(ctx, in.Run)
 	if err != nil {
 		return nil, fmt.Errorf("approving the deletes of %s: %w", in.Run, err)
 	}
@@ -120,7 +120,7 @@ func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits str
 	if before := r.waiting[e.Key]; before != nil && before.Waits == waits {
 		park.Run, park.Since = before.Run, before.Since
 	}
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}}
+	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}}
 }
 
 // mayDelete says what keeps a record that Campaign holds from being deleted: ""
@@ -129,7 +129,7 @@ func (r *recordWriter) mayDelete(ctx context.Context, e *ledger.Entry) (string, 
 	before := r.waiting[e.Key]
 	released := before != nil && before.Ready
 	if open, err := r.guard.allows(ctx); err != nil || !open && !(released && before.Waits != ledger.WaitsForParent) {
-		return ledger.WaitsForGuard, err
+		return ledger.WaitsForDeleteGuard, err
 	}
 	if r.children[e.Key] && !(released && before.Waits == ledger.WaitsForChildren) {
 		return ledger.WaitsForChildren, nil // their own deletes are on their way

@@ -52,7 +52,7 @@ func (a *Ingress) WriteLane(ctx context.Context, in LaneInput) (*LaneResult, err
 		a.putDown(ctx, lane, w.unsure)
 		return nil, err
 	}
-	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Fence)
+	counts, err := a.o.Ledger.CloseLane(ctx, id, lane.Token)
 	if err != nil {
 		a.putDown(ctx, lane, false)
 		return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
@@ -90,7 +90,7 @@ func (a *Ingress) laneWriter(ctx context.Context, m *tableMapper, in LaneInput, 
 		Ingress: a, m: m, in: in, lane: lane, counts: a.metrics.of(in.Table),
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
-			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Fence > 1,
+			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &guard{Ingress: a, in: in}, runStarted: run.Started, retried: lane.Attempt > 1,
 			hides:    func(link mapping.Link) { a.hiding(in.Table, link) },
 			baseline: in.Kind == KindInitial, replay: in.Kind == KindBackfill,
 		},

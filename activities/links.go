@@ -17,7 +17,7 @@ func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.
 	if known != nil {
 		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
 	}
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
+	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
 		Park: &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent,
 			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}}
 }

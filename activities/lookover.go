@@ -27,7 +27,7 @@ type UnrecordedWritesResult struct {
 // in hand. Such records are looked at in Campaign, and those that are as the run
 // would have left them become its own, so that they are undone with the rest.
 func (a *Ingress) FindUnrecordedWrites(ctx context.Context, in UnrecordedWritesInput) (*UnrecordedWritesResult, error) {
-	lanes, err := a.o.Ledger.Crashed(ctx, in.Undoes)
+	lanes, err := a.o.Ledger.UnknownOutcomes(ctx, in.Undoes)
 	if err != nil || len(lanes) == 0 {
 		return &UnrecordedWritesResult{}, err
 	}
@@ -62,7 +62,7 @@ func (a *Ingress) lookOver(ctx context.Context, m *tableMapper, ref RunRef, at l
 	}
 	l := &looker{recordWriter: w.record.(*recordWriter)}
 	var mu sync.Mutex
-	var settled []ledger.Settlement
+	var settled []ledger.Result
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, a.o.Concurrency))
 	for _, u := range w.units(known) {
@@ -82,7 +82,7 @@ func (a *Ingress) lookOver(ctx context.Context, m *tableMapper, ref RunRef, at l
 	if err := group.Wait(); err != nil {
 		return 0, 0, err
 	}
-	if err := a.o.Ledger.Settle(ctx, lane.ID, lane.Fence, settled); err != nil {
+	if err := a.o.Ledger.Commit(ctx, lane.ID, lane.Token, settled); err != nil {
 		return 0, 0, err
 	}
 	return looked, len(settled), a.o.Ledger.DropLane(ctx, lane.ID)
@@ -93,7 +93,7 @@ type looker struct{ *recordWriter }
 
 // look is the outcome of the last entry of a unit that Campaign shows to be
 // carried out; nil when none was.
-func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*ledger.Settlement, error) {
+func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*ledger.Result, error) {
 	known := u.known
 	if known != nil && known.Run != l.run && known.Run != "" && l.touchedSince(ctx, known) {
 		return nil, nil // by a later run, which knew what it found
@@ -111,7 +111,7 @@ func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*le
 		}
 		created = stored.Created
 	}
-	var last *ledger.Settlement
+	var last *ledger.Result
 	for _, i := range u.indices {
 		s, err := l.carriedOut(known, &entries[i], there, created)
 		if err != nil {
@@ -131,7 +131,7 @@ func (l *looker) touchedSince(ctx context.Context, known *ledger.Record) bool {
 }
 
 // carriedOut is the outcome of an entry if Campaign is as it would have left it.
-func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mapping.Payload, created string) (*ledger.Settlement, error) {
+func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mapping.Payload, created string) (*ledger.Result, error) {
 	held := known != nil && known.Payload != nil
 	rule := ""
 	if !e.Deleted {
@@ -147,7 +147,7 @@ func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mappin
 		if !held || there != nil {
 			return nil, nil
 		}
-		s := &ledger.Settlement{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
+		s := &ledger.Result{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
 		if known.CreatedRun != l.run {
 			s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
 		}
@@ -166,14 +166,14 @@ func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mappin
 		return nil, nil
 	}
 	if !l.createdByThisRun(created) { // taken over; if it was changed for that, what it held was kept first
-		s := l.done(ledger.Unchanged, known, e, w.whole, createdRun(known)).Settlement
+		s := l.done(ledger.Unchanged, known, e, w.whole, createdRun(known)).Result
 		return &s, nil
 	}
-	s := l.done(ledger.Created, known, e, w.whole, l.run).Settlement
+	s := l.done(ledger.Created, known, e, w.whole, l.run).Result
 	return &s, nil
 }
 
-func (l *looker) updated(known *ledger.Record, e *ledger.Entry, want, there *mapping.Payload) (*ledger.Settlement, error) {
+func (l *looker) updated(known *ledger.Record, e *ledger.Entry, want, there *mapping.Payload) (*ledger.Result, error) {
 	last, err := l.m.mapper.Parse(known.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, l.table, err)
@@ -184,7 +184,7 @@ func (l *looker) updated(known *ledger.Record, e *ledger.Entry, want, there *map
 	if _, drifted := l.m.mapper.Drift(want, there); len(drifted) > 0 {
 		return nil, nil // somebody's, not the run's
 	}
-	s := l.done(ledger.Updated, known, e, want, known.CreatedRun).Settlement
+	s := l.done(ledger.Updated, known, e, want, known.CreatedRun).Result
 	s.Links = l.linksOf(want)
 	if known.CreatedRun != l.run {
 		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}

@@ -46,7 +46,7 @@ func (a *OptOut) WriteOptOuts(ctx context.Context, in LaneInput) (*LaneResult, e
 		if err := c.carry(ctx); err != nil {
 			return nil, err
 		}
-		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Fence); err != nil {
+		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
 			return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
 		}
 	}
@@ -103,7 +103,7 @@ func (c *carrier) group(ctx context.Context, indices []int) error {
 		return err
 	}
 	var todo []*sighting
-	var settled []ledger.Settlement
+	var settled []ledger.Result
 	byID := map[string]*sighting{}
 	for _, at := range indices {
 		e := c.lane.Entries[at]
@@ -120,7 +120,7 @@ func (c *carrier) group(ctx context.Context, indices []int) error {
 		}
 		byID[e.Key].indices = append(byID[e.Key].indices, at)
 	}
-	results := make([][]ledger.Settlement, len(todo))
+	results := make([][]ledger.Result, len(todo))
 	work, inner := errgroup.WithContext(ctx)
 	work.SetLimit(c.o.Concurrency)
 	for i, s := range todo {
@@ -138,7 +138,7 @@ func (c *carrier) group(ctx context.Context, indices []int) error {
 		settled = append(settled, r...)
 	}
 	// What was written has happened, whatever became of the others.
-	if err := c.o.Ledger.Settle(context.WithoutCancel(ctx), c.lane.ID, c.lane.Fence, settled); err != nil {
+	if err := c.o.Ledger.Commit(context.WithoutCancel(ctx), c.lane.ID, c.lane.Token, settled); err != nil {
 		if errors.Is(err, ledger.ErrFenced) {
 			return errFencedLane()
 		}
@@ -162,7 +162,7 @@ func (c *carrier) heldUp(id string) bool {
 
 // one carries one contact. An error it returns ends the attempt; a contact that is
 // to be tried again has no settlement.
-func (c *carrier) one(ctx context.Context, s *sighting) ([]ledger.Settlement, error) {
+func (c *carrier) one(ctx context.Context, s *sighting) ([]ledger.Result, error) {
 	policy, names := c.plan.Settings.Policy(), c.plan.Settings.Names()
 	before := s.known.Clone()
 	for _, at := range s.indices {
@@ -208,17 +208,17 @@ func (c *carrier) one(ctx context.Context, s *sighting) ([]ledger.Settlement, er
 }
 
 // settle is what becomes of the entries of a contact.
-func (c *carrier) settle(s *sighting, out *optout.Carried, refused *apierr.Error) ([]ledger.Settlement, error) {
+func (c *carrier) settle(s *sighting, out *optout.Carried, refused *apierr.Error) ([]ledger.Result, error) {
 	now := c.o.Now().UTC()
 	state := ledger.OptOut{Contact: s.id}
 	outcome := ledger.Unchanged
 	switch {
 	case refused != nil:
-		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsRetry, now.Add(tryAgain)
+		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(tryAgain)
 		out.Refuse(s.known.Decide(c.plan.Settings.Policy(), c.plan.Settings.Names()))
 	case out.Waits:
-		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsProfile, now
-		if slices.ContainsFunc(s.indices, func(at int) bool { return c.lane.Entries[at].Version == entryLook }) {
+		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsForProfile, now
+		if slices.ContainsFunc(s.indices, func(at int) bool { return c.lane.Entries[at].Verdict == entryLook }) {
 			state.Due = now.Add(lookAgain) // it was said to be there, and is not
 		}
 	case out.WroteDynamics || out.WroteCampaign:
@@ -228,13 +228,13 @@ func (c *carrier) settle(s *sighting, out *optout.Carried, refused *apierr.Error
 	if state.Doc, err = json.Marshal(s.known); err != nil {
 		return nil, err
 	}
-	settlements := make([]ledger.Settlement, len(s.indices))
+	settlements := make([]ledger.Result, len(s.indices))
 	for i, at := range s.indices {
-		settlements[i] = ledger.Settlement{Index: at, Outcome: ledger.Unchanged}
+		settlements[i] = ledger.Result{Index: at, Outcome: ledger.Unchanged}
 	}
 	last := &settlements[len(settlements)-1]
 	last.Outcome = outcome
-	last.OptOut = &ledger.OptOutSettlement{State: state}
+	last.OptOut = &ledger.OptOutResult{State: state}
 	last.Resolve = refused == nil
 	for _, d := range out.Decisions {
 		last.OptOut.Decisions = append(last.OptOut.Decisions, evidence(d, now))
@@ -266,8 +266,8 @@ func evidence(d optout.Decision, at time.Time) ledger.OptOutDecision {
 }
 
 // refusedEntry sets an entry aside that cannot be read; why holds no value.
-func refusedEntry(at int, e ledger.Entry, code, why string) ledger.Settlement {
-	return ledger.Settlement{Index: at, Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
+func refusedEntry(at int, e ledger.Entry, code, why string) ledger.Result {
+	return ledger.Result{Index: at, Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
 		Key: e.Key, Class: string(apierr.Rejected), Code: code, Message: why,
 	}}
 }
@@ -298,7 +298,7 @@ func (a *OptOut) known(ctx context.Context, entries []ledger.Entry) (map[string]
 
 // see folds a staged entry into what is known.
 func see(c *optout.Contact, e ledger.Entry) error {
-	if e.Version == entryLook {
+	if e.Verdict == entryLook {
 		if c.Campaign == optout.Gone {
 			c.Campaign = optout.Unseen
 		}

@@ -136,7 +136,7 @@ func (a *OptOut) CheckOptOuts(ctx context.Context, in CheckOptOutsInput) (*Check
 		return nil, err
 	}
 	out := &CheckOptOutsResult{Different: []OptOutDifference{}, Link: in.Link}
-	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsProfile); err != nil {
+	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
 		return nil, err
 	}
 	for range checkedPages {

@@ -167,8 +167,8 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 		lane := ledger.LaneID{Run: id, Page: 1}
 		open, err := s.books.OpenLane(t.Context(), lane)
 		require.NoError(t, err)
-		require.NoError(t, s.books.Settle(t.Context(), lane, open.Fence, []ledger.Settlement{{Outcome: outcome}}))
-		_, err = s.books.CloseLane(t.Context(), lane, open.Fence)
+		require.NoError(t, s.books.Commit(t.Context(), lane, open.Token, []ledger.Result{{Outcome: outcome}}))
+		_, err = s.books.CloseLane(t.Context(), lane, open.Token)
 		require.NoError(t, err)
 		_, err = s.books.Advance(t.Context(), id, ledger.Watermark{})
 		require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -13,14 +12,6 @@ import (
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
-)
-
-// What a page's next link says: where the run is read on.
-const (
-	moreProfiles = "profiles\n" // of a baseline: Campaign's list, behind a link
-	moreContacts = "contacts\n" // Dynamics, behind a link; "" begins a tracked baseline
-	moreModified = "modified\n" // profiles changed of late, behind a link
-	moreFile     = "file\n"     // rows of an exported file, see fileMore
 )
 
 const (
@@ -64,8 +55,8 @@ func (a *OptOut) FetchOptOuts(ctx context.Context, in FetchInput) (*FetchResult,
 	if err != nil {
 		return nil, toTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Run, err))
 	}
-	if page.mark == "" && last != nil {
-		page.mark = last.DeltaLink
+	if page.mark.None() && last != nil {
+		page.mark = last.End
 	}
 	return f.stage(ctx, page)
 }
@@ -83,21 +74,17 @@ type optOutFetch struct {
 // optOutPage is what was read.
 type optOutPage struct {
 	entries []ledger.Entry
-	next    string // of the page's next link
-	mark    string // position behind the run, as markOf reads it
+	// next is where the run is read on: in Campaign's profiles, in those changed of
+	// late, in Dynamics' contacts or in a file (see fileMore).
+	next ledger.Cursor
+	// mark is the position behind the run: a delta link of the contacts, the time of
+	// the look at Campaign, a file, or nowhere, when a file was not read to its end.
+	mark ledger.Cursor
 }
-
-// Positions behind a run.
-const (
-	markContacts = "contacts\n" // a delta link
-	markModified = "modified\n" // a time
-	markFile     = "file\n"     // a file's content, by its hash
-	markNothing  = "nothing\n"  // the file was not read to its end: no position moves
-)
 
 // next reads the page behind the last one.
 func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage, error) {
-	follows := last != nil && last.Phase == string(f.in.Phase) && last.NextLink != ""
+	follows := last != nil && last.Phase == string(f.in.Phase) && !last.Next.None()
 	switch {
 	case f.in.Phase == PhaseCatchUp && !follows:
 		run, err := f.o.Ledger.Run(ctx, f.in.Run)
@@ -109,23 +96,22 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 		q.OrderBy = "modifiedon asc," + q.KeyColumn + " asc"
 		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Query(ctx, q) })
 	case f.in.Phase == PhaseBaseline && !follows:
-		return f.profiles(ctx, "", campaign.ListOptions{Lines: profilesPerPage}, moreProfiles)
+		return f.profiles(ctx, "", campaign.ListOptions{Lines: profilesPerPage}, ledger.CursorProfiles)
 	case !follows:
 		return nil, fmt.Errorf("phase %q is unknown to this build", f.in.Phase)
 	}
-	kind, link, _ := strings.Cut(last.NextLink, "\n")
-	switch kind + "\n" {
-	case moreProfiles:
-		return f.profiles(ctx, link, campaign.ListOptions{}, moreProfiles)
-	case moreModified:
-		page, err := f.profiles(ctx, link, campaign.ListOptions{}, moreModified)
+	switch link := last.Next.At; last.Next.Kind {
+	case ledger.CursorProfiles:
+		return f.profiles(ctx, link, campaign.ListOptions{}, ledger.CursorProfiles)
+	case ledger.CursorModified:
+		page, err := f.profiles(ctx, link, campaign.ListOptions{}, ledger.CursorModified)
 		if err == nil {
 			page.entries, err = f.news(ctx, page.entries)
 		}
 		return page, err
-	case moreFile:
+	case ledger.CursorFile:
 		return f.files.more(ctx, f, link)
-	case moreContacts:
+	case ledger.CursorContacts:
 		q := f.plan.query()
 		if link == "" {
 			q.Track = true
@@ -133,7 +119,7 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 		}
 		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, link) })
 	}
-	return nil, fmt.Errorf("a page of kind %q is unknown to this build", kind)
+	return nil, fmt.Errorf("a page of kind %q is unknown to this build", last.Next.Kind)
 }
 
 // contacts reads a page of Dynamics.
@@ -155,17 +141,17 @@ func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
 		out.entries = append(out.entries, e)
 	}
 	if page.NextLink != "" {
-		out.next = moreContacts + page.NextLink
+		out.next = ledger.Cursor{Kind: ledger.CursorContacts, At: page.NextLink}
 	}
 	if page.DeltaLink != "" {
-		out.mark = markContacts + page.DeltaLink
+		out.mark = ledger.Cursor{Kind: ledger.CursorContacts, At: page.DeltaLink}
 	}
 	return out, nil
 }
 
 // profiles reads a page of Campaign's list. Behind the last one a baseline goes on
 // with the contacts.
-func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, more string) (*optOutPage, error) {
+func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, list ledger.CursorKind) (*optOutPage, error) {
 	if f.in.Kind == KindDelta {
 		ctx = forChanges(ctx)
 	}
@@ -191,9 +177,9 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 	}
 	switch {
 	case page.Next != "":
-		out.next = more + page.Next
-	case more == moreProfiles:
-		out.next = moreContacts
+		out.next = ledger.Cursor{Kind: list, At: page.Next}
+	case list == ledger.CursorProfiles:
+		out.next = ledger.Cursor{Kind: ledger.CursorContacts}
 	}
 	return out, nil
 }
@@ -225,7 +211,7 @@ func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*FetchResult
 		lanes[lane] = append(lanes[lane], e)
 	}
 	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
-		Run: f.in.Run, Table: FlowOptOut, Number: f.in.Page, Phase: string(f.in.Phase), Lanes: lanes, NextLink: page.next, DeltaLink: page.mark,
+		Run: f.in.Run, Table: FlowOptOut, Number: f.in.Page, Phase: string(f.in.Phase), Lanes: lanes, Next: page.next, End: page.mark,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)

@@ -146,7 +146,7 @@ func (x *exportFiles) take(ctx context.Context, f *optOutFetch, file campaign.Re
 		return nil, err
 	}
 	page, err := x.rows(ctx, f.plan, *note, file.Path, 0)
-	if err == nil && len(page.entries) == 0 && page.next == "" { // nothing of ours in it
+	if err == nil && len(page.entries) == 0 && page.next.None() { // nothing of ours in it
 		return nil, x.finished(ctx, note, file)
 	}
 	return page, err
@@ -231,7 +231,7 @@ func (x *exportFiles) cutOff(note ledger.ExportFile, row int) *optOutPage {
 	x.cut = fmt.Sprintf("%s: it was removed or written anew after %d of its rows had been read; if it is gone, export it again", note.Name, row)
 	_ = os.Remove(x.local(note.Name, note.Size, note.Modified))
 	x.o.Logger.Warn("a file is not what it was when it was begun", "flow", FlowOptOut, "file", note.Name, "error", x.cut)
-	return &optOutPage{mark: markNothing}
+	return &optOutPage{mark: ledger.Cursor{Kind: ledger.CursorNowhere}}
 }
 
 // rows reads a page of rows behind row.
@@ -239,7 +239,8 @@ func (x *exportFiles) rows(ctx context.Context, plan *optOutPlan, note ledger.Ex
 	if err := x.seek(note, row); err != nil {
 		return nil, err
 	}
-	page, o := &optOutPage{mark: markFile + note.Name + "\n" + strconv.FormatInt(note.Size, 10) + "\n" + note.Modified.UTC().Format(time.RFC3339Nano)}, x.open
+	behind := strings.Join([]string{note.Name, strconv.FormatInt(note.Size, 10), note.Modified.UTC().Format(time.RFC3339Nano)}, "\n")
+	page, o := &optOutPage{mark: ledger.Cursor{Kind: ledger.CursorFile, At: behind}}, x.open
 	for len(page.entries) < rowsPerPage {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -252,7 +253,7 @@ func (x *exportFiles) rows(ctx context.Context, plan *optOutPlan, note ledger.Ex
 		}
 		o.row++
 		if fault, ok := errors.AsType[*exports.RowError](err); ok {
-			page.entries = append(page.entries, ledger.Entry{Key: fmt.Sprintf("%s:%d", note.Name, fault.Line), Version: entryRefused + fault.Error()})
+			page.entries = append(page.entries, ledger.Entry{Key: fmt.Sprintf("%s:%d", note.Name, fault.Line), Verdict: ledger.VerdictUnreadable, Problem: fault.Error()})
 			continue
 		}
 		if err != nil {
@@ -265,7 +266,7 @@ func (x *exportFiles) rows(ctx context.Context, plan *optOutPlan, note ledger.Ex
 		page.entries = append(page.entries, e)
 	}
 	next, err := json.Marshal(fileMore{Path: from, Size: note.Size, Modified: note.Modified, Hash: note.Hash, Row: o.row})
-	page.next = moreFile + string(next)
+	page.next = ledger.Cursor{Kind: ledger.CursorFile, At: string(next)}
 	return page, err
 }
 
@@ -306,12 +307,12 @@ func (p *optOutPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
 		}
 	}
 	raw, err := json.Marshal(seenRow{Campaign: row})
-	return ledger.Entry{Key: r.ContactID, Version: entryCampaign, Raw: raw}, err
+	return ledger.Entry{Key: r.ContactID, Verdict: entryCampaign, Raw: raw}, err
 }
 
 // done notes that a file was read to its end and puts it away.
 func (x *exportFiles) done(ctx context.Context, position, run string) error {
-	parts := strings.Split(strings.TrimPrefix(position, markFile), "\n")
+	parts := strings.Split(position, "\n")
 	if len(parts) != 3 {
 		return fmt.Errorf("the position of run %s names no file", run)
 	}

@@ -239,7 +239,7 @@ func (a *OptOut) optOutPosition(ctx context.Context, plan *optOutPlan, out *Pref
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowOptOut, ""); err != nil {
 		return err
 	}
-	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsProfile); err != nil {
+	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
 		return err
 	}
 	mark, err := a.o.Ledger.Watermark(ctx, FlowOptOut, FlowOptOut)

@@ -3,7 +3,6 @@ package activities
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -14,12 +13,10 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// What a staged entry of the flow is, in ledger.Entry.Version: a row of Dynamics
-// has its version there.
+// What a staged entry of the flow is, if it is no row of Dynamics and can be read.
 const (
-	entryCampaign = "campaign" // a row of Campaign
-	entryLook     = "look"     // a contact that is to be looked at again
-	entryRefused  = "refused:" // a row that cannot be read, and why
+	entryCampaign ledger.Verdict = "campaign" // a row of Campaign
+	entryLook     ledger.Verdict = "look"     // a contact that is to be looked at again
 )
 
 // seenRow is what a staged entry holds.
@@ -32,7 +29,7 @@ type seenRow struct {
 func (p *optOutPlan) dynamicsEntry(c dataverse.Change) (ledger.Entry, error) {
 	row, err := p.dynamicsRow(c)
 	if err != nil {
-		return ledger.Entry{Key: c.Key, Version: entryRefused + err.Error()}, nil
+		return ledger.Entry{Key: c.Key, Verdict: ledger.VerdictUnreadable, Problem: err.Error()}, nil
 	}
 	raw, err := json.Marshal(seenRow{Dynamics: row})
 	return ledger.Entry{Key: c.Key, Version: c.Version, Raw: raw}, err
@@ -71,7 +68,7 @@ func (p *optOutPlan) campaignEntry(raw []byte, asOf time.Time) (ledger.Entry, bo
 		return ledger.Entry{}, false, nil
 	}
 	doc, err := json.Marshal(seenRow{Campaign: p.campaignRow(raw, asOf)})
-	return ledger.Entry{Key: id, Version: entryCampaign, Raw: doc}, true, err
+	return ledger.Entry{Key: id, Verdict: entryCampaign, Raw: doc}, true, err
 }
 
 // campaignRow reads a profile. What is missing or not a boolean is not told
@@ -98,4 +95,6 @@ func (p *optOutPlan) campaignRow(raw []byte, asOf time.Time) *optout.CampaignRow
 func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
 
 // refusal is why an entry cannot be used.
-func refusal(e ledger.Entry) (string, bool) { return strings.CutPrefix(e.Version, entryRefused) }
+func refusal(e ledger.Entry) (string, bool) {
+	return e.Problem, e.Verdict == ledger.VerdictUnreadable
+}

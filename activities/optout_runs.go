@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -38,7 +37,7 @@ func (a *OptOut) OpenOptOutRun(ctx context.Context, in OpenRunInput) (*OpenRunRe
 	}
 	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Expected: run.Expected, Ended: run.State}
 	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
 	for _, l := range at.Unfinished {
 		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
@@ -73,11 +72,11 @@ func (a *OptOut) SaveOptOutPosition(ctx context.Context, in SaveWatermarkInput) 
 		return nil, err
 	}
 	mark := ledger.Watermark{Flow: FlowOptOut, Table: FlowOptOut, Revision: in.planKey(), Run: in.Run}
-	position := ""
+	position := ledger.Cursor{}
 	if at.LastPage != nil {
-		position = at.LastPage.DeltaLink
+		position = at.LastPage.End
 	}
-	if link, ok := strings.CutPrefix(position, markContacts); ok {
+	if link, ok := position.Of(ledger.CursorContacts); ok {
 		mark.Link, mark.ObtainedAt = link, a.o.Now().UTC()
 	}
 	before, err := a.o.Ledger.Run(ctx, in.Run)
@@ -101,7 +100,7 @@ func (a *OptOut) SaveOptOutPosition(ctx context.Context, in SaveWatermarkInput) 
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, FlowOptOut, ""); err != nil {
 		return nil, err
 	}
-	if out.Parked, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsProfile); err != nil {
+	if out.Parked, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
 		return nil, err
 	}
 	a.metrics.runEnded(in.Kind, run.State)
@@ -115,12 +114,12 @@ func (a *OptOut) SaveOptOutPosition(ctx context.Context, in SaveWatermarkInput) 
 
 // settled is what follows from a run that is complete: the position in Campaign,
 // the file that was read, evidence whose time is over.
-func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger.Run, position string) error {
+func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
 	at := time.Time{}
 	if in.Kind == KindInitial {
 		at = earlier(run.Started, run.ServerStart)
 	}
-	if stamp, ok := strings.CutPrefix(position, markModified); ok {
+	if stamp, ok := position.Of(ledger.CursorLooked); ok {
 		var err error
 		if at, err = time.Parse(time.RFC3339Nano, stamp); err != nil {
 			return fmt.Errorf("reading the position of run %s: %w", in.Run, err)
@@ -132,8 +131,8 @@ func (a *OptOut) settled(ctx context.Context, in SaveWatermarkInput, run *ledger
 		}
 		a.endedDeep(in.Run)
 	}
-	if strings.HasPrefix(position, markFile) {
-		if err := a.files.done(ctx, position, in.Run); err != nil {
+	if file, ok := position.Of(ledger.CursorFile); ok {
+		if err := a.files.done(ctx, file, in.Run); err != nil {
 			return err
 		}
 	}

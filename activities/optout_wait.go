@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"causeway.dev/internal/apierr"
@@ -138,7 +137,7 @@ func (f *optOutFetch) changes(ctx context.Context) (*optOutPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || page.next != "" {
+	if page.entries, err = f.news(ctx, page.entries); err != nil || len(page.entries) > 0 || !page.next.None() {
 		return page, err
 	}
 	if read.DeltaLink != "" {
@@ -176,7 +175,7 @@ func (f *optOutFetch) due(ctx context.Context) (*optOutPage, error) {
 	}
 	out := &optOutPage{}
 	for _, id := range ids {
-		out.entries = append(out.entries, ledger.Entry{Key: id, Version: entryLook})
+		out.entries = append(out.entries, ledger.Entry{Key: id, Verdict: entryLook})
 	}
 	return out, nil
 }
@@ -256,7 +255,7 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 	}
 	o.Params = map[string]string{f.plan.Settings.ModifiedSince.Parameter: stampText(from)}
 	for link := ""; ; {
-		page, err := f.profiles(ctx, link, o, moreModified)
+		page, err := f.profiles(ctx, link, o, ledger.CursorModified)
 		if err != nil {
 			return nil, err
 		}
@@ -264,7 +263,7 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 			return nil, err
 		}
 		if len(page.entries) > 0 {
-			page.mark = markModified + now.Format(time.RFC3339Nano)
+			page.mark = ledger.Cursor{Kind: ledger.CursorLooked, At: now.Format(time.RFC3339Nano)}
 			if deep {
 				f.mu.Lock()
 				f.deepIn = deepLook{run: f.in.Run, begun: begun}
@@ -272,7 +271,7 @@ func (f *optOutFetch) modified(ctx context.Context) (*optOutPage, error) {
 			}
 			return page, nil
 		}
-		if link = strings.TrimPrefix(page.next, moreModified); link == "" {
+		if link = page.next.At; link == "" {
 			break
 		}
 	}

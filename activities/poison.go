@@ -32,11 +32,11 @@ func (w *laneWriter) settleCarefully(ctx context.Context, u *unit, settled *sett
 	w.careful.Lock()
 	defer w.careful.Unlock()
 	i := u.indices[0]
-	if i == w.lane.Suspect && w.lane.Blamed >= poisonAfter {
-		w.setAside(u, settled, codePoison, fmt.Sprintf("the worker died %d times in a row while it was at this record", w.lane.Blamed))
+	if i == w.lane.InFlight && w.lane.InFlightCrashes >= poisonAfter {
+		w.setAside(u, settled, codePoison, fmt.Sprintf("the worker died %d times in a row while it was at this record", w.lane.InFlightCrashes))
 		return
 	}
-	if err := w.o.Ledger.Suspect(ctx, w.lane.ID, w.lane.Fence, i); err != nil {
+	if err := w.o.Ledger.MarkInFlight(ctx, w.lane.ID, w.lane.Token, i); err != nil {
 		w.note(ctx, u, settled.failure(err))
 		return
 	}
@@ -46,7 +46,7 @@ func (w *laneWriter) settleCarefully(ctx context.Context, u *unit, settled *sett
 // suspectFirst lets the record that the last worker died at come first: if it is to
 // blame, it shows at once, and nothing else is in hand meanwhile.
 func (w *laneWriter) suspectFirst(units []*unit) []*unit {
-	i := slices.IndexFunc(units, func(u *unit) bool { return u.indices[0] == w.lane.Suspect })
+	i := slices.IndexFunc(units, func(u *unit) bool { return u.indices[0] == w.lane.InFlight })
 	if i <= 0 {
 		return units
 	}
@@ -58,7 +58,7 @@ func (w *laneWriter) setAside(u *unit, settled *settler, code, message string) {
 	for _, i := range u.indices {
 		s := w.record.refuse(u.known, &w.lane.Entries[i], string(apierr.Rejected), code, message, "")
 		s.Index = i
-		s.Quarantine.Stays = code == codePoison // at the next try workers would die again
+		s.Quarantine.NoRetry = code == codePoison // at the next try workers would die again
 		settled.add(s)
 	}
 	u.indices = nil
@@ -99,7 +99,7 @@ func guarded(look func()) {
 // cancelled; when it cannot, the lane counts as died at, which costs a look and no
 // more.
 func (a *Ingress) putDown(ctx context.Context, lane *ledger.Lane, unsure bool) {
-	if err := a.o.Ledger.PutDown(context.WithoutCancel(ctx), lane.ID, lane.Fence, unsure); err != nil {
+	if err := a.o.Ledger.ReleaseLane(context.WithoutCancel(ctx), lane.ID, lane.Token, unsure); err != nil {
 		a.o.Logger.Warn("putting down a lane", "table", lane.Table, "page", lane.ID.Page, "error", err)
 	}
 }

@@ -46,7 +46,7 @@ const clockSkew = 2 * time.Minute
 // apply returns the outcome of one entry, or an error that leaves it open.
 func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
 	if r.claimed != nil && !r.claimed[e.Key] {
-		return settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}, nil
+		return settlement{Result: ledger.Result{Outcome: ledger.Unchanged}}, nil
 	}
 	if r.doubtful[e.Key] && !u.looked {
 		return r.look(ctx, u, e, p)
@@ -136,7 +136,7 @@ func (r *recordWriter) exclude(ctx context.Context, known *ledger.Record, e *led
 	if held && r.m.plan.Table.Filter.DeleteUnmatched {
 		return r.remove(ctx, known, e, p, ledger.Filtered)
 	}
-	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}
+	s := settlement{Result: ledger.Result{Outcome: ledger.FilteredOut}}
 	if known == nil || known.State != ledger.Filtered {
 		rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Filtered, Run: r.run, SeenRun: r.run}
 		if known != nil {
@@ -152,7 +152,7 @@ func (r *recordWriter) exclude(ctx context.Context, known *ledger.Record, e *led
 
 // unchanged costs no call; the ledger is told only what it does not know yet.
 func (r *recordWriter) unchanged(known *ledger.Record, e *ledger.Entry) settlement {
-	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
+	s := settlement{Result: ledger.Result{Outcome: ledger.Unchanged}}
 	if known.State != ledger.Written {
 		s.Record, s.Resolve = r.written(known, e, known.Payload, known.Fingerprint, known.CreatedRun), true
 		return s
@@ -293,10 +293,10 @@ func (r *recordWriter) applyDelete(ctx context.Context, known *ledger.Record, e 
 	case !r.m.plan.Table.ApplyDeletes && known != nil && (known.State == ledger.Quarantined || known.State == ledger.Parked):
 		return r.closed(known, e), nil
 	case !r.m.plan.Table.ApplyDeletes:
-		return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut}}, nil // R14.2
+		return settlement{Result: ledger.Result{Outcome: ledger.FilteredOut}}, nil // R14.2
 	case known == nil || known.Payload == nil:
 		// Created and deleted before anybody looked: Campaign never had it.
-		s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}
+		s := settlement{Result: ledger.Result{Outcome: ledger.Unchanged}}
 		if known != nil && known.State != ledger.Deleted {
 			s.Record, s.Resolve = r.deleted(known, e), true
 		}
@@ -342,7 +342,7 @@ func (r *recordWriter) remove(ctx context.Context, known *ledger.Record, e *ledg
 	}
 	gone := r.deleted(known, e)
 	gone.State = state
-	s := settlement{permit: true, Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone, Resolve: true}}
+	s := settlement{permit: true, Result: ledger.Result{Outcome: ledger.Removed, Record: gone, Resolve: true}}
 	if known.CreatedRun != r.run { // what the run created was not there before it
 		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
 	}
@@ -362,7 +362,7 @@ func (r *recordWriter) refuse(known *ledger.Record, e *ledger.Entry, class, code
 	if known != nil {
 		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
 	}
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Record: rec, Resolve: known != nil && known.State == ledger.Parked, Quarantine: &ledger.QuarantineItem{
+	return settlement{Result: ledger.Result{Outcome: ledger.Refused, Record: rec, Resolve: known != nil && known.State == ledger.Parked, Quarantine: &ledger.QuarantineItem{
 		Flow: FlowIngress, Table: r.table, Key: e.Key, Version: e.Version, Run: r.run, Class: class, Code: code, Message: message, Field: field, Payload: e.Raw, State: "open",
 	}}}
 }
@@ -378,7 +378,7 @@ func (r *recordWriter) drifted(fail *apierr.Error) error {
 }
 
 func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, payload *mapping.Payload, created string) settlement {
-	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
+	s := settlement{Result: ledger.Result{Outcome: outcome, Resolve: known != nil && known.State != ledger.Written,
 		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
 	s.Arrived = known == nil || known.Payload == nil
 	s.Renewed = outcome == ledger.Created && everHeld(known)

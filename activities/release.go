@@ -25,9 +25,6 @@ const (
 	duePage     = 100
 )
 
-// releaseMore is the next link of a page of a release, as sweepMore.
-const releaseMore = "release-after:"
-
 // Selection says which quarantined records of a table are meant; empty fields
 // match all.
 type Selection struct {
@@ -83,9 +80,9 @@ func releaseFilter(r *Release, ref RunRef) ledger.QuarantineFilter {
 // quarantined reads the next quarantined records of a release as Dynamics has
 // them now. They are claimed before they are read: what another run or an operator
 // does with one afterwards is newer, and this run then leaves it alone.
-func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
+func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
 	if in.Release == nil {
-		return nil, blocked("BadInput", "a release needs to know what it tries")
+		return nil, ledger.Cursor{}, blocked("BadInput", "a release needs to know what it tries")
 	}
 	f := releaseFilter(in.Release, in.RunRef)
 	f.Limit = releaseSize(in.Release)
@@ -94,13 +91,13 @@ func (a *Ingress) quarantined(ctx context.Context, m *tableMapper, in FetchInput
 	}
 	keys, err := a.o.Ledger.Claim(ctx, in.Run, f)
 	if err != nil {
-		return nil, err
+		return nil, ledger.Cursor{}, err
 	}
-	page, err := a.asTheyAre(ctx, m, in, keys, releaseMore, len(keys) == f.Limit)
-	if err == nil && in.Release.Due {
-		page.NextLink = "" // the rest is still due
+	page, next, err := a.asTheyAre(ctx, m, in, keys, len(keys) == f.Limit)
+	if in.Release.Due {
+		next = ledger.Cursor{} // the rest is still due
 	}
-	return page, err
+	return page, next, err
 }
 
 // toTry estimates what a release reads.
@@ -135,7 +132,7 @@ func (a *Ingress) claimed(ctx context.Context, in LaneInput, lane *ledger.Lane) 
 func (r *recordWriter) closed(known *ledger.Record, e *ledger.Entry) settlement {
 	left := *known
 	left.State, left.Version, left.Run, left.SeenRun = ledger.Filtered, e.Version, r.run, r.seen(known)
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}}
+	return settlement{Result: ledger.Result{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}}
 }
 
 // refuseOrphan refuses a record, and notes a parent that Campaign does not hold
@@ -166,7 +163,7 @@ func (w *waiter) due(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	w.looked = now
-	if _, err := w.o.Ledger.RouseQuarantine(ctx, FlowIngress, w.in.Table); err != nil {
+	if _, err := w.o.Ledger.RetryUnblocked(ctx, FlowIngress, w.in.Table); err != nil {
 		return false, err
 	}
 	return w.o.Ledger.QuarantineDue(ctx, FlowIngress, w.in.Table, now)

@@ -53,7 +53,7 @@ func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult,
 	}
 	out := &OpenRunResult{Known: max(known, 0) + parked, Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
 	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), at.LastPage.NextLink != ""
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
 	for _, l := range at.Unfinished {
 		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
@@ -137,7 +137,7 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	}
 	mark := ledger.Watermark{Flow: FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
 	if (in.Kind == KindInitial || in.Kind == KindDelta) && at.LastPage != nil {
-		mark.Link, mark.ObtainedAt = at.LastPage.DeltaLink, time.Now().UTC()
+		mark.Link, mark.ObtainedAt = at.LastPage.End.At, time.Now().UTC()
 	}
 	run, err := a.o.Ledger.Advance(ctx, in.Run, mark)
 	if open := stillOpen(err); open != nil {

@@ -14,7 +14,7 @@ import (
 
 // settlement is a ledger settlement that may hold a permit of maxUnsettled.
 type settlement struct {
-	ledger.Settlement
+	ledger.Result
 	permit bool
 }
 
@@ -74,7 +74,7 @@ func (s *settler) loop(commit context.Context) {
 	defer beat.Stop()
 	var failed error
 	var counts ledger.Counts
-	group := make([]ledger.Settlement, 0, groupMax)
+	group := make([]ledger.Result, 0, groupMax)
 	permits := int64(0)
 	for {
 		group, permits = group[:0], 0
@@ -102,7 +102,7 @@ func (s *settler) loop(commit context.Context) {
 			}
 		}
 		if failed == nil {
-			if err := s.w.o.Ledger.Settle(commit, s.w.lane.ID, s.w.lane.Fence, group); err != nil {
+			if err := s.w.o.Ledger.Commit(commit, s.w.lane.ID, s.w.lane.Token, group); err != nil {
 				failed = s.failure(err)
 				s.cancel(failed)
 			} else {
@@ -118,11 +118,11 @@ func (s *settler) loop(commit context.Context) {
 	}
 }
 
-func take(group []ledger.Settlement, permits int64, x settlement) ([]ledger.Settlement, int64) {
+func take(group []ledger.Result, permits int64, x settlement) ([]ledger.Result, int64) {
 	if x.permit {
 		permits++
 	}
-	return append(group, x.Settlement), permits
+	return append(group, x.Result), permits
 }
 
 // failure says what a refused commit means for this attempt.

@@ -10,14 +10,11 @@ import (
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
 )
 
 // sweepPage is how many known but unseen records one sweep page checks.
 const sweepPage = 500
-
-// sweepMore is the next link of a sweep page: the sweep goes on behind the last
-// key checked. Our own position, kept where Dynamics' links are kept.
-const sweepMore = "sweep-after:"
 
 const (
 	sweepWidth = 8 // single reads at a time
@@ -27,26 +24,26 @@ const (
 
 // sweep looks for records the ledger knows but the baseline did not show, and
 // asks Dynamics for each whether it still exists: only a 404 makes it deleted.
-func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, error) {
+func (a *Ingress) sweep(ctx context.Context, m *tableMapper, in FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
 	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
 	if err != nil {
-		return nil, err
+		return nil, ledger.Cursor{}, err
 	}
-	return a.asTheyAre(ctx, m, in, unseen, sweepMore, len(unseen) == sweepPage)
+	return a.asTheyAre(ctx, m, in, unseen, len(unseen) == sweepPage)
 }
 
 // asTheyAre reads records by their keys; one that Dynamics does not have is
 // deleted. The page ends before the first that gave no answer, so that each attempt
-// gets further, and says behind more where the next one begins.
-func (a *Ingress) asTheyAre(ctx context.Context, m *tableMapper, in FetchInput, keys []string, more string, full bool) (*dataverse.Page, error) {
-	page := &dataverse.Page{}
+// gets further, and the cursor says where the next one begins.
+func (a *Ingress) asTheyAre(ctx context.Context, m *tableMapper, in FetchInput, keys []string, full bool) (page *dataverse.Page, next ledger.Cursor, err error) {
+	page = &dataverse.Page{}
 	if len(keys) == 0 {
-		return page, nil
+		return page, next, nil
 	}
 	defer keepBeating(ctx, func() any { return in.Page })()
 	present, err := a.o.Source.ByIDs(ctx, m.query, keys)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
 	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist: apply them as read
 	for i := range present.Changes {
@@ -54,13 +51,13 @@ func (a *Ingress) asTheyAre(ctx context.Context, m *tableMapper, in FetchInput, 
 	}
 	changes, err := a.confirm(ctx, m, in, keys, found)
 	if err != nil && len(changes) == 0 {
-		return nil, err
+		return nil, next, err
 	}
 	page.Changes = changes
 	if full || len(changes) < len(keys) {
-		page.NextLink = more + keys[len(changes)-1]
+		next = ledger.After(keys[len(changes)-1])
 	}
-	return page, nil
+	return page, next, nil
 }
 
 // confirm reads one by one what is not in found, and returns as many of keys, in

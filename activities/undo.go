@@ -36,8 +36,6 @@ const (
 
 const undoPage = 500 // records per page of a rollback
 
-// undoMore is the next link of a page of a rollback, as sweepMore.
-const undoMore = "undo-after:"
 
 // RollbackPrefix begins the names of the rollbacks of a run.
 func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
@@ -117,19 +115,19 @@ func goesOn(run *ledger.Run) bool {
 func days(d time.Duration) string { return fmt.Sprintf("%.3g days", d.Hours()/24) }
 
 // undone lists the next records that the undone run changed.
-func (a *Ingress) undone(ctx context.Context, in FetchInput, after string) (*dataverse.Page, error) {
+func (a *Ingress) undone(ctx context.Context, in FetchInput, after string) (page *dataverse.Page, next ledger.Cursor, err error) {
 	entries, err := a.o.Ledger.Touched(ctx, in.Undoes, in.Table, after, undoPage)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
-	page := &dataverse.Page{ServerTime: time.Now()}
+	page = &dataverse.Page{ServerTime: time.Now()}
 	for _, e := range entries {
 		page.Changes = append(page.Changes, dataverse.Change{Key: e.Key, Raw: e.Raw})
 	}
 	if len(entries) == undoPage {
-		page.NextLink = undoMore + entries[len(entries)-1].Key
+		next = ledger.After(entries[len(entries)-1].Key)
 	}
-	return page, nil
+	return page, next, nil
 }
 
 // undoer brings one record back to what the target held before a run. What a
@@ -231,7 +229,7 @@ func (r *undoer) neverWritten(e *ledger.Entry, stored *campaign.Stored) (settlem
 	if drifted := r.drift(before, there); len(drifted) > 0 {
 		return r.leave(e, codeChangedSince, drifted[0], "somebody changed "+strings.Join(drifted, ", ")+" in Campaign since"), nil
 	}
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Unchanged}}, nil
+	return settlement{Result: ledger.Result{Outcome: ledger.Unchanged}}, nil
 }
 
 // bring writes the fields of a record that were otherwise before the run.
@@ -274,7 +272,7 @@ func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.E
 	}
 	gone := r.deleted(known, e)
 	gone.State, gone.Version = stillSetAside(known, ledger.Undone), known.Version
-	s := settlement{Settlement: ledger.Settlement{Outcome: ledger.Removed, Record: gone}}
+	s := settlement{Result: ledger.Result{Outcome: ledger.Removed, Record: gone}}
 	if r.m.mapper.Linked() {
 		s.Links = []ledger.Parent{}
 	}
@@ -343,7 +341,7 @@ func (r *undoer) drift(last, there *mapping.Payload) []string {
 
 // restored says that the target holds what it held before the run.
 func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledger.Entry, before *mapping.Payload) settlement {
-	s := settlement{Settlement: ledger.Settlement{Outcome: outcome, Arrived: known.Payload == nil, Renewed: outcome == ledger.Created,
+	s := settlement{Result: ledger.Result{Outcome: outcome, Arrived: known.Payload == nil, Renewed: outcome == ledger.Created,
 		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: stillSetAside(known, ledger.Written),
 			Payload: before.Canonical(), Fingerprint: before.Fingerprint(), Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}}}
 	if r.m.mapper.Linked() {
@@ -369,7 +367,7 @@ func (r *undoer) refuse(_ *ledger.Record, e *ledger.Entry, _, code, message, fie
 
 // leave reports a record that stays as it is.
 func (r *undoer) leave(e *ledger.Entry, code, field, message string) settlement {
-	return settlement{Settlement: ledger.Settlement{Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
+	return settlement{Result: ledger.Result{Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
 		Flow: FlowRollback, Table: r.table, Key: e.Key, Run: r.run, Class: string(apierr.Rejected), Code: code, Field: field, Message: message, State: ledger.QuarantineOpen,
 	}}}
 }

@@ -59,7 +59,7 @@ func (l *Ledger) end(ctx context.Context, tx txn, run *Run, mark Watermark) erro
 	run.State, run.Ended = RunCompleted, fromMillis(l.now().UnixMilli())
 	if !run.Counts.Balanced() {
 		run.State = RunIncomplete
-		run.Error = fmt.Sprintf("%d records were read, %d have an outcome", run.Counts.Read, run.Counts.Settled())
+		run.Error = fmt.Sprintf("%d records were read, %d have an outcome", run.Counts.Read, run.Counts.WithOutcome())
 	}
 	if _, err := tx.ExecContext(ctx, l.q(`UPDATE run SET state = ?, error = ?, ended = ?, n_read = ? WHERE id = ?`),
 		run.State, run.Error, millis(run.Ended), run.Counts.Read, run.ID); err != nil {

@@ -23,7 +23,7 @@ func TestTheWatermarkMovesOnlyOnceEveryLaneIsWritten(t *testing.T) {
 		begin(t, l, "r1")
 		stage(t, l, "r1", 1, 3, 2)
 		lane := openLane(t, l, "r1", 1, 0)
-		require.NoError(t, l.Settle(t.Context(), lane.ID, lane.Fence, allCreated(lane)))
+		require.NoError(t, l.Commit(t.Context(), lane.ID, lane.Token, allCreated(lane)))
 
 		_, err := l.Advance(t.Context(), "r1", mark("r1"))
 		unfinished, ok := errors.AsType[*ledger.UnfinishedError](err)

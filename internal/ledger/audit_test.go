@@ -15,7 +15,7 @@ func TestAnAuditCorrectsWhatWasNotWrittenSince(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		ctx, l := t.Context(), open()
 		ln := lane(t, l, "r1", 4)
-		require.NoError(t, l.Settle(ctx, ln.ID, ln.Fence, allCreated(ln)))
+		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, allCreated(ln)))
 		k := func(i int) string { return ln.Entries[i].Key }
 
 		unseen, err := l.Unaudited(ctx, table, "a1", k(0), 2)
@@ -65,7 +65,7 @@ func TestARepairGoesByTheNewestAudit(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		ctx, l := t.Context(), open()
 		ln := lane(t, l, "r1", 4)
-		require.NoError(t, l.Settle(ctx, ln.ID, ln.Fence, allCreated(ln)))
+		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, allCreated(ln)))
 		k := func(i int) string { return ln.Entries[i].Key }
 		changed := func(key, payload string) ledger.AuditNote {
 			return ledger.AuditNote{Key: key, Finding: ledger.Changed, Fields: []string{"a"}, Payload: []byte(payload), Fingerprint: []byte{9}, Expected: []byte{1, 2}}
@@ -91,7 +91,7 @@ func TestARepairGoesByTheNewestAudit(t *testing.T) {
 
 		// The baseline writes what was written before; that is no reason to believe the note again.
 		ln = lane(t, l, "r2", 4)
-		require.NoError(t, l.Settle(ctx, ln.ID, ln.Fence, allCreated(ln)))
+		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, allCreated(ln)))
 		require.NoError(t, l.NoteAudit(ctx, table, "a2", []ledger.AuditNote{{Key: k(2)}, changed(k(3), `{"a":"3"}`)}))
 		require.NoError(t, l.EndAudit(ctx, table, "a2"))
 		require.Zero(t, findings("a1"))

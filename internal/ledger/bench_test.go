@@ -70,18 +70,18 @@ func BenchmarkSettle(b *testing.B) {
 							return
 						}
 						for from := 0; from < size; from += benchGroup {
-							group := make([]ledger.Settlement, 0, benchGroup)
+							group := make([]ledger.Result, 0, benchGroup)
 							for i := from; i < min(from+benchGroup, size); i++ {
 								s := created(lane, i)
 								s.Record.Payload = payload
 								group = append(group, s)
 							}
-							if err := l.Settle(b.Context(), lane.ID, lane.Fence, group); err != nil {
+							if err := l.Commit(b.Context(), lane.ID, lane.Token, group); err != nil {
 								b.Error(err)
 								return
 							}
 						}
-						if _, err := l.CloseLane(b.Context(), lane.ID, lane.Fence); err != nil {
+						if _, err := l.CloseLane(b.Context(), lane.ID, lane.Token); err != nil {
 							b.Error(err)
 						}
 					})
@@ -112,12 +112,12 @@ func BenchmarkLookUp(b *testing.B) {
 				for n := range benchLanes {
 					lane, err := l.OpenLane(b.Context(), ledger.LaneID{Run: "r1", Page: page + 1, Lane: n})
 					require.NoError(b, err)
-					var group []ledger.Settlement
+					var group []ledger.Result
 					var keys []string
 					for i := range lane.Entries {
 						group, keys = append(group, created(lane, i)), append(keys, lane.Entries[i].Key)
 					}
-					require.NoError(b, l.Settle(b.Context(), lane.ID, lane.Fence, group))
+					require.NoError(b, l.Commit(b.Context(), lane.ID, lane.Token, group))
 					lanes = append(lanes, keys)
 				}
 			}

@@ -13,6 +13,9 @@ func TestALaneBlobIsReadAsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		entries := rapid.SliceOf(rapid.Custom(func(t *rapid.T) Entry {
 			e := Entry{Key: rapid.String().Draw(t, "key"), Version: rapid.String().Draw(t, "version"), Deleted: rapid.Bool().Draw(t, "deleted")}
+			if rapid.Bool().Draw(t, "judged") {
+				e.Verdict, e.Problem = Verdict(rapid.String().Draw(t, "verdict")), rapid.String().Draw(t, "problem")
+			}
 			if raw := rapid.SliceOf(rapid.Byte()).Draw(t, "raw"); len(raw) > 0 {
 				e.Raw = raw
 			}
@@ -31,7 +34,7 @@ func TestALaneBlobIsReadAsWritten(t *testing.T) {
 // error, and what it accepts survives a round trip.
 func FuzzLaneBlob(f *testing.F) {
 	f.Add(encodeEntries(nil))
-	f.Add(encodeEntries([]Entry{{Key: "k", Version: "1", Raw: []byte(`{}`)}, {Key: "d", Deleted: true}}))
+	f.Add(encodeEntries([]Entry{{Key: "k", Version: "1", Raw: []byte(`{}`)}, {Key: "d", Deleted: true}, {Key: "b", Verdict: VerdictUnreadable, Problem: "p"}}))
 	f.Add([]byte{blobVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		entries, err := decodeEntries(b)

@@ -12,8 +12,8 @@ import (
 )
 
 // settles notes entry i of a lane as an event with an outcome.
-func settles(ln *ledger.Lane, i int, outcome ledger.Outcome) ledger.Settlement {
-	return ledger.Settlement{Index: i, Outcome: outcome, Event: &ledger.Event{
+func settles(ln *ledger.Lane, i int, outcome ledger.Outcome) ledger.Result {
+	return ledger.Result{Index: i, Outcome: outcome, Event: &ledger.Event{
 		Key: ln.Entries[i].Key, Type: "click", Contact: key(1), Outcome: outcome, Time: noon,
 	}}
 }
@@ -40,12 +40,12 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 			_, err := l.StagePage(t.Context(), in)
 			require.NoError(t, err)
 			ln := openLane(t, l, run, 1, 0)
-			var group []ledger.Settlement
+			var group []ledger.Result
 			for i, o := range outcomes {
 				group = append(group, settles(ln, i, o))
 			}
-			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
-			_, err = l.CloseLane(t.Context(), ln.ID, ln.Fence)
+			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
+			_, err = l.CloseLane(t.Context(), ln.ID, ln.Token)
 			require.NoError(t, err)
 			return event(t, l, key(7))
 		}
@@ -76,7 +76,7 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 		for i, o := range []ledger.Outcome{ledger.Unchanged, ledger.Disabled} {
 			again := settles(ln, i, o)
 			again.Event.Key = "tracking/9"
-			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{again}))
+			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{again}))
 		}
 		events, err := l.Events(t.Context(), []string{"tracking/9"})
 		require.NoError(t, err)
@@ -96,13 +96,13 @@ func TestReasonsOfEventsAreCounted(t *testing.T) {
 		begin(t, l, "a")
 		stage(t, l, "a", 1, 6)
 		ln := openLane(t, l, "a", 1, 0)
-		var group []ledger.Settlement
+		var group []ledger.Result
 		for i, o := range []ledger.Outcome{ledger.Disabled, ledger.SoftBounce, ledger.SeedOrProof, ledger.NoContact, ledger.Ignored, ledger.Refused} {
 			group = append(group, settles(ln, i, o))
 		}
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 		want := ledger.Counts{Read: 6, Disabled: 1, SoftBounce: 1, SeedOrProof: 1, NoContact: 1, Ignored: 1, Quarantined: 1}
-		counts, err := l.CloseLane(t.Context(), ln.ID, ln.Fence)
+		counts, err := l.CloseLane(t.Context(), ln.ID, ln.Token)
 		require.NoError(t, err)
 		require.Equal(t, want, counts)
 		run, err := l.Advance(t.Context(), "a", ledger.Watermark{})
@@ -119,11 +119,11 @@ func TestEventsAreForgottenInTime(t *testing.T) {
 		begin(t, l, "a")
 		stage(t, l, "a", 1, 20)
 		ln := openLane(t, l, "a", 1, 0)
-		var group []ledger.Settlement
+		var group []ledger.Result
 		for i := range ln.Entries {
 			group = append(group, settles(ln, i, ledger.Created))
 		}
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 		n, err := l.PruneEvents(t.Context(), time.Now().Add(-time.Hour))
 		require.NoError(t, err)
 		require.Zero(t, n)

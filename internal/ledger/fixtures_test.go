@@ -42,7 +42,7 @@ func entries(from, n int) []ledger.Entry {
 // stage stages page number of a run with lanes of these sizes.
 func stage(t testing.TB, l *ledger.Ledger, run string, number int, sizes ...int) *ledger.Page {
 	t.Helper()
-	in := ledger.PageInput{Run: run, Table: table, Number: number, Phase: "baseline", DeltaLink: "delta-" + run, ServerTime: noon}
+	in := ledger.PageInput{Run: run, Table: table, Number: number, Phase: "baseline", End: ledger.LinkCursor("delta-" + run), ServerTime: noon}
 	from := number * 10_000
 	for _, size := range sizes {
 		in.Lanes = append(in.Lanes, entries(from, size))
@@ -61,16 +61,16 @@ func openLane(t testing.TB, l *ledger.Ledger, run string, page, lane int) *ledge
 }
 
 // created settles entry i of a lane as created by the lane's run.
-func created(lane *ledger.Lane, i int) ledger.Settlement {
+func created(lane *ledger.Lane, i int) ledger.Result {
 	e := lane.Entries[i]
-	return ledger.Settlement{Index: i, Outcome: ledger.Created, Record: &ledger.Record{
+	return ledger.Result{Index: i, Outcome: ledger.Created, Record: &ledger.Record{
 		Key: e.Key, Version: e.Version, TargetKey: e.Key, State: ledger.Written, Payload: []byte(`{"a":"b"}`), Fingerprint: []byte{1, 2},
 		Run: lane.ID.Run, CreatedRun: lane.ID.Run, SeenRun: lane.ID.Run,
 	}}
 }
 
-func allCreated(lane *ledger.Lane) []ledger.Settlement {
-	out := make([]ledger.Settlement, len(lane.Entries))
+func allCreated(lane *ledger.Lane) []ledger.Result {
+	out := make([]ledger.Result, len(lane.Entries))
 	for i := range out {
 		out[i] = created(lane, i)
 	}
@@ -85,8 +85,8 @@ func finish(t testing.TB, l *ledger.Ledger, run string) {
 	for _, ref := range at.Unfinished {
 		lane, err := l.OpenLane(t.Context(), ref.LaneID)
 		require.NoError(t, err)
-		require.NoError(t, l.Settle(t.Context(), lane.ID, lane.Fence, allCreated(lane)))
-		_, err = l.CloseLane(t.Context(), lane.ID, lane.Fence)
+		require.NoError(t, l.Commit(t.Context(), lane.ID, lane.Token, allCreated(lane)))
+		_, err = l.CloseLane(t.Context(), lane.ID, lane.Token)
 		require.NoError(t, err)
 	}
 }

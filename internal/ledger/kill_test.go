@@ -81,12 +81,12 @@ func victimWrite(ctx context.Context, l *ledger.Ledger, id ledger.LaneID) error 
 		if ln.Outcomes[i] != ledger.Pending {
 			continue
 		}
-		if err := l.Settle(ctx, id, ln.Fence, []ledger.Settlement{created(ln, i)}); err != nil {
+		if err := l.Commit(ctx, id, ln.Token, []ledger.Result{created(ln, i)}); err != nil {
 			return err
 		}
 		fmt.Println("settled", ln.Entries[i].Key)
 	}
-	_, err = l.CloseLane(ctx, id, ln.Fence)
+	_, err = l.CloseLane(ctx, id, ln.Token)
 	return err
 }
 

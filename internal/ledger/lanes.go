@@ -7,15 +7,48 @@ import (
 	"fmt"
 )
 
+// LaneID names one lane of a staged page.
+type LaneID struct {
+	Run  string
+	Page int
+	Lane int
+}
+
 // String names the lane in messages.
 func (id LaneID) String() string {
 	return fmt.Sprintf("lane %d of page %d of run %s", id.Lane, id.Page, id.Run)
 }
 
-// OpenLane hands out a lane with what is settled of it, and fences off earlier
-// openings: they can no longer settle or close it. A lane that is done comes
-// without entries, with its counts, and keeps its fence. ErrNotFound for a lane
-// that was not staged or whose page was dropped.
+// Token names one attempt at a lane. It is random, because numbers would repeat
+// when the ledger is restored from a backup.
+type Token string
+
+// Lane is a lane as OpenLane hands it out.
+type Lane struct {
+	ID       LaneID
+	Table    string
+	Entries  []Entry
+	Outcomes []Outcome
+	Token    Token // of this attempt; once another attempt opens the lane, it writes no more
+	Attempt  int64 // its number; above 1, an earlier attempt may have written to the target
+	Done     bool
+	Counts   Counts // when Done
+
+	Crashes         int // attempts that died at the lane, see ReleaseLane
+	InFlight        int // entry that was marked last by an earlier attempt, see MarkInFlight; -1 = none
+	InFlightCrashes int // attempts in a row that died with that entry in flight
+}
+
+// OpenLaneRef is a lane that is not done, and how many entries it has.
+type OpenLaneRef struct {
+	LaneID
+	Size int
+}
+
+// OpenLane hands out a lane with the outcomes it has, and fences off earlier
+// attempts: they can no longer commit to it or close it. A lane that is done comes
+// without entries, with its counts, and stays its last attempt's. ErrNotFound for
+// a lane that was not staged or whose page was dropped.
 func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
 	lane, err := l.openLane(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -28,37 +61,29 @@ func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
 }
 
 func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
-	lane := &Lane{ID: id}
-	var outcomes []byte
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		err := tx.QueryRowContext(ctx, l.q(`UPDATE lane SET fence = fence + 1 - done, busy = CASE WHEN done = 1 THEN 0 WHEN busy = 0 THEN 1 ELSE 3 END,
-			crashes = crashes + busy % 2, blamed = blamed + CASE WHEN busy % 2 = 1 AND suspect >= 0 THEN 1 ELSE 0 END,
-			suspect = CASE WHEN suspect >= 0 THEN -2 - suspect ELSE suspect END WHERE run = ? AND page = ? AND lane = ?
-			RETURNING fence, done, outcomes, crashes, suspect, blamed`), id.Run, id.Page, id.Lane).
-			Scan(&lane.Fence, &lane.Done, &outcomes, &lane.Crashes, &lane.Suspect, &lane.Blamed)
-		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNotFound
-		}
-		if err != nil {
+	var row *lockedLane
+	err := l.write(ctx, func(ctx context.Context, tx txn) (err error) {
+		if row, err = l.lockLane(ctx, tx, id); err != nil || row.done {
 			return err
 		}
-		return tx.QueryRowContext(ctx, l.q(`SELECT tbl FROM page WHERE run = ? AND number = ?`), id.Run, id.Page).Scan(&lane.Table)
+		row.open(newToken())
+		return row.save(ctx, l, tx)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if lane.Suspect < -1 { // not in hand now, so no death of this attempt is laid at its door
-		lane.Suspect = -2 - lane.Suspect
+	lane := &Lane{
+		ID: id, Table: row.table, Token: row.token, Attempt: row.attempts, Done: row.done,
+		Crashes: row.crashes, InFlight: row.entry, InFlightCrashes: row.entryCrashes, Outcomes: make([]Outcome, len(row.outcomes)),
 	}
-	lane.Outcomes = make([]Outcome, len(outcomes))
-	for i, o := range outcomes {
+	for i, o := range row.outcomes {
 		lane.Outcomes[i] = Outcome(o)
 	}
 	if lane.Done {
-		lane.Counts = countOf(outcomes)
+		lane.Counts = countOf(row.outcomes)
 		return lane, nil
 	}
-	lane.Entries, err = l.entries(ctx, id, len(outcomes))
+	lane.Entries, err = l.entries(ctx, id, len(row.outcomes))
 	return lane, err
 }
 
@@ -66,7 +91,7 @@ func (l *Ledger) entries(ctx context.Context, id LaneID, want int) ([]Entry, err
 	var data []byte
 	err := l.db.QueryRowContext(ctx, l.q(`SELECT data FROM lane_data WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane).Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrFenced // opened and closed by another attempt in this moment
+		return nil, ErrFenced // another attempt has opened and closed it in this moment
 	}
 	if err != nil {
 		return nil, err
@@ -94,17 +119,61 @@ func (l *Ledger) emptyLane(ctx context.Context, id LaneID) (*Lane, error) {
 	if id.Lane < 0 || id.Lane >= len(page.LaneSizes) || page.LaneSizes[id.Lane] != 0 {
 		return nil, ErrNotFound
 	}
-	return &Lane{ID: id, Done: true}, nil
+	return &Lane{ID: id, Done: true, InFlight: -1}, nil
 }
 
-// CloseLane marks a lane written, drops its staged records and adds its counts
-// to the run, once however often it is called; it returns the counts each time.
+// MarkInFlight says which entry is about to be written. If the process dies at
+// it, later attempts see that in Lane.InFlight and Lane.InFlightCrashes.
+// ErrFenced when another attempt has opened the lane since.
+func (l *Ledger) MarkInFlight(ctx context.Context, id LaneID, token Token, entry int) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		lane, err := l.lockLaneOf(ctx, tx, id, token)
+		if errors.Is(err, ErrNotFound) {
+			return ErrFenced // somebody has given the run up
+		}
+		if err != nil {
+			return err
+		}
+		lane.markInFlight(entry)
+		return lane.save(ctx, l, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: entry %d of %s: %w", entry, id, err)
+	}
+	return nil
+}
+
+// ReleaseLane says that an attempt ends in good order. With outcomeUnknown it does
+// not know what became of some of its writes; without, whatever it had in flight
+// has its outcome or was not sent. An attempt that does not say so counts as one
+// that died, once another opens the lane. A lane that another attempt has opened,
+// or that is no more, is left as it is.
+func (l *Ledger) ReleaseLane(ctx context.Context, id LaneID, token Token, outcomeUnknown bool) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		lane, err := l.lockLaneOf(ctx, tx, id, token)
+		if errors.Is(err, ErrFenced) || errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		lane.release(outcomeUnknown)
+		return lane.save(ctx, l, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: releasing %s: %w", id, err)
+	}
+	return nil
+}
+
+// CloseLane marks a lane done, drops its staged records and adds its counts to
+// the run, once however often it is called; it returns the counts each time.
 // Every entry must have an outcome. ErrFenced when another attempt has opened
 // the lane since.
-func (l *Ledger) CloseLane(ctx context.Context, id LaneID, fence int64) (Counts, error) {
+func (l *Ledger) CloseLane(ctx context.Context, id LaneID, token Token) (Counts, error) {
 	var counts Counts
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		lane, err := l.lockLane(ctx, tx, id, fence)
+		lane, err := l.lockLaneOf(ctx, tx, id, token)
 		if err != nil {
 			return err
 		}
@@ -113,20 +182,16 @@ func (l *Ledger) CloseLane(ctx context.Context, id LaneID, fence int64) (Counts,
 			return nil
 		}
 		if !counts.Balanced() {
-			return fmt.Errorf("%d of %d entries have no outcome yet", counts.Read-counts.Settled(), counts.Read)
+			return fmt.Errorf("%d of %d entries have no outcome yet", counts.Read-counts.WithOutcome(), counts.Read)
 		}
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET done = 1, busy = 0 WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
+		lane.close()
+		if err := lane.save(ctx, l, tx); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM lane_data WHERE run = ? AND page = ? AND lane = ?`), id.Run, id.Page, id.Lane); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, l.q(`UPDATE run SET n_read = n_read + ?, n_created = n_created + ?, n_updated = n_updated + ?, n_unchanged = n_unchanged + ?,
-			n_filtered = n_filtered + ?, n_deleted = n_deleted + ?, n_parked = n_parked + ?, n_quarantined = n_quarantined + ?,
-			n_disabled = n_disabled + ?, n_soft_bounce = n_soft_bounce + ?, n_seed = n_seed + ?, n_no_contact = n_no_contact + ?, n_ignored = n_ignored + ? WHERE id = ?`),
-			counts.Read, counts.Created, counts.Updated, counts.Unchanged, counts.Filtered, counts.Deleted, counts.Parked, counts.Quarantined,
-			counts.Disabled, counts.SoftBounce, counts.SeedOrProof, counts.NoContact, counts.Ignored, id.Run)
-		return err
+		return l.addCounts(ctx, tx, id.Run, counts)
 	})
 	if err != nil {
 		return Counts{}, fmt.Errorf("ledger: closing %s: %w", id, err)
@@ -142,31 +207,50 @@ func countOf(outcomes []byte) Counts {
 	return c
 }
 
-// lockedLane is a lane that no other transaction can change.
+// lockedLane is a lane's row, which no other transaction can change until this
+// one ends.
 type lockedLane struct {
+	laneState
+	id          LaneID
 	outcomes    []byte
-	done        bool
 	flow, table string
 }
 
-// lockLane reads a lane for an opening that still holds it.
-func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID, fence int64) (*lockedLane, error) {
-	query := `SELECT lane.outcomes, lane.done, lane.fence, page.tbl, run.flow FROM lane
+// lockLane reads a lane that is about to be changed.
+func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
+	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.in_flight, lane.entry_crashes,
+		lane.outcomes, page.tbl, run.flow FROM lane
 		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
 		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
 	if l.postgres {
 		query += ` FOR UPDATE OF lane`
 	}
-	var lane lockedLane
-	var now int64
-	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).Scan(&lane.outcomes, &lane.done, &now, &lane.table, &lane.flow)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
+	lane := &lockedLane{id: id}
+	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
+		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &lane.inFlight, &lane.entryCrashes,
+			&lane.outcomes, &lane.table, &lane.flow)
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
-	case err != nil:
-		return nil, err
-	case now != fence:
+	}
+	return lane, err
+}
+
+// lockLaneOf is lockLane for the attempt that opened the lane last; ErrFenced for
+// any other.
+func (l *Ledger) lockLaneOf(ctx context.Context, tx txn, id LaneID, token Token) (*lockedLane, error) {
+	lane, err := l.lockLane(ctx, tx, id)
+	if err == nil && lane.token != token {
 		return nil, ErrFenced
 	}
-	return &lane, nil
+	return lane, err
+}
+
+// save writes the state of the lane. The outcomes have a statement of their own.
+func (lane *lockedLane) save(ctx context.Context, l *Ledger, tx txn) error {
+	s := &lane.laneState
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, in_flight = ?, entry_crashes = ?
+		WHERE run = ? AND page = ? AND lane = ?`),
+		string(s.token), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, flag(s.inFlight), s.entryCrashes,
+		lane.id.Run, lane.id.Page, lane.id.Lane)
+	return err
 }

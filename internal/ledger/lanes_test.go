@@ -18,9 +18,9 @@ func TestALaneGivesBackWhatWasStaged(t *testing.T) {
 		begin(t, l, "r1")
 		in := entries(0, 3)
 		in[1] = ledger.Entry{Key: key(1), Version: "7", Deleted: true}
-		page, err := l.StagePage(t.Context(), ledger.PageInput{Run: "r1", Table: table, Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{in, nil}, NextLink: "next"})
+		page, err := l.StagePage(t.Context(), ledger.PageInput{Run: "r1", Table: table, Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{in, nil}, Next: ledger.LinkCursor("next")})
 		require.NoError(t, err)
-		require.Equal(t, &ledger.Page{Run: "r1", Number: 1, Phase: "delta", Read: 3, LaneSizes: []int{3, 0}, NextLink: "next"}, page)
+		require.Equal(t, &ledger.Page{Run: "r1", Number: 1, Phase: "delta", Read: 3, LaneSizes: []int{3, 0}, Next: ledger.LinkCursor("next")}, page)
 
 		lane := openLane(t, l, "r1", 1, 0)
 		require.Equal(t, in, lane.Entries)
@@ -43,7 +43,7 @@ func TestWhatWasStagedFirstWins(t *testing.T) {
 		l := open()
 		begin(t, l, "r1")
 		first := stage(t, l, "r1", 1, 2)
-		late, err := l.StagePage(t.Context(), ledger.PageInput{Run: "r1", Table: table, Number: 1, Phase: "other", Lanes: [][]ledger.Entry{entries(50, 9)}, NextLink: "late"})
+		late, err := l.StagePage(t.Context(), ledger.PageInput{Run: "r1", Table: table, Number: 1, Phase: "other", Lanes: [][]ledger.Entry{entries(50, 9)}, Next: ledger.LinkCursor("late")})
 		require.NoError(t, err)
 		require.Equal(t, first, late)
 		require.Equal(t, entries(10_000, 2), openLane(t, l, "r1", 1, 0).Entries)
@@ -89,16 +89,17 @@ func TestANewOpeningFencesTheOldOne(t *testing.T) {
 		begin(t, l, "r1")
 		stage(t, l, "r1", 1, 2)
 		old := openLane(t, l, "r1", 1, 0)
-		require.NoError(t, l.Settle(t.Context(), old.ID, old.Fence, []ledger.Settlement{created(old, 0)}))
+		require.NoError(t, l.Commit(t.Context(), old.ID, old.Token, []ledger.Result{created(old, 0)}))
 		now := openLane(t, l, "r1", 1, 0)
-		require.Greater(t, now.Fence, old.Fence)
+		require.NotEqual(t, old.Token, now.Token)
+		require.Equal(t, []int64{1, 2}, []int64{old.Attempt, now.Attempt})
 		require.Equal(t, []ledger.Outcome{ledger.Created, ledger.Pending}, now.Outcomes)
 
 		s := created(old, 1)
 		s.Before = &ledger.BeforeImage{Key: s.Record.Key, Existed: true}
 		s.Quarantine = &ledger.QuarantineItem{Key: s.Record.Key}
-		require.ErrorIs(t, l.Settle(t.Context(), old.ID, old.Fence, []ledger.Settlement{s}), ledger.ErrFenced)
-		_, err := l.CloseLane(t.Context(), old.ID, old.Fence)
+		require.ErrorIs(t, l.Commit(t.Context(), old.ID, old.Token, []ledger.Result{s}), ledger.ErrFenced)
+		_, err := l.CloseLane(t.Context(), old.ID, old.Token)
 		require.ErrorIs(t, err, ledger.ErrFenced)
 
 		require.Nil(t, record(t, l, s.Record.Key), "nothing of a fenced settlement is written")
@@ -109,8 +110,8 @@ func TestANewOpeningFencesTheOldOne(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n)
 
-		require.NoError(t, l.Settle(t.Context(), now.ID, now.Fence, []ledger.Settlement{created(now, 1)}))
-		_, err = l.CloseLane(t.Context(), now.ID, now.Fence)
+		require.NoError(t, l.Commit(t.Context(), now.ID, now.Token, []ledger.Result{created(now, 1)}))
+		_, err = l.CloseLane(t.Context(), now.ID, now.Token)
 		require.NoError(t, err)
 	})
 }
@@ -124,17 +125,17 @@ func TestALaneIsCountedOnce(t *testing.T) {
 		lane := openLane(t, l, "r1", 1, 0)
 		outcomes := []ledger.Outcome{ledger.Created, ledger.Updated, ledger.Unchanged, ledger.FilteredOut, ledger.Removed, ledger.ParkedOut, ledger.Refused, ledger.Created}
 		for i, o := range outcomes[:7] {
-			require.NoError(t, l.Settle(t.Context(), lane.ID, lane.Fence, []ledger.Settlement{{Index: i, Outcome: o}}))
+			require.NoError(t, l.Commit(t.Context(), lane.ID, lane.Token, []ledger.Result{{Index: i, Outcome: o}}))
 		}
-		_, err := l.CloseLane(t.Context(), lane.ID, lane.Fence)
+		_, err := l.CloseLane(t.Context(), lane.ID, lane.Token)
 		require.ErrorContains(t, err, "1 of 8 entries have no outcome yet")
-		require.NoError(t, l.Settle(t.Context(), lane.ID, lane.Fence, []ledger.Settlement{{Index: 7, Outcome: outcomes[7]}}))
+		require.NoError(t, l.Commit(t.Context(), lane.ID, lane.Token, []ledger.Result{{Index: 7, Outcome: outcomes[7]}}))
 
 		want := ledger.Counts{Read: 8, Created: 2, Updated: 1, Unchanged: 1, Filtered: 1, Deleted: 1, Parked: 1, Quarantined: 1}
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				counts, err := l.CloseLane(t.Context(), lane.ID, lane.Fence)
+				counts, err := l.CloseLane(t.Context(), lane.ID, lane.Token)
 				if err != nil || counts != want {
 					t.Errorf("got %+v, %v", counts, err)
 				}
@@ -149,8 +150,8 @@ func TestALaneIsCountedOnce(t *testing.T) {
 		require.True(t, again.Done)
 		require.Equal(t, want, again.Counts)
 		require.Empty(t, again.Entries)
-		require.Equal(t, lane.Fence, again.Fence)
-		require.ErrorContains(t, l.Settle(t.Context(), lane.ID, lane.Fence, []ledger.Settlement{{Index: 0, Outcome: ledger.Updated}}), "closed")
+		require.Equal(t, lane.Token, again.Token)
+		require.ErrorContains(t, l.Commit(t.Context(), lane.ID, lane.Token, []ledger.Result{{Index: 0, Outcome: ledger.Updated}}), "closed")
 	})
 }
 
@@ -161,7 +162,7 @@ func TestSettleIsAllOrNothing(t *testing.T) {
 		begin(t, l, "r1")
 		stage(t, l, "r1", 1, 2)
 		lane := openLane(t, l, "r1", 1, 0)
-		bad := map[string]ledger.Settlement{
+		bad := map[string]ledger.Result{
 			"not in the lane":    {Index: 2, Outcome: ledger.Created},
 			"entry -1":           {Index: -1, Outcome: ledger.Created},
 			"not an outcome":     {Index: 1, Outcome: ledger.Pending},
@@ -170,11 +171,11 @@ func TestSettleIsAllOrNothing(t *testing.T) {
 			"a record without a": {Index: 1, Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{}},
 		}
 		for says, s := range bad {
-			require.ErrorContains(t, l.Settle(t.Context(), lane.ID, lane.Fence, []ledger.Settlement{created(lane, 0), s}), says)
+			require.ErrorContains(t, l.Commit(t.Context(), lane.ID, lane.Token, []ledger.Result{created(lane, 0), s}), says)
 		}
 		require.Nil(t, record(t, l, lane.Entries[0].Key))
 		require.Equal(t, []ledger.Outcome{0, 0}, openLane(t, l, "r1", 1, 0).Outcomes)
-		require.NoError(t, l.Settle(t.Context(), lane.ID, 99, nil), "nothing to settle")
+		require.NoError(t, l.Commit(t.Context(), lane.ID, "another", nil), "nothing to settle")
 	})
 }
 
@@ -191,8 +192,8 @@ func TestResumeSaysWhatIsLeft(t *testing.T) {
 		stage(t, l, "r1", 10, 4)
 		stage(t, l, "r1", 1, 5, 6)
 		lane := openLane(t, l, "r1", 1, 0)
-		require.NoError(t, l.Settle(t.Context(), lane.ID, lane.Fence, allCreated(lane)))
-		_, err = l.CloseLane(t.Context(), lane.ID, lane.Fence)
+		require.NoError(t, l.Commit(t.Context(), lane.ID, lane.Token, allCreated(lane)))
+		_, err = l.CloseLane(t.Context(), lane.ID, lane.Token)
 		require.NoError(t, err)
 
 		at, err = l.Resume(t.Context(), "r1")

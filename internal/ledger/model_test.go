@@ -65,7 +65,8 @@ type modelRun struct {
 type modelLane struct {
 	entries  []ledger.Entry
 	outcomes []ledger.Outcome
-	fence    int64
+	attempt  int64
+	token    ledger.Token
 	done     bool
 }
 
@@ -96,7 +97,7 @@ func (m *model) anyRun(t *rapid.T) (string, *modelRun) {
 
 func (m *model) stage(t *rapid.T) {
 	id, run := m.anyRun(t)
-	in := ledger.PageInput{Run: id, Table: m.table, Number: rapid.IntRange(1, 3).Draw(t, "page"), NextLink: rapid.StringMatching(`[a-z]{3}`).Draw(t, "next")}
+	in := ledger.PageInput{Run: id, Table: m.table, Number: rapid.IntRange(1, 3).Draw(t, "page"), Next: ledger.LinkCursor(rapid.StringMatching(`[a-z]{3}`).Draw(t, "next"))}
 	for range rapid.IntRange(1, 3).Draw(t, "lanes") {
 		in.Lanes = append(in.Lanes, entries(rapid.IntRange(0, 20).Draw(t, "from"), rapid.IntRange(0, 4).Draw(t, "size")))
 	}
@@ -107,7 +108,7 @@ func (m *model) stage(t *rapid.T) {
 	}
 	require.NoError(t, err)
 	if run.pages[in.Number] == nil {
-		stored := &ledger.Page{Run: id, Number: in.Number, NextLink: in.NextLink}
+		stored := &ledger.Page{Run: id, Number: in.Number, Next: in.Next}
 		for i, e := range in.Lanes {
 			stored.Read += len(e)
 			stored.LaneSizes = append(stored.LaneSizes, len(e))
@@ -137,8 +138,10 @@ func (m *model) open(t *rapid.T) {
 		require.Equal(t, want.counts(), got.Counts)
 	default:
 		require.NoError(t, err)
-		want.fence++
-		require.Equal(t, want.fence, got.Fence)
+		want.attempt++
+		require.Equal(t, want.attempt, got.Attempt)
+		require.NotEqual(t, want.token, got.Token)
+		want.token = got.Token
 		require.Equal(t, want.entries, got.Entries)
 		require.Equal(t, want.outcomes, got.Outcomes)
 		m.handed = append(m.handed, got)
@@ -160,21 +163,21 @@ var outcomes = []ledger.Outcome{ledger.Created, ledger.Updated, ledger.Unchanged
 
 func (m *model) settle(t *rapid.T) {
 	got, _, lane := m.anyLane(t)
-	group := make([]ledger.Settlement, 0, 4)
+	group := make([]ledger.Result, 0, 4)
 	for range rapid.IntRange(1, 4).Draw(t, "group") {
 		i := rapid.IntRange(0, len(got.Entries)-1).Draw(t, "entry")
-		s := ledger.Settlement{Index: i, Outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome")}
+		s := ledger.Result{Index: i, Outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome")}
 		if rapid.Bool().Draw(t, "record") {
 			s.Record = &ledger.Record{Key: got.Entries[i].Key, Version: rapid.StringMatching(`[0-9]{2}`).Draw(t, "version"), State: ledger.Written, Run: got.ID.Run}
 			s.Record.Payload = rapid.SampledFrom([][]byte{nil, []byte(`{"a":1}`)}).Draw(t, "payload")
 		}
 		group = append(group, s)
 	}
-	err := m.l.Settle(m.ctx, got.ID, got.Fence, group)
+	err := m.l.Commit(m.ctx, got.ID, got.Token, group)
 	switch {
 	case lane == nil:
 		require.ErrorIs(t, err, ledger.ErrNotFound)
-	case lane.fence != got.Fence:
+	case lane.token != got.Token:
 		require.ErrorIs(t, err, ledger.ErrFenced)
 	case lane.done:
 		require.ErrorContains(t, err, "closed")
@@ -191,11 +194,11 @@ func (m *model) settle(t *rapid.T) {
 
 func (m *model) close(t *rapid.T) {
 	got, run, lane := m.anyLane(t)
-	counts, err := m.l.CloseLane(m.ctx, got.ID, got.Fence)
+	counts, err := m.l.CloseLane(m.ctx, got.ID, got.Token)
 	switch {
 	case lane == nil:
 		require.ErrorIs(t, err, ledger.ErrNotFound)
-	case lane.fence != got.Fence:
+	case lane.token != got.Token:
 		require.ErrorIs(t, err, ledger.ErrFenced)
 	case !lane.counts().Balanced():
 		require.ErrorContains(t, err, "have no outcome yet")

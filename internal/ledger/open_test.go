@@ -175,16 +175,16 @@ func TestTwoWorkersShareALedger(t *testing.T) {
 					l := workers[n%2]
 					ln, err := l.OpenLane(t.Context(), ledger.LaneID{Run: "r1", Page: 1, Lane: n})
 					for i := 0; err == nil && i < 100; i += 5 {
-						group := make([]ledger.Settlement, 0, 5)
+						group := make([]ledger.Result, 0, 5)
 						for j := i; j < i+5; j++ {
 							s := created(ln, j)
 							s.Record.Key = key(j) // the same keys in every lane: rows are fought over
 							group = append(group, s)
 						}
-						err = l.Settle(t.Context(), ln.ID, ln.Fence, group)
+						err = l.Commit(t.Context(), ln.ID, ln.Token, group)
 					}
 					if err == nil {
-						_, err = l.CloseLane(t.Context(), ln.ID, ln.Fence)
+						_, err = l.CloseLane(t.Context(), ln.ID, ln.Token)
 					}
 					if err != nil {
 						t.Error(err)
@@ -225,7 +225,7 @@ func TestStagedRecordsAreEncrypted(t *testing.T) {
 			stage(t, sealed, "r1", 2, 2)
 			ln := openLane(t, sealed, "r1", 2, 0)
 			require.Equal(t, entries(20_000, 2), ln.Entries)
-			require.NoError(t, sealed.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{refused(ln, 0, "TooLong")}))
+			require.NoError(t, sealed.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{refused(ln, 0, "TooLong")}))
 
 			at := ledger.LaneID{Run: "r1", Page: 2}
 			item := ledger.QuarantineKey{Flow: flow, Table: table, Key: ln.Entries[0].Key}

@@ -8,8 +8,8 @@ import (
 
 // What an opt-out waits for.
 const (
-	WaitsProfile = "profile" // to be in Campaign
-	WaitsRetry   = "refused" // another try, after a refusal
+	WaitsForProfile = "profile" // to be in Campaign
+	WaitsForRetry   = "refused" // another try, after a refusal
 )
 
 // OptOut is what is known of a contact's choices.
@@ -40,13 +40,13 @@ type OptOutDecision struct {
 	Effect             string // what was written: "dynamics", "campaign", "both", "waits", "refused", or "" for nothing
 }
 
-// OptOutSettlement is what a settled entry says of a contact's choices.
-type OptOutSettlement struct {
+// OptOutResult is what a settled entry says of a contact's choices.
+type OptOutResult struct {
 	State     OptOut // Contact, Doc, Waits and Due
 	Decisions []OptOutDecision
 }
 
-func (e *effects) ofOptOuts(group []Settlement) {
+func (e *effects) ofOptOuts(group []Result) {
 	for i := range group {
 		s := group[i].OptOut
 		if s == nil {

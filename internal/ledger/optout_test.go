@@ -11,9 +11,9 @@ import (
 )
 
 // chosen settles entry i of a lane with what is known of its contact.
-func chosen(ln *ledger.Lane, i int, o ledger.OptOutSettlement) ledger.Settlement {
+func chosen(ln *ledger.Lane, i int, o ledger.OptOutResult) ledger.Result {
 	o.State.Contact = ln.Entries[i].Key
-	return ledger.Settlement{Index: i, Outcome: ledger.Updated, OptOut: &o}
+	return ledger.Result{Index: i, Outcome: ledger.Updated, OptOut: &o}
 }
 
 func decided(pair string, at time.Time, effect string) ledger.OptOutDecision {
@@ -29,18 +29,18 @@ func TestOptOutsAreKeptWithTheirEvidence(t *testing.T) {
 		begin(t, l, "a")
 		stage(t, l, "a", 1, 3)
 		ln := openLane(t, l, "a", 1, 0)
-		stale := ln.Fence
+		stale := ln.Token
 		ln = openLane(t, l, "a", 1, 0)
-		err := l.Settle(t.Context(), ln.ID, stale, []ledger.Settlement{chosen(ln, 0, ledger.OptOutSettlement{State: ledger.OptOut{Doc: []byte("old")}})})
+		err := l.Commit(t.Context(), ln.ID, stale, []ledger.Result{chosen(ln, 0, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("old")}})})
 		require.ErrorIs(t, err, ledger.ErrFenced)
 
-		first := chosen(ln, 0, ledger.OptOutSettlement{State: ledger.OptOut{Doc: []byte("1")}, Decisions: []ledger.OptOutDecision{decided("a=b", noon, "dynamics")}})
-		again := chosen(ln, 0, ledger.OptOutSettlement{State: ledger.OptOut{Doc: []byte("2")}, Decisions: []ledger.OptOutDecision{
+		first := chosen(ln, 0, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("1")}, Decisions: []ledger.OptOutDecision{decided("a=b", noon, "dynamics")}})
+		again := chosen(ln, 0, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("2")}, Decisions: []ledger.OptOutDecision{
 			decided("a=b", noon.Add(time.Minute), "both"), decided("c=d", noon.Add(time.Minute), "")}})
-		other := chosen(ln, 1, ledger.OptOutSettlement{State: ledger.OptOut{Doc: []byte("3"), Waits: ledger.WaitsProfile, Due: noon},
+		other := chosen(ln, 1, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("3"), Waits: ledger.WaitsForProfile, Due: noon},
 			Decisions: []ledger.OptOutDecision{{At: noon, Pair: "a=b", Rule: "only-dynamics", Out: true, Dynamics: ledger.Seen{Known: true, Out: true, At: noon}, Effect: "waits"}}})
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{first, again, other, {Index: 2, Outcome: ledger.Unchanged}}))
-		_, err = l.CloseLane(t.Context(), ln.ID, ln.Fence)
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{first, again, other, {Index: 2, Outcome: ledger.Unchanged}}))
+		_, err = l.CloseLane(t.Context(), ln.ID, ln.Token)
 		require.NoError(t, err)
 
 		keys := []string{ln.Entries[0].Key, ln.Entries[1].Key, ln.Entries[2].Key}
@@ -49,7 +49,7 @@ func TestOptOutsAreKeptWithTheirEvidence(t *testing.T) {
 		require.Len(t, known, 2)
 		require.Equal(t, "2", string(known[keys[0]].Doc), "the last of a group counts")
 		require.Equal(t, "a", known[keys[0]].Run)
-		require.Equal(t, ledger.WaitsProfile, known[keys[1]].Waits)
+		require.Equal(t, ledger.WaitsForProfile, known[keys[1]].Waits)
 
 		all, err := l.OptOutDecisions(t.Context(), ledger.DecisionFilter{})
 		require.NoError(t, err)
@@ -98,12 +98,12 @@ func TestOptOutsThatWait(t *testing.T) {
 		begin(t, l, "a")
 		stage(t, l, "a", 1, 4)
 		ln := openLane(t, l, "a", 1, 0)
-		waits := func(i int, what string, due time.Time) ledger.Settlement {
-			return chosen(ln, i, ledger.OptOutSettlement{State: ledger.OptOut{Doc: []byte("{}"), Waits: what, Due: due}})
+		waits := func(i int, what string, due time.Time) ledger.Result {
+			return chosen(ln, i, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("{}"), Waits: what, Due: due}})
 		}
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{
-			waits(0, ledger.WaitsProfile, noon), waits(1, ledger.WaitsProfile, noon.Add(time.Hour)),
-			waits(2, ledger.WaitsRetry, noon.Add(time.Hour)), waits(3, "", time.Time{}),
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{
+			waits(0, ledger.WaitsForProfile, noon), waits(1, ledger.WaitsForProfile, noon.Add(time.Hour)),
+			waits(2, ledger.WaitsForRetry, noon.Add(time.Hour)), waits(3, "", time.Time{}),
 		}))
 		due := func(table string) []string {
 			got, err := l.OptOutsDue(t.Context(), table, 10)
@@ -118,9 +118,9 @@ func TestOptOutsThatWait(t *testing.T) {
 		_, err := l.StagePage(t.Context(), ledger.PageInput{Run: "b", Table: table, Number: 1, Lanes: [][]ledger.Entry{ln.Entries[:2]}})
 		require.NoError(t, err)
 		written := openLane(t, l, "b", 1, 0)
-		require.NoError(t, l.Settle(t.Context(), written.ID, written.Fence, allCreated(written)))
+		require.NoError(t, l.Commit(t.Context(), written.ID, written.Token, allCreated(written)))
 		require.Equal(t, []string{ln.Entries[0].Key, ln.Entries[1].Key, ln.Entries[2].Key}, due(table))
-		n, err := l.OptOutsWaiting(t.Context(), ledger.WaitsProfile)
+		n, err := l.OptOutsWaiting(t.Context(), ledger.WaitsForProfile)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, n)
 	})

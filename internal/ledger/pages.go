@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // StagePage keeps a page until it is written. What was staged first under a
 // number wins and is returned, so a late attempt cannot replace a page that is
 // being written. ErrNotFound without the run, ErrEnded when it has ended.
 func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
-	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, NextLink: in.NextLink, DeltaLink: in.DeltaLink, ServerTime: in.ServerTime, LaneSizes: make([]int, len(in.Lanes))}
+	page := &Page{Run: in.Run, Number: in.Number, Phase: in.Phase, Next: in.Next, End: in.End, ServerTime: in.ServerTime, LaneSizes: make([]int, len(in.Lanes))}
 	blobs := make([][]byte, len(in.Lanes))
 	for i, entries := range in.Lanes {
 		page.Read += len(entries)
@@ -35,9 +36,9 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 		if err := l.mayStage(ctx, tx, in.Run); err != nil {
 			return err
 		}
-		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, next_link, delta_link, server_time, n_deletes)
-			VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
-			in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), in.NextLink, in.DeltaLink, millis(in.ServerTime), in.Deletes)
+		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, server_time, n_deletes, next_kind, next_at, end_kind, end_at)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
+			slices.Concat([]any{in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), millis(in.ServerTime), in.Deletes}, in.Next.columns(), in.End.columns())...)
 		if err != nil {
 			return err
 		}
@@ -94,7 +95,7 @@ func (l *Ledger) putLanes(ctx context.Context, tx txn, in PageInput, blobs [][]b
 	return nil
 }
 
-const pageColumns = `run, number, phase, n_read, lane_sizes, next_link, delta_link, server_time`
+const pageColumns = `run, number, phase, n_read, lane_sizes, server_time, next_kind, next_at, end_kind, end_at`
 
 // Page returns a staged page, or ErrNotFound.
 func (l *Ledger) Page(ctx context.Context, run string, number int) (*Page, error) {
@@ -105,7 +106,7 @@ func scanPage(row *sql.Row) (*Page, error) {
 	var p Page
 	var sizes string
 	var server int64
-	err := row.Scan(&p.Run, &p.Number, &p.Phase, &p.Read, &sizes, &p.NextLink, &p.DeltaLink, &server)
+	err := row.Scan(slices.Concat([]any{&p.Run, &p.Number, &p.Phase, &p.Read, &sizes, &server}, p.Next.places(), p.End.places())...)
 	p.ServerTime = fromMillis(server)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
@@ -147,8 +148,8 @@ func (l *Ledger) unfinished(ctx context.Context, db queryer, run string) ([]Open
 	})
 }
 
-// DropPages forgets what a run staged, for one that was given up. Lanes at which
-// an attempt died, or ended unsure, stay, because a rollback must look at them: see Crashed.
+// DropPages forgets what a run staged, for one that was given up. Lanes with
+// unknown outcomes stay, because a rollback must look at them: see UnknownOutcomes.
 func (l *Ledger) DropPages(ctx context.Context, run string) error {
 	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.dropPages(ctx, tx, run) }); err != nil {
 		return fmt.Errorf("ledger: dropping the pages of run %s: %w", run, err)
@@ -174,8 +175,8 @@ func (l *Ledger) ForgetPages(ctx context.Context, run string) error {
 }
 
 func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
-	const died = ` EXISTS (SELECT 1 FROM lane c WHERE c.run = lane_data.run AND c.page = lane_data.page AND c.lane = lane_data.lane AND c.busy <> 0 AND c.done = 0)`
-	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + died, `DELETE FROM lane WHERE run = ? AND (busy = 0 OR done = 1)`} {
+	const unknown = ` EXISTS (SELECT 1 FROM lane WHERE lane.run = lane_data.run AND lane.page = lane_data.page AND lane.lane = lane_data.lane AND ` + unrecorded + `)`
+	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + unknown, `DELETE FROM lane WHERE run = ? AND NOT ` + unrecorded} {
 		if _, err := tx.ExecContext(ctx, l.q(q), run); err != nil {
 			return err
 		}

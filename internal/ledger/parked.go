@@ -11,10 +11,10 @@ import (
 
 // What a parked record waits for.
 const (
-	WaitsForParent   = "parent"   // until the target holds the parent
-	WaitsForChildren = "children" // until no record in the target names it; it is to be deleted
-	WaitsForGuard    = "guard"    // until the deletes of its run are counted and, when there are too many, approved
-	WaitsForLook     = "doubt"    // until somebody has looked whether the target still holds it as written
+	WaitsForParent      = "parent"   // until the target holds the parent
+	WaitsForChildren    = "children" // until no record in the target names it; it is to be deleted
+	WaitsForDeleteGuard = "guard"    // until the deletes of its run are counted and, when there are too many, approved
+	WaitsForCheck       = "doubt"    // until somebody has looked whether the target still holds it as written
 )
 
 // Parent is a record that another one names by a link.
@@ -26,7 +26,7 @@ type ParkedItem struct {
 	Waits        string // one of the Waits… constants
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte    // the staged source object; nil when Deleted or with WaitsForLook; compressed at rest, encrypted with a key
+	Payload      []byte    // the staged source object; nil when Deleted or with WaitsForCheck; compressed at rest, encrypted with a key
 	Run          string    // that parked it; "" = the lane's
 	Since        time.Time // zero = now
 	Ready        bool      // it waits no longer
@@ -77,7 +77,7 @@ func (e *effects) doubt(ctx context.Context, l *Ledger, tx txn, run string, lane
 }
 
 var putDoubts = newBulk(3, `INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, run, since, ready)
-	SELECT DISTINCT k.tbl, k.key, '`+WaitsForLook+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
+	SELECT DISTINCT k.tbl, k.key, '`+WaitsForCheck+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
 	WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`, `) ORDER BY 1, 2 ON CONFLICT DO NOTHING`)
 
 // relink replaces the parents that records name.
@@ -128,11 +128,11 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 	})
 }
 
-// Rouse marks what can go on although nothing told so: parents that came at the
+// ReleaseUnblocked marks what can go on although nothing told so: parents that came at the
 // very moment their children were parked, deletes whose parent will not come any
 // more, and deletes whose children are gone or have been waited for long enough.
 // Callers do so now and then.
-func (l *Ledger) Rouse(ctx context.Context, table string) (int64, error) {
+func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (int64, error) {
 	// Mostly nothing waits, and then nothing is to be written.
 	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND ready = 0 AND waits <> 'guard' LIMIT 1) one`, table)
 	if err != nil || n == 0 {
@@ -213,11 +213,11 @@ func (l *Ledger) PageDeletes(ctx context.Context, run string) (int64, error) {
 	return l.count(ctx, `SELECT coalesce(sum(n_deletes), 0) FROM page WHERE run = ?`, run)
 }
 
-// Guard decides on the deletes that a completed run held back: up to limit of
-// them may go on; more wait for Approve, and their number is returned. What runs
+// GuardDeletes decides on the deletes that a completed run held back: up to limit of
+// them may go on; more wait for ApproveDeletes, and their number is returned. What runs
 // held back that ended otherwise counts as this run's; one that is at work, or goes
 // on later, has a decision of its own.
-func (l *Ledger) Guard(ctx context.Context, run, table string, limit int64) (waiting int64, err error) {
+func (l *Ledger) GuardDeletes(ctx context.Context, run, table string, limit int64) (waiting int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
 			AND run IN (SELECT id FROM run WHERE state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
@@ -238,8 +238,8 @@ func (l *Ledger) Guard(ctx context.Context, run, table string, limit int64) (wai
 	return waiting, nil
 }
 
-// Approve lets the deletes go on that Guard kept back, and returns their number.
-func (l *Ledger) Approve(ctx context.Context, run string) (n int64, err error) {
+// ApproveDeletes lets the deletes go on that GuardDeletes kept back, and returns their number.
+func (l *Ledger) ApproveDeletes(ctx context.Context, run string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run).Scan(&n); err != nil {
 			return err
@@ -257,7 +257,7 @@ func (l *Ledger) unguard(ctx context.Context, tx txn, run string) error {
 	return err
 }
 
-// Approvals lists the completed runs of a table whose deletes wait for Approve.
+// Approvals lists the completed runs of a table whose deletes wait for ApproveDeletes.
 func (l *Ledger) Approvals(ctx context.Context, table string) ([]Approval, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT p.run, count(*) FROM parked p JOIN run r ON r.id = p.run
 		WHERE p.tbl = ? AND p.waits = 'guard' AND p.ready = 0 AND r.state = 'COMPLETED' GROUP BY p.run ORDER BY p.run`), table)
@@ -319,7 +319,7 @@ func (l *Ledger) among(ctx context.Context, query, table string, keys []string, 
 var errParked = errors.New("a parked record needs what it waits for")
 
 // ofLinks gathers, for each key, what its last settlement says.
-func (e *effects) ofLinks(seal *sealer, group []Settlement) error {
+func (e *effects) ofLinks(seal *sealer, group []Result) error {
 	park := map[string]*ParkedItem{}
 	for i := range group {
 		s := &group[i]

@@ -23,15 +23,15 @@ func childLane(t testing.TB, l *ledger.Ledger, run string, n int) *ledger.Lane {
 }
 
 // parks settles entry i of a lane as waiting for a contact.
-func parks(ln *ledger.Lane, i int, parent string) ledger.Settlement {
+func parks(ln *ledger.Lane, i int, parent string) ledger.Result {
 	e := ln.Entries[i]
-	return ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+	return ledger.Result{Index: i, Outcome: ledger.ParkedOut,
 		Record: &ledger.Record{Key: e.Key, Version: e.Version, State: ledger.Parked, Run: ln.ID.Run},
 		Park:   &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent, Parent: ledger.Parent{Table: table, Key: parent}, Payload: e.Raw}}
 }
 
 // arrives settles entry i of a lane of contacts as now in the target.
-func arrives(ln *ledger.Lane, i int) ledger.Settlement {
+func arrives(ln *ledger.Lane, i int) ledger.Result {
 	s := created(ln, i)
 	s.Arrived = true
 	return s
@@ -61,7 +61,7 @@ func TestAParentWakesItsChildren(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()
 		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 3)
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{
 			parks(children, 0, parents.Entries[0].Key), parks(children, 1, parents.Entries[1].Key), parks(children, 2, parents.Entries[0].Key),
 		}))
 		require.Empty(t, ready(t, l, vehicles))
@@ -71,7 +71,7 @@ func TestAParentWakesItsChildren(t *testing.T) {
 		require.Equal(t, ledger.Parent{Table: table, Key: parents.Entries[1].Key}, waiting[children.Entries[1].Key].Parent)
 		require.False(t, waiting[children.Entries[1].Key].Ready)
 
-		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 0)}))
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{arrives(parents, 0)}))
 		require.Equal(t, []string{children.Entries[0].Key, children.Entries[2].Key}, ready(t, l, vehicles))
 		found, err := l.Ready(t.Context(), vehicles, 1)
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestAParentWakesItsChildren(t *testing.T) {
 		again := childLane(t, l, "c2", 1)
 		done := created(again, 0)
 		done.Resolve, done.Links = true, []ledger.Parent{{Table: table, Key: parents.Entries[0].Key}}
-		require.NoError(t, l.Settle(t.Context(), again.ID, again.Fence, []ledger.Settlement{done}))
+		require.NoError(t, l.Commit(t.Context(), again.ID, again.Token, []ledger.Result{done}))
 		require.Equal(t, []string{children.Entries[2].Key}, ready(t, l, vehicles))
 		require.EqualValues(t, 2, parkedCount(t, l))
 		waiting, err = l.Parked(t.Context(), vehicles, []string{children.Entries[0].Key, children.Entries[2].Key})
@@ -103,8 +103,8 @@ func TestAChildIsReadyWhenItsParentIsThere(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()
 		parents, children := lane(t, l, "p1", 1), childLane(t, l, "c1", 1)
-		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 0)}))
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{parks(children, 0, parents.Entries[0].Key)}))
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{arrives(parents, 0)}))
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{parks(children, 0, parents.Entries[0].Key)}))
 		require.Len(t, ready(t, l, vehicles), 1)
 	})
 }
@@ -115,10 +115,10 @@ func TestRouseFindsWhatNobodyWoke(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()
 		parents, children := lane(t, l, "p1", 1), childLane(t, l, "c1", 1)
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{parks(children, 0, parents.Entries[0].Key)}))
-		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{created(parents, 0)})) // not Arrived
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{parks(children, 0, parents.Entries[0].Key)}))
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{created(parents, 0)})) // not Arrived
 		require.Empty(t, ready(t, l, vehicles))
-		n, err := l.Rouse(t.Context(), vehicles)
+		n, err := l.ReleaseUnblocked(t.Context(), vehicles)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, n)
 		require.Len(t, ready(t, l, vehicles), 1)
@@ -132,14 +132,14 @@ func TestAHiddenDeleteGoesOnWhenItsParentIsDeleted(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()
 		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 4)
-		hidden := func(i int, parent string) ledger.Settlement {
+		hidden := func(i int, parent string) ledger.Result {
 			s := parks(children, i, parent)
 			s.Record.Payload, s.Record.Fingerprint = []byte(`{"a":"b"}`), []byte{1}
 			s.Park.Deleted, s.Park.Payload = true, nil
 			return s
 		}
 		a, b := parents.Entries[0].Key, parents.Entries[1].Key
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{hidden(0, a), parks(children, 1, a), hidden(2, b), hidden(3, "nowhere")}))
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{hidden(0, a), parks(children, 1, a), hidden(2, b), hidden(3, "nowhere")}))
 		count := func(want int64) {
 			t.Helper()
 			n, err := l.HiddenDeletes(t.Context(), vehicles)
@@ -149,9 +149,9 @@ func TestAHiddenDeleteGoesOnWhenItsParentIsDeleted(t *testing.T) {
 		count(3)
 		gone := &ledger.Record{Key: a, State: ledger.Deleted, Run: "p1"}
 		left := &ledger.Record{Key: b, State: ledger.Filtered, Run: "p1"}
-		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, []ledger.Settlement{
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{
 			{Index: 0, Outcome: ledger.Removed, Record: gone}, {Index: 1, Outcome: ledger.FilteredOut, Record: left}}))
-		n, err := l.Rouse(t.Context(), vehicles)
+		n, err := l.ReleaseUnblocked(t.Context(), vehicles)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), n)
 		require.Equal(t, []string{children.Entries[0].Key}, ready(t, l, vehicles))
@@ -166,33 +166,33 @@ func TestADeleteWaitsForItsChildren(t *testing.T) {
 		now := noon
 		l := open(func(o *ledger.Options) { o.Now = func() time.Time { return now } })
 		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 2)
-		var group []ledger.Settlement
+		var group []ledger.Result
 		for i := range children.Entries {
 			s := created(children, i)
 			s.Links = []ledger.Parent{{Table: table, Key: parents.Entries[i].Key}}
 			group = append(group, s)
 		}
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, group))
 		group = nil
 		for i, e := range parents.Entries {
-			group = append(group, ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+			group = append(group, ledger.Result{Index: i, Outcome: ledger.ParkedOut,
 				Record: &ledger.Record{Key: e.Key, State: ledger.Parked, Payload: []byte(`{}`)},
 				Park:   &ledger.ParkedItem{Key: e.Key, Waits: ledger.WaitsForChildren, Deleted: true}})
 		}
-		require.NoError(t, l.Settle(t.Context(), parents.ID, parents.Fence, group))
-		_, err := l.Rouse(t.Context(), table)
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, group))
+		_, err := l.ReleaseUnblocked(t.Context(), table)
 		require.NoError(t, err)
 		require.Empty(t, ready(t, l, table))
 
 		gone := created(children, 0)
 		gone.Record.State, gone.Record.Payload, gone.Links = ledger.Deleted, nil, []ledger.Parent{}
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{gone}))
-		_, err = l.Rouse(t.Context(), table)
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{gone}))
+		_, err = l.ReleaseUnblocked(t.Context(), table)
 		require.NoError(t, err)
 		require.Equal(t, []string{parents.Entries[0].Key}, ready(t, l, table))
 
 		now = now.Add(11 * time.Minute)
-		_, err = l.Rouse(t.Context(), table)
+		_, err = l.ReleaseUnblocked(t.Context(), table)
 		require.NoError(t, err)
 		require.Len(t, ready(t, l, table), 2)
 		found, err := l.Ready(t.Context(), table, 0)
@@ -211,20 +211,20 @@ func TestTheLastChangeDecidesWhetherARecordWaits(t *testing.T) {
 		k := children.Entries[0].Key
 		first, second := parks(children, 0, "nobody"), created(children, 1)
 		second.Record.Key, second.Resolve = k, true
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{first, second}))
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{first, second}))
 		require.Zero(t, parkedCount(t, l))
 		third := parks(children, 0, "nobody")
-		require.NoError(t, l.Settle(t.Context(), children.ID, children.Fence, []ledger.Settlement{third, third}))
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, []ledger.Result{third, third}))
 		require.EqualValues(t, 1, parkedCount(t, l))
 	})
 }
 
 // guards settles entry i of a lane as a delete that the guard holds back.
-func guards(ln *ledger.Lane, i int) ledger.Settlement {
+func guards(ln *ledger.Lane, i int) ledger.Result {
 	e := ln.Entries[i]
-	return ledger.Settlement{Index: i, Outcome: ledger.ParkedOut,
+	return ledger.Result{Index: i, Outcome: ledger.ParkedOut,
 		Record: &ledger.Record{Key: e.Key, State: ledger.Parked, Payload: []byte(`{}`)},
-		Park:   &ledger.ParkedItem{Key: e.Key, Waits: ledger.WaitsForGuard, Deleted: true}}
+		Park:   &ledger.ParkedItem{Key: e.Key, Waits: ledger.WaitsForDeleteGuard, Deleted: true}}
 }
 
 // Up to the limit deletes go on when their run is complete; more wait for approval.
@@ -234,7 +234,7 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 		l := open()
 		complete := func(run string, from, n int) {
 			ln := childLane(t, l, run, from+n)
-			var group []ledger.Settlement
+			var group []ledger.Result
 			for i := range ln.Entries {
 				s := created(ln, i)
 				if i >= from {
@@ -242,46 +242,46 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 				}
 				group = append(group, s)
 			}
-			require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
-			_, err := l.CloseLane(t.Context(), ln.ID, ln.Fence)
+			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
+			_, err := l.CloseLane(t.Context(), ln.ID, ln.Token)
 			require.NoError(t, err)
 			_, err = l.Advance(t.Context(), run, ledger.Watermark{Flow: flow, Table: vehicles, Run: run})
 			require.NoError(t, err)
 		}
 		complete("c1", 0, 3)
-		waiting, err := l.Guard(t.Context(), "c1", vehicles, 2)
+		waiting, err := l.GuardDeletes(t.Context(), "c1", vehicles, 2)
 		require.NoError(t, err)
 		require.EqualValues(t, 3, waiting)
 		require.Empty(t, ready(t, l, vehicles))
-		_, err = l.Rouse(t.Context(), vehicles)
+		_, err = l.ReleaseUnblocked(t.Context(), vehicles)
 		require.NoError(t, err)
 		require.Empty(t, ready(t, l, vehicles), "time approves nothing")
 
 		complete("c2", 3, 2)
-		waiting, err = l.Guard(t.Context(), "c2", vehicles, 2)
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 2)
 		require.NoError(t, err)
 		require.Zero(t, waiting)
 		require.Len(t, ready(t, l, vehicles), 2, "its own, not those of the other run")
 		waits, err := l.Approvals(t.Context(), vehicles)
 		require.NoError(t, err)
 		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3}}, waits)
-		n, err := l.Approve(t.Context(), "c1")
+		n, err := l.ApproveDeletes(t.Context(), "c1")
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n)
 		require.Len(t, ready(t, l, vehicles), 5)
-		n, err = l.Approve(t.Context(), "c1")
+		n, err = l.ApproveDeletes(t.Context(), "c1")
 		require.NoError(t, err)
 		require.Zero(t, n, "approved once")
 
 		// What a run that was given up held back counts as the next one's.
 		ln := childLane(t, l, "c3", 6)
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{guards(ln, 5)}))
-		waiting, err = l.Guard(t.Context(), "c2", vehicles, 5)
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{guards(ln, 5)}))
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 5)
 		require.NoError(t, err)
 		require.Zero(t, waiting)
 		require.Len(t, ready(t, l, vehicles), 5, "not what a run at work holds back")
 		require.NoError(t, l.SetRunState(t.Context(), "c3", ledger.RunCancelled, ""))
-		waiting, err = l.Guard(t.Context(), "c2", vehicles, 0)
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 0)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, waiting)
 	})
@@ -314,26 +314,26 @@ func TestChildrenOfARenewedRecordAreDoubtful(t *testing.T) {
 		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 4)
 		a, b := parents.Entries[0].Key, parents.Entries[1].Key
 		child := func(i int) string { return children.Entries[i].Key }
-		named := func(i int, parent string) ledger.Settlement {
+		named := func(i int, parent string) ledger.Result {
 			s := created(children, i)
 			s.Links = []ledger.Parent{{Table: table, Key: parent}}
 			return s
 		}
 		waits := parks(children, 2, "nowhere")
 		waits.Links = []ledger.Parent{{Table: table, Key: a}}
-		require.NoError(t, l.Settle(ctx, children.ID, children.Fence, []ledger.Settlement{named(0, a), named(1, b), waits, named(3, a)}))
+		require.NoError(t, l.Commit(ctx, children.ID, children.Token, []ledger.Result{named(0, a), named(1, b), waits, named(3, a)}))
 		doubtful := func() map[string]bool {
 			got, err := l.Doubtful(ctx, vehicles, []string{child(0), child(1), child(2), child(3)})
 			require.NoError(t, err)
 			return got
 		}
 		require.Empty(t, doubtful())
-		require.NoError(t, l.Settle(ctx, parents.ID, parents.Fence, []ledger.Settlement{arrives(parents, 1)}))
+		require.NoError(t, l.Commit(ctx, parents.ID, parents.Token, []ledger.Result{arrives(parents, 1)}))
 		require.Empty(t, doubtful(), "it was never away")
 		renewed := arrives(parents, 0)
 		renewed.Renewed = true
 		for range 2 { // a retry
-			require.NoError(t, l.Settle(ctx, parents.ID, parents.Fence, []ledger.Settlement{renewed}))
+			require.NoError(t, l.Commit(ctx, parents.ID, parents.Token, []ledger.Result{renewed}))
 		}
 		require.Equal(t, map[string]bool{child(0): true, child(3): true}, doubtful())
 		found, err := l.Ready(ctx, vehicles, 0)
@@ -344,7 +344,7 @@ func TestChildrenOfARenewedRecordAreDoubtful(t *testing.T) {
 
 		seen := created(children, 0)
 		seen.Resolve = true
-		require.NoError(t, l.Settle(ctx, children.ID, children.Fence, []ledger.Settlement{seen}))
+		require.NoError(t, l.Commit(ctx, children.ID, children.Token, []ledger.Result{seen}))
 		require.Equal(t, map[string]bool{child(3): true}, doubtful())
 		require.Equal(t, []string{child(3)}, ready(t, l, vehicles))
 	})

@@ -32,7 +32,7 @@ func (e *effects) refuse(ctx context.Context, l *Ledger, tx txn, run string, lan
 	return putRefused.run(ctx, l, tx, shared, len(e.refused), func(args []any, i int) []any {
 		q := e.refused[i]
 		next := now.Add(tryAgain[0]).UnixMilli()
-		if q.Stays {
+		if q.NoRetry {
 			next = never
 		}
 		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed[q], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key)
@@ -136,7 +136,7 @@ func (l *Ledger) Quarantined(ctx context.Context, f QuarantineFilter) ([]Quarant
 			&next, &q.Discarded.By, &q.Discarded.Reason, &discarded)
 		q.FirstSeen, q.LastSeen, q.Discarded.At = fromMillis(first), fromMillis(last), fromMillis(discarded)
 		if q.State == QuarantineOpen {
-			q.NextTry, q.Stays = nextTry(next)
+			q.NextTry, q.NoRetry = nextTry(next)
 		}
 		return err
 	})

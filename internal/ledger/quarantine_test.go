@@ -11,9 +11,9 @@ import (
 	"causeway.dev/internal/ledger/ledgertest"
 )
 
-func refused(ln *ledger.Lane, i int, code string) ledger.Settlement {
+func refused(ln *ledger.Lane, i int, code string) ledger.Result {
 	k := ln.Entries[i].Key
-	return ledger.Settlement{Index: i, Outcome: ledger.Refused, Record: &ledger.Record{Key: k, State: ledger.Quarantined},
+	return ledger.Result{Index: i, Outcome: ledger.Refused, Record: &ledger.Record{Key: k, State: ledger.Quarantined},
 		Quarantine: &ledger.QuarantineItem{Key: k, Class: "Rejected", Code: code, Field: "email", Message: "too long", Payload: []byte(`{"secret":1}`)}}
 }
 
@@ -27,11 +27,11 @@ func TestQuarantineRemembersHowOftenAndSinceWhen(t *testing.T) {
 		})
 		ln := lane(t, l, "r1", 2)
 		k := ln.Entries[0].Key
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{refused(ln, 0, "TooLong"), refused(ln, 1, "Invalid")}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{refused(ln, 0, "TooLong"), refused(ln, 1, "Invalid")}))
 		hours.Store(1)
 		second := refused(ln, 0, "Invalid")
 		second.Quarantine.Message = "bad\x00 \xff"
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{second, refused(ln, 0, "Latest")}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{second, refused(ln, 0, "Latest")}))
 
 		item := func() ledger.QuarantineItem {
 			items, err := l.Quarantined(t.Context(), ledger.QuarantineFilter{Flow: flow, Table: table, Limit: 1})
@@ -51,11 +51,11 @@ func TestQuarantineRemembersHowOftenAndSinceWhen(t *testing.T) {
 		s := created(ln, 0)
 		s.Resolve = true
 		hours.Store(2)
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{s}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{s}))
 		want.State, want.LastSeen, want.NextTry = ledger.QuarantineReleased, noon.Add(2*time.Hour), time.Time{}
 		require.Equal(t, want, item())
 
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{refused(ln, 0, "Again")}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{refused(ln, 0, "Again")}))
 		require.Equal(t, ledger.QuarantineOpen, item().State)
 		require.Equal(t, 4, item().Attempts)
 		require.Equal(t, noon, item().FirstSeen)
@@ -69,12 +69,12 @@ func TestQuarantineIsCountedAndListed(t *testing.T) {
 		ln := lane(t, l, "r1", 5)
 		bad := refused(ln, 4, "TooLong")
 		bad.Quarantine.Message = "\x00\xff"
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{
 			refused(ln, 0, "TooLong"), refused(ln, 1, "Invalid"), refused(ln, 2, "TooLong"), created(ln, 3), bad,
 		}))
 		s := created(ln, 0)
 		s.Resolve = true
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{s}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{s}))
 
 		for _, c := range []struct {
 			flow, table string

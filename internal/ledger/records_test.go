@@ -27,7 +27,7 @@ func TestARecordIsKeptAsSettled(t *testing.T) {
 		ln := lane(t, l, "r1", 1200)
 		group := allCreated(ln)
 		group[1].Record = &ledger.Record{Key: group[1].Record.Key, State: ledger.Quarantined} // nothing in the target
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 
 		keys := []string{"unknown"}
 		for _, e := range ln.Entries {
@@ -59,7 +59,7 @@ func TestTheLastOfSeveralChangesOfAKeyCounts(t *testing.T) {
 			group[i].Record.Key = "same"
 			group[i].Before = &ledger.BeforeImage{Key: "same", Existed: true, Payload: []byte(group[i].Record.Version)}
 		}
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 		require.Equal(t, ln.Entries[2].Version, record(t, l, "same").Version)
 		images, err := l.BeforeImages(t.Context(), "r1", table, "", 0)
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestTheFirstBeforeImageOfARunWins(t *testing.T) {
 		}
 		s := created(ln, 0)
 		s.Before = &ledger.BeforeImage{Key: s.Record.Key, Existed: true, Payload: []byte("later")}
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, []ledger.Settlement{s}))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{s}))
 		require.NoError(t, l.SaveBefore(t.Context(), "r2", table, ledger.BeforeImage{Key: "other run"}))
 
 		images, err := l.BeforeImages(t.Context(), "r1", table, ln.Entries[0].Key, 1)
@@ -99,10 +99,10 @@ func TestUnseenIsWhatABaselineDidNotShow(t *testing.T) {
 		group := allCreated(ln)
 		group[3].Record.State = ledger.Quarantined // refused update: the target holds the payload before it
 		group[4].Record.State, group[4].Record.Payload = ledger.Quarantined, nil
-		require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 
 		again := lane(t, l, "r2", 2)
-		require.NoError(t, l.Settle(t.Context(), again.ID, again.Fence, []ledger.Settlement{
+		require.NoError(t, l.Commit(t.Context(), again.ID, again.Token, []ledger.Result{
 			{Index: 0, Outcome: ledger.Unchanged, Seen: ln.Entries[1].Key},
 			{Index: 1, Outcome: ledger.Unchanged, Seen: "unknown"},
 		}))

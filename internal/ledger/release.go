@@ -45,9 +45,9 @@ func (l *Ledger) QuarantineDue(ctx context.Context, flow, table string, now time
 	return n > 0, err
 }
 
-// RouseQuarantine makes those records due whose parent the target holds now and
+// RetryUnblocked makes those records due whose parent the target holds now and
 // did not when they were refused. Callers do so now and then.
-func (l *Ledger) RouseQuarantine(ctx context.Context, flow, table string) (int64, error) {
+func (l *Ledger) RetryUnblocked(ctx context.Context, flow, table string) (int64, error) {
 	// Mostly there are none, and then nothing is to be written.
 	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' LIMIT 1) one`, flow, table)
 	if err != nil || n == 0 {

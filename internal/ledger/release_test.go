@@ -20,9 +20,9 @@ func clocked(open open) (*ledger.Ledger, *atomic.Int64) {
 	}), &hours
 }
 
-func settle(t testing.TB, l *ledger.Ledger, ln *ledger.Lane, group ...ledger.Settlement) {
+func settle(t testing.TB, l *ledger.Ledger, ln *ledger.Lane, group ...ledger.Result) {
 	t.Helper()
-	require.NoError(t, l.Settle(t.Context(), ln.ID, ln.Fence, group))
+	require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 }
 
 func items(t testing.TB, l *ledger.Ledger, f ledger.QuarantineFilter) []ledger.QuarantineItem {
@@ -69,11 +69,11 @@ func TestWhatStaysIsNotTriedByItself(t *testing.T) {
 		l := open()
 		ln := lane(t, l, "r1", 1)
 		stays := refused(ln, 0, "Poison")
-		stays.Quarantine.Stays = true
+		stays.Quarantine.NoRetry = true
 		settle(t, l, ln, refused(ln, 0, "TooLong"))
 		settle(t, l, ln, stays)
 		item := items(t, l, ledger.QuarantineFilter{})[0]
-		require.True(t, item.Stays)
+		require.True(t, item.NoRetry)
 		require.Zero(t, item.NextTry)
 		require.Empty(t, items(t, l, ledger.QuarantineFilter{OtherRevision: "new"}))
 		due, err := l.QuarantineDue(t.Context(), flow, table, noon.AddDate(100, 0, 0))
@@ -177,7 +177,7 @@ func TestDiscardsAreRecorded(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l, _ := clocked(open)
 		ln := lane(t, l, "r1", 3)
-		refuse := func(i int, version string) ledger.Settlement {
+		refuse := func(i int, version string) ledger.Result {
 			s := refused(ln, i, "TooLong")
 			s.Quarantine.Version = version
 			return s
@@ -217,7 +217,7 @@ func TestAParentThatCameMakesItsChildrenDue(t *testing.T) {
 		orphan.Quarantine.Parent = parent
 		settle(t, l, ln, orphan, refused(ln, 1, "Conflict"))
 		rouse := func() int64 {
-			n, err := l.RouseQuarantine(t.Context(), flow, table)
+			n, err := l.RetryUnblocked(t.Context(), flow, table)
 			require.NoError(t, err)
 			return n
 		}
@@ -234,7 +234,7 @@ func TestAParentThatCameMakesItsChildrenDue(t *testing.T) {
 func BenchmarkClaim(b *testing.B) {
 	l := ledgertest.Open(b, ledgertest.SQLite(b))
 	ln := lane(b, l, "r1", 5000)
-	group := make([]ledger.Settlement, 0, 5000)
+	group := make([]ledger.Result, 0, 5000)
 	for i := range 5000 {
 		group = append(group, refused(ln, i, fmt.Sprint("Code", i%4)))
 	}

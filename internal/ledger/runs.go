@@ -9,7 +9,7 @@ import (
 )
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
-	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, anchor,
+	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, pre_baseline_kind, pre_baseline_at,
 	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored, span`
 
 // BeginRun records a run, RUNNING unless it says otherwise; one that exists is
@@ -59,14 +59,14 @@ func (l *Ledger) run(ctx context.Context, db queryer, id, lock string) (*Run, er
 	return r, nil
 }
 
-// SetAnchor keeps the delta link that was obtained before a run's baseline.
-func (l *Ledger) SetAnchor(ctx context.Context, id, link string) error {
+// SetPreBaseline keeps the cursor that was obtained before a run's baseline.
+func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET anchor = ? WHERE id = ?`), link, id)
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET pre_baseline_kind = ?, pre_baseline_at = ? WHERE id = ?`), append(at.columns(), id)...)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: keeping the anchor of run %s: %w", id, err)
+		return fmt.Errorf("ledger: keeping the pre-baseline link of run %s: %w", id, err)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	c := &r.Counts
 	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
-		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.Anchor,
+		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.PreBaseline.Kind, &r.PreBaseline.At,
 		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
 	return err
@@ -136,4 +136,14 @@ func (l *Ledger) SetRunState(ctx context.Context, id, state, reason string) erro
 // QuarantinedBy is how many records a run set aside that are still open.
 func (l *Ledger) QuarantinedBy(ctx context.Context, run string) (int64, error) {
 	return l.count(ctx, `SELECT count(*) FROM quarantine WHERE state = 'open' AND run = ?`, run)
+}
+
+// addCounts adds the account of a lane to that of its run.
+func (l *Ledger) addCounts(ctx context.Context, tx txn, run string, c Counts) error {
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET n_read = n_read + ?, n_created = n_created + ?, n_updated = n_updated + ?, n_unchanged = n_unchanged + ?,
+		n_filtered = n_filtered + ?, n_deleted = n_deleted + ?, n_parked = n_parked + ?, n_quarantined = n_quarantined + ?,
+		n_disabled = n_disabled + ?, n_soft_bounce = n_soft_bounce + ?, n_seed = n_seed + ?, n_no_contact = n_no_contact + ?, n_ignored = n_ignored + ? WHERE id = ?`),
+		c.Read, c.Created, c.Updated, c.Unchanged, c.Filtered, c.Deleted, c.Parked, c.Quarantined,
+		c.Disabled, c.SoftBounce, c.SeedOrProof, c.NoContact, c.Ignored, run)
+	return err
 }

@@ -45,7 +45,8 @@ const (
 	Ignored     Outcome = 'i' // of another kind than e-mail events
 )
 
-func (o Outcome) settled() bool {
+// known says that the outcome is one of the constants, and not Pending.
+func (o Outcome) known() bool {
 	switch o {
 	case Created, Updated, Unchanged, FilteredOut, Removed, ParkedOut, Refused, Disabled, SoftBounce, SeedOrProof, NoContact, Ignored:
 		return true
@@ -119,20 +120,34 @@ func (c *Counts) Count(o Outcome) {
 	}
 }
 
-// Settled is how many records have an outcome.
-func (c Counts) Settled() int64 {
+// WithOutcome is how many records have an outcome.
+func (c Counts) WithOutcome() int64 {
 	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined +
 		c.Disabled + c.SoftBounce + c.SeedOrProof + c.NoContact + c.Ignored
 }
 
 // Balanced says that every record read has an outcome.
-func (c Counts) Balanced() bool { return c.Read == c.Settled() }
+func (c Counts) Balanced() bool { return c.Read == c.WithOutcome() }
 
-// Entry is one staged record; Raw is the source's JSON object, nil when Deleted.
+// Verdict is what was decided about an entry when it was staged; its flow gives
+// it the meaning.
+type Verdict string
+
+const (
+	// VerdictNone leaves the decision to the writer.
+	VerdictNone Verdict = ""
+	// VerdictUnreadable is for what cannot be read; Entry.Problem says why.
+	VerdictUnreadable Verdict = "unreadable"
+)
+
+// Entry is one staged record.
 type Entry struct {
-	Key, Version string
-	Deleted      bool
-	Raw          []byte
+	Key     string
+	Version string // of the source
+	Verdict Verdict
+	Problem string // with VerdictUnreadable; no value is in it
+	Deleted bool
+	Raw     []byte // the source's JSON object; nil when Deleted
 }
 
 // Record is what is known of one record of a table.
@@ -166,7 +181,7 @@ type QuarantineItem struct {
 	FirstSeen, LastSeen         time.Time
 	Attempts                    int
 	NextTry                     time.Time // when open: tried again by itself; zero: not
-	Stays                       bool      // it is not to be tried again by itself
+	NoRetry                     bool      // it is not to be tried again by itself
 	Discarded                   Discard   // the last one, if any
 }
 
@@ -176,8 +191,8 @@ type Discard struct {
 	At         time.Time
 }
 
-// Settlement is the outcome of one staged record and all that follows from it.
-type Settlement struct {
+// Result is the outcome of one staged record and all that follows from it.
+type Result struct {
 	Index      int // of the entry in its lane
 	Outcome    Outcome
 	Record     *Record // new state; nil = as it was
@@ -193,57 +208,30 @@ type Settlement struct {
 
 	Event *Event // what became of an event; with Resolve its key is that of the item
 
-	OptOut *OptOutSettlement // what is known of a contact's choices now, and what was decided
-}
-
-// LaneID names one lane of a staged page.
-type LaneID struct {
-	Run  string
-	Page int
-	Lane int
-}
-
-// Lane is a lane as OpenLane hands it out.
-type Lane struct {
-	ID       LaneID
-	Table    string
-	Entries  []Entry
-	Outcomes []Outcome
-	Fence    int64 // of this opening; an older one can no longer settle
-	Done     bool
-	Counts   Counts // when Done
-
-	Crashes int // attempts that died at it, see PutDown
-	Suspect int // entry that was in hand when the last one died; -1 = not known
-	Blamed  int // deaths in a row with this entry in hand
-}
-
-// OpenLaneRef is a lane that is not done, and how many entries it has.
-type OpenLaneRef struct {
-	LaneID
-	Size int
+	OptOut *OptOutResult // what is known of a contact's choices now, and what was decided
 }
 
 // PageInput is a page to stage.
 type PageInput struct {
-	Run, Table          string
-	Number              int
-	Phase               string
-	Lanes               [][]Entry
-	NextLink, DeltaLink string
-	ServerTime          time.Time
-	Deletes             int // entries that would be deleted in the target
+	Run, Table string
+	Number     int
+	Phase      string
+	Lanes      [][]Entry
+	Next       Cursor // of the next page of the phase; none on the last one
+	End        Cursor // where the next run begins, if this page is the run's last
+	ServerTime time.Time
+	Deletes    int // entries that would be deleted in the target
 }
 
 // Page is a staged page without its records.
 type Page struct {
-	Run                 string
-	Number              int
-	Phase               string
-	Read                int
-	LaneSizes           []int
-	NextLink, DeltaLink string
-	ServerTime          time.Time
+	Run        string
+	Number     int
+	Phase      string
+	Read       int
+	LaneSizes  []int
+	Next, End  Cursor // see PageInput
+	ServerTime time.Time
 }
 
 // States of a run.
@@ -270,7 +258,7 @@ type Run struct {
 	Error, Workflow                 string
 	Started, Ended                  time.Time
 	ServerStart                     time.Time // the source's clock when it began
-	Anchor                          string    // delta link from before the baseline; "" = none was needed
+	PreBaseline                     Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
 	Counts                          Counts
 	Expected                        int64
 	Span                            string // what a backfill was asked to read; its caller's to read

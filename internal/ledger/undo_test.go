@@ -22,7 +22,7 @@ func TestWhatARunTouched(t *testing.T) {
 			group[i].Before = &ledger.BeforeImage{Key: group[i].Record.Key, Existed: true, Payload: []byte(`{"a":"old"}`)}
 		}
 		group[2].Before = &ledger.BeforeImage{Key: group[2].Record.Key, Existed: true, Payload: []byte(`{"a":"gone"}`)} // deleted and created again
-		require.NoError(t, l.Settle(ctx, ln.ID, ln.Fence, group))
+		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, group))
 		k := func(i int) string { return ln.Entries[i].Key }
 
 		first, err := l.Touched(ctx, "r1", table, "", 3)
@@ -40,10 +40,11 @@ func TestWhatARunTouched(t *testing.T) {
 		other := lane(t, l, "r2", 1)
 		touch := created(other, 0)
 		touch.Record.Key, touch.Record.CreatedRun = k(4), "r1"
-		undone := created(lane(t, l, "rollback-r1-9", 1), 0)
+		rollback := lane(t, l, "rollback-r1-9", 1)
+		undone := created(rollback, 0)
 		undone.Record.Key, undone.Record.CreatedRun = k(3), "r1"
-		require.NoError(t, l.Settle(ctx, other.ID, other.Fence, []ledger.Settlement{touch}))
-		require.NoError(t, l.Settle(ctx, ledger.LaneID{Run: "rollback-r1-9", Page: 1}, 1, []ledger.Settlement{undone}))
+		require.NoError(t, l.Commit(ctx, other.ID, other.Token, []ledger.Result{touch}))
+		require.NoError(t, l.Commit(ctx, rollback.ID, rollback.Token, []ledger.Result{undone}))
 		c, err := l.CountTouched(ctx, "r1", table, "rollback-r1-")
 		require.NoError(t, err)
 		require.Equal(t, ledger.TouchedCounts{Created: 2, Existed: 3, Since: 1, Bytes: int64(2*len(`{"a":"old"}`) + len(`{"a":"gone"}`))}, c)
@@ -74,13 +75,13 @@ func TestPagesOfARunThatWasGivenUp(t *testing.T) {
 		stage(t, l, "r1", 2, 3)
 		openLane(t, l, "r1", 1, 1) // and never put down
 		require.NoError(t, l.DropPages(ctx, "r1"))
-		left, err := l.Crashed(ctx, "r1")
+		left, err := l.UnknownOutcomes(ctx, "r1")
 		require.NoError(t, err)
 		require.Equal(t, []ledger.OpenLaneRef{{LaneID: ledger.LaneID{Run: "r1", Page: 1, Lane: 1}, Size: 3}}, left)
 		_, err = l.Page(ctx, "r1", 2)
 		require.ErrorIs(t, err, ledger.ErrNotFound)
 		require.NoError(t, l.ForgetPages(ctx, "r1"))
-		left, err = l.Crashed(ctx, "r1")
+		left, err = l.UnknownOutcomes(ctx, "r1")
 		require.NoError(t, err)
 		require.Empty(t, left)
 		_, err = l.Page(ctx, "r1", 1)

@@ -1,55 +1,303 @@
 -- +goose Up
-CREATE TABLE revision (hash TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+-- The whole ledger. Times are milliseconds since 1970 in UTC; 0 is "never".
+-- Flags are 0 or 1. "tbl" is the name of a table mapping, "key" the id of a
+-- record in its source. '' stands for "none" unless a comment says otherwise.
+
+-- Versions of the mapping that runs have used.
+CREATE TABLE revision (
+  hash TEXT PRIMARY KEY,                     -- of the document
+  doc BLOB NOT NULL                          -- the mapping as it was, in JSON
+) WITHOUT ROWID;
+
+-- Runs: passes over one table, with their account.
 CREATE TABLE run (
-  id TEXT PRIMARY KEY, flow TEXT NOT NULL, tbl TEXT NOT NULL, kind TEXT NOT NULL, revision TEXT NOT NULL, state TEXT NOT NULL,
-  error TEXT NOT NULL DEFAULT '', workflow TEXT NOT NULL DEFAULT '', started BIGINT NOT NULL, ended BIGINT NOT NULL DEFAULT 0,
-  server_start BIGINT NOT NULL DEFAULT 0, expected BIGINT NOT NULL DEFAULT 0,
-  n_read BIGINT NOT NULL DEFAULT 0, n_created BIGINT NOT NULL DEFAULT 0, n_updated BIGINT NOT NULL DEFAULT 0,
-  n_unchanged BIGINT NOT NULL DEFAULT 0, n_filtered BIGINT NOT NULL DEFAULT 0, n_deleted BIGINT NOT NULL DEFAULT 0,
-  n_parked BIGINT NOT NULL DEFAULT 0, n_quarantined BIGINT NOT NULL DEFAULT 0
+  id TEXT PRIMARY KEY,
+  flow TEXT NOT NULL,                        -- ingress, egress, optout, rollback, audit
+  tbl TEXT NOT NULL,
+  kind TEXT NOT NULL,                        -- initial, delta, backfill …
+  revision TEXT NOT NULL,                    -- of the mapping that it uses
+  state TEXT NOT NULL,                       -- RUNNING, COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
+  error TEXT NOT NULL DEFAULT '',            -- why it ended, where that was not in good order
+  workflow TEXT NOT NULL DEFAULT '',         -- id of the workflow that carries it out
+  started BIGINT NOT NULL,
+  ended BIGINT NOT NULL DEFAULT 0,
+  server_start BIGINT NOT NULL DEFAULT 0,    -- the source's clock when it began
+  expected BIGINT NOT NULL DEFAULT 0,        -- estimate of the records that it reads
+  span TEXT NOT NULL DEFAULT '',             -- what a backfill was asked to read (JSON), so that it can be asked again when its history is gone
+  pre_baseline_kind TEXT NOT NULL DEFAULT '', -- cursor from before a baseline was read: it shows what was deleted meanwhile
+  pre_baseline_at TEXT NOT NULL DEFAULT '',
+  n_read BIGINT NOT NULL DEFAULT 0,          -- records read; the other counts add up to it
+  n_created BIGINT NOT NULL DEFAULT 0,
+  n_updated BIGINT NOT NULL DEFAULT 0,
+  n_unchanged BIGINT NOT NULL DEFAULT 0,
+  n_filtered BIGINT NOT NULL DEFAULT 0,      -- left out by rule
+  n_deleted BIGINT NOT NULL DEFAULT 0,
+  n_parked BIGINT NOT NULL DEFAULT 0,        -- wait, see table parked
+  n_quarantined BIGINT NOT NULL DEFAULT 0,   -- refused, see table quarantine
+  n_disabled BIGINT NOT NULL DEFAULT 0,      -- events of a type that is switched off
+  n_soft_bounce BIGINT NOT NULL DEFAULT 0,   -- events that may still be delivered
+  n_seed BIGINT NOT NULL DEFAULT 0,          -- events of test addresses
+  n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
+  n_ignored BIGINT NOT NULL DEFAULT 0        -- events of another kind than e-mail
 ) WITHOUT ROWID;
 CREATE INDEX run_by_table ON run (flow, tbl, started);
+
+-- Staged pages of runs that go on. They are dropped when their run ends.
 CREATE TABLE page (
-  run TEXT NOT NULL REFERENCES run (id), number INTEGER NOT NULL, tbl TEXT NOT NULL, phase TEXT NOT NULL, n_read INTEGER NOT NULL,
-  lane_sizes TEXT NOT NULL, next_link TEXT NOT NULL, delta_link TEXT NOT NULL, server_time BIGINT NOT NULL,
+  run TEXT NOT NULL REFERENCES run (id),
+  number INTEGER NOT NULL,                   -- from 1
+  tbl TEXT NOT NULL,
+  phase TEXT NOT NULL,                       -- of the run: baseline, delta, sweep …
+  n_read INTEGER NOT NULL,                   -- entries in all lanes
+  n_deletes INTEGER NOT NULL DEFAULT 0,      -- entries that would be deleted in the target
+  lane_sizes TEXT NOT NULL,                  -- entries of each lane (JSON)
+  next_kind TEXT NOT NULL,                   -- cursor of the next page of the phase; '' on the last one
+  next_at TEXT NOT NULL,
+  end_kind TEXT NOT NULL,                    -- cursor where the next run begins, if this page is the run's last
+  end_at TEXT NOT NULL,
+  server_time BIGINT NOT NULL,               -- the source's clock when it was read
   PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
+
+-- Parts of a page that are written in parallel, each by one attempt at a time.
 CREATE TABLE lane (
-  run TEXT NOT NULL, page INTEGER NOT NULL, lane INTEGER NOT NULL, size INTEGER NOT NULL,
-  fence BIGINT NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0, outcomes BLOB NOT NULL,
+  run TEXT NOT NULL,
+  page INTEGER NOT NULL,
+  lane INTEGER NOT NULL,                     -- from 0
+  size INTEGER NOT NULL,                     -- entries
+  attempts BIGINT NOT NULL DEFAULT 0,        -- how often it was opened
+  token TEXT NOT NULL DEFAULT '',            -- of the attempt that opened it last: only that one may write
+  held INTEGER NOT NULL DEFAULT 0,           -- an attempt is at it, or died at it
+  done INTEGER NOT NULL DEFAULT 0,           -- every entry has an outcome, and the run's account has them
+  outcome_unknown INTEGER NOT NULL DEFAULT 0, -- an attempt died at it, or ended without knowing what became of a write
+  crashes INTEGER NOT NULL DEFAULT 0,        -- attempts that died at it
+  entry INTEGER NOT NULL DEFAULT -1,         -- the entry that was marked last as being in flight; -1 before the first
+  in_flight INTEGER NOT NULL DEFAULT 0,      -- the present attempt has marked entry
+  entry_crashes INTEGER NOT NULL DEFAULT 0,  -- attempts in a row that died with entry in flight
+  outcomes BLOB NOT NULL,                    -- one byte an entry, 0 while it has none
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page) REFERENCES page (run, number)
 ) WITHOUT ROWID;
--- Apart from lane, because each settlement rewrites a lane's row.
+
+-- The entries of a lane, until it is done. Apart from lane, because each commit
+-- rewrites a lane's row.
 CREATE TABLE lane_data (
-  run TEXT NOT NULL, page INTEGER NOT NULL, lane INTEGER NOT NULL, data BLOB NOT NULL,
+  run TEXT NOT NULL,
+  page INTEGER NOT NULL,
+  lane INTEGER NOT NULL,
+  data BLOB NOT NULL,                        -- entries; compressed, and encrypted where there is a key
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page, lane) REFERENCES lane (run, page, lane)
 );
--- record and before_image keep rowids: their keys come in no order, and payloads
--- appended beside a small index of keys touch far fewer pages than payloads in it.
+
+-- What is known of each record of a table. It and before_image keep rowids: their
+-- keys come in no order, and payloads appended beside a small index of keys touch
+-- far fewer pages than payloads in it.
 CREATE TABLE record (
-  tbl TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, target_key TEXT NOT NULL, state TEXT NOT NULL,
-  payload BLOB, fingerprint BLOB, run TEXT NOT NULL, created_run TEXT NOT NULL, seen_run TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  version TEXT NOT NULL,                     -- of the source, that was applied last
+  target_key TEXT NOT NULL,                  -- the record's name in the target
+  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, lost
+  payload BLOB,                              -- what was written last; NULL when the target holds nothing of ours
+  fingerprint BLOB,                          -- of payload
+  run TEXT NOT NULL,                         -- that touched it last
+  created_run TEXT NOT NULL,                 -- that created it in the target; '' when it was there before
+  seen_run TEXT NOT NULL,                    -- the baseline that saw it last
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX record_empty ON record (tbl) WHERE payload IS NULL;
+
+-- What the target held of a record before a run touched it, for a rollback.
 CREATE TABLE before_image (
-  run TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, existed INTEGER NOT NULL, payload BLOB, at BIGINT NOT NULL,
+  run TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  existed INTEGER NOT NULL,                  -- the target held the record
+  payload BLOB,                              -- what it held
+  at BIGINT NOT NULL,                        -- when that was kept
   PRIMARY KEY (run, tbl, key)
 );
+
+-- Records that were refused, and set aside with the reason.
 CREATE TABLE quarantine (
-  flow TEXT NOT NULL, tbl TEXT NOT NULL, key TEXT NOT NULL, run TEXT NOT NULL, class TEXT NOT NULL, code TEXT NOT NULL,
-  field TEXT NOT NULL, message TEXT NOT NULL, payload BLOB, state TEXT NOT NULL,
-  first_seen BIGINT NOT NULL, last_seen BIGINT NOT NULL, attempts INTEGER NOT NULL,
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  run TEXT NOT NULL,                         -- that refused it last
+  state TEXT NOT NULL,                       -- open, released, discarded
+  class TEXT NOT NULL,                       -- of the error
+  code TEXT NOT NULL,
+  field TEXT NOT NULL,                       -- that was refused
+  message TEXT NOT NULL,                     -- without values
+  version TEXT NOT NULL,                     -- of the source, that was refused
+  payload BLOB,                              -- the source's object; compressed, and encrypted where there is a key
+  parent_tbl TEXT NOT NULL,                  -- the parent that the target did not hold, which may be the cause
+  parent_key TEXT NOT NULL,
+  first_seen BIGINT NOT NULL,
+  last_seen BIGINT NOT NULL,
+  attempts INTEGER NOT NULL,                 -- refusals ever
+  tries INTEGER NOT NULL DEFAULT 1,          -- refusals since it is open
+  next_try BIGINT NOT NULL,                  -- when it is tried again by itself; the year 9999: it is not
+  claim TEXT NOT NULL DEFAULT '',            -- the release that is about to try it; whatever decides on it meanwhile takes it away
+  discarded_by TEXT NOT NULL DEFAULT '',     -- the last discard, also after the record was refused again
+  discarded_at BIGINT NOT NULL DEFAULT 0,
+  discard_reason TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (flow, tbl, key)
 ) WITHOUT ROWID;
 CREATE INDEX quarantine_open ON quarantine (flow, tbl) WHERE state = 'open';
+CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
+CREATE INDEX quarantine_orphan ON quarantine (flow, tbl) WHERE state = 'open' AND parent_key <> '';
+
+-- Positions everything before which has an outcome.
 CREATE TABLE watermark (
-  flow TEXT NOT NULL, tbl TEXT NOT NULL, link TEXT NOT NULL, revision TEXT NOT NULL, obtained_at BIGINT NOT NULL, run TEXT NOT NULL,
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  link TEXT NOT NULL,                        -- where the next run begins
+  revision TEXT NOT NULL,                    -- of the mapping that the run used
+  obtained_at BIGINT NOT NULL,               -- everything up to then was read
+  run TEXT NOT NULL,                         -- that came to it
   PRIMARY KEY (flow, tbl)
 ) WITHOUT ROWID;
-CREATE TABLE engine_calls (hour BIGINT NOT NULL, kind TEXT NOT NULL, calls BIGINT NOT NULL, PRIMARY KEY (hour, kind)) WITHOUT ROWID;
+
+-- Calls that Campaign counts against the contract.
+CREATE TABLE engine_calls (
+  hour BIGINT NOT NULL,                      -- its beginning
+  kind TEXT NOT NULL,                        -- of call
+  calls BIGINT NOT NULL,
+  PRIMARY KEY (hour, kind)
+) WITHOUT ROWID;
+
+-- Changes that wait.
+CREATE TABLE parked (
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  waits TEXT NOT NULL,                       -- parent: to be in the target; children: to be gone from it; guard: the delete guard; doubt: to be looked at
+  parent_tbl TEXT NOT NULL,                  -- with waits = parent
+  parent_key TEXT NOT NULL,
+  version TEXT NOT NULL,                     -- of the source
+  deleted INTEGER NOT NULL,                  -- the source has deleted it
+  payload BLOB,                              -- the source's object; compressed, and encrypted where there is a key
+  run TEXT NOT NULL,                         -- that parked it
+  since BIGINT NOT NULL,
+  ready INTEGER NOT NULL,                    -- it waits no longer and can be applied
+  PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0;
+CREATE INDEX parked_by_run ON parked (run) WHERE ready = 0;
+CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
+CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
+
+-- Which parents a record in the target names.
+CREATE TABLE link (
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  parent_tbl TEXT NOT NULL,
+  parent_key TEXT NOT NULL,
+  PRIMARY KEY (tbl, key, parent_tbl, parent_key)
+) WITHOUT ROWID;
+CREATE INDEX link_by_parent ON link (parent_tbl, parent_key);
+
+-- What an audit saw of a record in the target.
+CREATE TABLE audit (
+  run TEXT NOT NULL,                         -- of the audit
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  finding TEXT NOT NULL,                     -- '': as written; else changed, missing, stray
+  fields TEXT NOT NULL,                      -- that differ
+  payload BLOB,                              -- what the target holds, when it has changed
+  fingerprint BLOB,                          -- of payload
+  expected BLOB,                             -- fingerprint of what was last written then
+  PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+CREATE INDEX audit_findings ON audit (tbl, finding) WHERE finding <> '';
+
+-- What operators asked for: the audit trail. Rows are never changed.
+CREATE TABLE operation (
+  seq INTEGER PRIMARY KEY,                   -- in the order they came
+  id TEXT NOT NULL UNIQUE,                   -- given by the caller, so that it is kept once
+  at BIGINT NOT NULL,
+  who TEXT NOT NULL,
+  what TEXT NOT NULL,                        -- the command
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  run TEXT NOT NULL,                         -- that it is about
+  revision TEXT NOT NULL,                    -- of the mapping that it is about
+  was TEXT NOT NULL,                         -- the revision before
+  reason TEXT NOT NULL,                      -- in the operator's words
+  detail TEXT NOT NULL                       -- what else was asked
+);
+CREATE INDEX operation_by_time ON operation (at, seq);
+CREATE INDEX operation_by_run ON operation (run) WHERE run <> '';
+
+-- What became of each marketing event, for a while: one that comes again costs no
+-- call, and an operator can ask.
+CREATE TABLE event (
+  key TEXT PRIMARY KEY,                      -- made of what the event is
+  type TEXT NOT NULL,                        -- send, open, click, bounce
+  contact TEXT NOT NULL,                     -- id in Dynamics
+  outcome INTEGER NOT NULL,                  -- as in lane.outcomes
+  code TEXT NOT NULL,                        -- of a refusal
+  time BIGINT NOT NULL,                      -- of the event
+  run TEXT NOT NULL,                         -- that had outcome
+  at BIGINT NOT NULL,                        -- when
+  again INTEGER NOT NULL,                    -- how often it came after it was written
+  again_run TEXT NOT NULL,                   -- the last of these times
+  again_at BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX event_by_age ON event (at);
+
+-- Exported files that were looked at: what they are in a listing, and what they hold.
+CREATE TABLE export_file (
+  flow TEXT NOT NULL,
+  name TEXT NOT NULL,
+  size BIGINT NOT NULL,                      -- in bytes
+  modified BIGINT NOT NULL,
+  hash TEXT NOT NULL,                        -- of the content; '' when it could not be read
+  state TEXT NOT NULL,                       -- reading, done, bad
+  error TEXT NOT NULL,                       -- what is wrong in it, and where
+  run TEXT NOT NULL,                         -- that reads or has read it
+  n_rows BIGINT NOT NULL,
+  at BIGINT NOT NULL,                        -- when this was kept
+  PRIMARY KEY (flow, name, size, modified)
+) WITHOUT ROWID;
+CREATE INDEX export_file_by_hash ON export_file (flow, hash);
+
+-- What is known of a contact's choices in both systems.
+CREATE TABLE optout (
+  contact TEXT PRIMARY KEY,                  -- id in Dynamics
+  doc BLOB NOT NULL,                         -- ids, choices and times (JSON)
+  waits TEXT NOT NULL,                       -- profile: for its profile; refused: for another try
+  due BIGINT NOT NULL,                       -- when to look again, if it waits
+  run TEXT NOT NULL,                         -- that touched it last
+  at BIGINT NOT NULL                         -- when
+) WITHOUT ROWID;
+CREATE INDEX optout_waits ON optout (due, contact) WHERE waits <> '';
+
+-- Evidence: what was decided about a choice, and on which grounds.
+CREATE TABLE optout_decision (
+  contact TEXT NOT NULL,
+  at BIGINT NOT NULL,                        -- of the decision
+  run TEXT NOT NULL,
+  pair TEXT NOT NULL,                        -- of fields, which the choice is about
+  rule TEXT NOT NULL,                        -- that decided
+  chosen INTEGER NOT NULL,                   -- 1: both sides are to hold an opt-out
+  dynamics INTEGER NOT NULL,                 -- what Dynamics held: 1 an opt-out, 0 none, -1 not known
+  dynamics_at BIGINT NOT NULL,               -- when that was chosen
+  campaign INTEGER NOT NULL,                 -- what Campaign held, likewise
+  campaign_at BIGINT NOT NULL,
+  effect TEXT NOT NULL,                      -- what was written: dynamics, campaign, both, waits, refused
+  PRIMARY KEY (contact, at, run, pair)
+) WITHOUT ROWID;
+CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 
 -- +goose Down
+DROP TABLE optout_decision;
+DROP TABLE optout;
+DROP TABLE export_file;
+DROP TABLE event;
+DROP TABLE operation;
+DROP TABLE audit;
+DROP TABLE link;
+DROP TABLE parked;
 DROP TABLE engine_calls;
 DROP TABLE watermark;
 DROP TABLE quarantine;

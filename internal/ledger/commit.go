@@ -8,23 +8,23 @@ import (
 	"slices"
 )
 
-// Settle commits outcomes of a lane with everything that follows from them, in
-// one transaction: all of it is durable on nil, none of it on ErrFenced, which
-// another attempt's OpenLane causes. Settling an entry again replaces its
-// outcome. Of several records of one key in the group, the last counts.
-func (l *Ledger) Settle(ctx context.Context, id LaneID, fence int64, group []Settlement) error {
+// Commit keeps results of a lane with everything that follows from them, in one
+// transaction: all of it is durable on nil, none of it on ErrFenced, which
+// another attempt's OpenLane causes. A later result of an entry replaces its
+// outcome. Of several results for one key in the group, the last counts.
+func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Result) error {
 	if len(group) == 0 {
 		return nil
 	}
 	if err := checkGroup(group); err != nil {
-		return fmt.Errorf("ledger: settling records of %s: %w", id, err)
+		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
 	}
 	effects, err := l.effectsOf(group)
 	if err != nil {
-		return fmt.Errorf("ledger: settling records of %s: %w", id, err)
+		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
 	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		lane, err := l.lockLane(ctx, tx, id, fence)
+		lane, err := l.lockLaneOf(ctx, tx, id, token)
 		if err != nil {
 			return err
 		}
@@ -44,18 +44,18 @@ func (l *Ledger) Settle(ctx context.Context, id LaneID, fence int64, group []Set
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: settling %d records of %s: %w", len(group), id, err)
+		return fmt.Errorf("ledger: committing %d results of %s: %w", len(group), id, err)
 	}
 	return nil
 }
 
-func checkGroup(group []Settlement) error {
+func checkGroup(group []Result) error {
 	for i := range group {
 		s := &group[i]
 		switch {
 		case s.Index < 0:
 			return fmt.Errorf("entry %d is not in the lane", s.Index)
-		case !s.Outcome.settled():
+		case !s.Outcome.known():
 			return fmt.Errorf("entry %d: %d is not an outcome", s.Index, byte(s.Outcome))
 		case s.Record != nil && s.Record.Key == "", s.Before != nil && s.Before.Key == "", s.Quarantine != nil && s.Quarantine.Key == "",
 			s.Event != nil && s.Event.Key == "", s.OptOut != nil && s.OptOut.State.Contact == "":
@@ -88,7 +88,7 @@ type effects struct {
 	decisions []*OptOutDecision
 }
 
-func (l *Ledger) effectsOf(group []Settlement) (*effects, error) {
+func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 	e := &effects{}
 	for i := range group {
 		s := &group[i]

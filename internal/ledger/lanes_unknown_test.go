@@ -22,23 +22,23 @@ func TestWhatIsNotKnownOfALaneIsRemembered(t *testing.T) {
 			looked int
 		}{
 			"every attempt ended in good order": {looked: 0, before: func() {
-				require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, false))
-				require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, false))
+				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
+				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
 			}},
 			"the last one died": {looked: 1, before: func() { openLane(t, l, "r1", 1, 0) }},
 			"one died, the next ended in good order": {looked: 1, before: func() {
 				openLane(t, l, "r1", 1, 0)
-				require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, false))
+				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
 			}},
 			"one ended unsure, the next in good order": {looked: 1, before: func() {
-				require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, true))
-				require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, false))
+				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, true))
+				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
 			}},
 		} {
 			begin(t, l, "r1")
 			stage(t, l, "r1", 1, 2)
 			attempts.before()
-			crashed, err := l.Crashed(ctx, "r1")
+			crashed, err := l.UnknownOutcomes(ctx, "r1")
 			require.NoError(t, err)
 			require.Len(t, crashed, attempts.looked, name)
 			require.NoError(t, l.DropPages(ctx, "r1"))
@@ -53,13 +53,13 @@ func TestWhatIsNotKnownOfALaneIsRemembered(t *testing.T) {
 
 		// Ending unsure is no death; closing a lane ends all doubt.
 		stage(t, l, "r1", 1, 1)
-		require.NoError(t, l.PutDown(ctx, id, openLane(t, l, "r1", 1, 0).Fence, true))
+		require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, true))
 		lane := openLane(t, l, "r1", 1, 0)
 		require.Zero(t, lane.Crashes)
-		require.NoError(t, l.PutDown(ctx, id, lane.Fence-1, false), "an attempt that lost the lane says nothing of it")
+		require.NoError(t, l.ReleaseLane(ctx, id, "another", false), "an attempt that lost the lane says nothing of it")
 		require.Equal(t, 1, openLane(t, l, "r1", 1, 0).Crashes)
 		finish(t, l, "r1")
-		crashed, err := l.Crashed(ctx, "r1")
+		crashed, err := l.UnknownOutcomes(ctx, "r1")
 		require.NoError(t, err)
 		require.Empty(t, crashed)
 	})
@@ -76,20 +76,20 @@ func TestADeathIsLaidAtTheEntryInHand(t *testing.T) {
 		dies := func(inHand ...int) *ledger.Lane {
 			lane := openLane(t, l, "r1", 1, 0)
 			for _, i := range inHand {
-				require.NoError(t, l.Suspect(ctx, lane.ID, lane.Fence, i))
+				require.NoError(t, l.MarkInFlight(ctx, lane.ID, lane.Token, i))
 			}
 			return lane
 		}
-		require.Equal(t, -1, dies(0).Suspect)
+		require.Equal(t, -1, dies(0).InFlight)
 		for range 3 { // at something else, before the lane's turn came
 			lane := dies()
-			require.Equal(t, []int{0, 1}, []int{lane.Suspect, lane.Blamed})
+			require.Equal(t, []int{0, 1}, []int{lane.InFlight, lane.InFlightCrashes})
 		}
-		require.Equal(t, 1, dies(0).Blamed)
-		require.Equal(t, 2, dies(0, 3).Blamed)
+		require.Equal(t, 1, dies(0).InFlightCrashes)
+		require.Equal(t, 2, dies(0, 3).InFlightCrashes)
 		lane := dies(3)
-		require.Equal(t, []int{3, 1}, []int{lane.Suspect, lane.Blamed}, "in a row")
-		require.Equal(t, 2, dies().Blamed)
+		require.Equal(t, []int{3, 1}, []int{lane.InFlight, lane.InFlightCrashes}, "in a row")
+		require.Equal(t, 2, dies().InFlightCrashes)
 	})
 }
 
