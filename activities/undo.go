@@ -36,7 +36,6 @@ const (
 
 const undoPage = 500 // records per page of a rollback
 
-
 // RollbackPrefix begins the names of the rollbacks of a run.
 func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
 
