@@ -88,7 +88,7 @@ func (a *Ingress) OpenAudit(ctx context.Context, in AuditInput) (*OpenAuditResul
 		return nil, blocked("NothingWritten", fmt.Sprintf("nothing of %s was written to Campaign yet, so there is nothing to audit; causeway plan %s tells what a start would write", in.Table.Name, in.Table.Name))
 	}
 	if _, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: in.Run, Flow: FlowAudit, Table: in.Table.Name, Kind: string(KindAudit), Revision: in.Table.Revision(), Workflow: in.Workflow, Started: time.Now().UTC(), Expected: held,
+		ID: in.Run, Flow: FlowAudit, Table: in.Table.Name, Kind: ledger.RunKind(KindAudit), Revision: in.Table.Revision(), Workflow: in.Workflow, Started: time.Now().UTC(), Expected: held,
 	}); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func TestIngressWaitsForASlowSystem(t *testing.T) {
 	t.Parallel()
 	s := newSpine(t, 5)
 	s.load()
-	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: "ids", Flow: activities.FlowIngress, Table: "contacts", Kind: string(activities.KindBackfill), Revision: s.table.Revision()})
+	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: "ids", Flow: activities.FlowIngress, Table: "contacts", Kind: ledger.RunKind(activities.KindBackfill), Revision: s.table.Revision()})
 	require.NoError(t, err)
 	slow := &slow{beaten: make(chan struct{}, 100)}
 	s.opts.Source = slowDynamics{s.opts.Source.(*dataverse.Client), slow}

@@ -136,7 +136,7 @@ func (w *waiter) advance(page *dataverse.Page) {
 // take begins the run and stages its first page.
 func (w *waiter) take(ctx context.Context, page *dataverse.Page) (*FetchResult, error) {
 	_, err := w.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: w.in.Run, Flow: FlowIngress, Table: w.in.Table, Kind: string(KindDelta), Revision: w.in.Revision, State: "RUNNING",
+		ID: w.in.Run, Flow: FlowIngress, Table: w.in.Table, Kind: ledger.RunKind(KindDelta), Revision: w.in.Revision, State: "RUNNING",
 		Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(), ServerStart: page.ServerTime,
 	})
 	if err != nil {

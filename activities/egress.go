@@ -179,7 +179,7 @@ func (m *egressMetrics) lag(raised bool) {
 	m.lagAlarm.Update(alarm)
 }
 
-func (m *egressMetrics) runEnded(kind Kind, state string) {
+func (m *egressMetrics) runEnded(kind Kind, state ledger.RunState) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }
 

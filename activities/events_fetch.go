@@ -191,7 +191,7 @@ func (f *eventFetch) stage(ctx context.Context, phase Phase, s *staging, next, p
 	}
 	if f.in.Page == 1 {
 		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
-			ID: f.in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: string(f.in.Kind), Revision: f.in.Revision,
+			ID: f.in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: ledger.RunKind(f.in.Kind), Revision: f.in.Revision,
 			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(),
 		})
 		if err != nil {

@@ -27,7 +27,7 @@ func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunRes
 		return nil, err
 	}
 	run, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: string(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
+		ID: in.Run, Flow: FlowEgress, Table: FlowEgress, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
 	})
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (a *Egress) OpenEventRun(ctx context.Context, in OpenRunInput) (*OpenRunRes
 	if err != nil {
 		return nil, err
 	}
-	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
+	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Ended: string(run.State)}
 	if at.LastPage != nil {
 		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
@@ -72,7 +72,7 @@ func (a *Egress) SaveEventPosition(ctx context.Context, in SaveWatermarkInput) (
 	if err != nil {
 		return nil, err
 	}
-	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	out := &SaveWatermarkResult{State: string(run.State), Counts: fromLedger(run.Counts)}
 	if run.State == ledger.RunCompleted {
 		if in.Kind == KindDelta {
 			if saved, err := a.o.Ledger.Watermark(ctx, FlowEgress, FlowEgress); err == nil {

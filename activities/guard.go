@@ -113,7 +113,7 @@ func (a *Ingress) ApproveDeletes(ctx context.Context, in ApproveInput) (*Approve
 }
 
 // holdBack parks a delete. One that waits already waits on as it did.
-func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits string) settlement {
+func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits ledger.Waits) settlement {
 	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Parked, Run: r.run, SeenRun: r.seen(known),
 		Payload: known.Payload, Fingerprint: known.Fingerprint, CreatedRun: known.CreatedRun}
 	park := &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: waits, Deleted: e.Deleted, Payload: e.Raw}
@@ -125,7 +125,7 @@ func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits str
 
 // mayDelete says what keeps a record that Campaign holds from being deleted: ""
 // nothing, else one of ledger's Waits… constants.
-func (r *recordWriter) mayDelete(ctx context.Context, e *ledger.Entry) (string, error) {
+func (r *recordWriter) mayDelete(ctx context.Context, e *ledger.Entry) (ledger.Waits, error) {
 	before := r.waiting[e.Key]
 	released := before != nil && before.Ready
 	if open, err := r.guard.allows(ctx); err != nil || !open && !(released && before.Waits != ledger.WaitsForParent) {

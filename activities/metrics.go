@@ -63,19 +63,19 @@ func (m *tableMetrics) outcome(o ledger.Outcome) {
 // settledUpTo shows how far behind the table is: alerts compare it with the time.
 func (m *tableMetrics) settledUpTo(t time.Time) { m.watermark.Update(float64(t.Unix())) }
 
-func (m *tableMetrics) runEnded(kind Kind, state string) {
+func (m *tableMetrics) runEnded(kind Kind, state ledger.RunState) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }
 
-func runsEnded(scope tally.Scope, kind Kind, state string) tally.Counter {
-	return scope.Tagged(map[string]string{"kind": string(kind), "state": state}).Counter("runs_ended")
+func runsEnded(scope tally.Scope, kind Kind, state ledger.RunState) tally.Counter {
+	return scope.Tagged(map[string]string{"kind": string(kind), "state": string(state)}).Counter("runs_ended")
 }
 
 // expectRuns shows runs that end badly at 0 before the first does: Prometheus
 // sees no increase in a counter that begins with 1.
 func expectRuns(scope tally.Scope) {
 	for _, kind := range []Kind{KindInitial, KindBackfill, KindDelta, KindAudit, KindRelease, KindRollback} {
-		for _, state := range []string{ledger.RunFailed, ledger.RunIncomplete} {
+		for _, state := range []ledger.RunState{ledger.RunFailed, ledger.RunIncomplete} {
 			runsEnded(scope, kind, state)
 		}
 	}

@@ -199,7 +199,7 @@ func (a *OptOut) settledUpTo(t time.Time) {
 	}
 }
 
-func (m *optOutMetrics) runEnded(kind Kind, state string) {
+func (m *optOutMetrics) runEnded(kind Kind, state ledger.RunState) {
 	runsEnded(m.scope, kind, state).Inc(1)
 }
 

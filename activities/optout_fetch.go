@@ -198,7 +198,7 @@ func tried[T any](ctx context.Context, read func() (T, error)) (T, error) {
 func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*FetchResult, error) {
 	if f.in.Page == 1 {
 		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
-			ID: f.in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: string(f.in.Kind), Revision: f.in.Revision,
+			ID: f.in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: ledger.RunKind(f.in.Kind), Revision: f.in.Revision,
 			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: f.o.Now().UTC(),
 		})
 		if err != nil {

@@ -145,7 +145,7 @@ func TestALookFarBackCountsWhenItHasEnded(t *testing.T) {
 	s.boxes.Faults.Clear(fault)
 	got := call[activities.FetchResult](s.spine, s.opt.FetchOptOuts, look("given up"))
 	require.Equal(t, 1, got.Read)
-	_, err = s.env.ExecuteActivity(s.opt.EndOptOutRun, activities.EndRunInput{RunRef: look("given up").RunRef, State: ledger.RunCancelled, Drop: true})
+	_, err = s.env.ExecuteActivity(s.opt.EndOptOutRun, activities.EndRunInput{RunRef: look("given up").RunRef, State: string(ledger.RunCancelled), Drop: true})
 	require.NoError(t, err)
 	s.settle()
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]))

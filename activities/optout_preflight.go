@@ -258,7 +258,7 @@ func (a *OptOut) optOutPosition(ctx context.Context, plan *optOutPlan, out *Pref
 		return err
 	}
 	for _, run := range stopped {
-		if out.NeedsBaseline && out.UnfinishedRun == "" && run.Kind == string(KindInitial) && run.Revision == out.Revision {
+		if out.NeedsBaseline && out.UnfinishedRun == "" && Kind(run.Kind) == KindInitial && run.Revision == out.Revision {
 			out.UnfinishedRun = run.ID
 			continue
 		}

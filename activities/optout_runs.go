@@ -35,7 +35,7 @@ func (a *OptOut) OpenOptOutRun(ctx context.Context, in OpenRunInput) (*OpenRunRe
 	if err != nil {
 		return nil, err
 	}
-	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Expected: run.Expected, Ended: run.State}
+	out := &OpenRunResult{Started: run.Started, Counts: fromLedger(run.Counts), Expected: run.Expected, Ended: string(run.State)}
 	if at.LastPage != nil {
 		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
@@ -46,7 +46,7 @@ func (a *OptOut) OpenOptOutRun(ctx context.Context, in OpenRunInput) (*OpenRunRe
 }
 
 func (a *OptOut) beginOptOutRun(ctx context.Context, in OpenRunInput) (*ledger.Run, error) {
-	run := ledger.Run{ID: in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: string(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
+	run := ledger.Run{ID: in.Run, Flow: FlowOptOut, Table: FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
 	if in.Kind == KindInitial {
 		me, err := a.o.Dynamics.WhoAmI(ctx)
 		if err != nil {
@@ -90,7 +90,7 @@ func (a *OptOut) SaveOptOutPosition(ctx context.Context, in SaveWatermarkInput) 
 	if err != nil {
 		return nil, err
 	}
-	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	out := &SaveWatermarkResult{State: string(run.State), Counts: fromLedger(run.Counts)}
 	if run.State == ledger.RunCompleted {
 		if err := a.settled(ctx, in, before, position); err != nil {
 			return nil, err

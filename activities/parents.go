@@ -62,7 +62,7 @@ func (a *Ingress) AwaitParents(ctx context.Context, in AwaitParentsInput) (*Awai
 func (a *Ingress) loading(ctx context.Context, table string) (*ledger.Run, error) {
 	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, State: ledger.RunRunning, Limit: 100})
 	for i := range runs {
-		if runs[i].Kind == string(KindInitial) {
+		if Kind(runs[i].Kind) == KindInitial {
 			return &runs[i], err
 		}
 	}

@@ -188,12 +188,12 @@ func (a *Ingress) look(ctx context.Context, table string, m *tableMapper, out *P
 // Nothing is at work before a start: a run that is open all the same has lost its
 // workflow, as when that was terminated together with its owner.
 func (a *Ingress) unfinished(ctx context.Context, table string, out *PreflightResult) error {
-	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, States: []string{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
+	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: FlowIngress, Table: table, States: []ledger.RunState{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
 	if err != nil {
 		return err
 	}
 	for _, run := range stopped {
-		if run.Kind != string(KindInitial) {
+		if Kind(run.Kind) != KindInitial {
 			continue
 		}
 		if out.UnfinishedRun == "" && run.Revision == out.Revision && (out.NeedsBaseline || run.Started.After(out.Watermark)) {

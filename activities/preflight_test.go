@@ -16,7 +16,7 @@ func TestAStoppedNewBaselineGoesOn(t *testing.T) {
 	s := newSpine(t, 250)
 	s.load()
 	ref, _ := s.staged(activities.KindInitial, activities.PhaseBaseline)
-	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunStopped}))
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
 
 	checked := s.start()
 	require.True(t, checked.NeedsBaseline)
@@ -40,10 +40,10 @@ func TestAStartClosesRunsThatLostTheirWorkflow(t *testing.T) {
 
 	scan, _ := s.staged(activities.KindBackfill, activities.PhaseScan)
 	undo := activities.RunRef{Run: "rollback-1", Table: "contacts", Kind: activities.KindRollback, Undoes: s.lastRun(), Revision: s.table.Revision()}
-	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: undo.Run, Flow: activities.FlowRollback, Table: undo.Table, Kind: string(undo.Kind)})
+	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: undo.Run, Flow: activities.FlowRollback, Table: undo.Table, Kind: ledger.RunKind(undo.Kind)})
 	require.NoError(t, err)
 	require.Empty(t, s.start().UnfinishedRun)
-	for id, state := range map[string]string{load.Run: ledger.RunCancelled, scan.Run: ledger.RunFailed, undo.Run: ledger.RunFailed} {
+	for id, state := range map[string]ledger.RunState{load.Run: ledger.RunCancelled, scan.Run: ledger.RunFailed, undo.Run: ledger.RunFailed} {
 		run, err := s.books.Run(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, state, run.State, id)

@@ -76,11 +76,11 @@ func (a *Operator) ListQuarantine(ctx context.Context, in QuarantineListInput) (
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
 	f := filterOf(in.Selection, quarantineOf(in.Table, in.Run), in.Table)
-	switch in.State {
+	switch ledger.QuarantineState(in.State) {
 	case "":
 		f.State = ledger.QuarantineOpen
 	case ledger.QuarantineOpen, ledger.QuarantineReleased, ledger.QuarantineDiscarded:
-		f.State = in.State
+		f.State = ledger.QuarantineState(in.State)
 	case "all":
 	default:
 		return nil, blocked("BadInput", fmt.Sprintf("state: got %q, want open, released, discarded or all", in.State))
@@ -128,7 +128,7 @@ func quarantineOf(table, run string) string {
 
 func quarantinedRecord(q *ledger.QuarantineItem) QuarantinedRecord {
 	out := QuarantinedRecord{
-		Table: q.Table, ID: q.Key, State: q.State, Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
+		Table: q.Table, ID: q.Key, State: string(q.State), Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
 		Version: q.Version, FirstSeen: q.FirstSeen, LastSeen: q.LastSeen, Attempts: q.Attempts, NextTry: q.NextTry,
 	}
 	if !q.Discarded.At.IsZero() {

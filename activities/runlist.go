@@ -52,8 +52,12 @@ func (a *Operator) ListRuns(ctx context.Context, in RunListInput) (*RunListResul
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
+	states := make([]ledger.RunState, len(in.States))
+	for i, s := range in.States {
+		states[i] = ledger.RunState(s)
+	}
 	runs, err := a.ledger.Runs(ctx, ledger.RunFilter{
-		Flow: in.Flow, Table: in.Table, Kind: in.Kind, States: in.States, Since: in.Since, Limit: in.Limit,
+		Flow: in.Flow, Table: in.Table, Kind: ledger.RunKind(in.Kind), States: states, Since: in.Since, Limit: in.Limit,
 	})
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ func (a *Operator) ListRuns(ctx context.Context, in RunListInput) (*RunListResul
 }
 
 func runInfo(r *ledger.Run) RunInfo {
-	return RunInfo{Run: r.ID, Flow: r.Flow, Table: r.Table, Kind: Kind(r.Kind), State: r.State, Reason: r.Error, Revision: r.Revision,
+	return RunInfo{Run: r.ID, Flow: r.Flow, Table: r.Table, Kind: Kind(r.Kind), State: string(r.State), Reason: r.Error, Revision: r.Revision,
 		Workflow: r.Workflow, Started: r.Started, Ended: r.Ended, Expected: r.Expected, Counts: fromLedger(r.Counts)}
 }
 
@@ -127,7 +131,7 @@ func (a *Operator) showRollback(ctx context.Context, run *ledger.Run, out *ShowR
 		return err
 	}
 	if last != nil {
-		out.UndoneBy, out.UndoneState = last.ID, last.State
+		out.UndoneBy, out.UndoneState = last.ID, string(last.State)
 	}
 	may, err := a.ingress.MayRollback(ctx, MayRollbackInput{Run: run.ID})
 	if refused, ok := errors.AsType[*temporal.ApplicationError](err); ok && refused.NonRetryable() {

@@ -51,7 +51,7 @@ func (a *Ingress) OpenRun(ctx context.Context, in OpenRunInput) (*OpenRunResult,
 	if err != nil {
 		return nil, err
 	}
-	out := &OpenRunResult{Known: max(known, 0) + parked, Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: run.State}
+	out := &OpenRunResult{Known: max(known, 0) + parked, Expected: run.Expected, Started: run.Started, Counts: fromLedger(run.Counts), Ended: string(run.State)}
 	if at.LastPage != nil {
 		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, Phase(at.LastPage.Phase), !at.LastPage.Next.None()
 	}
@@ -68,7 +68,7 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 			return nil, err
 		}
 		// Nobody goes on with a run that is undone: what it had written is gone.
-		if may.State == ledger.RunStopped || may.State == ledger.RunRunning {
+		if ledger.RunState(may.State) == ledger.RunStopped || ledger.RunState(may.State) == ledger.RunRunning {
 			if err := a.o.Ledger.SetRunState(ctx, in.Undoes, ledger.RunCancelled, "given up to be rolled back"); err != nil {
 				return nil, err
 			}
@@ -76,7 +76,7 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 				return nil, err
 			}
 		}
-		return a.o.Ledger.BeginRun(ctx, ledger.Run{ID: in.Run, Flow: FlowRollback, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision,
+		return a.o.Ledger.BeginRun(ctx, ledger.Run{ID: in.Run, Flow: FlowRollback, Table: in.Table, Kind: ledger.RunKind(in.Kind), Revision: in.Revision,
 			State: ledger.RunRunning, Workflow: in.Workflow, Started: time.Now().UTC(), Expected: may.Created + may.Existed})
 	}
 	me, err := a.o.Source.WhoAmI(ctx)
@@ -99,7 +99,7 @@ func (a *Ingress) beginRun(ctx context.Context, in OpenRunInput) (*ledger.Run, e
 		}
 	}
 	return a.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: in.Run, Flow: FlowIngress, Table: in.Table, Kind: string(in.Kind), Revision: in.Revision, State: "RUNNING",
+		ID: in.Run, Flow: FlowIngress, Table: in.Table, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, State: "RUNNING",
 		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: expected, Span: string(span),
 	})
 }
@@ -146,7 +146,7 @@ func (a *Ingress) SaveWatermark(ctx context.Context, in SaveWatermarkInput) (*Sa
 	if err != nil {
 		return nil, err
 	}
-	out := &SaveWatermarkResult{State: run.State, Counts: fromLedger(run.Counts)}
+	out := &SaveWatermarkResult{State: string(run.State), Counts: fromLedger(run.Counts)}
 	if run.State == "COMPLETED" {
 		out.Watermark = mark.ObtainedAt
 		if err := a.prune(ctx); err != nil {
@@ -182,7 +182,7 @@ func stillOpen(err error) *SaveWatermarkResult {
 	if !ok {
 		return nil
 	}
-	out := &SaveWatermarkResult{State: ledger.RunRunning}
+	out := &SaveWatermarkResult{State: string(ledger.RunRunning)}
 	for _, l := range unfinished.Lanes {
 		out.Unfinished = append(out.Unfinished, LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
 	}
@@ -195,7 +195,7 @@ func (a *Ingress) EndRun(ctx context.Context, in EndRunInput) error {
 	return endRun(ctx, a.o.Ledger, in, a.metrics.of(in.Table).runEnded, a.o.Ledger.DropPages)
 }
 
-func endRun(ctx context.Context, l *ledger.Ledger, in EndRunInput, ended func(Kind, string), drop func(context.Context, string) error) error {
+func endRun(ctx context.Context, l *ledger.Ledger, in EndRunInput, ended func(Kind, ledger.RunState), drop func(context.Context, string) error) error {
 	run, err := l.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil // it never began
@@ -206,10 +206,10 @@ func endRun(ctx context.Context, l *ledger.Ledger, in EndRunInput, ended func(Ki
 	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
 		return nil
 	}
-	if err := l.SetRunState(ctx, in.Run, in.State, in.Reason); err != nil {
+	if err := l.SetRunState(ctx, in.Run, ledger.RunState(in.State), in.Reason); err != nil {
 		return err
 	}
-	ended(in.Kind, in.State)
+	ended(in.Kind, ledger.RunState(in.State))
 	if in.Drop {
 		return drop(ctx, in.Run)
 	}

@@ -86,7 +86,7 @@ func (a *Ingress) MayRollback(ctx context.Context, in MayRollbackInput) (*MayRol
 	if err != nil {
 		return nil, err
 	}
-	out := &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: run.State, Ended: run.Ended,
+	out := &MayRollbackResult{Run: run.ID, Table: run.Table, Mapping: run.Revision, Kind: Kind(run.Kind), State: string(run.State), Ended: run.Ended,
 		Created: c.Created, Existed: c.Existed, Since: c.Since, Bytes: c.Bytes}
 	// What a rollback left alone another one may undo, when what was in its way is gone.
 	last, err := a.lastRollback(ctx, run)
@@ -108,7 +108,7 @@ func (a *Ingress) lastRollback(ctx context.Context, run *ledger.Run) (*ledger.Ru
 
 // goesOn says that a run was stopped and has not ended: a start goes on with it.
 func goesOn(run *ledger.Run) bool {
-	return run.State == ledger.RunStopped && (run.Kind == string(KindInitial) || run.Kind == string(KindBackfill))
+	return run.State == ledger.RunStopped && (Kind(run.Kind) == KindInitial || Kind(run.Kind) == KindBackfill)
 }
 
 func days(d time.Duration) string { return fmt.Sprintf("%.3g days", d.Hours()/24) }

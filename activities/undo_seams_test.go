@@ -26,7 +26,7 @@ func TestALoadThatWasUndoneIsNotResumed(t *testing.T) {
 	ref, page := s.staged(activities.KindInitial, activities.PhaseBaseline)
 	require.True(t, page.More)
 	call[activities.LaneResult](s, s.in.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
-	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunStopped}))
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
 	require.Equal(t, ref.Run, s.start().UnfinishedRun)
 	require.Equal(t, int64(100), s.rollback(ref.Run).Counts.Deleted)
 	require.Empty(t, s.campaign())
@@ -35,7 +35,7 @@ func TestALoadThatWasUndoneIsNotResumed(t *testing.T) {
 	require.True(t, checked.NeedsBaseline)
 	require.Empty(t, checked.UnfinishedRun)
 	open := call[activities.OpenRunResult](s, s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
-	require.Equal(t, ledger.RunCancelled, open.Ended, "nor by its name")
+	require.Equal(t, string(ledger.RunCancelled), open.Ended, "nor by its name")
 	s.pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Empty(t, s.differences())
 }
@@ -124,7 +124,7 @@ func TestAWriteWithoutAnswerIsFoundByARollback(t *testing.T) {
 			}
 			s.boxes.Faults.Clear("")
 			require.Len(t, s.campaign(), 1)
-			require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+			require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 			done := s.rollback(ref.Run)
 			require.Equal(t, activities.UnrecordedWritesResult{Looked: 1, Found: 1}, s.looked)
 			require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, done.Counts)
@@ -213,13 +213,13 @@ func TestWhatWasThereBeforeIsNotADeadWorkersOwn(t *testing.T) {
 	again.Name = "again"
 	other := s.with(again)
 	other.start()
-	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: "again-1", Flow: activities.FlowIngress, Table: "again", Kind: string(activities.KindBackfill),
+	_, err := s.books.BeginRun(t.Context(), ledger.Run{ID: "again-1", Flow: activities.FlowIngress, Table: "again", Kind: ledger.RunKind(activities.KindBackfill),
 		Revision: again.Revision(), Started: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	ref, _ := other.staged(activities.KindBackfill, activities.PhaseScan)
 	_, err = s.books.OpenLane(t.Context(), ledger.LaneID{Run: ref.Run, Page: 1})
 	require.NoError(t, err)
-	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 	require.Zero(t, other.rollback(ref.Run).Counts)
 	require.Equal(t, activities.UnrecordedWritesResult{Looked: 5, Found: 5}, other.looked)
 	require.Equal(t, before, s.campaign())
@@ -268,7 +268,7 @@ func TestAWriteThatWasCancelledInFlightIsFoundByARollback(t *testing.T) {
 	_, err := env.ExecuteActivity(doomed.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
 	require.Error(t, err)
 	require.Len(t, s.campaign(), 1)
-	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true}))
+	require.NoError(t, s.in.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 	s.rollback(ref.Run)
 	require.Equal(t, 1, s.looked.Found)
 	require.Empty(t, s.campaign())

@@ -235,7 +235,7 @@ func TestARollbackUndoesAnyRun(t *testing.T) {
 			}
 			since := s.campaign()
 			done := s.rollback(run)
-			require.Equal(t, ledger.RunCompleted, done.State)
+			require.Equal(t, string(ledger.RunCompleted), done.State)
 			after := s.campaign()
 			for _, key := range keys {
 				if touched[key] {
@@ -276,11 +276,11 @@ func TestARollbackFindsWhatADeadWorkerWrote(t *testing.T) {
 			for range 1 + rng.IntN(2) {
 				require.True(t, victim(s, victimOrder{DieAfter: 5 + rng.IntN(12), Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
 			}
-			_, err := s.env.ExecuteActivity(s.in.EndRun, activities.EndRunInput{RunRef: ref, State: ledger.RunCancelled, Drop: true})
+			_, err := s.env.ExecuteActivity(s.in.EndRun, activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true})
 			require.NoError(t, err)
 			require.NotEqual(t, before, s.campaign())
 			done := s.rollback(ref.Run)
-			require.Equal(t, ledger.RunCompleted, done.State)
+			require.Equal(t, string(ledger.RunCompleted), done.State)
 			require.Positive(t, s.looked.Looked)
 			require.Equal(t, before, s.campaign())
 			require.Zero(t, done.Counts.Quarantined)

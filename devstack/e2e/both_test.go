@@ -284,7 +284,7 @@ func (w *world) balanced() {
 			completed++
 			continue
 		}
-		require.NotEqual(w.t, "INCOMPLETE", run.State, run.ID)
+		require.NotEqual(w.t, ledger.RunIncomplete, run.State, run.ID)
 		if run.State == "FAILED" { // a link that expired between two pages; a baseline took its place
 			require.Contains(w.t, run.Error, "expired", run.ID)
 		}

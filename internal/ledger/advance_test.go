@@ -106,10 +106,10 @@ func TestOnlyARunningRunAdvances(t *testing.T) {
 		l := open()
 		_, err := l.Advance(t.Context(), "none", mark("none"))
 		require.ErrorIs(t, err, ledger.ErrNotFound)
-		for _, state := range []string{ledger.RunStopped, ledger.RunFailed, ledger.RunCancelled} {
-			begin(t, l, state)
-			require.NoError(t, l.SetRunState(t.Context(), state, state, "why"))
-			_, err := l.Advance(t.Context(), state, mark(state))
+		for _, state := range []ledger.RunState{ledger.RunStopped, ledger.RunFailed, ledger.RunCancelled} {
+			begin(t, l, string(state))
+			require.NoError(t, l.SetRunState(t.Context(), string(state), state, "why"))
+			_, err := l.Advance(t.Context(), string(state), mark(string(state)))
 			require.ErrorIs(t, err, ledger.ErrEnded)
 		}
 		begin(t, l, "r1")

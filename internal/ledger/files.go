@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// States of an exported file.
+// FileState is how far an exported file is.
+type FileState string
+
 const (
-	FileReading = "reading" // a run is at it
-	FileDone    = "done"    // everything in it is settled
-	FileBad     = "bad"     // cannot be read; Error says where
+	FileReading FileState = "reading" // a run is at it
+	FileDone    FileState = "done"    // everything in it has an outcome
+	FileBad     FileState = "bad"     // cannot be read; Error says where
 )
 
 // ExportFile is an exported file that a flow has looked at: what it is in a
@@ -22,7 +24,7 @@ type ExportFile struct {
 	Size       int64
 	Modified   time.Time
 	Hash       string // of the content, in hex; "" when it could not be read at all
-	State      string
+	State      FileState
 	Error      string // file, place and what is wrong there; no value
 	Run        string
 	Rows       int64
@@ -78,7 +80,7 @@ func (l *Ledger) exportFile(ctx context.Context, where string, args ...any) (*Ex
 
 // ExportFiles lists the files of a flow in a state, the newest note first; at
 // most limit, 1,000 when 0.
-func (l *Ledger) ExportFiles(ctx context.Context, flow, state string, limit int) ([]ExportFile, error) {
+func (l *Ledger) ExportFiles(ctx context.Context, flow string, state FileState, limit int) ([]ExportFile, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT `+fileColumns+` FROM export_file WHERE flow = ? AND state = ? ORDER BY at DESC, name LIMIT ?`),
 		flow, state, limitOf(limit))
 	if err != nil {

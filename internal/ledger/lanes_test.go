@@ -70,12 +70,12 @@ func TestStagingNeedsARunThatGoesOn(t *testing.T) {
 		l := open()
 		_, err := l.StagePage(t.Context(), ledger.PageInput{Run: "none", Table: table, Number: 1, Lanes: [][]ledger.Entry{entries(0, 1)}})
 		require.ErrorIs(t, err, ledger.ErrNotFound)
-		for _, state := range []string{ledger.RunCompleted, ledger.RunIncomplete, ledger.RunCancelled} {
-			begin(t, l, state)
-			require.NoError(t, l.SetRunState(t.Context(), state, state, ""))
-			_, err = l.StagePage(t.Context(), ledger.PageInput{Run: state, Table: table, Number: 1, Lanes: [][]ledger.Entry{entries(0, 1)}})
+		for _, state := range []ledger.RunState{ledger.RunCompleted, ledger.RunIncomplete, ledger.RunCancelled} {
+			begin(t, l, string(state))
+			require.NoError(t, l.SetRunState(t.Context(), string(state), state, ""))
+			_, err = l.StagePage(t.Context(), ledger.PageInput{Run: string(state), Table: table, Number: 1, Lanes: [][]ledger.Entry{entries(0, 1)}})
 			require.ErrorIs(t, err, ledger.ErrEnded)
-			_, err = l.Page(t.Context(), state, 1)
+			_, err = l.Page(t.Context(), string(state), 1)
 			require.ErrorIs(t, err, ledger.ErrNotFound)
 		}
 	})

@@ -100,7 +100,7 @@ func TestBeforeImagesOfAStoppedLoadStay(t *testing.T) {
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		ctx, l := t.Context(), open()
 		for kind, pruned := range map[string]int64{"initial": 0, "backfill": 0, "delta": 1} {
-			_, err := l.BeginRun(ctx, ledger.Run{ID: kind, Flow: flow, Table: table, Kind: kind, Started: noon})
+			_, err := l.BeginRun(ctx, ledger.Run{ID: kind, Flow: flow, Table: table, Kind: ledger.RunKind(kind), Started: noon})
 			require.NoError(t, err)
 			stage(t, l, kind, 1, 1)
 			openLane(t, l, kind, 1, 0) // and dies

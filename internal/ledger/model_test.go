@@ -56,7 +56,7 @@ type model struct {
 }
 
 type modelRun struct {
-	state  string
+	state  ledger.RunState
 	pages  map[int]*ledger.Page
 	lanes  map[ledger.LaneID]*modelLane
 	counts ledger.Counts

@@ -6,17 +6,19 @@ import (
 	"time"
 )
 
-// What an opt-out waits for.
+// OptOutWaits is what a contact's opt-out waits for; "" is nothing.
+type OptOutWaits string
+
 const (
-	WaitsForProfile = "profile" // to be in Campaign
-	WaitsForRetry   = "refused" // another try, after a refusal
+	WaitsForProfile OptOutWaits = "profile" // to be in Campaign
+	WaitsForRetry   OptOutWaits = "refused" // another try, after a refusal
 )
 
 // OptOut is what is known of a contact's choices.
 type OptOut struct {
 	Contact string
-	Doc     []byte    // of internal/optout; ids, choices and times only
-	Waits   string    // one of Waits…, or ""
+	Doc     []byte // of internal/optout; ids, choices and times only
+	Waits   OptOutWaits
 	Due     time.Time // when to look again, if it waits
 	Run     string    // last run that touched it
 	At      time.Time // of this note
@@ -158,7 +160,7 @@ func (l *Ledger) OptOutsDue(ctx context.Context, table string, limit int) ([]str
 }
 
 // OptOutsWaiting counts the contacts that wait for something.
-func (l *Ledger) OptOutsWaiting(ctx context.Context, waits string) (n int64, err error) {
+func (l *Ledger) OptOutsWaiting(ctx context.Context, waits OptOutWaits) (n int64, err error) {
 	if err := l.db.QueryRowContext(ctx, l.q(`SELECT count(*) FROM optout WHERE waits <> '' AND waits = ?`), waits).Scan(&n); err != nil {
 		return 0, fmt.Errorf("ledger: counting opt-outs that wait: %w", err)
 	}

@@ -98,7 +98,7 @@ func TestOptOutsThatWait(t *testing.T) {
 		begin(t, l, "a")
 		stage(t, l, "a", 1, 4)
 		ln := openLane(t, l, "a", 1, 0)
-		waits := func(i int, what string, due time.Time) ledger.Result {
+		waits := func(i int, what ledger.OptOutWaits, due time.Time) ledger.Result {
 			return chosen(ln, i, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("{}"), Waits: what, Due: due}})
 		}
 		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{

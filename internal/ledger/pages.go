@@ -65,7 +65,7 @@ func (l *Ledger) mayStage(ctx context.Context, tx txn, run string) error {
 	if l.postgres {
 		query += ` FOR SHARE`
 	}
-	var state string
+	var state RunState
 	err := tx.QueryRowContext(ctx, l.q(query), run).Scan(&state)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

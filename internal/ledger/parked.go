@@ -9,12 +9,14 @@ import (
 	"time"
 )
 
-// What a parked record waits for.
+// Waits is what a parked record waits for.
+type Waits string
+
 const (
-	WaitsForParent      = "parent"   // until the target holds the parent
-	WaitsForChildren    = "children" // until no record in the target names it; it is to be deleted
-	WaitsForDeleteGuard = "guard"    // until the deletes of its run are counted and, when there are too many, approved
-	WaitsForCheck       = "doubt"    // until somebody has looked whether the target still holds it as written
+	WaitsForParent      Waits = "parent"   // until the target holds the parent
+	WaitsForChildren    Waits = "children" // until no record in the target names it; it is to be deleted
+	WaitsForDeleteGuard Waits = "guard"    // until the deletes of its run are counted and, when there are too many, approved
+	WaitsForCheck       Waits = "doubt"    // until it was looked up whether the target still holds it as written
 )
 
 // Parent is a record that another one names by a link.
@@ -23,7 +25,7 @@ type Parent struct{ Table, Key string }
 // ParkedItem is a change that cannot be applied yet.
 type ParkedItem struct {
 	Key, Version string
-	Waits        string // one of the Waits… constants
+	Waits        Waits
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
 	Payload      []byte    // the staged source object; nil when Deleted or with WaitsForCheck; compressed at rest, encrypted with a key
@@ -77,7 +79,7 @@ func (e *effects) doubt(ctx context.Context, l *Ledger, tx txn, run string, lane
 }
 
 var putDoubts = newBulk(3, `INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, run, since, ready)
-	SELECT DISTINCT k.tbl, k.key, '`+WaitsForCheck+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
+	SELECT DISTINCT k.tbl, k.key, '`+string(WaitsForCheck)+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
 	WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`, `) ORDER BY 1, 2 ON CONFLICT DO NOTHING`)
 
 // relink replaces the parents that records name.

@@ -80,9 +80,9 @@ func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 		add("(flow, tbl, key) > (?, ?, ?)", f.After.Flow, f.After.Table, f.After.Key)
 	}
 	for _, c := range []struct{ column, value string }{
-		{"flow", f.Flow}, {"tbl", f.Table}, {"key", f.Key}, {"run", f.Run}, {"code", f.Code}, {"field", f.Field}, {"state", f.State},
+		{"flow", f.Flow}, {"tbl", f.Table}, {"key", f.Key}, {"run", f.Run}, {"code", f.Code}, {"field", f.Field}, {"state", string(f.State)},
 	} {
-		if c.column == "state" && c.value == QuarantineOpen {
+		if c.column == "state" && c.value == string(QuarantineOpen) {
 			add("state = 'open'") // in the text, so that the indexes of open records serve
 		} else if c.value != "" {
 			add(c.column+" = ?", c.value)

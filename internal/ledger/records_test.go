@@ -155,8 +155,8 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 			want   []string
 		}{
 			"of a kind":          {ledger.RunFilter{Kind: "delta"}, []string{"b"}},
-			"in one of states":   {ledger.RunFilter{States: []string{"FAILED", "INCOMPLETE"}}, []string{"a"}},
-			"in any of states":   {ledger.RunFilter{States: []string{"FAILED", "RUNNING"}}, []string{"a", "b"}},
+			"in one of states":   {ledger.RunFilter{States: []ledger.RunState{"FAILED", "INCOMPLETE"}}, []string{"a"}},
+			"in any of states":   {ledger.RunFilter{States: []ledger.RunState{"FAILED", "RUNNING"}}, []string{"a", "b"}},
 			"since, included":    {ledger.RunFilter{Since: noon}, []string{"a", "b"}},
 			"since, begun later": {ledger.RunFilter{Since: clock().Add(time.Hour)}, nil},
 		} {

@@ -84,7 +84,7 @@ func scanRun(r *Run, scan scanner) error {
 // Runs lists runs, newest first.
 func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	where, args := []string{"started >= ?"}, []any{millis(f.Since)}
-	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"kind", f.Kind}, {"state", f.State}} {
+	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"kind", string(f.Kind)}, {"state", string(f.State)}} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
 		}
@@ -106,7 +106,7 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 // SetRunState changes the state of a run; any state but RUNNING ends it. A
 // COMPLETED run stays so: asking for anything else is ErrEnded. ErrNotFound
 // without the run.
-func (l *Ledger) SetRunState(ctx context.Context, id, state, reason string) error {
+func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, reason string) error {
 	ended := int64(0)
 	if state != RunRunning {
 		ended = l.now().UnixMilli()

@@ -177,7 +177,7 @@ type QuarantineItem struct {
 	Version                     string // of the source, that was refused
 	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
 	Parent                      Parent // that the target did not hold; may be the cause
-	State                       string // open, released, discarded
+	State                       QuarantineState
 	FirstSeen, LastSeen         time.Time
 	Attempts                    int
 	NextTry                     time.Time // when open: tried again by itself; zero: not
@@ -234,43 +234,59 @@ type Page struct {
 	ServerTime time.Time
 }
 
-// States of a run.
+// RunState is how far a run is.
+type RunState string
+
 const (
-	RunRunning    = "RUNNING"
-	RunCompleted  = "COMPLETED"  // every record accounted for; final
-	RunIncomplete = "INCOMPLETE" // ended without balancing; never a success
-	RunStopped    = "STOPPED"    // by an operator; may go on
-	RunFailed     = "FAILED"
-	RunCancelled  = "CANCELLED" // given up
+	RunRunning    RunState = "RUNNING"
+	RunCompleted  RunState = "COMPLETED"  // every record accounted for; final
+	RunIncomplete RunState = "INCOMPLETE" // ended without balancing; never a success
+	RunStopped    RunState = "STOPPED"    // by an operator; may go on
+	RunFailed     RunState = "FAILED"
+	RunCancelled  RunState = "CANCELLED" // given up
 )
 
-// States of a quarantined record.
+// RunKind is why a run reads what it reads. The flows have more kinds than these,
+// which the ledger treats in a way of their own: a stopped run of these kinds goes
+// on at the next start, whereas others begin anew.
+type RunKind string
+
 const (
-	QuarantineOpen      = "open"
-	QuarantineReleased  = "released"
-	QuarantineDiscarded = "discarded"
+	RunInitial  RunKind = "initial"
+	RunBackfill RunKind = "backfill"
+)
+
+// QuarantineState is what became of a refused record.
+type QuarantineState string
+
+const (
+	QuarantineOpen      QuarantineState = "open"
+	QuarantineReleased  QuarantineState = "released"  // it was applied after all
+	QuarantineDiscarded QuarantineState = "discarded" // an operator decided to leave it alone
 )
 
 // Run is one pass over a table.
 type Run struct {
-	ID, Flow, Table, Kind, Revision string
-	State                           string // one of the Run… constants
-	Error, Workflow                 string
-	Started, Ended                  time.Time
-	ServerStart                     time.Time // the source's clock when it began
-	PreBaseline                     Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
-	Counts                          Counts
-	Expected                        int64
-	Span                            string // what a backfill was asked to read; its caller's to read
+	ID, Flow, Table, Revision string
+	Kind                      RunKind
+	State                     RunState
+	Error, Workflow           string
+	Started, Ended            time.Time
+	ServerStart               time.Time // the source's clock when it began
+	PreBaseline               Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
+	Counts                    Counts
+	Expected                  int64
+	Span                      string // what a backfill was asked to read; its caller's to read
 }
 
 // RunFilter selects runs; empty fields match all.
 type RunFilter struct {
-	Flow, Table, State string
-	Kind               string
-	States             []string  // any of them
-	Since              time.Time // begun at or after it
-	Limit              int       // 0: 1,000
+	Flow, Table string
+	Kind        RunKind
+	State       RunState
+	States      []RunState // any of them
+	Since       time.Time  // begun at or after it
+	Limit       int        // 0: 1,000
 }
 
 // ResumePoint is where a run stands.
@@ -295,7 +311,8 @@ type EngineCalls struct {
 
 // QuarantineFilter selects quarantined records; empty fields match all.
 type QuarantineFilter struct {
-	Flow, Table, Key, Run, Code, Field, State string
+	Flow, Table, Key, Run, Code, Field string
+	State                              QuarantineState
 
 	Keys          []string      // one of these
 	SeenBefore    time.Time     // first refused before
