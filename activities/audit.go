@@ -167,11 +167,11 @@ func (a *Ingress) compareListed(ctx context.Context, m *tableMapper, in AuditInp
 	if err != nil {
 		return err
 	}
-	var notes []ledger.AuditNote
+	var notes []ledger.Observation
 	var doubtful []string
 	for _, key := range keys {
 		if known[key] == nil {
-			notes = append(notes, ledger.AuditNote{Key: key, Finding: ledger.Stray})
+			notes = append(notes, ledger.Observation{Key: key, Finding: ledger.Stray})
 			continue
 		}
 		if known[key].Payload == nil {
@@ -196,28 +196,28 @@ func (a *Ingress) compareListed(ctx context.Context, m *tableMapper, in AuditInp
 	if err != nil {
 		return err
 	}
-	return a.o.Ledger.NoteAudit(ctx, in.Table.Name, in.Run, append(notes, more...))
+	return a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, append(notes, more...))
 }
 
 // driftOf compares what the target holds of a record with what was last written.
-func driftOf(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledger.AuditNote, error) {
+func driftOf(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledger.Observation, error) {
 	last, err := mapping.ParsePayload(known.Payload)
 	if err != nil {
-		return ledger.AuditNote{}, fmt.Errorf("record %s of %s in the ledger: %w", known.Key, m.plan.Table.Name, err)
+		return ledger.Observation{}, fmt.Errorf("record %s of %s in the ledger: %w", known.Key, m.plan.Table.Name, err)
 	}
 	truth, fields := m.mapper.Drift(last, there)
 	if len(fields) == 0 {
-		return ledger.AuditNote{Key: known.Key}, nil
+		return ledger.Observation{Key: known.Key}, nil
 	}
-	return ledger.AuditNote{Key: known.Key, Finding: ledger.Changed, Fields: fields,
+	return ledger.Observation{Key: known.Key, Finding: ledger.Changed, Fields: fields,
 		Payload: truth.Canonical(), Fingerprint: truth.Fingerprint(), Expected: known.Fingerprint}, nil
 }
 
 // lookAgain reads records one by one: first Campaign, then what was written, so
 // that a write in between shows as one, and not as somebody else's.
-func (a *Ingress) lookAgain(ctx context.Context, m *tableMapper, in AuditInput, keys []string) ([]ledger.AuditNote, error) {
+func (a *Ingress) lookAgain(ctx context.Context, m *tableMapper, in AuditInput, keys []string) ([]ledger.Observation, error) {
 	var mu sync.Mutex
-	var notes []ledger.AuditNote
+	var notes []ledger.Observation
 	var reads errgroup.Group
 	reads.SetLimit(sweepWidth)
 	for _, key := range keys {
@@ -240,7 +240,7 @@ func (a *Ingress) lookAgain(ctx context.Context, m *tableMapper, in AuditInput, 
 const lookTries = 3
 
 // lookAt is nil for a record that is neither there nor meant to be.
-func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key string) (*ledger.AuditNote, error) {
+func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key string) (*ledger.Observation, error) {
 	for try := 1; ; try++ {
 		before, err := a.o.Ledger.Records(ctx, in.Table.Name, []string{key})
 		if err != nil {
@@ -263,7 +263,7 @@ func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key
 		case !held && gone:
 			return nil, nil
 		case !held:
-			return &ledger.AuditNote{Key: key, Finding: ledger.Stray}, nil
+			return &ledger.Observation{Key: key, Finding: ledger.Stray}, nil
 		case gone && m.mapper.Linked():
 			// Campaign hides a record whose parent is not there: it is not gone.
 			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).awaited(ctx, rec.Payload)
@@ -271,11 +271,11 @@ func (a *Ingress) lookAt(ctx context.Context, m *tableMapper, in AuditInput, key
 				return nil, err
 			}
 			if hidden {
-				return &ledger.AuditNote{Key: key}, nil
+				return &ledger.Observation{Key: key}, nil
 			}
 			fallthrough
 		case gone:
-			return &ledger.AuditNote{Key: key, Finding: ledger.Missing, Expected: rec.Fingerprint}, nil
+			return &ledger.Observation{Key: key, Finding: ledger.Missing, Expected: rec.Fingerprint}, nil
 		}
 		there, err := m.mapper.FromTarget(stored.Raw)
 		if err != nil {
@@ -318,9 +318,9 @@ func (a *Ingress) AuditMissing(ctx context.Context, in AuditMissingInput) (*Audi
 	}
 	notes, err := a.lookAgain(ctx, m, in.AuditInput, keys)
 	if err != nil {
-		return nil, errors.Join(a.o.Ledger.NoteAudit(ctx, in.Table.Name, in.Run, notes), toTemporal(ctx, err))
+		return nil, errors.Join(a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes), toTemporal(ctx, err))
 	}
-	if err := a.o.Ledger.NoteAudit(ctx, in.Table.Name, in.Run, notes); err != nil {
+	if err := a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes); err != nil {
 		return nil, err
 	}
 	out := &AuditMissingResult{Checked: int64(len(keys)), More: len(keys) == auditLookUp}
@@ -378,7 +378,7 @@ func (a *Ingress) EndAudit(ctx context.Context, in AuditInput) (*AuditFindings, 
 
 const maxAuditExamples = 5
 
-func exampleOf(n *ledger.AuditNote) PlanExample {
+func exampleOf(n *ledger.Observation) PlanExample {
 	x := PlanExample{ID: n.Key, Outcome: string(n.Finding)}
 	if len(n.Fields) > 0 {
 		x.Changes = make(map[string]string, len(n.Fields))

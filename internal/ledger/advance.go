@@ -2,16 +2,14 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 )
 
-// Advance ends a run, in one transaction: it checks that every lane is written,
-// saves the watermark if it has a link, drops the pages and marks the run
-// COMPLETED. A run whose counts do not balance becomes INCOMPLETE: its pages
-// stay for a look and the watermark does not move. Ending such a run again
-// returns it as it ended.
+// Advance ends a run, in one transaction: it checks that every lane is done, saves
+// the watermark if it has a link, drops the pages and marks the run COMPLETED. A
+// run whose counts do not balance becomes INCOMPLETE instead: its pages stay, so
+// that somebody can look at them, and the watermark does not move. A run that has
+// ended in one of these ways is returned as it is.
 //
 // *UnfinishedError while lanes are open, ErrEnded for a run that was stopped,
 // cancelled or has failed, ErrNotFound without the run; then nothing is written.
@@ -52,7 +50,7 @@ func (l *Ledger) end(ctx context.Context, tx txn, run *Run, mark Watermark) erro
 	if len(open) > 0 {
 		return &UnfinishedError{Lanes: open}
 	}
-	// What was read is what the pages say; what was settled came with each lane.
+	// What was read is what the pages say; the outcomes came with each lane.
 	if err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(sum(n_read), 0) FROM page WHERE run = ?`), run.ID).Scan(&run.Counts.Read); err != nil {
 		return err
 	}
@@ -74,47 +72,4 @@ func (l *Ledger) end(ctx context.Context, tx txn, run *Run, mark Watermark) erro
 		}
 	}
 	return l.dropPages(ctx, tx, run.ID)
-}
-
-// Watermark returns the watermark of a flow's table, or ErrNotFound.
-func (l *Ledger) Watermark(ctx context.Context, flow, table string) (*Watermark, error) {
-	w := Watermark{Flow: flow, Table: table}
-	var at int64
-	err := l.db.QueryRowContext(ctx, l.q(`SELECT link, revision, obtained_at, run FROM watermark WHERE flow = ? AND tbl = ?`), flow, table).
-		Scan(&w.Link, &w.Revision, &at, &w.Run)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ledger: reading the watermark of %s: %w", table, err)
-	}
-	w.ObtainedAt = fromMillis(at)
-	return &w, nil
-}
-
-// SaveWatermark moves a watermark past nothing: no record was read behind it.
-func (l *Ledger) SaveWatermark(ctx context.Context, w Watermark) error {
-	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.putWatermark(ctx, tx, w) }); err != nil {
-		return fmt.Errorf("ledger: saving the watermark of %s: %w", w.Table, err)
-	}
-	return nil
-}
-
-// ClearWatermark forgets a position, so that the next start begins anew.
-func (l *Ledger) ClearWatermark(ctx context.Context, flow, table string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM watermark WHERE flow = ? AND tbl = ?`), flow, table)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("ledger: clearing the watermark of %s: %w", table, err)
-	}
-	return nil
-}
-
-func (l *Ledger) putWatermark(ctx context.Context, tx txn, w Watermark) error {
-	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO watermark (flow, tbl, link, revision, obtained_at, run) VALUES (?,?,?,?,?,?)
-		ON CONFLICT (flow, tbl) DO UPDATE SET link = excluded.link, revision = excluded.revision, obtained_at = excluded.obtained_at, run = excluded.run`),
-		w.Flow, w.Table, w.Link, w.Revision, millis(w.ObtainedAt), w.Run)
-	return err
 }

@@ -17,8 +17,8 @@ const (
 	Stray     Finding = "stray"   // the target holds it, and not from us
 )
 
-// AuditNote is what an audit saw of one record in the target.
-type AuditNote struct {
+// Observation is what an audit saw of one record in the target.
+type Observation struct {
 	Key         string
 	Finding     Finding
 	Fields      []string // Changed: the fields that differ
@@ -27,26 +27,26 @@ type AuditNote struct {
 	Expected    []byte   // fingerprint of what was last written, when it was looked at
 }
 
-var putNotes = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fields, payload, fingerprint, expected) VALUES `, `({1},{2},{},{},{},{},{},{})`,
+var putObservations = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fields, payload, fingerprint, expected) VALUES `, `({1},{2},{},{},{},{},{},{})`,
 	` ON CONFLICT (tbl, key) DO UPDATE SET run = excluded.run, finding = excluded.finding, fields = excluded.fields,
 	payload = excluded.payload, fingerprint = excluded.fingerprint, expected = excluded.expected`)
 
-// NoteAudit keeps what an audit saw; a later note of a key replaces an earlier one.
-func (l *Ledger) NoteAudit(ctx context.Context, table, run string, notes []AuditNote) error {
-	notes = lastOf(slices.Clone(notes), func(n AuditNote) string { return n.Key })
+// SaveObservations keeps what an audit saw; a later one of a key replaces an earlier one.
+func (l *Ledger) SaveObservations(ctx context.Context, table, run string, seen []Observation) error {
+	seen = lastOf(slices.Clone(seen), func(n Observation) string { return n.Key })
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		return putNotes.run(ctx, l, tx, []any{run, table}, len(notes), func(args []any, i int) []any {
-			n := &notes[i]
+		return putObservations.run(ctx, l, tx, []any{run, table}, len(seen), func(args []any, i int) []any {
+			n := &seen[i]
 			return append(args, n.Key, string(n.Finding), strings.Join(n.Fields, " "), n.Payload, n.Fingerprint, n.Expected)
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: noting %d records of audit %s: %w", len(notes), run, err)
+		return fmt.Errorf("ledger: keeping what audit %[2]s saw of %[1]d records: %[3]w", len(seen), run, err)
 	}
 	return nil
 }
 
-// Unaudited lists keys that the target should hold and run has not noted, in key
+// Unaudited lists keys that the target should hold and run has not looked at, in key
 // order behind after; at most limit, 1,000 when 0.
 func (l *Ledger) Unaudited(ctx context.Context, table, run, after string, limit int) ([]string, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND payload IS NOT NULL
@@ -60,13 +60,13 @@ func (l *Ledger) Unaudited(ctx context.Context, table, run, after string, limit 
 
 // AuditFindings lists the findings of an audit by key, behind after; at most
 // limit, 1,000 when 0.
-func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, limit int) ([]AuditNote, error) {
+func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, limit int) ([]Observation, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, finding, fields, payload, fingerprint, expected FROM audit
 		WHERE tbl = ? AND run = ? AND finding <> '' AND key > ? ORDER BY key LIMIT ?`), table, run, after, limitOf(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing the findings of audit %s: %w", run, err)
 	}
-	return collect(rows, func(n *AuditNote, scan scanner) error {
+	return collect(rows, func(n *Observation, scan scanner) error {
 		var fields string
 		err := scan(&n.Key, &n.Finding, &fields, &n.Payload, &n.Fingerprint, &n.Expected)
 		n.Fields = strings.Fields(fields)
@@ -74,9 +74,9 @@ func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, li
 	})
 }
 
-// EndAudit forgets the notes that are no findings, strays that were taken over
-// meanwhile, and what earlier audits found; findings stay until the next audit of
-// the table has ended, because a repair may still have to act on them.
+// EndAudit forgets observations that are no findings, strays that the ledger knows
+// by now, and what earlier audits found. Findings stay until the next audit of the
+// table has ended, because a repair may still have to act on them.
 func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
 		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND (run <> ? OR finding = '' OR finding = ?
@@ -89,20 +89,20 @@ func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
 	return nil
 }
 
-// Correct makes the ledger say what the last audit saw the target hold, of every
-// record that was not written since, and returns how many. It goes by the newest
-// note of a record, also of an audit that is still at work, and acts on each note
-// once. The caller is the only writer of the table meanwhile.
+// Correct makes the ledger agree with what an audit saw in the target, for every
+// record that was not written since, and returns how many that were. It takes the
+// newest observation of a record, also of an audit that is still at work, and acts
+// on each once. Nobody else may write the table meanwhile.
 func (l *Ledger) Correct(ctx context.Context, table string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
-		const noted = `FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key`
-		const same = ` WHERE tbl = ? AND EXISTS (SELECT 1 ` + noted + ` AND a.finding = ? AND a.expected = record.fingerprint)`
+		const observed = `FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key`
+		const same = ` WHERE tbl = ? AND EXISTS (SELECT 1 ` + observed + ` AND a.finding = ? AND a.expected = record.fingerprint)`
 		for _, q := range []struct {
 			sql  string
 			args []any
 		}{
-			{`UPDATE record SET payload = (SELECT a.payload ` + noted + `), fingerprint = (SELECT a.fingerprint ` + noted + `)` + same, []any{table, string(Changed)}},
+			{`UPDATE record SET payload = (SELECT a.payload ` + observed + `), fingerprint = (SELECT a.fingerprint ` + observed + `)` + same, []any{table, string(Changed)}},
 			{`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END` + same, []any{table, string(Missing)}},
 		} {
 			res, err := tx.ExecContext(ctx, l.q(q.sql), q.args...)

@@ -21,7 +21,7 @@ func TestAnAuditCorrectsWhatWasNotWrittenSince(t *testing.T) {
 		unseen, err := l.Unaudited(ctx, table, "a1", k(0), 2)
 		require.NoError(t, err)
 		require.Equal(t, []string{k(1), k(2)}, unseen)
-		require.NoError(t, l.NoteAudit(ctx, table, "a1", []ledger.AuditNote{
+		require.NoError(t, l.SaveObservations(ctx, table, "a1", []ledger.Observation{
 			{Key: k(0)},
 			{Key: k(1), Finding: ledger.Changed, Fields: []string{"a", "b.c"}, Payload: []byte(`{"a":"x"}`), Fingerprint: []byte{9}, Expected: []byte{1, 2}},
 			{Key: k(2), Finding: ledger.Missing, Expected: []byte{1, 2}},
@@ -50,7 +50,7 @@ func TestAnAuditCorrectsWhatWasNotWrittenSince(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n)
 
-		require.NoError(t, l.NoteAudit(ctx, table, "a1", []ledger.AuditNote{{Key: k(0), Finding: ledger.Missing, Expected: []byte{7}}}))
+		require.NoError(t, l.SaveObservations(ctx, table, "a1", []ledger.Observation{{Key: k(0), Finding: ledger.Missing, Expected: []byte{7}}}))
 		n, err = l.Correct(ctx, table)
 		require.NoError(t, err)
 		require.Zero(t, n, "written since")
@@ -67,8 +67,8 @@ func TestARepairGoesByTheNewestAudit(t *testing.T) {
 		ln := lane(t, l, "r1", 4)
 		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, allCreated(ln)))
 		k := func(i int) string { return ln.Entries[i].Key }
-		changed := func(key, payload string) ledger.AuditNote {
-			return ledger.AuditNote{Key: key, Finding: ledger.Changed, Fields: []string{"a"}, Payload: []byte(payload), Fingerprint: []byte{9}, Expected: []byte{1, 2}}
+		changed := func(key, payload string) ledger.Observation {
+			return ledger.Observation{Key: key, Finding: ledger.Changed, Fields: []string{"a"}, Payload: []byte(payload), Fingerprint: []byte{9}, Expected: []byte{1, 2}}
 		}
 		correct := func(want int64) {
 			t.Helper()
@@ -81,9 +81,9 @@ func TestARepairGoesByTheNewestAudit(t *testing.T) {
 			require.NoError(t, err)
 			return len(found)
 		}
-		require.NoError(t, l.NoteAudit(ctx, table, "a1", []ledger.AuditNote{changed(k(0), `{"a":"1"}`), changed(k(1), `{"a":"1"}`), changed(k(2), `{"a":"1"}`)}))
+		require.NoError(t, l.SaveObservations(ctx, table, "a1", []ledger.Observation{changed(k(0), `{"a":"1"}`), changed(k(1), `{"a":"1"}`), changed(k(2), `{"a":"1"}`)}))
 		require.NoError(t, l.EndAudit(ctx, table, "a1"))
-		require.NoError(t, l.NoteAudit(ctx, table, "a2", []ledger.AuditNote{{Key: k(0)}, changed(k(1), `{"a":"2"}`)}))
+		require.NoError(t, l.SaveObservations(ctx, table, "a2", []ledger.Observation{{Key: k(0)}, changed(k(1), `{"a":"2"}`)}))
 		correct(2)
 		require.JSONEq(t, `{"a":"b"}`, string(record(t, l, k(0)).Payload), "put right by somebody, as the newer audit saw")
 		require.JSONEq(t, `{"a":"2"}`, string(record(t, l, k(1)).Payload))
@@ -92,7 +92,7 @@ func TestARepairGoesByTheNewestAudit(t *testing.T) {
 		// The baseline writes what was written before; that is no reason to believe the note again.
 		ln = lane(t, l, "r2", 4)
 		require.NoError(t, l.Commit(ctx, ln.ID, ln.Token, allCreated(ln)))
-		require.NoError(t, l.NoteAudit(ctx, table, "a2", []ledger.AuditNote{{Key: k(2)}, changed(k(3), `{"a":"3"}`)}))
+		require.NoError(t, l.SaveObservations(ctx, table, "a2", []ledger.Observation{{Key: k(2)}, changed(k(3), `{"a":"3"}`)}))
 		require.NoError(t, l.EndAudit(ctx, table, "a2"))
 		require.Zero(t, findings("a1"))
 		require.Equal(t, 2, findings("a2"), "what it saw is reported, repaired or not")

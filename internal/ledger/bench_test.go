@@ -38,9 +38,9 @@ func benchEntries(n int) []ledger.Entry {
 	return out
 }
 
-// BenchmarkSettle settles staged records as created, 8 lanes at a time, in
+// BenchmarkCommit settles staged records as created, 8 lanes at a time, in
 // groups of 50 with a payload of 400 bytes, and closes the lanes.
-func BenchmarkSettle(b *testing.B) {
+func BenchmarkCommit(b *testing.B) {
 	for _, driver := range []string{"full", "normal", "postgres"} {
 		b.Run(driver, func(b *testing.B) {
 			l := benchOpen(b, driver)

@@ -8,9 +8,29 @@ import (
 	"slices"
 )
 
-// Commit keeps results of a lane with everything that follows from them, in one
-// transaction: all of it is durable on nil, none of it on ErrFenced, which
-// another attempt's OpenLane causes. A later result of an entry replaces its
+// Result is the outcome of one staged record and all that follows from it.
+type Result struct {
+	Index      int // of the entry in its lane
+	Outcome    Outcome
+	Record     *Record // new state; nil = as it was
+	Seen       string  // key: without a Record, keeps that this run saw the record
+	Before     *BeforeImage
+	Quarantine *QuarantineItem // Key, Version, Class, Code, Field, Message, Parent and Payload are kept; the lane says the rest
+	Resolve    bool            // releases an open quarantine item of Record's key, and what was parked of it: it was applied after all
+
+	Park    *ParkedItem // the change waits; replaces what was parked of its key
+	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
+	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
+	Renewed bool        // it was created anew: has the records that name it looked at
+
+	Event *Event // what became of an event; with Resolve its key is that of the item
+
+	OptOut *OptOutResult // what is known of a contact's choices now, and what was decided
+}
+
+// Commit keeps results of a lane and everything that follows from them, in one
+// transaction. On nil all of it is durable. On ErrFenced none of it is: another
+// attempt has opened the lane since. A later result of an entry replaces its
 // outcome. Of several results for one key in the group, the last counts.
 func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Result) error {
 	if len(group) == 0 {
@@ -125,7 +145,8 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 	return e, e.sealRefused(l.seal)
 }
 
-// resolve closes the item of a record, also one that would have come with the group.
+// resolve releases the quarantine item of a record, also one that came earlier in
+// the same group.
 func (e *effects) resolve(key string) {
 	e.resolved = append(e.resolved, key)
 	e.refused = slices.DeleteFunc(e.refused, func(q *QuarantineItem) bool { return q.Key == key })

@@ -27,7 +27,7 @@ type Event struct {
 // Written says that Dynamics has the event.
 func (e *Event) Written() bool { return e != nil && (e.Outcome == Created || e.Outcome == Unchanged) }
 
-// mergeEvents leaves one note for each key: of what came several times in one
+// mergeEvents leaves one event for each key: of what came several times in one
 // group, the write and how often it came again.
 func mergeEvents(events []*Event) []*Event {
 	slices.SortStableFunc(events, func(a, b *Event) int { return cmp.Compare(a.Key, b.Key) })
@@ -54,7 +54,7 @@ func (e *effects) putEvents(ctx context.Context, l *Ledger, tx txn, run string, 
 	})
 }
 
-// An event that was written (99 created, 101 there already) keeps the note of
+// An event that was written (99 created, 101 there already) keeps saying
 // that, whatever is made of it when it comes again: its type may be switched off
 // by then, and a soft bounce has the key of a hard one.
 var putEvents = newBulk(2,

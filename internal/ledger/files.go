@@ -28,7 +28,7 @@ type ExportFile struct {
 	Error      string // file, place and what is wrong there; no value
 	Run        string
 	Rows       int64
-	At         time.Time // of this note
+	At         time.Time // when this was kept
 }
 
 const fileColumns = `flow, name, size, modified, hash, state, error, run, n_rows, at`
@@ -43,7 +43,7 @@ func (l *Ledger) PutExportFile(ctx context.Context, f ExportFile) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: keeping a note of a file: %w", err)
+		return fmt.Errorf("ledger: keeping what is known of a file: %w", err)
 	}
 	return nil
 }
@@ -73,12 +73,12 @@ func (l *Ledger) exportFile(ctx context.Context, where string, args ...any) (*Ex
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ledger: reading the note of a file: %w", err)
+		return nil, fmt.Errorf("ledger: reading what is known of a file: %w", err)
 	}
 	return &f, nil
 }
 
-// ExportFiles lists the files of a flow in a state, the newest note first; at
+// ExportFiles lists the files of a flow in a state, the newest first; at
 // most limit, 1,000 when 0.
 func (l *Ledger) ExportFiles(ctx context.Context, flow string, state FileState, limit int) ([]ExportFile, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT `+fileColumns+` FROM export_file WHERE flow = ? AND state = ? ORDER BY at DESC, name LIMIT ?`),
@@ -89,7 +89,7 @@ func (l *Ledger) ExportFiles(ctx context.Context, flow string, state FileState, 
 	return collect(rows, scanFile)
 }
 
-// ForgetExportFiles drops notes that are older than the cutoff.
+// ForgetExportFiles drops what was kept of files before the cutoff.
 func (l *Ledger) ForgetExportFiles(ctx context.Context, flow string, cutoff time.Time) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
 		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND at < ? AND state <> 'reading'`), flow, millis(cutoff))

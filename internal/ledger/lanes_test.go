@@ -155,7 +155,7 @@ func TestALaneIsCountedOnce(t *testing.T) {
 	})
 }
 
-func TestSettleIsAllOrNothing(t *testing.T) {
+func TestCommitIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()

@@ -39,7 +39,7 @@ func check(t *testing.T, l *ledger.Ledger, sequences int) {
 			l: l, ctx: t.Context(), table: fmt.Sprintf("%s-%d", t.Name(), n), records: map[string]*ledger.Record{}, runs: map[string]*modelRun{},
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"begin": m.begin, "stage": m.stage, "open": m.open, "settle": m.settle, "close": m.close, "advance": m.advance, "": m.compare,
+			"begin": m.begin, "stage": m.stage, "open": m.open, "commit": m.commit, "close": m.close, "advance": m.advance, "": m.compare,
 		})
 	})
 }
@@ -161,7 +161,7 @@ func (m *model) anyLane(t *rapid.T) (*ledger.Lane, *modelRun, *modelLane) {
 var outcomes = []ledger.Outcome{ledger.Created, ledger.Updated, ledger.Unchanged, ledger.FilteredOut, ledger.Removed, ledger.ParkedOut, ledger.Refused,
 	ledger.Disabled, ledger.SoftBounce, ledger.SeedOrProof, ledger.NoContact, ledger.Ignored}
 
-func (m *model) settle(t *rapid.T) {
+func (m *model) commit(t *rapid.T) {
 	got, _, lane := m.anyLane(t)
 	group := make([]ledger.Result, 0, 4)
 	for range rapid.IntRange(1, 4).Draw(t, "group") {

@@ -1,3 +1,12 @@
+// Package ledger is the durable state of the synchronisation: staged pages,
+// what was last written of each record, watermarks, before-images, quarantine
+// and runs, in SQLite (one worker) or PostgreSQL (several). Activities use it;
+// workflows never do.
+//
+// Positions and outcomes commit together, so a restored backup is consistent with
+// itself. A run stages pages; a page has lanes; an attempt opens a lane, commits
+// results of its entries in groups, and closes it; Advance ends the run and moves
+// the watermark. Whoever opens a lane fences off the attempts before.
 package ledger
 
 import (
@@ -29,7 +38,7 @@ type Ledger struct {
 	writer   *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres bool
 	seal     *sealer
-	commits  *committer // SQLite only
+	sqlite   *sqliteWriter // SQLite only
 	now      func() time.Time
 	logger   *slog.Logger
 	texts    sync.Map // PostgreSQL: query with ? -> query with $1, $2 …
@@ -63,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		err = l.migrate(ctx)
 	}
 	if err == nil && !l.postgres {
-		l.commits, err = newCommitter(ctx, o.Path, l.writer)
+		l.sqlite, err = newSQLiteWriter(ctx, o.Path, l.writer)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())
@@ -88,8 +97,8 @@ func (l *Ledger) Close() error {
 
 func (l *Ledger) closeAll() error {
 	var errs []error
-	if l.commits != nil {
-		errs = append(errs, l.commits.close())
+	if l.sqlite != nil {
+		errs = append(errs, l.sqlite.close())
 	}
 	if l.db != nil {
 		errs = append(errs, l.db.Close())

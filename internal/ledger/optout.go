@@ -21,7 +21,7 @@ type OptOut struct {
 	Waits   OptOutWaits
 	Due     time.Time // when to look again, if it waits
 	Run     string    // last run that touched it
-	At      time.Time // of this note
+	At      time.Time // when this was kept
 }
 
 // Seen is a choice as it was seen on one side.
@@ -42,7 +42,7 @@ type OptOutDecision struct {
 	Effect             string // what was written: "dynamics", "campaign", "both", "waits", "refused", or "" for nothing
 }
 
-// OptOutResult is what a settled entry says of a contact's choices.
+// OptOutResult is what the result of an entry says of a contact's choices.
 type OptOutResult struct {
 	State     OptOut // Contact, Doc, Waits and Due
 	Decisions []OptOutDecision
@@ -143,9 +143,9 @@ func (l *Ledger) OptOutsAfter(ctx context.Context, after string, limit int) ([]O
 	return collect(rows, scanOptOut)
 }
 
-// OptOutsDue lists contacts whose wait is over: refused ones that are to be tried
-// again, and those whose profile table has written since. Without a table, nobody
-// says when a profile comes, and all that are due are looked at.
+// OptOutsDue lists contacts whose wait is over. That are refused ones whose time has
+// come, and those that waited for a profile which table has written since. Without
+// a table, nothing tells when a profile comes, so all that are due are returned.
 func (l *Ledger) OptOutsDue(ctx context.Context, table string, limit int) ([]string, error) {
 	query, args := `SELECT contact FROM optout WHERE waits <> '' AND due <= ?`, []any{l.now().UnixMilli()}
 	if table != "" {
@@ -201,8 +201,8 @@ func (l *Ledger) OptOutDecisions(ctx context.Context, f DecisionFilter) ([]OptOu
 	})
 }
 
-// ProfilesChanged says that we wrote profiles, or other resources, in Campaign behind
-// one time and before another: a run of ingress that began then, or an opt-out.
+// ProfilesChanged says whether Causeway itself changed Campaign after one time and
+// before another, by a run of ingress that began then or by an opt-out.
 func (l *Ledger) ProfilesChanged(ctx context.Context, after, before time.Time) (changed bool, err error) {
 	err = l.db.QueryRowContext(ctx, l.q(`SELECT EXISTS (SELECT 1 FROM run WHERE flow = 'ingress' AND state = 'COMPLETED' AND started > ? AND started < ? AND n_created + n_updated > 0)
 		OR EXISTS (SELECT 1 FROM optout_decision WHERE at > ? AND at < ? AND effect IN ('campaign', 'both'))`),
@@ -218,7 +218,7 @@ func (l *Ledger) ProfilesChanged(ctx context.Context, after, before time.Time) (
 func (l *Ledger) PruneOptOutDecisions(ctx context.Context, cutoff time.Time) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		var edge int64
-		// Up to the time of the last of a chunk; several decisions share a moment.
+		// Several decisions share a moment, so a chunk ends with all of its last moment.
 		err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(max(at), 0) FROM (SELECT at FROM optout_decision WHERE at < ? ORDER BY at LIMIT ?) AS oldest`),
 			millis(cutoff), pruneChunk).Scan(&edge)
 		if err != nil || edge == 0 {

@@ -7,7 +7,37 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
+
+// PageInput is a page to stage.
+type PageInput struct {
+	Run, Table string
+	Number     int
+	Phase      string
+	Lanes      [][]Entry
+	Next       Cursor // of the next page of the phase; none on the last one
+	End        Cursor // where the next run begins, if this page is the run's last
+	ServerTime time.Time
+	Deletes    int // entries that would be deleted in the target
+}
+
+// Page is a staged page without its records.
+type Page struct {
+	Run        string
+	Number     int
+	Phase      string
+	Read       int
+	LaneSizes  []int
+	Next, End  Cursor // see PageInput
+	ServerTime time.Time
+}
+
+// ResumePoint is where a run stands.
+type ResumePoint struct {
+	LastPage   *Page // nil: nothing staged
+	Unfinished []OpenLaneRef
+}
 
 // StagePage keeps a page until it is written. What was staged first under a
 // number wins and is returned, so a late attempt cannot replace a page that is

@@ -10,14 +10,67 @@ import (
 	"time"
 )
 
-// tryAgain is how long a refused record rests before it is tried again by
-// itself, by how often it was refused since it is open; the last for ever after.
+// QuarantineState is what became of a refused record.
+type QuarantineState string
+
+const (
+	QuarantineOpen      QuarantineState = "open"
+	QuarantineReleased  QuarantineState = "released"  // it was applied after all
+	QuarantineDiscarded QuarantineState = "discarded" // an operator decided to leave it alone
+)
+
+// QuarantineItem is a refused record, set aside with its reason.
+type QuarantineItem struct {
+	Flow, Table, Key, Run       string
+	Class, Code, Field, Message string
+	Version                     string // of the source, that was refused
+	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
+	Parent                      Parent // that the target did not hold; may be the cause
+	State                       QuarantineState
+	FirstSeen, LastSeen         time.Time
+	Attempts                    int
+	NextTry                     time.Time // when open: tried again by itself; zero: not
+	NoRetry                     bool      // it is not to be tried again by itself
+	Discarded                   Discard   // the last one, if any
+}
+
+// Discard is an operator's decision to leave a refused record alone.
+type Discard struct {
+	By, Reason string
+	At         time.Time
+}
+
+// QuarantineFilter selects quarantined records; empty fields match all.
+type QuarantineFilter struct {
+	Flow, Table, Key, Run, Code, Field string
+	State                              QuarantineState
+
+	Keys          []string      // one of these
+	SeenBefore    time.Time     // first refused before
+	DueBy         time.Time     // tried again by itself by then
+	OtherRevision string        // refused in a run of another revision than this, and not to stay
+	After         QuarantineKey // goes on behind this one
+	Limit         int           // 0: 1,000
+}
+
+// QuarantineGroup is how many records were refused for one reason.
+type QuarantineGroup struct {
+	Table, Code, Field, Message  string
+	Records                      int64
+	FirstSeen, LastSeen, NextTry time.Time // earliest, latest, earliest
+}
+
+// QuarantineKey names a quarantined record; listings are in its order.
+type QuarantineKey struct{ Flow, Table, Key string }
+
+// tryAgain is how long a refused record rests before it is tried again by itself:
+// after its first refusal, its second, and so on; the last is for all that follow.
 var tryAgain = [...]time.Duration{time.Hour, 4 * time.Hour, 24 * time.Hour, 48 * time.Hour, 96 * time.Hour, 7 * 24 * time.Hour}
 
 // never is the next try of a record that is not tried again by itself.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
-// nextTry reads a stored next try. What was refused before there were retries is due.
+// nextTry reads a stored next try; 0 is due at once.
 func nextTry(ms int64) (at time.Time, stays bool) {
 	if ms == never {
 		return time.Time{}, true
@@ -49,8 +102,8 @@ var putRefused = newBulk(4,
 	tries = CASE WHEN quarantine.state = 'open' THEN quarantine.tries + 1 ELSE 1 END,
 	next_try = excluded.next_try + CASE WHEN quarantine.state <> 'open' OR excluded.next_try = `+fmt.Sprint(never)+` THEN 0`+longer()+` END`)
 
-// longer says how much later than after the first refusal a record is tried
-// again, by the refusals before this one.
+// longer is SQL for what is added to tryAgain[0], by how many refusals came before
+// this one.
 func longer() string {
 	var b strings.Builder
 	for i, d := range tryAgain[1:] {
@@ -176,9 +229,9 @@ func (l *Ledger) QuarantinePayload(ctx context.Context, key QuarantineKey) ([]by
 	return l.seal.open(sealed)
 }
 
-// Discard closes the open records that a filter selects and returns how many
-// this discard, by the same person for the same reason at the same time, has
-// closed: asking again closes nothing and answers the same.
+// Discard closes the open records that a filter selects, and returns how many this
+// discard has closed. A discard is known by its person, reason and time, so that
+// asking again closes nothing and answers the same.
 func (l *Ledger) Discard(ctx context.Context, f QuarantineFilter, d Discard) (n int64, err error) {
 	f.State = ""
 	where, selected := f.where(l)

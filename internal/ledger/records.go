@@ -3,8 +3,42 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// State of a record.
+type State string
+
+const (
+	Written     State = "written"     // the target holds Payload
+	Filtered    State = "filtered"    // left out by rule
+	Deleted     State = "deleted"     // deleted in the source, and in the target
+	Parked      State = "parked"      // waits, see ParkedItem; the target holds Payload, if any
+	Quarantined State = "quarantined" // refused; the target holds Payload, if any
+	Undone      State = "undone"      // a rollback removed from the target what a run had created
+	Lost        State = "lost"        // was written; an audit found that the target does not hold it any more
+)
+
+// Record is what is known of one record of a table.
+type Record struct {
+	Key, Version string // source key; source version last applied
+	TargetKey    string
+	State        State
+	Payload      []byte // mapped payload last written; nil: the target holds nothing of ours
+	Fingerprint  []byte // of Payload
+	Run          string // last run that touched it
+	CreatedRun   string // run that created it in the target; "" = adopted
+	SeenRun      string // last baseline that saw it
+}
+
+// BeforeImage is what the target held of a record before a run touched it. A
+// record the run created has none: Record.CreatedRun says it.
+type BeforeImage struct {
+	Key     string
+	Existed bool
+	Payload []byte
+}
 
 const lookupChunk = 500 // keys per statement
 
@@ -76,10 +110,10 @@ func (l *Ledger) BeforeImages(ctx context.Context, run, table, after string, lim
 	return collect(rows, func(b *BeforeImage, scan scanner) error { return scan(&b.Key, &b.Existed, &b.Payload) })
 }
 
-// Unseen lists keys the target holds (whatever their state: a refused or parked
-// update leaves the earlier payload there), or would come to hold because they
-// wait, that run, a baseline, has not seen, in key order behind after; at most
-// limit, 1,000 when 0.
+// Unseen lists records that a baseline has not seen although the target holds them,
+// or would come to hold them because they wait. Their state does not matter: a
+// refused or parked update leaves the earlier payload in the target. Keys come in
+// order, behind after; at most limit, 1,000 when 0.
 func (l *Ledger) Unseen(ctx context.Context, table, run, after string, limit int) ([]string, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND seen_run <> ? AND (payload IS NOT NULL OR state = 'parked') ORDER BY key LIMIT ?`),
 		table, after, run, limitOf(limit))
@@ -101,4 +135,30 @@ func (l *Ledger) count(ctx context.Context, query string, args ...any) (int64, e
 		return 0, fmt.Errorf("ledger: counting: %w", err)
 	}
 	return n, nil
+}
+
+// Holds says which of these records the target holds.
+func (l *Ledger) Holds(ctx context.Context, table string, keys []string) (map[string]bool, error) {
+	return l.among(ctx, `SELECT key FROM record WHERE payload IS NOT NULL AND tbl = ? AND key `, table, keys)
+}
+
+// among says which keys a query finds. The query ends where the condition on the
+// keys goes; its parameters are the table, then more.
+func (l *Ledger) among(ctx context.Context, query, table string, keys []string, more ...any) (map[string]bool, error) {
+	out := map[string]bool{}
+	for chunk := range slices.Chunk(keys, lookupChunk) {
+		in, args := l.in(chunk)
+		rows, err := l.db.QueryContext(ctx, l.q(query+in), slices.Concat([]any{table}, more, args)...)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: looking up records of %s: %w", table, err)
+		}
+		found, err := collect(rows, func(k *string, scan scanner) error { return scan(k) })
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			out[k] = true
+		}
+	}
+	return out, nil
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Claim lists the keys of the next records that a filter selects, in key order,
-// and makes them the run's to try: what settles, refuses or discards one
-// meanwhile takes it away again, so that the run writes nothing older over it.
-// Of records of several tables the filter must name one.
+// Claim lists the keys of the next open records that a filter selects, in key
+// order, and notes that the run is about to try them. Whatever applies, refuses or
+// discards one of them meanwhile takes the claim away, so that the run writes
+// nothing older over it. The filter must name a flow and a table.
 func (l *Ledger) Claim(ctx context.Context, run string, f QuarantineFilter) (keys []string, err error) {
 	f.State = QuarantineOpen
 	where, args := f.where(l)
@@ -45,10 +45,10 @@ func (l *Ledger) QuarantineDue(ctx context.Context, flow, table string, now time
 	return n > 0, err
 }
 
-// RetryUnblocked makes those records due whose parent the target holds now and
-// did not when they were refused. Callers do so now and then.
+// RetryUnblocked makes those records due whose parent the target holds now and did
+// not hold when they were refused. Callers call it from time to time.
 func (l *Ledger) RetryUnblocked(ctx context.Context, flow, table string) (int64, error) {
-	// Mostly there are none, and then nothing is to be written.
+	// Mostly there are none; then this writes nothing.
 	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' LIMIT 1) one`, flow, table)
 	if err != nil || n == 0 {
 		return 0, err

@@ -6,7 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
+
+// RunState is how far a run is.
+type RunState string
+
+const (
+	RunRunning    RunState = "RUNNING"
+	RunCompleted  RunState = "COMPLETED"  // every record accounted for; final
+	RunIncomplete RunState = "INCOMPLETE" // ended without balancing; never a success
+	RunStopped    RunState = "STOPPED"    // by an operator; may go on
+	RunFailed     RunState = "FAILED"
+	RunCancelled  RunState = "CANCELLED" // given up
+)
+
+// RunKind is why a run reads what it reads. The flows have more kinds than these,
+// which the ledger treats in a way of their own: a stopped run of these kinds goes
+// on at the next start, whereas others begin anew.
+type RunKind string
+
+const (
+	RunInitial  RunKind = "initial"
+	RunBackfill RunKind = "backfill"
+)
+
+// Run is one pass over a table.
+type Run struct {
+	ID, Flow, Table, Revision string
+	Kind                      RunKind
+	State                     RunState
+	Error, Workflow           string
+	Started, Ended            time.Time
+	ServerStart               time.Time // the source's clock when it began
+	PreBaseline               Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
+	Counts                    Counts
+	Expected                  int64
+	Span                      string // what a backfill was asked to read; its caller's to read
+}
+
+// RunFilter selects runs; empty fields match all.
+type RunFilter struct {
+	Flow, Table string
+	Kind        RunKind
+	State       RunState
+	States      []RunState // any of them
+	Since       time.Time  // begun at or after it
+	Limit       int        // 0: 1,000
+}
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
 	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, pre_baseline_kind, pre_baseline_at,

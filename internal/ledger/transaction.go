@@ -32,7 +32,7 @@ const conflictTries = 5
 // wait at the same time share a transaction; PostgreSQL commits side by side.
 func (l *Ledger) write(ctx context.Context, w work) error {
 	if !l.postgres {
-		return l.commits.do(ctx, w)
+		return l.sqlite.do(ctx, w)
 	}
 	for try := 1; ; try++ {
 		err := l.transact(ctx, w)
@@ -56,9 +56,9 @@ func (l *Ledger) transact(ctx context.Context, w work) error {
 	return tx.Commit()
 }
 
-// committer is SQLite's one writer: it merges the calls that wait together into
+// sqliteWriter is SQLite's one writer: it merges the calls that wait together into
 // one transaction, so that a disk flush serves all; one's failure is not the others'.
-type committer struct {
+type sqliteWriter struct {
 	path  string
 	conn  *conn
 	queue chan *commit
@@ -78,17 +78,17 @@ type commit struct {
 
 const mergeMax = 64
 
-func newCommitter(ctx context.Context, path string, db *sql.DB) (*committer, error) {
+func newSQLiteWriter(ctx context.Context, path string, db *sql.DB) (*sqliteWriter, error) {
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
-	cm := &committer{path: path, conn: &conn{c: c, stmts: map[string]*sql.Stmt{}}, queue: make(chan *commit, mergeMax), done: make(chan struct{})}
+	cm := &sqliteWriter{path: path, conn: &conn{c: c, stmts: map[string]*sql.Stmt{}}, queue: make(chan *commit, mergeMax), done: make(chan struct{})}
 	go cm.loop()
 	return cm, nil
 }
 
-func (c *committer) close() error {
+func (c *sqliteWriter) close() error {
 	c.mu.Lock()
 	c.closed = true
 	close(c.queue)
@@ -98,7 +98,7 @@ func (c *committer) close() error {
 }
 
 // do returns when w is committed or has not happened, never in between.
-func (c *committer) do(ctx context.Context, w work) error {
+func (c *sqliteWriter) do(ctx context.Context, w work) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (c *committer) do(ctx context.Context, w work) error {
 	return <-x.answer
 }
 
-func (c *committer) send(ctx context.Context, x *commit) error {
+func (c *sqliteWriter) send(ctx context.Context, x *commit) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.closed {
@@ -131,7 +131,7 @@ func (c *committer) send(ctx context.Context, x *commit) error {
 	}
 }
 
-func (c *committer) loop() {
+func (c *sqliteWriter) loop() {
 	defer close(c.done)
 	group := make([]*commit, 0, mergeMax)
 	for first := range c.queue {
@@ -162,7 +162,7 @@ func (c *committer) loop() {
 // transaction as a whole, each gets a transaction of its own: failures are rare,
 // and a savepoint per call would cost every call a journal. While another program
 // has the file all of them fail, because waiting for it once was enough.
-func (c *committer) commit(group []*commit) {
+func (c *sqliteWriter) commit(group []*commit) {
 	if len(group) == 0 {
 		return
 	}
@@ -184,7 +184,7 @@ func (c *committer) commit(group []*commit) {
 	}
 }
 
-func (c *committer) transact(ctx context.Context, f func() error) error {
+func (c *sqliteWriter) transact(ctx context.Context, f func() error) error {
 	if _, err := c.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		if busy(err) {
 			return sqliteSentence(c.path, err)

@@ -32,7 +32,7 @@ func blocked(t *testing.T) (l *Ledger, release func()) {
 
 // queued waits until n calls wait for the writer.
 func queued(l *Ledger, n int) {
-	for len(l.commits.queue) < n {
+	for len(l.sqlite.queue) < n {
 		runtime.Gosched()
 	}
 }

@@ -54,9 +54,9 @@ const pruneChunk = 5_000
 const goesOn = `(state = 'STOPPED' AND kind IN ('initial', 'backfill'))`
 
 // PruneBefores forgets the before-images of runs that ended before the cutoff, a
-// bounded number at a time, and returns how many went; with the last of them goes
-// what else such runs have left for a rollback. A run that was stopped and goes on
-// later has not ended, and those of keep are being undone.
+// bounded number at a time, and returns how many went. When none are left, it drops
+// what else such runs have left for a rollback. Runs that were stopped and go on
+// later keep theirs, and so do those of keep, which are being rolled back.
 func (l *Ledger) PruneBefores(ctx context.Context, cutoff time.Time, keep ...string) (n int64, err error) {
 	not, kept := l.in(append([]string{}, keep...))
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {

@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// EngineCalls is the number of calls of a kind in one hour.
+type EngineCalls struct {
+	Hour  time.Time
+	Kind  string
+	Calls int64
+}
+
+// AddEngineCalls counts calls of an hour.
+func (l *Ledger) AddEngineCalls(ctx context.Context, hour time.Time, kind string, n int64) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), startOfHour(hour), kind, n)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: counting engine calls: %w", err)
+	}
+	return nil
+}
+
+// reservedCalls marks the kind of calls that a worker may make and has not told of.
+const reservedCalls = "reserved:"
+
+// ReserveEngineCalls takes up to n calls of an hour's limit, which all kinds and
+// all workers share, and returns how many it got and how many are taken now.
+// They count against the limit until they are made or given back (UseEngineCalls).
+func (l *Ledger) ReserveEngineCalls(ctx context.Context, hour time.Time, kind string, n, limit int64) (granted, used int64, err error) {
+	at := startOfHour(hour)
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		// Locks the hour against other workers.
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,'',0)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = 0`), at); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(sum(calls), 0) FROM engine_calls WHERE hour = ?`), at).Scan(&used); err != nil {
+			return err
+		}
+		if granted = max(0, min(n, limit-used)); granted == 0 {
+			return nil
+		}
+		used += granted
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), at, reservedCalls+kind, granted)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("ledger: reserving engine calls: %w", err)
+	}
+	return granted, used, nil
+}
+
+// UseEngineCalls says what became of reserved calls of an hour: made counts as
+// calls, returned is free again.
+func (l *Ledger) UseEngineCalls(ctx context.Context, hour time.Time, kind string, made, returned int64) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		for _, row := range []EngineCalls{{Kind: kind, Calls: made}, {Kind: reservedCalls + kind, Calls: -made - returned}} { // in this order everywhere
+			if row.Calls == 0 {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
+				ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), startOfHour(hour), row.Kind, row.Calls); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: counting reserved engine calls: %w", err)
+	}
+	return nil
+}
+
+// EngineCalls lists the calls made in since's hour and later.
+func (l *Ledger) EngineCalls(ctx context.Context, since time.Time) ([]EngineCalls, error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? AND kind <> '' AND kind NOT LIKE 'reserved:%' ORDER BY hour, kind`), startOfHour(since))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: reading engine calls: %w", err)
+	}
+	return collect(rows, func(e *EngineCalls, scan scanner) error {
+		var hour int64
+		err := scan(&hour, &e.Kind, &e.Calls)
+		e.Hour = fromMillis(hour)
+		return err
+	})
+}
+
+func startOfHour(t time.Time) int64 { return t.UTC().Truncate(time.Hour).UnixMilli() }
