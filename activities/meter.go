@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"context"
 	"time"
 )
 
@@ -19,26 +18,4 @@ type MeterCalls struct {
 	Hour    time.Time `json:"hour"`
 	Changes int64     `json:"changes"`
 	Loads   int64     `json:"loads"`
-}
-
-// Meter reads the engine calls of the last day from the ledger.
-func (a *Operator) Meter(ctx context.Context, _ MeterInput) (*MeterResult, error) {
-	out := &MeterResult{Hours: []MeterCalls{}}
-	if a.budget != nil {
-		out.Budget = a.budget.PerHour()
-	}
-	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
-	for _, c := range calls {
-		if n := len(out.Hours); n == 0 || !out.Hours[n-1].Hour.Equal(c.Hour) {
-			out.Hours = append(out.Hours, MeterCalls{Hour: c.Hour})
-		}
-		last := &out.Hours[len(out.Hours)-1]
-		switch c.Kind {
-		case callsOfChanges:
-			last.Changes += c.Calls
-		case callsOfLoads:
-			last.Loads += c.Calls
-		}
-	}
-	return out, err
 }

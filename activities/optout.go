@@ -1,213 +1,144 @@
 package activities
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
-	"github.com/uber-go/tally/v4"
-
-	"causeway.dev/internal/campaign"
-	"causeway.dev/internal/dataverse"
-	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 )
 
-// FlowOptOut is the flow's name in the ledger, and stands where ingress has the
-// name of a table: there is one flow of opt-outs.
-const FlowOptOut = "optout"
-
-// markCampaign is the watermark of what was read of Campaign over REST.
-const markCampaign = "optout/campaign"
-
-// contacts is what the flow needs of Dynamics.
-type contacts interface {
-	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
-	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
-	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
-	Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error)
-	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
-	Get(ctx context.Context, q dataverse.Query, id string) (*dataverse.Change, error)
-	TotalRecordCount(ctx context.Context, logicalName string) (int64, error)
-	Update(ctx context.Context, w dataverse.Write) (*dataverse.Result, error)
+// EvidenceInput selects decisions about opt-outs, the oldest first.
+type EvidenceInput struct {
+	Contact string         `json:"contact,omitempty"` // id in Dynamics; "" = everybody
+	Since   time.Time      `json:"since,omitzero"`    // of the decision
+	Until   time.Time      `json:"until,omitzero"`    // not included
+	After   *EvidencePlace `json:"after,omitempty"`   // goes on behind it
+	Limit   int            `json:"limit,omitempty"`   // 1 to 1,000; default 1,000
+	// RevealTo is the X25519 public key of whoever asks, made for this question: what
+	// people chose is in no history but sealed to it.
+	RevealTo []byte `json:"reveal_to"`
 }
 
-// OptOutOptions of the opt-out activities.
-type OptOutOptions struct {
-	Instance     string // work of other instances is refused
-	Dynamics     contacts
-	Campaign     target
-	Budget       *Budget // of calls to Campaign; nil = not counted
-	Files        fileServer
-	Exports      exportControl
-	Folder       string        // of the exports; default d365_loads/exports
-	StableFor    time.Duration // how long a file must not have changed
-	DeleteFiles  bool          // files that were read are deleted instead of moved
-	KeepFiles    time.Duration // how long moved files stay; default 15 days
-	TempDir      string        // for copies of files; "" = the system's
-	Ledger       *ledger.Ledger
-	Concurrency  int           // contacts carried at once in a lane; default 4
-	KeepEvidence time.Duration // default 3 years
-	CatchUpSlack time.Duration // how far before a baseline changes are read again; default 5 min
-	Metrics      tally.Scope
-	Logger       *slog.Logger
-	Now          func() time.Time // nil: time.Now
+// EvidencePlace is where a listing stands.
+type EvidencePlace struct {
+	At      time.Time `json:"at"`
+	Contact string    `json:"contact"`
+	Run     string    `json:"run"`
+	Pair    string    `json:"pair"`
 }
 
-// OptOut holds the activities of the flow that keeps opt-outs in step.
-type OptOut struct {
-	o       OptOutOptions
-	metrics *optOutMetrics
-
-	files *exportFiles
-
-	mu     sync.Mutex
-	plans  map[string]*optOutPlan
-	pruned time.Time
-	looked time.Time // when Campaign or its file server was last looked at
-	deep   time.Time // … and far back, to the end
-	deepIn deepLook
+// EvidenceResult is a page of decisions.
+type EvidenceResult struct {
+	Rows   int            `json:"rows"`
+	Next   *EvidencePlace `json:"next,omitempty"` // nil: there are no more
+	Sealed []byte         `json:"sealed"`         // []Evidence, see RevealEvidence
 }
 
-// NewOptOut makes the activities of one worker.
-func NewOptOut(o OptOutOptions) *OptOut {
-	if o.Folder == "" {
-		o.Folder = "d365_loads/exports"
-	}
-	if o.KeepFiles == 0 {
-		o.KeepFiles = 15 * 24 * time.Hour
-	}
-	if o.KeepEvidence == 0 {
-		o.KeepEvidence = 3 * 365 * 24 * time.Hour
-	}
-	if o.CatchUpSlack == 0 {
-		o.CatchUpSlack = 5 * time.Minute
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = 4
-	}
-	if o.Metrics == nil {
-		o.Metrics = tally.NoopScope
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Budget != nil {
-		o.Campaign = o.Budget.Counted(o.Campaign)
-	}
-	a := &OptOut{o: o, metrics: newOptOutMetrics(o.Metrics), plans: map[string]*optOutPlan{}}
-	a.files = &exportFiles{OptOut: a}
-	return a
+// Evidence is one decision and what it rests on.
+type Evidence struct {
+	Contact   string    `json:"contact"`
+	At        time.Time `json:"at"`
+	Run       string    `json:"run"`
+	Attribute string    `json:"attribute"` // of Campaign, by its canonical name
+	Column    string    `json:"column"`    // of Dynamics
+	Dynamics  Choice    `json:"dynamics"`
+	Campaign  Choice    `json:"campaign"`
+	Rule      string    `json:"rule"`
+	OptedOut  bool      `json:"opted_out"` // the value that both sides are to hold
+	Effect    string    `json:"effect"`    // what was written: dynamics, campaign, both, waits, refused; "" = nothing
 }
 
-// optOutPlan is what settings resolved to; it is kept in the ledger.
-type optOutPlan struct {
-	Settings  optout.Settings   `json:"settings"`
-	EntitySet string            `json:"entity_set"`
-	Key       string            `json:"key"`    // primary key of contact
-	API       string            `json:"api"`    // that serves the profile
-	Wire      map[string]string `json:"wire"`   // attribute -> field of the profile
-	Stamps    map[string]string `json:"stamps"` // attribute -> field of its last change, where there is one
-	Source    string            `json:"source"` // rest or sftp
+// Choice is what one side said.
+type Choice struct {
+	Known    bool      `json:"known"`
+	OptedOut bool      `json:"opted_out"`
+	At       time.Time `json:"at,omitzero"` // when it was chosen there; zero: unknown
 }
 
-var profileKey = "externalId" // R19.1: of the profile
-
-func (p *optOutPlan) resource() campaign.Resource {
-	return campaign.Resource{API: p.API, Name: "profile"}
+// RevealEvidence opens what OptOutEvidence sealed to a pair of keys.
+func RevealEvidence(sealed []byte, public, private *[32]byte) ([]Evidence, error) {
+	return reveal[[]Evidence](sealed, public, private)
 }
 
-// columns of contact that are read, without the key.
-func (p *optOutPlan) columns() []string {
-	out := []string{"modifiedon"}
-	for _, pair := range p.Settings.Pairs {
-		out = append(out, pair.Dynamics)
-	}
-	return out
+// CheckOptOutsInput asks for a comparison of both systems as they are now, a part
+// at a time.
+type CheckOptOutsInput struct {
+	Settings OptOutSettings `json:"settings"`
+	Link     string         `json:"link,omitempty"` // where the last part ended; "" = from the beginning
 }
 
-func (p *optOutPlan) query() dataverse.Query {
-	return dataverse.Query{EntitySet: p.EntitySet, KeyColumn: p.Key, Select: append([]string{p.Key}, p.columns()...)}
+// CheckOptOutsResult is a part of a comparison. What people chose is not in it.
+type CheckOptOutsResult struct {
+	Profiles  int64              `json:"profiles"`  // of contacts, looked at
+	Missing   int64              `json:"missing"`   // of them without their contact in Dynamics
+	Different []OptOutDifference `json:"different"` // pairs that do not agree
+	Waiting   int64              `json:"waiting"`   // contacts whose opt-out waits for a profile
+	Link      string             `json:"link,omitempty"`
 }
 
-// plan loads what the settings of a run resolved to, once per process.
-func (a *OptOut) plan(ctx context.Context, ref RunRef) (*optOutPlan, error) {
-	return a.planOf(ctx, ref.planKey())
+// OptOutDifference is a choice on which the systems do not agree.
+type OptOutDifference struct {
+	Contact   string `json:"contact"`
+	Attribute string `json:"attribute"`
+	Column    string `json:"column"`
 }
 
-func (a *OptOut) planOf(ctx context.Context, key string) (*optOutPlan, error) {
-	a.mu.Lock()
-	p, ok := a.plans[key]
-	a.mu.Unlock()
-	if ok {
-		return p, nil
-	}
-	doc, err := a.o.Ledger.Revision(ctx, FlowOptOut+"/"+key)
-	if err != nil {
-		return nil, fmt.Errorf("loading the opt-out settings of revision %s: %w", key, err)
-	}
-	p = &optOutPlan{}
-	if err := json.Unmarshal(doc, p); err != nil {
-		return nil, fmt.Errorf("reading the opt-out settings of revision %s: %w", key, err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.plans[key] = p
-	return p, nil
+// OptOutSettings are what an opt-out flow is started with.
+type OptOutSettings = optout.Settings
+
+// PreflightOptOutInput asks whether settings fit both systems.
+type PreflightOptOutInput struct {
+	Settings OptOutSettings `json:"settings"`
 }
 
-// optOutMetrics are the meters of the flow; deploy/alerts.yml names some.
-type optOutMetrics struct {
-	scope      tally.Scope
-	read       tally.Counter
-	dynamics   tally.Counter // contacts written
-	campaign   tally.Counter // profiles written
-	cleared    tally.Counter // opt-outs taken back in Dynamics
-	transient  tally.Counter // contacts that are tried again
-	waiting    tally.Gauge   // contacts whose opt-out waits for a profile
-	quarantine tally.Gauge
-	badFiles   tally.Gauge // exported files that cannot be read
-	newestFile tally.Gauge // unix seconds: of the newest export that was read
-	exportDown tally.Gauge // 1 while the export needs somebody
-	restarts   tally.Counter
-	watermark  tally.Gauge // unix seconds: what Dynamics said until then is carried
+// PreflightOptOutResult says what a start will do.
+type PreflightOptOutResult struct {
+	Revision      string    `json:"revision"`
+	Plan          string    `json:"plan"` // of RunRef
+	Source        string    `json:"source"`
+	NeedsBaseline bool      `json:"needs_baseline"` // both systems are read to the end first
+	UnfinishedRun string    `json:"unfinished_run,omitempty"`
+	Watermark     time.Time `json:"watermark,omitzero"`
+	Quarantined   int64     `json:"quarantined"`
+	Waiting       int64     `json:"waiting"` // contacts whose opt-out waits for a profile
+	Warnings      []string  `json:"warnings,omitempty"`
+	BadFiles      []string  `json:"bad_files,omitempty"`
 }
 
-func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
-	scope = scope.SubScope("optout")
-	writes := func(system string) tally.Counter {
-		return scope.Tagged(map[string]string{"system": system}).Counter("writes")
-	}
-	expectRuns(scope)
-	return &optOutMetrics{
-		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
-		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
-		quarantine: scope.Gauge("quarantine_open"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
-		exportDown: scope.Gauge("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
-	}
+// CheckSourceInput asks where Campaign's choices can be read.
+type CheckSourceInput struct {
+	Settings OptOutSettings `json:"settings"`
 }
 
-func (a *OptOut) settledUpTo(t time.Time) {
-	if !t.IsZero() {
-		a.metrics.watermark.Update(float64(t.Unix()))
-	}
+// CheckSourceResult says it.
+type CheckSourceResult struct {
+	Source string        `json:"source"` // that a start would use; "" = none
+	REST   string        `json:"rest"`   // "" = possible; else why not
+	SFTP   string        `json:"sftp"`   // "" = possible; else why not
+	Fields []OptOutField `json:"fields"`
 }
 
-func (m *optOutMetrics) runEnded(kind Kind, state ledger.RunState) {
-	runsEnded(m.scope, kind, state).Inc(1)
+// OptOutField is what an instance has of an attribute.
+type OptOutField struct {
+	Attribute string `json:"attribute"`
+	Field     string `json:"field"` // of the profile; "" = the instance has none
+	Stamp     string `json:"stamp"` // "" = no time of its last change is published
 }
 
-// Register makes the activities known to a worker.
-func (a *OptOut) Register(r Registry) {
-	Register(r, map[string]any{
-		PreflightOptOut: a.PreflightOptOut, OpenOptOutRun: a.OpenOptOutRun, FetchOptOuts: a.FetchOptOuts, WriteOptOuts: a.WriteOptOuts,
-		SaveOptOutPosition: a.SaveOptOutPosition, EndOptOutRun: a.EndOptOutRun,
-		WatchExport: a.WatchExport, CheckOptOuts: a.CheckOptOuts, CheckSource: a.CheckSource, OptOutEvidence: a.OptOutEvidence,
-	})
+// WatchExportInput asks how the export is.
+type WatchExportInput struct {
+	Export optout.ExportSetting `json:"export"`
+	Files  bool                 `json:"files"` // files are what the flow reads
+	// Warned is since when the workflow has been in a state that may pass.
+	Warned time.Time `json:"warned,omitzero"`
+	// Restarts of the last day that are known, so that there are at most three.
+	Restarts []time.Time `json:"restarts,omitempty"`
+}
+
+// WatchExportResult says how the export is.
+type WatchExportResult struct {
+	State     string    `json:"state,omitempty"` // of the workflow, in Campaign's words
+	Newest    time.Time `json:"newest,omitzero"` // file that was read
+	Alarm     string    `json:"alarm,omitempty"` // what somebody must look at
+	Warned    time.Time `json:"warned,omitzero"`
+	Restarted bool      `json:"restarted,omitempty"`
 }

@@ -1,3 +1,6 @@
+// Package activities is the contract between workflows and the work that they order:
+// the payloads that histories keep, and the names of the activities. The work itself
+// is in its sub-packages.
 package activities
 
 import (

@@ -1,12 +1,13 @@
 package activities
 
 import (
-	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"causeway.dev/internal/ledger"
+	"golang.org/x/crypto/nacl/box"
 )
 
 // QuarantineListInput selects quarantined records.
@@ -63,84 +64,6 @@ type QuarantineListResult struct {
 	Records []QuarantinedRecord `json:"records"`
 }
 
-// maxGroups bounds the reasons that are listed.
-const maxGroups = 100
-
-// ListQuarantine returns refused records: ids and reasons, no values. The
-// operators' tool runs it by itself, so that only workers need the ledger.
-func (a *Operator) ListQuarantine(ctx context.Context, in QuarantineListInput) (*QuarantineListResult, error) {
-	if in.Limit == 0 {
-		in.Limit = 100
-	}
-	if in.Limit < 1 || in.Limit > 1000 {
-		return nil, blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
-	}
-	f := filterOf(in.Selection, quarantineOf(in.Table, in.Run), in.Table)
-	switch ledger.QuarantineState(in.State) {
-	case "":
-		f.State = ledger.QuarantineOpen
-	case ledger.QuarantineOpen, ledger.QuarantineReleased, ledger.QuarantineDiscarded:
-		f.State = ledger.QuarantineState(in.State)
-	case "all":
-	default:
-		return nil, blocked("BadInput", fmt.Sprintf("state: got %q, want open, released, discarded or all", in.State))
-	}
-	out := &QuarantineListResult{Groups: []QuarantineGroup{}, Records: []QuarantinedRecord{}}
-	var err error
-	if out.Total, err = a.ledger.CountQuarantined(ctx, f); err != nil {
-		return nil, err
-	}
-	f.Limit = maxGroups
-	groups, err := a.ledger.QuarantineGroups(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range groups {
-		if f.Flow != FlowIngress {
-			g.NextTry = time.Time{}
-		}
-		out.Groups = append(out.Groups, QuarantineGroup(g))
-	}
-	f.Limit = in.Limit
-	items, err := a.ledger.Quarantined(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	for i := range items {
-		out.Records = append(out.Records, quarantinedRecord(&items[i]))
-	}
-	return out, nil
-}
-
-// quarantineOf is the flow whose quarantine is meant by a table and a run; that of
-// events, and what a rollback left alone, are kept apart.
-func quarantineOf(table, run string) string {
-	switch {
-	case table == FlowEgress:
-		return FlowEgress
-	case table == FlowOptOut:
-		return FlowOptOut
-	case strings.HasPrefix(run, "rollback-"):
-		return FlowRollback
-	}
-	return FlowIngress
-}
-
-func quarantinedRecord(q *ledger.QuarantineItem) QuarantinedRecord {
-	out := QuarantinedRecord{
-		Table: q.Table, ID: q.Key, State: string(q.State), Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
-		Version: q.Version, FirstSeen: q.FirstSeen, LastSeen: q.LastSeen, Attempts: q.Attempts, NextTry: q.NextTry,
-	}
-	if !q.Discarded.At.IsZero() {
-		d := Discard(q.Discarded)
-		out.Discarded = &d
-	}
-	if q.Flow != FlowIngress { // only ingress tries again by itself
-		out.NextTry = time.Time{}
-	}
-	return out
-}
-
 // InWords says what is selected, for the audit trail.
 func (s Selection) InWords() string {
 	var parts []string
@@ -178,31 +101,89 @@ type DiscardResult struct {
 	Discarded int64 `json:"discarded"`
 }
 
-// DiscardQuarantined closes records with who, when and why. A later change of one
-// in Dynamics is tried as any other. It may run twice.
-func (a *Operator) DiscardQuarantined(ctx context.Context, in DiscardInput) (*DiscardResult, error) {
-	switch {
-	case in.Table == "":
-		return nil, blocked("BadInput", "a discard needs the table whose records it closes")
-	case strings.TrimSpace(in.Reason) == "":
-		return nil, blocked("BadInput", "a discard needs a reason, for the next person who wonders")
-	case in.At.IsZero():
-		return nil, blocked("BadInput", "a discard needs the time at which it was decided")
+// ShowQuarantinedInput asks what is known of one quarantined record, and what
+// would be sent of it now.
+type ShowQuarantinedInput struct {
+	Table string `json:"table"` // mapping
+	ID    string `json:"id"`    // Dynamics record id
+	// RevealTo is the X25519 public key of whoever asks, made for this question:
+	// values come sealed to it, because results are kept in Temporal. None: no values.
+	RevealTo []byte `json:"reveal_to,omitempty"`
+	By       string `json:"by,omitempty"`
+}
+
+// ShowQuarantinedResult is a refused record: rules, states and names of fields,
+// no values but in Sealed.
+type ShowQuarantinedResult struct {
+	Record  QuarantinedRecord `json:"record"`
+	Rule    string            `json:"rule,omitempty"` // of the field that was refused: lastname -> lastName
+	Held    bool              `json:"held"`           // Campaign keeps what was written before
+	Parent  string            `json:"parent,omitempty"`
+	Mapping string            `json:"mapping"` // revision that runs
+	Live    ExplainLive       `json:"live"`    // both systems now, and what the mapping calls for
+	Fields  []ShownField      `json:"fields"`  // as mapped now
+	Sealed  []byte            `json:"sealed,omitempty"`
+}
+
+// ShownField is one pair of the mapping, in general terms: "text of 6". InCampaign
+// is what was last written.
+type ShownField struct {
+	From       string `json:"from"`
+	To         string `json:"to"`
+	InDynamics string `json:"in_dynamics"`
+	InCampaign string `json:"in_campaign"`
+	WouldSend  string `json:"would_send,omitempty"` // "" = nothing of it
+}
+
+// RevealedField is what Sealed holds, as JSON, for each of Fields in its order.
+type RevealedField struct {
+	InDynamics json.RawMessage `json:"in_dynamics,omitempty"`
+	InCampaign json.RawMessage `json:"in_campaign,omitempty"`
+	WouldSend  json.RawMessage `json:"would_send,omitempty"`
+}
+
+// Reveal opens what ShowQuarantined sealed to a pair of keys.
+func Reveal(sealed []byte, public, private *[32]byte) ([]RevealedField, error) {
+	return reveal[[]RevealedField](sealed, public, private)
+}
+
+func reveal[T any](sealed []byte, public, private *[32]byte) (values T, err error) {
+	plain, ok := box.OpenAnonymous(nil, sealed, public, private)
+	if !ok {
+		return values, errors.New("the values were not sealed to this key, or were changed on the way")
 	}
-	flow := quarantineOf(in.Table, in.Run)
-	n, err := a.ledger.Discard(ctx, filterOf(in.Selection, flow, in.Table), ledger.Discard(in.Discard))
-	if err != nil {
-		return nil, err
+	if err := json.Unmarshal(plain, &values); err != nil {
+		return values, fmt.Errorf("reading revealed values: %w", err)
 	}
-	err = a.LogOperation(ctx, LogInput{Operations: []Operation{{
-		ID: fmt.Sprintf("discard/%s/%s/%d", in.Table, in.By, in.At.UnixNano()), At: in.At, By: in.By, What: OpDiscard, Flow: flow, Table: in.Table, Run: in.Run,
-		Reason: in.Reason, Detail: fmt.Sprintf("%d discarded: %s", n, in.InWords()),
-	}}})
-	if err != nil {
-		return nil, err
-	}
-	if flow != FlowIngress {
-		return &DiscardResult{Discarded: n}, nil
-	}
-	return &DiscardResult{Discarded: n}, a.ingress.RefreshGauges(ctx, in.Table)
+	return values, nil
+}
+
+const (
+	// KindRelease tries quarantined records again, each as Dynamics has it now.
+	KindRelease Kind = "release"
+	// PhaseQuarantined is the quarantined records that a release tries.
+	PhaseQuarantined Phase = "quarantined"
+)
+
+// Selection says which quarantined records of a table are meant; empty fields
+// match all.
+type Selection struct {
+	IDs    []string  `json:"ids,omitempty"` // record ids, at most 1,000
+	Run    string    `json:"run,omitempty"` // that refused it last
+	Code   string    `json:"code,omitempty"`
+	Field  string    `json:"field,omitempty"`
+	Before time.Time `json:"before,omitzero"` // first refused before
+}
+
+// All says that nothing is left out.
+func (s Selection) All() bool {
+	return len(s.IDs) == 0 && s.Run == "" && s.Code == "" && s.Field == "" && s.Before.IsZero()
+}
+
+// Release is what a release tries again.
+type Release struct {
+	Selection
+	Due           bool `json:"due,omitempty"`            // what is to be tried by itself by now; one page of it
+	RefusedBefore bool `json:"refused_before,omitempty"` // what was refused under another revision of the mapping
+	Remodelled    bool `json:"remodelled,omitempty"`     // everything, because a data model has changed
 }

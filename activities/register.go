@@ -1,6 +1,8 @@
 package activities
 
-import "go.temporal.io/sdk/activity"
+import (
+	"go.temporal.io/sdk/activity"
+)
 
 // Registry is what activities are registered with: a worker, or a test environment.
 type Registry interface {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/activities/optout"
+
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -15,7 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
-	"causeway.dev/internal/optout"
+	rules "causeway.dev/internal/optout"
 	"causeway.dev/workflows"
 )
 
@@ -30,7 +32,7 @@ type optOutOwner struct {
 	end    func(workflows.PassInput) string // state in which a pass ends
 }
 
-var optOutMethods *activities.OptOut // nil: only for its signatures
+var optOutMethods *optout.Activities // nil: only for its signatures
 
 func newOptOutOwner(t *testing.T, baseline bool) *optOutOwner {
 	t.Helper()
@@ -70,7 +72,7 @@ func (o *optOutOwner) ask(name string, request any) {
 
 func (o *optOutOwner) start() {
 	o.ask(workflows.UpdateStart, workflows.StartOptOutRequest{Revision: "r1", Settings: activities.OptOutSettings{
-		Mode: optout.Bidirectional, Export: optout.ExportSetting{Workflow: "WKF17", CheckEvery: 30 * time.Minute, AutoRestart: true},
+		Mode: rules.Bidirectional, Export: rules.ExportSetting{Workflow: "WKF17", CheckEvery: 30 * time.Minute, AutoRestart: true},
 	}})
 }
 
@@ -158,7 +160,7 @@ func TestTheExportIsMinded(t *testing.T) {
 // R8.16: a mode that gives the flow nothing to do is refused without a trace.
 func TestOptOutsWithNothingToDoAreRefused(t *testing.T) {
 	t.Parallel()
-	for mode, sentence := range map[optout.Mode]string{optout.Disabled: "opt_out.mode", optout.DynamicsToCampaign: "R19.4"} {
+	for mode, sentence := range map[rules.Mode]string{rules.Disabled: "opt_out.mode", rules.DynamicsToCampaign: "R19.4"} {
 		o := newOptOutOwner(t, false)
 		var refused error
 		o.env.RegisterDelayedCallback(func() {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/activities/optout"
+
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
@@ -36,7 +38,7 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := newWorkflowEnv()
-			var optOut *activities.OptOut
+			var optOut *optout.Activities
 			workflows.Register(env)
 			optOut.Register(env)
 			env.RegisterActivityWithOptions(newFake().LogOperation, activity.RegisterOptions{Name: "LogOperation"})

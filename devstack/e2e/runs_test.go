@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/operator"
+
 	"github.com/stretchr/testify/require"
 	"github.com/uber-go/tally/v4"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -32,7 +35,7 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 	require.NoError(w.t, err)
 	books, err := ledger.Open(w.t.Context(), ledger.Options{Path: w.cfg.Ledger.Path, Synchronous: "normal"})
 	require.NoError(w.t, err)
-	ingress := activities.NewIngress(activities.Options{
+	in := ingress.New(ingress.Options{
 		Instance: w.cfg.Instance, Source: services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate, Ledger: books, Concurrency: 8, Lanes: 4,
 	})
 	var started []worker.Worker
@@ -41,8 +44,8 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 		if queue == workflows.QueueMain {
 			register(one)
 		}
-		ingress.Register(one)
-		activities.NewOperator(activities.OperatorOptions{Ledger: books, Ingress: ingress}).Register(one)
+		in.Register(one)
+		operator.New(operator.Options{Ledger: books, Ingress: in}).Register(one)
 		for name, fn := range broken {
 			one.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name, DisableAlreadyRegisteredCheck: true})
 		}

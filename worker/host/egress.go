@@ -3,14 +3,14 @@ package host
 import (
 	"github.com/uber-go/tally/v4"
 
-	"causeway.dev/activities"
+	"causeway.dev/activities/egress"
 	"causeway.dev/internal/ledger"
 )
 
 // egressOptions are those of the flow of events.
-func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) activities.EgressOptions {
+func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) egress.Options {
 	e := o.Config.Egress
-	out := activities.EgressOptions{
+	out := egress.Options{
 		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l,
 		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
 		Metrics: scope, Logger: o.Logger,
@@ -19,7 +19,7 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) 
 		out.Journal = s.Journal
 	}
 	if sftp := o.Config.Campaign.SFTP; s.SFTP != nil {
-		out.Files = &activities.FileSource{
+		out.Files = &egress.FileSource{
 			Server: s.SFTP, Folder: sftp.Folder, StableFor: sftp.StableFor, Delete: sftp.Processed == "delete", Keep: sftp.Keep,
 		}
 	}

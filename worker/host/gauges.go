@@ -14,6 +14,10 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/egress"
+	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/optout"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -26,10 +30,10 @@ const refreshEvery = 30 * time.Second
 // the values of. It is no activity: each worker looks for itself.
 type gaugeRefresher struct {
 	config  *config.Config
-	ingress *activities.Ingress
-	egress  *activities.Egress
-	optOut  *activities.OptOut
-	budget  *activities.Budget
+	ingress *ingress.Activities
+	egress  *egress.Activities
+	optOut  *optout.Activities
+	budget  *budget.Budget
 }
 
 // refresh brings the gauges of the configured flows up to date.

@@ -16,6 +16,11 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/egress"
+	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/operator"
+	"causeway.dev/activities/optout"
 	"causeway.dev/config"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
@@ -44,7 +49,7 @@ type Host struct {
 	o       Options
 	metrics *telemetry.Metrics
 	ledger  *ledger.Ledger
-	budget  *activities.Budget
+	budget  *budget.Budget
 	files   *campaign.SFTP // nil when no file server is configured
 	client  client.Client
 	workers []worker.Worker
@@ -75,10 +80,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	h.files = services.SFTP
-	h.budget = activities.NewBudget(activities.BudgetOptions{
+	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
-	ingress := activities.NewIngress(activities.Options{
+	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
@@ -91,12 +96,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		HideValues:  !o.Config.Quarantine.Reveal,
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
-	egress := activities.NewEgress(egressOptions(o, services, h.ledger, h.metrics.Scope))
-	optOut := activities.NewOptOut(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
-	h.register(ingress, egress, optOut, activities.NewOperator(activities.OperatorOptions{
-		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: ingress,
+	eg := egress.New(egressOptions(o, services, h.ledger, h.metrics.Scope))
+	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
+	h.register(in, eg, opt, operator.New(operator.Options{
+		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
-	h.gauges = &gaugeRefresher{config: o.Config, ingress: ingress, egress: egress, optOut: optOut, budget: h.budget}
+	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
 }

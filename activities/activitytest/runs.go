@@ -1,0 +1,49 @@
+package activitytest
+
+import (
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+)
+
+func (s *World) LastRollback(of string) string {
+	return activities.RollbackPrefix(of) + s.LastRun()[len(s.Table.Name)+1:]
+}
+
+// Until runs a pass to its first failure.
+func (s *World) Until(ref activities.RunRef) error {
+	s.T.Helper()
+	if _, err := s.Env.ExecuteActivity(s.In.OpenRun, activities.OpenRunInput{RunRef: ref}); err != nil {
+		return err
+	}
+	value, err := s.Env.ExecuteActivity(s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4})
+	if err != nil {
+		return err
+	}
+	var page activities.FetchResult
+	require.NoError(s.T, value.Get(&page))
+	for lane, size := range page.Lanes {
+		if size == 0 {
+			continue
+		}
+		if _, err := s.Env.ExecuteActivity(s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: lane}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End closes a run as the workflow does when it failed.
+func (s *World) End(ref activities.RunRef) {
+	s.T.Helper()
+	_, err := s.Env.ExecuteActivity(s.In.EndRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: "drift", Drop: true})
+	require.NoError(s.T, err)
+}
+
+// Scan is a backfill of a window.
+func (s *World) Scan(w activities.Window) activities.Counts {
+	s.T.Helper()
+	s.Window = w
+	defer func() { s.Window = activities.Window{} }()
+	return s.Pass(activities.KindBackfill, activities.PhaseScan).Counts
+}

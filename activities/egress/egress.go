@@ -1,0 +1,194 @@
+// Package egress holds the activities of the flow of marketing events from Campaign
+// to the timeline of Dynamics. The worker host makes one set; workflows order its
+// activities by name.
+package egress
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/timeline"
+)
+
+// journal is what egress needs of Adobe I/O Events.
+type journal interface {
+	Page(ctx context.Context, link string, limit int) (*campaign.JournalPage, error)
+	Since(d time.Duration, limit int) string
+}
+
+// dynamics is what egress needs of Dynamics.
+type dynamics interface {
+	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
+	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
+	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
+	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
+	Batch(ctx context.Context, ops []dataverse.Operation, o dataverse.BatchOptions) ([]dataverse.Result, error)
+}
+
+// Options of the egress activities.
+type Options struct {
+	Instance     string // work of other instances is refused
+	Journal      journal
+	Files        *FileSource // nil: no file server is configured
+	Dynamics     dynamics
+	DynamicsGate run.Gate
+	Ledger       *ledger.Ledger
+	PageSize     int // events per page; default 2000
+	BatchSize    int // most rows per request; default 50
+	Concurrency  int // requests in flight to Dynamics, for the width of a lane
+	Lanes        int // default 8
+	PagesPerRun  int // pages after which a run ends, so that its position is saved; default 50
+	// HopelessAfter is the attempt at a lane, default 10, minutes after the first,
+	// from which a row that fails whenever it is sent alone is taken for the cause.
+	HopelessAfter int
+	KeepEvents    time.Duration // how long what became of an event is kept; default 30 days
+	Metrics       tally.Scope
+	Logger        *slog.Logger
+}
+
+// Activities holds the activities of the flow Campaign → Dynamics: what recipients
+// did with their e-mail, on the contact's timeline.
+type Activities struct {
+	o        Options
+	metrics  *egressMetrics
+	sizes    sizer
+	contacts contactCache
+	readers  readerCache
+
+	mu     sync.Mutex
+	plans  map[string]*timeline.Plan
+	pruned time.Time
+}
+
+// New makes the activities of one worker.
+func New(o Options) *Activities {
+	if o.PageSize == 0 {
+		o.PageSize = 2000
+	}
+	if o.BatchSize == 0 {
+		o.BatchSize = 50
+	}
+	if o.Lanes == 0 {
+		o.Lanes = 8
+	}
+	if o.PagesPerRun == 0 {
+		o.PagesPerRun = 50
+	}
+	if o.HopelessAfter == 0 {
+		o.HopelessAfter = 10
+	}
+	if o.KeepEvents == 0 {
+		o.KeepEvents = 30 * 24 * time.Hour
+	}
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Activities{
+		o: o, metrics: newEgressMetrics(o.Metrics), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		contacts: contactCache{now: time.Now},
+	}
+}
+
+// plan loads what the settings of a run resolved to, once per process.
+func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*timeline.Plan, error) {
+	key := egressKey(ref.Revision, ref.Plan)
+	a.mu.Lock()
+	p, ok := a.plans[key]
+	a.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	doc, err := a.o.Ledger.Revision(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("loading the settings of revision %s: %w", ref.Revision, err)
+	}
+	p = &timeline.Plan{}
+	if err := json.Unmarshal(doc, p); err != nil {
+		return nil, fmt.Errorf("reading the settings of revision %s: %w", ref.Revision, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.plans[key] = p
+	return p, nil
+}
+
+func egressKey(revision, plan string) string { return "egress/" + revision + "@" + plan }
+
+// egressMetrics are the meters of the flow; deploy/alerts.yml names some.
+type egressMetrics struct {
+	scope      tally.Scope
+	read       tally.Counter
+	throttled  tally.Counter // waits for a closed gate
+	transient  tally.Counter // failed requests that are tried again
+	split      tally.Counter // groups that failed as a whole and were halved
+	restarts   tally.Counter // positions that the journal no longer held
+	badFiles   tally.Gauge   // files set aside because they cannot be read
+	lagAlarm   tally.Gauge   // 1 while what was last handled is older than egress.lag_alarm
+	watermark  tally.Gauge   // unix seconds: everything before it is settled
+	newest     tally.Gauge   // unix seconds: time of the newest event that was handled
+	quarantine tally.Gauge
+	batch      tally.Gauge // rows per request, at present
+	outcomes   map[ledger.Outcome]tally.Counter
+}
+
+func newEgressMetrics(scope tally.Scope) *egressMetrics {
+	scope = scope.SubScope("egress")
+	run.ExpectRuns(scope)
+	m := &egressMetrics{
+		scope: scope, read: scope.Counter("events_read"), throttled: scope.Counter("throttle_waits"), transient: scope.Counter("transient_failures"),
+		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: scope.Gauge("bad_files"),
+		lagAlarm: scope.Gauge("lag_alarm"), watermark: scope.Gauge("watermark_timestamp_seconds"), newest: scope.Gauge("newest_event_timestamp_seconds"),
+		quarantine: scope.Gauge("quarantine_open"), batch: scope.Gauge("batch_rows"), outcomes: map[ledger.Outcome]tally.Counter{},
+	}
+	for outcome, name := range outcomesOfEvents {
+		m.outcomes[outcome] = scope.Tagged(map[string]string{"outcome": name}).Counter("events_settled")
+	}
+	return m
+}
+
+// outcomesOfEvents are what can become of an event, in words.
+var outcomesOfEvents = map[ledger.Outcome]string{
+	ledger.Created: "created", ledger.Unchanged: "already_there", ledger.Refused: "quarantined", ledger.Disabled: "disabled_type",
+	ledger.SoftBounce: "soft_bounce", ledger.SeedOrProof: "seed_or_proof", ledger.NoContact: "no_contact", ledger.Ignored: "ignored",
+}
+
+func (m *egressMetrics) settled(group []ledger.Result) {
+	for i := range group {
+		m.outcomes[group[i].Outcome].Inc(1)
+	}
+}
+
+func (m *egressMetrics) lag(raised bool) {
+	alarm := 0.0
+	if raised {
+		alarm = 1
+	}
+	m.lagAlarm.Update(alarm)
+}
+
+func (m *egressMetrics) runEnded(kind activities.Kind, state ledger.RunState) {
+	run.RunsEnded(m.scope, kind, state).Inc(1)
+}
+
+// Register makes the activities known to a worker.
+func (a *Activities) Register(r activities.Registry) {
+	activities.Register(r, map[string]any{
+		activities.PreflightEvents: a.PreflightEvents, activities.OpenEventRun: a.OpenEventRun, activities.FetchEvents: a.FetchEvents, activities.WriteTimeline: a.WriteTimeline,
+		activities.SaveEventPosition: a.SaveEventPosition, activities.EndEventRun: a.EndEventRun,
+		activities.RestartJournal: a.RestartJournal, activities.RaiseLag: a.RaiseLag, activities.ExplainEvent: a.ExplainEvent,
+	})
+}

@@ -1,0 +1,169 @@
+package egress
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/timeline"
+)
+
+// PreflightEvents checks settings against Dynamics and the sources before
+// anything is read, and keeps what they resolved to. Settings that do not fit
+// fail with every problem at once.
+func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (*activities.PreflightEventsResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+		return nil, err
+	}
+	s := in.Settings
+	if !s.Enabled() { // R8.16
+		return nil, run.Blocked("Settings", "no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
+	}
+	if err := a.sources(s); err != nil {
+		return nil, err
+	}
+	me, err := a.o.Dynamics.WhoAmI(ctx)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, fmt.Errorf("asking Dynamics who we are: %w", err))
+	}
+	plan, err := a.resolveTimeline(ctx, s, me.UserID)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.PreflightEventsResult{Revision: s.Revision(), Warnings: a.processes(ctx, s, me.UserID)}
+	if err := a.reach(ctx, s); err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(plan)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the settings: %w", err)
+	}
+	sum := sha256.Sum256(doc)
+	out.Plan = hex.EncodeToString(sum[:4])
+	if err := a.o.Ledger.SaveRevision(ctx, egressKey(out.Revision, out.Plan), doc); err != nil {
+		return nil, fmt.Errorf("keeping the settings: %w", err)
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
+		return nil, err
+	}
+	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
+	if err == nil {
+		out.Watermark = mark.ObtainedAt
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	return out, run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowEgress}, "", a.o.Ledger.ForgetPages)
+}
+
+// sources says which one the worker's own configuration lacks.
+func (a *Activities) sources(s activities.EgressSettings) error {
+	switch {
+	case s.Journal() && a.o.Journal == nil:
+		return run.Blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.journal.url; add it and start the worker again")
+	case s.SFTP() && a.o.Files == nil:
+		return run.Blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.sftp; add it and start the worker again")
+	}
+	return nil
+}
+
+// resolveTimeline fits settings to the tables of the organisation.
+func (a *Activities) resolveTimeline(ctx context.Context, s activities.EgressSettings, owner string) (*timeline.Plan, error) {
+	schemas := map[string]*timeline.Schema{}
+	for _, name := range s.Needed() {
+		entity, err := a.o.Dynamics.Entity(ctx, name)
+		if reason := apierr.ReasonOf(err); reason == apierr.ReasonNotFound || reason == apierr.ReasonSchema {
+			continue
+		}
+		if err != nil {
+			return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", name, err))
+		}
+		schemas[name] = activitySchema(entity)
+	}
+	plan, err := timeline.Resolve(s, a.o.Instance, owner, schemas)
+	if err != nil {
+		return nil, run.Blocked("Settings", "the settings do not fit Dynamics: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return plan, nil
+}
+
+func activitySchema(e *dataverse.Entity) *timeline.Schema {
+	s := &timeline.Schema{EntitySet: e.EntitySetName, IsActivity: e.IsActivity, Columns: make(map[string]timeline.Column, len(e.Attributes))}
+	s.Regarding, _ = e.Navigation("regardingobjectid", "contact")
+	for name, c := range e.Attributes {
+		s.Columns[name] = timeline.Column{Type: c.Type, MaxLength: c.MaxLength, Creatable: c.Creatable}
+	}
+	return s
+}
+
+// solutionProcesses create a task for a click and for a bounce (R3.8).
+var solutionProcesses = []struct {
+	name string
+	on   func(activities.EgressSettings) bool
+}{
+	{"Adobe Campaign Email Click", func(s activities.EgressSettings) bool { return s.Clicks }},
+	{"Adobe Campaign Email Bounce", func(s activities.EgressSettings) bool { return s.Bounces }},
+}
+
+// processes looks whether the solution's processes will create tasks. That they
+// do not is the customer's right (R3.9), so it is no more than a warning.
+func (a *Activities) processes(ctx context.Context, s activities.EgressSettings, owner string) []string {
+	var out []string
+	for _, p := range solutionProcesses {
+		if !p.on(s) {
+			continue
+		}
+		page, err := a.o.Dynamics.Query(ctx, dataverse.Query{
+			EntitySet: "workflows", KeyColumn: "workflowid", Select: []string{"name", "statecode", "_ownerid_value"}, Filter: "name eq '" + p.name + "'",
+		})
+		if err != nil {
+			out = append(out, fmt.Sprintf("whether the process %q is active could not be found out (%s); without it no follow-up task is created", p.name, apierr.ReasonOf(err)))
+			continue
+		}
+		active, ours := false, false
+		for _, row := range page.Changes {
+			doc := gjson.ParseBytes(row.Raw)
+			if doc.Get("statecode").Int() == 1 {
+				active = true
+				ours = ours || strings.EqualFold(doc.Get("_ownerid_value").String(), owner)
+			}
+		}
+		switch {
+		case len(page.Changes) == 0:
+			out = append(out, fmt.Sprintf("Dynamics has no process %q, so no follow-up task is created; it comes with the solution %q", p.name, timeline.Solution))
+		case !active:
+			out = append(out, fmt.Sprintf("the process %q is not active, so no follow-up task is created; activate it in Dynamics, unless that is intended", p.name))
+		case !ours:
+			out = append(out, fmt.Sprintf("the process %q is owned by another user than ours; assign it to the application user and activate it again (R3.8)", p.name))
+		}
+	}
+	return out
+}
+
+// reach asks each source for a sign of life, so that a wrong address or key is
+// known at the start. A service that is down for now is none of these.
+func (a *Activities) reach(ctx context.Context, s activities.EgressSettings) error {
+	if s.Journal() {
+		if _, err := a.o.Journal.Page(ctx, "", 1); apierr.ClassOf(err) == apierr.Blocked {
+			return run.ToTemporal(ctx, fmt.Errorf("reading the journal: %w", err))
+		}
+	}
+	if s.SFTP() {
+		if err := a.o.Files.reach(ctx); err != nil && apierr.ClassOf(err) == apierr.Blocked {
+			return run.ToTemporal(ctx, err)
+		}
+	}
+	return nil
+}

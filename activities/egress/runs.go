@@ -1,0 +1,185 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+)
+
+func (a *Activities) accept(workflowID string) error {
+	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
+		return nil
+	}
+	return run.Blocked(apierr.ReasonConfig, fmt.Sprintf(
+		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
+}
+
+// OpenEventRun begins a run in the ledger, or finds where an earlier attempt
+// left it. It may run any number of times.
+func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	current, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: in.Run, Flow: activities.FlowEgress, Table: activities.FlowEgress, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if current.State == ledger.RunStopped {
+		if err := a.o.Ledger.SetRunState(ctx, current.ID, ledger.RunRunning, ""); err != nil {
+			return nil, err
+		}
+		current.State = ledger.RunRunning
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.OpenRunResult{Started: current.Started, Counts: run.FromLedger(current.Counts), Ended: string(current.State)}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+// SaveEventPosition ends a run: when the ledger holds every lane as written, the
+// position is saved and the staged pages go, in one transaction. Then the files
+// that were read are moved or deleted, which may be repeated.
+func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: in.Revision, Run: in.Run}
+	if in.Kind == activities.KindDelta && at.LastPage != nil {
+		mark.Link, mark.ObtainedAt = at.LastPage.End.At, at.LastPage.ServerTime
+	}
+	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if open := run.StillOpen(err); open != nil {
+		return open, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
+	if current.State == ledger.RunCompleted {
+		if in.Kind == activities.KindDelta {
+			if saved, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress); err == nil {
+				out.Watermark = saved.ObtainedAt
+			}
+		}
+		if err := a.filesDone(ctx, in.Run); err != nil {
+			return nil, err
+		}
+		if err := a.prune(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
+		return nil, err
+	}
+	a.metrics.runEnded(in.Kind, current.State)
+	a.metrics.quarantine.Update(float64(out.Quarantined))
+	a.settledUpTo(out.Watermark)
+	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowEgress, "run", in.Run, "state", current.State,
+		"read", out.Counts.Read, "written", out.Counts.Created, "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+func (a *Activities) settledUpTo(t time.Time) {
+	if !t.IsZero() {
+		a.metrics.watermark.Update(float64(t.Unix()))
+		a.metrics.lagAlarm.Update(0) // RaiseLag finds out whether it is to be raised
+	}
+}
+
+// EndEventRun closes a run that did not finish.
+func (a *Activities) EndEventRun(ctx context.Context, in activities.EndRunInput) error {
+	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.runEnded, a.o.Ledger.ForgetPages)
+}
+
+// RestartJournal forgets a position that the journal no longer holds; reading
+// begins again with the oldest event it has (R18.17). What was written before is
+// recognised. A position that the journal holds stays.
+func (a *Activities) RestartJournal(ctx context.Context, _ activities.RestartJournalInput) (*activities.RestartJournalResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return &activities.RestartJournalResult{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	lost := mark.ObtainedAt
+	if mark.Link == "" {
+		return &activities.RestartJournalResult{Lost: lost}, nil // an earlier attempt did it
+	}
+	if a.o.Journal != nil {
+		_, err := a.o.Journal.Page(ctx, mark.Link, a.o.PageSize)
+		switch {
+		case err == nil:
+			return &activities.RestartJournalResult{Held: true}, nil
+		case apierr.ReasonOf(err) != apierr.ReasonPositionExpired:
+			return nil, run.ToTemporal(ctx, fmt.Errorf("asking the journal whether it holds the position: %w", err))
+		}
+	}
+	mark.Link = ""
+	if err := a.o.Ledger.SaveWatermark(ctx, *mark); err != nil {
+		return nil, err
+	}
+	a.metrics.restarts.Inc(1)
+	activity.GetLogger(ctx).Warn("the journal no longer held the position; it is read again from its oldest event", "flow", activities.FlowEgress, "settled_up_to", lost)
+	return &activities.RestartJournalResult{Lost: lost}, nil
+}
+
+// RaiseLag measures how old the position is and raises the alarm, or ends it.
+func (a *Activities) RaiseLag(ctx context.Context, in activities.RaiseLagInput) (*activities.RaiseLagResult, error) {
+	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return &activities.RaiseLagResult{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= in.Alarm}
+	a.settledUpTo(mark.ObtainedAt)
+	a.metrics.lag(out.Raised)
+	if out.Raised {
+		activity.GetLogger(ctx).Warn("events wait for days; the journal forgets them after 7", "flow", activities.FlowEgress, "settled_up_to", mark.ObtainedAt)
+	}
+	return out, nil
+}
+
+// prune forgets what became of events that are older than is to be kept.
+func (a *Activities) prune(ctx context.Context) error {
+	a.mu.Lock()
+	due := time.Since(a.pruned) >= run.PruneEvery
+	if due {
+		a.pruned = time.Now()
+	}
+	a.mu.Unlock()
+	if !due {
+		return nil
+	}
+	cutoff := time.Now().Add(-a.o.KeepEvents)
+	for n := int64(1); n > 0; {
+		var err error
+		if n, err = a.o.Ledger.PruneEvents(ctx, cutoff); err != nil {
+			return err
+		}
+	}
+	return a.o.Ledger.ForgetExportFiles(ctx, activities.FlowEgress, cutoff)
+}

@@ -1,0 +1,100 @@
+package egress
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// dynamics.md §5.5: a request begins with 10 rows; more while the service is
+// quick, half as many when it is slow or fails.
+func TestRowsPerRequestFollowTheService(t *testing.T) {
+	t.Parallel()
+	s := newSizer(50)
+	require.Equal(t, 10, s.size())
+	for range 30 {
+		s.answered(s.size(), 100*time.Millisecond)
+	}
+	require.Equal(t, 50, s.size(), "never above the configured number")
+	s.answered(50, 5*time.Second)
+	require.Equal(t, 25, s.size())
+	s.failed(25)
+	require.Equal(t, 12, s.size())
+	s.answered(3, time.Millisecond)
+	require.Equal(t, 12, s.size(), "a small request tells nothing of large ones")
+	s.answered(12, 1500*time.Millisecond)
+	require.Equal(t, 12, s.size(), "neither quick nor slow")
+	for range 10 {
+		s.failed(s.size())
+	}
+	require.Equal(t, 1, s.size())
+	small := newSizer(1)
+	small.answered(1, time.Millisecond)
+	require.Equal(t, 1, small.size())
+}
+
+// A position in the files comes back as it went, whatever the file is called.
+func TestFilePositionsComeBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p := filePosition{within: rapid.Bool().Draw(t, "within"), path: rapid.StringMatching(`[ -~äß]{1,40}\.csv`).Draw(t, "path")}
+		if p.within {
+			p.hash, p.row = rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "hash"), rapid.IntRange(0, 1<<40).Draw(t, "row")
+		}
+		got, err := parsePosition(p.String())
+		require.NoError(t, err)
+		require.Equal(t, p, got)
+	})
+	for _, bad := range []string{"x", "in\na", "in\nh\nnumber\nf", "after\na\nb"} {
+		_, err := parsePosition(bad)
+		require.Error(t, err, bad)
+	}
+}
+
+// The queue hands out each row once at a time, and no group larger than one of
+// its rows allows.
+func TestTheQueueKeepsTheLimitsOfItsRows(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var open []*occurrence
+		for i := range rapid.IntRange(1, 40).Draw(t, "rows") {
+			open = append(open, &occurrence{indices: []int{i}, limit: rapid.IntRange(0, 6).Draw(t, "limit")})
+		}
+		q := newQueue(open)
+		seen := map[int]int{}
+		for {
+			n := rapid.IntRange(1, 20).Draw(t, "size")
+			group := q.take(n)
+			if group == nil {
+				break
+			}
+			require.LessOrEqual(t, len(group), n)
+			for _, o := range group {
+				seen[o.indices[0]]++
+				if o.limit > 0 {
+					require.LessOrEqual(t, len(group), o.limit, fmt.Sprint(o.indices))
+				}
+			}
+			q.give(nil)
+		}
+		require.Len(t, seen, len(open))
+		for i, times := range seen {
+			require.Equal(t, 1, times, i)
+		}
+	})
+}
+
+// A contact that lost to another, which lost to a third: events go to the last
+// one that is there, and nowhere when it is gone.
+func TestMergesAreFollowedToTheirEnd(t *testing.T) {
+	t.Parallel()
+	into := map[string]string{"a": "b", "b": "c", "c": "c", "x": "gone", "y": "z", "z": "y"}
+	require.Equal(t, "c", follow(into, "a"))
+	require.Equal(t, "c", follow(into, "c"))
+	require.Empty(t, follow(into, "x"))
+	require.Empty(t, follow(into, "unknown"))
+	require.Empty(t, follow(into, "y"), "a circle ends")
+}

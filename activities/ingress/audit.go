@@ -1,0 +1,354 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+const (
+	auditLines  = 1000 // records per list call; Campaign may send fewer
+	auditPages  = 20   // list calls per activity
+	auditLookUp = 500  // records per AuditMissing
+)
+
+// OpenAudit begins an audit. One whose table was never loaded has nothing to compare.
+func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*activities.OpenAuditResult, error) {
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	if _, err := a.resolved(ctx, in.Table); err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	held, err := a.o.Ledger.KnownCount(ctx, in.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	if held == 0 {
+		return nil, run.Blocked("NothingWritten", fmt.Sprintf("nothing of %s was written to Campaign yet, so there is nothing to audit; causeway plan %s tells what a start would write", in.Table.Name, in.Table.Name))
+	}
+	if _, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: in.Run, Flow: activities.FlowAudit, Table: in.Table.Name, Kind: ledger.RunKind(activities.KindAudit), Revision: in.Table.Revision(), Workflow: in.Workflow, Started: time.Now().UTC(), Expected: held,
+	}); err != nil {
+		return nil, err
+	}
+	return &activities.OpenAuditResult{Held: held}, nil
+}
+
+// AuditPages reads Campaign's list a few pages further and compares each record
+// with what was last written. Where it stands is in the ledger.
+func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (*activities.AuditPagesResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	defer a.tell(ctx)
+	m, err := a.resolved(ctx, in.Table)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	if err := a.reopen(ctx, in.Run); err != nil {
+		return nil, err
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	last := at.LastPage
+	out := &activities.AuditPagesResult{}
+	for range auditPages {
+		if last != nil && last.Next.None() {
+			return out, nil
+		}
+		var page *campaign.Page
+		if last == nil {
+			last = &ledger.Page{}
+			page, err = a.o.Target.List(ctx, m.resource, campaign.ListOptions{Lines: auditLines})
+		} else {
+			page, err = a.o.Target.Follow(ctx, m.resource, last.Next.At)
+		}
+		if err != nil {
+			return nil, run.ToTemporal(ctx, fmt.Errorf("listing %s: %w", m.resource.Name, err))
+		}
+		if err := a.compareListed(ctx, m, in, page.Records); err != nil {
+			return nil, run.ToTemporal(ctx, err)
+		}
+		if last, err = a.o.Ledger.StagePage(ctx, ledger.PageInput{
+			Run: in.Run, Table: in.Table.Name, Number: last.Number + 1, Phase: "campaign", Next: ledger.LinkCursor(page.Next), ServerTime: time.Now(),
+		}); err != nil {
+			return nil, err
+		}
+		out.Listed += int64(len(page.Records))
+		activity.RecordHeartbeat(ctx, out.Listed)
+	}
+	out.More = !last.Next.None()
+	return out, nil
+}
+
+// reopen lets an audit go on that had failed and whose workflow was reset since.
+func (a *Activities) reopen(ctx context.Context, id string) error {
+	run, err := a.o.Ledger.Run(ctx, id)
+	if err != nil || run.State != ledger.RunFailed && run.State != ledger.RunCancelled {
+		return err
+	}
+	return a.o.Ledger.SetRunState(ctx, id, ledger.RunRunning, "")
+}
+
+// compareListed notes every record of a list page that has a key. Lists overlap
+// with writes that go on meanwhile, so what seems to differ is read again.
+func (a *Activities) compareListed(ctx context.Context, m *tableMapper, in activities.AuditInput, records [][]byte) error {
+	listed := make(map[string][]byte, len(records))
+	keys := make([]string, 0, len(records))
+	for _, raw := range records {
+		key := m.mapper.MapKey(gjson.GetBytes(raw, m.plan.Table.Campaign.Key).String())
+		if _, twice := listed[key]; key != "" && !twice { // without a key it is none of ours (R2.5)
+			listed[key] = raw
+			keys = append(keys, key)
+		}
+	}
+	known, err := a.o.Ledger.Records(ctx, in.Table.Name, keys)
+	if err != nil {
+		return err
+	}
+	var notes []ledger.Observation
+	var doubtful []string
+	for _, key := range keys {
+		if known[key] == nil {
+			notes = append(notes, ledger.Observation{Key: key, Finding: ledger.Stray})
+			continue
+		}
+		if known[key].Payload == nil {
+			doubtful = append(doubtful, key)
+			continue
+		}
+		there, err := m.mapper.FromTarget(listed[key])
+		if err != nil {
+			return fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
+		}
+		note, err := driftOf(m, known[key], there)
+		if err != nil {
+			return err
+		}
+		if note.Finding != ledger.AsWritten {
+			doubtful = append(doubtful, key)
+			continue
+		}
+		notes = append(notes, note)
+	}
+	more, err := a.lookAgain(ctx, m, in, doubtful)
+	if err != nil {
+		return err
+	}
+	return a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, append(notes, more...))
+}
+
+// driftOf compares what the target holds of a record with what was last written.
+func driftOf(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledger.Observation, error) {
+	last, err := mapping.ParsePayload(known.Payload)
+	if err != nil {
+		return ledger.Observation{}, fmt.Errorf("record %s of %s in the ledger: %w", known.Key, m.plan.Table.Name, err)
+	}
+	truth, fields := m.mapper.Drift(last, there)
+	if len(fields) == 0 {
+		return ledger.Observation{Key: known.Key}, nil
+	}
+	return ledger.Observation{Key: known.Key, Finding: ledger.Changed, Fields: fields,
+		Payload: truth.Canonical(), Fingerprint: truth.Fingerprint(), Expected: known.Fingerprint}, nil
+}
+
+// lookAgain reads records one by one: first Campaign, then what was written, so
+// that a write in between shows as one, and not as somebody else's.
+func (a *Activities) lookAgain(ctx context.Context, m *tableMapper, in activities.AuditInput, keys []string) ([]ledger.Observation, error) {
+	var mu sync.Mutex
+	var notes []ledger.Observation
+	var reads errgroup.Group
+	reads.SetLimit(run.ReadWidth)
+	for _, key := range keys {
+		reads.Go(func() error {
+			note, err := a.lookAt(ctx, m, in, key)
+			activity.RecordHeartbeat(ctx, key)
+			if err != nil || note == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			notes = append(notes, *note)
+			return nil
+		})
+	}
+	return notes, reads.Wait()
+}
+
+// lookTries is how often a record that is being written is looked at.
+const lookTries = 3
+
+// lookAt is nil for a record that is neither there nor meant to be.
+func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.AuditInput, key string) (*ledger.Observation, error) {
+	for try := 1; ; try++ {
+		before, err := a.o.Ledger.Records(ctx, in.Table.Name, []string{key})
+		if err != nil {
+			return nil, err
+		}
+		stored, err := a.storedPatiently(ctx, m, key)
+		gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
+		if err != nil && !gone {
+			return nil, fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
+		}
+		after, err := a.o.Ledger.Records(ctx, in.Table.Name, []string{key})
+		if err != nil {
+			return nil, err
+		}
+		rec := after[key]
+		if !sameRecord(before[key], rec) && try < lookTries {
+			continue
+		}
+		switch held := rec != nil && rec.Payload != nil; {
+		case !held && gone:
+			return nil, nil
+		case !held:
+			return &ledger.Observation{Key: key, Finding: ledger.Stray}, nil
+		case gone && m.mapper.Linked():
+			// Campaign hides a record whose parent is not there: it is not gone.
+			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).awaited(ctx, rec.Payload)
+			if err != nil {
+				return nil, err
+			}
+			if hidden {
+				return &ledger.Observation{Key: key}, nil
+			}
+			fallthrough
+		case gone:
+			return &ledger.Observation{Key: key, Finding: ledger.Missing, Expected: rec.Fingerprint}, nil
+		}
+		there, err := m.mapper.FromTarget(stored.Raw)
+		if err != nil {
+			return nil, fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
+		}
+		note, err := driftOf(m, rec, there)
+		return &note, err
+	}
+}
+
+// storedPatiently reads a record of the target, a few times if need be: an attempt
+// reads hundreds, and one passing fault would make it begin again.
+func (a *Activities) storedPatiently(ctx context.Context, m *tableMapper, key string) (*campaign.Stored, error) {
+	for try := 1; ; try++ {
+		stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key))
+		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
+			return stored, err
+		}
+	}
+}
+
+func sameRecord(a, b *ledger.Record) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return string(a.Fingerprint) == string(b.Fingerprint) && a.Run == b.Run
+}
+
+// AuditMissing looks one by one at records that were written and that the list
+// did not show: it has gaps, so only a 404 means that one is gone.
+func (a *Activities) AuditMissing(ctx context.Context, in activities.AuditMissingInput) (*activities.AuditMissingResult, error) {
+	defer a.tell(ctx)
+	m, err := a.resolved(ctx, in.Table)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	keys, err := a.o.Ledger.Unaudited(ctx, in.Table.Name, in.Run, in.After, auditLookUp)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := a.lookAgain(ctx, m, in.AuditInput, keys)
+	if err != nil {
+		return nil, errors.Join(a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes), run.ToTemporal(ctx, err))
+	}
+	if err := a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes); err != nil {
+		return nil, err
+	}
+	out := &activities.AuditMissingResult{Checked: int64(len(keys)), More: len(keys) == auditLookUp}
+	if len(keys) > 0 {
+		out.After = keys[len(keys)-1]
+	}
+	return out, nil
+}
+
+// EndAudit sums up what an audit found and ends it.
+func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*activities.AuditFindings, error) {
+	out := &activities.AuditFindings{}
+	fields := map[string]int64{}
+	examples := map[ledger.Finding]int{}
+	if err := a.o.Ledger.EndAudit(ctx, in.Table.Name, in.Run); err != nil {
+		return nil, err
+	}
+	for after := ""; ; {
+		notes, err := a.o.Ledger.AuditFindings(ctx, in.Table.Name, in.Run, after, 0)
+		if err != nil {
+			return nil, err
+		}
+		for i := range notes {
+			n := &notes[i]
+			after = n.Key
+			switch n.Finding {
+			case ledger.Changed:
+				out.Changed++
+			case ledger.Missing:
+				out.Missing++
+			case ledger.Stray:
+				out.Stray++
+			}
+			for _, f := range n.Fields {
+				fields[f]++
+			}
+			if examples[n.Finding]++; examples[n.Finding] <= maxAuditExamples {
+				out.Examples = append(out.Examples, exampleOf(n))
+			}
+		}
+		if len(notes) == 0 {
+			break
+		}
+		activity.RecordHeartbeat(ctx, after)
+	}
+	out.Fields = ranked(fields)
+	if err := a.o.Ledger.ForgetPages(ctx, in.Run); err != nil {
+		return nil, err
+	}
+	if err := a.o.Ledger.SetRunState(ctx, in.Run, ledger.RunCompleted, ""); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+const maxAuditExamples = 5
+
+func exampleOf(n *ledger.Observation) activities.PlanExample {
+	x := activities.PlanExample{ID: n.Key, Outcome: string(n.Finding)}
+	if len(n.Fields) > 0 {
+		x.Changes = make(map[string]string, len(n.Fields))
+		for _, f := range n.Fields {
+			x.Changes[f] = "differs from what was written"
+		}
+	}
+	return x
+}
+
+// ApplyFindings makes the ledger say what Campaign holds of the records that an audit
+// found changed or missing, or a newer audit since, so that the next baseline writes
+// what Dynamics says. The owner of the table runs it between two passes.
+func (a *Activities) ApplyFindings(ctx context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
+	n, err := a.o.Ledger.Correct(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &activities.ApplyFindingsResult{Corrected: n}, nil
+}

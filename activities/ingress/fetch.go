@@ -1,0 +1,149 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+// FetchPage reads one page and stages it, so that what is written is what was
+// read, however often either activity runs. It returns counts only: records and
+// links stay in the ledger. Reading a page that is already staged returns it.
+func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	if in.Phase == activities.PhaseDelta && in.Page == 1 {
+		return a.fetchChanges(ctx, in)
+	}
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return run.Fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	m, err := a.mapper(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	last, err := a.pageBefore(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	page, next, err := a.read(ctx, m, in, last)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Table, err))
+	}
+	end := ledger.LinkCursor(page.DeltaLink)
+	if end.None() && last != nil {
+		end = last.End // the last page of a run carries the baseline's link
+	}
+	staged, err := a.stage(ctx, in, page, next, end)
+	if err != nil {
+		return nil, err
+	}
+	return run.Fetched(staged), nil
+}
+
+// pageBefore is the page this one follows; nil for the first.
+func (a *Activities) pageBefore(ctx context.Context, in activities.FetchInput) (*ledger.Page, error) {
+	if in.Page == 1 {
+		return nil, nil
+	}
+	last, err := a.o.Ledger.Page(ctx, in.Run, in.Page-1)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, run.Blocked("LedgerLost", fmt.Sprintf(
+			"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start the table again: it continues from the watermark", in.Run, in.Page-1, in.Page))
+	}
+	return last, err
+}
+
+// read fetches the page in.Phase calls for, and says where the next one begins.
+func (a *Activities) read(ctx context.Context, m *tableMapper, in activities.FetchInput, last *ledger.Page) (*dataverse.Page, ledger.Cursor, error) {
+	var from ledger.Cursor // where the page before ended, if it was of this phase
+	if last != nil && last.Phase == string(in.Phase) {
+		from = last.Next
+	}
+	switch in.Phase {
+	case activities.PhaseSweep:
+		return a.sweep(ctx, m, in, from.At)
+	case activities.PhaseUndo:
+		return a.undone(ctx, in, from.At)
+	case activities.PhaseQuarantined:
+		return a.quarantined(ctx, m, in, from.At)
+	}
+	page, err := a.readLinked(ctx, m, in, from.At)
+	if err != nil {
+		return nil, ledger.Cursor{}, err
+	}
+	return page, ledger.LinkCursor(page.NextLink), nil
+}
+
+// readLinked fetches a page of a phase that follows Dynamics' links; "" is the
+// first page.
+func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activities.FetchInput, link string) (*dataverse.Page, error) {
+	q := m.query
+	switch in.Phase {
+	case activities.PhaseBaseline:
+		q.Track = true
+	case activities.PhaseCatchUp:
+		current, err := a.o.Ledger.Run(ctx, in.Run)
+		if err != nil {
+			return nil, err
+		}
+		q.Filter = run.WindowFilter(activities.Window{Since: current.ServerStart.Add(-a.o.CatchUpSlack)})
+		q.OrderBy = "modifiedon asc," + q.KeyColumn + " asc"
+	case activities.PhaseScan:
+		q.Filter = run.WindowFilter(in.Window)
+		q.OrderBy = q.KeyColumn + " asc"
+	case activities.PhaseIDs:
+		defer run.KeepBeating(ctx, nil)()
+		return a.o.Source.ByIDs(ctx, q, in.Window.IDs)
+	case activities.PhaseDelta:
+	default:
+		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
+	}
+	var page *dataverse.Page
+	var err error
+	switch {
+	case in.Phase == activities.PhaseScan:
+		return a.scan(ctx, m, q, in.Window.Where, link)
+	case in.Phase == activities.PhaseBaseline && link == "":
+		page, err = a.firstPage(ctx, in, q)
+	default:
+		page, err = a.patiently(ctx, q, link)
+	}
+	if err != nil || in.Phase != activities.PhaseCatchUp || page.NextLink != "" {
+		return page, err
+	}
+	deleted, err := a.deletedSince(ctx, in.Run, q)
+	page.Changes = append(page.Changes, deleted...)
+	return page, err
+}
+
+// stage keeps a page in lanes by hash of the record key.
+func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *dataverse.Page, next, end ledger.Cursor) (*ledger.Page, error) {
+	m, err := a.mapper(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	deletes, err := a.deletesOf(ctx, m, in.Table, page.Changes)
+	if err != nil {
+		return nil, fmt.Errorf("counting the deletes of page %d of %s: %w", in.Page, in.Table, err)
+	}
+	lanes := make([][]ledger.Entry, in.Lanes)
+	for _, c := range page.Changes {
+		lane := run.LaneOf(c.Key, in.Lanes)
+		lanes[lane] = append(lanes[lane], ledger.Entry{Key: c.Key, Version: c.Version, Deleted: c.Deleted, Raw: c.Raw})
+	}
+	staged, err := a.o.Ledger.StagePage(ctx, ledger.PageInput{
+		Run: in.Run, Table: in.Table, Number: in.Page, Phase: string(in.Phase), Lanes: lanes,
+		Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)
+	}
+	a.metrics.of(in.Table).read.Inc(int64(staged.Read))
+	return staged, nil
+}

@@ -1,0 +1,139 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+// guard keeps a run from deleting more than it may before anybody has looked: a
+// wrong filter, an emptied table or a bad restore on the other side must not
+// empty Campaign. Deletes are held back until all of a run are counted; the rest
+// of the run goes on. Where the count is known beforehand, because the page is
+// the last and carries few, nothing is held back.
+type guard struct {
+	*Activities
+	in activities.LaneInput
+
+	mu      sync.Mutex
+	decided bool
+	open    bool // deletes may go on at once
+}
+
+// allows says whether a delete of the lane may be carried out now.
+func (g *guard) allows(ctx context.Context) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.decided {
+		return g.open, nil
+	}
+	page, err := g.o.Ledger.Page(ctx, g.in.Run, g.in.Page)
+	if err != nil {
+		return false, err
+	}
+	if last := page.Next.None() && slices.Contains([]activities.Phase{activities.PhaseDelta, activities.PhaseSweep, activities.PhaseQuarantined}, activities.Phase(page.Phase)); last {
+		deletes, err := g.o.Ledger.PageDeletes(ctx, g.in.Run)
+		if err != nil {
+			return false, err
+		}
+		g.open = deletes <= int64(g.o.DeleteMin)
+	}
+	g.decided = true
+	return g.open, nil
+}
+
+// deletesOf counts what a page would delete in Campaign.
+func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string, changes []dataverse.Change) (int, error) {
+	var keys []string
+	for i := range changes {
+		c := &changes[i]
+		switch {
+		case c.Deleted && m.plan.Table.ApplyDeletes:
+			keys = append(keys, c.Key)
+		case !c.Deleted && m.plan.Table.Filter.DeleteUnmatched:
+			guarded(func() {
+				if rule, err := m.mapper.Excluded(c.Raw); err == nil && rule != "" {
+					keys = append(keys, c.Key)
+				}
+			})
+		}
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	held, err := a.o.Ledger.Holds(ctx, table, keys)
+	return len(held), err
+}
+
+// deleteLimit is how many records of a table one run may delete unasked.
+func (a *Activities) deleteLimit(ctx context.Context, table string) (int64, error) {
+	known, err := a.o.Ledger.KnownCount(ctx, table)
+	return max(int64(a.o.DeleteMin), int64(a.o.DeleteRatio*float64(known))), err
+}
+
+// Release lets the deletes of a completed run go on, or says how many wait.
+func (a *Activities) Release(ctx context.Context, run, table string) ([]activities.Approval, error) {
+	limit, err := a.deleteLimit(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, limit); err != nil {
+		return nil, err
+	}
+	return a.approvals(ctx, table)
+}
+
+func (a *Activities) approvals(ctx context.Context, table string) ([]activities.Approval, error) {
+	waiting, err := a.o.Ledger.Approvals(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	var out []activities.Approval
+	var deletes int64
+	for _, w := range waiting {
+		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes})
+		deletes += w.Deletes
+	}
+	a.metrics.of(table).held.Update(float64(deletes))
+	return out, nil
+}
+
+// ApproveDeletes lets the deletes of a run go on. Approving twice does no harm.
+func (a *Activities) ApproveDeletes(ctx context.Context, in activities.ApproveInput) (*activities.ApproveResult, error) {
+	n, err := a.o.Ledger.ApproveDeletes(ctx, in.Run)
+	if err != nil {
+		return nil, fmt.Errorf("approving the deletes of %s: %w", in.Run, err)
+	}
+	waiting, err := a.approvals(ctx, in.Table)
+	return &activities.ApproveResult{Approved: n, Waiting: waiting}, err
+}
+
+// holdBack parks a delete. One that waits already waits on as it did.
+func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits ledger.Waits) settlement {
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Parked, Run: r.run, SeenRun: r.seen(known),
+		Payload: known.Payload, Fingerprint: known.Fingerprint, CreatedRun: known.CreatedRun}
+	park := &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: waits, Deleted: e.Deleted, Payload: e.Raw}
+	if before := r.waiting[e.Key]; before != nil && before.Waits == waits {
+		park.Run, park.Since = before.Run, before.Since
+	}
+	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}}
+}
+
+// mayDelete says what keeps a record that Campaign holds from being deleted: ""
+// nothing, else one of ledger's Waits… constants.
+func (r *recordWriter) mayDelete(ctx context.Context, e *ledger.Entry) (ledger.Waits, error) {
+	before := r.waiting[e.Key]
+	released := before != nil && before.Ready
+	if open, err := r.guard.allows(ctx); err != nil || !open && !(released && before.Waits != ledger.WaitsForParent) {
+		return ledger.WaitsForDeleteGuard, err
+	}
+	if r.children[e.Key] && !(released && before.Waits == ledger.WaitsForChildren) {
+		return ledger.WaitsForChildren, nil // their own deletes are on their way
+	}
+	return "", nil
+}

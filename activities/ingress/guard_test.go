@@ -1,0 +1,96 @@
+package ingress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/mapping"
+)
+
+// More deletes than a run may make unasked wait for an operator; everything else
+// of the run goes on.
+func TestTooManyDeletesWaitForApproval(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 300)
+	s.Load()
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for _, key := range keys[:150] { // two pages of changes
+		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	}
+	s.Edit(keys[200], map[string]any{"address1_city": "Nebelheim"})
+	calls := s.EngineCalls()
+	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
+	require.Equal(t, activities.Counts{Read: 151, Updated: 1, Parked: 150}, out.Counts)
+	require.Len(t, out.Approvals, 1)
+	require.Equal(t, int64(150), out.Approvals[0].Deletes)
+	require.Equal(t, calls+1, s.EngineCalls(), "stopped before the first delete")
+	require.Equal(t, int64(300), s.Boxes.Campaign.Count("profile"))
+
+	// What happens meanwhile changes nothing about what waits.
+	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[299]))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta())
+	checked := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	require.Equal(t, out.Approvals, checked.Approvals, "nor does a restart")
+
+	approved := activitytest.Call[activities.ApproveResult](s, s.In.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.Equal(t, activities.ApproveResult{Approved: 150}, approved)
+	require.Equal(t, activities.Counts{Read: 150, Deleted: 150}, s.Delta())
+	require.Empty(t, s.Differences())
+	require.Equal(t, calls+1+1+150, s.EngineCalls())
+}
+
+// A filter that would empty Campaign is a mistake until somebody says otherwise.
+func TestAFilterThatWouldDeleteTooMuchWaits(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 250)
+	s.Load()
+	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "lastname", Is: "equals", Value: "Nobody"}}}
+	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Equal(t, int64(250), out.Approvals[0].Deletes)
+	require.Equal(t, int64(250), s.Boxes.Campaign.Count("profile"))
+
+	// The mistake is undone: what waited lives on.
+	s.Table.Filter = mapping.Filter{}
+	checked := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	require.True(t, checked.NeedsBaseline)
+	again := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Equal(t, int64(250), again.Counts.Unchanged)
+	require.Empty(t, again.Approvals)
+	require.Empty(t, s.Differences())
+}
+
+// A sweep that finds nearly everything gone does not believe it.
+func TestASweepThatFindsTooMuchGoneWaits(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 250)
+	s.Load()
+	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:180] {
+		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	}
+	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Equal(t, int64(180), out.Approvals[0].Deletes)
+	require.Equal(t, int64(250), s.Boxes.Campaign.Count("profile"))
+}
+
+// R14.2: a mapping that no longer applies deletes lets go of those that wait, once.
+func TestDeletesThatWaitAreLetGoWhenTheyAreNotAppliedAnyMore(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 150)
+	s.Load()
+	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:120] {
+		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	}
+	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
+	require.Equal(t, int64(120), out.Approvals[0].Deletes)
+
+	s.Table.ApplyDeletes = false
+	require.False(t, s.Start().NeedsBaseline)
+	activitytest.Call[activities.ApproveResult](s, s.In.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.Equal(t, activities.Counts{Read: 120, Filtered: 120}, s.Delta())
+	require.Equal(t, int64(150), s.Boxes.Campaign.Count("profile"))
+	require.Zero(t, s.Delta(), "and not with every pass")
+}

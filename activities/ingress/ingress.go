@@ -1,0 +1,158 @@
+// Package ingress holds the activities of the flow Dynamics -> Campaign: it writes,
+// deletes and parks records, plans, explains, audits and rolls back. The worker host
+// makes one set; workflows order its activities by name.
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/uber-go/tally/v4"
+	"golang.org/x/sync/semaphore"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// source is what ingress needs of Dynamics.
+type source interface {
+	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
+	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
+	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
+	Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error)
+	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
+	Get(ctx context.Context, q dataverse.Query, id string) (*dataverse.Change, error)
+	TotalRecordCount(ctx context.Context, logicalName string) (int64, error)
+	Count(ctx context.Context, entitySet, filter string) (int64, error)
+}
+
+// maxUnsettled bounds, over the whole process, the writes that reached Campaign
+// but are not yet in the ledger: that many may be repeated after a kill.
+const maxUnsettled = 100
+
+// Options of the ingress activities.
+type Options struct {
+	Instance     string // work of other instances is refused
+	Source       source
+	Target       budget.Target
+	TargetGate   run.Gate
+	Budget       *budget.Budget // of calls to Target; nil = not counted
+	Ledger       *ledger.Ledger
+	CatchUpSlack time.Duration // how far the catch-up query reaches back; default 5 min
+	DeleteRatio  float64       // share of the known records that one run may delete unasked; default 0.05
+	DeleteMin    int           // and how many it may delete in any case; default 100
+	Concurrency  int           // requests in flight to Campaign, for the width of a lane
+	Lanes        int
+	KeepBefores  time.Duration // how long before-images are kept; default 14 days
+	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
+	HideValues   bool          // no values of quarantined records, sealed or not
+	Metrics      tally.Scope
+	Logger       *slog.Logger
+}
+
+// Activities holds the activities of the flow Dynamics → Campaign.
+type Activities struct {
+	o         Options
+	unsettled *semaphore.Weighted
+	metrics   *ingressMetrics
+
+	mu      sync.Mutex
+	mappers map[string]*tableMapper // by planKey
+	hinted  map[string]bool         // links of which was said that they hide records
+	pruned  time.Time               // when before-images were last looked through
+
+	careful sync.Mutex // one record of a lane that workers died at is in hand at a time
+}
+
+// New makes the activities of one worker.
+func New(o Options) *Activities {
+	if o.CatchUpSlack == 0 {
+		o.CatchUpSlack = 5 * time.Minute
+	}
+	if o.DeleteRatio == 0 {
+		o.DeleteRatio = 0.05
+	}
+	if o.KeepBefores == 0 {
+		o.KeepBefores = 14 * 24 * time.Hour
+	}
+	if o.DeleteMin == 0 {
+		o.DeleteMin = 100
+	}
+	if o.Lanes == 0 {
+		o.Lanes = 8
+	}
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Budget != nil {
+		o.Target = o.Budget.Counted(o.Target)
+	}
+	return &Activities{
+		o: o, unsettled: semaphore.NewWeighted(maxUnsettled),
+		metrics: newIngressMetrics(o.Metrics), mappers: map[string]*tableMapper{},
+	}
+}
+
+// tableMapper is a mapping revision ready for use.
+type tableMapper struct {
+	plan     *mapping.Plan
+	mapper   *mapping.Mapper
+	query    dataverse.Query
+	resource campaign.Resource
+}
+
+// mapper loads what the mapping of a run resolved to; once per process, since
+// under one Plan it never changes.
+func (a *Activities) mapper(ctx context.Context, ref activities.RunRef) (*tableMapper, error) {
+	key := ref.PlanKey()
+	a.mu.Lock()
+	m, ok := a.mappers[key]
+	a.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := a.stored(ctx, key)
+	if err != nil || ref.Plan == "" {
+		return m, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mappers[key] = m
+	return m, nil
+}
+
+// stored reads what a mapping resolved to.
+func (a *Activities) stored(ctx context.Context, key string) (*tableMapper, error) {
+	doc, err := a.o.Ledger.Revision(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("loading mapping revision %s: %w", key, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("mapping revision %s: %w", key, err)
+	}
+	return m, nil
+}
+
+// Register makes the activities known to a worker.
+func (a *Activities) Register(r activities.Registry) {
+	activities.Register(r, map[string]any{
+		activities.Preflight: a.Preflight, activities.AwaitParents: a.AwaitParents, activities.OpenRun: a.OpenRun, activities.FetchPage: a.FetchPage, activities.WriteLane: a.WriteLane,
+		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes,
+		activities.MayRollback: a.MayRollback, activities.FindUnrecordedWrites: a.FindUnrecordedWrites,
+		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
+		activities.ShowQuarantined: a.ShowQuarantined,
+		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+	})
+}

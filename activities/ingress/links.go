@@ -1,0 +1,205 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// park sets a change aside until its parent is in Campaign (R17.7). Nothing is
+// sent for it meanwhile, and no operator is needed.
+func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.Link) settlement {
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Parked, Run: r.run, SeenRun: r.seen(known)}
+	if known != nil {
+		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
+	}
+	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
+		Park: &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent,
+			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}}
+}
+
+// orphan tells whether a refusal is for want of a parent: Campaign does not find
+// the target of a link, or hides the record itself, whose key is then taken
+// although it cannot be read (campaign.md §4.4). What hides it is the parent that
+// it has there, which may be another than the one it is to have.
+func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
+	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
+		return mapping.Link{}, false, nil
+	}
+	return r.wants(ctx, known, p)
+}
+
+// wants finds a parent that is not in Campaign of those that a record is to have,
+// else of those that it has there.
+func (r *recordWriter) wants(ctx context.Context, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
+	link, found, err := r.missing(ctx, r.m.mapper.Links(p))
+	if err != nil || found || known == nil || known.Payload == nil {
+		return link, found, err
+	}
+	return r.awaited(ctx, known.Payload)
+}
+
+// stillWaits tells whether a record was parked and one of its parents is still
+// not there: asking Campaign again would cost calls and say the same.
+func (r *recordWriter) stillWaits(ctx context.Context, known *ledger.Record, want *mapping.Payload) (mapping.Link, bool, error) {
+	if known == nil || known.State != ledger.Parked {
+		return mapping.Link{}, false, nil
+	}
+	return r.missing(ctx, r.m.mapper.Links(want))
+}
+
+// stillHidden tells whether a record to be deleted was found hidden before, and
+// still is for want of the same parents: as with stillWaits, nobody is asked again.
+func (r *recordWriter) stillHidden(ctx context.Context, known *ledger.Record, e *ledger.Entry) (mapping.Link, bool, error) {
+	before := r.waiting[e.Key]
+	if before == nil || before.Waits != ledger.WaitsForParent || before.Deleted != e.Deleted || !e.Deleted && before.Version != e.Version {
+		return mapping.Link{}, false, nil
+	}
+	return r.awaited(ctx, known.Payload)
+}
+
+// awaited is a parent of a record in the ledger that is not in Campaign yet.
+func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
+	p, err := mapping.ParsePayload(payload)
+	if err != nil {
+		return mapping.Link{}, false, fmt.Errorf("a record of %s in the ledger: %w", r.table, err)
+	}
+	return r.missing(ctx, r.m.mapper.Links(p))
+}
+
+// missing finds the first parent that Campaign does not hold but may come to
+// hold. One that was deleted does not come back, and hides nothing any more.
+func (r *recordWriter) missing(ctx context.Context, links []mapping.Link) (mapping.Link, bool, error) {
+	for _, link := range links {
+		found, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
+		if err != nil {
+			return link, false, err
+		}
+		if parent := found[link.Key]; parent == nil || parent.Payload == nil && parent.State != ledger.Deleted {
+			return link, true, nil
+		}
+	}
+	return mapping.Link{}, false, nil
+}
+
+// hidden is told of a parent for want of which Campaign hides a record.
+func (r *recordWriter) hidden(link mapping.Link) {
+	if r.hides != nil && link.Table != "" && !link.Required { // a link object is refused, whatever its cardinality
+		r.hides(link)
+	}
+}
+
+// hiding advises, once for each link, against the cardinality that hides records.
+// Campaign's metadata does not show it (R17.4).
+func (a *Activities) hiding(table string, link mapping.Link) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if key := table + " " + link.Table; !a.hinted[key] {
+		if a.hinted == nil {
+			a.hinted = map[string]bool{}
+		}
+		a.hinted[key] = true
+		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
+			"flow", activities.FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign (R17.4)")
+	}
+}
+
+// look asks Campaign for a record whose parent went and came again: it may have
+// gone with the parent, or lost its link to it. What somebody changed in it besides
+// is theirs, as ever.
+func (r *recordWriter) look(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+	if u.known != nil && u.known.Payload != nil && !e.Deleted {
+		as, err := r.asLinked(ctx, e, u.known.Payload)
+		if err != nil {
+			return settlement{}, err
+		}
+		u.renew = !as
+	}
+	u.looked = true
+	s, err := r.decide(ctx, u, e, p)
+	if err != nil {
+		u.looked = false
+		return s, err
+	}
+	if s.Record == nil && u.known != nil {
+		known := *u.known
+		s.Record = &known
+	}
+	s.Resolve = s.Resolve || s.Park == nil // a park replaces the doubt
+	return s, nil
+}
+
+// asLinked says that Campaign holds a record with the links it was written with.
+func (r *recordWriter) asLinked(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
+	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	there, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return false, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
+	}
+	last, err := mapping.ParsePayload(written)
+	if err != nil {
+		return false, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+	}
+	return slices.Equal(r.m.mapper.Links(there), r.m.mapper.Links(last)), nil
+}
+
+func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {
+	out := []ledger.Parent{}
+	for _, link := range r.m.mapper.Links(p) {
+		out = append(out, ledger.Parent{Table: link.Table, Key: link.Key})
+	}
+	return out
+}
+
+// relatives looks up, for a whole lane, which parents Campaign holds and which
+// deleted records still have children there.
+func (a *Activities) relatives(ctx context.Context, m *tableMapper, table string, lane *ledger.Lane) (map[mapping.Link]bool, map[string]bool, error) {
+	wanted := map[string][]string{}
+	var deleted []string
+	for i := range lane.Entries {
+		e := &lane.Entries[i]
+		switch {
+		case lane.Outcomes[i] != ledger.Pending:
+		case e.Deleted:
+			deleted = append(deleted, e.Key)
+		case m.mapper.Linked():
+			guarded(func() {
+				p, err := m.mapper.Map(e.Raw)
+				if err != nil {
+					return // refused later, with its reason
+				}
+				for _, link := range m.mapper.Links(p) {
+					if link.Required {
+						wanted[link.Table] = append(wanted[link.Table], link.Key)
+					}
+				}
+			})
+		}
+	}
+	parents := map[mapping.Link]bool{}
+	for of, keys := range wanted {
+		held, err := a.o.Ledger.Holds(ctx, of, keys)
+		if err != nil {
+			return nil, nil, err
+		}
+		for key := range held {
+			parents[mapping.Link{Table: of, Key: key, Required: true}] = true
+		}
+	}
+	if len(deleted) == 0 {
+		return parents, nil, nil
+	}
+	children, err := a.o.Ledger.Children(ctx, table, deleted)
+	return parents, children, err
+}

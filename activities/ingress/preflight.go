@@ -1,0 +1,288 @@
+package ingress
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// Preflight checks a mapping against both systems before anything is written
+// and keeps what it resolved to under the mapping's revision. A mapping that
+// does not fit fails with every problem at once (R11.14).
+func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (*activities.PreflightResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+		return nil, err
+	}
+	m, err := a.resolve(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	before, err := a.lastPlan(ctx, in.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	if before == nil {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
+	} else {
+		if was, is := pairOf(before.plan.Table), pairOf(in.Table); was != is {
+			return nil, run.Blocked("Mapping", fmt.Sprintf(
+				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own", in.Table.Name, is, was))
+		}
+	}
+	doc, err := json.Marshal(m.plan)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+	}
+	out := &activities.PreflightResult{Revision: in.Table.Revision(), Parents: parentsOf(in.Table)}
+	sum := sha256.Sum256(doc)
+	out.Plan = hex.EncodeToString(sum[:4]) // the same mapping may resolve differently tomorrow
+	if before != nil {
+		out.Warnings = mapping.Drift(before.plan, m.plan)
+	}
+	for _, key := range []string{out.Revision, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey()} {
+		if err := a.o.Ledger.SaveRevision(ctx, key, doc); err != nil {
+			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
+		}
+	}
+	return out, a.position(ctx, in.Table.Name, m, out)
+}
+
+// lastPlan is the mapping as it ran last under a name; nil when it never ran.
+// Its tables and key are fixed: what the ledger holds belongs to them.
+func (a *Activities) lastPlan(ctx context.Context, table string) (*tableMapper, error) {
+	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, Limit: 1})
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return a.stored(ctx, runs[0].Revision)
+}
+
+func pairOf(t activities.Table) string {
+	r := resourceOf(t)
+	return fmt.Sprintf("%s -> %s with key %s", t.Dynamics.Table, r.Name, t.Campaign.Key)
+}
+
+// parentsOf lists the mappings that a mapping links to, each once.
+func parentsOf(t activities.Table) []string {
+	var out []string
+	for _, f := range t.Fields {
+		if f.Parent != "" && !slices.Contains(out, f.Parent) {
+			out = append(out, f.Parent)
+		}
+	}
+	return out
+}
+
+// resolve reads both data models and checks the mapping against them.
+func (a *Activities) resolve(ctx context.Context, t activities.Table) (*tableMapper, error) {
+	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
+	if unknownName(err) {
+		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
+	}
+	if err != nil {
+		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
+	}
+	resource := resourceOf(t)
+	metadata, err := a.o.Target.Metadata(ctx, resource)
+	if unknownName(err) {
+		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.resource: got %q, which Campaign does not have under %s, want a resource whose API is published, such as profile", t.Name, resource.Name, resource.API))
+	}
+	if err != nil {
+		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
+	}
+	plan, err := mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
+	if err != nil {
+		return nil, run.Blocked("Mapping", "the mapping does not fit: "+err.Error())
+	}
+	doc, err := json.Marshal(plan) // as it will be read back
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	return m, nil
+}
+
+// unknownName tells a table or resource that does not exist from other failures.
+func unknownName(err error) bool {
+	return apierr.ReasonOf(err) == apierr.ReasonSchema || apierr.ReasonOf(err) == apierr.ReasonNotFound
+}
+
+// resolved is resolve, once per process and revision.
+func (a *Activities) resolved(ctx context.Context, t activities.Table) (*tableMapper, error) {
+	key := "resolved " + t.Revision()
+	a.mu.Lock()
+	m, ok := a.mappers[key]
+	a.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	m, err := a.resolve(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mappers[key] = m
+	return m, nil
+}
+
+// position says where the flow goes on: a delta link of the same columns, a
+// stopped load of the same revision, or a new baseline. Other stopped loads are
+// given up.
+func (a *Activities) position(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
+	if err := a.look(ctx, table, m, out); err != nil {
+		return err
+	}
+	var err error
+	if out.RefusedBefore, err = a.o.Ledger.CountQuarantined(ctx, ledger.QuarantineFilter{
+		Flow: activities.FlowIngress, Table: table, State: ledger.QuarantineOpen, OtherRevision: out.Revision}); err != nil {
+		return err
+	}
+	return a.unfinished(ctx, table, out)
+}
+
+// look says what waits, and whether the delta link shows what m needs.
+func (a *Activities) look(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
+	var err error
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowIngress, table); err != nil {
+		return err
+	}
+	if out.Approvals, err = a.approvals(ctx, table); err != nil {
+		return err
+	}
+	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowIngress, table)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		out.NeedsBaseline = true
+	case err != nil:
+		return err
+	default:
+		out.Watermark = mark.ObtainedAt
+		out.NeedsBaseline = mark.Link == "" || !a.sameColumns(ctx, mark.Revision, m)
+	}
+	return nil
+}
+
+// unfinished finds the load that goes on and gives up the others. A stopped load
+// younger than the delta link is a new baseline, which the link still calls for.
+// Nothing is at work before a start: a run that is open all the same has lost its
+// workflow, as when that was terminated together with its owner.
+func (a *Activities) unfinished(ctx context.Context, table string, out *activities.PreflightResult) error {
+	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, States: []ledger.RunState{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
+	if err != nil {
+		return err
+	}
+	for _, current := range stopped {
+		if activities.Kind(current.Kind) != activities.KindInitial {
+			continue
+		}
+		if out.UnfinishedRun == "" && current.Revision == out.Revision && (out.NeedsBaseline || current.Started.After(out.Watermark)) {
+			out.NeedsBaseline, out.UnfinishedRun = true, current.ID
+			continue
+		}
+		if err := a.abandon(ctx, current.ID); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowIngress, Table: table}, out.UnfinishedRun, a.o.Ledger.DropPages),
+		run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowRollback, Table: table}, "", a.o.Ledger.DropPages))
+}
+
+// sameColumns says whether a delta link obtained for another revision shows the
+// columns this one needs, and the same records: what another filter left out may
+// be wanted now (R15.3).
+func (a *Activities) sameColumns(ctx context.Context, revision string, m *tableMapper) bool {
+	before, err := a.stored(ctx, revision)
+	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select) &&
+		reflect.DeepEqual(before.plan.Table.Filter, m.plan.Table.Filter)
+}
+
+func (a *Activities) abandon(ctx context.Context, run string) error {
+	if err := a.o.Ledger.SetRunState(ctx, run, "CANCELLED", "given up for a newer run"); err != nil {
+		return err
+	}
+	return a.o.Ledger.DropPages(ctx, run)
+}
+
+func newTableMapper(doc []byte) (*tableMapper, error) {
+	var plan mapping.Plan
+	if err := json.Unmarshal(doc, &plan); err != nil {
+		return nil, fmt.Errorf("reading the stored mapping: %w", err)
+	}
+	mapper, err := plan.Mapper()
+	if err != nil {
+		return nil, err
+	}
+	return &tableMapper{
+		plan: &plan, mapper: mapper,
+		query:    dataverse.Query{EntitySet: plan.EntitySet, KeyColumn: plan.Key, Select: mapper.Select()},
+		resource: resourceOf(plan.Table),
+	}, nil
+}
+
+func resourceOf(t activities.Table) campaign.Resource {
+	return campaign.Resource{API: cmp.Or(t.Campaign.API, mapping.DefaultAPI), Name: t.Campaign.Resource}
+}
+
+func sourceSchema(e *dataverse.Entity) mapping.SourceSchema {
+	s := mapping.SourceSchema{
+		Table: e.LogicalName, EntitySet: e.EntitySetName, Key: e.PrimaryIdAttribute, Tracked: e.ChangeTrackingEnabled,
+		Columns: make(map[string]mapping.Column, len(e.Attributes)),
+	}
+	for name, a := range e.Attributes {
+		s.Columns[name] = mapping.Column{
+			Type: a.Type, MaxLength: a.MaxLength, Targets: a.Targets, DateTimeBehavior: a.DateTimeBehavior,
+			Options: a.Options, TrueLabel: a.TrueLabel, FalseLabel: a.FalseLabel,
+		}
+	}
+	return s
+}
+
+func targetSchema(r campaign.Resource, m *campaign.Metadata) mapping.TargetSchema {
+	s := mapping.TargetSchema{API: r.API, Resource: r.Name, Fields: make(map[string]mapping.TargetField, len(m.Fields))}
+	for name, f := range m.Fields {
+		field := mapping.TargetField{
+			Type: f.Type, ResType: f.ResType, Length: f.Length, ReadOnly: f.ReadOnly, Mandatory: f.Mandatory, DataPolicy: f.DataPolicy,
+		}
+		if len(f.Values) > 0 {
+			field.Values = make(map[string]mapping.EnumValue, len(f.Values))
+			for v, e := range f.Values {
+				field.Values[v] = mapping.EnumValue{Label: e.Label, Value: e.Value}
+			}
+		}
+		s.Fields[name] = field
+	}
+	return s
+}
+
+// accept refuses work of another instance: its records would be mixed with ours.
+func (a *Activities) accept(workflowID string) error {
+	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
+		return nil
+	}
+	return run.Blocked(apierr.ReasonConfig, fmt.Sprintf(
+		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
+}

@@ -1,0 +1,321 @@
+package ingress_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+func ids(l activities.QuarantineListResult) (out []string) {
+	for _, r := range l.Records {
+		out = append(out, r.ID)
+	}
+	return out
+}
+
+// with a mapping that refuses for three reasons of its own.
+func refusing(t activities.Table) activities.Table {
+	t.Fields = append([]mapping.Field{{From: "salutation", To: "salutation"}, {From: "familystatuscode", To: "emailFormat", Replace: map[string]string{"Married": "html"}}}, t.Fields...)
+	t.Fields[2].OnTooLong = ""
+	return t
+}
+
+// mended is the same mapping with the three put right.
+func mended(t activities.Table) activities.Table {
+	t.Fields = append([]mapping.Field{}, t.Fields...)
+	t.Fields[0].OnTooLong, t.Fields[2].OnTooLong = "truncate", "truncate"
+	t.Fields[1].Replace = map[string]string{"Married": "html", "Single": "text"}
+	return t
+}
+
+const longName = "Maximiliana-Theodora-Wilhelmine-Auguste"
+
+// 5,000 quarantined records with four causes: fix the mapping, restart; all whose
+// cause is gone land without being named one by one.
+func TestFiveThousandRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 5_200)
+	s.Table = refusing(s.Table)
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for i, key := range keys[:5_000] {
+		s.Edit(key, []map[string]any{{"firstname": longName}, {"salutation": longName}, {"familystatuscode": 1}, {"emailaddress1": "not-an-address"}}[i%4])
+	}
+	first := s.Load()
+	require.Equal(t, int64(5_000), first.Quarantined)
+	require.Equal(t, int64(200), first.Counts.Created)
+	list := s.Quarantine(activities.QuarantineListInput{Limit: 1})
+	require.Equal(t, int64(5_000), list.Total)
+	require.Len(t, list.Groups, 4)
+	for _, g := range list.Groups {
+		require.Equal(t, int64(1_250), g.Records, g.Message)
+	}
+	require.Contains(t, fmt.Sprint(list.Groups), "text too long, want at most 30 characters")
+
+	s.Table = mended(s.Table)
+	checked := s.Start()
+	require.False(t, checked.NeedsBaseline, "the delta link still serves")
+	require.Equal(t, int64(5_000), checked.RefusedBefore)
+	calls := s.EngineCalls()
+	done := s.Release(activities.Release{RefusedBefore: true})
+	require.Equal(t, activities.Counts{Read: 5_000, Created: 3_750, Quarantined: 1_250}, done)
+	require.Equal(t, calls+5_000, s.EngineCalls(), "one call each")
+	require.Zero(t, s.Start().RefusedBefore, "once for each mapping")
+
+	left := s.Quarantine(activities.QuarantineListInput{})
+	require.Equal(t, int64(1_250), left.Total)
+	require.Len(t, left.Groups, 1)
+	require.Equal(t, int64(3_750), s.Quarantine(activities.QuarantineListInput{State: "released"}).Total)
+	require.Zero(t, s.Release(activities.Release{RefusedBefore: true}))
+
+	// The fourth cause is in the records: put right there, each lands by itself.
+	for i := 3; i < 5_000; i += 4 {
+		s.Edit(keys[i], map[string]any{"emailaddress1": "ann@example.test"})
+	}
+	require.Equal(t, int64(1_250), s.Delta().Created)
+	require.Zero(t, s.Quarantine(activities.QuarantineListInput{}).Total)
+	require.Empty(t, s.Differences())
+}
+
+// A release tries what it was asked for, and nothing else.
+func TestAReleaseTriesWhatIsSelected(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 12)
+	s.Table = refusing(s.Table)
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for i, key := range keys[:6] {
+		s.Edit(key, []map[string]any{{"salutation": longName}, {"firstname": longName}}[i%2])
+	}
+	s.Load()
+	for _, c := range []struct {
+		rule string
+		what activities.Selection
+		want []string
+	}{
+		{"by code and the run that refused it last", activities.Selection{Code: "TooLong", Run: "contacts-1"}, keys[:6]},
+		{"refused again since", activities.Selection{Run: "contacts-1"}, nil},
+		{"by id", activities.Selection{IDs: []string{keys[2], keys[3], keys[9]}}, []string{keys[2], keys[3]}},
+		{"by field", activities.Selection{Field: "salutation"}, []string{keys[0], keys[2], keys[4]}},
+		{"by age", activities.Selection{Before: time.Now().Add(time.Hour)}, keys[:6]},
+		{"nothing as old", activities.Selection{Before: time.Now().Add(-time.Hour)}, nil},
+	} {
+		require.Equal(t, c.want, ids(s.Quarantine(activities.QuarantineListInput{Table: "contacts", Selection: c.what})), c.rule)
+		require.Equal(t, activities.Counts{Read: int64(len(c.want)), Quarantined: int64(len(c.want))}, s.Release(activities.Release{Selection: c.what}), c.rule)
+	}
+}
+
+// After a data model has changed, everything is tried but what stays.
+func TestAReleaseOfEverythingForAChangedModel(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 6)
+	s.Table = refusing(s.Table)
+	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:2] {
+		s.Edit(key, map[string]any{"firstname": longName})
+	}
+	s.Load()
+	require.Equal(t, activities.Counts{Read: 2, Quarantined: 2}, s.Release(activities.Release{Remodelled: true}))
+}
+
+// A release reads Dynamics first: what was put right there lands, what is gone
+// there is closed.
+func TestAReleaseReadsDynamicsFirst(t *testing.T) {
+	t.Parallel()
+	for _, applies := range []bool{true, false} {
+		t.Run(fmt.Sprintf("apply_deletes %t", applies), func(t *testing.T) {
+			t.Parallel()
+			s := activitytest.NewWorld(t, 12)
+			s.Table.ApplyDeletes = applies
+			keys := s.Boxes.Dynamics.Keys("contacts")
+			for _, key := range keys[:3] {
+				s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
+			}
+			s.Load()
+			s.Edit(keys[3], map[string]any{"emailaddress1": "not-an-address", "address1_city": "Nebelheim"})
+			require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Delta())
+			before := s.Campaign()[keys[3]]
+			require.NotContains(t, before, "Nebelheim", "Campaign keeps what was written before, until release")
+
+			s.Edit(keys[0], map[string]any{"emailaddress1": "ann@example.test"})
+			require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[1])) // never written
+			require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[3])) // written before it was refused
+			got := s.Release(activities.Release{})
+			if applies {
+				require.Equal(t, activities.Counts{Read: 4, Created: 1, Unchanged: 1, Deleted: 1, Quarantined: 1}, got)
+				require.Nil(t, s.Boxes.Campaign.Profile(keys[3]))
+			} else {
+				require.Equal(t, activities.Counts{Read: 4, Created: 1, Filtered: 2, Quarantined: 1}, got)
+				require.Equal(t, before, s.Campaign()[keys[3]])
+			}
+			require.Equal(t, "ann@example.test", s.Boxes.Campaign.Profile(keys[0])["email"])
+			require.Equal(t, []string{keys[2]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+			require.NotEqual(t, "quarantined", s.Explain(keys[1]).State)
+			s.Delta() // the changes that the release has dealt with
+			require.Equal(t, []string{keys[2]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+		})
+	}
+}
+
+// A quarantined record that was written before keeps its old payload in Campaign
+// until release.
+func TestWhatWasWrittenBeforeStaysUntilRelease(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Table = refusing(s.Table)
+	s.Load()
+	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	before := s.Campaign()[key]
+	s.Edit(key, map[string]any{"salutation": longName, "lastname": "Quibblethorn"})
+	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Delta())
+	require.Equal(t, before, s.Campaign()[key])
+	s.Table = mended(s.Table)
+	s.Start()
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Release(activities.Release{RefusedBefore: true}))
+	require.Contains(t, s.Campaign()[key], "Quibblethorn")
+
+	// A release can be rolled back, as any run that writes what Dynamics says.
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Rollback(s.LastRun()).Counts)
+	require.Equal(t, before, s.Campaign()[key])
+}
+
+// A release that meets a record changed meanwhile by another pass does not write
+// an older version, and does not bring back what an operator discarded meanwhile.
+func TestAReleaseWritesNothingOlder(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 4)
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for _, key := range keys {
+		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
+	}
+	s.Load()
+	for _, key := range keys {
+		s.Edit(key, map[string]any{"emailaddress1": "old@example.test"})
+	}
+	ref := activities.RunRef{Run: "release", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindRelease}
+	all := &activities.Release{}
+	activitytest.Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref, Release: all})
+	page := activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseQuarantined, Lanes: 1, Release: all})
+	require.Equal(t, 4, page.Read)
+
+	s.Edit(keys[0], map[string]any{"emailaddress1": "new@example.test"})
+	s.Edit(keys[1], map[string]any{"emailaddress1": "not-an-address-either"})
+	_, err := s.Books.Discard(t.Context(), ledger.QuarantineFilter{Flow: "ingress", Table: "contacts", Keys: []string{keys[2]}}, ledger.Discard{By: "ada", Reason: "test", At: time.Now()})
+	require.NoError(t, err)
+	s.Window.IDs = keys[:2]
+	require.Equal(t, activities.Counts{Read: 2, Created: 1, Quarantined: 1}, s.Pass(activities.KindBackfill, activities.PhaseIDs).Counts)
+
+	activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: 0})
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	require.Equal(t, activities.Counts{Read: 4, Created: 1, Unchanged: 3}, done.Counts)
+	require.Equal(t, "new@example.test", s.Boxes.Campaign.Profile(keys[0])["email"])
+	require.Nil(t, s.Boxes.Campaign.Profile(keys[1]))
+	require.Nil(t, s.Boxes.Campaign.Profile(keys[2]))
+	require.Equal(t, "old@example.test", s.Boxes.Campaign.Profile(keys[3])["email"])
+	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+}
+
+// On its schedule a record is tried again, a page at a time, and rests longer.
+func TestDueRecordsEndTheWaitForChanges(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 130)
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for _, key := range keys[:120] {
+		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
+	}
+	s.Behind.Store(int64(5 * time.Hour)) // the catch-up refuses them a second time: 4 h
+	s.Load()
+	s.Behind.Store(0)
+	wait := func(from time.Time) activities.FetchResult {
+		s.Runs++
+		return activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "contacts",
+			Revision: s.Table.Revision(), Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, DueFrom: from})
+	}
+	now := time.Now()
+	require.True(t, wait(now).Due)
+	require.False(t, wait(time.Time{}).Due, "an earlier build's workflow does not ask")
+	require.False(t, wait(now.Add(time.Hour)).Due, "not before")
+	s.Edit(keys[0], map[string]any{"jobtitle": "x"})
+	require.True(t, wait(now).Due, "changes that never end do not keep it from its turn")
+
+	require.Equal(t, activities.Counts{Read: 100, Quarantined: 100}, s.Release(activities.Release{Due: true}))
+	require.True(t, wait(now).Due)
+	require.Equal(t, activities.Counts{Read: 20, Quarantined: 20}, s.Release(activities.Release{Due: true}))
+	require.False(t, wait(now).Due)
+	for _, r := range s.Quarantine(activities.QuarantineListInput{Limit: 1000}).Records {
+		require.Greater(t, r.NextTry.Sub(now), 23*time.Hour)
+	}
+}
+
+// What was refused because Campaign hides it, for want of a parent that had been
+// deleted, is tried again when the parent is back.
+func TestAParentThatCameBackReleasesItsChildren(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	f.vehicles.Load()
+	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", v))
+	f.vehicles.Delta()
+	_, err := f.Opts.Source.(*dataverse.Client).Upsert(t.Context(), dataverse.Write{Row: dataverse.Row{EntitySet: "new_vehicles", ID: v}, Body: []byte(`{"new_name":"Brougham"}`)})
+	require.NoError(t, err)
+	child := f.service(v)
+	f.services.Load()
+	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "Tyres"}))
+	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, f.services.Delta())
+	s := f.services
+	due := func() bool {
+		s.Runs++
+		return activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "services",
+			Revision: s.Table.Revision(), Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, DueFrom: time.Now()}).Due
+	}
+	require.False(t, due())
+	f.vehicles.Delta()
+	require.True(t, due())
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Release(activities.Release{Due: true}))
+}
+
+// A discard is recorded, and a later change in Dynamics is tried as any other.
+func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 4)
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for _, key := range keys[:2] {
+		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
+	}
+	s.Load()
+	discard := activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[:1]},
+		Discard: activities.Discard{By: "ada", Reason: "a test record", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	for range 2 {
+		require.Equal(t, int64(1), activitytest.Call[activities.DiscardResult](s, s.Op.DiscardQuarantined, discard).Discarded)
+	}
+	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+	gone := s.Quarantine(activities.QuarantineListInput{State: "discarded"})
+	require.Equal(t, &discard.Discard, gone.Records[0].Discarded)
+	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Release(activities.Release{}), "discarded is not tried")
+	s.Pass(activities.KindBackfill, activities.PhaseScan)
+	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})), "the same version again")
+	s.Edit(keys[0], map[string]any{"emailaddress1": "ann@example.test"})
+	s.Delta()
+	require.NotNil(t, s.Boxes.Campaign.Profile(keys[0]))
+
+	for _, bad := range []struct {
+		edit func(*activities.DiscardInput)
+		says string
+	}{
+		{func(in *activities.DiscardInput) { in.Reason = " " }, "a discard needs a reason"},
+		{func(in *activities.DiscardInput) { in.Table = "" }, "needs the table"},
+		{func(in *activities.DiscardInput) { in.At = time.Time{} }, "needs the time"},
+	} {
+		in := discard
+		bad.edit(&in)
+		_, err := s.Env.ExecuteActivity(s.Op.DiscardQuarantined, in)
+		require.ErrorContains(t, err, bad.says)
+	}
+	require.False(t, strings.Contains(fmt.Sprint(gone), "not-an-address"))
+}

@@ -1,0 +1,184 @@
+package ingress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+)
+
+// OpenRun begins a run in the ledger, noting the source's clock, or finds where
+// an earlier attempt left it. It may run any number of times.
+func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	if in.Undoes != "" && in.Revision == "" {
+		return nil, run.Blocked("BadInput", "a rollback needs the revision of the run that it undoes")
+	}
+	current, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		current, err = a.beginRun(ctx, in)
+	}
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	if current.State == "STOPPED" {
+		if err := a.o.Ledger.SetRunState(ctx, current.ID, "RUNNING", ""); err != nil {
+			return nil, err
+		}
+		current.State = "RUNNING"
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.o.Ledger.KnownCount(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	if current.Counts.Created > 0 { // what this run created was not there to be missed by its baseline
+		known -= current.Counts.Created
+	}
+	parked, err := a.o.Ledger.ParkedCount(ctx, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.OpenRunResult{Known: max(known, 0) + parked, Expected: current.Expected, Started: current.Started, Counts: run.FromLedger(current.Counts), Ended: string(current.State)}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
+	if in.Undoes != "" {
+		may, err := a.MayRollback(ctx, activities.MayRollbackInput{Run: in.Undoes})
+		if err != nil {
+			return nil, err
+		}
+		// Nobody goes on with a run that is undone: what it had written is gone.
+		if ledger.RunState(may.State) == ledger.RunStopped || ledger.RunState(may.State) == ledger.RunRunning {
+			if err := a.o.Ledger.SetRunState(ctx, in.Undoes, ledger.RunCancelled, "given up to be rolled back"); err != nil {
+				return nil, err
+			}
+			if err := a.o.Ledger.DropPages(ctx, in.Undoes); err != nil {
+				return nil, err
+			}
+		}
+		return a.o.Ledger.BeginRun(ctx, ledger.Run{ID: in.Run, Flow: activities.FlowRollback, Table: in.Table, Kind: ledger.RunKind(in.Kind), Revision: in.Revision,
+			State: ledger.RunRunning, Workflow: in.Workflow, Started: time.Now().UTC(), Expected: may.Created + may.Existed})
+	}
+	me, err := a.o.Source.WhoAmI(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.mapper(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	expected := a.estimate(ctx, m, in)
+	if in.Kind == activities.KindInitial && a.o.MaxRecords > 0 && expected > a.o.MaxRecords {
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + in.Table,
+			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records (R15.7); raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)}
+	}
+	var span []byte
+	if in.Kind == activities.KindBackfill {
+		if span, err = json.Marshal(in.Window); err != nil {
+			return nil, err
+		}
+	}
+	return a.o.Ledger.BeginRun(ctx, ledger.Run{
+		ID: in.Run, Flow: activities.FlowIngress, Table: in.Table, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, State: "RUNNING",
+		Workflow: in.Workflow, Started: time.Now().UTC(), ServerStart: me.ServerTime, Expected: expected, Span: string(span),
+	})
+}
+
+// estimate is how many records the run will read, for progress; 0 when unknown.
+func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities.OpenRunInput) int64 {
+	switch {
+	case in.Kind == activities.KindDelta, len(in.Window.Where) > 0:
+		return 0
+	case in.Release != nil:
+		return a.toTry(ctx, in)
+	case len(in.Window.IDs) > 0:
+		return int64(len(in.Window.IDs))
+	}
+	var n int64
+	var err error
+	if in.Window.Since.IsZero() && in.Window.Until.IsZero() {
+		n, err = a.o.Source.TotalRecordCount(ctx, m.plan.Table.Dynamics.Table)
+	} else {
+		n, err = a.o.Source.Count(ctx, m.query.EntitySet, run.WindowFilter(in.Window))
+	}
+	if err != nil {
+		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)
+		return 0
+	}
+	return n
+}
+
+// SaveWatermark ends a run: when the ledger holds every lane as written, the
+// delta link becomes the watermark and the staged pages go, in one transaction.
+func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: activities.FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
+	if (in.Kind == activities.KindInitial || in.Kind == activities.KindDelta) && at.LastPage != nil {
+		mark.Link, mark.ObtainedAt = at.LastPage.End.At, time.Now().UTC()
+	}
+	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if open := run.StillOpen(err); open != nil {
+		return open, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
+	if current.State == "COMPLETED" {
+		out.Watermark = mark.ObtainedAt
+		if err := a.prune(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowIngress, in.Table); err != nil {
+		return nil, err
+	}
+	if out.Parked, err = a.o.Ledger.ParkedCount(ctx, in.Table); err != nil {
+		return nil, err
+	}
+	if current.State == "COMPLETED" {
+		if out.Approvals, err = a.Release(ctx, in.Run, in.Table); err != nil {
+			return nil, err
+		}
+	}
+	counts := a.metrics.of(in.Table)
+	counts.runEnded(in.Kind, current.State)
+	counts.quarantined.Update(float64(out.Quarantined))
+	if !out.Watermark.IsZero() {
+		counts.settledUpTo(out.Watermark)
+	}
+	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowIngress, "table", in.Table, "run", in.Run, "state", current.State,
+		"read", out.Counts.Read, "written", out.Counts.Written(), "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+// EndRun closes a run that did not finish.
+func (a *Activities) EndRun(ctx context.Context, in activities.EndRunInput) error {
+	// A rollback must look at what a dead attempt had in hand.
+	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.of(in.Table).runEnded, a.o.Ledger.DropPages)
+}

@@ -1,0 +1,110 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+// sweepPage is how many known but unseen records one sweep page checks.
+const sweepPage = 500
+
+// sweep looks for records the ledger knows but the baseline did not show, and
+// asks Dynamics for each whether it still exists: only a 404 makes it deleted.
+func (a *Activities) sweep(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
+	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
+	if err != nil {
+		return nil, ledger.Cursor{}, err
+	}
+	return a.asTheyAre(ctx, m, in, unseen, len(unseen) == sweepPage)
+}
+
+// asTheyAre reads records by their keys; one that Dynamics does not have is
+// deleted. The page ends before the first that gave no answer, so that each attempt
+// gets further, and the cursor says where the next one begins.
+func (a *Activities) asTheyAre(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, full bool) (page *dataverse.Page, next ledger.Cursor, err error) {
+	page = &dataverse.Page{}
+	if len(keys) == 0 {
+		return page, next, nil
+	}
+	defer run.KeepBeating(ctx, func() any { return in.Page })()
+	present, err := a.o.Source.ByIDs(ctx, m.query, keys)
+	if err != nil {
+		return nil, next, err
+	}
+	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist: apply them as read
+	for i := range present.Changes {
+		found[present.Changes[i].Key] = &present.Changes[i]
+	}
+	changes, err := a.confirm(ctx, m, in, keys, found)
+	if err != nil && len(changes) == 0 {
+		return nil, next, err
+	}
+	page.Changes = changes
+	if full || len(changes) < len(keys) {
+		next = ledger.After(keys[len(changes)-1])
+	}
+	return page, next, nil
+}
+
+// confirm reads one by one what is not in found, and returns as many of keys, in
+// order, as were answered. Its error says why it stopped short of the end.
+func (a *Activities) confirm(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
+	answers, errs := make([]*dataverse.Change, len(keys)), make([]error, len(keys))
+	var reads errgroup.Group
+	reads.SetLimit(run.ReadWidth)
+	for i, key := range keys {
+		if answers[i] = found[key]; answers[i] != nil {
+			continue
+		}
+		reads.Go(func() error {
+			answers[i], errs[i] = a.readOne(ctx, m.query, key)
+			activity.RecordHeartbeat(ctx, in.Page)
+			return errs[i]
+		})
+	}
+	_ = reads.Wait() // errs has them by record
+	var changes []dataverse.Change
+	for i := range keys {
+		if errs[i] != nil {
+			return changes, fmt.Errorf("%d of %d records gave no answer whether they still exist: %w", countErrors(errs), len(keys), errs[i])
+		}
+		changes = append(changes, *answers[i])
+	}
+	return changes, nil
+}
+
+// readOne asks a few times whether a record exists, and what it holds.
+func (a *Activities) readOne(ctx context.Context, q dataverse.Query, key string) (*dataverse.Change, error) {
+	for try := 1; ; try++ {
+		change, err := a.o.Source.Get(ctx, q, key)
+		if err == nil {
+			return change, nil
+		}
+		if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+			return &dataverse.Change{Key: key, Deleted: true}, nil
+		}
+		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
+			return nil, err
+		}
+	}
+}
+
+func countErrors(errs []error) int {
+	n := 0
+	for _, err := range errs {
+		if err != nil {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,186 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/errgroup"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// FindUnrecordedWrites finds what a run wrote without the ledger knowing: its worker died,
+// and the run was given up before another attempt could settle what the first had
+// in hand. Such records are looked at in Campaign, and those that are as the run
+// would have left them become its own, so that they are undone with the rest.
+func (a *Activities) FindUnrecordedWrites(ctx context.Context, in activities.UnrecordedWritesInput) (*activities.UnrecordedWritesResult, error) {
+	lanes, err := a.o.Ledger.UnknownOutcomes(ctx, in.Undoes)
+	if err != nil || len(lanes) == 0 {
+		return &activities.UnrecordedWritesResult{}, err
+	}
+	current, err := a.o.Ledger.Run(ctx, in.Undoes)
+	if err != nil {
+		return nil, err
+	}
+	ref := activities.RunRef{Run: current.ID, Table: in.Table, Revision: current.Revision, Kind: activities.Kind(current.Kind)}
+	m, err := a.mapper(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var out activities.UnrecordedWritesResult
+	for _, lane := range lanes {
+		looked, found, err := a.lookOver(ctx, m, ref, lane)
+		if err != nil {
+			return nil, run.ToTemporal(ctx, fmt.Errorf("looking over lane %d of page %d of %s: %w", lane.Lane, lane.Page, current.ID, err))
+		}
+		out.Looked, out.Found = out.Looked+looked, out.Found+found
+	}
+	return &out, nil
+}
+
+func (a *Activities) lookOver(ctx context.Context, m *tableMapper, ref activities.RunRef, at ledger.OpenLaneRef) (looked, found int, err error) {
+	lane, err := a.o.Ledger.OpenLane(ctx, at.LaneID)
+	if err != nil || lane.Done {
+		return 0, 0, err
+	}
+	w, known, err := a.laneWriter(ctx, m, activities.LaneInput{RunRef: ref, Page: at.Page, Lane: at.Lane}, lane)
+	if err != nil {
+		return 0, 0, err
+	}
+	l := &looker{recordWriter: w.record.(*recordWriter)}
+	var mu sync.Mutex
+	var settled []ledger.Result
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, a.o.Concurrency))
+	for _, u := range w.units(known) {
+		looked++
+		group.Go(func() error {
+			s, err := l.look(gctx, u, lane.Entries)
+			activity.RecordHeartbeat(ctx)
+			if err != nil || s == nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			settled = append(settled, *s)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return 0, 0, err
+	}
+	if err := a.o.Ledger.Commit(ctx, lane.ID, lane.Token, settled); err != nil {
+		return 0, 0, err
+	}
+	return looked, len(settled), a.o.Ledger.DropLane(ctx, lane.ID)
+}
+
+// looker compares what Campaign holds with what a run would have written.
+type looker struct{ *recordWriter }
+
+// look is the outcome of the last entry of a unit that Campaign shows to be
+// carried out; nil when none was.
+func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*ledger.Result, error) {
+	known := u.known
+	if known != nil && known.Run != l.run && known.Run != "" && l.touchedSince(ctx, known) {
+		return nil, nil // by a later run, which knew what it found
+	}
+	stored, err := l.target.Get(ctx, l.m.resource, l.m.mapper.MapKey(entries[u.indices[0]].Key))
+	gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
+	if err != nil && !gone {
+		return nil, err
+	}
+	var there *mapping.Payload
+	created := ""
+	if !gone {
+		if there, err = l.m.mapper.FromTarget(stored.Raw); err != nil {
+			return nil, fmt.Errorf("reading a record of %s from Campaign: %w", l.table, err)
+		}
+		created = stored.Created
+	}
+	var last *ledger.Result
+	for _, i := range u.indices {
+		s, err := l.carriedOut(known, &entries[i], there, created)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			s.Index, last = i, s
+		}
+	}
+	return last, nil
+}
+
+// touchedSince says that a run which began later has touched the record.
+func (l *looker) touchedSince(ctx context.Context, known *ledger.Record) bool {
+	run, err := l.ledger.Run(ctx, known.Run)
+	return err == nil && run.Started.After(l.runStarted)
+}
+
+// carriedOut is the outcome of an entry if Campaign is as it would have left it.
+func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mapping.Payload, created string) (*ledger.Result, error) {
+	held := known != nil && known.Payload != nil
+	rule := ""
+	if !e.Deleted {
+		var err error
+		if rule, err = l.m.mapper.Excluded(e.Raw); err != nil {
+			return nil, nil // it was refused
+		}
+	}
+	switch {
+	case e.Deleted && !l.m.plan.Table.ApplyDeletes, rule != "" && !l.m.plan.Table.Filter.DeleteUnmatched:
+		return nil, nil
+	case e.Deleted || rule != "":
+		if !held || there != nil {
+			return nil, nil
+		}
+		s := &ledger.Result{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
+		if known.CreatedRun != l.run {
+			s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+		}
+		return s, nil
+	case there == nil:
+		return nil, nil
+	}
+	w, err := l.want(known, e)
+	if err != nil {
+		return nil, nil // it was refused
+	}
+	if held {
+		return l.updated(known, e, w.change, there)
+	}
+	if _, drifted := l.m.mapper.Drift(w.whole, there); len(drifted) > 0 {
+		return nil, nil
+	}
+	if !l.createdByThisRun(created) { // taken over; if it was changed for that, what it held was kept first
+		s := l.done(ledger.Unchanged, known, e, w.whole, createdRun(known)).Result
+		return &s, nil
+	}
+	s := l.done(ledger.Created, known, e, w.whole, l.run).Result
+	return &s, nil
+}
+
+func (l *looker) updated(known *ledger.Record, e *ledger.Entry, want, there *mapping.Payload) (*ledger.Result, error) {
+	last, err := l.m.mapper.Parse(known.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, l.table, err)
+	}
+	if _, drifted := l.m.mapper.Drift(last, there); len(drifted) == 0 {
+		return nil, nil // still as it was
+	}
+	if _, drifted := l.m.mapper.Drift(want, there); len(drifted) > 0 {
+		return nil, nil // somebody's, not the run's
+	}
+	s := l.done(ledger.Updated, known, e, want, known.CreatedRun).Result
+	s.Links = l.linksOf(want)
+	if known.CreatedRun != l.run {
+		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
+	}
+	return &s, nil
+}

@@ -1,0 +1,41 @@
+// Package operator holds the activities that answer operators from the ledger, so
+// that only workers need it. internal/operator asks them.
+package operator
+
+import (
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/ingress"
+	"causeway.dev/internal/ledger"
+)
+
+// Options of the activities that answer operators.
+type Options struct {
+	Ledger      *ledger.Ledger
+	Budget      *budget.Budget      // nil: engine calls are not counted
+	KeepBefores time.Duration       // how long before-images are kept
+	Ingress     *ingress.Activities // says what can be rolled back
+}
+
+// Activities holds the activities that answer operators from the ledger.
+type Activities struct {
+	ledger      *ledger.Ledger
+	budget      *budget.Budget
+	keepBefores time.Duration
+	ingress     *ingress.Activities
+}
+
+// New makes the activities of one worker.
+func New(o Options) *Activities {
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress}
+}
+
+// Register makes the activities known to a worker.
+func (a *Activities) Register(r activities.Registry) {
+	activities.Register(r, map[string]any{
+		activities.ListQuarantine: a.ListQuarantine, activities.DiscardQuarantined: a.DiscardQuarantined, activities.ListRuns: a.ListRuns, activities.ShowRun: a.ShowRun,
+		activities.LogOperation: a.LogOperation, activities.ListOperations: a.ListOperations, activities.Meter: a.Meter,
+	})
+}

@@ -1,0 +1,128 @@
+package optout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/events"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+// OptOutEvidence lists what was decided about opt-outs, and why.
+func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceInput) (*activities.EvidenceResult, error) {
+	if in.Contact != "" && events.ContactID(in.Contact) == "" {
+		return nil, run.Blocked("BadInput", "the contact's id is not a GUID")
+	}
+	f := ledger.DecisionFilter{Contact: events.ContactID(in.Contact), Since: in.Since, Until: in.Until, Limit: min(max(in.Limit, 0), 1000)}
+	if f.Limit == 0 {
+		f.Limit = 1000
+	}
+	if p := in.After; p != nil {
+		f.After = &ledger.OptOutDecision{At: p.At, Contact: p.Contact, Run: p.Run, Pair: p.Pair}
+	}
+	found, err := a.o.Ledger.OptOutDecisions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]activities.Evidence, 0, len(found))
+	for _, d := range found {
+		pair := optout.ParsePair(d.Pair)
+		rows = append(rows, activities.Evidence{
+			Contact: d.Contact, At: d.At, Run: d.Run, Attribute: pair.Campaign, Column: pair.Dynamics, Rule: d.Rule, OptedOut: d.Out, Effect: d.Effect,
+			Dynamics: activities.Choice{Known: d.Dynamics.Known, OptedOut: d.Dynamics.Out, At: d.Dynamics.At},
+			Campaign: activities.Choice{Known: d.Campaign.Known, OptedOut: d.Campaign.Out, At: d.Campaign.At},
+		})
+	}
+	out := &activities.EvidenceResult{Rows: len(rows)}
+	if len(found) == f.Limit {
+		last := found[len(found)-1]
+		out.Next = &activities.EvidencePlace{At: last.At, Contact: last.Contact, Run: last.Run, Pair: last.Pair}
+	}
+	out.Sealed, err = run.Seal(rows, in.RevealTo)
+	return out, err
+}
+
+const checkedPages = 5 // of profiles, in one part
+
+// CheckOptOuts compares what both systems hold now. It writes nothing and rests on
+// nothing that is known from before.
+func (a *Activities) CheckOptOuts(ctx context.Context, in activities.CheckOptOutsInput) (*activities.CheckOptOutsResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	plan, err := a.resolvePairs(ctx, in.Settings)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}, Link: in.Link}
+	if out.Waiting, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
+		return nil, err
+	}
+	for range checkedPages {
+		page, err := run.Retried(ctx, func() (*campaign.Page, error) {
+			if out.Link != "" {
+				return a.o.Campaign.Follow(ctx, plan.resource(), out.Link)
+			}
+			return a.o.Campaign.List(ctx, plan.resource(), campaign.ListOptions{Lines: profilesPerPage})
+		})
+		if err != nil {
+			return nil, run.ToTemporal(ctx, fmt.Errorf("listing profiles: %w", err))
+		}
+		if err := a.compare(ctx, plan, page.Records, out); err != nil {
+			return nil, run.ToTemporal(ctx, err)
+		}
+		if out.Link = page.Next; out.Link == "" {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records [][]byte, out *activities.CheckOptOutsResult) error {
+	profiles := map[string]*optout.CampaignRow{}
+	var ids []string
+	for _, raw := range records {
+		e, ours, err := plan.campaignEntry(raw, time.Time{})
+		if err != nil {
+			return err
+		}
+		if ours {
+			profiles[e.Key] = plan.campaignRow(raw, time.Time{})
+			ids = append(ids, e.Key)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	page, err := run.Retried(ctx, func() (*dataverse.Page, error) { return a.o.Dynamics.ByIDs(ctx, plan.query(), ids) })
+	if err != nil {
+		return fmt.Errorf("reading contacts: %w", err)
+	}
+	out.Profiles += int64(len(ids))
+	out.Missing += int64(len(ids) - len(page.Changes))
+	for _, c := range page.Changes {
+		row, err := plan.dynamicsRow(c)
+		if err != nil {
+			return &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonSchema, Service: "dataverse", Op: "compare contacts", Message: err.Error()}
+		}
+		for _, pair := range plan.Settings.Pairs {
+			there, told := profiles[c.Key].Values[pair.Name()]
+			here := row.Values[pair.Name()]
+			// No value is no opt-out.
+			if told && there.Out != (here != nil && *here) {
+				out.Different = append(out.Different, activities.OptOutDifference{Contact: c.Key, Attribute: pair.Campaign, Column: pair.Dynamics})
+			}
+		}
+	}
+	slices.SortFunc(out.Different, func(a, b activities.OptOutDifference) int {
+		return strings.Compare(a.Contact+a.Attribute, b.Contact+b.Attribute)
+	})
+	return nil
+}

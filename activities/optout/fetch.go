@@ -1,0 +1,215 @@
+package optout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+)
+
+const (
+	profilesPerPage = 1000
+	lookedAtPerPage = 500 // contacts that wait
+)
+
+// FetchOptOuts reads one page of what either system shows and stages it, so that
+// what is carried is what was read, however often either activity runs. It returns
+// counts only: choices, links and ids stay in the ledger. A page that is staged
+// already is returned.
+//
+// A baseline reads Campaign's profiles, then all contacts. The first page of
+// changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
+// files from Campaign, opt-outs whose profile has come.
+func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
+		return run.Fetched(page), nil
+	} else if !errors.Is(err, ledger.ErrNotFound) {
+		return nil, err
+	}
+	plan, err := a.plan(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	f := &optOutFetch{Activities: a, in: in, plan: plan}
+	if in.Phase == activities.PhaseDelta && in.Page == 1 {
+		return f.wait(ctx)
+	}
+	var last *ledger.Page
+	if in.Page > 1 {
+		if last, err = a.o.Ledger.Page(ctx, in.Run, in.Page-1); errors.Is(err, ledger.ErrNotFound) {
+			return nil, run.Blocked("LedgerLost", fmt.Sprintf(
+				"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start optout again: it continues from its position", in.Run, in.Page-1, in.Page))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	page, err := f.next(ctx, last)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Run, err))
+	}
+	if page.mark.None() && last != nil {
+		page.mark = last.End
+	}
+	return f.stage(ctx, page)
+}
+
+// optOutFetch is one attempt to read a page.
+type optOutFetch struct {
+	*Activities
+	in    activities.FetchInput
+	plan  *settingsPlan
+	mark  ledger.Watermark
+	saved time.Time
+	moved bool
+}
+
+// optOutPage is what was read.
+type optOutPage struct {
+	entries []ledger.Entry
+	// next is where the run is read on: in Campaign's profiles, in those changed of
+	// late, in Dynamics' contacts or in a file (see fileMore).
+	next ledger.Cursor
+	// mark is the position behind the run: a delta link of the contacts, the time of
+	// the look at Campaign, a file, or nowhere, when a file was not read to its end.
+	mark ledger.Cursor
+}
+
+// next reads the page behind the last one.
+func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage, error) {
+	follows := last != nil && last.Phase == string(f.in.Phase) && !last.Next.None()
+	switch {
+	case f.in.Phase == activities.PhaseCatchUp && !follows:
+		current, err := f.o.Ledger.Run(ctx, f.in.Run)
+		if err != nil {
+			return nil, err
+		}
+		q := f.plan.query()
+		q.Filter = run.WindowFilter(activities.Window{Since: current.ServerStart.Add(-f.o.CatchUpSlack)})
+		q.OrderBy = "modifiedon asc," + q.KeyColumn + " asc"
+		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Query(ctx, q) })
+	case f.in.Phase == activities.PhaseBaseline && !follows:
+		return f.profiles(ctx, "", campaign.ListOptions{Lines: profilesPerPage}, ledger.CursorProfiles)
+	case !follows:
+		return nil, fmt.Errorf("phase %q is unknown to this build", f.in.Phase)
+	}
+	switch link := last.Next.At; last.Next.Kind {
+	case ledger.CursorProfiles:
+		return f.profiles(ctx, link, campaign.ListOptions{}, ledger.CursorProfiles)
+	case ledger.CursorModified:
+		page, err := f.profiles(ctx, link, campaign.ListOptions{}, ledger.CursorModified)
+		if err == nil {
+			page.entries, err = f.news(ctx, page.entries)
+		}
+		return page, err
+	case ledger.CursorFile:
+		return f.files.more(ctx, f, link)
+	case ledger.CursorContacts:
+		q := f.plan.query()
+		if link == "" {
+			q.Track = true
+			return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Query(ctx, q) })
+		}
+		return f.contacts(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, link) })
+	}
+	return nil, fmt.Errorf("a page of kind %q is unknown to this build", last.Next.Kind)
+}
+
+// contacts reads a page of Dynamics.
+func (f *optOutFetch) contacts(ctx context.Context, read func() (*dataverse.Page, error)) (*optOutPage, error) {
+	page, err := run.Retried(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	return f.contactsOf(page)
+}
+
+func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
+	out := &optOutPage{}
+	for _, c := range page.Changes {
+		e, err := f.plan.dynamicsEntry(c)
+		if err != nil {
+			return nil, err
+		}
+		out.entries = append(out.entries, e)
+	}
+	if page.NextLink != "" {
+		out.next = ledger.Cursor{Kind: ledger.CursorContacts, At: page.NextLink}
+	}
+	if page.DeltaLink != "" {
+		out.mark = ledger.Cursor{Kind: ledger.CursorContacts, At: page.DeltaLink}
+	}
+	return out, nil
+}
+
+// profiles reads a page of Campaign's list. Behind the last one a baseline goes on
+// with the contacts.
+func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, list ledger.CursorKind) (*optOutPage, error) {
+	if f.in.Kind == activities.KindDelta {
+		ctx = budget.ForChanges(ctx)
+	}
+	at := f.o.Now().Add(-f.plan.Settings.Skew)
+	page, err := run.Retried(ctx, func() (*campaign.Page, error) {
+		if link != "" {
+			return f.o.Campaign.Follow(ctx, f.plan.resource(), link)
+		}
+		return f.o.Campaign.List(ctx, f.plan.resource(), o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &optOutPage{}
+	for _, raw := range page.Records {
+		e, ours, err := f.plan.campaignEntry(raw, at)
+		if err != nil {
+			return nil, err
+		}
+		if ours {
+			out.entries = append(out.entries, e)
+		}
+	}
+	switch {
+	case page.Next != "":
+		out.next = ledger.Cursor{Kind: list, At: page.Next}
+	case list == ledger.CursorProfiles:
+		out.next = ledger.Cursor{Kind: ledger.CursorContacts}
+	}
+	return out, nil
+}
+
+// stage keeps a page in lanes by contact.
+func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*activities.FetchResult, error) {
+	if f.in.Page == 1 {
+		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
+			ID: f.in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(f.in.Kind), Revision: f.in.Revision,
+			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: f.o.Now().UTC(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	lanes := make([][]ledger.Entry, f.in.Lanes)
+	for _, e := range page.entries {
+		lane := run.LaneOf(e.Key, f.in.Lanes)
+		lanes[lane] = append(lanes[lane], e)
+	}
+	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
+		Run: f.in.Run, Table: activities.FlowOptOut, Number: f.in.Page, Phase: string(f.in.Phase), Lanes: lanes, Next: page.next, End: page.mark,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
+	}
+	f.metrics.read.Inc(int64(staged.Read))
+	out := run.Fetched(staged)
+	out.BadFiles = f.files.report(ctx)
+	return out, nil
+}

@@ -1,0 +1,215 @@
+// Package optout holds the activities that keep opt-outs in step: they observe both
+// systems, carry out what the rules of internal/optout say, and keep evidence. The
+// worker host makes one set; workflows order its activities by name.
+package optout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/uber-go/tally/v4"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+// markCampaign is the watermark of what was read of Campaign over REST.
+const markCampaign = "optout/campaign"
+
+// contacts is what the flow needs of Dynamics.
+type contacts interface {
+	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
+	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
+	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
+	Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error)
+	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
+	Get(ctx context.Context, q dataverse.Query, id string) (*dataverse.Change, error)
+	TotalRecordCount(ctx context.Context, logicalName string) (int64, error)
+	Update(ctx context.Context, w dataverse.Write) (*dataverse.Result, error)
+}
+
+// Options of the opt-out activities.
+type Options struct {
+	Instance     string // work of other instances is refused
+	Dynamics     contacts
+	Campaign     budget.Target
+	Budget       *budget.Budget // of calls to Campaign; nil = not counted
+	Files        run.FileServer
+	Exports      exportControl
+	Folder       string        // of the exports; default d365_loads/exports
+	StableFor    time.Duration // how long a file must not have changed
+	DeleteFiles  bool          // files that were read are deleted instead of moved
+	KeepFiles    time.Duration // how long moved files stay; default 15 days
+	TempDir      string        // for copies of files; "" = the system's
+	Ledger       *ledger.Ledger
+	Concurrency  int           // contacts carried at once in a lane; default 4
+	KeepEvidence time.Duration // default 3 years
+	CatchUpSlack time.Duration // how far before a baseline changes are read again; default 5 min
+	Metrics      tally.Scope
+	Logger       *slog.Logger
+	Now          func() time.Time // nil: time.Now
+}
+
+// Activities holds the activities of the flow that keeps opt-outs in step.
+type Activities struct {
+	o       Options
+	metrics *optOutMetrics
+
+	files *exportFiles
+
+	mu     sync.Mutex
+	plans  map[string]*settingsPlan
+	pruned time.Time
+	looked time.Time // when Campaign or its file server was last looked at
+	deep   time.Time // … and far back, to the end
+	deepIn deepLook
+}
+
+// New makes the activities of one worker.
+func New(o Options) *Activities {
+	if o.Folder == "" {
+		o.Folder = "d365_loads/exports"
+	}
+	if o.KeepFiles == 0 {
+		o.KeepFiles = 15 * 24 * time.Hour
+	}
+	if o.KeepEvidence == 0 {
+		o.KeepEvidence = 3 * 365 * 24 * time.Hour
+	}
+	if o.CatchUpSlack == 0 {
+		o.CatchUpSlack = 5 * time.Minute
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 4
+	}
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Budget != nil {
+		o.Campaign = o.Budget.Counted(o.Campaign)
+	}
+	a := &Activities{o: o, metrics: newOptOutMetrics(o.Metrics), plans: map[string]*settingsPlan{}}
+	a.files = &exportFiles{Activities: a}
+	return a
+}
+
+// optOutPlan is what settings resolved to; it is kept in the ledger.
+type settingsPlan struct {
+	Settings  optout.Settings   `json:"settings"`
+	EntitySet string            `json:"entity_set"`
+	Key       string            `json:"key"`    // primary key of contact
+	API       string            `json:"api"`    // that serves the profile
+	Wire      map[string]string `json:"wire"`   // attribute -> field of the profile
+	Stamps    map[string]string `json:"stamps"` // attribute -> field of its last change, where there is one
+	Source    string            `json:"source"` // rest or sftp
+}
+
+var profileKey = "externalId" // R19.1: of the profile
+
+func (p *settingsPlan) resource() campaign.Resource {
+	return campaign.Resource{API: p.API, Name: "profile"}
+}
+
+// columns of contact that are read, without the key.
+func (p *settingsPlan) columns() []string {
+	out := []string{"modifiedon"}
+	for _, pair := range p.Settings.Pairs {
+		out = append(out, pair.Dynamics)
+	}
+	return out
+}
+
+func (p *settingsPlan) query() dataverse.Query {
+	return dataverse.Query{EntitySet: p.EntitySet, KeyColumn: p.Key, Select: append([]string{p.Key}, p.columns()...)}
+}
+
+// plan loads what the settings of a run resolved to, once per process.
+func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*settingsPlan, error) {
+	return a.planOf(ctx, ref.PlanKey())
+}
+
+func (a *Activities) planOf(ctx context.Context, key string) (*settingsPlan, error) {
+	a.mu.Lock()
+	p, ok := a.plans[key]
+	a.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	doc, err := a.o.Ledger.Revision(ctx, activities.FlowOptOut+"/"+key)
+	if err != nil {
+		return nil, fmt.Errorf("loading the opt-out settings of revision %s: %w", key, err)
+	}
+	p = &settingsPlan{}
+	if err := json.Unmarshal(doc, p); err != nil {
+		return nil, fmt.Errorf("reading the opt-out settings of revision %s: %w", key, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.plans[key] = p
+	return p, nil
+}
+
+// optOutMetrics are the meters of the flow; deploy/alerts.yml names some.
+type optOutMetrics struct {
+	scope      tally.Scope
+	read       tally.Counter
+	dynamics   tally.Counter // contacts written
+	campaign   tally.Counter // profiles written
+	cleared    tally.Counter // opt-outs taken back in Dynamics
+	transient  tally.Counter // contacts that are tried again
+	waiting    tally.Gauge   // contacts whose opt-out waits for a profile
+	quarantine tally.Gauge
+	badFiles   tally.Gauge // exported files that cannot be read
+	newestFile tally.Gauge // unix seconds: of the newest export that was read
+	exportDown tally.Gauge // 1 while the export needs somebody
+	restarts   tally.Counter
+	watermark  tally.Gauge // unix seconds: what Dynamics said until then is carried
+}
+
+func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
+	scope = scope.SubScope("optout")
+	writes := func(system string) tally.Counter {
+		return scope.Tagged(map[string]string{"system": system}).Counter("writes")
+	}
+	run.ExpectRuns(scope)
+	return &optOutMetrics{
+		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
+		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
+		quarantine: scope.Gauge("quarantine_open"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
+		exportDown: scope.Gauge("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
+	}
+}
+
+func (a *Activities) settledUpTo(t time.Time) {
+	if !t.IsZero() {
+		a.metrics.watermark.Update(float64(t.Unix()))
+	}
+}
+
+func (m *optOutMetrics) runEnded(kind activities.Kind, state ledger.RunState) {
+	run.RunsEnded(m.scope, kind, state).Inc(1)
+}
+
+// Register makes the activities known to a worker.
+func (a *Activities) Register(r activities.Registry) {
+	activities.Register(r, map[string]any{
+		activities.PreflightOptOut: a.PreflightOptOut, activities.OpenOptOutRun: a.OpenOptOutRun, activities.FetchOptOuts: a.FetchOptOuts, activities.WriteOptOuts: a.WriteOptOuts,
+		activities.SaveOptOutPosition: a.SaveOptOutPosition, activities.EndOptOutRun: a.EndOptOutRun,
+		activities.WatchExport: a.WatchExport, activities.CheckOptOuts: a.CheckOptOuts, activities.CheckSource: a.CheckSource, activities.OptOutEvidence: a.OptOutEvidence,
+	})
+}

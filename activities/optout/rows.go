@@ -1,0 +1,100 @@
+package optout
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/events"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+// What a staged entry of the flow is, if it is no row of Dynamics and can be read.
+const (
+	entryCampaign ledger.Verdict = "campaign" // a row of Campaign
+	entryLook     ledger.Verdict = "look"     // a contact that is to be looked at again
+)
+
+// seenRow is what a staged entry holds.
+type seenRow struct {
+	Dynamics *optout.DynamicsRow `json:"d,omitempty"`
+	Campaign *optout.CampaignRow `json:"c,omitempty"`
+}
+
+// dynamicsEntry is a change to a contact, without anything but its choices.
+func (p *settingsPlan) dynamicsEntry(c dataverse.Change) (ledger.Entry, error) {
+	row, err := p.dynamicsRow(c)
+	if err != nil {
+		return ledger.Entry{Key: c.Key, Verdict: ledger.VerdictUnreadable, Problem: err.Error()}, nil
+	}
+	raw, err := json.Marshal(seenRow{Dynamics: row})
+	return ledger.Entry{Key: c.Key, Version: c.Version, Raw: raw}, err
+}
+
+// dynamicsRow reads a contact; its errors hold no value.
+func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, error) {
+	if c.Deleted {
+		return &optout.DynamicsRow{Gone: true}, nil
+	}
+	row := &optout.DynamicsRow{Version: c.Version, Values: map[string]*bool{}}
+	var ok bool
+	if row.Modified, ok = events.ParseTime(gjson.GetBytes(c.Raw, "modifiedon").String()); !ok {
+		return nil, fmt.Errorf("the contact has no readable modifiedon")
+	}
+	for _, pair := range p.Settings.Pairs {
+		v := gjson.GetBytes(c.Raw, pair.Dynamics)
+		switch v.Type {
+		case gjson.True, gjson.False:
+			out := v.Bool() != pair.Inverted
+			row.Values[pair.Name()] = &out
+		case gjson.Null: // also when it is missing
+			row.Values[pair.Name()] = nil
+		default:
+			return nil, fmt.Errorf("column %s is not a boolean", pair.Dynamics)
+		}
+	}
+	return row, nil
+}
+
+// campaignEntry is a profile as a list shows it; false for one that belongs to no
+// contact.
+func (p *settingsPlan) campaignEntry(raw []byte, asOf time.Time) (ledger.Entry, bool, error) {
+	id := events.ContactID(gjson.GetBytes(raw, profileKey).String())
+	if id == "" {
+		return ledger.Entry{}, false, nil
+	}
+	doc, err := json.Marshal(seenRow{Campaign: p.campaignRow(raw, asOf)})
+	return ledger.Entry{Key: id, Verdict: entryCampaign, Raw: doc}, true, err
+}
+
+// campaignRow reads a profile. What is missing or not a boolean is not told
+// (R19.19); a stamp that cannot be read is none.
+func (p *settingsPlan) campaignRow(raw []byte, asOf time.Time) *optout.CampaignRow {
+	row := &optout.CampaignRow{AsOf: asOf, Values: map[string]optout.CampaignValue{}}
+	row.Made, _ = events.ParseTime(gjson.GetBytes(raw, "created").String())
+	for _, pair := range p.Settings.Pairs {
+		v := gjson.GetBytes(raw, p.Wire[pair.Campaign])
+		out, ok := events.ParseFlag(v.String())
+		if !v.Exists() || !ok {
+			continue
+		}
+		value := optout.CampaignValue{Out: out}
+		if stamp := p.Stamps[pair.Campaign]; stamp != "" {
+			value.At, _ = events.ParseTime(gjson.GetBytes(raw, stamp).String())
+		}
+		row.Values[pair.Name()] = value
+	}
+	return row
+}
+
+// stampText is a time as Campaign's filters take it.
+func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
+
+// refusal is why an entry cannot be used.
+func refusal(e ledger.Entry) (string, bool) {
+	return e.Problem, e.Verdict == ledger.VerdictUnreadable
+}

@@ -1,0 +1,165 @@
+package optout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/ledger"
+)
+
+// OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left
+// it. It may run any number of times.
+func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	if err := a.accept(in.Workflow); err != nil {
+		return nil, err
+	}
+	current, err := a.o.Ledger.Run(ctx, in.Run)
+	if errors.Is(err, ledger.ErrNotFound) {
+		current, err = a.beginOptOutRun(ctx, in)
+	}
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	if current.State == ledger.RunStopped {
+		if err := a.o.Ledger.SetRunState(ctx, current.ID, ledger.RunRunning, ""); err != nil {
+			return nil, err
+		}
+		current.State = ledger.RunRunning
+	}
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.OpenRunResult{Started: current.Started, Counts: run.FromLedger(current.Counts), Expected: current.Expected, Ended: string(current.State)}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
+	}
+	for _, l := range at.Unfinished {
+		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	}
+	return out, nil
+}
+
+func (a *Activities) beginOptOutRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
+	run := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
+	if in.Kind == activities.KindInitial {
+		me, err := a.o.Dynamics.WhoAmI(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking Dynamics for its clock: %w", err)
+		}
+		run.ServerStart = me.ServerTime
+		if n, err := a.o.Dynamics.TotalRecordCount(ctx, "contact"); err == nil {
+			run.Expected = 2 * n // contacts, and about as many profiles
+		} else {
+			a.o.Logger.Warn("no estimate of the records to read", "flow", activities.FlowOptOut, "error", err)
+		}
+	}
+	return a.o.Ledger.BeginRun(ctx, run)
+}
+
+// SaveOptOutPosition ends a run: when the ledger holds every lane as carried, the
+// position is saved and the staged pages go, in one transaction. What follows from
+// it, such as moving a file that was read, may be repeated.
+func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	defer run.KeepBeating(ctx, nil)()
+	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
+	position := ledger.Cursor{}
+	if at.LastPage != nil {
+		position = at.LastPage.End
+	}
+	if link, ok := position.Of(ledger.CursorContacts); ok {
+		mark.Link, mark.ObtainedAt = link, a.o.Now().UTC()
+	}
+	before, err := a.o.Ledger.Run(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
+	if open := run.StillOpen(err); open != nil {
+		return open, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
+	if current.State == ledger.RunCompleted {
+		if err := a.settled(ctx, in, before, position); err != nil {
+			return nil, err
+		}
+		out.Watermark = mark.ObtainedAt
+	}
+	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowOptOut, ""); err != nil {
+		return nil, err
+	}
+	if out.Parked, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
+		return nil, err
+	}
+	a.metrics.runEnded(in.Kind, current.State)
+	a.metrics.quarantine.Update(float64(out.Quarantined))
+	a.metrics.waiting.Update(float64(out.Parked))
+	a.settledUpTo(out.Watermark)
+	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowOptOut, "run", in.Run, "state", current.State,
+		"read", out.Counts.Read, "written", out.Counts.Updated, "quarantined", out.Counts.Quarantined)
+	return out, nil
+}
+
+// settled is what follows from a run that is complete: the position in Campaign,
+// the file that was read, evidence whose time is over.
+func (a *Activities) settled(ctx context.Context, in activities.SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
+	at := time.Time{}
+	if in.Kind == activities.KindInitial {
+		at = earlier(run.Started, run.ServerStart)
+	}
+	if stamp, ok := position.Of(ledger.CursorLooked); ok {
+		var err error
+		if at, err = time.Parse(time.RFC3339Nano, stamp); err != nil {
+			return fmt.Errorf("reading the position of run %s: %w", in.Run, err)
+		}
+	}
+	if !at.IsZero() {
+		if err := a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: activities.FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: at, Run: in.Run}); err != nil {
+			return err
+		}
+		a.endedDeep(in.Run)
+	}
+	if file, ok := position.Of(ledger.CursorFile); ok {
+		if err := a.files.done(ctx, file, in.Run); err != nil {
+			return err
+		}
+	}
+	return a.forget(ctx)
+}
+
+// forget drops evidence whose time is over, now and then.
+func (a *Activities) forget(ctx context.Context) error {
+	a.mu.Lock()
+	due := time.Since(a.pruned) >= time.Hour
+	if due {
+		a.pruned = time.Now()
+	}
+	a.mu.Unlock()
+	for due {
+		n, err := a.o.Ledger.PruneOptOutDecisions(ctx, a.o.Now().Add(-a.o.KeepEvidence))
+		if err != nil {
+			return err
+		}
+		due = n > 0
+	}
+	return nil
+}
+
+// EndOptOutRun closes a run that did not finish.
+func (a *Activities) EndOptOutRun(ctx context.Context, in activities.EndRunInput) error {
+	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.runEnded, a.o.Ledger.ForgetPages)
+}

@@ -1,0 +1,119 @@
+package optout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/optout"
+)
+
+// bothSides are the two records of one contact.
+type bothSides struct {
+	*carrier
+	id string
+}
+
+func (b *bothSides) Now() time.Time { return b.o.Now().UTC().Add(-b.plan.Settings.Skew) }
+
+func (b *bothSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, error) {
+	at := b.Now()
+	stored, err := b.o.Campaign.Get(ctx, b.plan.resource(), b.id)
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return optout.CampaignRow{Gone: true, Live: true, AsOf: at}, nil
+	}
+	if err != nil {
+		return optout.CampaignRow{}, fmt.Errorf("reading the profile of %s: %w", b.id, err)
+	}
+	row := b.plan.campaignRow(stored.Raw, at)
+	row.Live = true
+	return *row, nil
+}
+
+func (b *bothSides) WriteCampaign(ctx context.Context, decisions []optout.Decision) (bool, error) {
+	body := map[string]bool{}
+	for _, d := range decisions {
+		if d.ToCampaign {
+			body[b.plan.Wire[optout.ParsePair(d.Pair).Campaign]] = d.Out
+		}
+	}
+	doc, err := json.Marshal(body)
+	if err != nil {
+		return false, err
+	}
+	err = b.o.Campaign.Patch(ctx, b.plan.resource(), b.id, doc)
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, markRefused(fmt.Errorf("writing the profile of %s: %w", b.id, err))
+	}
+	b.metrics.campaign.Inc(1)
+	return true, nil
+}
+
+func (b *bothSides) ReadDynamics(ctx context.Context) (optout.DynamicsRow, error) {
+	change, err := b.o.Dynamics.Get(ctx, b.plan.query(), b.id)
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return optout.DynamicsRow{Gone: true}, nil
+	}
+	if err != nil {
+		return optout.DynamicsRow{}, fmt.Errorf("reading contact %s: %w", b.id, err)
+	}
+	return b.rowOf(*change)
+}
+
+func (b *bothSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
+	row, err := b.plan.dynamicsRow(c)
+	if err != nil {
+		return optout.DynamicsRow{}, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Service: "dataverse", Op: "read contact", Message: err.Error()}
+	}
+	return *row, nil
+}
+
+// markRefused lets Carry go on with the choices that are not refused. A field that is
+// gone is nobody's choice, and stops the flow.
+func markRefused(err error) error {
+	if apierr.ClassOf(err) != apierr.Rejected || apierr.ReasonOf(err) == apierr.ReasonSchema {
+		return err
+	}
+	return fmt.Errorf("%w: %w", optout.ErrRefused, err)
+}
+
+// WriteDynamics names the version it replaces, so it neither overwrites an edit
+// that nobody saw nor makes a deleted contact anew.
+func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions []optout.Decision) (optout.DynamicsRow, error) {
+	if version == "" { // without one, whatever is there would be overwritten
+		return optout.DynamicsRow{}, optout.ErrChanged
+	}
+	body := map[string]bool{}
+	for _, d := range decisions {
+		if d.ToDynamics {
+			pair := optout.ParsePair(d.Pair)
+			body[pair.Dynamics] = d.Out != pair.Inverted
+		}
+	}
+	doc, err := json.Marshal(body)
+	if err != nil {
+		return optout.DynamicsRow{}, err
+	}
+	written, err := b.o.Dynamics.Update(ctx, dataverse.Write{
+		Row: dataverse.Row{EntitySet: b.plan.EntitySet, ID: b.id}, Body: doc, IfMatch: version, Return: b.plan.query().Select, KeyColumn: b.plan.Key,
+	})
+	switch reason := apierr.ReasonOf(err); {
+	case reason == apierr.ReasonConflict:
+		return optout.DynamicsRow{}, optout.ErrChanged
+	case reason == apierr.ReasonNotFound:
+		return optout.DynamicsRow{Gone: true}, nil
+	case err != nil:
+		return optout.DynamicsRow{}, markRefused(fmt.Errorf("writing contact %s: %w", b.id, err))
+	}
+	b.metrics.dynamics.Inc(1)
+	if optout.ClearsDynamics(decisions) {
+		b.metrics.cleared.Inc(1)
+	}
+	return b.rowOf(dataverse.Change{Key: written.ID, Version: written.Version, Raw: written.Raw})
+}
