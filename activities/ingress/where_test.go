@@ -58,7 +58,7 @@ func TestABackfillOfAFilter(t *testing.T) {
 // the key before anything is written.
 func TestTheKeyIsProbedBeforeTheFirstStart(t *testing.T) {
 	t.Parallel()
-	s := activitytest.NewWorld(t, 1, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "sandbox", "testdata", "vehicles.yaml") })
+	s := activitytest.NewWorld(t, 1, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "..", "sandbox", "testdata", "vehicles.yaml") })
 	require.NoError(t, s.Boxes.Campaign.Insert("cusVehicle", []byte(`{"externalId":"6f0c1d2e-0000-4000-8000-000000000001","name":"Brougham"}`)))
 	wrong := s.With(activities.Table{Name: "vehicles", Dynamics: mapping.SourceTable{Table: "new_vehicle"}, Campaign: mapping.TargetTable{Resource: "cusVehicle", Key: "name"},
 		Fields: []mapping.Field{{From: "new_name", To: "externalId"}}})
