@@ -179,7 +179,7 @@ func TestPortsFit(t *testing.T) {
 	cfg, err := config.Load("causeway.yaml")
 	require.NoError(t, err)
 	published := strings.Join(compose(t).Services["sandbox"].Ports, " ")
-	program, err := os.ReadFile(filepath.Join("..", "sandbox", "run.go"))
+	program, err := os.ReadFile(filepath.Join("..", "sandbox", "commands", "run.go"))
 	require.NoError(t, err)
 	for flag, address := range map[string]string{
 		"dynamics-port": cfg.Dynamics.URL, "campaign-port": cfg.Campaign.Journal.URL, "sftp-port": fmt.Sprintf("sftp://%s:%d", cfg.Campaign.SFTP.Host, cfg.Campaign.SFTP.Port),
