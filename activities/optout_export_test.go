@@ -61,7 +61,7 @@ func TestEveryKindOfExport(t *testing.T) {
 	}
 }
 
-// R19.15, campaign.md §9: a workflow that stopped or failed raises the alarm, and is
+// R19.15, docs/protocol/campaign.md §9: a workflow that stopped or failed raises the alarm, and is
 // started where that is wanted, at most three times a day.
 func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	t.Parallel()
@@ -78,7 +78,7 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
 	s.boxes.Advance(time.Hour)
 	got = watch()
-	require.Contains(t, got.Alarm, "R19.15")
+	require.Contains(t, got.Alarm, "opt-outs are missed")
 	require.False(t, got.Restarted, "only where it is wanted")
 	in.Export.AutoRestart = true
 	require.True(t, watch().Restarted)
@@ -178,11 +178,11 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 	require.Empty(t, watch(), "nothing has changed")
 	ended("contacts-2", activities.FlowIngress, ledger.Updated)
 	s.boxes.Advance(30 * time.Hour)
-	require.Contains(t, watch(), "R19.15")
+	require.Contains(t, watch(), "the newest export is of")
 	for i := range 250 {
 		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
 	}
-	require.Contains(t, watch(), "R19.15", "on a busy day, too")
+	require.Contains(t, watch(), "the newest export is of", "on a busy day, too")
 }
 
 // deafExport takes a command and never answers: the worker is killed first.

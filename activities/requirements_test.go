@@ -186,7 +186,7 @@ func TestTheTablesOfAMappingAreFixed(t *testing.T) {
 	other := f.vehicles.table
 	other.Name, other.Fields = "contacts", other.Fields[1:]
 	_, err := f.env.ExecuteActivity(f.in.Preflight, activities.PreflightInput{Table: other})
-	require.ErrorContains(t, err, "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran (R9.5, R10.4)")
+	require.ErrorContains(t, err, "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran")
 	f.vehicle("")
 	f.vehicles.load()
 	require.Equal(t, int64(3), f.boxes.Campaign.Count("profile"))
@@ -251,7 +251,7 @@ func TestALoadBeyondTheGuardrailIsRefused(t *testing.T) {
 	call[activities.PreflightResult](s, s.in.Preflight, activities.PreflightInput{Table: s.table})
 	ref := activities.RunRef{Run: "contacts-1", Table: "contacts", Revision: s.table.Revision(), Kind: activities.KindInitial}
 	_, err := s.env.ExecuteActivity(s.in.OpenRun, activities.OpenRunInput{RunRef: ref})
-	require.ErrorContains(t, err, "the table holds about 30 records, more than the 29 of ingress.max_records (R15.7); raise it")
+	require.ErrorContains(t, err, "the table holds about 30 records, more than the 29 of ingress.max_records; raise it")
 	base.opts.MaxRecords = 30
 	s, _ = base.withBudget(0, newBudgetClock())
 	require.Equal(t, int64(30), s.load().Counts.Created)

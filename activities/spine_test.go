@@ -246,7 +246,7 @@ func TestASweepFindsDeletionsTheLinkLost(t *testing.T) {
 	require.Equal(t, calls+7, s.engineCalls())
 }
 
-// campaign.md §5.2: the connection breaks after Campaign committed a POST.
+// docs/protocol/campaign.md §5.2: the connection breaks after Campaign committed a POST.
 func TestALostAnswerIsNoSecondRecord(t *testing.T) {
 	t.Parallel()
 	s := newSpine(t, 120)

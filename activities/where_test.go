@@ -70,7 +70,7 @@ func TestTheKeyIsProbedBeforeTheFirstStart(t *testing.T) {
 	wrong := s.with(activities.Table{Name: "vehicles", Dynamics: mapping.SourceTable{Table: "new_vehicle"}, Campaign: mapping.TargetTable{Resource: "cusVehicle", Key: "name"},
 		Fields: []mapping.Field{{From: "new_name", To: "externalId"}}})
 	_, err := s.env.ExecuteActivity(s.in.Preflight, activities.PreflightInput{Table: wrong.table})
-	require.ErrorContains(t, err, "ingress.tables.vehicles.campaign.key: got name, by which cusVehicle does not find its records, want its custom identification key, one field without duplicates (R10.3, R10.8)")
+	require.ErrorContains(t, err, "ingress.tables.vehicles.campaign.key: got name, by which cusVehicle does not find its records, want its custom identification key, one field without duplicates")
 	require.Equal(t, int64(1), s.boxes.Campaign.Count("cusVehicle"))
 	wrong.table.Campaign.Key, wrong.table.Fields[0].To = "externalId", "name"
 	require.True(t, wrong.start().NeedsBaseline)

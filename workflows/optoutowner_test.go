@@ -158,7 +158,7 @@ func TestTheExportIsMinded(t *testing.T) {
 // R8.16: a mode that gives the flow nothing to do is refused without a trace.
 func TestOptOutsWithNothingToDoAreRefused(t *testing.T) {
 	t.Parallel()
-	for mode, sentence := range map[optout.Mode]string{optout.Disabled: "opt_out.mode", optout.DynamicsToCampaign: "R19.4"} {
+	for mode, sentence := range map[optout.Mode]string{optout.Disabled: "opt_out.mode", optout.DynamicsToCampaign: "travel with the mapping of the contacts"} {
 		o := newOptOutOwner(t, false)
 		var refused error
 		o.env.RegisterDelayedCallback(func() {
