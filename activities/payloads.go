@@ -77,7 +77,7 @@ type Phase string
 
 const (
 	PhaseBaseline Phase = "baseline" // all records, with change tracking
-	PhaseCatchUp  Phase = "catch-up" // modified since the baseline began (dynamics.md §4.2)
+	PhaseCatchUp  Phase = "catch-up" // modified since the baseline began (docs/protocol/dynamics.md §4.2)
 	PhaseSweep    Phase = "sweep"    // known records the baseline did not show: deleted if Dynamics says 404
 	PhaseScan     Phase = "scan"     // all records, or a window of modifiedon, without tracking
 	PhaseIDs      Phase = "ids"      // named records

@@ -118,7 +118,7 @@ func (l *lanes) fail(ctx workflow.Context, cause error) error {
 	return cause
 }
 
-// tooManyRefused stops a run before a broken mapping does harm (design §5).
+// tooManyRefused stops a run before a broken mapping does harm.
 func (p *pass) tooManyRefused() error {
 	if p.in.Ref.Kind == activities.KindRollback || p.in.Ref.Kind == activities.KindRelease {
 		return nil // what it leaves alone, or is refused again, is no reason to leave the rest

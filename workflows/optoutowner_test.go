@@ -160,7 +160,7 @@ func TestTheExportIsMinded(t *testing.T) {
 // R8.16: a mode that gives the flow nothing to do is refused without a trace.
 func TestOptOutsWithNothingToDoAreRefused(t *testing.T) {
 	t.Parallel()
-	for mode, sentence := range map[rules.Mode]string{rules.Disabled: "opt_out.mode", rules.DynamicsToCampaign: "R19.4"} {
+	for mode, sentence := range map[rules.Mode]string{rules.Disabled: "opt_out.mode", rules.DynamicsToCampaign: "start that"} {
 		o := newOptOutOwner(t, false)
 		var refused error
 		o.env.RegisterDelayedCallback(func() {

@@ -14,7 +14,7 @@ import (
 )
 
 // Every accepted request is in the audit trail, with who asked and the revision
-// it concerns; a refused one is not. integration.md §26 "audit"
+// it concerns; a refused one is not. docs/protocol/integration.md §26 "audit"
 func TestWhatOperatorsAskForIsLogged(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)

@@ -63,7 +63,7 @@ func (c *contactCache) forget(id string) {
 var contactQuery = dataverse.Query{EntitySet: "contacts", KeyColumn: "contactid", Select: []string{"contactid", "merged", "_masterid_value"}}
 
 // whereTo says for each contact where its events go: to itself, to the one it
-// was merged into (integration.md §26), or nowhere ("").
+// was merged into (docs/protocol/integration.md §26), or nowhere ("").
 func (a *Activities) whereTo(ctx context.Context, ids []string) (map[string]string, error) {
 	found, missing := a.contacts.lookUp(ids)
 	if len(missing) == 0 {

@@ -60,13 +60,13 @@ func (a *Activities) explained(ctx context.Context, e *ledger.Event) (*activitie
 	case ledger.Disabled:
 		out.Meaning = "its type was switched off in egress, so it was left out; causeway events backfill brings it, once the type is switched on"
 	case ledger.SoftBounce:
-		out.Meaning = "a soft bounce: only hard ones go to Dynamics (R18.3)"
+		out.Meaning = "a soft bounce: only hard ones go to Dynamics" // R18.3
 	case ledger.SeedOrProof:
 		out.Meaning = "of a seed or a proof: nobody's timeline"
 	case ledger.NoContact:
 		out.Meaning = "the profile has no external id, so it is no contact of Dynamics"
 		if e.Contact != "" {
-			out.Meaning = "Dynamics had no contact with the profile's external id (R18.11)"
+			out.Meaning = "Dynamics had no contact with the profile's external id" // R18.11
 		}
 	case ledger.Refused:
 		out.Meaning = "it was refused, and is set aside"

@@ -65,7 +65,7 @@ func (s *eventSpine) look() activities.FetchResult {
 }
 
 // The same events through files give the same timeline as through the journal,
-// also when both are read, in whatever order (§6.3).
+// also when both are read, in whatever order (docs/protocol/campaign.md §6.3).
 func TestFilesAndJournalGiveTheSameTimeline(t *testing.T) {
 	t.Parallel()
 	funnel := func(f *eventlog.Funnel) { f.LateHard, f.Duplicates = 0.05, 0.1 }
@@ -202,7 +202,7 @@ func TestFilesAreReadOnceAndWhenTheyAreStable(t *testing.T) {
 	require.False(t, s.look().Nothing)
 }
 
-// §7, R20: old logs from a folder, for history that the journal does not have.
+// R20, docs/protocol/campaign.md §6.3: old logs from a folder, for history that the journal does not have.
 func TestABackfillFromAFolder(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 60).withFiles(timeline.SourceJournal)
@@ -365,7 +365,7 @@ func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {
 	}
 }
 
-// campaign.md §8: another host key stops the flow with a sentence.
+// docs/protocol/campaign.md §8: another host key stops the flow with a sentence.
 func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 1).withFiles(timeline.SourceSFTP)

@@ -29,7 +29,7 @@ import (
 type FileSource struct {
 	Server    run.FileServer
 	Folder    string
-	StableFor time.Duration // a file must not have changed for so long (campaign.md §8)
+	StableFor time.Duration // a file must not have changed for so long (docs/protocol/campaign.md §8)
 	Delete    bool          // files that were read; else they are moved into the folder processed
 	Keep      time.Duration // moved files stay so long (R20.7); 0 = for ever
 	Dir       string        // of local copies; "" = the system's

@@ -146,7 +146,7 @@ func (a *Activities) processes(ctx context.Context, s activities.EgressSettings,
 		case !active:
 			out = append(out, fmt.Sprintf("the process %q is not active, so no follow-up task is created; activate it in Dynamics, unless that is intended", p.name))
 		case !ours:
-			out = append(out, fmt.Sprintf("the process %q is owned by another user than ours; assign it to the application user and activate it again (R3.8)", p.name))
+			out = append(out, fmt.Sprintf("the process %q is owned by another user than ours; assign it to the application user and activate it again", p.name)) // R3.8
 		}
 	}
 	return out

@@ -109,7 +109,7 @@ func TestPreflightOfEgress(t *testing.T) {
 	require.ErrorContains(t, err, "the worker's configuration has no campaign.sftp")
 }
 
-// R18.11, integration.md §26: contacts that are unknown, merged, merged again, deleted.
+// R18.11, docs/protocol/integration.md §26: contacts that are unknown, merged, merged again, deleted.
 func TestEventsFollowTheirContact(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 6)
@@ -176,7 +176,7 @@ func TestAContactThatGoesMeanwhile(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 20, Created: 18, NoContact: 2}, out.Counts)
 }
 
-// dynamics.md §7, §9: lost answers, throttling, faults of the service: once each.
+// docs/protocol/dynamics.md §7, §9: lost answers, throttling, faults of the service: once each.
 func TestFaultsOnBothSidesChangeNothing(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 100)
@@ -247,7 +247,7 @@ func TestATextThatIsTooLongIsQuarantined(t *testing.T) {
 	require.NotContains(t, string(text), "secret")
 }
 
-// §6.1: what breaks the contract is set aside, what is not ours is counted.
+// docs/protocol/campaign.md §6.1: what breaks the contract is set aside, what is not ours is counted.
 func TestEventsThatBreakTheContract(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 3)
@@ -306,7 +306,7 @@ func (b bulky) Page(context.Context, string, int) (*campaign.JournalPage, error)
 	return page, nil
 }
 
-// campaign.md §6.2: a page of 1.5 MB may hold fewer events than were asked for and
+// docs/protocol/campaign.md §6.2: a page of 1.5 MB may hold fewer events than were asked for and
 // still not be the last.
 func TestAPageThatTheServiceCutShortIsNotTheLast(t *testing.T) {
 	t.Parallel()
@@ -397,7 +397,7 @@ func TestMetricsHoldNoPersonalData(t *testing.T) {
 	}
 }
 
-// dynamics.md §7.1: the limits of the service slow the flow down, and no more.
+// docs/protocol/dynamics.md §7.1: the limits of the service slow the flow down, and no more.
 func TestTheLimitsOfDynamicsOnlySlowTheFlow(t *testing.T) {
 	t.Parallel()
 	s := newEventSpine(t, 40, func(o *stack.Options) { o.Protection.Concurrency, o.OperationTime = 2, 5*time.Millisecond })

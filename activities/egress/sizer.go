@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	firstRows = 10 // the vendor's starting point (dynamics.md §5.5)
+	firstRows = 10 // the vendor's starting point (docs/protocol/dynamics.md §5.5)
 	// A request that takes so long delays what waits behind it, and a failed one
 	// costs as much again; one that is much quicker could carry more.
 	slowBatch  = 2 * time.Second

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// dynamics.md §5.5: a request begins with 10 rows; more while the service is
+// docs/protocol/dynamics.md §5.5: a request begins with 10 rows; more while the service is
 // quick, half as many when it is slow or fails.
 func TestRowsPerRequestFollowTheService(t *testing.T) {
 	t.Parallel()

@@ -16,7 +16,7 @@ import (
 )
 
 // The delta link of a baseline comes with its last page, and is taken to begin
-// there (dynamics.md §4.2). What is changed after its page was read and before
+// there (docs/protocol/dynamics.md §4.2). What is changed after its page was read and before
 // that, the catch-up query finds by modifiedon. What is deleted, nothing would
 // find. So a baseline of several pages has a pre-baseline link: a delta link that
 // is obtained before the first page, by reading the ids alone, and followed after

@@ -14,7 +14,7 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// R11.11, R26, campaign.md §10: instants and birthdays arrive right, around the
+// R11.11, docs/protocol/integration.md §26, docs/protocol/campaign.md §10: instants and birthdays arrive right, around the
 // changes of clocks both ways, in zones from twelve hours behind UTC to fourteen
 // ahead: days as days, literal times as written, instants as the same instant,
 // or as the day it was in the zone of the field.

@@ -221,7 +221,7 @@ func (a *Activities) explainRow(ctx context.Context, m *tableMapper, rec *ledger
 	_, changed := w.change.Diff(there)
 	out.Differences = mapping.Describe(there, w.change, changed)
 	if len(changed) > 0 && out.Decision == "nothing" {
-		out.Why = "what Dynamics says has been written, and Campaign was changed since; the next change of such a field in Dynamics overwrites it (R2.3)"
+		out.Why = "what Dynamics says has been written, and Campaign was changed since; the next change of such a field in Dynamics overwrites it" // R2.3
 	}
 	return nil
 }

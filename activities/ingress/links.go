@@ -25,7 +25,7 @@ func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.
 
 // orphan tells whether a refusal is for want of a parent: Campaign does not find
 // the target of a link, or hides the record itself, whose key is then taken
-// although it cannot be read (campaign.md §4.4). What hides it is the parent that
+// although it cannot be read (docs/protocol/campaign.md §4.4). What hides it is the parent that
 // it has there, which may be another than the one it is to have.
 func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
 	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
@@ -105,7 +105,7 @@ func (a *Activities) hiding(table string, link mapping.Link) {
 		}
 		a.hinted[key] = true
 		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
-			"flow", activities.FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign (R17.4)")
+			"flow", activities.FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign") // R17.4
 	}
 }
 

@@ -45,7 +45,7 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 	} else {
 		if was, is := pairOf(before.plan.Table), pairOf(in.Table); was != is {
 			return nil, run.Blocked("Mapping", fmt.Sprintf(
-				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran (R9.5, R10.4); give the new pair a name of its own", in.Table.Name, is, was))
+				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran; give the new pair a name of its own", in.Table.Name, is, was)) // R9.5, R10.4
 		}
 	}
 	doc, err := json.Marshal(m.plan)

@@ -38,7 +38,7 @@ func (a *Activities) probeKey(ctx context.Context, m *tableMapper) error {
 			return run.ToTemporal(ctx, fmt.Errorf("reading a record of %s by its key: %w", m.resource.Name, err))
 		}
 		if err != nil || gjson.GetBytes(found.Raw, field).String() != key {
-			return run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.key: got %s, by which %s does not find its records, want its custom identification key, one field without duplicates (R10.3, R10.8); declare it in Campaign, or name the field that is",
+			return run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.key: got %s, by which %s does not find its records, want its custom identification key, one field without duplicates; declare it in Campaign, or name the field that is", // R10.3, R10.8
 				m.plan.Table.Name, field, m.resource.Name))
 		}
 		return nil

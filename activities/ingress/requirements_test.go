@@ -182,7 +182,7 @@ func TestTheTablesOfAMappingAreFixed(t *testing.T) {
 	other := f.vehicles.Table
 	other.Name, other.Fields = "contacts", other.Fields[1:]
 	_, err := f.Env.ExecuteActivity(f.In.Preflight, activities.PreflightInput{Table: other})
-	require.ErrorContains(t, err, "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran (R9.5, R10.4)")
+	require.ErrorContains(t, err, "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran")
 	f.vehicle("")
 	f.vehicles.Load()
 	require.Equal(t, int64(3), f.Boxes.Campaign.Count("profile"))
@@ -247,7 +247,7 @@ func TestALoadBeyondTheGuardrailIsRefused(t *testing.T) {
 	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
 	ref := activities.RunRef{Run: "contacts-1", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindInitial}
 	_, err := s.Env.ExecuteActivity(s.In.OpenRun, activities.OpenRunInput{RunRef: ref})
-	require.ErrorContains(t, err, "the table holds about 30 records, more than the 29 of ingress.max_records (R15.7); raise it")
+	require.ErrorContains(t, err, "the table holds about 30 records, more than the 29 of ingress.max_records; raise it")
 	base.Opts.MaxRecords = 30
 	s, _ = base.WithBudget(0, activitytest.NewBudgetClock())
 	require.Equal(t, int64(30), s.Load().Counts.Created)

@@ -92,7 +92,7 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	expected := a.estimate(ctx, m, in)
 	if in.Kind == activities.KindInitial && a.o.MaxRecords > 0 && expected > a.o.MaxRecords {
 		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + in.Table,
-			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records (R15.7); raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)}
+			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records; raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)} // R15.7
 	}
 	var span []byte
 	if in.Kind == activities.KindBackfill {

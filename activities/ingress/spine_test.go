@@ -63,7 +63,7 @@ func TestASweepFindsDeletionsTheLinkLost(t *testing.T) {
 	require.Equal(t, calls+7, s.EngineCalls())
 }
 
-// campaign.md §5.2: the connection breaks after Campaign committed a POST.
+// docs/protocol/campaign.md §5.2: the connection breaks after Campaign committed a POST.
 func TestALostAnswerIsNoSecondRecord(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 120)

@@ -63,7 +63,7 @@ func TestTheKeyIsProbedBeforeTheFirstStart(t *testing.T) {
 	wrong := s.With(activities.Table{Name: "vehicles", Dynamics: mapping.SourceTable{Table: "new_vehicle"}, Campaign: mapping.TargetTable{Resource: "cusVehicle", Key: "name"},
 		Fields: []mapping.Field{{From: "new_name", To: "externalId"}}})
 	_, err := s.Env.ExecuteActivity(s.In.Preflight, activities.PreflightInput{Table: wrong.Table})
-	require.ErrorContains(t, err, "ingress.tables.vehicles.campaign.key: got name, by which cusVehicle does not find its records, want its custom identification key, one field without duplicates (R10.3, R10.8)")
+	require.ErrorContains(t, err, "ingress.tables.vehicles.campaign.key: got name, by which cusVehicle does not find its records, want its custom identification key, one field without duplicates")
 	require.Equal(t, int64(1), s.Boxes.Campaign.Count("cusVehicle"))
 	wrong.Table.Campaign.Key, wrong.Table.Fields[0].To = "externalId", "name"
 	require.True(t, wrong.Start().NeedsBaseline)

@@ -62,7 +62,7 @@ func TestEveryKindOfExport(t *testing.T) {
 	}
 }
 
-// R19.15, campaign.md §9: a workflow that stopped or failed raises the alarm, and is
+// R19.15, docs/protocol/campaign.md §9: a workflow that stopped or failed raises the alarm, and is
 // started where that is wanted, at most three times a day.
 func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	t.Parallel()
@@ -79,7 +79,7 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
 	s.Boxes.Advance(time.Hour)
 	got = watch()
-	require.Contains(t, got.Alarm, "R19.15")
+	require.Contains(t, got.Alarm, "is finished; start it")
 	require.False(t, got.Restarted, "only where it is wanted")
 	in.Export.AutoRestart = true
 	require.True(t, watch().Restarted)
@@ -179,7 +179,7 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 	require.Empty(t, watch(), "nothing has changed")
 	ended("contacts-2", activities.FlowIngress, ledger.Updated)
 	s.Boxes.Advance(30 * time.Hour)
-	require.Contains(t, watch(), "R19.15")
+	require.Contains(t, watch(), "look at the Campaign workflow that writes it")
 	for i := range 250 {
 		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
 	}

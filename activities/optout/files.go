@@ -25,7 +25,7 @@ import (
 )
 
 // exportFiles takes exported files from the server: once they no longer change,
-// whole and readable, each content once (campaign.md §7, §8).
+// whole and readable, each content once (docs/protocol/campaign.md §7, §8).
 type exportFiles struct {
 	*Activities
 

@@ -66,7 +66,7 @@ func TestBidirectionalFromExports(t *testing.T) {
 	s := newOptSpine(t, 30, optout.Bidirectional, optout.SourceSFTP)
 	got := s.startOptOut()
 	require.Equal(t, optout.SourceSFTP, got.Source)
-	require.Contains(t, strings.Join(got.Warnings, "\n"), "R19.14")
+	require.Contains(t, strings.Join(got.Warnings, "\n"), "no export was ever read") // R19.14
 	require.Zero(t, s.settle(), "no file is no error (R19.13)")
 
 	a, b := s.keys[0], s.keys[1]
@@ -175,7 +175,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 	require.Equal(t, int64(1), s.settle().Read)
 }
 
-// campaign.md §8: a file is taken once it has not changed for a while.
+// docs/protocol/campaign.md §8: a file is taken once it has not changed for a while.
 func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)

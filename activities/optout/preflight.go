@@ -102,7 +102,7 @@ func (a *Activities) resolvePairs(ctx context.Context, s optout.Settings) (*sett
 func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []string {
 	var out []string
 	if !entity.ChangeTrackingEnabled {
-		out = append(out, "change tracking is off for contact; an administrator of Dynamics switches it on (R3.10)")
+		out = append(out, "change tracking is off for contact; an administrator of Dynamics switches it on") // R3.10
 	}
 	if !entity.OptimisticConcurrency {
 		out = append(out, "optimistic concurrency is off for contact, without which an edit could be overwritten unseen; an administrator of Dynamics switches it on")
@@ -114,7 +114,7 @@ func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []str
 		case !ok:
 			out = append(out, at+"contact has no column "+p.Dynamics)
 		case column.Type != "Boolean":
-			out = append(out, at+p.Dynamics+" is of type "+column.Type+", want Boolean (R19.8)")
+			out = append(out, at+p.Dynamics+" is of type "+column.Type+", want Boolean") // R19.8
 		case !column.Readable || !column.Updatable:
 			out = append(out, at+p.Dynamics+" cannot be read and updated by the application user")
 		}
@@ -122,7 +122,7 @@ func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []str
 	return out
 }
 
-// bind finds what the instance calls each attribute (campaign.md §3.1).
+// bind finds what the instance calls each attribute (docs/protocol/campaign.md §3.1).
 func (p *settingsPlan) bind(m *campaign.Metadata) []string {
 	var out []string
 	if _, ok := m.Fields[profileKey]; !ok {
@@ -226,7 +226,7 @@ func (a *Activities) filesTell(ctx context.Context, s optout.Settings) (string, 
 	}
 	_, err := a.o.Files.List(ctx, a.o.Folder)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return "the folder " + a.o.Folder + " does not exist on the file server; create it after the first login (R5.12)", nil
+		return "the folder " + a.o.Folder + " does not exist on the file server; create it after the first login", nil // R5.12
 	}
 	if err != nil {
 		return "", fmt.Errorf("looking at the file server: %w", err)
@@ -279,7 +279,7 @@ func sameQuestion(a, b *settingsPlan) bool {
 // optOutHints are what an operator should know before the first choice is carried.
 func (a *Activities) optOutHints(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
 	if out.NeedsBaseline {
-		out.Warnings = append(out.Warnings, "review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake (R19.18)")
+		out.Warnings = append(out.Warnings, "review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake") // R19.18
 	}
 	for _, p := range plan.Settings.Pairs {
 		if plan.Stamps[p.Campaign] == "" && plan.Settings.Mode == optout.Bidirectional {
@@ -291,7 +291,7 @@ func (a *Activities) optOutHints(ctx context.Context, plan *settingsPlan, out *a
 	}
 	done, err := a.o.Ledger.ExportFiles(ctx, activities.FlowOptOut, ledger.FileDone, 1)
 	if err == nil && len(done) == 0 {
-		out.Warnings = append(out.Warnings, "no export was ever read: Adobe sets up the Campaign workflow that writes it on request (R19.14)")
+		out.Warnings = append(out.Warnings, "no export was ever read: Adobe sets up the Campaign workflow that writes it on request") // R19.14
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func (a *Activities) WatchExport(ctx context.Context, in activities.WatchExportI
 }
 
 // ageOfFiles raises the alarm when nothing was exported for long although profiles
-// have changed; when nothing has, no file is normal (campaign.md §12, 16).
+// have changed; when nothing has, no file is normal (docs/protocol/campaign.md §12, 16).
 func (a *Activities) ageOfFiles(ctx context.Context, in activities.WatchExportInput, out *activities.WatchExportResult) error {
 	if !in.Files {
 		return nil
@@ -81,7 +81,7 @@ func (a *Activities) ageOfFiles(ctx context.Context, in activities.WatchExportIn
 	// What changed in the last day may be in the next file.
 	changed, err := a.o.Ledger.ProfilesChanged(ctx, since, a.o.Now().Add(-exportsEvery))
 	if changed {
-		out.Alarm = fmt.Sprintf("the newest export is of %s, and profiles have changed since: look at the Campaign workflow that writes it (R19.15)", since.UTC().Format(time.RFC3339))
+		out.Alarm = fmt.Sprintf("the newest export is of %s, and profiles have changed since: look at the Campaign workflow that writes it", since.UTC().Format(time.RFC3339)) // R19.15
 	}
 	return err
 }
@@ -108,7 +108,7 @@ func (a *Activities) stateOfExport(ctx context.Context, in activities.WatchExpor
 	default:
 		return nil
 	}
-	out.Alarm = fmt.Sprintf("the Campaign workflow %s that exports opt-outs is %s; start it, or opt-outs are missed (R19.15)", in.Export.Workflow, w.Status)
+	out.Alarm = fmt.Sprintf("the Campaign workflow %s that exports opt-outs is %s; start it, or opt-outs are missed", in.Export.Workflow, w.Status) // R19.15
 	if !in.Export.AutoRestart {
 		return nil
 	}

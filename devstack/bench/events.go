@@ -16,7 +16,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// Bounds of the service for one application user (dynamics.md §7.1).
+// Bounds of the service for one application user (docs/protocol/dynamics.md §7.1).
 const (
 	windowRequests  = 6000
 	windowExecution = 20 * time.Minute

@@ -1,7 +1,7 @@
 // Package campaign is the client of the Adobe Campaign Standard REST API: the
 // profile and custom resources, their metadata, and the IMS token. Requests are
 // addressed by business key; a PKey never outlives the answer it came in,
-// because it differs by context (campaign.md §4.1). Activities call it.
+// because it differs by context (docs/protocol/campaign.md §4.1). Activities call it.
 package campaign
 
 import (

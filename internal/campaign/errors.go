@@ -19,7 +19,7 @@ const (
 
 // parseError classifies an answer that is not a success. Campaign's statuses
 // say little and its texts much: a duplicate key, a bad value and a passing
-// fault are all 500 (campaign.md §5.1, §5.2). Messages are our own words, with
+// fault are all 500 (docs/protocol/campaign.md §5.1, §5.2). Messages are our own words, with
 // codes, types and field names taken from the text; of a text we do not know,
 // only what scrub leaves.
 func parseError(op, method string, res *transport.Response) *apierr.Error {

@@ -27,7 +27,7 @@ type failing struct {
 	ambiguous      bool   // of a POST
 }
 
-// texts are the rows of campaign.md §5.1 and what §5.2 makes of them.
+// texts are the rows of docs/protocol/campaign.md §5.1 and what §5.2 makes of them.
 var texts = map[string]failing{
 	"unreadable PKey": {500, `'` + secret + `' attribute unknown (see definition of 'Profiles (nms:recipient)' schema). XTK-170036 Unable to parse expression '@id = @` + secret + `'.`,
 		apierr.Rejected, apierr.ReasonInvalidValue, "XTK-170036", "", "", false},

@@ -35,7 +35,7 @@ type SFTPOptions struct {
 	Idle        time.Duration // how long an unused connection stays open; default 5 min
 }
 
-// SFTP reads and keeps the files on Campaign's SFTP server (campaign.md §8).
+// SFTP reads and keeps the files on Campaign's SFTP server (docs/protocol/campaign.md §8).
 // There is one connection, opened when it is needed and used again; operations
 // wait for each other. Paths are relative to the user's home unless they begin
 // with a slash. Every operation fails with ctx's own error, or with

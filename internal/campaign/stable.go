@@ -3,7 +3,7 @@ package campaign
 import "time"
 
 // Sighting is a file and since when it has been seen just so. Campaign writes
-// files in place, so that a listing can show half of one (campaign.md §8).
+// files in place, so that a listing can show half of one (docs/protocol/campaign.md §8).
 type Sighting struct {
 	RemoteFile
 	Since time.Time // of the first listing with this size and time of change

@@ -16,7 +16,7 @@ import (
 // WorkflowStatus is how a Campaign workflow stands.
 type WorkflowStatus string
 
-// The statuses, in the words of Campaign's logicalStatus (campaign.md §9).
+// The statuses, in the words of Campaign's logicalStatus (docs/protocol/campaign.md §9).
 const (
 	WorkflowEdition  WorkflowStatus = "edition"  // never started
 	WorkflowStarted  WorkflowStatus = "started"  // running, or waiting for its scheduler

@@ -32,7 +32,7 @@ type Operation struct {
 // BatchOptions of one batch.
 type BatchOptions struct {
 	// ContinueOnError carries out what follows a failed operation. The service
-	// is said to skip later change sets all the same (dynamics.md §5.5).
+	// is said to skip later change sets all the same (docs/protocol/dynamics.md §5.5).
 	ContinueOnError bool
 }
 

@@ -1,6 +1,7 @@
 // Package dataverse is the client of the Dataverse Web API (Dynamics 365):
 // change-tracked reads, queries, metadata, writes one by one and in bulk, and the
-// Entra ID token. Links are passed back as they came. Activities call it.
+// Entra ID token (docs/protocol/dynamics.md). Links are passed back as they came.
+// Activities call it.
 package dataverse
 
 import (

@@ -18,7 +18,7 @@ import (
 // defaultWait is used when a 429 does not say how long.
 const defaultWait = 10 * time.Second
 
-// rule is what a platform code means (dynamics.md §9).
+// rule is what a platform code means (docs/protocol/dynamics.md §9).
 type rule struct {
 	class   apierr.Class
 	reason  string

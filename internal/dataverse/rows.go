@@ -65,7 +65,7 @@ func (r Row) path(op string) (string, *apierr.Error) {
 	return r.EntitySet + "(" + strings.Join(parts, ",") + ")", nil
 }
 
-// unkeyable do not work in a key, even percent-encoded (dynamics.md §5.3).
+// unkeyable do not work in a key, even percent-encoded (docs/protocol/dynamics.md §5.3).
 const unkeyable = `/<>*%&:\?+#`
 
 func (k KeyPart) literal(op string) (string, *apierr.Error) {

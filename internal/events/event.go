@@ -1,6 +1,6 @@
 // Package events is the marketing event of egress: a send, open, click or
 // bounce of one e-mail to one contact, the same whether it came through the
-// journal or in a log file (campaign.md §6). It is pure: activities and the
+// journal or in a log file (docs/protocol/campaign.md §6). It is pure: activities and the
 // reader of export files call it.
 package events
 
@@ -80,7 +80,7 @@ const (
 	// Invalid: there, but not what is wanted.
 	Invalid Fault = "invalid"
 	// Label: a text where a raw value of an enumeration is wanted, so the whole
-	// file was exported with labels (campaign.md §6.4).
+	// file was exported with labels (docs/protocol/campaign.md §6.4).
 	Label Fault = "label"
 )
 

@@ -12,7 +12,7 @@ import (
 const typeRoot = "email."
 
 // FromJournal reads a CloudEvent of the contract campaign-email-event/1
-// (campaign.md §6.1). ours is false for an event of another type. A member that
+// (docs/protocol/campaign.md §6.1). ours is false for an event of another type. A member that
 // is missing or cannot be read is a *Problem.
 //
 // Required are type, data, externalID (which may be empty: no contact),

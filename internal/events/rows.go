@@ -3,7 +3,7 @@ package events
 import "time"
 
 // BroadLog is a row of the delivery log: one message to one profile, as it
-// stands now. Values are raw, as exported (campaign.md §6.3).
+// stands now. Values are raw, as exported (docs/protocol/campaign.md §6.3).
 type BroadLog struct {
 	ID, ExternalID             string
 	DeliveryName, CampaignName string

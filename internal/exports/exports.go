@@ -1,5 +1,5 @@
 // Package exports reads the files a Campaign workflow exports to SFTP: delivery
-// logs, tracking logs and opt-outs (campaign.md §6.3, §6.4, §7). It streams:
+// logs, tracking logs and opt-outs (docs/protocol/campaign.md §6.3, §6.4, §7). It streams:
 // memory does not grow with the file. Activities call it on a local copy.
 package exports
 

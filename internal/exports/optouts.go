@@ -23,7 +23,7 @@ var optOutColumns = func() []column {
 	out := []column{optExternalID: {name: "externalId"}, optLastModified: {name: "lastModified"}}
 	for _, name := range Attributes {
 		value, stamp := column{name: name, optional: true}, column{name: name + "LastModified", optional: true}
-		if rest, ok := strings.CutPrefix(name, "denyList"); ok { // campaign.md §3.1
+		if rest, ok := strings.CutPrefix(name, "denyList"); ok { // docs/protocol/campaign.md §3.1
 			value.aliases = []string{"blackList" + rest, "blockList" + rest}
 			stamp.aliases = []string{"blackList" + rest + "LastModified", "blockList" + rest + "LastModified"}
 		}

@@ -44,7 +44,7 @@ func TestAnOptOutRow(t *testing.T) {
 	for name, tt := range map[string]struct {
 		header, row string
 		want        exports.OptOut
-	}{ // campaign.md §7
+	}{ // docs/protocol/campaign.md §7
 		"values, stamps and unknown ages": {optHeader, "6F1D2C3B-0000-4000-8000-00000000ADA1,2026-02-28T02:00:00.000Z,0,,1,2026-02-28T17:00:00.250Z,FALSE,\n",
 			exports.OptOut{ContactID: ada, LastModified: at(28, 2, 0), Choices: []exports.Choice{{"denyList", &no, time.Time{}}, {"denyListEmail", &yes, at(28, 17, 250)}, {"ccpaOptOut", &no, time.Time{}}}}},
 		"an empty value says nothing": {optHeader, ada + ",,,2026-02-28T17:00:00Z,True,,true,\n",

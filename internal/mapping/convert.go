@@ -45,7 +45,7 @@ var (
 	cut = &refusal{apierr.ReasonTooLong, "cut to fit"}
 )
 
-// compile picks the conversion of campaign.md §10 for the pair.
+// compile picks the conversion of docs/protocol/campaign.md §10 for the pair.
 func (f *field) compile() (converter, error) {
 	switch f.Source {
 	case FromBoolean:

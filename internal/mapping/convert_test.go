@@ -9,7 +9,7 @@ import (
 	"causeway.dev/internal/apierr"
 )
 
-// The conversion table of campaign.md §10, cell by cell. R11.11, R11.12
+// The conversion table of docs/protocol/campaign.md §10, cell by cell. R11.11, R11.12
 func TestConversion(t *testing.T) {
 	t.Parallel()
 	const refused = "!"
@@ -150,7 +150,7 @@ func TestImpossiblePairs(t *testing.T) {
 	}
 }
 
-// R26: a cleared field is cleared, by the target's type; an enumeration gets its
+// docs/protocol/integration.md §26: a cleared field is cleared, by the target's type; an enumeration gets its
 // unset member.
 func TestEmptyClears(t *testing.T) {
 	t.Parallel()
@@ -184,7 +184,7 @@ func TestMissingColumnIsRefused(t *testing.T) {
 	require.Contains(t, bad.Detail, "does not carry the column")
 }
 
-// campaign.md §10: lengths count Unicode characters.
+// docs/protocol/campaign.md §10: lengths count Unicode characters.
 func TestTooLong(t *testing.T) {
 	t.Parallel()
 	five, six := `"ÄÖÜß😀"`, `"ÄÖÜß😀x"`
@@ -233,7 +233,7 @@ func TestTechnicalValues(t *testing.T) {
 	}
 }
 
-// R26: the date of an instant is taken in the mapping's zone, daylight saving
+// docs/protocol/integration.md §26: the date of an instant is taken in the mapping's zone, daylight saving
 // included; a date has no zone.
 func TestDateInZone(t *testing.T) {
 	t.Parallel()

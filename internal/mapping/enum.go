@@ -6,7 +6,7 @@ import (
 )
 
 // invalidMember is what Campaign shows for a stored value outside the list:
-// read as unset, never written (campaign.md §3).
+// read as unset, never written (docs/protocol/campaign.md §3).
 const invalidMember = "__Invalid_value__"
 
 // memberIndex finds the members of an enumeration. Names stand as they are under

@@ -5,7 +5,7 @@ import "strings"
 // SourceKind is what a Dynamics column holds, as far as conversion cares.
 type SourceKind string
 
-// The kinds of Dynamics columns that can be mapped (campaign.md §10).
+// The kinds of Dynamics columns that can be mapped (docs/protocol/campaign.md §10).
 const (
 	FromBoolean     SourceKind = "boolean"
 	FromInteger     SourceKind = "integer" // Integer, BigInt

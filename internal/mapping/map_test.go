@@ -27,7 +27,7 @@ func values() *rapid.Generator[string] {
 	)
 }
 
-// style.md: a failure may name the rule and the ids, never a value. Whatever is
+// A failure may name the rule and the ids, never a value. Whatever is
 // mapped without failure is valid JSON and reads back the same.
 func TestMapProperties(t *testing.T) {
 	t.Parallel()

@@ -218,7 +218,7 @@ func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
 }
 
 // isOptOut tells the opt-out attributes of a profile by any of their names
-// (campaign.md §3.1).
+// (docs/protocol/campaign.md §3.1).
 func isOptOut(to string) bool { return optout.Canonical(to) != "" }
 
 // scan puts each wanted column of a row into its slot; a column that the row

@@ -39,7 +39,7 @@ func TestDiff(t *testing.T) {
 	require.Nil(t, changed)
 }
 
-// campaign.md §4.3: the key cannot be changed by PATCH, so it is never in one.
+// docs/protocol/campaign.md §4.3: the key cannot be changed by PATCH, so it is never in one.
 func TestDiffLeavesTheKeyOut(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))

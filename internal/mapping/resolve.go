@@ -9,7 +9,7 @@ import (
 )
 
 // defaultLength is how long Campaign text may be when the metadata says nothing
-// (campaign.md §10).
+// (docs/protocol/campaign.md §10).
 const defaultLength = 255
 
 // Resolve checks a mapping against both data models and returns everything needed
@@ -251,7 +251,7 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 }
 
 // linkKey is the property of a link object that names the target. A business
-// key does there as well as a PKey, which costs a request to learn (campaign.md §4.4).
+// key does there as well as a PKey, which costs a request to learn (docs/protocol/campaign.md §4.4).
 const linkKey = ".PKey"
 
 // pair joins what both models say of two fields.

@@ -22,7 +22,7 @@ const everythingRow = `{"contactid":"` + contactID + `","emailaddress1":"Ann@Exa
 	"lastname":"Paris","description":"d"}`
 
 // What Campaign answers after a POST equals what was sent, in whatever form it
-// stores it: no endless PATCH (campaign.md trap 20).
+// stores it: no endless PATCH (docs/protocol/campaign.md trap 20).
 func TestWrittenEqualsRead(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, everything())

@@ -7,7 +7,7 @@ import (
 )
 
 // Instants become dates in the mapping's zone: around daylight-saving changes,
-// and from twelve hours behind UTC to fourteen ahead. campaign.md §10, §26.
+// and from twelve hours behind UTC to fourteen ahead. docs/protocol/campaign.md §10, docs/protocol/integration.md §26.
 func TestInstantsBecomeDatesInTheirZone(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ zone, instant, date string }{

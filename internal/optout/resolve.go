@@ -82,7 +82,7 @@ type Verdict struct {
 // Resolve decides over two sides. It is total, and with RuleNothing nothing is to
 // be written.
 //
-// Source: campaign.md §7, R19.5, R19.10, R19.11, R19.19.
+// Source: docs/protocol/campaign.md §7, R19.5, R19.10, R19.11, R19.19.
 func Resolve(p Policy, dynamics, campaign Side) Verdict {
 	switch {
 	case !dynamics.Known && !campaign.Known:
@@ -133,7 +133,7 @@ func (p Policy) dated(dynamics Side) Side {
 }
 
 // newer says that the first choice is surely the later one. Dynamics tells whole
-// seconds (dynamics.md §2.2), so two choices of one second are as old.
+// seconds (docs/protocol/dynamics.md §2.2), so two choices of one second are as old.
 func (p Policy) newer(one, other Side) bool {
 	return one.At.Truncate(time.Second).After(other.At.Truncate(time.Second).Add(p.Skew))
 }

@@ -22,7 +22,7 @@ func Attributes() []string {
 	return []string{"denyList", "denyListEmail", "denyListFax", "denyListMobile", "denyListPhone", "denyListPostalMail", "denyListPushnotification", "ccpaOptOut"}
 }
 
-// spellings of denyList over the years (campaign.md §3.1); the first that an
+// spellings of denyList over the years (docs/protocol/campaign.md §3.1); the first that an
 // instance has is the one it is called there.
 var spellings = []string{"denyList", "blackList", "blockList"}
 
@@ -140,7 +140,7 @@ func (s Settings) Idle() string {
 	case CampaignToDynamics, Bidirectional:
 		return ""
 	case DynamicsToCampaign:
-		return "with opt_out.mode dynamics_to_campaign choices travel with the mapping of the contacts (R19.4); start that"
+		return "with opt_out.mode dynamics_to_campaign choices travel with the mapping of the contacts; start that" // R19.4
 	default:
 		return fmt.Sprintf("opt_out.mode is %s; set it to campaign_to_dynamics or bidirectional", Disabled)
 	}

@@ -23,7 +23,7 @@ type Plan struct {
 type Target struct {
 	Table     ActivityTable  `json:"table"`
 	EntitySet string         `json:"entity_set"`
-	Regarding string         `json:"regarding"` // navigation to the contact; read, never composed (dynamics.md §6.1)
+	Regarding string         `json:"regarding"` // navigation to the contact; read, never composed (docs/protocol/dynamics.md §6.1)
 	Limits    map[string]int `json:"limits"`    // most characters per column
 }
 

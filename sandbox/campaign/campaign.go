@@ -1,5 +1,5 @@
 // Package campaign stands in for the Adobe Campaign Standard REST API: strict
-// about keys, types, texts and errors, as campaign.md describes it. Records live
+// about keys, types, texts and errors, as docs/protocol/campaign.md describes it. Records live
 // in memory; Save and Load keep them between runs. The sandbox program, the
 // devstack and tests run it through package stack; the product never imports it.
 package campaign

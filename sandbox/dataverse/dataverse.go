@@ -1,5 +1,5 @@
 // Package dataverse stands in for the Dataverse Web API v9.2: strict about
-// names, types, options and links, as dynamics.md describes it. Rows live in
+// names, types, options and links, as docs/protocol/dynamics.md describes it. Rows live in
 // memory; Save and Load keep them between runs.
 package dataverse
 

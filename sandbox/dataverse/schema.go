@@ -74,7 +74,7 @@ func choice(name string, labels ...string) Column {
 	return c
 }
 
-// Contact is the contact table (dynamics.md §10).
+// Contact is the contact table (docs/protocol/dynamics.md §10).
 func Contact() Table {
 	cols := []Column{
 		{Name: "contactid", Type: "Uniqueidentifier"},

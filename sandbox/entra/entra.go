@@ -1,5 +1,5 @@
 // Package entra stands in for the Microsoft Entra ID token endpoint, as far as
-// client credentials and MSAL need it (dynamics.md §1).
+// client credentials and MSAL need it (docs/protocol/dynamics.md §1).
 package entra
 
 import (

@@ -1,5 +1,5 @@
 // Package eventlog is what Campaign knows of its messages: delivery logs and
-// tracking logs (campaign.md §6). The journal and the exported log files are
+// tracking logs (docs/protocol/campaign.md §6). The journal and the exported log files are
 // both made from it, so that an event has the same ids whichever way it goes.
 // The generator fills it; packages journal and exports read it.
 package eventlog

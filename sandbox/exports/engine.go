@@ -1,6 +1,6 @@
 // Package exports is Campaign's workflow engine, with the two workflows that
 // write files to the SFTP server: the opt-outs of a day and the delivery and
-// tracking logs (campaign.md §6.3, §6.4, §7, §9). They run on the sandbox's
+// tracking logs (docs/protocol/campaign.md §6.3, §6.4, §7, §9). They run on the sandbox's
 // clock. Files can be made to break their contract in the ways files do. Package
 // stack runs it.
 package exports

@@ -1,5 +1,5 @@
 // Package ims stands in for Adobe's token service (OAuth server-to-server,
-// campaign.md §1.1).
+// docs/protocol/campaign.md §1.1).
 package ims
 
 import (

@@ -1,4 +1,4 @@
-// Package journal stands in for the Adobe I/O Events Journaling API (campaign.md
+// Package journal stands in for the Adobe I/O Events Journaling API (docs/protocol/campaign.md
 // §6.1): it publishes an event log in pages, from opaque positions, as long as
 // events are retained. Package stack serves it beside Campaign.
 package journal

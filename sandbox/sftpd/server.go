@@ -1,4 +1,4 @@
-// Package sftpd stands in for Campaign's SFTP server (campaign.md §8): public
+// Package sftpd stands in for Campaign's SFTP server (docs/protocol/campaign.md §8): public
 // keys only, an allow list, few sessions, a quota, slow transfers and host keys
 // that change. Files are those of a real folder, so that they survive a restart
 // and a test can put some there. Package stack runs it.

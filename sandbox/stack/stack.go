@@ -1,7 +1,8 @@
 // Package stack runs all sandbox services in one process: Dataverse with Entra
 // ID on one TLS port, Campaign with IMS and the I/O Events journal on another,
-// Campaign's SFTP server, and an admin port for tests and for people. The
-// sandbox program, the devstack and tests use it.
+// Campaign's SFTP server, and an admin port for tests and for people
+// (docs/protocol/campaign.md for what is Campaign's). The sandbox program, the
+// devstack and tests use it.
 //
 // Records and the clock are kept in the folder: saved when the stack closes and
 // every SnapshotEvery. A process that is killed loses what came since, on both

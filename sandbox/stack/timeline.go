@@ -19,7 +19,7 @@ var timelineTables = map[string]struct{ set, date string }{
 }
 
 // TimelineDifferences compares the timelines in Dynamics with what happened in
-// Campaign, as the documented integration has it (integration.md R18): exactly
+// Campaign, as the documented integration has it (docs/protocol/integration.md R18): exactly
 // one activity for each event of a type that is on, of a contact, hard where it
 // is a bounce, of no seed and no proof; with the right contact, owner, time and
 // texts. It knows nothing of how they came there. At most limit are listed.

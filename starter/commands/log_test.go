@@ -9,7 +9,7 @@ import (
 	"causeway.dev/activities"
 )
 
-// integration.md §26 "audit": user, time, old and new revision.
+// docs/protocol/integration.md §26 "audit": user, time, old and new revision.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

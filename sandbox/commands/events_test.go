@@ -1,7 +1,6 @@
-package main
+package commands
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
@@ -10,34 +9,6 @@ import (
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/stack"
 )
-
-// boxes are sandboxes that run, and the program that works on them.
-type boxes struct {
-	*testing.T
-	*stack.Stack
-}
-
-func newBoxes(t *testing.T, o stack.Options) *boxes {
-	t.Helper()
-	o.Dir = t.TempDir()
-	s, err := stack.Start(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = s.Close(t.Context()) })
-	return &boxes{t, s}
-}
-
-// run runs a command of the program and returns what it prints and its exit code.
-func (b *boxes) run(args ...string) (string, int) {
-	b.Helper()
-	cmd := newRoot()
-	var out bytes.Buffer
-	cmd.SetOut(&out)
-	cmd.SetArgs(append(args, "--admin", b.AdminURL))
-	if err := cmd.ExecuteContext(b.Context()); err != nil {
-		return err.Error(), exitCode(err)
-	}
-	return out.String(), 0
-}
 
 func TestEvents(t *testing.T) {
 	t.Parallel()

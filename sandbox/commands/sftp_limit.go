@@ -1,26 +1,10 @@
-package main
+package commands
 
 import (
 	"net/http"
 
 	"github.com/spf13/cobra"
 )
-
-func newSFTP() *cobra.Command {
-	var a admin
-	cmd := &cobra.Command{Use: "sftp", Short: "See and disturb Campaign's SFTP server"}
-	cmd.AddCommand(&cobra.Command{Use: "show", Short: "Print the use of its space, and what clients did", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return printJSON(cmd.Context(), cmd.OutOrStdout(), &a, "/sftp")
-	}})
-	cmd.AddCommand(newSFTPLimit(&a), newHostKey(&a), &cobra.Command{
-		Use: "drop", Short: "End every session", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd.Context(), http.MethodDelete, "/sftp/sessions", nil, nil)
-		},
-	})
-	a.flag(cmd.PersistentFlags())
-	return cmd
-}
 
 func newSFTPLimit(a *admin) *cobra.Command {
 	var capacity, speed int64
@@ -51,21 +35,5 @@ func newSFTPLimit(a *admin) *cobra.Command {
 	f.Int64Var(&speed, "speed", 0, "bytes per second of a transfer; 0 = full speed")
 	f.IntVar(&sessions, "sessions", 5, "sessions at once")
 	f.StringSliceVar(&allow, "allow", nil, "ranges of addresses that may connect, /24 to /32; none = everybody")
-	return cmd
-}
-
-func newHostKey(a *admin) *cobra.Command {
-	var publish bool
-	cmd := &cobra.Command{
-		Use: "host-key", Short: "Give it another host key, and print its use", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var doc any
-			if err := a.call(cmd.Context(), http.MethodPost, "/sftp/host-key", map[string]bool{"publish": publish}, &doc); err != nil {
-				return err
-			}
-			return printDoc(cmd.OutOrStdout(), doc)
-		},
-	}
-	cmd.Flags().BoolVar(&publish, "publish", false, "name the new key in known_hosts")
 	return cmd
 }

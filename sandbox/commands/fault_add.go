@@ -1,25 +1,16 @@
-package main
+package commands
 
 import (
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/sandbox/kit"
 )
-
-func newFault() *cobra.Command {
-	cmd := &cobra.Command{Use: "fault", Short: "Script faults of the sandboxes"}
-	cmd.AddCommand(newFaultAdd(), newFaultList(), newFaultClear())
-	return cmd
-}
 
 func newFaultAdd() *cobra.Command {
 	var a admin
@@ -79,67 +70,4 @@ func addFault(ctx context.Context, out io.Writer, a *admin, rule kit.Rule) error
 	}
 	fmt.Fprintln(out, added.ID)
 	return nil
-}
-
-func newFaultList() *cobra.Command {
-	var a admin
-	cmd := &cobra.Command{Use: "list", Short: "List the scripted faults and how often they hit", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return listFaults(cmd.Context(), cmd.OutOrStdout(), &a)
-	}}
-	a.flag(cmd.Flags())
-	return cmd
-}
-
-func listFaults(ctx context.Context, out io.Writer, a *admin) error {
-	var rules []kit.Rule
-	if err := a.call(ctx, http.MethodGet, "/faults", nil, &rules); err != nil {
-		return err
-	}
-	if len(rules) == 0 {
-		fmt.Fprintln(out, "no faults are scripted")
-		return nil
-	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tSERVICE\tWHAT\tWHERE\tHITS")
-	for _, r := range rules {
-		what := strings.TrimSpace(fmt.Sprint(r.Action, " ", r.Name))
-		if r.Status != 0 {
-			what += fmt.Sprint(" ", r.Status)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", r.ID, r.Service, what, strings.TrimSpace(r.Method+" "+r.Path), r.Hits)
-	}
-	return w.Flush()
-}
-
-func newFaultClear() *cobra.Command {
-	var a admin
-	cmd := &cobra.Command{Use: "clear [id]", Short: "Remove one scripted fault, or all", Args: cobra.MaximumNArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return a.call(cmd.Context(), http.MethodDelete, "/faults?id="+url.QueryEscape(strings.Join(args, "")), nil, nil)
-	}}
-	a.flag(cmd.Flags())
-	return cmd
-}
-
-func newClock() *cobra.Command {
-	var a admin
-	print := func(cmd *cobra.Command, method string, body any) error {
-		var clock struct{ Now, Offset string }
-		if err := a.call(cmd.Context(), method, "/clock", body, &clock); err != nil {
-			return err
-		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s from real time)\n", clock.Now, clock.Offset)
-		return err
-	}
-	cmd := &cobra.Command{Use: "clock", Short: "Print the sandboxes' time", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		return print(cmd, http.MethodGet, nil)
-	}}
-	cmd.AddCommand(&cobra.Command{
-		Use: "advance duration", Short: "Move the sandboxes' time, so that tokens and links expire", Args: cobra.ExactArgs(1),
-		Example: "  sandbox clock advance 48h",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return print(cmd, http.MethodPost, map[string]string{"advance": args[0]})
-		},
-	})
-	a.flag(cmd.PersistentFlags())
-	return cmd
 }

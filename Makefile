@@ -1,0 +1,53 @@
+# `make` prints what there is. Every target is one command that can be typed by
+# hand; CONTRIBUTING.md says when to use which.
+
+.DEFAULT_GOAL := help
+
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+
+.PHONY: help build run test e2e fmt lint bench histories schema golden image ci
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	go build -o bin/ ./worker ./sandbox
+	go build -o bin/causeway ./starter
+
+run: ## everything in one process, with 10,000 made-up contacts (the first build takes minutes)
+	go run -C devstack .
+
+test: ## the tests of the root module
+	go test ./...
+
+e2e: ## whole flows against a real Temporal server, with workers that are killed (minutes)
+	go test -C devstack ./...
+
+fmt: ## format all Go files
+	gofmt -w .
+
+lint: ## formatting, vet, staticcheck, workflow determinism
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "not gofmt-ed: make fmt"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go run $(WORKFLOWCHECK) ./workflows/...
+
+bench: ## print figures: rates, memory, delays, beside a bare loop (NAMES="latency events" chooses)
+	go run -C devstack ./bench $(NAMES)
+
+histories: ## record histories on a real server for the replay tests (NAME=v3 names them)
+	@test -n "$(NAME)" || { echo "say how they are named: make histories NAME=v3"; exit 2; }
+	go test -C devstack ./e2e -count 1 -run 'HistoriesReplay|EgressIsOperated|OptOutsFromExports' -args -record $(NAME)
+
+schema: ## write config/causeway.schema.json from the Go types
+	go generate ./config
+
+golden: ## write what commands and checks print into their golden files; then look at the diff
+	go test ./config ./starter/commands -update
+
+image: ## build the container image that docker-compose.yml runs
+	docker compose build
+
+ci: ## all that the gate runs
+	.ci/run
