@@ -28,7 +28,7 @@ func TestTheWatermarkMovesOnlyOnceEveryLaneIsWritten(t *testing.T) {
 		_, err := l.Advance(t.Context(), "r1", mark("r1"))
 		unfinished, ok := errors.AsType[*ledger.UnfinishedError](err)
 		require.True(t, ok, "got %v", err)
-		require.Len(t, unfinished.Lanes, 2, "settled is not closed")
+		require.Len(t, unfinished.Lanes, 2, "committed is not closed")
 		_, err = l.Watermark(t.Context(), flow, table)
 		require.ErrorIs(t, err, ledger.ErrNotFound)
 

@@ -38,7 +38,7 @@ func benchEntries(n int) []ledger.Entry {
 	return out
 }
 
-// BenchmarkCommit settles staged records as created, 8 lanes at a time, in
+// BenchmarkCommit commits staged records as created, 8 lanes at a time, in
 // groups of 50 with a payload of 400 bytes, and closes the lanes.
 func BenchmarkCommit(b *testing.B) {
 	for _, driver := range []string{"full", "normal", "postgres"} {

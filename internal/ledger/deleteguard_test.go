@@ -9,7 +9,7 @@ import (
 	"causeway.dev/internal/ledger/ledgertest"
 )
 
-// guards settles entry i of a lane as a delete that the guard holds back.
+// guards is the result of entry i of a lane as a delete that the guard holds back.
 func guards(ln *ledger.Lane, i int) ledger.Result {
 	e := ln.Entries[i]
 	return ledger.Result{Index: i, Outcome: ledger.ParkedOut,

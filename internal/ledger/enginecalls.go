@@ -26,9 +26,6 @@ func (l *Ledger) AddEngineCalls(ctx context.Context, hour time.Time, kind string
 	return nil
 }
 
-// reservedCalls marks the kind of calls that a worker may make and has not told of.
-const reservedCalls = "reserved:"
-
 // ReserveEngineCalls takes up to n calls of an hour's limit, which all kinds and
 // all workers share, and returns how many it got and how many are taken now.
 // They count against the limit until they are made or given back (UseEngineCalls).
@@ -40,15 +37,15 @@ func (l *Ledger) ReserveEngineCalls(ctx context.Context, hour time.Time, kind st
 			ON CONFLICT (hour, kind) DO UPDATE SET calls = 0`), at); err != nil {
 			return err
 		}
-		if err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(sum(calls), 0) FROM engine_calls WHERE hour = ?`), at).Scan(&used); err != nil {
+		if err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(sum(calls + reserved), 0) FROM engine_calls WHERE hour = ?`), at).Scan(&used); err != nil {
 			return err
 		}
 		if granted = max(0, min(n, limit-used)); granted == 0 {
 			return nil
 		}
 		used += granted
-		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
-			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), at, reservedCalls+kind, granted)
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls, reserved) VALUES (?,?,0,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET reserved = engine_calls.reserved + excluded.reserved`), at, kind, granted)
 		return err
 	})
 	if err != nil {
@@ -61,16 +58,10 @@ func (l *Ledger) ReserveEngineCalls(ctx context.Context, hour time.Time, kind st
 // calls, returned is free again.
 func (l *Ledger) UseEngineCalls(ctx context.Context, hour time.Time, kind string, made, returned int64) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		for _, row := range []EngineCalls{{Kind: kind, Calls: made}, {Kind: reservedCalls + kind, Calls: -made - returned}} { // in this order everywhere
-			if row.Calls == 0 {
-				continue
-			}
-			if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls) VALUES (?,?,?)
-				ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls`), startOfHour(hour), row.Kind, row.Calls); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := tx.ExecContext(ctx, l.q(`INSERT INTO engine_calls (hour, kind, calls, reserved) VALUES (?,?,?,?)
+			ON CONFLICT (hour, kind) DO UPDATE SET calls = engine_calls.calls + excluded.calls, reserved = engine_calls.reserved + excluded.reserved`),
+			startOfHour(hour), kind, made, -made-returned)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: counting reserved engine calls: %w", err)
@@ -80,7 +71,7 @@ func (l *Ledger) UseEngineCalls(ctx context.Context, hour time.Time, kind string
 
 // EngineCalls lists the calls made in since's hour and later.
 func (l *Ledger) EngineCalls(ctx context.Context, since time.Time) ([]EngineCalls, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? AND kind <> '' AND kind NOT LIKE 'reserved:%' ORDER BY hour, kind`), startOfHour(since))
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hour, kind, calls FROM engine_calls WHERE hour >= ? AND calls <> 0 ORDER BY hour, kind`), startOfHour(since))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading engine calls: %w", err)
 	}

@@ -11,8 +11,8 @@ import (
 	"causeway.dev/internal/ledger/ledgertest"
 )
 
-// settles notes entry i of a lane as an event with an outcome.
-func settles(ln *ledger.Lane, i int, outcome ledger.Outcome) ledger.Result {
+// eventOf is the result of entry i of a lane: an event with an outcome.
+func eventOf(ln *ledger.Lane, i int, outcome ledger.Outcome) ledger.Result {
 	return ledger.Result{Index: i, Outcome: outcome, Event: &ledger.Event{
 		Key: ln.Entries[i].Key, Type: "click", Contact: key(1), Outcome: outcome, Time: noon,
 	}}
@@ -31,7 +31,7 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()
-		settle := func(run string, outcomes ...ledger.Outcome) *ledger.Event {
+		commitAs := func(run string, outcomes ...ledger.Outcome) *ledger.Event {
 			begin(t, l, run)
 			in := ledger.PageInput{Run: run, Table: table, Number: 1, Lanes: [][]ledger.Entry{make([]ledger.Entry, len(outcomes))}}
 			for i := range in.Lanes[0] {
@@ -42,21 +42,21 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 			ln := openLane(t, l, run, 1, 0)
 			var group []ledger.Result
 			for i, o := range outcomes {
-				group = append(group, settles(ln, i, o))
+				group = append(group, eventOf(ln, i, o))
 			}
 			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 			_, err = l.CloseLane(t.Context(), ln.ID, ln.Token)
 			require.NoError(t, err)
 			return event(t, l, key(7))
 		}
-		got := settle("a", ledger.NoContact)
+		got := commitAs("a", ledger.NoContact)
 		require.Equal(t, ledger.NoContact, got.Outcome)
 		require.False(t, got.Written())
-		got = settle("b", ledger.Created, ledger.Unchanged, ledger.Unchanged)
+		got = commitAs("b", ledger.Created, ledger.Unchanged, ledger.Unchanged)
 		require.Equal(t, ledger.Created, got.Outcome)
 		require.Equal(t, "b", got.Run)
 		require.EqualValues(t, 2, got.Again)
-		got = settle("c", ledger.Unchanged)
+		got = commitAs("c", ledger.Unchanged)
 		require.True(t, got.Written())
 		require.Equal(t, ledger.Created, got.Outcome)
 		require.Equal(t, "b", got.Run)
@@ -65,7 +65,7 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 		require.Equal(t, noon, got.Time)
 		require.Equal(t, key(1), got.Contact)
 
-		got = settle("d", ledger.SoftBounce, ledger.Disabled)
+		got = commitAs("d", ledger.SoftBounce, ledger.Disabled)
 		require.Equal(t, ledger.Created, got.Outcome, "what Dynamics has is not forgotten")
 		require.Equal(t, "b", got.Run)
 
@@ -74,7 +74,7 @@ func TestAnEventIsRememberedAsItWasWritten(t *testing.T) {
 		stage(t, l, "e", 1, 2)
 		ln := openLane(t, l, "e", 1, 0)
 		for i, o := range []ledger.Outcome{ledger.Unchanged, ledger.Disabled} {
-			again := settles(ln, i, o)
+			again := eventOf(ln, i, o)
 			again.Event.Key = "tracking/9"
 			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{again}))
 		}
@@ -98,7 +98,7 @@ func TestReasonsOfEventsAreCounted(t *testing.T) {
 		ln := openLane(t, l, "a", 1, 0)
 		var group []ledger.Result
 		for i, o := range []ledger.Outcome{ledger.Disabled, ledger.SoftBounce, ledger.SeedOrProof, ledger.NoContact, ledger.Ignored, ledger.Refused} {
-			group = append(group, settles(ln, i, o))
+			group = append(group, eventOf(ln, i, o))
 		}
 		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 		want := ledger.Counts{Read: 6, Disabled: 1, SoftBounce: 1, SeedOrProof: 1, NoContact: 1, Ignored: 1, Quarantined: 1}
@@ -121,7 +121,7 @@ func TestEventsAreForgottenInTime(t *testing.T) {
 		ln := openLane(t, l, "a", 1, 0)
 		var group []ledger.Result
 		for i := range ln.Entries {
-			group = append(group, settles(ln, i, ledger.Created))
+			group = append(group, eventOf(ln, i, ledger.Created))
 		}
 		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 		n, err := l.PruneEvents(t.Context(), time.Now().Add(-time.Hour))

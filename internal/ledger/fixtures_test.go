@@ -60,7 +60,7 @@ func openLane(t testing.TB, l *ledger.Ledger, run string, page, lane int) *ledge
 	return out
 }
 
-// created settles entry i of a lane as created by the lane's run.
+// created is the result of entry i of a lane as created by the lane's run.
 func created(lane *ledger.Lane, i int) ledger.Result {
 	e := lane.Entries[i]
 	return ledger.Result{Index: i, Outcome: ledger.Created, Record: &ledger.Record{

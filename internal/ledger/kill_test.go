@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	victimEnv   = "CAUSEWAY_LEDGER_VICTIM" // driver and address of the ledger a child process settles in
+	victimEnv   = "CAUSEWAY_LEDGER_VICTIM" // driver and address of the ledger a child process commits to
 	victimPages = 100_000                  // more than it lives to write
 	victimLane  = 40
 	kills       = 12
@@ -84,7 +84,7 @@ func victimWrite(ctx context.Context, l *ledger.Ledger, id ledger.LaneID) error 
 		if err := l.Commit(ctx, id, ln.Token, []ledger.Result{created(ln, i)}); err != nil {
 			return err
 		}
-		fmt.Println("settled", ln.Entries[i].Key)
+		fmt.Println("committed", ln.Entries[i].Key)
 	}
 	_, err = l.CloseLane(ctx, id, ln.Token)
 	return err
@@ -101,7 +101,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 			acknowledged := map[string]bool{}
 			for range kills {
 				for _, k := range lifeOf(t, driver+"|"+o.Path+o.DSN, 1+rand.IntN(150)) {
-					require.False(t, acknowledged[k], "%s was settled, and handed out again", k)
+					require.False(t, acknowledged[k], "%s was committed, and handed out again", k)
 					acknowledged[k] = true
 				}
 			}
@@ -132,7 +132,7 @@ func TestAKilledProcessLosesNothing(t *testing.T) {
 	}
 }
 
-// lifeOf runs a victim, kills it once it has acknowledged n settlements, and
+// lifeOf runs a victim, kills it once it has acknowledged n commits, and
 // returns all that it acknowledged.
 func lifeOf(t *testing.T, at string, n int) []string {
 	t.Helper()
@@ -145,7 +145,7 @@ func lifeOf(t *testing.T, at string, n int) []string {
 	var keys []string
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		word, k, _ := strings.Cut(lines.Text(), " ")
-		require.Equal(t, "settled", word, lines.Text())
+		require.Equal(t, "committed", word, lines.Text())
 		if keys = append(keys, k); len(keys) == n {
 			require.NoError(t, cmd.Process.Kill())
 		}

@@ -102,7 +102,7 @@ func TestANewOpeningFencesTheOldOne(t *testing.T) {
 		_, err := l.CloseLane(t.Context(), old.ID, old.Token)
 		require.ErrorIs(t, err, ledger.ErrFenced)
 
-		require.Nil(t, record(t, l, s.Record.Key), "nothing of a fenced settlement is written")
+		require.Nil(t, record(t, l, s.Record.Key), "nothing of a fenced commit is written")
 		images, err := l.BeforeImages(t.Context(), "r1", table, "", 10)
 		require.NoError(t, err)
 		require.Empty(t, images)
@@ -175,7 +175,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		}
 		require.Nil(t, record(t, l, lane.Entries[0].Key))
 		require.Equal(t, []ledger.Outcome{0, 0}, openLane(t, l, "r1", 1, 0).Outcomes)
-		require.NoError(t, l.Commit(t.Context(), lane.ID, "another", nil), "nothing to settle")
+		require.NoError(t, l.Commit(t.Context(), lane.ID, "another", nil), "nothing to commit")
 	})
 }
 

@@ -30,7 +30,7 @@ func TestWhatIsNotKnownOfALaneIsRemembered(t *testing.T) {
 				openLane(t, l, "r1", 1, 0)
 				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
 			}},
-			"one ended unsure, the next in good order": {looked: 1, before: func() {
+			"one ended not knowing, the next in good order": {looked: 1, before: func() {
 				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, true))
 				require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, false))
 			}},
@@ -51,7 +51,7 @@ func TestWhatIsNotKnownOfALaneIsRemembered(t *testing.T) {
 			}
 		}
 
-		// Ending unsure is no death; closing a lane ends all doubt.
+		// Ending without knowing is no death; a closed lane knows all its outcomes.
 		stage(t, l, "r1", 1, 1)
 		require.NoError(t, l.ReleaseLane(ctx, id, openLane(t, l, "r1", 1, 0).Token, true))
 		lane := openLane(t, l, "r1", 1, 0)

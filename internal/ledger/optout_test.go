@@ -10,7 +10,7 @@ import (
 	"causeway.dev/internal/ledger/ledgertest"
 )
 
-// chosen settles entry i of a lane with what is known of its contact.
+// chosen is the result of entry i of a lane with what is known of its contact.
 func chosen(ln *ledger.Lane, i int, o ledger.OptOutResult) ledger.Result {
 	o.State.Contact = ln.Entries[i].Key
 	return ledger.Result{Index: i, Outcome: ledger.Updated, OptOut: &o}

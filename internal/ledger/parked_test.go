@@ -22,7 +22,7 @@ func childLane(t testing.TB, l *ledger.Ledger, run string, n int) *ledger.Lane {
 	return openLane(t, l, run, 1, 0)
 }
 
-// parks settles entry i of a lane as waiting for a contact.
+// parks is the result of entry i of a lane as waiting for a contact.
 func parks(ln *ledger.Lane, i int, parent string) ledger.Result {
 	e := ln.Entries[i]
 	return ledger.Result{Index: i, Outcome: ledger.ParkedOut,
@@ -30,7 +30,7 @@ func parks(ln *ledger.Lane, i int, parent string) ledger.Result {
 		Park:   &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent, Parent: ledger.Parent{Table: table, Key: parent}, Payload: e.Raw}}
 }
 
-// arrives settles entry i of a lane of contacts as now in the target.
+// arrives is the result of entry i of a lane of contacts as now in the target.
 func arrives(ln *ledger.Lane, i int) ledger.Result {
 	s := created(ln, i)
 	s.Arrived = true
@@ -202,7 +202,7 @@ func TestADeleteWaitsForItsChildren(t *testing.T) {
 	})
 }
 
-// Of several settlements of one key in a group the last says whether it waits.
+// Of several results of one key in a group the last says whether it waits.
 func TestTheLastChangeDecidesWhetherARecordWaits(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {

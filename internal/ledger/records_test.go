@@ -20,7 +20,7 @@ func lane(t testing.TB, l *ledger.Ledger, run string, n int) *ledger.Lane {
 	return openLane(t, l, run, 1, 0)
 }
 
-func TestARecordIsKeptAsSettled(t *testing.T) {
+func TestARecordIsKeptAsCommitted(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open()

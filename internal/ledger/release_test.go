@@ -20,7 +20,7 @@ func clocked(open open) (*ledger.Ledger, *atomic.Int64) {
 	}), &hours
 }
 
-func settle(t testing.TB, l *ledger.Ledger, ln *ledger.Lane, group ...ledger.Result) {
+func commit(t testing.TB, l *ledger.Ledger, ln *ledger.Lane, group ...ledger.Result) {
 	t.Helper()
 	require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, group))
 }
@@ -40,7 +40,7 @@ func TestRefusedRecordsAreTriedAgainLaterAndLater(t *testing.T) {
 		l, hours := clocked(open)
 		ln := lane(t, l, "r1", 1)
 		for i, rest := range []int64{1, 4, 24, 48, 96, 168, 168, 168} {
-			settle(t, l, ln, refused(ln, 0, "TooLong"))
+			commit(t, l, ln, refused(ln, 0, "TooLong"))
 			next := items(t, l, ledger.QuarantineFilter{})[0].NextTry
 			require.Equal(t, time.Duration(rest)*time.Hour, next.Sub(noon.Add(time.Duration(hours.Load())*time.Hour)), "refusal %d", i+1)
 			due, err := l.QuarantineDue(t.Context(), flow, table, next.Add(-time.Millisecond))
@@ -53,11 +53,11 @@ func TestRefusedRecordsAreTriedAgainLaterAndLater(t *testing.T) {
 		}
 		s := created(ln, 0)
 		s.Resolve = true
-		settle(t, l, ln, s)
+		commit(t, l, ln, s)
 		due, err := l.QuarantineDue(t.Context(), flow, table, noon.Add(10_000*time.Hour))
 		require.NoError(t, err)
 		require.False(t, due, "what was applied is not due")
-		settle(t, l, ln, refused(ln, 0, "TooLong"))
+		commit(t, l, ln, refused(ln, 0, "TooLong"))
 		require.Equal(t, noon.Add(time.Duration(hours.Load()+1)*time.Hour), items(t, l, ledger.QuarantineFilter{})[0].NextTry)
 	})
 }
@@ -70,8 +70,8 @@ func TestWhatStaysIsNotTriedByItself(t *testing.T) {
 		ln := lane(t, l, "r1", 1)
 		stays := refused(ln, 0, "Poison")
 		stays.Quarantine.NoRetry = true
-		settle(t, l, ln, refused(ln, 0, "TooLong"))
-		settle(t, l, ln, stays)
+		commit(t, l, ln, refused(ln, 0, "TooLong"))
+		commit(t, l, ln, stays)
 		item := items(t, l, ledger.QuarantineFilter{})[0]
 		require.True(t, item.NoRetry)
 		require.Zero(t, item.NextTry)
@@ -79,7 +79,7 @@ func TestWhatStaysIsNotTriedByItself(t *testing.T) {
 		due, err := l.QuarantineDue(t.Context(), flow, table, noon.AddDate(100, 0, 0))
 		require.NoError(t, err)
 		require.False(t, due)
-		settle(t, l, ln, refused(ln, 0, "TooLong"))
+		commit(t, l, ln, refused(ln, 0, "TooLong"))
 		require.False(t, items(t, l, ledger.QuarantineFilter{})[0].NextTry.IsZero())
 	})
 }
@@ -91,9 +91,9 @@ func TestQuarantineIsGroupedByReason(t *testing.T) {
 		ln := lane(t, l, "r1", 6)
 		other := refused(ln, 3, "TooLong")
 		other.Quarantine.Field = "lastName"
-		settle(t, l, ln, refused(ln, 0, "Invalid"), refused(ln, 1, "TooLong"), refused(ln, 2, "TooLong"), other)
+		commit(t, l, ln, refused(ln, 0, "Invalid"), refused(ln, 1, "TooLong"), refused(ln, 2, "TooLong"), other)
 		hours.Store(2)
-		settle(t, l, ln, refused(ln, 4, "TooLong"))
+		commit(t, l, ln, refused(ln, 4, "TooLong"))
 		groups, err := l.QuarantineGroups(t.Context(), ledger.QuarantineFilter{Flow: flow, State: ledger.QuarantineOpen})
 		require.NoError(t, err)
 		one := ledger.QuarantineGroup{Table: table, Code: "Invalid", Field: "email", Message: "too long", Records: 1, FirstSeen: noon, LastSeen: noon, NextTry: noon.Add(time.Hour)}
@@ -127,7 +127,7 @@ func TestQuarantineOfAnotherRevision(t *testing.T) {
 			number := map[string]int{"old": 1, "new": 2}[run]
 			stage(t, l, run, number, 2)
 			ln := openLane(t, l, run, number, 0)
-			settle(t, l, ln, refused(ln, 0, "TooLong"), refused(ln, 1, "TooLong"))
+			commit(t, l, ln, refused(ln, 0, "TooLong"), refused(ln, 1, "TooLong"))
 		}
 		found := items(t, l, ledger.QuarantineFilter{Table: table, OtherRevision: "new"})
 		require.Len(t, found, 2)
@@ -135,7 +135,7 @@ func TestQuarantineOfAnotherRevision(t *testing.T) {
 	})
 }
 
-// A release tries a record only while nothing else has settled it.
+// A release tries a record only while nothing else has applied it.
 func TestAClaimEndsWithWhateverComesBetween(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
@@ -143,7 +143,7 @@ func TestAClaimEndsWithWhateverComesBetween(t *testing.T) {
 		ln := lane(t, l, "r1", 5)
 		all := ledger.QuarantineFilter{Flow: flow, Table: table}
 		for i := range 5 {
-			settle(t, l, ln, refused(ln, i, "TooLong"))
+			commit(t, l, ln, refused(ln, i, "TooLong"))
 		}
 		key := func(i int) string { return ln.Entries[i].Key }
 		first, err := l.Claim(t.Context(), "release-1", ledger.QuarantineFilter{Flow: flow, Table: table, Limit: 3})
@@ -154,10 +154,10 @@ func TestAClaimEndsWithWhateverComesBetween(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{key(3), key(4)}, rest)
 
-		settle(t, l, ln, refused(ln, 0, "Again"))
+		commit(t, l, ln, refused(ln, 0, "Again"))
 		applied := created(ln, 1)
 		applied.Resolve = true
-		settle(t, l, ln, applied)
+		commit(t, l, ln, applied)
 		n, err := l.Discard(t.Context(), ledger.QuarantineFilter{Flow: flow, Table: table, Keys: []string{key(2)}}, ledger.Discard{By: "ada", Reason: "a test record", At: noon})
 		require.NoError(t, err)
 		require.Equal(t, int64(1), n)
@@ -182,7 +182,7 @@ func TestDiscardsAreRecorded(t *testing.T) {
 			s.Quarantine.Version = version
 			return s
 		}
-		settle(t, l, ln, refuse(0, "v1"), refuse(1, "v1"), refused(ln, 2, "Invalid"))
+		commit(t, l, ln, refuse(0, "v1"), refuse(1, "v1"), refused(ln, 2, "Invalid"))
 		why := ledger.Discard{By: "ada", Reason: "test records", At: noon}
 		for range 2 { // an activity may run twice
 			n, err := l.Discard(t.Context(), ledger.QuarantineFilter{Flow: flow, Code: "TooLong"}, why)
@@ -197,9 +197,9 @@ func TestDiscardsAreRecorded(t *testing.T) {
 		require.Equal(t, why, discarded[0].Discarded)
 		require.Zero(t, discarded[0].NextTry)
 
-		settle(t, l, ln, refuse(0, "v1"))
+		commit(t, l, ln, refuse(0, "v1"))
 		require.Len(t, items(t, l, ledger.QuarantineFilter{State: ledger.QuarantineDiscarded}), 2, "the same version again")
-		settle(t, l, ln, refuse(0, "v2"))
+		commit(t, l, ln, refuse(0, "v2"))
 		again := items(t, l, ledger.QuarantineFilter{Key: ln.Entries[0].Key})[0]
 		require.Equal(t, ledger.QuarantineOpen, again.State)
 		require.Equal(t, why, again.Discarded, "what was decided before is remembered")
@@ -215,14 +215,14 @@ func TestAParentThatCameMakesItsChildrenDue(t *testing.T) {
 		parent := ledger.Parent{Table: table, Key: ln.Entries[2].Key}
 		orphan := refused(ln, 0, "Conflict")
 		orphan.Quarantine.Parent = parent
-		settle(t, l, ln, orphan, refused(ln, 1, "Conflict"))
+		commit(t, l, ln, orphan, refused(ln, 1, "Conflict"))
 		rouse := func() int64 {
 			n, err := l.RetryUnblocked(t.Context(), flow, table)
 			require.NoError(t, err)
 			return n
 		}
 		require.Zero(t, rouse())
-		settle(t, l, ln, created(ln, 2))
+		commit(t, l, ln, created(ln, 2))
 		require.Equal(t, int64(1), rouse())
 		due := items(t, l, ledger.QuarantineFilter{DueBy: noon})
 		require.Len(t, due, 1)
@@ -238,7 +238,7 @@ func BenchmarkClaim(b *testing.B) {
 	for i := range 5000 {
 		group = append(group, refused(ln, i, fmt.Sprint("Code", i%4)))
 	}
-	settle(b, l, ln, group...)
+	commit(b, l, ln, group...)
 	for b.Loop() {
 		keys, err := l.Claim(b.Context(), "release", ledger.QuarantineFilter{Flow: flow, Table: table, Limit: 500})
 		require.NoError(b, err)
@@ -246,7 +246,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
-// Of several settlements of a record in one group the last counts, also for its
+// Of several results of a record in one group the last counts, also for its
 // item: what was refused and then applied is not left open.
 func TestARecordRefusedAndThenAppliedAtOnceIsNotOpen(t *testing.T) {
 	t.Parallel()
@@ -255,17 +255,17 @@ func TestARecordRefusedAndThenAppliedAtOnceIsNotOpen(t *testing.T) {
 		ln := lane(t, l, "r1", 4)
 		for before := range 2 { // with an item from before, and without
 			if before > 0 {
-				settle(t, l, ln, refused(ln, 1, "TooLong"))
+				commit(t, l, ln, refused(ln, 1, "TooLong"))
 			}
 			no, yes := refused(ln, before, "TooLong"), created(ln, before)
 			yes.Index, yes.Resolve = 2+before, true
-			settle(t, l, ln, no, yes)
+			commit(t, l, ln, no, yes)
 		}
 		require.Empty(t, items(t, l, ledger.QuarantineFilter{State: ledger.QuarantineOpen}))
 
 		yes, no := created(ln, 0), refused(ln, 0, "TooLong")
 		yes.Resolve, no.Index = true, 2
-		settle(t, l, ln, yes, no)
+		commit(t, l, ln, yes, no)
 		require.Len(t, items(t, l, ledger.QuarantineFilter{State: ledger.QuarantineOpen}), 1, "and the other way round")
 	})
 }

@@ -159,8 +159,9 @@ CREATE TABLE watermark (
 -- Calls that Campaign counts against the contract.
 CREATE TABLE engine_calls (
   hour BIGINT NOT NULL,                      -- its beginning
-  kind TEXT COLLATE "C" NOT NULL,            -- of call
-  calls BIGINT NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL,            -- of call; '' is a row that is locked while calls of the hour are reserved
+  calls BIGINT NOT NULL,                     -- made
+  reserved BIGINT NOT NULL DEFAULT 0,        -- that workers may make, and have not reported yet
   PRIMARY KEY (hour, kind)
 );
 
