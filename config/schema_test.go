@@ -3,57 +3,14 @@ package config
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
-	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/invopop/jsonschema"
 	schemas "github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 )
-
-var update = flag.Bool("update", false, "write generated and golden files")
-
-// generate makes the JSON Schema from the types and their comments.
-func generate(t *testing.T) []byte {
-	t.Helper()
-	r := &jsonschema.Reflector{
-		FieldNameTag:               "yaml",
-		RequiredFromJSONSchemaTags: true,
-		Anonymous:                  true,
-		Mapper: func(of reflect.Type) *jsonschema.Schema {
-			switch of {
-			case reflect.TypeFor[time.Duration]():
-				return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
-			case reflect.TypeFor[Secret]():
-				return &jsonschema.Schema{Type: "string", Pattern: secretPattern}
-			}
-			return nil
-		},
-	}
-	for _, folder := range []string{".", "../internal/mapping", "../internal/timeline", "../internal/optout"} {
-		require.NoError(t, r.AddGoComments("causeway.dev/config", folder))
-	}
-	schema := r.Reflect(&Config{})
-	schema.Title = "Causeway configuration"
-	data, err := json.MarshalIndent(schema, "", "  ")
-	require.NoError(t, err)
-	return append(data, '\n')
-}
-
-// The published schema says what the types say: go generate ./config.
-func TestSchemaIsCurrent(t *testing.T) {
-	want := generate(t)
-	if *update {
-		require.NoError(t, os.WriteFile("causeway.schema.json", want, 0o644))
-		return
-	}
-	require.Equal(t, string(want), string(Schema), "run: go generate ./config")
-}
 
 // Editors show the description of every setting.
 func TestSchemaDescribesEverySetting(t *testing.T) {
