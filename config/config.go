@@ -1,5 +1,6 @@
-// Package config is the one configuration file of an instance: typed settings,
-// read strictly, with every problem reported at once. The worker and the operator's command load it.
+// Package config is the one configuration of an instance: typed settings from one
+// file and the mapping files it includes, read strictly, with every problem
+// reported at once. The worker and the operator's command load it.
 //
 // What a setting may be stands once, in the tags of its field: jsonschema for
 // limits, default and choices, want for the words in which a problem asks for it.
@@ -25,6 +26,11 @@ import (
 //go:embed causeway.schema.json
 var Schema []byte
 
+// MappingsSchema is the JSON Schema of an included file.
+//
+//go:embed mappings.schema.json
+var MappingsSchema []byte
+
 // Config is one instance: two systems, where their state is kept, and what flows.
 type Config struct {
 	// Instance names this installation; it begins every workflow id.
@@ -37,6 +43,8 @@ type Config struct {
 	Temporal Temporal `yaml:"temporal,omitempty"`
 	// Ledger is the database of this installation's own state.
 	Ledger Ledger `yaml:"ledger,omitempty"`
+	// Include names files that hold mappings only, as patterns such as mappings/*.yaml, relative to this file.
+	Include []string `yaml:"include,omitempty"`
 	// Ingress is the flow from Dynamics to Campaign.
 	Ingress Ingress `yaml:"ingress,omitempty"`
 	// Egress is the flow of e-mail events from Campaign to Dynamics.

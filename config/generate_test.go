@@ -23,6 +23,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 	g := newGenerator(t)
 	for path, want := range map[string][]byte{
 		"causeway.schema.json":     g.schema(t, &Config{}, "Causeway configuration"),
+		"mappings.schema.json":     g.schema(t, &Mappings{}, "Causeway table mappings, to be included"),
 		"../docs/configuration.md": g.reference(),
 	} {
 		if *update {
@@ -149,7 +150,10 @@ func (g generator) reference() []byte {
 const referenceHead = `<!-- Generated from the types of package config: go generate ./config -->
 # Configuration reference
 
-One YAML file describes one installation; ` + "`config/example.yaml`" + ` shows it with comments.
+One YAML file describes one installation; ` + "`config/example.yaml`" + ` shows it with comments. Mappings
+may stand in files of their own, which ` + "`include`" + ` names: such a file holds ` + "`ingress.tables`" + ` and nothing
+else, so that it can travel from stage to production while addresses and credentials stay.
+
 A key that is not listed here is an error. Durations are written with their unit, such as
 ` + "`30s`, `5m` or `1h30m`" + `. A secret is never written into the file: ` + "`env:NAME`" + ` names an
 environment variable, ` + "`file:path`" + ` a file. Paths are relative to the configuration file.

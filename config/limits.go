@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/timeline"
 )
 
@@ -176,12 +175,8 @@ func (v *validator) oneOf(path, value string, choices []string) {
 	if slices.Contains(choices, value) {
 		return
 	}
-	remedy := ""
-	if near := mapping.Nearest(value, choices); near != "" && value != "" {
-		remedy = "did you mean " + near + "?"
-	}
 	last := len(choices) - 1
-	v.add(path, short(value), strings.Join(choices[:last], ", ")+" or "+choices[last], remedy)
+	v.add(path, short(value), strings.Join(choices[:last], ", ")+" or "+choices[last], didYouMean(value, choices))
 }
 
 // between checks a number or a duration; both are printed as the tag has them.

@@ -72,6 +72,7 @@ func (v *validator) optOut(c *Config) {
 	v.pairs(c)
 	name, contacts := c.profiles()
 	switch {
+	case v.mappingsMissing:
 	case o.Mode == optout.DynamicsToCampaign:
 		v.carriedByIngress(o, name, contacts)
 	case o.Mode.WritesDynamics():

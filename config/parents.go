@@ -20,11 +20,7 @@ func (v *validator) parents(tables map[string]mapping.Table) {
 		path := "ingress.tables." + name
 		for i, f := range tables[name].Fields {
 			if _, known := tables[f.Parent]; f.Parent != "" && !known {
-				remedy := ""
-				if near := mapping.Nearest(f.Parent, names); near != "" {
-					remedy = "did you mean " + near + "?"
-				}
-				v.add(fmt.Sprintf("%s.fields[%d].parent", path, i), short(f.Parent), "a mapping of this configuration: "+strings.Join(names, ", "), remedy)
+				v.add(fmt.Sprintf("%s.fields[%d].parent", path, i), short(f.Parent), "a mapping of this configuration: "+strings.Join(names, ", "), didYouMean(f.Parent, names))
 			}
 		}
 		chain := longestChain(tables, name, nil)

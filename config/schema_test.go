@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -32,7 +33,12 @@ func TestSchemaDescribesEverySetting(t *testing.T) {
 
 func compiled(t *testing.T) *schemas.Schema {
 	t.Helper()
-	document, err := schemas.UnmarshalJSON(bytes.NewReader(Schema))
+	return compiledFrom(t, Schema)
+}
+
+func compiledFrom(t *testing.T, text []byte) *schemas.Schema {
+	t.Helper()
+	document, err := schemas.UnmarshalJSON(bytes.NewReader(text))
 	require.NoError(t, err)
 	compiler := schemas.NewCompiler()
 	compiler.AssertFormat()
@@ -60,7 +66,27 @@ func TestExampleFitsSchemaAndLoads(t *testing.T) {
 	c, err := Load("example.yaml")
 	require.NoError(t, err)
 	require.Empty(t, c.Warnings())
+	require.Equal(t, filepath.Join("mappings", "contacts.yaml"), c.DefinedIn("contacts"))
+	mappings, err := os.ReadFile(c.DefinedIn("contacts"))
+	require.NoError(t, err)
+	require.NoError(t, compiledFrom(t, MappingsSchema).Validate(document(t, mappings)))
 	require.Len(t, c.Ingress.Tables["contacts"].Fields, 15)
+}
+
+// The example shows defaults; what it sets otherwise is what has to be set, and
+// what a reader should see switched on.
+func TestExampleShowsDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := Load("example.yaml")
+	require.NoError(t, err)
+	defaults := settings(Defaults())
+	var other []string
+	for i, s := range settings(c) {
+		if s.hasDefault && !reflect.DeepEqual(s.value.Interface(), defaults[i].value.Interface()) {
+			other = append(other, s.path)
+		}
+	}
+	require.Equal(t, []string{"egress.sends", "egress.opens", "egress.clicks", "egress.bounces"}, other)
 }
 
 // What the schema refuses, Parse refuses too: both hold the same limits.

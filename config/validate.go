@@ -21,8 +21,7 @@ var tableForm = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 // Validate checks everything that can be checked without a network and returns
 // *Problems, or nil. Load and Parse have done so already.
 func (c *Config) Validate() error {
-	problems := c.validate(nil)
-	return problems.err()
+	return c.source.err(c.validate(nil))
 }
 
 // validate returns the problems that are not known yet by their path.
@@ -30,6 +29,9 @@ func (c *Config) validate(known Problems) Problems {
 	v := &validator{source: c.source, known: map[string]bool{}}
 	for _, p := range known {
 		v.known[p.Path] = true
+		if p.Path == "include" || strings.HasPrefix(p.Path, "include[") || p.Path == "" && p.File != c.source.files[0] {
+			v.mappingsMissing = true
+		}
 	}
 	v.section(reflect.ValueOf(c).Elem(), "")
 	v.dynamics(c.Dynamics)
@@ -45,6 +47,9 @@ type validator struct {
 	source   source
 	known    map[string]bool
 	problems Problems
+	// mappingsMissing says that an included file was not read: what other settings
+	// need of its mappings cannot be checked.
+	mappingsMissing bool
 }
 
 // add reports a problem unless the path, or a section around it, has one already.
@@ -135,7 +140,7 @@ func (v *validator) ledger(l Ledger) {
 			v.add("ledger.dsn", "nothing", "env:NAME or file:path of the PostgreSQL address", "")
 		}
 		for _, only := range []string{"ledger.path", "ledger.synchronous"} {
-			if v.source.lines[only] != 0 {
+			if v.source.at[only].line != 0 {
 				v.add(only, "a setting of driver sqlite with driver postgres", "none", "remove it, or set driver: sqlite")
 			}
 		}
@@ -163,7 +168,9 @@ func (v *validator) ingress(in Ingress) {
 		v.once(sources, path+".dynamics.table", table.Dynamics.Table)
 		v.once(targets, path+".campaign.resource", table.Campaign.Resource)
 	}
-	v.parents(in.Tables)
+	if !v.mappingsMissing {
+		v.parents(in.Tables)
+	}
 	if custom > maxCustomTables {
 		v.add("ingress.tables", fmt.Sprintf("%d mappings besides contact", custom), fmt.Sprintf("at most %d", maxCustomTables), "move some to another instance")
 	}
