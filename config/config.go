@@ -197,7 +197,7 @@ type Telemetry struct {
 }
 
 // defaultScopes are those that a Developer Console project with Campaign, I/O
-// Events and I/O Management shows (campaign.md §1.1).
+// Events and I/O Management shows (docs/protocol/campaign.md §1.1).
 func defaultScopes() []string {
 	return []string{
 		"AdobeID", "openid", "read_organizations", "additional_info.projectedProductContext", "additional_info.roles",

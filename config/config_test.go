@@ -43,7 +43,7 @@ func problemsOf(t *testing.T, name, text string) Problems {
 	return *problems
 }
 
-// design §9: every problem at once, each with file, line and path.
+// Every problem at once, each with file, line and path.
 func TestEveryProblemAtOnce(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("testdata/many.yaml")
