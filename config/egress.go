@@ -59,7 +59,7 @@ type SFTP struct {
 	Key Secret `yaml:"key,omitempty"`
 	// KnownHosts is an OpenSSH known_hosts file that holds the server's key, relative to the configuration file. This or fingerprint; an unknown server is never trusted.
 	KnownHosts string `yaml:"known_hosts,omitempty"`
-	// Fingerprint of the server's key as ssh-keygen -lf shows it, SHA256:…; instead of KnownHosts.
+	// Fingerprint of the server's key, instead of KnownHosts.
 	Fingerprint string `yaml:"fingerprint,omitempty" jsonschema:"pattern=^SHA256:[A-Za-z0-9+/]{43}=?$" want:"SHA256: and 43 characters, as ssh-keygen -lf shows it"`
 	// Folder that exports are put into.
 	Folder string `yaml:"folder,omitempty" jsonschema:"default=d365_loads/exports"`

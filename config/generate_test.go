@@ -184,16 +184,19 @@ func (g generator) describe(of reflect.Type, f reflect.StructField, quote string
 			text = regexp.MustCompile(`\b`+other.Name+`\b`).ReplaceAllLiteralString(text, quote+yamlName(other)+quote)
 		}
 	}
-	if own := limitsOf(f).text(f.Type, quote); own != "" {
+	if own := limitsOf(f).text(f, quote); own != "" {
 		text += " " + own
 	}
 	return text
 }
 
+var someEntries = regexp.MustCompile(`minItems=(\d+),maxItems=(\d+)`)
+
 // text says the limits in a sentence.
-func (l limits) text(of reflect.Type, quote string) string {
+func (l limits) text(f reflect.StructField, quote string) string {
 	quoted := func(s string) string { return quote + s + quote }
 	var parts []string
+	entries := someEntries.FindStringSubmatch(f.Tag.Get("jsonschema"))
 	if l.required {
 		parts = append(parts, "required")
 	}
@@ -204,7 +207,12 @@ func (l limits) text(of reflect.Type, quote string) string {
 		}
 		parts = append(parts, "one of "+strings.Join(names, ", "))
 	}
+	if l.pattern != nil && l.want != "" {
+		parts = append(parts, l.want)
+	}
 	switch {
+	case entries != nil:
+		parts = append(parts, entries[1]+" to "+entries[2]+" entries")
 	case l.min != "" && l.max != "":
 		parts = append(parts, l.min+" to "+l.max)
 	case l.example != "" && !l.hasDefault:
@@ -212,7 +220,7 @@ func (l limits) text(of reflect.Type, quote string) string {
 	}
 	if l.hasDefault {
 		parts = append(parts, "default "+quoted(l.def))
-	} else if of.Kind() == reflect.Bool && !l.required {
+	} else if f.Type.Kind() == reflect.Bool && !l.required {
 		parts = append(parts, "default "+quoted("false"))
 	}
 	sentence := strings.Join(parts, "; ")
