@@ -1,6 +1,11 @@
-// Package config is the one configuration file of an instance: typed settings,
-// read strictly, with every problem reported at once. The worker and the
-// operator's command load it.
+// Package config is the one configuration of an instance: typed settings from one
+// file and the mapping files it includes, read strictly, with every problem
+// reported at once. The worker and the operator's command load it.
+//
+// What a setting may be stands once, in the tags of its field: jsonschema for
+// limits, default and choices, want for the words in which a problem asks for it.
+// Defaults, validation, the JSON Schemas and docs/configuration.md follow from
+// the tags; only rules across fields are written as code.
 //
 // Temporal's own environment configuration (TEMPORAL_ADDRESS, profiles, API keys,
 // mTLS) wins over the temporal section, so that what works for the temporal
@@ -14,25 +19,32 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-//go:generate go test -run ^TestSchemaIsCurrent$ . -update
+//go:generate go test -run ^TestGeneratedFilesAreCurrent$ . -update
 
 // Schema is the JSON Schema of the configuration file, for editors.
 //
 //go:embed causeway.schema.json
 var Schema []byte
 
+// MappingsSchema is the JSON Schema of an included file.
+//
+//go:embed mappings.schema.json
+var MappingsSchema []byte
+
 // Config is one instance: two systems, where their state is kept, and what flows.
 type Config struct {
-	// Instance names this installation; it begins every workflow id. Required: lower-case letters, digits and hyphens, at most 63.
-	Instance string `yaml:"instance" jsonschema:"required,pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,maxLength=63"`
-	// Dynamics is the Dynamics 365 organisation records come from. Required.
+	// Instance names this installation; it begins every workflow id.
+	Instance string `yaml:"instance" jsonschema:"required,pattern=^[a-z0-9]([a-z0-9-]*[a-z0-9])?$,maxLength=63" want:"1 to 63 lower-case letters, digits and hyphens, such as acme-prod"`
+	// Dynamics is the Dynamics 365 organisation records come from.
 	Dynamics Dynamics `yaml:"dynamics" jsonschema:"required"`
-	// Campaign is the Adobe Campaign Standard instance records go to. Required.
+	// Campaign is the Adobe Campaign Standard instance records go to.
 	Campaign Campaign `yaml:"campaign" jsonschema:"required"`
 	// Temporal says where the Temporal server is; optional, the environment wins.
 	Temporal Temporal `yaml:"temporal,omitempty"`
 	// Ledger is the database of this installation's own state.
 	Ledger Ledger `yaml:"ledger,omitempty"`
+	// Include names files that hold mappings only, as patterns such as mappings/*.yaml, relative to this file.
+	Include []string `yaml:"include,omitempty"`
 	// Ingress is the flow from Dynamics to Campaign.
 	Ingress Ingress `yaml:"ingress,omitempty"`
 	// Egress is the flow of e-mail events from Campaign to Dynamics.
@@ -51,56 +63,56 @@ type Config struct {
 
 // Dynamics connects to one Dynamics 365 organisation.
 type Dynamics struct {
-	// URL of the organisation, such as https://acme.crm4.dynamics.com. Required, https.
-	URL string `yaml:"url" jsonschema:"required,format=uri"`
-	// Tenant is the directory id of the app registration: a GUID or a verified domain. Required.
-	Tenant string `yaml:"tenant" jsonschema:"required"`
-	// ClientID is the application id of the app registration. Required.
-	ClientID string `yaml:"client_id" jsonschema:"required"`
-	// ClientSecret of the app registration, as env:NAME or file:path. Required unless ClientCertificate is set.
+	// URL is the address of the organisation.
+	URL string `yaml:"url" jsonschema:"required,format=uri,pattern=^https://,example=https://acme.crm4.dynamics.com"`
+	// Tenant is the directory id of the app registration: a GUID or a verified domain.
+	Tenant string `yaml:"tenant" jsonschema:"required" want:"the directory (tenant) id of the app registration"`
+	// ClientID is the application id of the app registration.
+	ClientID string `yaml:"client_id" jsonschema:"required" want:"the application (client) id of the app registration"`
+	// ClientSecret of the app registration, as env:NAME or file:path. Needed unless ClientCertificate is set.
 	ClientSecret Secret `yaml:"client_secret,omitempty"`
 	// ClientCertificate is a PEM file with certificate and unencrypted private key, as file:path or env:NAME; used instead of ClientSecret.
 	ClientCertificate Secret `yaml:"client_certificate,omitempty"`
-	// Authority issues the tokens; default https://login.microsoftonline.com. Change it for national clouds and sandboxes.
-	Authority string `yaml:"authority,omitempty" jsonschema:"format=uri,default=https://login.microsoftonline.com"`
-	// InstanceDiscovery lets the authority be checked with Microsoft; default true. Set false for an authority that is not Microsoft's.
+	// Authority issues the tokens. Change it for national clouds and sandboxes.
+	Authority string `yaml:"authority,omitempty" jsonschema:"minLength=1,format=uri,pattern=^https://,default=https://login.microsoftonline.com"`
+	// InstanceDiscovery lets the authority be checked with Microsoft. Set false for an authority that is not Microsoft's.
 	InstanceDiscovery bool `yaml:"instance_discovery" jsonschema:"default=true"`
-	// CAFile is a PEM file of certificate authorities to trust besides the system's; default none.
+	// CAFile is a PEM file of certificate authorities to trust besides the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// PageSize is how many records a page asks for, 1 to 5000; default 5000.
+	// PageSize is how many records a page asks for.
 	PageSize int `yaml:"page_size,omitempty" jsonschema:"minimum=1,maximum=5000,default=5000"`
-	// Concurrency is how many requests may be in flight, 1 to 52; default 16.
+	// Concurrency is how many requests may be in flight.
 	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=52,default=16"`
-	// Timeout of one request, 1s to 10m; default 2m.
-	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=2m"`
+	// Timeout of one request.
+	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"minimum=1s,maximum=10m,default=2m"`
 }
 
 // Campaign connects to one Adobe Campaign Standard instance.
 type Campaign struct {
-	// URL of the instance, such as https://mc.adobe.io/acme. Required, https.
-	URL string `yaml:"url" jsonschema:"required,format=uri"`
-	// IMSURL issues the tokens; default https://ims-na1.adobelogin.com. The path /ims/token/v3 is added.
-	IMSURL string `yaml:"ims_url,omitempty" jsonschema:"format=uri,default=https://ims-na1.adobelogin.com"`
-	// OrganizationID is the IMS organisation of the Developer Console project, such as 1234@AdobeOrg; default none.
+	// URL is the address of the instance.
+	URL string `yaml:"url" jsonschema:"required,format=uri,pattern=^https://,example=https://mc.adobe.io/acme"`
+	// IMSURL issues the tokens. The path /ims/token/v3 is added.
+	IMSURL string `yaml:"ims_url,omitempty" jsonschema:"minLength=1,format=uri,pattern=^https://,default=https://ims-na1.adobelogin.com"`
+	// OrganizationID is the IMS organisation of the Developer Console project, such as 1234@AdobeOrg.
 	OrganizationID string `yaml:"organization_id,omitempty"`
-	// ClientID is the API key of the OAuth server-to-server credential. Required.
-	ClientID string `yaml:"client_id" jsonschema:"required"`
-	// ClientSecret of that credential, as env:NAME or file:path. Required.
+	// ClientID is the API key of the OAuth server-to-server credential.
+	ClientID string `yaml:"client_id" jsonschema:"required" want:"the client id of the OAuth server-to-server credential"`
+	// ClientSecret of that credential, as env:NAME or file:path.
 	ClientSecret Secret `yaml:"client_secret" jsonschema:"required"`
-	// Scopes that the project shows for the credential; default those of a project with Campaign and I/O Events.
-	Scopes []string `yaml:"scopes,omitempty"`
-	// CAFile is a PEM file of certificate authorities to trust besides the system's; default none.
+	// Scopes that the project shows for the credential. Without this key: those of a project with Campaign and I/O Events.
+	Scopes []string `yaml:"scopes,omitempty" jsonschema:"minItems=1"`
+	// CAFile is a PEM file of certificate authorities to trust besides the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// Concurrency is how many requests may be in flight, 1 to 256; default 8.
+	// Concurrency is how many requests may be in flight.
 	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8"`
-	// Rate is the most requests per second, 0 to 10000; default 10, 0 sets no limit.
+	// Rate is the most requests per second; 0 sets no limit.
 	Rate float64 `yaml:"rate" jsonschema:"minimum=0,maximum=10000,default=10"`
-	// EngineCallsPerHour is how many engine calls all workers together may make in an hour, 0 to 100000000; default 0, which counts them and sets no limit. When they are used up, loads wait for the next hour (R22.2).
+	// EngineCallsPerHour is how many engine calls all workers together may make in an hour; 0 counts them and sets no limit. When they are used up, loads wait for the next hour (R22.2).
 	EngineCallsPerHour int `yaml:"engine_calls_per_hour,omitempty" jsonschema:"minimum=0,maximum=100000000,default=0"`
-	// EngineCallsReserved is the share of them that only changes may use, 0 to 0.9; default 0.2.
+	// EngineCallsReserved is the share of them that only changes may use.
 	EngineCallsReserved float64 `yaml:"engine_calls_reserved" jsonschema:"minimum=0,maximum=0.9,default=0.2"`
-	// Timeout of one request, 1s to 10m; default 65s, which outlasts Adobe's gateway.
-	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"default=65s"`
+	// Timeout of one request; it should outlast Adobe's gateway, which gives up after a minute.
+	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"minimum=1s,maximum=10m,default=65s"`
 	// Journal is where e-mail events are read.
 	Journal Journal `yaml:"journal,omitempty"`
 	// SFTP is where exported files are read.
@@ -110,99 +122,78 @@ type Campaign struct {
 // Temporal says where the Temporal server is, for settings that the environment
 // leaves open.
 type Temporal struct {
-	// Address is host:port; default localhost:7233. TEMPORAL_ADDRESS wins.
-	Address string `yaml:"address,omitempty"`
-	// Namespace; default "default". TEMPORAL_NAMESPACE wins.
+	// Address of the server, host:port; Temporal's own when nobody names one. TEMPORAL_ADDRESS wins.
+	Address string `yaml:"address,omitempty" jsonschema:"format=host:port,example=localhost:7233"`
+	// Namespace of the server. TEMPORAL_NAMESPACE wins.
 	Namespace string `yaml:"namespace,omitempty"`
 	// Profile of Temporal's own configuration file; TEMPORAL_PROFILE wins.
 	Profile string `yaml:"profile,omitempty"`
-	// UIURL is the address of Temporal's Web UI, such as http://localhost:8233; "causeway runs show" then links to it. Default none.
-	UIURL string `yaml:"ui_url,omitempty" jsonschema:"format=uri,pattern=^https?://[^/?#@]+[^?#]*$"`
+	// UIURL is the address of Temporal's Web UI; "causeway runs show" then links to it.
+	UIURL string `yaml:"ui_url,omitempty" jsonschema:"format=uri,pattern=^https?://[^/?#@]+[^?#]*$,example=http://localhost:8233"`
 }
 
 // Ledger is the database of staged pages, records, watermarks and quarantine.
 type Ledger struct {
-	// Driver is sqlite (default; one worker) or postgres (any number).
+	// Driver is sqlite, for one worker, or postgres, for any number.
 	Driver string `yaml:"driver,omitempty" jsonschema:"enum=sqlite,enum=postgres,default=sqlite"`
-	// Path of the SQLite file, relative to the configuration file; default causeway.db. Only with sqlite.
+	// Path of the SQLite file, relative to the configuration file. Only with sqlite.
 	Path string `yaml:"path,omitempty" jsonschema:"default=causeway.db"`
-	// DSN of the PostgreSQL database, as env:NAME or file:path. Required with postgres, and only there.
+	// DSN of the PostgreSQL database, as env:NAME or file:path. Needed with postgres, and only there.
 	DSN Secret `yaml:"dsn,omitempty"`
-	// EncryptionKey encrypts staged pages and quarantined records, as env:NAME or file:path; default none.
+	// EncryptionKey encrypts staged pages and quarantined records, as env:NAME or file:path.
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
-	// Synchronous is full (default: a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
+	// Synchronous is full (a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
-	// KeepBeforeImages is how long after its end a run can be rolled back, 1h to 8760h; default 336h.
-	KeepBeforeImages time.Duration `yaml:"keep_before_images,omitempty" jsonschema:"default=336h"`
+	// KeepBeforeImages is how long after its end a run can be rolled back.
+	KeepBeforeImages time.Duration `yaml:"keep_before_images,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=336h"`
 }
 
 // Ingress is the flow from Dynamics to Campaign.
 type Ingress struct {
 	// Tables are the table mappings by name, such as contacts: lower-case letters, digits, hyphens and underscores. At most 20 besides contact.
 	Tables map[string]mapping.Table `yaml:"tables,omitempty"`
-	// Lanes is how many parts of a page are written in parallel, 1 to 32; default 8.
+	// Lanes is how many parts of a page are written in parallel.
 	Lanes int `yaml:"lanes,omitempty" jsonschema:"minimum=1,maximum=32,default=8"`
-	// ReadAhead is how many pages may be read before the oldest is written, 1 to 8; default 2.
+	// ReadAhead is how many pages may be read before the oldest is written.
 	ReadAhead int `yaml:"read_ahead,omitempty" jsonschema:"minimum=1,maximum=8,default=2"`
-	// PollEvery is the pause between looks for changes, 1s to 1h; default 3s.
-	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"default=3s"`
-	// MaxRecords is the most records an initial load may be estimated at, 0 to 1000000000; default 15000000, the guardrail of the Campaign integration (R15.7); 0 sets no limit.
+	// PollEvery is the pause between looks for changes.
+	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=3s"`
+	// MaxRecords is the most records an initial load may be estimated at; 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
 	MaxRecords int `yaml:"max_records" jsonschema:"minimum=0,maximum=1000000000,default=15000000"`
-	// CatchUpSlack is how far before the start of an initial load changes are read again after it, 0s to 24h; default 5m.
-	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"default=5m"`
+	// CatchUpSlack is how far before the start of an initial load changes are read again after it.
+	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"minimum=0s,maximum=24h,default=5m"`
 }
 
 // Quarantine says when refused records stop a run, before a wrong mapping does
 // harm, and what may be seen of them.
 type Quarantine struct {
-	// StopRatio is the share of refused records that stops a run, 0 to 1; default 0.2, 1 never stops.
+	// StopRatio is the share of refused records that stops a run; 1 never stops.
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.2"`
-	// StopMin is how many records a run must have read before StopRatio counts, 1 to 1000000; default 100.
+	// StopMin is how many records a run must have read before StopRatio counts.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
-	// OnStop says what becomes of what such a run has written: keep (default), or rollback undoes it.
+	// OnStop says what becomes of what such a run has written: keep, or rollback, which undoes it.
 	OnStop string `yaml:"on_stop,omitempty" jsonschema:"enum=keep,enum=rollback,default=keep"`
-	// Reveal lets "causeway quarantine show --reveal" show the values of a refused record to whoever may use this Temporal namespace; default true.
+	// Reveal lets "causeway quarantine show --reveal" show the values of a refused record to whoever may use this Temporal namespace.
 	Reveal bool `yaml:"reveal" jsonschema:"default=true"`
 }
 
 // Deletes says when the deletes of a run wait for "causeway approve", before a
 // wrong filter or an emptied table does harm. Both must be exceeded.
 type Deletes struct {
-	// StopRatio is the share of the known records that one run may delete unasked, 0 to 1; default 0.05, 1 never stops.
+	// StopRatio is the share of the known records that one run may delete unasked; 1 never stops.
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.05"`
-	// StopMin is how many records one run may delete in any case, 1 to 1000000; default 100.
+	// StopMin is how many records one run may delete in any case.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
 }
 
 // Telemetry is what the worker tells of itself.
 type Telemetry struct {
-	// Listen is the host:port that serves metrics and health; default 127.0.0.1:9464, empty serves none.
-	Listen string `yaml:"listen" jsonschema:"default=127.0.0.1:9464"`
-	// LogLevel is debug, info (default), warn or error.
+	// Listen is the host:port that serves metrics and health; empty serves none.
+	Listen string `yaml:"listen" jsonschema:"format=host:port,default=127.0.0.1:9464"`
+	// LogLevel is the least serious kind of line that is logged.
 	LogLevel string `yaml:"log_level,omitempty" jsonschema:"enum=debug,enum=info,enum=warn,enum=error,default=info"`
-	// LogFormat is text (default) or json.
+	// LogFormat is text, for people, or json, for programs.
 	LogFormat string `yaml:"log_format,omitempty" jsonschema:"enum=text,enum=json,default=text"`
-}
-
-// Defaults returns a configuration with every default set and nothing else.
-func Defaults() *Config {
-	return &Config{
-		Dynamics: Dynamics{
-			Authority: "https://login.microsoftonline.com", InstanceDiscovery: true,
-			PageSize: 5000, Concurrency: 16, Timeout: 2 * time.Minute,
-		},
-		Campaign: Campaign{
-			IMSURL: "https://ims-na1.adobelogin.com", Scopes: defaultScopes(),
-			Concurrency: 8, Rate: 10, EngineCallsReserved: 0.2, Timeout: 65 * time.Second, SFTP: defaultSFTP(),
-		},
-		Ledger:     Ledger{Driver: "sqlite", Path: "causeway.db", Synchronous: "full", KeepBeforeImages: 14 * 24 * time.Hour},
-		Ingress:    Ingress{Lanes: 8, ReadAhead: 2, PollEvery: 3 * time.Second, MaxRecords: 15_000_000, CatchUpSlack: 5 * time.Minute},
-		Egress:     defaultEgress(),
-		OptOut:     defaultOptOut(),
-		Quarantine: Quarantine{StopRatio: 0.2, StopMin: 100, OnStop: "keep", Reveal: true},
-		Deletes:    Deletes{StopRatio: 0.05, StopMin: 100},
-		Telemetry:  Telemetry{Listen: "127.0.0.1:9464", LogLevel: "info", LogFormat: "text"},
-	}
 }
 
 // defaultScopes are those that a Developer Console project with Campaign, I/O

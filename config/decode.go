@@ -1,12 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,21 +16,32 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// decode fills c from YAML text and returns everything in it that has no place
-// or the wrong type. It does not stop at the first problem, which is why it walks
-// the syntax tree instead of using the library's decoder. It was not read at all
-// when the text is not YAML, or no section.
-func (c *Config) decode(name string, data []byte) (problems Problems, read bool) {
-	c.source = source{file: name, lines: map[string]int{}}
-	d := &decoder{source: c.source, anchors: map[string]ast.Node{}}
+// decoder fills a Go value from YAML text and collects everything in the text that
+// has no place or the wrong type. It does not stop at the first problem, which is
+// why it walks the syntax tree instead of using the library's decoder.
+type decoder struct {
+	file     string
+	main     string         // the file that includes this one; "" for the main file itself
+	lines    map[string]int // path to line
+	anchors  map[string]ast.Node
+	problems Problems
+}
+
+func newDecoder(file string) *decoder {
+	return &decoder{file: file, lines: map[string]int{}, anchors: map[string]ast.Node{}}
+}
+
+// decode fills target. The text was not read at all when it is not YAML, or no section.
+func (d *decoder) decode(data []byte, target reflect.Value) (read bool) {
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		p := Problem{File: name, Got: "text that is not YAML", Want: "YAML", Remedy: "check indentation, colons and quotes there"}
+		p := Problem{File: d.file, Got: "text that is not YAML", Want: "YAML", Remedy: "check indentation, colons and quotes there"}
 		// The library's own text quotes the file around the error, secrets and all.
 		if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok && syntax.Token != nil && syntax.Token.Position != nil {
 			p.Line, p.Got = syntax.Token.Position.Line, "text that is not YAML ("+syntax.Message+")"
 		}
-		return Problems{p}, false
+		d.problems = append(d.problems, p)
+		return false
 	}
 	var body ast.Node
 	for _, doc := range file.Docs {
@@ -39,35 +49,28 @@ func (c *Config) decode(name string, data []byte) (problems Problems, read bool)
 			continue
 		}
 		if body != nil {
-			d.problems = append(d.problems, Problem{File: name, Line: line(doc.Body), Got: "a second document", Want: "one document", Remedy: "remove the line ---"})
+			d.problems = append(d.problems, Problem{File: d.file, Line: line(doc.Body), Got: "a second document", Want: "one document", Remedy: "remove the line ---"})
 			break
 		}
 		body = doc.Body
 	}
 	before := len(d.problems)
 	if body != nil {
-		d.value(body, reflect.ValueOf(c).Elem(), "")
+		d.value(body, target, "")
 	}
-	return d.problems, !slices.ContainsFunc(d.problems[before:], func(p Problem) bool { return p.Path == "" })
-}
-
-// decoder walks a syntax tree along a Go type.
-type decoder struct {
-	source   source
-	anchors  map[string]ast.Node
-	problems Problems
+	return !slices.ContainsFunc(d.problems[before:], func(p Problem) bool { return p.Path == "" })
 }
 
 // wrong reports a value; it is on the line of its key.
 func (d *decoder) wrong(node ast.Node, path, got, want, remedy string) {
 	d.add(node, path, got, want, remedy)
-	if at := d.source.lines[path]; at != 0 {
+	if at := d.lines[path]; at != 0 {
 		d.problems[len(d.problems)-1].Line = at
 	}
 }
 
 func (d *decoder) add(node ast.Node, path, got, want, remedy string) {
-	d.problems = append(d.problems, Problem{File: d.source.file, Line: line(node), Path: path, Got: got, Want: want, Remedy: remedy})
+	d.problems = append(d.problems, Problem{File: d.file, Line: line(node), Path: path, Got: got, Want: want, Remedy: remedy})
 }
 
 var (
@@ -123,32 +126,39 @@ func (d *decoder) plain(node ast.Node, path string) (ast.Node, bool) {
 
 // object decodes a section with known keys.
 func (d *decoder) object(node ast.Node, v reflect.Value, path string) {
-	fields := map[string]int{}
-	var names []string
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-		if name != "" && name != "-" {
-			fields[name] = i
-			names = append(names, name)
-		}
-	}
+	names := keysOf(v.Type())
 	d.pairs(node, path, "a section with "+strings.Join(names, ", "), func(key string, keyNode, value ast.Node, at string) {
-		i, known := fields[key]
-		if !known {
-			d.unknown(keyNode, at, key, names)
+		for i := range v.NumField() {
+			if yamlName(v.Type().Field(i)) == key && key != "" {
+				d.value(value, v.Field(i), at)
+				return
+			}
+		}
+		if got, remedy, misplaced := d.misplaced(at, v.Type()); misplaced {
+			d.add(keyNode, at, got, mappingsOnly, cmp.Or(remedy, didYouMean(key, names)))
 			return
 		}
-		d.value(value, v.Field(i), at)
+		d.add(keyNode, at, "an unknown key", "one of "+strings.Join(names, ", "), didYouMean(key, names))
 	})
 }
 
-// unknown reports a key that has no meaning here.
-func (d *decoder) unknown(node ast.Node, path, key string, names []string) {
-	remedy := ""
-	if near := mapping.Nearest(key, names); near != "" {
-		remedy = "did you mean " + near + "?"
+// keysOf are the keys that a section may have.
+func keysOf(section reflect.Type) []string {
+	var names []string
+	for i := range section.NumField() {
+		if name := yamlName(section.Field(i)); name != "" {
+			names = append(names, name)
+		}
 	}
-	d.add(node, path, "an unknown key", "one of "+strings.Join(names, ", "), remedy)
+	return names
+}
+
+// didYouMean is a remedy for a misspelt word; "" when none of the choices is near.
+func didYouMean(word string, choices []string) string {
+	if near := mapping.Nearest(word, choices); near != "" && word != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
 }
 
 // table decodes a section whose keys are names of the operator's choice.
@@ -186,7 +196,7 @@ func (d *decoder) pairs(node ast.Node, path, want string, visit func(key string,
 			continue
 		}
 		seen[key] = line(pair.Key)
-		d.source.lines[at] = line(pair.Key)
+		d.lines[at] = line(pair.Key)
 		visit(key, pair.Key, pair.Value, at)
 	}
 }
@@ -200,129 +210,8 @@ func (d *decoder) list(node ast.Node, v reflect.Value, path string) {
 	out := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))
 	for i, element := range sequence.Values {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		d.source.lines[at] = line(element)
+		d.lines[at] = line(element)
 		d.value(element, out.Index(i), at)
 	}
 	v.Set(out)
-}
-
-func (d *decoder) scalar(node ast.Node, v reflect.Value, path string) {
-	switch v.Kind() {
-	case reflect.String:
-		if s, ok := text(node); ok {
-			v.SetString(s)
-			return
-		}
-		remedy := ""
-		switch node.(type) {
-		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
-			remedy = "put it in quotes"
-		}
-		d.wrong(node, path, describe(node), "text", remedy)
-	case reflect.Bool:
-		if b, ok := node.(*ast.BoolNode); ok {
-			v.SetBool(b.Value)
-			return
-		}
-		d.wrong(node, path, describe(node), "true or false", "")
-	case reflect.Int:
-		if n, ok := node.(*ast.IntegerNode); ok {
-			if value, err := strconv.ParseInt(fmt.Sprint(n.Value), 10, 32); err == nil {
-				v.SetInt(value)
-				return
-			}
-		}
-		d.wrong(node, path, describe(node), "a whole number", "")
-	case reflect.Float64:
-		switch n := node.(type) {
-		case *ast.IntegerNode:
-			if value, err := strconv.ParseFloat(fmt.Sprint(n.Value), 64); err == nil {
-				v.SetFloat(value)
-				return
-			}
-		case *ast.FloatNode:
-			if !math.IsInf(n.Value, 0) && !math.IsNaN(n.Value) {
-				v.SetFloat(n.Value)
-				return
-			}
-		}
-		d.wrong(node, path, describe(node), "a number", "")
-	}
-}
-
-func (d *decoder) duration(node ast.Node, v reflect.Value, path string) {
-	s, ok := text(node)
-	if ok {
-		if value, err := time.ParseDuration(s); err == nil {
-			v.SetInt(int64(value))
-			return
-		}
-	}
-	d.wrong(node, path, describe(node), "a duration with its unit, such as 30s, 5m or 1h30m", "")
-}
-
-// secret takes references only, and repeats nothing of anything else.
-func (d *decoder) secret(node ast.Node, v reflect.Value, path string) {
-	s, ok := text(node)
-	if ok && secretForm.MatchString(s) {
-		v.SetString(s)
-		return
-	}
-	// Something was meant to be here: no second problem for its absence.
-	v.SetString("env:INVALID")
-	d.wrong(node, path, "a literal value (not shown)", "a reference: env:NAME or file:path",
-		"put the secret in an environment variable or a file, refer to it, and replace it at its issuer if this file was shared")
-}
-
-// text is the content of a string node.
-func text(node ast.Node) (string, bool) {
-	switch n := node.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	}
-	return "", false
-}
-
-// describe names what a node is, with its text where that is short.
-func describe(node ast.Node) string {
-	switch n := node.(type) {
-	case *ast.StringNode:
-		return short(n.Value)
-	case *ast.LiteralNode:
-		return "a block of text"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "a section"
-	}
-	if token := node.GetToken(); token != nil {
-		return token.Value
-	}
-	return "something else"
-}
-
-// short quotes text, cut where it is long.
-func short(s string) string {
-	if runes := []rune(s); len(runes) > 60 {
-		return strconv.Quote(string(runes[:60]) + "…")
-	}
-	return strconv.Quote(s)
-}
-
-// line is where a node begins, 0 when unknown.
-func line(node ast.Node) int {
-	switch n := node.(type) {
-	case *ast.MappingValueNode:
-		return line(n.Key)
-	case *ast.MappingNode:
-		if len(n.Values) > 0 {
-			return line(n.Values[0])
-		}
-	}
-	if token := node.GetToken(); token != nil && token.Position != nil {
-		return token.Position.Line
-	}
-	return 0
 }

@@ -13,62 +13,62 @@ import (
 // Egress is the flow from Campaign to Dynamics: what recipients did with their
 // e-mail, on the contact's timeline.
 type Egress struct {
-	// Sends puts each e-mail sent on the timeline; default false (R18.1).
+	// Sends puts each e-mail sent on the timeline (R18.1).
 	Sends bool `yaml:"sends,omitempty" jsonschema:"default=false"`
-	// Opens puts each opening on the timeline; default false.
+	// Opens puts each opening on the timeline.
 	Opens bool `yaml:"opens,omitempty" jsonschema:"default=false"`
-	// Clicks puts each click on a link on the timeline; default false.
+	// Clicks puts each click on a link on the timeline.
 	Clicks bool `yaml:"clicks,omitempty" jsonschema:"default=false"`
-	// Bounces puts each hard bounce on the timeline; default false.
+	// Bounces puts each hard bounce on the timeline.
 	Bounces bool `yaml:"bounces,omitempty" jsonschema:"default=false"`
-	// Source is journal (default; needs campaign.journal), sftp (log files; needs campaign.sftp) or both. An event that comes twice is written once.
+	// Source is journal (needs campaign.journal), sftp (log files; needs campaign.sftp) or both. An event that comes twice is written once.
 	Source string `yaml:"source,omitempty" jsonschema:"enum=journal,enum=sftp,enum=both,default=journal"`
-	// UnknownContact says what becomes of an event whose contact Dynamics does not have: count (default) or quarantine.
+	// UnknownContact says what becomes of an event whose contact Dynamics does not have: count only counts it, quarantine keeps it.
 	UnknownContact string `yaml:"unknown_contact,omitempty" jsonschema:"enum=count,enum=quarantine,default=count"`
-	// PageSize is how many events a page asks for, 1 to 10000; default 2000.
+	// PageSize is how many events a page asks for.
 	PageSize int `yaml:"page_size,omitempty" jsonschema:"minimum=1,maximum=10000,default=2000"`
-	// BatchSize is the most rows one request may carry to Dynamics, 1 to 1000; default 50. It begins with 10 and grows while the service is quick.
+	// BatchSize is the most rows one request may carry to Dynamics. It begins with 10 and grows while the service is quick.
 	BatchSize int `yaml:"batch_size,omitempty" jsonschema:"minimum=1,maximum=1000,default=50"`
-	// Lanes is how many parts of a page are written in parallel, 1 to 32; default 8.
+	// Lanes is how many parts of a page are written in parallel.
 	Lanes int `yaml:"lanes,omitempty" jsonschema:"minimum=1,maximum=32,default=8"`
-	// PollEvery is the pause between looks at log files, and at a journal that does not say how long to wait, 1s to 1h; default 10s.
-	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"default=10s"`
-	// LagAlarm is the age of what was last handled that raises an alarm, 1h to 168h; default 120h. The journal keeps events for 7 days (R18.17).
-	LagAlarm time.Duration `yaml:"lag_alarm,omitempty" jsonschema:"default=120h"`
-	// KeepEvents is how long the ledger remembers what became of each event, for causeway explain event, 24h to 8760h; default 720h. What is forgotten is still never written twice.
-	KeepEvents time.Duration `yaml:"keep_events,omitempty" jsonschema:"default=720h"`
-	// Tables are the activity tables in Dynamics; the defaults are those of the companion solution.
+	// PollEvery is the pause between looks at log files, and at a journal that does not say how long to wait.
+	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=10s"`
+	// LagAlarm is the age of what was last handled that raises an alarm. The journal keeps events for 7 days (R18.17).
+	LagAlarm time.Duration `yaml:"lag_alarm,omitempty" jsonschema:"minimum=1h,maximum=168h,default=120h"`
+	// KeepEvents is how long the ledger remembers what became of each event, for causeway explain event. What is forgotten is still never written twice.
+	KeepEvents time.Duration `yaml:"keep_events,omitempty" jsonschema:"minimum=24h,maximum=8760h,default=720h"`
+	// Tables are the activity tables in Dynamics. What is left out is as in the companion solution.
 	Tables timeline.ActivityTables `yaml:"tables,omitempty"`
 }
 
 // Journal is the Adobe I/O Events journal of the instance's registration.
 type Journal struct {
-	// URL of the journal, as the Developer Console shows it for the registration: https://events-va6.adobe.io/events/organizations/<org>/integrations/<credential>/<registration>. Required for egress from the journal.
-	URL string `yaml:"url,omitempty" jsonschema:"format=uri"`
+	// URL of the journal, as the Developer Console shows it for the registration. Needed for egress from the journal.
+	URL string `yaml:"url,omitempty" jsonschema:"format=uri,pattern=^https://,example=https://events-va6.adobe.io/events/organizations/1/integrations/2/3"`
 }
 
 // SFTP is the instance's file server, for exported logs and opt-outs.
 type SFTP struct {
 	// Host of the server, such as acme.campaign.adobe.com (R5.7).
 	Host string `yaml:"host,omitempty"`
-	// Port, 1 to 65535; default 22.
+	// Port of the server.
 	Port int `yaml:"port,omitempty" jsonschema:"minimum=1,maximum=65535,default=22"`
 	// User that the Control Panel shows.
 	User string `yaml:"user,omitempty"`
 	// Key is the user's private key in OpenSSH form without passphrase, as file:path or env:NAME.
 	Key Secret `yaml:"key,omitempty"`
-	// KnownHosts is an OpenSSH known_hosts file that holds the server's key, relative to the configuration file. This or Fingerprint; an unknown server is never trusted.
+	// KnownHosts is an OpenSSH known_hosts file that holds the server's key, relative to the configuration file. This or fingerprint; an unknown server is never trusted.
 	KnownHosts string `yaml:"known_hosts,omitempty"`
-	// Fingerprint of the server's key as ssh-keygen -lf shows it, SHA256:…; instead of KnownHosts.
-	Fingerprint string `yaml:"fingerprint,omitempty"`
-	// Folder that exports are put into; default d365_loads/exports.
+	// Fingerprint of the server's key, instead of KnownHosts.
+	Fingerprint string `yaml:"fingerprint,omitempty" jsonschema:"pattern=^SHA256:[A-Za-z0-9+/]{43}=?$" want:"SHA256: and 43 characters, as ssh-keygen -lf shows it"`
+	// Folder that exports are put into.
 	Folder string `yaml:"folder,omitempty" jsonschema:"default=d365_loads/exports"`
-	// StableFor is how long a file must not have changed before it is read, 0s to 1h; default 60s.
-	StableFor time.Duration `yaml:"stable_for" jsonschema:"default=60s"`
-	// Processed says what becomes of a file that was read: move (default), into the folder processed beside it, or delete.
+	// StableFor is how long a file must not have changed before it is read.
+	StableFor time.Duration `yaml:"stable_for" jsonschema:"minimum=0s,maximum=1h,default=1m"`
+	// Processed says what becomes of a file that was read: move, into the folder processed beside it, or delete.
 	Processed string `yaml:"processed,omitempty" jsonschema:"enum=move,enum=delete,default=move"`
-	// Keep is how long moved files stay, and those that cannot be read, 1h to 8760h; default 360h, which is what Adobe allows (R20.7).
-	Keep time.Duration `yaml:"keep,omitempty" jsonschema:"default=360h"`
+	// Keep is how long moved files stay, and those that cannot be read. Adobe allows 15 days (R20.7).
+	Keep time.Duration `yaml:"keep,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=360h"`
 }
 
 // Configured says whether the file names a server.
@@ -82,36 +82,16 @@ func (e Egress) Settings() timeline.Settings {
 	}
 }
 
-func defaultEgress() Egress {
-	return Egress{
-		Source: timeline.SourceJournal, UnknownContact: timeline.UnknownCount, PageSize: 2000, BatchSize: 50, Lanes: 8,
-		PollEvery: 10 * time.Second, LagAlarm: 5 * 24 * time.Hour, KeepEvents: 30 * 24 * time.Hour, Tables: timeline.DefaultTables(),
-	}
-}
-
-func defaultSFTP() SFTP {
-	return SFTP{Port: 22, Folder: "d365_loads/exports", StableFor: time.Minute, Processed: "move", Keep: 15 * 24 * time.Hour}
-}
-
 // reservedTables are flows of their own, so that commands can tell them from tables.
 var reservedTables = map[string]string{"egress": "the flow of events", "optout": "the flow of opt-outs", "opt-out": "the flow of opt-outs", "event": "an event in causeway explain"}
 
 var (
-	columnForm      = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	fingerprintForm = regexp.MustCompile(`^SHA256:[A-Za-z0-9+/]{43}=?$`)
-	hostForm        = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^[0-9a-fA-F:]+$`)
+	columnForm = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	hostForm   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$|^[0-9a-fA-F:]+$`)
 )
 
 func (v *validator) egress(c *Config) {
 	e := c.Egress
-	v.oneOf("egress.source", e.Source, timeline.SourceJournal, timeline.SourceSFTP, timeline.SourceBoth)
-	v.oneOf("egress.unknown_contact", e.UnknownContact, timeline.UnknownCount, timeline.UnknownQuarantine)
-	between(v, "egress.page_size", e.PageSize, 1, 10_000)
-	between(v, "egress.batch_size", e.BatchSize, 1, 1000)
-	between(v, "egress.lanes", e.Lanes, 1, 32)
-	v.lasting("egress.poll_every", e.PollEvery, time.Second, time.Hour)
-	v.lasting("egress.lag_alarm", e.LagAlarm, time.Hour, 7*24*time.Hour)
-	v.lasting("egress.keep_events", e.KeepEvents, 24*time.Hour, 365*24*time.Hour)
 	tables := map[string]string{}
 	for _, t := range []struct {
 		name  string
@@ -155,28 +135,15 @@ func (v *validator) activityTable(path string, t timeline.ActivityTable, click b
 		case used[c.column] != "":
 			v.add(path+"."+c.name, short(c.column)+", which is "+used[c.column], "a column of its own", "")
 		case c.name == "tracking_url" && !click:
-			v.add(path+"."+c.name, short(c.column), "nothing: only a click has a tracking URL (R18.5)", "remove it")
+			v.add(path+"."+c.name, short(c.column), "nothing: only a click has a tracking URL", "remove it")
 		}
 		used[c.column] = c.name + " already"
 	}
 }
 
-func (v *validator) journal(j Journal) {
-	if j.URL != "" {
-		v.https("campaign.journal.url", j.URL, "https://events-va6.adobe.io/events/organizations/1/integrations/2/3")
-	}
-}
-
 func (v *validator) sftp(s SFTP) {
-	between(v, "campaign.sftp.port", s.Port, 1, 65_535)
-	v.oneOf("campaign.sftp.processed", s.Processed, "move", "delete")
-	v.lasting("campaign.sftp.stable_for", s.StableFor, 0, time.Hour)
-	v.lasting("campaign.sftp.keep", s.Keep, time.Hour, 365*24*time.Hour)
 	if strings.Contains(s.Folder, "..") || s.Folder == "" {
 		v.add("campaign.sftp.folder", short(s.Folder), "a folder below the user's, such as d365_loads/exports", "")
-	}
-	if s.Fingerprint != "" && !fingerprintForm.MatchString(s.Fingerprint) {
-		v.add("campaign.sftp.fingerprint", short(s.Fingerprint), "SHA256: and 43 characters, as ssh-keygen -lf shows it", "")
 	}
 	if !s.Configured() {
 		for _, only := range []struct {
@@ -208,7 +175,7 @@ func (v *validator) sftp(s SFTP) {
 // egressWarnings are those of the events' sources.
 func (c *Config) egressWarnings(warn func(path, got, want string)) {
 	if s := c.Campaign.SFTP; s.Configured() && !strings.HasSuffix(s.Host, ".campaign.adobe.com") {
-		warn("campaign.sftp.host", "host "+s.Host, "<instance>.campaign.adobe.com (R5.7); other hosts are for sandboxes")
+		warn("campaign.sftp.host", "host "+s.Host, "<instance>.campaign.adobe.com; other hosts are for sandboxes")
 	}
 	if u, err := url.Parse(c.Campaign.Journal.URL); err == nil && u.Host != "" && !strings.HasSuffix(u.Host, ".adobe.io") {
 		warn("campaign.journal.url", "host "+u.Host, "a host of adobe.io; other hosts are for sandboxes")

@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/goccy/go-yaml"
 
 	"causeway.dev/internal/mapping"
 )
 
-// Load reads, checks and completes the configuration file at path. Relative
-// paths in it are taken from its folder. The error is *Problems when the file can
-// be read at all; secrets are not looked up, see CheckSecrets.
+// Load reads, checks and completes the configuration file at path, and the files
+// it includes. Relative paths in it are taken from its folder. The error is
+// *Problems when the file can be read at all; secrets are not looked up, see
+// CheckSecrets.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -22,14 +24,19 @@ func Load(path string) (*Config, error) {
 }
 
 // Parse is Load for text at hand; name is used in problems, and its folder for
-// relative paths.
-func Parse(name string, data []byte) (*Config, error) {
-	c := Defaults()
-	problems, read := c.decode(name, data)
+// relative paths and includes.
+func Parse(name string, data []byte) (*Config, error) { return parse(name, data, disk) }
+
+func parse(name string, data []byte, in folder) (*Config, error) {
+	c, d := Defaults(), newDecoder(name)
+	read := d.decode(data, reflect.ValueOf(c).Elem())
+	c.source.take(d)
+	problems := d.problems
 	if read { // else all of it would be missing
+		problems = append(problems, c.include(in)...)
 		problems = append(problems, c.validate(problems)...)
 	}
-	if err := problems.err(); err != nil {
+	if err := c.source.err(problems); err != nil {
 		return nil, err
 	}
 	c.complete(filepath.Dir(name))
@@ -95,13 +102,15 @@ func (c *Config) CheckSecrets() error {
 			problems = append(problems, c.source.problem(s.path, "a secret that cannot be read ("+err.Error()+")", "a secret", "set the variable or create the file"))
 		}
 	}
-	return problems.err()
+	return c.source.err(problems)
 }
 
-// String is the configuration as YAML, defaults included, secrets as [set] or
-// [missing].
+// String is the configuration as YAML: one file with everything in it, defaults and
+// included mappings too, secrets as [set] or [missing].
 func (c *Config) String() string {
-	out, err := yaml.Marshal(c)
+	whole := *c
+	whole.Include = nil // what they hold is here
+	out, err := yaml.Marshal(&whole)
 	if err != nil {
 		return "configuration of " + c.Instance + " (cannot be printed)"
 	}

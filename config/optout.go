@@ -13,37 +13,28 @@ import (
 
 // OptOut keeps "no longer contact by …" in step (R19).
 type OptOut struct {
-	// Mode is disabled (default), dynamics_to_campaign (map the columns in the contacts mapping), campaign_to_dynamics or bidirectional.
+	// Mode is disabled, dynamics_to_campaign (map the columns in the contacts mapping), campaign_to_dynamics or bidirectional.
 	Mode optout.Mode `yaml:"mode,omitempty" jsonschema:"enum=disabled,enum=dynamics_to_campaign,enum=campaign_to_dynamics,enum=bidirectional,default=disabled"`
-	// Pairs say which attribute belongs to which column; there are no defaults (R19.9).
+	// Pairs say which attribute belongs to which column; none does by itself (R19.9).
 	Pairs []optout.PairSetting `yaml:"pairs,omitempty"`
-	// AttributeLevel dates a choice in Dynamics by the edit that changed the column, as far as it was seen, instead of by the last edit of the contact (R19.10); default false.
+	// AttributeLevel dates a choice in Dynamics by the edit that changed the column, as far as it was seen, instead of by the last edit of the contact (R19.10).
 	AttributeLevel bool `yaml:"attribute_level,omitempty" jsonschema:"default=false"`
-	// Source of Campaign's choices: auto (default; rest where the instance publishes stamps and the filter of modified_since, else sftp), sftp (the daily export; needs campaign.sftp) or rest.
+	// Source of Campaign's choices: auto (rest where the instance publishes stamps and the filter of modified_since, else sftp), sftp (the daily export; needs campaign.sftp) or rest.
 	Source string `yaml:"source,omitempty" jsonschema:"enum=auto,enum=sftp,enum=rest,default=auto"`
-	// ClockSkew is by how much the clocks of the systems may differ, 0s to 10m; default 5s. A choice in Campaign counts as newer only beyond it.
-	ClockSkew time.Duration `yaml:"clock_skew" jsonschema:"default=5s"`
-	// PollEvery is the pause between looks at Dynamics, 1s to 1h; default 3s.
-	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"default=3s"`
-	// CampaignEvery is the pause between looks at Campaign, or at its file server, 10s to 24h; default 2m.
-	CampaignEvery time.Duration `yaml:"campaign_every,omitempty" jsonschema:"default=2m"`
+	// ClockSkew is by how much the clocks of the systems may differ. A choice in Campaign counts as newer only beyond it.
+	ClockSkew time.Duration `yaml:"clock_skew" jsonschema:"minimum=0s,maximum=10m,default=5s"`
+	// PollEvery is the pause between looks at Dynamics.
+	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=3s"`
+	// CampaignEvery is the pause between looks at Campaign, or at its file server.
+	CampaignEvery time.Duration `yaml:"campaign_every,omitempty" jsonschema:"minimum=10s,maximum=24h,default=2m"`
 	// ModifiedSince is the filter of the profile that source rest needs.
 	ModifiedSince optout.FilterSetting `yaml:"modified_since,omitempty"`
 	// Export is the Campaign workflow that writes the export files.
 	Export optout.ExportSetting `yaml:"export,omitempty"`
-	// KeepEvidence is how long each decision is kept for causeway optout history, 720h to 175200h; default 26280h, three years.
-	KeepEvidence time.Duration `yaml:"keep_evidence,omitempty" jsonschema:"default=26280h"`
-	// Lanes is how many parts of a page are carried in parallel, 1 to 32; default 4.
+	// KeepEvidence is how long each decision is kept for causeway optout history; 26280h are three years.
+	KeepEvidence time.Duration `yaml:"keep_evidence,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
+	// Lanes is how many parts of a page are carried in parallel.
 	Lanes int `yaml:"lanes,omitempty" jsonschema:"minimum=1,maximum=32,default=4"`
-}
-
-func defaultOptOut() OptOut {
-	return OptOut{
-		Mode: optout.Disabled, Source: optout.SourceAuto, ClockSkew: 5 * time.Second, PollEvery: 3 * time.Second, CampaignEvery: 2 * time.Minute,
-		ModifiedSince: optout.FilterSetting{Filter: "byModifiedSince", Parameter: "since_parameter"},
-		Export:        optout.ExportSetting{CheckEvery: 30 * time.Minute, StaleAfter: 26 * time.Hour},
-		KeepEvidence:  3 * 365 * 24 * time.Hour, Lanes: 4,
-	}
 }
 
 // OptOutSettings are what the opt-out flow is started with.
@@ -75,23 +66,13 @@ var (
 
 func (v *validator) optOut(c *Config) {
 	o := c.OptOut
-	v.oneOf("opt_out.mode", string(o.Mode), string(optout.Disabled), string(optout.DynamicsToCampaign), string(optout.CampaignToDynamics), string(optout.Bidirectional))
-	v.oneOf("opt_out.source", o.Source, optout.SourceAuto, optout.SourceSFTP, optout.SourceREST)
-	v.lasting("opt_out.clock_skew", o.ClockSkew, 0, 10*time.Minute)
-	v.lasting("opt_out.poll_every", o.PollEvery, time.Second, time.Hour)
-	v.lasting("opt_out.campaign_every", o.CampaignEvery, 10*time.Second, 24*time.Hour)
-	v.lasting("opt_out.keep_evidence", o.KeepEvidence, 30*24*time.Hour, 20*365*24*time.Hour)
-	v.lasting("opt_out.export.check_every", o.Export.CheckEvery, time.Minute, 24*time.Hour)
-	v.lasting("opt_out.export.stale_after", o.Export.StaleAfter, time.Hour, 7*24*time.Hour)
-	between(v, "opt_out.lanes", o.Lanes, 1, 32)
-	v.required("opt_out.modified_since.filter", o.ModifiedSince.Filter, "the path segment of a filter, such as byModifiedSince")
-	v.required("opt_out.modified_since.parameter", o.ModifiedSince.Parameter, "the filter's parameter, such as since_parameter")
 	if o.Export.AutoRestart && o.Export.Workflow == "" {
 		v.add("opt_out.export.workflow", "nothing with auto_restart", "the internal id of the Campaign workflow, such as WKF17", "")
 	}
 	v.pairs(c)
 	name, contacts := c.profiles()
 	switch {
+	case v.mappingsMissing:
 	case o.Mode == optout.DynamicsToCampaign:
 		v.carriedByIngress(o, name, contacts)
 	case o.Mode.WritesDynamics():
@@ -106,7 +87,7 @@ func (v *validator) pairs(c *Config) {
 		at := fmt.Sprintf("opt_out.pairs[%d]", i)
 		switch first, twice := attributes[p.Campaign]; {
 		case p.Campaign == "":
-			v.add(at+".campaign", "nothing", "one of "+strings.Join(optout.Attributes(), ", ")+" (R19.7)", "")
+			v.add(at+".campaign", "nothing", "one of "+strings.Join(optout.Attributes(), ", ")+"", "")
 		case !slices.Contains(optout.Attributes(), p.Campaign):
 			remedy := ""
 			if near := optout.Canonical(p.Campaign); near != "" {
@@ -114,9 +95,9 @@ func (v *validator) pairs(c *Config) {
 			} else if near := mapping.Nearest(p.Campaign, optout.Attributes()); near != "" {
 				remedy = "did you mean " + near + "?"
 			}
-			v.add(at+".campaign", short(p.Campaign), "one of "+strings.Join(optout.Attributes(), ", ")+" (R19.7)", remedy)
+			v.add(at+".campaign", short(p.Campaign), "one of "+strings.Join(optout.Attributes(), ", ")+"", remedy)
 		case twice:
-			v.add(at+".campaign", fmt.Sprintf("%s, which opt_out.pairs[%d] has already", short(p.Campaign), first), "each attribute in one pair only (R19.21)", "")
+			v.add(at+".campaign", fmt.Sprintf("%s, which opt_out.pairs[%d] has already", short(p.Campaign), first), "each attribute in one pair only", "")
 		}
 		switch first, twice := columns[p.Dynamics]; {
 		case p.Dynamics == "":
@@ -124,7 +105,7 @@ func (v *validator) pairs(c *Config) {
 		case !columnForm.MatchString(p.Dynamics):
 			v.add(at+".dynamics", short(p.Dynamics), "a logical name: lower-case letters, digits and underscores", "")
 		case twice:
-			v.add(at+".dynamics", fmt.Sprintf("%s, which opt_out.pairs[%d] has already", short(p.Dynamics), first), "each column in one pair only (R19.21)", "")
+			v.add(at+".dynamics", fmt.Sprintf("%s, which opt_out.pairs[%d] has already", short(p.Dynamics), first), "each column in one pair only", "")
 		}
 		if slices.Contains(allows, p.Dynamics) && !p.Inverted {
 			v.add(at+".inverted", "false", "true: "+p.Dynamics+" allows where the attribute forbids", "")
@@ -139,10 +120,10 @@ func (v *validator) pairs(c *Config) {
 // carriedByIngress is R19.4.
 func (v *validator) carriedByIngress(o OptOut, name string, contacts mapping.Table) {
 	if len(o.Pairs) > 0 {
-		v.add("opt_out.pairs", "pairs with mode dynamics_to_campaign", "none: in this mode the columns are mapped with the contacts (R19.4)", "move them to ingress.tables."+orContacts(name)+".fields")
+		v.add("opt_out.pairs", "pairs with mode dynamics_to_campaign", "none: in this mode the columns are mapped with the contacts", "move them to ingress.tables."+orContacts(name)+".fields")
 	}
 	if !slices.ContainsFunc(contacts.Fields, func(f mapping.Field) bool { return optout.Canonical(f.To) != "" }) {
-		v.add("opt_out.mode", "dynamics_to_campaign, and no mapping of contact to profile that maps an opt-out", "at least one opt-out there (R19.4)", "add a pair such as { from: donotbulkemail, to: blackListEmail } to ingress.tables."+orContacts(name)+".fields")
+		v.add("opt_out.mode", "dynamics_to_campaign, and no mapping of contact to profile that maps an opt-out", "at least one opt-out there", "add a pair such as { from: donotbulkemail, to: blackListEmail } to ingress.tables."+orContacts(name)+".fields")
 	}
 }
 
@@ -150,15 +131,15 @@ func (v *validator) carriedByIngress(o OptOut, name string, contacts mapping.Tab
 func (v *validator) carriedByFlow(c *Config, name string, contacts mapping.Table) {
 	o := c.OptOut
 	if len(o.Pairs) == 0 {
-		v.add("opt_out.pairs", "none with mode "+string(o.Mode), "at least one pair of attribute and column (R19.9)", "")
+		v.add("opt_out.pairs", "none with mode "+string(o.Mode), "at least one pair of attribute and column", "")
 	}
 	if o.Source != optout.SourceREST && !c.Campaign.SFTP.Configured() {
-		v.add("campaign.sftp.host", "nothing with opt_out.mode "+string(o.Mode), "the file server of the daily export (R5.10)", "add campaign.sftp, or set opt_out.source: rest if the instance publishes the stamps (causeway optout check-source says)")
+		v.add("campaign.sftp.host", "nothing with opt_out.mode "+string(o.Mode), "the file server of the daily export", "add campaign.sftp, or set opt_out.source: rest if the instance publishes the stamps (causeway optout check-source says)")
 	}
 	for i, f := range contacts.Fields {
 		if attribute := optout.Canonical(f.To); attribute != "" {
 			v.add(fmt.Sprintf("ingress.tables.%s.fields[%d].to", name, i), short(f.To)+" with opt_out.mode "+string(o.Mode),
-				"opt-outs in one place only: a mapping of contacts would overwrite what people chose in Campaign (R19.22)", "remove the pair; "+attribute+" belongs into opt_out.pairs")
+				"opt-outs in one place only: a mapping of contacts would overwrite what people chose in Campaign", "remove the pair; "+attribute+" belongs into opt_out.pairs")
 		}
 	}
 }

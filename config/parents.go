@@ -12,7 +12,7 @@ import (
 // maxChain is how many tables links may chain (R17.2).
 const maxChain = 3
 
-// parents checks that links lead to mappings of this file, in no circle and not
+// parents checks that links lead to mappings of this configuration, in no circle and not
 // through too many tables.
 func (v *validator) parents(tables map[string]mapping.Table) {
 	names := slices.Sorted(maps.Keys(tables))
@@ -20,11 +20,7 @@ func (v *validator) parents(tables map[string]mapping.Table) {
 		path := "ingress.tables." + name
 		for i, f := range tables[name].Fields {
 			if _, known := tables[f.Parent]; f.Parent != "" && !known {
-				remedy := ""
-				if near := mapping.Nearest(f.Parent, names); near != "" {
-					remedy = "did you mean " + near + "?"
-				}
-				v.add(fmt.Sprintf("%s.fields[%d].parent", path, i), short(f.Parent), "a mapping of this file: "+strings.Join(names, ", "), remedy)
+				v.add(fmt.Sprintf("%s.fields[%d].parent", path, i), short(f.Parent), "a mapping of this configuration: "+strings.Join(names, ", "), didYouMean(f.Parent, names))
 			}
 		}
 		chain := longestChain(tables, name, nil)
@@ -32,7 +28,7 @@ func (v *validator) parents(tables map[string]mapping.Table) {
 		case len(chain) > 1 && chain[0] == chain[len(chain)-1]:
 			v.add(path+".fields", "links in a circle: "+strings.Join(chain, " -> "), "links that lead to a table without parents", "remove parent from one of the pairs")
 		case len(chain) > maxChain:
-			v.add(path+".fields", fmt.Sprintf("links over %d tables: %s", len(chain), strings.Join(chain, " -> ")), fmt.Sprintf("at most %d (R17.2)", maxChain), "remove parent from one of the pairs")
+			v.add(path+".fields", fmt.Sprintf("links over %d tables: %s", len(chain), strings.Join(chain, " -> ")), fmt.Sprintf("at most %d", maxChain), "remove parent from one of the pairs")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,28 +50,53 @@ func (p *Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err sorts the problems by line and returns them, nil when there are none.
-func (p *Problems) err() error {
-	if len(*p) == 0 {
+// position is where a setting was written.
+type position struct {
+	file string
+	line int
+}
+
+// source remembers which files were read and where in them settings are.
+type source struct {
+	files []string            // in the order they were read, the main file first
+	at    map[string]position // by path
+}
+
+// take remembers what was read from one more file. What two files have, such as
+// ingress.tables, is where it was read first.
+func (s *source) take(d *decoder) {
+	if s.at == nil {
+		s.at = map[string]position{}
+	}
+	s.files = append(s.files, d.file)
+	for path, line := range d.lines {
+		if _, known := s.at[path]; !known {
+			s.at[path] = position{d.file, line}
+		}
+	}
+}
+
+// problem makes a Problem at a path; a setting that is nowhere is placed at the
+// nearest section that is.
+func (s source) problem(path, got, want, remedy string) Problem {
+	at, near := s.at[path], path
+	for at.line == 0 && near != "" {
+		near = near[:max(strings.LastIndexAny(near, ".["), 0)]
+		at = s.at[near]
+	}
+	if at.file == "" && len(s.files) > 0 {
+		at.file = s.files[0]
+	}
+	return Problem{File: at.file, Line: at.line, Path: path, Got: got, Want: want, Remedy: remedy}
+}
+
+// err sorts problems by file and line and returns them, nil when there are none.
+func (s source) err(problems Problems) error {
+	if len(problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(*p, func(a, b Problem) int { return a.Line - b.Line })
-	return p
-}
-
-// source remembers where settings were written.
-type source struct {
-	file  string
-	lines map[string]int // path to line
-}
-
-// problem makes a Problem at a path; a setting that is not in the file is placed
-// at the nearest section that is.
-func (s source) problem(path, got, want, remedy string) Problem {
-	line, near := s.lines[path], path
-	for line == 0 && near != "" {
-		near = near[:max(strings.LastIndexAny(near, ".["), 0)]
-		line = s.lines[near]
-	}
-	return Problem{File: s.file, Line: line, Path: path, Got: got, Want: want, Remedy: remedy}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(slices.Index(s.files, a.File)-slices.Index(s.files, b.File), a.Line-b.Line)
+	})
+	return &problems
 }

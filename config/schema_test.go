@@ -3,57 +3,15 @@ package config
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/invopop/jsonschema"
 	schemas "github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 )
-
-var update = flag.Bool("update", false, "write generated and golden files")
-
-// generate makes the JSON Schema from the types and their comments.
-func generate(t *testing.T) []byte {
-	t.Helper()
-	r := &jsonschema.Reflector{
-		FieldNameTag:               "yaml",
-		RequiredFromJSONSchemaTags: true,
-		Anonymous:                  true,
-		Mapper: func(of reflect.Type) *jsonschema.Schema {
-			switch of {
-			case reflect.TypeFor[time.Duration]():
-				return &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
-			case reflect.TypeFor[Secret]():
-				return &jsonschema.Schema{Type: "string", Pattern: secretPattern}
-			}
-			return nil
-		},
-	}
-	for _, folder := range []string{".", "../internal/mapping", "../internal/timeline", "../internal/optout"} {
-		require.NoError(t, r.AddGoComments("causeway.dev/config", folder))
-	}
-	schema := r.Reflect(&Config{})
-	schema.Title = "Causeway configuration"
-	data, err := json.MarshalIndent(schema, "", "  ")
-	require.NoError(t, err)
-	return append(data, '\n')
-}
-
-// The published schema says what the types say: go generate ./config.
-func TestSchemaIsCurrent(t *testing.T) {
-	want := generate(t)
-	if *update {
-		require.NoError(t, os.WriteFile("causeway.schema.json", want, 0o644))
-		return
-	}
-	require.Equal(t, string(want), string(Schema), "run: go generate ./config")
-}
 
 // Editors show the description of every setting.
 func TestSchemaDescribesEverySetting(t *testing.T) {
@@ -75,7 +33,12 @@ func TestSchemaDescribesEverySetting(t *testing.T) {
 
 func compiled(t *testing.T) *schemas.Schema {
 	t.Helper()
-	document, err := schemas.UnmarshalJSON(bytes.NewReader(Schema))
+	return compiledFrom(t, Schema)
+}
+
+func compiledFrom(t *testing.T, text []byte) *schemas.Schema {
+	t.Helper()
+	document, err := schemas.UnmarshalJSON(bytes.NewReader(text))
 	require.NoError(t, err)
 	compiler := schemas.NewCompiler()
 	compiler.AssertFormat()
@@ -103,7 +66,27 @@ func TestExampleFitsSchemaAndLoads(t *testing.T) {
 	c, err := Load("example.yaml")
 	require.NoError(t, err)
 	require.Empty(t, c.Warnings())
+	require.Equal(t, filepath.Join("mappings", "contacts.yaml"), c.DefinedIn("contacts"))
+	mappings, err := os.ReadFile(c.DefinedIn("contacts"))
+	require.NoError(t, err)
+	require.NoError(t, compiledFrom(t, MappingsSchema).Validate(document(t, mappings)))
 	require.Len(t, c.Ingress.Tables["contacts"].Fields, 15)
+}
+
+// The example shows defaults; what it sets otherwise is what has to be set, and
+// what a reader should see switched on.
+func TestExampleShowsDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := Load("example.yaml")
+	require.NoError(t, err)
+	defaults := settings(Defaults())
+	var other []string
+	for i, s := range settings(c) {
+		if s.hasDefault && !reflect.DeepEqual(s.value.Interface(), defaults[i].value.Interface()) {
+			other = append(other, s.path)
+		}
+	}
+	require.Equal(t, []string{"egress.sends", "egress.opens", "egress.clicks", "egress.bounces"}, other)
 }
 
 // What the schema refuses, Parse refuses too: both hold the same limits.

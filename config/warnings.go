@@ -26,7 +26,7 @@ func (c *Config) Warnings() []string {
 			warn("campaign.url", "host "+u.Host, "mc.adobe.io; other hosts are for sandboxes")
 		}
 		if name := strings.Trim(u.Path, "/"); name != c.Instance && name != c.Instance+"-mkt-stage" {
-			warn("campaign.url", fmt.Sprintf("Campaign instance %q in an installation called %q", name, c.Instance), "the same name (R5.5), unless that is intended")
+			warn("campaign.url", fmt.Sprintf("Campaign instance %q in an installation called %q", name, c.Instance), "the same name, unless that is intended")
 		}
 	}
 	if u, err := url.Parse(c.Dynamics.Authority); err == nil && c.Dynamics.InstanceDiscovery &&
@@ -35,7 +35,7 @@ func (c *Config) Warnings() []string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Ingress.Tables)) {
 		if unlinked(c.Ingress.Tables, name) {
-			warn("ingress.tables."+name, "a resource without a link to the profile", "a pair with parent: where it holds personal data, so that a privacy delete in Campaign reaches it (R17.10)")
+			warn("ingress.tables."+name, "a resource without a link to the profile", "a pair with parent: where it holds personal data, so that a privacy delete in Campaign reaches it")
 		}
 	}
 	c.egressWarnings(warn)

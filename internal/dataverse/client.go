@@ -32,7 +32,7 @@ const maxConcurrent = 52
 type Options struct {
 	OrgURL    string // https://acme.crm4.dynamics.com
 	Transport *transport.Client
-	PageSize  int // rows per page, 1 to 5000; default 5000
+	PageSize  int // rows per page, at least 1
 }
 
 // Client reads and writes one Dataverse organisation.
@@ -53,8 +53,8 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		return nil, errors.New("dataverse: got no transport, want one")
 	}
-	if o.PageSize == 0 {
-		o.PageSize = 5000
+	if o.PageSize < 1 {
+		return nil, fmt.Errorf("dataverse: got a page size of %d, want at least 1", o.PageSize)
 	}
 	return &Client{base: base, api: strings.TrimRight(o.OrgURL, "/") + "/api/data/v9.2", t: o.Transport, pageSize: o.PageSize}, nil
 }

@@ -15,12 +15,14 @@ import (
 func TestNewRefusesAnUnsafeAddress(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "acme.crm4.dynamics.com", "http://acme.crm4.dynamics.com", "https://", "https://u:hidden@acme.test", "https://acme.test?token=hidden", ":"} {
-		_, err := dataverse.New(dataverse.Options{OrgURL: base, Transport: transport.New(transport.Options{})})
+		_, err := dataverse.New(dataverse.Options{OrgURL: base, PageSize: 100, Transport: transport.New(transport.Options{})})
 		require.ErrorContains(t, err, "want https://<organisation>", base)
 		require.NotContains(t, err.Error(), "hidden")
 	}
 	_, err := dataverse.New(dataverse.Options{OrgURL: "https://acme.crm4.dynamics.com"})
 	require.ErrorContains(t, err, "transport")
+	_, err = dataverse.New(dataverse.Options{OrgURL: "https://acme.crm4.dynamics.com", Transport: transport.New(transport.Options{})})
+	require.EqualError(t, err, "dataverse: got a page size of 0, want at least 1")
 }
 
 func TestWhoAmI(t *testing.T) {
@@ -47,7 +49,7 @@ func TestTheHintSetsTheLimiterBelowTheServicesOwnLimit(t *testing.T) {
 	for hint, want := range map[string]int{"16": 16, "400": 52} {
 		rec := record(t, answer(200, `{"UserId":"u"}`, "x-ms-dop-hint", hint))
 		limiter := transport.NewLimiter(transport.LimiterOptions{Min: 4, Max: 200, Adaptive: true})
-		c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, Transport: transport.New(transport.Options{RootCAs: rec.pool, Limiter: limiter})})
+		c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, PageSize: 100, Transport: transport.New(transport.Options{RootCAs: rec.pool, Limiter: limiter})})
 		require.NoError(t, err)
 		_, err = c.WhoAmI(t.Context())
 		require.NoError(t, err)

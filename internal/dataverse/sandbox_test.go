@@ -27,7 +27,7 @@ func organisation(t *testing.T, faults *kit.Faults) *dataverse.Client {
 		r.Body = body(rec.last().Body)
 		server.ServeHTTP(w, r)
 	})
-	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, Transport: transport.New(transport.Options{Service: "dataverse", RootCAs: rec.pool, Tokens: &tokens{}})})
+	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, PageSize: 100, Transport: transport.New(transport.Options{Service: "dataverse", RootCAs: rec.pool, Tokens: &tokens{}})})
 	require.NoError(t, err)
 	return c
 }

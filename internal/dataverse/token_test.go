@@ -142,7 +142,7 @@ func TestAClaimsChallengeIsAnsweredPastTheCache(t *testing.T) {
 		}
 		answer(200, `{"UserId":"u"}`)(w, r)
 	})
-	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, Transport: transport.New(transport.Options{RootCAs: rec.pool, Tokens: tokens})})
+	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, PageSize: 100, Transport: transport.New(transport.Options{RootCAs: rec.pool, Tokens: tokens})})
 	require.NoError(t, err)
 	_, err = c.WhoAmI(t.Context())
 	require.NoError(t, err)

@@ -237,7 +237,7 @@ func (s *tokens) Invalidate(string)                     { s.n++ }
 func TestAWriteIsSentAgainInFullWithAFreshToken(t *testing.T) {
 	t.Parallel()
 	rec := record(t, script(t, answer(401, "HTTP Error 401"), answer(204, "", "OData-EntityId", "x("+ada+")")))
-	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, Transport: transport.New(transport.Options{RootCAs: rec.pool, Tokens: &tokens{}})})
+	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, PageSize: 100, Transport: transport.New(transport.Options{RootCAs: rec.pool, Tokens: &tokens{}})})
 	require.NoError(t, err)
 	got, err := c.Create(t.Context(), dataverse.Write{Row: contact(""), Body: []byte(`{"a":1}`)})
 	require.NoError(t, err)

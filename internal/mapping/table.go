@@ -32,73 +32,73 @@ const (
 type Table struct {
 	// Name is the flow's name for this mapping, such as "contacts": its key under ingress.tables.
 	Name string `json:"name" yaml:"-"`
-	// Dynamics names the table records are read from. Required.
+	// Dynamics names the table records are read from.
 	Dynamics SourceTable `json:"dynamics" yaml:"dynamics" jsonschema:"required"`
-	// Campaign names the resource records are written to. Required.
+	// Campaign names the resource records are written to.
 	Campaign TargetTable `json:"campaign" yaml:"campaign" jsonschema:"required"`
-	// ApplyDeletes deletes the Campaign record when the Dynamics record is deleted; default false (R14.1).
+	// ApplyDeletes deletes the Campaign record when the Dynamics record is deleted (R14.1).
 	ApplyDeletes bool `json:"apply_deletes,omitempty" yaml:"apply_deletes,omitempty"`
-	// TechnicalValues sends a choice's number instead of its label; default false (R14.4).
+	// TechnicalValues sends a choice's number instead of its label (R14.4).
 	TechnicalValues bool `json:"technical_values,omitempty" yaml:"technical_values,omitempty"`
-	// ClearOptOuts lets an adopted profile's opt-outs be turned off by what Dynamics says; default false: an opt-out that Campaign holds survives adoption.
+	// ClearOptOuts lets an adopted profile's opt-outs be turned off by what Dynamics says; without it, an opt-out that Campaign holds survives adoption.
 	ClearOptOuts bool `json:"clear_opt_outs,omitempty" yaml:"clear_opt_outs,omitempty"`
-	// Filter selects the records to propagate; default all (R13).
+	// Filter selects the records to propagate; without it, all of them (R13).
 	Filter Filter `json:"filter,omitzero" yaml:"filter,omitempty"`
-	// Fields are the pairs to synchronise, 1 to 50. The key pair need not be listed.
+	// Fields are the pairs to synchronise. The key pair need not be listed.
 	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=50"`
 }
 
 // SourceTable is the Dynamics side of a mapping.
 type SourceTable struct {
-	// Table is the logical name of the Dynamics table, such as contact. Required.
+	// Table is the logical name of the Dynamics table, such as contact.
 	Table string `json:"table" yaml:"table" jsonschema:"required"`
 }
 
 // TargetTable is the Campaign side of a mapping.
 type TargetTable struct {
-	// API is the Campaign API that serves the resource; default profileAndServicesExt.
+	// API is the Campaign API that serves the resource.
 	API string `json:"api" yaml:"api,omitempty" jsonschema:"enum=profileAndServicesExt,enum=profileAndServices,enum=customResources,default=profileAndServicesExt"`
-	// Resource is the name of the Campaign resource, such as profile or cusVehicle. Required.
+	// Resource is the name of the Campaign resource, such as profile or cusVehicle.
 	Resource string `json:"resource" yaml:"resource" jsonschema:"required"`
-	// Key is the Campaign text field that holds the Dynamics id. Required; externalId for contact to profile (R10.6).
+	// Key is the Campaign text field that holds the Dynamics id: externalId for contact to profile (R10.6).
 	Key string `json:"key" yaml:"key" jsonschema:"required"`
 }
 
 // Field is one pair of a mapping.
 type Field struct {
-	// From is the logical name of the Dynamics column, such as emailaddress1. Required.
+	// From is the logical name of the Dynamics column, such as emailaddress1.
 	From string `json:"from" yaml:"from" jsonschema:"required"`
-	// To is the Campaign field; a nested one has dots, such as location.city. Required.
+	// To is the Campaign field; a nested one has dots, such as location.city.
 	To string `json:"to" yaml:"to" jsonschema:"required"`
-	// OnTooLong says what happens to text longer than the Campaign field: reject (default) or truncate.
+	// OnTooLong says what happens to text longer than the Campaign field: reject refuses the record, truncate cuts the text.
 	OnTooLong string `json:"on_too_long,omitempty" yaml:"on_too_long,omitempty" jsonschema:"enum=reject,enum=truncate,default=reject"`
-	// TimeZone is the IANA zone in which an instant's date is taken for a date field, such as Europe/Paris; default UTC.
-	TimeZone string `json:"time_zone,omitempty" yaml:"time_zone,omitempty"`
-	// ApplyUpdates propagates changes as they occur; false writes the column when a record is created and when it is replayed, and never in between; default true (R11.7, R11.8).
+	// TimeZone is the IANA zone in which an instant's date is taken for a date field, such as Europe/Paris.
+	TimeZone string `json:"time_zone,omitempty" yaml:"time_zone,omitempty" jsonschema:"default=UTC"`
+	// ApplyUpdates propagates changes as they occur; false writes the column when a record is created and when it is replayed, and never in between (R11.7, R11.8).
 	ApplyUpdates *bool `json:"apply_updates,omitempty" yaml:"apply_updates,omitempty" jsonschema:"default=true"`
-	// LowerCase writes text in lower case, as e-mail addresses are best compared; default false.
+	// LowerCase writes text in lower case, as e-mail addresses are best compared.
 	LowerCase bool `json:"lower_case,omitempty" yaml:"lower_case,omitempty"`
 	// Replace gives a new value for an existing one, before conversion: a choice by its label, with technical_values by its number; text as it is; "" for an empty column (R12).
 	Replace map[string]string `json:"replace,omitempty" yaml:"replace,omitempty"`
-	// Parent is the mapping of the table that a lookup names, such as contacts: it makes the pair a link. Required for a Campaign link; for a text field that Campaign joins to the parent's key it lets a record wait that Campaign hides for want of its parent (R17).
+	// Parent is the mapping of the table that a lookup names, such as contacts: it makes the pair a link. A Campaign link needs it; for a text field that Campaign joins to the parent's key it lets a record wait that Campaign hides for want of its parent (R17).
 	Parent string `json:"parent,omitempty" yaml:"parent,omitempty"`
 }
 
 // Filter selects records by their Dynamics values, mapped or not.
 type Filter struct {
-	// Match says whether all conditions must hold (default) or any one of them.
+	// Match says whether all conditions must hold or any one of them.
 	Match string `json:"match,omitempty" yaml:"match,omitempty" jsonschema:"enum=all,enum=any,default=all"`
 	// Where are the conditions; none selects every record.
 	Where []Condition `json:"where,omitempty" yaml:"where,omitempty"`
-	// DeleteUnmatched deletes the Campaign record of one that no longer matches; default false: it stays as it was (R13.5, R13.6).
+	// DeleteUnmatched deletes the Campaign record of one that no longer matches; without it, it stays as it was (R13.5, R13.6).
 	DeleteUnmatched bool `json:"delete_unmatched,omitempty" yaml:"delete_unmatched,omitempty"`
 }
 
 // Condition compares one Dynamics column with a value.
 type Condition struct {
-	// Column is the logical name of any column of the table. Required.
+	// Column is the logical name of any column of the table.
 	Column string `json:"column" yaml:"column" jsonschema:"required"`
-	// Is says how: equals, not_equals, greater, greater_or_equal, less, less_or_equal, contains, begins_with, empty or not_empty. Required.
+	// Is says how the column compares with the value.
 	Is string `json:"is" yaml:"is" jsonschema:"required,enum=equals,enum=not_equals,enum=greater,enum=greater_or_equal,enum=less,enum=less_or_equal,enum=contains,enum=begins_with,enum=empty,enum=not_empty"`
 	// Value to compare with, in quotes: text, a number, true or false, an id, a choice's label or number, or an ISO 8601 date or time; not with empty and not_empty.
 	Value string `json:"value,omitempty" yaml:"value,omitempty"`

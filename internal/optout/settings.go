@@ -56,11 +56,11 @@ func Wire(attribute string) []string {
 
 // PairSetting pairs one Campaign attribute with one Dynamics column (R19.9).
 type PairSetting struct {
-	// Campaign attribute: denyList, denyListEmail, denyListFax, denyListMobile, denyListPhone, denyListPostalMail, denyListPushnotification or ccpaOptOut, whatever the instance calls them. Required.
+	// Campaign is the attribute, by the name used here, whatever the instance calls it.
 	Campaign string `json:"campaign" yaml:"campaign" jsonschema:"required,enum=denyList,enum=denyListEmail,enum=denyListFax,enum=denyListMobile,enum=denyListPhone,enum=denyListPostalMail,enum=denyListPushnotification,enum=ccpaOptOut"`
-	// Dynamics is a boolean column of contact, such as donotbulkemail. Required.
+	// Dynamics is a boolean column of contact, such as donotbulkemail.
 	Dynamics string `json:"dynamics" yaml:"dynamics" jsonschema:"required,pattern=^[a-z][a-z0-9_]*$"`
-	// Inverted says that true in Dynamics allows what true in Campaign forbids, as with followemail; default false.
+	// Inverted says that true in Dynamics allows what true in Campaign forbids, as with followemail.
 	Inverted bool `json:"inverted,omitempty" yaml:"inverted,omitempty" jsonschema:"default=false"`
 }
 
@@ -76,21 +76,21 @@ func ParsePair(name string) PairSetting {
 
 // FilterSetting is a filter of the profile that an administrator of Campaign made.
 type FilterSetting struct {
-	// Filter is its last path segment; default byModifiedSince.
-	Filter string `json:"filter" yaml:"filter,omitempty" jsonschema:"default=byModifiedSince"`
-	// Parameter takes the time; default since_parameter.
-	Parameter string `json:"parameter" yaml:"parameter,omitempty" jsonschema:"default=since_parameter"`
+	// Filter is its last path segment.
+	Filter string `json:"filter" yaml:"filter,omitempty" jsonschema:"minLength=1,default=byModifiedSince" want:"the path segment of a filter, such as byModifiedSince"`
+	// Parameter takes the time.
+	Parameter string `json:"parameter" yaml:"parameter,omitempty" jsonschema:"minLength=1,default=since_parameter" want:"the filter's parameter, such as since_parameter"`
 }
 
 // ExportSetting is the Campaign workflow that exports opt-outs (R19.14).
 type ExportSetting struct {
-	// Workflow is its internal id, such as WKF17; default none, which leaves it unwatched.
+	// Workflow is its internal id, such as WKF17; without it nobody watches it.
 	Workflow string `json:"workflow,omitempty" yaml:"workflow,omitempty"`
-	// CheckEvery is the pause between looks at it, 1m to 24h; default 30m.
-	CheckEvery time.Duration `json:"check_every,omitempty" yaml:"check_every,omitempty" jsonschema:"default=30m"`
-	// StaleAfter is the age of the newest file that raises the alarm, 1h to 168h; default 26h.
-	StaleAfter time.Duration `json:"stale_after,omitempty" yaml:"stale_after,omitempty" jsonschema:"default=26h"`
-	// AutoRestart starts a workflow that stopped or failed, at most three times a day; default false.
+	// CheckEvery is the pause between looks at it.
+	CheckEvery time.Duration `json:"check_every,omitempty" yaml:"check_every,omitempty" jsonschema:"minimum=1m,maximum=24h,default=30m"`
+	// StaleAfter is the age of the newest file that raises the alarm.
+	StaleAfter time.Duration `json:"stale_after,omitempty" yaml:"stale_after,omitempty" jsonschema:"minimum=1h,maximum=168h,default=26h"`
+	// AutoRestart starts a workflow that stopped or failed, at most three times a day.
 	AutoRestart bool `json:"auto_restart,omitempty" yaml:"auto_restart,omitempty" jsonschema:"default=false"`
 }
 

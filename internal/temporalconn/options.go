@@ -1,5 +1,5 @@
-// Package temporalconn decides how to reach Temporal, the same way for the
-// worker and for the operators' tool.
+// Package temporalconn decides how to reach Temporal. The worker and the
+// operators' command call it, so that both reach the same server.
 package temporalconn
 
 import (
@@ -11,14 +11,20 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-
-	"causeway.dev/config"
 )
+
+// Settings are the connection settings of the configuration file. An empty one
+// leaves the choice to Temporal's defaults.
+type Settings struct {
+	Address   string // host:port
+	Namespace string
+	Profile   string // of Temporal's own configuration file
+}
 
 // Options puts the sources of connection settings in order: address and namespace
 // given, unless empty; Temporal's environment configuration (TEMPORAL_ADDRESS,
 // TEMPORAL_PROFILE, API keys, mTLS); the configuration file; Temporal's defaults.
-func Options(file config.Temporal, address, namespace string, env envconfig.EnvLookup) (client.Options, error) {
+func Options(file Settings, address, namespace string, env envconfig.EnvLookup) (client.Options, error) {
 	request := envconfig.LoadClientConfigProfileOptions{EnvLookup: env}
 	if chosen, _ := env.LookupEnv("TEMPORAL_PROFILE"); chosen == "" {
 		request.ConfigFileProfile = file.Profile

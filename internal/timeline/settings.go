@@ -71,17 +71,17 @@ type ActivityTables struct {
 // ActivityTable is an activity table and the columns that an event fills. A column that
 // is set to "" is left alone.
 type ActivityTable struct {
-	// Table is the logical name; default adobe_emailsend, adobe_emailopen, adobe_emailurlclick or adobe_emailbounce.
+	// Table is the logical name: adobe_emailsend, adobe_emailopen, adobe_emailurlclick or adobe_emailbounce in the companion solution.
 	Table string `json:"table" yaml:"table,omitempty"`
-	// Date is the column for the time of the event; default adobe_datesent, adobe_dateopened, adobe_dateclicked or adobe_datebounced.
+	// Date is the column for the time of the event: adobe_datesent, adobe_dateopened, adobe_dateclicked or adobe_datebounced in the companion solution.
 	Date string `json:"date" yaml:"date"`
-	// CampaignName is the column for the id of the campaign; default adobe_campaignname.
+	// CampaignName is the column for the id of the campaign, there adobe_campaignname.
 	CampaignName string `json:"campaign_name" yaml:"campaign_name"`
-	// DeliveryName is the column for the id of the delivery; default adobe_deliveryname.
+	// DeliveryName is the column for the id of the delivery, there adobe_deliveryname.
 	DeliveryName string `json:"delivery_name" yaml:"delivery_name"`
-	// MirrorPageURL is the column for the address of the mirror page; default adobe_mirrorpageurl.
+	// MirrorPageURL is the column for the address of the mirror page, there adobe_mirrorpageurl.
 	MirrorPageURL string `json:"mirror_page_url" yaml:"mirror_page_url"`
-	// TrackingURL is the column for the address that was clicked; default adobe_trackingurl, of clicks only.
+	// TrackingURL is the column for the address that was clicked, there adobe_trackingurl; of clicks only.
 	TrackingURL string `json:"tracking_url,omitempty" yaml:"tracking_url"`
 }
 

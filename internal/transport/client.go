@@ -40,7 +40,7 @@ type Options struct {
 	Tokens  TokenSource       // nil: no Authorization header
 	Gate    *Gate             // nil: always open
 	Limiter *Limiter          // nil: no limit
-	Timeout time.Duration     // of one exchange, body included; default 65 s
+	Timeout time.Duration     // of one exchange, body included; 0 leaves it to the context
 	MaxBody int64             // bytes of an answer; default 64 MiB
 	Metrics tally.Scope
 	Header  http.Header // sent unless a request sets its own
@@ -69,9 +69,6 @@ type Response struct {
 
 // New returns a Client.
 func New(o Options) *Client {
-	if o.Timeout == 0 {
-		o.Timeout = 65 * time.Second
-	}
 	if o.MaxBody == 0 {
 		o.MaxBody = 64 << 20
 	}

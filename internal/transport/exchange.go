@@ -69,8 +69,12 @@ func (c *Client) closeOn429(resp *Response) {
 }
 
 func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string) (*Response, Outcome, error) {
-	limited, cancel := context.WithTimeout(ctx, c.o.Timeout)
-	defer cancel()
+	limited := ctx
+	if c.o.Timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, c.o.Timeout)
+		defer cancel()
+	}
 	var connected atomic.Bool
 	if c.traced {
 		limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{

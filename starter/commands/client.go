@@ -32,7 +32,8 @@ type temporalClient struct {
 
 // clientOptions are the settings of the connection, as the operator gave them.
 func clientOptions(conn connection, env envconfig.EnvLookup) (client.Options, error) {
-	options, err := temporalconn.Options(conn.file, conn.address, conn.namespace, env)
+	file := temporalconn.Settings{Address: conn.file.Address, Namespace: conn.file.Namespace, Profile: conn.file.Profile}
+	options, err := temporalconn.Options(file, conn.address, conn.namespace, env)
 	if err != nil {
 		return client.Options{}, badInput("%v", err)
 	}

@@ -23,14 +23,15 @@ func newConfigValidate(e *env, g *global) *cobra.Command {
 	var secrets bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration file, offline",
-		Long: `Check the configuration file without calling anybody. Every problem is reported at
-once, each with its line, its path, what was found, what is wanted and what to do;
-exit code 2 then. Warnings are settings that work but deserve a look. Secrets that
-this machine cannot read are warnings, because only the worker needs them;
---secrets makes them problems.
+		Long: `Check the configuration file, and the files it includes, without calling anybody.
+Every problem is reported at once, each with its file and line, its path, what was
+found, what is wanted and what to do; exit code 2 then. Warnings are settings that
+work but deserve a look. Secrets that this machine cannot read are warnings, because
+only the worker needs them; --secrets makes them problems.
 
 With -o json: {file, valid, problems: [{file, line, path, got, want, remedy}],
-warnings: [text], instance, tables: [{table, fields, revision}]}.`,
+warnings: [text], instance, tables: [{table, fields, revision, file}]}; file names
+the included file that holds the mapping.`,
 		Example: "  causeway config validate\n  causeway config validate --config staging.yaml --secrets",
 		Args:    exactly("none", 0),
 		RunE:    func(*cobra.Command, []string) error { return configValidate(e, g, secrets) },
@@ -62,6 +63,7 @@ type tableSummary struct {
 	Table    string `json:"table"`
 	Fields   int    `json:"fields"`
 	Revision string `json:"revision"`
+	File     string `json:"file,omitempty"` // the included file that holds it
 }
 
 func configValidate(e *env, g *global, secrets bool) error {
@@ -72,7 +74,11 @@ func configValidate(e *env, g *global, secrets bool) error {
 		v.Instance = cfg.Instance
 		for _, name := range tableNames(cfg) {
 			t := cfg.Ingress.Tables[name]
-			v.Tables = append(v.Tables, tableSummary{Table: name, Fields: len(t.Fields), Revision: t.Revision()})
+			summary := tableSummary{Table: name, Fields: len(t.Fields), Revision: t.Revision()}
+			if file := cfg.DefinedIn(name); file != v.File {
+				summary.File = file
+			}
+			v.Tables = append(v.Tables, summary)
 		}
 		if missing := cfg.CheckSecrets(); secrets {
 			err = missing
@@ -97,7 +103,11 @@ func configValidate(e *env, g *global, secrets bool) error {
 	}
 	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, count(int64(len(v.Tables)), "table mapping"))
 	for _, t := range v.Tables {
-		fmt.Fprintf(e.out, "  %s: %s, revision %s\n", t.Table, count(int64(t.Fields), "field"), t.Revision)
+		in := ""
+		if t.File != "" {
+			in = ", in " + t.File
+		}
+		fmt.Fprintf(e.out, "  %s: %s, revision %s%s\n", t.Table, count(int64(t.Fields), "field"), t.Revision, in)
 	}
 	for _, w := range v.Warnings {
 		e.say("warning: %s", w)
@@ -108,8 +118,9 @@ func configValidate(e *env, g *global, secrets bool) error {
 func newConfigShow(e *env, g *global) *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Print the configuration in effect, defaults included",
-		Long: `Print the configuration in effect: the file, with every default filled in. Secrets
-print as [set] or [missing], as seen from this machine.
+		Long: `Print the configuration in effect: the file, with every default filled in and with
+the mappings of the files it includes. Secrets print as [set] or [missing], as seen
+from this machine.
 
 With -o json: the same as JSON.`,
 		Example: "  causeway config show",
@@ -134,18 +145,26 @@ With -o json: the same as JSON.`,
 }
 
 func newConfigSchema(e *env) *cobra.Command {
-	return &cobra.Command{
+	var mappings bool
+	cmd := &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of the configuration file, for editors",
-		Long: `Print the JSON Schema of the configuration file. With
+		Long: `Print the JSON Schema of the configuration file, or with --mappings that of a file
+that it includes. With
 
   # yaml-language-server: $schema=causeway.schema.json
 
 as its first line, editors complete and check the file.`,
-		Example: "  causeway config schema > causeway.schema.json",
+		Example: "  causeway config schema > causeway.schema.json\n  causeway config schema --mappings > mappings.schema.json",
 		Args:    exactly("none", 0),
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintln(e.out, strings.TrimRight(string(config.Schema), "\n"))
+			schema := config.Schema
+			if mappings {
+				schema = config.MappingsSchema
+			}
+			fmt.Fprintln(e.out, strings.TrimRight(string(schema), "\n"))
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&mappings, "mappings", false, "of an included file, which holds mappings only")
+	return cmd
 }

@@ -11,5 +11,6 @@ func temporalOptions(o Options) (client.Options, error) {
 	if o.Temporal.HostPort != "" {
 		return o.Temporal, nil
 	}
-	return temporalconn.Options(o.Config.Temporal, "", "", envconfig.EnvLookupOS)
+	t := o.Config.Temporal
+	return temporalconn.Options(temporalconn.Settings{Address: t.Address, Namespace: t.Namespace, Profile: t.Profile}, "", "", envconfig.EnvLookupOS)
 }
