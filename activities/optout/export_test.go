@@ -183,7 +183,7 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 	for i := range 250 {
 		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
 	}
-	require.Contains(t, watch(), "R19.15", "on a busy day, too")
+	require.Contains(t, watch(), "the newest export is of", "on a busy day, too")
 }
 
 // deafExport takes a command and never answers: the worker is killed first.

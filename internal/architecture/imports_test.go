@@ -91,7 +91,6 @@ func with(more ...string) []string {
 
 // moving are imports that are on their way out: package, then import.
 var moving = map[[2]string]bool{
-	{"internal/temporalconn", "config"}: true, // until it takes three strings
 }
 
 // effects are what a pure package does without.
