@@ -62,6 +62,7 @@ type Options struct {
 type Activities struct {
 	o        Options
 	metrics  *egressMetrics
+	lanes    *run.Lanes
 	sizes    sizer
 	contacts contactCache
 	readers  readerCache
@@ -98,7 +99,7 @@ func New(o Options) *Activities {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Activities{
-		o: o, metrics: newEgressMetrics(o.Metrics), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		o: o, metrics: newEgressMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/o.Lanes)), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
 	}
 }

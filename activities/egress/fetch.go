@@ -137,12 +137,7 @@ func (f *eventFetch) journalPage(ctx context.Context) (*activities.FetchResult, 
 // readJournal reads one page, a few times if need be, before Temporal's slower
 // retry takes over.
 func (f *eventFetch) readJournal(ctx context.Context, link string) (*campaign.JournalPage, error) {
-	for try := 1; ; try++ {
-		page, err := f.o.Journal.Page(ctx, link, f.o.PageSize)
-		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
-			return page, err
-		}
-	}
+	return run.Retry(ctx, nil, func() (*campaign.JournalPage, error) { return f.o.Journal.Page(ctx, link, f.o.PageSize) })
 }
 
 // fullPage is how much of the service's 1.5 MB a page may hold and still be the
@@ -316,7 +311,7 @@ func (f *eventFetch) wait(ctx context.Context) (*activities.FetchResult, error) 
 			}
 			f.moved, f.saved = false, time.Now()
 		}
-		if !time.Now().Add(rest).Before(deadline) || !run.PauseUnlessStopping(ctx, rest) {
+		if !time.Now().Add(rest).Before(deadline) || !run.SleepUnlessStopping(ctx, rest) {
 			return f.leave(ctx)
 		}
 	}

@@ -139,7 +139,7 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 			value, err := s.Env.ExecuteActivity(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
 			require.EqualValues(t, 5, s.Boxes.Dynamics.Count("adobe_emailurlclicks"), "the others are written")
 			if tt.wantError {
-				require.ErrorContains(t, err, "1 of 6 events of the lane are still to be written")
+				require.ErrorContains(t, err, "1 of 6 records of the lane are still to be written")
 				return
 			}
 			require.NoError(t, err)

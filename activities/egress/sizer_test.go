@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -52,39 +51,6 @@ func TestFilePositionsComeBack(t *testing.T) {
 		_, err := parsePosition(bad)
 		require.Error(t, err, bad)
 	}
-}
-
-// The queue hands out each row once at a time, and no group larger than one of
-// its rows allows.
-func TestTheQueueKeepsTheLimitsOfItsRows(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		var open []*occurrence
-		for i := range rapid.IntRange(1, 40).Draw(t, "rows") {
-			open = append(open, &occurrence{indices: []int{i}, limit: rapid.IntRange(0, 6).Draw(t, "limit")})
-		}
-		q := newQueue(open)
-		seen := map[int]int{}
-		for {
-			n := rapid.IntRange(1, 20).Draw(t, "size")
-			group := q.take(n)
-			if group == nil {
-				break
-			}
-			require.LessOrEqual(t, len(group), n)
-			for _, o := range group {
-				seen[o.indices[0]]++
-				if o.limit > 0 {
-					require.LessOrEqual(t, len(group), o.limit, fmt.Sprint(o.indices))
-				}
-			}
-			q.give(nil)
-		}
-		require.Len(t, seen, len(open))
-		for i, times := range seen {
-			require.Equal(t, 1, times, i)
-		}
-	})
 }
 
 // A contact that lost to another, which lost to a third: events go to the last

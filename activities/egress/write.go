@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
+	"runtime/debug"
+	"sync/atomic"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -24,76 +24,78 @@ func (a *Activities) WriteTimeline(ctx context.Context, in activities.LaneInput)
 	if err != nil {
 		return nil, err
 	}
-	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
-	lane, err := a.o.Ledger.OpenLane(ctx, id)
+	w := &timelineWriter{Activities: a, plan: plan}
+	out, err := run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*occurrence], error) {
+		w.lane = lane
+		return w, nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("opening lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
+		return nil, err
 	}
-	w := &timelineWriter{Activities: a, in: in, plan: plan, lane: lane}
-	if !lane.Done {
-		defer w.putDown(ctx)
-		if err := w.write(ctx); err != nil {
-			return nil, err
-		}
-		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
-			return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
-		}
-	}
-	return &activities.LaneResult{Counts: run.FromLedger(lane.Counts), Unknown: w.unknown}, nil
+	out.Unknown = w.unknown.Load()
+	return out, nil
 }
 
-// timelineWriter is one attempt at a lane.
+// timelineWriter writes the events of a lane, for one attempt.
 type timelineWriter struct {
 	*Activities
-	in   activities.LaneInput
 	plan *timeline.Plan
 	lane *ledger.Lane
 
-	mu      sync.Mutex
-	unknown int64 // events quarantined because Dynamics has no such contact
-	settled int   // by this attempt
-	failed  []*occurrence
-	lastErr error
-	fatal   error // ends the attempt: Blocked, schema, storage, cancellation
-	streak  int   // requests that failed in a row, over all workers
+	unknown atomic.Int64 // events quarantined because Dynamics has no such contact
 }
 
-// occurrence is one event of the lane that is to be written, wherever it stands
+// eventUnit is one event of the lane that is to be written, wherever it stands
 // there: what comes twice in a lane is written once.
+type eventUnit = run.Unit[*occurrence]
+
+// occurrence is what is known of an event that is to be written.
 type occurrence struct {
 	event   *events.MarketingEvent
 	raw     []byte
-	indices []int  // first the one that is written
 	refused bool   // it was, before: its item in quarantine is settled with it
 	contact string // whom it goes to
 	row     *timeline.Row
-	limit   int           // most rows of a request it may be in; 0 = any
-	faults  int           // times that the service failed at this very row
-	alone   *apierr.Error // how it failed when it was sent alone
-	asked   bool          // its contact was looked up again
+	faults  int  // times that the service failed at this very row
+	asked   bool // its contact was looked up again
 }
 
-func (w *timelineWriter) write(ctx context.Context) error {
-	defer run.KeepBeating(ctx, func() any {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return w.settled
-	})()
-	todo, err := w.sort(ctx)
-	if err == nil {
-		todo, err = w.address(ctx, todo)
+// Units records what needs no request, and finds out whom the rest goes to.
+func (w *timelineWriter) Units(ctx context.Context, a *run.Attempt[*occurrence]) ([]*eventUnit, error) {
+	units, err := w.sort(ctx, a)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = w.send(ctx, todo)
-	}
-	return err
+	return w.address(ctx, a, units)
 }
 
-// sort settles what needs no request, and returns the rest, each event once.
-func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
+// GroupSize is how many rows a request may carry.
+func (w *timelineWriter) GroupSize() int { return w.sizes.size() }
+
+// Refuse sets an event aside.
+func (w *timelineWriter) Refuse(u *eventUnit, entry int, why *apierr.Error) ledger.Result {
+	return w.refused(entry, u.Of.event, u.Of.raw, why)
+}
+
+// Count meters what happened.
+func (w *timelineWriter) Count(what run.Happened, results ...ledger.Result) {
+	switch what {
+	case run.Committed:
+		w.metrics.settled(results)
+	case run.Throttled:
+		w.metrics.throttled.Inc(1)
+	case run.Transient:
+		w.metrics.transient.Inc(1)
+	case run.Split:
+		w.metrics.split.Inc(1)
+	}
+}
+
+// sort records what needs no request, and returns the rest, each event once.
+func (w *timelineWriter) sort(ctx context.Context, a *run.Attempt[*occurrence]) ([]*eventUnit, error) {
 	var keys []string
 	for i, e := range w.lane.Entries {
-		if w.lane.Outcomes[i] == ledger.Pending && e.Verdict == ledger.VerdictNone {
+		if w.lane.Outcomes[i] == ledger.Pending && e.Verdict == ledger.Verdict(timeline.Eligible) {
 			keys = append(keys, e.Key)
 		}
 	}
@@ -102,23 +104,23 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 		return nil, err
 	}
 	var group []ledger.Result
-	var todo []*occurrence
-	byKey := map[string]*occurrence{}
+	var units []*eventUnit
+	byKey := map[string]*eventUnit{}
 	for i := range w.lane.Entries {
 		e := &w.lane.Entries[i]
 		if w.lane.Outcomes[i] != ledger.Pending {
 			continue
 		}
-		if e.Verdict != ledger.VerdictNone {
-			s, err := w.leftOut(i, e)
+		if e.Verdict != ledger.Verdict(timeline.Eligible) {
+			r, err := w.leftOut(i, e)
 			if err != nil {
 				return nil, err
 			}
-			group = append(group, s)
+			group = append(group, r)
 			continue
 		}
-		if o := byKey[e.Key]; o != nil {
-			o.indices = append(o.indices, i)
+		if u := byKey[e.Key]; u != nil {
+			u.Entries = append(u.Entries, i)
 			continue
 		}
 		event, err := events.Decode(e.Raw)
@@ -129,14 +131,13 @@ func (w *timelineWriter) sort(ctx context.Context) ([]*occurrence, error) {
 			group = append(group, ledger.Result{Index: i, Outcome: ledger.Unchanged, Event: note(event, ledger.Unchanged)})
 			continue
 		}
-		o := &occurrence{event: event, raw: e.Raw, indices: []int{i}}
-		if was := known[e.Key]; was != nil && was.Outcome == ledger.Refused {
-			o.refused = true
-		}
-		byKey[e.Key] = o
-		todo = append(todo, o)
+		was := known[e.Key]
+		u := &eventUnit{Entries: []int{i}, Of: &occurrence{event: event, raw: e.Raw, refused: was != nil && was.Outcome == ledger.Refused}}
+		byKey[e.Key] = u
+		units = append(units, u)
 	}
-	return todo, w.settle(ctx, group)
+	a.Record(group...)
+	return units, nil
 }
 
 // leftOut settles an event that the settings, or what it is, keep from the timeline.
@@ -170,9 +171,7 @@ func (w *timelineWriter) withoutContact(i int, e *events.MarketingEvent, raw []b
 	if w.plan.Settings.UnknownContact != timeline.UnknownQuarantine || e.ContactID == "" {
 		return ledger.Result{Index: i, Outcome: ledger.NoContact, Event: note(e, ledger.NoContact)}
 	}
-	w.mu.Lock()
-	w.unknown++
-	w.mu.Unlock()
+	w.unknown.Add(1)
 	return w.refused(i, e, raw, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonNotFound, Message: "Dynamics has no contact with the profile's external id"})
 }
 
@@ -190,89 +189,64 @@ func note(e *events.MarketingEvent, outcome ledger.Outcome) *ledger.Event {
 }
 
 // address finds out whom each event goes to and makes its row.
-func (w *timelineWriter) address(ctx context.Context, todo []*occurrence) ([]*occurrence, error) {
+func (w *timelineWriter) address(ctx context.Context, a *run.Attempt[*occurrence], units []*eventUnit) ([]*eventUnit, error) {
 	var ids []string
 	seen := map[string]bool{}
-	for _, o := range todo {
-		if !seen[o.event.ContactID] {
-			seen[o.event.ContactID] = true
-			ids = append(ids, o.event.ContactID)
+	for _, u := range units {
+		if id := u.Of.event.ContactID; !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
 		}
 	}
-	to, err := w.patiently(ctx, ids)
+	to, err := w.contactsOf(ctx, ids)
 	if err != nil {
-		return nil, run.ToTemporal(ctx, err)
+		return nil, err
 	}
-	var group []ledger.Result
-	var out []*occurrence
-	for _, o := range todo {
-		if o.contact = to[o.event.ContactID]; o.contact == "" {
-			for _, i := range o.indices {
-				group = append(group, w.withoutContact(i, o.event, o.raw))
-			}
+	var out []*eventUnit
+	for _, u := range units {
+		if u.Of.contact = to[u.Of.event.ContactID]; u.Of.contact == "" {
+			a.Record(w.nobody(u)...)
 			continue
 		}
-		var tooLong *timeline.TooLong
-		if o.row, err = w.row(o); errors.As(err, &tooLong) {
-			group = append(group, w.refusedAll(o, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonTooLong, Field: tooLong.Column, Message: tooLong.Error()})...)
-			continue
-		}
-		if panicked, ok := errors.AsType[*apierr.Error](err); ok {
-			group = append(group, w.refusedAll(o, panicked)...)
+		u.Of.row, err = w.row(u.Of)
+		if fail, ok := errors.AsType[*apierr.Error](err); ok {
+			a.Refuse(u, fail)
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, o)
+		out = append(out, u)
 	}
-	return out, w.settle(ctx, group)
+	return out, nil
 }
 
-// patiently looks contacts up, waiting for a closed gate as long as is sensible.
-func (w *timelineWriter) patiently(ctx context.Context, ids []string) (map[string]string, error) {
-	for try := 1; ; try++ {
-		to, err := w.whereTo(ctx, ids)
-		switch class := apierr.ClassOf(err); {
-		case class == apierr.Throttled && w.openSoon(ctx):
-			continue
-		case class == apierr.Retryable && try < run.ReadTries && run.Pause(ctx, time.Duration(try)*run.ReadPause):
-			continue
+// nobody is the results of an event whose contact Dynamics does not have.
+func (w *timelineWriter) nobody(u *eventUnit) []ledger.Result {
+	var out []ledger.Result
+	for _, i := range u.Entries {
+		out = append(out, w.withoutContact(i, u.Of.event, u.Of.raw))
+	}
+	u.Entries = nil
+	return out
+}
+
+// contactsOf looks contacts up; see whereTo.
+func (w *timelineWriter) contactsOf(ctx context.Context, ids []string) (map[string]string, error) {
+	return run.Retry(ctx, w.o.DynamicsGate, func() (map[string]string, error) { return w.whereTo(ctx, ids) })
+}
+
+// row makes the row of an event; a panic is a failure of that event.
+func (w *timelineWriter) row(o *occurrence) (row *timeline.Row, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.o.Logger.Error("panic at an event", "flow", activities.FlowEgress, "record_id", o.event.Key, "panic", run.PanicText(p), "stack", string(debug.Stack()))
+			err = run.Panicked(p)
 		}
-		return to, err
+	}()
+	row, err = w.plan.Row(o.event, o.contact)
+	if tooLong, ok := errors.AsType[*timeline.TooLong](err); ok {
+		return nil, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonTooLong, Field: tooLong.Column, Message: tooLong.Error()}
 	}
-}
-
-// openSoon waits for the gate; false when that would take too long.
-func (w *timelineWriter) openSoon(ctx context.Context) bool {
-	if w.o.DynamicsGate == nil || time.Until(w.o.DynamicsGate.Until()) > run.MaxGateTry {
-		return false
-	}
-	w.metrics.throttled.Inc(1)
-	return w.o.DynamicsGate.Wait(ctx) == nil
-}
-
-// settle commits outcomes.
-func (w *timelineWriter) settle(ctx context.Context, group []ledger.Result) error {
-	const most = 500
-	for len(group) > 0 {
-		n := min(most, len(group))
-		// What was written has happened, whatever became of the activity.
-		if err := w.o.Ledger.Commit(context.WithoutCancel(ctx), w.lane.ID, w.lane.Token, group[:n]); err != nil {
-			return w.commitFailure(err)
-		}
-		w.metrics.settled(group[:n])
-		w.mu.Lock()
-		w.settled += n
-		w.mu.Unlock()
-		group = group[n:]
-	}
-	return nil
-}
-
-func (w *timelineWriter) commitFailure(err error) error {
-	if errors.Is(err, ledger.ErrFenced) {
-		return run.ErrFencedLane()
-	}
-	return fmt.Errorf("committing outcomes of %s: %w", w.lane.ID, err)
+	return row, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -81,18 +80,12 @@ func (a *Activities) patiently(ctx context.Context, q dataverse.Query, link stri
 // patientlyTelling is patiently with heartbeats that say something.
 func (a *Activities) patientlyTelling(ctx context.Context, q dataverse.Query, link string, beat func() any) (*dataverse.Page, error) {
 	defer run.KeepBeating(ctx, beat)()
-	for try := 1; ; try++ {
-		var page *dataverse.Page
-		var err error
+	return run.Retry(ctx, nil, func() (*dataverse.Page, error) {
 		if link == "" {
-			page, err = a.o.Source.Query(ctx, q)
-		} else {
-			page, err = a.o.Source.Follow(ctx, q, link)
+			return a.o.Source.Query(ctx, q)
 		}
-		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
-			return page, err
-		}
-	}
+		return a.o.Source.Follow(ctx, q, link)
+	})
 }
 
 // deletedSince lists what was deleted since the pre-baseline link of a run.

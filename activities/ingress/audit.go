@@ -242,12 +242,7 @@ func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.A
 // storedPatiently reads a record of the target, a few times if need be: an attempt
 // reads hundreds, and one passing fault would make it begin again.
 func (a *Activities) storedPatiently(ctx context.Context, m *tableMapper, key string) (*campaign.Stored, error) {
-	for try := 1; ; try++ {
-		stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key))
-		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
-			return stored, err
-		}
-	}
+	return run.Retry(ctx, nil, func() (*campaign.Stored, error) { return a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key)) })
 }
 
 func sameRecord(a, b *ledger.Record) bool {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/uber-go/tally/v4"
-	"golang.org/x/sync/semaphore"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/budget"
@@ -33,10 +32,6 @@ type source interface {
 	TotalRecordCount(ctx context.Context, logicalName string) (int64, error)
 	Count(ctx context.Context, entitySet, filter string) (int64, error)
 }
-
-// maxUnsettled bounds, over the whole process, the writes that reached Campaign
-// but are not yet in the ledger: that many may be repeated after a kill.
-const maxUnsettled = 100
 
 // Options of the ingress activities.
 type Options struct {
@@ -60,16 +55,14 @@ type Options struct {
 
 // Activities holds the activities of the flow Dynamics → Campaign.
 type Activities struct {
-	o         Options
-	unsettled *semaphore.Weighted
-	metrics   *ingressMetrics
+	o       Options
+	lanes   *run.Lanes
+	metrics *ingressMetrics
 
 	mu      sync.Mutex
 	mappers map[string]*tableMapper // by planKey
 	hinted  map[string]bool         // links of which was said that they hide records
 	pruned  time.Time               // when before-images were last looked through
-
-	careful sync.Mutex // one record of a lane that workers died at is in hand at a time
 }
 
 // New makes the activities of one worker.
@@ -99,7 +92,10 @@ func New(o Options) *Activities {
 		o.Target = o.Budget.Counted(o.Target)
 	}
 	return &Activities{
-		o: o, unsettled: semaphore.NewWeighted(maxUnsettled),
+		o: o,
+		// Twice a lane's share of the requests in flight: while one lane is between two
+		// activities, the others use its share.
+		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/o.Lanes)),
 		metrics: newIngressMetrics(o.Metrics), mappers: map[string]*tableMapper{},
 	}
 }

@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
@@ -85,18 +84,11 @@ func (a *Activities) confirm(ctx context.Context, m *tableMapper, in activities.
 
 // readOne asks a few times whether a record exists, and what it holds.
 func (a *Activities) readOne(ctx context.Context, q dataverse.Query, key string) (*dataverse.Change, error) {
-	for try := 1; ; try++ {
-		change, err := a.o.Source.Get(ctx, q, key)
-		if err == nil {
-			return change, nil
-		}
-		if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-			return &dataverse.Change{Key: key, Deleted: true}, nil
-		}
-		if apierr.ClassOf(err) != apierr.Retryable || try == run.ReadTries || !run.Pause(ctx, time.Duration(try)*run.ReadPause) {
-			return nil, err
-		}
+	change, err := run.Retry(ctx, nil, func() (*dataverse.Change, error) { return a.o.Source.Get(ctx, q, key) })
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return &dataverse.Change{Key: key, Deleted: true}, nil
 	}
+	return change, err
 }
 
 func countErrors(errs []error) int {

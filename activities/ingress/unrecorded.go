@@ -49,7 +49,7 @@ func (a *Activities) lookOver(ctx context.Context, m *tableMapper, ref activitie
 	if err != nil || lane.Done {
 		return 0, 0, err
 	}
-	w, known, err := a.laneWriter(ctx, m, activities.LaneInput{RunRef: ref, Page: at.Page, Lane: at.Lane}, lane)
+	w, err := a.laneWriter(ctx, m, activities.LaneInput{RunRef: ref, Page: at.Page, Lane: at.Lane}, lane)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -58,7 +58,7 @@ func (a *Activities) lookOver(ctx context.Context, m *tableMapper, ref activitie
 	var settled []ledger.Result
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, a.o.Concurrency))
-	for _, u := range w.units(known) {
+	for _, u := range run.Units(lane, func(key string) *unit { return &unit{known: w.known[key]} }) {
 		looked++
 		group.Go(func() error {
 			s, err := l.look(gctx, u, lane.Entries)
@@ -86,12 +86,12 @@ type looker struct{ *recordWriter }
 
 // look is the outcome of the last entry of a unit that Campaign shows to be
 // carried out; nil when none was.
-func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*ledger.Result, error) {
-	known := u.known
+func (l *looker) look(ctx context.Context, u *run.Unit[*unit], entries []ledger.Entry) (*ledger.Result, error) {
+	known := u.Of.known
 	if known != nil && known.Run != l.run && known.Run != "" && l.touchedSince(ctx, known) {
 		return nil, nil // by a later run, which knew what it found
 	}
-	stored, err := l.target.Get(ctx, l.m.resource, l.m.mapper.MapKey(entries[u.indices[0]].Key))
+	stored, err := l.target.Get(ctx, l.m.resource, l.m.mapper.MapKey(entries[u.Entries[0]].Key))
 	gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
 	if err != nil && !gone {
 		return nil, err
@@ -105,7 +105,7 @@ func (l *looker) look(ctx context.Context, u *unit, entries []ledger.Entry) (*le
 		created = stored.Created
 	}
 	var last *ledger.Result
-	for _, i := range u.indices {
+	for _, i := range u.Entries {
 		s, err := l.carriedOut(known, &entries[i], there, created)
 		if err != nil {
 			return nil, err

@@ -66,7 +66,7 @@ func (a *Activities) CheckOptOuts(ctx context.Context, in activities.CheckOptOut
 		return nil, err
 	}
 	for range checkedPages {
-		page, err := run.Retried(ctx, func() (*campaign.Page, error) {
+		page, err := run.Retry(ctx, nil, func() (*campaign.Page, error) {
 			if out.Link != "" {
 				return a.o.Campaign.Follow(ctx, plan.resource(), out.Link)
 			}
@@ -101,7 +101,7 @@ func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records []
 	if len(ids) == 0 {
 		return nil
 	}
-	page, err := run.Retried(ctx, func() (*dataverse.Page, error) { return a.o.Dynamics.ByIDs(ctx, plan.query(), ids) })
+	page, err := run.Retry(ctx, nil, func() (*dataverse.Page, error) { return a.o.Dynamics.ByIDs(ctx, plan.query(), ids) })
 	if err != nil {
 		return fmt.Errorf("reading contacts: %w", err)
 	}

@@ -126,7 +126,7 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 
 // contacts reads a page of Dynamics.
 func (f *optOutFetch) contacts(ctx context.Context, read func() (*dataverse.Page, error)) (*optOutPage, error) {
-	page, err := run.Retried(ctx, read)
+	page, err := run.Retry(ctx, nil, read)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 		ctx = budget.ForChanges(ctx)
 	}
 	at := f.o.Now().Add(-f.plan.Settings.Skew)
-	page, err := run.Retried(ctx, func() (*campaign.Page, error) {
+	page, err := run.Retry(ctx, nil, func() (*campaign.Page, error) {
 		if link != "" {
 			return f.o.Campaign.Follow(ctx, f.plan.resource(), link)
 		}

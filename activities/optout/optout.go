@@ -63,6 +63,7 @@ type Options struct {
 type Activities struct {
 	o       Options
 	metrics *optOutMetrics
+	lanes   *run.Lanes
 
 	files *exportFiles
 
@@ -103,7 +104,7 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
-	a := &Activities{o: o, metrics: newOptOutMetrics(o.Metrics), plans: map[string]*settingsPlan{}}
+	a := &Activities{o: o, metrics: newOptOutMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency), plans: map[string]*settingsPlan{}}
 	a.files = &exportFiles{Activities: a}
 	return a
 }

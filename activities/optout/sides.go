@@ -13,7 +13,7 @@ import (
 
 // bothSides are the two records of one contact.
 type bothSides struct {
-	*carrier
+	*contactWriter
 	id string
 }
 

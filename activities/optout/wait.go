@@ -52,7 +52,7 @@ func (f *optOutFetch) wait(ctx context.Context) (*activities.FetchResult, error)
 			}
 			f.moved, f.saved = false, time.Now()
 		}
-		if !time.Now().Add(f.in.Poll).Before(deadline) || !run.PauseUnlessStopping(ctx, f.in.Poll) {
+		if !time.Now().Add(f.in.Poll).Before(deadline) || !run.SleepUnlessStopping(ctx, f.in.Poll) {
 			return f.leave(ctx)
 		}
 	}
@@ -131,7 +131,7 @@ func (f *optOutFetch) lookSoon() {
 // our own writes above all, are no news (R19.20).
 func (f *optOutFetch) changes(ctx context.Context) (*optOutPage, error) {
 	q := f.plan.query()
-	read, err := run.Retried(ctx, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, f.mark.Link) })
+	read, err := run.Retry(ctx, nil, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, f.mark.Link) })
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledge
 			return false
 		}
 		after := before.Clone()
-		if _, refused := refusal(e); refused || see(after, e) != nil {
+		if _, refused := refusal(e); refused || observe(after, e) != nil {
 			return false
 		}
 		return before.Agrees(f.plan.Settings.Policy(), after)
@@ -223,7 +223,7 @@ func (a *Activities) endedDeep(run string) {
 // of this machine, unless Dynamics' is behind it. A mark that lies ahead would hide
 // what changes until then.
 func (f *optOutFetch) campaignNow(ctx context.Context) (time.Time, error) {
-	me, err := run.Retried(ctx, func() (*dataverse.Identity, error) { return f.o.Dynamics.WhoAmI(ctx) })
+	me, err := run.Retry(ctx, nil, func() (*dataverse.Identity, error) { return f.o.Dynamics.WhoAmI(ctx) })
 	if err != nil {
 		return time.Time{}, fmt.Errorf("asking Dynamics for its clock: %w", err)
 	}

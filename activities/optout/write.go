@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/budget"
@@ -20,222 +17,200 @@ import (
 )
 
 const (
-	carriedAtOnce = 100             // entries of a lane that are committed together
-	lookAgain     = time.Hour       // at a contact whose profile was not there after all
-	tryAgain      = 2 * time.Hour   // at a contact that a system refused
-	carriedTries  = 3               // of a contact within one attempt
-	carriedPause  = time.Second / 2 // between them, times the try
+	lookAgain = time.Hour     // at a contact whose profile was not there after all
+	tryAgain  = 2 * time.Hour // at a contact that a system refused
 )
 
 // WriteOptOuts brings the contacts of one lane to what the rules say: what was
-// seen is folded into what is known, and what differs is written. Entries that an
-// earlier attempt settled are skipped; writing again what was written changes
-// nothing.
+// observed is folded into what is known, and what differs is written. Entries that
+// have a result from an earlier attempt are skipped; writing again what was written
+// changes nothing.
 func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
-	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
-	lane, err := a.o.Ledger.OpenLane(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("opening lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
+	if in.Kind == activities.KindDelta {
+		ctx = budget.ForChanges(ctx)
 	}
-	if !lane.Done {
-		c := &carrier{Activities: a, in: in, plan: plan, lane: lane, failed: map[string]bool{}}
-		if in.Kind == activities.KindDelta {
-			ctx = budget.ForChanges(ctx)
-		}
-		if err := c.carry(ctx); err != nil {
-			return nil, err
-		}
-		if lane.Counts, err = a.o.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
-			return nil, fmt.Errorf("closing lane %d of page %d of %s: %w", in.Lane, in.Page, in.Run, err)
-		}
-	}
-	return &activities.LaneResult{Counts: run.FromLedger(lane.Counts)}, nil
+	return run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*sighting], error) {
+		return &contactWriter{Activities: a, in: in, plan: plan, lane: lane}, nil
+	})
 }
 
-// carrier is one attempt at a lane.
-type carrier struct {
+// contactWriter writes the opt-outs of the contacts of a lane, for one attempt.
+type contactWriter struct {
 	*Activities
 	in   activities.LaneInput
 	plan *settingsPlan
 	lane *ledger.Lane
-
-	mu      sync.Mutex
-	failed  map[string]bool // contacts whose later entries must wait too
-	lastErr error           // of them; the attempt fails with it at the end
-	settled int
 }
 
-// carry works through the lane in groups that are committed together.
-func (c *carrier) carry(ctx context.Context) error {
-	defer run.KeepBeating(ctx, func() any { c.mu.Lock(); defer c.mu.Unlock(); return c.settled })()
-	var open []int
-	for i := range c.lane.Entries {
-		if c.lane.Outcomes[i] == ledger.Pending {
-			open = append(open, i)
-		}
+// sighting is what is known of a contact, and what has come of it so far.
+type sighting struct {
+	id     string
+	before *optout.Contact // as it was before the entries of this lane; never changed
+	known  *optout.Contact // with what the entries say; nil until the first try
+	out    optout.Carried
+}
+
+// Units makes a unit of every contact; entries that cannot be read are refused.
+func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*sighting]) ([]*run.Unit[*sighting], error) {
+	known, err := w.known(ctx, w.lane.Entries)
+	if err != nil {
+		return nil, err
 	}
-	for group := range slices.Chunk(open, carriedAtOnce) {
-		if err := c.group(ctx, group); err != nil {
+	units := run.Units(w.lane, func(id string) *sighting {
+		before := known[id]
+		if before == nil {
+			before = &optout.Contact{}
+		}
+		return &sighting{id: id, before: before}
+	})
+	for _, u := range units {
+		var refused []ledger.Result
+		u.Entries = slices.DeleteFunc(u.Entries, func(i int) bool {
+			why, unreadable := refusal(w.lane.Entries[i])
+			if unreadable {
+				refused = append(refused, refusedEntry(i, w.lane.Entries[i], apierr.ReasonInvalidValue, why))
+			}
+			return unreadable
+		})
+		a.Record(refused...)
+	}
+	return slices.DeleteFunc(units, func(u *run.Unit[*sighting]) bool { return len(u.Entries) == 0 }), nil
+}
+
+// GroupSize is one: each contact is read and written by itself.
+func (w *contactWriter) GroupSize() int { return 1 }
+
+// Write brings one contact to what the rules say.
+func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*sighting], group []*run.Unit[*sighting]) error {
+	u := group[0]
+	s := u.Of
+	if s.known == nil {
+		known, err := w.observed(u)
+		if err != nil {
 			return err
 		}
+		s.known = known
 	}
-	if c.lastErr != nil {
-		return run.ToTemporal(ctx, c.lastErr)
-	}
-	return nil
-}
-
-// sighting is one contact of a group and the entries that are about it.
-type sighting struct {
-	id      string
-	indices []int
-	known   *optout.Contact
-}
-
-func (c *carrier) group(ctx context.Context, indices []int) error {
-	entries := make([]ledger.Entry, len(indices))
-	for i, at := range indices {
-		entries[i] = c.lane.Entries[at]
-	}
-	known, err := c.known(ctx, entries)
+	sides := &bothSides{contactWriter: w, id: s.id}
+	look := optout.Look{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
+	done, err := s.known.Carry(ctx, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
+	s.out.Merge(done)
+	refused, err := refusalOf(err)
 	if err != nil {
 		return err
 	}
-	var todo []*sighting
-	var settled []ledger.Result
-	byID := map[string]*sighting{}
-	for _, at := range indices {
-		e := c.lane.Entries[at]
-		if why, refused := refusal(e); refused {
-			settled = append(settled, refusedEntry(at, e, apierr.ReasonInvalidValue, why))
-			continue
-		}
-		if byID[e.Key] == nil {
-			byID[e.Key] = &sighting{id: e.Key, known: known[e.Key]}
-			if byID[e.Key].known == nil {
-				byID[e.Key].known = &optout.Contact{}
-			}
-			todo = append(todo, byID[e.Key])
-		}
-		byID[e.Key].indices = append(byID[e.Key].indices, at)
+	results, err := w.results(u, s.known, refused)
+	if err != nil {
+		return err
 	}
-	results := make([][]ledger.Result, len(todo))
-	work, inner := errgroup.WithContext(ctx)
-	work.SetLimit(c.o.Concurrency)
-	for i, s := range todo {
-		if c.heldUp(s.id) {
-			continue
-		}
-		work.Go(func() error {
-			var err error
-			results[i], err = c.one(inner, s)
-			return err
-		})
-	}
-	fatal := work.Wait()
-	for _, r := range results {
-		settled = append(settled, r...)
-	}
-	// What was written has happened, whatever became of the others.
-	if err := c.o.Ledger.Commit(context.WithoutCancel(ctx), c.lane.ID, c.lane.Token, settled); err != nil {
-		if errors.Is(err, ledger.ErrFenced) {
-			return run.ErrFencedLane()
-		}
-		return fmt.Errorf("committing outcomes of %s: %w", c.lane.ID, err)
-	}
-	c.mu.Lock()
-	c.settled += len(settled)
-	c.mu.Unlock()
-	if fatal != nil {
-		return run.ToTemporal(ctx, fatal)
-	}
+	a.DoneTogether(u, results)
 	return nil
 }
 
-// heldUp says that an earlier entry of the contact is to be tried again first.
-func (c *carrier) heldUp(id string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failed[id]
+// observed is what is known of a contact, with what the entries of its unit say.
+func (w *contactWriter) observed(u *run.Unit[*sighting]) (*optout.Contact, error) {
+	known := u.Of.before.Clone()
+	for _, i := range u.Entries {
+		if err := observe(known, w.lane.Entries[i]); err != nil {
+			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
+		}
+	}
+	return known, nil
 }
 
-// one carries one contact. An error it returns ends the attempt; a contact that is
-// to be tried again has no settlement.
-func (c *carrier) one(ctx context.Context, s *sighting) ([]ledger.Result, error) {
-	policy, names := c.plan.Settings.Policy(), c.plan.Settings.Names()
-	before := s.known.Clone()
-	for _, at := range s.indices {
-		if err := see(s.known, c.lane.Entries[at]); err != nil {
-			return nil, fmt.Errorf("entry %d of %s: %w", at, c.lane.ID, err)
-		}
-	}
-	sides := &bothSides{carrier: c, id: s.id}
-	out := &optout.Carried{}
-	var err error
-	for try := 1; ; try++ {
-		var done *optout.Carried
-		done, err = s.known.Carry(ctx, policy, names, sides, optout.Look{New: c.in.Kind == activities.KindDelta && before.Campaign == optout.Unseen, Before: before})
-		out.Merge(done)
-		if class := apierr.ClassOf(err); class != apierr.Retryable && !errors.Is(err, optout.ErrRestless) {
-			break
-		}
-		c.metrics.transient.Inc(1)
-		if try == carriedTries || !run.Pause(ctx, time.Duration(try)*carriedPause) {
-			break
-		}
-	}
-	switch class := apierr.ClassOf(err); {
-	case err == nil:
-		return c.settle(s, out, nil)
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
+// refusalOf tells a refusal of a contact's choices from a failure of another kind.
+func refusalOf(err error) (*apierr.Error, error) {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	switch {
 	case errors.Is(err, optout.ErrNotKept):
-		return c.settle(s, out, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "update contact",
-			Message: "Dynamics accepted the value and does not hold it: a plug-in or process there decides otherwise"})
-	case apierr.ReasonOf(err) == apierr.ReasonSchema: // nobody's record is to blame
-		return nil, run.Blocked(apierr.ReasonSchema, err.Error()+"; mend opt_out.pairs or the data model, then: causeway start optout")
-	case class == apierr.Rejected:
-		fail, _ := errors.AsType[*apierr.Error](err)
-		return c.settle(s, out, fail)
-	case class == apierr.Retryable, class == apierr.Throttled, errors.Is(err, optout.ErrRestless):
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.failed[s.id], c.lastErr = true, err
-		return nil, nil
+		return &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "update contact",
+			Message: "Dynamics accepted the value and does not hold it: a plug-in or process there decides otherwise"}, nil
+	case errors.Is(err, optout.ErrKeepsChanging):
+		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonConflict, Service: "dataverse", Op: "update contact", Message: err.Error()}
+	case ok && fail.Reason == apierr.ReasonSchema: // nobody's record is to blame
+		stop := *fail
+		stop.Class = apierr.Blocked
+		stop.Message += "; mend opt_out.pairs or the data model, then: causeway start optout"
+		return nil, &stop
+	case ok && fail.Class == apierr.Rejected:
+		return fail, nil
 	}
 	return nil, err
 }
 
-// settle is what becomes of the entries of a contact.
-func (c *carrier) settle(s *sighting, out *optout.Carried, refused *apierr.Error) ([]ledger.Result, error) {
-	now := c.o.Now().UTC()
-	state := ledger.OptOut{Contact: s.id}
+// Refuse is the result of an entry at which the program failed. What was observed of
+// the contact is kept, where that is possible, so that no choice is lost: it is tried
+// again later, unless workers died at it.
+func (w *contactWriter) Refuse(u *run.Unit[*sighting], entry int, why *apierr.Error) ledger.Result {
+	e := w.lane.Entries[entry]
+	r := refusedEntry(entry, e, why.Reason, why.Message)
+	r.Quarantine.Payload = e.Raw
+	if entry == u.Entries[len(u.Entries)-1] {
+		if state, ok := w.kept(u, why.Reason != run.CodePoison); ok {
+			r.OptOut = &ledger.OptOutResult{State: state}
+		}
+	}
+	return r
+}
+
+// kept is what is known of a contact with what was observed; not ok when the program
+// fails at that, too.
+func (w *contactWriter) kept(u *run.Unit[*sighting], again bool) (state ledger.OptOut, ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	known, err := w.observed(u)
+	if err != nil {
+		return state, false
+	}
+	state.Contact = u.Of.id
+	if again {
+		state.Waits, state.Due = ledger.WaitsForRetry, w.o.Now().UTC().Add(tryAgain)
+	}
+	state.Doc, err = json.Marshal(known)
+	return state, err == nil
+}
+
+// Count meters what happened.
+func (w *contactWriter) Count(what run.Happened, _ ...ledger.Result) {
+	if what == run.Transient {
+		w.metrics.transient.Inc(1)
+	}
+}
+
+// results is what becomes of the entries of a contact.
+func (w *contactWriter) results(u *run.Unit[*sighting], known *optout.Contact, refused *apierr.Error) ([]ledger.Result, error) {
+	now := w.o.Now().UTC()
+	out := &u.Of.out
+	state := ledger.OptOut{Contact: u.Of.id}
 	outcome := ledger.Unchanged
 	switch {
 	case refused != nil:
 		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(tryAgain)
-		out.Refuse(s.known.Decide(c.plan.Settings.Policy(), c.plan.Settings.Names()))
+		out.Refuse(known.Decide(w.plan.Settings.Policy(), w.plan.Settings.Names()))
 	case out.Waits:
 		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsForProfile, now
-		if slices.ContainsFunc(s.indices, func(at int) bool { return c.lane.Entries[at].Verdict == entryLook }) {
+		if slices.ContainsFunc(u.Entries, func(i int) bool { return w.lane.Entries[i].Verdict == entryLook }) {
 			state.Due = now.Add(lookAgain) // it was said to be there, and is not
 		}
 	case out.WroteDynamics || out.WroteCampaign:
 		outcome = ledger.Updated
 	}
 	var err error
-	if state.Doc, err = json.Marshal(s.known); err != nil {
+	if state.Doc, err = json.Marshal(known); err != nil {
 		return nil, err
 	}
-	settlements := make([]ledger.Result, len(s.indices))
-	for i, at := range s.indices {
-		settlements[i] = ledger.Result{Index: at, Outcome: ledger.Unchanged}
+	results := make([]ledger.Result, len(u.Entries))
+	for n, i := range u.Entries {
+		results[n] = ledger.Result{Index: i, Outcome: ledger.Unchanged}
 	}
-	last := &settlements[len(settlements)-1]
+	last := &results[len(results)-1]
 	last.Outcome = outcome
 	last.OptOut = &ledger.OptOutResult{State: state}
 	last.Resolve = refused == nil
@@ -243,9 +218,9 @@ func (c *carrier) settle(s *sighting, out *optout.Carried, refused *apierr.Error
 		last.OptOut.Decisions = append(last.OptOut.Decisions, evidence(d, now))
 	}
 	if refused != nil {
-		last.Quarantine = &ledger.QuarantineItem{Key: s.id, Class: string(refused.Class), Code: refused.Reason, Field: refused.Field, Message: refused.Message}
+		last.Quarantine = &ledger.QuarantineItem{Key: u.Of.id, Class: string(refused.Class), Code: refused.Reason, Field: refused.Field, Message: refused.Message}
 	}
-	return settlements, nil
+	return results, nil
 }
 
 func evidence(d optout.Decision, at time.Time) ledger.OptOutDecision {
@@ -299,8 +274,8 @@ func (a *Activities) known(ctx context.Context, entries []ledger.Entry) (map[str
 	return out, nil
 }
 
-// see folds a staged entry into what is known.
-func see(c *optout.Contact, e ledger.Entry) error {
+// observe folds a staged entry into what is known.
+func observe(c *optout.Contact, e ledger.Entry) error {
 	if e.Verdict == entryLook {
 		if c.Campaign == optout.Gone {
 			c.Campaign = optout.Unseen

@@ -2,61 +2,457 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"runtime"
+	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/activity"
+	"golang.org/x/sync/semaphore"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
 )
 
 const (
-	BeatEvery  = 2 * time.Second // heartbeat of a lane, with its counts
-	MaxRounds  = 4               // tries of a record within one attempt of the activity
-	MaxGateTry = 2 * time.Minute // a longer closing of the gate is waited for by Temporal
-	RoundPause = 500 * time.Millisecond
+	maxRounds  = 4 // tries of a unit within one attempt of the activity
+	roundPause = 500 * time.Millisecond
 )
 
-// Pause sleeps unless ctx ends first.
-func Pause(ctx context.Context, d time.Duration) bool {
+// Lanes is what all lanes that a flow writes in one worker share.
+type Lanes struct {
+	Ledger *ledger.Ledger
+	Logger *slog.Logger
+	Gate   Gate // of the target; nil: a throttled unit is tried again by Temporal
+	Width  int  // groups that are written at a time in a lane
+
+	unrecorded *semaphore.Weighted
+	careful    sync.Mutex // one unit of a lane that workers died at is in flight at a time
+}
+
+// maxUnrecorded bounds, over the process, the writes that reached the target but
+// are not yet in the ledger: that many may be repeated after a kill.
+const maxUnrecorded = 100
+
+// NewLanes makes the lanes of a flow. width is how many groups of a lane are
+// written at a time.
+func NewLanes(l *ledger.Ledger, log *slog.Logger, gate Gate, width int) *Lanes {
+	return &Lanes{Ledger: l, Logger: log, Gate: gate, Width: width, unrecorded: semaphore.NewWeighted(maxUnrecorded)}
+}
+
+// Writer is one attempt at a lane, as its flow sees it.
+type Writer[T any] interface {
+	// Units sorts the open entries of the lane into units. What needs no write it
+	// records at once.
+	Units(ctx context.Context, a *Attempt[T]) ([]*Unit[T], error)
+	// Write brings the units of a group to their results. What it returns is the
+	// failure of every unit that is still open and did not fail by itself.
+	Write(ctx context.Context, a *Attempt[T], group []*Unit[T]) error
+	// GroupSize is how many units a group may hold now.
+	GroupSize() int
+	// Refuse is the result of an entry that is set aside.
+	Refuse(u *Unit[T], entry int, why *apierr.Error) ledger.Result
+	// Count meters what happened.
+	Count(Happened, ...ledger.Result)
+}
+
+// Happened is what a writer meters.
+type Happened int
+
+// What happens in a lane.
+const (
+	Committed Happened = iota // results are in the ledger
+	Throttled                 // a gate was waited for
+	Transient                 // a call failed and is tried again
+	Split                     // a group failed as a whole and is tried in halves
+)
+
+// Unit is what is written as one: every open entry of a key, in source order.
+type Unit[T any] struct {
+	Entries   []int // indices of those that have no result yet
+	Of        T     // what the flow knows of it
+	Ambiguous bool  // an earlier try may have reached the target
+	Failure   error // of the last try
+	Alone     bool  // it was sent alone when it failed
+
+	most    int   // units that it may be in a group with; 0 = any number
+	permit  bool  // held for the write in hand
+	again   bool  // to be written again at once
+	failure error // its own, of the write in hand
+}
+
+// Attempt is one attempt at a lane.
+type Attempt[T any] struct {
+	Lane *ledger.Lane
+
+	lanes    *Lanes
+	in       activities.LaneInput
+	writer   Writer[T]
+	results  *committer
+	stopping <-chan struct{} // closed when the worker drains for a deployment
+
+	mu      sync.Mutex
+	failed  []*Unit[T] // to be tried again
+	lastErr error      // of a failed unit
+	fatal   error      // ends the attempt: Blocked, schema, storage, cancellation
+	streak  int        // transient failures in a row, over all groups
+	unknown bool       // the target may hold what the ledger was not told of
+}
+
+// WriteLane writes one lane of a staged page. Entries that an earlier attempt
+// brought to a result are skipped; one unit's transient failure does not keep the
+// others from being written, it only makes this attempt fail at the end.
+func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (*activities.LaneResult, error) {
+	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
+	lane, err := l.Ledger.OpenLane(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", id, err)
+	}
+	if lane.Done {
+		return &activities.LaneResult{Counts: FromLedger(lane.Counts)}, nil
+	}
+	a := &Attempt[T]{Lane: lane, lanes: l, in: in, stopping: activity.GetWorkerStopChannel(ctx)}
+	err = a.write(ctx, begin)
+	var counts ledger.Counts
+	if err == nil {
+		if counts, err = l.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
+			err = fmt.Errorf("closing %s: %w", id, err)
+		}
+	}
+	if err != nil {
+		l.release(ctx, lane, a.unknown)
+		return nil, err
+	}
+	return &activities.LaneResult{Counts: FromLedger(counts)}, nil
+}
+
+// release tells the ledger that this attempt ends in good order. It does so also
+// when the activity was cancelled. When it cannot, the lane counts as one that a
+// worker died at, which costs a look and no more.
+func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, outcomeUnknown bool) {
+	if err := l.Ledger.ReleaseLane(context.WithoutCancel(ctx), lane.ID, lane.Token, outcomeUnknown); err != nil {
+		l.Logger.Warn("releasing a lane", "table", lane.Table, "page", lane.ID.Page, "error", err)
+	}
+}
+
+// write brings the open entries to results. What failed for a passing reason gets a
+// few more rounds before Temporal's slower retry.
+func (a *Attempt[T]) write(ctx context.Context, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
+	a.results = newCommitter(ctx, a.lanes, a.Lane)
+	defer KeepBeating(ctx, func() any { return a.results.counts() })()
+	units, err := a.units(ctx, begin)
+	for round := 1; err == nil && len(units) > 0; round++ {
+		a.failed, a.streak = nil, 0
+		a.round(a.results.ctx, units)
+		if a.fatal != nil || a.results.ctx.Err() != nil {
+			break
+		}
+		units = a.failed
+		if len(units) == 0 || round == maxRounds || !Sleep(a.results.ctx, time.Duration(round)*roundPause) {
+			break
+		}
+	}
+	if last, ok := a.writer.(lastResort[T]); ok && err == nil && a.fatal == nil && ctx.Err() == nil && len(a.failed) > 0 {
+		a.failed = last.LastResort(ctx, a, a.failed)
+	}
+	commitErr := a.results.close()
+	a.unknown = commitErr != nil || slices.ContainsFunc(a.failed, func(u *Unit[T]) bool { return u.Ambiguous })
+	switch {
+	case commitErr != nil: // the ledger comes first: what it refused did not happen
+		return commitErr
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case a.fatal != nil:
+		return ToTemporal(ctx, a.fatal)
+	case len(a.failed) > 0:
+		if a.lastErr == nil {
+			a.lastErr = errors.New("the worker is shutting down")
+		}
+		return ToTemporal(ctx, fmt.Errorf("%d of %d records of the lane are still to be written: %w", len(a.failed), len(a.Lane.Entries), a.lastErr))
+	}
+	return nil
+}
+
+// lastResort is a writer that decides what becomes of units which failed in every
+// round of an attempt; it returns those that are to be tried again.
+type lastResort[T any] interface {
+	LastResort(ctx context.Context, a *Attempt[T], failed []*Unit[T]) []*Unit[T]
+}
+
+func (a *Attempt[T]) units(ctx context.Context, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (units []*Unit[T], err error) {
+	if a.writer, err = begin(ctx, a.Lane); err != nil {
+		return nil, err
+	}
+	a.results.meter = a.writer.Count
+	if units, err = a.writer.Units(ctx, a); err != nil {
+		return nil, ToTemporal(ctx, err)
+	}
+	return units, nil
+}
+
+// round tries each unit once, and what a group's failure leaves open in smaller
+// groups until it stands alone.
+func (a *Attempt[T]) round(ctx context.Context, units []*Unit[T]) {
+	width, write, size := max(1, min(a.lanes.Width, len(units))), a.group, a.writer.GroupSize
+	if a.Lane.Crashes >= carefulAfter {
+		width, write, size, units = 1, a.carefully, func() int { return 1 }, a.inFlightFirst(units)
+	}
+	q := newQueue(units)
+	var workers sync.WaitGroup
+	for range width {
+		workers.Go(func() {
+			for {
+				if !a.goOn(ctx, width) {
+					q.close()
+				}
+				group := q.take(size())
+				if group == nil {
+					return
+				}
+				q.give(write(ctx, group))
+			}
+		})
+	}
+	workers.Wait()
+	a.mu.Lock()
+	a.failed = append(a.failed, q.open...)
+	a.mu.Unlock()
+}
+
+// goOn is false when starting more units would be in vain.
+func (a *Attempt[T]) goOn(ctx context.Context, width int) bool {
 	select {
-	case <-time.After(d):
-		return true
+	case <-a.stopping:
+		return false
 	case <-ctx.Done():
 		return false
+	default:
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.fatal == nil && a.streak < 2*width
+}
+
+// group writes one group; it returns the units that are to be written again in
+// this round.
+func (a *Attempt[T]) group(ctx context.Context, group []*Unit[T]) (again []*Unit[T]) {
+	defer func() {
+		if p := recover(); p != nil {
+			again = a.panicked(group, p)
+		}
+	}()
+	began := time.Now()
+	err := a.writer.Write(ctx, a, group)
+	open, own := 0, 0
+	for _, u := range group {
+		a.Release(u) // the result has the permit, or there was no write
+		if len(u.Entries) == 0 {
+			continue
+		}
+		open++
+		if u.failure != nil || u.again {
+			own++
+		}
+	}
+	if open < len(group) {
+		a.mu.Lock()
+		a.streak = 0
+		a.mu.Unlock()
+	}
+	if open == 0 {
+		return nil
+	}
+	if err != nil && own == 0 && len(group) > 1 && ctx.Err() == nil {
+		if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Rejected {
+			return a.halves(group, err)
+		}
+	}
+	var throttled error
+	for _, u := range group {
+		if len(u.Entries) == 0 {
+			continue
+		}
+		if u.again {
+			u.again, again = false, append(again, u)
+			continue
+		}
+		why := u.failure
+		if u.failure = nil; why == nil {
+			why = err
+		}
+		if why == nil {
+			why = errors.New("a unit was left without a result")
+		}
+		u.Failure, u.Alone = why, len(group) == 1
+		if apierr.ClassOf(why) == apierr.Throttled && apierr.ReasonOf(why) != apierr.ReasonQuota && ctx.Err() == nil {
+			throttled, again = why, append(again, u)
+			continue
+		}
+		a.failedUnit(ctx, u, why)
+	}
+	if throttled != nil && !a.openSoon(ctx, began, throttled) {
+		for _, u := range again {
+			a.failedUnit(ctx, u, throttled)
+		}
+		return nil
+	}
+	return again
+}
+
+// halves has a group written again in halves: the service may refuse it, or time
+// out, because of one unit in it.
+func (a *Attempt[T]) halves(group []*Unit[T], err error) []*Unit[T] {
+	a.writer.Count(Split)
+	if apierr.ClassOf(err) == apierr.Retryable {
+		a.mu.Lock()
+		a.lastErr = err
+		a.streak++
+		a.mu.Unlock()
+		a.writer.Count(Transient)
+	}
+	again := group[:0:0]
+	for _, u := range group {
+		if len(u.Entries) > 0 {
+			u.most = (len(group) + 1) / 2
+			again = append(again, u)
+		}
+	}
+	return again
+}
+
+// failedUnit files a failure: for another round, as a refusal, or as the end of
+// this attempt.
+func (a *Attempt[T]) failedUnit(ctx context.Context, u *Unit[T], err error) {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	if ok && fail.Class == apierr.Rejected && ctx.Err() == nil {
+		a.Refuse(u, fail)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed = append(a.failed, u)
+	if ctx.Err() != nil {
+		u.Ambiguous = true // it may have been sent
+		return
+	}
+	// An hour's quota that is used up will not come back within this attempt.
+	if ok && fail.Reason != apierr.ReasonQuota && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled) {
+		u.Ambiguous = u.Ambiguous || fail.Ambiguous
+		a.lastErr = err
+		a.streak++
+		a.writer.Count(Transient)
+		return
+	}
+	a.end(err)
+}
+
+// end keeps what ends the attempt; a.mu is held.
+func (a *Attempt[T]) end(err error) {
+	if a.fatal == nil {
+		a.fatal = err
 	}
 }
 
-// Gate says when a throttled service may be called again.
-type Gate interface {
-	Wait(ctx context.Context) error
-	Until() time.Time
+// End ends the attempt: what failed would fail for every unit.
+func (a *Attempt[T]) End(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end(err)
 }
 
-const (
-	// CarefulAfter deaths at a lane, its records are written one at a time, each
-	// noted first, so that the next death tells which of them it was.
-	CarefulAfter = 3
-	// PoisonAfter deaths in a row with the same record in hand, it is set aside.
-	// One death proves little: a worker may be killed at any record.
-	PoisonAfter = 3
-)
+// Fail says why a unit of the group in hand was not written, where others were.
+func (a *Attempt[T]) Fail(u *Unit[T], err error) { u.failure = err }
 
-// Codes of records at which the code itself fails.
-const (
-	CodePanic  = "Panic"
-	CodePoison = "Poison"
-)
+// Again has a unit of the group in hand written again at once.
+func (a *Attempt[T]) Again(u *Unit[T]) { u.again = true }
 
-// PanicText describes a panic without what may be a record's values.
-func PanicText(p any) string {
-	if err, ok := p.(runtime.Error); ok {
-		return err.Error()
+// Record hands results to the ledger, which commits them together. Those of units
+// that are done with them empty the units' Entries.
+func (a *Attempt[T]) Record(results ...ledger.Result) {
+	if len(results) > 0 {
+		a.results.add(bundle{first: results[0], more: results[1:]})
 	}
-	return fmt.Sprintf("%T", p)
 }
 
-// ErrFencedLane ends an attempt whose lane another one has taken.
-func ErrFencedLane() error {
-	return temporal.NewApplicationErrorWithOptions("another attempt has taken over this lane", "Fenced",
-		temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
+// Done records the result of a unit's first entry.
+func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
+	u.Entries = u.Entries[1:]
+	a.results.add(bundle{first: result, permit: a.handOver(u)})
+}
+
+// DoneTogether records a result for each entry of a unit.
+func (a *Attempt[T]) DoneTogether(u *Unit[T], results []ledger.Result) {
+	u.Entries = nil
+	a.results.add(bundle{first: results[0], more: results[1:], permit: a.handOver(u)})
+}
+
+// handOver takes the leave to write from a unit: it is given back by the commit.
+func (a *Attempt[T]) handOver(u *Unit[T]) bool {
+	permit := u.permit
+	u.permit = false
+	return permit
+}
+
+// Refuse sets aside what is left of a unit.
+func (a *Attempt[T]) Refuse(u *Unit[T], why *apierr.Error) {
+	results := make([]ledger.Result, len(u.Entries))
+	for n, i := range u.Entries {
+		results[n] = a.writer.Refuse(u, i, why)
+		results[n].Index = i
+		// At the next try workers would die again.
+		results[n].Quarantine.NoRetry = why.Reason == CodePoison
+	}
+	a.DoneTogether(u, results)
+}
+
+// Recorded is how many results this attempt has brought about so far.
+func (a *Attempt[T]) Recorded() int64 { return a.results.recorded.Load() }
+
+// Acquire asks for leave to send a unit's write: so many are not in the ledger yet.
+func (a *Attempt[T]) Acquire(ctx context.Context, u *Unit[T]) error {
+	if u.permit {
+		return nil
+	}
+	err := a.lanes.unrecorded.Acquire(ctx, 1)
+	u.permit = err == nil
+	return err
+}
+
+// Release gives the leave back: the write did not happen.
+func (a *Attempt[T]) Release(u *Unit[T]) {
+	if u.permit {
+		a.lanes.unrecorded.Release(1)
+		u.permit = false
+	}
+}
+
+// openSoon waits for whoever throttled a unit; false when that would take too long.
+func (a *Attempt[T]) openSoon(ctx context.Context, began time.Time, throttled error) bool {
+	a.writer.Count(Throttled)
+	return OpenSoon(ctx, a.lanes.Gate, began, throttled)
+}
+
+// Units sorts the open entries of a lane by key, each key one unit.
+func Units[T any](lane *ledger.Lane, of func(key string) T) []*Unit[T] {
+	byKey := make(map[string]*Unit[T], len(lane.Entries))
+	units := make([]*Unit[T], 0, len(lane.Entries))
+	for i := range lane.Entries {
+		if lane.Outcomes[i] != ledger.Pending {
+			continue
+		}
+		key := lane.Entries[i].Key
+		u, ok := byKey[key]
+		if !ok {
+			u = &Unit[T]{Of: of(key)}
+			byKey[key] = u
+			units = append(units, u)
+		}
+		u.Entries = append(u.Entries, i)
+	}
+	return units
 }

@@ -32,8 +32,8 @@ var (
 	// ErrNotKept says that Dynamics took a write and holds something else: a plug-in
 	// of its own decides.
 	ErrNotKept = errors.New("dynamics accepted the value and does not hold it")
-	// ErrRestless says that the contact kept changing while it was to be written.
-	ErrRestless = errors.New("the contact changed at each try to write it")
+	// ErrKeepsChanging says that the contact kept changing while it was to be written.
+	ErrKeepsChanging = errors.New("the contact changed at each try to write it")
 )
 
 // Carried is what became of a contact.
@@ -86,7 +86,7 @@ func (c *Contact) Carry(ctx context.Context, p Policy, pairs []string, s Systems
 			return out, err
 		}
 	}
-	return out, ErrRestless
+	return out, ErrKeepsChanging
 }
 
 // Merge adds what a further try did.

@@ -285,7 +285,7 @@ func TestCarryGivesUpAtLast(t *testing.T) {
 	t.Parallel()
 	profile := file(true, hour(9), hour(9))
 	profile.Live = true
-	for want, keeps := range map[error]bool{optout.ErrRestless: false, optout.ErrNotKept: true} {
+	for want, keeps := range map[error]bool{optout.ErrKeepsChanging: false, optout.ErrNotKept: true} {
 		var c optout.Contact
 		c.SeeDynamics(dynamics("1", false, hour(1)))
 		c.SeeCampaign(profile)

@@ -1,0 +1,121 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"go.temporal.io/sdk/temporal"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+)
+
+// groupMax is how many results are committed together, at least as long as more
+// are waiting.
+const groupMax = 100
+
+// committer commits results as they come: while one commit is under way the next
+// group gathers, so groups grow with the speed of the writes.
+type committer struct {
+	lanes *Lanes
+	lane  *ledger.Lane
+	meter func(Happened, ...ledger.Result)
+
+	ctx    context.Context // ends when a commit fails or the activity is cancelled
+	cancel context.CancelCauseFunc
+	in     chan bundle
+	done   chan error
+
+	recorded  atomic.Int64 // results handed in
+	committed atomic.Pointer[activities.Counts]
+}
+
+// bundle is results that are committed together.
+type bundle struct {
+	first  ledger.Result
+	more   []ledger.Result
+	permit bool // of maxUnrecorded, given back when they are committed
+}
+
+func newCommitter(ctx context.Context, l *Lanes, lane *ledger.Lane) *committer {
+	c := &committer{lanes: l, lane: lane, in: make(chan bundle, groupMax), done: make(chan error, 1)}
+	c.committed.Store(&activities.Counts{})
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	go c.loop(context.WithoutCancel(ctx))
+	return c
+}
+
+func (c *committer) add(b bundle) {
+	c.recorded.Add(int64(1 + len(b.more)))
+	c.in <- b
+}
+
+// counts of what was committed, for the heartbeat.
+func (c *committer) counts() activities.Counts { return *c.committed.Load() }
+
+// close commits what is left and returns the first failure to commit.
+func (c *committer) close() error {
+	close(c.in)
+	err := <-c.done
+	c.cancel(nil)
+	return err
+}
+
+// loop commits groups until in is closed. Commits are not cancelled with the
+// activity, because their writes have happened.
+func (c *committer) loop(commit context.Context) {
+	var failed error
+	var counts ledger.Counts
+	group := make([]ledger.Result, 0, groupMax)
+	for first := range c.in {
+		group, permits := first.take(group[:0], 0)
+	gather:
+		for len(group) < groupMax {
+			select {
+			case next, ok := <-c.in:
+				if !ok {
+					break gather
+				}
+				group, permits = next.take(group, permits)
+			default:
+				break gather
+			}
+		}
+		if failed == nil {
+			if err := c.lanes.Ledger.Commit(commit, c.lane.ID, c.lane.Token, group); err != nil {
+				failed = c.failure(err)
+				c.cancel(failed)
+			} else {
+				for i := range group {
+					counts.Count(group[i].Outcome)
+				}
+				so := FromLedger(counts)
+				c.committed.Store(&so)
+				c.meter(Committed, group...)
+			}
+		}
+		if permits > 0 {
+			c.lanes.unrecorded.Release(permits)
+		}
+	}
+	c.done <- failed
+}
+
+func (b *bundle) take(group []ledger.Result, permits int64) ([]ledger.Result, int64) {
+	if b.permit {
+		permits++
+	}
+	return append(append(group, b.first), b.more...), permits
+}
+
+// failure says what a refused commit means for this attempt.
+func (c *committer) failure(err error) error {
+	if errors.Is(err, ledger.ErrFenced) {
+		// Another attempt has taken the lane; this one must not go on.
+		return temporal.NewApplicationErrorWithOptions("another attempt has taken over this lane", "Fenced",
+			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
+	}
+	return fmt.Errorf("committing results of %s: %w", c.lane.ID, err)
+}
