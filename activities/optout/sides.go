@@ -74,20 +74,20 @@ func (b *bothSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	return *row, nil
 }
 
-// markRefused lets Carry go on with the choices that are not refused. A field that is
+// markRefused lets reconcile go on with the choices that are not refused. A field that is
 // gone is nobody's choice, and stops the flow.
 func markRefused(err error) error {
 	if apierr.ClassOf(err) != apierr.Rejected || apierr.ReasonOf(err) == apierr.ReasonSchema {
 		return err
 	}
-	return fmt.Errorf("%w: %w", optout.ErrRefused, err)
+	return fmt.Errorf("%w: %w", errRefused, err)
 }
 
 // WriteDynamics names the version it replaces, so it neither overwrites an edit
 // that nobody saw nor makes a deleted contact anew.
 func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions []optout.Decision) (optout.DynamicsRow, error) {
 	if version == "" { // without one, whatever is there would be overwritten
-		return optout.DynamicsRow{}, optout.ErrChanged
+		return optout.DynamicsRow{}, errChanged
 	}
 	body := map[string]bool{}
 	for _, d := range decisions {
@@ -105,7 +105,7 @@ func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions
 	})
 	switch reason := apierr.ReasonOf(err); {
 	case reason == apierr.ReasonConflict:
-		return optout.DynamicsRow{}, optout.ErrChanged
+		return optout.DynamicsRow{}, errChanged
 	case reason == apierr.ReasonNotFound:
 		return optout.DynamicsRow{Gone: true}, nil
 	case err != nil:

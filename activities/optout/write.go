@@ -51,7 +51,7 @@ type sighting struct {
 	id     string
 	before *optout.Contact // as it was before the entries of this lane; never changed
 	known  *optout.Contact // with what the entries say; nil until the first try
-	out    optout.Carried
+	out    reconciled
 }
 
 // Units makes a unit of every contact; entries that cannot be read are refused.
@@ -96,9 +96,9 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*sighting], gr
 		s.known = known
 	}
 	sides := &bothSides{contactWriter: w, id: s.id}
-	look := optout.Look{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
-	done, err := s.known.Carry(ctx, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
-	s.out.Merge(done)
+	look := assumptions{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
+	done, err := reconcile(ctx, s.known, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
+	s.out.merge(done)
 	refused, err := refusalOf(err)
 	if err != nil {
 		return err
@@ -126,10 +126,10 @@ func (w *contactWriter) observed(u *run.Unit[*sighting]) (*optout.Contact, error
 func refusalOf(err error) (*apierr.Error, error) {
 	fail, ok := errors.AsType[*apierr.Error](err)
 	switch {
-	case errors.Is(err, optout.ErrNotKept):
+	case errors.Is(err, errNotKept):
 		return &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "update contact",
 			Message: "Dynamics accepted the value and does not hold it: a plug-in or process there decides otherwise"}, nil
-	case errors.Is(err, optout.ErrKeepsChanging):
+	case errors.Is(err, errKeepsChanging):
 		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonConflict, Service: "dataverse", Op: "update contact", Message: err.Error()}
 	case ok && fail.Reason == apierr.ReasonSchema: // nobody's record is to blame
 		stop := *fail
@@ -193,7 +193,7 @@ func (w *contactWriter) results(u *run.Unit[*sighting], known *optout.Contact, r
 	switch {
 	case refused != nil:
 		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(tryAgain)
-		out.Refuse(known.Decide(w.plan.Settings.Policy(), w.plan.Settings.Names()))
+		out.refuse(known.Decide(w.plan.Settings.Policy(), w.plan.Settings.Names()))
 	case out.Waits:
 		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsForProfile, now
 		if slices.ContainsFunc(u.Entries, func(i int) bool { return w.lane.Entries[i].Verdict == entryLook }) {

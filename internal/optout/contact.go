@@ -147,9 +147,9 @@ func (c *Contact) SeeDynamics(row DynamicsRow) {
 	}
 }
 
-// mayHaveChosen notes that a row has changed between two looks and that nobody saw
+// MayHaveChosen notes that a row has changed between two looks and that nobody saw
 // how: an opt-out may have been taken back and chosen again.
-func (c *Contact) mayHaveChosen(row DynamicsRow) {
+func (c *Contact) MayHaveChosen(row DynamicsRow) {
 	for name, v := range row.Values {
 		if v != nil && *v {
 			c.pair(name).Dynamics.Since = row.Modified

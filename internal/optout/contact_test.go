@@ -1,7 +1,6 @@
 package optout_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -171,51 +170,7 @@ func TestAnEmptyValueClearsNothing(t *testing.T) {
 }
 
 // lone is a contact without a profile, then with one.
-type lone struct {
-	optout.Systems
-	profile *optout.CampaignRow
-	wrote   []optout.Decision
-}
-
-func (l *lone) Now() time.Time { return hour(20) }
-
-func (l *lone) ReadCampaign(context.Context) (optout.CampaignRow, error) {
-	if l.profile == nil {
-		return optout.CampaignRow{Gone: true, Live: true, AsOf: l.Now()}, nil
-	}
-	return *l.profile, nil
-}
-
-func (l *lone) WriteCampaign(_ context.Context, d []optout.Decision) (bool, error) {
-	l.wrote = append(l.wrote, d...)
-	return true, nil
-}
-
 // A contact that exists on one side only is remembered until the other appears.
-func TestAnOptOutWaitsForItsProfile(t *testing.T) {
-	t.Parallel()
-	var c optout.Contact
-	l := &lone{}
-	c.SeeDynamics(dynamics("1", true, hour(1)))
-	out, err := c.Carry(t.Context(), both, []string{email}, l, optout.Look{New: true})
-	require.NoError(t, err)
-	require.True(t, out.Waits)
-	require.Len(t, out.Decisions, 1)
-	out, err = c.Carry(t.Context(), both, []string{email}, l, optout.Look{})
-	require.NoError(t, err)
-	require.True(t, out.Waits)
-	require.Empty(t, out.Decisions, "nothing new")
-
-	l.profile = &optout.CampaignRow{Live: true, AsOf: hour(21), Values: map[string]optout.CampaignValue{email: {}}}
-	c.SeeCampaign(*l.profile)
-	out, err = c.Carry(t.Context(), both, []string{email}, l, optout.Look{Fresh: true})
-	require.NoError(t, err)
-	require.False(t, out.Waits)
-	require.True(t, out.WroteCampaign)
-	require.Len(t, l.wrote, 1)
-	require.True(t, l.wrote[0].Out)
-}
-
 // A profile that was deleted and made anew holds its opt-out again.
 func TestAProfileMadeAnewIsOptedOutAgain(t *testing.T) {
 	t.Parallel()
@@ -263,37 +218,6 @@ func TestAModeChangeWritesNothing(t *testing.T) {
 }
 
 // restless is a contact that changes at each try, or is not kept.
-type restless struct {
-	lone
-	version int
-	keeps   bool
-}
-
-func (r *restless) WriteDynamics(_ context.Context, version string, d []optout.Decision) (optout.DynamicsRow, error) {
-	if r.keeps {
-		return dynamics("9", !d[0].Out, hour(30)), nil
-	}
-	return optout.DynamicsRow{}, optout.ErrChanged
-}
-
-func (r *restless) ReadDynamics(context.Context) (optout.DynamicsRow, error) {
-	r.version++
-	return dynamics(hour(r.version).String(), false, hour(2)), nil
-}
-
-func TestCarryGivesUpAtLast(t *testing.T) {
-	t.Parallel()
-	profile := file(true, hour(9), hour(9))
-	profile.Live = true
-	for want, keeps := range map[error]bool{optout.ErrKeepsChanging: false, optout.ErrNotKept: true} {
-		var c optout.Contact
-		c.SeeDynamics(dynamics("1", false, hour(1)))
-		c.SeeCampaign(profile)
-		_, err := c.Carry(t.Context(), both, []string{email}, &restless{keeps: keeps, lone: lone{profile: &profile}}, optout.Look{})
-		require.ErrorIs(t, err, want)
-	}
-}
-
 // A pair that was left out for a while: what Dynamics had of it is not known any
 // more, whatever version was read of the others meanwhile.
 func TestAPairThatComesBackIsReadAnew(t *testing.T) {
@@ -391,160 +315,10 @@ func TestALateFileOfAProfileThatIsGone(t *testing.T) {
 }
 
 // picky refuses some pairs in each system, and keeps no other than the one named.
-type picky struct {
-	lone
-	d, c    map[string]bool // what the systems hold
-	refuses map[string]bool
-	loses   string
-	version int
-}
-
-func (p *picky) row() optout.DynamicsRow {
-	row := optout.DynamicsRow{Version: fmt.Sprint(p.version), Modified: hour(5), Values: map[string]*bool{}}
-	for name, v := range p.d {
-		row.Values[name] = &v
-	}
-	return row
-}
-
-func (p *picky) ReadCampaign(context.Context) (optout.CampaignRow, error) {
-	row := optout.CampaignRow{Live: true, AsOf: hour(6), Values: map[string]optout.CampaignValue{}}
-	for name, v := range p.c {
-		row.Values[name] = optout.CampaignValue{Out: v, At: hour(3)}
-	}
-	return row, nil
-}
-
-func (p *picky) WriteCampaign(_ context.Context, d []optout.Decision) (bool, error) {
-	return true, p.write(p.c, "campaign", d, func(d optout.Decision) bool { return d.ToCampaign })
-}
-
-func (p *picky) WriteDynamics(_ context.Context, _ string, d []optout.Decision) (optout.DynamicsRow, error) {
-	if err := p.write(p.d, "dynamics", d, func(d optout.Decision) bool { return d.ToDynamics }); err != nil {
-		return optout.DynamicsRow{}, err
-	}
-	p.version++
-	return p.row(), nil
-}
-
-func (p *picky) write(into map[string]bool, system string, decisions []optout.Decision, due func(optout.Decision) bool) error {
-	for _, d := range decisions {
-		if due(d) && p.refuses[system+" "+d.Pair] {
-			return fmt.Errorf("%w: %s", optout.ErrRefused, system)
-		}
-	}
-	for _, d := range decisions {
-		if due(d) && d.Pair != p.loses {
-			into[d.Pair] = d.Out
-		}
-	}
-	return nil
-}
-
 // A choice that is refused, or not kept, holds no other up, in neither system; what
 // was written says evidence, and when it was chosen is not forgotten.
-func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
-	t.Parallel()
-	names := []string{"a", "b", "c", "d", "e"}
-	p := &picky{
-		d:       map[string]bool{"a": true, "b": true, "c": false, "d": false, "e": false},
-		c:       map[string]bool{"a": false, "b": false, "c": true, "d": true, "e": true},
-		refuses: map[string]bool{"campaign a": true, "dynamics c": true}, loses: "d", version: 1,
-	}
-	var c optout.Contact
-	c.SeeDynamics(p.row())
-	out, err := c.Carry(t.Context(), both, names, p, optout.Look{})
-	require.ErrorIs(t, err, optout.ErrRefused)
-	require.Equal(t, map[string]bool{"a": true, "b": true, "c": false, "d": false, "e": true}, p.d)
-	require.Equal(t, map[string]bool{"a": false, "b": true, "c": true, "d": true, "e": true}, p.c)
-	effects := map[string][2]bool{}
-	for _, d := range out.Decisions {
-		effects[d.Pair] = [2]bool{d.ToDynamics, d.ToCampaign}
-	}
-	require.Equal(t, [2]bool{false, true}, effects["b"])
-	require.Equal(t, [2]bool{true, false}, effects["e"])
-	left := map[string]bool{}
-	for _, d := range c.Decide(both, names) {
-		left[d.Pair] = d.ToDynamics || d.ToCampaign
-		require.Equal(t, hour(5), d.Dynamics.At, "our writes make no choice younger")
-	}
-	require.Equal(t, map[string]bool{"a": true, "b": false, "c": true, "d": true, "e": false}, left, "the others are tried again")
-
-	// Campaign's choice stays due where it is refused, and only there.
-	oneWay := optout.Policy{Mode: optout.CampaignToDynamics}
-	q := &picky{d: map[string]bool{"a": false, "b": false}, c: map[string]bool{"a": true, "b": true}, refuses: map[string]bool{"dynamics a": true}, version: 1}
-	var one optout.Contact
-	one.SeeCampaign(must(q.ReadCampaign(t.Context())))
-	one.SeeDynamics(q.row())
-	_, err = one.Carry(t.Context(), oneWay, names[:2], q, optout.Look{})
-	require.ErrorIs(t, err, optout.ErrRefused)
-	require.Equal(t, []bool{true, false}, []bool{one.Pair("a").Campaign.Due, one.Pair("b").Campaign.Due})
-
-	p.refuses, p.loses = nil, ""
-	_, err = c.Carry(t.Context(), both, names, p, optout.Look{})
-	require.NoError(t, err)
-	require.Equal(t, p.d, p.c)
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 // edited is a contact that somebody edits between two looks.
-type edited struct {
-	lone
-	row    optout.DynamicsRow
-	writes int
-}
-
-func (e *edited) ReadDynamics(context.Context) (optout.DynamicsRow, error) { return e.row, nil }
-
-func (e *edited) WriteDynamics(_ context.Context, version string, d []optout.Decision) (optout.DynamicsRow, error) {
-	if version != e.row.Version {
-		return optout.DynamicsRow{}, optout.ErrChanged
-	}
-	e.writes++
-	e.row = dynamics("9", d[0].Out, hour(30))
-	return e.row, nil
-}
-
 // An edit in between may have taken the opt-out back and chosen it again, later than
 // what Campaign has: also where the edits of a choice are what counts, it is kept.
-func TestAnOptOutMayHaveBeenChosenAgainUnseen(t *testing.T) {
-	t.Parallel()
-	level := both
-	level.AttributeLevel = true
-	for _, p := range []optout.Policy{both, level, {Mode: optout.CampaignToDynamics}} {
-		profile := file(false, hour(3), hour(3))
-		profile.Live = true
-		s := &edited{lone: lone{profile: &profile}, row: dynamics("5", true, hour(5))}
-		var c optout.Contact
-		c.SeeCampaign(file(true, hour(0), hour(0)))
-		c.SeeDynamics(dynamics("1", true, hour(1)))
-		c.SeeCampaign(profile)
-		require.True(t, c.Decide(p, []string{email})[0].ToDynamics)
-		_, err := c.Carry(t.Context(), p, []string{email}, s, optout.Look{})
-		require.NoError(t, err)
-		require.True(t, *s.row.Values[email])
-		require.Zero(t, s.writes)
-	}
-}
-
 // Of a contact that is new, Campaign is asked what its profile holds, also when
 // Dynamics has nothing to carry.
-func TestTheProfileOfANewContactIsLookedAt(t *testing.T) {
-	t.Parallel()
-	profile := file(true, hour(0), hour(0))
-	profile.Live = true
-	for _, looked := range []bool{true, false} {
-		s := &edited{lone: lone{profile: &profile}, row: dynamics("1", false, hour(1))}
-		var c optout.Contact
-		c.SeeDynamics(s.row)
-		_, err := c.Carry(t.Context(), both, []string{email}, s, optout.Look{New: looked})
-		require.NoError(t, err)
-		require.Equal(t, looked, *s.row.Values[email])
-	}
-}

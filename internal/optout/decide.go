@@ -28,8 +28,8 @@ func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 		pair.Dynamics = p.dated(pair.Dynamics)
 		d := Decision{Pair: name, Dynamics: pair.Dynamics, Campaign: pair.Campaign, Verdict: Resolve(p, pair.Dynamics, pair.Campaign)}
 		if d.Rule != RuleNothing {
-			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.holds(d.Out)
-			differs := p.Mode == Bidirectional && c.Dynamics == Here && !pair.Campaign.holds(d.Out)
+			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.Holds(d.Out)
+			differs := p.Mode == Bidirectional && c.Dynamics == Here && !pair.Campaign.Holds(d.Out)
 			d.ToCampaign, d.Waits = differs && c.Campaign != Gone, differs && c.Campaign == Gone
 		}
 		out = append(out, d)
@@ -65,7 +65,7 @@ func (c *Contact) WroteDynamics(decisions []Decision, row DynamicsRow) bool {
 		want := was.Out
 		if d.ToDynamics {
 			want = d.Out
-			kept = kept && side.holds(want)
+			kept = kept && side.Holds(want)
 		}
 		if was.Known && !was.At.IsZero() && side.Out == want {
 			side.At, side.Since = was.At, was.Since

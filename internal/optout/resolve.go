@@ -39,8 +39,8 @@ type Side struct {
 	First bool `json:"f,omitempty"`
 }
 
-// holds says that the system has this value now.
-func (s Side) holds(out bool) bool {
+// Holds says that the system has this value now.
+func (s Side) Holds(out bool) bool {
 	if !s.Known || s.Empty {
 		return !out // no value is no opt-out
 	}

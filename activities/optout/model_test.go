@@ -1,4 +1,4 @@
-package optout_test
+package optout
 
 import (
 	"context"
@@ -68,8 +68,8 @@ type world struct {
 	backup     []byte
 	mark       int // version up to which Dynamics was read
 	backMark   int
-	staged     []func(*optout.Contact) optout.Look
-	backStaged []func(*optout.Contact) optout.Look
+	staged     []func(*optout.Contact) assumptions
+	backStaged []func(*optout.Contact) assumptions
 	exported   int       // Campaign's modified up to which was exported
 	files      []profile // exported, not yet read
 	kept       []profile // read already; may come again
@@ -223,12 +223,12 @@ func (w *world) WriteDynamics(_ context.Context, version string, decisions []opt
 	}
 	w.tick(1)
 	if w.d.gone || w.dynamicsRow().Version != version {
-		return optout.DynamicsRow{Gone: w.d.gone}, map[bool]error{false: optout.ErrChanged}[w.d.gone]
+		return optout.DynamicsRow{Gone: w.d.gone}, map[bool]error{false: errChanged}[w.d.gone]
 	}
 	for _, d := range decisions {
 		if d.ToDynamics && d.Pair == w.refused {
 			w.rough = true
-			return optout.DynamicsRow{}, fmt.Errorf("%w: a plug-in", optout.ErrRefused)
+			return optout.DynamicsRow{}, fmt.Errorf("%w: a plug-in", errRefused)
 		}
 	}
 	w.writes++
@@ -248,19 +248,19 @@ func (w *world) stageDynamics() {
 	}
 	row := w.dynamicsRow()
 	w.mark = w.d.version
-	w.staged = append(w.staged, func(c *optout.Contact) optout.Look {
+	w.staged = append(w.staged, func(c *optout.Contact) assumptions {
 		c.SeeDynamics(row)
-		return optout.Look{New: true}
+		return assumptions{New: true}
 	})
 }
 
 func (w *world) stageFile(p profile) {
 	row := w.rowOf(p, true)
 	row.AsOf, row.Within = at(p.modified), w.policy.Skew
-	w.staged = append(w.staged, func(c *optout.Contact) optout.Look {
+	w.staged = append(w.staged, func(c *optout.Contact) assumptions {
 		c.SeeCampaign(row)
 		w.reading = max(w.reading, p.taken)
-		return optout.Look{}
+		return assumptions{}
 	})
 }
 
@@ -271,7 +271,7 @@ func (w *world) work() {
 		require.NoError(w.t, json.Unmarshal(w.state, c))
 		w.reading = 0
 		look := w.staged[0](c)
-		if _, err := c.Carry(context.Background(), w.policy, pairs, w, look); err != nil && !errors.Is(err, optout.ErrRefused) {
+		if _, err := reconcile(context.Background(), c, w.policy, pairs, w, look); err != nil && !errors.Is(err, errRefused) {
 			require.ErrorIs(w.t, err, errCrash)
 			return
 		}
@@ -289,11 +289,11 @@ func (w *world) rest() {
 	for range 6 {
 		w.tick(1000)
 		w.stageDynamics()
-		w.staged = append(w.staged, func(c *optout.Contact) optout.Look { // what waits, or was refused, is looked at again
+		w.staged = append(w.staged, func(c *optout.Contact) assumptions { // what waits, or was refused, is looked at again
 			if c.Campaign == optout.Gone {
 				c.Campaign = optout.Unseen
 			}
-			return optout.Look{}
+			return assumptions{}
 		})
 		w.work()
 		w.export()

@@ -4,25 +4,27 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"causeway.dev/internal/optout"
 )
 
-// writer carries out the decisions about one contact.
-type writer struct {
-	c   *Contact
-	s   Systems
-	out *Carried
+// choiceWriter carries out the decisions about one contact.
+type choiceWriter struct {
+	c   *optout.Contact
+	s   systems
+	out *reconciled
 
-	campaign, dynamics door
+	campaign, dynamics refusals
 }
 
-// door is what a system said no to. After a refusal each choice goes through alone.
-type door struct {
+// refusals are what a system said no to. After a refusal each choice goes through alone.
+type refusals struct {
 	alone   bool
 	refused []string // pairs
 	err     error    // the first refusal
 }
 
-func (d *door) refuse(part []Decision, due func(Decision) bool, err error) {
+func (d *refusals) refuse(part []optout.Decision, due func(optout.Decision) bool, err error) {
 	var pairs []string
 	for _, p := range part {
 		if due(p) {
@@ -39,11 +41,11 @@ func (d *door) refuse(part []Decision, due func(Decision) bool, err error) {
 	}
 }
 
-func toCampaign(d Decision) bool { return d.ToCampaign }
-func toDynamics(d Decision) bool { return d.ToDynamics }
+func toCampaign(d optout.Decision) bool { return d.ToCampaign }
+func toDynamics(d optout.Decision) bool { return d.ToDynamics }
 
 // open are decisions without the writes that were refused.
-func (w *writer) open(decisions []Decision) []Decision {
+func (w *choiceWriter) open(decisions []optout.Decision) []optout.Decision {
 	for i := range decisions {
 		d := &decisions[i]
 		d.ToCampaign = d.ToCampaign && !slices.Contains(w.campaign.refused, d.Pair)
@@ -53,13 +55,13 @@ func (w *writer) open(decisions []Decision) []Decision {
 }
 
 // accepted are the decisions of pairs of which no write was refused.
-func (w *writer) accepted(decisions []Decision) []Decision {
-	return slices.DeleteFunc(slices.Clone(decisions), func(d Decision) bool {
+func (w *choiceWriter) accepted(decisions []optout.Decision) []optout.Decision {
+	return slices.DeleteFunc(slices.Clone(decisions), func(d optout.Decision) bool {
 		return slices.Contains(w.campaign.refused, d.Pair) || slices.Contains(w.dynamics.refused, d.Pair)
 	})
 }
 
-func (w *writer) refusal() error {
+func (w *choiceWriter) refusal() error {
 	if w.campaign.err != nil {
 		return w.campaign.err
 	}
@@ -67,8 +69,8 @@ func (w *writer) refusal() error {
 }
 
 // parts are what goes to one system at a time, as decisions that write nothing else.
-func parts(decisions []Decision, d *door, due func(Decision) bool, keep func(d *Decision, due bool)) [][]Decision {
-	var out [][]Decision
+func parts(decisions []optout.Decision, d *refusals, due func(optout.Decision) bool, keep func(d *optout.Decision, due bool)) [][]optout.Decision {
+	var out [][]optout.Decision
 	for i := range decisions {
 		if !due(decisions[i]) {
 			continue
@@ -84,13 +86,13 @@ func parts(decisions []Decision, d *door, due func(Decision) bool, keep func(d *
 	return out
 }
 
-func (w *writer) write(ctx context.Context, decisions []Decision) error {
-	for _, part := range parts(decisions, &w.campaign, toCampaign, func(d *Decision, due bool) { d.ToCampaign, d.ToDynamics = due, false }) {
+func (w *choiceWriter) write(ctx context.Context, decisions []optout.Decision) error {
+	for _, part := range parts(decisions, &w.campaign, toCampaign, func(d *optout.Decision, due bool) { d.ToCampaign, d.ToDynamics = due, false }) {
 		if err := w.toCampaign(ctx, part); err != nil {
 			return err
 		}
 	}
-	for _, part := range parts(decisions, &w.dynamics, toDynamics, func(d *Decision, due bool) { d.ToCampaign, d.ToDynamics = false, due }) {
+	for _, part := range parts(decisions, &w.dynamics, toDynamics, func(d *optout.Decision, due bool) { d.ToCampaign, d.ToDynamics = false, due }) {
 		if err := w.toDynamics(ctx, part); err != nil {
 			return err
 		}
@@ -98,18 +100,18 @@ func (w *writer) write(ctx context.Context, decisions []Decision) error {
 	return nil
 }
 
-func (w *writer) toCampaign(ctx context.Context, part []Decision) error {
+func (w *choiceWriter) toCampaign(ctx context.Context, part []optout.Decision) error {
 	at := w.s.Now()
 	found, err := w.s.WriteCampaign(ctx, part)
 	switch {
-	case errors.Is(err, ErrRefused):
+	case errors.Is(err, errRefused):
 		w.campaign.refuse(part, toCampaign, err)
 		return nil
 	case err != nil:
 		return err
 	case !found:
-		w.c.SeeCampaign(CampaignRow{Gone: true, Live: true, AsOf: at})
-		return ErrChanged
+		w.c.SeeCampaign(optout.CampaignRow{Gone: true, Live: true, AsOf: at})
+		return errChanged
 	}
 	w.c.WroteCampaign(part, at)
 	w.out.WroteCampaign = true
@@ -117,30 +119,30 @@ func (w *writer) toCampaign(ctx context.Context, part []Decision) error {
 	return nil
 }
 
-func (w *writer) toDynamics(ctx context.Context, part []Decision) error {
+func (w *choiceWriter) toDynamics(ctx context.Context, part []optout.Decision) error {
 	row, err := w.s.WriteDynamics(ctx, w.c.Version, part)
 	switch {
-	case errors.Is(err, ErrChanged):
+	case errors.Is(err, errChanged):
 		if row, err = w.s.ReadDynamics(ctx); err != nil {
 			return err
 		}
 		w.c.SeeDynamics(row)
-		w.c.mayHaveChosen(row)
-		return ErrChanged
-	case errors.Is(err, ErrRefused):
+		w.c.MayHaveChosen(row)
+		return errChanged
+	case errors.Is(err, errRefused):
 		w.dynamics.refuse(part, toDynamics, err)
 		return nil
 	case err != nil:
 		return err
 	case row.Gone:
 		w.c.SeeDynamics(row)
-		return ErrChanged
+		return errChanged
 	}
 	w.out.WroteDynamics = true
 	w.out.add(part, toDynamics)
 	if !w.c.WroteDynamics(part, row) {
 		w.dynamics.alone = true // what is kept is carried; the others are not tried again
-		w.dynamics.refuse(part, func(d Decision) bool { return d.ToDynamics && !w.c.Pair(d.Pair).Dynamics.holds(d.Out) }, ErrNotKept)
+		w.dynamics.refuse(part, func(d optout.Decision) bool { return d.ToDynamics && !w.c.Pair(d.Pair).Dynamics.Holds(d.Out) }, errNotKept)
 	}
 	return nil
 }
