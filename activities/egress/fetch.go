@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"go.temporal.io/sdk/activity"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -30,26 +29,15 @@ import (
 // server has something, and stages the first page of that.
 func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
-		return run.Fetched(page), nil
-	} else if !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
+	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start the flow again")
+	if err != nil || staged != nil {
+		return staged, err
 	}
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
-	f := &eventFetch{Activities: a, in: in, plan: plan}
-	if in.Page > 1 {
-		f.last, err = a.o.Ledger.Page(ctx, in.Run, in.Page-1)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return nil, run.Blocked("LedgerLost", fmt.Sprintf(
-				"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start the flow again: it continues from its position", in.Run, in.Page-1, in.Page))
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
+	f := &eventFetch{Activities: a, in: in, plan: plan, last: last}
 	switch in.Phase {
 	case activities.PhaseEvents:
 		return f.wait(ctx)
@@ -186,20 +174,10 @@ func (f *eventFetch) stage(ctx context.Context, phase activities.Phase, s *stagi
 	if phase == activities.PhaseFiles && f.last != nil {
 		position, upTo = f.last.End, f.last.ServerTime
 	}
-	if f.in.Page == 1 {
-		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
-			ID: f.in.Run, Flow: activities.FlowEgress, Table: activities.FlowEgress, Kind: ledger.RunKind(f.in.Kind), Revision: f.in.Revision,
-			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(),
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
-		Run: f.in.Run, Table: activities.FlowEgress, Number: f.in.Page, Phase: string(phase), Lanes: s.lanes, Next: next, End: position, ServerTime: upTo,
-	})
+	staged, err := run.Stage(ctx, f.o.Ledger, f.in, ledger.Run{Flow: activities.FlowEgress, Table: activities.FlowEgress, Started: time.Now().UTC()},
+		ledger.PageInput{Phase: string(phase), Lanes: s.lanes, Next: next, End: position, ServerTime: upTo})
 	if err != nil {
-		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
+		return nil, err
 	}
 	f.metrics.read.Inc(int64(staged.Read))
 	if !s.newest.IsZero() {

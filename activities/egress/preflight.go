@@ -25,7 +25,7 @@ import (
 // fail with every problem at once.
 func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (*activities.PreflightEventsResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
 	s := in.Settings

@@ -14,44 +14,18 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-func (a *Activities) accept(workflowID string) error {
-	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
-		return nil
-	}
-	return run.Blocked(apierr.ReasonConfig, fmt.Sprintf(
-		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
-}
-
 // OpenEventRun begins a run in the ledger, or finds where an earlier attempt
 // left it. It may run any number of times.
 func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
-	if err := a.accept(in.Workflow); err != nil {
+	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	current, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: in.Run, Flow: activities.FlowEgress, Table: activities.FlowEgress, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
+	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) {
+		return a.o.Ledger.BeginRun(ctx, ledger.Run{
+			ID: in.Run, Flow: activities.FlowEgress, Table: activities.FlowEgress, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
+		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	if current.State == ledger.RunStopped {
-		if err := a.o.Ledger.SetRunState(ctx, current.ID, ledger.RunRunning, ""); err != nil {
-			return nil, err
-		}
-		current.State = ledger.RunRunning
-	}
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
-	if err != nil {
-		return nil, err
-	}
-	out := &activities.OpenRunResult{Started: current.Started, Counts: run.FromLedger(current.Counts), Ended: string(current.State)}
-	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
-	}
-	for _, l := range at.Unfinished {
-		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
-	}
-	return out, nil
+	return out, err
 }
 
 // SaveEventPosition ends a run: when the ledger holds every lane as written, the
@@ -59,22 +33,16 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 // that were read are moved or deleted, which may be repeated.
 func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
-	if err != nil {
-		return nil, err
+	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+		mark := ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: in.Revision, Run: in.Run}
+		if in.Kind == activities.KindDelta && last != nil {
+			mark.Link, mark.ObtainedAt = last.End.At, last.ServerTime
+		}
+		return mark
+	})
+	if err != nil || current == nil {
+		return out, err
 	}
-	mark := ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: in.Revision, Run: in.Run}
-	if in.Kind == activities.KindDelta && at.LastPage != nil {
-		mark.Link, mark.ObtainedAt = at.LastPage.End.At, at.LastPage.ServerTime
-	}
-	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
-	if open := run.StillOpen(err); open != nil {
-		return open, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
 	if current.State == ledger.RunCompleted {
 		if in.Kind == activities.KindDelta {
 			if saved, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress); err == nil {

@@ -27,7 +27,7 @@ const (
 
 // OpenAudit begins an audit. One whose table was never loaded has nothing to compare.
 func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*activities.OpenAuditResult, error) {
-	if err := a.accept(in.Workflow); err != nil {
+	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
 	if _, err := a.resolved(ctx, in.Table); err != nil {

@@ -70,7 +70,7 @@ func (w *waiter) wait(ctx context.Context) (*activities.FetchResult, error) {
 		case err != nil:
 			return nil, run.ToTemporal(ctx, fmt.Errorf("reading changes to %s: %w", w.in.Table, err))
 		case len(page.Changes) > 0 || page.NextLink != "":
-			return w.take(ctx, page)
+			return w.stage(ctx, w.in, page, ledger.LinkCursor(page.NextLink), ledger.LinkCursor(page.DeltaLink))
 		default:
 			w.advance(page)
 		}
@@ -130,22 +130,6 @@ func (w *waiter) advance(page *dataverse.Page) {
 	}
 	w.mark.ObtainedAt, w.moved = time.Now().UTC(), true
 	w.metrics.of(w.in.Table).settledUpTo(w.mark.ObtainedAt)
-}
-
-// take begins the run and stages its first page.
-func (w *waiter) take(ctx context.Context, page *dataverse.Page) (*activities.FetchResult, error) {
-	_, err := w.o.Ledger.BeginRun(ctx, ledger.Run{
-		ID: w.in.Run, Flow: activities.FlowIngress, Table: w.in.Table, Kind: ledger.RunKind(activities.KindDelta), Revision: w.in.Revision, State: "RUNNING",
-		Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: time.Now().UTC(), ServerStart: page.ServerTime,
-	})
-	if err != nil {
-		return nil, err
-	}
-	staged, err := w.stage(ctx, w.in, page, ledger.LinkCursor(page.NextLink), ledger.LinkCursor(page.DeltaLink))
-	if err != nil {
-		return nil, err
-	}
-	return run.Fetched(staged), nil
 }
 
 // keep saves a moved mark once in a while, so that a restart does not fall back far.

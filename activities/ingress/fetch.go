@@ -2,8 +2,8 @@ package ingress
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -18,16 +18,11 @@ func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return a.fetchChanges(ctx, in)
 	}
-	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
-		return run.Fetched(page), nil
-	} else if !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
+	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start the table again")
+	if err != nil || staged != nil {
+		return staged, err
 	}
 	m, err := a.mapper(ctx, in.RunRef)
-	if err != nil {
-		return nil, err
-	}
-	last, err := a.pageBefore(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -39,24 +34,7 @@ func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*
 	if end.None() && last != nil {
 		end = last.End // the last page of a run carries the baseline's link
 	}
-	staged, err := a.stage(ctx, in, page, next, end)
-	if err != nil {
-		return nil, err
-	}
-	return run.Fetched(staged), nil
-}
-
-// pageBefore is the page this one follows; nil for the first.
-func (a *Activities) pageBefore(ctx context.Context, in activities.FetchInput) (*ledger.Page, error) {
-	if in.Page == 1 {
-		return nil, nil
-	}
-	last, err := a.o.Ledger.Page(ctx, in.Run, in.Page-1)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, run.Blocked("LedgerLost", fmt.Sprintf(
-			"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start the table again: it continues from the watermark", in.Run, in.Page-1, in.Page))
-	}
-	return last, err
+	return a.stage(ctx, in, page, next, end)
 }
 
 // read fetches the page in.Phase calls for, and says where the next one begins.
@@ -122,8 +100,8 @@ func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activiti
 	return page, err
 }
 
-// stage keeps a page in lanes by hash of the record key.
-func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *dataverse.Page, next, end ledger.Cursor) (*ledger.Page, error) {
+// stage keeps a page in lanes by record key.
+func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *dataverse.Page, next, end ledger.Cursor) (*activities.FetchResult, error) {
 	m, err := a.mapper(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
@@ -132,18 +110,15 @@ func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *
 	if err != nil {
 		return nil, fmt.Errorf("counting the deletes of page %d of %s: %w", in.Page, in.Table, err)
 	}
-	lanes := make([][]ledger.Entry, in.Lanes)
-	for _, c := range page.Changes {
-		lane := run.LaneOf(c.Key, in.Lanes)
-		lanes[lane] = append(lanes[lane], ledger.Entry{Key: c.Key, Version: c.Version, Deleted: c.Deleted, Raw: c.Raw})
+	entries := make([]ledger.Entry, len(page.Changes))
+	for i, c := range page.Changes {
+		entries[i] = ledger.Entry{Key: c.Key, Version: c.Version, Deleted: c.Deleted, Raw: c.Raw}
 	}
-	staged, err := a.o.Ledger.StagePage(ctx, ledger.PageInput{
-		Run: in.Run, Table: in.Table, Number: in.Page, Phase: string(in.Phase), Lanes: lanes,
-		Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes,
-	})
+	staged, err := run.Stage(ctx, a.o.Ledger, in, ledger.Run{Flow: activities.FlowIngress, Table: in.Table, Started: time.Now().UTC(), ServerStart: page.ServerTime},
+		ledger.PageInput{Phase: string(in.Phase), Lanes: run.InLanes(entries, in.Lanes), Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes})
 	if err != nil {
-		return nil, fmt.Errorf("staging page %d of %s: %w", in.Page, in.Table, err)
+		return nil, err
 	}
 	a.metrics.of(in.Table).read.Inc(int64(staged.Read))
-	return staged, nil
+	return run.Fetched(staged), nil
 }

@@ -27,7 +27,7 @@ import (
 // does not fit fails with every problem at once (R11.14).
 func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (*activities.PreflightResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
 	m, err := a.resolve(ctx, in.Table)
@@ -276,13 +276,4 @@ func targetSchema(r campaign.Resource, m *campaign.Metadata) mapping.TargetSchem
 		s.Fields[name] = field
 	}
 	return s
-}
-
-// accept refuses work of another instance: its records would be mixed with ours.
-func (a *Activities) accept(workflowID string) error {
-	if a.o.Instance == "" || len(workflowID) > len(a.o.Instance) && workflowID[:len(a.o.Instance)+1] == a.o.Instance+"/" {
-		return nil
-	}
-	return run.Blocked(apierr.ReasonConfig, fmt.Sprintf(
-		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
 }

@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,26 +18,13 @@ import (
 // an earlier attempt left it. It may run any number of times.
 func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := a.accept(in.Workflow); err != nil {
+	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
 	if in.Undoes != "" && in.Revision == "" {
 		return nil, run.Blocked("BadInput", "a rollback needs the revision of the run that it undoes")
 	}
-	current, err := a.o.Ledger.Run(ctx, in.Run)
-	if errors.Is(err, ledger.ErrNotFound) {
-		current, err = a.beginRun(ctx, in)
-	}
-	if err != nil {
-		return nil, run.ToTemporal(ctx, err)
-	}
-	if current.State == "STOPPED" {
-		if err := a.o.Ledger.SetRunState(ctx, current.ID, "RUNNING", ""); err != nil {
-			return nil, err
-		}
-		current.State = "RUNNING"
-	}
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
+	current, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -53,13 +39,7 @@ func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*
 	if err != nil {
 		return nil, err
 	}
-	out := &activities.OpenRunResult{Known: max(known, 0) + parked, Expected: current.Expected, Started: current.Started, Counts: run.FromLedger(current.Counts), Ended: string(current.State)}
-	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
-	}
-	for _, l := range at.Unfinished {
-		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
-	}
+	out.Known = max(known, 0) + parked
 	return out, nil
 }
 
@@ -133,23 +113,17 @@ func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities
 // SaveWatermark ends a run: when the ledger holds every lane as written, the
 // delta link becomes the watermark and the staged pages go, in one transaction.
 func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
-	if err != nil {
-		return nil, err
-	}
 	mark := ledger.Watermark{Flow: activities.FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
-	if (in.Kind == activities.KindInitial || in.Kind == activities.KindDelta) && at.LastPage != nil {
-		mark.Link, mark.ObtainedAt = at.LastPage.End.At, time.Now().UTC()
+	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+		if (in.Kind == activities.KindInitial || in.Kind == activities.KindDelta) && last != nil {
+			mark.Link, mark.ObtainedAt = last.End.At, time.Now().UTC()
+		}
+		return mark
+	})
+	if err != nil || current == nil {
+		return out, err
 	}
-	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
-	if open := run.StillOpen(err); open != nil {
-		return open, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
-	if current.State == "COMPLETED" {
+	if current.State == ledger.RunCompleted {
 		out.Watermark = mark.ObtainedAt
 		if err := a.prune(ctx); err != nil {
 			return nil, err
@@ -161,7 +135,7 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if out.Parked, err = a.o.Ledger.ParkedCount(ctx, in.Table); err != nil {
 		return nil, err
 	}
-	if current.State == "COMPLETED" {
+	if current.State == ledger.RunCompleted {
 		if out.Approvals, err = a.Release(ctx, in.Run, in.Table); err != nil {
 			return nil, err
 		}

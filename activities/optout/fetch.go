@@ -2,11 +2,8 @@ package optout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"go.temporal.io/sdk/activity"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/budget"
@@ -31,10 +28,9 @@ const (
 // files from Campaign, opt-outs whose profile has come.
 func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
-		return run.Fetched(page), nil
-	} else if !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
+	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start optout again")
+	if err != nil || staged != nil {
+		return staged, err
 	}
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
@@ -43,15 +39,6 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	f := &optOutFetch{Activities: a, in: in, plan: plan}
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return f.wait(ctx)
-	}
-	var last *ledger.Page
-	if in.Page > 1 {
-		if last, err = a.o.Ledger.Page(ctx, in.Run, in.Page-1); errors.Is(err, ledger.ErrNotFound) {
-			return nil, run.Blocked("LedgerLost", fmt.Sprintf(
-				"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? Start optout again: it continues from its position", in.Run, in.Page-1, in.Page))
-		} else if err != nil {
-			return nil, err
-		}
 	}
 	page, err := f.next(ctx, last)
 	if err != nil {
@@ -188,25 +175,10 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 
 // stage keeps a page in lanes by contact.
 func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*activities.FetchResult, error) {
-	if f.in.Page == 1 {
-		_, err := f.o.Ledger.BeginRun(ctx, ledger.Run{
-			ID: f.in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(f.in.Kind), Revision: f.in.Revision,
-			Workflow: activity.GetInfo(ctx).WorkflowExecution.ID, Started: f.o.Now().UTC(),
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	lanes := make([][]ledger.Entry, f.in.Lanes)
-	for _, e := range page.entries {
-		lane := run.LaneOf(e.Key, f.in.Lanes)
-		lanes[lane] = append(lanes[lane], e)
-	}
-	staged, err := f.o.Ledger.StagePage(ctx, ledger.PageInput{
-		Run: f.in.Run, Table: activities.FlowOptOut, Number: f.in.Page, Phase: string(f.in.Phase), Lanes: lanes, Next: page.next, End: page.mark,
-	})
+	staged, err := run.Stage(ctx, f.o.Ledger, f.in, ledger.Run{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Started: f.o.Now().UTC()},
+		ledger.PageInput{Phase: string(f.in.Phase), Lanes: run.InLanes(page.entries, f.in.Lanes), Next: page.next, End: page.mark})
 	if err != nil {
-		return nil, fmt.Errorf("staging page %d of run %s: %w", f.in.Page, f.in.Run, err)
+		return nil, err
 	}
 	f.metrics.read.Inc(int64(staged.Read))
 	out := run.Fetched(staged)

@@ -21,20 +21,12 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-func (a *Activities) accept(workflowID string) error {
-	if a.o.Instance == "" || strings.HasPrefix(workflowID, a.o.Instance+"/") {
-		return nil
-	}
-	return run.Blocked(apierr.ReasonConfig, fmt.Sprintf(
-		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, a.o.Instance))
-}
-
 // PreflightOptOut checks settings against both systems before anything is read,
 // and keeps what they resolved to. Settings that do not fit fail with every
 // problem at once.
 func (a *Activities) PreflightOptOut(ctx context.Context, in activities.PreflightOptOutInput) (*activities.PreflightOptOutResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := a.accept(activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
 	if idle := in.Settings.Idle(); idle != "" {

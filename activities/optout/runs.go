@@ -2,7 +2,6 @@ package optout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -17,34 +16,11 @@ import (
 // it. It may run any number of times.
 func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := a.accept(in.Workflow); err != nil {
+	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	current, err := a.o.Ledger.Run(ctx, in.Run)
-	if errors.Is(err, ledger.ErrNotFound) {
-		current, err = a.beginOptOutRun(ctx, in)
-	}
-	if err != nil {
-		return nil, run.ToTemporal(ctx, err)
-	}
-	if current.State == ledger.RunStopped {
-		if err := a.o.Ledger.SetRunState(ctx, current.ID, ledger.RunRunning, ""); err != nil {
-			return nil, err
-		}
-		current.State = ledger.RunRunning
-	}
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
-	if err != nil {
-		return nil, err
-	}
-	out := &activities.OpenRunResult{Started: current.Started, Counts: run.FromLedger(current.Counts), Expected: current.Expected, Ended: string(current.State)}
-	if at.LastPage != nil {
-		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
-	}
-	for _, l := range at.Unfinished {
-		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
-	}
-	return out, nil
+	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginOptOutRun(ctx, in) })
+	return out, err
 }
 
 func (a *Activities) beginOptOutRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
@@ -69,30 +45,24 @@ func (a *Activities) beginOptOutRun(ctx context.Context, in activities.OpenRunIn
 // it, such as moving a file that was read, may be repeated.
 func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	at, err := a.o.Ledger.Resume(ctx, in.Run)
-	if err != nil {
-		return nil, err
-	}
-	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
-	position := ledger.Cursor{}
-	if at.LastPage != nil {
-		position = at.LastPage.End
-	}
-	if link, ok := position.Of(ledger.CursorContacts); ok {
-		mark.Link, mark.ObtainedAt = link, a.o.Now().UTC()
-	}
 	before, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
-	current, err := a.o.Ledger.Advance(ctx, in.Run, mark)
-	if open := run.StillOpen(err); open != nil {
-		return open, nil
+	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
+	var position ledger.Cursor
+	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+		if last != nil {
+			position = last.End
+		}
+		if link, ok := position.Of(ledger.CursorContacts); ok {
+			mark.Link, mark.ObtainedAt = link, a.o.Now().UTC()
+		}
+		return mark
+	})
+	if err != nil || current == nil {
+		return out, err
 	}
-	if err != nil {
-		return nil, err
-	}
-	out := &activities.SaveWatermarkResult{State: string(current.State), Counts: run.FromLedger(current.Counts)}
 	if current.State == ledger.RunCompleted {
 		if err := a.settled(ctx, in, before, position); err != nil {
 			return nil, err

@@ -1,13 +1,71 @@
 package run
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"hash/fnv"
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
 )
+
+// Staged is the result of a page that is staged already, else the page before it;
+// neither for the first page of a run. startAgain is what an operator types when the
+// page before is not there.
+func Staged(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, startAgain string) (*activities.FetchResult, *ledger.Page, error) {
+	page, err := l.Page(ctx, in.Run, in.Page)
+	if err == nil {
+		return Fetched(page), nil, nil
+	}
+	if !errors.Is(err, ledger.ErrNotFound) || in.Page == 1 {
+		return nil, nil, unlessNotFound(err)
+	}
+	last, err := l.Page(ctx, in.Run, in.Page-1)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil, nil, Blocked("LedgerLost", fmt.Sprintf(
+			"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? %s: it continues from where everything is written", in.Run, in.Page-1, in.Page, startAgain))
+	}
+	return nil, last, err
+}
+
+func unlessNotFound(err error) error {
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Stage keeps a page in the ledger. The first page of changes begins its run: until
+// then, nobody knew that there would be one.
+func Stage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, r ledger.Run, page ledger.PageInput) (*ledger.Page, error) {
+	if in.Page == 1 {
+		r.ID, r.Kind, r.Revision, r.Workflow = in.Run, ledger.RunKind(in.Kind), in.Revision, activity.GetInfo(ctx).WorkflowExecution.ID
+		if _, err := l.BeginRun(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	page.Run, page.Table, page.Number = in.Run, r.Table, in.Page
+	staged, err := l.StagePage(ctx, page)
+	if err != nil {
+		return nil, fmt.Errorf("staging page %d of run %s: %w", in.Page, in.Run, err)
+	}
+	return staged, nil
+}
+
+// InLanes sorts entries into lanes by their keys.
+func InLanes(entries []ledger.Entry, lanes int) [][]ledger.Entry {
+	out := make([][]ledger.Entry, lanes)
+	for _, e := range entries {
+		lane := LaneOf(e.Key, lanes)
+		out[lane] = append(out[lane], e)
+	}
+	return out
+}
 
 // LaneOf gives records of one key one lane, on every page of a run.
 func LaneOf(key string, lanes int) int {
@@ -16,6 +74,7 @@ func LaneOf(key string, lanes int) int {
 	return int(h.Sum32() % uint32(lanes)) //nolint:gosec // lanes is 1 to 32
 }
 
+// Fetched describes a staged page.
 func Fetched(p *ledger.Page) *activities.FetchResult {
 	return &activities.FetchResult{Page: p.Number, Phase: activities.Phase(p.Phase), Read: p.Read, Lanes: p.LaneSizes, More: !p.Next.None()}
 }

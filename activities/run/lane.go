@@ -43,47 +43,6 @@ func NewLanes(l *ledger.Ledger, log *slog.Logger, gate Gate, width int) *Lanes {
 	return &Lanes{Ledger: l, Logger: log, Gate: gate, Width: width, unrecorded: semaphore.NewWeighted(maxUnrecorded)}
 }
 
-// Writer is one attempt at a lane, as its flow sees it.
-type Writer[T any] interface {
-	// Units sorts the open entries of the lane into units. What needs no write it
-	// records at once.
-	Units(ctx context.Context, a *Attempt[T]) ([]*Unit[T], error)
-	// Write brings the units of a group to their results. What it returns is the
-	// failure of every unit that is still open and did not fail by itself.
-	Write(ctx context.Context, a *Attempt[T], group []*Unit[T]) error
-	// GroupSize is how many units a group may hold now.
-	GroupSize() int
-	// Refuse is the result of an entry that is set aside.
-	Refuse(u *Unit[T], entry int, why *apierr.Error) ledger.Result
-	// Count meters what happened.
-	Count(Happened, ...ledger.Result)
-}
-
-// Happened is what a writer meters.
-type Happened int
-
-// What happens in a lane.
-const (
-	Committed Happened = iota // results are in the ledger
-	Throttled                 // a gate was waited for
-	Transient                 // a call failed and is tried again
-	Split                     // a group failed as a whole and is tried in halves
-)
-
-// Unit is what is written as one: every open entry of a key, in source order.
-type Unit[T any] struct {
-	Entries   []int // indices of those that have no result yet
-	Of        T     // what the flow knows of it
-	Ambiguous bool  // an earlier try may have reached the target
-	Failure   error // of the last try
-	Alone     bool  // it was sent alone when it failed
-
-	most    int   // units that it may be in a group with; 0 = any number
-	permit  bool  // held for the write in hand
-	again   bool  // to be written again at once
-	failure error // its own, of the write in hand
-}
-
 // Attempt is one attempt at a lane.
 type Attempt[T any] struct {
 	Lane *ledger.Lane
@@ -176,12 +135,6 @@ func (a *Attempt[T]) write(ctx context.Context, begin func(context.Context, *led
 		return ToTemporal(ctx, fmt.Errorf("%d of %d records of the lane are still to be written: %w", len(a.failed), len(a.Lane.Entries), a.lastErr))
 	}
 	return nil
-}
-
-// lastResort is a writer that decides what becomes of units which failed in every
-// round of an attempt; it returns those that are to be tried again.
-type lastResort[T any] interface {
-	LastResort(ctx context.Context, a *Attempt[T], failed []*Unit[T]) []*Unit[T]
 }
 
 func (a *Attempt[T]) units(ctx context.Context, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (units []*Unit[T], err error) {
@@ -358,101 +311,8 @@ func (a *Attempt[T]) end(err error) {
 	}
 }
 
-// End ends the attempt: what failed would fail for every unit.
-func (a *Attempt[T]) End(err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.end(err)
-}
-
-// Fail says why a unit of the group in hand was not written, where others were.
-func (a *Attempt[T]) Fail(u *Unit[T], err error) { u.failure = err }
-
-// Again has a unit of the group in hand written again at once.
-func (a *Attempt[T]) Again(u *Unit[T]) { u.again = true }
-
-// Record hands results to the ledger, which commits them together. Those of units
-// that are done with them empty the units' Entries.
-func (a *Attempt[T]) Record(results ...ledger.Result) {
-	if len(results) > 0 {
-		a.results.add(bundle{first: results[0], more: results[1:]})
-	}
-}
-
-// Done records the result of a unit's first entry.
-func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
-	u.Entries = u.Entries[1:]
-	a.results.add(bundle{first: result, permit: a.handOver(u)})
-}
-
-// DoneTogether records a result for each entry of a unit.
-func (a *Attempt[T]) DoneTogether(u *Unit[T], results []ledger.Result) {
-	u.Entries = nil
-	a.results.add(bundle{first: results[0], more: results[1:], permit: a.handOver(u)})
-}
-
-// handOver takes the leave to write from a unit: it is given back by the commit.
-func (a *Attempt[T]) handOver(u *Unit[T]) bool {
-	permit := u.permit
-	u.permit = false
-	return permit
-}
-
-// Refuse sets aside what is left of a unit.
-func (a *Attempt[T]) Refuse(u *Unit[T], why *apierr.Error) {
-	results := make([]ledger.Result, len(u.Entries))
-	for n, i := range u.Entries {
-		results[n] = a.writer.Refuse(u, i, why)
-		results[n].Index = i
-		// At the next try workers would die again.
-		results[n].Quarantine.NoRetry = why.Reason == CodePoison
-	}
-	a.DoneTogether(u, results)
-}
-
-// Recorded is how many results this attempt has brought about so far.
-func (a *Attempt[T]) Recorded() int64 { return a.results.recorded.Load() }
-
-// Acquire asks for leave to send a unit's write: so many are not in the ledger yet.
-func (a *Attempt[T]) Acquire(ctx context.Context, u *Unit[T]) error {
-	if u.permit {
-		return nil
-	}
-	err := a.lanes.unrecorded.Acquire(ctx, 1)
-	u.permit = err == nil
-	return err
-}
-
-// Release gives the leave back: the write did not happen.
-func (a *Attempt[T]) Release(u *Unit[T]) {
-	if u.permit {
-		a.lanes.unrecorded.Release(1)
-		u.permit = false
-	}
-}
-
 // openSoon waits for whoever throttled a unit; false when that would take too long.
 func (a *Attempt[T]) openSoon(ctx context.Context, began time.Time, throttled error) bool {
 	a.writer.Count(Throttled)
 	return OpenSoon(ctx, a.lanes.Gate, began, throttled)
-}
-
-// Units sorts the open entries of a lane by key, each key one unit.
-func Units[T any](lane *ledger.Lane, of func(key string) T) []*Unit[T] {
-	byKey := make(map[string]*Unit[T], len(lane.Entries))
-	units := make([]*Unit[T], 0, len(lane.Entries))
-	for i := range lane.Entries {
-		if lane.Outcomes[i] != ledger.Pending {
-			continue
-		}
-		key := lane.Entries[i].Key
-		u, ok := byKey[key]
-		if !ok {
-			u = &Unit[T]{Of: of(key)}
-			byKey[key] = u
-			units = append(units, u)
-		}
-		u.Entries = append(u.Entries, i)
-	}
-	return units
 }

@@ -3,37 +3,91 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 )
 
-// StillOpen is the answer to an attempt to end a run with lanes to be written: the
-// workflow writes them. nil when err is anything else.
-func StillOpen(err error) *activities.SaveWatermarkResult {
-	unfinished, ok := errors.AsType[*ledger.UnfinishedError](err)
-	if !ok {
+// Accept refuses work of another instance: its records would be mixed with ours.
+func Accept(instance, workflowID string) error {
+	if instance == "" || strings.HasPrefix(workflowID, instance+"/") {
 		return nil
 	}
-	out := &activities.SaveWatermarkResult{State: string(ledger.RunRunning)}
-	for _, l := range unfinished.Lanes {
-		out.Unfinished = append(out.Unfinished, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
+	return Blocked(apierr.ReasonConfig, fmt.Sprintf(
+		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, instance))
+}
+
+// Open takes a run up where the ledger has it, or begins one that the ledger does
+// not know. It may be called any number of times.
+func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.Context) (*ledger.Run, error)) (*ledger.Run, *activities.OpenRunResult, error) {
+	current, err := l.Run(ctx, id)
+	if errors.Is(err, ledger.ErrNotFound) {
+		current, err = begin(ctx)
+	}
+	if err != nil {
+		return nil, nil, ToTemporal(ctx, err)
+	}
+	if current.State == ledger.RunStopped {
+		if err := l.SetRunState(ctx, id, ledger.RunRunning, ""); err != nil {
+			return nil, nil, err
+		}
+		current.State = ledger.RunRunning
+	}
+	at, err := l.Resume(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &activities.OpenRunResult{
+		Started: current.Started, Expected: current.Expected, Counts: FromLedger(current.Counts), Ended: string(current.State), Unfinished: laneRefs(at.Unfinished),
+	}
+	if at.LastPage != nil {
+		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
+	}
+	return current, out, nil
+}
+
+// Save ends a run: when the ledger holds every lane as written, the position becomes
+// the watermark and the staged pages go, in one transaction. With lanes that are still
+// to be written the result says which, and there is no run.
+func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *ledger.Page) ledger.Watermark) (*ledger.Run, *activities.SaveWatermarkResult, error) {
+	at, err := l.Resume(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	ended, err := l.Advance(ctx, id, position(at.LastPage))
+	if open, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
+		return nil, &activities.SaveWatermarkResult{State: string(ledger.RunRunning), Unfinished: laneRefs(open.Lanes)}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: FromLedger(ended.Counts)}, nil
+}
+
+func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
+	for _, l := range lanes {
+		out = append(out, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
 	}
 	return out
 }
 
+// EndRun closes a run that did not finish; drop forgets its staged pages, if that is
+// asked for.
 func EndRun(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended func(activities.Kind, ledger.RunState), drop func(context.Context, string) error) error {
-	run, err := l.Run(ctx, in.Run)
+	current, err := l.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil // it never began
 	}
 	if err != nil {
 		return err
 	}
-	if run.State == ledger.RunCompleted || run.State == ledger.RunIncomplete {
+	if current.State == ledger.RunCompleted || current.State == ledger.RunIncomplete {
 		return nil
 	}
 	if err := l.SetRunState(ctx, in.Run, ledger.RunState(in.State), in.Reason); err != nil {
@@ -46,6 +100,7 @@ func EndRun(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, en
 	return nil
 }
 
+// FromLedger is an account as payloads have it.
 func FromLedger(c ledger.Counts) activities.Counts {
 	return activities.Counts{Read: c.Read, Created: c.Created, Updated: c.Updated, Unchanged: c.Unchanged,
 		Filtered: c.Filtered, Deleted: c.Deleted, Parked: c.Parked, Quarantined: c.Quarantined,
@@ -88,6 +143,7 @@ func StandingOf(ctx context.Context, l *ledger.Ledger, flow, watermark, table st
 	return at, open, err
 }
 
+// RunsEnded counts the runs that ended in a state.
 func RunsEnded(scope tally.Scope, kind activities.Kind, state ledger.RunState) tally.Counter {
 	return scope.Tagged(map[string]string{"kind": string(kind), "state": string(state)}).Counter("runs_ended")
 }
