@@ -84,13 +84,14 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 			Tokens: campaign.NewIMSTokens(campaign.IMSOptions{URL: boxes.IMSURL, ClientID: boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"}, HTTPClient: client})})})
 	require.NoError(t, err)
 	behind := new(atomic.Int64)
-	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal",
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal",
 		Now: func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
 	s := &World{T: t, Boxes: boxes, Scope: scope, Books: books, Behind: behind, Probe: new(int64), DynamicsGate: dynamicsGate}
-	s.Opts = ingress.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope}
+	s.Opts = ingress.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope,
+		CatchUpSlack: 5 * time.Minute, DeleteRatio: 0.05, DeleteMin: 100, KeepBefores: 14 * 24 * time.Hour}
 	s.In = ingress.New(s.Opts)
 	s.Env = NewEnv()
 	s.Register()

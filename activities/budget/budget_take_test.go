@@ -17,7 +17,7 @@ import (
 // and did not use goes back; the next hour is new.
 func TestWorkersShareTheBudget(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	defer books.Close()
 	var at atomic.Int64
@@ -65,7 +65,7 @@ func TestWorkersShareTheBudget(t *testing.T) {
 // take it for calls.
 func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	defer books.Close()
 	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
@@ -87,7 +87,7 @@ func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
 // Without a budget calls are counted all the same.
 func TestCallsAreCountedWithoutABudget(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	defer books.Close()
 	at := time.Date(2026, 3, 1, 12, 59, 0, 0, time.UTC)

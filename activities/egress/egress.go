@@ -44,15 +44,15 @@ type Options struct {
 	Dynamics     dynamics
 	DynamicsGate run.Gate
 	Ledger       *ledger.Ledger
-	PageSize     int // events per page; default 2000
-	BatchSize    int // most rows per request; default 50
+	PageSize     int // events per page
+	BatchSize    int // most rows per request
 	Concurrency  int // requests in flight to Dynamics, for the width of a lane
-	Lanes        int // default 8
-	PagesPerRun  int // pages after which a run ends, so that its position is saved; default 50
-	// HopelessAfter is the attempt at a lane, default 10, minutes after the first,
+	Lanes        int
+	PagesPerRun  int // pages after which a run ends, so that its position is saved
+	// HopelessAfter is the attempt at a lane, 10 unless set, minutes after the first,
 	// from which a row that fails whenever it is sent alone is taken for the cause.
 	HopelessAfter int
-	KeepEvents    time.Duration // how long what became of an event is kept; default 30 days
+	KeepEvents    time.Duration // how long what became of an event is kept
 	Metrics       tally.Scope
 	Logger        *slog.Logger
 }
@@ -74,23 +74,11 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	if o.PageSize == 0 {
-		o.PageSize = 2000
-	}
-	if o.BatchSize == 0 {
-		o.BatchSize = 50
-	}
-	if o.Lanes == 0 {
-		o.Lanes = 8
-	}
 	if o.PagesPerRun == 0 {
 		o.PagesPerRun = 50
 	}
 	if o.HopelessAfter == 0 {
 		o.HopelessAfter = 10
-	}
-	if o.KeepEvents == 0 {
-		o.KeepEvents = 30 * 24 * time.Hour
 	}
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
@@ -99,7 +87,7 @@ func New(o Options) *Activities {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Activities{
-		o: o, metrics: newEgressMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/o.Lanes)), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		o: o, metrics: newEgressMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes))), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
 	}
 }

@@ -49,7 +49,7 @@ func newEventSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *ev
 	})
 	require.NoError(t, err)
 	client := s.Opts.Source.(*dataverse.Client)
-	s.o = egress.Options{Journal: journal, Dynamics: client, DynamicsGate: s.DynamicsGate, Ledger: s.Books, PageSize: 300, Concurrency: 16, Lanes: 4, Metrics: s.Scope}
+	s.o = egress.Options{Journal: journal, Dynamics: client, DynamicsGate: s.DynamicsGate, Ledger: s.Books, PageSize: 300, BatchSize: 50, Concurrency: 16, Lanes: 4, KeepEvents: 30 * 24 * time.Hour, Metrics: s.Scope}
 	s.restart(nil)
 	s.settings = activities.EgressSettings{Source: timeline.SourceJournal, Sends: true, Opens: true, Clicks: true, Bounces: true,
 		UnknownContact: timeline.UnknownCount, Tables: timeline.DefaultTables()}

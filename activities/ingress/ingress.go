@@ -41,12 +41,12 @@ type Options struct {
 	TargetGate   run.Gate
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
-	CatchUpSlack time.Duration // how far the catch-up query reaches back; default 5 min
-	DeleteRatio  float64       // share of the known records that one run may delete unasked; default 0.05
-	DeleteMin    int           // and how many it may delete in any case; default 100
+	CatchUpSlack time.Duration // how far the catch-up query reaches back
+	DeleteRatio  float64       // share of the known records that one run may delete unasked
+	DeleteMin    int           // and how many it may delete in any case
 	Concurrency  int           // requests in flight to Campaign, for the width of a lane
 	Lanes        int
-	KeepBefores  time.Duration // how long before-images are kept; default 14 days
+	KeepBefores  time.Duration // how long before-images are kept
 	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
 	HideValues   bool          // no values of quarantined records, sealed or not
 	Metrics      tally.Scope
@@ -67,21 +67,6 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	if o.CatchUpSlack == 0 {
-		o.CatchUpSlack = 5 * time.Minute
-	}
-	if o.DeleteRatio == 0 {
-		o.DeleteRatio = 0.05
-	}
-	if o.KeepBefores == 0 {
-		o.KeepBefores = 14 * 24 * time.Hour
-	}
-	if o.DeleteMin == 0 {
-		o.DeleteMin = 100
-	}
-	if o.Lanes == 0 {
-		o.Lanes = 8
-	}
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
@@ -95,7 +80,7 @@ func New(o Options) *Activities {
 		o: o,
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
-		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/o.Lanes)),
+		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes))),
 		metrics: newIngressMetrics(o.Metrics), mappers: map[string]*tableMapper{},
 	}
 }

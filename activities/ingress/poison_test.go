@@ -101,7 +101,7 @@ func victimLane(text string) error {
 		return err
 	}
 	ctx := context.Background()
-	books, err := ledger.Open(ctx, ledger.Options{Path: order.Ledger, Synchronous: "normal"})
+	books, err := ledger.Open(ctx, ledger.Options{Driver: "sqlite", Path: order.Ledger, Synchronous: "normal"})
 	if err != nil {
 		return err
 	}

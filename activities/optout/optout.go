@@ -45,15 +45,15 @@ type Options struct {
 	Budget       *budget.Budget // of calls to Campaign; nil = not counted
 	Files        run.FileServer
 	Exports      exportControl
-	Folder       string        // of the exports; default d365_loads/exports
+	Folder       string        // of the exports
 	StableFor    time.Duration // how long a file must not have changed
 	DeleteFiles  bool          // files that were read are deleted instead of moved
-	KeepFiles    time.Duration // how long moved files stay; default 15 days
+	KeepFiles    time.Duration // how long moved files stay
 	TempDir      string        // for copies of files; "" = the system's
 	Ledger       *ledger.Ledger
-	Concurrency  int           // contacts carried at once in a lane; default 4
-	KeepEvidence time.Duration // default 3 years
-	CatchUpSlack time.Duration // how far before a baseline changes are read again; default 5 min
+	Concurrency  int           // contacts carried at once in a lane
+	KeepEvidence time.Duration // how long what was decided is kept
+	CatchUpSlack time.Duration // how far before a baseline changes are read again
 	Metrics      tally.Scope
 	Logger       *slog.Logger
 	Now          func() time.Time // nil: time.Now
@@ -82,15 +82,6 @@ func New(o Options) *Activities {
 	}
 	if o.KeepFiles == 0 {
 		o.KeepFiles = 15 * 24 * time.Hour
-	}
-	if o.KeepEvidence == 0 {
-		o.KeepEvidence = 3 * 365 * 24 * time.Hour
-	}
-	if o.CatchUpSlack == 0 {
-		o.CatchUpSlack = 5 * time.Minute
-	}
-	if o.Concurrency == 0 {
-		o.Concurrency = 4
 	}
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope

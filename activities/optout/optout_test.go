@@ -50,7 +50,7 @@ func newOptSpine(t *testing.T, contacts int, mode rules.Mode, source string, edi
 	t.Cleanup(func() { _ = files.Close() })
 	s.optOpts = optout.Options{
 		Dynamics: s.Opts.Source.(*dataverse.Client), Campaign: s.Opts.Target, Exports: s.Opts.Target.(*campaign.Client), Files: files, Ledger: s.Books,
-		Concurrency: 8, TempDir: t.TempDir(), Metrics: s.Scope, Now: s.Boxes.Clock.Now, CatchUpSlack: time.Second,
+		Concurrency: 8, TempDir: t.TempDir(), Metrics: s.Scope, Now: s.Boxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
 	}
 	s.settings = activities.OptOutSettings{
 		Mode: mode, Source: source, Pairs: []rules.PairSetting{emailPair, phonePair, ccpaPair}, CampaignEvery: time.Minute, SFTP: true,

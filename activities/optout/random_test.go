@@ -24,7 +24,7 @@ func (s *optSpine) reopen(f func(path string)) {
 	path := filepath.Join(s.ledgerDir, "ledger.db")
 	f(path)
 	var err error
-	s.Books, err = ledger.Open(s.T.Context(), ledger.Options{Path: path, Synchronous: "normal"})
+	s.Books, err = ledger.Open(s.T.Context(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal"})
 	require.NoError(s.T, err)
 	s.T.Cleanup(func() { _ = s.Books.Close() })
 	s.optOpts.Ledger = s.Books

@@ -272,7 +272,7 @@ func (w *bothWorld) atRest() {
 // balanced reads every run from the ledger: each accounts for all it read.
 func (w *world) balanced() {
 	w.t.Helper()
-	l, err := ledger.Open(w.t.Context(), ledger.Options{Path: filepath.Join(w.dir, "ledger.db")})
+	l, err := ledger.Open(w.t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(w.dir, "ledger.db")})
 	require.NoError(w.t, err)
 	defer l.Close()
 	runs, err := l.Runs(w.t.Context(), ledger.RunFilter{})

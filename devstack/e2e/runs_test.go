@@ -33,7 +33,7 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 	w.t.Helper()
 	services, err := host.NewServices(w.cfg, tally.NoopScope)
 	require.NoError(w.t, err)
-	books, err := ledger.Open(w.t.Context(), ledger.Options{Path: w.cfg.Ledger.Path, Synchronous: "normal"})
+	books, err := ledger.Open(w.t.Context(), ledger.Options{Driver: "sqlite", Path: w.cfg.Ledger.Path, Synchronous: "normal"})
 	require.NoError(w.t, err)
 	in := ingress.New(ingress.Options{
 		Instance: w.cfg.Instance, Source: services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate, Ledger: books, Concurrency: 8, Lanes: 4,

@@ -23,10 +23,10 @@ import (
 
 // Options of a ledger.
 type Options struct {
-	Driver        string           // sqlite (default) or postgres
+	Driver        string           // sqlite or postgres
 	Path          string           // of the SQLite file; created with mode 0600 where missing
 	DSN           string           // of the PostgreSQL database: a URL or key=value pairs
-	Synchronous   string           // SQLite: full (default: survives a power cut) or normal (survives a kill)
+	Synchronous   string           // SQLite: full (survives a power cut) or normal (survives a kill)
 	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
 	Now           func() time.Time // the clock of stamps; nil: time.Now
 	Logger        *slog.Logger     // nil: silent
@@ -61,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
 	switch o.Driver {
-	case "", "sqlite":
+	case "sqlite":
 		err = l.openSQLite(ctx, o)
 	case "postgres":
 		err = l.openPostgres(ctx, o)

@@ -17,7 +17,7 @@ import (
 func TestANewFileIsItsOwnersOnly(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "new folder", "odd ?#%41 name.db")
-	l := ledgertest.Open(t, ledger.Options{Path: path})
+	l := ledgertest.Open(t, ledger.Options{Driver: "sqlite", Path: path})
 	begin(t, l, "r1")
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
@@ -53,7 +53,7 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 	require.NoError(t, os.WriteFile(file("notes"), bytes.Repeat([]byte("not a database\n"), 100), 0o600))
 	query(t, file("other"), `CREATE TABLE theirs (x)`)
 	query(t, file("marked"), `PRAGMA application_id = 5`)
-	newer := ledger.Options{Path: file("newer")}
+	newer := ledger.Options{Driver: "sqlite", Path: file("newer")}
 	require.NoError(t, ledgertest.Open(t, newer).Close())
 	query(t, newer.Path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
 
@@ -61,16 +61,16 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 		o    ledger.Options
 		says string
 	}{
-		"no path":               {ledger.Options{}, "ledger.path: got nothing"},
+		"no path":               {ledger.Options{Driver: "sqlite"}, "ledger.path: got nothing"},
 		"no address":            {ledger.Options{Driver: "postgres"}, "ledger.dsn: got nothing"},
 		"a driver":              {ledger.Options{Driver: "mysql"}, `ledger.driver: got "mysql", want sqlite or postgres`},
-		"a synchronous":         {ledger.Options{Path: file("s"), Synchronous: "off"}, `ledger.synchronous: got "off", want full or normal`},
-		"a short key":           {ledger.Options{Path: file("k"), EncryptionKey: []byte("short")}, "ledger.encryption_key: got 5 bytes, want 32"},
-		"a folder":              {ledger.Options{Path: dir}, "is a directory; name a file in a folder the worker may write to"},
-		"below a file":          {ledger.Options{Path: file("notes/ledger.db")}, "not a directory; name a file"},
-		"no SQLite file":        {ledger.Options{Path: file("notes")}, "is not a SQLite file; name a new file"},
-		"another's database":    {ledger.Options{Path: file("other")}, "is another program's database; name a new file"},
-		"another's mark":        {ledger.Options{Path: file("marked")}, "is another program's database"},
+		"a synchronous":         {ledger.Options{Driver: "sqlite", Path: file("s"), Synchronous: "off"}, `ledger.synchronous: got "off", want full or normal`},
+		"a short key":           {ledger.Options{Driver: "sqlite", Path: file("k"), EncryptionKey: []byte("short")}, "ledger.encryption_key: got 5 bytes, want 32"},
+		"a folder":              {ledger.Options{Driver: "sqlite", Path: dir}, "is a directory; name a file in a folder the worker may write to"},
+		"below a file":          {ledger.Options{Driver: "sqlite", Path: file("notes/ledger.db")}, "not a directory; name a file"},
+		"no SQLite file":        {ledger.Options{Driver: "sqlite", Path: file("notes")}, "is not a SQLite file; name a new file"},
+		"another's database":    {ledger.Options{Driver: "sqlite", Path: file("other")}, "is another program's database; name a new file"},
+		"another's mark":        {ledger.Options{Driver: "sqlite", Path: file("marked")}, "is another program's database"},
 		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999; this build knows"},
 		"no PostgreSQL address": {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@h:port/d"}, "ledger.dsn: not a PostgreSQL address"},
 		"no server":             {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@127.0.0.1:1/d"}, "ledger.dsn: database d on 127.0.0.1:1 cannot be reached as u"},
@@ -99,7 +99,7 @@ func TestALockedFileIsRefusedInASentence(t *testing.T) {
 		_, err = conn.ExecContext(t.Context(), q)
 		require.NoError(t, err)
 	}
-	_, err = ledger.Open(t.Context(), ledger.Options{Path: path})
+	_, err = ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: path})
 	require.ErrorContains(t, err, "is locked by another program; close that one first")
 }
 
@@ -108,7 +108,7 @@ func TestALockedFileIsRefusedInASentence(t *testing.T) {
 func TestALedgerThatIsLockedMeanwhileSaysSo(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger.db")
-	l, err := ledger.Open(t.Context(), ledger.Options{Path: path})
+	l, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: path})
 	require.NoError(t, err)
 	defer l.Close()
 	db, err := sql.Open("sqlite", path)

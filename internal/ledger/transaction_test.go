@@ -15,7 +15,7 @@ import (
 // so that calls made meanwhile share the next transaction.
 func blocked(t *testing.T) (l *Ledger, release func()) {
 	t.Helper()
-	l, err := Open(t.Context(), Options{Path: filepath.Join(t.TempDir(), "l.db"), Synchronous: "normal"})
+	l, err := Open(t.Context(), Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "l.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
 	busy, free := make(chan struct{}), make(chan struct{})

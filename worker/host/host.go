@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -88,8 +87,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
 		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
-		// Zero would mean the default; configured, it means that only the number counts.
-		DeleteRatio: max(o.Config.Deletes.StopRatio, math.SmallestNonzeroFloat32), DeleteMin: o.Config.Deletes.StopMin,
+		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		KeepBefores: o.Config.Ledger.KeepBeforeImages,
 		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
