@@ -21,7 +21,7 @@ const table = "contacts"
 // load starts the contacts flow, unless it runs already, and follows it until
 // everything seeded is in Campaign.
 func load(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
-	id := workflows.TableSyncID(cfg.Instance, table)
+	id := workflows.TableFlow(cfg.Instance, table).WorkflowID()
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,

@@ -176,7 +176,7 @@ func (a *audit) conclude(ctx workflow.Context) (*AuditResult, error) {
 		return nil, err
 	}
 	if a.in.Repair && !out.InStep() {
-		err := workflow.SignalExternalWorkflow(ctx, TableSyncID(a.in.Instance, a.in.Table.Name), "", SignalRepair,
+		err := workflow.SignalExternalWorkflow(ctx, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
 			Repair{Audit: a.at.Run, By: a.in.By}).Get(ctx, nil)
 		if out.Repair = err == nil; err != nil {
 			out.Refused = "the flow of " + a.in.Table.Name + " does not run; start it and audit again"

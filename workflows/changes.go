@@ -29,13 +29,13 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 }
 
 // applyChanges runs one delta pass if anything changed; nil when nothing did.
-func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
 	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{})
 	if err != nil || first.Nothing {
 		return nil, err
 	}
 	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), DeltaPass,
-		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
+	err = workflow.ExecuteChildWorkflow(childOptions(ctx, id, ref), DeltaPass,
+		PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
 	return &result, err
 }

@@ -49,13 +49,13 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 }
 
 // applyEvents runs one pass if anything is new; nil when nothing is.
-func applyEvents(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
 	first, err := fetchEvents(ctx, ref, tuning, wait)
 	if err != nil || first.Nothing {
 		return nil, err
 	}
 	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), EventPass,
-		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
+	err = workflow.ExecuteChildWorkflow(childOptions(ctx, id, ref), EventPass,
+		PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
 	return &result, err
 }

@@ -39,10 +39,9 @@ func EventSync(ctx workflow.Context, in EventSyncInput) error {
 // eventSync is the owner at work.
 type eventSync struct {
 	owner
-	in       EventSyncInput
-	state    EventSyncState
-	starting *StartEventsRequest
-	folder   string // of the backfill in hand
+	in     EventSyncInput
+	state  EventSyncState
+	folder string // of the backfill in hand
 }
 
 func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
@@ -50,9 +49,9 @@ func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowEgress)
+		s.state.Status = neverStarted(ctx, EventFlow(in.Instance))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowEgress, name: activities.FlowEgress, seeks: "work"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: EventFlow(in.Instance), name: activities.FlowEgress, seeks: "work"}
 	return s
 }
 
@@ -68,10 +67,6 @@ func (s *eventSync) handle(ctx workflow.Context) error {
 		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
-
-func (s *eventSync) startAsked() bool { return s.starting != nil }
-
-func (s *eventSync) takeBackStart() { s.starting = nil }
 
 func (s *eventSync) ends() any { return activities.EndEventRun }
 
@@ -94,22 +89,19 @@ func (s *eventSync) step(ctx workflow.Context) error {
 	}
 }
 
-func (s *eventSync) mayStart(_ workflow.Context, req StartEventsRequest) error {
-	if !req.Settings.Enabled() { // R8.16
+// fits refuses what is not for the flow of events.
+func (s *eventSync) fits(req StartRequest) error {
+	if req.Egress == nil {
+		return errors.New("got no settings of egress, and this is the flow of events")
+	}
+	return nil
+}
+
+func (s *eventSync) startable(req StartRequest) error {
+	if !req.Egress.Enabled() { // R8.16
 		return errors.New("no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
 	}
-	return s.mayStartNow()
-}
-
-func (s *eventSync) onStart(ctx workflow.Context, req StartEventsRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
-}
-
-func (s *eventSync) mayApplyConfig(workflow.Context, StartEventsRequest) error { return nil }
-
-func (s *eventSync) onApplyConfig(ctx workflow.Context, req StartEventsRequest) (Status, error) {
-	return s.file(ctx, req.By, req.Revision), nil
+	return nil
 }
 
 func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
@@ -146,13 +138,13 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	}
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
-	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: *req.Egress}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
 	s.Plan = checked.Plan
-	events := &EventStatus{Enabled: req.Settings.Names(), Source: req.Settings.Source}
+	events := &EventStatus{Enabled: req.Egress.Names(), Source: req.Egress.Source}
 	if before := st.Events; before != nil {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
 	}
@@ -192,7 +184,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	out, err := s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	out, err := s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	if out != nil {
 		s.account(&PassResult{Newest: first.Newest}) // of the page that the run found there
 	}

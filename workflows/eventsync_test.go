@@ -224,9 +224,9 @@ func (w *eventWorld) run(end time.Duration) {
 	require.True(w.t, w.env.IsWorkflowCompleted())
 }
 
-func startEvents() workflows.StartEventsRequest {
+func startEvents() workflows.StartRequest {
 	s := activities.EgressSettings{Source: "both", Clicks: true}
-	return workflows.StartEventsRequest{Settings: s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
+	return workflows.StartRequest{Egress: &s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
 }
 
 // R8.13, R18.2: start checks, then what the journal has is written, then files.
@@ -283,7 +283,7 @@ func TestEgressWithoutATypeIsNotStarted(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t)
 	w.at(time.Second, func() {
-		w.asks(workflows.UpdateStart, w.mustRefuse("no type of event is switched on"), workflows.StartEventsRequest{})
+		w.asks(workflows.UpdateStart, w.mustRefuse("no type of event is switched on"), workflows.StartRequest{Egress: &activities.EgressSettings{}})
 		w.asks(workflows.UpdateStop, w.mustRefuse("there is nothing to stop"), workflows.StopRequest{})
 		w.asks(workflows.UpdateSyncNow, w.mustRefuse("only a running flow"), workflows.SyncNowRequest{})
 		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("start it before asking for a backfill"), workflows.BackfillRequest{})
@@ -433,8 +433,8 @@ func TestASwitchTakesEffectAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t)
 	changed := startEvents()
-	changed.Settings.Opens = true
-	changed.Revision = changed.Settings.Revision()
+	changed.Egress.Opens = true
+	changed.Revision = changed.Egress.Revision()
 	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
 	w.at(time.Hour, func() {
 		w.asks(workflows.UpdateApplyConfig, w.mustAccept, changed)

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -17,47 +16,9 @@ const (
 	QueueCampaign  = "causeway-campaign"  // calls to Campaign
 )
 
-// Workflow types.
-const (
-	TypeTableSync = "TableSync"
-	TypeBackfill  = "Backfill"
-	TypeDeltaPass = "DeltaPass"
-	TypeAudit     = "Audit"
-	TypeRollback  = "Rollback"
-)
-
-// TableSyncID is the id of the one workflow that owns a table mapping.
-func TableSyncID(instance, table string) string {
-	return instance + "/ingress/" + table
-}
-
-// PassID is the id of the child workflow that carries out a run.
-func PassID(instance, table string, kind activities.Kind, run string) string {
-	if table == activities.FlowEgress {
-		return EventSyncID(instance) + "/pass/" + run
-	}
-	if table == activities.FlowOptOut {
-		return OptOutSyncID(instance) + "/pass/" + run
-	}
-	name := "backfill"
-	switch kind {
-	case activities.KindDelta:
-		name = "delta"
-	case activities.KindRollback:
-		name = "rollback"
-	case activities.KindRelease:
-		name = "release"
-	}
-	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
-}
-
-// AuditID is the id of the audit of a table; there is one at a time.
-func AuditID(instance, table string) string {
-	return TableSyncID(instance, table) + "/audit"
-}
-
-// Updates of TableSync. Each takes the struct of the same name with "Request"
-// and answers a Status once the request is accepted and recorded.
+// Updates of the workflows that own a flow. Each takes the struct of the same name
+// with "Request" and answers a Status once the request is accepted and recorded;
+// ApplyConfig takes a StartRequest.
 const (
 	UpdateStart           = "Start"
 	UpdateStop            = "Stop"
@@ -111,13 +72,19 @@ const (
 	StateFailed   State = "FAILED"
 )
 
-// StartRequest starts a stopped or failed flow with the mapping on file.
+// StartRequest is what Start and ApplyConfig take: what the flow is to do, which is
+// exactly one of Table, Egress and OptOut. Start starts a stopped or failed flow
+// with it; ApplyConfig puts it on file, and it takes effect at the next start (R8.14).
 type StartRequest struct {
-	Table    activities.Table `json:"table"`
-	Revision string           `json:"revision"` // of Table; hashing is not a workflow's work
+	Table    *activities.Table          `json:"table,omitempty"`
+	Egress   *activities.EgressSettings `json:"egress,omitempty"`
+	OptOut   *activities.OptOutSettings `json:"opt_out,omitempty"`
+	Revision string                     `json:"revision"` // of the one of them; hashing is not a workflow's work
 	// Tuning of the flow, from the configuration file.
 	Tuning Tuning `json:"tuning,omitzero"`
-	By     string `json:"by,omitempty"`
+	// LagAlarm of egress is the age of the position that raises the alarm (R18.17); 5 days when 0.
+	LagAlarm time.Duration `json:"lag_alarm,omitempty"`
+	By       string        `json:"by,omitempty"`
 }
 
 // StopRequest stops a flow: work in hand is finished or put back, nothing is lost.
@@ -173,13 +140,6 @@ type RollbackRequest struct {
 type ApproveRequest struct {
 	Run string `json:"run"`
 	By  string `json:"by,omitempty"`
-}
-
-// ApplyConfigRequest puts a mapping on file; it takes effect at the next start (R8.14).
-type ApplyConfigRequest struct {
-	Table    activities.Table `json:"table"`
-	Revision string           `json:"revision"`
-	By       string           `json:"by,omitempty"`
 }
 
 // Tuning bounds the work of a flow. Zero values mean the defaults named.

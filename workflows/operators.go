@@ -33,18 +33,6 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 	)
 }
 
-func (s *tableSync) mayStart(_ workflow.Context, req StartRequest) error {
-	if err := s.mayApply(req.Table); err != nil {
-		return err
-	}
-	return s.mayStartNow()
-}
-
-func (s *tableSync) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the mapping")
-}
-
 func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 	if s.Status.State != StateRunning && s.Status.State != StatePaused {
 		return s.refuse("start it before asking for a backfill")
@@ -123,18 +111,15 @@ func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status,
 	return s.Status, nil
 }
 
-func (s *tableSync) mayApply(table activities.Table) error {
-	if table.Name != s.name {
-		return fmt.Errorf("the mapping is for %q, this flow owns %q", table.Name, s.name)
+// fits refuses a mapping that is not of this table.
+func (s *tableSync) fits(req StartRequest) error {
+	switch {
+	case req.Table == nil:
+		return fmt.Errorf("got no table mapping, and this flow owns %q", s.name)
+	case req.Table.Name != s.name:
+		return fmt.Errorf("the mapping is for %q, this flow owns %q", req.Table.Name, s.name)
 	}
 	return nil
 }
 
-func (s *tableSync) mayApplyConfig(_ workflow.Context, req ApplyConfigRequest) error {
-	return s.mayApply(req.Table)
-}
-
-func (s *tableSync) onApplyConfig(ctx workflow.Context, req ApplyConfigRequest) (Status, error) {
-	s.state.Filed = &req.Table
-	return s.file(ctx, req.By, req.Revision), nil
-}
+func (s *tableSync) filed(req StartRequest) { s.state.Filed = req.Table }

@@ -41,9 +41,8 @@ func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 // optOutSync is the owner at work.
 type optOutSync struct {
 	owner
-	in       OptOutSyncInput
-	state    OptOutSyncState
-	starting *StartOptOutRequest
+	in    OptOutSyncInput
+	state OptOutSyncState
 }
 
 func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
@@ -51,9 +50,9 @@ func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowOptOut)
+		s.state.Status = neverStarted(ctx, OptOutFlow(in.Instance))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowOptOut, name: activities.FlowOptOut, seeks: "work"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: OptOutFlow(in.Instance), name: activities.FlowOptOut, seeks: "work"}
 	return s
 }
 
@@ -68,10 +67,6 @@ func (s *optOutSync) handle(ctx workflow.Context) error {
 		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
-
-func (s *optOutSync) startAsked() bool { return s.starting != nil }
-
-func (s *optOutSync) takeBackStart() { s.starting = nil }
 
 func (s *optOutSync) ends() any { return activities.EndOptOutRun }
 
@@ -96,22 +91,19 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 	}
 }
 
-func (s *optOutSync) mayStart(_ workflow.Context, req StartOptOutRequest) error {
-	if idle := req.Settings.Idle(); idle != "" { // R8.16
+// fits refuses what is not for the flow of opt-outs.
+func (s *optOutSync) fits(req StartRequest) error {
+	if req.OptOut == nil {
+		return errors.New("got no settings of opt-outs, and this is the flow of opt-outs")
+	}
+	return nil
+}
+
+func (s *optOutSync) startable(req StartRequest) error {
+	if idle := req.OptOut.Idle(); idle != "" { // R8.16
 		return errors.New(idle)
 	}
-	return s.mayStartNow()
-}
-
-func (s *optOutSync) onStart(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
-}
-
-func (s *optOutSync) mayApplyConfig(workflow.Context, StartOptOutRequest) error { return nil }
-
-func (s *optOutSync) onApplyConfig(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
-	return s.file(ctx, req.By, req.Revision), nil
+	return nil
 }
 
 // start checks the settings against both systems before anything is read.
@@ -122,18 +114,18 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	s.Tuning = req.Tuning.withDefaults()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
-	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
-	s.Plan, s.state.Settings, s.state.Now = checked.Plan, req.Settings, true
+	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	before := st.OptOut
-	st.OptOut = &OptOutStatus{Mode: string(req.Settings.Mode), Source: checked.Source, Pairs: len(req.Settings.Pairs), Waiting: checked.Waiting}
+	st.OptOut = &OptOutStatus{Mode: string(req.OptOut.Mode), Source: checked.Source, Pairs: len(req.OptOut.Pairs), Waiting: checked.Waiting}
 	if before != nil && before.Export != nil {
 		// How often it was started today does not depend on how often we were.
-		st.OptOut.Export = &ExportStatus{Workflow: req.Settings.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
+		st.OptOut.Export = &ExportStatus{Workflow: req.OptOut.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
 	}
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
@@ -147,7 +139,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 		run = s.newRun(ctx)
 	}
 	s.state.InitialRun = ""
-	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
+	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
 	if err != nil || result == nil {
 		return err
 	}
@@ -194,7 +186,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, OptOutPass, "carrying choices", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.runPass(ctx, OptOutPass, "carrying choices", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	return err
 }
 

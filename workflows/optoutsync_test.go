@@ -64,7 +64,7 @@ func TestTheWaitForChoicesEndsInThreeWays(t *testing.T) {
 				}, request)
 			}
 			env.RegisterDelayedCallback(func() {
-				ask(workflows.UpdateStart, workflows.StartOptOutRequest{Revision: "r1", Settings: activities.OptOutSettings{Mode: "bidirectional"}})
+				ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", OptOut: &activities.OptOutSettings{Mode: "bidirectional"}})
 			}, time.Second)
 			if tt.sync > 0 {
 				env.RegisterDelayedCallback(func() { ask(workflows.UpdateSyncNow, workflows.SyncNowRequest{}) }, tt.sync)

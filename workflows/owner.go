@@ -35,10 +35,10 @@ type QueuedBackfill struct {
 type owner struct {
 	*OwnerState
 	self      owned // the flow itself
-	instance  string
-	flow      string // activities.FlowIngress, FlowEgress or FlowOptOut
-	name      string // as operators type it: a table's, else the flow's
-	seeks     string // what it looks for, in words: "changes"
+	id        FlowID
+	name      string        // as operators type it: a table's, else the flow's
+	seeks     string        // what it looks for, in words: "changes"
+	starting  *StartRequest // asked for, and not begun
 	stopping  bool
 	givenUp   string              // the run in hand, when an operator has cancelled it
 	interrupt workflow.CancelFunc // of the wait for work, while there is one
@@ -49,8 +49,9 @@ type owner struct {
 type owned interface {
 	step(workflow.Context) error          // does the next thing there is to do, or waits until there is one
 	again(workflow.Context) error         // continues as new
-	startAsked() bool                     // and not begun
-	takeBackStart()                       // that was asked and not begun
+	fits(StartRequest) error              // refuses a request that is for another flow
+	startable(StartRequest) error         // refuses a start that would have nothing to do
+	filed(StartRequest)                   // remembers what ApplyConfig put on file
 	ends() any                            // the activity that closes a run which is given up
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
@@ -59,8 +60,8 @@ type owned interface {
 }
 
 // neverStarted is the status of a new flow.
-func neverStarted(ctx workflow.Context, instance, name string) Status {
-	return Status{Instance: instance, Table: name, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+func neverStarted(ctx workflow.Context, id FlowID) Status {
+	return Status{Instance: id.Instance, Table: id.Name(), State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
 }
 
 // live takes step after step until the flow continues as new, or is cancelled.
@@ -83,7 +84,7 @@ func (o *owner) live(ctx workflow.Context) error {
 // handled waits until operators have their answers; false when one of them waits
 // for a start or a stop, which comes first: it is not in the state.
 func (o *owner) handled(ctx workflow.Context) (bool, error) {
-	asked := func() bool { return o.stopping || o.self.startAsked() }
+	asked := func() bool { return o.stopping || o.starting != nil }
 	finished := func() bool { return workflow.AllHandlersFinished(ctx) }
 	if err := workflow.Await(ctx, func() bool { return finished() || asked() }); err != nil || !asked() {
 		return true, err
@@ -98,10 +99,7 @@ func (o *owner) handled(ctx workflow.Context) (bool, error) {
 
 // note is an entry of the audit trail about this flow.
 func (o *owner) note(ctx workflow.Context, op activities.Operation) {
-	op.Flow = o.flow
-	if o.flow == activities.FlowIngress { // the only one that there are several of
-		op.Table = o.name
-	}
+	op.Flow, op.Table = o.id.Flow, o.id.Table
 	op.Revision = cmp.Or(op.Revision, o.Status.Revision)
 	o.trail.note(ctx, op)
 }
@@ -139,8 +137,8 @@ func (o *owner) halt(ctx workflow.Context) error {
 	o.stopping = false
 	// A start that waited for a rollback is taken back with it. An earlier build started
 	// all the same; the version can go when no history from before July 2027 is left.
-	if o.self.startAsked() && workflow.GetVersion(ctx, "stopped-before-start", workflow.DefaultVersion, 1) == 1 {
-		o.self.takeBackStart()
+	if o.starting != nil && workflow.GetVersion(ctx, "stopped-before-start", workflow.DefaultVersion, 1) == 1 {
+		o.starting = nil
 	}
 	o.enter(ctx, StateStopped, "stopped", "")
 	return nil

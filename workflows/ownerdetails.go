@@ -11,11 +11,11 @@ import (
 func (o *owner) publish(ctx workflow.Context) {
 	st := o.Status
 	err := workflow.UpsertTypedSearchAttributes(ctx,
-		AttrFlow.ValueSet(o.flow), AttrTable.ValueSet(o.name), AttrState.ValueSet(string(st.State)),
+		AttrFlow.ValueSet(o.id.Flow), AttrTable.ValueSet(o.name), AttrState.ValueSet(string(st.State)),
 		AttrRevision.ValueSet(st.Revision), AttrRead.ValueSet(st.Totals.Read), AttrWritten.ValueSet(st.Totals.Written()),
 		AttrQuarantined.ValueSet(st.Quarantined))
 	if err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes", "flow", o.flow, "table", o.name, "error", err)
+		workflow.GetLogger(ctx).Warn("search attributes", "flow", o.id.Flow, "table", o.name, "error", err)
 	}
 	workflow.SetCurrentDetails(ctx, o.self.details())
 }

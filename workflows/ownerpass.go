@@ -29,28 +29,12 @@ func (o *owner) ref(run string, kind activities.Kind) activities.RunRef {
 	return activities.RunRef{Run: run, Table: o.name, Revision: o.Status.Revision, Kind: kind, Plan: o.Plan}
 }
 
-var kindInWords = map[activities.Kind]string{
-	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
-	activities.KindRollback: "rollback", activities.KindRelease: "release",
-}
-
-// summaryOf says in the Temporal UI what a run is.
-func summaryOf(ref activities.RunRef) string {
-	switch {
-	case ref.Table == activities.FlowEgress && ref.Kind == activities.KindDelta:
-		return "events to the timeline"
-	case ref.Table == activities.FlowEgress:
-		return "backfill of events"
-	}
-	return kindInWords[ref.Kind] + " of " + ref.Table
-}
-
-func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
+func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:          PassID(instance, ref.Table, ref.Kind, ref.Run),
+		WorkflowID:          id.PassID(ref.Kind, ref.Run),
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
-		StaticSummary:       summaryOf(ref),
+		StaticSummary:       id.runInWords(ref.Kind),
 	})
 }
 
@@ -59,11 +43,11 @@ func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) 
 func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
 	st := &o.Status
 	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
-	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.instance, in.Ref), pass, in)
+	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.id, in.Ref), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		return nil, o.notStarted(ctx, in.Ref, fmt.Errorf("starting run %s: %w", in.Ref.Run, err))
 	}
-	st.RunWorkflow = PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
+	st.RunWorkflow = o.id.PassID(in.Ref.Kind, in.Ref.Run)
 	o.publish(ctx)
 	switch { // what was asked while the child was being started
 	case o.givenUp == in.Ref.Run && workflow.GetVersion(ctx, "given-up-at-once", workflow.DefaultVersion, 1) == 1:
@@ -125,7 +109,7 @@ func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err erro
 	o.Status.Run, o.Status.RunKind, o.givenUp = "", "", ""
 	o.enter(ctx, StateFailed, "failed", fmt.Sprintf(
 		"%v; when it runs already, end it with: temporal workflow terminate --workflow-id %s; then: causeway start %s",
-		err, PassID(o.instance, ref.Table, ref.Kind, ref.Run), o.name))
+		err, o.id.PassID(ref.Kind, ref.Run), o.name))
 	return nil
 }
 
@@ -166,7 +150,7 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 	next := o.Queue[0]
 	o.setQueue(o.Queue[1:])
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
-		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
+		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
 		next.Begun, next.Noted = true, result.Noted

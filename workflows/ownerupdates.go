@@ -54,10 +54,16 @@ func answer(ctx workflow.Context, otherwise string, done func() bool) error {
 	return err
 }
 
-// mayStartNow refuses a start that makes no sense.
-func (o *owner) mayStartNow() error {
+// mayStart refuses a start that makes no sense.
+func (o *owner) mayStart(_ workflow.Context, req StartRequest) error {
+	if err := o.self.fits(req); err != nil {
+		return err
+	}
+	if err := o.self.startable(req); err != nil {
+		return err
+	}
 	switch st := o.Status.State; {
-	case o.self.startAsked() || st == StateStarting:
+	case o.starting != nil || st == StateStarting:
 		return o.refuse("a start was already requested")
 	case st != StateStopped && st != StateFailed:
 		return o.refuse("only a stopped or failed flow can be started; stop it first")
@@ -65,20 +71,34 @@ func (o *owner) mayStartNow() error {
 	return nil
 }
 
-// answerStart answers a start that was accepted, once the flow runs or does not.
-func (o *owner) answerStart(ctx workflow.Context, by, revision, phase string) (Status, error) {
-	o.note(ctx, activities.Operation{By: by, What: activities.OpStart, Revision: revision, Was: was(o.Status.Revision, revision)})
+// onStart answers once the flow runs or does not.
+func (o *owner) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
+	o.starting = &req
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(o.Status.Revision, req.Revision)})
+	phase := "checking the settings"
+	if o.id.IsTable() {
+		phase = "checking the mapping"
+	}
 	o.enter(ctx, StateStarting, phase, "")
 	err := answer(ctx, "answer that the flow is starting", func() bool { return o.Status.State != StateStarting })
 	return o.Status, err
 }
 
-// file records that something is on file for the next start (R8.14).
-func (o *owner) file(ctx workflow.Context, by, revision string) Status {
-	o.note(ctx, activities.Operation{By: by, What: activities.OpApply, Revision: revision, Was: was(o.Status.FiledRevision, revision)})
-	o.Status.FiledRevision = revision
-	return o.Status
+func (o *owner) mayApplyConfig(_ workflow.Context, req StartRequest) error { return o.self.fits(req) }
+
+// onApplyConfig puts something on file for the next start (R8.14).
+func (o *owner) onApplyConfig(ctx workflow.Context, req StartRequest) (Status, error) {
+	o.self.filed(req)
+	o.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(o.Status.FiledRevision, req.Revision)})
+	o.Status.FiledRevision = req.Revision
+	return o.Status, nil
 }
+
+// filed is for the flows that take what is on file with the next start only.
+func (o *owner) filed(StartRequest) {}
+
+// startable is for the flows that always have something to do.
+func (o *owner) startable(StartRequest) error { return nil }
 
 func (o *owner) mayStop(workflow.Context, StopRequest) error {
 	if o.Status.State == StateStopped || o.Status.State == StateFailed {
@@ -199,7 +219,7 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 // queueBackfill takes a request that was found good.
 func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
 	run := o.newRun(ctx)
-	answer := BackfillAnswer{Run: run, WorkflowID: PassID(o.instance, o.name, activities.KindBackfill, run), Queued: len(o.Queue)}
+	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: len(o.Queue)}
 	o.setQueue(append(o.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
 	o.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
 	o.wake()

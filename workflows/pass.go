@@ -96,7 +96,7 @@ type steps struct {
 	source, target                string // task queues
 	phases                        func(in PassInput, known int64) []activities.Phase
 	// between applies what is new while a backfill owns the flow; nil when nothing is.
-	between func(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
+	between func(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
 }
 
 var ingressSteps = steps{
@@ -360,7 +360,7 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 	ref := p.in.Ref
 	ref.Kind = activities.KindDelta
 	ref.Run = newRun(ctx, ref.Table)
-	info, err := p.steps.between(ctx, p.in.Instance, ref, p.in.Tuning, 0)
+	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, 0)
 	if err != nil {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}

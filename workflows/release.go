@@ -12,9 +12,6 @@ import (
 	"causeway.dev/activities"
 )
 
-// TypeRelease is the workflow type of Release.
-const TypeRelease = "Release"
-
 // UpdateRelease of TableSync tries quarantined records again: ReleaseRequest ->
 // ReleaseAnswer.
 const UpdateRelease = "Release"
@@ -62,7 +59,7 @@ func (s *tableSync) release(ctx workflow.Context) error {
 	next := s.state.Releases[0]
 	s.setReleases(s.state.Releases[1:])
 	result, err := s.runPass(ctx, Release, "trying quarantined records again", PassInput{
-		Instance: s.instance, Ref: s.ref(next.Run, activities.KindRelease), Release: &next.Release, Tuning: s.Tuning, Deltas: true,
+		Instance: s.id.Instance, Ref: s.ref(next.Run, activities.KindRelease), Release: &next.Release, Tuning: s.Tuning, Deltas: true,
 	})
 	if err != nil {
 		return err
@@ -132,7 +129,7 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 func (s *tableSync) onRelease(ctx workflow.Context, req ReleaseRequest) (ReleaseAnswer, error) {
 	run := s.newRun(ctx)
 	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
-	answer := ReleaseAnswer{Run: run, WorkflowID: PassID(s.instance, s.name, activities.KindRelease, run), Queued: len(s.state.Releases)}
+	answer := ReleaseAnswer{Run: run, WorkflowID: s.id.PassID(activities.KindRelease, run), Queued: len(s.state.Releases)}
 	s.setReleases(append(s.state.Releases, QueuedRelease{Run: run, Release: activities.Release{Selection: req.Selection}, By: req.By}))
 	s.wake()
 	return answer, nil

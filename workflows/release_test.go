@@ -71,7 +71,7 @@ func TestAChangedMappingReleasesByItself(t *testing.T) {
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 	})
 	o.at(2*time.Hour, func() {
-		o.asks(workflows.UpdateStart, o.mustAccept, workflows.StartRequest{Table: changed, Revision: changed.Revision(), Tuning: start.Tuning})
+		o.asks(workflows.UpdateStart, o.mustAccept, workflows.StartRequest{Table: &changed, Revision: changed.Revision(), Tuning: start.Tuning})
 	})
 	o.at(3*time.Hour, func() { require.Equal(t, activities.KindRelease, o.status().LastRun.Kind) })
 	o.run(4 * time.Hour)

@@ -42,7 +42,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			}))
 		})
 	}
-	for _, name := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease, workflows.TypeEventSync, workflows.TypeEventPass, workflows.TypeOptOutSync, workflows.TypeOptOutPass} {
+	for _, name := range []string{workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease, workflows.TypeEventPass, workflows.TypeOptOutPass} {
 		require.True(t, seen[name], "no history of %s is recorded", name)
 	}
 }

@@ -41,7 +41,7 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 		if i := s.queued(next.Run); i >= 0 && givesUpBegun(ctx) {
 			s.setQueue(slices.Delete(slices.Clone(s.Queue), i, i+1)) // its other half is not wanted either
 		}
-		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	} else if ctx.Err() == nil {
 		s.Status.LastError, err = reasonOf(err), nil
 	}

@@ -48,10 +48,9 @@ func TableSync(ctx workflow.Context, in TableSyncInput) error {
 // tableSync is the owner at work.
 type tableSync struct {
 	owner
-	in       TableSyncInput
-	state    TableSyncState
-	starting *StartRequest
-	repairs  workflow.ReceiveChannel
+	in      TableSyncInput
+	state   TableSyncState
+	repairs workflow.ReceiveChannel
 }
 
 func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
@@ -59,9 +58,9 @@ func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, in.Table)
+		s.state.Status = neverStarted(ctx, TableFlow(in.Instance, in.Table))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowIngress, name: in.Table, seeks: "changes"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: TableFlow(in.Instance, in.Table), name: in.Table, seeks: "changes"}
 	return s
 }
 
@@ -70,10 +69,6 @@ func (s *tableSync) again(ctx workflow.Context) error {
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, TableSync, s.in)
 }
-
-func (s *tableSync) startAsked() bool { return s.starting != nil }
-
-func (s *tableSync) takeBackStart() { s.starting = nil }
 
 func (s *tableSync) ends() any { return activities.EndRun }
 
@@ -106,11 +101,11 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.state.Filed, s.Tuning = &req.Table, req.Tuning.withDefaults()
+	s.state.Filed, s.Tuning = req.Table, req.Tuning.withDefaults()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
-	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: req.Table}, &checked)
+	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: *req.Table}, &checked)
 	if !ok {
 		return err
 	}
@@ -141,7 +136,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 		phase = "new baseline"
 	}
 	result, err := s.runPass(ctx, Backfill, phase, PassInput{
-		Instance: s.instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning,
+		Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning,
 	})
 	s.state.InitialRun = ""
 	if err != nil {
@@ -211,7 +206,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, DeltaPass, "applying changes", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.runPass(ctx, DeltaPass, "applying changes", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	return err
 }
 

@@ -146,7 +146,7 @@ func children(ctx context.Context, o options) (err error) {
 	}
 	began := time.Now()
 	for _, table := range []string{"services", "notes", "vehicles"} { // children first
-		id := workflows.TableSyncID(r.cfg.Instance, table)
+		id := workflows.TableFlow(r.cfg.Instance, table).WorkflowID()
 		handle, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 				ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,

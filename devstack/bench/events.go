@@ -122,7 +122,7 @@ func (r *rig) startEvents(ctx context.Context) error {
 		}, workflows.TypeEventSync, workflows.EventSyncInput{Instance: r.cfg.Instance}),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: r.flowID(), UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartEventsRequest(r.cfg, "bench")},
+			Args: []any{commands.StartRequest(r.cfg, "egress", "bench")},
 		},
 	})
 	if err != nil {

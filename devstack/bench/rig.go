@@ -187,9 +187,9 @@ func (r *rig) flowID() string {
 		return r.flow
 	}
 	if r.cfg.Egress.Settings().Enabled() {
-		return workflows.EventSyncID(r.cfg.Instance)
+		return workflows.EventFlow(r.cfg.Instance).WorkflowID()
 	}
-	return workflows.TableSyncID(r.cfg.Instance, "contacts")
+	return workflows.TableFlow(r.cfg.Instance, "contacts").WorkflowID()
 }
 
 // load starts the flow and waits for the end of the initial load.

@@ -16,7 +16,7 @@ import (
 func (w *world) audit(table string, repair bool) client.WorkflowRun {
 	w.t.Helper()
 	run, err := w.client.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{
-		ID: workflows.AuditID(w.cfg.Instance, table), TaskQueue: workflows.QueueMain,
+		ID: workflows.TableFlow(w.cfg.Instance, table).AuditID(), TaskQueue: workflows.QueueMain,
 	}, workflows.TypeAudit, workflows.AuditInput{Instance: w.cfg.Instance, Table: w.cfg.Ingress.Tables[table], Repair: repair, By: "test"})
 	require.NoError(w.t, err)
 	return run

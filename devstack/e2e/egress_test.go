@@ -49,19 +49,19 @@ func newEventWorld(t *testing.T, contacts int, source string, more string, edit 
 
 func (w *eventWorld) startFlow() workflows.Status {
 	w.t.Helper()
-	req := commands.StartEventsRequest(w.cfg, "test")
+	req := commands.StartRequest(w.cfg, "egress", "test")
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: workflows.EventSyncID(w.cfg.Instance), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		ID: workflows.EventFlow(w.cfg.Instance).WorkflowID(), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeEventSync, workflows.EventSyncInput{Instance: w.cfg.Instance})
 	var st workflows.Status
 	handle, err := w.client.UpdateWithStartWorkflow(w.t.Context(), client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: workflows.EventSyncID(w.cfg.Instance), UpdateName: workflows.UpdateStart,
+		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: workflows.EventFlow(w.cfg.Instance).WorkflowID(), UpdateName: workflows.UpdateStart,
 			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{req}},
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, handle.Get(w.t.Context(), &st))
-	w.flow = workflows.EventSyncID(w.cfg.Instance)
+	w.flow = workflows.EventFlow(w.cfg.Instance).WorkflowID()
 	return st
 }
 

@@ -53,7 +53,7 @@ func newFamilyWorld(t *testing.T, contacts int) *world {
 // startTable starts a flow other than that of contacts.
 func (w *world) startTable(table string) {
 	w.t.Helper()
-	id := workflows.TableSyncID(w.cfg.Instance, table)
+	id := workflows.TableFlow(w.cfg.Instance, table).WorkflowID()
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: w.cfg.Instance, Table: table})

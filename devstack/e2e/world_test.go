@@ -210,7 +210,7 @@ func (w *world) flowID() string {
 	if w.flow != "" {
 		return w.flow
 	}
-	return workflows.TableSyncID(w.cfg.Instance, "contacts")
+	return workflows.TableFlow(w.cfg.Instance, "contacts").WorkflowID()
 }
 
 func (w *world) startFlow() workflows.Status {

@@ -74,7 +74,7 @@ func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 				case "slow":
 					time.Sleep(1500 * time.Millisecond)
 				case "signal":
-					err = workflow.SignalExternalWorkflow(ctx, workflows.TableSyncID(in.Instance, in.Table.Name), "", workflows.SignalRepair, nil).Get(ctx, nil)
+					err = workflow.SignalExternalWorkflow(ctx, workflows.TableFlow(in.Instance, in.Table.Name).WorkflowID(), "", workflows.SignalRepair, nil).Get(ctx, nil)
 				default:
 					err = workflow.ExecuteActivity(ctx, step, in).Get(ctx, nil)
 				}

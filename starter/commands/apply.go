@@ -30,16 +30,10 @@ func apply(ctx context.Context, e *env, g *global, name string) error {
 		return err
 	}
 	defer f.close()
-	var request any
-	if table, mapped := f.cfg.Ingress.Tables[name]; mapped {
-		request = workflows.ApplyConfigRequest{Table: table, Revision: table.Revision(), By: e.operator}
-	} else if _, ok := f.configured(); ok && f.isOptOut() {
-		request = StartOptOutRequest(f.cfg, e.operator)
-	} else if ok {
-		request = StartEventsRequest(f.cfg, e.operator)
-	} else {
+	if _, ok := f.configured(); !ok {
 		return f.notConfigured()
 	}
+	request := StartRequest(f.cfg, name, e.operator)
 	var st workflows.Status
 	if err := f.update(ctx, workflows.UpdateApplyConfig, request, &st); err != nil {
 		return err

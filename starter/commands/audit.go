@@ -61,7 +61,7 @@ func audit(ctx context.Context, e *env, g *global, table string, in workflows.Au
 		return unknownTable(g, cfg, table)
 	}
 	in.Instance, in.Table = cfg.Instance, mapped
-	id := workflows.AuditID(in.Instance, table)
+	id := workflows.TableFlow(in.Instance, table).AuditID()
 	began, err := api.Begin(ctx, id, workflows.TypeAudit, "audit of "+table, in)
 	if err != nil {
 		return err

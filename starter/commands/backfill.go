@@ -305,7 +305,7 @@ func (f *flow) finished(answer any, r *workflows.RunSummary) error {
 		}
 		fmt.Fprintf(f.env.out, "run %s of %s is %s after %s%s\n", r.Run, f.table,
 			p.with(runColour(r.State), r.State), span(r.End.Sub(r.Start)), reason)
-		writeAccount(f.env.out, p, f.isEgress(), r.Counts)
+		writeAccount(f.env.out, p, f.flowID().IsEvents(), r.Counts)
 	}
 	if r.State != "COMPLETED" {
 		return quietly(exitFailed)

@@ -62,27 +62,28 @@ func (t *temporalClient) Namespace() string { return t.space }
 // Start sets every search attribute at once, because an attribute that the
 // namespace lacks is refused here but would block a running workflow.
 func (t *temporalClient) Start(ctx context.Context, s flowStart) (workflows.Status, error) {
+	workflowType, input := s.id.Owner()
 	start := t.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: s.id, TaskQueue: workflows.QueueMain,
+		ID: s.id.WorkflowID(), TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		StaticSummary:            s.summary,
 		Memo:                     map[string]any{"started_by": s.by},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			workflows.AttrFlow.ValueSet(s.flow), workflows.AttrTable.ValueSet(s.name),
+			workflows.AttrFlow.ValueSet(s.id.Flow), workflows.AttrTable.ValueSet(s.id.Name()),
 			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(s.revision),
 			workflows.AttrRead.ValueSet(0), workflows.AttrWritten.ValueSet(0), workflows.AttrQuarantined.ValueSet(0)),
-	}, s.workflow, s.input)
+	}, workflowType, input)
 	var status workflows.Status
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions:          updateOptions(s.id, workflows.UpdateStart, s.request),
+		UpdateOptions:          updateOptions(s.id.WorkflowID(), workflows.UpdateStart, s.request),
 	})
 	if err == nil {
 		err = handle.Get(ctx, &status)
 	}
 	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", s.name, oneLine(invalid.Message))
+		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", s.id.Name(), oneLine(invalid.Message))
 	}
 	return status, t.explain(err)
 }
@@ -136,7 +137,7 @@ func (t *temporalClient) Flows(ctx context.Context, instance string) ([]string, 
 			return nil, t.explain(err)
 		}
 		for _, info := range answer.GetExecutions() {
-			if table, ours := strings.CutPrefix(info.GetExecution().GetWorkflowId(), workflows.TableSyncID(instance, "")); ours {
+			if table, ours := strings.CutPrefix(info.GetExecution().GetWorkflowId(), workflows.TableFlow(instance, "").WorkflowID()); ours {
 				out = append(out, table)
 			}
 		}

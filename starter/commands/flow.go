@@ -96,29 +96,19 @@ func (e *env) openFlow(ctx context.Context, g *global, table string) (*flow, err
 
 func (f *flow) close() { f.api.Close() }
 
-func (f *flow) id() string {
-	if f.isEgress() {
-		return workflows.EventSyncID(f.cfg.Instance)
-	}
-	if f.isOptOut() {
-		return workflows.OptOutSyncID(f.cfg.Instance)
-	}
-	return workflows.TableSyncID(f.cfg.Instance, f.table)
-}
+// flowID names the flow in Temporal.
+func (f *flow) flowID() workflows.FlowID { return workflows.FlowNamed(f.cfg.Instance, f.table) }
 
-// isEgress says that the flow is that of events; no table has its name.
-func (f *flow) isEgress() bool { return f.table == activities.FlowEgress }
-
-// isOptOut says that the flow is that of opt-outs; no table has its name.
-func (f *flow) isOptOut() bool { return f.table == activities.FlowOptOut }
+// id is that of the workflow that owns the flow.
+func (f *flow) id() string { return f.flowID().WorkflowID() }
 
 // configured says whether the configuration file has the flow, and its revision there.
 func (f *flow) configured() (revision string, ok bool) {
-	if f.isEgress() {
+	switch id := f.flowID(); {
+	case id.IsEvents():
 		s := f.cfg.Egress.Settings()
 		return s.Revision(), s.Enabled()
-	}
-	if f.isOptOut() {
+	case id.IsOptOut():
 		s := f.cfg.OptOutSettings()
 		return s.Revision(), s.Idle() == ""
 	}
@@ -131,10 +121,10 @@ func (f *flow) configured() (revision string, ok bool) {
 
 // notConfigured says what a name stands for that the file does not have.
 func (f *flow) notConfigured() error {
-	if f.isEgress() {
+	switch id := f.flowID(); {
+	case id.IsEvents():
 		return badInput("egress has no type of event switched on; set egress.sends, opens, clicks or bounces to true in %s", f.g.configPath)
-	}
-	if f.isOptOut() { // R8.16
+	case id.IsOptOut(): // R8.16
 		return badInput("there is no flow of opt-outs in %s: %s", f.g.configPath, f.cfg.OptOutSettings().Idle())
 	}
 	return unknownTable(f.g, f.cfg, f.table)

@@ -235,7 +235,7 @@ func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
 	code, out, _ := w.run(t, "apply", "contacts")
 	require.Zero(t, code)
 	require.Equal(t, "contacts: revision "+revision("contacts")+" is on file, aaaaaaaaaaaa is running; stop and start to apply\n", out)
-	require.Equal(t, revision("contacts"), w.requests[question][0].(workflows.ApplyConfigRequest).Table.Revision())
+	require.Equal(t, revision("contacts"), w.requests[question][0].(workflows.StartRequest).Table.Revision())
 }
 
 func TestFlagsReachTheConnection(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
 
@@ -20,32 +19,6 @@ flow itself is operated like any other: causeway start optout, status optout, an
 	})
 	cmd.AddCommand(newOptOutHistory(e, g), newOptOutExport(e, g), newOptOutCheck(e, g), newOptOutCheckSource(e, g))
 	return cmd
-}
-
-// howToStartOptOut takes the settings from the configuration file (R8.16: not with
-// a mode that gives the flow nothing to do).
-func (f *flow) howToStartOptOut() (flowStart, error) {
-	revision, ok := f.configured()
-	if !ok {
-		return flowStart{}, f.notConfigured()
-	}
-	return flowStart{
-		flow: activities.FlowOptOut, name: activities.FlowOptOut, id: f.id(), workflow: workflows.TypeOptOutSync, revision: revision, by: f.env.operator,
-		summary: "optout: " + count(int64(len(f.cfg.OptOut.Pairs)), "pair") + ", " + string(f.cfg.OptOut.Mode),
-		input:   workflows.OptOutSyncInput{Instance: f.cfg.Instance}, request: StartOptOutRequest(f.cfg, f.env.operator),
-	}, nil
-}
-
-// StartOptOutRequest is what starts the flow of opt-outs with the settings of a
-// configuration; the devstack starts it with it too.
-func StartOptOutRequest(cfg *config.Config, by string) workflows.StartOptOutRequest {
-	s := cfg.OptOutSettings()
-	return workflows.StartOptOutRequest{
-		Settings: s, Revision: s.Revision(), By: by,
-		// One person's choice never waits for another's: however many are refused, the
-		// rest is carried.
-		Tuning: workflows.Tuning{Lanes: cfg.OptOut.Lanes, Poll: cfg.OptOut.PollEvery, StopRatio: 1},
-	}
 }
 
 func newOptOutCheckSource(e *env, g *global) *cobra.Command {

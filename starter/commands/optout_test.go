@@ -90,9 +90,9 @@ func TestOptOutIsOperated(t *testing.T) {
 	code, out, errs := w.run(t, "start", "optout")
 	require.Equal(t, exitDone, code, errs)
 	require.Equal(t, "optout is RUNNING (waiting for choices)\n", out)
-	asked := w.requests["Start "+optOutFlow][0].(workflows.StartOptOutRequest)
-	require.Equal(t, []string{"denyListEmail=donotbulkemail", "denyListPhone=donotphone"}, asked.Settings.Names())
-	require.Equal(t, asked.Settings.Revision(), asked.Revision)
+	asked := w.requests["Start "+optOutFlow][0].(workflows.StartRequest)
+	require.Equal(t, []string{"denyListEmail=donotbulkemail", "denyListPhone=donotphone"}, asked.OptOut.Names())
+	require.Equal(t, asked.OptOut.Revision(), asked.Revision)
 	require.InDelta(t, 1, asked.Tuning.StopRatio, 0)
 
 	for _, tt := range []struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/workflows"
 )
 
 func newQuarantine(e *env, g *global) *cobra.Command {
@@ -64,7 +65,7 @@ func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, err
 // apart says that a name is that of a flow without table mappings, which keeps a
 // quarantine of its own and does not try again by itself.
 func apart(table string) bool {
-	return table == activities.FlowEgress || table == activities.FlowOptOut
+	return !workflows.FlowNamed("", table).IsTable()
 }
 
 const nothingFits = "No record in quarantine fits."

@@ -61,10 +61,10 @@ func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions)
 	if err != nil {
 		return err
 	}
-	if o.table == activities.FlowEgress {
+	switch id := workflows.FlowNamed("", o.table); {
+	case id.IsEvents():
 		return badInput("events are not released one by one; when the cause is mended, read them again: causeway events backfill")
-	}
-	if o.table == activities.FlowOptOut {
+	case id.IsOptOut():
 		return badInput("refused contacts of optout are tried again by themselves, within two hours or when they change; what is in a file is read again when the file is mended")
 	}
 	f, err := e.openFlow(ctx, g, o.table)

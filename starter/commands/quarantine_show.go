@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
+	"causeway.dev/workflows"
 )
 
 func newQuarantineShow(e *env, g *global) *cobra.Command {
@@ -53,10 +54,10 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 		return err
 	}
 	defer api.Close()
-	if table == activities.FlowEgress {
+	switch f := workflows.FlowNamed(cfg.Instance, table); {
+	case f.IsEvents():
 		return badInput("%s is an event; what became of it says: causeway explain event <key>", id)
-	}
-	if table == activities.FlowOptOut {
+	case f.IsOptOut():
 		return badInput("%s is of the flow of opt-outs; what was decided about it says: causeway optout history %s", id, id)
 	}
 	if _, mapped := cfg.Ingress.Tables[table]; !mapped {

@@ -54,7 +54,7 @@ func (s *subject) close() { s.api.Close() }
 
 // owner says that the subject is the workflow that owns a table.
 func (s *subject) owner() bool {
-	return s.table != "" && s.id == workflows.TableSyncID(s.cfg.Instance, s.table)
+	return s.table != "" && s.id == workflows.TableFlow(s.cfg.Instance, s.table).WorkflowID()
 }
 
 // flow is the owner of the subject's table.
@@ -152,16 +152,16 @@ func (s *subject) workflowIDs() []string {
 	s.table = table
 	switch {
 	case strings.HasPrefix(s.name, "audit-"):
-		return []string{workflows.AuditID(s.cfg.Instance, table)}
+		return []string{workflows.TableFlow(s.cfg.Instance, table).AuditID()}
 	case strings.HasPrefix(s.name, "rollback-"):
-		return []string{workflows.PassID(s.cfg.Instance, table, activities.KindRollback, s.name)}
+		return []string{workflows.FlowNamed(s.cfg.Instance, table).PassID(activities.KindRollback, s.name)}
 	case s.kind != "":
-		return []string{workflows.PassID(s.cfg.Instance, table, s.kind, s.name)}
+		return []string{workflows.FlowNamed(s.cfg.Instance, table).PassID(s.kind, s.name)}
 	}
 	return []string{
-		workflows.PassID(s.cfg.Instance, table, activities.KindBackfill, s.name),
-		workflows.PassID(s.cfg.Instance, table, activities.KindDelta, s.name),
-		workflows.PassID(s.cfg.Instance, table, activities.KindRelease, s.name),
+		workflows.FlowNamed(s.cfg.Instance, table).PassID(activities.KindBackfill, s.name),
+		workflows.FlowNamed(s.cfg.Instance, table).PassID(activities.KindDelta, s.name),
+		workflows.FlowNamed(s.cfg.Instance, table).PassID(activities.KindRelease, s.name),
 	}
 }
 

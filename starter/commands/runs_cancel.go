@@ -62,7 +62,7 @@ func runsCancel(ctx context.Context, e *env, g *global, name string) error {
 		}
 	case s.table == "" || s.newest != nil && s.owner():
 		return badInput("%s is no run that can be given up; see: causeway runs list", name)
-	case s.kind == activities.KindDelta || s.newest != nil && strings.HasPrefix(s.id, s.flow().id()+"/delta/") || s.table == activities.FlowEgress, s.table == activities.FlowOptOut && s.kind != activities.KindInitial:
+	case s.kind == activities.KindDelta || s.newest != nil && strings.HasPrefix(s.id, s.flow().id()+"/delta/") || s.flow().flowID().IsEvents(), s.flow().flowID().IsOptOut() && s.kind != activities.KindInitial:
 		return badInput("run %s applies changes and ends by itself; to hold them: causeway pause %s, or causeway stop %s", name, s.table, s.table)
 	default:
 		answer.Status = &workflows.Status{}

@@ -116,7 +116,7 @@ func TestRunsCancel(t *testing.T) {
 		for i := range w.executions {
 			w.executions[i].Status = "Running"
 			if w.executions[i].RunID == "run-load" {
-				w.executions[i].Type, w.executions[i].WorkflowID = typ, workflows.PassID("acme", "contacts", kind, loadRun)
+				w.executions[i].Type, w.executions[i].WorkflowID = typ, workflows.TableFlow("acme", "contacts").PassID(kind, loadRun)
 			}
 		}
 	}

@@ -127,7 +127,7 @@ func findLost(ctx context.Context, instance string, g *global, api temporalAPI, 
 		}
 		id := r.Workflow
 		if r.Kind == activities.KindDelta { // it is begun by whoever finds the changes
-			id = workflows.PassID(instance, r.Table, r.Kind, r.Run)
+			id = workflows.FlowNamed(instance, r.Table).PassID(r.Kind, r.Run)
 		}
 		switch x, err := api.Execution(ctx, id, ""); {
 		case errors.Is(err, errNotFound): // about to begin, or gone for long

@@ -168,7 +168,7 @@ func (s *subject) replay(ctx context.Context, a *replayAnswer) (err error) {
 // for a worker; there may be none that lives, and the replay is why.
 func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
 	op := activities.Operation{
-		ID: "replay/" + newID(), At: s.env.now(), By: s.env.operator, What: activities.OpReplay, Flow: activities.FlowIngress, Table: s.table, Run: s.name,
+		ID: "replay/" + newID(), At: s.env.now(), By: s.env.operator, What: activities.OpReplay, Flow: s.flow().flowID().Flow, Table: s.table, Run: s.name,
 		Detail: strings.TrimSpace(a.How + " " + a.NewRun),
 	}
 	if a.How == byReset {
@@ -176,8 +176,6 @@ func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
 	}
 	if s.ledger != nil {
 		op.Flow = s.ledger.Info.Flow
-	} else if s.table == activities.FlowEgress || s.table == activities.FlowOptOut {
-		op.Flow = s.table
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.g.timeout)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/workflows"
 )
 
 func newRunsShow(e *env, g *global) *cobra.Command {
@@ -172,7 +173,7 @@ func writeRun(e *env, r runReport) {
 	writeTable(e.out, p, rows)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
-		writeAccount(e.out, p, r.Ledger.Info.Table == activities.FlowEgress, r.Ledger.Info.Counts)
+		writeAccount(e.out, p, workflows.FlowNamed("", r.Ledger.Info.Table).IsEvents(), r.Ledger.Info.Counts)
 	}
 	if r.History != nil && len(r.History.Steps) > 0 {
 		fmt.Fprintln(e.out)

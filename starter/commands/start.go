@@ -2,13 +2,10 @@ package commands
 
 import (
 	"context"
-	"fmt"
-	"math"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
 
@@ -109,28 +106,8 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 	if err := f.answer(st); err != nil || !o.wait || g.json() || st.LastRun == nil {
 		return err
 	}
-	writeAccount(e.out, e.colours(), f.isEgress(), st.LastRun.Counts)
+	writeAccount(e.out, e.colours(), f.flowID().IsEvents(), st.LastRun.Counts)
 	return nil
-}
-
-// howToStart takes mapping or settings from the configuration file.
-func (f *flow) howToStart() (flowStart, error) {
-	if f.isEgress() {
-		return f.howToStartEgress()
-	}
-	if f.isOptOut() {
-		return f.howToStartOptOut()
-	}
-	table, mapped := f.cfg.Ingress.Tables[f.table]
-	if !mapped {
-		return flowStart{}, unknownTable(f.g, f.cfg, f.table)
-	}
-	return flowStart{
-		flow: "ingress", name: f.table, id: f.id(), workflow: workflows.TypeTableSync, revision: table.Revision(), by: f.env.operator,
-		summary: fmt.Sprintf("%s: Dynamics %s to Campaign %s", f.table, table.Dynamics.Table, table.Campaign.Resource),
-		input:   workflows.TableSyncInput{Instance: f.cfg.Instance, Table: f.table},
-		request: StartRequest(f.cfg, f.table, f.env.operator),
-	}, nil
 }
 
 func (f *flow) start(ctx context.Context, how flowStart) (workflows.Status, error) {
@@ -163,29 +140,5 @@ func untilLoaded() func(workflows.Status) bool {
 			return quiet >= quietLooks
 		}
 		return true
-	}
-}
-
-// StartRequest is what starts a table with the mapping and the bounds of a
-// configuration; the devstack starts its flow with it too.
-func StartRequest(cfg *config.Config, table, by string) workflows.StartRequest {
-	t := cfg.Ingress.Tables[table]
-	return workflows.StartRequest{Table: t, Revision: t.Revision(), Tuning: tuning(cfg), By: by}
-}
-
-func onStop(configured string) string {
-	if configured == workflows.OnStopRollback {
-		return configured
-	}
-	return ""
-}
-
-// tuning takes the limits of a table's flow from the configuration.
-func tuning(cfg *config.Config) workflows.Tuning {
-	return workflows.Tuning{
-		Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,
-		// Zero would mean the default; configured, it means that one refusal stops the run.
-		StopRatio: max(cfg.Quarantine.StopRatio, math.SmallestNonzeroFloat32), StopMin: int64(cfg.Quarantine.StopMin),
-		OnStop: onStop(cfg.Quarantine.OnStop),
 	}
 }

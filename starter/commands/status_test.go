@@ -291,7 +291,7 @@ func TestStatusShowsFlowsWithoutAMapping(t *testing.T) {
 	w.on("Flows acme", []string{"vehicles", "contacts", "services"})
 	w.on("Query "+contactsFlow+" Status", contacts(nil))
 	for table, state := range map[string]workflows.State{"vehicles": workflows.StateRunning, "services": workflows.StateStopped} {
-		w.on("Query "+workflows.TableSyncID("acme", table)+" Status", contacts(func(st *workflows.Status) { st.Table, st.State = table, state }))
+		w.on("Query "+workflows.TableFlow("acme", table).WorkflowID()+" Status", contacts(func(st *workflows.Status) { st.Table, st.State = table, state }))
 	}
 	code, out, _ := w.run(t, "status")
 	require.Equal(t, exitDone, code)

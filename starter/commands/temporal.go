@@ -46,11 +46,9 @@ type temporalAPI interface {
 
 // flowStart is how a flow is started: its owner, if there is none, and the update.
 type flowStart struct {
-	flow, name   string // search attributes: ingress and its table, or egress twice
-	id, workflow string // id and type of the owner
+	id           workflows.FlowID
 	summary      string
-	input        any // of the owner
-	request      any // of the Start update
+	request      workflows.StartRequest
 	revision, by string
 }
 

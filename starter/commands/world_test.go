@@ -147,7 +147,7 @@ func (f *fakeTemporal) reply(question string, request, into any) error {
 }
 
 func (f *fakeTemporal) Start(_ context.Context, s flowStart) (st workflows.Status, err error) {
-	err = f.reply("Start "+s.id, s.request, &st)
+	err = f.reply("Start "+s.id.WorkflowID(), s.request, &st)
 	return st, err
 }
 
