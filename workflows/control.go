@@ -32,22 +32,20 @@ func listen(ctx workflow.Context, paused bool) *control {
 			if more := c.signals.Receive(ctx, &asked); !more {
 				return
 			}
-			c.take(ctx, asked)
+			c.take(asked)
 		}
 	})
 	return c
 }
 
-func (c *control) take(ctx workflow.Context, asked Control) {
+func (c *control) take(asked Control) {
 	switch asked {
 	case ControlPause:
 		c.paused = true
 	case ControlResume:
-		// The pages in hand are on their way back, and are opened again when they are
-		// there. An earlier build took their cancellation for a failure; the version can
-		// go when no history from before July 2027 is left.
+		// The pages in hand are on their way back, and are opened again when they are there.
 		if c.paused && c.onInterrupt != nil {
-			c.takenBack = workflow.GetVersion(ctx, "pause-taken-back", workflow.DefaultVersion, 1) == 1
+			c.takenBack = true
 		}
 		c.paused = false
 	case ControlStop, ControlCancel:
@@ -61,13 +59,13 @@ func (c *control) take(ctx workflow.Context, asked Control) {
 }
 
 // drainSignals takes what arrived in the task that continues as new.
-func (c *control) drainSignals(ctx workflow.Context) {
+func (c *control) drainSignals() {
 	for {
 		var asked Control
 		if !c.signals.ReceiveAsync(&asked) {
 			return
 		}
-		c.take(ctx, asked)
+		c.take(asked)
 	}
 }
 
@@ -99,7 +97,7 @@ func failureType(err error) string {
 }
 
 // refusedRun is the run that was stopped for too many refusals, "" when the failure
-// does not say: one of an earlier build.
+// does not say.
 func refusedRun(err error) (run string) {
 	if app := innermost(err); app != nil && app.HasDetails() {
 		_ = app.Details(&run) // what cannot be read is not known

@@ -62,9 +62,7 @@ func (s *eventSync) again(ctx workflow.Context) error {
 
 func (s *eventSync) handle(ctx workflow.Context) error {
 	return errors.Join(s.owner.handle(ctx),
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
 		registerUpdate(ctx, UpdateRequestBackfill, "Load events again: since a time, or from a folder of exported files.", s.onBackfill, s.mayBackfill),
-		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
 
@@ -201,8 +199,7 @@ func (s *eventSync) account(out *PassResult) {
 // failed begins with the journal's oldest event when the journal no longer holds
 // the position; anything else is for an operator.
 func (s *eventSync) failed(ctx workflow.Context, err error) error {
-	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil &&
-		workflow.GetVersion(ctx, "no-such-folder", workflow.DefaultVersion, 1) == 1 {
+	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil {
 		s.overcome(ctx, err) // what an operator mistyped is no reason to stop the flow
 		return nil
 	}

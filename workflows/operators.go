@@ -13,23 +13,13 @@ import (
 )
 
 // handle registers what operators can ask of a table. Validators refuse without a
-// trace; handlers record the wish, and the main loop carries it out. The order is
-// part of the histories.
+// trace; handlers record the wish, and the main loop carries it out.
 func (s *tableSync) handle(ctx workflow.Context) error {
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return s.Status, nil },
-		workflow.QueryHandlerOptions{Description: "State, phase, watermark, counters and revision of the flow."})
-	return errors.Join(err,
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the mapping on file.", s.onStart, s.mayStart),
-		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", s.onStop, s.mayStop),
-		registerUpdate(ctx, UpdatePause, "Hold the flow, with a reason.", s.onPause, s.mayPause),
-		registerUpdate(ctx, UpdateResume, "Let a paused flow go on.", s.onResume, s.mayResume),
-		registerUpdate(ctx, UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
+	return errors.Join(s.owner.handle(ctx),
 		registerUpdate(ctx, UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
-		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
 		registerUpdate(ctx, UpdateRelease, "Try quarantined records again, as Dynamics has them now.", s.onRelease, s.mayRelease),
 		registerUpdate(ctx, UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		registerUpdate(ctx, UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
-		registerUpdate(ctx, UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
 
@@ -75,13 +65,13 @@ func (s *tableSync) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRe
 	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && slices.Contains(s.Status.Rollbacks, run) {
 		return fmt.Errorf("run %s is to be rolled back already", run)
 	}
-	return s.owner.mayCancelBackfill(ctx, req)
+	return s.owner.mayGiveUp(ctx, req)
 }
 
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
 	undo := RollbackRequest{Run: cmp.Or(req.Run, s.Status.Run), By: req.By}
 	i := s.queued(undo.Run)
-	begun := i >= 0 && s.Queue[i].Begun && givesUpBegun(ctx)
+	begun := i >= 0 && s.Queue[i].Begun
 	if req.Rollback && (begun || undo.Run == s.Status.Run) {
 		s.setRollbacks(append(s.state.Rollbacks, undo))
 	}

@@ -61,13 +61,6 @@ func (s *optOutSync) again(ctx workflow.Context) error {
 	return workflow.NewContinueAsNewError(ctx, OptOutSync, s.in)
 }
 
-func (s *optOutSync) handle(ctx workflow.Context) error {
-	return errors.Join(s.owner.handle(ctx),
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
-		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
-	)
-}
-
 func (s *optOutSync) ends() any { return activities.EndOptOutRun }
 
 // soon is remembered while choices are carried: the next wait would not look at

@@ -47,8 +47,11 @@ type owner struct {
 
 // owned is what one kind of flow does in its own way.
 type owned interface {
-	step(workflow.Context) error          // does the next thing there is to do, or waits until there is one
-	again(workflow.Context) error         // continues as new
+	step(workflow.Context) error  // does the next thing there is to do, or waits until there is one
+	again(workflow.Context) error // continues as new
+	mayStop(workflow.Context, StopRequest) error
+	mayCancelBackfill(workflow.Context, CancelBackfillRequest) error
+	onCancelBackfill(workflow.Context, CancelBackfillRequest) (Status, error)
 	fits(StartRequest) error              // refuses a request that is for another flow
 	startable(StartRequest) error         // refuses a start that would have nothing to do
 	filed(StartRequest)                   // remembers what ApplyConfig put on file
@@ -89,12 +92,7 @@ func (o *owner) handled(ctx workflow.Context) (bool, error) {
 	if err := workflow.Await(ctx, func() bool { return finished() || asked() }); err != nil || !asked() {
 		return true, err
 	}
-	// An earlier build waited, and forgot it; the version can go when no history from
-	// before July 2027 is left.
-	if workflow.GetVersion(ctx, "asked-before-new", workflow.DefaultVersion, 1) == 1 {
-		return false, nil
-	}
-	return true, workflow.Await(ctx, finished)
+	return false, nil
 }
 
 // note is an entry of the audit trail about this flow.
@@ -135,22 +133,16 @@ func (o *owner) overcome(ctx workflow.Context, err error) {
 // halt carries out a stop.
 func (o *owner) halt(ctx workflow.Context) error {
 	o.stopping = false
-	// A start that waited for a rollback is taken back with it. An earlier build started
-	// all the same; the version can go when no history from before July 2027 is left.
-	if o.starting != nil && workflow.GetVersion(ctx, "stopped-before-start", workflow.DefaultVersion, 1) == 1 {
-		o.starting = nil
-	}
+	o.starting = nil // a start that waited for a rollback is taken back
 	o.enter(ctx, StateStopped, "stopped", "")
 	return nil
 }
 
 // hold waits until a paused flow is resumed or stopped, or its history calls for a
-// new one: the export of opt-outs is minded in a pause too. An earlier build let it
-// grow; the version can go when no history from before July 2027 is left.
+// new one: the export of opt-outs is minded in a pause too.
 func (o *owner) hold(ctx workflow.Context) error {
-	renews := workflow.GetVersion(ctx, "paused-continues-as-new", workflow.DefaultVersion, 1) == 1
 	return workflow.Await(ctx, func() bool {
-		return o.Status.State != StatePaused || o.stopping || renews && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+		return o.Status.State != StatePaused || o.stopping || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 	})
 }
 
@@ -164,10 +156,8 @@ func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out a
 	switch {
 	case o.stopping:
 		return false, nil
-	case wanted && workflow.GetVersion(ctx, "wish-during-check", workflow.DefaultVersion, 1) == 1:
-		// What an operator wants beside a stop waits for the start: it is checked once
-		// more. An earlier build ended here; the version can go when no history from
-		// before July 2027 is left.
+	case wanted:
+		// What an operator wants beside a stop waits for the start: it is checked once more.
 		return o.preflight(ctx, summary, check, in, out)
 	case temporal.IsCanceledError(err):
 		return false, err
@@ -194,22 +184,14 @@ func (o *owner) waitFor(ctx workflow.Context, wait func(workflow.Context) error)
 	inner, done := o.waiting(ctx)
 	defer done() // after it was asked who ended the wait
 	err = wait(inner)
-	return err != nil && interrupted(ctx, inner, err), err
+	return err != nil && interrupted(ctx, inner), err
 }
 
 // interrupted tells a wait that was ended on purpose from one that failed. When
 // its worker dies at that moment, nobody is left to say that it was cancelled: it
 // ends by its heartbeat, and that is no failure either.
-func interrupted(ctx, waiting workflow.Context, err error) bool {
-	switch {
-	case ctx.Err() != nil || waiting.Err() == nil:
-		return false
-	case temporal.IsCanceledError(err):
-		return true
-	}
-	// Without the version the flow failed here; that branch can go when no history
-	// from before July 2027 is left.
-	return workflow.GetVersion(ctx, "interrupted-wait", workflow.DefaultVersion, 1) == 1
+func interrupted(ctx, waiting workflow.Context) bool {
+	return ctx.Err() == nil && waiting.Err() != nil
 }
 
 // wake ends the wait for work.

@@ -50,9 +50,7 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	st.RunWorkflow = o.id.PassID(in.Ref.Kind, in.Ref.Run)
 	o.publish(ctx)
 	switch { // what was asked while the child was being started
-	case o.givenUp == in.Ref.Run && workflow.GetVersion(ctx, "given-up-at-once", workflow.DefaultVersion, 1) == 1:
-		// An earlier build let it run; the version can go when no history from before
-		// July 2027 is left.
+	case o.givenUp == in.Ref.Run:
 		o.steer(ctx, ControlCancel)
 	case o.stopping:
 		o.steer(ctx, ControlStop)
@@ -101,9 +99,7 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 // notStarted is for a run whose workflow cannot start, because one of its id runs
 // already: that of an owner that was reset, say. An operator sees to it.
 func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err error) error {
-	// An earlier build ended the flow; the version can go when no history from before
-	// July 2027 is left.
-	if ctx.Err() != nil || workflow.GetVersion(ctx, "run-cannot-start", workflow.DefaultVersion, 1) != 1 {
+	if ctx.Err() != nil {
 		return err
 	}
 	o.Status.Run, o.Status.RunKind, o.givenUp = "", "", ""
@@ -116,19 +112,14 @@ func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err erro
 // closeTerminated ends a run in the ledger whose workflow was terminated, and had no
 // chance to.
 func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err error) {
-	// An earlier build left it open; the version can go when no history from before
-	// July 2027 is left.
-	if _, ok := errors.AsType[*temporal.TerminatedError](err); !ok || workflow.GetVersion(ctx, "terminated-run", workflow.DefaultVersion, 1) != 1 {
-		return
+	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
+		o.endFor(ctx, ref, "FAILED", reasonOf(err))
 	}
-	o.endFor(ctx, ref, "FAILED", reasonOf(err))
 }
 
 // giveUpStopped cancels a run that had been stopped already when it heard of it.
 func (o *owner) giveUpStopped(ctx workflow.Context, ref activities.RunRef, end *RunSummary) {
-	// An earlier build forgot it; the version can go when no history from before July
-	// 2027 is left.
-	if end.State != "STOPPED" || workflow.GetVersion(ctx, "cancelled-when-stopped", workflow.DefaultVersion, 1) != 1 {
+	if end.State != "STOPPED" {
 		return
 	}
 	end.State, end.Reason = "CANCELLED", "cancelled by an operator; what was written is kept"
@@ -170,11 +161,4 @@ func (o *owner) setQueue(q []QueuedBackfill) {
 // queued is the place of a backfill in the queue, -1 when it is not there.
 func (o *owner) queued(run string) int {
 	return slices.IndexFunc(o.Queue, func(b QueuedBackfill) bool { return b.Run == run })
-}
-
-// givesUpBegun says that a stopped backfill which is undone or cancelled does not go
-// on later. A flow that an earlier build began has let it go on; the version can go
-// when no history from before July 2027 is left.
-func givesUpBegun(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, "begun-is-given-up", workflow.DefaultVersion, 1) == 1
 }

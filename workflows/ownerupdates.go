@@ -16,18 +16,19 @@ import (
 // answer; the flow goes on either way and Status shows it.
 const answerWithin = 30 * time.Second
 
-// handle registers what operators can ask of a flow that is one of a kind, beside
-// what it registers itself. TableSync has a list of its own, because the order of
-// registration is that in which updates are heard that wait for a run to begin.
+// handle registers what operators can ask of every flow. The order is part of the
+// histories: it is that in which updates are heard that wait for a run to begin.
 func (o *owner) handle(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return o.Status, nil },
 		workflow.QueryHandlerOptions{Description: "State, phase, position, counters and revision of the flow."})
 	return errors.Join(err,
-		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", o.onStop, o.mayStop),
+		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the mapping or the settings on file.", o.onStart, o.mayStart),
+		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", o.onStop, o.self.mayStop),
 		registerUpdate(ctx, UpdatePause, "Hold the flow, with a reason.", o.onPause, o.mayPause),
 		registerUpdate(ctx, UpdateResume, "Let a paused flow go on.", o.onResume, o.mayResume),
 		registerUpdate(ctx, UpdateSyncNow, "Look for work now.", o.onSyncNow, o.maySyncNow),
-		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", o.onCancelBackfill, o.mayGiveUp),
+		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", o.self.onCancelBackfill, o.self.mayCancelBackfill),
+		registerUpdate(ctx, UpdateApplyConfig, "Put a mapping or settings on file for the next start.", o.onApplyConfig, o.mayApplyConfig),
 	)
 }
 
@@ -166,15 +167,15 @@ func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
 	return o.Status, nil
 }
 
-// mayGiveUp is mayCancelBackfill for the flows that do not undo what they wrote.
-func (o *owner) mayGiveUp(ctx workflow.Context, req CancelBackfillRequest) error {
+// mayCancelBackfill is for the flows that do not undo what they wrote.
+func (o *owner) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) error {
 	if req.Rollback {
 		return o.refuse("what it wrote cannot be undone; leave out the rollback")
 	}
-	return o.mayCancelBackfill(ctx, req)
+	return o.mayGiveUp(ctx, req)
 }
 
-func (o *owner) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequest) error {
+func (o *owner) mayGiveUp(_ workflow.Context, req CancelBackfillRequest) error {
 	running := o.Status.Run != "" && o.Status.RunKind != activities.KindDelta
 	switch {
 	case req.Run == "" && !running:
@@ -201,7 +202,7 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 	if i < 0 { // a release
 		return o.Status, nil
 	}
-	begun := o.Queue[i].Begun && givesUpBegun(ctx)
+	begun := o.Queue[i].Begun
 	o.setQueue(slices.Delete(slices.Clone(o.Queue), i, i+1))
 	if !begun || req.Rollback {
 		return o.Status, nil

@@ -126,11 +126,7 @@ func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 	for {
 		if err := p.holdWhilePaused(ctx); err != nil {
-			// An earlier build left the run open; the version can go when no history from
-			// before July 2027 is left.
-			if workflow.GetVersion(ctx, "cancelled-in-a-pause", workflow.DefaultVersion, 1) == 1 {
-				p.fail(ctx, err)
-			}
+			p.fail(ctx, err)
 			return nil, err
 		}
 		p.control.takenBack = false
@@ -140,8 +136,8 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			// from the watermark, which has not moved, and quarantined records anew.
 			reread := p.in.Ref.Kind == activities.KindDelta || p.in.Ref.Kind == activities.KindRelease
 			out, err := p.end(ctx, "STOPPED", "stopped by an operator", reread)
-			if err == nil && p.control.wanted == ControlCancel && workflow.GetVersion(ctx, "cancelled-while-stopping", workflow.DefaultVersion, 1) == 1 {
-				continue // an earlier build forgot it; the version can go when no history from before July 2027 is left
+			if err == nil && p.control.wanted == ControlCancel {
+				continue // it was cancelled while it was being stopped
 			}
 			return out, err
 		case ControlCancel:
@@ -155,14 +151,14 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			}}, nil
 		case err == nil:
 			result, err := p.finish(ctx)
-			if errors.Is(err, errInterrupted) && workflow.GetVersion(ctx, "interrupted-finish", workflow.DefaultVersion, 1) == 1 {
-				continue // an earlier build failed here; the version can go when no history from before July 2027 is left
+			if errors.Is(err, errInterrupted) {
+				continue
 			}
 			return result, err
 		case errors.Is(err, errInterrupted):
 			continue
 		case errors.Is(err, errContinue):
-			if p.control.drainSignals(ctx); p.control.wanted != "" {
+			if p.control.drainSignals(); p.control.wanted != "" {
 				continue
 			}
 			in := p.in
@@ -208,9 +204,8 @@ func (p *pass) drive(ctx workflow.Context) error {
 	}
 	if open.Ended != "" && open.Ended != "RUNNING" {
 		// An earlier attempt finished it; or it was given up, and then there is nothing
-		// to save. An earlier build tried to; the version can go when no history from
-		// before July 2027 is left.
-		if (open.Ended == "CANCELLED" || open.Ended == "FAILED") && workflow.GetVersion(ctx, "given-up-run", workflow.DefaultVersion, 1) == 1 {
+		// to save.
+		if open.Ended == "CANCELLED" || open.Ended == "FAILED" {
 			p.givenUp, p.progress.Counts = open.Ended, open.Counts
 		}
 		return nil

@@ -38,7 +38,7 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.name,
 			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
 		}
-		if i := s.queued(next.Run); i >= 0 && givesUpBegun(ctx) {
+		if i := s.queued(next.Run); i >= 0 {
 			s.setQueue(slices.Delete(slices.Clone(s.Queue), i, i+1)) // its other half is not wanted either
 		}
 		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})

@@ -20,26 +20,19 @@ const trailBatch = 50
 // workflow's state and goes with it when it continues as new.
 type trail struct {
 	pending *[]activities.Operation
-	off     bool
 }
 
 // openTrail begins to write entries to the ledger; pending is part of the
-// workflow's state. A run that an earlier build began has no trail until it
-// continues as new. The old branch can go with the histories of v1 and v2.
+// workflow's state.
 func openTrail(ctx workflow.Context, pending *[]activities.Operation) *trail {
-	t := &trail{pending: pending, off: workflow.GetVersion(ctx, "audit-trail", workflow.DefaultVersion, 1) == workflow.DefaultVersion}
-	if !t.off {
-		clean, _ := workflow.NewDisconnectedContext(ctx) // what was asked for is kept also when the workflow is cancelled
-		workflow.GoNamed(clean, "audit-trail", t.write)
-	}
+	t := &trail{pending: pending}
+	clean, _ := workflow.NewDisconnectedContext(ctx) // what was asked for is kept also when the workflow is cancelled
+	workflow.GoNamed(clean, "audit-trail", t.write)
 	return t
 }
 
 // note adds an entry. Its id is that of the update in hand, unless it has one.
 func (t *trail) note(ctx workflow.Context, op activities.Operation) {
-	if t.off {
-		return
-	}
 	if op.ID == "" {
 		// The first run of the chain: a reset keeps it, and applies the update anew.
 		op.ID = workflow.GetInfo(ctx).FirstRunID + "/" + workflow.GetCurrentUpdateInfo(ctx).ID

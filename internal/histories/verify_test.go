@@ -162,7 +162,7 @@ func TestVerifyComparesTheLastTask(t *testing.T) {
 func TestVerifyNamesAnyPlace(t *testing.T) {
 	t.Parallel()
 	all := map[string]*historypb.History{}
-	for _, name := range []string{"v1-deltapass-1.json", "v2-audit-1.json", "v2-backfill-2.json", "v2-tablesync-1.json"} {
+	for _, name := range []string{"v1-deltapass-1.json", "v2-audit-1.json", "v2-backfill-2.json", "v3-tablesync-1.json"} {
 		all[name] = recorded(t, name)
 	}
 	rapid.Check(t, func(t *rapid.T) {

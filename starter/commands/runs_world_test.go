@@ -3,6 +3,7 @@ package commands
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -44,8 +45,8 @@ func eventOf(t *testing.T, h *historypb.History, name string) int64 {
 	return 0
 }
 
-// failsAt makes a history end in the failure of one of its activities, as a
-// workflow fails that has nothing else to do then.
+// failsAt makes a history end in the failure of one of its activities, as an audit
+// fails: its run is ended in the ledger first.
 func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.History {
 	t.Helper()
 	scheduled := eventOf(t, h, "ActivityTaskScheduled "+activity)
@@ -59,9 +60,22 @@ func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.His
 	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
 		ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: scheduled, StartedEventId: scheduled + 1, Failure: why,
 			RetryState: enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE}}})
-	for _, e := range h.Events[1:4] { // a workflow task
+	task := func() {
+		for _, e := range h.Events[1:4] {
+			add(proto.Clone(e).(*historypb.HistoryEvent))
+		}
+	}
+	task()
+	ended := int64(len(out.Events) + 1)
+	for _, e := range h.Events[scheduled-1 : scheduled+2] { // scheduled, started, completed
 		add(proto.Clone(e).(*historypb.HistoryEvent))
 	}
+	ends := out.Events[ended-1].GetActivityTaskScheduledEventAttributes()
+	ends.ActivityId, ends.ActivityType.Name, ends.WorkflowTaskCompletedEventId = strconv.FormatInt(ended, 10), activities.EndRun, ended-1
+	out.Events[ended].GetActivityTaskStartedEventAttributes().ScheduledEventId = ended
+	completed := out.Events[ended+1].GetActivityTaskCompletedEventAttributes()
+	completed.ScheduledEventId, completed.StartedEventId = ended, ended+1
+	task()
 	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
 		WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: &failurepb.Failure{Message: "audit of contacts: activity error",
 			Cause: &failurepb.Failure{Message: "activity error", Cause: why, FailureInfo: &failurepb.Failure_ActivityFailureInfo{
@@ -76,7 +90,7 @@ func runsWorld(t *testing.T) *world {
 	w := newWorld()
 	w.histories = map[string]*historypb.History{
 		"run-load":  recordedHistory(t, "v2-backfill-2.json"),
-		"run-owner": recordedHistory(t, "v2-tablesync-1.json"),
+		"run-owner": recordedHistory(t, "v3-tablesync-1.json"),
 		"run-audit": failsAt(t, recordedHistory(t, "v2-audit-1.json"), "EndAudit"),
 	}
 	w.executions = []execution{
