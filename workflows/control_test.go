@@ -103,7 +103,7 @@ func TestACancelOutlivesAStop(t *testing.T) {
 			}
 			o.at(2*time.Hour, func() {
 				require.Equal(t, workflows.StateStopped, o.status().State)
-				require.Empty(t, o.status().QueuedBackfills)
+				require.Empty(t, o.status().Queued(workflows.RequestBackfill))
 				require.Equal(t, "CANCELLED", o.f.runs[run].state)
 			})
 			o.run(3 * time.Hour)

@@ -78,8 +78,9 @@ func (s *eventSync) step(ctx workflow.Context) error {
 		return s.hold(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
-	case len(s.Queue) > 0:
-		s.folder = s.Queue[0].Window.Folder
+	case s.waits(RequestBackfill):
+		next, _ := s.first(RequestBackfill)
+		s.folder = next.Window.Folder
 		defer func() { s.folder = "" }()
 		return s.backfill(ctx, EventPass)
 	default:
@@ -111,8 +112,8 @@ func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return errors.New("got a window of records, want a time that the journal is read again from, or a folder of exported files")
 	case w.Since.IsZero() == (w.Folder == ""):
 		return errors.New("want either a time that the journal is read again from, or a folder of exported files")
-	case len(s.Queue) >= 20:
-		return s.refuse("20 backfills are queued already")
+	case s.waitingOf(RequestBackfill) >= maxQueued:
+		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
 }

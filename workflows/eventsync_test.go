@@ -396,7 +396,7 @@ func TestEventsAreLoadedAgainInTurn(t *testing.T) {
 		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}, By: "ada"})
 	})
 	w.at(2*time.Hour, func() {
-		require.Empty(t, w.status().QueuedBackfills)
+		require.Empty(t, w.status().Queued(workflows.RequestBackfill))
 		require.EqualValues(t, 4, w.status().Totals.Read)
 	})
 	w.run(3 * time.Hour)
@@ -561,7 +561,7 @@ func TestAStoppedBackfillOfEventsThatIsGivenUpIsClosed(t *testing.T) {
 	})
 	w.at(time.Hour+90*time.Second, func() { w.asks(workflows.UpdateStop, w.mustAccept, workflows.StopRequest{}) })
 	w.at(2*time.Hour, func() {
-		queued := w.status().QueuedBackfills
+		queued := w.status().Queued(workflows.RequestBackfill)
 		require.Len(t, queued, 1)
 		w.asks(workflows.UpdateCancelBackfill, w.mustAccept, workflows.CancelBackfillRequest{Run: queued[0]})
 	})

@@ -74,7 +74,7 @@ const (
 
 // StartRequest is what Start and ApplyConfig take: what the flow is to do, which is
 // exactly one of Table, Egress and OptOut. Start starts a stopped or failed flow
-// with it; ApplyConfig puts it on file, and it takes effect at the next start (R8.14).
+// with it; ApplyConfig says what is on file for the next start (R8.14).
 type StartRequest struct {
 	Table    *activities.Table          `json:"table,omitempty"`
 	Egress   *activities.EgressSettings `json:"egress,omitempty"`
@@ -159,32 +159,29 @@ const OnStopRollback = "rollback"
 
 // Status answers what a flow is doing.
 type Status struct {
-	Instance        string                `json:"instance"`
-	Table           string                `json:"table"`
-	State           State                 `json:"state"`
-	Phase           string                `json:"phase"`            // in words: "initial load", "waiting for changes"
-	Reason          string                `json:"reason,omitempty"` // why paused or failed
-	Since           time.Time             `json:"since"`            // of State
-	Run             string                `json:"run,omitempty"`    // the run in hand
-	RunWorkflow     string                `json:"run_workflow,omitempty"`
-	RunKind         activities.Kind       `json:"run_kind,omitempty"`
-	Progress        *Progress             `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
-	LastRun         *RunSummary           `json:"last_run,omitempty"`
-	Watermark       time.Time             `json:"watermark,omitzero"` // everything before it is settled
-	Totals          activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
-	Runs            int64                 `json:"runs"`
-	Quarantined     int64                 `json:"quarantined"`         // open items
-	Warnings        []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
-	Parked          int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
-	Approvals       []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
-	Revision        string                `json:"revision,omitempty"`
-	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
-	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
-	Rollbacks       []string              `json:"rollbacks,omitempty"` // runs that are to be undone
-	Releases        []string              `json:"releases,omitempty"`  // runs that will try quarantined records again
-	Repairs         []string              `json:"repairs,omitempty"`   // audits whose findings are to be repaired
-	LastError       string                `json:"last_error,omitempty"`
-	StartedBy       string                `json:"started_by,omitempty"`
+	Instance      string                `json:"instance"`
+	Table         string                `json:"table"`
+	State         State                 `json:"state"`
+	Phase         string                `json:"phase"`            // in words: "initial load", "waiting for changes"
+	Reason        string                `json:"reason,omitempty"` // why paused or failed
+	Since         time.Time             `json:"since"`            // of State
+	Run           string                `json:"run,omitempty"`    // the run in hand
+	RunWorkflow   string                `json:"run_workflow,omitempty"`
+	RunKind       activities.Kind       `json:"run_kind,omitempty"`
+	Progress      *Progress             `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
+	LastRun       *RunSummary           `json:"last_run,omitempty"`
+	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
+	Totals        activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
+	Runs          int64                 `json:"runs"`
+	Quarantined   int64                 `json:"quarantined"`         // open items
+	Warnings      []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
+	Parked        int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
+	Approvals     []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
+	Revision      string                `json:"revision,omitempty"`
+	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
+	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came
+	LastError     string                `json:"last_error,omitempty"`
+	StartedBy     string                `json:"started_by,omitempty"`
 
 	Events *EventStatus  `json:"events,omitempty"`  // of egress only
 	OptOut *OptOutStatus `json:"opt_out,omitempty"` // of the opt-out flow only

@@ -39,8 +39,8 @@ func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return fmt.Errorf("got %d conditions, want at most 20", len(w.Where))
 	case !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until):
 		return fmt.Errorf("got since %s, want a time before until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
-	case len(s.Queue) >= 20:
-		return s.refuse("20 backfills are queued already")
+	case s.waitingOf(RequestBackfill) >= maxQueued:
+		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
 }
@@ -62,20 +62,18 @@ func (s *tableSync) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRe
 	if req.Rollback && s.Status.RunKind == activities.KindRollback && (req.Run == "" || req.Run == s.Status.Run) {
 		return s.refuse("what a rollback did is not undone; leave out the rollback")
 	}
-	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && slices.Contains(s.Status.Rollbacks, run) {
+	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && s.find(RequestRollback, run) >= 0 {
 		return fmt.Errorf("run %s is to be rolled back already", run)
 	}
 	return s.owner.mayGiveUp(ctx, req)
 }
 
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
-	undo := RollbackRequest{Run: cmp.Or(req.Run, s.Status.Run), By: req.By}
-	i := s.queued(undo.Run)
-	begun := i >= 0 && s.Queue[i].Begun
-	if req.Rollback && (begun || undo.Run == s.Status.Run) {
-		s.setRollbacks(append(s.state.Rollbacks, undo))
+	run := cmp.Or(req.Run, s.Status.Run)
+	waits, _ := s.queued(RequestBackfill, run)
+	if req.Rollback && (waits.Begun || run == s.Status.Run) {
+		s.enqueue(Request{Kind: RequestRollback, Run: run, By: req.By})
 	}
-	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), func(q QueuedRelease) bool { return q.Run == req.Run }))
 	return s.owner.onCancelBackfill(ctx, req)
 }
 
@@ -111,5 +109,3 @@ func (s *tableSync) fits(req StartRequest) error {
 	}
 	return nil
 }
-
-func (s *tableSync) filed(req StartRequest) { s.state.Filed = req.Table }

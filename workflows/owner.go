@@ -14,18 +14,9 @@ type OwnerState struct {
 	Status Status                 `json:"status"`
 	Tuning Tuning                 `json:"tuning"`
 	Plan   string                 `json:"plan,omitempty"` // of RunRef
-	Queue  []QueuedBackfill       `json:"queue,omitempty"`
+	Queue  []Request              `json:"queue,omitempty"`
 	Recent []string               `json:"recent,omitempty"` // the newest run names, so that none is used twice
 	Trail  []activities.Operation `json:"trail,omitempty"`  // entries of the audit trail that are not in the ledger yet
-}
-
-// QueuedBackfill waits for its turn: one writer per flow at a time.
-type QueuedBackfill struct {
-	Run    string            `json:"run"`
-	Window activities.Window `json:"window,omitzero"`
-	By     string            `json:"by,omitempty"`
-	Begun  bool              `json:"begun,omitempty"` // it was stopped, and goes on
-	Noted  Noted             `json:"noted,omitzero"`  // by then
 }
 
 // owner is what the long-running flows have in common, those of the tables and
@@ -54,7 +45,6 @@ type owned interface {
 	onCancelBackfill(workflow.Context, CancelBackfillRequest) (Status, error)
 	fits(StartRequest) error              // refuses a request that is for another flow
 	startable(StartRequest) error         // refuses a start that would have nothing to do
-	filed(StartRequest)                   // remembers what ApplyConfig put on file
 	ends() any                            // the activity that closes a run which is given up
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it

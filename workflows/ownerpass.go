@@ -15,7 +15,7 @@ import (
 // newRun names the next run; two may begin in the same millisecond.
 func (o *owner) newRun(ctx workflow.Context) string {
 	run := newRun(ctx, o.name)
-	for base, n := run, 2; slices.Contains(o.Recent, run) || slices.Contains(o.Status.QueuedBackfills, run); n++ {
+	for base, n := run, 2; slices.Contains(o.Recent, run) || slices.ContainsFunc(o.Queue, func(r Request) bool { return r.Run == run }); n++ {
 		run = fmt.Sprintf("%s-%d", base, n)
 	}
 	o.Recent = append(o.Recent, run)
@@ -113,7 +113,7 @@ func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err erro
 // chance to.
 func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err error) {
 	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
-		o.endFor(ctx, ref, "FAILED", reasonOf(err))
+		o.endOrLog(ctx, ref, "FAILED", reasonOf(err))
 	}
 }
 
@@ -122,43 +122,41 @@ func (o *owner) giveUpStopped(ctx workflow.Context, ref activities.RunRef, end *
 	if end.State != "STOPPED" {
 		return
 	}
-	end.State, end.Reason = "CANCELLED", "cancelled by an operator; what was written is kept"
-	o.endFor(ctx, ref, end.State, end.Reason)
+	end.State, end.Reason = "CANCELLED", cancelledByOperator
+	o.endOrLog(ctx, ref, end.State, end.Reason)
 }
 
-// endFor closes a run in the ledger whose workflow is no longer there to do it.
-func (o *owner) endFor(ctx workflow.Context, ref activities.RunRef, state, reason string) {
+// cancelledByOperator is the reason of a run that was given up.
+const cancelledByOperator = "cancelled by an operator; what was written is kept"
+
+// endRun closes a run in the ledger whose workflow is no longer there to do it.
+func (o *owner) endRun(ctx workflow.Context, ref activities.RunRef, state, reason string) error {
 	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": "+state)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
 		activities.EndRunInput{RunRef: ref, State: state, Reason: reason, Drop: true}).Get(ctx, nil)
 	if err != nil {
+		return fmt.Errorf("ending run %s: %w", ref.Run, err)
+	}
+	return nil
+}
+
+// endOrLog is endRun where nobody waits for an answer.
+func (o *owner) endOrLog(ctx workflow.Context, ref activities.RunRef, state, reason string) {
+	if err := o.endRun(ctx, ref, state, reason); err != nil {
 		workflow.GetLogger(ctx).Error("ending a run", "run", ref.Run, "error", err)
 	}
 }
 
-// backfill grants the first request in the queue.
+// backfill carries out the backfill whose turn it is.
 func (o *owner) backfill(ctx workflow.Context, pass any) error {
-	next := o.Queue[0]
-	o.setQueue(o.Queue[1:])
+	next, _ := o.first(RequestBackfill)
+	o.dequeue(RequestBackfill, next.Run)
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
 		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
 		next.Begun, next.Noted = true, result.Noted
-		o.setQueue(append([]QueuedBackfill{next}, o.Queue...))
+		o.putBack(next)
 	}
 	return err
-}
-
-func (o *owner) setQueue(q []QueuedBackfill) {
-	o.Queue = q
-	o.Status.QueuedBackfills = nil
-	for _, b := range q {
-		o.Status.QueuedBackfills = append(o.Status.QueuedBackfills, b.Run)
-	}
-}
-
-// queued is the place of a backfill in the queue, -1 when it is not there.
-func (o *owner) queued(run string) int {
-	return slices.IndexFunc(o.Queue, func(b QueuedBackfill) bool { return b.Run == run })
 }

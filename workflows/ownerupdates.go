@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -87,16 +86,12 @@ func (o *owner) onStart(ctx workflow.Context, req StartRequest) (Status, error) 
 
 func (o *owner) mayApplyConfig(_ workflow.Context, req StartRequest) error { return o.self.fits(req) }
 
-// onApplyConfig puts something on file for the next start (R8.14).
+// onApplyConfig shows what is on file; the next start brings it along (R8.14).
 func (o *owner) onApplyConfig(ctx workflow.Context, req StartRequest) (Status, error) {
-	o.self.filed(req)
 	o.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(o.Status.FiledRevision, req.Revision)})
 	o.Status.FiledRevision = req.Revision
 	return o.Status, nil
 }
-
-// filed is for the flows that take what is on file with the next start only.
-func (o *owner) filed(StartRequest) {}
 
 // startable is for the flows that always have something to do.
 func (o *owner) startable(StartRequest) error { return nil }
@@ -182,7 +177,7 @@ func (o *owner) mayGiveUp(_ workflow.Context, req CancelBackfillRequest) error {
 		return o.refuse("no backfill is running")
 	case req.Run != "" && req.Run == o.Status.Run && !running:
 		return o.refuse("run %s is no backfill and ends by itself", req.Run)
-	case req.Run != "" && req.Run != o.Status.Run && !slices.Contains(o.Status.QueuedBackfills, req.Run) && !slices.Contains(o.Status.Releases, req.Run):
+	case req.Run != "" && req.Run != o.Status.Run && o.find(RequestBackfill, req.Run) < 0 && o.find(RequestRelease, req.Run) < 0:
 		return fmt.Errorf("run %s is neither running nor queued", req.Run)
 	}
 	return nil
@@ -198,30 +193,20 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 		o.steer(ctx, ControlCancel)
 		return o.Status, nil
 	}
-	i := o.queued(req.Run)
-	if i < 0 { // a release
+	waits, _ := o.queued(RequestBackfill, req.Run)
+	o.dequeue(RequestBackfill, req.Run)
+	o.dequeue(RequestRelease, req.Run)
+	if !waits.Begun || req.Rollback {
 		return o.Status, nil
 	}
-	begun := o.Queue[i].Begun
-	o.setQueue(slices.Delete(slices.Clone(o.Queue), i, i+1))
-	if !begun || req.Rollback {
-		return o.Status, nil
-	}
-	opts := activityOptions(QueueMain, activities.KindBackfill, "end run "+req.Run+": CANCELLED")
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(), activities.EndRunInput{
-		RunRef: o.ref(req.Run, activities.KindBackfill), State: "CANCELLED", Reason: "cancelled by an operator; what was written is kept", Drop: true,
-	}).Get(ctx, nil)
-	if err != nil {
-		return o.Status, fmt.Errorf("ending run %s: %w", req.Run, err)
-	}
-	return o.Status, nil
+	return o.Status, o.endRun(ctx, o.ref(req.Run, activities.KindBackfill), "CANCELLED", cancelledByOperator)
 }
 
 // queueBackfill takes a request that was found good.
 func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
 	run := o.newRun(ctx)
-	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: len(o.Queue)}
-	o.setQueue(append(o.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
+	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: o.waitingOf(RequestBackfill)}
+	o.enqueue(Request{Kind: RequestBackfill, Run: run, Window: req.Window, By: req.By})
 	o.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
 	o.wake()
 	return answer

@@ -141,7 +141,7 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			}
 			return out, err
 		case ControlCancel:
-			return p.end(ctx, "CANCELLED", "cancelled by an operator; what was written is kept", true)
+			return p.end(ctx, "CANCELLED", cancelledByOperator, true)
 		}
 		switch err := p.drive(ctx); {
 		case err == nil && p.givenUp != "":

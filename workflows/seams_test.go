@@ -51,11 +51,11 @@ func TestAStoppedBackfillThatWasUndoneDoesNotGoOn(t *testing.T) {
 				o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 			})
 			o.at(2*time.Hour, func() {
-				require.Equal(t, []string{run}, o.status().QueuedBackfills)
+				require.Equal(t, []string{run}, o.status().Queued(workflows.RequestBackfill))
 				ask(o, run)
 			})
 			o.at(3*time.Hour, func() {
-				require.Empty(t, o.status().QueuedBackfills)
+				require.Empty(t, o.status().Queued(workflows.RequestBackfill))
 				require.Equal(t, workflows.StateStopped, o.status().State)
 				read = o.scans()
 				o.asks(workflows.UpdateStart, o.mustAccept, start)
@@ -113,12 +113,12 @@ func TestAStoppedReleaseIsReadAnew(t *testing.T) {
 	})
 	o.at(2*time.Hour, func() {
 		require.True(t, o.f.runs[run].dropped)
-		require.Len(t, o.status().Releases, 1)
-		require.NotEqual(t, run, o.status().Releases[0])
+		require.Len(t, o.status().Queued(workflows.RequestRelease), 1)
+		require.NotEqual(t, run, o.status().Queued(workflows.RequestRelease)[0])
 		o.asks(workflows.UpdateStart, o.mustAccept, start)
 	})
 	o.at(3*time.Hour, func() {
-		require.Empty(t, o.status().Releases)
+		require.Empty(t, o.status().Queued(workflows.RequestRelease))
 		require.Equal(t, "COMPLETED", o.status().LastRun.State)
 	})
 	o.run(4 * time.Hour)
@@ -174,7 +174,7 @@ func TestTooManyRefusalsInsideABackfillAreUndoneToo(t *testing.T) {
 	})
 	o.at(2*time.Hour, func() {
 		require.Equal(t, workflows.StateFailed, o.status().State)
-		require.Empty(t, o.status().Rollbacks)
+		require.Empty(t, o.status().Queued(workflows.RequestRollback))
 	})
 	o.run(3 * time.Hour)
 	require.NotEmpty(t, refused)

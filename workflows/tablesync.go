@@ -21,15 +21,11 @@ type TableSyncInput struct {
 // position of the data is not in it: that is the ledger's.
 type TableSyncState struct {
 	OwnerState
-	Filed         *activities.Table `json:"filed,omitempty"` // mapping to use at the next start
-	NeedsBaseline bool              `json:"needs_baseline,omitempty"`
-	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
-	Repairs       []Repair          `json:"repairs,omitempty"`
-	Rollbacks     []RollbackRequest `json:"rollbacks,omitempty"`
-	Corrected     bool              `json:"corrected,omitempty"` // by an audit, and no baseline since
-	Releases      []QueuedRelease   `json:"releases,omitempty"`
-	NextDue       time.Time         `json:"next_due,omitzero"` // no release that nobody asked for before it
-	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
+	NeedsBaseline bool      `json:"needs_baseline,omitempty"`
+	InitialRun    string    `json:"initial_run,omitempty"` // a stopped initial load to go on with
+	Corrected     bool      `json:"corrected,omitempty"`   // by an audit, and no baseline since
+	NextDue       time.Time `json:"next_due,omitzero"`     // no release that nobody asked for before it
+	Parents       []string  `json:"parents,omitempty"`     // mappings whose initial load comes first
 }
 
 // TableSync owns one table mapping for as long as it exists: the initial load,
@@ -78,19 +74,19 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.halt(ctx)
 	case s.starting != nil:
 		return s.start(ctx)
-	case len(s.state.Rollbacks) > 0 && st.State != StatePaused:
+	case s.waits(RequestRollback) && st.State != StatePaused:
 		return s.rollback(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil || len(s.state.Rollbacks) > 0 })
-	case len(s.state.Repairs) > 0:
+		return workflow.Await(ctx, func() bool { return s.starting != nil || s.waits(RequestRollback) })
+	case s.waits(RequestRepair):
 		return s.repair(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
-	case len(s.Queue) > 0:
+	case s.waits(RequestBackfill):
 		return s.backfill(ctx, Backfill)
-	case len(s.state.Releases) > 0:
+	case s.waits(RequestRelease):
 		return s.release(ctx)
 	default:
 		return s.follow(ctx)
@@ -101,7 +97,7 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.state.Filed, s.Tuning = req.Table, req.Tuning.withDefaults()
+	s.Tuning = req.Tuning.withDefaults()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult

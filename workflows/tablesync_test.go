@@ -205,7 +205,7 @@ func TestBackfillsTakeTurns(t *testing.T) {
 	})
 	o.at(2*time.Hour, func() {
 		st := o.status()
-		require.Empty(t, st.QueuedBackfills)
+		require.Empty(t, st.Queued(workflows.RequestBackfill))
 		require.Equal(t, int64(3), st.Runs)
 		require.Equal(t, int64(40+24+8), st.Totals.Read)
 	})

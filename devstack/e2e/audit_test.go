@@ -63,7 +63,7 @@ func TestAnAuditRepairs(t *testing.T) {
 	require.True(t, got.Repair)
 	w.inStep()
 	w.until("the repair", func(st workflows.Status) bool {
-		return st.Run == "" && len(st.Repairs) == 0 && st.Phase == "waiting for changes"
+		return st.Run == "" && len(st.Queued(workflows.RequestRepair)) == 0 && st.Phase == "waiting for changes"
 	})
 	require.True(t, w.audited(w.audit("contacts", false)).InStep())
 	w.noPersonalData()

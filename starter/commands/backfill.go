@@ -241,9 +241,9 @@ func (e *env) readLine(ctx context.Context) string {
 	}
 }
 
-// waits says that a run is in one of the queues of its flow.
+// waits says that a run is in the queue of its flow.
 func waits(st workflows.Status, run string) bool {
-	return slices.Contains(st.QueuedBackfills, run) || slices.Contains(st.Releases, run)
+	return slices.Contains(st.Queued(workflows.RequestBackfill), run) || slices.Contains(st.Queued(workflows.RequestRelease), run)
 }
 
 // followRun shows the progress of one backfill or release until it has ended or will not go on.

@@ -101,7 +101,10 @@ func TestBackfillWaitShowsProgressAndTheAccount(t *testing.T) {
 		loading(st)
 		st.Phase, st.Run = "backfill", "r1"
 	})
-	queued := contacts(func(st *workflows.Status) { loading(st); st.QueuedBackfills = []string{"r1"} })
+	queued := contacts(func(st *workflows.Status) {
+		loading(st)
+		st.Queue = []workflows.QueuedRequest{{Kind: workflows.RequestBackfill, Run: "r1"}}
+	})
 	done := contacts(func(st *workflows.Status) {
 		st.LastRun = &workflows.RunSummary{Run: "r1", Kind: activities.KindBackfill, State: "COMPLETED",
 			Counts: activities.Counts{Read: 20_000, Updated: 3, Unchanged: 19_997}, Start: noon, End: noon.Add(8 * time.Second)}
@@ -162,7 +165,7 @@ func TestBackfillWaitEndsAsTheRunDid(t *testing.T) {
 		}, exitFailed, "causeway: run r1 did not finish: Campaign refuses the credentials\n"},
 		"the flow was stopped": {func(w *world) {
 			w.on(query, contacts(func(st *workflows.Status) {
-				st.State, st.QueuedBackfills = workflows.StateStopped, []string{"r1"}
+				st.State, st.Queue = workflows.StateStopped, []workflows.QueuedRequest{{Kind: workflows.RequestBackfill, Run: "r1"}}
 			}))
 		}, exitFailed, "causeway: contacts is STOPPED; run r1 is queued and goes on at the next start: causeway start contacts\n"},
 	}

@@ -206,7 +206,9 @@ func TestQuarantineRelease(t *testing.T) {
 
 	for state, want := range map[string]int{"COMPLETED": exitDone, "FAILED": exitFailed} {
 		w = script(3)
-		queued := contacts(func(st *workflows.Status) { st.Releases = []string{"r2"} })
+		queued := contacts(func(st *workflows.Status) {
+			st.Queue = []workflows.QueuedRequest{{Kind: workflows.RequestRelease, Run: "r2"}}
+		})
 		done := contacts(func(st *workflows.Status) {
 			st.LastRun = &workflows.RunSummary{Run: "r2", Kind: activities.KindRelease, State: state, Counts: activities.Counts{Read: 3, Created: 2, Quarantined: 1}, Start: noon, End: noon.Add(2 * time.Second)}
 		})

@@ -119,7 +119,7 @@ func (f *flow) undone(ctx context.Context, run string, answer rollbackAnswer) er
 		return st.LastRun != nil && strings.HasPrefix(st.LastRun.Run, activities.RollbackPrefix(run))
 	}
 	st, err := f.follow(ctx, func(st workflows.Status) bool {
-		return !slices.Contains(st.Rollbacks, run) && st.RunKind != activities.KindRollback
+		return !slices.Contains(st.Queued(workflows.RequestRollback), run) && st.RunKind != activities.KindRollback
 	})
 	switch {
 	case err != nil:

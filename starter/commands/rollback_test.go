@@ -45,7 +45,7 @@ func TestRollbackSaysWhatItTouchesAndAsks(t *testing.T) {
 func TestRollbackWaitShowsTheAccount(t *testing.T) {
 	t.Parallel()
 	undoing := contacts(func(st *workflows.Status) {
-		st.Phase, st.Rollbacks, st.Run, st.RunKind = "rolling back run "+wrongRun, []string{wrongRun}, "rollback-"+wrongRun+"-1", activities.KindRollback
+		st.Phase, st.Queue, st.Run, st.RunKind = "rolling back run "+wrongRun, []workflows.QueuedRequest{{Kind: workflows.RequestRollback, Run: wrongRun}}, "rollback-"+wrongRun+"-1", activities.KindRollback
 	})
 	script := func(state string, left int64) *world {
 		w := newWorld()

@@ -69,7 +69,10 @@ var scenes = map[string]struct {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
 			st.State, st.Reason, st.Since = workflows.StatePaused, "Campaign release (ada)", noon.Add(-90*time.Minute)
 			st.Revision = "aaaaaaaaaaaa"
-			st.QueuedBackfills = []string{"r1", "r2"}
+			st.Queue = []workflows.QueuedRequest{
+				{Kind: workflows.RequestBackfill, Run: "r1", By: "ada", Begun: true}, {Kind: workflows.RequestRelease, Run: "r2"},
+				{Kind: workflows.RequestRepair, Run: "audit-contacts-1"}, {Kind: workflows.RequestRollback, Run: "r0", By: "bob"},
+			}
 		}))
 	}, exitDone},
 	"never started": {func(*world) {}, exitDone},

@@ -190,17 +190,12 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		if last := st.LastRun; last != nil {
 			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, age(now, last.End), span(last.End.Sub(last.Start))))
 		}
-		if len(st.Rollbacks) > 0 {
-			add("To undo", strings.Join(st.Rollbacks, ", "))
-		}
-		if len(st.Repairs) > 0 {
-			add("To repair", "what "+strings.Join(st.Repairs, ", ")+" found")
-		}
-		if n := len(st.Releases); n > 0 {
-			add("To release", count(int64(n), "selection")+" of quarantine: "+strings.Join(st.Releases, ", "))
-		}
-		if n := len(st.QueuedBackfills); n > 0 {
-			add("Queued", count(int64(n), "backfill")+": "+strings.Join(st.QueuedBackfills, ", "))
+		for i, r := range st.Queue {
+			label := "Queue"
+			if i > 0 {
+				label = ""
+			}
+			add(label, queuedInWords(r))
 		}
 		add("Revision", t.revision())
 		if ev := st.Events; ev != nil {
@@ -261,4 +256,24 @@ func runColour(state string) string {
 		return caution
 	}
 	return bad
+}
+
+// queuedInWords says what waits for its turn, and who asked for it.
+func queuedInWords(r workflows.QueuedRequest) string {
+	line := string(r.Kind) + " " + r.Run
+	switch r.Kind {
+	case workflows.RequestRollback:
+		line = "undo " + r.Run
+	case workflows.RequestRepair:
+		line = "repair what " + r.Run + " found"
+	case workflows.RequestRelease:
+		line = "try quarantined records again: " + r.Run
+	}
+	if r.Begun {
+		line += ", which was stopped and goes on"
+	}
+	if r.By != "" {
+		line += ", asked for by " + r.By
+	}
+	return line
 }
