@@ -20,7 +20,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchPage, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll, DueFrom: dueFrom,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll, DueFrom: dueFrom,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes to %s: %w", ref.Table, err)

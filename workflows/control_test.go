@@ -24,7 +24,7 @@ func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
 			t.Parallel()
 			o := newOperator(t)
 			req := start
-			req.Tuning.DeltaInterval = time.Nanosecond
+			req.Tuning.DeltaInterval = 1
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
 			o.at(time.Hour, func() {
 				o.f.mu.Lock()

@@ -40,7 +40,7 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 	var first activities.FetchResult
 	opts := activityOptions(QueueCampaign, activities.KindDelta, "waiting for events")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchEvents, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll,
+		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events: %w", err)

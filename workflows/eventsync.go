@@ -20,7 +20,7 @@ type EventSyncInput struct {
 // position in the journal is not in it: that is the ledger's.
 type EventSyncState struct {
 	OwnerState
-	LagAlarm time.Duration `json:"lag_alarm,omitempty"`
+	LagAlarm activities.Duration `json:"lag_alarm,omitempty"`
 }
 
 // EventSync owns the flow of events for as long as it exists: what the journal
@@ -133,7 +133,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	st := &s.Status
 	s.Tuning, s.state.LagAlarm = req.Tuning.withDefaults(), req.LagAlarm
 	if s.state.LagAlarm == 0 {
-		s.state.LagAlarm = 5 * 24 * time.Hour
+		s.state.LagAlarm = activities.Duration(5 * 24 * time.Hour)
 	}
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
@@ -235,7 +235,7 @@ func (s *eventSync) watchLag(ctx workflow.Context) {
 		if err := workflow.Await(ctx, func() bool { return !st.Watermark.IsZero() && s.state.LagAlarm > 0 }); err != nil {
 			return
 		}
-		left := st.Watermark.Add(s.state.LagAlarm).Sub(workflow.Now(ctx))
+		left := st.Watermark.Add(time.Duration(s.state.LagAlarm)).Sub(workflow.Now(ctx))
 		if left > 0 {
 			if err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "until events are about to be lost"}).Get(ctx, nil); err != nil {
 				return

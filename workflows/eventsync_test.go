@@ -209,7 +209,7 @@ func newEventWorld(t *testing.T) *eventWorld {
 	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return in.Wait > time.Minute && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
+		return in.Wait > activities.Duration(time.Minute) && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
 	})
 	env.OnActivity("FetchEvents", mock.Anything, idle).Return(f.FetchEvents).After(15 * time.Minute)
 	env.OnActivity("FetchEvents", mock.Anything, mock.Anything).Return(f.FetchEvents).After(time.Minute)

@@ -250,7 +250,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			}
 			return errContinue
 		}
-		if p.in.Deltas && workflow.Now(ctx).Sub(lastDelta) >= p.in.Tuning.DeltaInterval {
+		if p.in.Deltas && workflow.Now(ctx).Sub(lastDelta) >= time.Duration(p.in.Tuning.DeltaInterval) {
 			// A page read before a change must be written before the change.
 			if err := flow.drain(ctx); err != nil {
 				return err

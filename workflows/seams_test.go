@@ -155,7 +155,7 @@ func TestTooManyRefusalsInsideABackfillAreUndoneToo(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	req := start
-	req.Tuning.StopMin, req.Tuning.OnStop, req.Tuning.DeltaInterval = 4, workflows.OnStopRollback, time.Nanosecond
+	req.Tuning.StopMin, req.Tuning.OnStop, req.Tuning.DeltaInterval = 4, workflows.OnStopRollback, 1
 	refused, backfill := "", ""
 	o.f.onLane = func(in activities.LaneInput) {
 		if in.Kind == activities.KindDelta {
@@ -352,7 +352,7 @@ func TestAStoppedBackfillGoesOnWithWhatItNoted(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	req := start
-	req.Tuning.StopMin, req.Tuning.DeltaInterval = 4, time.Nanosecond
+	req.Tuning.StopMin, req.Tuning.DeltaInterval = 4, 1
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() { o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{}) })
 	o.at(2*time.Hour, func() {

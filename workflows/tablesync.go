@@ -160,7 +160,7 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 	var result activities.AwaitParentsResult
 	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(waiting, opts), activities.AwaitParents,
-			activities.AwaitParentsInput{Table: s.name, Parents: s.state.Parents, Wait: idleWait}).Get(ctx, &result)
+			activities.AwaitParentsInput{Table: s.name, Parents: s.state.Parents, Wait: activities.Duration(idleWait)}).Get(ctx, &result)
 	})
 	switch {
 	case wanted:

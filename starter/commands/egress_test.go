@@ -90,7 +90,7 @@ func TestOperatingEgress(t *testing.T) {
 	require.True(t, req.Egress.Clicks)
 	require.False(t, req.Egress.Sends)
 	require.Equal(t, req.Egress.Revision(), req.Revision)
-	require.Equal(t, 5*24*time.Hour, req.LagAlarm)
+	require.Equal(t, activities.Duration(5*24*time.Hour), req.LagAlarm)
 	require.Equal(t, "ada", req.By)
 	require.Positive(t, req.Tuning.StopRatio, "configured zero is not the default")
 

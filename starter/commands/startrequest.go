@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
@@ -41,19 +42,19 @@ func StartRequest(cfg *config.Config, name, by string) workflows.StartRequest {
 	switch id := workflows.FlowNamed(cfg.Instance, name); {
 	case id.IsEvents():
 		s := cfg.Egress.Settings()
-		req.Egress, req.Revision, req.LagAlarm = &s, s.Revision(), cfg.Egress.LagAlarm
-		req.Tuning = workflows.Tuning{Lanes: cfg.Egress.Lanes, Poll: cfg.Egress.PollEvery, StopRatio: stopRatio(cfg), StopMin: int64(cfg.Quarantine.StopMin)}
+		req.Egress, req.Revision, req.LagAlarm = &s, s.Revision(), activities.Duration(cfg.Egress.LagAlarm)
+		req.Tuning = workflows.Tuning{Lanes: cfg.Egress.Lanes, Poll: activities.Duration(cfg.Egress.PollEvery), StopRatio: stopRatio(cfg), StopMin: int64(cfg.Quarantine.StopMin)}
 	case id.IsOptOut():
 		s := cfg.OptOutSettings()
 		req.OptOut, req.Revision = &s, s.Revision()
 		// One person's choice never waits for another's: however many are refused, the
 		// rest is carried.
-		req.Tuning = workflows.Tuning{Lanes: cfg.OptOut.Lanes, Poll: cfg.OptOut.PollEvery, StopRatio: 1}
+		req.Tuning = workflows.Tuning{Lanes: cfg.OptOut.Lanes, Poll: activities.Duration(cfg.OptOut.PollEvery), StopRatio: 1}
 	default:
 		table := cfg.Ingress.Tables[name]
 		req.Table, req.Revision = &table, table.Revision()
 		req.Tuning = workflows.Tuning{
-			Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,
+			Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: activities.Duration(cfg.Ingress.PollEvery),
 			StopRatio: stopRatio(cfg), StopMin: int64(cfg.Quarantine.StopMin), OnStop: onStop(cfg.Quarantine.OnStop),
 		}
 	}
