@@ -34,8 +34,5 @@ func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning
 	if err != nil || first.Nothing {
 		return nil, err
 	}
-	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, id, ref), DeltaPass,
-		PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
-	return &result, err
+	return applyBetween(ctx, ingressSteps, id, PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}, first)
 }

@@ -121,6 +121,10 @@ func innermost(err error) *temporal.ApplicationError {
 
 // publish shows a run in the Temporal UI: search attributes and details.
 func (p *pass) publish(ctx workflow.Context) {
+	if p.small != nil {
+		p.small.show(ctx)
+		return
+	}
 	c := p.progress.Counts
 	err := workflow.UpsertTypedSearchAttributes(ctx,
 		AttrFlow.ValueSet(p.steps.flow), AttrTable.ValueSet(p.in.Ref.Table), AttrRevision.ValueSet(p.in.Ref.Revision),
@@ -132,6 +136,10 @@ func (p *pass) publish(ctx workflow.Context) {
 }
 
 func (p *pass) describe(ctx workflow.Context) {
+	if p.small != nil {
+		p.small.show(ctx)
+		return
+	}
 	state := "phase " + string(p.progress.Phase) + ", at work"
 	switch {
 	case p.ended != "":

@@ -17,6 +17,7 @@
 //
 //	every owner  updates  Start, Stop, Pause, Resume, SyncNow, CancelBackfill, ApplyConfig
 //	             query    Status
+//	             signal   Wake, from whoever learns of a change
 //	TableSync    updates  RequestBackfill, Release, RequestRollback, Approve
 //	             signal   Repair, from an audit
 //	EventSync    updates  RequestBackfill
@@ -28,9 +29,12 @@
 // # Passes
 //
 // A pass carries out one run: it reads pages, writes them in lanes, and saves the
-// position when everything is settled. It is a child of its owner, with the id of
-// FlowID.PassID, and ends by itself: with a PassResult when the run is completed,
-// incomplete, stopped or cancelled, and with a failure that the owner judges.
+// position when everything is settled. Changes of one page, a hundred at most, are
+// carried out inside the workflow that found them (see small.go); they are a run of
+// the ledger like any other, and Status has their progress. Every other pass is a
+// child of its owner, with the id of FlowID.PassID, and ends by itself: with a
+// PassResult when the run is completed, incomplete, stopped or cancelled, and with a
+// failure that the owner judges.
 //
 //	Backfill    <owner>/backfill/<run>  an initial load, a new baseline, a backfill
 //	DeltaPass   <owner>/delta/<run>     changes behind the watermark

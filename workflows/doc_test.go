@@ -28,7 +28,7 @@ func TestThePackageCommentListsEverything(t *testing.T) {
 		workflows.UpdateStart, workflows.UpdateStop, workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateSyncNow,
 		workflows.UpdateRequestBackfill, workflows.UpdateCancelBackfill, workflows.UpdateApplyConfig, workflows.UpdateApprove,
 		workflows.UpdateRequestRollback, workflows.UpdateRelease,
-		workflows.QueryStatus, workflows.QueryProgress, workflows.SignalControl, workflows.SignalRepair,
+		workflows.QueryStatus, workflows.QueryProgress, workflows.SignalControl, workflows.SignalRepair, workflows.SignalWake,
 	}
 	workflows.Register(&listed)
 	for _, name := range listed {

@@ -10,7 +10,7 @@ import (
 )
 
 var eventSteps = steps{
-	flow: activities.FlowEgress, open: activities.OpenEventRun, fetch: activities.FetchEvents, write: activities.WriteTimeline, save: activities.SaveEventPosition, end: activities.EndEventRun,
+	flow: activities.FlowEgress, delta: TypeEventPass, open: activities.OpenEventRun, fetch: activities.FetchEvents, write: activities.WriteTimeline, save: activities.SaveEventPosition, end: activities.EndEventRun,
 	source: QueueCampaign, target: QueueDataverse, phases: eventPhases,
 }
 
@@ -54,8 +54,5 @@ func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning 
 	if err != nil || first.Nothing {
 		return nil, err
 	}
-	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, id, ref), EventPass,
-		PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
-	return &result, err
+	return applyBetween(ctx, eventSteps, id, PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}, first)
 }

@@ -29,6 +29,7 @@ type EventSyncState struct {
 func EventSync(ctx workflow.Context, in EventSyncInput) error {
 	s := newEventSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
+	s.hearWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
@@ -56,6 +57,7 @@ func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
 }
 
 func (s *eventSync) again(ctx workflow.Context) error {
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, EventSync, s.in)
 }
@@ -66,7 +68,7 @@ func (s *eventSync) handle(ctx workflow.Context) error {
 	)
 }
 
-func (s *eventSync) ends() any { return activities.EndEventRun }
+func (s *eventSync) steps() steps { return eventSteps }
 
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -76,6 +78,8 @@ func (s *eventSync) step(ctx workflow.Context) error {
 		return s.start(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
+	case s.Held != nil && st.State == StateRunning:
+		return s.goOn(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case s.waits(RequestBackfill):
@@ -165,7 +169,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		wait = time.Second // say soon whether there is anything at all
 	}
 	var first *activities.FetchResult
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchEvents(waiting, ref, s.Tuning, wait)
 		return err
 	})
@@ -183,7 +187,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	out, err := s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
+	out, err := s.apply(ctx, "writing events", ref, first)
 	if out != nil {
 		s.account(&PassResult{Newest: first.Newest}) // of the page that the run found there
 	}

@@ -57,7 +57,7 @@ func (l *lanes) work(ctx workflow.Context, lane int) {
 		ref := l.queues[lane][0]
 		p := l.pass
 		opts := activityOptions(p.steps.target, p.in.Ref.Kind,
-			fmt.Sprintf("lane %d/%d of page %d: %d records", lane+1, p.in.Tuning.Lanes, ref.Page, ref.Size))
+			p.runInSummary()+fmt.Sprintf("lane %d/%d of page %d: %d records", lane+1, p.in.Tuning.Lanes, ref.Page, ref.Size))
 		var done activities.LaneResult
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.write,
 			activities.LaneInput{RunRef: p.in.Ref, Page: ref.Page, Lane: lane}).Get(ctx, &done)

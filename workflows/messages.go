@@ -45,6 +45,16 @@ const SignalControl = "Control"
 // payload is Repair. Audit sends it.
 const SignalRepair = "Repair"
 
+// SignalWake makes an owner look at its source at once; its payload is Wake. Whoever
+// learns of a change sends it. Many that come together count as one, and one that
+// is lost costs no more than the wait until the next poll.
+const SignalWake = "Wake"
+
+// Wake says who learned of a change.
+type Wake struct {
+	By string `json:"by,omitempty"`
+}
+
 // Repair makes the ledger say what an audit found, and loads the table anew.
 type Repair struct {
 	Audit string `json:"audit"` // its run

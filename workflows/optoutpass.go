@@ -10,7 +10,7 @@ import (
 )
 
 var optOutSteps = steps{
-	flow: activities.FlowOptOut, open: activities.OpenOptOutRun, fetch: activities.FetchOptOuts, write: activities.WriteOptOuts, save: activities.SaveOptOutPosition, end: activities.EndOptOutRun,
+	flow: activities.FlowOptOut, delta: TypeOptOutPass, open: activities.OpenOptOutRun, fetch: activities.FetchOptOuts, write: activities.WriteOptOuts, save: activities.SaveOptOutPosition, end: activities.EndOptOutRun,
 	source: QueueDataverse, target: QueueCampaign, phases: optOutPhases,
 }
 

@@ -31,6 +31,7 @@ type OptOutSyncState struct {
 func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 	s := newOptOutSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
+	s.hearWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
@@ -57,11 +58,12 @@ func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
 }
 
 func (s *optOutSync) again(ctx workflow.Context) error {
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, OptOutSync, s.in)
 }
 
-func (s *optOutSync) ends() any { return activities.EndOptOutRun }
+func (s *optOutSync) steps() steps { return optOutSteps }
 
 // soon is remembered while choices are carried: the next wait would not look at
 // Campaign before its time.
@@ -75,6 +77,8 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 		return s.start(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
+	case s.Held != nil && st.State == StateRunning:
+		return s.goOn(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case s.state.NeedsBaseline:
@@ -159,7 +163,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	s.state.Now = false
 	var first *activities.FetchResult
 	asked := false
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
 		asked = waiting.Err() != nil // also when the worker put the wait down without a failure
 		return err
@@ -179,7 +183,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, OptOutPass, "carrying choices", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.apply(ctx, "carrying choices", ref, first)
 	return err
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"cmp"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -17,6 +18,7 @@ type OwnerState struct {
 	Queue  []Request              `json:"queue,omitempty"`
 	Recent []string               `json:"recent,omitempty"` // the newest run names, so that none is used twice
 	Trail  []activities.Operation `json:"trail,omitempty"`  // entries of the audit trail that are not in the ledger yet
+	Held   *HeldPass              `json:"held,omitempty"`   // a small pass that was paused
 }
 
 // owner is what the long-running flows have in common, those of the tables and
@@ -33,7 +35,12 @@ type owner struct {
 	stopping  bool
 	givenUp   string              // the run in hand, when an operator has cancelled it
 	interrupt workflow.CancelFunc // of the wait for work, while there is one
+	idle      bool                // it waits for changes at its source
+	idleSince time.Time
 	trail     *trail
+	small     *pass // that this workflow carries out itself, while it does
+	wakes     workflow.ReceiveChannel
+	shown     shownAttributes // in the Temporal UI
 }
 
 // owned is what one kind of flow does in its own way.
@@ -45,7 +52,7 @@ type owned interface {
 	onCancelBackfill(workflow.Context, CancelBackfillRequest) (Status, error)
 	fits(StartRequest) error              // refuses a request that is for another flow
 	startable(StartRequest) error         // refuses a start that would have nothing to do
-	ends() any                            // the activity that closes a run which is given up
+	steps() steps                         // what carries the flow's runs out
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
 	details() string                      // for the Temporal UI, in Markdown
@@ -68,6 +75,7 @@ func (o *owner) live(ctx workflow.Context) error {
 			}
 		}
 		if err := o.self.step(ctx); err != nil {
+			o.letGo(ctx, "FAILED", reasonOf(err))
 			o.trail.flush(ctx)
 			return err
 		}
@@ -124,6 +132,7 @@ func (o *owner) overcome(ctx workflow.Context, err error) {
 func (o *owner) halt(ctx workflow.Context) error {
 	o.stopping = false
 	o.starting = nil // a start that waited for a rollback is taken back
+	o.letGo(ctx, "STOPPED", "stopped by an operator")
 	o.enter(ctx, StateStopped, "stopped", "")
 	return nil
 }
@@ -198,6 +207,10 @@ func (o *owner) soon() {}
 func (o *owner) steer(ctx workflow.Context, what Control) {
 	if what == ControlCancel {
 		o.givenUp = o.Status.Run
+	}
+	if o.small != nil {
+		o.small.control.take(what)
+		return
 	}
 	if o.Status.RunWorkflow == "" { // it hears of it when it is there
 		return

@@ -64,17 +64,23 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	if err == nil && o.givenUp == in.Ref.Run {
 		o.giveUpStopped(ctx, in.Ref, &result.Summary)
 	}
-	st.Run, st.RunKind, st.RunWorkflow, o.givenUp = "", "", "", ""
+	return o.ended(ctx, in.Ref, started, &result, err)
+}
+
+// ended accounts for the run that was in hand.
+func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.Time, result *PassResult, err error) (*PassResult, error) {
+	st := &o.Status
+	st.Run, st.RunKind, st.RunWorkflow, st.Progress, o.givenUp = "", "", "", nil, ""
 	st.Runs++
 	if err != nil {
-		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
+		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
 		return nil, o.self.failed(ctx, err)
 	}
 	st.LastRun = &result.Summary
 	// What a rollback touched was counted by the run it undoes, and what goes on
 	// later counts as a whole when it has ended.
 	stopped := result.Summary.State == "STOPPED"
-	if kind := in.Ref.Kind; kind != activities.KindRollback && !(stopped && (kind == activities.KindInitial || kind == activities.KindBackfill)) {
+	if ref.Kind != activities.KindRollback && !(stopped && (ref.Kind == activities.KindInitial || ref.Kind == activities.KindBackfill)) {
 		st.Totals.Add(result.Summary.Counts)
 	}
 	if !stopped && result.Summary.State != "CANCELLED" { // which do not say
@@ -87,13 +93,13 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	if result.Watermark != 0 {
 		st.Watermark = time.Unix(result.Watermark, 0).UTC()
 	}
-	o.self.account(&result)
+	o.self.account(result)
 	if result.Summary.State == "INCOMPLETE" {
-		o.enter(ctx, StateFailed, "stopped after an incomplete run", "run "+in.Ref.Run+" is INCOMPLETE: "+result.Summary.Reason)
-		return &result, nil
+		o.enter(ctx, StateFailed, "stopped after an incomplete run", "run "+ref.Run+" is INCOMPLETE: "+result.Summary.Reason)
+		return result, nil
 	}
 	o.publish(ctx)
-	return &result, nil
+	return result, nil
 }
 
 // notStarted is for a run whose workflow cannot start, because one of its id runs
@@ -132,7 +138,7 @@ const cancelledByOperator = "cancelled by an operator; what was written is kept"
 // endRun closes a run in the ledger whose workflow is no longer there to do it.
 func (o *owner) endRun(ctx workflow.Context, ref activities.RunRef, state, reason string) error {
 	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": "+state)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.steps().end,
 		activities.EndRunInput{RunRef: ref, State: state, Reason: reason, Drop: true}).Get(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("ending run %s: %w", ref.Run, err)

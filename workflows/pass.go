@@ -76,10 +76,12 @@ func DeltaPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, DeltaPass)
 }
 
-// pass carries out one run.
+// pass carries out one run: as a workflow of its own, or, when the run is small,
+// inside the workflow that found its changes (see small.go).
 type pass struct {
 	in       PassInput
 	control  *control
+	small    *smallPass // nil: a workflow of its own
 	progress Progress
 	noted    Noted
 	phases   []activities.Phase
@@ -92,6 +94,7 @@ type pass struct {
 // steps are the activities that carry a run out, and the systems they call.
 type steps struct {
 	flow                          string // in search attributes
+	delta                         string // the type of the workflow that carries new changes
 	open, fetch, write, save, end any
 	source, target                string // task queues
 	phases                        func(in PassInput, known int64) []activities.Phase
@@ -100,13 +103,15 @@ type steps struct {
 }
 
 var ingressSteps = steps{
-	flow: "ingress", open: activities.OpenRun, fetch: activities.FetchPage, write: activities.WriteLane, save: activities.SaveWatermark, end: activities.EndRun,
+	flow: activities.FlowIngress, delta: TypeDeltaPass, open: activities.OpenRun, fetch: activities.FetchPage, write: activities.WriteLane, save: activities.SaveWatermark, end: activities.EndRun,
 	source: QueueDataverse, target: QueueCampaign, phases: phasesOf,
 }
 
 var (
 	errInterrupted = errors.New("interrupted") // stop, pause or cancel: work in hand was put back
 	errContinue    = errors.New("continue as new")
+	errHeld        = errors.New("held")     // a small pass was paused; its owner goes on with it
+	errOutgrown    = errors.New("outgrown") // a small pass is not small any more
 )
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
@@ -125,7 +130,9 @@ func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 // run drives the pass until it is finished, given up, or continued as new.
 func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 	for {
-		if err := p.holdWhilePaused(ctx); err != nil {
+		if err := p.holdWhilePaused(ctx); errors.Is(err, errHeld) {
+			return nil, err
+		} else if err != nil {
 			p.fail(ctx, err)
 			return nil, err
 		}
@@ -157,6 +164,8 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			return result, err
 		case errors.Is(err, errInterrupted):
 			continue
+		case errors.Is(err, errOutgrown):
+			return nil, err
 		case errors.Is(err, errContinue):
 			if p.control.drainSignals(); p.control.wanted != "" {
 				continue
@@ -183,6 +192,9 @@ func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 		return nil
 	}
 	p.progress.Paused = true
+	if p.small != nil {
+		return errHeld
+	}
 	p.describe(ctx)
 	if err := workflow.Await(ctx, func() bool { return !p.control.paused || p.control.wanted != "" }); err != nil {
 		return err
@@ -194,6 +206,9 @@ func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 
 // drive opens the run where the ledger holds it and works until nothing is left.
 func (p *pass) drive(ctx workflow.Context) error {
+	if p.small != nil && p.small.first != nil {
+		return p.writeFirst(ctx)
+	}
 	var open activities.OpenRunResult
 	opts := activityOptions(p.steps.source, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.open, activities.OpenRunInput{
@@ -224,12 +239,15 @@ func (p *pass) drive(ctx workflow.Context) error {
 		p.progress.Read += int64(l.Size)
 	}
 
+	if p.small != nil && (open.LastPage == 0 || open.More) {
+		return errOutgrown
+	}
 	flow := newLanes(ctx, p)
 	defer flow.close()
 	// Lanes of earlier pages first, and all of them: with another number of
 	// lanes a key may be in another lane of the next page.
 	flow.add(open.Unfinished)
-	if err := flow.drain(ctx); err != nil {
+	if err := flow.drain(ctx); err != nil || p.small != nil {
 		return err
 	}
 	return p.fetchAll(ctx, flow, open)
@@ -277,11 +295,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
 		}
 		p.pages++
-		for _, file := range fetched.BadFiles {
-			if !slices.Contains(p.noted.BadFiles, file) && len(p.noted.BadFiles) < 20 {
-				p.noted.BadFiles = append(p.noted.BadFiles, file)
-			}
-		}
+		p.note(&fetched)
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
 			if phase = p.next(phase, false); phase == "" {
 				break
@@ -289,15 +303,24 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			page-- // another source may have something
 			continue
 		}
-		if fetched.Newest.After(p.noted.Newest) {
-			p.noted.Newest = fetched.Newest
-		}
 		p.progress.Pages, p.progress.Read = page, p.progress.Read+int64(fetched.Read)
 		flow.add(laneRefs(fetched))
 		p.publish(ctx)
 		phase = p.next(phase, fetched.More)
 	}
 	return flow.drain(ctx)
+}
+
+// note remembers what a page says beside its records.
+func (p *pass) note(page *activities.FetchResult) {
+	for _, file := range page.BadFiles {
+		if !slices.Contains(p.noted.BadFiles, file) && len(p.noted.BadFiles) < 20 {
+			p.noted.BadFiles = append(p.noted.BadFiles, file)
+		}
+	}
+	if !page.Nothing && page.Newest.After(p.noted.Newest) {
+		p.noted.Newest = page.Newest
+	}
 }
 
 // next is the phase of the page after one of phase; "" when the run is read.

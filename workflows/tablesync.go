@@ -34,6 +34,7 @@ type TableSyncState struct {
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
+	s.hearWakes(ctx)
 	s.hearRepairs(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
@@ -62,11 +63,12 @@ func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
 
 func (s *tableSync) again(ctx workflow.Context) error {
 	s.drainRepairs(ctx)
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, TableSync, s.in)
 }
 
-func (s *tableSync) ends() any { return activities.EndRun }
+func (s *tableSync) steps() steps { return ingressSteps }
 
 func (s *tableSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -74,6 +76,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.halt(ctx)
 	case s.starting != nil:
 		return s.start(ctx)
+	case s.Held != nil && st.State == StateRunning:
+		return s.goOn(ctx)
 	case s.waits(RequestRollback) && st.State != StatePaused:
 		return s.rollback(ctx)
 	case st.State == StatePaused:
@@ -180,7 +184,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	}
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	var first *activities.FetchResult
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx))
 		return err
 	})
@@ -202,7 +206,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, DeltaPass, "applying changes", PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.apply(ctx, "applying changes", ref, first)
 	return err
 }
 

@@ -194,7 +194,7 @@ func TestEgressIsOperated(t *testing.T) {
 	require.Empty(t, w.timeline())
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.nothingPersonal()
-	w.replay(workflows.TypeEventSync, workflows.TypeEventPass)
+	w.replay(map[string][]string{workflows.TypeEventSync: {"events"}, workflows.TypeEventPass: {"events-backlog", "events-backfill"}})
 }
 
 // Two workers on one PostgreSQL ledger share journal and files, and one of them

@@ -251,5 +251,5 @@ func TestOptOutsFromExports(t *testing.T) {
 	w.agree()
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.until("the stop", func(st workflows.Status) bool { return st.State == workflows.StateStopped })
-	w.replay(workflows.TypeOptOutSync, workflows.TypeOptOutPass)
+	w.replay(map[string][]string{workflows.TypeOptOutSync: {"optouts"}, workflows.TypeOptOutPass: {"optouts-baseline"}})
 }

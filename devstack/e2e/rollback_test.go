@@ -179,7 +179,9 @@ func TestARollbackUndoesAnyPass(t *testing.T) {
 		})
 		require.True(t, w.audited(w.audit("contacts", true)).Repair, "what somebody changed in Campaign")
 		w.inStep()
-		w.until("the repair", func(st workflows.Status) bool { return len(st.Queued(workflows.RequestRepair)) == 0 && st.Phase == "waiting for changes" })
+		w.until("the repair", func(st workflows.Status) bool {
+			return len(st.Queued(workflows.RequestRepair)) == 0 && st.Phase == "waiting for changes"
+		})
 	}
 	w.noPersonalData()
 }
@@ -231,4 +233,5 @@ func TestAWrongMappingIsUndoneByItself(t *testing.T) {
 	require.Equal(t, "COMPLETED", st.LastRun.State)
 	require.Positive(t, st.LastRun.Counts.Deleted)
 	require.Equal(t, before, w.image())
+	w.replay(map[string][]string{workflows.TypeTableSync: {"rollback-after-refusals"}, workflows.TypeBackfill: {"initial-load-refused"}, workflows.TypeRollback: {"rollback"}})
 }

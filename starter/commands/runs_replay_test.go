@@ -16,7 +16,7 @@ import (
 // passHistory is the beginning of a run's history, as its owner began it.
 func passHistory(t *testing.T, in workflows.PassInput) *historypb.History {
 	t.Helper()
-	h := recordedHistory(t, "v2-backfill-2.json")
+	h := recordedHistory(t, "initial-load.json")
 	data, err := json.Marshal(in)
 	require.NoError(t, err)
 	started := h.Events[0].GetWorkflowExecutionStartedEventAttributes()

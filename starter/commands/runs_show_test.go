@@ -68,7 +68,7 @@ func TestRunsShowFollowsTheChain(t *testing.T) {
 	w := runsWorld(t)
 	w.knows(nil)
 	id := contactsFlow + "/backfill/" + loadRun
-	later := recordedHistory(t, "v2-backfill-3.json")
+	later := recordedHistory(t, "backfill.json")
 	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-load"
 	w.histories["run-later"] = later
 	w.executions = append([]execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)

@@ -3,6 +3,7 @@ package commands
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -19,10 +20,13 @@ import (
 
 const (
 	loadRun  = "contacts-20260302T100000.000Z"
-	auditRun = "audit-contacts-20261124T145622.010Z" // of the recorded history
+	auditRun = "audit-contacts-20261124T145622.010Z" // as recordedHistory calls it
 )
 
-// recordedHistory is a history that a real server recorded.
+var recordedAudit = regexp.MustCompile(`audit-contacts-\d{8}T\d{6}\.\d{3}Z`)
+
+// recordedHistory is a history that a real server recorded. Its audit is always
+// called auditRun, whenever it was recorded; the names are of one length.
 func recordedHistory(t *testing.T, name string) *historypb.History {
 	t.Helper()
 	f, err := os.Open(filepath.Join("..", "..", "workflows", "testdata", "histories", name))
@@ -30,7 +34,11 @@ func recordedHistory(t *testing.T, name string) *historypb.History {
 	defer f.Close()
 	h, err := histories.Read(f)
 	require.NoError(t, err)
-	return h
+	data, err := proto.Marshal(h)
+	require.NoError(t, err)
+	renamed := &historypb.History{}
+	require.NoError(t, proto.Unmarshal(recordedAudit.ReplaceAll(data, []byte(auditRun)), renamed))
+	return renamed
 }
 
 // eventOf is the first event so named.
@@ -83,15 +91,15 @@ func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.His
 	return out
 }
 
-// runsWorld knows a load whose history is v2-backfill-2, an audit that failed, and
+// runsWorld knows a load whose history is initial-load, an audit that failed, and
 // the owner of contacts.
 func runsWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld()
 	w.histories = map[string]*historypb.History{
-		"run-load":  recordedHistory(t, "v2-backfill-2.json"),
-		"run-owner": recordedHistory(t, "v3-tablesync-1.json"),
-		"run-audit": failsAt(t, recordedHistory(t, "v2-audit-1.json"), "EndAudit"),
+		"run-load":  recordedHistory(t, "initial-load.json"),
+		"run-owner": recordedHistory(t, "table.json"),
+		"run-audit": failsAt(t, recordedHistory(t, "audit.json"), "EndAudit"),
 	}
 	w.executions = []execution{
 		{WorkflowID: contactsFlow, RunID: "run-owner", Type: "TableSync", Status: "Running", Started: noon.Add(-3 * time.Hour), TaskAttempt: 0},
