@@ -11,11 +11,11 @@ import (
 	"causeway.dev/activities"
 )
 
-// control follows what TableSync asks of a pass.
+// control keeps what the owner asks of a pass.
 type control struct {
 	paused      bool
 	wanted      Control // stop or cancel, once asked for
-	takenBack   bool    // a pause was, before the pages in hand had been put back
+	takenBack   bool    // a pause was ended before the pages in hand had been put back
 	onInterrupt func()
 	signals     workflow.ReceiveChannel
 }
@@ -43,13 +43,13 @@ func (c *control) take(asked Control) {
 	case ControlPause:
 		c.paused = true
 	case ControlResume:
-		// The pages in hand are on their way back, and are opened again when they are there.
+		// The pages in hand are being put back; they are opened again when that is done.
 		if c.paused && c.onInterrupt != nil {
 			c.takenBack = true
 		}
 		c.paused = false
 	case ControlStop, ControlCancel:
-		if c.wanted != ControlCancel { // what is given up does not go on later
+		if c.wanted != ControlCancel { // a cancel is final: a stop behind it changes nothing
 			c.wanted = asked
 		}
 	}
@@ -100,13 +100,13 @@ func failureType(err error) string {
 // does not say.
 func refusedRun(err error) (run string) {
 	if app := innermost(err); app != nil && app.HasDetails() {
-		_ = app.Details(&run) // what cannot be read is not known
+		_ = app.Details(&run) // unreadable is the same as missing
 	}
 	return run
 }
 
-// innermost is the failure at the root: every wrapping on the way through an
-// activity, a child and its parent adds an application error around it.
+// innermost is the failure at the root. Each activity, child and parent that a
+// failure passes wraps it in another application error.
 func innermost(err error) *temporal.ApplicationError {
 	var last *temporal.ApplicationError
 	for err != nil {

@@ -25,16 +25,17 @@ type EventSyncState struct {
 
 // EventSync owns the flow of events for as long as it exists: what the journal
 // and the exported files have, and what operators ask for in between. It never
-// ends by itself; stopped, it waits for Start, and minds how long.
+// ends by itself. A stopped one waits for Start, and warns when events are about to
+// be lost.
 func EventSync(ctx workflow.Context, in EventSyncInput) error {
 	s := newEventSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
-	s.hearWakes(ctx)
+	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
 	workflow.GoNamed(ctx, "lag", s.watchLag)
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // eventSync is the owner at work.
@@ -56,7 +57,7 @@ func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
 	return s
 }
 
-func (s *eventSync) again(ctx workflow.Context) error {
+func (s *eventSync) continueAsNew(ctx workflow.Context) error {
 	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, EventSync, s.in)
@@ -79,10 +80,10 @@ func (s *eventSync) step(ctx workflow.Context) error {
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case s.Held != nil && st.State == StateRunning:
-		return s.goOn(ctx)
+		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
-	case s.waits(RequestBackfill):
+	case s.isQueued(RequestBackfill):
 		next, _ := s.first(RequestBackfill)
 		s.folder = next.Window.Folder
 		defer func() { s.folder = "" }()
@@ -116,7 +117,7 @@ func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return errors.New("got a window of records, want a time that the journal is read again from, or a folder of exported files")
 	case w.Since.IsZero() == (w.Folder == ""):
 		return errors.New("want either a time that the journal is read again from, or a folder of exported files")
-	case s.waitingOf(RequestBackfill) >= maxQueued:
+	case s.countQueued(RequestBackfill) >= maxQueued:
 		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
@@ -166,7 +167,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	wait := idleWait
 	if st.Watermark.IsZero() {
-		wait = time.Second // say soon whether there is anything at all
+		wait = time.Second // Status says soon whether there is anything at all
 	}
 	var first *activities.FetchResult
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
@@ -189,7 +190,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	}
 	out, err := s.apply(ctx, "writing events", ref, first)
 	if out != nil {
-		s.account(&PassResult{Newest: first.Newest}) // of the page that the run found there
+		s.account(&PassResult{Newest: first.Newest}) // the first page was read before the run began
 	}
 	return err
 }
@@ -205,7 +206,7 @@ func (s *eventSync) account(out *PassResult) {
 // the position; anything else is for an operator.
 func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil {
-		s.overcome(ctx, err) // what an operator mistyped is no reason to stop the flow
+		s.recovered(ctx, err) // what an operator mistyped is no reason to stop the flow
 		return nil
 	}
 	if ctx.Err() != nil || failureType(err) != "PositionExpired" {
@@ -216,8 +217,8 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
 		return s.fail(ctx, err)
 	}
-	if lost.Held { // it was a backfill that fell behind: nothing of the flow is lost
-		s.overcome(ctx, err)
+	if lost.Held { // only a backfill fell behind: the flow has lost nothing
+		s.recovered(ctx, err)
 		return nil
 	}
 	st := &s.Status
@@ -226,7 +227,7 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if len(st.Events.Lost) > 5 {
 		st.Events.Lost = st.Events.Lost[1:]
 	}
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 

@@ -34,11 +34,11 @@ const (
 
 // Queries.
 const (
-	QueryStatus   = "Status"   // of TableSync: Status
-	QueryProgress = "Progress" // of Backfill and DeltaPass: Progress; of Audit: AuditProgress
+	QueryStatus   = "Status"   // of an owner: Status
+	QueryProgress = "Progress" // of a pass: Progress; of Audit: AuditProgress
 )
 
-// SignalControl steers a pass; its payload is Control. TableSync sends it.
+// SignalControl steers a pass; its payload is Control. Its owner sends it.
 const SignalControl = "Control"
 
 // SignalRepair asks the owner of a table to act on the findings of an audit; its
@@ -61,14 +61,14 @@ type Repair struct {
 	By    string `json:"by,omitempty"`
 }
 
-// Control is what TableSync asks of a running pass.
+// Control is what an owner asks of a running pass.
 type Control string
 
 const (
-	ControlStop   Control = "stop"   // drain and return; the run goes on later
-	ControlPause  Control = "pause"  // drain and wait
+	ControlStop   Control = "stop"   // put back what is in hand and end; the run goes on later
+	ControlPause  Control = "pause"  // put back what is in hand and wait
 	ControlResume Control = "resume" // go on
-	ControlCancel Control = "cancel" // drain, keep what was written, give up the rest
+	ControlCancel Control = "cancel" // keep what was written, give up the rest
 )
 
 // State of a flow (R8.3, and PAUSED).
@@ -89,7 +89,7 @@ type StartRequest struct {
 	Table    *activities.Table          `json:"table,omitempty"`
 	Egress   *activities.EgressSettings `json:"egress,omitempty"`
 	OptOut   *activities.OptOutSettings `json:"opt_out,omitempty"`
-	Revision string                     `json:"revision"` // of the one of them; hashing is not a workflow's work
+	Revision string                     `json:"revision"` // of Table, Egress or OptOut; whoever asks computes it
 	// Tuning of the flow, from the configuration file.
 	Tuning Tuning `json:"tuning,omitzero"`
 	// LagAlarm of egress is the age of the position that raises the alarm (R18.17); 5 days when 0.
@@ -178,7 +178,7 @@ type Status struct {
 	Run           string                `json:"run,omitempty"`    // the run in hand
 	RunWorkflow   string                `json:"run_workflow,omitempty"`
 	RunKind       activities.Kind       `json:"run_kind,omitempty"`
-	Progress      *Progress             `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
+	Progress      *Progress             `json:"progress,omitempty"` // of a run that the owner carries out itself; the workflow of another run is asked for its own
 	LastRun       *RunSummary           `json:"last_run,omitempty"`
 	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
 	Totals        activities.Counts     `json:"totals"`             // of all finished runs since the flow first started

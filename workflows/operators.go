@@ -12,8 +12,9 @@ import (
 	"causeway.dev/activities"
 )
 
-// handle registers what operators can ask of a table. Validators refuse without a
-// trace; handlers record the wish, and the main loop carries it out.
+// handle registers what operators can ask of a table beside what they can ask of every
+// flow. Validators refuse without a trace in the history. Handlers record the request,
+// and the loop carries it out.
 func (s *tableSync) handle(ctx workflow.Context) error {
 	return errors.Join(s.owner.handle(ctx),
 		registerUpdate(ctx, UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
@@ -39,7 +40,7 @@ func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return fmt.Errorf("got %d conditions, want at most 20", len(w.Where))
 	case !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until):
 		return fmt.Errorf("got since %s, want a time before until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
-	case s.waitingOf(RequestBackfill) >= maxQueued:
+	case s.countQueued(RequestBackfill) >= maxQueued:
 		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
@@ -49,8 +50,8 @@ func (s *tableSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 	return s.queueBackfill(ctx, req, inWords(req.Window)), nil
 }
 
-// mayStop keeps a stop from waiting for ever: it lets a rollback end, and a paused
-// one does not.
+// mayStop refuses a stop during a paused rollback: a stop waits for the end of a
+// rollback, and a paused one has no end.
 func (s *tableSync) mayStop(ctx workflow.Context, req StopRequest) error {
 	if s.Status.State == StatePaused && s.Status.RunKind == activities.KindRollback {
 		return s.refuse("run %s is half done and paused; resume it, and stop then, or give it up with: causeway cancel-backfill %s", s.Status.Run, s.name)
@@ -85,7 +86,7 @@ func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {
 }
 
 func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status, error) {
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
 	opts := activityOptions(QueueMain, activities.KindDelta, "let the deletes of "+req.Run+" go on, approved by "+cmp.Or(req.By, "an operator"))
 	var result activities.ApproveResult
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.ApproveDeletes,
@@ -95,7 +96,7 @@ func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status,
 	}
 	s.Status.Approvals = result.Waiting
 	s.publish(ctx)
-	s.wake()
+	s.endWait()
 	return s.Status, nil
 }
 

@@ -31,12 +31,12 @@ type OptOutSyncState struct {
 func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 	s := newOptOutSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
-	s.hearWakes(ctx)
+	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
 	workflow.GoNamed(ctx, "export", s.watchExport)
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // optOutSync is the owner at work.
@@ -57,7 +57,7 @@ func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
 	return s
 }
 
-func (s *optOutSync) again(ctx workflow.Context) error {
+func (s *optOutSync) continueAsNew(ctx workflow.Context) error {
 	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, OptOutSync, s.in)
@@ -65,9 +65,9 @@ func (s *optOutSync) again(ctx workflow.Context) error {
 
 func (s *optOutSync) steps() steps { return optOutSteps }
 
-// soon is remembered while choices are carried: the next wait would not look at
-// Campaign before its time.
-func (s *optOutSync) soon() { s.state.Now = true }
+// lookEverywhere is remembered while choices are carried: without it the next wait
+// looks at Campaign only when its time has come.
+func (s *optOutSync) lookEverywhere() { s.state.Now = true }
 
 func (s *optOutSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -78,7 +78,7 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case s.Held != nil && st.State == StateRunning:
-		return s.goOn(ctx)
+		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case s.state.NeedsBaseline:
@@ -121,7 +121,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	before := st.OptOut
 	st.OptOut = &OptOutStatus{Mode: string(req.OptOut.Mode), Source: checked.Source, Pairs: len(req.OptOut.Pairs), Waiting: checked.Waiting}
 	if before != nil && before.Export != nil {
-		// How often it was started today does not depend on how often we were.
+		// The limit of starts a day holds across our own stops and starts.
 		st.OptOut.Export = &ExportStatus{Workflow: req.OptOut.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
 	}
 	s.enter(ctx, StateRunning, "started", "")
@@ -165,12 +165,12 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	asked := false
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
-		asked = waiting.Err() != nil // also when the worker put the wait down without a failure
+		asked = waiting.Err() != nil // also when the worker ended the wait without a failure
 		return err
 	})
 	switch {
 	case wanted:
-		s.state.Now = true // an operator wants something, perhaps just this
+		s.state.Now = true // an operator wants something; it may be this look
 		return nil
 	case err != nil:
 		return s.failed(ctx, err)
@@ -201,19 +201,19 @@ func (s *optOutSync) failed(ctx workflow.Context, err error) error {
 		return s.fail(ctx, err)
 	}
 	s.state.NeedsBaseline = true
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 
-// watched says that somebody should mind the export, and how often.
+// watched says whether the export is to be watched, and how often.
 func (s *optOutSync) watched() (time.Duration, bool) {
 	st, e := s.Status, s.state.Settings.Export
 	return e.CheckEvery, st.OptOut != nil && (st.State == StateRunning || st.State == StatePaused) && e.CheckEvery > 0 &&
 		(e.Workflow != "" || st.OptOut.Source == "sftp")
 }
 
-// watchExport minds the Campaign workflow that exports opt-outs, also while the
-// flow is paused: what it does not export is missed (R19.15).
+// watchExport watches the Campaign workflow that exports opt-outs, also while the flow
+// is paused: an opt-out that is not exported is missed (R19.15).
 func (s *optOutSync) watchExport(ctx workflow.Context) {
 	for {
 		if err := workflow.Await(ctx, func() bool { _, on := s.watched(); return on }); err != nil {
@@ -226,14 +226,14 @@ func (s *optOutSync) watchExport(ctx workflow.Context) {
 			}
 			continue
 		}
-		s.lookAtExport(ctx)
+		s.checkExport(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-func (s *optOutSync) lookAtExport(ctx workflow.Context) {
+func (s *optOutSync) checkExport(ctx workflow.Context) {
 	before := ExportStatus{}
 	if e := s.Status.OptOut.Export; e != nil {
 		before = *e

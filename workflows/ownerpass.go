@@ -77,13 +77,13 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 		return nil, o.self.failed(ctx, err)
 	}
 	st.LastRun = &result.Summary
-	// What a rollback touched was counted by the run it undoes, and what goes on
-	// later counts as a whole when it has ended.
+	// A rollback counts nothing: the run that it undoes has counted it. A load that was
+	// stopped counts when it has ended, as a whole.
 	stopped := result.Summary.State == "STOPPED"
 	if ref.Kind != activities.KindRollback && !(stopped && (ref.Kind == activities.KindInitial || ref.Kind == activities.KindBackfill)) {
 		st.Totals.Add(result.Summary.Counts)
 	}
-	if !stopped && result.Summary.State != "CANCELLED" { // which do not say
+	if !stopped && result.Summary.State != "CANCELLED" { // those results do not say it
 		st.Quarantined = result.Quarantined
 	}
 	for _, d := range result.Deltas {
@@ -102,8 +102,8 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 	return result, nil
 }
 
-// notStarted is for a run whose workflow cannot start, because one of its id runs
-// already: that of an owner that was reset, say. An operator sees to it.
+// notStarted fails the flow when the workflow of a run cannot start, because one with
+// its id is running: after a reset of the owner, for instance. An operator ends it.
 func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -115,15 +115,15 @@ func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err erro
 	return nil
 }
 
-// closeTerminated ends a run in the ledger whose workflow was terminated, and had no
-// chance to.
+// closeTerminated ends a run in the ledger whose workflow was terminated and could
+// not do it.
 func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err error) {
 	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
 		o.endOrLog(ctx, ref, "FAILED", reasonOf(err))
 	}
 }
 
-// giveUpStopped cancels a run that had been stopped already when it heard of it.
+// giveUpStopped cancels a run that had just ended as stopped when it was cancelled.
 func (o *owner) giveUpStopped(ctx workflow.Context, ref activities.RunRef, end *RunSummary) {
 	if end.State != "STOPPED" {
 		return
@@ -158,10 +158,10 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 	next, _ := o.first(RequestBackfill)
 	o.dequeue(RequestBackfill, next.Run)
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
-		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
+		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Memory: next.Memory,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
-		next.Begun, next.Noted = true, result.Noted
+		next.Begun, next.Memory = true, result.Memory
 		o.putBack(next)
 	}
 	return err

@@ -42,7 +42,7 @@ func TestStateOfAnEarlierBuildIsReadInFull(t *testing.T) {
 	require.Equal(t, []string{"s190"}, st.Status.Queued(workflows.RequestRollback))
 	require.Equal(t, []string{"s194"}, st.Status.Queued(workflows.RequestRelease))
 	require.Equal(t, "s201", st.Queue[3].Release.Field)
-	require.Equal(t, int64(172), st.Queue[0].Noted.Unknown)
+	require.Equal(t, int64(172), st.Queue[0].Memory.Unknown)
 	require.Equal(t, time.Date(2026, 6, 1, 8, 3, 27, 0, time.UTC), st.NextDue)
 	require.Equal(t, []string{"s210"}, st.Parents)
 }

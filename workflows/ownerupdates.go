@@ -16,7 +16,7 @@ import (
 const answerWithin = 30 * time.Second
 
 // handle registers what operators can ask of every flow. The order is part of the
-// histories: it is that in which updates are heard that wait for a run to begin.
+// histories: updates that arrive before the first task are handled in this order.
 func (o *owner) handle(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return o.Status, nil },
 		workflow.QueryHandlerOptions{Description: "State, phase, position, counters and revision of the flow."})
@@ -43,8 +43,8 @@ func (o *owner) refuse(format string, args ...any) error {
 	return fmt.Errorf("%s is %s: %s", o.name, o.Status.State, fmt.Sprintf(format, args...))
 }
 
-// answer waits for done, but not longer than an operator would: what is asked for
-// goes on without them. The timer ends with the wait, so that it wakes nobody.
+// answer waits for done, but not longer than an operator would: the work goes on
+// without them. The timer is cancelled with the wait, so that it starts no task.
 func answer(ctx workflow.Context, otherwise string, done func() bool) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -74,7 +74,7 @@ func (o *owner) mayStart(_ workflow.Context, req StartRequest) error {
 // onStart answers once the flow runs or does not.
 func (o *owner) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
 	o.starting = &req
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(o.Status.Revision, req.Revision)})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(o.Status.Revision, req.Revision)})
 	phase := "checking the settings"
 	if o.id.IsTable() {
 		phase = "checking the mapping"
@@ -88,7 +88,7 @@ func (o *owner) mayApplyConfig(_ workflow.Context, req StartRequest) error { ret
 
 // onApplyConfig shows what is on file; the next start brings it along (R8.14).
 func (o *owner) onApplyConfig(ctx workflow.Context, req StartRequest) (Status, error) {
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(o.Status.FiledRevision, req.Revision)})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(o.Status.FiledRevision, req.Revision)})
 	o.Status.FiledRevision = req.Revision
 	return o.Status, nil
 }
@@ -105,9 +105,9 @@ func (o *owner) mayStop(workflow.Context, StopRequest) error {
 
 func (o *owner) onStop(ctx workflow.Context, req StopRequest) (Status, error) {
 	o.stopping = true
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpStop})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpStop})
 	o.Status.Phase = "stopping: putting back what is in hand"
-	o.wake()
+	o.endWait()
 	o.steer(ctx, ControlStop)
 	err := answer(ctx, "answer that the flow is stopping", func() bool { return o.Status.State == StateStopped || o.Status.State == StateFailed })
 	return o.Status, err
@@ -128,9 +128,9 @@ func (o *owner) onPause(ctx workflow.Context, req PauseRequest) (Status, error) 
 	if req.By != "" {
 		reason += " (" + req.By + ")"
 	}
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
 	o.enter(ctx, StatePaused, o.Status.Phase, reason)
-	o.wake()
+	o.endWait()
 	o.steer(ctx, ControlPause)
 	return o.Status, nil
 }
@@ -143,7 +143,7 @@ func (o *owner) mayResume(workflow.Context, ResumeRequest) error {
 }
 
 func (o *owner) onResume(ctx workflow.Context, req ResumeRequest) (Status, error) {
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpResume})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpResume})
 	o.enter(ctx, StateRunning, o.Status.Phase, "")
 	o.steer(ctx, ControlResume)
 	return o.Status, nil
@@ -157,12 +157,12 @@ func (o *owner) maySyncNow(workflow.Context, SyncNowRequest) error {
 }
 
 func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
-	o.self.soon()
-	o.wake()
+	o.self.lookEverywhere()
+	o.endWait()
 	return o.Status, nil
 }
 
-// mayCancelBackfill is for the flows that do not undo what they wrote.
+// mayCancelBackfill is for the flows that cannot undo what they wrote.
 func (o *owner) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) error {
 	if req.Rollback {
 		return o.refuse("what it wrote cannot be undone; leave out the rollback")
@@ -188,7 +188,7 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 	if req.Rollback {
 		op.Detail = "and undo what it wrote"
 	}
-	o.note(ctx, op)
+	o.logOperation(ctx, op)
 	if req.Run == "" || req.Run == o.Status.Run {
 		o.steer(ctx, ControlCancel)
 		return o.Status, nil
@@ -202,12 +202,12 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 	return o.Status, o.endRun(ctx, o.ref(req.Run, activities.KindBackfill), "CANCELLED", cancelledByOperator)
 }
 
-// queueBackfill takes a request that was found good.
+// queueBackfill queues a request that its validator accepted.
 func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
 	run := o.newRun(ctx)
-	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: o.waitingOf(RequestBackfill)}
+	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: o.countQueued(RequestBackfill)}
 	o.enqueue(Request{Kind: RequestBackfill, Run: run, Window: req.Window, By: req.By})
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
-	o.wake()
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
+	o.endWait()
 	return answer
 }

@@ -27,16 +27,16 @@ type PassInput struct {
 	Deltas bool `json:"deltas,omitempty"`
 	// Paused starts the pass held, after continuing as new in a pause.
 	Paused bool `json:"paused,omitempty"`
-	// Noted is what the pass had noted before it continued as new, or was stopped.
-	Noted Noted `json:"noted,omitzero"`
+	// Memory is that of the pass before it continued as new or was stopped.
+	Memory PassMemory `json:"memory,omitzero"`
 }
 
-// Noted is what a pass remembers beside the ledger.
-type Noted struct {
+// PassMemory is what a pass remembers that the ledger does not.
+type PassMemory struct {
 	Deltas   PassInfo  `json:"deltas,omitzero"`
-	Unknown  int64     `json:"unknown,omitempty"`   // events refused because their contact is unknown
-	Newest   time.Time `json:"newest,omitzero"`     // event read
-	BadFiles []string  `json:"bad_files,omitempty"` // that a backfill could not read
+	Unknown  int64     `json:"unknown,omitempty"`   // events that were refused because their contact is unknown
+	Newest   time.Time `json:"newest,omitzero"`     // time of the newest event that was read
+	BadFiles []string  `json:"bad_files,omitempty"` // files that a backfill could not read
 }
 
 // PassResult is how a pass ended.
@@ -48,7 +48,7 @@ type PassResult struct {
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
 	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
-	Noted       Noted                 `json:"noted,omitzero"`      // for when a stopped pass goes on
+	Memory      PassMemory            `json:"memory,omitzero"`     // for when a stopped pass goes on
 }
 
 // PassInfo accounts for a delta pass that ran inside a backfill.
@@ -83,7 +83,7 @@ type pass struct {
 	control  *control
 	small    *smallPass // nil: a workflow of its own
 	progress Progress
-	noted    Noted
+	memory   PassMemory
 	phases   []activities.Phase
 	pages    int // fetched by this workflow run
 	steps    steps
@@ -116,7 +116,7 @@ var (
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 	in.Tuning = in.Tuning.withDefaults()
-	p := &pass{in: in, noted: in.Noted, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p := &pass{in: in, memory: in.Memory, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
 	p.steps.between = applyChanges
 	p.control = listen(ctx, in.Paused)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.progress, nil },
@@ -171,7 +171,7 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 				continue
 			}
 			in := p.in
-			in.Paused, in.Noted = p.control.paused, p.noted
+			in.Paused, in.Memory = p.control.paused, p.memory
 			return nil, workflow.NewContinueAsNewError(ctx, self, in)
 		default:
 			p.fail(ctx, err)
@@ -218,8 +218,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
 	}
 	if open.Ended != "" && open.Ended != "RUNNING" {
-		// An earlier attempt finished it; or it was given up, and then there is nothing
-		// to save.
+		// An earlier attempt finished it. If it was given up there is no position to save.
 		if open.Ended == "CANCELLED" || open.Ended == "FAILED" {
 			p.givenUp, p.progress.Counts = open.Ended, open.Counts
 		}
@@ -229,7 +228,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 		opts := activityOptions(QueueCampaign, p.in.Ref.Kind, "what "+p.in.Ref.Undoes+" wrote before its worker died")
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FindUnrecordedWrites, activities.UnrecordedWritesInput{RunRef: p.in.Ref}).Get(ctx, nil)
 		if err != nil {
-			return fmt.Errorf("looking over run %s: %w", p.in.Ref.Undoes, err)
+			return fmt.Errorf("finding the unrecorded writes of run %s: %w", p.in.Ref.Undoes, err)
 		}
 	}
 	p.phases = p.steps.phases(p.in, open.Known)
@@ -295,7 +294,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
 		}
 		p.pages++
-		p.note(&fetched)
+		p.remember(&fetched)
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
 			if phase = p.next(phase, false); phase == "" {
 				break
@@ -311,15 +310,15 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 	return flow.drain(ctx)
 }
 
-// note remembers what a page says beside its records.
-func (p *pass) note(page *activities.FetchResult) {
+// remember keeps what a page says beside its records.
+func (p *pass) remember(page *activities.FetchResult) {
 	for _, file := range page.BadFiles {
-		if !slices.Contains(p.noted.BadFiles, file) && len(p.noted.BadFiles) < 20 {
-			p.noted.BadFiles = append(p.noted.BadFiles, file)
+		if !slices.Contains(p.memory.BadFiles, file) && len(p.memory.BadFiles) < 20 {
+			p.memory.BadFiles = append(p.memory.BadFiles, file)
 		}
 	}
-	if !page.Nothing && page.Newest.After(p.noted.Newest) {
-		p.noted.Newest = page.Newest
+	if !page.Nothing && page.Newest.After(p.memory.Newest) {
+		p.memory.Newest = page.Newest
 	}
 }
 
@@ -383,8 +382,8 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}
 	if info != nil {
-		p.noted.Deltas.Runs++
-		p.noted.Deltas.Counts.Add(info.Summary.Counts)
+		p.memory.Deltas.Runs++
+		p.memory.Deltas.Counts.Add(info.Summary.Counts)
 	}
 	return nil
 }
@@ -414,10 +413,10 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		result := &PassResult{
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.noted.Newest,
+			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.memory.Newest,
 		}
-		if len(p.noted.BadFiles) > 0 {
-			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.noted.BadFiles, "; ")
+		if len(p.memory.BadFiles) > 0 {
+			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.memory.BadFiles, "; ")
 		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
@@ -425,7 +424,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		if !saved.Watermark.IsZero() {
 			result.Watermark = saved.Watermark.Unix()
 		}
-		p.tell(result)
+		p.summarise(result)
 		p.publish(ctx)
 		return result, nil
 	}
@@ -448,17 +447,17 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 		Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: state, Reason: reason, Counts: p.progress.Counts,
 		Start: p.progress.Started, End: workflow.Now(ctx),
 	}}
-	p.tell(result)
+	p.summarise(result)
 	p.describe(ctx)
 	return result, nil
 }
 
-// tell adds what the pass noted to the result it ends with. Passes in between are counted at once,
-// also when this one goes on later.
-func (p *pass) tell(result *PassResult) {
-	p.ended, result.Noted = result.Summary.State, p.noted
-	result.Noted.Deltas = PassInfo{}
-	if p.noted.Deltas.Runs > 0 {
-		result.Deltas = []PassInfo{p.noted.Deltas}
+// summarise adds the memory of the pass to its result. Passes in between are reported
+// once, also when this pass was stopped and goes on later.
+func (p *pass) summarise(result *PassResult) {
+	p.ended, result.Memory = result.Summary.State, p.memory
+	result.Memory.Deltas = PassInfo{}
+	if p.memory.Deltas.Runs > 0 {
+		result.Deltas = []PassInfo{p.memory.Deltas}
 	}
 }

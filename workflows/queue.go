@@ -31,7 +31,7 @@ type Request struct {
 	Window  activities.Window   `json:"window,omitzero"`   // of a backfill
 	Release *activities.Release `json:"release,omitempty"` // of a release: what it tries
 	Begun   bool                `json:"begun,omitempty"`   // a backfill that was stopped, and goes on
-	Noted   Noted               `json:"noted,omitzero"`    // by then
+	Memory  PassMemory          `json:"memory,omitzero"`   // by then
 }
 
 // QueuedRequest is what Status shows of a request: not what it selects, which may
@@ -97,10 +97,10 @@ func (o *owner) first(kind RequestKind) (Request, bool) {
 	return Request{}, false
 }
 
-func (o *owner) waits(kind RequestKind) bool {
+func (o *owner) isQueued(kind RequestKind) bool {
 	_, ok := o.first(kind)
 	return ok
 }
 
-// waitingOf is how many requests of this kind wait.
-func (o *owner) waitingOf(kind RequestKind) int { return len(o.Status.Queued(kind)) }
+// countQueued is how many requests of this kind wait.
+func (o *owner) countQueued(kind RequestKind) int { return len(o.Status.Queued(kind)) }

@@ -41,9 +41,9 @@ func TestRequestsWaitInOneQueue(t *testing.T) {
 	o.run(7 * time.Hour)
 	steps := o.f.steps()
 	steps = slices.DeleteFunc(steps, func(s string) bool {
-		return !slices.Contains([]string{"look over", "correct audit-1", "watermark initial", "open backfill", "open release"}, s)
+		return !slices.Contains([]string{"find unrecorded writes", "correct audit-1", "watermark initial", "open backfill", "open release"}, s)
 	})
-	require.Equal(t, []string{"watermark initial", "look over", "correct audit-1", "watermark initial", "open backfill", "open release"}, steps)
+	require.Equal(t, []string{"watermark initial", "find unrecorded writes", "correct audit-1", "watermark initial", "open backfill", "open release"}, steps)
 }
 
 // Of one kind no more wait than an operator can have meant.

@@ -51,7 +51,7 @@ func (s *tableSync) release(ctx workflow.Context) error {
 		return err
 	}
 	if result != nil && result.Summary.State == "STOPPED" && !next.Release.Due {
-		// What was read is old by then: it is read anew, which is another run.
+		// When it goes on, what was read is old. It is read anew, as another run.
 		next.Run = s.newRun(ctx)
 		s.putBack(next)
 	}
@@ -110,7 +110,7 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 		return errors.New("got no selection, want ids, a run, a code, a field or an age; or all")
 	case strings.HasPrefix(req.Run, "rollback-"):
 		return fmt.Errorf("run %s left records alone and refused none; to have them as Dynamics says: causeway backfill %s --ids …", req.Run, s.name)
-	case s.waitingOf(RequestRelease) >= maxQueued:
+	case s.countQueued(RequestRelease) >= maxQueued:
 		return s.refuse("%d releases are queued already", maxQueued)
 	}
 	return nil
@@ -118,9 +118,9 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 
 func (s *tableSync) onRelease(ctx workflow.Context, req ReleaseRequest) (ReleaseAnswer, error) {
 	run := s.newRun(ctx)
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
-	answer := ReleaseAnswer{Run: run, WorkflowID: s.id.PassID(activities.KindRelease, run), Queued: s.waitingOf(RequestRelease)}
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
+	answer := ReleaseAnswer{Run: run, WorkflowID: s.id.PassID(activities.KindRelease, run), Queued: s.countQueued(RequestRelease)}
 	s.enqueue(Request{Kind: RequestRelease, Run: run, Release: &activities.Release{Selection: req.Selection}, By: req.By})
-	s.wake()
+	s.endWait()
 	return answer, nil
 }

@@ -23,8 +23,8 @@ func (s *tableSync) repair(ctx workflow.Context) error {
 	return nil
 }
 
-// hearRepairs receives what audits ask for, for the life of the workflow.
-func (s *tableSync) hearRepairs(ctx workflow.Context) {
+// receiveRepairs receives what audits ask for, for the life of the workflow.
+func (s *tableSync) receiveRepairs(ctx workflow.Context) {
 	s.repairs = workflow.GetSignalChannel(ctx, SignalRepair)
 	workflow.GoNamed(ctx, "repairs", func(ctx workflow.Context) {
 		for {
@@ -33,7 +33,7 @@ func (s *tableSync) hearRepairs(ctx workflow.Context) {
 				return
 			}
 			s.takeRepair(ctx, asked)
-			s.wake()
+			s.endWait()
 		}
 	})
 }
@@ -51,5 +51,5 @@ func (s *tableSync) drainRepairs(ctx workflow.Context) {
 
 func (s *tableSync) takeRepair(ctx workflow.Context, asked Repair) {
 	s.enqueue(Request{Kind: RequestRepair, Run: asked.Audit, By: asked.By})
-	s.note(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
+	s.logOperation(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
 }

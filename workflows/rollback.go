@@ -20,8 +20,8 @@ func Rollback(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, Rollback)
 }
 
-// rollback undoes the run whose turn it is, whatever the state of the flow: who
-// stopped it for a wrong mapping wants that before the next start.
+// rollback undoes the run whose turn it is, in a stopped flow too: after a wrong
+// mapping an operator stops the flow, undoes the run, and only then starts again.
 func (s *tableSync) rollback(ctx workflow.Context) error {
 	next, _ := s.first(RequestRollback)
 	phase, rolling := s.Status.Phase, "rolling back run "+next.Run
@@ -37,12 +37,12 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.name,
 			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
 		}
-		s.dequeue(RequestBackfill, next.Run) // its other half is not wanted either
+		s.dequeue(RequestBackfill, next.Run) // the rest of it is not wanted either
 		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	} else if ctx.Err() == nil {
 		s.Status.LastError, err = reasonOf(err), nil
 	}
-	if s.dequeue(RequestRollback, next.Run); s.Status.Phase == rolling { // else it says what came of it, or what was asked for meanwhile
+	if s.dequeue(RequestRollback, next.Run); s.Status.Phase == rolling { // else the phase says already what came of it
 		s.Status.Phase = phase
 	}
 	s.publish(ctx)
@@ -52,10 +52,10 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 // undoRefused has a run undone that was stopped for too many refusals.
 func (s *tableSync) undoRefused(ctx workflow.Context, run string) {
 	if s.find(RequestRollback, run) >= 0 {
-		return // an operator was quicker
+		return // an operator has asked for it already
 	}
 	s.enqueue(Request{Kind: RequestRollback, Run: run, By: "quarantine.on_stop"})
-	s.note(ctx, activities.Operation{ID: "on-stop/" + run, By: "quarantine.on_stop", What: activities.OpRollback, Run: run})
+	s.logOperation(ctx, activities.Operation{ID: "on-stop/" + run, By: "quarantine.on_stop", What: activities.OpRollback, Run: run})
 }
 
 func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
@@ -68,7 +68,7 @@ func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
 		return s.refuse("run %s applies changes and ends by itself; ask again when it has", req.Run)
 	case s.Status.RunKind == activities.KindRollback:
 		return s.refuse("run %s is at work; ask again when it is done", s.Status.Run)
-	case s.waitingOf(RequestRollback) >= maxQueued:
+	case s.countQueued(RequestRollback) >= maxQueued:
 		return s.refuse("%d rollbacks are queued already", maxQueued)
 	}
 	return nil
@@ -76,10 +76,10 @@ func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
 
 func (s *tableSync) onRollback(ctx workflow.Context, req RollbackRequest) (Status, error) {
 	s.enqueue(Request{Kind: RequestRollback, Run: req.Run, By: req.By})
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
 	if req.Run == s.Status.Run {
 		s.steer(ctx, ControlCancel)
 	}
-	s.wake()
+	s.endWait()
 	return s.Status, nil
 }

@@ -8,8 +8,8 @@ import (
 	"causeway.dev/activities"
 )
 
-// maxSmall is how many records the only page of a small pass may hold. Carrying them
-// out here saves a child workflow, and half of the history and of the time.
+// maxSmall is how many records the only page of a small pass may hold. A child workflow
+// for so few would cost more than the work.
 const maxSmall = 100
 
 // isSmall says that a pass of changes is carried out by the workflow that found them.
@@ -17,7 +17,7 @@ func isSmall(first *activities.FetchResult) bool {
 	return !first.Nothing && !first.More && first.Page == 1 && first.Read <= maxSmall
 }
 
-// smallPass is what a pass has that is no workflow of its own.
+// smallPass is what a pass needs that is not a workflow of its own.
 type smallPass struct {
 	first *activities.FetchResult // staged and not begun; nil: the ledger says what is left
 	show  func(workflow.Context)  // its progress, in the workflow that carries it out
@@ -34,7 +34,7 @@ type HeldPass struct {
 func newSmallPass(ctx workflow.Context, steps steps, in PassInput, first *activities.FetchResult, show func(workflow.Context)) *pass {
 	in.Tuning = in.Tuning.withDefaults()
 	return &pass{
-		in: in, steps: steps, control: &control{}, noted: in.Noted, small: &smallPass{first: first, show: show},
+		in: in, steps: steps, control: &control{}, memory: in.Memory, small: &smallPass{first: first, show: show},
 		progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Phase: activities.PhaseDelta, Started: workflow.Now(ctx)},
 	}
 }
@@ -43,7 +43,7 @@ func newSmallPass(ctx workflow.Context, steps steps, in PassInput, first *activi
 func (p *pass) writeFirst(ctx workflow.Context) error {
 	first := p.small.first
 	p.small.first = nil
-	p.note(first)
+	p.remember(first)
 	p.progress.Phase, p.progress.Pages, p.progress.Read = first.Phase, first.Page, int64(first.Read)
 	flow := newLanes(ctx, p)
 	defer flow.close()
@@ -71,8 +71,8 @@ func (o *owner) apply(ctx workflow.Context, phase string, ref activities.RunRef,
 	return o.runSmall(ctx, phase, in, first)
 }
 
-// goOn goes on with a pass that was paused, where the ledger holds it.
-func (o *owner) goOn(ctx workflow.Context) error {
+// resumeHeld goes on with a pass that was paused, where the ledger holds it.
+func (o *owner) resumeHeld(ctx workflow.Context) error {
 	held := *o.Held
 	o.Held = nil
 	_, err := o.runSmall(ctx, held.Phase, held.In, nil)
@@ -98,20 +98,20 @@ func (o *owner) runSmall(ctx workflow.Context, phase string, in PassInput, first
 	o.small = nil
 	switch {
 	case errors.Is(err, errHeld):
-		in.Noted = p.noted
+		in.Memory = p.memory
 		o.Held = &HeldPass{Phase: phase, In: in}
 		o.describe(ctx)
 		return nil, nil
-	case errors.Is(err, errOutgrown): // a ledger that was restored, say: there is more to read than there was
+	case errors.Is(err, errOutgrown): // after a restore of the ledger, for instance: there may be more to read now
 		st.Progress = nil
 		return o.runPass(ctx, o.self.steps().delta, phase, in)
 	}
 	return o.ended(ctx, in.Ref, started, result, err)
 }
 
-// letGo ends a pass that was paused and does not go on: its changes are read again,
+// endHeld ends a pass that was paused and does not go on: its changes are read again,
 // because the watermark has not moved.
-func (o *owner) letGo(ctx workflow.Context, state, reason string) {
+func (o *owner) endHeld(ctx workflow.Context, state, reason string) {
 	if o.Held == nil {
 		return
 	}

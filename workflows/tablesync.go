@@ -34,12 +34,12 @@ type TableSyncState struct {
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
-	s.hearWakes(ctx)
-	s.hearRepairs(ctx)
+	s.receiveWakes(ctx)
+	s.receiveRepairs(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // tableSync is the owner at work.
@@ -61,7 +61,7 @@ func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
 	return s
 }
 
-func (s *tableSync) again(ctx workflow.Context) error {
+func (s *tableSync) continueAsNew(ctx workflow.Context) error {
 	s.drainRepairs(ctx)
 	s.drainWakes()
 	s.in.State = &s.state
@@ -77,20 +77,20 @@ func (s *tableSync) step(ctx workflow.Context) error {
 	case s.starting != nil:
 		return s.start(ctx)
 	case s.Held != nil && st.State == StateRunning:
-		return s.goOn(ctx)
-	case s.waits(RequestRollback) && st.State != StatePaused:
+		return s.resumeHeld(ctx)
+	case s.isQueued(RequestRollback) && st.State != StatePaused:
 		return s.rollback(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil || s.waits(RequestRollback) })
-	case s.waits(RequestRepair):
+		return workflow.Await(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
+	case s.isQueued(RequestRepair):
 		return s.repair(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
-	case s.waits(RequestBackfill):
+	case s.isQueued(RequestBackfill):
 		return s.backfill(ctx, Backfill)
-	case s.waits(RequestRelease):
+	case s.isQueued(RequestRelease):
 		return s.release(ctx)
 	default:
 		return s.follow(ctx)
@@ -231,7 +231,7 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 		return s.fail(ctx, err)
 	}
 	s.state.NeedsBaseline = true
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 

@@ -10,15 +10,15 @@ import (
 // that a stream of them does not keep the owner from ever reading to the end.
 const wakeEvery = 5 * time.Second
 
-// hearWakes receives Wake signals for the life of the workflow.
-func (o *owner) hearWakes(ctx workflow.Context) {
+// receiveWakes receives Wake signals for the life of the workflow.
+func (o *owner) receiveWakes(ctx workflow.Context) {
 	o.wakes = workflow.GetSignalChannel(ctx, SignalWake)
 	workflow.GoNamed(ctx, "wake", func(ctx workflow.Context) {
 		for {
 			if more := o.wakes.Receive(ctx, nil); !more {
 				return
 			}
-			o.self.soon()
+			o.self.lookEverywhere()
 			if rest := wakeEvery - workflow.Now(ctx).Sub(o.idleSince); o.idle && rest > 0 {
 				timer := workflow.NewTimerWithOptions(ctx, rest, workflow.TimerOptions{Summary: "until the source is looked at again"})
 				if timer.Get(ctx, nil) != nil {
@@ -27,7 +27,7 @@ func (o *owner) hearWakes(ctx workflow.Context) {
 			}
 			o.drainWakes()
 			if o.idle { // a pass at work is not disturbed: the wait behind it looks at once
-				o.wake()
+				o.endWait()
 			}
 		}
 	})
@@ -36,7 +36,7 @@ func (o *owner) hearWakes(ctx workflow.Context) {
 // drainWakes takes those that came meanwhile: one look answers all.
 func (o *owner) drainWakes() {
 	for o.wakes.ReceiveAsync(nil) {
-		o.self.soon()
+		o.self.lookEverywhere()
 	}
 }
 

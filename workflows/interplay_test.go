@@ -66,7 +66,7 @@ func TestAStoppedBackfillThatWasUndoneDoesNotGoOn(t *testing.T) {
 				require.Equal(t, read, o.scans())
 			})
 			o.run(5 * time.Hour)
-			require.Equal(t, name != "cancel-backfill", slices.Contains(o.f.steps(), "look over"))
+			require.Equal(t, name != "cancel-backfill", slices.Contains(o.f.steps(), "find unrecorded writes"))
 			require.Equal(t, "CANCELLED", o.f.runs[run].state)
 		})
 	}
@@ -146,7 +146,7 @@ func TestAPausedRollbackIsNotStopped(t *testing.T) {
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 	})
 	o.run(4 * time.Hour)
-	require.Equal(t, []string{"look over", "fetch 1 undo", "fetch 2 undo", "open rollback", "watermark rollback"}, o.undone(), "opened again after the pause")
+	require.Equal(t, []string{"find unrecorded writes", "fetch 1 undo", "fetch 2 undo", "open rollback", "watermark rollback"}, o.undone(), "opened again after the pause")
 }
 
 // quarantine.on_stop: rollback undoes the run that was refused, and with it the
@@ -206,7 +206,7 @@ func TestAWishDuringTheCheckOfAStartWaitsForIt(t *testing.T) {
 		ask  func(o *operator)
 		step string
 	}{
-		"rollback":           {func(o *operator) { o.rollsBack("contacts-1", o.mustAccept) }, "look over"},
+		"rollback":           {func(o *operator) { o.rollsBack("contacts-1", o.mustAccept) }, "find unrecorded writes"},
 		"repair of an audit": {func(o *operator) { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"}) }, "correct audit-1"},
 		"approval of deletes": {func(o *operator) {
 			o.asks(workflows.UpdateApprove, o.mustAccept, workflows.ApproveRequest{Run: "contacts-1"})
@@ -303,7 +303,7 @@ func TestWhatIsCancelledTwiceIsUndoneOnce(t *testing.T) {
 	})
 	o.at(3*time.Hour, func() { require.Equal(t, int64(3), o.status().LastRun.Counts.Read) })
 	o.run(4 * time.Hour)
-	require.Equal(t, 1, len(slices.DeleteFunc(o.f.steps(), func(s string) bool { return s != "look over" })))
+	require.Equal(t, 1, len(slices.DeleteFunc(o.f.steps(), func(s string) bool { return s != "find unrecorded writes" })))
 }
 
 // A repair is through when a baseline has brought Campaign what it found, also when
@@ -347,8 +347,8 @@ func TestARepairGoesOnAfterTheNextStart(t *testing.T) {
 	}
 }
 
-// A backfill that goes on after a stop knows what it had noted.
-func TestAStoppedBackfillGoesOnWithWhatItNoted(t *testing.T) {
+// A backfill that goes on after a stop knows what it remembered.
+func TestAStoppedBackfillGoesOnWithItsMemory(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	req := start
