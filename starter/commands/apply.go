@@ -33,7 +33,7 @@ func apply(ctx context.Context, e *env, g *global, name string) error {
 	if _, ok := f.configured(); !ok {
 		return f.notConfigured()
 	}
-	request := StartRequest(f.cfg, name, e.operator)
+	request := StartRequest(f.cfg, name, e.by)
 	var st workflows.Status
 	if err := f.update(ctx, workflows.UpdateApplyConfig, request, &st); err != nil {
 		return err

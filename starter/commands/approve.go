@@ -43,7 +43,7 @@ func approve(ctx context.Context, e *env, g *global, run string) error {
 	}
 	defer f.close()
 	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: e.operator}, &st); err != nil {
+	if err := f.update(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: e.by}, &st); err != nil {
 		return err
 	}
 	if g.json() {

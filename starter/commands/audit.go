@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -18,7 +20,7 @@ import (
 const exitDiffers = 2
 
 func newAudit(e *env, g *global) *cobra.Command {
-	in := workflows.AuditInput{By: e.operator}
+	in := workflows.AuditInput{By: e.by}
 	cmd := tableArg(g, &cobra.Command{
 		Use: "audit <table>", Short: "Compare both systems, and repair what differs",
 		Long: `Compare what Campaign holds, and what Dynamics says, with what was written. It
@@ -91,7 +93,7 @@ func audit(ctx context.Context, e *env, g *global, table string, in workflows.Au
 }
 
 // watchAudit shows progress until the audit has a result.
-func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, table string) (*workflows.AuditResult, error) {
+func watchAudit(ctx context.Context, e *env, g *global, api operator.Temporal, id, table string) (*workflows.AuditResult, error) {
 	answered, shown, told, missed := e.now(), "", waitingTold{}, false
 	for looks := 0; ; looks++ {
 		var at workflows.AuditProgress
@@ -111,13 +113,13 @@ func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, tab
 				shown = line
 			}
 		case !mayReturn(err) || e.now().Sub(answered) >= patience:
-			if errors.Is(err, errNoWorker) {
+			if errors.Is(err, operator.ErrNoWorker) {
 				return nil, e.silent(ctx, g, api, " for the audit of "+table, "it goes on when there is one", patience)
 			}
 			return nil, err
 		case !missed && e.now().Sub(answered) >= quietFor:
 			missed = true
-			e.say("no answer for %s; waiting for up to %s for the worker and Temporal to come back", span(e.now().Sub(answered)), span(patience))
+			e.say("no answer for %s; waiting for up to %s for the worker and Temporal to come back", phrase.Span(e.now().Sub(answered)), phrase.Span(patience))
 		}
 		d, err := api.Describe(ctx, id)
 		if err == nil {
@@ -149,7 +151,7 @@ const plainLooks = 10 // looks per line of progress
 func writeAudit(e *env, table string, r workflows.AuditResult) {
 	p := e.colours()
 	f, src := r.Findings, r.Source.Counts
-	fmt.Fprintf(e.out, "%s: %s that Campaign should hold, audit %s\n\n", table, count(r.Held, "record"), r.Run)
+	fmt.Fprintf(e.out, "%s: %s that Campaign should hold, audit %s\n\n", table, phrase.Count(r.Held, "record"), r.Run)
 	rows := [][]cell{header([]int{1}, "WHAT DIFFERS", "RECORDS")}
 	for _, line := range []struct {
 		what string

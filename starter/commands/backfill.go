@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -89,7 +91,7 @@ func backfill(ctx context.Context, e *env, g *global, o backfillOptions) error {
 		return err
 	}
 	var answer backfillAnswer
-	request := workflows.BackfillRequest{Window: window, By: e.operator}
+	request := workflows.BackfillRequest{Window: window, By: e.by}
 	if err := f.update(ctx, workflows.UpdateRequestBackfill, request, &answer.BackfillAnswer); err != nil {
 		return err
 	}
@@ -104,7 +106,7 @@ func (f *flow) accepted(ctx context.Context, answer backfillAnswer, wait bool) e
 		}
 		after := ""
 		if answer.Queued > 0 {
-			after = " after " + count(int64(answer.Queued), "other backfill")
+			after = " after " + phrase.Count(int64(answer.Queued), "other backfill")
 		}
 		fmt.Fprintf(f.env.out, "backfill of %s accepted%s: run %s; follow it with: causeway status %s --watch\n", f.table, after, answer.Run, f.table)
 		return nil
@@ -281,12 +283,12 @@ func (f *flow) result(ctx context.Context, run workflows.BackfillAnswer) (*workf
 	defer cancel()
 	var pass workflows.PassResult
 	switch err := f.api.Result(ctx, run.WorkflowID, &pass); {
-	case errors.Is(err, errNotFound):
+	case errors.Is(err, operator.ErrNotFound):
 		return nil, failed("run %s was taken off the queue before it began", run.Run)
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, operator.ErrNoWorker):
 		return nil, unreachable("run %s has not ended and %s does not say why; see: causeway status %s", run.Run, f.table, f.table)
 	case err != nil:
-		return nil, failed("run %s did not finish: %s", run.Run, oneLine(err.Error()))
+		return nil, failed("run %s did not finish: %s", run.Run, phrase.OneLine(err.Error()))
 	}
 	return &pass.Summary, nil
 }
@@ -301,10 +303,10 @@ func (f *flow) finished(answer any, r *workflows.RunSummary) error {
 		p := f.env.colours()
 		reason := ""
 		if r.Reason != "" {
-			reason = ": " + oneLine(r.Reason)
+			reason = ": " + phrase.OneLine(r.Reason)
 		}
 		fmt.Fprintf(f.env.out, "run %s of %s is %s after %s%s\n", r.Run, f.table,
-			p.with(runColour(r.State), r.State), span(r.End.Sub(r.Start)), reason)
+			p.with(runColour(r.State), r.State), phrase.Span(r.End.Sub(r.Start)), reason)
 		writeAccount(f.env.out, p, f.flowID().IsEvents(), r.Counts)
 	}
 	if r.State != "COMPLETED" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -23,13 +24,13 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway cancel-backfill contacts\n  causeway cancel-backfill contacts contacts-20260102T030405.000Z",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return badInput("causeway cancel-backfill: got %s, want a table, or egress or optout, and perhaps a run", count(int64(len(args)), "argument"))
+				return badInput("causeway cancel-backfill: got %s, want a table, or egress or optout, and perhaps a run", phrase.Count(int64(len(args)), "argument"))
 			}
 			return nil
 		},
 		ValidArgsFunction: completeFlows(g),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req := workflows.CancelBackfillRequest{By: e.operator, Rollback: undo}
+			req := workflows.CancelBackfillRequest{By: e.by, Rollback: undo}
 			if len(args) == 2 {
 				req.Run = args[1]
 			}

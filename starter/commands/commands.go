@@ -17,6 +17,8 @@ import (
 	"golang.org/x/term"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 // Execute runs one command line, without the program name, and returns its exit
@@ -28,7 +30,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
 		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
-		now:     time.Now, sleep: sleep, after: after, getenv: os.Getenv, operator: operator(), dial: dial,
+		now:     time.Now, sleep: sleep, after: after, getenv: os.Getenv, by: account(), dial: operator.Connect,
 	})
 }
 
@@ -42,8 +44,8 @@ type env struct {
 	sleep                                func(context.Context, time.Duration) error // ctx.Err() when cut short
 	after                                func(context.Context, time.Duration, func(context.Context)) (stop func())
 	getenv                               func(string) string
-	operator                             string // account name, "" when unknown
-	dial                                 func(context.Context, connection) (temporalAPI, error)
+	by                                   string // account name, "" when unknown
+	dial                                 func(context.Context, operator.Address) (operator.Temporal, error)
 }
 
 // global are the flags every command has.
@@ -108,7 +110,7 @@ func newRoot(e *env) *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return badInput("%s", cmp.Or(flagProblem(err), oneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
+		return badInput("%s", cmp.Or(flagProblem(err), phrase.OneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
 	})
 	root.AddCommand(
 		newStatus(e, g), newStart(e, g), newStop(e, g), newPause(e, g), newResume(e, g), newSyncNow(e, g),
@@ -141,14 +143,14 @@ func (g *global) load() (*config.Config, error) {
 }
 
 // connect reads the configuration and connects to Temporal. The caller closes.
-func (e *env) connect(ctx context.Context, g *global) (*config.Config, temporalAPI, error) {
+func (e *env) connect(ctx context.Context, g *global) (*config.Config, operator.Temporal, error) {
 	cfg, err := g.load()
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	api, err := e.dial(ctx, connection{file: cfg.Temporal, address: g.address, namespace: g.namespace, operator: e.operator})
+	api, err := e.dial(ctx, operator.Address{File: cfg.Temporal, HostPort: g.address, Namespace: g.namespace, By: e.by})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +192,8 @@ func columns(stream any) int {
 	return width
 }
 
-func operator() string {
+// account is the name of who runs the tool; "" when it is not known.
+func account() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

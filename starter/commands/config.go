@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
 )
 
 func newConfig(e *env, g *global) *cobra.Command {
@@ -101,13 +102,13 @@ func configValidate(e *env, g *global, secrets bool) error {
 	case err != nil:
 		return configError(g.configPath, err)
 	}
-	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, count(int64(len(v.Tables)), "table mapping"))
+	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, phrase.Count(int64(len(v.Tables)), "table mapping"))
 	for _, t := range v.Tables {
 		in := ""
 		if t.File != "" {
 			in = ", in " + t.File
 		}
-		fmt.Fprintf(e.out, "  %s: %s, revision %s%s\n", t.Table, count(int64(t.Fields), "field"), t.Revision, in)
+		fmt.Fprintf(e.out, "  %s: %s, revision %s%s\n", t.Table, phrase.Count(int64(t.Fields), "field"), t.Revision, in)
 	}
 	for _, w := range v.Warnings {
 		e.say("warning: %s", w)

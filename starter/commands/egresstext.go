@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -34,13 +35,13 @@ func eventNotes(now time.Time, st *workflows.Status) []cell {
 		case workflows.StatePaused:
 			what = "resume it: causeway resume egress"
 		}
-		out = append(out, cell{code: bad, text: "nothing was handled since " + moment(now, st.Watermark) + ", and the journal forgets events after 7 days; " + what})
+		out = append(out, cell{code: bad, text: "nothing was handled since " + phrase.Moment(now, st.Watermark) + ", and the journal forgets events after 7 days; " + what})
 	}
 	for _, l := range ev.Lost {
 		out = append(out, cell{code: bad, text: l.Sentence()})
 	}
 	for _, f := range ev.BadFiles {
-		out = append(out, cell{code: bad, text: "a file was left alone: " + oneLine(f)})
+		out = append(out, cell{code: bad, text: "a file was left alone: " + phrase.OneLine(f)})
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func eventsBackfill(ctx context.Context, e *env, g *global, o eventsOptions) err
 		return badInput("--from: got a folder of the file server, and %s has no campaign.sftp", g.configPath)
 	}
 	var answer backfillAnswer
-	request := workflows.BackfillRequest{Window: window, By: e.operator}
+	request := workflows.BackfillRequest{Window: window, By: e.by}
 	if err := f.update(ctx, workflows.UpdateRequestBackfill, request, &answer.BackfillAnswer); err != nil {
 		return err
 	}

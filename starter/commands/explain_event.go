@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 )
 
 func explainEvent(ctx context.Context, e *env, g *global, id string, live bool) error {
@@ -29,7 +30,7 @@ func explainEvent(ctx context.Context, e *env, g *global, id string, live bool) 
 			return err
 		}
 	case len(r.Events) == 0:
-		e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", id, span(cfg.Egress.KeepEvents))
+		e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", id, phrase.Span(cfg.Egress.KeepEvents))
 	default:
 		writeEvents(e, r)
 	}
@@ -54,18 +55,18 @@ func writeEvents(e *env, r activities.ExplainEventResult) {
 		add("Event", ev.Key)
 		add("Type", ev.Type)
 		if !ev.Time.IsZero() {
-			add("Happened", moment(now, ev.Time))
+			add("Happened", phrase.Moment(now, ev.Time))
 		}
 		add("Contact", ev.Contact)
 		add("State", eventOutcome(ev.Outcome)+": "+ev.Meaning)
-		add("Run", ev.Run+", settled "+moment(now, ev.At))
+		add("Run", ev.Run+", settled "+phrase.Moment(now, ev.At))
 		add("Activity", ev.Activity)
 		if ev.Again > 0 {
-			add("Came again", fmt.Sprintf("%s, last in run %s, %s", count(ev.Again, "time"), ev.AgainRun, age(now, ev.AgainAt)))
+			add("Came again", fmt.Sprintf("%s, last in run %s, %s", phrase.Count(ev.Again, "time"), ev.AgainRun, phrase.Age(now, ev.AgainAt)))
 		}
 		if q := ev.Quarantine; q != nil {
-			add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
-			add("", fmt.Sprintf("%s, first %s, last %s", count(int64(q.Attempts), "attempt"), moment(now, q.FirstSeen), moment(now, q.LastSeen)))
+			add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+			add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
 		}
 		if ev.InDynamics != nil {
 			add("In Dynamics now", map[bool]string{true: "there", false: "not there"}[*ev.InDynamics])

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 )
 
 func newExplain(e *env, g *global) *cobra.Command {
@@ -85,22 +86,22 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 	add("Version", r.Version)
 	add("Key in Campaign", r.CampaignKey)
 	if r.LastRun != "" {
-		add("Last run", r.LastRun+", begun "+moment(now, r.LastRunAt))
+		add("Last run", r.LastRun+", begun "+phrase.Moment(now, r.LastRunAt))
 	}
 	add("Created by", r.Created)
 	if q := r.Quarantine; q != nil {
-		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
-		add("", fmt.Sprintf("%s, first %s, last %s", count(int64(q.Attempts), "attempt"), moment(now, q.FirstSeen), moment(now, q.LastSeen)))
-		next := "next try " + until(now, q.NextTry)
+		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+		add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
+		next := "next try " + phrase.Until(now, q.NextTry)
 		if d := q.Discarded; d != nil && q.State == "discarded" {
-			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), moment(now, d.At), oneLine(d.Reason))
+			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason))
 		}
 		add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
 	}
 	if w := r.Waits; w != nil {
 		add("Waits for", w.For)
 		add("Parent", w.Parent)
-		add("Since", moment(now, w.Since)+", run "+w.Run)
+		add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
 	}
 	if l := r.Live; l != nil {
 		where := map[bool]string{true: "there", false: "not there"}

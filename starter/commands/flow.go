@@ -13,6 +13,8 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -30,7 +32,7 @@ func tableArg(g *global, cmd *cobra.Command) *cobra.Command {
 func exactly(want string, n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return badInput("%s: got %s, want %s; see %s --help", cmd.CommandPath(), count(int64(len(args)), "argument"), want, cmd.CommandPath())
+			return badInput("%s: got %s, want %s; see %s --help", cmd.CommandPath(), phrase.Count(int64(len(args)), "argument"), want, cmd.CommandPath())
 		}
 		return nil
 	}
@@ -80,7 +82,7 @@ type flow struct {
 	env   *env
 	g     *global
 	cfg   *config.Config
-	api   temporalAPI
+	api   operator.Temporal
 	table string
 }
 
@@ -184,9 +186,9 @@ func (f *flow) update(ctx context.Context, name string, request, answer any) err
 // explain says what a missing flow or worker means for an operator.
 func (f *flow) explain(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, operator.ErrNoWorker):
 		return f.env.silent(ctx, f.g, f.api, " for "+f.table, requestStands, f.g.timeout)
-	case !errors.Is(err, errNotFound):
+	case !errors.Is(err, operator.ErrNotFound):
 		return err
 	}
 	if _, ok := f.configured(); !ok {
@@ -271,7 +273,7 @@ func because(st workflows.Status) string {
 		out = " (" + st.Phase + ")"
 	}
 	if st.Reason != "" {
-		out += ": " + oneLine(st.Reason)
+		out += ": " + phrase.OneLine(st.Reason)
 	}
 	return out
 }

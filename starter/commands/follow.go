@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -50,7 +52,7 @@ func (f *flow) follow(ctx context.Context, done func(workflows.Status) bool) (wo
 			return st, f.explain(ctx, err)
 		case !missed && f.env.now().Sub(answered) >= quietFor:
 			missed = true
-			say(fmt.Sprintf("no answer for %s; waiting for up to %s for the worker and Temporal to come back", span(f.env.now().Sub(answered)), span(patience)))
+			say(fmt.Sprintf("no answer for %s; waiting for up to %s for the worker and Temporal to come back", phrase.Span(f.env.now().Sub(answered)), phrase.Span(patience)))
 		}
 		if f.env.sleep(ctx, lookEvery) != nil {
 			return st, f.interrupted()
@@ -76,6 +78,6 @@ func (f *flow) interrupted() error {
 
 // mayReturn tells a worker or server that is away from an answer that stays.
 func mayReturn(err error) bool {
-	fail, ok := errors.AsType[*failure](err)
-	return errors.Is(err, errNoWorker) || ok && fail.code == exitUnreachable
+	fail, ok := errors.AsType[*operator.Error](err)
+	return errors.Is(err, operator.ErrNoWorker) || ok && exitCodes[fail.Kind] == exitUnreachable
 }

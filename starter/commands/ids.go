@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"causeway.dev/internal/phrase"
 	"github.com/google/uuid"
 )
 
@@ -40,7 +41,7 @@ func (e *env) readIDs(list string) ([]string, error) {
 	case len(ids) == 0:
 		return nil, badInput("--ids: got no id, want at least one")
 	case len(ids) > maxIDs:
-		return nil, badInput("--ids: got %s, want at most 1,000 at a time", count(int64(len(ids)), "id"))
+		return nil, badInput("--ids: got %s, want at most 1,000 at a time", phrase.Count(int64(len(ids)), "id"))
 	}
 	return ids, nil
 }

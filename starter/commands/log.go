@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 )
 
 type logOptions struct {
@@ -89,12 +90,12 @@ func writeLog(e *env, in activities.OperationsInput, operations []activities.Ope
 			revision = op.Was + " -> " + op.Revision
 		}
 		rows = append(rows, []cell{
-			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(oneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
-			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(oneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
+			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(phrase.OneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
 	if len(operations) == in.Limit {
-		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since and --what narrow the list\n", count(int64(in.Limit), "operation"))
+		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since and --what narrow the list\n", phrase.Count(int64(in.Limit), "operation"))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 )
 
 func newMapping(e *env, g *global) *cobra.Command {
@@ -70,7 +71,7 @@ func mappingInit(ctx context.Context, e *env, g *global, in activities.ProposeIn
 				doubts++
 			}
 		}
-		e.say("%s, %d of them doubtful; %s of Campaign without a partner", count(int64(len(p.Pairs)), "pair"), doubts, count(int64(len(p.Unused)), "field"))
+		e.say("%s, %d of them doubtful; %s of Campaign without a partner", phrase.Count(int64(len(p.Pairs)), "pair"), doubts, phrase.Count(int64(len(p.Unused)), "field"))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 // meterWithin bounds the question for the meter: a status without it is better
@@ -36,7 +37,7 @@ func (r statusReport) answered() bool {
 }
 
 // readMeter asks a worker; nil when none answers in time.
-func readMeter(ctx context.Context, e *env, api temporalAPI) *meterReport {
+func readMeter(ctx context.Context, e *env, api operator.Temporal) *meterReport {
 	ctx, cancel := context.WithTimeout(ctx, meterWithin)
 	defer cancel()
 	var result activities.MeterResult

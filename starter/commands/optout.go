@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -79,7 +80,7 @@ func writeSource(e *env, r activities.CheckSourceResult) {
 		if way.why == "" {
 			fmt.Fprintln(e.out, p.with(good, "possible")+" "+way.name)
 		} else {
-			fmt.Fprintln(e.out, p.with(caution, "not possible")+" "+way.name+": "+oneLine(way.why))
+			fmt.Fprintln(e.out, p.with(caution, "not possible")+" "+way.name+": "+phrase.OneLine(way.why))
 		}
 	}
 	switch r.Source {
@@ -100,13 +101,13 @@ func optOutNotes(now time.Time, st *workflows.Status) []cell {
 	}
 	var out []cell
 	if x := o.Export; x != nil && x.Alarm != "" {
-		out = append(out, cell{code: bad, text: oneLine(x.Alarm) + " (looked at " + moment(now, x.Looked) + ")"})
+		out = append(out, cell{code: bad, text: phrase.OneLine(x.Alarm) + " (looked at " + phrase.Moment(now, x.Looked) + ")"})
 	}
 	for _, f := range o.BadFiles {
-		out = append(out, cell{code: bad, text: "an export cannot be used, nothing of it was taken: " + oneLine(f)})
+		out = append(out, cell{code: bad, text: "an export cannot be used, nothing of it was taken: " + phrase.OneLine(f)})
 	}
 	if o.Waiting > 0 {
-		out = append(out, cell{text: count(o.Waiting, "opt-out") + " of contacts without a profile: written as soon as there is one"})
+		out = append(out, cell{text: phrase.Count(o.Waiting, "opt-out") + " of contacts without a profile: written as soon as there is one"})
 	}
 	return out
 }

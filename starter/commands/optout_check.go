@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 )
 
 // shownDifferences bounds the list for people; -o json has all.
@@ -48,7 +49,7 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 	if err := probe(ctx, e, g, api); err != nil {
 		return err
 	}
-	e.say("comparing %s; nothing is written", count(int64(len(settings.Pairs)), "pair"))
+	e.say("comparing %s; nothing is written", phrase.Count(int64(len(settings.Pairs)), "pair"))
 	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
 	for link, told := "", e.now(); ; {
 		var part activities.CheckOptOutsResult
@@ -64,7 +65,7 @@ func optOutCheck(ctx context.Context, e *env, g *global) error {
 		}
 		if now := e.now(); now.Sub(told) >= tellEvery {
 			told = now
-			e.say("%s compared", count(all.Profiles, "profile"))
+			e.say("%s compared", phrase.Count(all.Profiles, "profile"))
 		}
 	}
 	if g.json() {
@@ -82,14 +83,14 @@ func writeDifferences(e *env, r activities.CheckOptOutsResult) {
 	p := e.colours()
 	verdict := p.with(good, "both systems agree")
 	if n := int64(len(r.Different)); n > 0 {
-		verdict = p.with(bad, count(n, "choice")+" on which they do not agree")
+		verdict = p.with(bad, phrase.Count(n, "choice")+" on which they do not agree")
 	}
-	fmt.Fprintf(e.out, "%s compared: %s\n", count(r.Profiles, "profile"), verdict)
+	fmt.Fprintf(e.out, "%s compared: %s\n", phrase.Count(r.Profiles, "profile"), verdict)
 	if r.Missing > 0 {
-		fmt.Fprintf(e.out, "%s in Campaign without their contact in Dynamics.\n", count(r.Missing, "profile"))
+		fmt.Fprintf(e.out, "%s in Campaign without their contact in Dynamics.\n", phrase.Count(r.Missing, "profile"))
 	}
 	if r.Waiting > 0 {
-		fmt.Fprintf(e.out, "%s of contacts without a profile.\n", count(r.Waiting, "opt-out"))
+		fmt.Fprintf(e.out, "%s of contacts without a profile.\n", phrase.Count(r.Waiting, "opt-out"))
 	}
 	if len(r.Different) == 0 {
 		return
@@ -101,7 +102,7 @@ func writeDifferences(e *env, r activities.CheckOptOutsResult) {
 	}
 	writeTable(e.out, p, rows)
 	if more := len(r.Different) - shownDifferences; more > 0 {
-		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", count(int64(more), "more"))
+		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", phrase.Count(int64(more), "more"))
 	}
 	fmt.Fprintln(e.out, "\nWhat was decided about one: causeway optout history <contact>")
 }

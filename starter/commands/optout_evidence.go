@@ -14,6 +14,8 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 func newOptOutHistory(e *env, g *global) *cobra.Command {
@@ -180,11 +182,11 @@ func optOutExport(ctx context.Context, e *env, g *global, o optOutExportOptions)
 			Decisions int64  `json:"decisions"`
 		}{o.output, n})
 	}
-	fmt.Fprintf(e.out, "%s: %s\n", o.output, count(n, "decision"))
+	fmt.Fprintf(e.out, "%s: %s\n", o.output, phrase.Count(n, "decision"))
 	return nil
 }
 
-func writeEvidence(ctx context.Context, e *env, g *global, api temporalAPI, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
+func writeEvidence(ctx context.Context, e *env, g *global, api operator.Temporal, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
 	w := csv.NewWriter(to)
 	if err := w.Write([]string{"contact", "decided_at", "attribute", "column", "dynamics", "dynamics_chosen_at", "campaign", "campaign_chosen_at", "rule", "decided", "written", "run"}); err != nil {
 		return 0, failed("writing the file: %v", err)
@@ -219,7 +221,7 @@ func writeEvidence(ctx context.Context, e *env, g *global, api temporalAPI, in a
 }
 
 // evidence reads decisions page by page. Each answer is sealed to a key made for it.
-func evidence(ctx context.Context, e *env, g *global, api temporalAPI, in activities.EvidenceInput, page func([]activities.Evidence) error) error {
+func evidence(ctx context.Context, e *env, g *global, api operator.Temporal, in activities.EvidenceInput, page func([]activities.Evidence) error) error {
 	for {
 		public, private, err := box.GenerateKey(rand.Reader)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -66,7 +67,7 @@ func TestStatusOfOptOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := optOutWorld()
-			w.on("Describe "+optOutFlow, description{Running: true, State: string(tt.status.State)})
+			w.on("Describe "+optOutFlow, operator.Description{Running: true, State: string(tt.status.State)})
 			w.on("Query "+optOutFlow+" Status", tt.status)
 			code, out, errs := w.run(t, "status", "optout")
 			require.Equal(t, tt.code, code, errs)
@@ -210,7 +211,7 @@ func TestOptOutExport(t *testing.T) {
 	require.JSONEq(t, `{"file":"`+jsonFile+`","decisions":3}`, out)
 
 	// What fails in the middle leaves no file.
-	w.on("Run "+activities.OptOutEvidence, errNoWorker)
+	w.on("Run "+activities.OptOutEvidence, operator.ErrNoWorker)
 	code, _, _ = w.run(t, "optout", "export", "--output", file+"2")
 	require.Equal(t, exitUnreachable, code)
 	left, err := os.ReadDir(filepath.Dir(file))
@@ -221,7 +222,7 @@ func TestOptOutExport(t *testing.T) {
 func TestOptOutCheck(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
-	w.on("Run "+activities.ListQuarantine, errNoWorker)
+	w.on("Run "+activities.ListQuarantine, operator.ErrNoWorker)
 	code, out, errs := w.run(t, "optout", "check")
 	require.Equal(t, exitUnreachable, code, "nobody is waited for without a word")
 	require.Contains(t, errs, "causeway: no worker answered within 1m0s")

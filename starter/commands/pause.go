@@ -22,7 +22,7 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			if strings.TrimSpace(reason) == "" {
 				return badInput(`--reason: got nothing, want why the flow is held, such as --reason "Campaign release"`)
 			}
-			return operate(cmd.Context(), e, g, args[0], workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: e.operator})
+			return operate(cmd.Context(), e, g, args[0], workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: e.by})
 		},
 	})
 	cmd.Flags().StringVarP(&reason, "reason", "r", "", "`why` the flow is held (required)")

@@ -10,6 +10,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
 )
 
 // planWithin bounds a plan of a whole table; it reads as fast as Dynamics answers.
@@ -95,7 +96,7 @@ func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult
 	fmt.Fprintf(e.out, "%s: %s with revision %s, %s\n", table, r.Run, r.Revision, of)
 	writeCounts(e.out, p, r.Counts)
 	if r.Adopted > 0 {
-		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", count(r.Adopted, "record"))
+		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", phrase.Count(r.Adopted, "record"))
 	}
 	writeRanked(e, "FIELD THAT CHANGES", r.Fields)
 	writeRanked(e, "LEFT OUT BY", r.Rules)
@@ -104,11 +105,11 @@ func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult
 	fmt.Fprintln(e.out)
 	forecast := "without a limit in campaign.rate, as fast as Campaign answers"
 	if rate := cfg.Campaign.Rate; rate > 0 {
-		forecast = fmt.Sprintf("about %s at %s requests per second", span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
+		forecast = fmt.Sprintf("about %s at %s requests per second", phrase.Span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
 	}
-	fmt.Fprintf(e.out, "It would cost %s, %s.\n", count(r.EngineCalls, "engine call"), forecast)
+	fmt.Fprintf(e.out, "It would cost %s, %s.\n", phrase.Count(r.EngineCalls, "engine call"), forecast)
 	if r.NeedApproval {
-		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", count(r.Counts.Deleted, "delete"))))
+		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", phrase.Count(r.Counts.Deleted, "delete"))))
 	}
 	if r.Run != "replay" && r.Counts.Written() >= 10_000 {
 		fmt.Fprintln(e.out, "Stop other processes in Campaign during a load of this size.")

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -141,14 +143,14 @@ func quarantineList(ctx context.Context, e *env, g *global, in activities.Quaran
 
 // ask has a worker run an activity by itself: only workers reach the ledger and
 // the two systems.
-func ask(ctx context.Context, e *env, g *global, api temporalAPI, within time.Duration, activity string, in, result any) error {
+func ask(ctx context.Context, e *env, g *global, api operator.Temporal, within time.Duration, activity string, in, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	stop := e.meanwhile(ctx, g, api, within)
 	err := api.Run(ctx, activity, in, result)
 	stop()
 	switch {
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, operator.ErrNoWorker):
 		return e.silent(ctx, g, api, "", "only a worker can answer this", within)
 	case err != nil:
 		return asFailed(err)
@@ -158,14 +160,14 @@ func ask(ctx context.Context, e *env, g *global, api temporalAPI, within time.Du
 
 // probe makes sure that there is a worker, before work that may take hours: a long
 // wait for nobody helps nobody.
-func probe(ctx context.Context, e *env, g *global, api temporalAPI) error {
+func probe(ctx context.Context, e *env, g *global, api operator.Temporal) error {
 	return ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
 }
 
 // asFailed is for work that was accepted: what it reports is no refusal.
 func asFailed(err error) error {
-	if fail, ok := errors.AsType[*failure](err); ok && fail.code == exitBadInput {
-		return failed("%s", fail.text)
+	if fail, ok := errors.AsType[*operator.Error](err); ok && fail.Kind == operator.BadInput {
+		return failed("%s", fail.Text)
 	}
 	return err
 }
@@ -179,7 +181,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	groups := [][]cell{header([]int{0}, "RECORDS", "TABLE", "CODE", "FIELD", "SINCE", "NEXT TRY", "REASON")}
 	for _, r := range result.Groups {
 		groups = append(groups, []cell{
-			number(r.Records), text(r.Table), text(r.Code), text(cmp.Or(r.Field, "-")), text(age(now, r.FirstSeen)), text(until(now, r.NextTry)), text(oneLine(r.Message)),
+			number(r.Records), text(r.Table), text(r.Code), text(cmp.Or(r.Field, "-")), text(phrase.Age(now, r.FirstSeen)), text(phrase.Until(now, r.NextTry)), text(phrase.OneLine(r.Message)),
 		})
 	}
 	writeTable(e.out, e.colours(), groups)
@@ -188,32 +190,20 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	for _, q := range result.Records {
 		state := q.State
 		if q.Discarded != nil && state == "discarded" {
-			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), age(now, q.Discarded.At), oneLine(q.Discarded.Reason))
+			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), phrase.Age(now, q.Discarded.At), phrase.OneLine(q.Discarded.Reason))
 		}
 		rows = append(rows, []cell{
-			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(q.Run),
+			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(phrase.Age(now, q.LastSeen)), text(q.Run),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
-	fmt.Fprintf(e.out, "\n%s of %s", humanize.Comma(int64(len(result.Records))), count(result.Total, "record"))
+	fmt.Fprintf(e.out, "\n%s of %s", humanize.Comma(int64(len(result.Records))), phrase.Count(result.Total, "record"))
 	if result.Total > int64(len(result.Records)) {
 		fmt.Fprint(e.out, "; --limit lists more, --ids, --run, --code, --field and --older-than narrow the list")
 	}
 	fmt.Fprintln(e.out)
 	if in.State == "open" && !apart(in.Table) && !strings.HasPrefix(in.Run, "rollback-") {
 		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table> --ids <id>, or --all")
-	}
-}
-
-// until is how long it is to a time that was planned.
-func until(now, t time.Time) string {
-	switch d := t.Sub(now); {
-	case t.IsZero():
-		return "-"
-	case d < time.Second:
-		return "due"
-	default:
-		return "in " + span(d)
 	}
 }
 

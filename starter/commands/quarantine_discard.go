@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -70,12 +71,12 @@ func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions)
 		if err := f.confirmDiscard(ctx, o, n); err != nil {
 			return err
 		}
-		in := activities.DiscardInput{Table: o.table, Selection: chosen, Discard: activities.Discard{By: e.operator, Reason: o.reason, At: e.now().UTC()}}
+		in := activities.DiscardInput{Table: o.table, Selection: chosen, Discard: activities.Discard{By: e.by, Reason: o.reason, At: e.now().UTC()}}
 		if err := ask(ctx, e, g, f.api, g.timeout, activities.DiscardQuarantined, in, &result); err != nil {
 			return err
 		}
 		if !apart(o.table) { // a flow that waits counts anew; one that does not will
-			_ = f.update(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator}, &workflows.Status{})
+			_ = f.update(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.by}, &workflows.Status{})
 		}
 	}
 	switch {
@@ -84,7 +85,7 @@ func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions)
 	case n == 0:
 		fmt.Fprintln(e.out, nothingFits)
 	default:
-		fmt.Fprintf(e.out, "%s of %s discarded\n", count(result.Discarded, "record"), o.table)
+		fmt.Fprintf(e.out, "%s of %s discarded\n", phrase.Count(result.Discarded, "record"), o.table)
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (f *flow) confirmDiscard(ctx context.Context, o discardOptions, n int64) er
 		return nil
 	}
 	if !f.env.inTerminal || !f.env.errTerminal {
-		return badInput("this gives up %s of %s; say --yes", count(n, "record"), f.table)
+		return badInput("this gives up %s of %s; say --yes", phrase.Count(n, "record"), f.table)
 	}
 	f.env.say("This gives up %s of %s: they are not tried again until they change in Dynamics.", humanize.Comma(n)+" in quarantine", f.table)
 	fmt.Fprint(f.env.err, "Discard them? [y/N] ")

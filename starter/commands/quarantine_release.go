@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -83,7 +84,7 @@ func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions)
 		fmt.Fprintln(e.out, nothingFits)
 		return nil
 	}
-	request := workflows.ReleaseRequest{Selection: chosen, All: o.all, By: e.operator}
+	request := workflows.ReleaseRequest{Selection: chosen, All: o.all, By: e.by}
 	if err := f.update(ctx, workflows.UpdateRelease, request, &answer.ReleaseAnswer); err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions)
 		if g.json() {
 			return writeJSON(e.out, answer)
 		}
-		fmt.Fprintf(e.out, "%s of %s will be tried again: run %s; follow it with: causeway status %s --watch\n", count(answer.Records, "record"), o.table, answer.Run, o.table)
+		fmt.Fprintf(e.out, "%s of %s will be tried again: run %s; follow it with: causeway status %s --watch\n", phrase.Count(answer.Records, "record"), o.table, answer.Run, o.table)
 		return nil
 	}
 	if answer.Result, err = f.followRun(ctx, answer.ReleaseAnswer); err != nil {

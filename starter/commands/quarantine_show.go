@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -67,7 +68,7 @@ func quarantineShow(ctx context.Context, e *env, g *global, table, id string, re
 	if err != nil || len(ids) != 1 {
 		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
 	}
-	in := activities.ShowQuarantinedInput{Table: table, ID: ids[0], By: e.operator}
+	in := activities.ShowQuarantinedInput{Table: table, ID: ids[0], By: e.by}
 	public, private, err := box.GenerateKey(rand.Reader)
 	if err != nil {
 		return failed("making a key for the answer: %v", err)
@@ -105,19 +106,19 @@ func writeShown(e *env, r shownRecord) {
 		held = "Campaign keeps what was written before"
 	}
 	add("State", q.State+"; "+held)
-	add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
+	add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
 	add("Rule", r.Rule)
 	add("Parent", r.Parent)
-	add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", count(int64(q.Attempts), "time"), moment(now, q.FirstSeen), moment(now, q.LastSeen), q.Run))
+	add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", phrase.Count(int64(q.Attempts), "time"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen), q.Run))
 	switch {
 	case q.State != "open":
 	case q.NextTry.IsZero():
 		add("Next try", "not by itself; causeway quarantine release "+q.Table+" --ids "+q.ID)
 	default:
-		add("Next try", until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
+		add("Next try", phrase.Until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
 	}
 	if d := q.Discarded; d != nil {
-		add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), moment(now, d.At), oneLine(d.Reason)))
+		add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
 	}
 	where := map[bool]string{true: "there", false: "not there"}
 	version := versionOf(r.Live.Version)
@@ -159,7 +160,7 @@ func literal(v json.RawMessage) string {
 	}
 	safe := fmt.Sprintf("%q", value)
 	if _, isText := value.(string); !isText {
-		safe = oneLine(string(v))
+		safe = phrase.OneLine(string(v))
 	}
 	return safe
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -84,7 +85,7 @@ func TestQuarantineList(t *testing.T) {
 		require.Empty(t, w.asked)
 	}
 
-	_, code, _, stderr = list(errNoWorker)
+	_, code, _, stderr = list(operator.ErrNoWorker)
 	require.Equal(t, exitUnreachable, code)
 	require.Contains(t, stderr, "no worker answered within 1m0s; start one with: worker --config testdata/causeway.yaml (only a worker can answer this)")
 
@@ -172,7 +173,7 @@ func TestQuarantineShow(t *testing.T) {
 		require.Contains(t, stderr, says)
 		require.Empty(t, w.asked)
 	}
-	_, code, _, _ = show(errNoWorker, "contacts", firstID)
+	_, code, _, _ = show(operator.ErrNoWorker, "contacts", firstID)
 	require.Equal(t, exitUnreachable, code)
 }
 
@@ -301,7 +302,7 @@ func TestQuarantineDiscard(t *testing.T) {
 		require.Empty(t, w.asked)
 	}
 	w = script(3)
-	w.on(discardQuestion, errNoWorker)
+	w.on(discardQuestion, operator.ErrNoWorker)
 	code, _, _ = w.run(t, append(discard, "--yes")...)
 	require.Equal(t, exitUnreachable, code)
 }

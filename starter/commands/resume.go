@@ -14,7 +14,7 @@ func newResume(e *env, g *global) *cobra.Command {
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway resume contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return operate(cmd.Context(), e, g, args[0], workflows.UpdateResume, workflows.ResumeRequest{By: e.operator})
+			return operate(cmd.Context(), e, g, args[0], workflows.UpdateResume, workflows.ResumeRequest{By: e.by})
 		},
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -83,7 +84,7 @@ func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
 		return err
 	}
 	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: o.run, By: e.operator}, &st); err != nil {
+	if err := f.update(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: o.run, By: e.by}, &st); err != nil {
 		return err
 	}
 	if !o.wait {
@@ -99,7 +100,7 @@ func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
 // confirmRollback says what a rollback touches, and asks.
 func (f *flow) confirmRollback(ctx context.Context, o rollbackOptions, may activities.MayRollbackResult) error {
 	f.env.say("Run %s (%s, %s) created %s and changed or deleted %s; %s of them written since, and left alone.\nIts before-images take %s.",
-		may.Run, may.Kind, may.State, count(may.Created, "record"), humanize.Comma(may.Existed), humanize.Comma(may.Since), humanize.Bytes(uint64(max(may.Bytes, 0)))) //nolint:gosec // not negative
+		may.Run, may.Kind, may.State, phrase.Count(may.Created, "record"), humanize.Comma(may.Existed), humanize.Comma(may.Since), humanize.Bytes(uint64(max(may.Bytes, 0)))) //nolint:gosec // not negative
 	if o.yes {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -85,7 +86,7 @@ func TestRollbackIsRefusedInASentence(t *testing.T) {
 			undone.UndoneBy = activities.RollbackPrefix(wrongRun) + "1"
 			w.on(mayRollback, undone)
 		}, exitBadInput, "run " + wrongRun + " is undone already, by rollback-" + wrongRun + "-1; nothing of it is left to undo"},
-		"no worker": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, errNoWorker) }, exitUnreachable, "no worker answered within"},
+		"no worker": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, operator.ErrNoWorker) }, exitUnreachable, "no worker answered within"},
 		"refused by the flow": {[]string{wrongRun, "--yes"}, func(w *world) {
 			w.on(mayRollback, wouldTouch)
 			w.on(rollbackUpdate, badInput("run %s is to be rolled back already", wrongRun))

@@ -15,6 +15,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -39,14 +40,14 @@ type subject struct {
 	env *env
 	g   *global
 	cfg *config.Config
-	api temporalAPI
+	api operator.Temporal
 
 	name   string
 	table  string                    // "" when not known
 	kind   activities.Kind           // "" for an owner, or when not known
 	ledger *activities.ShowRunResult // nil: not asked, or nobody answered
 	silent bool                      // no worker answered
-	newest *execution                // nil: Temporal has no history of it
+	newest *operator.Execution       // nil: Temporal has no history of it
 	id     string                    // of its workflow
 }
 
@@ -123,7 +124,7 @@ func (s *subject) askLedger(ctx context.Context) error {
 	defer cancel()
 	var shown activities.ShowRunResult
 	switch err := s.api.Run(ctx, activities.ShowRun, activities.ShowRunInput{Run: s.name}, &shown); {
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, operator.ErrNoWorker):
 		s.silent = true
 		s.env.say("No worker answers, so what the ledger knows of %s is left out.", s.name)
 	case err != nil:
@@ -182,7 +183,7 @@ func (s *subject) execution(ctx context.Context) error {
 	s.newest = nil
 	newest, err := s.api.Execution(ctx, s.id, "")
 	switch {
-	case errors.Is(err, errNotFound):
+	case errors.Is(err, operator.ErrNotFound):
 		return nil
 	case err != nil:
 		return s.flow().explain(ctx, err)
@@ -195,8 +196,8 @@ func (s *subject) execution(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(all, func(x execution) bool { return x.RunID == newest.RunID }) {
-		all = append([]execution{*newest}, all...) // not listed yet
+	if !slices.ContainsFunc(all, func(x operator.Execution) bool { return x.RunID == newest.RunID }) {
+		all = append([]operator.Execution{*newest}, all...) // not listed yet
 	}
 	for _, x := range all {
 		run, err := s.runOf(ctx, x)
@@ -212,7 +213,7 @@ func (s *subject) execution(ctx context.Context) error {
 }
 
 // runOf is the run that an execution's first activity names; "" without one.
-func (s *subject) runOf(ctx context.Context, x execution) (run string, err error) {
+func (s *subject) runOf(ctx context.Context, x operator.Execution) (run string, err error) {
 	err = s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
 		if e.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
 			return nil
@@ -226,7 +227,7 @@ func (s *subject) runOf(ctx context.Context, x execution) (run string, err error
 				break
 			}
 		}
-		return errEnough
+		return operator.ErrEnough
 	})
 	return run, err
 }
@@ -237,7 +238,7 @@ func (s *subject) gone() string {
 }
 
 // link is the address of an execution in Temporal's Web UI; "" when not configured.
-func (s *subject) link(x *execution) string {
+func (s *subject) link(x *operator.Execution) string {
 	base := strings.TrimSuffix(s.cfg.Temporal.UIURL, "/")
 	if base == "" || x == nil {
 		return ""

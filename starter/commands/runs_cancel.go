@@ -48,7 +48,7 @@ func runsCancel(ctx context.Context, e *env, g *global, name string) error {
 		return err
 	}
 	defer s.close()
-	if s.newest != nil && !s.newest.running() {
+	if s.newest != nil && !s.newest.Running() {
 		return badInput("run %s has ended already (%s)", name, s.newest.Status)
 	}
 	if s.newest == nil && s.ledger != nil && s.ledger.Info.State != "RUNNING" {
@@ -66,7 +66,7 @@ func runsCancel(ctx context.Context, e *env, g *global, name string) error {
 		return badInput("run %s applies changes and ends by itself; to hold them: causeway pause %s, or causeway stop %s", name, s.table, s.table)
 	default:
 		answer.Status = &workflows.Status{}
-		request := workflows.CancelBackfillRequest{Run: name, By: e.operator}
+		request := workflows.CancelBackfillRequest{Run: name, By: e.by}
 		if err := s.flow().update(ctx, workflows.UpdateCancelBackfill, request, answer.Status); err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 func newRunsExport(e *env, g *global) *cobra.Command {
@@ -69,7 +71,7 @@ func runsExport(ctx context.Context, e *env, g *global, name, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return badInput("--to: %v; choose a folder you may write to", err)
 	}
-	chain, err := s.chain(ctx, maxExecutions, true)
+	chain, err := s.chain(ctx, operator.MaxExecutions, true)
 	if err != nil {
 		return err
 	}
@@ -89,12 +91,12 @@ func runsExport(ctx context.Context, e *env, g *global, name, to string) error {
 		rows = append(rows, []cell{text(f.File), text(f.Status), number(f.Events), {text: humanize.Bytes(uint64(f.Bytes)), right: true}}) //nolint:gosec // not negative
 	}
 	writeTable(e.out, e.colours(), rows)
-	fmt.Fprintf(e.out, "\n%s written; check them with: causeway runs verify %s\n", count(int64(len(out.Files)), "history file"), to)
+	fmt.Fprintf(e.out, "\n%s written; check them with: causeway runs verify %s\n", phrase.Count(int64(len(out.Files)), "history file"), to)
 	return nil
 }
 
 // write writes one history beside its place and moves it there when it is whole.
-func (s *subject) write(ctx context.Context, x execution, path string) (*exportedFile, error) {
+func (s *subject) write(ctx context.Context, x operator.Execution, path string) (*exportedFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".export-*")
 	if err != nil {
 		return nil, badInput("--to: %v; choose a folder you may write to", err)

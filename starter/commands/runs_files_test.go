@@ -16,6 +16,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -37,7 +38,7 @@ func TestRunsExportAndVerify(t *testing.T) {
 	w.knows(nil)
 	id := contactsFlow + "/backfill/" + loadRun
 	w.histories["run-reset"] = resetFrom(w.histories["run-load"], "run-load")
-	w.executions = append([]execution{{WorkflowID: id, RunID: "run-reset", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
+	w.executions = append([]operator.Execution{{WorkflowID: id, RunID: "run-reset", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
 	dir := filepath.Join(t.TempDir(), "out")
 	code, out, stderr := w.run(t, "runs", "export", loadRun, "--to", dir)
 	require.Zero(t, code, stderr)
@@ -79,7 +80,7 @@ func TestRunsExportAndVerify(t *testing.T) {
 func TestRunsVerifyNamesThePlace(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, out, stderr := w.run(t, "runs", "verify", auditRun)
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "deterministic: Audit")
@@ -135,7 +136,7 @@ func TestRunsCancel(t *testing.T) {
 			refused: "applies changes and ends by itself"},
 		"an audit": {run: auditRun, arrange: func(w *world) {
 			running(w, activities.KindBackfill, "Backfill")
-			w.on("Run "+activities.ShowRun, errNoWorker)
+			w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 		}, asked: "Cancel " + contactsFlow + "/audit"},
 		"a run that has ended": {run: loadRun, arrange: func(w *world) { w.knows(nil) }, refused: "has ended already (Completed)"},
 		"a run whose history is gone": {run: loadRun, arrange: func(w *world) {

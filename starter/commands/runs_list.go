@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -117,7 +119,7 @@ func runsList(ctx context.Context, e *env, g *global, o runsListOptions) error {
 
 // findLost tells the runs that go on from those whose workflow has ended, because
 // somebody terminated it, say.
-func findLost(ctx context.Context, instance string, g *global, api temporalAPI, runs []activities.RunInfo) error {
+func findLost(ctx context.Context, instance string, g *global, api operator.Temporal, runs []activities.RunInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	for i := range runs {
@@ -130,13 +132,13 @@ func findLost(ctx context.Context, instance string, g *global, api temporalAPI, 
 			id = workflows.FlowNamed(instance, r.Table).PassID(r.Kind, r.Run)
 		}
 		switch x, err := api.Execution(ctx, id, ""); {
-		case errors.Is(err, errNotFound): // about to begin, or gone for long
+		case errors.Is(err, operator.ErrNotFound): // about to begin, or gone for long
 			if r.Kind != activities.KindDelta {
 				r.State = lost
 			}
 		case err != nil:
 			return err
-		case !x.running() && x.Status != "ContinuedAsNew":
+		case !x.Running() && x.Status != "ContinuedAsNew":
 			r.State = lost
 			r.Reason = cmp.Or(r.Reason, "its workflow is "+x.Status)
 		}
@@ -158,12 +160,12 @@ func writeRuns(e *env, in activities.RunListInput, runs []activities.RunInfo) {
 		}
 		rows = append(rows, []cell{
 			text(r.Run), text(string(r.Kind)), stateCell(r.State), text(r.Started.UTC().Format(time.DateTime)),
-			number(r.Counts.Read), number(r.Counts.Written()), number(r.Counts.Quarantined), text(span(took)), text(oneLine(r.Reason)),
+			number(r.Counts.Read), number(r.Counts.Written()), number(r.Counts.Quarantined), text(phrase.Span(took)), text(phrase.OneLine(r.Reason)),
 		})
 	}
 	writeTable(e.out, p, rows)
 	if len(runs) == in.Limit {
-		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since, --failed and --kind narrow the list\n", count(int64(in.Limit), "run"))
+		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since, --failed and --kind narrow the list\n", phrase.Count(int64(in.Limit), "run"))
 	}
 }
 

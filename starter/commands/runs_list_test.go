@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 func TestRunsList(t *testing.T) {
@@ -88,7 +89,7 @@ func TestRunsRefuseBadInput(t *testing.T) {
 		})
 	}
 	w := newWorld()
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, _, stderr := w.run(t, "runs", "show", "contacts-20990101T000000.000Z")
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "no worker answered, and Temporal has no history")

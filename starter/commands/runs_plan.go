@@ -12,6 +12,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -42,9 +43,9 @@ func (s *subject) planReplay(ctx context.Context) (*replayPlan, error) {
 	switch {
 	case x == nil && s.ledger == nil:
 		return nil, badInput("run: got %q, and Temporal has no such workflow", s.name)
-	case x != nil && x.stuck():
+	case x != nil && x.Stuck():
 		return s.planReset(ctx, fmt.Sprintf("its code fails (attempt %d of its task)", x.TaskAttempt))
-	case x != nil && x.running():
+	case x != nil && x.Running():
 		return nil, badInput("run %s is at work%s; there is nothing to replay", s.name, retries(x))
 	}
 	if s.ledger != nil {
@@ -67,14 +68,14 @@ func (s *subject) planReplay(ctx context.Context) (*replayPlan, error) {
 	case x.Status == "Completed" || x.Status == "ContinuedAsNew":
 		return nil, badInput("workflow %s is %s, so there is nothing to replay", s.id, x.Status)
 	}
-	if newest, err := s.api.Execution(ctx, s.id, ""); err == nil && newest.RunID != x.RunID && newest.running() {
+	if newest, err := s.api.Execution(ctx, s.id, ""); err == nil && newest.RunID != x.RunID && newest.Running() {
 		return nil, badInput("another %s of %s is running; a reset would end it, so wait until it has ended: causeway runs list --kind audit", strings.ToLower(x.Type), s.table)
 	}
 	return s.planReset(ctx, "its workflow is "+x.Status)
 }
 
 // retries are what a workflow tries again, for a sentence.
-func retries(x *execution) string {
+func retries(x *operator.Execution) string {
 	out := ""
 	for _, p := range x.Pending {
 		if p.Attempt > 1 {
@@ -110,7 +111,7 @@ func (s *subject) planReset(ctx context.Context, why string) (*replayPlan, error
 func ourCode(r worker.WorkflowReplayer) { workflows.Register(r) }
 
 // history reads an execution as a whole; Temporal bounds it to 50 MiB.
-func (s *subject) history(ctx context.Context, x *execution) (*historypb.History, error) {
+func (s *subject) history(ctx context.Context, x *operator.Execution) (*historypb.History, error) {
 	history := &historypb.History{}
 	err := s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
 		history.Events = append(history.Events, e)
@@ -136,7 +137,7 @@ func (s *subject) first(ctx context.Context) (b beginning, err error) {
 		if payloads := started.GetInput().GetPayloads(); b.child && len(payloads) > 0 {
 			_ = json.Unmarshal(payloads[0].GetData(), &b.pass) // what cannot be read is not known
 		}
-		return errEnough
+		return operator.ErrEnough
 	})
 	return b, err
 }
@@ -200,13 +201,13 @@ func (s *subject) ended() string {
 func (s *subject) ownerState(ctx context.Context) (workflows.State, error) {
 	f := s.flow()
 	switch owner, err := s.api.Execution(ctx, f.id(), ""); {
-	case errors.Is(err, errNotFound):
+	case errors.Is(err, operator.ErrNotFound):
 		return workflows.StateStopped, nil
 	case err != nil:
 		return "", f.explain(ctx, err)
-	case owner.stuck():
+	case owner.Stuck():
 		return "", badInput("the workflow that owns %s fails itself; replay that first: causeway runs replay %s", s.table, s.table)
-	case !owner.running():
+	case !owner.Running():
 		return workflows.StateStopped, nil
 	}
 	st, err := f.status(ctx)

@@ -6,9 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -129,18 +132,14 @@ func (s *subject) confirmReplay(ctx context.Context, o replayOptions) error {
 }
 
 func (s *subject) replay(ctx context.Context, a *replayAnswer) (err error) {
-	f, by := s.flow(), s.env.operator
+	f, by := s.flow(), s.env.by
 	var st workflows.Status
 	if a.StartFirst || a.How == byStart {
-		how, err := f.howToStart()
-		if err != nil {
-			return err
-		}
-		if st, err = f.start(ctx, how); err != nil {
+		if st, err = f.start(ctx); err != nil {
 			return err
 		}
 		if st.State == workflows.StateFailed {
-			return failed("%s is FAILED: %s", s.table, oneLine(st.Reason))
+			return failed("%s is FAILED: %s", s.table, phrase.OneLine(st.Reason))
 		}
 	}
 	switch a.How {
@@ -168,7 +167,7 @@ func (s *subject) replay(ctx context.Context, a *replayAnswer) (err error) {
 // for a worker; there may be none that lives, and the replay is why.
 func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
 	op := activities.Operation{
-		ID: "replay/" + newID(), At: s.env.now(), By: s.env.operator, What: activities.OpReplay, Flow: s.flow().flowID().Flow, Table: s.table, Run: s.name,
+		ID: "replay/" + uuid.NewString(), At: s.env.now(), By: s.env.by, What: activities.OpReplay, Flow: s.flow().flowID().Flow, Table: s.table, Run: s.name,
 		Detail: strings.TrimSpace(a.How + " " + a.NewRun),
 	}
 	if a.How == byReset {
@@ -195,7 +194,7 @@ func (s *subject) showReplay(a *replayAnswer, dryRun bool) error {
 	switch a.How {
 	case byReset:
 		fmt.Fprintf(s.env.out, "%s: workflow %s was reset; its new run id is %s\n", s.name, a.WorkflowID, a.NewRunID)
-		if link := s.link(&execution{WorkflowID: a.WorkflowID, RunID: a.NewRunID}); link != "" {
+		if link := s.link(&operator.Execution{WorkflowID: a.WorkflowID, RunID: a.NewRunID}); link != "" {
 			fmt.Fprintln(s.env.out, link)
 		}
 	case byBackfill:

@@ -10,6 +10,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -51,13 +52,13 @@ func TestReplayDecidesHow(t *testing.T) {
 		}, how: byReset, why: "this build does not do again what its history holds: event"},
 		"an owner at work": {run: "contacts", refused: "run contacts is at work; there is nothing to replay"},
 		"a run that tries again": {run: "contacts", arrange: func(_ *testing.T, w *world) {
-			w.executions[0].Pending = []pendingActivity{{Activity: "FetchPage", Attempt: 4, LastFailure: "503"}}
+			w.executions[0].Pending = []operator.Pending{{Activity: "FetchPage", Attempt: 4, LastFailure: "503"}}
 		}, refused: "tries FetchPage again by itself (attempt 4, last failure: 503)"},
 		"a run that completed": {run: loadRun, refused: "is COMPLETED, so there is nothing to replay; to have its records read again: causeway backfill contacts"},
 		"a run that was stopped": {run: loadRun, arrange: func(_ *testing.T, w *world) { w.knows(backfill("STOPPED")) },
 			refused: "goes on by itself at the next start"},
 		"an audit beside another": {run: auditRun, arrange: func(_ *testing.T, w *world) {
-			w.executions = append([]execution{{WorkflowID: contactsFlow + "/audit", RunID: "run-other", Type: "Audit", Status: "Running"}}, w.executions...)
+			w.executions = append([]operator.Execution{{WorkflowID: contactsFlow + "/audit", RunID: "run-other", Type: "Audit", Status: "Running"}}, w.executions...)
 		}, refused: "another audit of contacts is running; a reset would end it"},
 		"a backfill that failed": {run: loadRun, arrange: func(t *testing.T, w *world) {
 			w.knows(backfill("FAILED"))
@@ -137,7 +138,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w := runsWorld(t)
 			w.knows(nil)
 			if tc.run == auditRun {
-				w.on("Run "+activities.ShowRun, errNoWorker) // whoever replays may have no worker that lives
+				w.on("Run "+activities.ShowRun, operator.ErrNoWorker) // whoever replays may have no worker that lives
 			}
 			if tc.arrange != nil {
 				tc.arrange(t, w)
@@ -167,7 +168,7 @@ func TestReplayDecidesHow(t *testing.T) {
 func TestReplayByReset(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	task := w.histories["run-audit"].Events[eventOf(t, w.histories["run-audit"], "ActivityTaskScheduled EndAudit")-1].
 		GetActivityTaskScheduledEventAttributes().WorkflowTaskCompletedEventId
 	require.EqualValues(t, 28, task)

@@ -14,6 +14,8 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -43,7 +45,7 @@ type runReport struct {
 	Run        string                    `json:"run"`
 	Table      string                    `json:"table,omitempty"`
 	Ledger     *activities.ShowRunResult `json:"ledger"`     // null when no worker answered, or it is not a run
-	Executions []execution               `json:"executions"` // oldest first; empty when the history is gone
+	Executions []operator.Execution      `json:"executions"` // oldest first; empty when the history is gone
 	History    *histories.Summary        `json:"history"`
 	UI         string                    `json:"ui,omitempty"`
 	Problem    string                    `json:"problem,omitempty"`
@@ -55,11 +57,11 @@ func runsShow(ctx context.Context, e *env, g *global, name string) error {
 		return err
 	}
 	defer s.close()
-	report := runReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []execution{}, UI: s.link(s.newest)}
+	report := runReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []operator.Execution{}, UI: s.link(s.newest)}
 	if s.newest == nil {
 		report.Problem = s.gone()
 		if s.ledger == nil && s.owner() {
-			return s.flow().explain(ctx, errNotFound)
+			return s.flow().explain(ctx, operator.ErrNotFound)
 		}
 		if s.ledger == nil {
 			return badInput("run: got %q, and Temporal has no such workflow", name)
@@ -67,7 +69,7 @@ func runsShow(ctx context.Context, e *env, g *global, name string) error {
 	} else if report.Executions, report.History, err = s.steps(ctx); err != nil {
 		return err
 	}
-	if s.newest != nil && s.newest.stuck() {
+	if s.newest != nil && s.newest.Stuck() {
 		report.Problem = fmt.Sprintf("the workflow's own code fails (attempt %d of its task): see causeway runs verify %s, and runs replay", s.newest.TaskAttempt, name)
 	}
 	if g.json() {
@@ -83,7 +85,7 @@ const maxShown = 20
 
 // steps sums up the executions of the subject, back to where they continued as new
 // from, oldest first.
-func (s *subject) steps(ctx context.Context) ([]execution, *histories.Summary, error) {
+func (s *subject) steps(ctx context.Context) ([]operator.Execution, *histories.Summary, error) {
 	chain, err := s.chain(ctx, maxShown, false)
 	if err != nil {
 		return nil, nil, err
@@ -107,14 +109,14 @@ func (s *subject) steps(ctx context.Context) ([]execution, *histories.Summary, e
 // chain are the executions that came one after the other, oldest first, ending
 // with the newest: those that continued as new, and with resets also those that it
 // was reset from. One whose history is gone ends it.
-func (s *subject) chain(ctx context.Context, most int, resets bool) ([]execution, error) {
-	chain, seen := []execution{*s.newest}, map[string]bool{s.newest.RunID: true}
+func (s *subject) chain(ctx context.Context, most int, resets bool) ([]operator.Execution, error) {
+	chain, seen := []operator.Execution{*s.newest}, map[string]bool{s.newest.RunID: true}
 	for next := []string{s.newest.RunID}; len(next) > 0 && len(chain) < most; {
 		var links histories.Summary
 		err := s.api.History(ctx, s.id, next[0], func(e *historypb.HistoryEvent) error {
 			links.Add(e)
 			if !resets {
-				return errEnough // the first event says it
+				return operator.ErrEnough // the first event says it
 			}
 			return nil
 		})
@@ -132,7 +134,7 @@ func (s *subject) chain(ctx context.Context, most int, resets bool) ([]execution
 			}
 			seen[id] = true
 			switch x, err := s.api.Execution(ctx, s.id, id); {
-			case errors.Is(err, errNotFound):
+			case errors.Is(err, operator.ErrNotFound):
 			case err != nil:
 				return nil, err
 			default:
@@ -140,7 +142,7 @@ func (s *subject) chain(ctx context.Context, most int, resets bool) ([]execution
 			}
 		}
 	}
-	slices.SortStableFunc(chain, func(a, b execution) int { return a.Started.Compare(b.Started) })
+	slices.SortStableFunc(chain, func(a, b operator.Execution) int { return a.Started.Compare(b.Started) })
 	return chain, nil
 }
 
@@ -155,16 +157,16 @@ func writeRun(e *env, r runReport) {
 	for _, x := range r.Executions[max(len(r.Executions)-1, 0):] {
 		add("Workflow", x.WorkflowID)
 		add("Run id", x.RunID)
-		add("Type", x.Type+", "+x.Status+" in Temporal, begun "+moment(e.now(), x.Started))
-		add("History", fmt.Sprintf("%s in %s", count(r.History.Events, "event"), count(int64(r.History.Executions), "execution")))
+		add("Type", x.Type+", "+x.Status+" in Temporal, begun "+phrase.Moment(e.now(), x.Started))
+		add("History", fmt.Sprintf("%s in %s", phrase.Count(r.History.Events, "event"), phrase.Count(int64(r.History.Executions), "execution")))
 		if r.UI != "" {
 			add("Web UI", r.UI)
 		}
 		if r.History.Failure != "" {
-			add("Failure", oneLine(r.History.Failure))
+			add("Failure", phrase.OneLine(r.History.Failure))
 		}
 		if r.History.TaskFailures > 0 {
-			add("Code", fmt.Sprintf("failed in %s, last: %s", count(int64(r.History.TaskFailures), "task"), oneLine(r.History.TaskFailure)))
+			add("Code", fmt.Sprintf("failed in %s, last: %s", phrase.Count(int64(r.History.TaskFailures), "task"), phrase.OneLine(r.History.TaskFailure)))
 		}
 	}
 	if r.Problem != "" {
@@ -189,7 +191,7 @@ func writeSteps(e *env, p paint, h *histories.Summary) {
 			failed.code = bad
 		}
 		rows = append(rows, []cell{
-			text(s.Name), number(int64(s.Times)), number(int64(s.Done)), failed, number(int64(s.Open())), number(int64(s.Attempts)), text(cmp.Or(oneLine(s.LastFailure), "-")),
+			text(s.Name), number(int64(s.Times)), number(int64(s.Done)), failed, number(int64(s.Open())), number(int64(s.Attempts)), text(cmp.Or(phrase.OneLine(s.LastFailure), "-")),
 		})
 	}
 	writeTable(e.out, p, rows)
@@ -202,11 +204,11 @@ func ledgerRows(now time.Time, l *activities.ShowRunResult) (rows [][]cell) {
 	add("Kind", string(r.Kind)+" of "+cmp.Or(r.Table, r.Flow))
 	rows = append(rows, []cell{{text: "State", code: "1"}, stateCell(r.State)})
 	if r.Reason != "" {
-		add("Reason", oneLine(r.Reason))
+		add("Reason", phrase.OneLine(r.Reason))
 	}
-	add("Started", moment(now, r.Started))
+	add("Started", phrase.Moment(now, r.Started))
 	if !r.Ended.IsZero() {
-		add("Ended", moment(now, r.Ended)+", took "+span(r.Ended.Sub(r.Started)))
+		add("Ended", phrase.Moment(now, r.Ended)+", took "+phrase.Span(r.Ended.Sub(r.Started)))
 	}
 	add("Revision", cmp.Or(r.Revision, "-"))
 	for i, op := range l.Asked {
@@ -214,10 +216,10 @@ func ledgerRows(now time.Time, l *activities.ShowRunResult) (rows [][]cell) {
 		if i == 0 {
 			label = "Asked"
 		}
-		add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(oneLine(op.By), "somebody"), moment(now, op.At)))
+		add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
 	}
 	if l.Quarantined > 0 {
-		add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", count(l.Quarantined, "record"), r.Run))
+		add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", phrase.Count(l.Quarantined, "record"), r.Run))
 	}
 	switch undo := l.Rollback; {
 	case l.UndoneBy != "":

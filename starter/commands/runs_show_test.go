@@ -9,6 +9,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 func TestRunsShow(t *testing.T) {
@@ -46,13 +47,13 @@ func TestRunsShow(t *testing.T) {
 func TestRunsShowWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, out, stderr := w.run(t, "runs", "show", auditRun)
 	require.Zero(t, code, stderr)
 	golden(t, "runs-show-audit.txt", out+"--- stderr\n"+stderr)
 
 	w.executions[0].TaskAttempt = 7
-	w.executions[0].Pending = []pendingActivity{{Activity: "FetchPage", Attempt: 3, LastFailure: "503"}}
+	w.executions[0].Pending = []operator.Pending{{Activity: "FetchPage", Attempt: 3, LastFailure: "503"}}
 	for _, name := range []string{"contacts", contactsFlow} {
 		code, out, stderr = w.run(t, "runs", "show", name)
 		require.Zero(t, code, stderr)
@@ -71,7 +72,7 @@ func TestRunsShowFollowsTheChain(t *testing.T) {
 	later := recordedHistory(t, "backfill.json")
 	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-load"
 	w.histories["run-later"] = later
-	w.executions = append([]execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
+	w.executions = append([]operator.Execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
 	code, out, stderr := w.run(t, "runs", "show", loadRun, "-o", "json")
 	require.Zero(t, code, stderr)
 	var report runReport

@@ -13,6 +13,8 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 func newRunsVerify(e *env, g *global) *cobra.Command {
@@ -108,8 +110,8 @@ func verifyFiles(path string, add func(verified)) error {
 
 func verifyRun(ctx context.Context, e *env, g *global, name string, add func(verified)) error {
 	s, err := e.find(ctx, g, name)
-	if fail, ok := errors.AsType[*failure](err); ok && fail.code == exitBadInput && strings.HasPrefix(fail.text, "run: ") {
-		return badInput("%s; nor is there such a file or folder", fail.text)
+	if fail, ok := errors.AsType[*operator.Error](err); ok && fail.Kind == operator.BadInput && strings.HasPrefix(fail.Text, "run: ") {
+		return badInput("%s; nor is there such a file or folder", fail.Text)
 	}
 	if err != nil {
 		return err
@@ -118,7 +120,7 @@ func verifyRun(ctx context.Context, e *env, g *global, name string, add func(ver
 	if s.newest == nil {
 		return failed("run %s: %s, so it cannot be checked", name, s.gone())
 	}
-	chain, err := s.chain(ctx, maxExecutions, false)
+	chain, err := s.chain(ctx, operator.MaxExecutions, false)
 	if err != nil {
 		return err
 	}
@@ -158,11 +160,11 @@ func writeVerification(e *env, out verification) {
 		}
 		switch {
 		case v.Problem != "":
-			fmt.Fprintf(e.out, "%s: %s: %s\n", name, p.with(bad, "not checked"), oneLine(v.Problem))
+			fmt.Fprintf(e.out, "%s: %s: %s\n", name, p.with(bad, "not checked"), phrase.OneLine(v.Problem))
 		case v.Difference != nil:
-			fmt.Fprintf(e.out, "%s: %s\n  %s\n", name, p.with(bad, "differs"), oneLine(v.Difference.String()))
+			fmt.Fprintf(e.out, "%s: %s\n  %s\n", name, p.with(bad, "differs"), phrase.OneLine(v.Difference.String()))
 		default:
-			fmt.Fprintf(e.out, "%s: %s: %s, %s\n", name, p.with(good, "deterministic"), v.Type, count(int64(v.Events), "event"))
+			fmt.Fprintf(e.out, "%s: %s: %s, %s\n", name, p.with(good, "deterministic"), v.Type, phrase.Count(int64(v.Events), "event"))
 		}
 	}
 }

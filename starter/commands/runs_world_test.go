@@ -16,6 +16,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
 )
 
 const (
@@ -101,7 +102,7 @@ func runsWorld(t *testing.T) *world {
 		"run-owner": recordedHistory(t, "table.json"),
 		"run-audit": failsAt(t, recordedHistory(t, "audit.json"), "EndAudit"),
 	}
-	w.executions = []execution{
+	w.executions = []operator.Execution{
 		{WorkflowID: contactsFlow, RunID: "run-owner", Type: "TableSync", Status: "Running", Started: noon.Add(-3 * time.Hour), TaskAttempt: 0},
 		{WorkflowID: contactsFlow + "/audit", RunID: "run-audit", Type: "Audit", Status: "Failed", Started: noon.Add(-time.Hour), Closed: noon.Add(-time.Hour)},
 		{WorkflowID: contactsFlow + "/backfill/" + loadRun, RunID: "run-load", Type: "Backfill", Status: "Completed", Started: noon.Add(-2 * time.Hour)},

@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -73,7 +75,7 @@ func setup(ctx context.Context, e *env, g *global) error {
 		attributes = "added " + strings.Join(report.Added, ", ")
 	}
 	fmt.Fprintf(e.out, "namespace %s: %s, closed runs are kept for %s\nsearch attributes: %s\n",
-		report.Namespace, done, span(time.Duration(report.RetentionDays*24*float64(time.Hour))), attributes)
+		report.Namespace, done, phrase.Span(time.Duration(report.RetentionDays*24*float64(time.Hour))), attributes)
 	for _, w := range report.Warnings {
 		e.say("warning: %s", w)
 	}
@@ -81,15 +83,15 @@ func setup(ctx context.Context, e *env, g *global) error {
 }
 
 func setupFailure(err error, namespace string, g *global) error {
-	if errors.Is(err, errNotFound) || errors.Is(err, errNoWorker) {
+	if errors.Is(err, operator.ErrNotFound) || errors.Is(err, operator.ErrNoWorker) {
 		return unreachable("namespace %s is not usable within %s; run causeway setup again", namespace, g.timeout)
 	}
 	return asFailed(err)
 }
 
-func ensureNamespace(ctx context.Context, api namespaceAPI, report *setupReport) error {
+func ensureNamespace(ctx context.Context, api operator.Namespaces, report *setupReport) error {
 	kept, err := api.Retention(ctx)
-	if errors.Is(err, errNotFound) {
+	if errors.Is(err, operator.ErrNotFound) {
 		report.Created, kept = true, retention
 		err = api.CreateNamespace(ctx, retention)
 	}
@@ -99,14 +101,14 @@ func ensureNamespace(ctx context.Context, api namespaceAPI, report *setupReport)
 	report.RetentionDays = kept.Hours() / 24
 	if kept < retention {
 		report.Warnings = append(report.Warnings, fmt.Sprintf(
-			"namespace %s keeps closed runs for %s; raise its retention to 30 days, or support cannot replay older ones", report.Namespace, span(kept)))
+			"namespace %s keeps closed runs for %s; raise its retention to 30 days, or support cannot replay older ones", report.Namespace, phrase.Span(kept)))
 	}
 	return nil
 }
 
 // ensureAttributes adds what is missing and waits until the server shows it. An
 // attribute of another type would block every flow, so it is an error.
-func ensureAttributes(ctx context.Context, e *env, api namespaceAPI, report *setupReport) error {
+func ensureAttributes(ctx context.Context, e *env, api operator.Namespaces, report *setupReport) error {
 	want := workflows.SearchAttributes()
 	asked := false
 	for {
@@ -126,7 +128,7 @@ func ensureAttributes(ctx context.Context, e *env, api namespaceAPI, report *set
 				}
 			}
 		}
-		if err != nil && !(report.Created && errors.Is(err, errNotFound)) {
+		if err != nil && !(report.Created && errors.Is(err, operator.ErrNotFound)) {
 			return err
 		}
 		if e.sleep(ctx, 200*time.Millisecond) != nil {

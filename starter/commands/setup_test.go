@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -145,6 +146,15 @@ func TestCompletion(t *testing.T) {
 		require.Zero(t, code)
 		require.Contains(t, out, "causeway")
 	}
+}
+
+func TestExecuteInProcess(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	code := Execute(t.Context(), []string{"status", "--config", configFile, "--address", "127.0.0.1:1"}, strings.NewReader(""), &out, &errs)
+	require.Equal(t, exitUnreachable, code)
+	require.Empty(t, out.String())
+	require.Contains(t, errs.String(), "causeway: no Temporal server answers at 127.0.0.1:1")
 }
 
 func TestVersion(t *testing.T) {

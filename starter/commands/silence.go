@@ -3,6 +3,9 @@ package commands
 import (
 	"context"
 	"time"
+
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 const (
@@ -14,7 +17,7 @@ const (
 
 // workerSeen is how long ago a worker last asked for work; false when none has
 // for longer than one that lives would let pass. It fails with Temporal itself.
-func (e *env) workerSeen(ctx context.Context, api temporalAPI) (time.Duration, bool, error) {
+func (e *env) workerSeen(ctx context.Context, api operator.Temporal) (time.Duration, bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serverWithin)
 	defer cancel()
 	seen, err := api.WorkerSeen(ctx)
@@ -27,7 +30,7 @@ func (e *env) workerSeen(ctx context.Context, api temporalAPI) (time.Duration, b
 
 // silent says who it was that did not answer what was asked within a time: Temporal,
 // the worker that is not there, or one that is there and has not come to it.
-func (e *env) silent(ctx context.Context, g *global, api temporalAPI, of, note string, within time.Duration) error {
+func (e *env) silent(ctx context.Context, g *global, api operator.Temporal, of, note string, within time.Duration) error {
 	if note != "" {
 		note = " (" + note + ")"
 	}
@@ -36,14 +39,14 @@ func (e *env) silent(ctx context.Context, g *global, api temporalAPI, of, note s
 		return err
 	case lives:
 		return unreachable("no answer%s within %s, though a worker asked for work %s ago; it is busy with what is in hand, or has just died%s",
-			of, within, span(ago), note)
+			of, within, phrase.Span(ago), note)
 	}
 	return unreachable("no worker answered%s within %s; start one with: worker --config %s%s", of, within, g.configPath, note)
 }
 
 // meanwhile says what is waited for when an answer is long in coming, so that no
 // wait is taken for a hang. The caller calls stop when it has its answer.
-func (e *env) meanwhile(ctx context.Context, g *global, api temporalAPI, within time.Duration) (stop func()) {
+func (e *env) meanwhile(ctx context.Context, g *global, api operator.Temporal, within time.Duration) (stop func()) {
 	return e.after(ctx, quietFor, func(ctx context.Context) {
 		_, lives, err := e.workerSeen(ctx, api)
 		if ctx.Err() != nil {
@@ -81,11 +84,11 @@ func after(ctx context.Context, d time.Duration, f func(context.Context)) (stop 
 type waitingTold map[string]bool
 
 // tell says what is new among the work that a workflow waits for.
-func (t waitingTold) tell(now time.Time, d *description, say func(string)) {
-	for _, w := range retried(d) {
+func (t waitingTold) tell(now time.Time, d *operator.Description, say func(string)) {
+	for _, w := range d.Retried() {
 		if why := w.Activity + ": " + w.LastFailure; !t[why] {
 			t[why] = true
-			say("waiting: " + w.sentence(now))
+			say("waiting: " + w.Sentence(now))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -41,7 +42,7 @@ func TestWhoDoesNotAnswer(t *testing.T) {
 			w := newWorld()
 			w.slow = true
 			for _, question := range []string{"Update " + contactsFlow + " Stop", "Start " + contactsFlow, "Run " + activities.ListOperations, "Describe " + contactsFlow} {
-				w.on(question, errNoWorker)
+				w.on(question, operator.ErrNoWorker)
 			}
 			tc.prepare(w)
 			code, _, stderr := w.run(t, tc.args...)
@@ -58,8 +59,8 @@ func TestStatusOfABusyWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.seen = noon.Add(-7 * time.Second)
-	w.on("Query "+contactsFlow+" Status", errNoWorker)
-	w.on("Describe "+contactsFlow, description{Running: true, State: "RUNNING"})
+	w.on("Query "+contactsFlow+" Status", operator.ErrNoWorker)
+	w.on("Describe "+contactsFlow, operator.Description{Running: true, State: "RUNNING"})
 	code, out, _ := w.run(t, "status", "contacts")
 	require.Equal(t, exitUnreachable, code)
 	require.Contains(t, out, "no answer for contacts, so this is what Temporal recorded last; a worker asked for work 7 s ago, so it is busy, or has just died: look into its log")
@@ -77,11 +78,11 @@ func TestFollowingSaysWhyNothingMoves(t *testing.T) {
 		answers = append(answers, running)
 	}
 	for range 15 {
-		answers = append(answers, errNoWorker)
+		answers = append(answers, operator.ErrNoWorker)
 	}
 	w.on("Query "+contactsFlow+" Status", append(answers, contacts(nil))...)
 	w.on("Query "+running.RunWorkflow+" Progress", progressOf(4_500, 45))
-	w.on("Describe "+contactsFlow, description{Running: true})
+	w.on("Describe "+contactsFlow, operator.Description{Running: true})
 	w.on("Describe "+running.RunWorkflow, retrying("WriteLane"))
 	code, _, stderr := w.run(t, "start", "contacts", "--wait")
 	require.Zero(t, code, stderr)

@@ -87,11 +87,7 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 		return err
 	}
 	defer f.close()
-	how, err := f.howToStart()
-	if err != nil {
-		return err
-	}
-	st, err := f.start(ctx, how)
+	st, err := f.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,11 +106,14 @@ func start(ctx context.Context, e *env, g *global, o startOptions) error {
 	return nil
 }
 
-func (f *flow) start(ctx context.Context, how flowStart) (workflows.Status, error) {
+func (f *flow) start(ctx context.Context) (workflows.Status, error) {
+	if _, ok := f.configured(); !ok {
+		return workflows.Status{}, f.notConfigured()
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
 	defer cancel()
 	stop := f.env.meanwhile(ctx, f.g, f.api, f.g.timeout)
-	st, err := f.api.Start(ctx, how)
+	st, err := f.api.Start(ctx, f.flowID(), flowSummary(f.cfg, f.flowID()), StartRequest(f.cfg, f.table, f.env.by))
 	stop()
 	return st, f.explain(ctx, err)
 }

@@ -7,20 +7,9 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
-
-// howToStart takes mapping or settings from the configuration file.
-func (f *flow) howToStart() (flowStart, error) {
-	revision, ok := f.configured()
-	if !ok {
-		return flowStart{}, f.notConfigured()
-	}
-	return flowStart{
-		id: f.flowID(), summary: flowSummary(f.cfg, f.flowID()), revision: revision, by: f.env.operator,
-		request: StartRequest(f.cfg, f.table, f.env.operator),
-	}, nil
-}
 
 // flowSummary says in the Temporal UI what a flow does.
 func flowSummary(cfg *config.Config, id workflows.FlowID) string {
@@ -28,7 +17,7 @@ func flowSummary(cfg *config.Config, id workflows.FlowID) string {
 	case id.IsEvents():
 		return "egress: " + strings.Join(cfg.Egress.Settings().Names(), ", ") + " to the timeline in Dynamics"
 	case id.IsOptOut():
-		return "optout: " + count(int64(len(cfg.OptOut.Pairs)), "pair") + ", " + string(cfg.OptOut.Mode)
+		return "optout: " + phrase.Count(int64(len(cfg.OptOut.Pairs)), "pair") + ", " + string(cfg.OptOut.Mode)
 	}
 	table := cfg.Ingress.Tables[id.Table]
 	return fmt.Sprintf("%s: Dynamics %s to Campaign %s", id.Table, table.Dynamics.Table, table.Campaign.Resource)

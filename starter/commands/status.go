@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -68,7 +70,7 @@ func newStatus(e *env, g *global) *cobra.Command {
   causeway status -o json | jq -r '.tables[] | [.table, .status.state] | @tsv'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return badInput("causeway status: got %s, want one table, egress, optout or none", count(int64(len(args)), "argument"))
+				return badInput("causeway status: got %s, want one table, egress, optout or none", phrase.Count(int64(len(args)), "argument"))
 			}
 			return nil
 		},
@@ -96,17 +98,17 @@ type statusReport struct {
 }
 
 type tableReport struct {
-	Table          string            `json:"table"`
-	WorkflowID     string            `json:"workflow_id"`
-	Known          bool              `json:"known"`
-	Answered       bool              `json:"answered"`
-	Problem        string            `json:"problem,omitempty"`
-	Status         *workflows.Status `json:"status"`
-	Recorded       *recorded         `json:"recorded,omitempty"`
-	Waiting        []pendingActivity `json:"waiting,omitempty"`
-	FileRevision   string            `json:"file_revision,omitempty"`
-	ChangesPending bool              `json:"changes_pending"`
-	Removed        bool              `json:"removed,omitempty"`
+	Table          string             `json:"table"`
+	WorkflowID     string             `json:"workflow_id"`
+	Known          bool               `json:"known"`
+	Answered       bool               `json:"answered"`
+	Problem        string             `json:"problem,omitempty"`
+	Status         *workflows.Status  `json:"status"`
+	Recorded       *recorded          `json:"recorded,omitempty"`
+	Waiting        []operator.Pending `json:"waiting,omitempty"`
+	FileRevision   string             `json:"file_revision,omitempty"`
+	ChangesPending bool               `json:"changes_pending"`
+	Removed        bool               `json:"removed,omitempty"`
 }
 
 // recorded is what the server knows without a worker; counters are those of
@@ -172,7 +174,7 @@ func status(ctx context.Context, e *env, g *global, o statusOptions) error {
 	}
 }
 
-func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api temporalAPI, tables []string) (statusReport, error) {
+func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api operator.Temporal, tables []string) (statusReport, error) {
 	report := statusReport{Instance: cfg.Instance, Tables: []tableReport{}}
 	for _, table := range tables {
 		f := &flow{env: e, g: g, cfg: cfg, api: api, table: table}
@@ -187,7 +189,7 @@ func lookAll(ctx context.Context, e *env, g *global, cfg *config.Config, api tem
 
 // lookRemoved adds the flows that go on though their mapping is not on file any
 // more (R9.7). Where the server cannot list them, they are left out.
-func (r *statusReport) lookRemoved(ctx context.Context, e *env, g *global, cfg *config.Config, api temporalAPI) {
+func (r *statusReport) lookRemoved(ctx context.Context, e *env, g *global, cfg *config.Config, api operator.Temporal) {
 	ctx, cancel := context.WithTimeout(ctx, min(g.timeout, questionTimeout))
 	defer cancel()
 	running, err := api.Flows(ctx, cfg.Instance)
@@ -218,9 +220,9 @@ func (f *flow) look(ctx context.Context) (tableReport, error) {
 	}
 	d, err := f.describe(ctx, r.WorkflowID)
 	switch {
-	case errors.Is(err, errNotFound) && !mapped:
+	case errors.Is(err, operator.ErrNotFound) && !mapped:
 		return r, f.notConfigured()
-	case errors.Is(err, errNotFound):
+	case errors.Is(err, operator.ErrNotFound):
 		r.Answered = true
 		return r, nil
 	case err != nil:
@@ -235,14 +237,14 @@ func (f *flow) look(ctx context.Context) (tableReport, error) {
 	}
 	st, err := f.status(ctx)
 	switch {
-	case errors.Is(err, errNoWorker):
+	case errors.Is(err, operator.ErrNoWorker):
 		ago, lives, err := f.env.workerSeen(ctx, f.api)
 		if err != nil {
 			return r, err
 		}
 		r.Problem = fmt.Sprintf("no worker answers for %s, so this is what Temporal recorded last; start one with: worker --config %s", f.table, f.g.configPath)
 		if lives {
-			r.Problem = fmt.Sprintf("no answer for %s, so this is what Temporal recorded last; a worker asked for work %s ago, so it is busy, or has just died: look into its log", f.table, span(ago))
+			r.Problem = fmt.Sprintf("no answer for %s, so this is what Temporal recorded last; a worker asked for work %s ago, so it is busy, or has just died: look into its log", f.table, phrase.Span(ago))
 		}
 		return r, nil
 	case err != nil:
@@ -250,26 +252,26 @@ func (f *flow) look(ctx context.Context) (tableReport, error) {
 	}
 	r.Answered, r.Status, r.Recorded = true, &st, nil
 	r.ChangesPending = st.ChangesPending() || st.Revision != "" && r.FileRevision != "" && st.Revision != r.FileRevision
-	r.Waiting = retried(d)
+	r.Waiting = d.Retried()
 	if st.RunWorkflow != "" {
 		// Like the progress of a run it is left out when it cannot be had.
 		if run, err := f.describe(ctx, st.RunWorkflow); err == nil {
-			r.Waiting = append(r.Waiting, retried(run)...)
+			r.Waiting = append(r.Waiting, run.Retried()...)
 		}
 	}
 	return r, nil
 }
 
 // describe asks the server alone, which answers at once or not at all.
-func (f *flow) describe(ctx context.Context, workflowID string) (*description, error) {
+func (f *flow) describe(ctx context.Context, workflowID string) (*operator.Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(f.g.timeout, questionTimeout))
 	defer cancel()
 	return f.api.Describe(ctx, workflowID)
 }
 
 // retried is the work that failed and is tried again.
-func retried(d *description) []pendingActivity {
-	return slices.DeleteFunc(d.Pending, func(p pendingActivity) bool { return p.Attempt <= 1 })
+func retried(d *operator.Description) []operator.Pending {
+	return slices.DeleteFunc(d.Pending, func(p operator.Pending) bool { return p.Attempt <= 1 })
 }
 
 func (r statusReport) exitCode() int {

@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -73,7 +74,7 @@ func (t tableReport) row(now time.Time) []cell {
 	case st != nil:
 		last := "none"
 		if st.LastRun != nil {
-			last = st.LastRun.State + " " + age(now, st.LastRun.End)
+			last = st.LastRun.State + " " + phrase.Age(now, st.LastRun.End)
 		}
 		phase, counts := st.Phase, st.Totals
 		if pr := st.Progress; pr != nil {
@@ -82,7 +83,7 @@ func (t tableReport) row(now time.Time) []cell {
 				phase += fmt.Sprintf(" %d %%", percent(pr.Counts.Settled(), pr.Expected))
 			}
 		}
-		return append(row, text(phase), text(age(now, st.Watermark)), number(counts.Read),
+		return append(row, text(phase), text(phrase.Age(now, st.Watermark)), number(counts.Read),
 			number(counts.Written()), number(st.Quarantined), text(last))
 	case t.Recorded != nil:
 		return append(row, text(""), text(""), number(t.Recorded.Read), number(t.Recorded.Written), number(t.Recorded.Quarantined))
@@ -106,24 +107,24 @@ func (t tableReport) notes(now time.Time) []cell {
 	}
 	switch st.State {
 	case workflows.StateFailed:
-		add(bad, oneLine(cmp.Or(st.Reason, st.LastError, "failed")))
+		add(bad, phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
 		add("", "when that is put right: causeway start "+t.Table)
 	case workflows.StatePaused:
-		add(caution, "paused since "+moment(now, st.Since)+": "+oneLine(st.Reason))
+		add(caution, "paused since "+phrase.Moment(now, st.Since)+": "+phrase.OneLine(st.Reason))
 		add("", "to go on: causeway resume "+t.Table)
 	case workflows.StateStopped:
 		add("", "to go on: causeway start "+t.Table)
 	}
 	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
-		add(bad, "the last run "+last.Run+" is "+last.State+": "+oneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
+		add(bad, "the last run "+last.Run+" is "+last.State+": "+phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
 	}
 	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
 	for _, a := range st.Approvals {
 		parked -= a.Deletes
-		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", count(a.Deletes, "delete"), a.Run, a.Run))
+		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", phrase.Count(a.Deletes, "delete"), a.Run, a.Run))
 	}
 	for _, w := range t.Waiting {
-		add(caution, "waiting: "+w.sentence(now))
+		add(caution, "waiting: "+w.Sentence(now))
 	}
 	if t.ChangesPending {
 		add(caution, t.pending())
@@ -141,7 +142,7 @@ func (t tableReport) notes(now time.Time) []cell {
 		add(n.code, n.text)
 	}
 	if parked > 0 {
-		add("", count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
+		add("", phrase.Count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
 	}
 	if st.Quarantined > 0 {
 		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
@@ -151,7 +152,7 @@ func (t tableReport) notes(now time.Time) []cell {
 		if st.OptOut != nil {
 			then = "; refused contacts are tried again by themselves"
 		}
-		add("", count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
+		add("", phrase.Count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
 	}
 	return out
 }
@@ -163,18 +164,13 @@ func (t tableReport) pending() string {
 	return "changes pending: stop and start to apply"
 }
 
-// sentence says what failed, how often and since when.
-func (w pendingActivity) sentence(now time.Time) string {
-	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", w.Activity, w.Attempt, cmp.Or(w.LastFailure, "unknown"), moment(now, w.Since))
-}
-
 // details are the rows of one flow: a label and what there is to say.
 func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 	state := t.state()
 	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Table)}, {{text: "State", code: "1"}, state}}
 	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
 	if st := t.Status; st != nil {
-		add("Since", moment(now, st.Since))
+		add("Since", phrase.Moment(now, st.Since))
 		add("Phase", st.Phase)
 		if st.Run != "" {
 			add("Run", fmt.Sprintf("%s (%s)", st.Run, st.RunKind))
@@ -182,13 +178,13 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		if pr := st.Progress; pr != nil {
 			add("Progress", rate.figures(now, *st))
 			add("Backlog", fmt.Sprintf("%s read and not yet settled, of %s read in %s",
-				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), count(int64(pr.Pages), "page")))
+				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), phrase.Count(int64(pr.Pages), "page")))
 		}
-		add("Settled up to", moment(now, st.Watermark))
-		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", count(st.Runs, "run"),
+		add("Settled up to", phrase.Moment(now, st.Watermark))
+		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", phrase.Count(st.Runs, "run"),
 			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
 		if last := st.LastRun; last != nil {
-			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, age(now, last.End), span(last.End.Sub(last.Start))))
+			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, phrase.Age(now, last.End), phrase.Span(last.End.Sub(last.Start))))
 		}
 		for i, r := range st.Queue {
 			label := "Queue"
@@ -200,16 +196,16 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		add("Revision", t.revision())
 		if ev := st.Events; ev != nil {
 			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
-			add("Newest event", moment(now, ev.Newest))
+			add("Newest event", phrase.Moment(now, ev.Newest))
 		}
 		if o := st.OptOut; o != nil {
-			add("Opt-outs", fmt.Sprintf("%s %s, Campaign read %s", count(int64(o.Pairs), "pair"), strings.ReplaceAll(o.Mode, "_", " "), optOutSource[o.Source]))
+			add("Opt-outs", fmt.Sprintf("%s %s, Campaign read %s", phrase.Count(int64(o.Pairs), "pair"), strings.ReplaceAll(o.Mode, "_", " "), optOutSource[o.Source]))
 			if x := o.Export; x != nil {
-				add("Newest export", moment(now, x.Newest))
+				add("Newest export", phrase.Moment(now, x.Newest))
 			}
 		}
 		if st.LastError != "" && st.State != workflows.StateFailed && (st.LastRun == nil || st.LastRun.State != "FAILED" || st.LastRun.Reason != st.LastError) {
-			add("Last error", oneLine(st.LastError))
+			add("Last error", phrase.OneLine(st.LastError))
 		}
 		if st.StartedBy != "" {
 			add("Started by", st.StartedBy)

@@ -41,7 +41,7 @@ func stop(ctx context.Context, e *env, g *global, o stopOptions) error {
 	}
 	defer f.close()
 	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateStop, workflows.StopRequest{By: e.operator}, &st); err != nil {
+	if err := f.update(ctx, workflows.UpdateStop, workflows.StopRequest{By: e.by}, &st); err != nil {
 		return err
 	}
 	if o.wait && !untilStopped(st) {

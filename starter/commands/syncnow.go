@@ -17,7 +17,7 @@ server. Flows do so by themselves every few seconds (ingress.poll_every) or minu
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway sync-now contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return operate(cmd.Context(), e, g, args[0], workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator})
+			return operate(cmd.Context(), e, g, args[0], workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.by})
 		},
 	})
 }

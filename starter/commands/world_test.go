@@ -19,6 +19,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -42,7 +43,7 @@ type world struct {
 	slow     bool // every answer is long in coming
 	stdin    string
 	getenv   map[string]string
-	dialled  *connection
+	dialled  *operator.Address
 	dialErr  error
 }
 
@@ -74,8 +75,8 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 			}
 			return w.getenv[name]
 		},
-		operator: "ada",
-		dial: func(_ context.Context, c connection) (temporalAPI, error) {
+		by: "ada",
+		dial: func(_ context.Context, c operator.Address) (operator.Temporal, error) {
 			w.dialled = &c
 			return w.fakeTemporal, w.dialErr
 		},
@@ -104,7 +105,7 @@ type fakeTemporal struct {
 	requests map[string][]any
 	asked    []string
 
-	executions []execution // newest first
+	executions []operator.Execution // newest first
 	histories  map[string]*historypb.History
 	down       error     // of Later
 	seen       time.Time // of a worker
@@ -127,7 +128,7 @@ func (f *fakeTemporal) reply(question string, request, into any) error {
 	f.requests[question] = append(f.requests[question], request)
 	queue, known := f.answers[question]
 	if !known {
-		return errNotFound
+		return operator.ErrNotFound
 	}
 	if len(queue) > 1 {
 		f.answers[question] = queue[1:]
@@ -146,8 +147,8 @@ func (f *fakeTemporal) reply(question string, request, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-func (f *fakeTemporal) Start(_ context.Context, s flowStart) (st workflows.Status, err error) {
-	err = f.reply("Start "+s.id.WorkflowID(), s.request, &st)
+func (f *fakeTemporal) Start(_ context.Context, flow workflows.FlowID, _ string, request workflows.StartRequest) (st workflows.Status, err error) {
+	err = f.reply("Start "+flow.WorkflowID(), request, &st)
 	return st, err
 }
 
@@ -171,11 +172,11 @@ func (f *fakeTemporal) Flows(_ context.Context, instance string) (tables []strin
 	return tables, err
 }
 
-func (f *fakeTemporal) Describe(_ context.Context, id string) (*description, error) {
+func (f *fakeTemporal) Describe(_ context.Context, id string) (*operator.Description, error) {
 	if _, answers := f.answers["Query "+id+" Status"]; answers && f.answers["Describe "+id] == nil {
-		return &description{Running: true}, nil
+		return &operator.Description{Running: true}, nil
 	}
-	var d description
+	var d operator.Description
 	return &d, f.reply("Describe "+id, nil, &d)
 }
 
@@ -195,16 +196,16 @@ func (f *fakeTemporal) Later(_ context.Context, activity string, input any) erro
 	return f.down
 }
 
-func (f *fakeTemporal) Execution(_ context.Context, id, runID string) (*execution, error) {
+func (f *fakeTemporal) Execution(_ context.Context, id, runID string) (*operator.Execution, error) {
 	for _, x := range f.executions {
 		if x.WorkflowID == id && (runID == "" || runID == x.RunID) {
 			return &x, nil
 		}
 	}
-	return nil, errNotFound
+	return nil, operator.ErrNotFound
 }
 
-func (f *fakeTemporal) Executions(_ context.Context, id string) (out []execution, err error) {
+func (f *fakeTemporal) Executions(_ context.Context, id string) (out []operator.Execution, err error) {
 	for _, x := range f.executions {
 		if x.WorkflowID == id {
 			out = append(out, x)
@@ -216,7 +217,7 @@ func (f *fakeTemporal) Executions(_ context.Context, id string) (out []execution
 func (f *fakeTemporal) History(_ context.Context, id, runID string, each func(*historypb.HistoryEvent) error) error {
 	for _, e := range f.histories[runID].GetEvents() {
 		switch err := each(e); {
-		case errors.Is(err, errEnough):
+		case errors.Is(err, operator.ErrEnough):
 			return nil
 		case err != nil:
 			return err
@@ -241,7 +242,7 @@ func (f *fakeTemporal) Namespace() string { return f.namespace }
 
 func (f *fakeTemporal) Retention(context.Context) (time.Duration, error) {
 	if f.retention == 0 {
-		return 0, errNotFound
+		return 0, operator.ErrNotFound
 	}
 	return f.retention, nil
 }
@@ -254,7 +255,7 @@ func (f *fakeTemporal) CreateNamespace(_ context.Context, kept time.Duration) er
 func (f *fakeTemporal) SearchAttributes(context.Context) (map[string]enumspb.IndexedValueType, error) {
 	if f.lag > 0 {
 		f.lag--
-		return nil, errNotFound
+		return nil, operator.ErrNotFound
 	}
 	return f.attributes, nil
 }

@@ -1,4 +1,4 @@
-package commands
+package operator
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -25,34 +26,34 @@ func (t *temporalClient) explain(err error) error {
 		return unreachable("namespace %q does not exist at %s; run: causeway setup", t.space, t.address)
 	}
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return errNotFound
+		return ErrNotFound
 	}
 	if app := innermost(err); app != nil {
-		return &failure{code: exitBadInput, text: oneLine(app.Message())}
+		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message())}
 	}
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return unreachable("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, oneLine(denied.Message))
+		return unreachable("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, phrase.OneLine(denied.Message))
 	}
 	if _, ok := errors.AsType[*serviceerror.Unimplemented](err); ok {
-		return failed("the Temporal server at %s is too old for this (%s); it must be 1.32 or newer", t.address, oneLine(err.Error()))
+		return failed("the Temporal server at %s is too old for this (%s); it must be 1.28 or newer", t.address, phrase.OneLine(err.Error()))
 	}
 	if noAnswer(err) {
-		return errNoWorker
+		return ErrNoWorker
 	}
 	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
-		return unreachable("lost the Temporal server at %s (%s); try again", t.address, oneLine(err.Error()))
+		return unreachable("lost the Temporal server at %s (%s); try again", t.address, phrase.OneLine(err.Error()))
 	}
 	_, canceled := errors.AsType[*serviceerror.Canceled](err)
 	if canceled || errors.Is(err, context.Canceled) {
 		return failed("interrupted; what was asked for may still be carried out, see: causeway status")
 	}
-	return failed("Temporal answered: %s", oneLine(err.Error()))
+	return failed("Temporal answered: %s", phrase.OneLine(err.Error()))
 }
 
 // explainNamespace is explain where a missing namespace is an answer.
 func (t *temporalClient) explainNamespace(err error) error {
 	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
-		return errNotFound
+		return ErrNotFound
 	}
 	return t.explain(err)
 }
@@ -96,9 +97,9 @@ func innermost(err error) *temporal.ApplicationError {
 const laneActivity = "WriteLane"
 
 // describe picks what status shows of a workflow.
-func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *description {
+func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Description {
 	info := answer.GetWorkflowExecutionInfo()
-	d := &description{Running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	d := &Description{Running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
 	if !d.Running {
 		d.Ended = info.GetStatus().String()
 	}
@@ -112,8 +113,8 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *descri
 	decode(workflows.AttrWritten.GetName(), &d.Written)
 	decode(workflows.AttrQuarantined.GetName(), &d.Quarantined)
 	for _, a := range answer.GetPendingActivities() {
-		p := pendingActivity{
-			Activity: a.GetActivityType().GetName(), Attempt: int(a.GetAttempt()), LastFailure: oneLine(a.GetLastFailure().GetMessage()),
+		p := Pending{
+			Activity: a.GetActivityType().GetName(), Attempt: int(a.GetAttempt()), LastFailure: phrase.OneLine(a.GetLastFailure().GetMessage()),
 		}
 		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
 			// Each kind of work beats in a shape of its own; what cannot be read is left out.

@@ -1,13 +1,10 @@
-package commands
+package operator
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +27,8 @@ import (
 	"causeway.dev/workflows"
 )
 
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
 // variables are an environment.
 type variables map[string]string
 
@@ -49,16 +48,16 @@ func TestConnectionSettingsInOrder(t *testing.T) {
 	require.NoError(t, os.WriteFile(profiles, []byte("[profile.blue]\naddress = \"blue:1\"\n[profile.green]\naddress = \"green:1\"\nnamespace = \"ns-green\"\n"), 0o600))
 	file := config.Temporal{Address: "file:1", Namespace: "ns-file"}
 	tests := map[string]struct {
-		conn           connection
+		conn           Address
 		env            variables
 		address, space string
 	}{
-		"nothing said":                   {connection{}, nil, "localhost:7233", "default"},
-		"the configuration file":         {connection{file: file}, nil, "file:1", "ns-file"},
-		"the environment wins over it":   {connection{file: file}, variables{"TEMPORAL_ADDRESS": "env:1"}, "env:1", "ns-file"},
-		"flags win over the environment": {connection{file: file, address: "flag:1"}, variables{"TEMPORAL_ADDRESS": "env:1", "TEMPORAL_NAMESPACE": "ns-env"}, "flag:1", "ns-env"},
-		"a profile of Temporal's own":    {connection{file: config.Temporal{Address: "file:1", Profile: "green"}}, variables{"TEMPORAL_CONFIG_FILE": profiles}, "green:1", "ns-green"},
-		"TEMPORAL_PROFILE wins": {connection{file: config.Temporal{Namespace: "ns-file", Profile: "green"}},
+		"nothing said":                   {Address{}, nil, "localhost:7233", "default"},
+		"the configuration file":         {Address{File: file}, nil, "file:1", "ns-file"},
+		"the environment wins over it":   {Address{File: file}, variables{"TEMPORAL_ADDRESS": "env:1"}, "env:1", "ns-file"},
+		"flags win over the environment": {Address{File: file, HostPort: "flag:1"}, variables{"TEMPORAL_ADDRESS": "env:1", "TEMPORAL_NAMESPACE": "ns-env"}, "flag:1", "ns-env"},
+		"a profile of Temporal's own":    {Address{File: config.Temporal{Address: "file:1", Profile: "green"}}, variables{"TEMPORAL_CONFIG_FILE": profiles}, "green:1", "ns-green"},
+		"TEMPORAL_PROFILE wins": {Address{File: config.Temporal{Namespace: "ns-file", Profile: "green"}},
 			variables{"TEMPORAL_CONFIG_FILE": profiles, "TEMPORAL_PROFILE": "blue"}, "blue:1", "ns-file"},
 	}
 	for name, tc := range tests {
@@ -76,45 +75,29 @@ func TestConnectionSettingsInOrder(t *testing.T) {
 			require.Equal(t, tc.space, got.Namespace)
 		})
 	}
-	_, err := clientOptions(connection{file: config.Temporal{Profile: "red"}}, variables{"TEMPORAL_CONFIG_FILE": profiles})
+	_, err := clientOptions(Address{File: config.Temporal{Profile: "red"}}, variables{"TEMPORAL_CONFIG_FILE": profiles})
 	require.ErrorContains(t, err, "connection settings of Temporal")
-	require.Equal(t, exitBadInput, codeOf(err))
+	require.Equal(t, BadInput, KindOf(err))
 	for _, address := range []string{"foo", "foo:bar", "foo:", "::1"} {
-		_, err := clientOptions(connection{address: address}, variables{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none.toml")})
+		_, err := clientOptions(Address{HostPort: address}, variables{"TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none.toml")})
 		require.EqualError(t, err, fmt.Sprintf("address of Temporal: got %q, want host:port, such as localhost:7233", address))
-		require.Equal(t, exitBadInput, codeOf(err))
+		require.Equal(t, BadInput, KindOf(err))
 	}
 }
 
 func TestAnAPIKeyTurnsOnTLS(t *testing.T) {
 	t.Parallel()
-	got, err := clientOptions(connection{}, variables{"TEMPORAL_API_KEY": "k", "TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none.toml")})
+	got, err := clientOptions(Address{}, variables{"TEMPORAL_API_KEY": "k", "TEMPORAL_CONFIG_FILE": filepath.Join(t.TempDir(), "none.toml")})
 	require.NoError(t, err)
 	require.NotNil(t, got.Credentials)
 }
 
 func TestDialFailsWithWhatToDo(t *testing.T) {
 	t.Parallel()
-	_, err := dial(t.Context(), connection{address: "127.0.0.1:1"})
-	require.Equal(t, exitUnreachable, codeOf(err))
+	_, err := Connect(t.Context(), Address{HostPort: "127.0.0.1:1"})
+	require.Equal(t, Unreachable, KindOf(err))
 	require.ErrorContains(t, err, "no Temporal server answers at 127.0.0.1:1")
 	require.ErrorContains(t, err, "start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address")
-}
-
-func TestExecuteInProcess(t *testing.T) {
-	t.Parallel()
-	var out, errs bytes.Buffer
-	code := Execute(t.Context(), []string{"status", "--config", configFile, "--address", "127.0.0.1:1"}, strings.NewReader(""), &out, &errs)
-	require.Equal(t, exitUnreachable, code)
-	require.Empty(t, out.String())
-	require.Contains(t, errs.String(), "causeway: no Temporal server answers at 127.0.0.1:1")
-}
-
-func codeOf(err error) int {
-	if fail, ok := errors.AsType[*failure](err); ok {
-		return fail.code
-	}
-	return -1
 }
 
 func TestErrorsOfTheSDKAreExplained(t *testing.T) {
@@ -125,7 +108,7 @@ func TestErrorsOfTheSDKAreExplained(t *testing.T) {
 		"no such workflow":              serviceerror.NewNotFound("workflow not found"),
 		"no such workflow, with a wrap": fmt.Errorf("updating: %w", serviceerror.NewNotFound("workflow not found")),
 	} {
-		require.ErrorIs(t, c.explain(err), errNotFound, name)
+		require.ErrorIs(t, c.explain(err), ErrNotFound, name)
 	}
 	for name, err := range map[string]error{
 		"the time is over":          context.DeadlineExceeded,
@@ -135,34 +118,34 @@ func TestErrorsOfTheSDKAreExplained(t *testing.T) {
 		"an update without a taker": client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.DeadlineExceeded),
 		"an activity without taker": temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, nil),
 	} {
-		require.ErrorIs(t, c.explain(err), errNoWorker, name)
+		require.ErrorIs(t, c.explain(err), ErrNoWorker, name)
 	}
 	tests := map[string]struct {
 		err  error
-		code int
+		kind Kind
 		says string
 	}{
 		"refused by a validator": {temporal.NewApplicationError("contacts is STOPPED: there is nothing to stop", "errorString"),
-			exitBadInput, "contacts is STOPPED: there is nothing to stop"},
+			BadInput, "contacts is STOPPED: there is nothing to stop"},
 		"the root of a failure": {temporal.NewApplicationErrorWithCause("wrapped", "wrapError", temporal.NewApplicationError("the reason", "Config")),
-			exitBadInput, "the reason"},
-		"no such namespace":      {serviceerror.NewNamespaceNotFound("acme"), exitUnreachable, `namespace "acme" does not exist at here:1; run: causeway setup`},
-		"not allowed":            {serviceerror.NewPermissionDenied("no", ""), exitUnreachable, "Temporal at here:1 does not let you in (no); check the API key or certificate"},
-		"server gone":            {serviceerror.NewUnavailable("closing"), exitUnreachable, "lost the Temporal server at here:1 (closing); try again"},
-		"interrupted":            {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.Canceled), exitFailed, "interrupted; what was asked for may still be carried out, see: causeway status"},
-		"interrupted on the way": {serviceerror.NewCanceled("context canceled"), exitFailed, "interrupted; what was asked for may still be carried out, see: causeway status"},
-		"an old server":          {serviceerror.NewUnimplemented("unknown method"), exitFailed, "the Temporal server at here:1 is too old for this (unknown method); it must be 1.32 or newer"},
-		"anything else":          {serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "slow down"), exitFailed, "Temporal answered: slow down"},
+			BadInput, "the reason"},
+		"no such namespace":      {serviceerror.NewNamespaceNotFound("acme"), Unreachable, `namespace "acme" does not exist at here:1; run: causeway setup`},
+		"not allowed":            {serviceerror.NewPermissionDenied("no", ""), Unreachable, "Temporal at here:1 does not let you in (no); check the API key or certificate"},
+		"server gone":            {serviceerror.NewUnavailable("closing"), Unreachable, "lost the Temporal server at here:1 (closing); try again"},
+		"interrupted":            {client.NewWorkflowUpdateServiceTimeoutOrCanceledError(context.Canceled), Failed, "interrupted; what was asked for may still be carried out, see: causeway status"},
+		"interrupted on the way": {serviceerror.NewCanceled("context canceled"), Failed, "interrupted; what was asked for may still be carried out, see: causeway status"},
+		"an old server":          {serviceerror.NewUnimplemented("unknown method"), Failed, "the Temporal server at here:1 is too old for this (unknown method); it must be 1.28 or newer"},
+		"anything else":          {serviceerror.NewResourceExhausted(enumspb.RESOURCE_EXHAUSTED_CAUSE_RPS_LIMIT, "slow down"), Failed, "Temporal answered: slow down"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := c.explain(tc.err)
-			require.Equal(t, tc.code, codeOf(err))
+			require.Equal(t, tc.kind, KindOf(err))
 			require.EqualError(t, err, tc.says)
 		})
 	}
-	require.ErrorIs(t, c.explainNamespace(serviceerror.NewNamespaceNotFound("acme")), errNotFound)
+	require.ErrorIs(t, c.explainNamespace(serviceerror.NewNamespaceNotFound("acme")), ErrNotFound)
 }
 
 func TestDescribeReadsAttributesAndRetries(t *testing.T) {
@@ -190,7 +173,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
 		},
 	})
-	require.Equal(t, &description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []pendingActivity{
+	require.Equal(t, &Description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []Pending{
 		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour), Lane: activities.Counts{Read: 70, Created: 70}}, // since the first attempt
 		{Activity: "FetchPage", Attempt: 1, Since: noon, IDs: 4_000},
 		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
@@ -208,6 +191,11 @@ type recorder struct {
 	update   client.UpdateWithStartWorkflowOptions
 	activity client.StartActivityOptions
 	err      error
+
+	activities, workflows int // how often one was asked for
+	workflow              client.StartWorkflowOptions
+	question              workflows.AskInput
+	answer                workflowAnswer
 }
 
 func (r *recorder) NewWithStartWorkflowOperation(o client.StartWorkflowOptions, _ any, args ...any) client.WithStartWorkflowOperation {
@@ -221,7 +209,7 @@ func (r *recorder) UpdateWithStartWorkflow(_ context.Context, o client.UpdateWit
 }
 
 func (r *recorder) ExecuteActivity(_ context.Context, o client.StartActivityOptions, _ any, _ ...any) (client.ActivityHandle, error) {
-	r.activity = o
+	r.activity, r.activities = o, r.activities+1
 	return nil, r.err
 }
 
@@ -229,14 +217,9 @@ func TestStartNeverJoinsSilently(t *testing.T) {
 	t.Parallel()
 	r := &recorder{err: serviceerror.NewInvalidArgument("search attribute CausewayRead is not defined")}
 	c := &temporalClient{client: r, address: "here:1", space: "acme"}
-	cfg, err := config.Load(configFile)
-	require.NoError(t, err)
-	f := &flow{env: &env{operator: "ada"}, g: &global{}, cfg: cfg, table: "contacts"}
-	how, err := f.howToStart()
-	require.NoError(t, err)
-	_, err = c.Start(t.Context(), how)
+	_, err := c.Start(t.Context(), workflows.TableFlow("acme", "contacts"), "contacts: Dynamics contact to Campaign profile", workflows.StartRequest{By: "ada"})
 	require.EqualError(t, err, "Temporal refuses to start contacts (search attribute CausewayRead is not defined); if a search attribute is missing, run: causeway setup")
-	require.Equal(t, exitFailed, codeOf(err))
+	require.Equal(t, Failed, KindOf(err))
 
 	require.Equal(t, "acme/ingress/contacts", r.start.ID)
 	require.Equal(t, workflows.QueueMain, r.start.TaskQueue)
@@ -247,19 +230,4 @@ func TestStartNeverJoinsSilently(t *testing.T) {
 	require.Equal(t, []any{workflows.TableSyncInput{Instance: "acme", Table: "contacts"}}, r.input)
 	require.Equal(t, workflows.UpdateStart, r.update.UpdateOptions.UpdateName)
 	require.Equal(t, client.WorkflowUpdateStageCompleted, r.update.UpdateOptions.WaitForStage)
-}
-
-func TestStandaloneActivityEndsWithItsCaller(t *testing.T) {
-	t.Parallel()
-	r := &recorder{err: serviceerror.NewDeadlineExceeded("")}
-	c := &temporalClient{client: r}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	require.ErrorIs(t, c.Run(ctx, activities.ListQuarantine, nil, nil), errNoWorker)
-	require.Equal(t, workflows.QueueMain, r.activity.TaskQueue)
-	require.Positive(t, r.activity.ScheduleToCloseTimeout)
-	require.LessOrEqual(t, r.activity.ScheduleToCloseTimeout, time.Hour)
-	first := r.activity.ID
-	require.ErrorIs(t, c.Run(ctx, activities.ListQuarantine, nil, nil), errNoWorker)
-	require.NotEqual(t, first, r.activity.ID)
 }

@@ -1,57 +1,60 @@
-package commands
+package operator
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
-	"google.golang.org/protobuf/types/known/durationpb"
 
+	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalconn"
 	"causeway.dev/workflows"
 )
 
-// temporalClient is temporalAPI on a real server.
+// temporalClient is Temporal on a real server.
 type temporalClient struct {
 	client  client.Client
 	address string
 	space   string
+	// askByWorkflow is set once the server has said that it has no standalone
+	// activities, so that not every question is asked twice.
+	askByWorkflow atomic.Bool
 }
 
 // clientOptions are the settings of the connection, as the operator gave them.
-func clientOptions(conn connection, env envconfig.EnvLookup) (client.Options, error) {
-	file := temporalconn.Settings{Address: conn.file.Address, Namespace: conn.file.Namespace, Profile: conn.file.Profile}
-	options, err := temporalconn.Options(file, conn.address, conn.namespace, env)
+func clientOptions(to Address, env envconfig.EnvLookup) (client.Options, error) {
+	file := temporalconn.Settings{Address: to.File.Address, Namespace: to.File.Namespace, Profile: to.File.Profile}
+	options, err := temporalconn.Options(file, to.HostPort, to.Namespace, env)
 	if err != nil {
 		return client.Options{}, badInput("%v", err)
 	}
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	options.Identity = strings.TrimSuffix("causeway "+conn.operator, " ")
+	options.Identity = strings.TrimSuffix("causeway "+to.By, " ")
 	return options, nil
 }
 
-// dial connects; an unreachable server is found out here.
-func dial(ctx context.Context, conn connection) (temporalAPI, error) {
-	options, err := clientOptions(conn, envconfig.EnvLookupOS)
+// Connect reaches a server; one that does not answer is found out here. The
+// caller closes.
+func Connect(ctx context.Context, to Address) (Temporal, error) {
+	options, err := clientOptions(to, envconfig.EnvLookupOS)
 	if err != nil {
 		return nil, err
 	}
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
-			options.HostPort, oneLine(err.Error()))
+			options.HostPort, phrase.OneLine(err.Error()))
 	}
 	return &temporalClient{client: c, address: options.HostPort, space: options.Namespace}, nil
 }
@@ -61,29 +64,29 @@ func (t *temporalClient) Namespace() string { return t.space }
 
 // Start sets every search attribute at once, because an attribute that the
 // namespace lacks is refused here but would block a running workflow.
-func (t *temporalClient) Start(ctx context.Context, s flowStart) (workflows.Status, error) {
-	workflowType, input := s.id.Owner()
+func (t *temporalClient) Start(ctx context.Context, flow workflows.FlowID, summary string, request workflows.StartRequest) (workflows.Status, error) {
+	workflowType, input := flow.Owner()
 	start := t.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: s.id.WorkflowID(), TaskQueue: workflows.QueueMain,
+		ID: flow.WorkflowID(), TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		StaticSummary:            s.summary,
-		Memo:                     map[string]any{"started_by": s.by},
+		StaticSummary:            summary,
+		Memo:                     map[string]any{"started_by": request.By},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			workflows.AttrFlow.ValueSet(s.id.Flow), workflows.AttrTable.ValueSet(s.id.Name()),
-			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(s.revision),
+			workflows.AttrFlow.ValueSet(flow.Flow), workflows.AttrTable.ValueSet(flow.Name()),
+			workflows.AttrState.ValueSet(string(workflows.StateStopped)), workflows.AttrRevision.ValueSet(request.Revision),
 			workflows.AttrRead.ValueSet(0), workflows.AttrWritten.ValueSet(0), workflows.AttrQuarantined.ValueSet(0)),
 	}, workflowType, input)
 	var status workflows.Status
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions:          updateOptions(s.id.WorkflowID(), workflows.UpdateStart, s.request),
+		UpdateOptions:          updateOptions(flow.WorkflowID(), workflows.UpdateStart, request),
 	})
 	if err == nil {
 		err = handle.Get(ctx, &status)
 	}
 	if invalid, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", s.id.Name(), oneLine(invalid.Message))
+		return status, failed("Temporal refuses to start %s (%s); if a search attribute is missing, run: causeway setup", flow.Name(), phrase.OneLine(invalid.Message))
 	}
 	return status, t.explain(err)
 }
@@ -147,7 +150,7 @@ func (t *temporalClient) Flows(ctx context.Context, instance string) ([]string, 
 	}
 }
 
-func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*description, error) {
+func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*Description, error) {
 	answer, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	if err != nil {
 		return nil, t.explain(err)
@@ -155,28 +158,9 @@ func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*desc
 	return describe(answer), nil
 }
 
-// Run gives up with its caller, so that nothing is left waiting for a worker.
-func (t *temporalClient) Run(ctx context.Context, activity string, input, result any) error {
-	budget := time.Minute
-	if deadline, ok := ctx.Deadline(); ok {
-		budget = time.Until(deadline)
-	}
-	handle, err := t.client.ExecuteActivity(ctx, client.StartActivityOptions{
-		ID:                     activity + "/" + newID(),
-		TaskQueue:              workflows.QueueMain,
-		ScheduleToCloseTimeout: budget,
-		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 3},
-		Summary:                "asked by causeway",
-	}, activity, input)
-	if err == nil {
-		err = handle.Get(ctx, result)
-	}
-	return t.explain(err)
-}
-
 func (t *temporalClient) WorkerSeen(ctx context.Context) (time.Time, error) {
 	answer, err := t.client.DescribeTaskQueue(ctx, workflows.QueueMain, enumspb.TASK_QUEUE_TYPE_WORKFLOW)
-	if err = t.explain(err); errors.Is(err, errNoWorker) {
+	if err = t.explain(err); errors.Is(err, ErrNoWorker) {
 		return time.Time{}, unreachable("the Temporal server at %s does not answer any more; what was asked for may still be carried out", t.address)
 	} else if err != nil {
 		return time.Time{}, err
@@ -188,42 +172,4 @@ func (t *temporalClient) WorkerSeen(ctx context.Context) (time.Time, error) {
 		}
 	}
 	return seen, nil
-}
-
-func (t *temporalClient) Retention(ctx context.Context) (time.Duration, error) {
-	answer, err := t.client.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: t.space})
-	if err != nil {
-		return 0, t.explainNamespace(err)
-	}
-	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
-}
-
-func (t *temporalClient) CreateNamespace(ctx context.Context, retention time.Duration) error {
-	_, err := t.client.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
-		Namespace: t.space, Description: "Causeway: Dynamics 365 and Adobe Campaign in step", WorkflowExecutionRetentionPeriod: durationpb.New(retention),
-	})
-	if _, exists := errors.AsType[*serviceerror.NamespaceAlreadyExists](err); exists {
-		return nil
-	}
-	return t.explain(err)
-}
-
-func (t *temporalClient) SearchAttributes(ctx context.Context) (map[string]enumspb.IndexedValueType, error) {
-	answer, err := t.client.OperatorService().ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: t.space})
-	if err != nil {
-		return nil, t.explainNamespace(err)
-	}
-	return answer.GetCustomAttributes(), nil
-}
-
-func (t *temporalClient) AddSearchAttributes(ctx context.Context, attributes map[string]enumspb.IndexedValueType) error {
-	_, err := t.client.OperatorService().AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
-		Namespace: t.space, SearchAttributes: attributes,
-	})
-	return t.explainNamespace(err)
-}
-
-func newID() string {
-	host, _ := os.Hostname()
-	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixNano())
 }
