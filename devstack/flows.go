@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -26,7 +26,7 @@ const shownWithin = 10 * time.Second
 func showOptOuts(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
 	id := workflows.OptOutFlow(cfg.Instance).WorkflowID()
 	began, err := startFlow(ctx, o, c, id, "optout: who is not to be contacted, both ways",
-		workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: cfg.Instance}, commands.StartRequest(cfg, "optout", "devstack"))
+		workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: cfg.Instance}, operator.StartRequest(cfg, "optout", "devstack"))
 	if err != nil || !began {
 		return err
 	}
@@ -49,7 +49,7 @@ func showEvents(ctx context.Context, o options, cfg *config.Config, c client.Cli
 	}
 	id := workflows.EventFlow(cfg.Instance).WorkflowID()
 	began, err := startFlow(ctx, o, c, id, "egress: e-mail events to the timeline in Dynamics",
-		workflows.TypeEventSync, workflows.EventSyncInput{Instance: cfg.Instance}, commands.StartRequest(cfg, "egress", "devstack"))
+		workflows.TypeEventSync, workflows.EventSyncInput{Instance: cfg.Instance}, operator.StartRequest(cfg, "egress", "devstack"))
 	if err != nil || !began {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"causeway.dev/config"
-	"causeway.dev/starter/commands"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -31,7 +31,7 @@ func load(ctx context.Context, o options, cfg *config.Config, c client.Client) e
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartRequest(cfg, table, "devstack")},
+			Args: []any{operator.StartRequest(cfg, table, "devstack")},
 		},
 	})
 	if err == nil {

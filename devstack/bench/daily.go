@@ -11,11 +11,11 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/dataverse"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -152,7 +152,7 @@ func children(ctx context.Context, o options) (err error) {
 				ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 			}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: r.cfg.Instance, Table: table}),
 			UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-				Args: []any{commands.StartRequest(r.cfg, table, "bench")}},
+				Args: []any{operator.StartRequest(r.cfg, table, "bench")}},
 		})
 		if err == nil {
 			err = handle.Get(ctx, nil)

@@ -8,7 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"causeway.dev/starter/commands"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -89,7 +89,7 @@ func (r *rig) startOptOuts(ctx context.Context) error {
 		}, workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: r.cfg.Instance}),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartRequest(r.cfg, "optout", "bench")},
+			Args: []any{operator.StartRequest(r.cfg, "optout", "bench")},
 		},
 	})
 	if err != nil {

@@ -17,10 +17,10 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger/ledgertest"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -49,7 +49,7 @@ func newEventWorld(t *testing.T, contacts int, source string, more string, edit 
 
 func (w *eventWorld) startFlow() workflows.Status {
 	w.t.Helper()
-	req := commands.StartRequest(w.cfg, "egress", "test")
+	req := operator.StartRequest(w.cfg, "egress", "test")
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: workflows.EventFlow(w.cfg.Instance).WorkflowID(), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeEventSync, workflows.EventSyncInput{Instance: w.cfg.Instance})

@@ -14,9 +14,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -61,7 +61,7 @@ func (w *world) startTable(table string) {
 	handle, err := w.client.UpdateWithStartWorkflow(w.t.Context(), client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: workflows.UpdateStart,
-			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{commands.StartRequest(w.cfg, table, "test")}},
+			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{operator.StartRequest(w.cfg, table, "test")}},
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, handle.Get(w.t.Context(), &st))

@@ -14,10 +14,10 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/exports"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -56,7 +56,7 @@ func newOptOutWorld(t *testing.T, contacts int, source string) *optOutWorld {
 
 func (w *optOutWorld) start(mode optout.Mode) workflows.Status {
 	w.t.Helper()
-	req := commands.StartRequest(w.cfg, "optout", "test")
+	req := operator.StartRequest(w.cfg, "optout", "test")
 	req.OptOut.Mode = mode
 	req.Revision = req.OptOut.Revision()
 	id := workflows.OptOutFlow(w.cfg.Instance).WorkflowID()

@@ -23,8 +23,8 @@ import (
 
 	"causeway.dev/config"
 	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -222,7 +222,7 @@ func (w *world) startFlow() workflows.Status {
 
 // startRequest is what the operators' tool sends.
 func (w *world) startRequest() workflows.StartRequest {
-	return commands.StartRequest(w.cfg, "contacts", "test")
+	return operator.StartRequest(w.cfg, "contacts", "test")
 }
 
 func (w *world) tryStart(req workflows.StartRequest) (workflows.Status, error) {

@@ -24,8 +24,8 @@ func (t *temporalClient) Execution(ctx context.Context, workflowID, runID string
 	return &x, nil
 }
 
-// MaxExecutions bounds the executions of one workflow id that are looked through.
-const MaxExecutions = 1000
+// maxExecutions bounds the executions of one workflow id that are looked through.
+const maxExecutions = 1000
 
 func (t *temporalClient) Executions(ctx context.Context, workflowID string) ([]Execution, error) {
 	var out []Execution
@@ -40,7 +40,7 @@ func (t *temporalClient) Executions(ctx context.Context, workflowID string) ([]E
 		for _, info := range answer.GetExecutions() {
 			out = append(out, executionOf(info))
 		}
-		if request.NextPageToken = answer.GetNextPageToken(); len(request.NextPageToken) == 0 || len(out) >= MaxExecutions {
+		if request.NextPageToken = answer.GetNextPageToken(); len(request.NextPageToken) == 0 || len(out) >= maxExecutions {
 			return out, nil
 		}
 	}

@@ -19,11 +19,17 @@ const (
 // Error is why something was not done: one sentence saying what happened and what
 // to do about it now.
 type Error struct {
-	Kind Kind
-	Text string
+	Kind  Kind
+	Field string // the input that is wrong, such as since, where a face has one for it
+	Text  string
 }
 
-func (e *Error) Error() string { return e.Text }
+func (e *Error) Error() string {
+	if e.Field != "" {
+		return e.Field + ": " + e.Text
+	}
+	return e.Text
+}
 
 // KindOf is the kind of an error of this package; Failed for any other.
 func KindOf(err error) Kind {
@@ -39,6 +45,10 @@ func failed(format string, args ...any) error {
 
 func badInput(format string, args ...any) error {
 	return &Error{Kind: BadInput, Text: fmt.Sprintf(format, args...)}
+}
+
+func badField(field, format string, args ...any) error {
+	return &Error{Kind: BadInput, Field: field, Text: fmt.Sprintf(format, args...)}
 }
 
 func notStarted(format string, args ...any) error {

@@ -1,6 +1,3 @@
-// Package operator is what an operator can do with a Causeway instance: the commands of
-// the starter and the web console call it. It knows Temporal, not terminals or pages,
-// and holds no rule of the sync.
 package operator
 
 import (

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"causeway.dev/internal/operator"
 	"github.com/spf13/cobra"
-
-	"causeway.dev/workflows"
 )
 
-func newApply(e *env, g *global) *cobra.Command {
-	return flowArg(g, &cobra.Command{
+func newApply(e *env) *cobra.Command {
+	return flowArg(e, &cobra.Command{
 		Use: "apply <table> | egress | optout", Short: "Put the mapping in the configuration file on file for the next start",
 		Long: `Tell a flow about a changed mapping. A flow runs the revision it was started with,
 so the change takes effect at the next stop and start; until then everybody's
@@ -19,32 +18,23 @@ so the change takes effect at the next stop and start; until then everybody's
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway apply contacts\n  causeway stop contacts --wait && causeway start contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return apply(cmd.Context(), e, g, args[0])
+			return apply(cmd.Context(), e, args[0])
 		},
 	})
 }
 
-func apply(ctx context.Context, e *env, g *global, name string) error {
-	f, err := e.openFlow(ctx, g, name)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	if _, ok := f.configured(); !ok {
-		return f.notConfigured()
-	}
-	request := StartRequest(f.cfg, name, e.by)
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateApplyConfig, request, &st); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, st)
-	}
-	if st.ChangesPending() {
-		fmt.Fprintf(e.out, "%s: revision %s is on file, %s is running; stop and start to apply\n", name, st.FiledRevision, st.Revision)
-		return nil
-	}
-	fmt.Fprintf(e.out, "%s: revision %s is on file\n", name, st.FiledRevision)
-	return nil
+func apply(ctx context.Context, e *env, flow string) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		st, err := i.ApplyConfig(ctx, flow)
+		if err != nil {
+			return err
+		}
+		return e.show(st, func() {
+			pending := ""
+			if st.ChangesPending() {
+				pending = fmt.Sprintf(", %s is running; stop and start to apply", st.Revision)
+			}
+			fmt.Fprintf(e.out, "%s: revision %s is on file%s\n", flow, st.FiledRevision, pending)
+		})
+	})
 }

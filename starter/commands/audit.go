@@ -1,8 +1,8 @@
 package commands
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,9 +19,9 @@ import (
 // exitDiffers tells scripts that an audit found something.
 const exitDiffers = 2
 
-func newAudit(e *env, g *global) *cobra.Command {
-	in := workflows.AuditInput{By: e.by}
-	cmd := tableArg(g, &cobra.Command{
+func newAudit(e *env) *cobra.Command {
+	repair := false
+	cmd := tableArg(e, &cobra.Command{
 		Use: "audit <table>", Short: "Compare both systems, and repair what differs",
 		Long: `Compare what Campaign holds, and what Dynamics says, with what was written. It
 reads both systems whole and changes neither; the flow goes on meanwhile. In
@@ -46,96 +46,42 @@ Exit code 0 when nothing differs, 2 when something does.
 With -o json: {run, held, findings: {changed, missing, stray, fields, examples},
 source: as causeway plan, repair, refused}.`,
 		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts -o json | jq .findings.missing",
-		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, g, args[0], in) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], repair) },
 	})
-	cmd.Flags().BoolVar(&in.Repair, "repair", false, "let the flow write what differs")
+	cmd.Flags().BoolVar(&repair, "repair", false, "let the flow write what differs")
 	return cmd
 }
 
-func audit(ctx context.Context, e *env, g *global, table string, in workflows.AuditInput) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	mapped, ok := cfg.Ingress.Tables[table]
-	if !ok {
-		return unknownTable(g, cfg, table)
-	}
-	in.Instance, in.Table = cfg.Instance, mapped
-	id := workflows.TableFlow(in.Instance, table).AuditID()
-	began, err := api.Begin(ctx, id, workflows.TypeAudit, "audit of "+table, in)
-	if err != nil {
-		return err
-	}
-	if !began {
-		e.say("an audit of %s is running already; watching that one", table)
-	}
-	result, err := watchAudit(ctx, e, g, api, id, table)
-	if err != nil {
-		return err
-	}
-	code := exitDone
-	if !result.InStep() {
-		code = exitDiffers
-	}
-	if g.json() {
-		if err := writeJSON(e.out, result); err != nil {
+func audit(ctx context.Context, e *env, table string, repair bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		began, err := i.BeginAudit(ctx, table, repair)
+		if err != nil {
 			return err
 		}
-		return quietly(code)
-	}
-	writeAudit(e, table, *result)
-	if in.Repair && !began && !result.Repair && !result.InStep() {
-		e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
-	}
-	return quietly(code)
-}
-
-// watchAudit shows progress until the audit has a result.
-func watchAudit(ctx context.Context, e *env, g *global, api operator.Temporal, id, table string) (*workflows.AuditResult, error) {
-	answered, shown, told, missed := e.now(), "", waitingTold{}, false
-	for looks := 0; ; looks++ {
-		var at workflows.AuditProgress
-		asking, cancel := context.WithTimeout(ctx, min(g.timeout, questionTimeout))
-		err := api.Query(asking, id, workflows.QueryProgress, &at)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return nil, failed("no longer watching; the audit of %s goes on", table)
-		case err == nil && at.Result != nil:
-			return at.Result, nil
-		case err == nil:
-			answered, missed = e.now(), false
-			line := auditLine(table, at)
-			if line != shown && looks%plainLooks == 0 {
+		if !began {
+			e.say("an audit of %s is running already; watching that one", table)
+		}
+		shown := ""
+		result, err := i.WatchAudit(ctx, table, func(look int, at workflows.AuditProgress) {
+			if line := auditLine(table, at); line != shown && look%plainLooks == 0 {
 				e.say("%s", line)
 				shown = line
 			}
-		case !mayReturn(err) || e.now().Sub(answered) >= patience:
-			if errors.Is(err, operator.ErrNoWorker) {
-				return nil, e.silent(ctx, g, api, " for the audit of "+table, "it goes on when there is one", patience)
+		})
+		if err != nil {
+			return err
+		}
+		code := exitDone
+		if !result.InStep() {
+			code = exitDiffers
+		}
+		return cmp.Or(e.show(result, func() {
+			writeAudit(e, table, *result)
+			if repair && !began && !result.Repair && !result.InStep() {
+				e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
 			}
-			return nil, err
-		case !missed && e.now().Sub(answered) >= quietFor:
-			missed = true
-			e.say("no answer for %s; waiting for up to %s for the worker and Temporal to come back", phrase.Span(e.now().Sub(answered)), phrase.Span(patience))
-		}
-		d, err := api.Describe(ctx, id)
-		if err == nil {
-			told.tell(e.now(), d, func(s string) { e.say("%s", s) })
-		}
-		if err == nil && !d.Running {
-			var result workflows.AuditResult
-			if err := api.Result(ctx, id, &result); err != nil {
-				return nil, err
-			}
-			return &result, nil
-		}
-		if e.sleep(ctx, lookEvery) != nil {
-			return nil, failed("no longer watching; the audit of %s goes on", table)
-		}
-	}
+		}), quietly(code))
+	})
 }
 
 // auditLine is what an audit is at; how far is not known before it has begun.

@@ -39,7 +39,7 @@ func TestAudit(t *testing.T) {
 	code, out, stderr := w.run(t, "audit", "contacts")
 	require.Equal(t, 2, code, "something differs")
 	golden(t, "audit.txt", out+"--- stderr\n"+stderr)
-	in := w.requests["Begin "+auditFlow][0].(workflows.AuditInput)
+	in := w.Requests["Begin "+auditFlow][0].(workflows.AuditInput)
 	require.Equal(t, revision("contacts"), in.Table.Revision())
 	require.Equal(t, "acme", in.Instance)
 	require.False(t, in.Repair)

@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"causeway.dev/workflows"
 )
 
-func newCancelBackfill(e *env, g *global) *cobra.Command {
+func newCancelBackfill(e *env) *cobra.Command {
 	undo := false
 	cmd := &cobra.Command{
 		Use: "cancel-backfill {<table> | egress | optout} [run]", Short: "Give up the running backfill, or a queued one",
@@ -28,41 +28,35 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeFlows(g),
+		ValidArgsFunction: completeFlows(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req := workflows.CancelBackfillRequest{By: e.by, Rollback: undo}
+			run := ""
 			if len(args) == 2 {
-				req.Run = args[1]
+				run = args[1]
 			}
-			return cancelBackfill(cmd.Context(), e, g, args[0], req)
+			return cancelBackfill(cmd.Context(), e, args[0], run, undo)
 		},
 	}
 	cmd.Flags().BoolVar(&undo, "rollback", false, "undo what it has written, as causeway rollback does")
 	return cmd
 }
 
-func cancelBackfill(ctx context.Context, e *env, g *global, table string, req workflows.CancelBackfillRequest) error {
-	f, err := e.openFlow(ctx, g, table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateCancelBackfill, req, &st); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, st)
-	}
-	switch {
-	case req.Run == "" || req.Run == st.Run:
-		what := "what it wrote is kept"
-		if req.Rollback {
-			what = "what it wrote is undone: causeway status " + table
+func cancelBackfill(ctx context.Context, e *env, flow, run string, undo bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		st, err := i.CancelBackfill(ctx, flow, run, undo)
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", table, cmp.Or(st.Run, req.Run), what)
-	default:
-		fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", table, req.Run)
-	}
-	return nil
+		return e.show(st, func() {
+			if run != "" && run != st.Run {
+				fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", flow, run)
+				return
+			}
+			what := "what it wrote is kept"
+			if undo {
+				what = "what it wrote is undone: causeway status " + flow
+			}
+			fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", flow, cmp.Or(st.Run, run), what)
+		})
+	})
 }

@@ -47,8 +47,8 @@ func eventNotes(now time.Time, st *workflows.Status) []cell {
 }
 
 // writeAccount prints the account of a run in the words of its flow.
-func writeAccount(w io.Writer, p paint, events bool, c activities.Counts) {
-	if !events {
+func writeAccount(w io.Writer, p paint, flow string, c activities.Counts) {
+	if flow != activities.FlowEgress {
 		writeCounts(w, p, c)
 		return
 	}

@@ -7,37 +7,25 @@ import (
 	"strings"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 )
 
-func explainEvent(ctx context.Context, e *env, g *global, id string, live bool) error {
-	if id = strings.TrimSpace(id); id == "" || len(id) > 300 || strings.ContainsAny(id, " \t\n") {
-		return badInput("id: got %q, want the key of one event, such as tracking/5000, or the id of its log entry", id)
-	}
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var r activities.ExplainEventResult
-	in := activities.ExplainEventInput{ID: id, Live: live, Settings: cfg.Egress.Settings()}
-	if err := ask(ctx, e, g, api, g.timeout, activities.ExplainEvent, in, &r); err != nil {
-		return err
-	}
-	switch {
-	case g.json():
-		if err := writeJSON(e.out, r); err != nil {
+func explainEvent(ctx context.Context, e *env, id string, live bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		r, err := i.ExplainEvent(ctx, id, live)
+		if err != nil {
 			return err
 		}
-	case len(r.Events) == 0:
-		e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", id, phrase.Span(cfg.Egress.KeepEvents))
-	default:
-		writeEvents(e, r)
-	}
-	if len(r.Events) == 0 {
-		return quietly(exitFailed)
-	}
-	return nil
+		err = e.show(r, func() { writeEvents(e, r) })
+		if err == nil && len(r.Events) == 0 {
+			if !e.json() {
+				e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", strings.TrimSpace(id), phrase.Span(i.Config.Egress.KeepEvents))
+			}
+			return quietly(exitFailed)
+		}
+		return err
+	})
 }
 
 func writeEvents(e *env, r activities.ExplainEventResult) {

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 )
 
-func newExplain(e *env, g *global) *cobra.Command {
+func newExplain(e *env) *cobra.Command {
 	var live bool
 	cmd := &cobra.Command{
 		Use: "explain {<table> | event} <id>", Short: "Say what happened to one record or event, and why",
@@ -36,41 +37,26 @@ contact, outcome, meaning, time, run, at, again, again_run, again_at, activity,
 quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
 		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain event tracking/5000",
 		Args:              exactly("a table and the id of a record, or event and its key", 2),
-		ValidArgsFunction: completeTables(g),
+		ValidArgsFunction: completeTables(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[0] == "event" {
-				return explainEvent(cmd.Context(), e, g, args[1], live)
+				return explainEvent(cmd.Context(), e, args[1], live)
 			}
-			return explainRecord(cmd.Context(), e, g, args[0], args[1], live)
+			return explainRecord(cmd.Context(), e, args[0], args[1], live)
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")
 	return cmd
 }
 
-func explainRecord(ctx context.Context, e *env, g *global, table, id string, live bool) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	mapped, ok := cfg.Ingress.Tables[table]
-	if !ok {
-		return unknownTable(g, cfg, table)
-	}
-	ids, err := e.readIDs(id)
-	if err != nil || len(ids) != 1 {
-		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
-	}
-	var r activities.ExplainResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.Explain, activities.ExplainInput{Table: mapped, ID: ids[0], Live: live}, &r); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, r)
-	}
-	writeExplanation(e, r)
-	return nil
+func explainRecord(ctx context.Context, e *env, table, id string, live bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		r, err := i.Explain(ctx, table, id, live)
+		if err != nil {
+			return err
+		}
+		return e.show(r, func() { writeExplanation(e, r) })
+	})
 }
 
 func writeExplanation(e *env, r activities.ExplainResult) {

@@ -30,10 +30,6 @@ func badInput(format string, args ...any) error {
 	return &operator.Error{Kind: operator.BadInput, Text: fmt.Sprintf(format, args...)}
 }
 
-func unreachable(format string, args ...any) error {
-	return &operator.Error{Kind: operator.Unreachable, Text: fmt.Sprintf(format, args...)}
-}
-
 // ended is an exit code when everything has been said.
 type ended struct{ code int }
 
@@ -53,22 +49,38 @@ var exitCodes = map[operator.Kind]int{
 	operator.NoWorker: exitUnreachable, operator.Unreachable: exitUnreachable,
 }
 
-// report prints an error and returns its exit code. What is no error of ours comes
-// from reading the command line.
-func (e *env) report(err error) int {
+// exitCode is that of an error. What is no error of ours comes from reading the
+// command line.
+func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
 	if said, ok := errors.AsType[ended](err); ok {
 		return said.code
 	}
-	fail, ok := errors.AsType[*operator.Error](err)
-	if !ok {
-		what := phrase.OneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1))
-		fail = &operator.Error{Kind: operator.BadInput, Text: what + "; see causeway --help"}
+	if _, ours := errors.AsType[*operator.Error](err); !ours {
+		return exitBadInput
 	}
-	e.say("causeway: %s", strings.TrimPrefix(fail.Text, "causeway "))
-	return exitCodes[fail.Kind]
+	return exitCodes[operator.KindOf(err)]
+}
+
+// report prints an error and returns its exit code.
+func (e *env) report(err error) int {
+	_, said := errors.AsType[ended](err)
+	if err == nil || said {
+		return exitCode(err)
+	}
+	what := ""
+	switch fail, ours := errors.AsType[*operator.Error](err); {
+	case !ours:
+		what = phrase.OneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1)) + "; see causeway --help"
+	case fail.Field != "": // a flag is named like the input it gives
+		what = "--" + fail.Error()
+	default:
+		what = strings.TrimPrefix(fail.Text, "causeway ")
+	}
+	e.say("causeway: %s", what)
+	return exitCode(err)
 }
 
 // flagProblem says which flag has a value of the wrong kind; "" for other errors.

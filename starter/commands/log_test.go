@@ -24,7 +24,7 @@ func TestLog(t *testing.T) {
 	require.Zero(t, code, stderr)
 	golden(t, "log.txt", out)
 	require.Equal(t, []any{activities.OperationsInput{Table: "contacts", Run: "r", By: "ada", What: "apply", Since: noon.Add(-24 * time.Hour), Limit: 4}},
-		w.requests["Run "+activities.ListOperations])
+		w.Requests["Run "+activities.ListOperations])
 	code, out, stderr = w.run(t, "log", "-o", "json")
 	require.Zero(t, code, stderr)
 	golden(t, "log.json", out)

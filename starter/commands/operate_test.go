@@ -20,7 +20,7 @@ func TestStartSendsTheMappingAndLimitsOnFile(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, "contacts is RUNNING (started)\n", out)
 
-	req := w.requests["Start "+contactsFlow][0].(workflows.StartRequest)
+	req := w.Requests["Start "+contactsFlow][0].(workflows.StartRequest)
 	require.Equal(t, revision("contacts"), req.Table.Revision())
 	require.Equal(t, "ada", req.By)
 	require.Equal(t, 4, req.Tuning.Lanes)
@@ -77,7 +77,7 @@ func TestRequestsReachTheOwner(t *testing.T) {
 			w.on(question, contacts(nil))
 			code, _, stderr := w.run(t, append(tc.args, "-o", "json")...)
 			require.Zero(t, code, stderr)
-			require.Equal(t, []any{tc.want}, w.requests[question])
+			require.Equal(t, []any{tc.want}, w.Requests[question])
 		})
 	}
 }
@@ -203,7 +203,7 @@ func TestFollowingGivesUpOnAWorkerThatStaysAway(t *testing.T) {
 	code, _, stderr := w.run(t, "stop", "contacts", "--wait")
 	require.Equal(t, exitUnreachable, code)
 	require.Contains(t, stderr, "no worker answered for contacts")
-	require.Equal(t, patience, w.clock.Sub(noon))
+	require.Equal(t, 2*time.Minute, w.clock.Sub(noon))
 }
 
 func TestFollowingEndsWithAWorkflowThatWasTerminated(t *testing.T) {
@@ -236,7 +236,7 @@ func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
 	code, out, _ := w.run(t, "apply", "contacts")
 	require.Zero(t, code)
 	require.Equal(t, "contacts: revision "+revision("contacts")+" is on file, aaaaaaaaaaaa is running; stop and start to apply\n", out)
-	require.Equal(t, revision("contacts"), w.requests[question][0].(workflows.StartRequest).Table.Revision())
+	require.Equal(t, revision("contacts"), w.Requests[question][0].(workflows.StartRequest).Table.Revision())
 }
 
 func TestFlagsReachTheConnection(t *testing.T) {

@@ -8,21 +8,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
-func newOptOut(e *env, g *global) *cobra.Command {
+func newOptOut(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "optout", Short: "See what was decided about opt-outs, and whether both systems agree",
 		Long: `Commands about the flow of opt-outs, which keeps "no longer contact by …" in step. The
 flow itself is operated like any other: causeway start optout, status optout, and so on.`,
 	})
-	cmd.AddCommand(newOptOutHistory(e, g), newOptOutExport(e, g), newOptOutCheck(e, g), newOptOutCheckSource(e, g))
+	cmd.AddCommand(newOptOutHistory(e), newOptOutExport(e), newOptOutCheck(e), newOptOutCheckSource(e))
 	return cmd
 }
 
-func newOptOutCheckSource(e *env, g *global) *cobra.Command {
+func newOptOutCheckSource(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check-source", Short: "Find out where Campaign's opt-outs can be read",
 		Long: `Look at what the Campaign instance offers: over REST opt-outs are read every few
@@ -35,30 +36,22 @@ With -o json: {source, rest, sftp, fields: [{attribute, field, stamp}]}. source 
 what a start would use; rest and sftp are empty when possible, else they say why not.`,
 		Example: "  causeway optout check-source",
 		Args:    exactly("none", 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return checkSource(cmd.Context(), e, g) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return checkSource(cmd.Context(), e) },
 	}
 	return cmd
 }
 
-func checkSource(ctx context.Context, e *env, g *global) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
+func checkSource(ctx context.Context, e *env) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		r, err := i.CheckOptOutSource(ctx)
+		if err != nil {
+			return err
+		}
+		if err = e.show(r, func() { writeSource(e, r) }); err == nil && r.Source == "" {
+			err = quietly(exitFailed)
+		}
 		return err
-	}
-	defer api.Close()
-	var r activities.CheckSourceResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.CheckSource, activities.CheckSourceInput{Settings: cfg.OptOutSettings()}, &r); err != nil {
-		return err
-	}
-	if g.json() {
-		err = writeJSON(e.out, r)
-	} else {
-		writeSource(e, r)
-	}
-	if err == nil && r.Source == "" {
-		err = quietly(exitFailed)
-	}
-	return err
+	})
 }
 
 func writeSource(e *env, r activities.CheckSourceResult) {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 )
 
@@ -17,7 +18,7 @@ const shownDifferences = 20
 // tellEvery is how often a command that reads a whole table says how far it is.
 const tellEvery = 10 * time.Second
 
-func newOptOutCheck(e *env, g *global) *cobra.Command {
+func newOptOutCheck(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "Compare the opt-outs that both systems hold now; nothing is written",
 		Long: `Read the opt-outs of all profiles and of their contacts, as they are now, and list the
@@ -32,51 +33,27 @@ missing counts profiles whose contact Dynamics does not have, waiting contacts w
 opt-out waits for a profile.`,
 		Example: "  causeway optout check\n  causeway optout check -o json | jq -r '.different[].contact'",
 		Args:    exactly("none", 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutCheck(cmd.Context(), e, g) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutCheck(cmd.Context(), e) },
 	}
 }
 
-func optOutCheck(ctx context.Context, e *env, g *global) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	settings := cfg.OptOutSettings()
-	if len(settings.Pairs) == 0 {
-		return badInput("opt_out.pairs: got none in %s, want at least one pair to compare", g.configPath)
-	}
-	if err := probe(ctx, e, g, api); err != nil {
-		return err
-	}
-	e.say("comparing %s; nothing is written", phrase.Count(int64(len(settings.Pairs)), "pair"))
-	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
-	for link, told := "", e.now(); ; {
-		var part activities.CheckOptOutsResult
-		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), activities.CheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
+func optOutCheck(ctx context.Context, e *env) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		told := e.now()
+		all, err := i.CheckOptOuts(ctx, func(profiles int64) {
+			if now := e.now(); now.Sub(told) >= tellEvery {
+				told = now
+				e.say("%s compared", phrase.Count(profiles, "profile"))
+			}
+		})
+		if err != nil {
 			return err
 		}
-		all.Profiles += part.Profiles
-		all.Missing += part.Missing
-		all.Different = append(all.Different, part.Different...)
-		all.Waiting = part.Waiting
-		if link = part.Link; link == "" {
-			break
+		if err = e.show(all, func() { writeDifferences(e, all) }); err == nil && len(all.Different) > 0 {
+			err = quietly(exitFailed)
 		}
-		if now := e.now(); now.Sub(told) >= tellEvery {
-			told = now
-			e.say("%s compared", phrase.Count(all.Profiles, "profile"))
-		}
-	}
-	if g.json() {
-		err = writeJSON(e.out, all)
-	} else {
-		writeDifferences(e, all)
-	}
-	if err == nil && len(all.Different) > 0 {
-		err = quietly(exitFailed)
-	}
-	return err
+		return err
+	})
 }
 
 func writeDifferences(e *env, r activities.CheckOptOutsResult) {

@@ -74,11 +74,11 @@ func TestStatusOfOptOut(t *testing.T) {
 			golden(t, "status optout "+name+".txt", out)
 			code, out, _ = w.run(t, "status", "-o", "json")
 			require.Equal(t, tt.code, code)
-			var report statusReport
+			var report operator.Report
 			require.NoError(t, json.Unmarshal([]byte(out), &report))
-			require.Equal(t, "optout", report.Tables[0].Table)
-			require.Equal(t, tt.status.OptOut, report.Tables[0].Status.OptOut)
-			require.False(t, report.Tables[0].ChangesPending)
+			require.Equal(t, "optout", report.Flows[0].Flow)
+			require.Equal(t, tt.status.OptOut, report.Flows[0].Status.OptOut)
+			require.False(t, report.Flows[0].ChangesPending)
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestOptOutIsOperated(t *testing.T) {
 	code, out, errs := w.run(t, "start", "optout")
 	require.Equal(t, exitDone, code, errs)
 	require.Equal(t, "optout is RUNNING (waiting for choices)\n", out)
-	asked := w.requests["Start "+optOutFlow][0].(workflows.StartRequest)
+	asked := w.Requests["Start "+optOutFlow][0].(workflows.StartRequest)
 	require.Equal(t, []string{"denyListEmail=donotbulkemail", "denyListPhone=donotphone"}, asked.OptOut.Names())
 	require.Equal(t, asked.OptOut.Revision(), asked.Revision)
 	require.InDelta(t, 1, asked.Tuning.StopRatio, 0)
@@ -162,7 +162,7 @@ func TestOptOutHistory(t *testing.T) {
 	code, out, errs := w.run(t, "optout", "history", strings.ToUpper(decisionOf))
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "optout history.txt", out)
-	require.Equal(t, decisionOf, w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput).Contact)
+	require.Equal(t, decisionOf, w.Requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput).Contact)
 	code, out, _ = w.run(t, "optout", "history", decisionOf, "-o", "json")
 	require.Equal(t, exitDone, code)
 	var got []activities.Evidence
@@ -192,7 +192,7 @@ func TestOptOutExport(t *testing.T) {
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	in := w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput)
+	in := w.Requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput)
 	require.Equal(t, 31*24*time.Hour, in.Until.Sub(in.Since))
 
 	for want, args := range map[string][]string{
@@ -240,7 +240,7 @@ func TestOptOutCheck(t *testing.T) {
 	require.Equal(t, exitFailed, code, errs)
 	golden(t, "optout check.txt", out)
 	require.Contains(t, errs, "\n5,000 profiles compared\n", "a long comparison says how far it is")
-	require.Equal(t, "more", w.requests["Run "+activities.CheckOptOuts][1].(activities.CheckOptOutsInput).Link)
+	require.Equal(t, "more", w.Requests["Run "+activities.CheckOptOuts][1].(activities.CheckOptOutsInput).Link)
 	code, out, _ = w.run(t, "optout", "check")
 	require.Equal(t, exitDone, code)
 	require.Equal(t, "6,200 profiles compared: both systems agree\n", out)

@@ -39,8 +39,19 @@ type sample struct {
 	settled int64
 }
 
-// show prints where a flow is now.
-func (p *progress) show(now time.Time, st workflows.Status) {
+// bar is the progress of a flow that is followed; the caller ends it.
+func (e *env) bar() *progress {
+	return &progress{w: e.err, terminal: e.errTerminal, columns: e.columns}
+}
+
+// Say prints a sentence between two looks.
+func (p *progress) Say(sentence string) {
+	p.end()
+	fmt.Fprintln(p.w, sentence)
+}
+
+// At prints where a flow is now.
+func (p *progress) At(now time.Time, st workflows.Status) {
 	line := p.line(now, st)
 	if p.terminal {
 		// A line that wraps could not be rewritten: it would be left behind.

@@ -3,10 +3,8 @@ package commands
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -17,7 +15,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-func newQuarantine(e *env, g *global) *cobra.Command {
+func newQuarantine(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "quarantine", Short: "Look at the records Campaign refused, try them again, or let them be",
 		Long: `A record that cannot be written is set aside with its reason, and the rest goes on.
@@ -26,7 +24,7 @@ changes in Dynamics, when the flow is started with a changed mapping, when a par
 that was missing has come, and else after 1 h, 4 h, a day, 2, 4 and then every 7
 days.`,
 	})
-	cmd.AddCommand(newQuarantineList(e, g), newQuarantineShow(e, g), newQuarantineRelease(e, g), newQuarantineDiscard(e, g))
+	cmd.AddCommand(newQuarantineList(e), newQuarantineShow(e), newQuarantineRelease(e), newQuarantineDiscard(e))
 	return cmd
 }
 
@@ -54,25 +52,15 @@ func (s *selection) read(e *env) (activities.Selection, error) {
 	return out, err
 }
 
-// selected counts the open records of a table that are meant.
-func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, error) {
-	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped && !apart(f.table) {
-		return 0, unknownTable(f.g, f.cfg, f.table)
-	}
-	var list activities.QuarantineListResult
-	err := ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
-	return list.Total, err
-}
-
 // apart says that a name is that of a flow without table mappings, which keeps a
 // quarantine of its own and does not try again by itself.
-func apart(table string) bool {
-	return !workflows.FlowNamed("", table).IsTable()
+func apart(flow string) bool {
+	return flow != "" && !workflows.FlowNamed("", flow).IsTable()
 }
 
 const nothingFits = "No record in quarantine fits."
 
-func newQuarantineList(e *env, g *global) *cobra.Command {
+func newQuarantineList(e *env) *cobra.Command {
 	var in activities.QuarantineListInput
 	var s selection
 	cmd := &cobra.Command{
@@ -106,70 +94,29 @@ total and groups count all that is selected, whatever --limit.`,
 			if in.Selection, err = s.read(e); err != nil {
 				return err
 			}
-			return quarantineList(cmd.Context(), e, g, in)
+			return quarantineList(cmd.Context(), e, in)
 		},
 	}
 	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping; egress for events")
 	s.flags(cmd)
 	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
-	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "released", "discarded", "all"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func quarantineList(ctx context.Context, e *env, g *global, in activities.QuarantineListInput) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var result activities.QuarantineListResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, in, &result); err != nil {
-		return err
-	}
-	if g.json() {
-		if len(result.Records) == 0 {
-			result.Groups, result.Records = []activities.QuarantineGroup{}, []activities.QuarantinedRecord{}
+func quarantineList(ctx context.Context, e *env, in activities.QuarantineListInput) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		result, err := i.ListQuarantine(ctx, in)
+		if err == nil && len(result.Records) == 0 {
+			err = e.unlessKnown(i, in.Table)
 		}
-		return writeJSON(e.out, result)
-	}
-	if _, mapped := cfg.Ingress.Tables[in.Table]; in.Table != "" && !mapped && !apart(in.Table) && len(result.Records) == 0 {
-		return unknownTable(g, cfg, in.Table)
-	}
-	writeQuarantine(e, in, result)
-	return nil
-}
-
-// ask has a worker run an activity by itself: only workers reach the ledger and
-// the two systems.
-func ask(ctx context.Context, e *env, g *global, api operator.Temporal, within time.Duration, activity string, in, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	stop := e.meanwhile(ctx, g, api, within)
-	err := api.Run(ctx, activity, in, result)
-	stop()
-	switch {
-	case errors.Is(err, operator.ErrNoWorker):
-		return e.silent(ctx, g, api, "", "only a worker can answer this", within)
-	case err != nil:
-		return asFailed(err)
-	}
-	return nil
-}
-
-// probe makes sure that there is a worker, before work that may take hours: a long
-// wait for nobody helps nobody.
-func probe(ctx context.Context, e *env, g *global, api operator.Temporal) error {
-	return ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
-}
-
-// asFailed is for work that was accepted: what it reports is no refusal.
-func asFailed(err error) error {
-	if fail, ok := errors.AsType[*operator.Error](err); ok && fail.Kind == operator.BadInput {
-		return failed("%s", fail.Text)
-	}
-	return err
+		if err != nil {
+			return err
+		}
+		return e.show(result, func() { writeQuarantine(e, in, result) })
+	})
 }
 
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {

@@ -3,19 +3,16 @@ package commands
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/nacl/box"
 
-	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"causeway.dev/workflows"
 )
 
-func newQuarantineShow(e *env, g *global) *cobra.Command {
+func newQuarantineShow(e *env) *cobra.Command {
 	var reveal bool
 	cmd := &cobra.Command{
 		Use: "show <table> <id>", Short: "Say why a record was refused, and what would be sent of it now",
@@ -33,66 +30,26 @@ in_dynamics, in_campaign, would_send}]}; in_campaign is what was last written. W
 --reveal also {values}: the same fields in the same order.`,
 		Example:           "  causeway quarantine show contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway quarantine show contacts 6f0c1d2e-0000-4000-8000-000000000001 --reveal",
 		Args:              exactly("a table and the id of a record", 2),
-		ValidArgsFunction: completeTables(g),
+		ValidArgsFunction: completeTables(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return quarantineShow(cmd.Context(), e, g, args[0], args[1], reveal)
+			return quarantineShow(cmd.Context(), e, args[0], args[1], reveal)
 		},
 	}
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "show values; they are personal data")
 	return cmd
 }
 
-// shownRecord is what the command prints with -o json.
-type shownRecord struct {
-	activities.ShowQuarantinedResult
-	Sealed []byte                     `json:"sealed,omitempty"` // hides the other: it is opened here
-	Values []activities.RevealedField `json:"values,omitempty"`
-}
-
-func quarantineShow(ctx context.Context, e *env, g *global, table, id string, reveal bool) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	switch f := workflows.FlowNamed(cfg.Instance, table); {
-	case f.IsEvents():
-		return badInput("%s is an event; what became of it says: causeway explain event <key>", id)
-	case f.IsOptOut():
-		return badInput("%s is of the flow of opt-outs; what was decided about it says: causeway optout history %s", id, id)
-	}
-	if _, mapped := cfg.Ingress.Tables[table]; !mapped {
-		return unknownTable(g, cfg, table)
-	}
-	ids, err := e.readIDs(id)
-	if err != nil || len(ids) != 1 {
-		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
-	}
-	in := activities.ShowQuarantinedInput{Table: table, ID: ids[0], By: e.by}
-	public, private, err := box.GenerateKey(rand.Reader)
-	if err != nil {
-		return failed("making a key for the answer: %v", err)
-	}
-	if reveal {
-		in.RevealTo = public[:]
-	}
-	var shown shownRecord
-	if err := ask(ctx, e, g, api, g.timeout, activities.ShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
-		return err
-	}
-	if reveal {
-		if shown.Values, err = activities.Reveal(shown.ShowQuarantinedResult.Sealed, public, private); err != nil {
-			return failed("%v", err)
+func quarantineShow(ctx context.Context, e *env, table, id string, reveal bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		shown, err := i.ShowQuarantined(ctx, table, id, reveal)
+		if err != nil {
+			return err
 		}
-	}
-	if g.json() {
-		return writeJSON(e.out, shown)
-	}
-	writeShown(e, shown)
-	return nil
+		return e.show(shown, func() { writeShown(e, *shown) })
+	})
 }
 
-func writeShown(e *env, r shownRecord) {
+func writeShown(e *env, r operator.ShownRecord) {
 	now, q := e.now(), r.Record
 	var rows [][]cell
 	add := func(label, s string) {

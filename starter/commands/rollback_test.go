@@ -36,9 +36,9 @@ func TestRollbackSaysWhatItTouchesAndAsks(t *testing.T) {
 		require.Contains(t, stderr, "Its before-images take 45 kB.")
 		if want == exitDone {
 			require.Equal(t, "contacts: run "+wrongRun+" is being undone; causeway status contacts shows how far it is\n", out)
-			require.Equal(t, []any{workflows.RollbackRequest{Run: wrongRun, By: "ada"}}, w.requests[rollbackUpdate])
+			require.Equal(t, []any{workflows.RollbackRequest{Run: wrongRun, By: "ada"}}, w.Requests[rollbackUpdate])
 		} else {
-			require.Empty(t, w.requests[rollbackUpdate])
+			require.Empty(t, w.Requests[rollbackUpdate])
 		}
 	}
 }
@@ -117,5 +117,5 @@ func TestCancelBackfillMayUndo(t *testing.T) {
 	code, out, stderr := w.run(t, "cancel-backfill", "contacts", "--rollback")
 	require.Zero(t, code, stderr)
 	require.Equal(t, "contacts: run "+wrongRun+" is being cancelled; what it wrote is undone: causeway status contacts\n", out)
-	require.Equal(t, []any{workflows.CancelBackfillRequest{By: "ada", Rollback: true}}, w.requests["Update "+contactsFlow+" CancelBackfill"])
+	require.Equal(t, []any{workflows.CancelBackfillRequest{By: "ada", Rollback: true}}, w.Requests["Update "+contactsFlow+" CancelBackfill"])
 }

@@ -40,7 +40,7 @@ func TestRunsList(t *testing.T) {
 	require.Zero(t, code)
 	require.NotContains(t, out, "115900")
 	require.Contains(t, out, auditRun)
-	asked := w.requests["Run "+activities.ListRuns]
+	asked := w.Requests["Run "+activities.ListRuns]
 	require.Equal(t, activities.RunListInput{Flow: "ingress", Table: "contacts", Kind: "delta", States: []string{"FAILED", "RUNNING", "INCOMPLETE"},
 		Since: noon.Add(-time.Hour), Limit: 20}, asked[len(asked)-1])
 

@@ -3,23 +3,19 @@ package commands
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"causeway.dev/workflows"
 )
 
-func newRunsShow(e *env, g *global) *cobra.Command {
+func newRunsShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "show <run>", Short: "Show what a run did, step by step, and what it left behind",
 		Long: `Show a run: its account of every record, the steps of its workflow with attempts and
@@ -36,117 +32,21 @@ executions, events, steps: [{name, child, times, attempts, done, failed, cancell
 last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}.`,
 		Example: "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
 		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsShow(cmd.Context(), e, g, args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runsShow(cmd.Context(), e, args[0]) },
 	}
 }
 
-// runReport is what the command prints with -o json.
-type runReport struct {
-	Run        string                    `json:"run"`
-	Table      string                    `json:"table,omitempty"`
-	Ledger     *activities.ShowRunResult `json:"ledger"`     // null when no worker answered, or it is not a run
-	Executions []operator.Execution      `json:"executions"` // oldest first; empty when the history is gone
-	History    *histories.Summary        `json:"history"`
-	UI         string                    `json:"ui,omitempty"`
-	Problem    string                    `json:"problem,omitempty"`
-}
-
-func runsShow(ctx context.Context, e *env, g *global, name string) error {
-	s, err := e.find(ctx, g, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	report := runReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []operator.Execution{}, UI: s.link(s.newest)}
-	if s.newest == nil {
-		report.Problem = s.gone()
-		if s.ledger == nil && s.owner() {
-			return s.flow().explain(ctx, operator.ErrNotFound)
-		}
-		if s.ledger == nil {
-			return badInput("run: got %q, and Temporal has no such workflow", name)
-		}
-	} else if report.Executions, report.History, err = s.steps(ctx); err != nil {
-		return err
-	}
-	if s.newest != nil && s.newest.Stuck() {
-		report.Problem = fmt.Sprintf("the workflow's own code fails (attempt %d of its task): see causeway runs verify %s, and runs replay", s.newest.TaskAttempt, name)
-	}
-	if g.json() {
-		return writeJSON(e.out, report)
-	}
-	writeRun(e, report)
-	return nil
-}
-
-// maxShown bounds the executions whose steps are summed up; those of an owner that
-// has lived for months go back further.
-const maxShown = 20
-
-// steps sums up the executions of the subject, back to where they continued as new
-// from, oldest first.
-func (s *subject) steps(ctx context.Context) ([]operator.Execution, *histories.Summary, error) {
-	chain, err := s.chain(ctx, maxShown, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	sum := &histories.Summary{}
-	for _, x := range chain {
-		err := s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
-			sum.Add(e)
-			return nil
-		})
+func runsShow(ctx context.Context, e *env, name string) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		report, err := i.ShowRun(ctx, name)
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading the history of %s: %w", x.RunID, err)
+			return err
 		}
-	}
-	for _, p := range s.newest.Pending {
-		sum.Retrying(p.Activity, p.Attempt, p.LastFailure)
-	}
-	return chain, sum, nil
+		return e.show(report, func() { writeRun(e, *report) })
+	})
 }
 
-// chain are the executions that came one after the other, oldest first, ending
-// with the newest: those that continued as new, and with resets also those that it
-// was reset from. One whose history is gone ends it.
-func (s *subject) chain(ctx context.Context, most int, resets bool) ([]operator.Execution, error) {
-	chain, seen := []operator.Execution{*s.newest}, map[string]bool{s.newest.RunID: true}
-	for next := []string{s.newest.RunID}; len(next) > 0 && len(chain) < most; {
-		var links histories.Summary
-		err := s.api.History(ctx, s.id, next[0], func(e *historypb.HistoryEvent) error {
-			links.Add(e)
-			if !resets {
-				return operator.ErrEnough // the first event says it
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		next = next[1:]
-		before := links.ResetFrom
-		if links.ContinuedFrom != "" {
-			before = append(before, links.ContinuedFrom)
-		}
-		for _, id := range before {
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			switch x, err := s.api.Execution(ctx, s.id, id); {
-			case errors.Is(err, operator.ErrNotFound):
-			case err != nil:
-				return nil, err
-			default:
-				chain, next = append(chain, *x), append(next, id)
-			}
-		}
-	}
-	slices.SortStableFunc(chain, func(a, b operator.Execution) int { return a.Started.Compare(b.Started) })
-	return chain, nil
-}
-
-func writeRun(e *env, r runReport) {
+func writeRun(e *env, r operator.RunReport) {
 	p := e.colours()
 	var rows [][]cell
 	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
@@ -175,7 +75,7 @@ func writeRun(e *env, r runReport) {
 	writeTable(e.out, p, rows)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
-		writeAccount(e.out, p, workflows.FlowNamed("", r.Ledger.Info.Table).IsEvents(), r.Ledger.Info.Counts)
+		writeAccount(e.out, p, r.Ledger.Info.Table, r.Ledger.Info.Counts)
 	}
 	if r.History != nil && len(r.History.Steps) > 0 {
 		fmt.Fprintln(e.out)
@@ -229,7 +129,7 @@ func ledgerRows(now time.Time, l *activities.ShowRunResult) (rows [][]cell) {
 	case undo.Created+undo.Existed == 0:
 		add("Rollback", "it changed nothing")
 	default:
-		add("Before-images", humanize.Bytes(uint64(max(undo.Bytes, 0)))) //nolint:gosec // not negative
+		add("Before-images", size(undo.Bytes))
 		until := ""
 		if !l.Until.IsZero() {
 			until = "until " + l.Until.UTC().Format("2006-01-02 15:04 UTC")

@@ -97,12 +97,12 @@ func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.His
 func runsWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld()
-	w.histories = map[string]*historypb.History{
+	w.Histories = map[string]*historypb.History{
 		"run-load":  recordedHistory(t, "initial-load.json"),
 		"run-owner": recordedHistory(t, "table.json"),
 		"run-audit": failsAt(t, recordedHistory(t, "audit.json"), "EndAudit"),
 	}
-	w.executions = []operator.Execution{
+	w.Runs = []operator.Execution{
 		{WorkflowID: contactsFlow, RunID: "run-owner", Type: "TableSync", Status: "Running", Started: noon.Add(-3 * time.Hour), TaskAttempt: 0},
 		{WorkflowID: contactsFlow + "/audit", RunID: "run-audit", Type: "Audit", Status: "Failed", Started: noon.Add(-time.Hour), Closed: noon.Add(-time.Hour)},
 		{WorkflowID: contactsFlow + "/backfill/" + loadRun, RunID: "run-load", Type: "Backfill", Status: "Completed", Started: noon.Add(-2 * time.Hour)},

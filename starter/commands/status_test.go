@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/config"
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
@@ -147,9 +145,9 @@ func TestStatusSaysWhenTheMappingOnFileDiffers(t *testing.T) { // R8.15
 			w := newWorld()
 			w.on("Query "+contactsFlow+" Status", contacts(tc.change))
 			_, out, _ := w.run(t, "status", "contacts", "-o", "json")
-			var got statusReport
+			var got operator.Report
 			require.NoError(t, json.Unmarshal([]byte(out), &got))
-			require.Equal(t, tc.want, got.Tables[0].ChangesPending)
+			require.Equal(t, tc.want, got.Flows[0].ChangesPending)
 		})
 	}
 }
@@ -212,38 +210,6 @@ func TestWatchGoesOnWithoutAWorkerAndEndsWithTheLastCode(t *testing.T) {
 	require.Contains(t, out, "RUNNING")
 }
 
-// A page takes long where Campaign is slow, so what its lanes have settled counts
-// before they are finished.
-func TestStatusCountsLanesInHand(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	st := contacts(loading)
-	w.on("Query "+contactsFlow+" Status", st)
-	w.on("Query "+st.RunWorkflow+" Progress", progressOf(0, 0))
-	f := &flow{env: &env{}, g: &global{timeout: time.Minute}, cfg: &config.Config{Instance: "acme"}, api: laneBeats{w.fakeTemporal, st.RunWorkflow}, table: "contacts"}
-	got, err := f.status(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, activities.Counts{Read: 300, Created: 290, Quarantined: 10}, got.Progress.Counts)
-	require.Equal(t, int64(9_700), got.Progress.Backlog)
-}
-
-// laneBeats is a run with two lanes in hand and a page that is being read.
-type laneBeats struct {
-	*fakeTemporal
-	run string
-}
-
-func (b laneBeats) Describe(ctx context.Context, id string) (*operator.Description, error) {
-	if id != b.run {
-		return b.fakeTemporal.Describe(ctx, id)
-	}
-	return &operator.Description{Running: true, Pending: []operator.Pending{
-		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 200, Created: 190, Quarantined: 10}},
-		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 100, Created: 100}},
-		{Activity: "FetchPage", Attempt: 1},
-	}}, nil
-}
-
 // R16.7: what is left shows, as the backlog does elsewhere.
 func TestProgressLine(t *testing.T) {
 	t.Parallel()
@@ -290,10 +256,10 @@ func TestStatusShowsFlowsWithoutAMapping(t *testing.T) {
 	require.Contains(t, out, "vehicles:  its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop vehicles")
 	require.NotContains(t, out, "services", "it was stopped")
 	_, out, _ = w.run(t, "status", "-o", "json")
-	var report statusReport
+	var report operator.Report
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
-	require.Equal(t, "vehicles", report.Tables[len(report.Tables)-1].Table)
-	require.True(t, report.Tables[len(report.Tables)-1].Removed)
+	require.Equal(t, "vehicles", report.Flows[len(report.Flows)-1].Flow)
+	require.True(t, report.Flows[len(report.Flows)-1].Removed)
 
 	w.on("Flows acme", operator.ErrNoWorker)
 	code, out, _ = w.run(t, "status")

@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
@@ -18,45 +19,45 @@ const neverStarted = "NEVER STARTED"
 
 // writeStatus prints a report for people: one flow in detail, several as a table
 // with a line below for each that needs one. rates remembers earlier looks.
-func writeStatus(e *env, report statusReport, detail bool, rates map[string]*progress) {
+func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 	now, p := e.now(), e.colours()
-	if len(report.Tables) == 0 {
+	if len(report.Flows) == 0 {
 		fmt.Fprintf(e.out, "%s has no table mappings; add one under ingress.tables\n", report.Instance)
 		return
 	}
 	if report.Meter != nil {
-		defer func() { fmt.Fprintln(e.out, "\n"+report.Meter.sentence()) }()
+		defer func() { fmt.Fprintln(e.out, "\n"+meterLine(report.Meter)) }()
 	}
-	if detail {
-		for _, t := range report.Tables {
-			if rates[t.Table] == nil {
-				rates[t.Table] = &progress{sinceStart: true}
+	if len(report.Flows) == 1 {
+		for _, t := range report.Flows {
+			if rates[t.Flow] == nil {
+				rates[t.Flow] = &progress{sinceStart: true}
 			}
-			writeTable(e.out, p, t.details(now, rates[t.Table]))
+			writeTable(e.out, p, details(t, now, rates[t.Flow]))
 			if t.Status != nil && t.Status.LastRun != nil {
 				fmt.Fprintln(e.out, "\nLast run:")
-				writeAccount(e.out, p, t.Status.Events != nil, t.Status.LastRun.Counts)
+				writeAccount(e.out, p, t.Flow, t.Status.LastRun.Counts)
 			}
 		}
 		return
 	}
 	rows := [][]cell{header([]int{4, 5, 6}, "TABLE", "STATE", "PHASE", "SETTLED UP TO", "READ", "WRITTEN", "QUARANTINE", "LAST RUN")}
-	var notes [][]cell
-	for _, t := range report.Tables {
-		rows = append(rows, t.row(now))
-		for _, n := range t.notes(now) {
-			notes = append(notes, []cell{text(t.Table + ":"), n})
+	var remarks [][]cell
+	for _, t := range report.Flows {
+		rows = append(rows, row(t, now))
+		for _, n := range notes(t, now) {
+			remarks = append(remarks, []cell{text(t.Flow + ":"), n})
 		}
 	}
 	writeTable(e.out, p, rows)
-	if len(notes) > 0 {
+	if len(remarks) > 0 {
 		fmt.Fprintln(e.out)
-		writeTable(e.out, p, notes)
+		writeTable(e.out, p, remarks)
 	}
 }
 
 // state is the state to show and its colour.
-func (t tableReport) state() cell {
+func state(t operator.FlowReport) cell {
 	switch {
 	case t.Status != nil:
 		return cell{text: string(t.Status.State), code: stateColour(t.Status.State)}
@@ -68,8 +69,8 @@ func (t tableReport) state() cell {
 	return cell{text: cmp.Or(t.Recorded.State, "UNKNOWN") + "?", code: caution}
 }
 
-func (t tableReport) row(now time.Time) []cell {
-	row := []cell{text(t.Table), t.state()}
+func row(t operator.FlowReport, now time.Time) []cell {
+	row := []cell{text(t.Flow), state(t)}
 	switch st := t.Status; {
 	case st != nil:
 		last := "none"
@@ -92,7 +93,7 @@ func (t tableReport) row(now time.Time) []cell {
 }
 
 // notes are the sentences a flow needs beyond its row, with what to do.
-func (t tableReport) notes(now time.Time) []cell {
+func notes(t operator.FlowReport, now time.Time) []cell {
 	var out []cell
 	add := func(code, s string) { out = append(out, cell{text: s, code: code}) }
 	if t.Problem != "" {
@@ -101,19 +102,19 @@ func (t tableReport) notes(now time.Time) []cell {
 	st := t.Status
 	if st == nil {
 		if !t.Known {
-			add("", "run: causeway start "+t.Table)
+			add("", "run: causeway start "+t.Flow)
 		}
 		return out
 	}
 	switch st.State {
 	case workflows.StateFailed:
 		add(bad, phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
-		add("", "when that is put right: causeway start "+t.Table)
+		add("", "when that is put right: causeway start "+t.Flow)
 	case workflows.StatePaused:
 		add(caution, "paused since "+phrase.Moment(now, st.Since)+": "+phrase.OneLine(st.Reason))
-		add("", "to go on: causeway resume "+t.Table)
+		add("", "to go on: causeway resume "+t.Flow)
 	case workflows.StateStopped:
-		add("", "to go on: causeway start "+t.Table)
+		add("", "to go on: causeway start "+t.Flow)
 	}
 	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
 		add(bad, "the last run "+last.Run+" is "+last.State+": "+phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
@@ -127,10 +128,10 @@ func (t tableReport) notes(now time.Time) []cell {
 		add(caution, "waiting: "+w.Sentence(now))
 	}
 	if t.ChangesPending {
-		add(caution, t.pending())
+		add(caution, pending(t))
 	}
 	if t.Removed {
-		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Table)
+		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Flow)
 	}
 	for _, warning := range st.Warnings {
 		if st.Events == nil && st.OptOut == nil {
@@ -142,22 +143,22 @@ func (t tableReport) notes(now time.Time) []cell {
 		add(n.code, n.text)
 	}
 	if parked > 0 {
-		add("", phrase.Count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
+		add("", phrase.Count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Flow+" <id>")
 	}
 	if st.Quarantined > 0 {
-		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
+		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Flow + " --all"
 		if st.Events != nil {
 			then = "; when the cause is mended, read them again: causeway events backfill"
 		}
 		if st.OptOut != nil {
 			then = "; refused contacts are tried again by themselves"
 		}
-		add("", phrase.Count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
+		add("", phrase.Count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Flow+then)
 	}
 	return out
 }
 
-func (t tableReport) pending() string {
+func pending(t operator.FlowReport) string {
 	if t.Status.State == workflows.StateStopped || t.Status.State == workflows.StateFailed {
 		return "changes pending: the mapping on file differs from the last one run; the next start applies it"
 	}
@@ -165,9 +166,8 @@ func (t tableReport) pending() string {
 }
 
 // details are the rows of one flow: a label and what there is to say.
-func (t tableReport) details(now time.Time, rate *progress) [][]cell {
-	state := t.state()
-	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Table)}, {{text: "State", code: "1"}, state}}
+func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
+	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Flow)}, {{text: "State", code: "1"}, state(t)}}
 	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
 	if st := t.Status; st != nil {
 		add("Since", phrase.Moment(now, st.Since))
@@ -193,7 +193,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 			}
 			add(label, queuedInWords(r))
 		}
-		add("Revision", t.revision())
+		add("Revision", revisions(t))
 		if ev := st.Events; ev != nil {
 			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
 			add("Newest event", phrase.Moment(now, ev.Newest))
@@ -214,7 +214,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		add("All runs", fmt.Sprintf("%s read, %s written, %s in quarantine",
 			humanize.Comma(r.Read), humanize.Comma(r.Written), humanize.Comma(r.Quarantined)))
 	}
-	for i, n := range t.notes(now) {
+	for i, n := range notes(t, now) {
 		label := ""
 		if i == 0 {
 			label = "Note"
@@ -224,7 +224,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 	return rows
 }
 
-func (t tableReport) revision() string {
+func revisions(t operator.FlowReport) string {
 	running := cmp.Or(t.Status.Revision, "none yet")
 	if t.FileRevision == "" {
 		return running + " (the mapping is not in the configuration file)"
@@ -272,4 +272,14 @@ func queuedInWords(r workflows.QueuedRequest) string {
 		line += ", asked for by " + r.By
 	}
 	return line
+}
+
+// meterLine says how many engine calls were made.
+func meterLine(m *operator.Meter) string {
+	of := ""
+	if m.Budget > 0 {
+		of = " of " + humanize.Comma(m.Budget)
+	}
+	return fmt.Sprintf("Engine calls this hour: %s%s (%s for changes, %s for loads)",
+		humanize.Comma(m.Changes+m.Loads), of, humanize.Comma(m.Changes), humanize.Comma(m.Loads))
 }

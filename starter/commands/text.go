@@ -22,6 +22,9 @@ func cause(err error) error {
 	return err
 }
 
+// size is a number of bytes: "45 kB".
+func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) } //nolint:gosec // not negative
+
 // paint is how stdout shows a result: coloured or not, and how wide at most.
 type paint struct {
 	colours bool

@@ -1,4 +1,4 @@
-package commands
+package operator
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// flowSummary says in the Temporal UI what a flow does.
-func flowSummary(cfg *config.Config, id workflows.FlowID) string {
+// summary says in the Temporal UI what a flow does.
+func summary(cfg *config.Config, id workflows.FlowID) string {
 	switch {
 	case id.IsEvents():
 		return "egress: " + strings.Join(cfg.Egress.Settings().Names(), ", ") + " to the timeline in Dynamics"

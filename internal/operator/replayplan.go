@@ -1,4 +1,4 @@
-package commands
+package operator
 
 import (
 	"context"
@@ -12,21 +12,20 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
-	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
 // Ways to replay a run.
 const (
-	byReset    = "reset"    // its workflow goes back to the step that failed
-	byStart    = "start"    // its owner is started, and reads from where the run did
-	byBackfill = "backfill" // its owner reads the same window again; started first when it is not running
-	bySyncNow  = "sync-now" // its owner reads the same changes again
-	byRollback = "rollback" // its owner undoes the same run again
+	ByReset    = "reset"    // its workflow goes back to the step that failed
+	ByStart    = "start"    // its owner is started, and reads from where the run did
+	ByBackfill = "backfill" // its owner reads the same window again; started first when it is not running
+	BySyncNow  = "sync-now" // its owner reads the same changes again
+	ByRollback = "rollback" // its owner undoes the same run again
 )
 
-// replayPlan is how a run is to be replayed, and why so.
-type replayPlan struct {
+// ReplayPlan is how a run is to be replayed, and why so.
+type ReplayPlan struct {
 	How        string             `json:"how"`
 	Why        string             `json:"why"`
 	Event      int64              `json:"event,omitempty"`  // reset: the task that is done again
@@ -38,7 +37,7 @@ type replayPlan struct {
 // planReplay decides between the reset of a workflow and a new run. A pass whose
 // workflow has ended is never reset: its owner has moved on, and beside it the
 // pass would be a second writer of the table.
-func (s *subject) planReplay(ctx context.Context) (*replayPlan, error) {
+func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 	x := s.newest
 	switch {
 	case x == nil && s.ledger == nil:
@@ -64,18 +63,18 @@ func (s *subject) planReplay(ctx context.Context) (*replayPlan, error) {
 	case first.child || x == nil && s.kind != activities.KindAudit:
 		return s.planAgain(ctx, first)
 	case x == nil:
-		return nil, badInput("%s; to audit again: causeway audit %s", s.gone(), s.table)
+		return nil, badInput("%s; to audit again: causeway audit %s", gone, s.table)
 	case x.Status == "Completed" || x.Status == "ContinuedAsNew":
 		return nil, badInput("workflow %s is %s, so there is nothing to replay", s.id, x.Status)
 	}
-	if newest, err := s.api.Execution(ctx, s.id, ""); err == nil && newest.RunID != x.RunID && newest.Running() {
+	if newest, err := s.temporal.Execution(ctx, s.id, ""); err == nil && newest.RunID != x.RunID && newest.Running() {
 		return nil, badInput("another %s of %s is running; a reset would end it, so wait until it has ended: causeway runs list --kind audit", strings.ToLower(x.Type), s.table)
 	}
 	return s.planReset(ctx, "its workflow is "+x.Status)
 }
 
 // retries are what a workflow tries again, for a sentence.
-func retries(x *operator.Execution) string {
+func retries(x *Execution) string {
 	out := ""
 	for _, p := range x.Pending {
 		if p.Attempt > 1 {
@@ -87,7 +86,7 @@ func retries(x *operator.Execution) string {
 
 // planReset finds the event to reset to: where this build's code does not do again
 // what the history holds, else the step that failed.
-func (s *subject) planReset(ctx context.Context, why string) (*replayPlan, error) {
+func (s *subject) planReset(ctx context.Context, why string) (*ReplayPlan, error) {
 	history, err := s.history(ctx, s.newest)
 	if err != nil {
 		return nil, err
@@ -99,26 +98,16 @@ func (s *subject) planReset(ctx context.Context, why string) (*replayPlan, error
 	case err != nil:
 		return nil, failed("reading the history of %s: %v", s.name, err)
 	case differs != nil && differs.Task > 0:
-		return &replayPlan{How: byReset, Event: differs.Task, Why: why + ", and this build does not do again what its history holds: " + differs.String()}, nil
+		return &ReplayPlan{How: ByReset, Event: differs.Task, Why: why + ", and this build does not do again what its history holds: " + differs.String()}, nil
 	}
 	point, ok := histories.PointOf(history)
 	if !ok {
 		return nil, badInput("run %s has not completed a single step, so there is nothing to go back to; it begins by itself once its workers run code that works", s.name)
 	}
-	return &replayPlan{How: byReset, Event: point.Event, Why: why + ": " + point.Why}, nil
+	return &ReplayPlan{How: ByReset, Event: point.Event, Why: why + ": " + point.Why}, nil
 }
 
 func ourCode(r worker.WorkflowReplayer) { workflows.Register(r) }
-
-// history reads an execution as a whole; Temporal bounds it to 50 MiB.
-func (s *subject) history(ctx context.Context, x *operator.Execution) (*historypb.History, error) {
-	history := &historypb.History{}
-	err := s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
-		history.Events = append(history.Events, e)
-		return nil
-	})
-	return history, err
-}
 
 // beginning is what the first event of a history says.
 type beginning struct {
@@ -131,19 +120,19 @@ func (s *subject) first(ctx context.Context) (b beginning, err error) {
 	if s.newest == nil {
 		return b, nil
 	}
-	err = s.api.History(ctx, s.id, s.newest.RunID, func(e *historypb.HistoryEvent) error {
+	err = s.temporal.History(ctx, s.id, s.newest.RunID, func(e *historypb.HistoryEvent) error {
 		started := e.GetWorkflowExecutionStartedEventAttributes()
 		b.child = started.GetParentWorkflowExecution() != nil
 		if payloads := started.GetInput().GetPayloads(); b.child && len(payloads) > 0 {
 			_ = json.Unmarshal(payloads[0].GetData(), &b.pass) // what cannot be read is not known
 		}
-		return operator.ErrEnough
+		return ErrEnough
 	})
 	return b, err
 }
 
 // planAgain asks the owner for the same once more.
-func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, error) {
+func (s *subject) planAgain(ctx context.Context, first beginning) (*ReplayPlan, error) {
 	kind := s.kind
 	if kind == "" {
 		kind = first.pass.Ref.Kind
@@ -156,7 +145,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 		if rest := strings.TrimPrefix(s.name, "rollback-"); undoes == "" && strings.Contains(rest, "-") {
 			undoes = rest[:strings.LastIndex(rest, "-")]
 		}
-		return &replayPlan{How: byRollback, Why: s.ended() + "; the same run is undone again", Undoes: undoes}, nil
+		return &ReplayPlan{How: ByRollback, Why: s.ended() + "; the same run is undone again", Undoes: undoes}, nil
 	}
 	if kind == activities.KindRelease {
 		return nil, badInput("what run %s did not write is still in quarantine, and is tried again by itself; to try it now: causeway quarantine release %s", s.name, s.table)
@@ -169,7 +158,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 	case state == workflows.StatePaused || state == workflows.StateStarting:
 		return nil, badInput("%s is %s; wait, or let it go on with: causeway resume %s", s.table, state, s.table)
 	case kind == activities.KindBackfill:
-		plan := &replayPlan{How: byBackfill, StartFirst: !running, Why: s.ended() + "; the same records are read again in a new run"}
+		plan := &ReplayPlan{How: ByBackfill, StartFirst: !running, Why: s.ended() + "; the same records are read again in a new run"}
 		if s.ledger != nil {
 			plan.Window = s.ledger.Window
 		}
@@ -181,11 +170,11 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*replayPlan, 
 		}
 		return plan, nil
 	case !running:
-		return &replayPlan{How: byStart, Why: s.ended() + "; a start reads again from where the watermark is"}, nil
+		return &ReplayPlan{How: ByStart, Why: s.ended() + "; a start reads again from where the watermark is"}, nil
 	case kind == activities.KindInitial:
 		return nil, badInput("%s runs since then, and has loaded the table or is about to: causeway status %s", s.table, s.table)
 	}
-	return &replayPlan{How: bySyncNow, Why: s.ended() + "; the watermark did not move, so its changes are read again"}, nil
+	return &ReplayPlan{How: BySyncNow, Why: s.ended() + "; the watermark did not move, so its changes are read again"}, nil
 }
 
 // ended is why a run is not reset.
@@ -200,8 +189,8 @@ func (s *subject) ended() string {
 // not live.
 func (s *subject) ownerState(ctx context.Context) (workflows.State, error) {
 	f := s.flow()
-	switch owner, err := s.api.Execution(ctx, f.id(), ""); {
-	case errors.Is(err, operator.ErrNotFound):
+	switch owner, err := s.temporal.Execution(ctx, f.owner(), ""); {
+	case errors.Is(err, ErrNotFound):
 		return workflows.StateStopped, nil
 	case err != nil:
 		return "", f.explain(ctx, err)
