@@ -1,10 +1,10 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 
 	"causeway.dev/internal/operator"
+	"causeway.dev/workflows"
 	"github.com/spf13/cobra"
 )
 
@@ -18,23 +18,16 @@ so the change takes effect at the next stop and start; until then everybody's
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway apply contacts\n  causeway stop contacts --wait && causeway start contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return apply(cmd.Context(), e, args[0])
+			flow := args[0]
+			return tell(cmd.Context(), e, func(i *operator.Instance) (workflows.Status, error) {
+				return i.ApplyConfig(cmd.Context(), flow)
+			}, func(e *env, st workflows.Status) {
+				pending := ""
+				if st.ChangesPending() {
+					pending = fmt.Sprintf(", %s is running; stop and start to apply", st.Revision)
+				}
+				fmt.Fprintf(e.out, "%s: revision %s is on file%s\n", flow, st.FiledRevision, pending)
+			})
 		},
-	})
-}
-
-func apply(ctx context.Context, e *env, flow string) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		st, err := i.ApplyConfig(ctx, flow)
-		if err != nil {
-			return err
-		}
-		return e.show(st, func() {
-			pending := ""
-			if st.ChangesPending() {
-				pending = fmt.Sprintf(", %s is running; stop and start to apply", st.Revision)
-			}
-			fmt.Fprintf(e.out, "%s: revision %s is on file%s\n", flow, st.FiledRevision, pending)
-		})
 	})
 }

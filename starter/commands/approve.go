@@ -1,10 +1,10 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 
 	"causeway.dev/internal/operator"
+	"causeway.dev/workflows"
 	"github.com/spf13/cobra"
 )
 
@@ -21,19 +21,14 @@ cause: records that come back, or match again, are kept.
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway status contacts\n  causeway approve contacts-20260102T030405.000Z",
 		Args:    exactly("the run that causeway status names", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return approve(cmd.Context(), e, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, table := args[0], ""
+			return tell(cmd.Context(), e, func(i *operator.Instance) (workflows.Status, error) {
+				table = i.TableOf(run)
+				return i.Approve(cmd.Context(), run)
+			}, func(e *env, _ workflows.Status) {
+				fmt.Fprintf(e.out, "%s: the deletes of run %s go on; causeway status %s shows how far they are\n", table, run, table)
+			})
+		},
 	}
-}
-
-func approve(ctx context.Context, e *env, run string) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		st, err := i.Approve(ctx, run)
-		if err != nil {
-			return err
-		}
-		return e.show(st, func() {
-			table := i.TableOf(run)
-			fmt.Fprintf(e.out, "%s: the deletes of run %s go on; causeway status %s shows how far they are\n", table, run, table)
-		})
-	})
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -53,34 +52,31 @@ source: as causeway plan, repair, refused}.`,
 }
 
 func audit(ctx context.Context, e *env, table string, repair bool) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		began, err := i.BeginAudit(ctx, table, repair)
-		if err != nil {
-			return err
+	began, shown := false, ""
+	at := func(look int, progress workflows.AuditProgress) {
+		if line := auditLine(table, progress); line != shown && look%plainLooks == 0 {
+			e.say("%s", line)
+			shown = line
+		}
+	}
+	return judge(ctx, e, func(i *operator.Instance) (_ *workflows.AuditResult, err error) {
+		if began, err = i.BeginAudit(ctx, table, repair); err != nil {
+			return nil, err
 		}
 		if !began {
 			e.say("an audit of %s is running already; watching that one", table)
 		}
-		shown := ""
-		result, err := i.WatchAudit(ctx, table, func(look int, at workflows.AuditProgress) {
-			if line := auditLine(table, at); line != shown && look%plainLooks == 0 {
-				e.say("%s", line)
-				shown = line
-			}
-		})
-		if err != nil {
-			return err
+		return i.WatchAudit(ctx, table, at)
+	}, func(e *env, r *workflows.AuditResult) {
+		writeAudit(e, table, *r)
+		if repair && !began && !r.Repair && !r.InStep() {
+			e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
 		}
-		code := exitDone
-		if !result.InStep() {
-			code = exitDiffers
+	}, func(r *workflows.AuditResult) int {
+		if r.InStep() {
+			return exitDone
 		}
-		return cmp.Or(e.show(result, func() {
-			writeAudit(e, table, *result)
-			if repair && !began && !result.Repair && !result.InStep() {
-				e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
-			}
-		}), quietly(code))
+		return exitDiffers
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/workflows"
 )
 
 func newCancelBackfill(e *env) *cobra.Command {
@@ -42,21 +43,17 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 }
 
 func cancelBackfill(ctx context.Context, e *env, flow, run string, undo bool) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		st, err := i.CancelBackfill(ctx, flow, run, undo)
-		if err != nil {
-			return err
+	return tell(ctx, e, func(i *operator.Instance) (workflows.Status, error) {
+		return i.CancelBackfill(ctx, flow, run, undo)
+	}, func(e *env, st workflows.Status) {
+		what := "what it wrote is kept"
+		if undo {
+			what = "what it wrote is undone: causeway status " + flow
 		}
-		return e.show(st, func() {
-			if run != "" && run != st.Run {
-				fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", flow, run)
-				return
-			}
-			what := "what it wrote is kept"
-			if undo {
-				what = "what it wrote is undone: causeway status " + flow
-			}
-			fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", flow, cmp.Or(st.Run, run), what)
-		})
+		if run != "" && run != st.Run {
+			fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", flow, run)
+			return
+		}
+		fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", flow, cmp.Or(st.Run, run), what)
 	})
 }

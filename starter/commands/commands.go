@@ -160,6 +160,22 @@ func (e *env) with(ctx context.Context, do func(*operator.Instance) error) error
 	return do(i)
 }
 
+// tell asks an instance, and prints the answer as text does for people.
+func tell[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, error), text func(*env, T)) error {
+	return judge(ctx, e, ask, text, func(T) int { return exitDone })
+}
+
+// judge is tell with an exit code that depends on the answer.
+func judge[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, error), text func(*env, T), verdict func(T) int) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		answer, err := ask(i)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(e.show(answer, func() { text(e, answer) }), quietly(verdict(answer)))
+	})
+}
+
 // show prints a result: as JSON where that was asked for, else text prints it.
 func (e *env) show(result any, text func()) error {
 	if e.json() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
@@ -12,20 +13,16 @@ import (
 )
 
 func explainEvent(ctx context.Context, e *env, id string, live bool) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		r, err := i.ExplainEvent(ctx, id, live)
-		if err != nil {
-			return err
+	var kept time.Duration
+	return judge(ctx, e, func(i *operator.Instance) (activities.ExplainEventResult, error) {
+		kept = i.Config.Egress.KeepEvents
+		return i.ExplainEvent(ctx, id, live)
+	}, func(e *env, r activities.ExplainEventResult) {
+		if len(r.Events) == 0 {
+			e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", strings.TrimSpace(id), phrase.Span(kept))
 		}
-		err = e.show(r, func() { writeEvents(e, r) })
-		if err == nil && len(r.Events) == 0 {
-			if !e.json() {
-				e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", strings.TrimSpace(id), phrase.Span(i.Config.Egress.KeepEvents))
-			}
-			return quietly(exitFailed)
-		}
-		return err
-	})
+		writeEvents(e, r)
+	}, func(r activities.ExplainEventResult) int { return failedIf(len(r.Events) == 0) })
 }
 
 func writeEvents(e *env, r activities.ExplainEventResult) {

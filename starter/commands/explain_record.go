@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,21 +41,13 @@ quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
 			if args[0] == "event" {
 				return explainEvent(cmd.Context(), e, args[1], live)
 			}
-			return explainRecord(cmd.Context(), e, args[0], args[1], live)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ExplainResult, error) {
+				return i.Explain(cmd.Context(), args[0], args[1], live)
+			}, writeExplanation)
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")
 	return cmd
-}
-
-func explainRecord(ctx context.Context, e *env, table, id string, live bool) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		r, err := i.Explain(ctx, table, id, live)
-		if err != nil {
-			return err
-		}
-		return e.show(r, func() { writeExplanation(e, r) })
-	})
 }
 
 func writeExplanation(e *env, r activities.ExplainResult) {

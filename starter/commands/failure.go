@@ -43,6 +43,14 @@ func quietly(code int) error {
 	return ended{code}
 }
 
+// failedIf is the exit code of an answer that may be bad news.
+func failedIf(bad bool) int {
+	if bad {
+		return exitFailed
+	}
+	return exitDone
+}
+
 // exitCodes are those of what can go wrong.
 var exitCodes = map[operator.Kind]int{
 	operator.Failed: exitFailed, operator.BadInput: exitBadInput, operator.NotStarted: exitBadInput,

@@ -115,8 +115,8 @@ func (e *env) answer(flow string, st workflows.Status) error {
 
 // unlessKnown says what is wrong with the name of a table of which a list for people
 // holds nothing; "" is all of them.
-func (e *env) unlessKnown(i *operator.Instance, table string) error {
-	if e.json() || table == "" {
+func (e *env) unlessKnown(i *operator.Instance, table string, found int) error {
+	if found > 0 || e.json() || table == "" {
 		return nil
 	}
 	return i.Known(table)

@@ -57,16 +57,10 @@ func showLog(ctx context.Context, e *env, o logOptions) error {
 	if o.in.Since, err = e.instant("--since", o.since); err != nil {
 		return err
 	}
-	return e.with(ctx, func(i *operator.Instance) error {
+	return tell(ctx, e, func(i *operator.Instance) (activities.OperationsResult, error) {
 		result, err := i.Log(ctx, o.in)
-		if err == nil && len(result.Operations) == 0 {
-			err = e.unlessKnown(i, o.in.Table)
-		}
-		if err != nil {
-			return err
-		}
-		return e.show(result, func() { writeLog(e, o.in, result.Operations) })
-	})
+		return result, cmp.Or(err, e.unlessKnown(i, o.in.Table, len(result.Operations)))
+	}, func(e *env, r activities.OperationsResult) { writeLog(e, o.in, r.Operations) })
 }
 
 func writeLog(e *env, in activities.OperationsInput, operations []activities.Operation) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -38,22 +37,14 @@ yaml}.`,
 		Args:    exactly("a Dynamics table and a Campaign resource", 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Table, in.Resource = args[0], args[1]
-			return mappingInit(cmd.Context(), e, in)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ProposeResult, error) {
+				return i.ProposeMapping(cmd.Context(), in)
+			}, writeProposal)
 		},
 	}
 	cmd.Flags().StringVar(&in.Name, "name", "", "`name` of the mapping (default: the Dynamics table, with an s)")
 	cmd.Flags().StringVar(&in.API, "api", "", "Campaign `API` of the resource: profileAndServicesExt (default), profileAndServices or customResources")
 	return cmd
-}
-
-func mappingInit(ctx context.Context, e *env, in activities.ProposeInput) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		result, err := i.ProposeMapping(ctx, in)
-		if err != nil {
-			return err
-		}
-		return e.show(result, func() { writeProposal(e, result) })
-	})
 }
 
 func writeProposal(e *env, result activities.ProposeResult) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -36,22 +35,13 @@ With -o json: {source, rest, sftp, fields: [{attribute, field, stamp}]}. source 
 what a start would use; rest and sftp are empty when possible, else they say why not.`,
 		Example: "  causeway optout check-source",
 		Args:    exactly("none", 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return checkSource(cmd.Context(), e) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return judge(cmd.Context(), e, func(i *operator.Instance) (activities.CheckSourceResult, error) {
+				return i.CheckOptOutSource(cmd.Context())
+			}, writeSource, func(r activities.CheckSourceResult) int { return failedIf(r.Source == "") })
+		},
 	}
 	return cmd
-}
-
-func checkSource(ctx context.Context, e *env) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		r, err := i.CheckOptOutSource(ctx)
-		if err != nil {
-			return err
-		}
-		if err = e.show(r, func() { writeSource(e, r) }); err == nil && r.Source == "" {
-			err = quietly(exitFailed)
-		}
-		return err
-	})
 }
 
 func writeSource(e *env, r activities.CheckSourceResult) {

@@ -38,22 +38,15 @@ opt-out waits for a profile.`,
 }
 
 func optOutCheck(ctx context.Context, e *env) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		told := e.now()
-		all, err := i.CheckOptOuts(ctx, func(profiles int64) {
-			if now := e.now(); now.Sub(told) >= tellEvery {
-				told = now
-				e.say("%s compared", phrase.Count(profiles, "profile"))
-			}
-		})
-		if err != nil {
-			return err
+	told := e.now()
+	at := func(profiles int64) {
+		if now := e.now(); now.Sub(told) >= tellEvery {
+			told = now
+			e.say("%s compared", phrase.Count(profiles, "profile"))
 		}
-		if err = e.show(all, func() { writeDifferences(e, all) }); err == nil && len(all.Different) > 0 {
-			err = quietly(exitFailed)
-		}
-		return err
-	})
+	}
+	return judge(ctx, e, func(i *operator.Instance) (activities.CheckOptOutsResult, error) { return i.CheckOptOuts(ctx, at) },
+		writeDifferences, func(r activities.CheckOptOutsResult) int { return failedIf(len(r.Different) > 0) })
 }
 
 func writeDifferences(e *env, r activities.CheckOptOutsResult) {

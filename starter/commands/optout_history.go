@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -24,19 +23,11 @@ campaign: {known, opted_out, at}, rule, opted_out, effect}], the oldest first.`,
 		Example: "  causeway optout history 6f0c1d2e-0000-4000-8000-000000000001",
 		Args:    exactly("the id of one contact in Dynamics", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return optOutHistory(cmd.Context(), e, args[0])
+			return tell(cmd.Context(), e, func(i *operator.Instance) ([]activities.Evidence, error) {
+				return i.OptOutHistory(cmd.Context(), args[0])
+			}, func(e *env, all []activities.Evidence) { writeHistory(e, args[0], all) })
 		},
 	}
-}
-
-func optOutHistory(ctx context.Context, e *env, contact string) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		all, err := i.OptOutHistory(ctx, contact)
-		if err != nil {
-			return err
-		}
-		return e.show(all, func() { writeHistory(e, contact, all) })
-	})
 }
 
 func writeHistory(e *env, contact string, all []activities.Evidence) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -53,16 +52,15 @@ need_approval}.`,
 }
 
 func plan(ctx context.Context, e *env, table string, in activities.PlanInput) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		result, err := i.Plan(ctx, table, in)
-		if err != nil {
-			return err
+	rate := 0.0
+	return judge(ctx, e, func(i *operator.Instance) (activities.PlanResult, error) {
+		rate = i.Config.Campaign.Rate
+		return i.Plan(ctx, table, in)
+	}, func(e *env, r activities.PlanResult) { writePlan(e, rate, table, r) }, func(r activities.PlanResult) int {
+		if r.WouldWrite() {
+			return exitWouldWrite
 		}
-		code := exitDone
-		if result.WouldWrite() {
-			code = exitWouldWrite
-		}
-		return cmp.Or(e.show(result, func() { writePlan(e, i.Config.Campaign.Rate, table, result) }), quietly(code))
+		return exitDone
 	})
 }
 

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"strings"
 
@@ -94,7 +93,10 @@ total and groups count all that is selected, whatever --limit.`,
 			if in.Selection, err = s.read(e); err != nil {
 				return err
 			}
-			return quarantineList(cmd.Context(), e, in)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.QuarantineListResult, error) {
+				result, err := i.ListQuarantine(cmd.Context(), in)
+				return result, cmp.Or(err, e.unlessKnown(i, in.Table, len(result.Records)))
+			}, func(e *env, r activities.QuarantineListResult) { writeQuarantine(e, in, r) })
 		},
 	}
 	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping; egress for events")
@@ -104,19 +106,6 @@ total and groups count all that is selected, whatever --limit.`,
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "released", "discarded", "all"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func quarantineList(ctx context.Context, e *env, in activities.QuarantineListInput) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		result, err := i.ListQuarantine(ctx, in)
-		if err == nil && len(result.Records) == 0 {
-			err = e.unlessKnown(i, in.Table)
-		}
-		if err != nil {
-			return err
-		}
-		return e.show(result, func() { writeQuarantine(e, in, result) })
-	})
 }
 
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 
@@ -32,24 +31,16 @@ in_dynamics, in_campaign, would_send}]}; in_campaign is what was last written. W
 		Args:              exactly("a table and the id of a record", 2),
 		ValidArgsFunction: completeTables(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return quarantineShow(cmd.Context(), e, args[0], args[1], reveal)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.ShownRecord, error) {
+				return i.ShowQuarantined(cmd.Context(), args[0], args[1], reveal)
+			}, writeShown)
 		},
 	}
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "show values; they are personal data")
 	return cmd
 }
 
-func quarantineShow(ctx context.Context, e *env, table, id string, reveal bool) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		shown, err := i.ShowQuarantined(ctx, table, id, reveal)
-		if err != nil {
-			return err
-		}
-		return e.show(shown, func() { writeShown(e, *shown) })
-	})
-}
-
-func writeShown(e *env, r operator.ShownRecord) {
+func writeShown(e *env, r *operator.ShownRecord) {
 	now, q := e.now(), r.Record
 	var rows [][]cell
 	add := func(label, s string) {

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 
 	"causeway.dev/internal/operator"
@@ -20,16 +19,12 @@ With -o json: {run, workflow_id, status}; status as .tables[].status of causeway
 status, null for an audit.`,
 		Example: "  causeway runs list\n  causeway runs cancel contacts-20260102T030405.000Z",
 		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsCancel(cmd.Context(), e, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.Cancelled, error) {
+				return i.CancelRun(cmd.Context(), args[0])
+			}, func(e *env, r *operator.Cancelled) {
+				fmt.Fprintf(e.out, "run %s is given up; what it wrote is kept\n", r.Run)
+			})
+		},
 	}
-}
-
-func runsCancel(ctx context.Context, e *env, name string) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		answer, err := i.CancelRun(ctx, name)
-		if err != nil {
-			return err
-		}
-		return e.show(answer, func() { fmt.Fprintf(e.out, "run %s is given up; what it wrote is kept\n", name) })
-	})
 }

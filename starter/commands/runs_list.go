@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -67,16 +68,10 @@ func runsList(ctx context.Context, e *env, o runsListOptions) error {
 	if o.in.Since, err = e.instant("--since", o.since); err != nil {
 		return err
 	}
-	return e.with(ctx, func(i *operator.Instance) error {
+	return tell(ctx, e, func(i *operator.Instance) (activities.RunListResult, error) {
 		result, err := i.ListRuns(ctx, o.in, o.failed, o.incomplete)
-		if err == nil && len(result.Runs) == 0 {
-			err = e.unlessKnown(i, o.in.Table)
-		}
-		if err != nil {
-			return err
-		}
-		return e.show(result, func() { writeRuns(e, o.in, result.Runs) })
-	})
+		return result, cmp.Or(err, e.unlessKnown(i, o.in.Table, len(result.Runs)))
+	}, func(e *env, r activities.RunListResult) { writeRuns(e, o.in, r.Runs) })
 }
 
 func writeRuns(e *env, in activities.RunListInput, runs []activities.RunInfo) {

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"time"
 
@@ -32,21 +31,15 @@ executions, events, steps: [{name, child, times, attempts, done, failed, cancell
 last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}.`,
 		Example: "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
 		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsShow(cmd.Context(), e, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.RunReport, error) {
+				return i.ShowRun(cmd.Context(), args[0])
+			}, writeRun)
+		},
 	}
 }
 
-func runsShow(ctx context.Context, e *env, name string) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		report, err := i.ShowRun(ctx, name)
-		if err != nil {
-			return err
-		}
-		return e.show(report, func() { writeRun(e, *report) })
-	})
-}
-
-func writeRun(e *env, r operator.RunReport) {
+func writeRun(e *env, r *operator.RunReport) {
 	p := e.colours()
 	var rows [][]cell
 	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -24,31 +23,23 @@ With -o json: {namespace, created, retention_days, added: [name], warnings: [tex
 		Example: "  causeway setup\n  causeway setup --address temporal.internal:7233 --namespace acme",
 		Args:    exactly("none", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return setup(cmd.Context(), e)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.SetupReport, error) { return i.Setup(cmd.Context()) }, writeSetup)
 		},
 	}
 }
 
-func setup(ctx context.Context, e *env) error {
-	return e.with(ctx, func(i *operator.Instance) error {
-		report, err := i.Setup(ctx)
-		if err != nil {
-			return err
-		}
-		return e.show(report, func() {
-			done := "was there"
-			if report.Created {
-				done = "created"
-			}
-			attributes := "all there"
-			if len(report.Added) > 0 {
-				attributes = "added " + strings.Join(report.Added, ", ")
-			}
-			fmt.Fprintf(e.out, "namespace %s: %s, closed runs are kept for %s\nsearch attributes: %s\n",
-				report.Namespace, done, phrase.Span(time.Duration(report.RetentionDays*24*float64(time.Hour))), attributes)
-			for _, w := range report.Warnings {
-				e.say("warning: %s", w)
-			}
-		})
-	})
+func writeSetup(e *env, report *operator.SetupReport) {
+	done := "was there"
+	if report.Created {
+		done = "created"
+	}
+	attributes := "all there"
+	if len(report.Added) > 0 {
+		attributes = "added " + strings.Join(report.Added, ", ")
+	}
+	fmt.Fprintf(e.out, "namespace %s: %s, closed runs are kept for %s\nsearch attributes: %s\n",
+		report.Namespace, done, phrase.Span(time.Duration(report.RetentionDays*24*float64(time.Hour))), attributes)
+	for _, w := range report.Warnings {
+		e.say("warning: %s", w)
+	}
 }
