@@ -31,31 +31,26 @@ func writeEvents(e *env, r activities.ExplainEventResult) {
 		if i > 0 {
 			fmt.Fprintln(e.out)
 		}
-		var rows [][]cell
-		add := func(label, s string) {
-			if s != "" {
-				rows = append(rows, []cell{{text: label, code: "1"}, text(s)})
-			}
-		}
-		add("Event", ev.Key)
-		add("Type", ev.Type)
+		var f facts
+		f.add("Event", ev.Key)
+		f.add("Type", ev.Type)
 		if !ev.Time.IsZero() {
-			add("Happened", phrase.Moment(now, ev.Time))
+			f.add("Happened", phrase.Moment(now, ev.Time))
 		}
-		add("Contact", ev.Contact)
-		add("State", eventOutcome(ev.Outcome)+": "+ev.Meaning)
-		add("Run", ev.Run+", settled "+phrase.Moment(now, ev.At))
-		add("Activity", ev.Activity)
+		f.add("Contact", ev.Contact)
+		f.add("State", eventOutcome(ev.Outcome)+": "+ev.Meaning)
+		f.add("Run", ev.Run+", settled "+phrase.Moment(now, ev.At))
+		f.add("Activity", ev.Activity)
 		if ev.Again > 0 {
-			add("Came again", fmt.Sprintf("%s, last in run %s, %s", phrase.Count(ev.Again, "time"), ev.AgainRun, phrase.Age(now, ev.AgainAt)))
+			f.add("Came again", fmt.Sprintf("%s, last in run %s, %s", phrase.Count(ev.Again, "time"), ev.AgainRun, phrase.Age(now, ev.AgainAt)))
 		}
 		if q := ev.Quarantine; q != nil {
-			add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
-			add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
+			f.add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+			f.add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
 		}
 		if ev.InDynamics != nil {
-			add("In Dynamics now", map[bool]string{true: "there", false: "not there"}[*ev.InDynamics])
+			f.add("In Dynamics now", map[bool]string{true: "there", false: "not there"}[*ev.InDynamics])
 		}
-		writeTable(e.out, e.colours(), rows)
+		writeTable(e.out, e.colours(), f)
 	}
 }

@@ -52,44 +52,39 @@ quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
 
 func writeExplanation(e *env, r activities.ExplainResult) {
 	now := e.now()
-	var rows [][]cell
-	add := func(label, s string) {
-		if s != "" {
-			rows = append(rows, []cell{{text: label, code: "1"}, text(s)})
-		}
-	}
-	add("Record", r.Table+" "+r.ID)
-	add("State", r.State+": "+r.Meaning)
-	add("Version", r.Version)
-	add("Key in Campaign", r.CampaignKey)
+	var f facts
+	f.add("Record", r.Table+" "+r.ID)
+	f.add("State", r.State+": "+r.Meaning)
+	f.add("Version", r.Version)
+	f.add("Key in Campaign", r.CampaignKey)
 	if r.LastRun != "" {
-		add("Last run", r.LastRun+", begun "+phrase.Moment(now, r.LastRunAt))
+		f.add("Last run", r.LastRun+", begun "+phrase.Moment(now, r.LastRunAt))
 	}
-	add("Created by", r.Created)
+	f.add("Created by", r.Created)
 	if q := r.Quarantine; q != nil {
-		add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
-		add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
+		f.add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+		f.add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
 		next := "next try " + phrase.Until(now, q.NextTry)
 		if d := q.Discarded; d != nil && q.State == "discarded" {
 			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason))
 		}
-		add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
+		f.add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
 	}
 	if w := r.Waits; w != nil {
-		add("Waits for", w.For)
-		add("Parent", w.Parent)
-		add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
+		f.add("Waits for", w.For)
+		f.add("Parent", w.Parent)
+		f.add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
 	}
 	if l := r.Live; l != nil {
 		where := map[bool]string{true: "there", false: "not there"}
-		add("In Dynamics now", where[l.InDynamics]+versionOf(l.Version))
-		add("In Campaign now", where[l.InCampaign])
-		add("The mapping calls for", l.Decision+reason(l.Why))
-		for _, f := range slices.Sorted(maps.Keys(l.Differences)) {
-			add("Differs in Campaign", f+": "+l.Differences[f])
+		f.add("In Dynamics now", where[l.InDynamics]+versionOf(l.Version))
+		f.add("In Campaign now", where[l.InCampaign])
+		f.add("The mapping calls for", l.Decision+reason(l.Why))
+		for _, field := range slices.Sorted(maps.Keys(l.Differences)) {
+			f.add("Differs in Campaign", field+": "+l.Differences[field])
 		}
 	}
-	writeTable(e.out, e.colours(), rows)
+	writeTable(e.out, e.colours(), f)
 }
 
 func versionOf(v string) string {

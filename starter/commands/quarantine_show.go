@@ -42,42 +42,37 @@ in_dynamics, in_campaign, would_send}]}; in_campaign is what was last written. W
 
 func writeShown(e *env, r *operator.ShownRecord) {
 	now, q := e.now(), r.Record
-	var rows [][]cell
-	add := func(label, s string) {
-		if s != "" {
-			rows = append(rows, []cell{{text: label, code: "1"}, text(s)})
-		}
-	}
-	add("Record", q.Table+" "+q.ID)
+	var f facts
+	f.add("Record", q.Table+" "+q.ID)
 	held := "Campaign has nothing of it from us"
 	if r.Held {
 		held = "Campaign keeps what was written before"
 	}
-	add("State", q.State+"; "+held)
-	add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
-	add("Rule", r.Rule)
-	add("Parent", r.Parent)
-	add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", phrase.Count(int64(q.Attempts), "time"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen), q.Run))
+	f.add("State", q.State+"; "+held)
+	f.add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+	f.add("Rule", r.Rule)
+	f.add("Parent", r.Parent)
+	f.add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", phrase.Count(int64(q.Attempts), "time"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen), q.Run))
 	switch {
 	case q.State != "open":
 	case q.NextTry.IsZero():
-		add("Next try", "not by itself; causeway quarantine release "+q.Table+" --ids "+q.ID)
+		f.add("Next try", "not by itself; causeway quarantine release "+q.Table+" --ids "+q.ID)
 	default:
-		add("Next try", phrase.Until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
+		f.add("Next try", phrase.Until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
 	}
 	if d := q.Discarded; d != nil {
-		add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
+		f.add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
 	}
 	where := map[bool]string{true: "there", false: "not there"}
 	version := versionOf(r.Live.Version)
 	if r.Live.Version != "" && q.Version != "" && r.Live.Version != q.Version {
 		version += ", changed since version " + q.Version + " was refused"
 	}
-	add("In Dynamics now", where[r.Live.InDynamics]+version)
-	add("In Campaign now", where[r.Live.InCampaign])
-	add("The mapping calls for", r.Live.Decision+reason(r.Live.Why))
-	add("Mapping", r.Mapping)
-	writeTable(e.out, e.colours(), rows)
+	f.add("In Dynamics now", where[r.Live.InDynamics]+version)
+	f.add("In Campaign now", where[r.Live.InCampaign])
+	f.add("The mapping calls for", r.Live.Decision+reason(r.Live.Why))
+	f.add("Mapping", r.Mapping)
+	writeTable(e.out, e.colours(), f)
 	fmt.Fprintln(e.out)
 	fields := [][]cell{header(nil, "DYNAMICS", "CAMPAIGN", "IN DYNAMICS", "LAST WRITTEN", "WOULD BE SENT")}
 	for i, f := range r.Fields {

@@ -41,31 +41,24 @@ last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}
 
 func writeRun(e *env, r *operator.RunReport) {
 	p := e.colours()
-	var rows [][]cell
-	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
-	add("Run", r.Run)
-	if l := r.Ledger; l != nil {
-		rows = append(rows, ledgerRows(e.now(), l)...)
+	var f facts
+	f.add("Run", r.Run)
+	if r.Ledger != nil {
+		f.ledger(e.now(), r.Ledger)
 	}
 	for _, x := range r.Executions[max(len(r.Executions)-1, 0):] {
-		add("Workflow", x.WorkflowID)
-		add("Run id", x.RunID)
-		add("Type", x.Type+", "+x.Status+" in Temporal, begun "+phrase.Moment(e.now(), x.Started))
-		add("History", fmt.Sprintf("%s in %s", phrase.Count(r.History.Events, "event"), phrase.Count(int64(r.History.Executions), "execution")))
-		if r.UI != "" {
-			add("Web UI", r.UI)
-		}
-		if r.History.Failure != "" {
-			add("Failure", phrase.OneLine(r.History.Failure))
-		}
+		f.add("Workflow", x.WorkflowID)
+		f.add("Run id", x.RunID)
+		f.add("Type", x.Type+", "+x.Status+" in Temporal, begun "+phrase.Moment(e.now(), x.Started))
+		f.add("History", fmt.Sprintf("%s in %s", phrase.Count(r.History.Events, "event"), phrase.Count(int64(r.History.Executions), "execution")))
+		f.add("Web UI", r.UI)
+		f.add("Failure", phrase.OneLine(r.History.Failure))
 		if r.History.TaskFailures > 0 {
-			add("Code", fmt.Sprintf("failed in %s, last: %s", phrase.Count(int64(r.History.TaskFailures), "task"), phrase.OneLine(r.History.TaskFailure)))
+			f.add("Code", fmt.Sprintf("failed in %s, last: %s", phrase.Count(int64(r.History.TaskFailures), "task"), phrase.OneLine(r.History.TaskFailure)))
 		}
 	}
-	if r.Problem != "" {
-		add("Note", r.Problem)
-	}
-	writeTable(e.out, p, rows)
+	f.add("Note", r.Problem)
+	writeTable(e.out, p, f)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
 		writeAccount(e.out, p, r.Ledger.Info.Table, r.Ledger.Info.Counts)
@@ -90,45 +83,41 @@ func writeSteps(e *env, p paint, h *histories.Summary) {
 	writeTable(e.out, p, rows)
 }
 
-// ledgerRows are what the ledger says of a run: a label and what there is to say.
-func ledgerRows(now time.Time, l *activities.ShowRunResult) (rows [][]cell) {
-	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
+// ledger adds what the ledger says of a run.
+func (f *facts) ledger(now time.Time, l *activities.ShowRunResult) {
 	r := l.Info
-	add("Kind", string(r.Kind)+" of "+cmp.Or(r.Table, r.Flow))
-	rows = append(rows, []cell{{text: "State", code: "1"}, stateCell(r.State)})
-	if r.Reason != "" {
-		add("Reason", phrase.OneLine(r.Reason))
-	}
-	add("Started", phrase.Moment(now, r.Started))
+	f.add("Kind", string(r.Kind)+" of "+cmp.Or(r.Table, r.Flow))
+	f.put("State", stateCell(r.State))
+	f.add("Reason", phrase.OneLine(r.Reason))
+	f.add("Started", phrase.Moment(now, r.Started))
 	if !r.Ended.IsZero() {
-		add("Ended", phrase.Moment(now, r.Ended)+", took "+phrase.Span(r.Ended.Sub(r.Started)))
+		f.add("Ended", phrase.Moment(now, r.Ended)+", took "+phrase.Span(r.Ended.Sub(r.Started)))
 	}
-	add("Revision", cmp.Or(r.Revision, "-"))
+	f.add("Revision", cmp.Or(r.Revision, "-"))
 	for i, op := range l.Asked {
 		label := ""
 		if i == 0 {
 			label = "Asked"
 		}
-		add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
+		f.add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
 	}
 	if l.Quarantined > 0 {
-		add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", phrase.Count(l.Quarantined, "record"), r.Run))
+		f.add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", phrase.Count(l.Quarantined, "record"), r.Run))
 	}
 	switch undo := l.Rollback; {
 	case l.UndoneBy != "":
-		add("Rollback", "undone by "+l.UndoneBy+", "+l.UndoneState)
+		f.add("Rollback", "undone by "+l.UndoneBy+", "+l.UndoneState)
 	case undo == nil:
-		add("Rollback", l.NoRollback)
+		f.add("Rollback", l.NoRollback)
 	case undo.Created+undo.Existed == 0:
-		add("Rollback", "it changed nothing")
+		f.add("Rollback", "it changed nothing")
 	default:
-		add("Before-images", size(undo.Bytes))
+		f.add("Before-images", size(undo.Bytes))
 		until := ""
 		if !l.Until.IsZero() {
 			until = "until " + l.Until.UTC().Format("2006-01-02 15:04 UTC")
 		}
-		add("Rollback", fmt.Sprintf("%s created, %s changed or deleted, %s of them touched since; %s: causeway rollback %s", humanize.Comma(undo.Created),
+		f.add("Rollback", fmt.Sprintf("%s created, %s changed or deleted, %s of them touched since; %s: causeway rollback %s", humanize.Comma(undo.Created),
 			humanize.Comma(undo.Existed), humanize.Comma(undo.Since), cmp.Or(until, "any time"), r.Run))
 	}
-	return rows
 }

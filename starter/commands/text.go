@@ -195,6 +195,18 @@ func header(right []int, titles ...string) []cell {
 	return row
 }
 
+// facts are what there is to say of one thing: a label and a sentence a line.
+type facts [][]cell
+
+// add adds a line, unless there is nothing to say.
+func (f *facts) add(label, sentence string) {
+	if sentence != "" {
+		f.put(label, text(sentence))
+	}
+}
+
+func (f *facts) put(label string, c cell) { *f = append(*f, []cell{{text: label, code: "1"}, c}) }
+
 // writeJSON prints an indented document.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
