@@ -2,7 +2,10 @@ package operator
 
 import (
 	"context"
+	"encoding/csv"
 	"fmt"
+	"io"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
@@ -77,4 +80,48 @@ func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInp
 		}
 		in.After = r.Next
 	}
+}
+
+// ExportOptOuts writes decisions about opt-outs as CSV, one line each, and says how
+// many they are. It holds ids and choices, no names and no addresses.
+func (i *Instance) ExportOptOuts(ctx context.Context, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
+	w := csv.NewWriter(to)
+	if err := w.Write([]string{"contact", "decided_at", "attribute", "column", "dynamics", "dynamics_chosen_at", "campaign", "campaign_chosen_at", "rule", "decided", "written", "run"}); err != nil {
+		return 0, failed("writing the file: %v", err)
+	}
+	stamp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	side := func(c activities.Choice) string {
+		if !c.Known {
+			return ""
+		}
+		return Choice(c.OptedOut)
+	}
+	err = i.OptOutEvidence(ctx, in, func(page []activities.Evidence) error {
+		for _, d := range page {
+			n++
+			if err := w.Write([]string{d.Contact, stamp(d.At), d.Attribute, d.Column, side(d.Dynamics), stamp(d.Dynamics.At), side(d.Campaign), stamp(d.Campaign.At),
+				d.Rule, Choice(d.OptedOut), d.Effect, d.Run}); err != nil {
+				return failed("writing the file: %v", err)
+			}
+		}
+		return nil
+	})
+	w.Flush()
+	if err == nil && w.Error() != nil {
+		err = failed("writing the file: %v", w.Error())
+	}
+	return n, err
+}
+
+// Choice is what somebody has chosen, in words.
+func Choice(optedOut bool) string {
+	if optedOut {
+		return "opted out"
+	}
+	return "may contact"
 }

@@ -54,3 +54,6 @@ func writeEvents(e *env, r activities.ExplainEventResult) {
 		writeTable(e.out, e.colours(), f)
 	}
 }
+
+// eventOutcome is an outcome as people read it.
+func eventOutcome(outcome string) string { return strings.ReplaceAll(outcome, "_", " ") }

@@ -2,14 +2,12 @@ package commands
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"causeway.dev/workflows"
 )
 
 func newOptOut(e *env) *cobra.Command {
@@ -75,22 +73,3 @@ func writeSource(e *env, r activities.CheckSourceResult) {
 }
 
 var optOutSource = map[string]string{"rest": "over REST", "sftp": "from the daily export"}
-
-// optOutNotes are the sentences that the flow of opt-outs needs beyond its row.
-func optOutNotes(now time.Time, st *workflows.Status) []cell {
-	o := st.OptOut
-	if o == nil {
-		return nil
-	}
-	var out []cell
-	if x := o.Export; x != nil && x.Alarm != "" {
-		out = append(out, cell{code: bad, text: phrase.OneLine(x.Alarm) + " (looked at " + phrase.Moment(now, x.Looked) + ")"})
-	}
-	for _, f := range o.BadFiles {
-		out = append(out, cell{code: bad, text: "an export cannot be used, nothing of it was taken: " + phrase.OneLine(f)})
-	}
-	if o.Waiting > 0 {
-		out = append(out, cell{text: phrase.Count(o.Waiting, "opt-out") + " of contacts without a profile: written as soon as there is one"})
-	}
-	return out
-}

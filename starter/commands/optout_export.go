@@ -2,9 +2,7 @@ package commands
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -91,7 +89,7 @@ func exportEvidence(ctx context.Context, i *operator.Instance, in activities.Evi
 		return 0, badInput("--output: %s cannot be written: %s: %v", path, filepath.Dir(path), cause(err))
 	}
 	defer os.Remove(temp.Name())
-	n, err := writeEvidence(ctx, i, in, temp)
+	n, err := i.ExportOptOuts(ctx, in, temp)
 	if closeErr := temp.Close(); err == nil && closeErr != nil {
 		err = failed("writing %s: %v", path, closeErr)
 	}
@@ -102,38 +100,4 @@ func exportEvidence(ctx context.Context, i *operator.Instance, in activities.Evi
 		return 0, failed("writing %s: %v", path, err)
 	}
 	return n, nil
-}
-
-func writeEvidence(ctx context.Context, i *operator.Instance, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
-	w := csv.NewWriter(to)
-	if err := w.Write([]string{"contact", "decided_at", "attribute", "column", "dynamics", "dynamics_chosen_at", "campaign", "campaign_chosen_at", "rule", "decided", "written", "run"}); err != nil {
-		return 0, failed("writing the file: %v", err)
-	}
-	stamp := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format("2006-01-02T15:04:05.000Z")
-	}
-	side := func(c activities.Choice) string {
-		if !c.Known {
-			return ""
-		}
-		return outOrIn(c.OptedOut)
-	}
-	err = i.OptOutEvidence(ctx, in, func(page []activities.Evidence) error {
-		for _, d := range page {
-			n++
-			if err := w.Write([]string{d.Contact, stamp(d.At), d.Attribute, d.Column, side(d.Dynamics), stamp(d.Dynamics.At), side(d.Campaign), stamp(d.Campaign.At),
-				d.Rule, outOrIn(d.OptedOut), d.Effect, d.Run}); err != nil {
-				return failed("writing the file: %v", err)
-			}
-		}
-		return nil
-	})
-	w.Flush()
-	if err == nil && w.Error() != nil {
-		err = failed("writing the file: %v", w.Error())
-	}
-	return n, err
 }

@@ -39,17 +39,10 @@ func writeHistory(e *env, contact string, all []activities.Evidence) {
 	for _, d := range all {
 		rows = append(rows, []cell{
 			text(d.At.UTC().Format(time.RFC3339)), text(d.Attribute + " = " + d.Column), text(said(d.Dynamics)), text(said(d.Campaign)),
-			text(ruleInWords[d.Rule]), text(outOrIn(d.OptedOut)), text(effectInWords[d.Effect]), text(d.Run),
+			text(ruleInWords[d.Rule]), text(operator.Choice(d.OptedOut)), text(effectInWords[d.Effect]), text(d.Run),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
-}
-
-func outOrIn(out bool) string {
-	if out {
-		return "opted out"
-	}
-	return "may contact"
 }
 
 // said is what one side had chosen.
@@ -58,9 +51,9 @@ func said(c activities.Choice) string {
 	case !c.Known:
 		return "nothing"
 	case c.At.IsZero():
-		return outOrIn(c.OptedOut) + ", time unknown"
+		return operator.Choice(c.OptedOut) + ", time unknown"
 	}
-	return outOrIn(c.OptedOut) + " " + c.At.UTC().Format(time.RFC3339)
+	return operator.Choice(c.OptedOut) + " " + c.At.UTC().Format(time.RFC3339)
 }
 
 var ruleInWords = map[string]string{

@@ -92,78 +92,15 @@ func row(t operator.FlowReport, now time.Time) []cell {
 	return row
 }
 
-// notes are the sentences a flow needs beyond its row, with what to do.
-func notes(t operator.FlowReport, now time.Time) []cell {
-	var out []cell
-	add := func(code, s string) { out = append(out, cell{text: s, code: code}) }
-	if t.Problem != "" {
-		add(bad, t.Problem)
-	}
-	st := t.Status
-	if st == nil {
-		if !t.Known {
-			add("", "run: causeway start "+t.Flow)
-		}
-		return out
-	}
-	switch st.State {
-	case workflows.StateFailed:
-		add(bad, phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
-		add("", "when that is put right: causeway start "+t.Flow)
-	case workflows.StatePaused:
-		add(caution, "paused since "+phrase.Moment(now, st.Since)+": "+phrase.OneLine(st.Reason))
-		add("", "to go on: causeway resume "+t.Flow)
-	case workflows.StateStopped:
-		add("", "to go on: causeway start "+t.Flow)
-	}
-	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
-		add(bad, "the last run "+last.Run+" is "+last.State+": "+phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
-	}
-	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
-	for _, a := range st.Approvals {
-		parked -= a.Deletes
-		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", phrase.Count(a.Deletes, "delete"), a.Run, a.Run))
-	}
-	for _, w := range t.Waiting {
-		add(caution, "waiting: "+w.Sentence(now))
-	}
-	if t.ChangesPending {
-		add(caution, pending(t))
-	}
-	if t.Removed {
-		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Flow)
-	}
-	for _, warning := range st.Warnings {
-		if st.Events == nil && st.OptOut == nil {
-			warning = "changed since the last start: " + warning
-		}
-		add(caution, warning)
-	}
-	for _, n := range append(eventNotes(now, st), optOutNotes(now, st)...) {
-		add(n.code, n.text)
-	}
-	if parked > 0 {
-		add("", phrase.Count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Flow+" <id>")
-	}
-	if st.Quarantined > 0 {
-		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Flow + " --all"
-		if st.Events != nil {
-			then = "; when the cause is mended, read them again: causeway events backfill"
-		}
-		if st.OptOut != nil {
-			then = "; refused contacts are tried again by themselves"
-		}
-		add("", phrase.Count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Flow+then)
+// notes are those of a flow, in the colour of how much they matter.
+func notes(t operator.FlowReport, now time.Time) (out []cell) {
+	for _, n := range t.Notes(now) {
+		out = append(out, cell{text: n.Text, code: levelColour[n.Level]})
 	}
 	return out
 }
 
-func pending(t operator.FlowReport) string {
-	if t.Status.State == workflows.StateStopped || t.Status.State == workflows.StateFailed {
-		return "changes pending: the mapping on file differs from the last one run; the next start applies it"
-	}
-	return "changes pending: stop and start to apply"
-}
+var levelColour = map[operator.Level]string{operator.Caution: caution, operator.Alarm: bad}
 
 // details are the rows of one flow: a label and what there is to say.
 func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
@@ -283,3 +220,19 @@ func meterLine(m *operator.Meter) string {
 	return fmt.Sprintf("Engine calls this hour: %s%s (%s for changes, %s for loads)",
 		humanize.Comma(m.Changes+m.Loads), of, humanize.Comma(m.Changes), humanize.Comma(m.Loads))
 }
+
+// writeAccount prints the account of a run in the words of its flow.
+func writeAccount(w io.Writer, p paint, flow string, c activities.Counts) {
+	if flow != activities.FlowEgress {
+		writeCounts(w, p, c)
+		return
+	}
+	titles := []string{"READ", "CREATED", "ALREADY THERE", "DISABLED TYPE", "SOFT BOUNCE", "SEED OR PROOF", "NO CONTACT", "IGNORED", "QUARANTINED"}
+	row := make([]cell, 0, len(titles))
+	for _, n := range []int64{c.Read, c.Created, c.Unchanged, c.Disabled, c.SoftBounce, c.SeedOrProof, c.NoContact, c.Ignored, c.Quarantined} {
+		row = append(row, number(n))
+	}
+	writeTable(w, p, [][]cell{header([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}, titles...), row})
+}
+
+var sourceInWords = map[string]string{"journal": "the journal", "sftp": "exported log files", "both": "the journal and exported log files"}
