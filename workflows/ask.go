@@ -11,6 +11,9 @@ import (
 // TypeAsk is the workflow that asks a worker one question.
 const TypeAsk = "Ask"
 
+// AskID is the id of a question; unique tells it from the same asked before.
+func AskID(activity, unique string) string { return "ask/" + activity + "/" + unique }
+
 // AskAttempts is how often a question is tried that somebody waits for.
 const AskAttempts = 3
 

@@ -53,4 +53,12 @@
 //
 // compares both systems with the ledger beside the owner that goes on. It ends with an
 // AuditResult, and signals Repair to the owner when it was asked to repair.
+//
+// # Questions
+//
+//	Ask  ask/<activity>/<unique>
+//
+// has a worker carry out one activity, and ends with its answer or with the time that
+// the question has. internal/operator asks so where the server has no standalone
+// activities.
 package workflows

@@ -85,10 +85,10 @@ func (t *temporalClient) ask(ctx context.Context, activity string, input any, wi
 		return nil, err
 	}
 	return t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: "ask/" + askID(activity), TaskQueue: workflows.QueueMain, WorkflowExecutionTimeout: within, StaticSummary: "asked by causeway",
+		ID: workflows.AskID(activity, uuid.NewString()), TaskQueue: workflows.QueueMain, WorkflowExecutionTimeout: within, StaticSummary: "asked by causeway",
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 	}, workflows.TypeAsk, workflows.AskInput{Activity: activity, Input: question, Queue: workflows.QueueMain, Patient: patient})
 }
 
-// askID says what is asked, and is new each time.
+// askID is that of a standalone activity: it says what is asked, and is new each time.
 func askID(activity string) string { return activity + "/" + uuid.NewString() }
