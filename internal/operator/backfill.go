@@ -23,7 +23,7 @@ func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (ans
 	switch {
 	case !w.Since.IsZero() && i.Config.Campaign.Journal.URL == "":
 		return answer, badField("since", "the journal is read again, and %s has no campaign.journal.url; load exported files instead", i.File)
-	case !w.Since.IsZero() && i.Now().Sub(w.Since) > journalKeeps:
+	case !w.Since.IsZero() && i.Now().Sub(w.Since) > JournalKeeps:
 		return answer, badField("since", "got %s, and the journal keeps events for 7 days; load older ones from exported logs", w.Since.Format(time.RFC3339))
 	case strings.HasPrefix(w.Folder, "sftp:") && !i.Config.Campaign.SFTP.Configured():
 		return answer, badField("from", "got a folder of the file server, and %s has no campaign.sftp", i.File)
@@ -31,8 +31,8 @@ func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (ans
 	return i.backfill(ctx, activities.FlowEgress, w)
 }
 
-// journalKeeps is how long events stay in the journal.
-const journalKeeps = 7 * 24 * time.Hour
+// JournalKeeps is how long events stay in the journal.
+const JournalKeeps = 7 * 24 * time.Hour
 
 func (i *Instance) backfill(ctx context.Context, name string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
 	err = i.flow(name).update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: w, By: i.By}, &answer)

@@ -93,9 +93,6 @@ func innermost(err error) *temporal.ApplicationError {
 	return last
 }
 
-// laneActivity is the activity whose heartbeats are the Counts of its lane.
-const laneActivity = "WriteLane"
-
 // describe picks what status shows of a workflow.
 func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Description {
 	info := answer.GetWorkflowExecutionInfo()
@@ -118,7 +115,7 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 		}
 		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
 			// Each kind of work beats in a shape of its own; what cannot be read is left out.
-			if p.Activity == laneActivity {
+			if p.Activity == activities.WriteLane { // it beats the Counts of its lane
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &p.Lane)
 			} else {
 				var beat activities.AnchorBeat

@@ -3,9 +3,10 @@ package commands
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
-	"github.com/spf13/cobra"
 )
 
 func newApprove(e *env) *cobra.Command {

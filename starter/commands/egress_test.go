@@ -152,7 +152,7 @@ func TestEventsBackfill(t *testing.T) {
 		{[]string{"--since", "1h", "--from", "/x"}, "got both --since and --from"},
 		{[]string{"--since", "yesterday"}, `--since: got "yesterday", want an instant`},
 		{[]string{"--since", "2030-01-01"}, "want a time that is over"},
-		{[]string{"--since", "2025-12-01"}, "the journal keeps events for 7 days; load older ones from exported logs"},
+		{[]string{"--since", "2025-12-01"}, "the journal keeps events for 7 days; load older ones from exported logs with --from"},
 		{[]string{"--from", "logs"}, `--from: got "logs", want an absolute path`},
 		{[]string{"--from", "sftp:../x"}, "want an absolute path on the worker's machine, or sftp:<folder>"},
 		{[]string{"--from", "sftp:logs"}, "has no campaign.sftp"},

@@ -83,6 +83,9 @@ func (e *env) eventWindow(o eventsOptions) (w activities.Window, err error) {
 		if w.Since, err = e.instant("--since", o.since); err == nil && !w.Since.Before(e.now()) {
 			err = badInput("--since: got %s, want a time that is over", w.Since.Format(time.RFC3339))
 		}
+		if err == nil && e.now().Sub(w.Since) > operator.JournalKeeps {
+			err = badInput("--since: got %s, and the journal keeps events for 7 days; load older ones from exported logs with --from", w.Since.Format(time.RFC3339))
+		}
 		return w, err
 	}
 	w.Folder = o.from

@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"causeway.dev/internal/phrase"
 	"github.com/google/uuid"
+
+	"causeway.dev/internal/phrase"
 )
 
 const (

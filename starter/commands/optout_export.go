@@ -7,10 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"github.com/spf13/cobra"
 )
 
 type optOutExportOptions struct {

@@ -3,8 +3,9 @@ package commands
 import (
 	"fmt"
 
-	"causeway.dev/internal/operator"
 	"github.com/spf13/cobra"
+
+	"causeway.dev/internal/operator"
 )
 
 func newRunsCancel(e *env) *cobra.Command {

@@ -5,9 +5,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
-	"github.com/spf13/cobra"
 )
 
 func newSetup(e *env) *cobra.Command {

@@ -3,14 +3,14 @@
 package operatortest
 
 import (
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
-
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
