@@ -38,4 +38,5 @@ func TestOperatingAServerWithoutStandaloneActivities(t *testing.T) {
 		count, err := w.client.CountWorkflow(t.Context(), asked)
 		return err == nil && count.GetCount() >= 4
 	}, settleWithin, 100*time.Millisecond)
+	w.replay(map[string][]string{workflows.TypeAsk: {"question"}})
 }
