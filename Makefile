@@ -36,9 +36,8 @@ lint: ## formatting, vet, staticcheck, workflow determinism
 bench: ## print figures: rates, memory, delays, beside a bare loop (NAMES="latency events" chooses)
 	go run -C devstack ./bench $(NAMES)
 
-histories: ## record histories on a real server for the replay tests (NAME=v3 names them)
-	@test -n "$(NAME)" || { echo "say how they are named: make histories NAME=v3"; exit 2; }
-	go test -C devstack ./e2e -count 1 -run 'HistoriesReplay|EgressIsOperated|OptOutsFromExports' -args -record $(NAME)
+histories: ## record histories on a real server for the replay tests, one a scenario
+	devstack/record-histories
 
 schema: ## write config/causeway.schema.json from the Go types
 	go generate ./config

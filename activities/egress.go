@@ -41,7 +41,7 @@ type RestartJournalResult struct {
 
 // RaiseLagInput reports how old the position is.
 type RaiseLagInput struct {
-	Alarm time.Duration `json:"alarm"`
+	Alarm Duration `json:"alarm"`
 }
 
 // RaiseLagResult is the age of the position.

@@ -7,11 +7,15 @@ import (
 	"time"
 
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/readable"
 )
 
 // Table is a table mapping as an operator wrote it; it enters a flow with Start
 // and is kept by the flow until the next Start (R8.14).
 type Table = mapping.Table
+
+// Duration is a duration in a payload, written as "2s".
+type Duration = readable.Duration
 
 // Counts accounts for every record a run read:
 // read = created + updated + unchanged + filtered + deleted + parked + quarantined,
@@ -138,9 +142,9 @@ type PreflightResult struct {
 
 // AwaitParentsInput waits for the initial loads of a table's parents.
 type AwaitParentsInput struct {
-	Table   string        `json:"table"`
-	Parents []string      `json:"parents"` // mappings
-	Wait    time.Duration `json:"wait"`
+	Table   string   `json:"table"`
+	Parents []string `json:"parents"` // mappings
+	Wait    Duration `json:"wait"`
 }
 
 // AwaitParentsResult names the parents that are still in their initial load.
@@ -180,12 +184,12 @@ type OpenRunResult struct {
 // page before it or with the watermark, so that histories stay small.
 type FetchInput struct {
 	RunRef
-	Page   int           `json:"page"` // number of the page to stage, from 1
-	Phase  Phase         `json:"phase"`
-	Lanes  int           `json:"lanes"` // 1 to 32, the same for all pages of a run
-	Window Window        `json:"window,omitzero"`
-	Wait   time.Duration `json:"wait,omitempty"` // delta only: keep polling this long while nothing changed
-	Poll   time.Duration `json:"poll,omitempty"` // pause between polls
+	Page   int      `json:"page"` // number of the page to stage, from 1
+	Phase  Phase    `json:"phase"`
+	Lanes  int      `json:"lanes"` // 1 to 32, the same for all pages of a run
+	Window Window   `json:"window,omitzero"`
+	Wait   Duration `json:"wait,omitempty"` // delta only: keep polling this long while nothing changed
+	Poll   Duration `json:"poll,omitempty"` // pause between polls
 
 	Release *Release  `json:"release,omitempty"` // what a release tries
 	DueFrom time.Time `json:"due_from,omitzero"` // delta: from then on, end the wait when quarantined records are due

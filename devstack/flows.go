@@ -12,9 +12,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -24,9 +24,9 @@ const shownWithin = 10 * time.Second
 
 // showOptOuts starts the flow of opt-outs and says what it carried.
 func showOptOuts(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
-	id := workflows.OptOutSyncID(cfg.Instance)
+	id := workflows.OptOutFlow(cfg.Instance).WorkflowID()
 	began, err := startFlow(ctx, o, c, id, "optout: who is not to be contacted, both ways",
-		workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: cfg.Instance}, commands.StartOptOutRequest(cfg, "devstack"))
+		workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: cfg.Instance}, operator.StartRequest(cfg, "optout", "devstack"))
 	if err != nil || !began {
 		return err
 	}
@@ -47,9 +47,9 @@ func showEvents(ctx context.Context, o options, cfg *config.Config, c client.Cli
 			return fmt.Errorf("sending a mailing: %w", err)
 		}
 	}
-	id := workflows.EventSyncID(cfg.Instance)
+	id := workflows.EventFlow(cfg.Instance).WorkflowID()
 	began, err := startFlow(ctx, o, c, id, "egress: e-mail events to the timeline in Dynamics",
-		workflows.TypeEventSync, workflows.EventSyncInput{Instance: cfg.Instance}, commands.StartEventsRequest(cfg, "devstack"))
+		workflows.TypeEventSync, workflows.EventSyncInput{Instance: cfg.Instance}, operator.StartRequest(cfg, "egress", "devstack"))
 	if err != nil || !began {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"causeway.dev/config"
-	"causeway.dev/starter/commands"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -21,7 +21,7 @@ const table = "contacts"
 // load starts the contacts flow, unless it runs already, and follows it until
 // everything seeded is in Campaign.
 func load(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
-	id := workflows.TableSyncID(cfg.Instance, table)
+	id := workflows.TableFlow(cfg.Instance, table).WorkflowID()
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
@@ -31,7 +31,7 @@ func load(ctx context.Context, o options, cfg *config.Config, c client.Client) e
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartRequest(cfg, table, "devstack")},
+			Args: []any{operator.StartRequest(cfg, table, "devstack")},
 		},
 	})
 	if err == nil {

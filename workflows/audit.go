@@ -87,11 +87,7 @@ func (a *audit) run(ctx workflow.Context) (*AuditResult, bool, error) {
 }
 
 // fail ends the run in the ledger, so that it is listed among those that failed.
-// Only runs that failed with an earlier build take the old branch.
 func (a *audit) fail(ctx workflow.Context, why error) {
-	if workflow.GetVersion(ctx, "audit-fails", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return
-	}
 	state := "FAILED"
 	if ctx.Err() != nil {
 		state = "CANCELLED"
@@ -176,7 +172,7 @@ func (a *audit) conclude(ctx workflow.Context) (*AuditResult, error) {
 		return nil, err
 	}
 	if a.in.Repair && !out.InStep() {
-		err := workflow.SignalExternalWorkflow(ctx, TableSyncID(a.in.Instance, a.in.Table.Name), "", SignalRepair,
+		err := workflow.SignalExternalWorkflow(ctx, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
 			Repair{Audit: a.at.Run, By: a.in.By}).Get(ctx, nil)
 		if out.Repair = err == nil; err != nil {
 			out.Refused = "the flow of " + a.in.Table.Name + " does not run; start it and audit again"

@@ -136,12 +136,14 @@ func TestTheOwnerRepairsWhatAnAuditFound(t *testing.T) {
 	o.at(2*time.Hour, func() {
 		st := o.status()
 		require.Equal(t, workflows.StateRunning, st.State)
-		require.Empty(t, st.Repairs)
+		require.Empty(t, st.Queued(workflows.RequestRepair))
 		require.Equal(t, activities.KindInitial, st.LastRun.Kind)
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 	})
 	o.at(3*time.Hour, func() { o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-2"}) })
-	o.at(4*time.Hour, func() { require.Equal(t, []string{"audit-2"}, o.status().Repairs, "waits until the flow is started") })
+	o.at(4*time.Hour, func() {
+		require.Equal(t, []string{"audit-2"}, o.status().Queued(workflows.RequestRepair), "waits until the flow is started")
+	})
 	o.run(5 * time.Hour)
 	steps := o.f.steps()
 	require.Contains(t, steps, "correct audit-1")

@@ -20,7 +20,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchPage, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll, DueFrom: dueFrom,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll, DueFrom: dueFrom,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes to %s: %w", ref.Table, err)
@@ -29,13 +29,10 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 }
 
 // applyChanges runs one delta pass if anything changed; nil when nothing did.
-func applyChanges(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
 	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{})
 	if err != nil || first.Nothing {
 		return nil, err
 	}
-	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), DeltaPass,
-		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
-	return &result, err
+	return applyBetween(ctx, ingressSteps, id, PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}, first)
 }

@@ -7,15 +7,13 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
-
-	"causeway.dev/activities"
 )
 
-// control follows what TableSync asks of a pass.
+// control keeps what the owner asks of a pass.
 type control struct {
 	paused      bool
 	wanted      Control // stop or cancel, once asked for
-	takenBack   bool    // a pause was, before the pages in hand had been put back
+	takenBack   bool    // a pause was ended before the pages in hand had been put back
 	onInterrupt func()
 	signals     workflow.ReceiveChannel
 }
@@ -32,26 +30,24 @@ func listen(ctx workflow.Context, paused bool) *control {
 			if more := c.signals.Receive(ctx, &asked); !more {
 				return
 			}
-			c.take(ctx, asked)
+			c.take(asked)
 		}
 	})
 	return c
 }
 
-func (c *control) take(ctx workflow.Context, asked Control) {
+func (c *control) take(asked Control) {
 	switch asked {
 	case ControlPause:
 		c.paused = true
 	case ControlResume:
-		// The pages in hand are on their way back, and are opened again when they are
-		// there. An earlier build took their cancellation for a failure; the version can
-		// go when no history from before July 2027 is left.
+		// The pages in hand are being put back; they are opened again when that is done.
 		if c.paused && c.onInterrupt != nil {
-			c.takenBack = workflow.GetVersion(ctx, "pause-taken-back", workflow.DefaultVersion, 1) == 1
+			c.takenBack = true
 		}
 		c.paused = false
 	case ControlStop, ControlCancel:
-		if c.wanted != ControlCancel { // what is given up does not go on later
+		if c.wanted != ControlCancel { // a cancel is final: a stop behind it changes nothing
 			c.wanted = asked
 		}
 	}
@@ -61,13 +57,13 @@ func (c *control) take(ctx workflow.Context, asked Control) {
 }
 
 // drainSignals takes what arrived in the task that continues as new.
-func (c *control) drainSignals(ctx workflow.Context) {
+func (c *control) drainSignals() {
 	for {
 		var asked Control
 		if !c.signals.ReceiveAsync(&asked) {
 			return
 		}
-		c.take(ctx, asked)
+		c.take(asked)
 	}
 }
 
@@ -99,16 +95,16 @@ func failureType(err error) string {
 }
 
 // refusedRun is the run that was stopped for too many refusals, "" when the failure
-// does not say: one of an earlier build.
+// does not say.
 func refusedRun(err error) (run string) {
 	if app := innermost(err); app != nil && app.HasDetails() {
-		_ = app.Details(&run) // what cannot be read is not known
+		_ = app.Details(&run) // unreadable is the same as missing
 	}
 	return run
 }
 
-// innermost is the failure at the root: every wrapping on the way through an
-// activity, a child and its parent adds an application error around it.
+// innermost is the failure at the root. Each activity, child and parent that a
+// failure passes wraps it in another application error.
 func innermost(err error) *temporal.ApplicationError {
 	var last *temporal.ApplicationError
 	for err != nil {
@@ -119,38 +115,4 @@ func innermost(err error) *temporal.ApplicationError {
 		last, err = app, app.Unwrap()
 	}
 	return last
-}
-
-// publish shows a run in the Temporal UI: search attributes and details.
-func (p *pass) publish(ctx workflow.Context) {
-	c := p.progress.Counts
-	err := workflow.UpsertTypedSearchAttributes(ctx,
-		AttrFlow.ValueSet(p.steps.flow), AttrTable.ValueSet(p.in.Ref.Table), AttrRevision.ValueSet(p.in.Ref.Revision),
-		AttrRead.ValueSet(p.progress.Read), AttrWritten.ValueSet(c.Written()), AttrQuarantined.ValueSet(c.Quarantined))
-	if err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes", "run", p.in.Ref.Run, "error", err)
-	}
-	p.describe(ctx)
-}
-
-func (p *pass) describe(ctx workflow.Context) {
-	state := "phase " + string(p.progress.Phase) + ", at work"
-	switch {
-	case p.ended != "":
-		state = p.ended
-	case p.progress.Paused:
-		state = "phase " + string(p.progress.Phase) + ", paused"
-	}
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s of %s**, %s\n\n%s\n\nPages fetched: %d, backlog: %d, expected: %d",
-		p.in.Ref.Kind, p.in.Ref.Table, state, countsTable(p.progress.Read, p.progress.Counts),
-		p.progress.Pages, p.progress.Backlog, p.progress.Expected))
-}
-
-func countsTable(read int64, c activities.Counts) string {
-	if c.Skipped() > 0 { // of events
-		return fmt.Sprintf("| read | created | already there | disabled type | soft bounce | seed or proof | no contact | ignored | quarantined |\n|--|--|--|--|--|--|--|--|--|\n| %d | %d | %d | %d | %d | %d | %d | %d | %d |",
-			read, c.Created, c.Unchanged, c.Disabled, c.SoftBounce, c.SeedOrProof, c.NoContact, c.Ignored, c.Quarantined)
-	}
-	return fmt.Sprintf("| read | created | updated | unchanged | filtered | deleted | parked | quarantined |\n|--|--|--|--|--|--|--|--|\n| %d | %d | %d | %d | %d | %d | %d | %d |",
-		read, c.Created, c.Updated, c.Unchanged, c.Filtered, c.Deleted, c.Parked, c.Quarantined)
 }

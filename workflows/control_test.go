@@ -24,7 +24,7 @@ func TestAPauseTakenBackAtOnceIsNoFailure(t *testing.T) {
 			t.Parallel()
 			o := newOperator(t)
 			req := start
-			req.Tuning.DeltaInterval = time.Nanosecond
+			req.Tuning.DeltaInterval = 1
 			o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
 			o.at(time.Hour, func() {
 				o.f.mu.Lock()
@@ -103,7 +103,7 @@ func TestACancelOutlivesAStop(t *testing.T) {
 			}
 			o.at(2*time.Hour, func() {
 				require.Equal(t, workflows.StateStopped, o.status().State)
-				require.Empty(t, o.status().QueuedBackfills)
+				require.Empty(t, o.status().Queued(workflows.RequestBackfill))
 				require.Equal(t, "CANCELLED", o.f.runs[run].state)
 			})
 			o.run(3 * time.Hour)

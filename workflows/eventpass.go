@@ -10,7 +10,7 @@ import (
 )
 
 var eventSteps = steps{
-	flow: activities.FlowEgress, open: activities.OpenEventRun, fetch: activities.FetchEvents, write: activities.WriteTimeline, save: activities.SaveEventPosition, end: activities.EndEventRun,
+	flow: activities.FlowEgress, delta: TypeEventPass, open: activities.OpenEventRun, fetch: activities.FetchEvents, write: activities.WriteTimeline, save: activities.SaveEventPosition, end: activities.EndEventRun,
 	source: QueueCampaign, target: QueueDataverse, phases: eventPhases,
 }
 
@@ -40,7 +40,7 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 	var first activities.FetchResult
 	opts := activityOptions(QueueCampaign, activities.KindDelta, "waiting for events")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchEvents, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: wait, Poll: tuning.Poll,
+		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events: %w", err)
@@ -49,13 +49,10 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 }
 
 // applyEvents runs one pass if anything is new; nil when nothing is.
-func applyEvents(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
+func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
 	first, err := fetchEvents(ctx, ref, tuning, wait)
 	if err != nil || first.Nothing {
 		return nil, err
 	}
-	var result PassResult
-	err = workflow.ExecuteChildWorkflow(childOptions(ctx, instance, ref), EventPass,
-		PassInput{Instance: instance, Ref: ref, Tuning: tuning}).Get(ctx, &result)
-	return &result, err
+	return applyBetween(ctx, eventSteps, id, PassInput{Instance: id.Instance, Ref: ref, Tuning: tuning}, first)
 }

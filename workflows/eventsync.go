@@ -20,29 +20,30 @@ type EventSyncInput struct {
 // position in the journal is not in it: that is the ledger's.
 type EventSyncState struct {
 	OwnerState
-	LagAlarm time.Duration `json:"lag_alarm,omitempty"`
+	LagAlarm activities.Duration `json:"lag_alarm,omitempty"`
 }
 
 // EventSync owns the flow of events for as long as it exists: what the journal
 // and the exported files have, and what operators ask for in between. It never
-// ends by itself; stopped, it waits for Start, and minds how long.
+// ends by itself. A stopped one waits for Start, and warns when events are about to
+// be lost.
 func EventSync(ctx workflow.Context, in EventSyncInput) error {
 	s := newEventSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
+	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
 	workflow.GoNamed(ctx, "lag", s.watchLag)
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // eventSync is the owner at work.
 type eventSync struct {
 	owner
-	in       EventSyncInput
-	state    EventSyncState
-	starting *StartEventsRequest
-	folder   string // of the backfill in hand
+	in     EventSyncInput
+	state  EventSyncState
+	folder string // of the backfill in hand
 }
 
 func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
@@ -50,30 +51,25 @@ func newEventSync(ctx workflow.Context, in EventSyncInput) *eventSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowEgress)
+		s.state.Status = neverStarted(ctx, EventFlow(in.Instance))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowEgress, name: activities.FlowEgress, seeks: "work"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: EventFlow(in.Instance), name: activities.FlowEgress, seeks: "work"}
 	return s
 }
 
-func (s *eventSync) again(ctx workflow.Context) error {
+func (s *eventSync) continueAsNew(ctx workflow.Context) error {
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, EventSync, s.in)
 }
 
 func (s *eventSync) handle(ctx workflow.Context) error {
 	return errors.Join(s.owner.handle(ctx),
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
 		registerUpdate(ctx, UpdateRequestBackfill, "Load events again: since a time, or from a folder of exported files.", s.onBackfill, s.mayBackfill),
-		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
 }
 
-func (s *eventSync) startAsked() bool { return s.starting != nil }
-
-func (s *eventSync) takeBackStart() { s.starting = nil }
-
-func (s *eventSync) ends() any { return activities.EndEventRun }
+func (s *eventSync) steps() steps { return eventSteps }
 
 func (s *eventSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -83,10 +79,13 @@ func (s *eventSync) step(ctx workflow.Context) error {
 		return s.start(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
+	case s.Held != nil && st.State == StateRunning:
+		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
-	case len(s.Queue) > 0:
-		s.folder = s.Queue[0].Window.Folder
+	case s.isQueued(RequestBackfill):
+		next, _ := s.first(RequestBackfill)
+		s.folder = next.Window.Folder
 		defer func() { s.folder = "" }()
 		return s.backfill(ctx, EventPass)
 	default:
@@ -94,22 +93,19 @@ func (s *eventSync) step(ctx workflow.Context) error {
 	}
 }
 
-func (s *eventSync) mayStart(_ workflow.Context, req StartEventsRequest) error {
-	if !req.Settings.Enabled() { // R8.16
+// fits refuses what is not for the flow of events.
+func (s *eventSync) fits(req StartRequest) error {
+	if req.Egress == nil {
+		return errors.New("got no settings of egress, and this is the flow of events")
+	}
+	return nil
+}
+
+func (s *eventSync) startable(req StartRequest) error {
+	if !req.Egress.Enabled() { // R8.16
 		return errors.New("no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
 	}
-	return s.mayStartNow()
-}
-
-func (s *eventSync) onStart(ctx workflow.Context, req StartEventsRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
-}
-
-func (s *eventSync) mayApplyConfig(workflow.Context, StartEventsRequest) error { return nil }
-
-func (s *eventSync) onApplyConfig(ctx workflow.Context, req StartEventsRequest) (Status, error) {
-	return s.file(ctx, req.By, req.Revision), nil
+	return nil
 }
 
 func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
@@ -121,8 +117,8 @@ func (s *eventSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return errors.New("got a window of records, want a time that the journal is read again from, or a folder of exported files")
 	case w.Since.IsZero() == (w.Folder == ""):
 		return errors.New("want either a time that the journal is read again from, or a folder of exported files")
-	case len(s.Queue) >= 20:
-		return s.refuse("20 backfills are queued already")
+	case s.countQueued(RequestBackfill) >= maxQueued:
+		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
 }
@@ -142,17 +138,17 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	st := &s.Status
 	s.Tuning, s.state.LagAlarm = req.Tuning.withDefaults(), req.LagAlarm
 	if s.state.LagAlarm == 0 {
-		s.state.LagAlarm = 5 * 24 * time.Hour
+		s.state.LagAlarm = activities.Duration(5 * 24 * time.Hour)
 	}
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
-	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: *req.Egress}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
 	s.Plan = checked.Plan
-	events := &EventStatus{Enabled: req.Settings.Names(), Source: req.Settings.Source}
+	events := &EventStatus{Enabled: req.Egress.Names(), Source: req.Egress.Source}
 	if before := st.Events; before != nil {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
 	}
@@ -171,10 +167,10 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	wait := idleWait
 	if st.Watermark.IsZero() {
-		wait = time.Second // say soon whether there is anything at all
+		wait = time.Second // Status says soon whether there is anything at all
 	}
 	var first *activities.FetchResult
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchEvents(waiting, ref, s.Tuning, wait)
 		return err
 	})
@@ -192,9 +188,9 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	out, err := s.runPass(ctx, EventPass, "writing events", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	out, err := s.apply(ctx, "writing events", ref, first)
 	if out != nil {
-		s.account(&PassResult{Newest: first.Newest}) // of the page that the run found there
+		s.account(&PassResult{Newest: first.Newest}) // the first page was read before the run began
 	}
 	return err
 }
@@ -209,9 +205,8 @@ func (s *eventSync) account(out *PassResult) {
 // failed begins with the journal's oldest event when the journal no longer holds
 // the position; anything else is for an operator.
 func (s *eventSync) failed(ctx workflow.Context, err error) error {
-	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil &&
-		workflow.GetVersion(ctx, "no-such-folder", workflow.DefaultVersion, 1) == 1 {
-		s.overcome(ctx, err) // what an operator mistyped is no reason to stop the flow
+	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil {
+		s.recovered(ctx, err) // what an operator mistyped is no reason to stop the flow
 		return nil
 	}
 	if ctx.Err() != nil || failureType(err) != "PositionExpired" {
@@ -222,8 +217,8 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.RestartJournal, activities.RestartJournalInput{}).Get(ctx, &lost); err != nil {
 		return s.fail(ctx, err)
 	}
-	if lost.Held { // it was a backfill that fell behind: nothing of the flow is lost
-		s.overcome(ctx, err)
+	if lost.Held { // only a backfill fell behind: the flow has lost nothing
+		s.recovered(ctx, err)
 		return nil
 	}
 	st := &s.Status
@@ -232,7 +227,7 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if len(st.Events.Lost) > 5 {
 		st.Events.Lost = st.Events.Lost[1:]
 	}
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 
@@ -245,7 +240,7 @@ func (s *eventSync) watchLag(ctx workflow.Context) {
 		if err := workflow.Await(ctx, func() bool { return !st.Watermark.IsZero() && s.state.LagAlarm > 0 }); err != nil {
 			return
 		}
-		left := st.Watermark.Add(s.state.LagAlarm).Sub(workflow.Now(ctx))
+		left := st.Watermark.Add(time.Duration(s.state.LagAlarm)).Sub(workflow.Now(ctx))
 		if left > 0 {
 			if err := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "until events are about to be lost"}).Get(ctx, nil); err != nil {
 				return

@@ -209,7 +209,7 @@ func newEventWorld(t *testing.T) *eventWorld {
 	idle := mock.MatchedBy(func(in activities.FetchInput) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return in.Wait > time.Minute && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
+		return in.Wait > activities.Duration(time.Minute) && len(f.journal) == 0 && len(f.files) == 0 && f.failOnce["fetch events"] == nil
 	})
 	env.OnActivity("FetchEvents", mock.Anything, idle).Return(f.FetchEvents).After(15 * time.Minute)
 	env.OnActivity("FetchEvents", mock.Anything, mock.Anything).Return(f.FetchEvents).After(time.Minute)
@@ -224,9 +224,9 @@ func (w *eventWorld) run(end time.Duration) {
 	require.True(w.t, w.env.IsWorkflowCompleted())
 }
 
-func startEvents() workflows.StartEventsRequest {
+func startEvents() workflows.StartRequest {
 	s := activities.EgressSettings{Source: "both", Clicks: true}
-	return workflows.StartEventsRequest{Settings: s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
+	return workflows.StartRequest{Egress: &s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
 }
 
 // R8.13, R18.2: start checks, then what the journal has is written, then files.
@@ -283,7 +283,7 @@ func TestEgressWithoutATypeIsNotStarted(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t)
 	w.at(time.Second, func() {
-		w.asks(workflows.UpdateStart, w.mustRefuse("no type of event is switched on"), workflows.StartEventsRequest{})
+		w.asks(workflows.UpdateStart, w.mustRefuse("no type of event is switched on"), workflows.StartRequest{Egress: &activities.EgressSettings{}})
 		w.asks(workflows.UpdateStop, w.mustRefuse("there is nothing to stop"), workflows.StopRequest{})
 		w.asks(workflows.UpdateSyncNow, w.mustRefuse("only a running flow"), workflows.SyncNowRequest{})
 		w.asks(workflows.UpdateRequestBackfill, w.mustRefuse("start it before asking for a backfill"), workflows.BackfillRequest{})
@@ -396,7 +396,7 @@ func TestEventsAreLoadedAgainInTurn(t *testing.T) {
 		w.asks(workflows.UpdateRequestBackfill, w.mustAccept, workflows.BackfillRequest{Window: activities.Window{Folder: "/logs"}, By: "ada"})
 	})
 	w.at(2*time.Hour, func() {
-		require.Empty(t, w.status().QueuedBackfills)
+		require.Empty(t, w.status().Queued(workflows.RequestBackfill))
 		require.EqualValues(t, 4, w.status().Totals.Read)
 	})
 	w.run(3 * time.Hour)
@@ -433,8 +433,8 @@ func TestASwitchTakesEffectAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t)
 	changed := startEvents()
-	changed.Settings.Opens = true
-	changed.Revision = changed.Settings.Revision()
+	changed.Egress.Opens = true
+	changed.Revision = changed.Egress.Revision()
 	w.at(time.Second, func() { w.asks(workflows.UpdateStart, w.accepted, startEvents()) })
 	w.at(time.Hour, func() {
 		w.asks(workflows.UpdateApplyConfig, w.mustAccept, changed)
@@ -561,7 +561,7 @@ func TestAStoppedBackfillOfEventsThatIsGivenUpIsClosed(t *testing.T) {
 	})
 	w.at(time.Hour+90*time.Second, func() { w.asks(workflows.UpdateStop, w.mustAccept, workflows.StopRequest{}) })
 	w.at(2*time.Hour, func() {
-		queued := w.status().QueuedBackfills
+		queued := w.status().Queued(workflows.RequestBackfill)
 		require.Len(t, queued, 1)
 		w.asks(workflows.UpdateCancelBackfill, w.mustAccept, workflows.CancelBackfillRequest{Run: queued[0]})
 	})

@@ -163,7 +163,7 @@ func (f *fakeIngress) MayRollback(_ context.Context, in activities.MayRollbackIn
 func (f *fakeIngress) FindUnrecordedWrites(_ context.Context, in activities.UnrecordedWritesInput) (*activities.UnrecordedWritesResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.log("look over")
+	f.log("find unrecorded writes")
 	return &activities.UnrecordedWritesResult{}, nil
 }
 

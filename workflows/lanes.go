@@ -57,19 +57,19 @@ func (l *lanes) work(ctx workflow.Context, lane int) {
 		ref := l.queues[lane][0]
 		p := l.pass
 		opts := activityOptions(p.steps.target, p.in.Ref.Kind,
-			fmt.Sprintf("lane %d/%d of page %d: %d records", lane+1, p.in.Tuning.Lanes, ref.Page, ref.Size))
+			p.runInSummary()+fmt.Sprintf("lane %d/%d of page %d: %d records", lane+1, p.in.Tuning.Lanes, ref.Page, ref.Size))
 		var done activities.LaneResult
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.write,
 			activities.LaneInput{RunRef: p.in.Ref, Page: ref.Page, Lane: lane}).Get(ctx, &done)
 		if err != nil {
 			if l.err == nil {
 				l.err = fmt.Errorf("writing lane %d of page %d of %s: %w", lane, ref.Page, p.in.Ref.Table, err)
-				l.cancel() // the others settle what they have in flight and return
+				l.cancel() // the others commit what they have in flight and return
 			}
 			return
 		}
 		p.progress.Counts.Add(done.Counts)
-		p.noted.Unknown += done.Unknown
+		p.memory.Unknown += done.Unknown
 		p.progress.Backlog -= int64(ref.Size)
 		l.queues[lane] = l.queues[lane][1:]
 		if l.left[ref.Page]--; l.left[ref.Page] == 0 {
@@ -121,11 +121,11 @@ func (l *lanes) fail(ctx workflow.Context, cause error) error {
 // tooManyRefused stops a run before a broken mapping does harm.
 func (p *pass) tooManyRefused() error {
 	if p.in.Ref.Kind == activities.KindRollback || p.in.Ref.Kind == activities.KindRelease {
-		return nil // what it leaves alone, or is refused again, is no reason to leave the rest
+		return nil // records that they leave alone or that are refused again do not stop the others
 	}
 	c := p.progress.Counts
 	settled := c.Settled()
-	c.Quarantined -= p.noted.Unknown // which no setting of ours can be the cause of
+	c.Quarantined -= p.memory.Unknown // an unknown contact is no fault of the mapping
 	if settled < p.in.Tuning.StopMin || float64(c.Quarantined) <= p.in.Tuning.StopRatio*float64(settled) {
 		return nil
 	}

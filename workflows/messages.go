@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -17,47 +16,9 @@ const (
 	QueueCampaign  = "causeway-campaign"  // calls to Campaign
 )
 
-// Workflow types.
-const (
-	TypeTableSync = "TableSync"
-	TypeBackfill  = "Backfill"
-	TypeDeltaPass = "DeltaPass"
-	TypeAudit     = "Audit"
-	TypeRollback  = "Rollback"
-)
-
-// TableSyncID is the id of the one workflow that owns a table mapping.
-func TableSyncID(instance, table string) string {
-	return instance + "/ingress/" + table
-}
-
-// PassID is the id of the child workflow that carries out a run.
-func PassID(instance, table string, kind activities.Kind, run string) string {
-	if table == activities.FlowEgress {
-		return EventSyncID(instance) + "/pass/" + run
-	}
-	if table == activities.FlowOptOut {
-		return OptOutSyncID(instance) + "/pass/" + run
-	}
-	name := "backfill"
-	switch kind {
-	case activities.KindDelta:
-		name = "delta"
-	case activities.KindRollback:
-		name = "rollback"
-	case activities.KindRelease:
-		name = "release"
-	}
-	return fmt.Sprintf("%s/ingress/%s/%s/%s", instance, table, name, run)
-}
-
-// AuditID is the id of the audit of a table; there is one at a time.
-func AuditID(instance, table string) string {
-	return TableSyncID(instance, table) + "/audit"
-}
-
-// Updates of TableSync. Each takes the struct of the same name with "Request"
-// and answers a Status once the request is accepted and recorded.
+// Updates of the workflows that own a flow. Each takes the struct of the same name
+// with "Request" and answers a Status once the request is accepted and recorded;
+// ApplyConfig takes a StartRequest.
 const (
 	UpdateStart           = "Start"
 	UpdateStop            = "Stop"
@@ -73,16 +34,26 @@ const (
 
 // Queries.
 const (
-	QueryStatus   = "Status"   // of TableSync: Status
-	QueryProgress = "Progress" // of Backfill and DeltaPass: Progress; of Audit: AuditProgress
+	QueryStatus   = "Status"   // of an owner: Status
+	QueryProgress = "Progress" // of a pass: Progress; of Audit: AuditProgress
 )
 
-// SignalControl steers a pass; its payload is Control. TableSync sends it.
+// SignalControl steers a pass; its payload is Control. Its owner sends it.
 const SignalControl = "Control"
 
 // SignalRepair asks the owner of a table to act on the findings of an audit; its
 // payload is Repair. Audit sends it.
 const SignalRepair = "Repair"
+
+// SignalWake makes an owner look at its source at once; its payload is Wake. Whoever
+// learns of a change sends it. Many that come together count as one, and one that
+// is lost costs no more than the wait until the next poll.
+const SignalWake = "Wake"
+
+// Wake says who learned of a change.
+type Wake struct {
+	By string `json:"by,omitempty"`
+}
 
 // Repair makes the ledger say what an audit found, and loads the table anew.
 type Repair struct {
@@ -90,14 +61,14 @@ type Repair struct {
 	By    string `json:"by,omitempty"`
 }
 
-// Control is what TableSync asks of a running pass.
+// Control is what an owner asks of a running pass.
 type Control string
 
 const (
-	ControlStop   Control = "stop"   // drain and return; the run goes on later
-	ControlPause  Control = "pause"  // drain and wait
+	ControlStop   Control = "stop"   // put back what is in hand and end; the run goes on later
+	ControlPause  Control = "pause"  // put back what is in hand and wait
 	ControlResume Control = "resume" // go on
-	ControlCancel Control = "cancel" // drain, keep what was written, give up the rest
+	ControlCancel Control = "cancel" // keep what was written, give up the rest
 )
 
 // State of a flow (R8.3, and PAUSED).
@@ -111,13 +82,19 @@ const (
 	StateFailed   State = "FAILED"
 )
 
-// StartRequest starts a stopped or failed flow with the mapping on file.
+// StartRequest is what Start and ApplyConfig take: what the flow is to do, which is
+// exactly one of Table, Egress and OptOut. Start starts a stopped or failed flow
+// with it; ApplyConfig says what is on file for the next start (R8.14).
 type StartRequest struct {
-	Table    activities.Table `json:"table"`
-	Revision string           `json:"revision"` // of Table; hashing is not a workflow's work
+	Table    *activities.Table          `json:"table,omitempty"`
+	Egress   *activities.EgressSettings `json:"egress,omitempty"`
+	OptOut   *activities.OptOutSettings `json:"opt_out,omitempty"`
+	Revision string                     `json:"revision"` // of Table, Egress or OptOut; whoever asks computes it
 	// Tuning of the flow, from the configuration file.
 	Tuning Tuning `json:"tuning,omitzero"`
-	By     string `json:"by,omitempty"`
+	// LagAlarm of egress is the age of the position that raises the alarm (R18.17); 5 days when 0.
+	LagAlarm activities.Duration `json:"lag_alarm,omitempty"`
+	By       string              `json:"by,omitempty"`
 }
 
 // StopRequest stops a flow: work in hand is finished or put back, nothing is lost.
@@ -175,23 +152,16 @@ type ApproveRequest struct {
 	By  string `json:"by,omitempty"`
 }
 
-// ApplyConfigRequest puts a mapping on file; it takes effect at the next start (R8.14).
-type ApplyConfigRequest struct {
-	Table    activities.Table `json:"table"`
-	Revision string           `json:"revision"`
-	By       string           `json:"by,omitempty"`
-}
-
 // Tuning bounds the work of a flow. Zero values mean the defaults named.
 type Tuning struct {
-	Lanes         int           `json:"lanes,omitempty"`          // parallel lanes per page, 1 to 32; 8
-	ReadAhead     int           `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 2
-	Poll          time.Duration `json:"poll,omitempty"`           // pause between looks at the delta link; 3 s
-	StopRatio     float64       `json:"stop_ratio,omitempty"`     // share of refused records that stops a run; 0.2
-	OnStop        string        `json:"on_stop,omitempty"`        // what follows then: "" keeps what was written, OnStopRollback undoes it
-	StopMin       int64         `json:"stop_min,omitempty"`       // records settled before StopRatio counts; 100
-	PagesPerRun   int           `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
-	DeltaInterval time.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 15 s
+	Lanes         int                 `json:"lanes,omitempty"`          // parallel lanes per page, 1 to 32; 8
+	ReadAhead     int                 `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 2
+	Poll          activities.Duration `json:"poll,omitempty"`           // pause between looks at the delta link; 3 s
+	StopRatio     float64             `json:"stop_ratio,omitempty"`     // share of refused records that stops a run; 0.2
+	OnStop        string              `json:"on_stop,omitempty"`        // what follows then: "" keeps what was written, OnStopRollback undoes it
+	StopMin       int64               `json:"stop_min,omitempty"`       // records settled before StopRatio counts; 100
+	PagesPerRun   int                 `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
+	DeltaInterval activities.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 15 s
 }
 
 // OnStopRollback undoes a run that was stopped for too many refusals.
@@ -199,32 +169,29 @@ const OnStopRollback = "rollback"
 
 // Status answers what a flow is doing.
 type Status struct {
-	Instance        string                `json:"instance"`
-	Table           string                `json:"table"`
-	State           State                 `json:"state"`
-	Phase           string                `json:"phase"`            // in words: "initial load", "waiting for changes"
-	Reason          string                `json:"reason,omitempty"` // why paused or failed
-	Since           time.Time             `json:"since"`            // of State
-	Run             string                `json:"run,omitempty"`    // the run in hand
-	RunWorkflow     string                `json:"run_workflow,omitempty"`
-	RunKind         activities.Kind       `json:"run_kind,omitempty"`
-	Progress        *Progress             `json:"progress,omitempty"` // of the run in hand; the CLI asks the child
-	LastRun         *RunSummary           `json:"last_run,omitempty"`
-	Watermark       time.Time             `json:"watermark,omitzero"` // everything before it is settled
-	Totals          activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
-	Runs            int64                 `json:"runs"`
-	Quarantined     int64                 `json:"quarantined"`         // open items
-	Warnings        []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
-	Parked          int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
-	Approvals       []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
-	Revision        string                `json:"revision,omitempty"`
-	FiledRevision   string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
-	QueuedBackfills []string              `json:"queued_backfills,omitempty"`
-	Rollbacks       []string              `json:"rollbacks,omitempty"` // runs that are to be undone
-	Releases        []string              `json:"releases,omitempty"`  // runs that will try quarantined records again
-	Repairs         []string              `json:"repairs,omitempty"`   // audits whose findings are to be repaired
-	LastError       string                `json:"last_error,omitempty"`
-	StartedBy       string                `json:"started_by,omitempty"`
+	Instance      string                `json:"instance"`
+	Table         string                `json:"table"`
+	State         State                 `json:"state"`
+	Phase         string                `json:"phase"`            // in words: "initial load", "waiting for changes"
+	Reason        string                `json:"reason,omitempty"` // why paused or failed
+	Since         time.Time             `json:"since"`            // of State
+	Run           string                `json:"run,omitempty"`    // the run in hand
+	RunWorkflow   string                `json:"run_workflow,omitempty"`
+	RunKind       activities.Kind       `json:"run_kind,omitempty"`
+	Progress      *Progress             `json:"progress,omitempty"` // of a run that the owner carries out itself; the workflow of another run is asked for its own
+	LastRun       *RunSummary           `json:"last_run,omitempty"`
+	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
+	Totals        activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
+	Runs          int64                 `json:"runs"`
+	Quarantined   int64                 `json:"quarantined"`         // open items
+	Warnings      []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
+	Parked        int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
+	Approvals     []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
+	Revision      string                `json:"revision,omitempty"`
+	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
+	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came
+	LastError     string                `json:"last_error,omitempty"`
+	StartedBy     string                `json:"started_by,omitempty"`
 
 	Events *EventStatus  `json:"events,omitempty"`  // of egress only
 	OptOut *OptOutStatus `json:"opt_out,omitempty"` // of the opt-out flow only

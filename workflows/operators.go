@@ -12,37 +12,16 @@ import (
 	"causeway.dev/activities"
 )
 
-// handle registers what operators can ask of a table. Validators refuse without a
-// trace; handlers record the wish, and the main loop carries it out. The order is
-// part of the histories.
+// handle registers what operators can ask of a table beside what they can ask of every
+// flow. Validators refuse without a trace in the history. Handlers record the request,
+// and the loop carries it out.
 func (s *tableSync) handle(ctx workflow.Context) error {
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return s.Status, nil },
-		workflow.QueryHandlerOptions{Description: "State, phase, watermark, counters and revision of the flow."})
-	return errors.Join(err,
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the mapping on file.", s.onStart, s.mayStart),
-		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", s.onStop, s.mayStop),
-		registerUpdate(ctx, UpdatePause, "Hold the flow, with a reason.", s.onPause, s.mayPause),
-		registerUpdate(ctx, UpdateResume, "Let a paused flow go on.", s.onResume, s.mayResume),
-		registerUpdate(ctx, UpdateSyncNow, "Look for changes now.", s.onSyncNow, s.maySyncNow),
+	return errors.Join(s.owner.handle(ctx),
 		registerUpdate(ctx, UpdateRequestBackfill, "Read records again: all, a window, or named ids.", s.onBackfill, s.mayBackfill),
-		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", s.onCancelBackfill, s.mayCancelBackfill),
 		registerUpdate(ctx, UpdateRelease, "Try quarantined records again, as Dynamics has them now.", s.onRelease, s.mayRelease),
 		registerUpdate(ctx, UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		registerUpdate(ctx, UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
-		registerUpdate(ctx, UpdateApplyConfig, "Put a mapping on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
 	)
-}
-
-func (s *tableSync) mayStart(_ workflow.Context, req StartRequest) error {
-	if err := s.mayApply(req.Table); err != nil {
-		return err
-	}
-	return s.mayStartNow()
-}
-
-func (s *tableSync) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the mapping")
 }
 
 func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
@@ -61,8 +40,8 @@ func (s *tableSync) mayBackfill(_ workflow.Context, req BackfillRequest) error {
 		return fmt.Errorf("got %d conditions, want at most 20", len(w.Where))
 	case !w.Since.IsZero() && !w.Until.IsZero() && !w.Since.Before(w.Until):
 		return fmt.Errorf("got since %s, want a time before until %s", w.Since.Format(time.RFC3339), w.Until.Format(time.RFC3339))
-	case len(s.Queue) >= 20:
-		return s.refuse("20 backfills are queued already")
+	case s.countQueued(RequestBackfill) >= maxQueued:
+		return s.refuse("%d backfills are queued already", maxQueued)
 	}
 	return nil
 }
@@ -71,8 +50,8 @@ func (s *tableSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 	return s.queueBackfill(ctx, req, inWords(req.Window)), nil
 }
 
-// mayStop keeps a stop from waiting for ever: it lets a rollback end, and a paused
-// one does not.
+// mayStop refuses a stop during a paused rollback: a stop waits for the end of a
+// rollback, and a paused one has no end.
 func (s *tableSync) mayStop(ctx workflow.Context, req StopRequest) error {
 	if s.Status.State == StatePaused && s.Status.RunKind == activities.KindRollback {
 		return s.refuse("run %s is half done and paused; resume it, and stop then, or give it up with: causeway cancel-backfill %s", s.Status.Run, s.name)
@@ -84,20 +63,18 @@ func (s *tableSync) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRe
 	if req.Rollback && s.Status.RunKind == activities.KindRollback && (req.Run == "" || req.Run == s.Status.Run) {
 		return s.refuse("what a rollback did is not undone; leave out the rollback")
 	}
-	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && slices.Contains(s.Status.Rollbacks, run) {
+	if run := cmp.Or(req.Run, s.Status.Run); req.Rollback && s.find(RequestRollback, run) >= 0 {
 		return fmt.Errorf("run %s is to be rolled back already", run)
 	}
-	return s.owner.mayCancelBackfill(ctx, req)
+	return s.owner.mayGiveUp(ctx, req)
 }
 
 func (s *tableSync) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) (Status, error) {
-	undo := RollbackRequest{Run: cmp.Or(req.Run, s.Status.Run), By: req.By}
-	i := s.queued(undo.Run)
-	begun := i >= 0 && s.Queue[i].Begun && givesUpBegun(ctx)
-	if req.Rollback && (begun || undo.Run == s.Status.Run) {
-		s.setRollbacks(append(s.state.Rollbacks, undo))
+	run := cmp.Or(req.Run, s.Status.Run)
+	waits, _ := s.queued(RequestBackfill, run)
+	if req.Rollback && (waits.Begun || run == s.Status.Run) {
+		s.enqueue(Request{Kind: RequestRollback, Run: run, By: req.By})
 	}
-	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), func(q QueuedRelease) bool { return q.Run == req.Run }))
 	return s.owner.onCancelBackfill(ctx, req)
 }
 
@@ -109,7 +86,7 @@ func (s *tableSync) mayApprove(_ workflow.Context, req ApproveRequest) error {
 }
 
 func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status, error) {
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpApprove, Run: req.Run})
 	opts := activityOptions(QueueMain, activities.KindDelta, "let the deletes of "+req.Run+" go on, approved by "+cmp.Or(req.By, "an operator"))
 	var result activities.ApproveResult
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.ApproveDeletes,
@@ -119,22 +96,17 @@ func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status,
 	}
 	s.Status.Approvals = result.Waiting
 	s.publish(ctx)
-	s.wake()
+	s.endWait()
 	return s.Status, nil
 }
 
-func (s *tableSync) mayApply(table activities.Table) error {
-	if table.Name != s.name {
-		return fmt.Errorf("the mapping is for %q, this flow owns %q", table.Name, s.name)
+// fits refuses a mapping that is not of this table.
+func (s *tableSync) fits(req StartRequest) error {
+	switch {
+	case req.Table == nil:
+		return fmt.Errorf("got no table mapping, and this flow owns %q", s.name)
+	case req.Table.Name != s.name:
+		return fmt.Errorf("the mapping is for %q, this flow owns %q", req.Table.Name, s.name)
 	}
 	return nil
-}
-
-func (s *tableSync) mayApplyConfig(_ workflow.Context, req ApplyConfigRequest) error {
-	return s.mayApply(req.Table)
-}
-
-func (s *tableSync) onApplyConfig(ctx workflow.Context, req ApplyConfigRequest) (Status, error) {
-	s.state.Filed = &req.Table
-	return s.file(ctx, req.By, req.Revision), nil
 }

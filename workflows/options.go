@@ -63,7 +63,7 @@ func (t Tuning) withDefaults() Tuning {
 		t.ReadAhead = 2
 	}
 	if t.Poll == 0 {
-		t.Poll = 3 * time.Second
+		t.Poll = activities.Duration(3 * time.Second)
 	}
 	if t.StopRatio == 0 {
 		t.StopRatio = 0.2
@@ -72,7 +72,7 @@ func (t Tuning) withDefaults() Tuning {
 		t.StopMin = 100
 	}
 	if t.DeltaInterval == 0 {
-		t.DeltaInterval = 15 * time.Second
+		t.DeltaInterval = activities.Duration(15 * time.Second)
 	}
 	return t
 }

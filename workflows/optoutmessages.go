@@ -1,28 +1,6 @@
 package workflows
 
-import (
-	"time"
-
-	"causeway.dev/activities"
-)
-
-// Workflow types of the opt-out flow.
-const (
-	TypeOptOutSync = "OptOutSync"
-	TypeOptOutPass = "OptOutPass"
-)
-
-// OptOutSyncID is the id of the one workflow that owns the flow of opt-outs.
-func OptOutSyncID(instance string) string { return instance + "/" + activities.FlowOptOut }
-
-// StartOptOutRequest is what Start and ApplyConfig of OptOutSync take; its other
-// updates are those of TableSync.
-type StartOptOutRequest struct {
-	Settings activities.OptOutSettings `json:"settings"`
-	Revision string                    `json:"revision"` // of Settings; hashing is not a workflow's work
-	Tuning   Tuning                    `json:"tuning,omitzero"`
-	By       string                    `json:"by,omitempty"`
-}
+import "time"
 
 // OptOutStatus is what Status has of the opt-out flow beside what every flow has.
 type OptOutStatus struct {

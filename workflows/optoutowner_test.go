@@ -71,7 +71,7 @@ func (o *optOutOwner) ask(name string, request any) {
 }
 
 func (o *optOutOwner) start() {
-	o.ask(workflows.UpdateStart, workflows.StartOptOutRequest{Revision: "r1", Settings: activities.OptOutSettings{
+	o.ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", OptOut: &activities.OptOutSettings{
 		Mode: rules.Bidirectional, Export: rules.ExportSetting{Workflow: "WKF17", CheckEvery: 30 * time.Minute, AutoRestart: true},
 	}})
 }
@@ -113,7 +113,7 @@ func TestALookAtEverybodyIsGoneOnWith(t *testing.T) {
 		require.Equal(t, workflows.StateRunning, st.State)
 		require.Equal(t, "waiting for choices", st.Phase)
 		require.Equal(t, int64(5), st.OptOut.Waiting)
-		require.Equal(t, "acme/optout/pass/x", workflows.PassID("acme", "optout", activities.KindInitial, "x"))
+		require.Equal(t, "acme/optout/pass/x", workflows.FlowNamed("acme", "optout").PassID(activities.KindInitial, "x"))
 	})
 }
 
@@ -166,7 +166,7 @@ func TestOptOutsWithNothingToDoAreRefused(t *testing.T) {
 		o.env.RegisterDelayedCallback(func() {
 			o.env.UpdateWorkflow(workflows.UpdateStart, "", &testsuite.TestUpdateCallback{
 				OnAccept: func() { require.Fail(t, "accepted") }, OnReject: func(err error) { refused = err }, OnComplete: func(any, error) {},
-			}, workflows.StartOptOutRequest{Settings: activities.OptOutSettings{Mode: mode}})
+			}, workflows.StartRequest{OptOut: &activities.OptOutSettings{Mode: mode}})
 		}, time.Second)
 		o.run(time.Minute, func() { require.Equal(t, workflows.StateStopped, o.status().State) })
 		require.ErrorContains(t, refused, sentence)

@@ -10,7 +10,7 @@ import (
 )
 
 var optOutSteps = steps{
-	flow: activities.FlowOptOut, open: activities.OpenOptOutRun, fetch: activities.FetchOptOuts, write: activities.WriteOptOuts, save: activities.SaveOptOutPosition, end: activities.EndOptOutRun,
+	flow: activities.FlowOptOut, delta: TypeOptOutPass, open: activities.OpenOptOutRun, fetch: activities.FetchOptOuts, write: activities.WriteOptOuts, save: activities.SaveOptOutPosition, end: activities.EndOptOutRun,
 	source: QueueDataverse, target: QueueCampaign, phases: optOutPhases,
 }
 
@@ -38,7 +38,7 @@ func fetchOptOuts(ctx workflow.Context, ref activities.RunRef, tuning Tuning, no
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, "waiting for choices")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchOptOuts, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: idleWait, Poll: tuning.Poll, Now: now,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(idleWait), Poll: tuning.Poll, Now: now,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("looking for opt-outs: %w", err)

@@ -31,19 +31,19 @@ type OptOutSyncState struct {
 func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 	s := newOptOutSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
+	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
 	workflow.GoNamed(ctx, "export", s.watchExport)
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // optOutSync is the owner at work.
 type optOutSync struct {
 	owner
-	in       OptOutSyncInput
-	state    OptOutSyncState
-	starting *StartOptOutRequest
+	in    OptOutSyncInput
+	state OptOutSyncState
 }
 
 func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
@@ -51,33 +51,23 @@ func newOptOutSync(ctx workflow.Context, in OptOutSyncInput) *optOutSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, activities.FlowOptOut)
+		s.state.Status = neverStarted(ctx, OptOutFlow(in.Instance))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowOptOut, name: activities.FlowOptOut, seeks: "work"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: OptOutFlow(in.Instance), name: activities.FlowOptOut, seeks: "work"}
 	return s
 }
 
-func (s *optOutSync) again(ctx workflow.Context) error {
+func (s *optOutSync) continueAsNew(ctx workflow.Context) error {
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, OptOutSync, s.in)
 }
 
-func (s *optOutSync) handle(ctx workflow.Context) error {
-	return errors.Join(s.owner.handle(ctx),
-		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the settings on file.", s.onStart, s.mayStart),
-		registerUpdate(ctx, UpdateApplyConfig, "Put settings on file for the next start.", s.onApplyConfig, s.mayApplyConfig),
-	)
-}
+func (s *optOutSync) steps() steps { return optOutSteps }
 
-func (s *optOutSync) startAsked() bool { return s.starting != nil }
-
-func (s *optOutSync) takeBackStart() { s.starting = nil }
-
-func (s *optOutSync) ends() any { return activities.EndOptOutRun }
-
-// soon is remembered while choices are carried: the next wait would not look at
-// Campaign before its time.
-func (s *optOutSync) soon() { s.state.Now = true }
+// lookEverywhere is remembered while choices are carried: without it the next wait
+// looks at Campaign only when its time has come.
+func (s *optOutSync) lookEverywhere() { s.state.Now = true }
 
 func (s *optOutSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -87,6 +77,8 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 		return s.start(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
+	case s.Held != nil && st.State == StateRunning:
+		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
 		return workflow.Await(ctx, func() bool { return s.starting != nil })
 	case s.state.NeedsBaseline:
@@ -96,22 +88,19 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 	}
 }
 
-func (s *optOutSync) mayStart(_ workflow.Context, req StartOptOutRequest) error {
-	if idle := req.Settings.Idle(); idle != "" { // R8.16
+// fits refuses what is not for the flow of opt-outs.
+func (s *optOutSync) fits(req StartRequest) error {
+	if req.OptOut == nil {
+		return errors.New("got no settings of opt-outs, and this is the flow of opt-outs")
+	}
+	return nil
+}
+
+func (s *optOutSync) startable(req StartRequest) error {
+	if idle := req.OptOut.Idle(); idle != "" { // R8.16
 		return errors.New(idle)
 	}
-	return s.mayStartNow()
-}
-
-func (s *optOutSync) onStart(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
-	s.starting = &req
-	return s.answerStart(ctx, req.By, req.Revision, "checking the settings")
-}
-
-func (s *optOutSync) mayApplyConfig(workflow.Context, StartOptOutRequest) error { return nil }
-
-func (s *optOutSync) onApplyConfig(ctx workflow.Context, req StartOptOutRequest) (Status, error) {
-	return s.file(ctx, req.By, req.Revision), nil
+	return nil
 }
 
 // start checks the settings against both systems before anything is read.
@@ -122,18 +111,18 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	s.Tuning = req.Tuning.withDefaults()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
-	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: req.Settings}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
-	s.Plan, s.state.Settings, s.state.Now = checked.Plan, req.Settings, true
+	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	before := st.OptOut
-	st.OptOut = &OptOutStatus{Mode: string(req.Settings.Mode), Source: checked.Source, Pairs: len(req.Settings.Pairs), Waiting: checked.Waiting}
+	st.OptOut = &OptOutStatus{Mode: string(req.OptOut.Mode), Source: checked.Source, Pairs: len(req.OptOut.Pairs), Waiting: checked.Waiting}
 	if before != nil && before.Export != nil {
-		// How often it was started today does not depend on how often we were.
-		st.OptOut.Export = &ExportStatus{Workflow: req.Settings.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
+		// The limit of starts a day holds across our own stops and starts.
+		st.OptOut.Export = &ExportStatus{Workflow: req.OptOut.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
 	}
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
@@ -147,7 +136,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 		run = s.newRun(ctx)
 	}
 	s.state.InitialRun = ""
-	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
+	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
 	if err != nil || result == nil {
 		return err
 	}
@@ -174,14 +163,14 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	s.state.Now = false
 	var first *activities.FetchResult
 	asked := false
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
-		asked = waiting.Err() != nil // also when the worker put the wait down without a failure
+		asked = waiting.Err() != nil // also when the worker ended the wait without a failure
 		return err
 	})
 	switch {
 	case wanted:
-		s.state.Now = true // an operator wants something, perhaps just this
+		s.state.Now = true // an operator wants something; it may be this look
 		return nil
 	case err != nil:
 		return s.failed(ctx, err)
@@ -194,7 +183,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, OptOutPass, "carrying choices", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.apply(ctx, "carrying choices", ref, first)
 	return err
 }
 
@@ -212,19 +201,19 @@ func (s *optOutSync) failed(ctx workflow.Context, err error) error {
 		return s.fail(ctx, err)
 	}
 	s.state.NeedsBaseline = true
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 
-// watched says that somebody should mind the export, and how often.
+// watched says whether the export is to be watched, and how often.
 func (s *optOutSync) watched() (time.Duration, bool) {
 	st, e := s.Status, s.state.Settings.Export
 	return e.CheckEvery, st.OptOut != nil && (st.State == StateRunning || st.State == StatePaused) && e.CheckEvery > 0 &&
 		(e.Workflow != "" || st.OptOut.Source == "sftp")
 }
 
-// watchExport minds the Campaign workflow that exports opt-outs, also while the
-// flow is paused: what it does not export is missed (R19.15).
+// watchExport watches the Campaign workflow that exports opt-outs, also while the flow
+// is paused: an opt-out that is not exported is missed (R19.15).
 func (s *optOutSync) watchExport(ctx workflow.Context) {
 	for {
 		if err := workflow.Await(ctx, func() bool { _, on := s.watched(); return on }); err != nil {
@@ -237,14 +226,14 @@ func (s *optOutSync) watchExport(ctx workflow.Context) {
 			}
 			continue
 		}
-		s.lookAtExport(ctx)
+		s.checkExport(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 	}
 }
 
-func (s *optOutSync) lookAtExport(ctx workflow.Context) {
+func (s *optOutSync) checkExport(ctx workflow.Context) {
 	before := ExportStatus{}
 	if e := s.Status.OptOut.Export; e != nil {
 		before = *e

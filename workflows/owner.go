@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"cmp"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -14,96 +15,89 @@ type OwnerState struct {
 	Status Status                 `json:"status"`
 	Tuning Tuning                 `json:"tuning"`
 	Plan   string                 `json:"plan,omitempty"` // of RunRef
-	Queue  []QueuedBackfill       `json:"queue,omitempty"`
+	Queue  []Request              `json:"queue,omitempty"`
 	Recent []string               `json:"recent,omitempty"` // the newest run names, so that none is used twice
 	Trail  []activities.Operation `json:"trail,omitempty"`  // entries of the audit trail that are not in the ledger yet
+	Held   *HeldPass              `json:"held,omitempty"`   // a small pass that was paused
 }
 
-// QueuedBackfill waits for its turn: one writer per flow at a time.
-type QueuedBackfill struct {
-	Run    string            `json:"run"`
-	Window activities.Window `json:"window,omitzero"`
-	By     string            `json:"by,omitempty"`
-	Begun  bool              `json:"begun,omitempty"` // it was stopped, and goes on
-	Noted  Noted             `json:"noted,omitzero"`  // by then
-}
-
-// owner is what the long-running flows have in common, those of the tables and
-// those that are one of a kind: what operators ask of them, how they stop, pause
-// and show themselves, and how they run their passes. Update handlers set flags
-// and interrupt what is waited for; only the main loop changes what is in hand.
+// owner is what all flows have in common: what operators can ask of them, how they
+// stop, pause and show themselves, and how they run their passes. Update handlers
+// set flags and interrupt the wait. Only the loop starts and ends work.
 type owner struct {
 	*OwnerState
 	self      owned // the flow itself
-	instance  string
-	flow      string // activities.FlowIngress, FlowEgress or FlowOptOut
-	name      string // as operators type it: a table's, else the flow's
-	seeks     string // what it looks for, in words: "changes"
+	id        FlowID
+	name      string        // as operators type it: a table's, else the flow's
+	seeks     string        // what it looks for, in words: "changes"
+	starting  *StartRequest // asked for, and not begun
 	stopping  bool
-	givenUp   string              // the run in hand, when an operator has cancelled it
+	givenUp   string              // the run in hand, if an operator has cancelled it
 	interrupt workflow.CancelFunc // of the wait for work, while there is one
+	idle      bool                // it waits for changes at its source
+	idleSince time.Time
 	trail     *trail
+	small     *pass // that this workflow carries out itself, while it does
+	wakes     workflow.ReceiveChannel
+	shown     shownAttributes // in the Temporal UI
 }
 
 // owned is what one kind of flow does in its own way.
 type owned interface {
 	step(workflow.Context) error          // does the next thing there is to do, or waits until there is one
-	again(workflow.Context) error         // continues as new
-	startAsked() bool                     // and not begun
-	takeBackStart()                       // that was asked and not begun
-	ends() any                            // the activity that closes a run which is given up
+	continueAsNew(workflow.Context) error // continues as new
+	mayStop(workflow.Context, StopRequest) error
+	mayCancelBackfill(workflow.Context, CancelBackfillRequest) error
+	onCancelBackfill(workflow.Context, CancelBackfillRequest) (Status, error)
+	fits(StartRequest) error              // refuses a request that is for another flow
+	startable(StartRequest) error         // refuses a start that would have nothing to do
+	steps() steps                         // what carries the flow's runs out
 	account(*PassResult)                  // takes what only this flow remembers of a finished run
 	failed(workflow.Context, error) error // decides what a failure means for the flow; an error ends it
 	details() string                      // for the Temporal UI, in Markdown
-	soon()                                // an operator wants its sources looked at, in a wait or not
+	lookEverywhere()                      // makes the next wait look at every source
 }
 
 // neverStarted is the status of a new flow.
-func neverStarted(ctx workflow.Context, instance, name string) Status {
-	return Status{Instance: instance, Table: name, State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
+func neverStarted(ctx workflow.Context, id FlowID) Status {
+	return Status{Instance: id.Instance, Table: id.Name(), State: StateStopped, Phase: "never started", Since: workflow.Now(ctx)}
 }
 
-// live takes step after step until the flow continues as new, or is cancelled.
-func (o *owner) live(ctx workflow.Context) error {
+// loop takes step after step until the flow continues as new or is cancelled.
+func (o *owner) loop(ctx workflow.Context) error {
 	for {
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			if ready, err := o.handled(ctx); err != nil {
 				return err
 			} else if ready {
-				return o.self.again(ctx)
+				return o.self.continueAsNew(ctx)
 			}
 		}
 		if err := o.self.step(ctx); err != nil {
+			o.endHeld(ctx, "FAILED", reasonOf(err))
 			o.trail.flush(ctx)
 			return err
 		}
 	}
 }
 
-// handled waits until operators have their answers; false when one of them waits
-// for a start or a stop, which comes first: it is not in the state.
+// handled waits until operators have their answers. It is false when one of them
+// waits for a start or a stop: that is carried out first, because it is not part of
+// the state and would be forgotten.
 func (o *owner) handled(ctx workflow.Context) (bool, error) {
-	asked := func() bool { return o.stopping || o.self.startAsked() }
+	asked := func() bool { return o.stopping || o.starting != nil }
 	finished := func() bool { return workflow.AllHandlersFinished(ctx) }
 	if err := workflow.Await(ctx, func() bool { return finished() || asked() }); err != nil || !asked() {
 		return true, err
 	}
-	// An earlier build waited, and forgot it; the version can go when no history from
-	// before July 2027 is left.
-	if workflow.GetVersion(ctx, "asked-before-new", workflow.DefaultVersion, 1) == 1 {
-		return false, nil
-	}
-	return true, workflow.Await(ctx, finished)
+	return false, nil
 }
 
-// note is an entry of the audit trail about this flow.
-func (o *owner) note(ctx workflow.Context, op activities.Operation) {
-	op.Flow = o.flow
-	if o.flow == activities.FlowIngress { // the only one that there are several of
-		op.Table = o.name
-	}
+// logOperation enters into the audit trail what was asked of this flow.
+func (o *owner) logOperation(ctx workflow.Context, op activities.Operation) {
+	op.Flow, op.Table = o.id.Flow, o.id.Table
 	op.Revision = cmp.Or(op.Revision, o.Status.Revision)
-	o.trail.note(ctx, op)
+	o.trail.add(ctx, op)
 }
 
 // enter changes the state of the flow and shows it.
@@ -119,7 +113,7 @@ func (o *owner) enter(ctx workflow.Context, state State, phase, reason string) {
 	o.publish(ctx)
 }
 
-// fail stops the flow until an operator has seen to it, unless it was cancelled.
+// fail stops the flow until an operator starts it again, unless it was cancelled.
 func (o *owner) fail(ctx workflow.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -128,8 +122,8 @@ func (o *owner) fail(ctx workflow.Context, err error) error {
 	return nil
 }
 
-// overcome shows a failure that the flow gets over by itself.
-func (o *owner) overcome(ctx workflow.Context, err error) {
+// recovered shows an error that the flow recovers from by itself.
+func (o *owner) recovered(ctx workflow.Context, err error) {
 	o.Status.LastError = reasonOf(err)
 	o.publish(ctx)
 }
@@ -137,27 +131,22 @@ func (o *owner) overcome(ctx workflow.Context, err error) {
 // halt carries out a stop.
 func (o *owner) halt(ctx workflow.Context) error {
 	o.stopping = false
-	// A start that waited for a rollback is taken back with it. An earlier build started
-	// all the same; the version can go when no history from before July 2027 is left.
-	if o.self.startAsked() && workflow.GetVersion(ctx, "stopped-before-start", workflow.DefaultVersion, 1) == 1 {
-		o.self.takeBackStart()
-	}
+	o.starting = nil // a start that waited for a rollback is taken back
+	o.endHeld(ctx, "STOPPED", "stopped by an operator")
 	o.enter(ctx, StateStopped, "stopped", "")
 	return nil
 }
 
-// hold waits until a paused flow is resumed or stopped, or its history calls for a
-// new one: the export of opt-outs is minded in a pause too. An earlier build let it
-// grow; the version can go when no history from before July 2027 is left.
+// hold waits until a paused flow is resumed or stopped, or its history is too long:
+// it grows in a pause too, because the export of opt-outs is watched.
 func (o *owner) hold(ctx workflow.Context) error {
-	renews := workflow.GetVersion(ctx, "paused-continues-as-new", workflow.DefaultVersion, 1) == 1
 	return workflow.Await(ctx, func() bool {
-		return o.Status.State != StatePaused || o.stopping || renews && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+		return o.Status.State != StatePaused || o.stopping || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 	})
 }
 
-// preflight checks what a start was asked with before anything is read. It is
-// false when the flow does not start: it failed, and says why, or was stopped.
+// preflight checks a mapping or settings before anything is read. It is false when
+// the flow does not start: because the check failed, or because it was stopped.
 func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out any) (bool, error) {
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
 	wanted, err := o.waitFor(ctx, func(checking workflow.Context) error {
@@ -166,10 +155,9 @@ func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out a
 	switch {
 	case o.stopping:
 		return false, nil
-	case wanted && workflow.GetVersion(ctx, "wish-during-check", workflow.DefaultVersion, 1) == 1:
-		// What an operator wants beside a stop waits for the start: it is checked once
-		// more. An earlier build ended here; the version can go when no history from
-		// before July 2027 is left.
+	case wanted:
+		// Anything else that an operator asked for waits until the flow has started, so
+		// the check is made once more.
 		return o.preflight(ctx, summary, check, in, out)
 	case temporal.IsCanceledError(err):
 		return false, err
@@ -180,7 +168,7 @@ func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out a
 	return true, nil
 }
 
-// waiting is a context that operators interrupt; call the second when the wait is over.
+// waiting makes a context that operators interrupt. Call the function when the wait is over.
 func (o *owner) waiting(ctx workflow.Context) (workflow.Context, func()) {
 	inner, cancel := workflow.WithCancel(ctx)
 	o.interrupt = cancel
@@ -190,50 +178,46 @@ func (o *owner) waiting(ctx workflow.Context) (workflow.Context, func()) {
 	}
 }
 
-// waitFor runs what waits for work. When an operator wants something meanwhile,
-// wanted is true and what the wait came back with says nothing.
+// waitFor runs a wait that operators interrupt. When one did, wanted is true, and the
+// error is only that of the interruption.
 func (o *owner) waitFor(ctx workflow.Context, wait func(workflow.Context) error) (wanted bool, err error) {
 	inner, done := o.waiting(ctx)
-	defer done() // after it was asked who ended the wait
+	defer done() // not before: it ends the context that interrupted looks at
 	err = wait(inner)
-	return err != nil && interrupted(ctx, inner, err), err
+	return err != nil && interrupted(ctx, inner), err
 }
 
-// interrupted tells a wait that was ended on purpose from one that failed. When
-// its worker dies at that moment, nobody is left to say that it was cancelled: it
-// ends by its heartbeat, and that is no failure either.
-func interrupted(ctx, waiting workflow.Context, err error) bool {
-	switch {
-	case ctx.Err() != nil || waiting.Err() == nil:
-		return false
-	case temporal.IsCanceledError(err):
-		return true
-	}
-	// Without the version the flow failed here; that branch can go when no history
-	// from before July 2027 is left.
-	return workflow.GetVersion(ctx, "interrupted-wait", workflow.DefaultVersion, 1) == 1
+// interrupted tells a wait that was ended on purpose from one that failed. It does
+// not look at the error: when the worker dies at that moment, the wait ends by its
+// heartbeat instead of as cancelled.
+func interrupted(ctx, waiting workflow.Context) bool {
+	return ctx.Err() == nil && waiting.Err() != nil
 }
 
-// wake ends the wait for work.
-func (o *owner) wake() {
+// endWait ends the wait, if there is one: the loop looks at what is to be done.
+func (o *owner) endWait() {
 	if o.interrupt != nil {
 		o.interrupt()
 	}
 }
 
-// soon is all that sync-now needs where each wait looks at every source anyhow.
-func (o *owner) soon() {}
+// lookEverywhere has nothing to do where each wait looks at every source anyhow.
+func (o *owner) lookEverywhere() {}
 
-// steer passes an operator's wish on to the run in hand.
+// steer passes on to the run in hand what an operator asked for.
 func (o *owner) steer(ctx workflow.Context, what Control) {
 	if what == ControlCancel {
 		o.givenUp = o.Status.Run
 	}
-	if o.Status.RunWorkflow == "" { // it hears of it when it is there
+	if o.small != nil {
+		o.small.control.take(what)
+		return
+	}
+	if o.Status.RunWorkflow == "" { // it is being started, and is told then
 		return
 	}
 	if what == ControlStop && o.Status.RunKind == activities.KindRollback {
-		return // who stops a flow because it went wrong wants it undone all the same
+		return // a stop must not interrupt a rollback
 	}
 	err := workflow.SignalExternalWorkflow(ctx, o.Status.RunWorkflow, "", SignalControl, what).Get(ctx, nil)
 	if err != nil { // it has just ended

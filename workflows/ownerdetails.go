@@ -7,17 +7,47 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// publish shows the flow in the Temporal UI: search attributes and details.
+// shownAttributes are the search attributes of a flow.
+type shownAttributes struct {
+	state                      State
+	revision                   string
+	read, written, quarantined int64
+}
+
+// publish shows the flow in the Temporal UI: search attributes, when they have
+// changed, and details.
 func (o *owner) publish(ctx workflow.Context) {
 	st := o.Status
-	err := workflow.UpsertTypedSearchAttributes(ctx,
-		AttrFlow.ValueSet(o.flow), AttrTable.ValueSet(o.name), AttrState.ValueSet(string(st.State)),
-		AttrRevision.ValueSet(st.Revision), AttrRead.ValueSet(st.Totals.Read), AttrWritten.ValueSet(st.Totals.Written()),
-		AttrQuarantined.ValueSet(st.Quarantined))
-	if err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes", "flow", o.flow, "table", o.name, "error", err)
+	now := shownAttributes{st.State, st.Revision, st.Totals.Read, st.Totals.Written(), st.Quarantined}
+	if now != o.shown {
+		o.shown = now
+		err := workflow.UpsertTypedSearchAttributes(ctx,
+			AttrFlow.ValueSet(o.id.Flow), AttrTable.ValueSet(o.name), AttrState.ValueSet(string(now.state)),
+			AttrRevision.ValueSet(now.revision), AttrRead.ValueSet(now.read), AttrWritten.ValueSet(now.written),
+			AttrQuarantined.ValueSet(now.quarantined))
+		if err != nil {
+			workflow.GetLogger(ctx).Warn("search attributes", "flow", o.id.Flow, "table", o.name, "error", err)
+		}
 	}
-	workflow.SetCurrentDetails(ctx, o.self.details())
+	o.describe(ctx)
+}
+
+// describe shows details only, which adds nothing to the history.
+func (o *owner) describe(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, o.self.details()+lastRun(o.Status))
+}
+
+// lastRun says how the newest run ended. One that was small has no workflow of its
+// own that tells.
+func lastRun(st Status) string {
+	var line string
+	if pr := st.Progress; pr != nil {
+		line = fmt.Sprintf("\n\nAt work: run %s, %d of %d records settled.", pr.Run, pr.Counts.Settled(), pr.Read)
+	}
+	if last := st.LastRun; last != nil {
+		line += fmt.Sprintf("\n\nLast run: %s (%s) %s, %d read, %d written, %d refused.", last.Run, last.Kind, last.State, last.Counts.Read, last.Counts.Written(), last.Counts.Quarantined)
+	}
+	return line
 }
 
 // details of a flow that is one of a kind.

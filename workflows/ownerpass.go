@@ -15,7 +15,7 @@ import (
 // newRun names the next run; two may begin in the same millisecond.
 func (o *owner) newRun(ctx workflow.Context) string {
 	run := newRun(ctx, o.name)
-	for base, n := run, 2; slices.Contains(o.Recent, run) || slices.Contains(o.Status.QueuedBackfills, run); n++ {
+	for base, n := run, 2; slices.Contains(o.Recent, run) || slices.ContainsFunc(o.Queue, func(r Request) bool { return r.Run == run }); n++ {
 		run = fmt.Sprintf("%s-%d", base, n)
 	}
 	o.Recent = append(o.Recent, run)
@@ -29,28 +29,12 @@ func (o *owner) ref(run string, kind activities.Kind) activities.RunRef {
 	return activities.RunRef{Run: run, Table: o.name, Revision: o.Status.Revision, Kind: kind, Plan: o.Plan}
 }
 
-var kindInWords = map[activities.Kind]string{
-	activities.KindInitial: "initial load", activities.KindBackfill: "backfill", activities.KindDelta: "changes",
-	activities.KindRollback: "rollback", activities.KindRelease: "release",
-}
-
-// summaryOf says in the Temporal UI what a run is.
-func summaryOf(ref activities.RunRef) string {
-	switch {
-	case ref.Table == activities.FlowEgress && ref.Kind == activities.KindDelta:
-		return "events to the timeline"
-	case ref.Table == activities.FlowEgress:
-		return "backfill of events"
-	}
-	return kindInWords[ref.Kind] + " of " + ref.Table
-}
-
-func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) workflow.Context {
+func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:          PassID(instance, ref.Table, ref.Kind, ref.Run),
+		WorkflowID:          id.PassID(ref.Kind, ref.Run),
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
-		StaticSummary:       summaryOf(ref),
+		StaticSummary:       id.runInWords(ref.Kind),
 	})
 }
 
@@ -59,16 +43,14 @@ func childOptions(ctx workflow.Context, instance string, ref activities.RunRef) 
 func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
 	st := &o.Status
 	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
-	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.instance, in.Ref), pass, in)
+	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.id, in.Ref), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		return nil, o.notStarted(ctx, in.Ref, fmt.Errorf("starting run %s: %w", in.Ref.Run, err))
 	}
-	st.RunWorkflow = PassID(o.instance, o.name, in.Ref.Kind, in.Ref.Run)
+	st.RunWorkflow = o.id.PassID(in.Ref.Kind, in.Ref.Run)
 	o.publish(ctx)
 	switch { // what was asked while the child was being started
-	case o.givenUp == in.Ref.Run && workflow.GetVersion(ctx, "given-up-at-once", workflow.DefaultVersion, 1) == 1:
-		// An earlier build let it run; the version can go when no history from before
-		// July 2027 is left.
+	case o.givenUp == in.Ref.Run:
 		o.steer(ctx, ControlCancel)
 	case o.stopping:
 		o.steer(ctx, ControlStop)
@@ -82,20 +64,26 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	if err == nil && o.givenUp == in.Ref.Run {
 		o.giveUpStopped(ctx, in.Ref, &result.Summary)
 	}
-	st.Run, st.RunKind, st.RunWorkflow, o.givenUp = "", "", "", ""
+	return o.ended(ctx, in.Ref, started, &result, err)
+}
+
+// ended accounts for the run that was in hand.
+func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.Time, result *PassResult, err error) (*PassResult, error) {
+	st := &o.Status
+	st.Run, st.RunKind, st.RunWorkflow, st.Progress, o.givenUp = "", "", "", nil, ""
 	st.Runs++
 	if err != nil {
-		st.LastRun = &RunSummary{Run: in.Ref.Run, Kind: in.Ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
+		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
 		return nil, o.self.failed(ctx, err)
 	}
 	st.LastRun = &result.Summary
-	// What a rollback touched was counted by the run it undoes, and what goes on
-	// later counts as a whole when it has ended.
+	// A rollback counts nothing: the run that it undoes has counted it. A load that was
+	// stopped counts when it has ended, as a whole.
 	stopped := result.Summary.State == "STOPPED"
-	if kind := in.Ref.Kind; kind != activities.KindRollback && !(stopped && (kind == activities.KindInitial || kind == activities.KindBackfill)) {
+	if ref.Kind != activities.KindRollback && !(stopped && (ref.Kind == activities.KindInitial || ref.Kind == activities.KindBackfill)) {
 		st.Totals.Add(result.Summary.Counts)
 	}
-	if !stopped && result.Summary.State != "CANCELLED" { // which do not say
+	if !stopped && result.Summary.State != "CANCELLED" { // those results do not say it
 		st.Quarantined = result.Quarantined
 	}
 	for _, d := range result.Deltas {
@@ -105,92 +93,76 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 	if result.Watermark != 0 {
 		st.Watermark = time.Unix(result.Watermark, 0).UTC()
 	}
-	o.self.account(&result)
+	o.self.account(result)
 	if result.Summary.State == "INCOMPLETE" {
-		o.enter(ctx, StateFailed, "stopped after an incomplete run", "run "+in.Ref.Run+" is INCOMPLETE: "+result.Summary.Reason)
-		return &result, nil
+		o.enter(ctx, StateFailed, "stopped after an incomplete run", "run "+ref.Run+" is INCOMPLETE: "+result.Summary.Reason)
+		return result, nil
 	}
 	o.publish(ctx)
-	return &result, nil
+	return result, nil
 }
 
-// notStarted is for a run whose workflow cannot start, because one of its id runs
-// already: that of an owner that was reset, say. An operator sees to it.
+// notStarted fails the flow when the workflow of a run cannot start, because one with
+// its id is running: after a reset of the owner, for instance. An operator ends it.
 func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err error) error {
-	// An earlier build ended the flow; the version can go when no history from before
-	// July 2027 is left.
-	if ctx.Err() != nil || workflow.GetVersion(ctx, "run-cannot-start", workflow.DefaultVersion, 1) != 1 {
+	if ctx.Err() != nil {
 		return err
 	}
 	o.Status.Run, o.Status.RunKind, o.givenUp = "", "", ""
 	o.enter(ctx, StateFailed, "failed", fmt.Sprintf(
 		"%v; when it runs already, end it with: temporal workflow terminate --workflow-id %s; then: causeway start %s",
-		err, PassID(o.instance, ref.Table, ref.Kind, ref.Run), o.name))
+		err, o.id.PassID(ref.Kind, ref.Run), o.name))
 	return nil
 }
 
-// closeTerminated ends a run in the ledger whose workflow was terminated, and had no
-// chance to.
+// closeTerminated ends a run in the ledger whose workflow was terminated and could
+// not do it.
 func (o *owner) closeTerminated(ctx workflow.Context, ref activities.RunRef, err error) {
-	// An earlier build left it open; the version can go when no history from before
-	// July 2027 is left.
-	if _, ok := errors.AsType[*temporal.TerminatedError](err); !ok || workflow.GetVersion(ctx, "terminated-run", workflow.DefaultVersion, 1) != 1 {
-		return
+	if _, ok := errors.AsType[*temporal.TerminatedError](err); ok {
+		o.endOrLog(ctx, ref, "FAILED", reasonOf(err))
 	}
-	o.endFor(ctx, ref, "FAILED", reasonOf(err))
 }
 
-// giveUpStopped cancels a run that had been stopped already when it heard of it.
+// giveUpStopped cancels a run that had just ended as stopped when it was cancelled.
 func (o *owner) giveUpStopped(ctx workflow.Context, ref activities.RunRef, end *RunSummary) {
-	// An earlier build forgot it; the version can go when no history from before July
-	// 2027 is left.
-	if end.State != "STOPPED" || workflow.GetVersion(ctx, "cancelled-when-stopped", workflow.DefaultVersion, 1) != 1 {
+	if end.State != "STOPPED" {
 		return
 	}
-	end.State, end.Reason = "CANCELLED", "cancelled by an operator; what was written is kept"
-	o.endFor(ctx, ref, end.State, end.Reason)
+	end.State, end.Reason = "CANCELLED", cancelledByOperator
+	o.endOrLog(ctx, ref, end.State, end.Reason)
 }
 
-// endFor closes a run in the ledger whose workflow is no longer there to do it.
-func (o *owner) endFor(ctx workflow.Context, ref activities.RunRef, state, reason string) {
+// cancelledByOperator is the reason of a run that was given up.
+const cancelledByOperator = "cancelled by an operator; what was written is kept"
+
+// endRun closes a run in the ledger whose workflow is no longer there to do it.
+func (o *owner) endRun(ctx workflow.Context, ref activities.RunRef, state, reason string) error {
 	opts := activityOptions(QueueMain, ref.Kind, "end run "+ref.Run+": "+state)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(),
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.steps().end,
 		activities.EndRunInput{RunRef: ref, State: state, Reason: reason, Drop: true}).Get(ctx, nil)
 	if err != nil {
+		return fmt.Errorf("ending run %s: %w", ref.Run, err)
+	}
+	return nil
+}
+
+// endOrLog is endRun where nobody waits for an answer.
+func (o *owner) endOrLog(ctx workflow.Context, ref activities.RunRef, state, reason string) {
+	if err := o.endRun(ctx, ref, state, reason); err != nil {
 		workflow.GetLogger(ctx).Error("ending a run", "run", ref.Run, "error", err)
 	}
 }
 
-// backfill grants the first request in the queue.
+// backfill carries out the backfill whose turn it is.
 func (o *owner) backfill(ctx workflow.Context, pass any) error {
-	next := o.Queue[0]
-	o.setQueue(o.Queue[1:])
+	next, _ := o.first(RequestBackfill)
+	o.dequeue(RequestBackfill, next.Run)
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
-		Instance: o.instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Noted: next.Noted,
+		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Memory: next.Memory,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
-		next.Begun, next.Noted = true, result.Noted
-		o.setQueue(append([]QueuedBackfill{next}, o.Queue...))
+		next.Begun, next.Memory = true, result.Memory
+		o.putBack(next)
 	}
 	return err
-}
-
-func (o *owner) setQueue(q []QueuedBackfill) {
-	o.Queue = q
-	o.Status.QueuedBackfills = nil
-	for _, b := range q {
-		o.Status.QueuedBackfills = append(o.Status.QueuedBackfills, b.Run)
-	}
-}
-
-// queued is the place of a backfill in the queue, -1 when it is not there.
-func (o *owner) queued(run string) int {
-	return slices.IndexFunc(o.Queue, func(b QueuedBackfill) bool { return b.Run == run })
-}
-
-// givesUpBegun says that a stopped backfill which is undone or cancelled does not go
-// on later. A flow that an earlier build began has let it go on; the version can go
-// when no history from before July 2027 is left.
-func givesUpBegun(ctx workflow.Context) bool {
-	return workflow.GetVersion(ctx, "begun-is-given-up", workflow.DefaultVersion, 1) == 1
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -16,18 +15,19 @@ import (
 // answer; the flow goes on either way and Status shows it.
 const answerWithin = 30 * time.Second
 
-// handle registers what operators can ask of a flow that is one of a kind, beside
-// what it registers itself. TableSync has a list of its own, because the order of
-// registration is that in which updates are heard that wait for a run to begin.
+// handle registers what operators can ask of every flow. The order is part of the
+// histories: updates that arrive before the first task are handled in this order.
 func (o *owner) handle(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return o.Status, nil },
 		workflow.QueryHandlerOptions{Description: "State, phase, position, counters and revision of the flow."})
 	return errors.Join(err,
-		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", o.onStop, o.mayStop),
+		registerUpdate(ctx, UpdateStart, "Start a stopped or failed flow with the mapping or the settings on file.", o.onStart, o.mayStart),
+		registerUpdate(ctx, UpdateStop, "Stop the flow; nothing is lost.", o.onStop, o.self.mayStop),
 		registerUpdate(ctx, UpdatePause, "Hold the flow, with a reason.", o.onPause, o.mayPause),
 		registerUpdate(ctx, UpdateResume, "Let a paused flow go on.", o.onResume, o.mayResume),
 		registerUpdate(ctx, UpdateSyncNow, "Look for work now.", o.onSyncNow, o.maySyncNow),
-		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", o.onCancelBackfill, o.mayGiveUp),
+		registerUpdate(ctx, UpdateCancelBackfill, "Give up a backfill; what was written is kept.", o.self.onCancelBackfill, o.self.mayCancelBackfill),
+		registerUpdate(ctx, UpdateApplyConfig, "Put a mapping or settings on file for the next start.", o.onApplyConfig, o.mayApplyConfig),
 	)
 }
 
@@ -43,8 +43,8 @@ func (o *owner) refuse(format string, args ...any) error {
 	return fmt.Errorf("%s is %s: %s", o.name, o.Status.State, fmt.Sprintf(format, args...))
 }
 
-// answer waits for done, but not longer than an operator would: what is asked for
-// goes on without them. The timer ends with the wait, so that it wakes nobody.
+// answer waits for done, but not longer than an operator would: the work goes on
+// without them. The timer is cancelled with the wait, so that it starts no task.
 func answer(ctx workflow.Context, otherwise string, done func() bool) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
@@ -54,10 +54,16 @@ func answer(ctx workflow.Context, otherwise string, done func() bool) error {
 	return err
 }
 
-// mayStartNow refuses a start that makes no sense.
-func (o *owner) mayStartNow() error {
+// mayStart refuses a start that makes no sense.
+func (o *owner) mayStart(_ workflow.Context, req StartRequest) error {
+	if err := o.self.fits(req); err != nil {
+		return err
+	}
+	if err := o.self.startable(req); err != nil {
+		return err
+	}
 	switch st := o.Status.State; {
-	case o.self.startAsked() || st == StateStarting:
+	case o.starting != nil || st == StateStarting:
 		return o.refuse("a start was already requested")
 	case st != StateStopped && st != StateFailed:
 		return o.refuse("only a stopped or failed flow can be started; stop it first")
@@ -65,20 +71,30 @@ func (o *owner) mayStartNow() error {
 	return nil
 }
 
-// answerStart answers a start that was accepted, once the flow runs or does not.
-func (o *owner) answerStart(ctx workflow.Context, by, revision, phase string) (Status, error) {
-	o.note(ctx, activities.Operation{By: by, What: activities.OpStart, Revision: revision, Was: was(o.Status.Revision, revision)})
+// onStart answers once the flow runs or does not.
+func (o *owner) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
+	o.starting = &req
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(o.Status.Revision, req.Revision)})
+	phase := "checking the settings"
+	if o.id.IsTable() {
+		phase = "checking the mapping"
+	}
 	o.enter(ctx, StateStarting, phase, "")
 	err := answer(ctx, "answer that the flow is starting", func() bool { return o.Status.State != StateStarting })
 	return o.Status, err
 }
 
-// file records that something is on file for the next start (R8.14).
-func (o *owner) file(ctx workflow.Context, by, revision string) Status {
-	o.note(ctx, activities.Operation{By: by, What: activities.OpApply, Revision: revision, Was: was(o.Status.FiledRevision, revision)})
-	o.Status.FiledRevision = revision
-	return o.Status
+func (o *owner) mayApplyConfig(_ workflow.Context, req StartRequest) error { return o.self.fits(req) }
+
+// onApplyConfig shows what is on file; the next start brings it along (R8.14).
+func (o *owner) onApplyConfig(ctx workflow.Context, req StartRequest) (Status, error) {
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpApply, Revision: req.Revision, Was: was(o.Status.FiledRevision, req.Revision)})
+	o.Status.FiledRevision = req.Revision
+	return o.Status, nil
 }
+
+// startable is for the flows that always have something to do.
+func (o *owner) startable(StartRequest) error { return nil }
 
 func (o *owner) mayStop(workflow.Context, StopRequest) error {
 	if o.Status.State == StateStopped || o.Status.State == StateFailed {
@@ -89,9 +105,9 @@ func (o *owner) mayStop(workflow.Context, StopRequest) error {
 
 func (o *owner) onStop(ctx workflow.Context, req StopRequest) (Status, error) {
 	o.stopping = true
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpStop})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpStop})
 	o.Status.Phase = "stopping: putting back what is in hand"
-	o.wake()
+	o.endWait()
 	o.steer(ctx, ControlStop)
 	err := answer(ctx, "answer that the flow is stopping", func() bool { return o.Status.State == StateStopped || o.Status.State == StateFailed })
 	return o.Status, err
@@ -112,9 +128,9 @@ func (o *owner) onPause(ctx workflow.Context, req PauseRequest) (Status, error) 
 	if req.By != "" {
 		reason += " (" + req.By + ")"
 	}
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpPause, Reason: req.Reason})
 	o.enter(ctx, StatePaused, o.Status.Phase, reason)
-	o.wake()
+	o.endWait()
 	o.steer(ctx, ControlPause)
 	return o.Status, nil
 }
@@ -127,7 +143,7 @@ func (o *owner) mayResume(workflow.Context, ResumeRequest) error {
 }
 
 func (o *owner) onResume(ctx workflow.Context, req ResumeRequest) (Status, error) {
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpResume})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpResume})
 	o.enter(ctx, StateRunning, o.Status.Phase, "")
 	o.steer(ctx, ControlResume)
 	return o.Status, nil
@@ -141,27 +157,27 @@ func (o *owner) maySyncNow(workflow.Context, SyncNowRequest) error {
 }
 
 func (o *owner) onSyncNow(workflow.Context, SyncNowRequest) (Status, error) {
-	o.self.soon()
-	o.wake()
+	o.self.lookEverywhere()
+	o.endWait()
 	return o.Status, nil
 }
 
-// mayGiveUp is mayCancelBackfill for the flows that do not undo what they wrote.
-func (o *owner) mayGiveUp(ctx workflow.Context, req CancelBackfillRequest) error {
+// mayCancelBackfill is for the flows that cannot undo what they wrote.
+func (o *owner) mayCancelBackfill(ctx workflow.Context, req CancelBackfillRequest) error {
 	if req.Rollback {
 		return o.refuse("what it wrote cannot be undone; leave out the rollback")
 	}
-	return o.mayCancelBackfill(ctx, req)
+	return o.mayGiveUp(ctx, req)
 }
 
-func (o *owner) mayCancelBackfill(_ workflow.Context, req CancelBackfillRequest) error {
+func (o *owner) mayGiveUp(_ workflow.Context, req CancelBackfillRequest) error {
 	running := o.Status.Run != "" && o.Status.RunKind != activities.KindDelta
 	switch {
 	case req.Run == "" && !running:
 		return o.refuse("no backfill is running")
 	case req.Run != "" && req.Run == o.Status.Run && !running:
 		return o.refuse("run %s is no backfill and ends by itself", req.Run)
-	case req.Run != "" && req.Run != o.Status.Run && !slices.Contains(o.Status.QueuedBackfills, req.Run) && !slices.Contains(o.Status.Releases, req.Run):
+	case req.Run != "" && req.Run != o.Status.Run && o.find(RequestBackfill, req.Run) < 0 && o.find(RequestRelease, req.Run) < 0:
 		return fmt.Errorf("run %s is neither running nor queued", req.Run)
 	}
 	return nil
@@ -172,36 +188,26 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 	if req.Rollback {
 		op.Detail = "and undo what it wrote"
 	}
-	o.note(ctx, op)
+	o.logOperation(ctx, op)
 	if req.Run == "" || req.Run == o.Status.Run {
 		o.steer(ctx, ControlCancel)
 		return o.Status, nil
 	}
-	i := o.queued(req.Run)
-	if i < 0 { // a release
+	waits, _ := o.queued(RequestBackfill, req.Run)
+	o.dequeue(RequestBackfill, req.Run)
+	o.dequeue(RequestRelease, req.Run)
+	if !waits.Begun || req.Rollback {
 		return o.Status, nil
 	}
-	begun := o.Queue[i].Begun && givesUpBegun(ctx)
-	o.setQueue(slices.Delete(slices.Clone(o.Queue), i, i+1))
-	if !begun || req.Rollback {
-		return o.Status, nil
-	}
-	opts := activityOptions(QueueMain, activities.KindBackfill, "end run "+req.Run+": CANCELLED")
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), o.self.ends(), activities.EndRunInput{
-		RunRef: o.ref(req.Run, activities.KindBackfill), State: "CANCELLED", Reason: "cancelled by an operator; what was written is kept", Drop: true,
-	}).Get(ctx, nil)
-	if err != nil {
-		return o.Status, fmt.Errorf("ending run %s: %w", req.Run, err)
-	}
-	return o.Status, nil
+	return o.Status, o.endRun(ctx, o.ref(req.Run, activities.KindBackfill), "CANCELLED", cancelledByOperator)
 }
 
-// queueBackfill takes a request that was found good.
+// queueBackfill queues a request that its validator accepted.
 func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
 	run := o.newRun(ctx)
-	answer := BackfillAnswer{Run: run, WorkflowID: PassID(o.instance, o.name, activities.KindBackfill, run), Queued: len(o.Queue)}
-	o.setQueue(append(o.Queue, QueuedBackfill{Run: run, Window: req.Window, By: req.By}))
-	o.note(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
-	o.wake()
+	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: o.countQueued(RequestBackfill)}
+	o.enqueue(Request{Kind: RequestBackfill, Run: run, Window: req.Window, By: req.By})
+	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
+	o.endWait()
 	return answer
 }

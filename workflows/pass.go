@@ -4,58 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 )
-
-// PassInput starts a Backfill or a DeltaPass. The position of the run is in the
-// ledger, so the same input starts it, resumes it after a stop, and continues
-// it as new.
-type PassInput struct {
-	Instance string            `json:"instance"`
-	Ref      activities.RunRef `json:"ref"`
-	Window   activities.Window `json:"window,omitzero"`
-	Tuning   Tuning            `json:"tuning"`
-	// Release is what a release tries.
-	Release *activities.Release `json:"release,omitempty"`
-	// Deltas makes a backfill look for changes in between: it owns the table meanwhile.
-	Deltas bool `json:"deltas,omitempty"`
-	// Paused starts the pass held, after continuing as new in a pause.
-	Paused bool `json:"paused,omitempty"`
-	// Noted is what the pass had noted before it continued as new, or was stopped.
-	Noted Noted `json:"noted,omitzero"`
-}
-
-// Noted is what a pass remembers beside the ledger.
-type Noted struct {
-	Deltas   PassInfo  `json:"deltas,omitzero"`
-	Unknown  int64     `json:"unknown,omitempty"`   // events refused because their contact is unknown
-	Newest   time.Time `json:"newest,omitzero"`     // event read
-	BadFiles []string  `json:"bad_files,omitempty"` // that a backfill could not read
-}
-
-// PassResult is how a pass ended.
-type PassResult struct {
-	Summary     RunSummary            `json:"summary"`
-	Quarantined int64                 `json:"quarantined"`
-	Parked      int64                 `json:"parked,omitempty"`
-	Approvals   []activities.Approval `json:"approvals,omitempty"`
-	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
-	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
-	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
-	Noted       Noted                 `json:"noted,omitzero"`      // for when a stopped pass goes on
-}
-
-// PassInfo accounts for a delta pass that ran inside a backfill.
-type PassInfo struct {
-	Runs   int64             `json:"runs"`
-	Counts activities.Counts `json:"counts"`
-}
 
 // Backfill reads every record of a table, or those of a window, and writes what
 // differs: the initial load, a new baseline after an expired link, a replay.
@@ -76,12 +30,14 @@ func DeltaPass(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, DeltaPass)
 }
 
-// pass carries out one run.
+// pass carries out one run: as a workflow of its own, or, when the run is small,
+// inside the workflow that found its changes (see small.go).
 type pass struct {
 	in       PassInput
 	control  *control
+	small    *smallPass // nil: a workflow of its own
 	progress Progress
-	noted    Noted
+	memory   PassMemory
 	phases   []activities.Phase
 	pages    int // fetched by this workflow run
 	steps    steps
@@ -92,26 +48,29 @@ type pass struct {
 // steps are the activities that carry a run out, and the systems they call.
 type steps struct {
 	flow                          string // in search attributes
+	delta                         string // the type of the workflow that carries new changes
 	open, fetch, write, save, end any
 	source, target                string // task queues
 	phases                        func(in PassInput, known int64) []activities.Phase
 	// between applies what is new while a backfill owns the flow; nil when nothing is.
-	between func(ctx workflow.Context, instance string, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
+	between func(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
 }
 
 var ingressSteps = steps{
-	flow: "ingress", open: activities.OpenRun, fetch: activities.FetchPage, write: activities.WriteLane, save: activities.SaveWatermark, end: activities.EndRun,
+	flow: activities.FlowIngress, delta: TypeDeltaPass, open: activities.OpenRun, fetch: activities.FetchPage, write: activities.WriteLane, save: activities.SaveWatermark, end: activities.EndRun,
 	source: QueueDataverse, target: QueueCampaign, phases: phasesOf,
 }
 
 var (
 	errInterrupted = errors.New("interrupted") // stop, pause or cancel: work in hand was put back
 	errContinue    = errors.New("continue as new")
+	errHeld        = errors.New("held")     // a small pass was paused; its owner goes on with it
+	errOutgrown    = errors.New("outgrown") // a small pass is not small any more
 )
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 	in.Tuning = in.Tuning.withDefaults()
-	p := &pass{in: in, noted: in.Noted, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
+	p := &pass{in: in, memory: in.Memory, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
 	p.steps.between = applyChanges
 	p.control = listen(ctx, in.Paused)
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryProgress, func() (Progress, error) { return p.progress, nil },
@@ -125,12 +84,10 @@ func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
 // run drives the pass until it is finished, given up, or continued as new.
 func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 	for {
-		if err := p.holdWhilePaused(ctx); err != nil {
-			// An earlier build left the run open; the version can go when no history from
-			// before July 2027 is left.
-			if workflow.GetVersion(ctx, "cancelled-in-a-pause", workflow.DefaultVersion, 1) == 1 {
-				p.fail(ctx, err)
-			}
+		if err := p.holdWhilePaused(ctx); errors.Is(err, errHeld) {
+			return nil, err
+		} else if err != nil {
+			p.fail(ctx, err)
 			return nil, err
 		}
 		p.control.takenBack = false
@@ -140,12 +97,12 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			// from the watermark, which has not moved, and quarantined records anew.
 			reread := p.in.Ref.Kind == activities.KindDelta || p.in.Ref.Kind == activities.KindRelease
 			out, err := p.end(ctx, "STOPPED", "stopped by an operator", reread)
-			if err == nil && p.control.wanted == ControlCancel && workflow.GetVersion(ctx, "cancelled-while-stopping", workflow.DefaultVersion, 1) == 1 {
-				continue // an earlier build forgot it; the version can go when no history from before July 2027 is left
+			if err == nil && p.control.wanted == ControlCancel {
+				continue // it was cancelled while it was being stopped
 			}
 			return out, err
 		case ControlCancel:
-			return p.end(ctx, "CANCELLED", "cancelled by an operator; what was written is kept", true)
+			return p.end(ctx, "CANCELLED", cancelledByOperator, true)
 		}
 		switch err := p.drive(ctx); {
 		case err == nil && p.givenUp != "":
@@ -155,18 +112,20 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			}}, nil
 		case err == nil:
 			result, err := p.finish(ctx)
-			if errors.Is(err, errInterrupted) && workflow.GetVersion(ctx, "interrupted-finish", workflow.DefaultVersion, 1) == 1 {
-				continue // an earlier build failed here; the version can go when no history from before July 2027 is left
+			if errors.Is(err, errInterrupted) {
+				continue
 			}
 			return result, err
 		case errors.Is(err, errInterrupted):
 			continue
+		case errors.Is(err, errOutgrown):
+			return nil, err
 		case errors.Is(err, errContinue):
-			if p.control.drainSignals(ctx); p.control.wanted != "" {
+			if p.control.drainSignals(); p.control.wanted != "" {
 				continue
 			}
 			in := p.in
-			in.Paused, in.Noted = p.control.paused, p.noted
+			in.Paused, in.Memory = p.control.paused, p.memory
 			return nil, workflow.NewContinueAsNewError(ctx, self, in)
 		default:
 			p.fail(ctx, err)
@@ -175,18 +134,14 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 	}
 }
 
-// fail closes the run in the ledger; the workflow fails with the error all the same.
-func (p *pass) fail(ctx workflow.Context, err error) {
-	if _, endErr := p.end(ctx, "FAILED", reasonOf(err), true); endErr != nil {
-		workflow.GetLogger(ctx).Error("ending a failed run", "run", p.in.Ref.Run, "error", endErr)
-	}
-}
-
 func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 	if !p.control.paused {
 		return nil
 	}
 	p.progress.Paused = true
+	if p.small != nil {
+		return errHeld
+	}
 	p.describe(ctx)
 	if err := workflow.Await(ctx, func() bool { return !p.control.paused || p.control.wanted != "" }); err != nil {
 		return err
@@ -198,6 +153,9 @@ func (p *pass) holdWhilePaused(ctx workflow.Context) error {
 
 // drive opens the run where the ledger holds it and works until nothing is left.
 func (p *pass) drive(ctx workflow.Context) error {
+	if p.small != nil && p.small.first != nil {
+		return p.writeFirst(ctx)
+	}
 	var open activities.OpenRunResult
 	opts := activityOptions(p.steps.source, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.open, activities.OpenRunInput{
@@ -207,10 +165,8 @@ func (p *pass) drive(ctx workflow.Context) error {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
 	}
 	if open.Ended != "" && open.Ended != "RUNNING" {
-		// An earlier attempt finished it; or it was given up, and then there is nothing
-		// to save. An earlier build tried to; the version can go when no history from
-		// before July 2027 is left.
-		if (open.Ended == "CANCELLED" || open.Ended == "FAILED") && workflow.GetVersion(ctx, "given-up-run", workflow.DefaultVersion, 1) == 1 {
+		// An earlier attempt finished it. If it was given up there is no position to save.
+		if open.Ended == "CANCELLED" || open.Ended == "FAILED" {
 			p.givenUp, p.progress.Counts = open.Ended, open.Counts
 		}
 		return nil
@@ -219,7 +175,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 		opts := activityOptions(QueueCampaign, p.in.Ref.Kind, "what "+p.in.Ref.Undoes+" wrote before its worker died")
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FindUnrecordedWrites, activities.UnrecordedWritesInput{RunRef: p.in.Ref}).Get(ctx, nil)
 		if err != nil {
-			return fmt.Errorf("looking over run %s: %w", p.in.Ref.Undoes, err)
+			return fmt.Errorf("finding the unrecorded writes of run %s: %w", p.in.Ref.Undoes, err)
 		}
 	}
 	p.phases = p.steps.phases(p.in, open.Known)
@@ -229,12 +185,15 @@ func (p *pass) drive(ctx workflow.Context) error {
 		p.progress.Read += int64(l.Size)
 	}
 
+	if p.small != nil && (open.LastPage == 0 || open.More) {
+		return errOutgrown
+	}
 	flow := newLanes(ctx, p)
 	defer flow.close()
 	// Lanes of earlier pages first, and all of them: with another number of
 	// lanes a key may be in another lane of the next page.
 	flow.add(open.Unfinished)
-	if err := flow.drain(ctx); err != nil {
+	if err := flow.drain(ctx); err != nil || p.small != nil {
 		return err
 	}
 	return p.fetchAll(ctx, flow, open)
@@ -255,7 +214,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			}
 			return errContinue
 		}
-		if p.in.Deltas && workflow.Now(ctx).Sub(lastDelta) >= p.in.Tuning.DeltaInterval {
+		if p.in.Deltas && workflow.Now(ctx).Sub(lastDelta) >= time.Duration(p.in.Tuning.DeltaInterval) {
 			// A page read before a change must be written before the change.
 			if err := flow.drain(ctx); err != nil {
 				return err
@@ -282,11 +241,7 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			return flow.fail(ctx, fmt.Errorf("fetching page %d of %s: %w", page, p.in.Ref.Table, err))
 		}
 		p.pages++
-		for _, file := range fetched.BadFiles {
-			if !slices.Contains(p.noted.BadFiles, file) && len(p.noted.BadFiles) < 20 {
-				p.noted.BadFiles = append(p.noted.BadFiles, file)
-			}
-		}
+		p.remember(&fetched)
 		if fetched.Nothing { // a delta pass resumed after its pages were applied
 			if phase = p.next(phase, false); phase == "" {
 				break
@@ -294,15 +249,24 @@ func (p *pass) fetchAll(ctx workflow.Context, flow *lanes, open activities.OpenR
 			page-- // another source may have something
 			continue
 		}
-		if fetched.Newest.After(p.noted.Newest) {
-			p.noted.Newest = fetched.Newest
-		}
 		p.progress.Pages, p.progress.Read = page, p.progress.Read+int64(fetched.Read)
 		flow.add(laneRefs(fetched))
 		p.publish(ctx)
 		phase = p.next(phase, fetched.More)
 	}
 	return flow.drain(ctx)
+}
+
+// remember keeps what a page says beside its records.
+func (p *pass) remember(page *activities.FetchResult) {
+	for _, file := range page.BadFiles {
+		if !slices.Contains(p.memory.BadFiles, file) && len(p.memory.BadFiles) < 20 {
+			p.memory.BadFiles = append(p.memory.BadFiles, file)
+		}
+	}
+	if !page.Nothing && page.Newest.After(p.memory.Newest) {
+		p.memory.Newest = page.Newest
+	}
 }
 
 // next is the phase of the page after one of phase; "" when the run is read.
@@ -360,87 +324,13 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 	ref := p.in.Ref
 	ref.Kind = activities.KindDelta
 	ref.Run = newRun(ctx, ref.Table)
-	info, err := p.steps.between(ctx, p.in.Instance, ref, p.in.Tuning, 0)
+	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, 0)
 	if err != nil {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}
 	if info != nil {
-		p.noted.Deltas.Runs++
-		p.noted.Deltas.Counts.Add(info.Summary.Counts)
+		p.memory.Deltas.Runs++
+		p.memory.Deltas.Counts.Add(info.Summary.Counts)
 	}
 	return nil
-}
-
-// finish saves the watermark once the ledger holds every lane as written.
-func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
-	for range 5 {
-		var saved activities.SaveWatermarkResult
-		opts := activityOptions(QueueMain, p.in.Ref.Kind, "balance run "+p.in.Ref.Run+" and save the watermark")
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.save,
-			activities.SaveWatermarkInput{RunRef: p.in.Ref}).Get(ctx, &saved)
-		if err != nil {
-			return nil, fmt.Errorf("saving the watermark of %s: %w", p.in.Ref.Table, err)
-		}
-		if len(saved.Unfinished) > 0 { // a ledger restored from a backup, say: it decides
-			flow := newLanes(ctx, p)
-			flow.add(saved.Unfinished)
-			err := flow.drain(ctx)
-			flow.close()
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		p.progress.Counts = saved.Counts
-		p.progress.Backlog = 0
-		result := &PassResult{
-			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
-				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Newest: p.noted.Newest,
-		}
-		if len(p.noted.BadFiles) > 0 {
-			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.noted.BadFiles, "; ")
-		}
-		if saved.State != "COMPLETED" {
-			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
-		}
-		if !saved.Watermark.IsZero() {
-			result.Watermark = saved.Watermark.Unix()
-		}
-		p.tell(result)
-		p.publish(ctx)
-		return result, nil
-	}
-	return nil, temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("run %s: the ledger keeps losing lanes that were written; check its storage", p.in.Ref.Run), "LedgerLost", nil)
-}
-
-// end closes a run that was not finished. It runs although the workflow may be
-// cancelled: that is when it is needed.
-func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*PassResult, error) {
-	clean, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	opts := activityOptions(QueueMain, p.in.Ref.Kind, "end run "+p.in.Ref.Run+": "+state)
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), p.steps.end,
-		activities.EndRunInput{RunRef: p.in.Ref, State: state, Reason: reason, Drop: drop}).Get(clean, nil)
-	if err != nil {
-		return nil, fmt.Errorf("ending run %s: %w", p.in.Ref.Run, err)
-	}
-	result := &PassResult{Summary: RunSummary{
-		Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: state, Reason: reason, Counts: p.progress.Counts,
-		Start: p.progress.Started, End: workflow.Now(ctx),
-	}}
-	p.tell(result)
-	p.describe(ctx)
-	return result, nil
-}
-
-// tell adds what the pass noted to the result it ends with. Passes in between are counted at once,
-// also when this one goes on later.
-func (p *pass) tell(result *PassResult) {
-	p.ended, result.Noted = result.Summary.State, p.noted
-	result.Noted.Deltas = PassInfo{}
-	if p.noted.Deltas.Runs > 0 {
-		result.Deltas = []PassInfo{p.noted.Deltas}
-	}
 }

@@ -19,4 +19,5 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(OptOutSync, workflow.RegisterOptions{Name: TypeOptOutSync})
 	r.RegisterWorkflowWithOptions(OptOutPass, workflow.RegisterOptions{Name: TypeOptOutPass})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
+	r.RegisterWorkflowWithOptions(Ask, workflow.RegisterOptions{Name: TypeAsk})
 }

@@ -12,9 +12,6 @@ import (
 	"causeway.dev/activities"
 )
 
-// TypeRelease is the workflow type of Release.
-const TypeRelease = "Release"
-
 // UpdateRelease of TableSync tries quarantined records again: ReleaseRequest ->
 // ReleaseAnswer.
 const UpdateRelease = "Release"
@@ -33,13 +30,6 @@ type ReleaseRequest struct {
 // ReleaseAnswer names the run a release request became.
 type ReleaseAnswer = BackfillAnswer
 
-// QueuedRelease waits for its turn, as QueuedBackfill does.
-type QueuedRelease struct {
-	Run     string             `json:"run"`
-	Release activities.Release `json:"release"`
-	By      string             `json:"by,omitempty"`
-}
-
 // Release tries quarantined records again, each as Dynamics has it now. It is a
 // run as any other: it balances, goes on after a crash, and can be rolled back.
 func Release(ctx workflow.Context, in PassInput) (*PassResult, error) {
@@ -50,27 +40,20 @@ func Release(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, Release)
 }
 
-func (s *tableSync) setReleases(r []QueuedRelease) {
-	s.state.Releases, s.Status.Releases = r, nil
-	for _, one := range r {
-		s.Status.Releases = append(s.Status.Releases, one.Run)
-	}
-}
-
-// release grants the first release in the queue.
+// release carries out the release whose turn it is.
 func (s *tableSync) release(ctx workflow.Context) error {
-	next := s.state.Releases[0]
-	s.setReleases(s.state.Releases[1:])
+	next, _ := s.first(RequestRelease)
+	s.dequeue(RequestRelease, next.Run)
 	result, err := s.runPass(ctx, Release, "trying quarantined records again", PassInput{
-		Instance: s.instance, Ref: s.ref(next.Run, activities.KindRelease), Release: &next.Release, Tuning: s.Tuning, Deltas: true,
+		Instance: s.id.Instance, Ref: s.ref(next.Run, activities.KindRelease), Release: next.Release, Tuning: s.Tuning, Deltas: true,
 	})
 	if err != nil {
 		return err
 	}
 	if result != nil && result.Summary.State == "STOPPED" && !next.Release.Due {
-		// What was read is old by then: it is read anew, which is another run.
+		// When it goes on, what was read is old. It is read anew, as another run.
 		next.Run = s.newRun(ctx)
-		s.setReleases(append([]QueuedRelease{next}, s.state.Releases...))
+		s.putBack(next)
 	}
 	return nil
 }
@@ -78,7 +61,7 @@ func (s *tableSync) release(ctx workflow.Context) error {
 // releaseDue tries a page of the records whose time has come.
 func (s *tableSync) releaseDue(ctx workflow.Context) error {
 	s.state.NextDue = workflow.Now(ctx).Add(releaseEvery)
-	s.setReleases(append(s.state.Releases, QueuedRelease{Run: s.newRun(ctx), Release: activities.Release{Due: true}}))
+	s.enqueue(Request{Kind: RequestRelease, Run: s.newRun(ctx), Release: &activities.Release{Due: true}})
 	return s.release(ctx)
 }
 
@@ -97,18 +80,22 @@ func (s *tableSync) releaseAfterStart(ctx workflow.Context, checked activities.P
 	if len(checked.Warnings) > 0 && checked.Quarantined > 0 {
 		release = activities.Release{Remodelled: true}
 	}
-	queued := slices.ContainsFunc(s.state.Releases, func(q QueuedRelease) bool { return afterStart(q) && (q.Release.Remodelled || !release.Remodelled) })
-	if afterStart(QueuedRelease{Release: release}) && !queued {
-		s.setReleases(append(s.state.Releases, QueuedRelease{Run: s.newRun(ctx), Release: release}))
+	next := Request{Kind: RequestRelease, Release: &release}
+	queued := slices.ContainsFunc(s.Queue, func(r Request) bool { return afterStart(r) && (r.Release.Remodelled || !release.Remodelled) })
+	if afterStart(next) && !queued {
+		next.Run = s.newRun(ctx)
+		s.enqueue(next)
 	}
 }
 
-// afterStart says that a release was asked for by a start.
-func afterStart(q QueuedRelease) bool { return q.Release.RefusedBefore || q.Release.Remodelled }
+// afterStart says that a request is a release that was asked for by a start.
+func afterStart(r Request) bool {
+	return r.Kind == RequestRelease && (r.Release.RefusedBefore || r.Release.Remodelled)
+}
 
 // releasedByBaseline drops what a baseline has done: it read every record.
 func (s *tableSync) releasedByBaseline() {
-	s.setReleases(slices.DeleteFunc(slices.Clone(s.state.Releases), afterStart))
+	s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), afterStart))
 }
 
 func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
@@ -123,17 +110,17 @@ func (s *tableSync) mayRelease(_ workflow.Context, req ReleaseRequest) error {
 		return errors.New("got no selection, want ids, a run, a code, a field or an age; or all")
 	case strings.HasPrefix(req.Run, "rollback-"):
 		return fmt.Errorf("run %s left records alone and refused none; to have them as Dynamics says: causeway backfill %s --ids …", req.Run, s.name)
-	case len(s.state.Releases) >= 20:
-		return s.refuse("20 releases are queued already")
+	case s.countQueued(RequestRelease) >= maxQueued:
+		return s.refuse("%d releases are queued already", maxQueued)
 	}
 	return nil
 }
 
 func (s *tableSync) onRelease(ctx workflow.Context, req ReleaseRequest) (ReleaseAnswer, error) {
 	run := s.newRun(ctx)
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
-	answer := ReleaseAnswer{Run: run, WorkflowID: PassID(s.instance, s.name, activities.KindRelease, run), Queued: len(s.state.Releases)}
-	s.setReleases(append(s.state.Releases, QueuedRelease{Run: run, Release: activities.Release{Selection: req.Selection}, By: req.By}))
-	s.wake()
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpRelease, Run: run, Detail: req.InWords()})
+	answer := ReleaseAnswer{Run: run, WorkflowID: s.id.PassID(activities.KindRelease, run), Queued: s.countQueued(RequestRelease)}
+	s.enqueue(Request{Kind: RequestRelease, Run: run, Release: &activities.Release{Selection: req.Selection}, By: req.By})
+	s.endWait()
 	return answer, nil
 }

@@ -46,7 +46,7 @@ func TestAReleaseIsARunOfTheFlow(t *testing.T) {
 		require.Equal(t, activities.KindRelease, st.LastRun.Kind)
 		require.Equal(t, "COMPLETED", st.LastRun.State)
 		require.Equal(t, int64(16), st.LastRun.Counts.Read)
-		require.Empty(t, st.Releases)
+		require.Empty(t, st.Queued(workflows.RequestRelease))
 		require.Equal(t, "waiting for changes", st.Phase)
 	})
 	o.run(3 * time.Hour)
@@ -67,11 +67,11 @@ func TestAChangedMappingReleasesByItself(t *testing.T) {
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
 	o.at(time.Hour, func() {
 		require.Empty(t, o.tried(), "the baseline has read them")
-		require.Empty(t, o.status().Releases)
+		require.Empty(t, o.status().Queued(workflows.RequestRelease))
 		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{})
 	})
 	o.at(2*time.Hour, func() {
-		o.asks(workflows.UpdateStart, o.mustAccept, workflows.StartRequest{Table: changed, Revision: changed.Revision(), Tuning: start.Tuning})
+		o.asks(workflows.UpdateStart, o.mustAccept, workflows.StartRequest{Table: &changed, Revision: changed.Revision(), Tuning: start.Tuning})
 	})
 	o.at(3*time.Hour, func() { require.Equal(t, activities.KindRelease, o.status().LastRun.Kind) })
 	o.run(4 * time.Hour)
@@ -121,8 +121,8 @@ func TestAStoppedReleaseGoesOnAsAnotherRun(t *testing.T) {
 		st := o.status()
 		require.Equal(t, workflows.StateStopped, st.State)
 		require.Equal(t, "STOPPED", st.LastRun.State)
-		require.Len(t, st.Releases, 1)
-		require.NotEqual(t, first, st.Releases[0])
+		require.Len(t, st.Queued(workflows.RequestRelease), 1)
+		require.NotEqual(t, first, st.Queued(workflows.RequestRelease)[0])
 		o.asks(workflows.UpdateStart, o.mustAccept, start)
 	})
 	o.at(3*time.Hour, func() {
@@ -159,11 +159,11 @@ func TestAQueuedReleaseIsCancelled(t *testing.T) {
 		o.releases(workflows.ReleaseRequest{All: true}, o.mustAccept)
 	})
 	o.at(2*time.Hour, func() {
-		require.Len(t, o.status().Releases, 1)
-		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: o.status().Releases[0]})
+		require.Len(t, o.status().Queued(workflows.RequestRelease), 1)
+		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: o.status().Queued(workflows.RequestRelease)[0]})
 	})
 	o.at(3*time.Hour, func() {
-		require.Empty(t, o.status().Releases)
+		require.Empty(t, o.status().Queued(workflows.RequestRelease))
 		o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
 	})
 	o.run(4 * time.Hour)

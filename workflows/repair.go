@@ -9,32 +9,22 @@ import (
 // repair acts on an audit: what it found goes into the ledger while nobody else
 // writes the table, and a new baseline brings Campaign to what Dynamics says.
 func (s *tableSync) repair(ctx workflow.Context) error {
-	next := s.state.Repairs[0]
-	s.Status.Phase = "repairing what audit " + next.Audit + " found"
+	next, _ := s.first(RequestRepair)
+	s.Status.Phase = "repairing what audit " + next.Run + " found"
 	s.publish(ctx)
 	opts := activityOptions(QueueMain, activities.KindBackfill, s.Status.Phase)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.ApplyFindings,
-		activities.ApplyFindingsInput{Table: s.name, Run: next.Audit}).Get(ctx, nil)
+		activities.ApplyFindingsInput{Table: s.name, Run: next.Run}).Get(ctx, nil)
 	if err != nil {
 		return s.failed(ctx, err)
 	}
-	s.setRepairs(s.state.Repairs[1:])
-	s.state.NeedsBaseline = true
-	// An earlier build forgot that over a stop; the version can go when no history from
-	// before July 2027 is left.
-	s.state.Corrected = workflow.GetVersion(ctx, "repair-outlives-stop", workflow.DefaultVersion, 1) == 1
+	s.dequeue(RequestRepair, next.Run)
+	s.state.NeedsBaseline, s.state.Corrected = true, true
 	return nil
 }
 
-func (s *tableSync) setRepairs(r []Repair) {
-	s.state.Repairs, s.Status.Repairs = r, nil
-	for _, one := range r {
-		s.Status.Repairs = append(s.Status.Repairs, one.Audit)
-	}
-}
-
-// hearRepairs receives what audits ask for, for the life of the workflow.
-func (s *tableSync) hearRepairs(ctx workflow.Context) {
+// receiveRepairs receives what audits ask for, for the life of the workflow.
+func (s *tableSync) receiveRepairs(ctx workflow.Context) {
 	s.repairs = workflow.GetSignalChannel(ctx, SignalRepair)
 	workflow.GoNamed(ctx, "repairs", func(ctx workflow.Context) {
 		for {
@@ -43,7 +33,7 @@ func (s *tableSync) hearRepairs(ctx workflow.Context) {
 				return
 			}
 			s.takeRepair(ctx, asked)
-			s.wake()
+			s.endWait()
 		}
 	})
 }
@@ -60,6 +50,6 @@ func (s *tableSync) drainRepairs(ctx workflow.Context) {
 }
 
 func (s *tableSync) takeRepair(ctx workflow.Context, asked Repair) {
-	s.setRepairs(append(s.state.Repairs, asked))
-	s.note(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
+	s.enqueue(Request{Kind: RequestRepair, Run: asked.Audit, By: asked.By})
+	s.logOperation(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
 }

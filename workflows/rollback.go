@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -21,10 +20,10 @@ func Rollback(ctx workflow.Context, in PassInput) (*PassResult, error) {
 	return p.run(ctx, Rollback)
 }
 
-// rollback undoes the first run in the queue, whatever the state of the flow: who
-// stopped it for a wrong mapping wants that before the next start.
+// rollback undoes the run whose turn it is, in a stopped flow too: after a wrong
+// mapping an operator stops the flow, undoes the run, and only then starts again.
 func (s *tableSync) rollback(ctx workflow.Context) error {
-	next := s.state.Rollbacks[0]
+	next, _ := s.first(RequestRollback)
 	phase, rolling := s.Status.Phase, "rolling back run "+next.Run
 	s.Status.Phase = rolling
 	s.publish(ctx)
@@ -38,14 +37,12 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 			Run: activities.RollbackPrefix(next.Run) + workflow.Now(ctx).UTC().Format("20060102T150405.000Z"), Table: s.name,
 			Revision: may.Mapping, Kind: activities.KindRollback, Undoes: next.Run,
 		}
-		if i := s.queued(next.Run); i >= 0 && givesUpBegun(ctx) {
-			s.setQueue(slices.Delete(slices.Clone(s.Queue), i, i+1)) // its other half is not wanted either
-		}
-		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+		s.dequeue(RequestBackfill, next.Run) // the rest of it is not wanted either
+		_, err = s.runPass(ctx, Rollback, rolling, PassInput{Instance: s.id.Instance, Ref: ref, Tuning: s.Tuning})
 	} else if ctx.Err() == nil {
 		s.Status.LastError, err = reasonOf(err), nil
 	}
-	if s.setRollbacks(s.state.Rollbacks[1:]); s.Status.Phase == rolling { // else it says what came of it, or what was asked for meanwhile
+	if s.dequeue(RequestRollback, next.Run); s.Status.Phase == rolling { // else the phase says already what came of it
 		s.Status.Phase = phase
 	}
 	s.publish(ctx)
@@ -54,42 +51,35 @@ func (s *tableSync) rollback(ctx workflow.Context) error {
 
 // undoRefused has a run undone that was stopped for too many refusals.
 func (s *tableSync) undoRefused(ctx workflow.Context, run string) {
-	if slices.Contains(s.Status.Rollbacks, run) {
-		return // an operator was quicker
+	if s.find(RequestRollback, run) >= 0 {
+		return // an operator has asked for it already
 	}
-	s.setRollbacks(append(s.state.Rollbacks, RollbackRequest{Run: run, By: "quarantine.on_stop"}))
-	s.note(ctx, activities.Operation{ID: "on-stop/" + run, By: "quarantine.on_stop", What: activities.OpRollback, Run: run})
-}
-
-func (s *tableSync) setRollbacks(r []RollbackRequest) {
-	s.state.Rollbacks, s.Status.Rollbacks = r, nil
-	for _, one := range r {
-		s.Status.Rollbacks = append(s.Status.Rollbacks, one.Run)
-	}
+	s.enqueue(Request{Kind: RequestRollback, Run: run, By: "quarantine.on_stop"})
+	s.logOperation(ctx, activities.Operation{ID: "on-stop/" + run, By: "quarantine.on_stop", What: activities.OpRollback, Run: run})
 }
 
 func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
 	switch {
 	case req.Run == "":
 		return errors.New("a rollback needs the run that it undoes")
-	case slices.Contains(s.Status.Rollbacks, req.Run):
+	case s.find(RequestRollback, req.Run) >= 0:
 		return fmt.Errorf("run %s is to be rolled back already", req.Run)
 	case req.Run == s.Status.Run && s.Status.RunKind == activities.KindDelta:
 		return s.refuse("run %s applies changes and ends by itself; ask again when it has", req.Run)
 	case s.Status.RunKind == activities.KindRollback:
 		return s.refuse("run %s is at work; ask again when it is done", s.Status.Run)
-	case len(s.state.Rollbacks) >= 20:
-		return s.refuse("20 rollbacks are queued already")
+	case s.countQueued(RequestRollback) >= maxQueued:
+		return s.refuse("%d rollbacks are queued already", maxQueued)
 	}
 	return nil
 }
 
 func (s *tableSync) onRollback(ctx workflow.Context, req RollbackRequest) (Status, error) {
-	s.setRollbacks(append(s.state.Rollbacks, req))
-	s.note(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
+	s.enqueue(Request{Kind: RequestRollback, Run: req.Run, By: req.By})
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
 	if req.Run == s.Status.Run {
 		s.steer(ctx, ControlCancel)
 	}
-	s.wake()
+	s.endWait()
 	return s.Status, nil
 }

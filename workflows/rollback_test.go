@@ -23,13 +23,13 @@ func (o *operator) rollsBack(run string, answer func(any, error)) {
 // undone is the steps from the look over a dead worker's lanes on.
 func (o *operator) undone() []string {
 	steps := o.f.steps()
-	from := slices.Index(steps, "look over")
+	from := slices.Index(steps, "find unrecorded writes")
 	require.GreaterOrEqual(o.t, from, 0, "nothing was undone: %v", steps)
 	// A read that was given up may come to its end later here; on a server it is waited for.
 	return slices.DeleteFunc(steps[from:], func(s string) bool { return strings.HasPrefix(s, "write") || strings.HasSuffix(s, "scan") })
 }
 
-var wholeRollback = []string{"look over", "fetch 1 undo", "fetch 2 undo", "watermark rollback"}
+var wholeRollback = []string{"find unrecorded writes", "fetch 1 undo", "fetch 2 undo", "watermark rollback"}
 
 // A run is undone beside everything else the flow does, which then goes on.
 func TestARollbackIsARunOfTheFlow(t *testing.T) {
@@ -45,7 +45,7 @@ func TestARollbackIsARunOfTheFlow(t *testing.T) {
 		st := o.status()
 		require.Equal(t, workflows.StateRunning, st.State)
 		require.Equal(t, "waiting for changes", st.Phase)
-		require.Empty(t, st.Rollbacks)
+		require.Empty(t, st.Queued(workflows.RequestRollback))
 		require.Equal(t, activities.KindRollback, st.LastRun.Kind)
 		require.True(t, strings.HasPrefix(st.LastRun.Run, "rollback-contacts-1-"), st.LastRun.Run)
 		require.Equal(t, int64(40), st.Totals.Read, "what is undone is no record read from Dynamics")
@@ -134,7 +134,7 @@ func TestTooManyRefusalsAreUndoneWhenSoConfigured(t *testing.T) {
 			})
 			o.run(2 * time.Hour)
 			if onStop == "" {
-				require.NotContains(t, o.f.steps(), "look over")
+				require.NotContains(t, o.f.steps(), "find unrecorded writes")
 				return
 			}
 			require.Equal(t, wholeRollback, o.undone())
@@ -153,10 +153,10 @@ func TestARollbackThatIsRefusedIsSaid(t *testing.T) {
 		st := o.status()
 		require.Equal(t, "it cannot be rolled back any more", st.LastError)
 		require.Equal(t, workflows.StateRunning, st.State)
-		require.Empty(t, st.Rollbacks)
+		require.Empty(t, st.Queued(workflows.RequestRollback))
 	})
 	o.run(3 * time.Hour)
-	require.NotContains(t, o.f.steps(), "look over")
+	require.NotContains(t, o.f.steps(), "find unrecorded writes")
 }
 
 // A rollback continues as new after any page, and looks over once.
@@ -174,8 +174,8 @@ func TestARollbackEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, activities.Counts{Read: 16, Created: 4, Quarantined: 12}, out.Summary.Counts)
 			require.Equal(t, pages > 0, continued > 0)
-			steps := slices.DeleteFunc(f.steps(), func(s string) bool { return s != "look over" && !strings.HasPrefix(s, "fetch") })
-			require.Equal(t, []string{"look over", "fetch 1 undo", "fetch 2 undo"}, steps)
+			steps := slices.DeleteFunc(f.steps(), func(s string) bool { return s != "find unrecorded writes" && !strings.HasPrefix(s, "fetch") })
+			require.Equal(t, []string{"find unrecorded writes", "fetch 1 undo", "fetch 2 undo"}, steps)
 		})
 	}
 }
@@ -195,7 +195,7 @@ func TestARefusedRunIsQueuedForItsRollbackOnce(t *testing.T) {
 	o.run(2 * time.Hour)
 	undone := 0
 	for _, step := range o.f.steps() {
-		if step == "look over" {
+		if step == "find unrecorded writes" {
 			undone++
 		}
 	}

@@ -21,15 +21,11 @@ type TableSyncInput struct {
 // position of the data is not in it: that is the ledger's.
 type TableSyncState struct {
 	OwnerState
-	Filed         *activities.Table `json:"filed,omitempty"` // mapping to use at the next start
-	NeedsBaseline bool              `json:"needs_baseline,omitempty"`
-	InitialRun    string            `json:"initial_run,omitempty"` // a stopped initial load to go on with
-	Repairs       []Repair          `json:"repairs,omitempty"`
-	Rollbacks     []RollbackRequest `json:"rollbacks,omitempty"`
-	Corrected     bool              `json:"corrected,omitempty"` // by an audit, and no baseline since
-	Releases      []QueuedRelease   `json:"releases,omitempty"`
-	NextDue       time.Time         `json:"next_due,omitzero"` // no release that nobody asked for before it
-	Parents       []string          `json:"parents,omitempty"` // mappings whose initial load comes first
+	NeedsBaseline bool      `json:"needs_baseline,omitempty"`
+	InitialRun    string    `json:"initial_run,omitempty"` // a stopped initial load to go on with
+	Corrected     bool      `json:"corrected,omitempty"`   // by an audit, and no baseline since
+	NextDue       time.Time `json:"next_due,omitzero"`     // no release that nobody asked for before it
+	Parents       []string  `json:"parents,omitempty"`     // mappings whose initial load comes first
 }
 
 // TableSync owns one table mapping for as long as it exists: the initial load,
@@ -38,20 +34,20 @@ type TableSyncState struct {
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
 	s.trail = openTrail(ctx, &s.Trail)
-	s.hearRepairs(ctx)
+	s.receiveWakes(ctx)
+	s.receiveRepairs(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err
 	}
-	return s.live(ctx)
+	return s.loop(ctx)
 }
 
 // tableSync is the owner at work.
 type tableSync struct {
 	owner
-	in       TableSyncInput
-	state    TableSyncState
-	starting *StartRequest
-	repairs  workflow.ReceiveChannel
+	in      TableSyncInput
+	state   TableSyncState
+	repairs workflow.ReceiveChannel
 }
 
 func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
@@ -59,23 +55,20 @@ func newTableSync(ctx workflow.Context, in TableSyncInput) *tableSync {
 	if in.State != nil {
 		s.state = *in.State
 	} else {
-		s.state.Status = neverStarted(ctx, in.Instance, in.Table)
+		s.state.Status = neverStarted(ctx, TableFlow(in.Instance, in.Table))
 	}
-	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, instance: in.Instance, flow: activities.FlowIngress, name: in.Table, seeks: "changes"}
+	s.owner = owner{OwnerState: &s.state.OwnerState, self: s, id: TableFlow(in.Instance, in.Table), name: in.Table, seeks: "changes"}
 	return s
 }
 
-func (s *tableSync) again(ctx workflow.Context) error {
+func (s *tableSync) continueAsNew(ctx workflow.Context) error {
 	s.drainRepairs(ctx)
+	s.drainWakes()
 	s.in.State = &s.state
 	return workflow.NewContinueAsNewError(ctx, TableSync, s.in)
 }
 
-func (s *tableSync) startAsked() bool { return s.starting != nil }
-
-func (s *tableSync) takeBackStart() { s.starting = nil }
-
-func (s *tableSync) ends() any { return activities.EndRun }
+func (s *tableSync) steps() steps { return ingressSteps }
 
 func (s *tableSync) step(ctx workflow.Context) error {
 	switch st := &s.Status; {
@@ -83,19 +76,21 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.halt(ctx)
 	case s.starting != nil:
 		return s.start(ctx)
-	case len(s.state.Rollbacks) > 0 && st.State != StatePaused:
+	case s.Held != nil && st.State == StateRunning:
+		return s.resumeHeld(ctx)
+	case s.isQueued(RequestRollback) && st.State != StatePaused:
 		return s.rollback(ctx)
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil || len(s.state.Rollbacks) > 0 })
-	case len(s.state.Repairs) > 0:
+		return workflow.Await(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
+	case s.isQueued(RequestRepair):
 		return s.repair(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
-	case len(s.Queue) > 0:
+	case s.isQueued(RequestBackfill):
 		return s.backfill(ctx, Backfill)
-	case len(s.state.Releases) > 0:
+	case s.isQueued(RequestRelease):
 		return s.release(ctx)
 	default:
 		return s.follow(ctx)
@@ -106,11 +101,11 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.state.Filed, s.Tuning = &req.Table, req.Tuning.withDefaults()
+	s.Tuning = req.Tuning.withDefaults()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
-	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: req.Table}, &checked)
+	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: *req.Table}, &checked)
 	if !ok {
 		return err
 	}
@@ -141,7 +136,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 		phase = "new baseline"
 	}
 	result, err := s.runPass(ctx, Backfill, phase, PassInput{
-		Instance: s.instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning,
+		Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning,
 	})
 	s.state.InitialRun = ""
 	if err != nil {
@@ -169,7 +164,7 @@ func (s *tableSync) awaitParents(ctx workflow.Context) error {
 	var result activities.AwaitParentsResult
 	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(waiting, opts), activities.AwaitParents,
-			activities.AwaitParentsInput{Table: s.name, Parents: s.state.Parents, Wait: idleWait}).Get(ctx, &result)
+			activities.AwaitParentsInput{Table: s.name, Parents: s.state.Parents, Wait: activities.Duration(idleWait)}).Get(ctx, &result)
 	})
 	switch {
 	case wanted:
@@ -189,7 +184,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	}
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	var first *activities.FetchResult
-	wanted, err := s.waitFor(ctx, func(waiting workflow.Context) (err error) {
+	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
 		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx))
 		return err
 	})
@@ -211,7 +206,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		}
 		return nil
 	}
-	_, err = s.runPass(ctx, DeltaPass, "applying changes", PassInput{Instance: s.instance, Ref: ref, Tuning: s.Tuning})
+	_, err = s.apply(ctx, "applying changes", ref, first)
 	return err
 }
 
@@ -236,7 +231,7 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 		return s.fail(ctx, err)
 	}
 	s.state.NeedsBaseline = true
-	s.overcome(ctx, err)
+	s.recovered(ctx, err)
 	return nil
 }
 

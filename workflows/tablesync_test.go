@@ -66,7 +66,7 @@ func (o *operator) run(end time.Duration) {
 }
 
 var start = workflows.StartRequest{
-	Table: activities.Table{Name: "contacts"}, Revision: activities.Table{Name: "contacts"}.Revision(),
+	Table: &activities.Table{Name: "contacts"}, Revision: activities.Table{Name: "contacts"}.Revision(),
 	Tuning: workflows.Tuning{Lanes: 2, ReadAhead: 2}, By: "ada",
 }
 
@@ -136,7 +136,7 @@ func TestOperatorsAreRefusedWhatMakesNoSense(t *testing.T) {
 		o.asks(workflows.UpdateResume, o.mustRefuse("only a paused flow can be resumed"), workflows.ResumeRequest{})
 		o.asks(workflows.UpdateRequestBackfill, o.mustRefuse("start it before asking for a backfill"), workflows.BackfillRequest{})
 		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("no backfill is running"), workflows.CancelBackfillRequest{})
-		o.asks(workflows.UpdateStart, o.mustRefuse(`the mapping is for "accounts"`), workflows.StartRequest{Table: activities.Table{Name: "accounts"}})
+		o.asks(workflows.UpdateStart, o.mustRefuse(`the mapping is for "accounts"`), workflows.StartRequest{Table: &activities.Table{Name: "accounts"}})
 		o.asks(workflows.UpdateStart, o.accepted, start)
 	})
 	o.at(time.Hour, func() {
@@ -177,7 +177,7 @@ func TestAMappingOnFileTakesEffectAtTheNextStart(t *testing.T) {
 	changed := activities.Table{Name: "contacts", ApplyDeletes: true}
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
 	o.at(time.Hour, func() {
-		o.asks(workflows.UpdateApplyConfig, o.accepted, workflows.ApplyConfigRequest{Table: changed, Revision: changed.Revision()})
+		o.asks(workflows.UpdateApplyConfig, o.accepted, workflows.StartRequest{Table: &changed, Revision: changed.Revision()})
 	})
 	o.at(2*time.Hour, func() {
 		require.True(t, o.status().ChangesPending())
@@ -186,7 +186,7 @@ func TestAMappingOnFileTakesEffectAtTheNextStart(t *testing.T) {
 	})
 	o.at(3*time.Hour, func() {
 		require.Equal(t, workflows.StateStopped, o.status().State)
-		o.asks(workflows.UpdateStart, o.accepted, workflows.StartRequest{Table: changed, Revision: changed.Revision(), Tuning: start.Tuning})
+		o.asks(workflows.UpdateStart, o.accepted, workflows.StartRequest{Table: &changed, Revision: changed.Revision(), Tuning: start.Tuning})
 	})
 	o.at(4*time.Hour, func() {
 		require.False(t, o.status().ChangesPending())
@@ -205,7 +205,7 @@ func TestBackfillsTakeTurns(t *testing.T) {
 	})
 	o.at(2*time.Hour, func() {
 		st := o.status()
-		require.Empty(t, st.QueuedBackfills)
+		require.Empty(t, st.Queued(workflows.RequestBackfill))
 		require.Equal(t, int64(3), st.Runs)
 		require.Equal(t, int64(40+24+8), st.Totals.Read)
 	})

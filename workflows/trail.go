@@ -14,32 +14,24 @@ import (
 // trailBatch bounds the entries of one LogOperation, and with it its payload.
 const trailBatch = 50
 
-// trail is the audit trail of a workflow that lives on. An entry is noted when a
-// request is accepted, and a coroutine brings it to the ledger, so that a ledger
-// that is down keeps no operator waiting. What is not yet there is in the
-// workflow's state and goes with it when it continues as new.
+// trail is the audit trail of an owner. An entry is added when a request is accepted,
+// and a coroutine writes it to the ledger, so that no operator waits for a ledger that
+// is down. Entries that are not written yet are part of the owner's state.
 type trail struct {
 	pending *[]activities.Operation
-	off     bool
 }
 
 // openTrail begins to write entries to the ledger; pending is part of the
-// workflow's state. A run that an earlier build began has no trail until it
-// continues as new. The old branch can go with the histories of v1 and v2.
+// workflow's state.
 func openTrail(ctx workflow.Context, pending *[]activities.Operation) *trail {
-	t := &trail{pending: pending, off: workflow.GetVersion(ctx, "audit-trail", workflow.DefaultVersion, 1) == workflow.DefaultVersion}
-	if !t.off {
-		clean, _ := workflow.NewDisconnectedContext(ctx) // what was asked for is kept also when the workflow is cancelled
-		workflow.GoNamed(clean, "audit-trail", t.write)
-	}
+	t := &trail{pending: pending}
+	clean, _ := workflow.NewDisconnectedContext(ctx) // entries are written also when the workflow is cancelled
+	workflow.GoNamed(clean, "audit-trail", t.write)
 	return t
 }
 
-// note adds an entry. Its id is that of the update in hand, unless it has one.
-func (t *trail) note(ctx workflow.Context, op activities.Operation) {
-	if t.off {
-		return
-	}
+// add takes an entry. Its id is that of the update in hand, unless it has one.
+func (t *trail) add(ctx workflow.Context, op activities.Operation) {
 	if op.ID == "" {
 		// The first run of the chain: a reset keeps it, and applies the update anew.
 		op.ID = workflow.GetInfo(ctx).FirstRunID + "/" + workflow.GetCurrentUpdateInfo(ctx).ID
@@ -56,7 +48,7 @@ func (t *trail) write(ctx workflow.Context) {
 		batch := slices.Clone((*t.pending)[:min(len(*t.pending), trailBatch)])
 		opts := activityOptions(QueueMain, activities.KindDelta, "audit trail: "+batch[len(batch)-1].What)
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, nil)
-		if err != nil { // down for longer than anything is tried
+		if err != nil { // the ledger was down for longer than an activity is tried
 			workflow.GetLogger(ctx).Error("audit trail", "entries", len(*t.pending), "error", err)
 			if workflow.Sleep(ctx, time.Minute) != nil {
 				return
@@ -67,13 +59,13 @@ func (t *trail) write(ctx workflow.Context) {
 	}
 }
 
-// flush waits until everything noted is kept; a workflow that ends calls it.
+// flush waits until every entry is in the ledger. A workflow that ends calls it.
 func (t *trail) flush(ctx workflow.Context) {
 	if len(*t.pending) == 0 {
 		return
 	}
 	clean, _ := workflow.NewDisconnectedContext(ctx)
-	_ = workflow.Await(clean, func() bool { return len(*t.pending) == 0 }) // fails only when cancelled, which nobody does
+	_ = workflow.Await(clean, func() bool { return len(*t.pending) == 0 }) // it fails only when it is cancelled, and nobody does that
 }
 
 // was is a revision that another takes the place of; "" when it is the same.

@@ -18,8 +18,10 @@ import (
 func TestWhatOperatorsAskForIsLogged(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
+	table := *start.Table
+	table.ApplyDeletes = true
 	changed := start
-	changed.Table.ApplyDeletes, changed.By = true, "bob"
+	changed.Table, changed.By = &table, "bob"
 	changed.Revision = changed.Table.Revision()
 	o.f.approvals = []activities.Approval{{Run: "contacts-1", Deletes: 7}}
 	o.at(time.Second, func() {
@@ -30,7 +32,7 @@ func TestWhatOperatorsAskForIsLogged(t *testing.T) {
 		o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{By: "ada", Reason: "release"})
 		o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{By: "ada"})
 		o.asks(workflows.UpdateApprove, o.mustAccept, workflows.ApproveRequest{By: "ada", Run: "contacts-1"})
-		o.asks(workflows.UpdateApplyConfig, o.mustAccept, workflows.ApplyConfigRequest{By: "bob", Table: changed.Table, Revision: changed.Revision})
+		o.asks(workflows.UpdateApplyConfig, o.mustAccept, workflows.StartRequest{By: "bob", Table: changed.Table, Revision: changed.Revision})
 		o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{By: "ada", Window: activities.Window{
 			Since: time.Unix(0, 0), Where: []activities.Condition{{Column: "statecode", Is: "equals", Value: "secret"}}}})
 	})

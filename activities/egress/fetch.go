@@ -267,7 +267,7 @@ func (f *eventFetch) wait(ctx context.Context) (*activities.FetchResult, error) 
 		return nil, err
 	}
 	f.saved = time.Now()
-	deadline := time.Now().Add(f.in.Wait)
+	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
 		out, rest, err := f.look(ctx)
 		switch {
@@ -298,7 +298,7 @@ func (f *eventFetch) wait(ctx context.Context) (*activities.FetchResult, error) 
 // look asks each source once; the first page of what it has, or how long to
 // wait. A source that is down does not keep the other from being read.
 func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Duration, error) {
-	rest := f.in.Poll
+	rest := time.Duration(f.in.Poll)
 	var down error
 	if f.useJournal() {
 		page, err := f.readJournal(ctx, f.mark.Link)
@@ -310,7 +310,7 @@ func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Du
 			f.mark.Link = page.Next
 			// The service says how often it wants to be asked; a shorter wait is not
 			// taken from the configuration, a longer one is.
-			rest = max(page.RetryAfter, f.in.Poll)
+			rest = max(page.RetryAfter, time.Duration(f.in.Poll))
 		case apierr.ClassOf(err) == apierr.Blocked || !f.plan.Settings.SFTP():
 			return nil, rest, err
 		default:
@@ -323,7 +323,7 @@ func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Du
 		if err != nil || !out.Nothing {
 			return out, 0, err
 		}
-		rest = min(rest, f.in.Poll)
+		rest = min(rest, time.Duration(f.in.Poll))
 	}
 	return nil, rest, down
 }

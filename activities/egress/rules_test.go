@@ -349,9 +349,9 @@ func TestAPositionThatExpired(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	require.NotEmpty(t, after.Link)
-	lag := activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: time.Nanosecond})
+	lag := activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: 1})
 	require.True(t, lag.Raised)
-	require.False(t, activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: time.Hour}).Raised)
+	require.False(t, activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: activities.Duration(time.Hour)}).Raised)
 }
 
 // The table lost a column while the flow ran: it stops, and nothing is lost.

@@ -122,7 +122,7 @@ func (a *Activities) RaiseLag(ctx context.Context, in activities.RaiseLagInput) 
 	if err != nil {
 		return nil, err
 	}
-	out := &activities.RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= in.Alarm}
+	out := &activities.RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= time.Duration(in.Alarm)}
 	a.settledUpTo(mark.ObtainedAt)
 	a.metrics.lag(out.Raised)
 	if out.Raised {

@@ -50,7 +50,7 @@ func TestTheAgeOfThePositionStaysKnown(t *testing.T) {
 			require.Equal(t, "COMPLETED", out.State)
 			require.EqualValues(t, 10, out.Counts.Read)
 			require.Equal(t, mark.ObtainedAt, out.Watermark.UTC())
-			require.True(t, activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: 5 * 24 * time.Hour}).Raised)
+			require.True(t, activitytest.Call[activities.RaiseLagResult](s.World, s.eg.RaiseLag, activities.RaiseLagInput{Alarm: activities.Duration(5 * 24 * time.Hour)}).Raised)
 		})
 	}
 }

@@ -53,7 +53,7 @@ type waiter struct {
 }
 
 func (w *waiter) wait(ctx context.Context) (*activities.FetchResult, error) {
-	deadline := time.Now().Add(w.in.Wait)
+	deadline := time.Now().Add(time.Duration(w.in.Wait))
 	for {
 		if due, err := w.due(ctx); err != nil || due {
 			return w.Release(ctx, err)
@@ -77,7 +77,7 @@ func (w *waiter) wait(ctx context.Context) (*activities.FetchResult, error) {
 		if err := w.keep(ctx); err != nil {
 			return nil, err
 		}
-		if !time.Now().Add(w.in.Poll).Before(deadline) {
+		if !time.Now().Add(time.Duration(w.in.Poll)).Before(deadline) {
 			return w.leave(ctx)
 		}
 		if !w.pause(ctx) {
@@ -162,7 +162,7 @@ func (w *waiter) leave(ctx context.Context) (*activities.FetchResult, error) {
 // pause sleeps until the next poll, heartbeating so that a cancellation arrives;
 // false when it did.
 func (w *waiter) pause(ctx context.Context) bool {
-	poll := time.NewTimer(w.in.Poll)
+	poll := time.NewTimer(time.Duration(w.in.Poll))
 	defer poll.Stop()
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()

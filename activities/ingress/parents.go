@@ -45,7 +45,7 @@ func (a *Activities) AwaitParents(ctx context.Context, in activities.AwaitParent
 				out.Loading = append(out.Loading, parent)
 			}
 		}
-		if len(out.Loading) == 0 || time.Since(began) >= in.Wait {
+		if len(out.Loading) == 0 || time.Since(began) >= time.Duration(in.Wait) {
 			return out, nil
 		}
 		activity.RecordHeartbeat(ctx, out.Loading)

@@ -27,7 +27,7 @@ func (f *optOutFetch) wait(ctx context.Context) (*activities.FetchResult, error)
 	}
 	f.mark, f.saved = *mark, time.Now()
 	bad := f.files.report(ctx)
-	deadline := time.Now().Add(f.in.Wait)
+	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
 		page, err := f.look(ctx)
 		switch {
@@ -52,7 +52,7 @@ func (f *optOutFetch) wait(ctx context.Context) (*activities.FetchResult, error)
 			}
 			f.moved, f.saved = false, time.Now()
 		}
-		if !time.Now().Add(f.in.Poll).Before(deadline) || !run.SleepUnlessStopping(ctx, f.in.Poll) {
+		if !time.Now().Add(time.Duration(f.in.Poll)).Before(deadline) || !run.SleepUnlessStopping(ctx, time.Duration(f.in.Poll)) {
 			return f.leave(ctx)
 		}
 	}

@@ -11,11 +11,11 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/dataverse"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -146,13 +146,13 @@ func children(ctx context.Context, o options) (err error) {
 	}
 	began := time.Now()
 	for _, table := range []string{"services", "notes", "vehicles"} { // children first
-		id := workflows.TableSyncID(r.cfg.Instance, table)
+		id := workflows.TableFlow(r.cfg.Instance, table).WorkflowID()
 		handle, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 			StartWorkflowOperation: r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 				ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 			}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: r.cfg.Instance, Table: table}),
 			UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-				Args: []any{commands.StartRequest(r.cfg, table, "bench")}},
+				Args: []any{operator.StartRequest(r.cfg, table, "bench")}},
 		})
 		if err == nil {
 			err = handle.Get(ctx, nil)

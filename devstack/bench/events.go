@@ -10,9 +10,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -122,7 +122,7 @@ func (r *rig) startEvents(ctx context.Context) error {
 		}, workflows.TypeEventSync, workflows.EventSyncInput{Instance: r.cfg.Instance}),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: r.flowID(), UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartEventsRequest(r.cfg, "bench")},
+			Args: []any{operator.StartRequest(r.cfg, "egress", "bench")},
 		},
 	})
 	if err != nil {

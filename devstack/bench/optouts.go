@@ -8,7 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"causeway.dev/starter/commands"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -82,14 +82,14 @@ func choices(ctx context.Context, o options, contacts int) (err error) {
 }
 
 func (r *rig) startOptOuts(ctx context.Context) error {
-	id := workflows.OptOutSyncID(r.cfg.Instance)
+	id := workflows.OptOutFlow(r.cfg.Instance).WorkflowID()
 	handle, err := r.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: r.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 			ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		}, workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: r.cfg.Instance}),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: id, UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartOptOutRequest(r.cfg, "bench")},
+			Args: []any{operator.StartRequest(r.cfg, "optout", "bench")},
 		},
 	})
 	if err != nil {

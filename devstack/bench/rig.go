@@ -19,8 +19,8 @@ import (
 
 	"causeway.dev/config"
 	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -187,9 +187,9 @@ func (r *rig) flowID() string {
 		return r.flow
 	}
 	if r.cfg.Egress.Settings().Enabled() {
-		return workflows.EventSyncID(r.cfg.Instance)
+		return workflows.EventFlow(r.cfg.Instance).WorkflowID()
 	}
-	return workflows.TableSyncID(r.cfg.Instance, "contacts")
+	return workflows.TableFlow(r.cfg.Instance, "contacts").WorkflowID()
 }
 
 // load starts the flow and waits for the end of the initial load.
@@ -200,7 +200,7 @@ func (r *rig) load(ctx context.Context) (workflows.RunSummary, error) {
 		}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: r.cfg.Instance, Table: "contacts"}),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			WorkflowID: r.flowID(), UpdateName: workflows.UpdateStart, WaitForStage: client.WorkflowUpdateStageCompleted,
-			Args: []any{commands.StartRequest(r.cfg, "contacts", "bench")},
+			Args: []any{operator.StartRequest(r.cfg, "contacts", "bench")},
 		},
 	})
 	if err != nil {

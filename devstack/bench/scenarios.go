@@ -164,7 +164,7 @@ func million(ctx context.Context, o options) (err error) {
 			figure(fmt.Sprintf("worker's memory, tenth %d", i+1), "%d MB at most", slices.Max(part)>>20)
 		}
 	}
-	events, bytes, err := r.history(ctx, workflows.PassID(r.cfg.Instance, "contacts", run.Kind, run.Run), "")
+	events, bytes, err := r.history(ctx, workflows.TableFlow(r.cfg.Instance, "contacts").PassID(run.Kind, run.Run), "")
 	if err != nil {
 		return err
 	}

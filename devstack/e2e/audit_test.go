@@ -16,7 +16,7 @@ import (
 func (w *world) audit(table string, repair bool) client.WorkflowRun {
 	w.t.Helper()
 	run, err := w.client.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{
-		ID: workflows.AuditID(w.cfg.Instance, table), TaskQueue: workflows.QueueMain,
+		ID: workflows.TableFlow(w.cfg.Instance, table).AuditID(), TaskQueue: workflows.QueueMain,
 	}, workflows.TypeAudit, workflows.AuditInput{Instance: w.cfg.Instance, Table: w.cfg.Ingress.Tables[table], Repair: repair, By: "test"})
 	require.NoError(w.t, err)
 	return run
@@ -63,7 +63,7 @@ func TestAnAuditRepairs(t *testing.T) {
 	require.True(t, got.Repair)
 	w.inStep()
 	w.until("the repair", func(st workflows.Status) bool {
-		return st.Run == "" && len(st.Repairs) == 0 && st.Phase == "waiting for changes"
+		return st.Run == "" && len(st.Queued(workflows.RequestRepair)) == 0 && st.Phase == "waiting for changes"
 	})
 	require.True(t, w.audited(w.audit("contacts", false)).InStep())
 	w.noPersonalData()

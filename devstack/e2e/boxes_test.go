@@ -152,7 +152,7 @@ func (w *world) metrics() string {
 // runsOf counts the executions of a run: one more than it continued as new.
 func (w *world) runsOf(run string) int {
 	w.t.Helper()
-	id := workflows.PassID(w.cfg.Instance, "contacts", activities.KindInitial, run)
+	id := workflows.TableFlow(w.cfg.Instance, "contacts").PassID(activities.KindInitial, run)
 	n := 0
 	require.Eventually(w.t, func() bool {
 		list, err := w.client.ListWorkflow(w.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{

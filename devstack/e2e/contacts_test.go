@@ -180,7 +180,7 @@ func TestAWrongMappingIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	} {
 		wrong := table
 		wrong.Fields = append(append([]mapping.Field{}, table.Fields...), c.field)
-		st, err := w.tryStart(workflows.StartRequest{Table: wrong, Revision: wrong.Revision()})
+		st, err := w.tryStart(workflows.StartRequest{Table: &wrong, Revision: wrong.Revision()})
 		require.NoError(t, err, name)
 		require.Equal(t, workflows.StateFailed, st.State, name)
 		require.Contains(t, st.Reason, c.want, name)

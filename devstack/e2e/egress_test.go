@@ -17,10 +17,10 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger/ledgertest"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -49,19 +49,19 @@ func newEventWorld(t *testing.T, contacts int, source string, more string, edit 
 
 func (w *eventWorld) startFlow() workflows.Status {
 	w.t.Helper()
-	req := commands.StartEventsRequest(w.cfg, "test")
+	req := operator.StartRequest(w.cfg, "egress", "test")
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: workflows.EventSyncID(w.cfg.Instance), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		ID: workflows.EventFlow(w.cfg.Instance).WorkflowID(), TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeEventSync, workflows.EventSyncInput{Instance: w.cfg.Instance})
 	var st workflows.Status
 	handle, err := w.client.UpdateWithStartWorkflow(w.t.Context(), client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: workflows.EventSyncID(w.cfg.Instance), UpdateName: workflows.UpdateStart,
+		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: workflows.EventFlow(w.cfg.Instance).WorkflowID(), UpdateName: workflows.UpdateStart,
 			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{req}},
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, handle.Get(w.t.Context(), &st))
-	w.flow = workflows.EventSyncID(w.cfg.Instance)
+	w.flow = workflows.EventFlow(w.cfg.Instance).WorkflowID()
 	return st
 }
 
@@ -194,7 +194,7 @@ func TestEgressIsOperated(t *testing.T) {
 	require.Empty(t, w.timeline())
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.nothingPersonal()
-	w.replay(workflows.TypeEventSync, workflows.TypeEventPass)
+	w.replay(map[string][]string{workflows.TypeEventSync: {"events"}, workflows.TypeEventPass: {"events-backlog", "events-backfill"}})
 }
 
 // Two workers on one PostgreSQL ledger share journal and files, and one of them

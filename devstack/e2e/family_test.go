@@ -14,9 +14,9 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -53,7 +53,7 @@ func newFamilyWorld(t *testing.T, contacts int) *world {
 // startTable starts a flow other than that of contacts.
 func (w *world) startTable(table string) {
 	w.t.Helper()
-	id := workflows.TableSyncID(w.cfg.Instance, table)
+	id := workflows.TableFlow(w.cfg.Instance, table).WorkflowID()
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeTableSync, workflows.TableSyncInput{Instance: w.cfg.Instance, Table: table})
@@ -61,7 +61,7 @@ func (w *world) startTable(table string) {
 	handle, err := w.client.UpdateWithStartWorkflow(w.t.Context(), client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{WorkflowID: id, UpdateName: workflows.UpdateStart,
-			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{commands.StartRequest(w.cfg, table, "test")}},
+			WaitForStage: client.WorkflowUpdateStageCompleted, Args: []any{operator.StartRequest(w.cfg, table, "test")}},
 	})
 	require.NoError(w.t, err)
 	require.NoError(w.t, handle.Get(w.t.Context(), &st))

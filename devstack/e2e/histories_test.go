@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-var record = flag.String("record", "", "write histories to this folder, named with this release, as in -record v1")
+var record = flag.Bool("record", false, "keep histories in workflows/testdata/histories; see devstack/record-histories")
 
 // Must hold 6: what a real server recorded replays; with -record, the histories
 // are kept, and the root module replays them from then on.
@@ -31,7 +30,7 @@ func TestHistoriesReplay(t *testing.T) {
 	w.startFlow()
 	w.loaded()
 	ids := w.ids()
-	for _, id := range ids[:40] {
+	for _, id := range ids[:240] { // too many for the flow itself: a pass of its own
 		w.edit(id, map[string]any{"address1_city": "Nebelheim"})
 	}
 	w.inStep()
@@ -55,12 +54,16 @@ func TestHistoriesReplay(t *testing.T) {
 	w.until("the release", func(st workflows.Status) bool { return st.LastRun.Run == release.Run && st.Run == "" })
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 
-	w.replay(workflows.TypeTableSync, workflows.TypeBackfill, workflows.TypeDeltaPass, workflows.TypeAudit, workflows.TypeRelease)
+	w.replay(map[string][]string{
+		workflows.TypeTableSync: {"table"}, workflows.TypeBackfill: {"initial-load", "backfill"}, workflows.TypeDeltaPass: {"changes"},
+		workflows.TypeAudit: {"audit"}, workflows.TypeRelease: {"release"},
+	})
 }
 
-// replay shows that what the server recorded replays, and that these kinds of
-// workflow are among it; with -record two of each are kept.
-func (w *world) replay(kinds ...string) {
+// replay shows that what the server recorded replays, and that it holds the
+// workflows named. With -record they are kept: of each type the oldest histories,
+// under the names of their scenarios.
+func (w *world) replay(scenarios map[string][]string) {
 	w.t.Helper()
 	seen := map[string]int{}
 	for _, history := range w.historiesByRun() {
@@ -72,34 +75,34 @@ func (w *world) replay(kinds ...string) {
 		require.NoError(w.t, replayer.ReplayWorkflowHistoryWithOptions(quiet{}, history, worker.ReplayWorkflowHistoryOptions{
 			OriginalExecution: workflow.Execution{ID: started.WorkflowId, RunID: started.OriginalExecutionRunId},
 		}), started.WorkflowId)
-		if seen[kind]++; *record != "" && seen[kind] <= 2 && slices.Contains(kinds, kind) {
-			w.keep(strings.ToLower(kind), seen[kind], history)
+		if names := scenarios[kind]; *record && seen[kind] < len(names) {
+			w.keep(names[seen[kind]], history)
 		}
+		seen[kind]++
 	}
-	for _, kind := range kinds {
-		require.Positive(w.t, seen[kind], kind)
+	for kind, names := range scenarios {
+		require.GreaterOrEqual(w.t, seen[kind], len(names), kind)
 	}
 }
 
-func (w *world) keep(kind string, n int, history *historypb.History) {
+func (w *world) keep(scenario string, history *historypb.History) {
 	w.t.Helper()
 	data, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(history)
 	require.NoError(w.t, err)
 	dir := filepath.Join("..", "..", "workflows", "testdata", "histories")
 	require.NoError(w.t, os.MkdirAll(dir, 0o755))
-	name := *record + "-" + kind + "-" + string(rune('0'+n)) + ".json"
-	require.NoError(w.t, os.WriteFile(filepath.Join(dir, name), append(data, '\n'), 0o644))
+	require.NoError(w.t, os.WriteFile(filepath.Join(dir, scenario+".json"), append(data, '\n'), 0o644))
 }
 
-// historiesByRun reads every history of the namespace.
-func (w *world) historiesByRun() map[string]*historypb.History {
+// historiesByRun reads every history of the namespace, the oldest first.
+func (w *world) historiesByRun() []*historypb.History {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	list, err := w.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: "default", PageSize: 200})
 	require.NoError(w.t, err)
 	require.NotEmpty(w.t, list.Executions)
-	out := map[string]*historypb.History{}
+	var out []*historypb.History
 	for _, e := range list.Executions {
 		var history historypb.History
 		events := w.client.GetWorkflowHistory(ctx, e.Execution.WorkflowId, e.Execution.RunId, false, 0)
@@ -108,7 +111,10 @@ func (w *world) historiesByRun() map[string]*historypb.History {
 			require.NoError(w.t, err)
 			history.Events = append(history.Events, event)
 		}
-		out[e.Execution.RunId] = &history
+		out = append(out, &history)
 	}
+	slices.SortFunc(out, func(a, b *historypb.History) int {
+		return a.Events[0].EventTime.AsTime().Compare(b.Events[0].EventTime.AsTime())
+	})
 	return out
 }

@@ -14,10 +14,10 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/exports"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -56,10 +56,10 @@ func newOptOutWorld(t *testing.T, contacts int, source string) *optOutWorld {
 
 func (w *optOutWorld) start(mode optout.Mode) workflows.Status {
 	w.t.Helper()
-	req := commands.StartOptOutRequest(w.cfg, "test")
-	req.Settings.Mode = mode
-	req.Revision = req.Settings.Revision()
-	id := workflows.OptOutSyncID(w.cfg.Instance)
+	req := operator.StartRequest(w.cfg, "optout", "test")
+	req.OptOut.Mode = mode
+	req.Revision = req.OptOut.Revision()
+	id := workflows.OptOutFlow(w.cfg.Instance).WorkflowID()
 	start := w.client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain, WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 	}, workflows.TypeOptOutSync, workflows.OptOutSyncInput{Instance: w.cfg.Instance})
@@ -189,7 +189,7 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	for id := range out {
 		require.Equal(t, true, w.boxes.Campaign.Profile(id)["blackListEmail"])
 	}
-	w.flow = workflows.OptOutSyncID(w.cfg.Instance)
+	w.flow = workflows.OptOutFlow(w.cfg.Instance).WorkflowID()
 	st, err := w.status()
 	require.NoError(t, err)
 	require.Equal(t, workflows.StateRunning, st.State)
@@ -251,5 +251,5 @@ func TestOptOutsFromExports(t *testing.T) {
 	w.agree()
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
 	w.until("the stop", func(st workflows.Status) bool { return st.State == workflows.StateStopped })
-	w.replay(workflows.TypeOptOutSync, workflows.TypeOptOutPass)
+	w.replay(map[string][]string{workflows.TypeOptOutSync: {"optouts"}, workflows.TypeOptOutPass: {"optouts-baseline"}})
 }

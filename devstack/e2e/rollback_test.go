@@ -81,7 +81,7 @@ func TestARollbackDuringALoadLeavesCampaignAsItWas(t *testing.T) {
 	p.kill() // what it had in hand, nobody knows
 	p = w.startWorker()
 	w.update(workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: run, By: "test"}, &st)
-	require.Equal(t, []string{run}, st.Rollbacks)
+	require.Equal(t, []string{run}, st.Queued(workflows.RequestRollback))
 	most := w.profileCount()
 	require.Eventually(t, func() bool { return w.profileCount() < most-100 }, settleWithin, 5*time.Millisecond, "the rollback deletes")
 	p.kill()
@@ -179,7 +179,9 @@ func TestARollbackUndoesAnyPass(t *testing.T) {
 		})
 		require.True(t, w.audited(w.audit("contacts", true)).Repair, "what somebody changed in Campaign")
 		w.inStep()
-		w.until("the repair", func(st workflows.Status) bool { return len(st.Repairs) == 0 && st.Phase == "waiting for changes" })
+		w.until("the repair", func(st workflows.Status) bool {
+			return len(st.Queued(workflows.RequestRepair)) == 0 && st.Phase == "waiting for changes"
+		})
 	}
 	w.noPersonalData()
 }
@@ -231,4 +233,5 @@ func TestAWrongMappingIsUndoneByItself(t *testing.T) {
 	require.Equal(t, "COMPLETED", st.LastRun.State)
 	require.Positive(t, st.LastRun.Counts.Deleted)
 	require.Equal(t, before, w.image())
+	w.replay(map[string][]string{workflows.TypeTableSync: {"rollback-after-refusals"}, workflows.TypeBackfill: {"initial-load-refused"}, workflows.TypeRollback: {"rollback"}})
 }

@@ -23,8 +23,8 @@ import (
 
 	"causeway.dev/config"
 	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/starter/commands"
 	"causeway.dev/workflows"
 )
 
@@ -49,7 +49,8 @@ type world struct {
 type worldOptions struct {
 	contacts     int
 	pageSize     int
-	temporalPort int // of a Temporal process of its own; 0 = inside this one
+	temporalPort int            // of a Temporal process of its own; 0 = inside this one
+	dynamic      map[string]any // dynamic configuration of Temporal inside this process
 	stack        func(*stack.Options)
 	boxes        func(*stack.Stack)  // sees the sandboxes before yaml is asked
 	yaml         func(string) string // changes the configuration text
@@ -64,7 +65,9 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		w.address = fmt.Sprintf("127.0.0.1:%d", o.temporalPort)
 		w.temporalProcess = w.startTemporal(o.temporalPort)
 	} else {
-		temporal, err := temporalserver.Start(t.Context(), temporalOptions(w.dir, 0))
+		options := temporalOptions(w.dir, 0)
+		options.Dynamic = o.dynamic
+		temporal, err := temporalserver.Start(t.Context(), options)
 		require.NoError(t, err)
 		t.Cleanup(temporal.Stop)
 		w.address = temporal.Address()
@@ -210,7 +213,7 @@ func (w *world) flowID() string {
 	if w.flow != "" {
 		return w.flow
 	}
-	return workflows.TableSyncID(w.cfg.Instance, "contacts")
+	return workflows.TableFlow(w.cfg.Instance, "contacts").WorkflowID()
 }
 
 func (w *world) startFlow() workflows.Status {
@@ -222,7 +225,7 @@ func (w *world) startFlow() workflows.Status {
 
 // startRequest is what the operators' tool sends.
 func (w *world) startRequest() workflows.StartRequest {
-	return commands.StartRequest(w.cfg, "contacts", "test")
+	return operator.StartRequest(w.cfg, "contacts", "test")
 }
 
 func (w *world) tryStart(req workflows.StartRequest) (workflows.Status, error) {

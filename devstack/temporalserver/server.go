@@ -39,6 +39,7 @@ type Options struct {
 	Namespace        string
 	Retention        time.Duration // of closed workflows
 	SearchAttributes map[string]enumspb.IndexedValueType
+	Dynamic          map[string]any // dynamic configuration, above ours
 }
 
 // Server is running.
@@ -69,7 +70,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	cfg := serverConfig(sql, ports)
 	s := &Server{address: fmt.Sprintf("%s:%d", host, ports.frontend)}
-	if s.temporal, err = newServer(cfg, ports); err != nil {
+	if s.temporal, err = newServer(cfg, ports, o.Dynamic); err != nil {
 		return nil, fmt.Errorf("building the Temporal server: %w", err)
 	}
 	if err := s.temporal.Start(); err != nil {
@@ -198,7 +199,7 @@ func serverConfig(sql *config.SQL, p ports) *config.Config {
 
 // newServer builds the server with one shard's limits raised: with stock ones a
 // sequential workflow is capped near 18 activities a second.
-func newServer(cfg *config.Config, p ports) (temporal.Server, error) {
+func newServer(cfg *config.Config, p ports, above map[string]any) (temporal.Server, error) {
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: false, OutputFile: os.DevNull, Level: "fatal"}))
 	authorizer, err := authorization.GetAuthorizerFromConfig(&cfg.Global.Authorization)
 	if err != nil {
@@ -215,6 +216,9 @@ func newServer(cfg *config.Config, p ports) (temporal.Server, error) {
 		"frontend.namespaceRPS.visibility": 100, "system.forceSearchAttributesCacheRefreshOnRead": true,
 		"frontend.WorkflowPauseEnabled": true,
 	} {
+		dynamic[dynamicconfig.MakeKey(key)] = value
+	}
+	for key, value := range above {
 		dynamic[dynamicconfig.MakeKey(key)] = value
 	}
 	at := func(port int) static.Hosts { return static.SingleLocalHost(fmt.Sprintf("%s:%d", host, port)) }

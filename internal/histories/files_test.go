@@ -27,7 +27,7 @@ func written(t testing.TB, h *historypb.History) []byte {
 // What is exported can be read again, whole, and as Temporal's HTTP API wraps it.
 func TestWhatIsWrittenCanBeRead(t *testing.T) {
 	t.Parallel()
-	h := recorded(t, "v2-audit-1.json")
+	h := recorded(t, "audit.json")
 	data := written(t, h)
 	got, err := histories.Read(bytes.NewReader(data))
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestWhatIsNoHistoryIsRefused(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 		})
 	}
-	h := recorded(t, "v2-audit-1.json")
+	h := recorded(t, "audit.json")
 	for name, part := range map[string][]*historypb.HistoryEvent{
 		"the end of one":  h.Events[4:],
 		"one with a hole": append(h.Events[:4:4], h.Events[9:]...),

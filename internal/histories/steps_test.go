@@ -129,7 +129,7 @@ func TestStepsAreSummedUp(t *testing.T) {
 	}, got)
 
 	var real histories.Summary // the counts of a real history add up
-	for _, e := range recorded(t, "v2-tablesync-1.json").Events {
+	for _, e := range recorded(t, "table.json").Events {
 		real.Add(e)
 	}
 	require.NotEmpty(t, real.Steps)

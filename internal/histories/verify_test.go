@@ -74,7 +74,7 @@ func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 				case "slow":
 					time.Sleep(1500 * time.Millisecond)
 				case "signal":
-					err = workflow.SignalExternalWorkflow(ctx, workflows.TableSyncID(in.Instance, in.Table.Name), "", workflows.SignalRepair, nil).Get(ctx, nil)
+					err = workflow.SignalExternalWorkflow(ctx, workflows.TableFlow(in.Instance, in.Table.Name).WorkflowID(), "", workflows.SignalRepair, nil).Get(ctx, nil)
 				default:
 					err = workflow.ExecuteActivity(ctx, step, in).Get(ctx, nil)
 				}
@@ -90,7 +90,7 @@ func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 // The place of a difference is the first event that the code does not bring about.
 func TestVerifyNamesThePlace(t *testing.T) {
 	t.Parallel()
-	h := recorded(t, "v2-audit-1.json")
+	h := recorded(t, "audit.json")
 	at := func(name string) int64 {
 		for _, e := range h.Events {
 			if histories.Named(e) == name {
@@ -140,7 +140,7 @@ func TestVerifyNamesThePlace(t *testing.T) {
 // before it commanded may be what differs.
 func TestVerifyComparesTheLastTask(t *testing.T) {
 	t.Parallel()
-	h := recorded(t, "v2-audit-1.json")
+	h := recorded(t, "audit.json")
 	for i, e := range h.Events {
 		if e.EventType != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
 			continue
@@ -162,7 +162,7 @@ func TestVerifyComparesTheLastTask(t *testing.T) {
 func TestVerifyNamesAnyPlace(t *testing.T) {
 	t.Parallel()
 	all := map[string]*historypb.History{}
-	for _, name := range []string{"v1-deltapass-1.json", "v2-audit-1.json", "v2-backfill-2.json", "v2-tablesync-1.json"} {
+	for _, name := range []string{"changes.json", "audit.json", "initial-load.json", "table.json"} {
 		all[name] = recorded(t, name)
 	}
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,16 +1,16 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-func newApply(e *env, g *global) *cobra.Command {
-	return flowArg(g, &cobra.Command{
+func newApply(e *env) *cobra.Command {
+	return flowArg(e, &cobra.Command{
 		Use: "apply <table> | egress | optout", Short: "Put the mapping in the configuration file on file for the next start",
 		Long: `Tell a flow about a changed mapping. A flow runs the revision it was started with,
 so the change takes effect at the next stop and start; until then everybody's
@@ -19,38 +19,16 @@ so the change takes effect at the next stop and start; until then everybody's
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway apply contacts\n  causeway stop contacts --wait && causeway start contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return apply(cmd.Context(), e, g, args[0])
+			flow := args[0]
+			return tell(cmd.Context(), e, func(i *operator.Instance) (workflows.Status, error) {
+				return i.ApplyConfig(cmd.Context(), flow)
+			}, func(e *env, st workflows.Status) {
+				pending := ""
+				if st.ChangesPending() {
+					pending = fmt.Sprintf(", %s is running; stop and start to apply", st.Revision)
+				}
+				fmt.Fprintf(e.out, "%s: revision %s is on file%s\n", flow, st.FiledRevision, pending)
+			})
 		},
 	})
-}
-
-func apply(ctx context.Context, e *env, g *global, name string) error {
-	f, err := e.openFlow(ctx, g, name)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var request any
-	if table, mapped := f.cfg.Ingress.Tables[name]; mapped {
-		request = workflows.ApplyConfigRequest{Table: table, Revision: table.Revision(), By: e.operator}
-	} else if _, ok := f.configured(); ok && f.isOptOut() {
-		request = StartOptOutRequest(f.cfg, e.operator)
-	} else if ok {
-		request = StartEventsRequest(f.cfg, e.operator)
-	} else {
-		return f.notConfigured()
-	}
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateApplyConfig, request, &st); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, st)
-	}
-	if st.ChangesPending() {
-		fmt.Fprintf(e.out, "%s: revision %s is on file, %s is running; stop and start to apply\n", name, st.FiledRevision, st.Revision)
-		return nil
-	}
-	fmt.Fprintf(e.out, "%s: revision %s is on file\n", name, st.FiledRevision)
-	return nil
 }

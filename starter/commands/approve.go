@@ -1,17 +1,15 @@
 package commands
 
 import (
-	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-func newApprove(e *env, g *global) *cobra.Command {
+func newApprove(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "approve <run>", Short: "Let the deletes of a run go on that wait for an operator",
 		Long: `Let deletes go on. A run that would delete more records in Campaign than
@@ -24,47 +22,14 @@ cause: records that come back, or match again, are kept.
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway status contacts\n  causeway approve contacts-20260102T030405.000Z",
 		Args:    exactly("the run that causeway status names", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return approve(cmd.Context(), e, g, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			run, table := args[0], ""
+			return tell(cmd.Context(), e, func(i *operator.Instance) (workflows.Status, error) {
+				table = i.TableOf(run)
+				return i.Approve(cmd.Context(), run)
+			}, func(e *env, _ workflows.Status) {
+				fmt.Fprintf(e.out, "%s: the deletes of run %s go on; causeway status %s shows how far they are\n", table, run, table)
+			})
+		},
 	}
-}
-
-func approve(ctx context.Context, e *env, g *global, run string) error {
-	cfg, err := g.load()
-	if err != nil {
-		return err
-	}
-	table := tableOf(cfg, run)
-	if table == "" {
-		return badInput("run: got %q, want a run of a table in %s, such as contacts-20260102T030405.000Z; causeway status names those that wait", run, g.configPath)
-	}
-	f, err := e.openFlow(ctx, g, table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: e.operator}, &st); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, st)
-	}
-	fmt.Fprintf(e.out, "%s: the deletes of run %s go on; causeway status %s shows how far they are\n", table, run, table)
-	return nil
-}
-
-// tableOf is the mapping that a run belongs to: a run's name is its table's, and
-// when it began.
-func tableOf(cfg *config.Config, run string) string {
-	for _, name := range tableNames(cfg) {
-		if isRunOf(name, run) {
-			return name
-		}
-	}
-	return ""
-}
-
-func isRunOf(name, run string) bool {
-	rest, ok := strings.CutPrefix(run, name+"-")
-	return ok && len(rest) > 8 && rest[0] >= '0' && rest[0] <= '9' && rest[8] == 'T'
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,15 +10,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
 // exitDiffers tells scripts that an audit found something.
 const exitDiffers = 2
 
-func newAudit(e *env, g *global) *cobra.Command {
-	in := workflows.AuditInput{By: e.operator}
-	cmd := tableArg(g, &cobra.Command{
+func newAudit(e *env) *cobra.Command {
+	repair := false
+	cmd := tableArg(e, &cobra.Command{
 		Use: "audit <table>", Short: "Compare both systems, and repair what differs",
 		Long: `Compare what Campaign holds, and what Dynamics says, with what was written. It
 reads both systems whole and changes neither; the flow goes on meanwhile. In
@@ -44,96 +45,39 @@ Exit code 0 when nothing differs, 2 when something does.
 With -o json: {run, held, findings: {changed, missing, stray, fields, examples},
 source: as causeway plan, repair, refused}.`,
 		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts -o json | jq .findings.missing",
-		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, g, args[0], in) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], repair) },
 	})
-	cmd.Flags().BoolVar(&in.Repair, "repair", false, "let the flow write what differs")
+	cmd.Flags().BoolVar(&repair, "repair", false, "let the flow write what differs")
 	return cmd
 }
 
-func audit(ctx context.Context, e *env, g *global, table string, in workflows.AuditInput) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	mapped, ok := cfg.Ingress.Tables[table]
-	if !ok {
-		return unknownTable(g, cfg, table)
-	}
-	in.Instance, in.Table = cfg.Instance, mapped
-	id := workflows.AuditID(in.Instance, table)
-	began, err := api.Begin(ctx, id, workflows.TypeAudit, "audit of "+table, in)
-	if err != nil {
-		return err
-	}
-	if !began {
-		e.say("an audit of %s is running already; watching that one", table)
-	}
-	result, err := watchAudit(ctx, e, g, api, id, table)
-	if err != nil {
-		return err
-	}
-	code := exitDone
-	if !result.InStep() {
-		code = exitDiffers
-	}
-	if g.json() {
-		if err := writeJSON(e.out, result); err != nil {
-			return err
+func audit(ctx context.Context, e *env, table string, repair bool) error {
+	began, shown := false, ""
+	at := func(look int, progress workflows.AuditProgress) {
+		if line := auditLine(table, progress); line != shown && look%plainLooks == 0 {
+			e.say("%s", line)
+			shown = line
 		}
-		return quietly(code)
 	}
-	writeAudit(e, table, *result)
-	if in.Repair && !began && !result.Repair && !result.InStep() {
-		e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
-	}
-	return quietly(code)
-}
-
-// watchAudit shows progress until the audit has a result.
-func watchAudit(ctx context.Context, e *env, g *global, api temporalAPI, id, table string) (*workflows.AuditResult, error) {
-	answered, shown, told, missed := e.now(), "", waitingTold{}, false
-	for looks := 0; ; looks++ {
-		var at workflows.AuditProgress
-		asking, cancel := context.WithTimeout(ctx, min(g.timeout, questionTimeout))
-		err := api.Query(asking, id, workflows.QueryProgress, &at)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return nil, failed("no longer watching; the audit of %s goes on", table)
-		case err == nil && at.Result != nil:
-			return at.Result, nil
-		case err == nil:
-			answered, missed = e.now(), false
-			line := auditLine(table, at)
-			if line != shown && looks%plainLooks == 0 {
-				e.say("%s", line)
-				shown = line
-			}
-		case !mayReturn(err) || e.now().Sub(answered) >= patience:
-			if errors.Is(err, errNoWorker) {
-				return nil, e.silent(ctx, g, api, " for the audit of "+table, "it goes on when there is one", patience)
-			}
+	return judge(ctx, e, func(i *operator.Instance) (_ *workflows.AuditResult, err error) {
+		if began, err = i.BeginAudit(ctx, table, repair); err != nil {
 			return nil, err
-		case !missed && e.now().Sub(answered) >= quietFor:
-			missed = true
-			e.say("no answer for %s; waiting for up to %s for the worker and Temporal to come back", span(e.now().Sub(answered)), span(patience))
 		}
-		d, err := api.Describe(ctx, id)
-		if err == nil {
-			told.tell(e.now(), d, func(s string) { e.say("%s", s) })
+		if !began {
+			e.say("an audit of %s is running already; watching that one", table)
 		}
-		if err == nil && !d.Running {
-			var result workflows.AuditResult
-			if err := api.Result(ctx, id, &result); err != nil {
-				return nil, err
-			}
-			return &result, nil
+		return i.WatchAudit(ctx, table, at)
+	}, func(e *env, r *workflows.AuditResult) {
+		writeAudit(e, table, *r)
+		if repair && !began && !r.Repair && !r.InStep() {
+			e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
 		}
-		if e.sleep(ctx, lookEvery) != nil {
-			return nil, failed("no longer watching; the audit of %s goes on", table)
+	}, func(r *workflows.AuditResult) int {
+		if r.InStep() {
+			return exitDone
 		}
-	}
+		return exitDiffers
+	})
 }
 
 // auditLine is what an audit is at; how far is not known before it has begun.
@@ -149,7 +93,7 @@ const plainLooks = 10 // looks per line of progress
 func writeAudit(e *env, table string, r workflows.AuditResult) {
 	p := e.colours()
 	f, src := r.Findings, r.Source.Counts
-	fmt.Fprintf(e.out, "%s: %s that Campaign should hold, audit %s\n\n", table, count(r.Held, "record"), r.Run)
+	fmt.Fprintf(e.out, "%s: %s that Campaign should hold, audit %s\n\n", table, phrase.Count(r.Held, "record"), r.Run)
 	rows := [][]cell{header([]int{1}, "WHAT DIFFERS", "RECORDS")}
 	for _, line := range []struct {
 		what string

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -33,12 +34,12 @@ func TestAudit(t *testing.T) {
 	at := workflows.AuditProgress{Phase: "listing Campaign", Held: 40_000, Listed: 20_000}
 	result := auditResult(nil)
 	w.on("Begin "+auditFlow, true)
-	w.on("Query "+auditFlow+" Progress", errNoWorker, at, workflows.AuditProgress{Phase: "done", Result: &result})
-	w.on("Describe "+auditFlow, description{Running: true})
+	w.on("Query "+auditFlow+" Progress", operator.ErrNoWorker, at, workflows.AuditProgress{Phase: "done", Result: &result})
+	w.on("Describe "+auditFlow, operator.Description{Running: true})
 	code, out, stderr := w.run(t, "audit", "contacts")
 	require.Equal(t, 2, code, "something differs")
 	golden(t, "audit.txt", out+"--- stderr\n"+stderr)
-	in := w.requests["Begin "+auditFlow][0].(workflows.AuditInput)
+	in := w.Requests["Begin "+auditFlow][0].(workflows.AuditInput)
 	require.Equal(t, revision("contacts"), in.Table.Revision())
 	require.Equal(t, "acme", in.Instance)
 	require.False(t, in.Repair)
@@ -78,14 +79,14 @@ func TestAnAuditThatFails(t *testing.T) {
 	w := newWorld()
 	w.on("Begin "+auditFlow, true)
 	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Phase: "begin"})
-	w.on("Describe "+auditFlow, description{Ended: "Failed"})
+	w.on("Describe "+auditFlow, operator.Description{Ended: "Failed"})
 	w.on("Result "+auditFlow, failed("nothing of contacts was written to Campaign yet"))
 	code, _, stderr := w.run(t, "audit", "contacts")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "nothing of contacts was written to Campaign yet")
 
-	w.on("Query "+auditFlow+" Progress", errNoWorker)
-	w.on("Describe "+auditFlow, description{Running: true})
+	w.on("Query "+auditFlow+" Progress", operator.ErrNoWorker)
+	w.on("Describe "+auditFlow, operator.Description{Running: true})
 	began := w.clock
 	code, _, stderr = w.run(t, "audit", "contacts")
 	require.Equal(t, 3, code)

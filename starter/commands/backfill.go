@@ -1,17 +1,16 @@
 package commands
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -22,9 +21,9 @@ type backfillOptions struct {
 	wait, yes         bool
 }
 
-func newBackfill(e *env, g *global) *cobra.Command {
+func newBackfill(e *env) *cobra.Command {
 	var o backfillOptions
-	cmd := tableArg(g, &cobra.Command{
+	cmd := tableArg(e, &cobra.Command{
 		Use: "backfill <table>", Short: "Read records again: the whole table, a window, a filter, or named ids",
 		Long: `Read records of Dynamics again and write what differs in Campaign. Records that are
 as the flow last wrote them cost no call to Campaign. The flow must be running or
@@ -53,7 +52,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
   causeway backfill contacts --yes --wait        # everything`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.table = args[0]
-			return backfill(cmd.Context(), e, g, o)
+			return backfill(cmd.Context(), e, o)
 		},
 	})
 	flags := cmd.Flags()
@@ -72,48 +71,69 @@ type backfillAnswer struct {
 	Result *workflows.RunSummary `json:"result,omitempty"`
 }
 
-func backfill(ctx context.Context, e *env, g *global, o backfillOptions) error {
+func backfill(ctx context.Context, e *env, o backfillOptions) error {
 	window, err := e.window(o)
 	if err != nil {
 		return err
 	}
-	f, err := e.openFlow(ctx, g, o.table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	if err := f.checkFilter(ctx, window.Where); err != nil {
-		return err
-	}
-	if err := f.confirmWhole(ctx, o, window); err != nil {
-		return err
-	}
-	var answer backfillAnswer
-	request := workflows.BackfillRequest{Window: window, By: e.operator}
-	if err := f.update(ctx, workflows.UpdateRequestBackfill, request, &answer.BackfillAnswer); err != nil {
-		return err
-	}
-	return f.accepted(ctx, answer, o.wait)
+	return e.with(ctx, func(i *operator.Instance) error {
+		what := o.table
+		if t, mapped := i.Config.Ingress.Tables[o.table]; mapped {
+			what = fmt.Sprintf("every record of the Dynamics table %s", t.Dynamics.Table)
+		}
+		err := e.confirm(ctx, o.yes || !window.Whole(),
+			fmt.Sprintf("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last. If much does, stop other\nprocesses in Campaign meanwhile.", what), "Go on?",
+			fmt.Sprintf("this reads %s again; say --yes, or narrow it with --since, --until, --where or --ids", what))
+		if err != nil {
+			return err
+		}
+		answer, err := i.Backfill(ctx, o.table, window)
+		if err != nil {
+			return err
+		}
+		return e.accepted(ctx, i, o.table, answer, o.wait)
+	})
 }
 
 // accepted says which run a request became and, with wait, follows it to its end.
-func (f *flow) accepted(ctx context.Context, answer backfillAnswer, wait bool) error {
+func (e *env) accepted(ctx context.Context, i *operator.Instance, flow string, accepted workflows.BackfillAnswer, wait bool) error {
+	answer := backfillAnswer{BackfillAnswer: accepted}
 	if !wait {
-		if f.g.json() {
-			return writeJSON(f.env.out, answer)
-		}
-		after := ""
-		if answer.Queued > 0 {
-			after = " after " + count(int64(answer.Queued), "other backfill")
-		}
-		fmt.Fprintf(f.env.out, "backfill of %s accepted%s: run %s; follow it with: causeway status %s --watch\n", f.table, after, answer.Run, f.table)
-		return nil
+		return e.show(answer, func() {
+			after := ""
+			if answer.Queued > 0 {
+				after = " after " + phrase.Count(int64(answer.Queued), "other backfill")
+			}
+			fmt.Fprintf(e.out, "backfill of %s accepted%s: run %s; follow it with: causeway status %s --watch\n", flow, after, answer.Run, flow)
+		})
 	}
-	var err error
-	if answer.Result, err = f.followRun(ctx, answer.BackfillAnswer); err != nil {
+	return e.followRun(ctx, i, flow, accepted, func(r *workflows.RunSummary) any {
+		answer.Result = r
+		return answer
+	})
+}
+
+// followRun follows a run to its end and prints how it ended; whole is the answer
+// for -o json.
+func (e *env) followRun(ctx context.Context, i *operator.Instance, flow string, run workflows.BackfillAnswer, whole func(*workflows.RunSummary) any) error {
+	bar := e.bar()
+	r, err := i.FollowRun(ctx, flow, run, bar)
+	bar.end()
+	if err != nil {
 		return err
 	}
-	return f.finished(answer, answer.Result)
+	err = e.show(whole(r), func() {
+		p, reason := e.colours(), ""
+		if r.Reason != "" {
+			reason = ": " + phrase.OneLine(r.Reason)
+		}
+		fmt.Fprintf(e.out, "run %s of %s is %s after %s%s\n", r.Run, flow, p.with(runColour(r.State), r.State), phrase.Span(r.End.Sub(r.Start)), reason)
+		writeAccount(e.out, p, flow, r.Counts)
+	})
+	if err == nil && r.State != "COMPLETED" {
+		return quietly(exitFailed)
+	}
+	return err
 }
 
 // window reads the flags that narrow a backfill; what is odd in them is bad input.
@@ -159,34 +179,6 @@ func conditions(where []string) ([]activities.Condition, error) {
 	return out, nil
 }
 
-// checkFilter asks a worker whether the conditions fit the table; first without
-// their values, which must not reach Temporal where they may be personal.
-func (f *flow) checkFilter(ctx context.Context, where []activities.Condition) error {
-	if len(where) == 0 {
-		return nil
-	}
-	mapped, ok := f.cfg.Ingress.Tables[f.table]
-	if !ok {
-		return unknownTable(f.g, f.cfg, f.table)
-	}
-	in := activities.CheckFilterInput{Table: mapped}
-	valued := map[string]bool{}
-	for _, c := range where {
-		in.Columns = append(in.Columns, c.Column)
-		valued[c.Column] = valued[c.Column] || c.Value != ""
-	}
-	var known activities.CheckFilterResult
-	if err := ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.CheckFilter, in, &known); err != nil {
-		return err
-	}
-	for _, column := range known.Text {
-		if valued[column] {
-			return badInput("--where: %s is text, which may be personal, and conditions are kept in Temporal's history; ask whether it is empty or not_empty, or name records with --ids", column)
-		}
-	}
-	return ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.CheckFilter, activities.CheckFilterInput{Table: mapped, Where: where}, &known)
-}
-
 // instant reads an instant, a day or an age.
 func (e *env) instant(flag, s string) (time.Time, error) {
 	if s == "" {
@@ -201,114 +193,4 @@ func (e *env) instant(flag, s string) (time.Time, error) {
 		return e.now().UTC().Add(-d).Truncate(time.Second), nil
 	}
 	return time.Time{}, badInput("%s: got %q, want an instant like 2026-01-31T08:00:00Z, a day like 2026-01-31 or an age like 36h", flag, s)
-}
-
-// confirmWhole asks before the whole table is read.
-func (f *flow) confirmWhole(ctx context.Context, o backfillOptions, w activities.Window) error {
-	if o.yes || !w.Whole() {
-		return nil
-	}
-	what := f.table
-	if t, mapped := f.cfg.Ingress.Tables[f.table]; mapped {
-		what = fmt.Sprintf("every record of the Dynamics table %s", t.Dynamics.Table)
-	}
-	if !f.env.inTerminal || !f.env.errTerminal {
-		return badInput("this reads %s again; say --yes, or narrow it with --since, --until, --where or --ids", what)
-	}
-	f.env.say("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last. If much does, stop other\nprocesses in Campaign meanwhile.", what)
-	fmt.Fprint(f.env.err, "Go on? [y/N] ")
-	answer := f.env.readLine(ctx)
-	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return failed("nothing was done")
-	}
-	return nil
-}
-
-// readLine reads a line of stdin, "" when ctx ends before there is one. The
-// reader it leaves behind then ends with the program.
-func (e *env) readLine(ctx context.Context) string {
-	line := make(chan string, 1)
-	go func() {
-		s, _ := bufio.NewReader(e.in).ReadString('\n')
-		line <- s
-	}()
-	select {
-	case s := <-line:
-		return s
-	case <-ctx.Done():
-		fmt.Fprintln(e.err)
-		return ""
-	}
-}
-
-// waits says that a run is in one of the queues of its flow.
-func waits(st workflows.Status, run string) bool {
-	return slices.Contains(st.QueuedBackfills, run) || slices.Contains(st.Releases, run)
-}
-
-// followRun shows the progress of one backfill or release until it has ended or will not go on.
-func (f *flow) followRun(ctx context.Context, run workflows.BackfillAnswer) (*workflows.RunSummary, error) {
-	missed := 0
-	st, err := f.follow(ctx, func(st workflows.Status) bool {
-		if st.LastRun != nil && st.LastRun.Run == run.Run {
-			return true
-		}
-		if st.Run == run.Run {
-			missed = 0
-			return false
-		}
-		if waits(st, run.Run) {
-			missed = 0
-			return st.State == workflows.StateStopped || st.State == workflows.StateFailed
-		}
-		missed++
-		return missed >= notYetSeen
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case st.LastRun != nil && st.LastRun.Run == run.Run:
-		return st.LastRun, nil
-	case waits(st, run.Run):
-		return nil, failed("%s is %s; run %s is queued and goes on at the next start: causeway start %s", f.table, st.State, run.Run, f.table)
-	}
-	return f.result(ctx, run)
-}
-
-// result reads how a run ended that the owner no longer speaks of.
-func (f *flow) result(ctx context.Context, run workflows.BackfillAnswer) (*workflows.RunSummary, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
-	defer cancel()
-	var pass workflows.PassResult
-	switch err := f.api.Result(ctx, run.WorkflowID, &pass); {
-	case errors.Is(err, errNotFound):
-		return nil, failed("run %s was taken off the queue before it began", run.Run)
-	case errors.Is(err, errNoWorker):
-		return nil, unreachable("run %s has not ended and %s does not say why; see: causeway status %s", run.Run, f.table, f.table)
-	case err != nil:
-		return nil, failed("run %s did not finish: %s", run.Run, oneLine(err.Error()))
-	}
-	return &pass.Summary, nil
-}
-
-// finished prints how the run ended, with -o json the whole answer.
-func (f *flow) finished(answer any, r *workflows.RunSummary) error {
-	if f.g.json() {
-		if err := writeJSON(f.env.out, answer); err != nil {
-			return err
-		}
-	} else {
-		p := f.env.colours()
-		reason := ""
-		if r.Reason != "" {
-			reason = ": " + oneLine(r.Reason)
-		}
-		fmt.Fprintf(f.env.out, "run %s of %s is %s after %s%s\n", r.Run, f.table,
-			p.with(runColour(r.State), r.State), span(r.End.Sub(r.Start)), reason)
-		writeAccount(f.env.out, p, f.isEgress(), r.Counts)
-	}
-	if r.State != "COMPLETED" {
-		return quietly(exitFailed)
-	}
-	return nil
 }

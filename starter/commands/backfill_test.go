@@ -45,7 +45,7 @@ func TestBackfillWindow(t *testing.T) {
 			code, out, stderr := w.run(t, append([]string{"backfill", "contacts"}, tc.args...)...)
 			require.Zero(t, code, stderr)
 			require.Equal(t, "backfill of contacts accepted after 2 other backfills: run r1; follow it with: causeway status contacts --watch\n", out)
-			require.Equal(t, []any{workflows.BackfillRequest{Window: tc.want, By: "ada"}}, w.requests[backfillUpdate])
+			require.Equal(t, []any{workflows.BackfillRequest{Window: tc.want, By: "ada"}}, w.Requests[backfillUpdate])
 		})
 	}
 }
@@ -77,7 +77,7 @@ func TestBackfillRefusesBadInputWithoutAskingTemporal(t *testing.T) {
 			code, _, stderr := w.run(t, append([]string{"backfill", "contacts"}, tc.args...)...)
 			require.Equal(t, exitBadInput, code)
 			require.Contains(t, stderr, tc.says)
-			require.Empty(t, w.asked)
+			require.Empty(t, w.Asked)
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestBackfillOfEverythingAsks(t *testing.T) {
 		code, _, stderr := w.run(t, "backfill", "contacts")
 		require.Equal(t, want, code, "answer %q", answer)
 		require.Contains(t, stderr, "This reads every record of the Dynamics table contact again")
-		require.Equal(t, want == exitDone, len(w.asked) > 0, "answer %q", answer)
+		require.Equal(t, want == exitDone, len(w.Asked) > 0, "answer %q", answer)
 	}
 }
 
@@ -101,7 +101,10 @@ func TestBackfillWaitShowsProgressAndTheAccount(t *testing.T) {
 		loading(st)
 		st.Phase, st.Run = "backfill", "r1"
 	})
-	queued := contacts(func(st *workflows.Status) { loading(st); st.QueuedBackfills = []string{"r1"} })
+	queued := contacts(func(st *workflows.Status) {
+		loading(st)
+		st.Queue = []workflows.QueuedRequest{{Kind: workflows.RequestBackfill, Run: "r1"}}
+	})
 	done := contacts(func(st *workflows.Status) {
 		st.LastRun = &workflows.RunSummary{Run: "r1", Kind: activities.KindBackfill, State: "COMPLETED",
 			Counts: activities.Counts{Read: 20_000, Updated: 3, Unchanged: 19_997}, Start: noon, End: noon.Add(8 * time.Second)}
@@ -162,7 +165,7 @@ func TestBackfillWaitEndsAsTheRunDid(t *testing.T) {
 		}, exitFailed, "causeway: run r1 did not finish: Campaign refuses the credentials\n"},
 		"the flow was stopped": {func(w *world) {
 			w.on(query, contacts(func(st *workflows.Status) {
-				st.State, st.QueuedBackfills = workflows.StateStopped, []string{"r1"}
+				st.State, st.Queue = workflows.StateStopped, []workflows.QueuedRequest{{Kind: workflows.RequestBackfill, Run: "r1"}}
 			}))
 		}, exitFailed, "causeway: contacts is STOPPED; run r1 is queued and goes on at the next start: causeway start contacts\n"},
 	}
@@ -199,19 +202,19 @@ func TestBackfillOfAFilter(t *testing.T) {
 	w.on("Run "+activities.CheckFilter, activities.CheckFilterResult{})
 	code, _, stderr := w.run(t, "backfill", "contacts", "--where", "statecode equals  Not yet", "--where", "lastname empty")
 	require.Zero(t, code, stderr)
-	checks := w.requests["Run "+activities.CheckFilter]
+	checks := w.Requests["Run "+activities.CheckFilter]
 	require.Equal(t, []string{"statecode", "lastname"}, checks[0].(activities.CheckFilterInput).Columns)
 	require.Empty(t, checks[0].(activities.CheckFilterInput).Where)
 	want := []activities.Condition{{Column: "statecode", Is: "equals", Value: "Not yet"}, {Column: "lastname", Is: "empty"}}
 	require.Equal(t, want, checks[1].(activities.CheckFilterInput).Where)
-	require.Equal(t, want, w.requests["Update "+contactsFlow+" RequestBackfill"][0].(workflows.BackfillRequest).Window.Where)
+	require.Equal(t, want, w.Requests["Update "+contactsFlow+" RequestBackfill"][0].(workflows.BackfillRequest).Window.Where)
 
 	w.on("Run "+activities.CheckFilter, activities.CheckFilterResult{Text: []string{"lastname"}})
 	code, _, stderr = w.run(t, "backfill", "contacts", "--where", "lastname equals Quibblethorn")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "--where: lastname is text, which may be personal")
 	require.NotContains(t, stderr, "Quibblethorn")
-	require.Len(t, w.requests["Update "+contactsFlow+" RequestBackfill"], 1)
+	require.Len(t, w.Requests["Update "+contactsFlow+" RequestBackfill"], 1)
 
 	for where, sentence := range map[string]string{
 		"statecode": `--where: got "statecode", want a column, a comparison and a value`,

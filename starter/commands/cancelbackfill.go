@@ -7,10 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
-func newCancelBackfill(e *env, g *global) *cobra.Command {
+func newCancelBackfill(e *env) *cobra.Command {
 	undo := false
 	cmd := &cobra.Command{
 		Use: "cancel-backfill {<table> | egress | optout} [run]", Short: "Give up the running backfill, or a queued one",
@@ -23,45 +25,35 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway cancel-backfill contacts\n  causeway cancel-backfill contacts contacts-20260102T030405.000Z",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return badInput("causeway cancel-backfill: got %s, want a table, or egress or optout, and perhaps a run", count(int64(len(args)), "argument"))
+				return badInput("causeway cancel-backfill: got %s, want a table, or egress or optout, and perhaps a run", phrase.Count(int64(len(args)), "argument"))
 			}
 			return nil
 		},
-		ValidArgsFunction: completeFlows(g),
+		ValidArgsFunction: completeFlows(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req := workflows.CancelBackfillRequest{By: e.operator, Rollback: undo}
+			run := ""
 			if len(args) == 2 {
-				req.Run = args[1]
+				run = args[1]
 			}
-			return cancelBackfill(cmd.Context(), e, g, args[0], req)
+			return cancelBackfill(cmd.Context(), e, args[0], run, undo)
 		},
 	}
 	cmd.Flags().BoolVar(&undo, "rollback", false, "undo what it has written, as causeway rollback does")
 	return cmd
 }
 
-func cancelBackfill(ctx context.Context, e *env, g *global, table string, req workflows.CancelBackfillRequest) error {
-	f, err := e.openFlow(ctx, g, table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateCancelBackfill, req, &st); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, st)
-	}
-	switch {
-	case req.Run == "" || req.Run == st.Run:
+func cancelBackfill(ctx context.Context, e *env, flow, run string, undo bool) error {
+	return tell(ctx, e, func(i *operator.Instance) (workflows.Status, error) {
+		return i.CancelBackfill(ctx, flow, run, undo)
+	}, func(e *env, st workflows.Status) {
 		what := "what it wrote is kept"
-		if req.Rollback {
-			what = "what it wrote is undone: causeway status " + table
+		if undo {
+			what = "what it wrote is undone: causeway status " + flow
 		}
-		fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", table, cmp.Or(st.Run, req.Run), what)
-	default:
-		fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", table, req.Run)
-	}
-	return nil
+		if run != "" && run != st.Run {
+			fmt.Fprintf(e.out, "%s: run %s is no longer queued\n", flow, run)
+			return
+		}
+		fmt.Fprintf(e.out, "%s: run %s is being cancelled; %s\n", flow, cmp.Or(st.Run, run), what)
+	})
 }

@@ -1,15 +1,18 @@
-// Package commands is the operators' tool, one command per file: flags in, one
-// question or request to Temporal, the answer out. It holds no rule of the sync.
-// The starter program calls it, and tests run it in process.
+// Package commands is the operators' tool, a face of internal/operator: flags in, one
+// call, a table or JSON out, one command a file. The starter program calls it, and
+// tests run it in process.
 package commands
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -17,6 +20,8 @@ import (
 	"golang.org/x/term"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 // Execute runs one command line, without the program name, and returns its exit
@@ -28,26 +33,23 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
 		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
-		now:     time.Now, sleep: sleep, after: after, getenv: os.Getenv, operator: operator(), dial: dial,
+		now:     time.Now, getenv: os.Getenv, by: account(), dial: operator.Connect,
 	})
 }
 
-// env is the world a command runs in.
+// env is the world a command runs in, and the flags that every command has.
 type env struct {
 	in                                   io.Reader
 	out, err                             io.Writer
 	inTerminal, outTerminal, errTerminal bool
 	columns                              func() int // of the terminal, 0 when there is none
 	now                                  func() time.Time
-	sleep                                func(context.Context, time.Duration) error // ctx.Err() when cut short
-	after                                func(context.Context, time.Duration, func(context.Context)) (stop func())
+	sleep                                func(context.Context, time.Duration) error                                // nil: the clock's
+	after                                func(context.Context, time.Duration, func(context.Context)) (stop func()) // nil: the clock's
 	getenv                               func(string) string
-	operator                             string // account name, "" when unknown
-	dial                                 func(context.Context, connection) (temporalAPI, error)
-}
+	by                                   string // account name, "" when unknown
+	dial                                 func(context.Context, operator.Address) (operator.Temporal, error)
 
-// global are the flags every command has.
-type global struct {
 	configPath string
 	address    string
 	namespace  string
@@ -87,12 +89,11 @@ func execute(ctx context.Context, args []string, e *env) int {
 }
 
 func newRoot(e *env) *cobra.Command {
-	g := &global{}
 	root := &cobra.Command{
 		Use: "causeway", Short: "Operate the flows between Dynamics 365 and Adobe Campaign",
 		Long: rootLong, Example: rootExample,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return g.check() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return e.check() },
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	path := e.getenv("CAUSEWAY_CONFIG")
@@ -100,76 +101,129 @@ func newRoot(e *env) *cobra.Command {
 		path = "causeway.yaml"
 	}
 	flags := root.PersistentFlags()
-	flags.StringVarP(&g.configPath, "config", "c", path, "configuration `file`; CAUSEWAY_CONFIG sets the default")
-	flags.StringVar(&g.address, "address", "", "Temporal server as `host:port`, instead of the configured one")
-	flags.StringVar(&g.namespace, "namespace", "", "Temporal namespace, instead of the configured one")
-	flags.StringVarP(&g.output, "output", "o", "table", "`format` of the result: table or json")
-	flags.DurationVar(&g.timeout, "timeout", time.Minute, "how long to wait for one answer; --wait and --watch go on for longer")
+	flags.StringVarP(&e.configPath, "config", "c", path, "configuration `file`; CAUSEWAY_CONFIG sets the default")
+	flags.StringVar(&e.address, "address", "", "Temporal server as `host:port`, instead of the configured one")
+	flags.StringVar(&e.namespace, "namespace", "", "Temporal namespace, instead of the configured one")
+	flags.StringVarP(&e.output, "output", "o", "table", "`format` of the result: table or json")
+	flags.DurationVar(&e.timeout, "timeout", time.Minute, "how long to wait for one answer; --wait and --watch go on for longer")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return badInput("%s", cmp.Or(flagProblem(err), oneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
+		return badInput("%s", cmp.Or(flagProblem(err), phrase.OneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
 	})
 	root.AddCommand(
-		newStatus(e, g), newStart(e, g), newStop(e, g), newPause(e, g), newResume(e, g), newSyncNow(e, g),
-		newBackfill(e, g), newCancelBackfill(e, g), newApply(e, g), newApprove(e, g), newRollback(e, g), newPlan(e, g), newAudit(e, g), newMapping(e, g), newExplain(e, g), newEvents(e, g), newOptOut(e, g),
-		newQuarantine(e, g), newLog(e, g), newRuns(e, g),
-		newConfig(e, g), newSetup(e, g), newVersion(e, g),
+		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
+		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
+		newQuarantine(e), newLog(e), newRuns(e),
+		newConfig(e), newSetup(e), newVersion(e),
 	)
 	return root
 }
 
-func (g *global) check() error {
-	if g.output != "table" && g.output != "json" {
-		return badInput("--output: got %q, want table or json", g.output)
+func (e *env) check() error {
+	if e.output != "table" && e.output != "json" {
+		return badInput("--output: got %q, want table or json", e.output)
 	}
-	if g.timeout < time.Second {
-		return badInput("--timeout: got %s, want at least 1s", g.timeout)
+	if e.timeout < time.Second {
+		return badInput("--timeout: got %s, want at least 1s", e.timeout)
 	}
 	return nil
 }
 
-func (g *global) json() bool { return g.output == "json" }
+func (e *env) json() bool { return e.output == "json" }
 
 // load reads the configuration file; what is wrong with it is bad input.
-func (g *global) load() (*config.Config, error) {
-	cfg, err := config.Load(g.configPath)
+func (e *env) load() (*config.Config, error) {
+	cfg, err := config.Load(e.configPath)
 	if err != nil {
-		return nil, configError(g.configPath, err)
+		return nil, configError(e.configPath, err)
 	}
 	return cfg, nil
 }
 
-// connect reads the configuration and connects to Temporal. The caller closes.
-func (e *env) connect(ctx context.Context, g *global) (*config.Config, temporalAPI, error) {
-	cfg, err := g.load()
+// with reads the configuration, connects to Temporal, and hands over the instance.
+func (e *env) with(ctx context.Context, do func(*operator.Instance) error) error {
+	cfg, err := e.load()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
-	defer cancel()
-	api, err := e.dial(ctx, connection{file: cfg.Temporal, address: g.address, namespace: g.namespace, operator: e.operator})
+	dialling, cancel := context.WithTimeout(ctx, e.timeout)
+	temporal, err := e.dial(dialling, operator.Address{File: cfg.Temporal, HostPort: e.address, Namespace: e.namespace, By: e.by})
+	cancel()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return cfg, api, nil
+	i := operator.New(cfg, temporal, operator.Options{
+		File: e.configPath, By: e.by, Timeout: e.timeout, Say: func(s string) { e.say("%s", s) }, Now: e.now, Sleep: e.sleep, After: e.after,
+	})
+	defer i.Close()
+	return do(i)
+}
+
+// tell asks an instance, and prints the answer as text does for people.
+func tell[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, error), text func(*env, T)) error {
+	return judge(ctx, e, ask, text, func(T) int { return exitDone })
+}
+
+// judge is tell with an exit code that depends on the answer.
+func judge[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, error), text func(*env, T), verdict func(T) int) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		answer, err := ask(i)
+		if err != nil {
+			return err
+		}
+		return cmp.Or(e.show(answer, func() { text(e, answer) }), quietly(verdict(answer)))
+	})
+}
+
+// show prints a result: as JSON where that was asked for, else text prints it.
+func (e *env) show(result any, text func()) error {
+	if e.json() {
+		return writeJSON(e.out, result)
+	}
+	text()
+	return nil
+}
+
+// confirm asks before something is done, after saying what that is; otherwise is the
+// refusal where nobody can be asked.
+func (e *env) confirm(ctx context.Context, yes bool, what, question, otherwise string) error {
+	if yes {
+		return nil
+	}
+	if !e.inTerminal || !e.errTerminal {
+		return badInput("%s", otherwise)
+	}
+	if what != "" {
+		e.say("%s", what)
+	}
+	fmt.Fprint(e.err, question+" [y/N] ")
+	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(e.readLine(ctx)))) {
+		return failed("nothing was done")
+	}
+	return nil
+}
+
+// readLine reads a line of stdin, "" when ctx ends before there is one. The
+// reader it leaves behind then ends with the program.
+func (e *env) readLine(ctx context.Context) string {
+	line := make(chan string, 1)
+	go func() {
+		s, _ := bufio.NewReader(e.in).ReadString('\n')
+		line <- s
+	}()
+	select {
+	case s := <-line:
+		return s
+	case <-ctx.Done():
+		fmt.Fprintln(e.err)
+		return ""
+	}
 }
 
 // say prints a line for people on stderr.
 func (e *env) say(format string, args ...any) {
 	fmt.Fprintf(e.err, format+"\n", args...)
-}
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func isTerminal(stream any) bool {
@@ -190,7 +244,8 @@ func columns(stream any) int {
 	return width
 }
 
-func operator() string {
+// account is the name of who runs the tool; "" when it is not known.
+func account() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username
 	}

@@ -9,17 +9,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
 )
 
-func newConfig(e *env, g *global) *cobra.Command {
+func newConfig(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "config", Short: "Check, show or describe the configuration file",
 	})
-	cmd.AddCommand(newConfigValidate(e, g), newConfigShow(e, g), newConfigSchema(e))
+	cmd.AddCommand(newConfigValidate(e), newConfigShow(e), newConfigSchema(e))
 	return cmd
 }
 
-func newConfigValidate(e *env, g *global) *cobra.Command {
+func newConfigValidate(e *env) *cobra.Command {
 	var secrets bool
 	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration file, offline",
@@ -34,7 +35,7 @@ warnings: [text], instance, tables: [{table, fields, revision, file}]}; file nam
 the included file that holds the mapping.`,
 		Example: "  causeway config validate\n  causeway config validate --config staging.yaml --secrets",
 		Args:    exactly("none", 0),
-		RunE:    func(*cobra.Command, []string) error { return configValidate(e, g, secrets) },
+		RunE:    func(*cobra.Command, []string) error { return configValidate(e, secrets) },
 	}
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "also fail when a secret cannot be read here")
 	return cmd
@@ -66,9 +67,9 @@ type tableSummary struct {
 	File     string `json:"file,omitempty"` // the included file that holds it
 }
 
-func configValidate(e *env, g *global, secrets bool) error {
-	v := validation{File: g.configPath, Problems: []configProblem{}, Warnings: []string{}}
-	cfg, err := config.Load(g.configPath)
+func configValidate(e *env, secrets bool) error {
+	v := validation{File: e.configPath, Problems: []configProblem{}, Warnings: []string{}}
+	cfg, err := config.Load(e.configPath)
 	if err == nil {
 		v.Warnings = append(v.Warnings, cfg.Warnings()...)
 		v.Instance = cfg.Instance
@@ -93,21 +94,21 @@ func configValidate(e *env, g *global, secrets bool) error {
 	}
 	v.Valid = err == nil
 	switch {
-	case g.json() && (v.Valid || len(v.Problems) > 0):
+	case e.json() && (v.Valid || len(v.Problems) > 0):
 		if err := writeJSON(e.out, v); err != nil || v.Valid {
 			return err
 		}
 		return quietly(exitBadInput)
 	case err != nil:
-		return configError(g.configPath, err)
+		return configError(e.configPath, err)
 	}
-	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, count(int64(len(v.Tables)), "table mapping"))
+	fmt.Fprintf(e.out, "%s is valid: instance %s, %s\n", v.File, v.Instance, phrase.Count(int64(len(v.Tables)), "table mapping"))
 	for _, t := range v.Tables {
 		in := ""
 		if t.File != "" {
 			in = ", in " + t.File
 		}
-		fmt.Fprintf(e.out, "  %s: %s, revision %s%s\n", t.Table, count(int64(t.Fields), "field"), t.Revision, in)
+		fmt.Fprintf(e.out, "  %s: %s, revision %s%s\n", t.Table, phrase.Count(int64(t.Fields), "field"), t.Revision, in)
 	}
 	for _, w := range v.Warnings {
 		e.say("warning: %s", w)
@@ -115,7 +116,7 @@ func configValidate(e *env, g *global, secrets bool) error {
 	return nil
 }
 
-func newConfigShow(e *env, g *global) *cobra.Command {
+func newConfigShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Print the configuration in effect, defaults included",
 		Long: `Print the configuration in effect: the file, with every default filled in and with
@@ -126,12 +127,12 @@ With -o json: the same as JSON.`,
 		Example: "  causeway config show",
 		Args:    exactly("none", 0),
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := g.load()
+			cfg, err := e.load()
 			if err != nil {
 				return err
 			}
 			out := cfg.String()
-			if g.json() {
+			if e.json() {
 				data, err := yaml.YAMLToJSON([]byte(out))
 				if err != nil {
 					return failed("writing the configuration as JSON: %v", err)

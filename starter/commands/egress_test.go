@@ -86,11 +86,11 @@ func TestOperatingEgress(t *testing.T) {
 	code, out, errs := w.run(t, "start", "egress")
 	require.Equal(t, exitDone, code, errs)
 	require.Equal(t, "egress is RUNNING (waiting for events)\n", out)
-	req := w.requests["Start "+egressFlow][0].(workflows.StartEventsRequest)
-	require.True(t, req.Settings.Clicks)
-	require.False(t, req.Settings.Sends)
-	require.Equal(t, req.Settings.Revision(), req.Revision)
-	require.Equal(t, 5*24*time.Hour, req.LagAlarm)
+	req := w.Requests["Start "+egressFlow][0].(workflows.StartRequest)
+	require.True(t, req.Egress.Clicks)
+	require.False(t, req.Egress.Sends)
+	require.Equal(t, req.Egress.Revision(), req.Revision)
+	require.Equal(t, activities.Duration(5*24*time.Hour), req.LagAlarm)
 	require.Equal(t, "ada", req.By)
 	require.Positive(t, req.Tuning.StopRatio, "configured zero is not the default")
 
@@ -120,8 +120,8 @@ func TestStartAllStartsEgressLast(t *testing.T) {
 	}
 	code, _, errs := w.run(t, "start", "--all")
 	require.Equal(t, exitDone, code, errs)
-	require.Equal(t, "Start "+egressFlow, w.asked[len(w.asked)-1])
-	require.Len(t, w.asked, 3)
+	require.Equal(t, "Start "+egressFlow, w.Asked[len(w.Asked)-1])
+	require.Len(t, w.Asked, 3)
 }
 
 func TestEventsBackfill(t *testing.T) {
@@ -133,11 +133,11 @@ func TestEventsBackfill(t *testing.T) {
 	code, out, errs := w.run(t, "events", "backfill", "--since", "48h")
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "events-backfill.txt", out)
-	require.Equal(t, noon.Add(-48*time.Hour), w.requests[update][0].(workflows.BackfillRequest).Window.Since)
+	require.Equal(t, noon.Add(-48*time.Hour), w.Requests[update][0].(workflows.BackfillRequest).Window.Since)
 	code, out, errs = w.run(t, "events", "backfill", "--from", "/var/logs", "-o", "json")
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "events-backfill.json", out)
-	require.Equal(t, "/var/logs", w.requests[update][1].(workflows.BackfillRequest).Window.Folder)
+	require.Equal(t, "/var/logs", w.Requests[update][1].(workflows.BackfillRequest).Window.Folder)
 
 	w.on("Query "+egressFlow+" Status", eventsStatus(func(st *workflows.Status) { st.LastRun.Run = "egress-1" }))
 	code, out, errs = w.run(t, "events", "backfill", "--since", "48h", "--wait")
@@ -180,7 +180,7 @@ func TestExplainEvent(t *testing.T) {
 	code, out, errs := w.run(t, "explain", "event", "8003", "--live")
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "explain-event.txt", out)
-	require.True(t, w.requests["Run ExplainEvent"][0].(activities.ExplainEventInput).Live)
+	require.True(t, w.Requests["Run ExplainEvent"][0].(activities.ExplainEventInput).Live)
 	code, out, errs = w.run(t, "explain", "event", "8003", "-o", "json")
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "explain-event.json", out)

@@ -9,15 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
+	"causeway.dev/internal/operator"
 )
 
-func newEvents(e *env, g *global) *cobra.Command {
+func newEvents(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "events", Short: "Load e-mail events again",
 		Long: "Commands about the events of egress; \"causeway explain event\" says what became of one.",
 	})
-	cmd.AddCommand(newEventsBackfill(e, g))
+	cmd.AddCommand(newEventsBackfill(e))
 	return cmd
 }
 
@@ -26,7 +26,7 @@ type eventsOptions struct {
 	wait        bool
 }
 
-func newEventsBackfill(e *env, g *global) *cobra.Command {
+func newEventsBackfill(e *env) *cobra.Command {
 	var o eventsOptions
 	cmd := &cobra.Command{
 		Use: "backfill {--since <time> | --from <folder>}", Short: "Load events again: since a time, or from exported log files",
@@ -48,7 +48,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 		Example: "  causeway events backfill --since 48h --wait\n  causeway events backfill --from /var/lib/causeway/logs-2025\n  causeway events backfill --from sftp:d365_loads/archive",
 		Args:    exactly("none", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return eventsBackfill(cmd.Context(), e, g, o)
+			return eventsBackfill(cmd.Context(), e, o)
 		},
 	}
 	flags := cmd.Flags()
@@ -58,32 +58,19 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 	return cmd
 }
 
-func eventsBackfill(ctx context.Context, e *env, g *global, o eventsOptions) error {
+func eventsBackfill(ctx context.Context, e *env, o eventsOptions) error {
 	window, err := e.eventWindow(o)
 	if err != nil {
 		return err
 	}
-	f, err := e.openFlow(ctx, g, activities.FlowEgress)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	switch {
-	case o.since != "" && f.cfg.Campaign.Journal.URL == "":
-		return badInput("--since: the journal is read again, and %s has no campaign.journal.url; use --from", g.configPath)
-	case strings.HasPrefix(o.from, "sftp:") && !f.cfg.Campaign.SFTP.Configured():
-		return badInput("--from: got a folder of the file server, and %s has no campaign.sftp", g.configPath)
-	}
-	var answer backfillAnswer
-	request := workflows.BackfillRequest{Window: window, By: e.operator}
-	if err := f.update(ctx, workflows.UpdateRequestBackfill, request, &answer.BackfillAnswer); err != nil {
-		return err
-	}
-	return f.accepted(ctx, answer, o.wait)
+	return e.with(ctx, func(i *operator.Instance) error {
+		answer, err := i.BackfillEvents(ctx, window)
+		if err != nil {
+			return err
+		}
+		return e.accepted(ctx, i, activities.FlowEgress, answer, o.wait)
+	})
 }
-
-// journalKeeps is how long events stay in the journal (R18.17).
-const journalKeeps = 7 * 24 * time.Hour
 
 // eventWindow reads the flags; what is odd in them is bad input.
 func (e *env) eventWindow(o eventsOptions) (w activities.Window, err error) {
@@ -96,7 +83,7 @@ func (e *env) eventWindow(o eventsOptions) (w activities.Window, err error) {
 		if w.Since, err = e.instant("--since", o.since); err == nil && !w.Since.Before(e.now()) {
 			err = badInput("--since: got %s, want a time that is over", w.Since.Format(time.RFC3339))
 		}
-		if err == nil && e.now().Sub(w.Since) > journalKeeps {
+		if err == nil && e.now().Sub(w.Since) > operator.JournalKeeps {
 			err = badInput("--since: got %s, and the journal keeps events for 7 days; load older ones from exported logs with --from", w.Since.Format(time.RFC3339))
 		}
 		return w, err

@@ -1,138 +1,102 @@
 package commands
 
 import (
-	"context"
-	"errors"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
+	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-// explain turns an error of the SDK into a failure an operator can act on. It
-// tells errors apart by type, and a refusal in the workflow's own words.
-func (t *temporalClient) explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
-		return unreachable("namespace %q does not exist at %s; run: causeway setup", t.space, t.address)
-	}
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
-		return errNotFound
-	}
-	if app := innermost(err); app != nil {
-		return &failure{code: exitBadInput, text: oneLine(app.Message())}
-	}
-	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return unreachable("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, oneLine(denied.Message))
-	}
-	if _, ok := errors.AsType[*serviceerror.Unimplemented](err); ok {
-		return failed("the Temporal server at %s is too old for this (%s); it must be 1.32 or newer", t.address, oneLine(err.Error()))
-	}
-	if noAnswer(err) {
-		return errNoWorker
-	}
-	if _, ok := errors.AsType[*serviceerror.Unavailable](err); ok {
-		return unreachable("lost the Temporal server at %s (%s); try again", t.address, oneLine(err.Error()))
-	}
-	_, canceled := errors.AsType[*serviceerror.Canceled](err)
-	if canceled || errors.Is(err, context.Canceled) {
-		return failed("interrupted; what was asked for may still be carried out, see: causeway status")
-	}
-	return failed("Temporal answered: %s", oneLine(err.Error()))
-}
+func newExplain(e *env) *cobra.Command {
+	var live bool
+	cmd := &cobra.Command{
+		Use: "explain {<table> | event} <id>", Short: "Say what happened to one record or event, and why",
+		Long: `Say what is known of one record, by its id in Dynamics: the version that was last
+applied and by which run, whether Campaign holds it, why it was left out, refused
+or waits, and for what. Values are never shown.
 
-// explainNamespace is explain where a missing namespace is an answer.
-func (t *temporalClient) explainNamespace(err error) error {
-	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
-		return errNotFound
-	}
-	return t.explain(err)
-}
+With --live both systems are asked as well: whether they hold the record now, what
+the mapping in the configuration file calls for, and which fields differ.
 
-// noAnswer tells that the server is there and nobody took the question: the time
-// is over, or no worker has polled for minutes, or the workflow has not yet run.
-func noAnswer(err error) bool {
-	if _, ok := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err); ok {
-		return !errors.Is(err, context.Canceled)
-	}
-	if _, ok := errors.AsType[*serviceerror.DeadlineExceeded](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*serviceerror.FailedPrecondition](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*serviceerror.WorkflowNotReady](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
-		return true
-	}
-	return errors.Is(err, context.DeadlineExceeded)
-}
+"explain event" does the same for an e-mail event, by its key (tracking/5000,
+broadlog/8003/send, broadlog/8003/bounce, event/<id>) or the id of its log entry:
+whether it is on the timeline, since which run, how often it came, or why it was
+left out. The ledger knows events for egress.keep_events. With --live Dynamics is
+asked whether the activity is still there.
 
-// innermost is the application error at the root, which names what happened;
-// those around it name the way it came.
-func innermost(err error) *temporal.ApplicationError {
-	var last *temporal.ApplicationError
-	for err != nil {
-		app, ok := errors.AsType[*temporal.ApplicationError](err)
-		if !ok {
-			break
-		}
-		last, err = app, app.Unwrap()
-	}
-	return last
-}
-
-// laneActivity is the activity whose heartbeats are the Counts of its lane.
-const laneActivity = "WriteLane"
-
-// describe picks what status shows of a workflow.
-func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *description {
-	info := answer.GetWorkflowExecutionInfo()
-	d := &description{Running: info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING}
-	if !d.Running {
-		d.Ended = info.GetStatus().String()
-	}
-	decode := func(name string, value any) {
-		if p := info.GetSearchAttributes().GetIndexedFields()[name]; p != nil {
-			_ = converter.GetDefaultDataConverter().FromPayload(p, value) // what cannot be read is left out
-		}
-	}
-	decode(workflows.AttrState.GetName(), &d.State)
-	decode(workflows.AttrRead.GetName(), &d.Read)
-	decode(workflows.AttrWritten.GetName(), &d.Written)
-	decode(workflows.AttrQuarantined.GetName(), &d.Quarantined)
-	for _, a := range answer.GetPendingActivities() {
-		p := pendingActivity{
-			Activity: a.GetActivityType().GetName(), Attempt: int(a.GetAttempt()), LastFailure: oneLine(a.GetLastFailure().GetMessage()),
-		}
-		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
-			// Each kind of work beats in a shape of its own; what cannot be read is left out.
-			if p.Activity == laneActivity {
-				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &p.Lane)
-			} else {
-				var beat activities.AnchorBeat
-				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat)
-				p.IDs = beat.IDs
+With -o json: {table, id, state, meaning, version, campaign_key, held, last_run,
+last_run_at, created, quarantine, waits, live}; of an event {events: [{key, type,
+contact, outcome, meaning, time, run, at, again, again_run, again_at, activity,
+quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
+		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain event tracking/5000",
+		Args:              exactly("a table and the id of a record, or event and its key", 2),
+		ValidArgsFunction: completeTables(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "event" {
+				return explainEvent(cmd.Context(), e, args[1], live)
 			}
-		}
-		budget := a.GetActivityOptions().GetScheduleToCloseTimeout()
-		switch {
-		case a.GetExpirationTime() != nil && budget != nil: // the budget runs from the first attempt
-			p.Since = a.GetExpirationTime().AsTime().Add(-budget.AsDuration())
-		case a.GetScheduledTime() != nil:
-			p.Since = a.GetScheduledTime().AsTime()
-		}
-		d.Pending = append(d.Pending, p)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ExplainResult, error) {
+				return i.Explain(cmd.Context(), args[0], args[1], live)
+			}, writeExplanation)
+		},
 	}
-	return d
+	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")
+	return cmd
+}
+
+func writeExplanation(e *env, r activities.ExplainResult) {
+	now := e.now()
+	var f facts
+	f.add("Record", r.Table+" "+r.ID)
+	f.add("State", r.State+": "+r.Meaning)
+	f.add("Version", r.Version)
+	f.add("Key in Campaign", r.CampaignKey)
+	if r.LastRun != "" {
+		f.add("Last run", r.LastRun+", begun "+phrase.Moment(now, r.LastRunAt))
+	}
+	f.add("Created by", r.Created)
+	if q := r.Quarantine; q != nil {
+		f.add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+		f.add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
+		next := "next try " + phrase.Until(now, q.NextTry)
+		if d := q.Discarded; d != nil && q.State == "discarded" {
+			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason))
+		}
+		f.add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
+	}
+	if w := r.Waits; w != nil {
+		f.add("Waits for", w.For)
+		f.add("Parent", w.Parent)
+		f.add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
+	}
+	if l := r.Live; l != nil {
+		where := map[bool]string{true: "there", false: "not there"}
+		f.add("In Dynamics now", where[l.InDynamics]+versionOf(l.Version))
+		f.add("In Campaign now", where[l.InCampaign])
+		f.add("The mapping calls for", l.Decision+reason(l.Why))
+		for _, field := range slices.Sorted(maps.Keys(l.Differences)) {
+			f.add("Differs in Campaign", field+": "+l.Differences[field])
+		}
+	}
+	writeTable(e.out, e.colours(), f)
+}
+
+func versionOf(v string) string {
+	if v == "" {
+		return ""
+	}
+	return ", version " + v
+}
+
+func reason(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 // Exit codes.
@@ -20,50 +22,73 @@ const (
 	exitUnreachable = 3
 )
 
-// failure is why a command did not do what was asked: one sentence saying what
-// to do about it, and the exit code. An empty text has been said already.
-type failure struct {
-	code int
-	text string
-}
-
-func (f *failure) Error() string { return f.text }
-
 func failed(format string, args ...any) error {
-	return &failure{code: exitFailed, text: fmt.Sprintf(format, args...)}
+	return &operator.Error{Kind: operator.Failed, Text: fmt.Sprintf(format, args...)}
 }
 
 func badInput(format string, args ...any) error {
-	return &failure{code: exitBadInput, text: fmt.Sprintf(format, args...)}
+	return &operator.Error{Kind: operator.BadInput, Text: fmt.Sprintf(format, args...)}
 }
 
-func unreachable(format string, args ...any) error {
-	return &failure{code: exitUnreachable, text: fmt.Sprintf(format, args...)}
-}
+// ended is an exit code when everything has been said.
+type ended struct{ code int }
+
+func (e ended) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 // quietly ends with a code when everything has been said.
 func quietly(code int) error {
 	if code == exitDone {
 		return nil
 	}
-	return &failure{code: code}
+	return ended{code}
 }
 
-// report prints an error and returns its exit code. What is no failure comes
-// from reading the command line.
-func (e *env) report(err error) int {
+// failedIf is the exit code of an answer that may be bad news.
+func failedIf(bad bool) int {
+	if bad {
+		return exitFailed
+	}
+	return exitDone
+}
+
+// exitCodes are those of what can go wrong.
+var exitCodes = map[operator.Kind]int{
+	operator.Failed: exitFailed, operator.BadInput: exitBadInput, operator.NotStarted: exitBadInput,
+	operator.NoWorker: exitUnreachable, operator.Unreachable: exitUnreachable,
+}
+
+// exitCode is that of an error. What is no error of ours comes from reading the
+// command line.
+func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	fail, ok := errors.AsType[*failure](err)
-	if !ok {
-		what := oneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1))
-		fail = &failure{code: exitBadInput, text: what + "; see causeway --help"}
+	if said, ok := errors.AsType[ended](err); ok {
+		return said.code
 	}
-	if fail.text != "" {
-		e.say("causeway: %s", strings.TrimPrefix(fail.text, "causeway "))
+	if _, ours := errors.AsType[*operator.Error](err); !ours {
+		return exitBadInput
 	}
-	return fail.code
+	return exitCodes[operator.KindOf(err)]
+}
+
+// report prints an error and returns its exit code.
+func (e *env) report(err error) int {
+	_, said := errors.AsType[ended](err)
+	if err == nil || said {
+		return exitCode(err)
+	}
+	what := ""
+	switch fail, ours := errors.AsType[*operator.Error](err); {
+	case !ours:
+		what = phrase.OneLine(strings.Replace(err.Error(), "\n\nDid you mean this?", "; did you mean:", 1)) + "; see causeway --help"
+	case fail.Field != "": // a flag is named like the input it gives
+		what = "--" + fail.Error()
+	default:
+		what = strings.TrimPrefix(fail.Text, "causeway ")
+	}
+	e.say("causeway: %s", what)
+	return exitCode(err)
 }
 
 // flagProblem says which flag has a value of the wrong kind; "" for other errors.
@@ -80,7 +105,7 @@ func flagProblem(err error) string {
 // configError says what is wrong with the configuration file, all of it.
 func configError(path string, err error) error {
 	if problems, ok := errors.AsType[*config.Problems](err); ok {
-		return badInput("%s has %s\n  %s", path, count(int64(len(*problems)), "problem"), strings.ReplaceAll(problems.Error(), "\n", "\n  "))
+		return badInput("%s has %s\n  %s", path, phrase.Count(int64(len(*problems)), "problem"), strings.ReplaceAll(problems.Error(), "\n", "\n  "))
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return badInput("there is no configuration file %s; name one with --config or CAUSEWAY_CONFIG", path)

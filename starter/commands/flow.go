@@ -2,27 +2,24 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
-// questionTimeout bounds a query, which a worker answers at once or not at all.
-const questionTimeout = 10 * time.Second
-
 // tableArg makes a command take one table, completed from the configuration file.
-func tableArg(g *global, cmd *cobra.Command) *cobra.Command {
+func tableArg(e *env, cmd *cobra.Command) *cobra.Command {
 	cmd.Args = exactly("one table, such as contacts", 1)
-	cmd.ValidArgsFunction = completeTables(g)
+	cmd.ValidArgsFunction = completeTables(e)
 	return cmd
 }
 
@@ -30,7 +27,7 @@ func tableArg(g *global, cmd *cobra.Command) *cobra.Command {
 func exactly(want string, n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return badInput("%s: got %s, want %s; see %s --help", cmd.CommandPath(), count(int64(len(args)), "argument"), want, cmd.CommandPath())
+			return badInput("%s: got %s, want %s; see %s --help", cmd.CommandPath(), phrase.Count(int64(len(args)), "argument"), want, cmd.CommandPath())
 		}
 		return nil
 	}
@@ -55,12 +52,12 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func completeTables(g *global) cobra.CompletionFunc {
+func completeTables(e *env) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		cfg, err := g.load()
+		cfg, err := e.load()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -75,94 +72,16 @@ func completeTables(g *global) cobra.CompletionFunc {
 
 func tableNames(cfg *config.Config) []string { return slices.Sorted(maps.Keys(cfg.Ingress.Tables)) }
 
-// flow is one table's owner, as a command addresses it.
-type flow struct {
-	env   *env
-	g     *global
-	cfg   *config.Config
-	api   temporalAPI
-	table string
-}
-
-// openFlow connects for one table. A table missing from the file may still run,
-// since its mapping was input; whether it does, Temporal knows.
-func (e *env) openFlow(ctx context.Context, g *global, table string) (*flow, error) {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return nil, err
-	}
-	return &flow{env: e, g: g, cfg: cfg, api: api, table: table}, nil
-}
-
-func (f *flow) close() { f.api.Close() }
-
-func (f *flow) id() string {
-	if f.isEgress() {
-		return workflows.EventSyncID(f.cfg.Instance)
-	}
-	if f.isOptOut() {
-		return workflows.OptOutSyncID(f.cfg.Instance)
-	}
-	return workflows.TableSyncID(f.cfg.Instance, f.table)
-}
-
-// isEgress says that the flow is that of events; no table has its name.
-func (f *flow) isEgress() bool { return f.table == activities.FlowEgress }
-
-// isOptOut says that the flow is that of opt-outs; no table has its name.
-func (f *flow) isOptOut() bool { return f.table == activities.FlowOptOut }
-
-// configured says whether the configuration file has the flow, and its revision there.
-func (f *flow) configured() (revision string, ok bool) {
-	if f.isEgress() {
-		s := f.cfg.Egress.Settings()
-		return s.Revision(), s.Enabled()
-	}
-	if f.isOptOut() {
-		s := f.cfg.OptOutSettings()
-		return s.Revision(), s.Idle() == ""
-	}
-	table, ok := f.cfg.Ingress.Tables[f.table]
-	if !ok {
-		return "", false
-	}
-	return table.Revision(), true
-}
-
-// notConfigured says what a name stands for that the file does not have.
-func (f *flow) notConfigured() error {
-	if f.isEgress() {
-		return badInput("egress has no type of event switched on; set egress.sends, opens, clicks or bounces to true in %s", f.g.configPath)
-	}
-	if f.isOptOut() { // R8.16
-		return badInput("there is no flow of opt-outs in %s: %s", f.g.configPath, f.cfg.OptOutSettings().Idle())
-	}
-	return unknownTable(f.g, f.cfg, f.table)
-}
-
-// flowNames are the flows of the configuration file: tables, then egress where a
-// type of event is switched on, and optout where its mode calls for it.
-func flowNames(cfg *config.Config) []string {
-	names := tableNames(cfg)
-	if cfg.Egress.Settings().Enabled() {
-		names = append(names, activities.FlowEgress)
-	}
-	if cfg.OptOutSettings().Idle() == "" {
-		names = append(names, activities.FlowOptOut)
-	}
-	return names
-}
-
 // flowArg makes a command take one flow, completed from the configuration file.
-func flowArg(g *global, cmd *cobra.Command) *cobra.Command {
+func flowArg(e *env, cmd *cobra.Command) *cobra.Command {
 	cmd.Args = exactly("one table, such as contacts, or egress or optout", 1)
-	cmd.ValidArgsFunction = completeFlows(g)
+	cmd.ValidArgsFunction = completeFlows(e)
 	return cmd
 }
 
 // completeFlows completes tables, egress and optout.
-func completeFlows(g *global) cobra.CompletionFunc {
-	tables := completeTables(g)
+func completeFlows(e *env) cobra.CompletionFunc {
+	tables := completeTables(e)
 	return func(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		out, directive := tables(cmd, args, toComplete)
 		if len(args) == 0 {
@@ -172,106 +91,35 @@ func completeFlows(g *global) cobra.CompletionFunc {
 	}
 }
 
-// unknownTable says which mappings there are.
-func unknownTable(g *global, cfg *config.Config, table string) error {
-	has := "has none"
-	if names := tableNames(cfg); len(names) > 0 {
-		has = "has " + strings.Join(names, ", ")
-	}
-	return badInput("there is no table mapping %q; %s %s", table, g.configPath, has)
-}
-
-// update sends an update to the owner; answer is a pointer.
-func (f *flow) update(ctx context.Context, name string, request, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
-	defer cancel()
-	stop := f.env.meanwhile(ctx, f.g, f.api, f.g.timeout)
-	err := f.api.Update(ctx, f.id(), name, request, answer)
-	stop()
-	return f.explain(ctx, err)
-}
-
-// explain says what a missing flow or worker means for an operator.
-func (f *flow) explain(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, errNoWorker):
-		return f.env.silent(ctx, f.g, f.api, " for "+f.table, requestStands, f.g.timeout)
-	case !errors.Is(err, errNotFound):
-		return err
-	}
-	if _, ok := f.configured(); !ok {
-		return f.notConfigured()
-	}
-	if d, err := f.api.Describe(ctx, f.id()); err == nil && !d.Running {
-		return badInput("the workflow of %s has ended (%s); run: causeway start %s", f.table, d.Ended, f.table)
-	}
-	return badInput("%s was never started; run: causeway start %s", f.table, f.table)
-}
-
-// status asks the owner, and the run in hand for its progress.
-func (f *flow) status(ctx context.Context) (workflows.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, min(f.g.timeout, questionTimeout))
-	defer cancel()
-	var st workflows.Status
-	if err := f.api.Query(ctx, f.id(), workflows.QueryStatus, &st); err != nil {
-		return st, err
-	}
-	if st.RunWorkflow != "" {
-		var p workflows.Progress
-		// A run that ended in between, or is just beginning, has none to tell.
-		if err := f.api.Query(ctx, st.RunWorkflow, workflows.QueryProgress, &p); err == nil {
-			st.Progress = &p
-			f.heartbeats(ctx, st.RunWorkflow, &p)
-		}
-	}
-	return st, nil
-}
-
-// heartbeats adds what the work in hand of a run has told of itself: the ids that a
-// baseline reads before its first page, and the records of lanes that are not
-// finished. The workflow learns of both only at their end.
-func (f *flow) heartbeats(ctx context.Context, workflowID string, p *workflows.Progress) {
-	d, err := f.api.Describe(ctx, workflowID)
-	if err != nil {
-		return // like the progress itself it is left out when it cannot be had
-	}
-	for _, a := range d.Pending {
-		if p.Phase == activities.PhaseBaseline && p.Pages == 0 {
-			p.IDs = max(p.IDs, a.IDs)
-		}
-		p.Counts.Add(a.Lane)
-		p.Backlog = max(0, p.Backlog-a.Lane.Settled())
-	}
-}
-
-// operate sends one update that answers a Status, and shows it.
-func operate(ctx context.Context, e *env, g *global, table, update string, request any) error {
-	f, err := e.openFlow(ctx, g, table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var st workflows.Status
-	if err := f.update(ctx, update, request, &st); err != nil {
-		return err
-	}
-	return f.answer(st)
-}
-
-// answer prints the Status an update answered with.
-func (f *flow) answer(st workflows.Status) error {
-	if f.g.json() {
-		if err := writeJSON(f.env.out, st); err != nil {
+// operate asks a flow for something that it answers with its Status.
+func (e *env) operate(ctx context.Context, flow string, do func(*operator.Instance) (workflows.Status, error)) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		st, err := do(i)
+		if err != nil {
 			return err
 		}
-	} else {
-		p := f.env.colours()
-		fmt.Fprintln(f.env.out, f.table+" is "+p.with(stateColour(st.State), string(st.State))+because(st))
-	}
-	if st.State == workflows.StateFailed {
+		return e.answer(flow, st)
+	})
+}
+
+// answer prints the Status of a flow that was asked for something.
+func (e *env) answer(flow string, st workflows.Status) error {
+	err := e.show(st, func() {
+		fmt.Fprintln(e.out, flow+" is "+e.colours().with(stateColour(st.State), string(st.State))+because(st))
+	})
+	if err == nil && st.State == workflows.StateFailed {
 		return quietly(exitFailed)
 	}
-	return nil
+	return err
+}
+
+// unlessKnown says what is wrong with the name of a table of which a list for people
+// holds nothing; "" is all of them.
+func (e *env) unlessKnown(i *operator.Instance, table string, found int) error {
+	if found > 0 || e.json() || table == "" {
+		return nil
+	}
+	return i.Known(table)
 }
 
 // because is the phase and reason that follow a state in a sentence.
@@ -281,7 +129,7 @@ func because(st workflows.Status) string {
 		out = " (" + st.Phase + ")"
 	}
 	if st.Reason != "" {
-		out += ": " + oneLine(st.Reason)
+		out += ": " + phrase.OneLine(st.Reason)
 	}
 	return out
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"causeway.dev/internal/phrase"
 )
 
 const (
@@ -40,7 +42,7 @@ func (e *env) readIDs(list string) ([]string, error) {
 	case len(ids) == 0:
 		return nil, badInput("--ids: got no id, want at least one")
 	case len(ids) > maxIDs:
-		return nil, badInput("--ids: got %s, want at most 1,000 at a time", count(int64(len(ids)), "id"))
+		return nil, badInput("--ids: got %s, want at most 1,000 at a time", phrase.Count(int64(len(ids)), "id"))
 	}
 	return ids, nil
 }

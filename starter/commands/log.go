@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 type logOptions struct {
@@ -17,7 +19,7 @@ type logOptions struct {
 	since string
 }
 
-func newLog(e *env, g *global) *cobra.Command {
+func newLog(e *env) *cobra.Command {
 	var o logOptions
 	cmd := &cobra.Command{
 		Use: "log", Short: "Show who asked for what: starts, stops, backfills, rollbacks …",
@@ -36,7 +38,7 @@ reason, detail}]}. was is the revision that another took the place of.`,
 			if o.in.Limit < 1 || o.in.Limit > 1000 {
 				return badInput("--limit: got %d, want 1 to 1000", o.in.Limit)
 			}
-			return showLog(cmd.Context(), e, g, o)
+			return showLog(cmd.Context(), e, o)
 		},
 	}
 	flags := cmd.Flags()
@@ -46,35 +48,19 @@ reason, detail}]}. was is the revision that another took the place of.`,
 	flags.StringVar(&o.in.What, "what", "", "only this `command`, such as start, stop, backfill or rollback")
 	flags.StringVar(&o.in.Run, "run", "", "only what concerns this `run`")
 	flags.IntVar(&o.in.Limit, "limit", 100, "show the newest `N`, 1 to 1000")
-	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	return cmd
 }
 
-func showLog(ctx context.Context, e *env, g *global, o logOptions) error {
+func showLog(ctx context.Context, e *env, o logOptions) error {
 	var err error
 	if o.in.Since, err = e.instant("--since", o.since); err != nil {
 		return err
 	}
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var result activities.OperationsResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.ListOperations, o.in, &result); err != nil {
-		return err
-	}
-	if g.json() {
-		if result.Operations == nil {
-			result.Operations = []activities.Operation{}
-		}
-		return writeJSON(e.out, result)
-	}
-	if _, mapped := cfg.Ingress.Tables[o.in.Table]; o.in.Table != "" && !mapped && len(result.Operations) == 0 {
-		return unknownTable(g, cfg, o.in.Table)
-	}
-	writeLog(e, o.in, result.Operations)
-	return nil
+	return tell(ctx, e, func(i *operator.Instance) (activities.OperationsResult, error) {
+		result, err := i.Log(ctx, o.in)
+		return result, cmp.Or(err, e.unlessKnown(i, o.in.Table, len(result.Operations)))
+	}, func(e *env, r activities.OperationsResult) { writeLog(e, o.in, r.Operations) })
 }
 
 func writeLog(e *env, in activities.OperationsInput, operations []activities.Operation) {
@@ -89,12 +75,12 @@ func writeLog(e *env, in activities.OperationsInput, operations []activities.Ope
 			revision = op.Was + " -> " + op.Revision
 		}
 		rows = append(rows, []cell{
-			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(oneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
-			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(oneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
+			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(phrase.OneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
 	if len(operations) == in.Limit {
-		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since and --what narrow the list\n", count(int64(in.Limit), "operation"))
+		fmt.Fprintf(e.out, "\nthe newest %s; --limit shows more, --since and --what narrow the list\n", phrase.Count(int64(in.Limit), "operation"))
 	}
 }

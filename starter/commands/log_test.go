@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 // docs/protocol/integration.md §26 "audit": user, time, old and new revision.
@@ -23,7 +24,7 @@ func TestLog(t *testing.T) {
 	require.Zero(t, code, stderr)
 	golden(t, "log.txt", out)
 	require.Equal(t, []any{activities.OperationsInput{Table: "contacts", Run: "r", By: "ada", What: "apply", Since: noon.Add(-24 * time.Hour), Limit: 4}},
-		w.requests["Run "+activities.ListOperations])
+		w.Requests["Run "+activities.ListOperations])
 	code, out, stderr = w.run(t, "log", "-o", "json")
 	require.Zero(t, code, stderr)
 	golden(t, "log.json", out)
@@ -49,7 +50,7 @@ func TestLogRefusesWhatItCannotShow(t *testing.T) {
 		"a time that is none":     {[]string{"--since", "yesterday"}, nil, 2, `--since: got "yesterday", want an instant`},
 		"an argument":             {[]string{"contacts"}, nil, 2, "want none"},
 		"a table that is unknown": {[]string{"--table", "kontakte"}, activities.OperationsResult{}, 2, `no table mapping "kontakte"`},
-		"no worker":               {nil, errNoWorker, 3, "no worker answered within 1m0s"},
+		"no worker":               {nil, operator.ErrNoWorker, 3, "no worker answered within 1m0s"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

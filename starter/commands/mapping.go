@@ -1,24 +1,25 @@
 package commands
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-func newMapping(e *env, g *global) *cobra.Command {
+func newMapping(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "mapping", Short: "Make table mappings",
 	})
-	cmd.AddCommand(newMappingInit(e, g))
+	cmd.AddCommand(newMappingInit(e))
 	return cmd
 }
 
-func newMappingInit(e *env, g *global) *cobra.Command {
+func newMappingInit(e *env) *cobra.Command {
 	var in activities.ProposeInput
 	cmd := &cobra.Command{
 		Use: "init <dynamics table> <campaign resource>", Short: "Propose a mapping from the data models of both sides",
@@ -36,7 +37,9 @@ yaml}.`,
 		Args:    exactly("a Dynamics table and a Campaign resource", 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Table, in.Resource = args[0], args[1]
-			return mappingInit(cmd.Context(), e, g, in)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ProposeResult, error) {
+				return i.ProposeMapping(cmd.Context(), in)
+			}, writeProposal)
 		},
 	}
 	cmd.Flags().StringVar(&in.Name, "name", "", "`name` of the mapping (default: the Dynamics table, with an s)")
@@ -44,33 +47,18 @@ yaml}.`,
 	return cmd
 }
 
-func mappingInit(ctx context.Context, e *env, g *global, in activities.ProposeInput) error {
-	if in.Name == "" {
-		in.Name = in.Table[strings.IndexByte(in.Table, '_')+1:] + "s" // without the publisher's prefix
-	}
-	_, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var result activities.ProposeResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.ProposeMapping, in, &result); err != nil {
-		return err
-	}
-	if g.json() {
-		return writeJSON(e.out, result)
-	}
+func writeProposal(e *env, result activities.ProposeResult) {
 	for _, line := range strings.Split(strings.TrimRight(result.YAML, "\n"), "\n") {
 		fmt.Fprintln(e.out, "    "+line) // as deep as it stands in the file
 	}
-	doubts := 0
-	if p := result.Proposal; p != nil {
-		for _, pair := range p.Pairs {
-			if len(pair.Doubts) > 0 {
-				doubts++
-			}
-		}
-		e.say("%s, %d of them doubtful; %s of Campaign without a partner", count(int64(len(p.Pairs)), "pair"), doubts, count(int64(len(p.Unused)), "field"))
+	p, doubts := result.Proposal, 0
+	if p == nil {
+		return
 	}
-	return nil
+	for _, pair := range p.Pairs {
+		if len(pair.Doubts) > 0 {
+			doubts++
+		}
+	}
+	e.say("%s, %d of them doubtful; %s of Campaign without a partner", phrase.Count(int64(len(p.Pairs)), "pair"), doubts, phrase.Count(int64(len(p.Unused)), "field"))
 }

@@ -21,11 +21,11 @@ func TestMappingInit(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, "    vehicles:\n      fields: []\n", out)
 	require.Contains(t, stderr, "2 pairs, 1 of them doubtful; 1 field of Campaign without a partner")
-	require.Equal(t, []any{activities.ProposeInput{Name: "vehicles", Table: "new_vehicle", Resource: "cusVehicle"}}, w.requests[question])
+	require.Equal(t, []any{activities.ProposeInput{Name: "vehicles", Table: "new_vehicle", Resource: "cusVehicle"}}, w.Requests[question])
 
 	code, _, _ = w.run(t, "mapping", "init", "contact", "profile", "--name", "people", "--api", "profileAndServices")
 	require.Zero(t, code)
-	require.Equal(t, activities.ProposeInput{Name: "people", Table: "contact", Resource: "profile", API: "profileAndServices"}, w.requests[question][1])
+	require.Equal(t, activities.ProposeInput{Name: "people", Table: "contact", Resource: "profile", API: "profileAndServices"}, w.Requests[question][1])
 	code, _, _ = w.run(t, "mapping", "init", "contact")
 	require.Equal(t, 2, code)
 }

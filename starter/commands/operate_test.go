@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -19,11 +20,11 @@ func TestStartSendsTheMappingAndLimitsOnFile(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, "contacts is RUNNING (started)\n", out)
 
-	req := w.requests["Start "+contactsFlow][0].(workflows.StartRequest)
+	req := w.Requests["Start "+contactsFlow][0].(workflows.StartRequest)
 	require.Equal(t, revision("contacts"), req.Table.Revision())
 	require.Equal(t, "ada", req.By)
 	require.Equal(t, 4, req.Tuning.Lanes)
-	require.Equal(t, 5*time.Second, req.Tuning.Poll)
+	require.Equal(t, activities.Duration(5*time.Second), req.Tuning.Poll)
 	require.EqualValues(t, 50, req.Tuning.StopMin)
 	require.Positive(t, req.Tuning.StopRatio, "a configured 0 must not become the default")
 	require.Less(t, req.Tuning.StopRatio, 1e-6)
@@ -76,7 +77,7 @@ func TestRequestsReachTheOwner(t *testing.T) {
 			w.on(question, contacts(nil))
 			code, _, stderr := w.run(t, append(tc.args, "-o", "json")...)
 			require.Zero(t, code, stderr)
-			require.Equal(t, []any{tc.want}, w.requests[question])
+			require.Equal(t, []any{tc.want}, w.Requests[question])
 		})
 	}
 }
@@ -113,13 +114,13 @@ func TestExitCodes(t *testing.T) {
 		"a flow that was never started": {[]string{"pause", "contacts", "-r", "x"}, func(*world) {},
 			exitBadInput, "causeway: contacts was never started; run: causeway start contacts\n"},
 		"a flow that was terminated": {[]string{"pause", "contacts", "-r", "x"}, func(w *world) {
-			w.on("Describe "+contactsFlow, description{Ended: "Terminated"})
+			w.on("Describe "+contactsFlow, operator.Description{Ended: "Terminated"})
 		}, exitBadInput, "causeway: the workflow of contacts has ended (Terminated); run: causeway start contacts\n"},
 		"a table that is nowhere": {[]string{"stop", "contact"}, func(*world) {},
 			exitBadInput, "causeway: there is no table mapping \"contact\"; testdata/causeway.yaml has accounts, contacts\n"},
 		"start of a table that is not in the file": {[]string{"start", "contact"}, func(*world) {},
 			exitBadInput, "causeway: there is no table mapping \"contact\"; testdata/causeway.yaml has accounts, contacts\n"},
-		"nobody answers": {[]string{"stop", "contacts", "--timeout", "20s"}, func(w *world) { w.on("Update "+contactsFlow+" Stop", errNoWorker) },
+		"nobody answers": {[]string{"stop", "contacts", "--timeout", "20s"}, func(w *world) { w.on("Update "+contactsFlow+" Stop", operator.ErrNoWorker) },
 			exitUnreachable, "causeway: no worker answered for contacts within 20s; start one with: worker --config testdata/causeway.yaml (the request may still be carried out: causeway status)\n"},
 		"no server": {[]string{"stop", "contacts"}, func(w *world) { w.dialErr = unreachable("no Temporal server answers at x") },
 			exitUnreachable, "causeway: no Temporal server answers at x\n"},
@@ -173,7 +174,7 @@ func TestStartWaitFollowsTheLoad(t *testing.T) {
 	})
 	running := contacts(loading)
 	w.on("Start "+contactsFlow, starting)
-	w.on("Query "+contactsFlow+" Status", starting, running, errNoWorker, running, running, contacts(nil))
+	w.on("Query "+contactsFlow+" Status", starting, running, operator.ErrNoWorker, running, running, contacts(nil))
 	w.on("Query "+running.RunWorkflow+" Progress", progressOf(0, 0), progressOf(5_000, 50), progressOf(9_000, 90))
 	code, out, stderr := w.run(t, "start", "contacts", "--wait")
 	require.Zero(t, code, stderr)
@@ -198,11 +199,11 @@ func TestFollowingGivesUpOnAWorkerThatStaysAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.on("Update "+contactsFlow+" Stop", contacts(nil))
-	w.on("Query "+contactsFlow+" Status", errNoWorker)
+	w.on("Query "+contactsFlow+" Status", operator.ErrNoWorker)
 	code, _, stderr := w.run(t, "stop", "contacts", "--wait")
 	require.Equal(t, exitUnreachable, code)
 	require.Contains(t, stderr, "no worker answered for contacts")
-	require.Equal(t, patience, w.clock.Sub(noon))
+	require.Equal(t, 2*time.Minute, w.clock.Sub(noon))
 }
 
 func TestFollowingEndsWithAWorkflowThatWasTerminated(t *testing.T) {
@@ -210,7 +211,7 @@ func TestFollowingEndsWithAWorkflowThatWasTerminated(t *testing.T) {
 	w := newWorld()
 	w.on("Update "+contactsFlow+" Stop", contacts(nil))
 	w.on("Query "+contactsFlow+" Status", contacts(nil))
-	w.on("Describe "+contactsFlow, description{Running: true}, description{Ended: "Terminated"})
+	w.on("Describe "+contactsFlow, operator.Description{Running: true}, operator.Description{Ended: "Terminated"})
 	code, _, stderr := w.run(t, "stop", "contacts", "--wait")
 	require.Equal(t, exitFailed, code)
 	require.Contains(t, stderr, "causeway: the workflow of contacts has ended (Terminated); run: causeway start contacts\n")
@@ -235,7 +236,7 @@ func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
 	code, out, _ := w.run(t, "apply", "contacts")
 	require.Zero(t, code)
 	require.Equal(t, "contacts: revision "+revision("contacts")+" is on file, aaaaaaaaaaaa is running; stop and start to apply\n", out)
-	require.Equal(t, revision("contacts"), w.requests[question][0].(workflows.ApplyConfigRequest).Table.Revision())
+	require.Equal(t, revision("contacts"), w.Requests[question][0].(workflows.StartRequest).Table.Revision())
 }
 
 func TestFlagsReachTheConnection(t *testing.T) {
@@ -244,7 +245,7 @@ func TestFlagsReachTheConnection(t *testing.T) {
 	w.on("Run "+activities.ListQuarantine, activities.QuarantineListResult{})
 	code, _, _ := w.run(t, "quarantine", "list", "--address", "flag:1", "--namespace", "ns")
 	require.Zero(t, code)
-	require.Equal(t, "flag:1", w.dialled.address)
-	require.Equal(t, "ns", w.dialled.namespace)
-	require.Equal(t, "file.example:7233", w.dialled.file.Address)
+	require.Equal(t, "flag:1", w.dialled.HostPort)
+	require.Equal(t, "ns", w.dialled.Namespace)
+	require.Equal(t, "file.example:7233", w.dialled.File.Address)
 }

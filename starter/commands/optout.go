@@ -1,139 +1,15 @@
 package commands
 
 import (
-	"context"
-	"fmt"
-	"time"
-
 	"github.com/spf13/cobra"
-
-	"causeway.dev/activities"
-	"causeway.dev/config"
-	"causeway.dev/workflows"
 )
 
-func newOptOut(e *env, g *global) *cobra.Command {
+func newOptOut(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "optout", Short: "See what was decided about opt-outs, and whether both systems agree",
 		Long: `Commands about the flow of opt-outs, which keeps "no longer contact by …" in step. The
 flow itself is operated like any other: causeway start optout, status optout, and so on.`,
 	})
-	cmd.AddCommand(newOptOutHistory(e, g), newOptOutExport(e, g), newOptOutCheck(e, g), newOptOutCheckSource(e, g))
+	cmd.AddCommand(newOptOutHistory(e), newOptOutExport(e), newOptOutCheck(e), newOptOutCheckSource(e))
 	return cmd
-}
-
-// howToStartOptOut takes the settings from the configuration file (R8.16: not with
-// a mode that gives the flow nothing to do).
-func (f *flow) howToStartOptOut() (flowStart, error) {
-	revision, ok := f.configured()
-	if !ok {
-		return flowStart{}, f.notConfigured()
-	}
-	return flowStart{
-		flow: activities.FlowOptOut, name: activities.FlowOptOut, id: f.id(), workflow: workflows.TypeOptOutSync, revision: revision, by: f.env.operator,
-		summary: "optout: " + count(int64(len(f.cfg.OptOut.Pairs)), "pair") + ", " + string(f.cfg.OptOut.Mode),
-		input:   workflows.OptOutSyncInput{Instance: f.cfg.Instance}, request: StartOptOutRequest(f.cfg, f.env.operator),
-	}, nil
-}
-
-// StartOptOutRequest is what starts the flow of opt-outs with the settings of a
-// configuration; the devstack starts it with it too.
-func StartOptOutRequest(cfg *config.Config, by string) workflows.StartOptOutRequest {
-	s := cfg.OptOutSettings()
-	return workflows.StartOptOutRequest{
-		Settings: s, Revision: s.Revision(), By: by,
-		// One person's choice never waits for another's: however many are refused, the
-		// rest is carried.
-		Tuning: workflows.Tuning{Lanes: cfg.OptOut.Lanes, Poll: cfg.OptOut.PollEvery, StopRatio: 1},
-	}
-}
-
-func newOptOutCheckSource(e *env, g *global) *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "check-source", Short: "Find out where Campaign's opt-outs can be read",
-		Long: `Look at what the Campaign instance offers: over REST opt-outs are read every few
-minutes, if the instance publishes when each attribute last changed and has the filter
-of opt_out.modified_since; from the daily export they are read once a day.
-
-Exit code 0 when there is a way, 1 when there is none.
-
-With -o json: {source, rest, sftp, fields: [{attribute, field, stamp}]}. source is
-what a start would use; rest and sftp are empty when possible, else they say why not.`,
-		Example: "  causeway optout check-source",
-		Args:    exactly("none", 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return checkSource(cmd.Context(), e, g) },
-	}
-	return cmd
-}
-
-func checkSource(ctx context.Context, e *env, g *global) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var r activities.CheckSourceResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.CheckSource, activities.CheckSourceInput{Settings: cfg.OptOutSettings()}, &r); err != nil {
-		return err
-	}
-	if g.json() {
-		err = writeJSON(e.out, r)
-	} else {
-		writeSource(e, r)
-	}
-	if err == nil && r.Source == "" {
-		err = quietly(exitFailed)
-	}
-	return err
-}
-
-func writeSource(e *env, r activities.CheckSourceResult) {
-	p := e.colours()
-	rows := [][]cell{header(nil, "ATTRIBUTE", "IN CAMPAIGN", "LAST CHANGED")}
-	for _, f := range r.Fields {
-		field, stamp := cell{text: f.Field}, cell{text: f.Stamp}
-		if f.Field == "" {
-			field = cell{code: bad, text: "missing"}
-		}
-		if f.Stamp == "" {
-			stamp = cell{code: caution, text: "not published"}
-		}
-		rows = append(rows, []cell{text(f.Attribute), field, stamp})
-	}
-	writeTable(e.out, p, rows)
-	fmt.Fprintln(e.out)
-	for _, way := range []struct{ name, why string }{{"over REST, every few minutes", r.REST}, {"from the daily export", r.SFTP}} {
-		if way.why == "" {
-			fmt.Fprintln(e.out, p.with(good, "possible")+" "+way.name)
-		} else {
-			fmt.Fprintln(e.out, p.with(caution, "not possible")+" "+way.name+": "+oneLine(way.why))
-		}
-	}
-	switch r.Source {
-	case "":
-		fmt.Fprintln(e.out, p.with(bad, "Campaign's opt-outs cannot be read."))
-	default:
-		fmt.Fprintln(e.out, "A start reads Campaign "+optOutSource[r.Source]+".")
-	}
-}
-
-var optOutSource = map[string]string{"rest": "over REST", "sftp": "from the daily export"}
-
-// optOutNotes are the sentences that the flow of opt-outs needs beyond its row.
-func optOutNotes(now time.Time, st *workflows.Status) []cell {
-	o := st.OptOut
-	if o == nil {
-		return nil
-	}
-	var out []cell
-	if x := o.Export; x != nil && x.Alarm != "" {
-		out = append(out, cell{code: bad, text: oneLine(x.Alarm) + " (looked at " + moment(now, x.Looked) + ")"})
-	}
-	for _, f := range o.BadFiles {
-		out = append(out, cell{code: bad, text: "an export cannot be used, nothing of it was taken: " + oneLine(f)})
-	}
-	if o.Waiting > 0 {
-		out = append(out, cell{text: count(o.Waiting, "opt-out") + " of contacts without a profile: written as soon as there is one"})
-	}
-	return out
 }

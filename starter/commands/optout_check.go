@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 // shownDifferences bounds the list for people; -o json has all.
@@ -16,7 +18,7 @@ const shownDifferences = 20
 // tellEvery is how often a command that reads a whole table says how far it is.
 const tellEvery = 10 * time.Second
 
-func newOptOutCheck(e *env, g *global) *cobra.Command {
+func newOptOutCheck(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "Compare the opt-outs that both systems hold now; nothing is written",
 		Long: `Read the opt-outs of all profiles and of their contacts, as they are now, and list the
@@ -31,65 +33,34 @@ missing counts profiles whose contact Dynamics does not have, waiting contacts w
 opt-out waits for a profile.`,
 		Example: "  causeway optout check\n  causeway optout check -o json | jq -r '.different[].contact'",
 		Args:    exactly("none", 0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutCheck(cmd.Context(), e, g) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return optOutCheck(cmd.Context(), e) },
 	}
 }
 
-func optOutCheck(ctx context.Context, e *env, g *global) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	settings := cfg.OptOutSettings()
-	if len(settings.Pairs) == 0 {
-		return badInput("opt_out.pairs: got none in %s, want at least one pair to compare", g.configPath)
-	}
-	if err := probe(ctx, e, g, api); err != nil {
-		return err
-	}
-	e.say("comparing %s; nothing is written", count(int64(len(settings.Pairs)), "pair"))
-	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
-	for link, told := "", e.now(); ; {
-		var part activities.CheckOptOutsResult
-		if err := ask(ctx, e, g, api, max(planWithin, g.timeout), activities.CheckOptOuts, activities.CheckOptOutsInput{Settings: settings, Link: link}, &part); err != nil {
-			return err
-		}
-		all.Profiles += part.Profiles
-		all.Missing += part.Missing
-		all.Different = append(all.Different, part.Different...)
-		all.Waiting = part.Waiting
-		if link = part.Link; link == "" {
-			break
-		}
+func optOutCheck(ctx context.Context, e *env) error {
+	told := e.now()
+	at := func(profiles int64) {
 		if now := e.now(); now.Sub(told) >= tellEvery {
 			told = now
-			e.say("%s compared", count(all.Profiles, "profile"))
+			e.say("%s compared", phrase.Count(profiles, "profile"))
 		}
 	}
-	if g.json() {
-		err = writeJSON(e.out, all)
-	} else {
-		writeDifferences(e, all)
-	}
-	if err == nil && len(all.Different) > 0 {
-		err = quietly(exitFailed)
-	}
-	return err
+	return judge(ctx, e, func(i *operator.Instance) (activities.CheckOptOutsResult, error) { return i.CheckOptOuts(ctx, at) },
+		writeDifferences, func(r activities.CheckOptOutsResult) int { return failedIf(len(r.Different) > 0) })
 }
 
 func writeDifferences(e *env, r activities.CheckOptOutsResult) {
 	p := e.colours()
 	verdict := p.with(good, "both systems agree")
 	if n := int64(len(r.Different)); n > 0 {
-		verdict = p.with(bad, count(n, "choice")+" on which they do not agree")
+		verdict = p.with(bad, phrase.Count(n, "choice")+" on which they do not agree")
 	}
-	fmt.Fprintf(e.out, "%s compared: %s\n", count(r.Profiles, "profile"), verdict)
+	fmt.Fprintf(e.out, "%s compared: %s\n", phrase.Count(r.Profiles, "profile"), verdict)
 	if r.Missing > 0 {
-		fmt.Fprintf(e.out, "%s in Campaign without their contact in Dynamics.\n", count(r.Missing, "profile"))
+		fmt.Fprintf(e.out, "%s in Campaign without their contact in Dynamics.\n", phrase.Count(r.Missing, "profile"))
 	}
 	if r.Waiting > 0 {
-		fmt.Fprintf(e.out, "%s of contacts without a profile.\n", count(r.Waiting, "opt-out"))
+		fmt.Fprintf(e.out, "%s of contacts without a profile.\n", phrase.Count(r.Waiting, "opt-out"))
 	}
 	if len(r.Different) == 0 {
 		return
@@ -101,7 +72,7 @@ func writeDifferences(e *env, r activities.CheckOptOutsResult) {
 	}
 	writeTable(e.out, p, rows)
 	if more := len(r.Different) - shownDifferences; more > 0 {
-		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", count(int64(more), "more"))
+		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", phrase.Count(int64(more), "more"))
 	}
 	fmt.Fprintln(e.out, "\nWhat was decided about one: causeway optout history <contact>")
 }

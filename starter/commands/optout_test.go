@@ -14,6 +14,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -66,18 +67,18 @@ func TestStatusOfOptOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := optOutWorld()
-			w.on("Describe "+optOutFlow, description{Running: true, State: string(tt.status.State)})
+			w.on("Describe "+optOutFlow, operator.Description{Running: true, State: string(tt.status.State)})
 			w.on("Query "+optOutFlow+" Status", tt.status)
 			code, out, errs := w.run(t, "status", "optout")
 			require.Equal(t, tt.code, code, errs)
 			golden(t, "status optout "+name+".txt", out)
 			code, out, _ = w.run(t, "status", "-o", "json")
 			require.Equal(t, tt.code, code)
-			var report statusReport
+			var report operator.Report
 			require.NoError(t, json.Unmarshal([]byte(out), &report))
-			require.Equal(t, "optout", report.Tables[0].Table)
-			require.Equal(t, tt.status.OptOut, report.Tables[0].Status.OptOut)
-			require.False(t, report.Tables[0].ChangesPending)
+			require.Equal(t, "optout", report.Flows[0].Flow)
+			require.Equal(t, tt.status.OptOut, report.Flows[0].Status.OptOut)
+			require.False(t, report.Flows[0].ChangesPending)
 		})
 	}
 }
@@ -90,9 +91,9 @@ func TestOptOutIsOperated(t *testing.T) {
 	code, out, errs := w.run(t, "start", "optout")
 	require.Equal(t, exitDone, code, errs)
 	require.Equal(t, "optout is RUNNING (waiting for choices)\n", out)
-	asked := w.requests["Start "+optOutFlow][0].(workflows.StartOptOutRequest)
-	require.Equal(t, []string{"denyListEmail=donotbulkemail", "denyListPhone=donotphone"}, asked.Settings.Names())
-	require.Equal(t, asked.Settings.Revision(), asked.Revision)
+	asked := w.Requests["Start "+optOutFlow][0].(workflows.StartRequest)
+	require.Equal(t, []string{"denyListEmail=donotbulkemail", "denyListPhone=donotphone"}, asked.OptOut.Names())
+	require.Equal(t, asked.OptOut.Revision(), asked.Revision)
 	require.InDelta(t, 1, asked.Tuning.StopRatio, 0)
 
 	for _, tt := range []struct {
@@ -161,7 +162,7 @@ func TestOptOutHistory(t *testing.T) {
 	code, out, errs := w.run(t, "optout", "history", strings.ToUpper(decisionOf))
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "optout history.txt", out)
-	require.Equal(t, decisionOf, w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput).Contact)
+	require.Equal(t, decisionOf, w.Requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput).Contact)
 	code, out, _ = w.run(t, "optout", "history", decisionOf, "-o", "json")
 	require.Equal(t, exitDone, code)
 	var got []activities.Evidence
@@ -191,7 +192,7 @@ func TestOptOutExport(t *testing.T) {
 	info, err := os.Stat(file)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
-	in := w.requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput)
+	in := w.Requests["Run "+activities.OptOutEvidence][0].(activities.EvidenceInput)
 	require.Equal(t, 31*24*time.Hour, in.Until.Sub(in.Since))
 
 	for want, args := range map[string][]string{
@@ -210,7 +211,7 @@ func TestOptOutExport(t *testing.T) {
 	require.JSONEq(t, `{"file":"`+jsonFile+`","decisions":3}`, out)
 
 	// What fails in the middle leaves no file.
-	w.on("Run "+activities.OptOutEvidence, errNoWorker)
+	w.on("Run "+activities.OptOutEvidence, operator.ErrNoWorker)
 	code, _, _ = w.run(t, "optout", "export", "--output", file+"2")
 	require.Equal(t, exitUnreachable, code)
 	left, err := os.ReadDir(filepath.Dir(file))
@@ -221,7 +222,7 @@ func TestOptOutExport(t *testing.T) {
 func TestOptOutCheck(t *testing.T) {
 	t.Parallel()
 	w := optOutWorld()
-	w.on("Run "+activities.ListQuarantine, errNoWorker)
+	w.on("Run "+activities.ListQuarantine, operator.ErrNoWorker)
 	code, out, errs := w.run(t, "optout", "check")
 	require.Equal(t, exitUnreachable, code, "nobody is waited for without a word")
 	require.Contains(t, errs, "causeway: no worker answered within 1m0s")
@@ -239,7 +240,7 @@ func TestOptOutCheck(t *testing.T) {
 	require.Equal(t, exitFailed, code, errs)
 	golden(t, "optout check.txt", out)
 	require.Contains(t, errs, "\n5,000 profiles compared\n", "a long comparison says how far it is")
-	require.Equal(t, "more", w.requests["Run "+activities.CheckOptOuts][1].(activities.CheckOptOutsInput).Link)
+	require.Equal(t, "more", w.Requests["Run "+activities.CheckOptOuts][1].(activities.CheckOptOutsInput).Link)
 	code, out, _ = w.run(t, "optout", "check")
 	require.Equal(t, exitDone, code)
 	require.Equal(t, "6,200 profiles compared: both systems agree\n", out)

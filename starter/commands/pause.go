@@ -5,12 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-func newPause(e *env, g *global) *cobra.Command {
+func newPause(e *env) *cobra.Command {
 	var reason string
-	cmd := flowArg(g, &cobra.Command{
+	cmd := flowArg(e, &cobra.Command{
 		Use: "pause <table> | egress | optout --reason <why>", Short: "Hold a running flow until it is resumed",
 		Long: `Hold a running flow. Records being written are finished; then the flow waits for
 "causeway resume", with what it had in hand. The reason is shown by status, for
@@ -22,7 +23,9 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			if strings.TrimSpace(reason) == "" {
 				return badInput(`--reason: got nothing, want why the flow is held, such as --reason "Campaign release"`)
 			}
-			return operate(cmd.Context(), e, g, args[0], workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: e.operator})
+			return e.operate(cmd.Context(), args[0], func(i *operator.Instance) (workflows.Status, error) {
+				return i.Pause(cmd.Context(), args[0], reason)
+			})
 		},
 	})
 	cmd.Flags().StringVarP(&reason, "reason", "r", "", "`why` the flow is held (required)")

@@ -9,18 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
-
-// planWithin bounds a plan of a whole table; it reads as fast as Dynamics answers.
-const planWithin = 12 * time.Hour
 
 // exitWouldWrite tells scripts that a plan is not empty.
 const exitWouldWrite = 2
 
-func newPlan(e *env, g *global) *cobra.Command {
+func newPlan(e *env) *cobra.Command {
 	var in activities.PlanInput
-	cmd := tableArg(g, &cobra.Command{
+	cmd := tableArg(e, &cobra.Command{
 		Use: "plan <table>", Short: "Say what a run over the whole table would do, and do nothing",
 		Long: `Predict a run with the mapping in the configuration file, running or not: how many
 records would be created, updated (which fields, how often), left unchanged, left
@@ -45,7 +43,7 @@ need_approval}.`,
 			if in.Sample < 0 {
 				return badInput("--sample: got %d, want 0 or more", in.Sample)
 			}
-			return plan(cmd.Context(), e, g, args[0], in)
+			return plan(cmd.Context(), e, args[0], in)
 		},
 	})
 	cmd.Flags().IntVar(&in.Sample, "sample", 0, "look at the first `N` records only; 0 = all")
@@ -53,40 +51,20 @@ need_approval}.`,
 	return cmd
 }
 
-func plan(ctx context.Context, e *env, g *global, table string, in activities.PlanInput) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	mapped, ok := cfg.Ingress.Tables[table]
-	if !ok {
-		return unknownTable(g, cfg, table)
-	}
-	in.Table = mapped
-	if err := probe(ctx, e, g, api); err != nil {
-		return err
-	}
-	e.say("reading %s; nothing is written", table)
-	var result activities.PlanResult
-	if err := ask(ctx, e, g, api, max(planWithin, g.timeout), activities.Plan, in, &result); err != nil {
-		return err
-	}
-	code := exitDone
-	if result.WouldWrite() {
-		code = exitWouldWrite
-	}
-	if g.json() {
-		if err := writeJSON(e.out, result); err != nil {
-			return err
+func plan(ctx context.Context, e *env, table string, in activities.PlanInput) error {
+	rate := 0.0
+	return judge(ctx, e, func(i *operator.Instance) (activities.PlanResult, error) {
+		rate = i.Config.Campaign.Rate
+		return i.Plan(ctx, table, in)
+	}, func(e *env, r activities.PlanResult) { writePlan(e, rate, table, r) }, func(r activities.PlanResult) int {
+		if r.WouldWrite() {
+			return exitWouldWrite
 		}
-		return quietly(code)
-	}
-	writePlan(e, cfg, table, result)
-	return quietly(code)
+		return exitDone
+	})
 }
 
-func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult) {
+func writePlan(e *env, rate float64, table string, r activities.PlanResult) {
 	p := e.colours()
 	of := "all records"
 	if r.Sampled {
@@ -95,7 +73,7 @@ func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult
 	fmt.Fprintf(e.out, "%s: %s with revision %s, %s\n", table, r.Run, r.Revision, of)
 	writeCounts(e.out, p, r.Counts)
 	if r.Adopted > 0 {
-		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", count(r.Adopted, "record"))
+		fmt.Fprintf(e.out, "%s in Campaign already would be taken over.\n", phrase.Count(r.Adopted, "record"))
 	}
 	writeRanked(e, "FIELD THAT CHANGES", r.Fields)
 	writeRanked(e, "LEFT OUT BY", r.Rules)
@@ -103,12 +81,12 @@ func writePlan(e *env, cfg *config.Config, table string, r activities.PlanResult
 	writeExamples(e, "WOULD BE", r.Examples)
 	fmt.Fprintln(e.out)
 	forecast := "without a limit in campaign.rate, as fast as Campaign answers"
-	if rate := cfg.Campaign.Rate; rate > 0 {
-		forecast = fmt.Sprintf("about %s at %s requests per second", span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
+	if rate > 0 {
+		forecast = fmt.Sprintf("about %s at %s requests per second", phrase.Span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
 	}
-	fmt.Fprintf(e.out, "It would cost %s, %s.\n", count(r.EngineCalls, "engine call"), forecast)
+	fmt.Fprintf(e.out, "It would cost %s, %s.\n", phrase.Count(r.EngineCalls, "engine call"), forecast)
 	if r.NeedApproval {
-		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", count(r.Counts.Deleted, "delete"))))
+		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", phrase.Count(r.Counts.Deleted, "delete"))))
 	}
 	if r.Run != "replay" && r.Counts.Written() >= 10_000 {
 		fmt.Fprintln(e.out, "Stop other processes in Campaign during a load of this size.")

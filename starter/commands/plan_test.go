@@ -29,7 +29,7 @@ func TestPlan(t *testing.T) {
 	code, out, stderr := w.run(t, "plan", "contacts", "--sample", "40000", "--all-new")
 	require.Equal(t, 2, code, "it would write")
 	golden(t, "plan.txt", out+"--- stderr\n"+stderr)
-	in := w.requests["Run "+activities.Plan][0].(activities.PlanInput)
+	in := w.Requests["Run "+activities.Plan][0].(activities.PlanInput)
 	require.Equal(t, revision("contacts"), in.Table.Revision())
 	require.Equal(t, 40_000, in.Sample)
 	require.True(t, in.AllNew)
@@ -61,7 +61,7 @@ func TestExplainARecord(t *testing.T) {
 	code, out, stderr := w.run(t, "explain", "contacts", "{6F0C1D2E-0000-4000-8000-000000000001}", "--live")
 	require.Zero(t, code, stderr)
 	golden(t, "explain.txt", out)
-	in := w.requests["Run "+activities.Explain][0].(activities.ExplainInput)
+	in := w.Requests["Run "+activities.Explain][0].(activities.ExplainInput)
 	require.Equal(t, id, in.ID)
 	require.True(t, in.Live)
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -38,8 +39,19 @@ type sample struct {
 	settled int64
 }
 
-// show prints where a flow is now.
-func (p *progress) show(now time.Time, st workflows.Status) {
+// bar is the progress of a flow that is followed; the caller ends it.
+func (e *env) bar() *progress {
+	return &progress{w: e.err, terminal: e.errTerminal, columns: e.columns}
+}
+
+// Say prints a sentence between two looks.
+func (p *progress) Say(sentence string) {
+	p.end()
+	fmt.Fprintln(p.w, sentence)
+}
+
+// At prints where a flow is now.
+func (p *progress) At(now time.Time, st workflows.Status) {
 	line := p.line(now, st)
 	if p.terminal {
 		// A line that wraps could not be rewritten: it would be left behind.
@@ -89,7 +101,7 @@ func (p *progress) figures(now time.Time, st workflows.Status) string {
 	rate := p.rate(sample{now, settled})
 	parts := []string{settledOf(settled, pr.Expected)}
 	if st.State == workflows.StatePaused {
-		return strings.Join(append(parts, "paused: "+oneLine(st.Reason)), ", ")
+		return strings.Join(append(parts, "paused: "+phrase.OneLine(st.Reason)), ", ")
 	}
 	if pr.Pages == 0 && pr.IDs > 0 {
 		return "ids: " + settledOf(pr.IDs, pr.Expected) + " read; they come first, so that no delete during the load is lost"
@@ -102,7 +114,7 @@ func (p *progress) figures(now time.Time, st workflows.Status) string {
 			parts = append(parts, humanize.Comma(int64(rate))+"/s")
 		}
 		if left := pr.Expected - settled; left > 0 {
-			parts = append(parts, "about "+span(time.Duration(float64(left)/rate*float64(time.Second)))+" left")
+			parts = append(parts, "about "+phrase.Span(time.Duration(float64(left)/rate*float64(time.Second)))+" left")
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -124,7 +136,7 @@ func (p *progress) rate(s sample) float64 {
 // settledOf is "4,500 of about 10,000 (45 %)", or the count while the total is unknown.
 func settledOf(settled, expected int64) string {
 	if expected <= 0 {
-		return count(settled, "record")
+		return phrase.Count(settled, "record")
 	}
 	return fmt.Sprintf("%s of about %s (%d %%)", humanize.Comma(settled), humanize.Comma(expected), percent(settled, expected))
 }

@@ -2,19 +2,19 @@ package commands
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
+	"causeway.dev/workflows"
 )
 
-func newQuarantine(e *env, g *global) *cobra.Command {
+func newQuarantine(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use: "quarantine", Short: "Look at the records Campaign refused, try them again, or let them be",
 		Long: `A record that cannot be written is set aside with its reason, and the rest goes on.
@@ -23,7 +23,7 @@ changes in Dynamics, when the flow is started with a changed mapping, when a par
 that was missing has come, and else after 1 h, 4 h, a day, 2, 4 and then every 7
 days.`,
 	})
-	cmd.AddCommand(newQuarantineList(e, g), newQuarantineShow(e, g), newQuarantineRelease(e, g), newQuarantineDiscard(e, g))
+	cmd.AddCommand(newQuarantineList(e), newQuarantineShow(e), newQuarantineRelease(e), newQuarantineDiscard(e))
 	return cmd
 }
 
@@ -51,25 +51,15 @@ func (s *selection) read(e *env) (activities.Selection, error) {
 	return out, err
 }
 
-// selected counts the open records of a table that are meant.
-func (f *flow) selected(ctx context.Context, s activities.Selection) (int64, error) {
-	if _, mapped := f.cfg.Ingress.Tables[f.table]; !mapped && !apart(f.table) {
-		return 0, unknownTable(f.g, f.cfg, f.table)
-	}
-	var list activities.QuarantineListResult
-	err := ask(ctx, f.env, f.g, f.api, f.g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Table: f.table, Selection: s, Limit: 1}, &list)
-	return list.Total, err
-}
-
 // apart says that a name is that of a flow without table mappings, which keeps a
 // quarantine of its own and does not try again by itself.
-func apart(table string) bool {
-	return table == activities.FlowEgress || table == activities.FlowOptOut
+func apart(flow string) bool {
+	return flow != "" && !workflows.FlowNamed("", flow).IsTable()
 }
 
 const nothingFits = "No record in quarantine fits."
 
-func newQuarantineList(e *env, g *global) *cobra.Command {
+func newQuarantineList(e *env) *cobra.Command {
 	var in activities.QuarantineListInput
 	var s selection
 	cmd := &cobra.Command{
@@ -103,70 +93,19 @@ total and groups count all that is selected, whatever --limit.`,
 			if in.Selection, err = s.read(e); err != nil {
 				return err
 			}
-			return quarantineList(cmd.Context(), e, g, in)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.QuarantineListResult, error) {
+				result, err := i.ListQuarantine(cmd.Context(), in)
+				return result, cmp.Or(err, e.unlessKnown(i, in.Table, len(result.Records)))
+			}, func(e *env, r activities.QuarantineListResult) { writeQuarantine(e, in, r) })
 		},
 	}
 	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping; egress for events")
 	s.flags(cmd)
 	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
-	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(g))
+	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "released", "discarded", "all"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func quarantineList(ctx context.Context, e *env, g *global, in activities.QuarantineListInput) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	var result activities.QuarantineListResult
-	if err := ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, in, &result); err != nil {
-		return err
-	}
-	if g.json() {
-		if len(result.Records) == 0 {
-			result.Groups, result.Records = []activities.QuarantineGroup{}, []activities.QuarantinedRecord{}
-		}
-		return writeJSON(e.out, result)
-	}
-	if _, mapped := cfg.Ingress.Tables[in.Table]; in.Table != "" && !mapped && !apart(in.Table) && len(result.Records) == 0 {
-		return unknownTable(g, cfg, in.Table)
-	}
-	writeQuarantine(e, in, result)
-	return nil
-}
-
-// ask has a worker run an activity by itself: only workers reach the ledger and
-// the two systems.
-func ask(ctx context.Context, e *env, g *global, api temporalAPI, within time.Duration, activity string, in, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	stop := e.meanwhile(ctx, g, api, within)
-	err := api.Run(ctx, activity, in, result)
-	stop()
-	switch {
-	case errors.Is(err, errNoWorker):
-		return e.silent(ctx, g, api, "", "only a worker can answer this", within)
-	case err != nil:
-		return asFailed(err)
-	}
-	return nil
-}
-
-// probe makes sure that there is a worker, before work that may take hours: a long
-// wait for nobody helps nobody.
-func probe(ctx context.Context, e *env, g *global, api temporalAPI) error {
-	return ask(ctx, e, g, api, g.timeout, activities.ListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
-}
-
-// asFailed is for work that was accepted: what it reports is no refusal.
-func asFailed(err error) error {
-	if fail, ok := errors.AsType[*failure](err); ok && fail.code == exitBadInput {
-		return failed("%s", fail.text)
-	}
-	return err
 }
 
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {
@@ -178,7 +117,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	groups := [][]cell{header([]int{0}, "RECORDS", "TABLE", "CODE", "FIELD", "SINCE", "NEXT TRY", "REASON")}
 	for _, r := range result.Groups {
 		groups = append(groups, []cell{
-			number(r.Records), text(r.Table), text(r.Code), text(cmp.Or(r.Field, "-")), text(age(now, r.FirstSeen)), text(until(now, r.NextTry)), text(oneLine(r.Message)),
+			number(r.Records), text(r.Table), text(r.Code), text(cmp.Or(r.Field, "-")), text(phrase.Age(now, r.FirstSeen)), text(phrase.Until(now, r.NextTry)), text(phrase.OneLine(r.Message)),
 		})
 	}
 	writeTable(e.out, e.colours(), groups)
@@ -187,32 +126,20 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	for _, q := range result.Records {
 		state := q.State
 		if q.Discarded != nil && state == "discarded" {
-			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), age(now, q.Discarded.At), oneLine(q.Discarded.Reason))
+			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), phrase.Age(now, q.Discarded.At), phrase.OneLine(q.Discarded.Reason))
 		}
 		rows = append(rows, []cell{
-			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(age(now, q.LastSeen)), text(q.Run),
+			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(phrase.Age(now, q.LastSeen)), text(q.Run),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)
-	fmt.Fprintf(e.out, "\n%s of %s", humanize.Comma(int64(len(result.Records))), count(result.Total, "record"))
+	fmt.Fprintf(e.out, "\n%s of %s", humanize.Comma(int64(len(result.Records))), phrase.Count(result.Total, "record"))
 	if result.Total > int64(len(result.Records)) {
 		fmt.Fprint(e.out, "; --limit lists more, --ids, --run, --code, --field and --older-than narrow the list")
 	}
 	fmt.Fprintln(e.out)
 	if in.State == "open" && !apart(in.Table) && !strings.HasPrefix(in.Run, "rollback-") {
 		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table> --ids <id>, or --all")
-	}
-}
-
-// until is how long it is to a time that was planned.
-func until(now, t time.Time) string {
-	switch d := t.Sub(now); {
-	case t.IsZero():
-		return "-"
-	case d < time.Second:
-		return "due"
-	default:
-		return "in " + span(d)
 	}
 }
 

@@ -3,14 +3,14 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
-	"causeway.dev/workflows"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 type discardOptions struct {
@@ -19,9 +19,9 @@ type discardOptions struct {
 	yes    bool
 }
 
-func newQuarantineDiscard(e *env, g *global) *cobra.Command {
+func newQuarantineDiscard(e *env) *cobra.Command {
 	var o discardOptions
-	cmd := flowArg(g, &cobra.Command{
+	cmd := flowArg(e, &cobra.Command{
 		Use: "discard <table>", Short: "Give up records in quarantine, with a reason",
 		Long: `Close records in quarantine that nobody wants tried again. Who did so, when and why
 is kept: causeway quarantine list --state discarded, and causeway log. What Campaign
@@ -37,7 +37,7 @@ With -o json: {discarded}.`,
   causeway quarantine discard contacts --code TooLong --older-than 720h --reason "left the company" --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.table = args[0]
-			return quarantineDiscard(cmd.Context(), e, g, o)
+			return quarantineDiscard(cmd.Context(), e, o)
 		},
 	})
 	cmd.Args = oneThenFlags(cmd.Args)
@@ -48,7 +48,7 @@ With -o json: {discarded}.`,
 	return cmd
 }
 
-func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions) error {
+func quarantineDiscard(ctx context.Context, e *env, o discardOptions) error {
 	if strings.TrimSpace(o.reason) == "" {
 		return badInput("--reason: got nothing, want why the records are given up")
 	}
@@ -56,50 +56,23 @@ func quarantineDiscard(ctx context.Context, e *env, g *global, o discardOptions)
 	if err != nil {
 		return err
 	}
-	f, err := e.openFlow(ctx, g, o.table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	n, err := f.selected(ctx, chosen)
-	if err != nil {
-		return err
-	}
-	var result activities.DiscardResult
-	if n > 0 {
-		if err := f.confirmDiscard(ctx, o, n); err != nil {
+	return e.with(ctx, func(i *operator.Instance) error {
+		n, err := i.CountQuarantine(ctx, o.table, chosen)
+		if err != nil {
 			return err
 		}
-		in := activities.DiscardInput{Table: o.table, Selection: chosen, Discard: activities.Discard{By: e.operator, Reason: o.reason, At: e.now().UTC()}}
-		if err := ask(ctx, e, g, f.api, g.timeout, activities.DiscardQuarantined, in, &result); err != nil {
+		if n == 0 {
+			return e.show(activities.DiscardResult{}, func() { fmt.Fprintln(e.out, nothingFits) })
+		}
+		err = e.confirm(ctx, o.yes, fmt.Sprintf("This gives up %s in quarantine of %s: they are not tried again until they change in Dynamics.", humanize.Comma(n), o.table),
+			"Discard them?", fmt.Sprintf("this gives up %s of %s; say --yes", phrase.Count(n, "record"), o.table))
+		if err != nil {
 			return err
 		}
-		if !apart(o.table) { // a flow that waits counts anew; one that does not will
-			_ = f.update(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator}, &workflows.Status{})
+		result, err := i.Discard(ctx, o.table, chosen, o.reason)
+		if err != nil {
+			return err
 		}
-	}
-	switch {
-	case g.json():
-		return writeJSON(e.out, result)
-	case n == 0:
-		fmt.Fprintln(e.out, nothingFits)
-	default:
-		fmt.Fprintf(e.out, "%s of %s discarded\n", count(result.Discarded, "record"), o.table)
-	}
-	return nil
-}
-
-func (f *flow) confirmDiscard(ctx context.Context, o discardOptions, n int64) error {
-	if o.yes {
-		return nil
-	}
-	if !f.env.inTerminal || !f.env.errTerminal {
-		return badInput("this gives up %s of %s; say --yes", count(n, "record"), f.table)
-	}
-	f.env.say("This gives up %s of %s: they are not tried again until they change in Dynamics.", humanize.Comma(n)+" in quarantine", f.table)
-	fmt.Fprint(f.env.err, "Discard them? [y/N] ")
-	if answer := f.env.readLine(ctx); !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return failed("nothing was done")
-	}
-	return nil
+		return e.show(result, func() { fmt.Fprintf(e.out, "%s of %s discarded\n", phrase.Count(result.Discarded, "record"), o.table) })
+	})
 }

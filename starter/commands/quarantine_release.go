@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -16,9 +18,9 @@ type releaseOptions struct {
 	all, wait bool
 }
 
-func newQuarantineRelease(e *env, g *global) *cobra.Command {
+func newQuarantineRelease(e *env) *cobra.Command {
 	var o releaseOptions
-	cmd := tableArg(g, &cobra.Command{
+	cmd := tableArg(e, &cobra.Command{
 		Use: "release <table>", Short: "Try records in quarantine again, as Dynamics has them now",
 		Long: `Try records in quarantine again. Each is read from Dynamics first, so that its
 newest version is tried; one that is gone there is deleted in Campaign by the rules
@@ -39,7 +41,7 @@ causeway backfill. Exit code 1 when the release does not complete.`,
   causeway quarantine release contacts --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.table = args[0]
-			return quarantineRelease(cmd.Context(), e, g, o)
+			return quarantineRelease(cmd.Context(), e, o)
 		},
 	})
 	cmd.Args = oneThenFlags(cmd.Args)
@@ -56,48 +58,35 @@ type releaseAnswer struct {
 	Result  *workflows.RunSummary `json:"result,omitempty"`
 }
 
-func quarantineRelease(ctx context.Context, e *env, g *global, o releaseOptions) error {
+func quarantineRelease(ctx context.Context, e *env, o releaseOptions) error {
 	chosen, err := o.chosen(e)
 	if err != nil {
 		return err
 	}
-	if o.table == activities.FlowEgress {
-		return badInput("events are not released one by one; when the cause is mended, read them again: causeway events backfill")
-	}
-	if o.table == activities.FlowOptOut {
-		return badInput("refused contacts of optout are tried again by themselves, within two hours or when they change; what is in a file is read again when the file is mended")
-	}
-	f, err := e.openFlow(ctx, g, o.table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var answer releaseAnswer
-	if answer.Records, err = f.selected(ctx, chosen); err != nil {
-		return err
-	}
-	if answer.Records == 0 {
-		if g.json() {
-			return writeJSON(e.out, answer)
+	return e.with(ctx, func(i *operator.Instance) error {
+		if err := i.Releasable(o.table); err != nil {
+			return err
 		}
-		fmt.Fprintln(e.out, nothingFits)
-		return nil
-	}
-	request := workflows.ReleaseRequest{Selection: chosen, All: o.all, By: e.operator}
-	if err := f.update(ctx, workflows.UpdateRelease, request, &answer.ReleaseAnswer); err != nil {
-		return err
-	}
-	if !o.wait {
-		if g.json() {
-			return writeJSON(e.out, answer)
+		var answer releaseAnswer
+		if answer.Records, err = i.CountQuarantine(ctx, o.table, chosen); err != nil {
+			return err
 		}
-		fmt.Fprintf(e.out, "%s of %s will be tried again: run %s; follow it with: causeway status %s --watch\n", count(answer.Records, "record"), o.table, answer.Run, o.table)
-		return nil
-	}
-	if answer.Result, err = f.followRun(ctx, answer.ReleaseAnswer); err != nil {
-		return err
-	}
-	return f.finished(answer, answer.Result)
+		if answer.Records == 0 {
+			return e.show(answer, func() { fmt.Fprintln(e.out, nothingFits) })
+		}
+		if answer.ReleaseAnswer, err = i.Release(ctx, o.table, chosen, o.all); err != nil {
+			return err
+		}
+		if !o.wait {
+			return e.show(answer, func() {
+				fmt.Fprintf(e.out, "%s of %s will be tried again: run %s; follow it with: causeway status %s --watch\n", phrase.Count(answer.Records, "record"), o.table, answer.Run, o.table)
+			})
+		}
+		return e.followRun(ctx, i, o.table, answer.ReleaseAnswer, func(r *workflows.RunSummary) any {
+			answer.Result = r
+			return answer
+		})
+	})
 }
 
 func (o *releaseOptions) chosen(e *env) (activities.Selection, error) {

@@ -2,18 +2,16 @@ package commands
 
 import (
 	"cmp"
-	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/nacl/box"
 
-	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-func newQuarantineShow(e *env, g *global) *cobra.Command {
+func newQuarantineShow(e *env) *cobra.Command {
 	var reveal bool
 	cmd := &cobra.Command{
 		Use: "show <table> <id>", Short: "Say why a record was refused, and what would be sent of it now",
@@ -31,103 +29,50 @@ in_dynamics, in_campaign, would_send}]}; in_campaign is what was last written. W
 --reveal also {values}: the same fields in the same order.`,
 		Example:           "  causeway quarantine show contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway quarantine show contacts 6f0c1d2e-0000-4000-8000-000000000001 --reveal",
 		Args:              exactly("a table and the id of a record", 2),
-		ValidArgsFunction: completeTables(g),
+		ValidArgsFunction: completeTables(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return quarantineShow(cmd.Context(), e, g, args[0], args[1], reveal)
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.ShownRecord, error) {
+				return i.ShowQuarantined(cmd.Context(), args[0], args[1], reveal)
+			}, writeShown)
 		},
 	}
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "show values; they are personal data")
 	return cmd
 }
 
-// shownRecord is what the command prints with -o json.
-type shownRecord struct {
-	activities.ShowQuarantinedResult
-	Sealed []byte                     `json:"sealed,omitempty"` // hides the other: it is opened here
-	Values []activities.RevealedField `json:"values,omitempty"`
-}
-
-func quarantineShow(ctx context.Context, e *env, g *global, table, id string, reveal bool) error {
-	cfg, api, err := e.connect(ctx, g)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	if table == activities.FlowEgress {
-		return badInput("%s is an event; what became of it says: causeway explain event <key>", id)
-	}
-	if table == activities.FlowOptOut {
-		return badInput("%s is of the flow of opt-outs; what was decided about it says: causeway optout history %s", id, id)
-	}
-	if _, mapped := cfg.Ingress.Tables[table]; !mapped {
-		return unknownTable(g, cfg, table)
-	}
-	ids, err := e.readIDs(id)
-	if err != nil || len(ids) != 1 {
-		return badInput("id: got %q, want the id of one record in Dynamics, such as 6f0c1d2e-0000-4000-8000-000000000001", id)
-	}
-	in := activities.ShowQuarantinedInput{Table: table, ID: ids[0], By: e.operator}
-	public, private, err := box.GenerateKey(rand.Reader)
-	if err != nil {
-		return failed("making a key for the answer: %v", err)
-	}
-	if reveal {
-		in.RevealTo = public[:]
-	}
-	var shown shownRecord
-	if err := ask(ctx, e, g, api, g.timeout, activities.ShowQuarantined, in, &shown.ShowQuarantinedResult); err != nil {
-		return err
-	}
-	if reveal {
-		if shown.Values, err = activities.Reveal(shown.ShowQuarantinedResult.Sealed, public, private); err != nil {
-			return failed("%v", err)
-		}
-	}
-	if g.json() {
-		return writeJSON(e.out, shown)
-	}
-	writeShown(e, shown)
-	return nil
-}
-
-func writeShown(e *env, r shownRecord) {
+func writeShown(e *env, r *operator.ShownRecord) {
 	now, q := e.now(), r.Record
-	var rows [][]cell
-	add := func(label, s string) {
-		if s != "" {
-			rows = append(rows, []cell{{text: label, code: "1"}, text(s)})
-		}
-	}
-	add("Record", q.Table+" "+q.ID)
+	var f facts
+	f.add("Record", q.Table+" "+q.ID)
 	held := "Campaign has nothing of it from us"
 	if r.Held {
 		held = "Campaign keeps what was written before"
 	}
-	add("State", q.State+"; "+held)
-	add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), oneLine(q.Message)))
-	add("Rule", r.Rule)
-	add("Parent", r.Parent)
-	add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", count(int64(q.Attempts), "time"), moment(now, q.FirstSeen), moment(now, q.LastSeen), q.Run))
+	f.add("State", q.State+"; "+held)
+	f.add("Refused", fmt.Sprintf("%s %s: %s", q.Code, cmp.Or(q.Field, "(no field named)"), phrase.OneLine(q.Message)))
+	f.add("Rule", r.Rule)
+	f.add("Parent", r.Parent)
+	f.add("Tried", fmt.Sprintf("%s, first %s, last %s, run %s", phrase.Count(int64(q.Attempts), "time"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen), q.Run))
 	switch {
 	case q.State != "open":
 	case q.NextTry.IsZero():
-		add("Next try", "not by itself; causeway quarantine release "+q.Table+" --ids "+q.ID)
+		f.add("Next try", "not by itself; causeway quarantine release "+q.Table+" --ids "+q.ID)
 	default:
-		add("Next try", until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
+		f.add("Next try", phrase.Until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
 	}
 	if d := q.Discarded; d != nil {
-		add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), moment(now, d.At), oneLine(d.Reason)))
+		f.add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
 	}
 	where := map[bool]string{true: "there", false: "not there"}
 	version := versionOf(r.Live.Version)
 	if r.Live.Version != "" && q.Version != "" && r.Live.Version != q.Version {
 		version += ", changed since version " + q.Version + " was refused"
 	}
-	add("In Dynamics now", where[r.Live.InDynamics]+version)
-	add("In Campaign now", where[r.Live.InCampaign])
-	add("The mapping calls for", r.Live.Decision+reason(r.Live.Why))
-	add("Mapping", r.Mapping)
-	writeTable(e.out, e.colours(), rows)
+	f.add("In Dynamics now", where[r.Live.InDynamics]+version)
+	f.add("In Campaign now", where[r.Live.InCampaign])
+	f.add("The mapping calls for", r.Live.Decision+reason(r.Live.Why))
+	f.add("Mapping", r.Mapping)
+	writeTable(e.out, e.colours(), f)
 	fmt.Fprintln(e.out)
 	fields := [][]cell{header(nil, "DYNAMICS", "CAMPAIGN", "IN DYNAMICS", "LAST WRITTEN", "WOULD BE SENT")}
 	for i, f := range r.Fields {
@@ -158,7 +103,7 @@ func literal(v json.RawMessage) string {
 	}
 	safe := fmt.Sprintf("%q", value)
 	if _, isText := value.(string); !isText {
-		safe = oneLine(string(v))
+		safe = phrase.OneLine(string(v))
 	}
 	return safe
 }

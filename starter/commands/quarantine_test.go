@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/nacl/box"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -49,7 +50,7 @@ func TestQuarantineList(t *testing.T) {
 	w, code, out, _ := list(two, "--table", "contacts", "--run", "r1", "--code", "TooLong", "--field", "mobilePhone", "--older-than", "24h", "--ids", strings.ToUpper(firstID), "--state", "all", "--limit", "2")
 	require.Zero(t, code)
 	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", State: "all", Limit: 2, Selection: activities.Selection{
-		IDs: []string{firstID}, Run: "r1", Code: "TooLong", Field: "mobilePhone", Before: noon.Add(-24 * time.Hour)}}}, w.requests[listQuestion])
+		IDs: []string{firstID}, Run: "r1", Code: "TooLong", Field: "mobilePhone", Before: noon.Add(-24 * time.Hour)}}}, w.Requests[listQuestion])
 	golden(t, "quarantine.txt", out)
 
 	_, code, out, _ = list(two, "-o", "json")
@@ -81,10 +82,10 @@ func TestQuarantineList(t *testing.T) {
 		w, code, _, stderr = list(two, strings.Fields(args)...)
 		require.Equal(t, exitBadInput, code)
 		require.Contains(t, stderr, says)
-		require.Empty(t, w.asked)
+		require.Empty(t, w.Asked)
 	}
 
-	_, code, _, stderr = list(errNoWorker)
+	_, code, _, stderr = list(operator.ErrNoWorker)
 	require.Equal(t, exitUnreachable, code)
 	require.Contains(t, stderr, "no worker answered within 1m0s; start one with: worker --config testdata/causeway.yaml (only a worker can answer this)")
 
@@ -137,7 +138,7 @@ func TestQuarantineShow(t *testing.T) {
 
 	w, code, out, stderr := show(shown, "contacts", strings.ToUpper(firstID))
 	require.Zero(t, code, stderr)
-	require.Equal(t, []any{activities.ShowQuarantinedInput{Table: "contacts", ID: firstID, By: "ada"}}, w.requests[showQuestion])
+	require.Equal(t, []any{activities.ShowQuarantinedInput{Table: "contacts", ID: firstID, By: "ada"}}, w.Requests[showQuestion])
 	golden(t, "quarantine-show.txt", out)
 
 	_, code, out, _ = show(shown, "contacts", firstID, "--reveal")
@@ -170,9 +171,9 @@ func TestQuarantineShow(t *testing.T) {
 		w, code, _, stderr = show(shown, strings.Fields(args)...)
 		require.Equal(t, exitBadInput, code, args)
 		require.Contains(t, stderr, says)
-		require.Empty(t, w.asked)
+		require.Empty(t, w.Asked)
 	}
-	_, code, _, _ = show(errNoWorker, "contacts", firstID)
+	_, code, _, _ = show(operator.ErrNoWorker, "contacts", firstID)
 	require.Equal(t, exitUnreachable, code)
 }
 
@@ -188,25 +189,27 @@ func TestQuarantineRelease(t *testing.T) {
 	code, out, stderr := w.run(t, "quarantine", "release", "contacts", "--code", "TooLong", "--field", "lastName")
 	require.Zero(t, code, stderr)
 	chosen := activities.Selection{Code: "TooLong", Field: "lastName"}
-	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", Selection: chosen, Limit: 1}}, w.requests[listQuestion])
-	require.Equal(t, []any{workflows.ReleaseRequest{Selection: chosen, By: "ada"}}, w.requests[releaseUpdate])
+	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", Selection: chosen, Limit: 1}}, w.Requests[listQuestion])
+	require.Equal(t, []any{workflows.ReleaseRequest{Selection: chosen, By: "ada"}}, w.Requests[releaseUpdate])
 	require.Equal(t, "412 records of contacts will be tried again: run r2; follow it with: causeway status contacts --watch\n", out)
 
 	w = script(5_000)
 	code, out, _ = w.run(t, "quarantine", "release", "contacts", "--all", "-o", "json")
 	require.Zero(t, code)
 	require.JSONEq(t, `{"run":"r2","workflow_id":"acme/ingress/contacts/release/r2","queued":0,"records":5000}`, out)
-	require.Equal(t, []any{workflows.ReleaseRequest{All: true, By: "ada"}}, w.requests[releaseUpdate])
+	require.Equal(t, []any{workflows.ReleaseRequest{All: true, By: "ada"}}, w.Requests[releaseUpdate])
 
 	w = script(0)
 	code, out, _ = w.run(t, "quarantine", "release", "contacts", "--all")
 	require.Zero(t, code)
 	require.Equal(t, "No record in quarantine fits.\n", out)
-	require.Empty(t, w.requests[releaseUpdate])
+	require.Empty(t, w.Requests[releaseUpdate])
 
 	for state, want := range map[string]int{"COMPLETED": exitDone, "FAILED": exitFailed} {
 		w = script(3)
-		queued := contacts(func(st *workflows.Status) { st.Releases = []string{"r2"} })
+		queued := contacts(func(st *workflows.Status) {
+			st.Queue = []workflows.QueuedRequest{{Kind: workflows.RequestRelease, Run: "r2"}}
+		})
 		done := contacts(func(st *workflows.Status) {
 			st.LastRun = &workflows.RunSummary{Run: "r2", Kind: activities.KindRelease, State: state, Counts: activities.Counts{Read: 3, Created: 2, Quarantined: 1}, Start: noon, End: noon.Add(2 * time.Second)}
 		})
@@ -229,7 +232,7 @@ func TestQuarantineRelease(t *testing.T) {
 		code, _, stderr = w.run(t, append([]string{"quarantine", "release"}, strings.Fields(args)...)...)
 		require.Equal(t, exitBadInput, code, args)
 		require.Contains(t, stderr, says)
-		require.Empty(t, w.asked)
+		require.Empty(t, w.Asked)
 	}
 
 	w = script(3)
@@ -253,7 +256,7 @@ func TestQuarantineDiscard(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, "1 record of contacts discarded\n", out)
 	require.Equal(t, []any{activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: []string{firstID}},
-		Discard: activities.Discard{By: "ada", Reason: "a test record", At: noon}}}, w.requests[discardQuestion])
+		Discard: activities.Discard{By: "ada", Reason: "a test record", At: noon}}}, w.Requests[discardQuestion])
 
 	w = script(1)
 	code, out, _ = w.run(t, append(discard, "--yes", "-o", "json")...)
@@ -263,13 +266,13 @@ func TestQuarantineDiscard(t *testing.T) {
 	w = script(2)
 	code, _, stderr = w.run(t, "quarantine", "discard", "egress", "--all", "--reason", "test sends", "--yes")
 	require.Zero(t, code, stderr)
-	require.Equal(t, "egress", w.requests[discardQuestion][0].(activities.DiscardInput).Table)
+	require.Equal(t, "egress", w.Requests[discardQuestion][0].(activities.DiscardInput).Table)
 
 	w = script(0)
 	code, out, _ = w.run(t, discard...)
 	require.Zero(t, code)
 	require.Equal(t, "No record in quarantine fits.\n", out)
-	require.Empty(t, w.requests[discardQuestion])
+	require.Empty(t, w.Requests[discardQuestion])
 
 	for answer, want := range map[string]int{"y\n": exitDone, "no\n": exitFailed, "": exitFailed} {
 		w = script(412)
@@ -277,14 +280,14 @@ func TestQuarantineDiscard(t *testing.T) {
 		code, _, stderr = w.run(t, discard...)
 		require.Equal(t, want, code, "answer %q", answer)
 		require.Contains(t, stderr, "This gives up 412 in quarantine of contacts: they are not tried again until they change in Dynamics.")
-		require.Equal(t, want == exitDone, len(w.requests[discardQuestion]) > 0)
+		require.Equal(t, want == exitDone, len(w.Requests[discardQuestion]) > 0)
 	}
 
 	w = script(2)
 	code, _, stderr = w.run(t, discard...)
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, stderr, "this gives up 2 records of contacts; say --yes")
-	require.Empty(t, w.requests[discardQuestion])
+	require.Empty(t, w.Requests[discardQuestion])
 
 	for args, says := range map[string]string{
 		"contacts --all":                             "--reason: got nothing, want why the records are given up",
@@ -296,10 +299,10 @@ func TestQuarantineDiscard(t *testing.T) {
 		code, _, stderr = w.run(t, append([]string{"quarantine", "discard", "--yes"}, strings.Fields(args)...)...)
 		require.Equal(t, exitBadInput, code, args)
 		require.Contains(t, stderr, says)
-		require.Empty(t, w.asked)
+		require.Empty(t, w.Asked)
 	}
 	w = script(3)
-	w.on(discardQuestion, errNoWorker)
+	w.on(discardQuestion, operator.ErrNoWorker)
 	code, _, _ = w.run(t, append(discard, "--yes")...)
 	require.Equal(t, exitUnreachable, code)
 }

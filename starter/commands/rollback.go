@@ -3,13 +3,13 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -18,7 +18,7 @@ type rollbackOptions struct {
 	wait, yes bool
 }
 
-func newRollback(e *env, g *global) *cobra.Command {
+func newRollback(e *env) *cobra.Command {
 	var o rollbackOptions
 	cmd := &cobra.Command{
 		Use: "rollback <run>", Short: "Undo what a run has written to Campaign",
@@ -44,7 +44,7 @@ complete.`,
 		Args:    exactly("the run that causeway status names", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.run = args[0]
-			return rollback(cmd.Context(), e, g, o)
+			return rollback(cmd.Context(), e, o)
 		},
 	}
 	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the rollback to its end, with progress")
@@ -58,90 +58,48 @@ type rollbackAnswer struct {
 	Result *workflows.RunSummary `json:"result,omitempty"`
 }
 
-func rollback(ctx context.Context, e *env, g *global, o rollbackOptions) error {
-	cfg, err := g.load()
-	if err != nil {
-		return err
-	}
-	table := tableOf(cfg, o.run)
-	if table == "" {
-		return badInput("run: got %q, want a run of a table in %s, such as contacts-20260102T030405.000Z; causeway status names the last", o.run, g.configPath)
-	}
-	f, err := e.openFlow(ctx, g, table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var answer rollbackAnswer
-	if err := ask(ctx, e, g, f.api, g.timeout, activities.MayRollback, activities.MayRollbackInput{Run: o.run}, &answer.MayRollbackResult); err != nil {
-		return err
-	}
-	if by := answer.UndoneBy; by != "" {
-		return badInput("run %s is undone already, by %s; nothing of it is left to undo", o.run, by)
-	}
-	if err := f.confirmRollback(ctx, o, answer.MayRollbackResult); err != nil {
-		return err
-	}
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: o.run, By: e.operator}, &st); err != nil {
-		return err
-	}
-	if !o.wait {
-		if g.json() {
-			return writeJSON(e.out, answer)
-		}
-		fmt.Fprintf(e.out, "%s: run %s is being undone; causeway status %s shows how far it is\n", table, o.run, table)
-		return nil
-	}
-	return f.undone(ctx, o.run, answer)
-}
-
-// confirmRollback says what a rollback touches, and asks.
-func (f *flow) confirmRollback(ctx context.Context, o rollbackOptions, may activities.MayRollbackResult) error {
-	f.env.say("Run %s (%s, %s) created %s and changed or deleted %s; %s of them written since, and left alone.\nIts before-images take %s.",
-		may.Run, may.Kind, may.State, count(may.Created, "record"), humanize.Comma(may.Existed), humanize.Comma(may.Since), humanize.Bytes(uint64(max(may.Bytes, 0)))) //nolint:gosec // not negative
-	if o.yes {
-		return nil
-	}
-	if !f.env.inTerminal || !f.env.errTerminal {
-		return badInput("this deletes and restores records in Campaign; say --yes")
-	}
-	fmt.Fprint(f.env.err, "Undo it? [y/N] ")
-	if answer := f.env.readLine(ctx); !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return failed("nothing was done")
-	}
-	return nil
-}
-
-// undone follows a rollback to its end.
-func (f *flow) undone(ctx context.Context, run string, answer rollbackAnswer) error {
-	mine := func(st workflows.Status) bool {
-		return st.LastRun != nil && strings.HasPrefix(st.LastRun.Run, activities.RollbackPrefix(run))
-	}
-	st, err := f.follow(ctx, func(st workflows.Status) bool {
-		return !slices.Contains(st.Rollbacks, run) && st.RunKind != activities.KindRollback
-	})
-	switch {
-	case err != nil:
-		return err
-	case !mine(st):
-		return failed("run %s was not rolled back: %s", run, st.LastError)
-	}
-	answer.Result = st.LastRun
-	if f.g.json() {
-		if err := writeJSON(f.env.out, answer); err != nil {
+func rollback(ctx context.Context, e *env, o rollbackOptions) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		may, err := i.MayRollback(ctx, o.run)
+		if err != nil {
 			return err
 		}
-	} else {
-		c := st.LastRun.Counts
-		fmt.Fprintf(f.env.out, "%s: run %s is undone: %s deleted, %s restored, %s brought back, %s left alone\n", f.table, run,
+		e.say("Run %s (%s, %s) created %s and changed or deleted %s; %s of them written since, and left alone.\nIts before-images take %s.",
+			may.Run, may.Kind, may.State, phrase.Count(may.Created, "record"), humanize.Comma(may.Existed), humanize.Comma(may.Since), size(may.Bytes))
+		if err := e.confirm(ctx, o.yes, "", "Undo it?", "this deletes and restores records in Campaign; say --yes"); err != nil {
+			return err
+		}
+		if _, err := i.Rollback(ctx, o.run); err != nil {
+			return err
+		}
+		answer, table := rollbackAnswer{MayRollbackResult: may}, i.TableOf(o.run)
+		if !o.wait {
+			return e.show(answer, func() {
+				fmt.Fprintf(e.out, "%s: run %s is being undone; causeway status %s shows how far it is\n", table, o.run, table)
+			})
+		}
+		bar := e.bar()
+		answer.Result, err = i.FollowRollback(ctx, o.run, bar)
+		bar.end()
+		if err != nil {
+			return err
+		}
+		return e.undone(table, answer)
+	})
+}
+
+// undone says how a rollback ended.
+func (e *env) undone(table string, answer rollbackAnswer) error {
+	r, c := answer.Result, answer.Result.Counts
+	err := e.show(answer, func() {
+		fmt.Fprintf(e.out, "%s: run %s is undone: %s deleted, %s restored, %s brought back, %s left alone\n", table, answer.Run,
 			humanize.Comma(c.Deleted), humanize.Comma(c.Updated+c.Unchanged), humanize.Comma(c.Created), humanize.Comma(c.Quarantined))
 		if c.Quarantined > 0 {
-			fmt.Fprintf(f.env.out, "Why: causeway quarantine list --run %s\n", st.LastRun.Run)
+			fmt.Fprintf(e.out, "Why: causeway quarantine list --run %s\n", r.Run)
 		}
+	})
+	if err == nil && r.State != "COMPLETED" {
+		return failed("the rollback is %s: %s", r.State, r.Reason)
 	}
-	if st.LastRun.State != "COMPLETED" {
-		return failed("the rollback is %s: %s", st.LastRun.State, st.LastRun.Reason)
-	}
-	return nil
+	return err
 }

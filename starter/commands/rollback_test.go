@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -35,9 +36,9 @@ func TestRollbackSaysWhatItTouchesAndAsks(t *testing.T) {
 		require.Contains(t, stderr, "Its before-images take 45 kB.")
 		if want == exitDone {
 			require.Equal(t, "contacts: run "+wrongRun+" is being undone; causeway status contacts shows how far it is\n", out)
-			require.Equal(t, []any{workflows.RollbackRequest{Run: wrongRun, By: "ada"}}, w.requests[rollbackUpdate])
+			require.Equal(t, []any{workflows.RollbackRequest{Run: wrongRun, By: "ada"}}, w.Requests[rollbackUpdate])
 		} else {
-			require.Empty(t, w.requests[rollbackUpdate])
+			require.Empty(t, w.Requests[rollbackUpdate])
 		}
 	}
 }
@@ -45,7 +46,7 @@ func TestRollbackSaysWhatItTouchesAndAsks(t *testing.T) {
 func TestRollbackWaitShowsTheAccount(t *testing.T) {
 	t.Parallel()
 	undoing := contacts(func(st *workflows.Status) {
-		st.Phase, st.Rollbacks, st.Run, st.RunKind = "rolling back run "+wrongRun, []string{wrongRun}, "rollback-"+wrongRun+"-1", activities.KindRollback
+		st.Phase, st.Queue, st.Run, st.RunKind = "rolling back run "+wrongRun, []workflows.QueuedRequest{{Kind: workflows.RequestRollback, Run: wrongRun}}, "rollback-"+wrongRun+"-1", activities.KindRollback
 	})
 	script := func(state string, left int64) *world {
 		w := newWorld()
@@ -85,7 +86,7 @@ func TestRollbackIsRefusedInASentence(t *testing.T) {
 			undone.UndoneBy = activities.RollbackPrefix(wrongRun) + "1"
 			w.on(mayRollback, undone)
 		}, exitBadInput, "run " + wrongRun + " is undone already, by rollback-" + wrongRun + "-1; nothing of it is left to undo"},
-		"no worker": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, errNoWorker) }, exitUnreachable, "no worker answered within"},
+		"no worker": {[]string{wrongRun, "--yes"}, func(w *world) { w.on(mayRollback, operator.ErrNoWorker) }, exitUnreachable, "no worker answered within"},
 		"refused by the flow": {[]string{wrongRun, "--yes"}, func(w *world) {
 			w.on(mayRollback, wouldTouch)
 			w.on(rollbackUpdate, badInput("run %s is to be rolled back already", wrongRun))
@@ -116,5 +117,5 @@ func TestCancelBackfillMayUndo(t *testing.T) {
 	code, out, stderr := w.run(t, "cancel-backfill", "contacts", "--rollback")
 	require.Zero(t, code, stderr)
 	require.Equal(t, "contacts: run "+wrongRun+" is being cancelled; what it wrote is undone: causeway status contacts\n", out)
-	require.Equal(t, []any{workflows.CancelBackfillRequest{By: "ada", Rollback: true}}, w.requests["Update "+contactsFlow+" CancelBackfill"])
+	require.Equal(t, []any{workflows.CancelBackfillRequest{By: "ada", Rollback: true}}, w.Requests["Update "+contactsFlow+" CancelBackfill"])
 }

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-	historypb "go.temporal.io/api/history/v1"
 
-	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-func newRunsExport(e *env, g *global) *cobra.Command {
+func newRunsExport(e *env) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use: "export <run>", Short: "Write a run's history to files, as the Temporal UI and replayers load it",
@@ -32,7 +31,7 @@ written as it is now.
 With -o json: {run, folder, files: [{file, run_id, status, events, bytes}]}.`,
 		Example: "  causeway runs export contacts-20260102T030405.000Z --to /tmp/histories\n  causeway runs export contacts -o json | jq -r '.files[].file'",
 		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsExport(cmd.Context(), e, g, args[0], to) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runsExport(cmd.Context(), e, args[0], to) },
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`folder` to write to, created where missing; default the run's name in the current folder")
 	_ = cmd.MarkFlagDirname("to")
@@ -54,61 +53,46 @@ type exportedFile struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-func runsExport(ctx context.Context, e *env, g *global, name, to string) error {
-	s, err := e.find(ctx, g, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if s.newest == nil {
-		return failed("run %s: %s; what the ledger knows: causeway runs show %s", name, s.gone(), name)
-	}
+func runsExport(ctx context.Context, e *env, name, to string) error {
 	if to == "" {
 		to = strings.ReplaceAll(name, "/", "-")
 	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return badInput("--to: %v; choose a folder you may write to", err)
-	}
-	chain, err := s.chain(ctx, maxExecutions, true)
-	if err != nil {
-		return err
-	}
-	out := exported{Run: name, Folder: to}
-	for i, x := range chain {
-		file, err := s.write(ctx, x, filepath.Join(to, fmt.Sprintf("%03d-%s.json", i+1, x.RunID)))
+	return e.with(ctx, func(i *operator.Instance) error {
+		executions, err := i.RunExecutions(ctx, name)
 		if err != nil {
 			return err
 		}
-		out.Files = append(out.Files, *file)
-	}
-	if g.json() {
-		return writeJSON(e.out, out)
-	}
-	rows := [][]cell{header([]int{2, 3}, "FILE", "STATUS", "EVENTS", "SIZE")}
-	for _, f := range out.Files {
-		rows = append(rows, []cell{text(f.File), text(f.Status), number(f.Events), {text: humanize.Bytes(uint64(f.Bytes)), right: true}}) //nolint:gosec // not negative
-	}
-	writeTable(e.out, e.colours(), rows)
-	fmt.Fprintf(e.out, "\n%s written; check them with: causeway runs verify %s\n", count(int64(len(out.Files)), "history file"), to)
-	return nil
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return badInput("--to: %v; choose a folder you may write to", err)
+		}
+		out := exported{Run: name, Folder: to}
+		for n, x := range executions {
+			file, err := exportFile(ctx, i, x, filepath.Join(to, fmt.Sprintf("%03d-%s.json", n+1, x.RunID)))
+			if err != nil {
+				return err
+			}
+			out.Files = append(out.Files, *file)
+		}
+		return e.show(out, func() {
+			rows := [][]cell{header([]int{2, 3}, "FILE", "STATUS", "EVENTS", "SIZE")}
+			for _, f := range out.Files {
+				rows = append(rows, []cell{text(f.File), text(f.Status), number(f.Events), {text: size(f.Bytes), right: true}})
+			}
+			writeTable(e.out, e.colours(), rows)
+			fmt.Fprintf(e.out, "\n%s written; check them with: causeway runs verify %s\n", phrase.Count(int64(len(out.Files)), "history file"), to)
+		})
+	})
 }
 
-// write writes one history beside its place and moves it there when it is whole.
-func (s *subject) write(ctx context.Context, x execution, path string) (*exportedFile, error) {
+// exportFile writes one history beside its place and moves it there when it is whole.
+func exportFile(ctx context.Context, i *operator.Instance, x operator.Execution, path string) (*exportedFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".export-*")
 	if err != nil {
 		return nil, badInput("--to: %v; choose a folder you may write to", err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone once it was moved
 	out := &exportedFile{File: path, RunID: x.RunID, Status: x.Status}
-	w := histories.NewWriter(f)
-	err = s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
-		out.Events++
-		return w.Add(e)
-	})
-	if err == nil {
-		err = w.Close()
-	}
+	out.Events, err = i.Export(ctx, x, f)
 	if info, statErr := f.Stat(); err == nil && statErr == nil {
 		out.Bytes = info.Size()
 	}

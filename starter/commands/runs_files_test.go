@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -35,8 +37,8 @@ func TestRunsExportAndVerify(t *testing.T) {
 	w := runsWorld(t)
 	w.knows(nil)
 	id := contactsFlow + "/backfill/" + loadRun
-	w.histories["run-reset"] = resetFrom(w.histories["run-load"], "run-load")
-	w.executions = append([]execution{{WorkflowID: id, RunID: "run-reset", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
+	w.Histories["run-reset"] = resetFrom(w.Histories["run-load"], "run-load")
+	w.Runs = append([]operator.Execution{{WorkflowID: id, RunID: "run-reset", Type: "Backfill", Status: "Running", Started: noon}}, w.Runs...)
 	dir := filepath.Join(t.TempDir(), "out")
 	code, out, stderr := w.run(t, "runs", "export", loadRun, "--to", dir)
 	require.Zero(t, code, stderr)
@@ -53,7 +55,7 @@ func TestRunsExportAndVerify(t *testing.T) {
 	defer f.Close()
 	got, err := histories.Read(f)
 	require.NoError(t, err)
-	require.True(t, proto.Equal(w.histories["run-load"], got))
+	require.True(t, proto.Equal(w.Histories["run-load"], got))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 2, "nothing half written is left")
@@ -63,9 +65,9 @@ func TestRunsExportAndVerify(t *testing.T) {
 	require.Equal(t, 2, strings.Count(out, "deterministic: Backfill"))
 	code, out, stderr = w.run(t, "runs", "verify", answer.Files[0].File)
 	require.Zero(t, code, stderr)
-	require.Contains(t, out, "deterministic: Backfill, 159 events")
+	require.Contains(t, out, fmt.Sprintf("deterministic: Backfill, %d events", len(w.Histories["run-load"].Events)))
 
-	w.executions = nil
+	w.Runs = nil
 	code, _, stderr = w.run(t, "runs", "export", loadRun, "--to", dir)
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "Temporal has no history of it any more")
@@ -78,14 +80,14 @@ func TestRunsExportAndVerify(t *testing.T) {
 func TestRunsVerifyNamesThePlace(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, out, stderr := w.run(t, "runs", "verify", auditRun)
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, "deterministic: Audit")
 	code, _, stderr = w.run(t, "runs", "verify", "contacts")
 	require.Zero(t, code, stderr)
 
-	h := w.histories["run-audit"]
+	h := w.Histories["run-audit"]
 	at := eventOf(t, h, "ActivityTaskScheduled AuditMissing")
 	changed := h.Events[at-1].GetActivityTaskScheduledEventAttributes()
 	changed.ActivityType = &commonpb.ActivityType{Name: "AuditAgain"}
@@ -113,10 +115,10 @@ func TestRunsCancel(t *testing.T) {
 	const ask = "Update " + contactsFlow + " " + workflows.UpdateCancelBackfill
 	running := func(w *world, kind activities.Kind, typ string) {
 		w.knows(func(r *activities.RunInfo) { r.Kind, r.State = kind, "RUNNING" })
-		for i := range w.executions {
-			w.executions[i].Status = "Running"
-			if w.executions[i].RunID == "run-load" {
-				w.executions[i].Type, w.executions[i].WorkflowID = typ, workflows.PassID("acme", "contacts", kind, loadRun)
+		for i := range w.Runs {
+			w.Runs[i].Status = "Running"
+			if w.Runs[i].RunID == "run-load" {
+				w.Runs[i].Type, w.Runs[i].WorkflowID = typ, workflows.TableFlow("acme", "contacts").PassID(kind, loadRun)
 			}
 		}
 	}
@@ -134,12 +136,12 @@ func TestRunsCancel(t *testing.T) {
 			refused: "applies changes and ends by itself"},
 		"an audit": {run: auditRun, arrange: func(w *world) {
 			running(w, activities.KindBackfill, "Backfill")
-			w.on("Run "+activities.ShowRun, errNoWorker)
+			w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 		}, asked: "Cancel " + contactsFlow + "/audit"},
 		"a run that has ended": {run: loadRun, arrange: func(w *world) { w.knows(nil) }, refused: "has ended already (Completed)"},
 		"a run whose history is gone": {run: loadRun, arrange: func(w *world) {
 			w.knows(nil)
-			w.executions = nil
+			w.Runs = nil
 		}, refused: "has ended already (COMPLETED)"},
 	}
 	for name, tc := range tests {
@@ -156,10 +158,10 @@ func TestRunsCancel(t *testing.T) {
 				return
 			}
 			require.Zero(t, code, stderr)
-			require.Contains(t, w.asked, tc.asked)
+			require.Contains(t, w.Asked, tc.asked)
 			require.Equal(t, "run "+tc.run+" is given up; what it wrote is kept\n", out)
 			if tc.asked == ask {
-				require.Equal(t, []any{workflows.CancelBackfillRequest{Run: tc.run, By: "ada"}}, w.requests[ask])
+				require.Equal(t, []any{workflows.CancelBackfillRequest{Run: tc.run, By: "ada"}}, w.Requests[ask])
 			}
 			code, out, _ = w.run(t, "runs", "cancel", tc.run, "-o", "json")
 			require.Zero(t, code)

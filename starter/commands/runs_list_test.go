@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 func TestRunsList(t *testing.T) {
@@ -39,7 +40,7 @@ func TestRunsList(t *testing.T) {
 	require.Zero(t, code)
 	require.NotContains(t, out, "115900")
 	require.Contains(t, out, auditRun)
-	asked := w.requests["Run "+activities.ListRuns]
+	asked := w.Requests["Run "+activities.ListRuns]
 	require.Equal(t, activities.RunListInput{Flow: "ingress", Table: "contacts", Kind: "delta", States: []string{"FAILED", "RUNNING", "INCOMPLETE"},
 		Since: noon.Add(-time.Hour), Limit: 20}, asked[len(asked)-1])
 
@@ -88,7 +89,7 @@ func TestRunsRefuseBadInput(t *testing.T) {
 		})
 	}
 	w := newWorld()
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, _, stderr := w.run(t, "runs", "show", "contacts-20990101T000000.000Z")
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "no worker answered, and Temporal has no history")

@@ -3,13 +3,10 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"causeway.dev/activities"
-	"causeway.dev/workflows"
+	"causeway.dev/internal/operator"
 )
 
 type replayOptions struct {
@@ -17,7 +14,7 @@ type replayOptions struct {
 	yes, dryRun bool
 }
 
-func newRunsReplay(e *env, g *global) *cobra.Command {
+func newRunsReplay(e *env) *cobra.Command {
 	var o replayOptions
 	cmd := &cobra.Command{
 		Use: "replay <run>", Short: "Reset a failed run to its failed step, or run it again",
@@ -45,7 +42,7 @@ new_run_id, new_run}.`,
 		Args:    exactly("a run", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.run = args[0]
-			return runsReplay(cmd.Context(), e, g, o)
+			return runsReplay(cmd.Context(), e, o)
 		},
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
@@ -53,159 +50,43 @@ new_run_id, new_run}.`,
 	return cmd
 }
 
-// replayAnswer is what the command prints with -o json.
-type replayAnswer struct {
-	Run string `json:"run"`
-	replayPlan
-	WorkflowID string `json:"workflow_id,omitempty"`
-	RunID      string `json:"run_id,omitempty"`
-	NewRunID   string `json:"new_run_id,omitempty"` // of the reset workflow
-	NewRun     string `json:"new_run,omitempty"`    // that a backfill became
-}
-
-func runsReplay(ctx context.Context, e *env, g *global, o replayOptions) error {
-	s, err := e.find(ctx, g, o.run)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	plan, err := s.planReplay(ctx)
-	if err != nil {
-		return err
-	}
-	answer := &replayAnswer{Run: o.run, replayPlan: *plan, WorkflowID: s.id}
-	if s.newest != nil {
-		answer.RunID = s.newest.RunID
-	}
-	if !g.json() || !o.dryRun {
-		e.say("%s", plan.sentence(s))
-	}
-	if o.dryRun {
-		return s.showReplay(answer, true)
-	}
-	if err := s.confirmReplay(ctx, o); err != nil {
-		return err
-	}
-	if err := s.replay(ctx, answer); err != nil {
-		return err
-	}
-	s.logReplay(ctx, answer)
-	return s.showReplay(answer, false)
-}
-
-// sentence says what is going to be done, and why.
-func (p *replayPlan) sentence(s *subject) string {
-	what := ""
-	switch p.How {
-	case byReset:
-		what = fmt.Sprintf("Reset workflow %s to before event %d", s.id, p.Event)
-	case byBackfill:
-		what = "Read again what run " + s.name + " was to read"
-	case byStart:
-		what = "Start " + s.table + " with the mapping in " + s.g.configPath
-	case bySyncNow:
-		what = "Let " + s.table + " look for changes now"
-	case byRollback:
-		what = "Undo run " + p.Undoes + " again"
-	}
-	if p.StartFirst {
-		what += ", after a start of " + s.table + " with the mapping in " + s.g.configPath
-	}
-	return what + ", because " + p.Why + "."
-}
-
-func (s *subject) confirmReplay(ctx context.Context, o replayOptions) error {
-	if o.yes {
-		return nil
-	}
-	if !s.env.inTerminal || !s.env.errTerminal {
-		return badInput("this goes on writing to Campaign; say --yes, or --dry-run")
-	}
-	fmt.Fprint(s.env.err, "Go on? [y/N] ")
-	if answer := s.env.readLine(ctx); !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return failed("nothing was done")
-	}
-	return nil
-}
-
-func (s *subject) replay(ctx context.Context, a *replayAnswer) (err error) {
-	f, by := s.flow(), s.env.operator
-	var st workflows.Status
-	if a.StartFirst || a.How == byStart {
-		how, err := f.howToStart()
+func runsReplay(ctx context.Context, e *env, o replayOptions) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		r, err := i.PlanReplay(ctx, o.run)
 		if err != nil {
 			return err
 		}
-		if st, err = f.start(ctx, how); err != nil {
+		if !e.json() || !o.dryRun {
+			e.say("%s", r.Sentence())
+		}
+		if o.dryRun {
+			return e.show(r, func() { fmt.Fprintf(e.out, "%s: nothing was done; --dry-run was given\n", r.Run) })
+		}
+		if err := e.confirm(ctx, o.yes, "", "Go on?", "this goes on writing to Campaign; say --yes, or --dry-run"); err != nil {
 			return err
 		}
-		if st.State == workflows.StateFailed {
-			return failed("%s is FAILED: %s", s.table, oneLine(st.Reason))
+		if err := i.Replay(ctx, r); err != nil {
+			return err
 		}
-	}
-	switch a.How {
-	case byReset:
-		ctx, cancel := context.WithTimeout(ctx, s.g.timeout)
-		defer cancel()
-		reason := "causeway runs replay"
-		if by != "" {
-			reason += ", by " + by
+		if r.Warning != "" {
+			e.say("causeway: %s", r.Warning)
 		}
-		a.NewRunID, err = s.api.Reset(ctx, s.id, s.newest.RunID, a.Event, reason)
-	case byBackfill:
-		var accepted workflows.BackfillAnswer
-		err = f.update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: *a.Window, By: by}, &accepted)
-		a.NewRun = accepted.Run
-	case bySyncNow:
-		err = f.update(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: by}, &st)
-	case byRollback:
-		err = f.update(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: a.Undoes, By: by}, &st)
-	}
-	return err
+		return e.show(r, func() { writeReplay(e, r, i.Link(r.WorkflowID, r.NewRunID)) })
+	})
 }
 
-// logReplay enters what was done into the audit trail. The entry waits in Temporal
-// for a worker; there may be none that lives, and the replay is why.
-func (s *subject) logReplay(ctx context.Context, a *replayAnswer) {
-	op := activities.Operation{
-		ID: "replay/" + newID(), At: s.env.now(), By: s.env.operator, What: activities.OpReplay, Flow: activities.FlowIngress, Table: s.table, Run: s.name,
-		Detail: strings.TrimSpace(a.How + " " + a.NewRun),
-	}
-	if a.How == byReset {
-		op.Detail = fmt.Sprintf("reset to before event %d", a.Event)
-	}
-	if s.ledger != nil {
-		op.Flow = s.ledger.Info.Flow
-	} else if s.table == activities.FlowEgress || s.table == activities.FlowOptOut {
-		op.Flow = s.table
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.g.timeout)
-	defer cancel()
-	if err := s.api.Later(ctx, activities.LogOperation, activities.LogInput{Operations: []activities.Operation{op}}); err != nil {
-		s.env.say("causeway: the replay was done, but is not in the audit trail: %v", err)
-	}
-}
-
-func (s *subject) showReplay(a *replayAnswer, dryRun bool) error {
-	if s.g.json() {
-		return writeJSON(s.env.out, a)
-	}
-	if dryRun {
-		fmt.Fprintf(s.env.out, "%s: nothing was done; --dry-run was given\n", s.name)
-		return nil
-	}
-	switch a.How {
-	case byReset:
-		fmt.Fprintf(s.env.out, "%s: workflow %s was reset; its new run id is %s\n", s.name, a.WorkflowID, a.NewRunID)
-		if link := s.link(&execution{WorkflowID: a.WorkflowID, RunID: a.NewRunID}); link != "" {
-			fmt.Fprintln(s.env.out, link)
+func writeReplay(e *env, r *operator.Replay, link string) {
+	switch r.How {
+	case operator.ByReset:
+		fmt.Fprintf(e.out, "%s: workflow %s was reset; its new run id is %s\n", r.Run, r.WorkflowID, r.NewRunID)
+		if link != "" {
+			fmt.Fprintln(e.out, link)
 		}
-	case byBackfill:
-		fmt.Fprintf(s.env.out, "%s: run %s reads it again; follow it with: causeway status %s --watch\n", s.name, a.NewRun, s.table)
-	case byRollback:
-		fmt.Fprintf(s.env.out, "%s: run %s is being undone; causeway status %s shows how far it is\n", s.name, a.Undoes, s.table)
+	case operator.ByBackfill:
+		fmt.Fprintf(e.out, "%s: run %s reads it again; follow it with: causeway status %s --watch\n", r.Run, r.NewRun, r.Table)
+	case operator.ByRollback:
+		fmt.Fprintf(e.out, "%s: run %s is being undone; causeway status %s shows how far it is\n", r.Run, r.Undoes, r.Table)
 	default:
-		fmt.Fprintf(s.env.out, "%s: %s reads again; follow it with: causeway status %s --watch\n", s.name, s.table, s.table)
+		fmt.Fprintf(e.out, "%s: %s reads again; follow it with: causeway status %s --watch\n", r.Run, r.Table, r.Table)
 	}
-	return nil
 }

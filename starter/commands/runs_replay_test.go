@@ -10,13 +10,14 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
 // passHistory is the beginning of a run's history, as its owner began it.
 func passHistory(t *testing.T, in workflows.PassInput) *historypb.History {
 	t.Helper()
-	h := recordedHistory(t, "v2-backfill-2.json")
+	h := recordedHistory(t, "initial-load.json")
 	data, err := json.Marshal(in)
 	require.NoError(t, err)
 	started := h.Events[0].GetWorkflowExecutionStartedEventAttributes()
@@ -41,75 +42,75 @@ func TestReplayDecidesHow(t *testing.T) {
 		why     string
 		refused string
 	}{
-		"an audit that failed": {run: auditRun, how: byReset, why: "its workflow is Failed: EndAudit failed"},
-		"an owner whose code fails": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.executions[0].TaskAttempt = 3 },
-			how: byReset, why: "its code fails (attempt 3 of its task): its last task (event"},
+		"an audit that failed": {run: auditRun, how: operator.ByReset, why: "its workflow is Failed: EndAudit failed"},
+		"an owner whose code fails": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.Runs[0].TaskAttempt = 3 },
+			how: operator.ByReset, why: "its code fails (attempt 3 of its task): its last task (event"},
 		"an owner whose history this build does not do again": {run: "contacts", arrange: func(t *testing.T, w *world) {
-			w.executions[0].TaskAttempt = 3
-			h := w.histories["run-owner"]
+			w.Runs[0].TaskAttempt = 3
+			h := w.Histories["run-owner"]
 			h.Events[eventOf(t, h, "ActivityTaskScheduled Preflight")-1].GetActivityTaskScheduledEventAttributes().ActivityType.Name = "OldPreflight"
-		}, how: byReset, why: "this build does not do again what its history holds: event"},
+		}, how: operator.ByReset, why: "this build does not do again what its history holds: event"},
 		"an owner at work": {run: "contacts", refused: "run contacts is at work; there is nothing to replay"},
 		"a run that tries again": {run: "contacts", arrange: func(_ *testing.T, w *world) {
-			w.executions[0].Pending = []pendingActivity{{Activity: "FetchPage", Attempt: 4, LastFailure: "503"}}
+			w.Runs[0].Pending = []operator.Pending{{Activity: "FetchPage", Attempt: 4, LastFailure: "503"}}
 		}, refused: "tries FetchPage again by itself (attempt 4, last failure: 503)"},
 		"a run that completed": {run: loadRun, refused: "is COMPLETED, so there is nothing to replay; to have its records read again: causeway backfill contacts"},
 		"a run that was stopped": {run: loadRun, arrange: func(_ *testing.T, w *world) { w.knows(backfill("STOPPED")) },
 			refused: "goes on by itself at the next start"},
 		"an audit beside another": {run: auditRun, arrange: func(_ *testing.T, w *world) {
-			w.executions = append([]execution{{WorkflowID: contactsFlow + "/audit", RunID: "run-other", Type: "Audit", Status: "Running"}}, w.executions...)
+			w.Runs = append([]operator.Execution{{WorkflowID: contactsFlow + "/audit", RunID: "run-other", Type: "Audit", Status: "Running"}}, w.Runs...)
 		}, refused: "another audit of contacts is running; a reset would end it"},
 		"a backfill that failed": {run: loadRun, arrange: func(t *testing.T, w *world) {
 			w.knows(backfill("FAILED"))
-			w.histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
+			w.Histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
-		}, how: byBackfill, why: "its owner has gone on without it; the same records are read again"},
+		}, how: operator.ByBackfill, why: "its owner has gone on without it; the same records are read again"},
 		"a backfill that failed, of a flow that did too": {run: loadRun, arrange: func(t *testing.T, w *world) {
 			w.knows(backfill("FAILED"))
-			w.histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
+			w.Histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateFailed))
-		}, how: byBackfill},
+		}, how: operator.ByBackfill},
 		"a backfill whose history is gone": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.on("Run "+activities.ShowRun, activities.ShowRunResult{Found: true, Info: runInfo(backfill("FAILED")), Window: &window})
-			w.executions = w.executions[:1]
+			w.Runs = w.Runs[:1]
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
-		}, how: byBackfill, why: "its history is gone from Temporal"},
+		}, how: operator.ByBackfill, why: "its history is gone from Temporal"},
 		"a backfill nobody knows the window of": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(backfill("FAILED"))
-			w.executions = w.executions[:1]
+			w.Runs = w.Runs[:1]
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
 		}, refused: "what run " + loadRun + " was asked to read is not known any more"},
 		"a run that failed before the ledger knew it": {run: loadRun, arrange: func(t *testing.T, w *world) {
 			w.on("Run "+activities.ShowRun, activities.ShowRunResult{})
-			w.histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
+			w.Histories["run-load"] = passHistory(t, workflows.PassInput{Ref: activities.RunRef{Run: loadRun, Kind: activities.KindBackfill}, Window: window})
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
-		}, how: byBackfill},
+		}, how: operator.ByBackfill},
 		"a load that failed": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.State = "FAILED" })
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateFailed))
-		}, how: byStart, why: "a start reads again from where the watermark is"},
+		}, how: operator.ByStart, why: "a start reads again from where the watermark is"},
 		"a load that failed, of a flow that was started since": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.State = "FAILED" })
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
 		}, refused: "contacts runs since then"},
 		"a load of a flow that was never started": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.State = "FAILED" })
-			w.executions = w.executions[1:]
-		}, how: byStart},
+			w.Runs = w.Runs[1:]
+		}, how: operator.ByStart},
 		"changes of a flow that runs": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.Kind, r.State = activities.KindDelta, "FAILED" })
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StateRunning))
-		}, how: bySyncNow, why: "the watermark did not move"},
+		}, how: operator.BySyncNow, why: "the watermark did not move"},
 		"changes of a flow that is paused": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.Kind, r.State = activities.KindDelta, "FAILED" })
 			w.on("Query "+contactsFlow+" Status", owner(workflows.StatePaused))
 		}, refused: "causeway resume contacts"},
 		"a run whose owner fails": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.State = "FAILED" })
-			w.executions[0].TaskAttempt = 9
+			w.Runs[0].TaskAttempt = 9
 		}, refused: "replay that first: causeway runs replay contacts"},
-		"an owner that somebody terminated": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.executions[0].Status = "Terminated" },
-			how: byReset, why: "its workflow is Terminated: its last task (event"},
+		"an owner that somebody terminated": {run: "contacts", arrange: func(_ *testing.T, w *world) { w.Runs[0].Status = "Terminated" },
+			how: operator.ByReset, why: "its workflow is Terminated: its last task (event"},
 		"events of a flow that is switched off": {run: "egress-20260302T100000.000Z", arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) {
 				r.Run, r.Flow, r.Table, r.Kind, r.State = "egress-20260302T100000.000Z", activities.FlowEgress, activities.FlowEgress, activities.KindDelta, "FAILED"
@@ -120,7 +121,7 @@ func TestReplayDecidesHow(t *testing.T) {
 				r.Run, r.Flow, r.Kind, r.State = "rollback-"+loadRun+"-20260302T110000.000Z", activities.FlowRollback, activities.KindRollback, "FAILED"
 				r.Workflow = contactsFlow + "/rollback/" + r.Run
 			})
-		}, how: byRollback, why: "the same run is undone again"},
+		}, how: operator.ByRollback, why: "the same run is undone again"},
 		"a release that failed": {run: loadRun, arrange: func(_ *testing.T, w *world) {
 			w.knows(func(r *activities.RunInfo) { r.Kind, r.State = activities.KindRelease, "FAILED" })
 		}, refused: "to try it now: causeway quarantine release contacts"},
@@ -128,7 +129,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w.knows(func(r *activities.RunInfo) {
 				r.Flow, r.Kind, r.State = activities.FlowAudit, activities.KindAudit, "FAILED"
 			})
-			w.executions = w.executions[:1]
+			w.Runs = w.Runs[:1]
 		}, refused: "to audit again: causeway audit contacts"},
 	}
 	for name, tc := range tests {
@@ -137,7 +138,7 @@ func TestReplayDecidesHow(t *testing.T) {
 			w := runsWorld(t)
 			w.knows(nil)
 			if tc.run == auditRun {
-				w.on("Run "+activities.ShowRun, errNoWorker) // whoever replays may have no worker that lives
+				w.on("Run "+activities.ShowRun, operator.ErrNoWorker) // whoever replays may have no worker that lives
 			}
 			if tc.arrange != nil {
 				tc.arrange(t, w)
@@ -149,17 +150,17 @@ func TestReplayDecidesHow(t *testing.T) {
 				return
 			}
 			require.Zero(t, code, stderr)
-			var answer replayAnswer
+			var answer operator.Replay
 			require.NoError(t, json.Unmarshal([]byte(out), &answer))
 			require.Equal(t, tc.how, answer.How)
 			require.Contains(t, answer.Why, tc.why)
-			if tc.how == byBackfill {
+			if tc.how == operator.ByBackfill {
 				require.Equal(t, &window, answer.Window)
 			}
-			if tc.how == byRollback {
+			if tc.how == operator.ByRollback {
 				require.Equal(t, loadRun, answer.Undoes)
 			}
-			require.NotContains(t, w.asked, "Later "+activities.LogOperation)
+			require.NotContains(t, w.Asked, "Later "+activities.LogOperation)
 		})
 	}
 }
@@ -167,8 +168,8 @@ func TestReplayDecidesHow(t *testing.T) {
 func TestReplayByReset(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
-	task := w.histories["run-audit"].Events[eventOf(t, w.histories["run-audit"], "ActivityTaskScheduled EndAudit")-1].
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
+	task := w.Histories["run-audit"].Events[eventOf(t, w.Histories["run-audit"], "ActivityTaskScheduled EndAudit")-1].
 		GetActivityTaskScheduledEventAttributes().WorkflowTaskCompletedEventId
 	require.EqualValues(t, 28, task)
 	const reset = "Reset acme/ingress/contacts/audit run-audit 28"
@@ -176,18 +177,18 @@ func TestReplayByReset(t *testing.T) {
 	code, _, stderr := w.run(t, "runs", "replay", auditRun)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "say --yes")
-	require.NotContains(t, w.asked, reset)
+	require.NotContains(t, w.Asked, reset)
 
 	code, out, stderr := w.run(t, "runs", "replay", auditRun, "--yes")
 	require.Zero(t, code, stderr)
 	golden(t, "runs-replay.txt", out+"--- stderr\n"+stderr)
-	require.Equal(t, []any{"causeway runs replay, by ada"}, w.requests[reset])
-	logged := w.requests["Later "+activities.LogOperation][0].(activities.LogInput).Operations[0]
+	require.Equal(t, []any{"causeway runs replay, by ada"}, w.Requests[reset])
+	logged := w.Requests["Later "+activities.LogOperation][0].(activities.LogInput).Operations[0]
 	require.NotEmpty(t, logged.ID)
 	logged.ID = ""
 	require.Equal(t, activities.Operation{At: noon, By: "ada", What: "replay", Flow: "ingress", Table: "contacts", Run: auditRun, Detail: "reset to before event 28"}, logged)
 
-	w.down = unreachable("lost the Temporal server")
+	w.Down = unreachable("lost the Temporal server")
 	code, out, stderr = w.run(t, "runs", "replay", auditRun, "--yes", "-o", "json")
 	require.Zero(t, code, stderr)
 	golden(t, "runs-replay.json", out)
@@ -219,8 +220,8 @@ func TestReplayByTheOwner(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Contains(t, stderr, "after a start of contacts with the mapping in testdata/causeway.yaml")
 	require.Equal(t, loadRun+": run contacts-20260302T120000.000Z reads it again; follow it with: causeway status contacts --watch\n", out)
-	require.Equal(t, []any{workflows.BackfillRequest{Window: window, By: "ada"}}, w.requests[ask])
-	require.Equal(t, revision("contacts"), w.requests["Start "+contactsFlow][0].(workflows.StartRequest).Revision)
+	require.Equal(t, []any{workflows.BackfillRequest{Window: window, By: "ada"}}, w.Requests[ask])
+	require.Equal(t, revision("contacts"), w.Requests["Start "+contactsFlow][0].(workflows.StartRequest).Revision)
 
 	w.on("Start "+contactsFlow, workflows.Status{State: workflows.StateFailed, Reason: "no such field"})
 	code, _, stderr = w.run(t, "runs", "replay", loadRun, "-y")
@@ -234,7 +235,7 @@ func TestReplayByTheOwner(t *testing.T) {
 	w.on(undo, contacts(nil))
 	code, _, stderr = w.run(t, "runs", "replay", "rollback-"+loadRun+"-20260302T110000.000Z", "-y")
 	require.Zero(t, code, stderr)
-	require.Equal(t, []any{workflows.RollbackRequest{Run: loadRun, By: "ada"}}, w.requests[undo])
+	require.Equal(t, []any{workflows.RollbackRequest{Run: loadRun, By: "ada"}}, w.Requests[undo])
 
 	const look = "Update " + contactsFlow + " " + workflows.UpdateSyncNow
 	w.knows(func(r *activities.RunInfo) { r.Kind, r.State = activities.KindDelta, "FAILED" })
@@ -242,5 +243,5 @@ func TestReplayByTheOwner(t *testing.T) {
 	w.on(look, contacts(nil))
 	code, _, stderr = w.run(t, "runs", "replay", loadRun, "-y")
 	require.Zero(t, code, stderr)
-	require.Equal(t, []any{workflows.SyncNowRequest{By: "ada"}}, w.requests[look])
+	require.Equal(t, []any{workflows.SyncNowRequest{By: "ada"}}, w.Requests[look])
 }

@@ -2,21 +2,19 @@ package commands
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-func newRunsShow(e *env, g *global) *cobra.Command {
+func newRunsShow(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "show <run>", Short: "Show what a run did, step by step, and what it left behind",
 		Long: `Show a run: its account of every record, the steps of its workflow with attempts and
@@ -33,146 +31,37 @@ executions, events, steps: [{name, child, times, attempts, done, failed, cancell
 last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}.`,
 		Example: "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
 		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsShow(cmd.Context(), e, g, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.RunReport, error) {
+				return i.ShowRun(cmd.Context(), args[0])
+			}, writeRun)
+		},
 	}
 }
 
-// runReport is what the command prints with -o json.
-type runReport struct {
-	Run        string                    `json:"run"`
-	Table      string                    `json:"table,omitempty"`
-	Ledger     *activities.ShowRunResult `json:"ledger"`     // null when no worker answered, or it is not a run
-	Executions []execution               `json:"executions"` // oldest first; empty when the history is gone
-	History    *histories.Summary        `json:"history"`
-	UI         string                    `json:"ui,omitempty"`
-	Problem    string                    `json:"problem,omitempty"`
-}
-
-func runsShow(ctx context.Context, e *env, g *global, name string) error {
-	s, err := e.find(ctx, g, name)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	report := runReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []execution{}, UI: s.link(s.newest)}
-	if s.newest == nil {
-		report.Problem = s.gone()
-		if s.ledger == nil && s.owner() {
-			return s.flow().explain(ctx, errNotFound)
-		}
-		if s.ledger == nil {
-			return badInput("run: got %q, and Temporal has no such workflow", name)
-		}
-	} else if report.Executions, report.History, err = s.steps(ctx); err != nil {
-		return err
-	}
-	if s.newest != nil && s.newest.stuck() {
-		report.Problem = fmt.Sprintf("the workflow's own code fails (attempt %d of its task): see causeway runs verify %s, and runs replay", s.newest.TaskAttempt, name)
-	}
-	if g.json() {
-		return writeJSON(e.out, report)
-	}
-	writeRun(e, report)
-	return nil
-}
-
-// maxShown bounds the executions whose steps are summed up; those of an owner that
-// has lived for months go back further.
-const maxShown = 20
-
-// steps sums up the executions of the subject, back to where they continued as new
-// from, oldest first.
-func (s *subject) steps(ctx context.Context) ([]execution, *histories.Summary, error) {
-	chain, err := s.chain(ctx, maxShown, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	sum := &histories.Summary{}
-	for _, x := range chain {
-		err := s.api.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
-			sum.Add(e)
-			return nil
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading the history of %s: %w", x.RunID, err)
-		}
-	}
-	for _, p := range s.newest.Pending {
-		sum.Retrying(p.Activity, p.Attempt, p.LastFailure)
-	}
-	return chain, sum, nil
-}
-
-// chain are the executions that came one after the other, oldest first, ending
-// with the newest: those that continued as new, and with resets also those that it
-// was reset from. One whose history is gone ends it.
-func (s *subject) chain(ctx context.Context, most int, resets bool) ([]execution, error) {
-	chain, seen := []execution{*s.newest}, map[string]bool{s.newest.RunID: true}
-	for next := []string{s.newest.RunID}; len(next) > 0 && len(chain) < most; {
-		var links histories.Summary
-		err := s.api.History(ctx, s.id, next[0], func(e *historypb.HistoryEvent) error {
-			links.Add(e)
-			if !resets {
-				return errEnough // the first event says it
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		next = next[1:]
-		before := links.ResetFrom
-		if links.ContinuedFrom != "" {
-			before = append(before, links.ContinuedFrom)
-		}
-		for _, id := range before {
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			switch x, err := s.api.Execution(ctx, s.id, id); {
-			case errors.Is(err, errNotFound):
-			case err != nil:
-				return nil, err
-			default:
-				chain, next = append(chain, *x), append(next, id)
-			}
-		}
-	}
-	slices.SortStableFunc(chain, func(a, b execution) int { return a.Started.Compare(b.Started) })
-	return chain, nil
-}
-
-func writeRun(e *env, r runReport) {
+func writeRun(e *env, r *operator.RunReport) {
 	p := e.colours()
-	var rows [][]cell
-	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
-	add("Run", r.Run)
-	if l := r.Ledger; l != nil {
-		rows = append(rows, ledgerRows(e.now(), l)...)
+	var f facts
+	f.add("Run", r.Run)
+	if r.Ledger != nil {
+		f.ledger(e.now(), r.Ledger)
 	}
 	for _, x := range r.Executions[max(len(r.Executions)-1, 0):] {
-		add("Workflow", x.WorkflowID)
-		add("Run id", x.RunID)
-		add("Type", x.Type+", "+x.Status+" in Temporal, begun "+moment(e.now(), x.Started))
-		add("History", fmt.Sprintf("%s in %s", count(r.History.Events, "event"), count(int64(r.History.Executions), "execution")))
-		if r.UI != "" {
-			add("Web UI", r.UI)
-		}
-		if r.History.Failure != "" {
-			add("Failure", oneLine(r.History.Failure))
-		}
+		f.add("Workflow", x.WorkflowID)
+		f.add("Run id", x.RunID)
+		f.add("Type", x.Type+", "+x.Status+" in Temporal, begun "+phrase.Moment(e.now(), x.Started))
+		f.add("History", fmt.Sprintf("%s in %s", phrase.Count(r.History.Events, "event"), phrase.Count(int64(r.History.Executions), "execution")))
+		f.add("Web UI", r.UI)
+		f.add("Failure", phrase.OneLine(r.History.Failure))
 		if r.History.TaskFailures > 0 {
-			add("Code", fmt.Sprintf("failed in %s, last: %s", count(int64(r.History.TaskFailures), "task"), oneLine(r.History.TaskFailure)))
+			f.add("Code", fmt.Sprintf("failed in %s, last: %s", phrase.Count(int64(r.History.TaskFailures), "task"), phrase.OneLine(r.History.TaskFailure)))
 		}
 	}
-	if r.Problem != "" {
-		add("Note", r.Problem)
-	}
-	writeTable(e.out, p, rows)
+	f.add("Note", r.Problem)
+	writeTable(e.out, p, f)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
-		writeAccount(e.out, p, r.Ledger.Info.Table == activities.FlowEgress, r.Ledger.Info.Counts)
+		writeAccount(e.out, p, r.Ledger.Info.Table, r.Ledger.Info.Counts)
 	}
 	if r.History != nil && len(r.History.Steps) > 0 {
 		fmt.Fprintln(e.out)
@@ -188,51 +77,47 @@ func writeSteps(e *env, p paint, h *histories.Summary) {
 			failed.code = bad
 		}
 		rows = append(rows, []cell{
-			text(s.Name), number(int64(s.Times)), number(int64(s.Done)), failed, number(int64(s.Open())), number(int64(s.Attempts)), text(cmp.Or(oneLine(s.LastFailure), "-")),
+			text(s.Name), number(int64(s.Times)), number(int64(s.Done)), failed, number(int64(s.Open())), number(int64(s.Attempts)), text(cmp.Or(phrase.OneLine(s.LastFailure), "-")),
 		})
 	}
 	writeTable(e.out, p, rows)
 }
 
-// ledgerRows are what the ledger says of a run: a label and what there is to say.
-func ledgerRows(now time.Time, l *activities.ShowRunResult) (rows [][]cell) {
-	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
+// ledger adds what the ledger says of a run.
+func (f *facts) ledger(now time.Time, l *activities.ShowRunResult) {
 	r := l.Info
-	add("Kind", string(r.Kind)+" of "+cmp.Or(r.Table, r.Flow))
-	rows = append(rows, []cell{{text: "State", code: "1"}, stateCell(r.State)})
-	if r.Reason != "" {
-		add("Reason", oneLine(r.Reason))
-	}
-	add("Started", moment(now, r.Started))
+	f.add("Kind", string(r.Kind)+" of "+cmp.Or(r.Table, r.Flow))
+	f.put("State", stateCell(r.State))
+	f.add("Reason", phrase.OneLine(r.Reason))
+	f.add("Started", phrase.Moment(now, r.Started))
 	if !r.Ended.IsZero() {
-		add("Ended", moment(now, r.Ended)+", took "+span(r.Ended.Sub(r.Started)))
+		f.add("Ended", phrase.Moment(now, r.Ended)+", took "+phrase.Span(r.Ended.Sub(r.Started)))
 	}
-	add("Revision", cmp.Or(r.Revision, "-"))
+	f.add("Revision", cmp.Or(r.Revision, "-"))
 	for i, op := range l.Asked {
 		label := ""
 		if i == 0 {
 			label = "Asked"
 		}
-		add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(oneLine(op.By), "somebody"), moment(now, op.At)))
+		f.add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
 	}
 	if l.Quarantined > 0 {
-		add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", count(l.Quarantined, "record"), r.Run))
+		f.add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", phrase.Count(l.Quarantined, "record"), r.Run))
 	}
 	switch undo := l.Rollback; {
 	case l.UndoneBy != "":
-		add("Rollback", "undone by "+l.UndoneBy+", "+l.UndoneState)
+		f.add("Rollback", "undone by "+l.UndoneBy+", "+l.UndoneState)
 	case undo == nil:
-		add("Rollback", l.NoRollback)
+		f.add("Rollback", l.NoRollback)
 	case undo.Created+undo.Existed == 0:
-		add("Rollback", "it changed nothing")
+		f.add("Rollback", "it changed nothing")
 	default:
-		add("Before-images", humanize.Bytes(uint64(max(undo.Bytes, 0)))) //nolint:gosec // not negative
+		f.add("Before-images", size(undo.Bytes))
 		until := ""
 		if !l.Until.IsZero() {
 			until = "until " + l.Until.UTC().Format("2006-01-02 15:04 UTC")
 		}
-		add("Rollback", fmt.Sprintf("%s created, %s changed or deleted, %s of them touched since; %s: causeway rollback %s", humanize.Comma(undo.Created),
+		f.add("Rollback", fmt.Sprintf("%s created, %s changed or deleted, %s of them touched since; %s: causeway rollback %s", humanize.Comma(undo.Created),
 			humanize.Comma(undo.Existed), humanize.Comma(undo.Since), cmp.Or(until, "any time"), r.Run))
 	}
-	return rows
 }

@@ -9,6 +9,7 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
 )
 
 func TestRunsShow(t *testing.T) {
@@ -28,14 +29,14 @@ func TestRunsShow(t *testing.T) {
 	golden(t, "runs-show.json", out)
 
 	// A history that is gone leaves what the ledger knows, and says so.
-	w.executions = nil
+	w.Runs = nil
 	shown.Rollback, shown.NoRollback = nil, "run x ended long ago"
 	w.on("Run "+activities.ShowRun, shown)
 	code, out, _ = w.run(t, "runs", "show", loadRun)
 	require.Zero(t, code)
 	golden(t, "runs-show-gone.txt", out)
 	_, out, _ = w.run(t, "runs", "show", loadRun, "-o", "json")
-	var report runReport
+	var report operator.RunReport
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	require.Empty(t, report.Executions)
 	require.Nil(t, report.History)
@@ -46,13 +47,13 @@ func TestRunsShow(t *testing.T) {
 func TestRunsShowWithoutTheLedger(t *testing.T) {
 	t.Parallel()
 	w := runsWorld(t)
-	w.on("Run "+activities.ShowRun, errNoWorker)
+	w.on("Run "+activities.ShowRun, operator.ErrNoWorker)
 	code, out, stderr := w.run(t, "runs", "show", auditRun)
 	require.Zero(t, code, stderr)
 	golden(t, "runs-show-audit.txt", out+"--- stderr\n"+stderr)
 
-	w.executions[0].TaskAttempt = 7
-	w.executions[0].Pending = []pendingActivity{{Activity: "FetchPage", Attempt: 3, LastFailure: "503"}}
+	w.Runs[0].TaskAttempt = 7
+	w.Runs[0].Pending = []operator.Pending{{Activity: "FetchPage", Attempt: 3, LastFailure: "503"}}
 	for _, name := range []string{"contacts", contactsFlow} {
 		code, out, stderr = w.run(t, "runs", "show", name)
 		require.Zero(t, code, stderr)
@@ -68,23 +69,23 @@ func TestRunsShowFollowsTheChain(t *testing.T) {
 	w := runsWorld(t)
 	w.knows(nil)
 	id := contactsFlow + "/backfill/" + loadRun
-	later := recordedHistory(t, "v2-backfill-3.json")
+	later := recordedHistory(t, "backfill.json")
 	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-load"
-	w.histories["run-later"] = later
-	w.executions = append([]execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.executions...)
+	w.Histories["run-later"] = later
+	w.Runs = append([]operator.Execution{{WorkflowID: id, RunID: "run-later", Type: "Backfill", Status: "Running", Started: noon}}, w.Runs...)
 	code, out, stderr := w.run(t, "runs", "show", loadRun, "-o", "json")
 	require.Zero(t, code, stderr)
-	var report runReport
+	var report operator.RunReport
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	require.Equal(t, 2, report.History.Executions)
 	require.Equal(t, []string{"run-load", "run-later"}, []string{report.Executions[0].RunID, report.Executions[1].RunID})
-	require.EqualValues(t, len(later.Events)+len(w.histories["run-load"].Events), report.History.Events)
+	require.EqualValues(t, len(later.Events)+len(w.Histories["run-load"].Events), report.History.Events)
 
-	w.histories["run-gone"] = &historypb.History{}
+	w.Histories["run-gone"] = &historypb.History{}
 	later.Events[0].GetWorkflowExecutionStartedEventAttributes().ContinuedExecutionRunId = "run-gone" // not there any more
 	code, out, stderr = w.run(t, "runs", "show", loadRun, "-o", "json")
 	require.Zero(t, code, stderr)
-	report = runReport{}
+	report = operator.RunReport{}
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	require.Equal(t, 1, report.History.Executions)
 }

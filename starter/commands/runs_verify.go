@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	historypb "go.temporal.io/api/history/v1"
 
-	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
-func newRunsVerify(e *env, g *global) *cobra.Command {
+func newRunsVerify(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify <run|file|folder>", Short: "Check histories against the workflow code of this build",
 		Long: `Replay a run's histories through the workflow code of this build: whether a worker of
@@ -32,121 +32,65 @@ difference: {event, task, history, code, message}, problem}]}. Exit code 1 when 
 history differs or cannot be read.`,
 		Example: "  causeway runs verify contacts-20260102T030405.000Z\n  causeway runs verify /tmp/histories",
 		Args:    exactly("a run, a file or a folder", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsVerify(cmd.Context(), e, g, args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runsVerify(cmd.Context(), e, args[0]) },
 	}
 }
 
 // verification is what the command prints with -o json.
 type verification struct {
-	Deterministic bool       `json:"deterministic"` // all of them
-	Histories     []verified `json:"histories"`
+	Deterministic bool                `json:"deterministic"` // all of them
+	Histories     []operator.Verified `json:"histories"`
 }
 
-type verified struct {
-	Source     string                `json:"source"` // a file, or the run
-	WorkflowID string                `json:"workflow_id,omitempty"`
-	RunID      string                `json:"run_id,omitempty"`
-	Type       string                `json:"type,omitempty"`
-	Events     int                   `json:"events"`
-	Difference *histories.Difference `json:"difference,omitempty"`
-	Problem    string                `json:"problem,omitempty"`
-}
-
-func (v *verified) ok() bool { return v.Difference == nil && v.Problem == "" }
-
-func runsVerify(ctx context.Context, e *env, g *global, what string) error {
-	out := verification{Deterministic: true, Histories: []verified{}}
-	add := func(v verified) {
-		out.Deterministic = out.Deterministic && v.ok()
-		out.Histories = append(out.Histories, v)
-	}
-	var err error
+func runsVerify(ctx context.Context, e *env, what string) (err error) {
+	out := verification{Deterministic: true}
 	if _, statErr := os.Stat(what); statErr == nil {
-		err = verifyFiles(what, add)
+		out.Histories, err = verifyFiles(what)
 	} else if !errors.Is(statErr, fs.ErrNotExist) || strings.HasSuffix(what, ".json") {
 		return badInput("reading %s: %v", what, statErr)
 	} else {
-		err = verifyRun(ctx, e, g, what, add)
+		out.Histories, err = verifyRun(ctx, e, what)
 	}
 	if err != nil {
 		return err
 	}
-	if g.json() {
-		err = writeJSON(e.out, out)
-	} else {
-		writeVerification(e, out)
+	for _, v := range out.Histories {
+		out.Deterministic = out.Deterministic && v.OK()
 	}
-	if err == nil && !out.Deterministic {
+	if err = e.show(out, func() { writeVerification(e, out) }); err == nil && !out.Deterministic {
 		return quietly(exitFailed)
 	}
 	return err
 }
 
 // verifyFiles checks a file, or all files of JSON in a folder.
-func verifyFiles(path string, add func(verified)) error {
+func verifyFiles(path string) (out []operator.Verified, err error) {
 	files := []string{path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if files, err = filepath.Glob(filepath.Join(path, "*.json")); err != nil || len(files) == 0 {
-			return badInput("%s: got a folder without histories, want files of JSON as causeway runs export writes them", path)
+			return nil, badInput("%s: got a folder without histories, want files of JSON as causeway runs export writes them", path)
 		}
 	}
 	for _, file := range files {
 		f, err := os.Open(file)
 		if err != nil {
-			return badInput("reading %s: %v", file, err)
+			return nil, badInput("reading %s: %v", file, err)
 		}
-		history, err := histories.Read(f)
+		out = append(out, operator.VerifyHistory(file, f))
 		_ = f.Close()
-		if err != nil {
-			add(verified{Source: file, Problem: err.Error()})
-			continue
-		}
-		add(verify(file, "", history))
 	}
-	return nil
+	return out, nil
 }
 
-func verifyRun(ctx context.Context, e *env, g *global, name string, add func(verified)) error {
-	s, err := e.find(ctx, g, name)
-	if fail, ok := errors.AsType[*failure](err); ok && fail.code == exitBadInput && strings.HasPrefix(fail.text, "run: ") {
-		return badInput("%s; nor is there such a file or folder", fail.text)
-	}
-	if err != nil {
+func verifyRun(ctx context.Context, e *env, name string) (out []operator.Verified, err error) {
+	err = e.with(ctx, func(i *operator.Instance) (err error) {
+		out, err = i.VerifyRun(ctx, name)
 		return err
+	})
+	if operator.KindOf(err) == operator.BadInput && strings.HasPrefix(err.Error(), "run: ") {
+		err = badInput("%v; nor is there such a file or folder", err)
 	}
-	defer s.close()
-	if s.newest == nil {
-		return failed("run %s: %s, so it cannot be checked", name, s.gone())
-	}
-	chain, err := s.chain(ctx, maxExecutions, false)
-	if err != nil {
-		return err
-	}
-	for _, x := range chain {
-		history, err := s.history(ctx, &x)
-		if err != nil {
-			return err
-		}
-		v := verify(name, x.WorkflowID, history)
-		v.WorkflowID, v.RunID = x.WorkflowID, x.RunID
-		add(v)
-	}
-	return nil
-}
-
-func verify(source, workflowID string, history *historypb.History) verified {
-	v := verified{Source: source, WorkflowID: workflowID, Events: len(history.GetEvents())}
-	if started := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes(); started != nil {
-		v.Type, v.RunID = started.GetWorkflowType().GetName(), started.GetOriginalExecutionRunId()
-		if v.WorkflowID == "" {
-			v.WorkflowID = started.GetWorkflowId()
-		}
-	}
-	var err error
-	if v.Difference, err = histories.Verify(history, v.WorkflowID, ourCode); err != nil {
-		v.Problem = err.Error()
-	}
-	return v
+	return out, err
 }
 
 func writeVerification(e *env, out verification) {
@@ -158,11 +102,11 @@ func writeVerification(e *env, out verification) {
 		}
 		switch {
 		case v.Problem != "":
-			fmt.Fprintf(e.out, "%s: %s: %s\n", name, p.with(bad, "not checked"), oneLine(v.Problem))
+			fmt.Fprintf(e.out, "%s: %s: %s\n", name, p.with(bad, "not checked"), phrase.OneLine(v.Problem))
 		case v.Difference != nil:
-			fmt.Fprintf(e.out, "%s: %s\n  %s\n", name, p.with(bad, "differs"), oneLine(v.Difference.String()))
+			fmt.Fprintf(e.out, "%s: %s\n  %s\n", name, p.with(bad, "differs"), phrase.OneLine(v.Difference.String()))
 		default:
-			fmt.Fprintf(e.out, "%s: %s: %s, %s\n", name, p.with(good, "deterministic"), v.Type, count(int64(v.Events), "event"))
+			fmt.Fprintf(e.out, "%s: %s: %s, %s\n", name, p.with(good, "deterministic"), v.Type, phrase.Count(int64(v.Events), "event"))
 		}
 	}
 }

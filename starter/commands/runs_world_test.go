@@ -3,6 +3,8 @@ package commands
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,14 +16,18 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
+	"causeway.dev/internal/operator"
 )
 
 const (
 	loadRun  = "contacts-20260302T100000.000Z"
-	auditRun = "audit-contacts-20261124T145622.010Z" // of the recorded history
+	auditRun = "audit-contacts-20261124T145622.010Z" // as recordedHistory calls it
 )
 
-// recordedHistory is a history that a real server recorded.
+var recordedAudit = regexp.MustCompile(`audit-contacts-\d{8}T\d{6}\.\d{3}Z`)
+
+// recordedHistory is a history that a real server recorded. Its audit is always
+// called auditRun, whenever it was recorded; the names are of one length.
 func recordedHistory(t *testing.T, name string) *historypb.History {
 	t.Helper()
 	f, err := os.Open(filepath.Join("..", "..", "workflows", "testdata", "histories", name))
@@ -29,7 +35,11 @@ func recordedHistory(t *testing.T, name string) *historypb.History {
 	defer f.Close()
 	h, err := histories.Read(f)
 	require.NoError(t, err)
-	return h
+	data, err := proto.Marshal(h)
+	require.NoError(t, err)
+	renamed := &historypb.History{}
+	require.NoError(t, proto.Unmarshal(recordedAudit.ReplaceAll(data, []byte(auditRun)), renamed))
+	return renamed
 }
 
 // eventOf is the first event so named.
@@ -44,8 +54,8 @@ func eventOf(t *testing.T, h *historypb.History, name string) int64 {
 	return 0
 }
 
-// failsAt makes a history end in the failure of one of its activities, as a
-// workflow fails that has nothing else to do then.
+// failsAt makes a history end in the failure of one of its activities, as an audit
+// fails: its run is ended in the ledger first.
 func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.History {
 	t.Helper()
 	scheduled := eventOf(t, h, "ActivityTaskScheduled "+activity)
@@ -59,9 +69,22 @@ func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.His
 	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, Attributes: &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{
 		ActivityTaskFailedEventAttributes: &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: scheduled, StartedEventId: scheduled + 1, Failure: why,
 			RetryState: enumspb.RETRY_STATE_NON_RETRYABLE_FAILURE}}})
-	for _, e := range h.Events[1:4] { // a workflow task
+	task := func() {
+		for _, e := range h.Events[1:4] {
+			add(proto.Clone(e).(*historypb.HistoryEvent))
+		}
+	}
+	task()
+	ended := int64(len(out.Events) + 1)
+	for _, e := range h.Events[scheduled-1 : scheduled+2] { // scheduled, started, completed
 		add(proto.Clone(e).(*historypb.HistoryEvent))
 	}
+	ends := out.Events[ended-1].GetActivityTaskScheduledEventAttributes()
+	ends.ActivityId, ends.ActivityType.Name, ends.WorkflowTaskCompletedEventId = strconv.FormatInt(ended, 10), activities.EndRun, ended-1
+	out.Events[ended].GetActivityTaskStartedEventAttributes().ScheduledEventId = ended
+	completed := out.Events[ended+1].GetActivityTaskCompletedEventAttributes()
+	completed.ScheduledEventId, completed.StartedEventId = ended, ended+1
+	task()
 	add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED, Attributes: &historypb.HistoryEvent_WorkflowExecutionFailedEventAttributes{
 		WorkflowExecutionFailedEventAttributes: &historypb.WorkflowExecutionFailedEventAttributes{Failure: &failurepb.Failure{Message: "audit of contacts: activity error",
 			Cause: &failurepb.Failure{Message: "activity error", Cause: why, FailureInfo: &failurepb.Failure_ActivityFailureInfo{
@@ -69,17 +92,17 @@ func failsAt(t *testing.T, h *historypb.History, activity string) *historypb.His
 	return out
 }
 
-// runsWorld knows a load whose history is v2-backfill-2, an audit that failed, and
+// runsWorld knows a load whose history is initial-load, an audit that failed, and
 // the owner of contacts.
 func runsWorld(t *testing.T) *world {
 	t.Helper()
 	w := newWorld()
-	w.histories = map[string]*historypb.History{
-		"run-load":  recordedHistory(t, "v2-backfill-2.json"),
-		"run-owner": recordedHistory(t, "v2-tablesync-1.json"),
-		"run-audit": failsAt(t, recordedHistory(t, "v2-audit-1.json"), "EndAudit"),
+	w.Histories = map[string]*historypb.History{
+		"run-load":  recordedHistory(t, "initial-load.json"),
+		"run-owner": recordedHistory(t, "table.json"),
+		"run-audit": failsAt(t, recordedHistory(t, "audit.json"), "EndAudit"),
 	}
-	w.executions = []execution{
+	w.Runs = []operator.Execution{
 		{WorkflowID: contactsFlow, RunID: "run-owner", Type: "TableSync", Status: "Running", Started: noon.Add(-3 * time.Hour), TaskAttempt: 0},
 		{WorkflowID: contactsFlow + "/audit", RunID: "run-audit", Type: "Audit", Status: "Failed", Started: noon.Add(-time.Hour), Closed: noon.Add(-time.Hour)},
 		{WorkflowID: contactsFlow + "/backfill/" + loadRun, RunID: "run-load", Type: "Backfill", Status: "Completed", Started: noon.Add(-2 * time.Hour)},

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
@@ -20,12 +22,12 @@ func TestSetup(t *testing.T) {
 	t.Parallel()
 	t.Run("a new namespace", func(t *testing.T) {
 		w := newWorld()
-		w.retention, w.attributes, w.lag = 0, nil, 3
+		w.Kept, w.Attributes, w.Lag = 0, nil, 3
 		code, out, stderr := w.run(t, "setup")
 		require.Zero(t, code, stderr)
 		golden(t, "setup.txt", out)
-		require.Equal(t, 30*24*time.Hour, w.retention)
-		require.Equal(t, workflows.SearchAttributes(), w.attributes)
+		require.Equal(t, 30*24*time.Hour, w.Kept)
+		require.Equal(t, workflows.SearchAttributes(), w.Attributes)
 
 		again, second, stderr := w.run(t, "setup")
 		require.Zero(t, again, stderr)
@@ -33,30 +35,30 @@ func TestSetup(t *testing.T) {
 	})
 	t.Run("short retention is a warning", func(t *testing.T) {
 		w := newWorld()
-		w.retention = 24 * time.Hour
+		w.Kept = 24 * time.Hour
 		code, out, _ := w.run(t, "setup", "-o", "json")
 		require.Zero(t, code)
-		var got setupReport
+		var got operator.SetupReport
 		require.NoError(t, json.Unmarshal([]byte(out), &got))
 		require.False(t, got.Created)
 		require.Len(t, got.Warnings, 1)
 		require.Contains(t, got.Warnings[0], "keeps closed runs for 24 h; raise its retention to 30 days")
-		require.Equal(t, 24*time.Hour, w.retention, "an existing namespace is left alone")
+		require.Equal(t, 24*time.Hour, w.Kept, "an existing namespace is left alone")
 	})
 	t.Run("an attribute of another type", func(t *testing.T) {
 		w := newWorld()
-		w.attributes = maps.Clone(w.attributes)
-		w.attributes[workflows.AttrRead.GetName()] = enumspb.INDEXED_VALUE_TYPE_TEXT
+		w.Attributes = maps.Clone(w.Attributes)
+		w.Attributes[workflows.AttrRead.GetName()] = enumspb.INDEXED_VALUE_TYPE_TEXT
 		code, _, stderr := w.run(t, "setup")
 		require.Equal(t, exitFailed, code)
 		require.Contains(t, stderr, "CausewayRead is Text, want Int; remove them there, or use another namespace")
 	})
 	t.Run("other attributes are none of its business", func(t *testing.T) {
 		w := newWorld()
-		w.attributes = map[string]enumspb.IndexedValueType{"Other": enumspb.INDEXED_VALUE_TYPE_BOOL}
+		w.Attributes = map[string]enumspb.IndexedValueType{"Other": enumspb.INDEXED_VALUE_TYPE_BOOL}
 		code, _, _ := w.run(t, "setup")
 		require.Zero(t, code)
-		require.Len(t, w.attributes, 1+len(workflows.SearchAttributes()))
+		require.Len(t, w.Attributes, 1+len(workflows.SearchAttributes()))
 	})
 }
 
@@ -145,6 +147,15 @@ func TestCompletion(t *testing.T) {
 		require.Zero(t, code)
 		require.Contains(t, out, "causeway")
 	}
+}
+
+func TestExecuteInProcess(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	code := Execute(t.Context(), []string{"status", "--config", configFile, "--address", "127.0.0.1:1"}, strings.NewReader(""), &out, &errs)
+	require.Equal(t, exitUnreachable, code)
+	require.Empty(t, out.String())
+	require.Contains(t, errs.String(), "causeway: no Temporal server answers at 127.0.0.1:1")
 }
 
 func TestVersion(t *testing.T) {

@@ -1,25 +1,17 @@
 package commands
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"math"
 
 	"github.com/spf13/cobra"
 
-	"causeway.dev/activities"
-	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-type startOptions struct {
-	table string
-	all   bool
-	wait  bool
-}
-
-func newStart(e *env, g *global) *cobra.Command {
-	var o startOptions
+func newStart(e *env) *cobra.Command {
+	var all, wait bool
 	cmd := &cobra.Command{
 		Use: "start <table> | egress | optout | --all", Short: "Start a flow with what the configuration file says of it",
 		Long: `Start a stopped, failed or new flow: a table's; egress, which brings e-mail events
@@ -38,154 +30,58 @@ campaign_to_dynamics or bidirectional.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start egress\n  causeway start --all",
-		ValidArgsFunction: completeTables(g),
+		ValidArgsFunction: completeTables(e),
 		Args: func(cmd *cobra.Command, args []string) error {
-			if o.all {
+			if all {
 				return exactly("none with --all", 0)(cmd, args)
 			}
 			return exactly("one table, such as contacts, or egress or optout, or --all", 1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.all {
-				return startAll(cmd.Context(), e, g, o)
+			if all {
+				return startAll(cmd.Context(), e, wait)
 			}
-			o.table = args[0]
-			return start(cmd.Context(), e, g, o)
+			return e.with(cmd.Context(), func(i *operator.Instance) error { return start(cmd.Context(), e, i, args[0], wait) })
 		},
 	}
-	cmd.Flags().BoolVar(&o.all, "all", false, "start every flow of the configuration file, parents first")
-	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the initial load to its end, with progress")
+	cmd.Flags().BoolVar(&all, "all", false, "start every flow of the configuration file, parents first")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "follow the initial load to its end, with progress")
 	return cmd
 }
 
 // startAll starts one flow after the other; one that cannot start, or runs
 // already, does not keep the others from it. The exit code is that of the first.
-func startAll(ctx context.Context, e *env, g *global, o startOptions) error {
-	cfg, err := g.load()
-	if err != nil {
-		return err
-	}
-	var first error
-	names := cfg.ParentsFirst()
-	if cfg.Egress.Settings().Enabled() {
-		names = append(names, activities.FlowEgress)
-	}
-	if cfg.OptOutSettings().Idle() == "" {
-		names = append(names, activities.FlowOptOut)
-	}
-	for _, o.table = range names {
-		if err := start(ctx, e, g, o); err != nil {
-			code := e.report(err)
-			if first == nil {
-				first = quietly(code)
+func startAll(ctx context.Context, e *env, wait bool) error {
+	return e.with(ctx, func(i *operator.Instance) error {
+		var first error
+		for _, flow := range i.ParentsFirst() {
+			if err := start(ctx, e, i, flow, wait); err != nil {
+				first = cmp.Or(first, quietly(e.report(err)))
 			}
 		}
-	}
-	return first
+		return first
+	})
 }
 
-func start(ctx context.Context, e *env, g *global, o startOptions) error {
-	f, err := e.openFlow(ctx, g, o.table)
+func start(ctx context.Context, e *env, i *operator.Instance, flow string, wait bool) error {
+	st, err := i.Start(ctx, flow)
 	if err != nil {
 		return err
 	}
-	defer f.close()
-	how, err := f.howToStart()
-	if err != nil {
-		return err
+	if st.State != workflows.StateFailed && st.Watermark.IsZero() {
+		e.say("the initial load of %s begins; if it is large, stop other processes in Campaign until it is done", flow)
 	}
-	st, err := f.start(ctx, how)
-	if err != nil {
-		return err
-	}
-	if st.State != workflows.StateFailed && st.Watermark.IsZero() { // R15.9
-		e.say("the initial load of %s begins; if it is large, stop other processes in Campaign until it is done", o.table)
-	}
-	if o.wait && st.State != workflows.StateFailed {
-		if st, err = f.follow(ctx, untilLoaded()); err != nil {
+	if wait && st.State != workflows.StateFailed {
+		bar := e.bar()
+		st, err = i.FollowLoad(ctx, flow, bar)
+		bar.end()
+		if err != nil {
 			return err
 		}
 	}
-	if err := f.answer(st); err != nil || !o.wait || g.json() || st.LastRun == nil {
+	if err := e.answer(flow, st); err != nil || !wait || e.json() || st.LastRun == nil {
 		return err
 	}
-	writeAccount(e.out, e.colours(), f.isEgress(), st.LastRun.Counts)
+	writeAccount(e.out, e.colours(), flow, st.LastRun.Counts)
 	return nil
-}
-
-// howToStart takes mapping or settings from the configuration file.
-func (f *flow) howToStart() (flowStart, error) {
-	if f.isEgress() {
-		return f.howToStartEgress()
-	}
-	if f.isOptOut() {
-		return f.howToStartOptOut()
-	}
-	table, mapped := f.cfg.Ingress.Tables[f.table]
-	if !mapped {
-		return flowStart{}, unknownTable(f.g, f.cfg, f.table)
-	}
-	return flowStart{
-		flow: "ingress", name: f.table, id: f.id(), workflow: workflows.TypeTableSync, revision: table.Revision(), by: f.env.operator,
-		summary: fmt.Sprintf("%s: Dynamics %s to Campaign %s", f.table, table.Dynamics.Table, table.Campaign.Resource),
-		input:   workflows.TableSyncInput{Instance: f.cfg.Instance, Table: f.table},
-		request: StartRequest(f.cfg, f.table, f.env.operator),
-	}, nil
-}
-
-func (f *flow) start(ctx context.Context, how flowStart) (workflows.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.g.timeout)
-	defer cancel()
-	stop := f.env.meanwhile(ctx, f.g, f.api, f.g.timeout)
-	st, err := f.api.Start(ctx, how)
-	stop()
-	return st, f.explain(ctx, err)
-}
-
-// quietLooks without a run in hand mean that no load is about to begin: one that
-// begins names its run within a moment.
-const quietLooks = 4
-
-// untilLoaded ends when the flow waits for changes, or cannot get there.
-func untilLoaded() func(workflows.Status) bool {
-	quiet := 0
-	return func(st workflows.Status) bool {
-		switch st.State {
-		case workflows.StateStarting, workflows.StatePaused:
-			quiet = 0
-			return false
-		case workflows.StateRunning:
-			if st.Watermark.IsZero() || st.Run != "" {
-				quiet = 0
-				return false
-			}
-			quiet++
-			return quiet >= quietLooks
-		}
-		return true
-	}
-}
-
-// StartRequest is what starts a table with the mapping and the bounds of a
-// configuration; the devstack starts its flow with it too.
-func StartRequest(cfg *config.Config, table, by string) workflows.StartRequest {
-	t := cfg.Ingress.Tables[table]
-	return workflows.StartRequest{Table: t, Revision: t.Revision(), Tuning: tuning(cfg), By: by}
-}
-
-func onStop(configured string) string {
-	if configured == workflows.OnStopRollback {
-		return configured
-	}
-	return ""
-}
-
-// tuning takes the limits of a table's flow from the configuration.
-func tuning(cfg *config.Config) workflows.Tuning {
-	return workflows.Tuning{
-		Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: cfg.Ingress.PollEvery,
-		// Zero would mean the default; configured, it means that one refusal stops the run.
-		StopRatio: max(cfg.Quarantine.StopRatio, math.SmallestNonzeroFloat32), StopMin: int64(cfg.Quarantine.StopMin),
-		OnStop: onStop(cfg.Quarantine.OnStop),
-	}
 }

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -9,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/config"
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
 // retrying is work that waits for another attempt, beside work that is fine.
-func retrying(activity string) description {
-	return description{Running: true, Pending: []pendingActivity{
+func retrying(activity string) operator.Description {
+	return operator.Description{Running: true, Pending: []operator.Pending{
 		{Activity: "FetchPage", Attempt: 1},
 		{Activity: activity, Attempt: 7, LastFailure: "campaign: create profile: ServiceFault (503)", Since: noon.Add(-3 * time.Minute)},
 	}}
@@ -28,13 +27,13 @@ var scenes = map[string]struct {
 }{
 	"running": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", contacts(nil))
-		w.on("Describe "+contactsFlow, description{Running: true, Pending: []pendingActivity{{Activity: "FetchPage", Attempt: 1}}})
+		w.on("Describe "+contactsFlow, operator.Description{Running: true, Pending: []operator.Pending{{Activity: "FetchPage", Attempt: 1}}})
 	}, exitDone},
 	"initial load that waits for Campaign": {func(w *world) {
 		st := contacts(loading)
 		w.on("Query "+contactsFlow+" Status", st)
 		w.on("Query "+st.RunWorkflow+" Progress", progressOf(4_500, 45))
-		w.on("Describe "+contactsFlow, description{Running: true})
+		w.on("Describe "+contactsFlow, operator.Description{Running: true})
 		w.on("Describe "+st.RunWorkflow, retrying("WriteLane"))
 	}, exitDone},
 	"initial load that reads ids first": {func(w *world) {
@@ -43,8 +42,8 @@ var scenes = map[string]struct {
 		before := progressOf(0, 0)
 		before.Pages, before.Read, before.Backlog, before.Expected = 0, 0, 0, 10_000
 		w.on("Query "+st.RunWorkflow+" Progress", before)
-		w.on("Describe "+contactsFlow, description{Running: true})
-		w.on("Describe "+st.RunWorkflow, description{Running: true, Pending: []pendingActivity{{Activity: "FetchPage", Attempt: 1, IDs: 4_000}}})
+		w.on("Describe "+contactsFlow, operator.Description{Running: true})
+		w.on("Describe "+st.RunWorkflow, operator.Description{Running: true, Pending: []operator.Pending{{Activity: "FetchPage", Attempt: 1, IDs: 4_000}}})
 	}, exitDone},
 	"failed": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
@@ -69,17 +68,20 @@ var scenes = map[string]struct {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
 			st.State, st.Reason, st.Since = workflows.StatePaused, "Campaign release (ada)", noon.Add(-90*time.Minute)
 			st.Revision = "aaaaaaaaaaaa"
-			st.QueuedBackfills = []string{"r1", "r2"}
+			st.Queue = []workflows.QueuedRequest{
+				{Kind: workflows.RequestBackfill, Run: "r1", By: "ada", Begun: true}, {Kind: workflows.RequestRelease, Run: "r2"},
+				{Kind: workflows.RequestRepair, Run: "audit-contacts-1"}, {Kind: workflows.RequestRollback, Run: "r0", By: "bob"},
+			}
 		}))
 	}, exitDone},
 	"never started": {func(*world) {}, exitDone},
 	"terminated": {func(w *world) { // a query would be answered, with the state it had then
 		w.on("Query "+contactsFlow+" Status", contacts(nil))
-		w.on("Describe "+contactsFlow, description{Ended: "Terminated", State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
+		w.on("Describe "+contactsFlow, operator.Description{Ended: "Terminated", State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
 	}, exitFailed},
 	"no worker": {func(w *world) {
-		w.on("Query "+contactsFlow+" Status", errNoWorker)
-		w.on("Describe "+contactsFlow, description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
+		w.on("Query "+contactsFlow+" Status", operator.ErrNoWorker)
+		w.on("Describe "+contactsFlow, operator.Description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
 	}, exitUnreachable},
 }
 
@@ -143,9 +145,9 @@ func TestStatusSaysWhenTheMappingOnFileDiffers(t *testing.T) { // R8.15
 			w := newWorld()
 			w.on("Query "+contactsFlow+" Status", contacts(tc.change))
 			_, out, _ := w.run(t, "status", "contacts", "-o", "json")
-			var got statusReport
+			var got operator.Report
 			require.NoError(t, json.Unmarshal([]byte(out), &got))
-			require.Equal(t, tc.want, got.Tables[0].ChangesPending)
+			require.Equal(t, tc.want, got.Flows[0].ChangesPending)
 		})
 	}
 }
@@ -200,44 +202,12 @@ func TestWatchGoesOnWithoutAWorkerAndEndsWithTheLastCode(t *testing.T) {
 	w := newWorld()
 	// The fake forgets the flow in the end, and a terminated flow in a file
 	// without its mapping ends the watch with a sentence.
-	w.on("Query acme/ingress/leads Status", contacts(nil), unreachable("lost the server"), contacts(nil), errNotFound)
+	w.on("Query acme/ingress/leads Status", contacts(nil), unreachable("lost the server"), contacts(nil), operator.ErrNotFound)
 	code, out, stderr := w.run(t, "status", "leads", "--watch", "--interval", "5s")
 	require.Equal(t, exitBadInput, code)
 	require.Equal(t, 15*time.Second, w.clock.Sub(noon))
 	require.Contains(t, stderr, "causeway: lost the server\n")
 	require.Contains(t, out, "RUNNING")
-}
-
-// A page takes long where Campaign is slow, so what its lanes have settled counts
-// before they are finished.
-func TestStatusCountsLanesInHand(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	st := contacts(loading)
-	w.on("Query "+contactsFlow+" Status", st)
-	w.on("Query "+st.RunWorkflow+" Progress", progressOf(0, 0))
-	f := &flow{env: &env{}, g: &global{timeout: time.Minute}, cfg: &config.Config{Instance: "acme"}, api: laneBeats{w.fakeTemporal, st.RunWorkflow}, table: "contacts"}
-	got, err := f.status(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, activities.Counts{Read: 300, Created: 290, Quarantined: 10}, got.Progress.Counts)
-	require.Equal(t, int64(9_700), got.Progress.Backlog)
-}
-
-// laneBeats is a run with two lanes in hand and a page that is being read.
-type laneBeats struct {
-	*fakeTemporal
-	run string
-}
-
-func (b laneBeats) Describe(ctx context.Context, id string) (*description, error) {
-	if id != b.run {
-		return b.fakeTemporal.Describe(ctx, id)
-	}
-	return &description{Running: true, Pending: []pendingActivity{
-		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 200, Created: 190, Quarantined: 10}},
-		{Activity: "WriteLane", Attempt: 1, Lane: activities.Counts{Read: 100, Created: 100}},
-		{Activity: "FetchPage", Attempt: 1},
-	}}, nil
 }
 
 // R16.7: what is left shows, as the backlog does elsewhere.
@@ -271,18 +241,6 @@ func TestProgressLine(t *testing.T) {
 	require.Contains(t, p.line(noon.Add(41*time.Second), st), "30,000 of about 20,000 (100 %)")
 }
 
-func TestSpans(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0 s", 1600 * time.Millisecond: "2 s", 59 * time.Second: "59 s", time.Minute: "1 min", 119 * time.Minute: "1 h 59 min",
-		3 * time.Hour: "3 h", 47 * time.Hour: "47 h", 48 * time.Hour: "2 d", 4000 * 24 * time.Hour: "4,000 d",
-	} {
-		require.Equal(t, want, span(d))
-	}
-	require.Equal(t, "never", age(noon, time.Time{}))
-	require.Equal(t, "just now", age(noon, noon.Add(time.Minute)), "clocks differ")
-}
-
 // R9.7: a mapping that was removed from the file goes on until it is stopped, and
 // status says so.
 func TestStatusShowsFlowsWithoutAMapping(t *testing.T) {
@@ -291,19 +249,19 @@ func TestStatusShowsFlowsWithoutAMapping(t *testing.T) {
 	w.on("Flows acme", []string{"vehicles", "contacts", "services"})
 	w.on("Query "+contactsFlow+" Status", contacts(nil))
 	for table, state := range map[string]workflows.State{"vehicles": workflows.StateRunning, "services": workflows.StateStopped} {
-		w.on("Query "+workflows.TableSyncID("acme", table)+" Status", contacts(func(st *workflows.Status) { st.Table, st.State = table, state }))
+		w.on("Query "+workflows.TableFlow("acme", table).WorkflowID()+" Status", contacts(func(st *workflows.Status) { st.Table, st.State = table, state }))
 	}
 	code, out, _ := w.run(t, "status")
 	require.Equal(t, exitDone, code)
 	require.Contains(t, out, "vehicles:  its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop vehicles")
 	require.NotContains(t, out, "services", "it was stopped")
 	_, out, _ = w.run(t, "status", "-o", "json")
-	var report statusReport
+	var report operator.Report
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
-	require.Equal(t, "vehicles", report.Tables[len(report.Tables)-1].Table)
-	require.True(t, report.Tables[len(report.Tables)-1].Removed)
+	require.Equal(t, "vehicles", report.Flows[len(report.Flows)-1].Flow)
+	require.True(t, report.Flows[len(report.Flows)-1].Removed)
 
-	w.on("Flows acme", errNoWorker)
+	w.on("Flows acme", operator.ErrNoWorker)
 	code, out, _ = w.run(t, "status")
 	require.Equal(t, exitDone, code)
 	require.NotContains(t, out, "vehicles", "what cannot be listed is left out")

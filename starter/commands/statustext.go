@@ -10,6 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -17,45 +19,45 @@ const neverStarted = "NEVER STARTED"
 
 // writeStatus prints a report for people: one flow in detail, several as a table
 // with a line below for each that needs one. rates remembers earlier looks.
-func writeStatus(e *env, report statusReport, detail bool, rates map[string]*progress) {
+func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 	now, p := e.now(), e.colours()
-	if len(report.Tables) == 0 {
+	if len(report.Flows) == 0 {
 		fmt.Fprintf(e.out, "%s has no table mappings; add one under ingress.tables\n", report.Instance)
 		return
 	}
 	if report.Meter != nil {
-		defer func() { fmt.Fprintln(e.out, "\n"+report.Meter.sentence()) }()
+		defer func() { fmt.Fprintln(e.out, "\n"+meterLine(report.Meter)) }()
 	}
-	if detail {
-		for _, t := range report.Tables {
-			if rates[t.Table] == nil {
-				rates[t.Table] = &progress{sinceStart: true}
+	if len(report.Flows) == 1 {
+		for _, t := range report.Flows {
+			if rates[t.Flow] == nil {
+				rates[t.Flow] = &progress{sinceStart: true}
 			}
-			writeTable(e.out, p, t.details(now, rates[t.Table]))
+			writeTable(e.out, p, details(t, now, rates[t.Flow]))
 			if t.Status != nil && t.Status.LastRun != nil {
 				fmt.Fprintln(e.out, "\nLast run:")
-				writeAccount(e.out, p, t.Status.Events != nil, t.Status.LastRun.Counts)
+				writeAccount(e.out, p, t.Flow, t.Status.LastRun.Counts)
 			}
 		}
 		return
 	}
 	rows := [][]cell{header([]int{4, 5, 6}, "TABLE", "STATE", "PHASE", "SETTLED UP TO", "READ", "WRITTEN", "QUARANTINE", "LAST RUN")}
-	var notes [][]cell
-	for _, t := range report.Tables {
-		rows = append(rows, t.row(now))
-		for _, n := range t.notes(now) {
-			notes = append(notes, []cell{text(t.Table + ":"), n})
+	var remarks [][]cell
+	for _, t := range report.Flows {
+		rows = append(rows, row(t, now))
+		for _, n := range notes(t, now) {
+			remarks = append(remarks, []cell{text(t.Flow + ":"), n})
 		}
 	}
 	writeTable(e.out, p, rows)
-	if len(notes) > 0 {
+	if len(remarks) > 0 {
 		fmt.Fprintln(e.out)
-		writeTable(e.out, p, notes)
+		writeTable(e.out, p, remarks)
 	}
 }
 
 // state is the state to show and its colour.
-func (t tableReport) state() cell {
+func state(t operator.FlowReport) cell {
 	switch {
 	case t.Status != nil:
 		return cell{text: string(t.Status.State), code: stateColour(t.Status.State)}
@@ -67,13 +69,13 @@ func (t tableReport) state() cell {
 	return cell{text: cmp.Or(t.Recorded.State, "UNKNOWN") + "?", code: caution}
 }
 
-func (t tableReport) row(now time.Time) []cell {
-	row := []cell{text(t.Table), t.state()}
+func row(t operator.FlowReport, now time.Time) []cell {
+	row := []cell{text(t.Flow), state(t)}
 	switch st := t.Status; {
 	case st != nil:
 		last := "none"
 		if st.LastRun != nil {
-			last = st.LastRun.State + " " + age(now, st.LastRun.End)
+			last = st.LastRun.State + " " + phrase.Age(now, st.LastRun.End)
 		}
 		phase, counts := st.Phase, st.Totals
 		if pr := st.Progress; pr != nil {
@@ -82,7 +84,7 @@ func (t tableReport) row(now time.Time) []cell {
 				phase += fmt.Sprintf(" %d %%", percent(pr.Counts.Settled(), pr.Expected))
 			}
 		}
-		return append(row, text(phase), text(age(now, st.Watermark)), number(counts.Read),
+		return append(row, text(phase), text(phrase.Age(now, st.Watermark)), number(counts.Read),
 			number(counts.Written()), number(st.Quarantined), text(last))
 	case t.Recorded != nil:
 		return append(row, text(""), text(""), number(t.Recorded.Read), number(t.Recorded.Written), number(t.Recorded.Quarantined))
@@ -90,91 +92,22 @@ func (t tableReport) row(now time.Time) []cell {
 	return row
 }
 
-// notes are the sentences a flow needs beyond its row, with what to do.
-func (t tableReport) notes(now time.Time) []cell {
-	var out []cell
-	add := func(code, s string) { out = append(out, cell{text: s, code: code}) }
-	if t.Problem != "" {
-		add(bad, t.Problem)
-	}
-	st := t.Status
-	if st == nil {
-		if !t.Known {
-			add("", "run: causeway start "+t.Table)
-		}
-		return out
-	}
-	switch st.State {
-	case workflows.StateFailed:
-		add(bad, oneLine(cmp.Or(st.Reason, st.LastError, "failed")))
-		add("", "when that is put right: causeway start "+t.Table)
-	case workflows.StatePaused:
-		add(caution, "paused since "+moment(now, st.Since)+": "+oneLine(st.Reason))
-		add("", "to go on: causeway resume "+t.Table)
-	case workflows.StateStopped:
-		add("", "to go on: causeway start "+t.Table)
-	}
-	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
-		add(bad, "the last run "+last.Run+" is "+last.State+": "+oneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))+"; more: causeway runs show "+last.Run)
-	}
-	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
-	for _, a := range st.Approvals {
-		parked -= a.Deletes
-		add(bad, fmt.Sprintf("%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", count(a.Deletes, "delete"), a.Run, a.Run))
-	}
-	for _, w := range t.Waiting {
-		add(caution, "waiting: "+w.sentence(now))
-	}
-	if t.ChangesPending {
-		add(caution, t.pending())
-	}
-	if t.Removed {
-		add(bad, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop "+t.Table)
-	}
-	for _, warning := range st.Warnings {
-		if st.Events == nil && st.OptOut == nil {
-			warning = "changed since the last start: " + warning
-		}
-		add(caution, warning)
-	}
-	for _, n := range append(eventNotes(now, st), optOutNotes(now, st)...) {
-		add(n.code, n.text)
-	}
-	if parked > 0 {
-		add("", count(parked, "record")+" parked: what waits for a parent, or for children to go, goes on by itself; causeway explain "+t.Table+" <id>")
-	}
-	if st.Quarantined > 0 {
-		then := "; when the mapping is mended, stop and start try them again, else: causeway quarantine release " + t.Table + " --all"
-		if st.Events != nil {
-			then = "; when the cause is mended, read them again: causeway events backfill"
-		}
-		if st.OptOut != nil {
-			then = "; refused contacts are tried again by themselves"
-		}
-		add("", count(st.Quarantined, noun(st))+" in quarantine: causeway quarantine list --table "+t.Table+then)
+// notes are those of a flow, in the colour of how much they matter.
+func notes(t operator.FlowReport, now time.Time) (out []cell) {
+	for _, n := range t.Notes(now) {
+		out = append(out, cell{text: n.Text, code: levelColour[n.Level]})
 	}
 	return out
 }
 
-func (t tableReport) pending() string {
-	if t.Status.State == workflows.StateStopped || t.Status.State == workflows.StateFailed {
-		return "changes pending: the mapping on file differs from the last one run; the next start applies it"
-	}
-	return "changes pending: stop and start to apply"
-}
-
-// sentence says what failed, how often and since when.
-func (w pendingActivity) sentence(now time.Time) string {
-	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", w.Activity, w.Attempt, cmp.Or(w.LastFailure, "unknown"), moment(now, w.Since))
-}
+var levelColour = map[operator.Level]string{operator.Caution: caution, operator.Alarm: bad}
 
 // details are the rows of one flow: a label and what there is to say.
-func (t tableReport) details(now time.Time, rate *progress) [][]cell {
-	state := t.state()
-	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Table)}, {{text: "State", code: "1"}, state}}
+func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
+	rows := [][]cell{{{text: "Flow", code: "1"}, text(t.Flow)}, {{text: "State", code: "1"}, state(t)}}
 	add := func(label, s string) { rows = append(rows, []cell{{text: label, code: "1"}, text(s)}) }
 	if st := t.Status; st != nil {
-		add("Since", moment(now, st.Since))
+		add("Since", phrase.Moment(now, st.Since))
 		add("Phase", st.Phase)
 		if st.Run != "" {
 			add("Run", fmt.Sprintf("%s (%s)", st.Run, st.RunKind))
@@ -182,39 +115,34 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		if pr := st.Progress; pr != nil {
 			add("Progress", rate.figures(now, *st))
 			add("Backlog", fmt.Sprintf("%s read and not yet settled, of %s read in %s",
-				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), count(int64(pr.Pages), "page")))
+				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), phrase.Count(int64(pr.Pages), "page")))
 		}
-		add("Settled up to", moment(now, st.Watermark))
-		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", count(st.Runs, "run"),
+		add("Settled up to", phrase.Moment(now, st.Watermark))
+		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", phrase.Count(st.Runs, "run"),
 			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
 		if last := st.LastRun; last != nil {
-			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, age(now, last.End), span(last.End.Sub(last.Start))))
+			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, phrase.Age(now, last.End), phrase.Span(last.End.Sub(last.Start))))
 		}
-		if len(st.Rollbacks) > 0 {
-			add("To undo", strings.Join(st.Rollbacks, ", "))
+		for i, r := range st.Queue {
+			label := "Queue"
+			if i > 0 {
+				label = ""
+			}
+			add(label, queuedInWords(r))
 		}
-		if len(st.Repairs) > 0 {
-			add("To repair", "what "+strings.Join(st.Repairs, ", ")+" found")
-		}
-		if n := len(st.Releases); n > 0 {
-			add("To release", count(int64(n), "selection")+" of quarantine: "+strings.Join(st.Releases, ", "))
-		}
-		if n := len(st.QueuedBackfills); n > 0 {
-			add("Queued", count(int64(n), "backfill")+": "+strings.Join(st.QueuedBackfills, ", "))
-		}
-		add("Revision", t.revision())
+		add("Revision", revisions(t))
 		if ev := st.Events; ev != nil {
 			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
-			add("Newest event", moment(now, ev.Newest))
+			add("Newest event", phrase.Moment(now, ev.Newest))
 		}
 		if o := st.OptOut; o != nil {
-			add("Opt-outs", fmt.Sprintf("%s %s, Campaign read %s", count(int64(o.Pairs), "pair"), strings.ReplaceAll(o.Mode, "_", " "), optOutSource[o.Source]))
+			add("Opt-outs", fmt.Sprintf("%s %s, Campaign read %s", phrase.Count(int64(o.Pairs), "pair"), strings.ReplaceAll(o.Mode, "_", " "), optOutSource[o.Source]))
 			if x := o.Export; x != nil {
-				add("Newest export", moment(now, x.Newest))
+				add("Newest export", phrase.Moment(now, x.Newest))
 			}
 		}
 		if st.LastError != "" && st.State != workflows.StateFailed && (st.LastRun == nil || st.LastRun.State != "FAILED" || st.LastRun.Reason != st.LastError) {
-			add("Last error", oneLine(st.LastError))
+			add("Last error", phrase.OneLine(st.LastError))
 		}
 		if st.StartedBy != "" {
 			add("Started by", st.StartedBy)
@@ -223,7 +151,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 		add("All runs", fmt.Sprintf("%s read, %s written, %s in quarantine",
 			humanize.Comma(r.Read), humanize.Comma(r.Written), humanize.Comma(r.Quarantined)))
 	}
-	for i, n := range t.notes(now) {
+	for i, n := range notes(t, now) {
 		label := ""
 		if i == 0 {
 			label = "Note"
@@ -233,7 +161,7 @@ func (t tableReport) details(now time.Time, rate *progress) [][]cell {
 	return rows
 }
 
-func (t tableReport) revision() string {
+func revisions(t operator.FlowReport) string {
 	running := cmp.Or(t.Status.Revision, "none yet")
 	if t.FileRevision == "" {
 		return running + " (the mapping is not in the configuration file)"
@@ -262,3 +190,49 @@ func runColour(state string) string {
 	}
 	return bad
 }
+
+// queuedInWords says what waits for its turn, and who asked for it.
+func queuedInWords(r workflows.QueuedRequest) string {
+	line := string(r.Kind) + " " + r.Run
+	switch r.Kind {
+	case workflows.RequestRollback:
+		line = "undo " + r.Run
+	case workflows.RequestRepair:
+		line = "repair what " + r.Run + " found"
+	case workflows.RequestRelease:
+		line = "try quarantined records again: " + r.Run
+	}
+	if r.Begun {
+		line += ", which was stopped and goes on"
+	}
+	if r.By != "" {
+		line += ", asked for by " + r.By
+	}
+	return line
+}
+
+// meterLine says how many engine calls were made.
+func meterLine(m *operator.Meter) string {
+	of := ""
+	if m.Budget > 0 {
+		of = " of " + humanize.Comma(m.Budget)
+	}
+	return fmt.Sprintf("Engine calls this hour: %s%s (%s for changes, %s for loads)",
+		humanize.Comma(m.Changes+m.Loads), of, humanize.Comma(m.Changes), humanize.Comma(m.Loads))
+}
+
+// writeAccount prints the account of a run in the words of its flow.
+func writeAccount(w io.Writer, p paint, flow string, c activities.Counts) {
+	if flow != activities.FlowEgress {
+		writeCounts(w, p, c)
+		return
+	}
+	titles := []string{"READ", "CREATED", "ALREADY THERE", "DISABLED TYPE", "SOFT BOUNCE", "SEED OR PROOF", "NO CONTACT", "IGNORED", "QUARANTINED"}
+	row := make([]cell, 0, len(titles))
+	for _, n := range []int64{c.Read, c.Created, c.Unchanged, c.Disabled, c.SoftBounce, c.SeedOrProof, c.NoContact, c.Ignored, c.Quarantined} {
+		row = append(row, number(n))
+	}
+	writeTable(w, p, [][]cell{header([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}, titles...), row})
+}
+
+var sourceInWords = map[string]string{"journal": "the journal", "sftp": "exported log files", "both": "the journal and exported log files"}

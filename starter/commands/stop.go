@@ -5,17 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-type stopOptions struct {
-	table string
-	wait  bool
-}
-
-func newStop(e *env, g *global) *cobra.Command {
-	var o stopOptions
-	cmd := flowArg(g, &cobra.Command{
+func newStop(e *env) *cobra.Command {
+	wait := false
+	cmd := flowArg(e, &cobra.Command{
 		Use: "stop <table> | egress | optout", Short: "Stop a flow; nothing is lost",
 		Long: `Stop a flow. Records being written are finished, pages not yet written are kept,
 and the next start goes on from there. Stop and start to apply a changed mapping.
@@ -26,32 +22,21 @@ longer and then goes on stopping by itself (--wait follows it to the end).
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway stop contacts --wait && causeway start contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.table = args[0]
-			return stop(cmd.Context(), e, g, o)
+			return stop(cmd.Context(), e, args[0], wait)
 		},
 	})
-	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "wait until the flow has stopped")
+	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "wait until the flow has stopped")
 	return cmd
 }
 
-func stop(ctx context.Context, e *env, g *global, o stopOptions) error {
-	f, err := e.openFlow(ctx, g, o.table)
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	var st workflows.Status
-	if err := f.update(ctx, workflows.UpdateStop, workflows.StopRequest{By: e.operator}, &st); err != nil {
-		return err
-	}
-	if o.wait && !untilStopped(st) {
-		if st, err = f.follow(ctx, untilStopped); err != nil {
-			return err
+func stop(ctx context.Context, e *env, flow string, wait bool) error {
+	return e.operate(ctx, flow, func(i *operator.Instance) (workflows.Status, error) {
+		st, err := i.Stop(ctx, flow)
+		if err != nil || !wait || operator.Stopped(st) {
+			return st, err
 		}
-	}
-	return f.answer(st)
-}
-
-func untilStopped(st workflows.Status) bool {
-	return st.State == workflows.StateStopped || st.State == workflows.StateFailed
+		bar := e.bar()
+		defer bar.end()
+		return i.FollowStop(ctx, flow, bar)
+	})
 }

@@ -3,11 +3,12 @@ package commands
 import (
 	"github.com/spf13/cobra"
 
+	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
 
-func newSyncNow(e *env, g *global) *cobra.Command {
-	return flowArg(g, &cobra.Command{
+func newSyncNow(e *env) *cobra.Command {
+	return flowArg(e, &cobra.Command{
 		Use: "sync-now <table> | egress | optout", Short: "Look for changes now instead of at the next poll",
 		Long: `Make a running flow look for changes at once: a table's in Dynamics, egress in the
 journal and on the file server, optout in Dynamics and in Campaign or on the file
@@ -17,7 +18,9 @@ server. Flows do so by themselves every few seconds (ingress.poll_every) or minu
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway sync-now contacts",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return operate(cmd.Context(), e, g, args[0], workflows.UpdateSyncNow, workflows.SyncNowRequest{By: e.operator})
+			return e.operate(cmd.Context(), args[0], func(i *operator.Instance) (workflows.Status, error) {
+				return i.SyncNow(cmd.Context(), args[0])
+			})
 		},
 	})
 }

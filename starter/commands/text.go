@@ -8,57 +8,10 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 )
-
-// count is a number with its noun: "1 problem", "10,000 records".
-func count(n int64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return humanize.Comma(n) + " " + noun
-}
-
-// span is a duration in its two largest units at most: "3 s", "12 min", "5 h 20 min", "8 d".
-func span(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
-	case d < 48*time.Hour:
-		if minutes := d % time.Hour / time.Minute; minutes != 0 {
-			return fmt.Sprintf("%d h %d min", d/time.Hour, minutes)
-		}
-		return fmt.Sprintf("%d h", d/time.Hour)
-	}
-	return fmt.Sprintf("%s d", humanize.Comma(int64(d/(24*time.Hour))))
-}
-
-// age is how long ago a time was.
-func age(now, t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	if d := now.Sub(t); d >= time.Second {
-		return span(d) + " ago"
-	}
-	return "just now"
-}
-
-// moment is a time and its age.
-func moment(now, t time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + age(now, t) + ")"
-}
-
-// oneLine flattens text that came from elsewhere.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // cause is why a file could not be used, without the call and the path, which
 // may be that of a file of ours beside it.
@@ -68,6 +21,9 @@ func cause(err error) error {
 	}
 	return err
 }
+
+// size is a number of bytes: "45 kB".
+func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) } //nolint:gosec // not negative
 
 // paint is how stdout shows a result: coloured or not, and how wide at most.
 type paint struct {
@@ -238,6 +194,18 @@ func header(right []int, titles ...string) []cell {
 	}
 	return row
 }
+
+// facts are what there is to say of one thing: a label and a sentence a line.
+type facts [][]cell
+
+// add adds a line, unless there is nothing to say.
+func (f *facts) add(label, sentence string) {
+	if sentence != "" {
+		f.put(label, text(sentence))
+	}
+}
+
+func (f *facts) put(label string, c cell) { *f = append(*f, []cell{{text: label, code: "1"}, c}) }
 
 // writeJSON prints an indented document.
 func writeJSON(w io.Writer, v any) error {

@@ -16,7 +16,7 @@ type build struct {
 	Go       string `json:"go"`
 }
 
-func newVersion(e *env, g *global) *cobra.Command {
+func newVersion(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of this tool",
 		Long: `Print the version of this tool.
@@ -25,7 +25,7 @@ With -o json: {version, revision, modified, go}.`,
 		Args: exactly("none", 0),
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild(debug.ReadBuildInfo())
-			if g.json() {
+			if e.json() {
 				return writeJSON(e.out, b)
 			}
 			line := "causeway " + b.Version

@@ -35,7 +35,7 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 	show := func(columns int) string {
 		var out strings.Builder
 		p := &progress{w: &out, terminal: true, columns: func() int { return columns }, sinceStart: true}
-		p.show(noon, st)
+		p.At(noon, st)
 		return strings.TrimPrefix(out.String(), "\r\x1b[K")
 	}
 	whole := "initial load: 4,500 of about 20,000 (22 %), 45 in quarantine, 75/s, about 3 min left"

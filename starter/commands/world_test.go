@@ -3,10 +3,7 @@ package commands
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,11 +11,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/operator"
+	"causeway.dev/internal/operator/operatortest"
 	"causeway.dev/workflows"
 )
 
@@ -35,19 +32,19 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 // world runs command lines against a fake Temporal, with a clock that only
 // sleeping moves.
 type world struct {
-	*fakeTemporal
+	*operatortest.Temporal
 	clock    time.Time
 	terminal bool
 	columns  int  // of the terminal
 	slow     bool // every answer is long in coming
 	stdin    string
 	getenv   map[string]string
-	dialled  *connection
+	dialled  *operator.Address
 	dialErr  error
 }
 
 func newWorld() *world {
-	return &world{fakeTemporal: newFake(), clock: noon, getenv: map[string]string{}}
+	return &world{Temporal: operatortest.New(), clock: noon, getenv: map[string]string{}}
 }
 
 func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr string) {
@@ -74,14 +71,19 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 			}
 			return w.getenv[name]
 		},
-		operator: "ada",
-		dial: func(_ context.Context, c connection) (temporalAPI, error) {
+		by: "ada",
+		dial: func(_ context.Context, c operator.Address) (operator.Temporal, error) {
 			w.dialled = &c
-			return w.fakeTemporal, w.dialErr
+			return w.Temporal, w.dialErr
 		},
 	}
 	code = execute(t.Context(), args, e)
 	return code, out.String(), errs.String()
+}
+
+// unreachable is what Temporal says that does not answer.
+func unreachable(text string) error {
+	return &operator.Error{Kind: operator.Unreachable, Text: text}
 }
 
 // golden compares with a file in testdata/golden.
@@ -96,181 +98,8 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got)
 }
 
-// fakeTemporal answers by script. Answers to one question are given in turn, the
-// last one for ever; an answer that is an error is returned as one, a function is
-// given the request.
-type fakeTemporal struct {
-	answers  map[string][]any // "Query <workflow> <name>", "Update …", "Start <workflow>", "Describe …", "Result …", "Run <activity>"
-	requests map[string][]any
-	asked    []string
-
-	executions []execution // newest first
-	histories  map[string]*historypb.History
-	down       error     // of Later
-	seen       time.Time // of a worker
-	lost       error     // of WorkerSeen
-
-	namespace  string
-	retention  time.Duration // 0: there is no namespace
-	attributes map[string]enumspb.IndexedValueType
-	lag        int // calls for search attributes that fail after the namespace was created
-}
-
-func newFake() *fakeTemporal {
-	return &fakeTemporal{answers: map[string][]any{}, requests: map[string][]any{}, namespace: "acme", retention: retention, attributes: workflows.SearchAttributes()}
-}
-
-func (f *fakeTemporal) on(question string, answers ...any) { f.answers[question] = answers }
-
-func (f *fakeTemporal) reply(question string, request, into any) error {
-	f.asked = append(f.asked, question)
-	f.requests[question] = append(f.requests[question], request)
-	queue, known := f.answers[question]
-	if !known {
-		return errNotFound
-	}
-	if len(queue) > 1 {
-		f.answers[question] = queue[1:]
-	}
-	answer := queue[0]
-	if reply, ok := answer.(func(request any) any); ok {
-		answer = reply(request)
-	}
-	if err, failed := answer.(error); failed {
-		return err
-	}
-	data, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(data, into)
-}
-
-func (f *fakeTemporal) Start(_ context.Context, s flowStart) (st workflows.Status, err error) {
-	err = f.reply("Start "+s.id, s.request, &st)
-	return st, err
-}
-
-func (f *fakeTemporal) Begin(_ context.Context, id, _, _ string, input any) (began bool, err error) {
-	err = f.reply("Begin "+id, input, &began)
-	return began, err
-}
-
-func (f *fakeTemporal) Update(_ context.Context, id, name string, request, answer any) error {
-	return f.reply("Update "+id+" "+name, request, answer)
-}
-
-func (f *fakeTemporal) Query(_ context.Context, id, name string, answer any) error {
-	return f.reply("Query "+id+" "+name, nil, answer)
-}
-
-func (f *fakeTemporal) Flows(_ context.Context, instance string) (tables []string, err error) {
-	if _, known := f.answers["Flows "+instance]; known {
-		err = f.reply("Flows "+instance, nil, &tables)
-	}
-	return tables, err
-}
-
-func (f *fakeTemporal) Describe(_ context.Context, id string) (*description, error) {
-	if _, answers := f.answers["Query "+id+" Status"]; answers && f.answers["Describe "+id] == nil {
-		return &description{Running: true}, nil
-	}
-	var d description
-	return &d, f.reply("Describe "+id, nil, &d)
-}
-
-func (f *fakeTemporal) Result(_ context.Context, id string, result any) error {
-	return f.reply("Result "+id, nil, result)
-}
-
-func (f *fakeTemporal) Run(_ context.Context, activity string, input, result any) error {
-	return f.reply("Run "+activity, input, result)
-}
-
-func (f *fakeTemporal) WorkerSeen(context.Context) (time.Time, error) { return f.seen, f.lost }
-
-func (f *fakeTemporal) Later(_ context.Context, activity string, input any) error {
-	f.asked = append(f.asked, "Later "+activity)
-	f.requests["Later "+activity] = append(f.requests["Later "+activity], input)
-	return f.down
-}
-
-func (f *fakeTemporal) Execution(_ context.Context, id, runID string) (*execution, error) {
-	for _, x := range f.executions {
-		if x.WorkflowID == id && (runID == "" || runID == x.RunID) {
-			return &x, nil
-		}
-	}
-	return nil, errNotFound
-}
-
-func (f *fakeTemporal) Executions(_ context.Context, id string) (out []execution, err error) {
-	for _, x := range f.executions {
-		if x.WorkflowID == id {
-			out = append(out, x)
-		}
-	}
-	return out, nil
-}
-
-func (f *fakeTemporal) History(_ context.Context, id, runID string, each func(*historypb.HistoryEvent) error) error {
-	for _, e := range f.histories[runID].GetEvents() {
-		switch err := each(e); {
-		case errors.Is(err, errEnough):
-			return nil
-		case err != nil:
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *fakeTemporal) Reset(_ context.Context, id, runID string, event int64, reason string) (string, error) {
-	question := fmt.Sprintf("Reset %s %s %d", id, runID, event)
-	var newRun string
-	err := f.reply(question, reason, &newRun)
-	return newRun, err
-}
-
-func (f *fakeTemporal) Cancel(_ context.Context, id string) error {
-	var done bool
-	return f.reply("Cancel "+id, nil, &done)
-}
-
-func (f *fakeTemporal) Namespace() string { return f.namespace }
-
-func (f *fakeTemporal) Retention(context.Context) (time.Duration, error) {
-	if f.retention == 0 {
-		return 0, errNotFound
-	}
-	return f.retention, nil
-}
-
-func (f *fakeTemporal) CreateNamespace(_ context.Context, kept time.Duration) error {
-	f.retention = kept
-	return nil
-}
-
-func (f *fakeTemporal) SearchAttributes(context.Context) (map[string]enumspb.IndexedValueType, error) {
-	if f.lag > 0 {
-		f.lag--
-		return nil, errNotFound
-	}
-	return f.attributes, nil
-}
-
-func (f *fakeTemporal) AddSearchAttributes(_ context.Context, added map[string]enumspb.IndexedValueType) error {
-	merged := map[string]enumspb.IndexedValueType{}
-	for _, m := range []map[string]enumspb.IndexedValueType{f.attributes, added} {
-		for name, kind := range m {
-			merged[name] = kind
-		}
-	}
-	f.attributes = merged
-	return nil
-}
-
-func (f *fakeTemporal) Close() {}
+// on scripts the answers to a question.
+func (w *world) on(question string, answers ...any) { w.On(question, answers...) }
 
 // status is what the contacts flow answers while all is well.
 func contacts(change func(*workflows.Status)) workflows.Status {

@@ -1,0 +1,74 @@
+package operator
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// Backfill asks a table's flow to read records again. Conditions that do not fit
+// the table are bad input.
+func (i *Instance) Backfill(ctx context.Context, table string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
+	if err := i.checkFilter(ctx, table, w.Where); err != nil {
+		return answer, err
+	}
+	return i.backfill(ctx, table, w)
+}
+
+// BackfillEvents asks egress to read the journal again, or exported files.
+func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (answer workflows.BackfillAnswer, err error) {
+	switch {
+	case !w.Since.IsZero() && i.Config.Campaign.Journal.URL == "":
+		return answer, badField("since", "the journal is read again, and %s has no campaign.journal.url; load exported files instead", i.File)
+	case !w.Since.IsZero() && i.Now().Sub(w.Since) > JournalKeeps:
+		return answer, badField("since", "got %s, and the journal keeps events for 7 days; load older ones from exported logs", w.Since.Format(time.RFC3339))
+	case strings.HasPrefix(w.Folder, "sftp:") && !i.Config.Campaign.SFTP.Configured():
+		return answer, badField("from", "got a folder of the file server, and %s has no campaign.sftp", i.File)
+	}
+	return i.backfill(ctx, activities.FlowEgress, w)
+}
+
+// JournalKeeps is how long events stay in the journal.
+const JournalKeeps = 7 * 24 * time.Hour
+
+func (i *Instance) backfill(ctx context.Context, name string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
+	err = i.flow(name).update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: w, By: i.By}, &answer)
+	return answer, err
+}
+
+// CancelBackfill gives up the run named, or with "" the one that is running; with
+// undo what it has written is undone as well.
+func (i *Instance) CancelBackfill(ctx context.Context, name, run string, undo bool) (workflows.Status, error) {
+	return i.flow(name).change(ctx, workflows.UpdateCancelBackfill, workflows.CancelBackfillRequest{Run: run, Rollback: undo, By: i.By})
+}
+
+// checkFilter asks a worker whether conditions fit a table; first without their
+// values, which must not reach Temporal where they may be personal.
+func (i *Instance) checkFilter(ctx context.Context, name string, where []activities.Condition) error {
+	if len(where) == 0 {
+		return nil
+	}
+	table, err := i.table(name)
+	if err != nil {
+		return err
+	}
+	in := activities.CheckFilterInput{Table: table}
+	valued := map[string]bool{}
+	for _, c := range where {
+		in.Columns = append(in.Columns, c.Column)
+		valued[c.Column] = valued[c.Column] || c.Value != ""
+	}
+	var known activities.CheckFilterResult
+	if err := i.ask(ctx, i.Timeout, activities.CheckFilter, in, &known); err != nil {
+		return err
+	}
+	for _, column := range known.Text {
+		if valued[column] {
+			return badField("where", "%s is text, which may be personal, and conditions are kept in Temporal's history; ask whether it is empty or not_empty, or name records by their ids", column)
+		}
+	}
+	return i.ask(ctx, i.Timeout, activities.CheckFilter, activities.CheckFilterInput{Table: table, Where: where}, &known)
+}

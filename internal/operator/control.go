@@ -1,0 +1,107 @@
+package operator
+
+import (
+	"context"
+	"strings"
+
+	"causeway.dev/activities"
+	"causeway.dev/workflows"
+)
+
+// Start starts a stopped, failed or new flow with what the configuration says of it.
+func (i *Instance) Start(ctx context.Context, name string) (workflows.Status, error) {
+	f := i.flow(name)
+	if _, ok := f.configured(); !ok {
+		return workflows.Status{}, f.notConfigured()
+	}
+	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
+	defer cancel()
+	stop := i.meanwhile(ctx, i.Timeout)
+	st, err := i.temporal.Start(ctx, f.id, summary(i.Config, f.id), StartRequest(i.Config, name, i.By))
+	stop()
+	return st, f.explain(ctx, err)
+}
+
+// Stop stops a flow; one with much in hand goes on stopping by itself.
+func (i *Instance) Stop(ctx context.Context, name string) (workflows.Status, error) {
+	return i.flow(name).change(ctx, workflows.UpdateStop, workflows.StopRequest{By: i.By})
+}
+
+// Pause holds a running flow until it is resumed.
+func (i *Instance) Pause(ctx context.Context, name, reason string) (workflows.Status, error) {
+	return i.flow(name).change(ctx, workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: i.By})
+}
+
+// Resume lets a paused flow go on with what it had in hand.
+func (i *Instance) Resume(ctx context.Context, name string) (workflows.Status, error) {
+	return i.flow(name).change(ctx, workflows.UpdateResume, workflows.ResumeRequest{By: i.By})
+}
+
+// SyncNow makes a running flow look for changes at once.
+func (i *Instance) SyncNow(ctx context.Context, name string) (workflows.Status, error) {
+	return i.flow(name).change(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: i.By})
+}
+
+// ApplyConfig tells a flow what the configuration says of it now, for its next start.
+func (i *Instance) ApplyConfig(ctx context.Context, name string) (workflows.Status, error) {
+	f := i.flow(name)
+	if _, ok := f.configured(); !ok {
+		return workflows.Status{}, f.notConfigured()
+	}
+	return f.change(ctx, workflows.UpdateApplyConfig, StartRequest(i.Config, name, i.By))
+}
+
+// Approve lets the deletes of a run go on that wait for an operator.
+func (i *Instance) Approve(ctx context.Context, run string) (workflows.Status, error) {
+	table, err := i.tableOf(run, "those that wait")
+	if err != nil {
+		return workflows.Status{}, err
+	}
+	return i.flow(table).change(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: i.By})
+}
+
+// MayRollback says what undoing a run would touch. One that is undone already is
+// bad input.
+func (i *Instance) MayRollback(ctx context.Context, run string) (activities.MayRollbackResult, error) {
+	var may activities.MayRollbackResult
+	if _, err := i.tableOf(run, "the last"); err != nil {
+		return may, err
+	}
+	err := i.ask(ctx, i.Timeout, activities.MayRollback, activities.MayRollbackInput{Run: run}, &may)
+	if err == nil && may.UndoneBy != "" {
+		err = badInput("run %s is undone already, by %s; nothing of it is left to undo", run, may.UndoneBy)
+	}
+	return may, err
+}
+
+// Rollback asks the owner of a run's table to undo what the run has written.
+func (i *Instance) Rollback(ctx context.Context, run string) (workflows.Status, error) {
+	table, err := i.tableOf(run, "the last")
+	if err != nil {
+		return workflows.Status{}, err
+	}
+	return i.flow(table).change(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: run, By: i.By})
+}
+
+// TableOf is the mapping that a run belongs to, "" when there is none: a run's name
+// is its table's, and when it began.
+func (i *Instance) TableOf(run string) string {
+	for _, name := range i.Tables() {
+		if isRunOf(name, run) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (i *Instance) tableOf(run, named string) (string, error) {
+	if table := i.TableOf(run); table != "" {
+		return table, nil
+	}
+	return "", badInput("run: got %q, want a run of a table in %s, such as contacts-20260102T030405.000Z; causeway status names %s", run, i.File, named)
+}
+
+func isRunOf(name, run string) bool {
+	rest, ok := strings.CutPrefix(run, name+"-")
+	return ok && len(rest) > 8 && rest[0] >= '0' && rest[0] <= '9' && rest[8] == 'T'
+}

@@ -1,0 +1,145 @@
+package operator
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"causeway.dev/internal/phrase"
+	"causeway.dev/workflows"
+)
+
+// Level says how much a Note matters.
+type Level int
+
+const (
+	Hint    Level = iota // what may be done, or goes on by itself
+	Caution              // what deserves a look
+	Alarm                // what somebody has to act on
+)
+
+// Note is a sentence that a flow needs beyond its figures, with what to do.
+type Note struct {
+	Level Level
+	Text  string
+}
+
+type notes []Note
+
+func (n *notes) add(level Level, format string, args ...any) {
+	*n = append(*n, Note{level, fmt.Sprintf(format, args...)})
+}
+
+// Notes are those of a flow, what matters most of its state first.
+func (r FlowReport) Notes(now time.Time) []Note {
+	var n notes
+	if r.Problem != "" {
+		n.add(Alarm, "%s", r.Problem)
+	}
+	st := r.Status
+	if st == nil {
+		if !r.Known {
+			n.add(Hint, "run: causeway start %s", r.Flow)
+		}
+		return n
+	}
+	n.state(r.Flow, st, now)
+	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
+	for _, a := range st.Approvals {
+		parked -= a.Deletes
+		n.add(Alarm, "%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", phrase.Count(a.Deletes, "delete"), a.Run, a.Run)
+	}
+	for _, w := range r.Waiting {
+		n.add(Caution, "waiting: %s", w.Sentence(now))
+	}
+	switch {
+	case r.ChangesPending && Stopped(*st):
+		n.add(Caution, "changes pending: the mapping on file differs from the last one run; the next start applies it")
+	case r.ChangesPending:
+		n.add(Caution, "changes pending: stop and start to apply")
+	}
+	if r.Removed {
+		n.add(Alarm, "its mapping is not in the configuration file any more, and it goes on as it was started; to end it: causeway stop %s", r.Flow)
+	}
+	for _, warning := range st.Warnings {
+		if st.Events == nil && st.OptOut == nil {
+			warning = "changed since the last start: " + warning
+		}
+		n.add(Caution, "%s", warning)
+	}
+	n.events(st, now)
+	n.optOut(st, now)
+	if parked > 0 {
+		n.add(Hint, "%s parked: what waits for a parent, or for children to go, goes on by itself; causeway explain %s <id>", phrase.Count(parked, "record"), r.Flow)
+	}
+	if st.Quarantined > 0 {
+		n.quarantine(r.Flow, st)
+	}
+	return n
+}
+
+func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
+	switch st.State {
+	case workflows.StateFailed:
+		n.add(Alarm, "%s", phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
+		n.add(Hint, "when that is put right: causeway start %s", flow)
+	case workflows.StatePaused:
+		n.add(Caution, "paused since %s: %s", phrase.Moment(now, st.Since), phrase.OneLine(st.Reason))
+		n.add(Hint, "to go on: causeway resume %s", flow)
+	case workflows.StateStopped:
+		n.add(Hint, "to go on: causeway start %s", flow)
+	}
+	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
+		why := phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))
+		n.add(Alarm, "the last run %s is %s: %s; more: causeway runs show %s", last.Run, last.State, why, last.Run)
+	}
+}
+
+func (n *notes) events(st *workflows.Status, now time.Time) {
+	if st.Events == nil {
+		return
+	}
+	if st.Events.Lagging {
+		what := "events wait since then; find out why with: causeway status egress"
+		switch {
+		case Stopped(*st):
+			what = "start it: causeway start egress"
+		case st.State == workflows.StatePaused:
+			what = "resume it: causeway resume egress"
+		}
+		n.add(Alarm, "nothing was handled since %s, and the journal forgets events after 7 days; %s", phrase.Moment(now, st.Watermark), what)
+	}
+	for _, l := range st.Events.Lost {
+		n.add(Alarm, "%s", l.Sentence())
+	}
+	for _, f := range st.Events.BadFiles {
+		n.add(Alarm, "a file was left alone: %s", phrase.OneLine(f))
+	}
+}
+
+func (n *notes) optOut(st *workflows.Status, now time.Time) {
+	o := st.OptOut
+	if o == nil {
+		return
+	}
+	if x := o.Export; x != nil && x.Alarm != "" {
+		n.add(Alarm, "%s (looked at %s)", phrase.OneLine(x.Alarm), phrase.Moment(now, x.Looked))
+	}
+	for _, f := range o.BadFiles {
+		n.add(Alarm, "an export cannot be used, nothing of it was taken: %s", phrase.OneLine(f))
+	}
+	if o.Waiting > 0 {
+		n.add(Hint, "%s of contacts without a profile: written as soon as there is one", phrase.Count(o.Waiting, "opt-out"))
+	}
+}
+
+func (n *notes) quarantine(flow string, st *workflows.Status) {
+	noun, then := "record", "when the mapping is mended, stop and start try them again, else: causeway quarantine release "+flow+" --all"
+	switch {
+	case st.Events != nil:
+		noun, then = "event", "when the cause is mended, read them again: causeway events backfill"
+	case st.OptOut != nil:
+		then = "refused contacts are tried again by themselves"
+	}
+	n.add(Hint, "%s in quarantine: causeway quarantine list --table %s; %s", phrase.Count(st.Quarantined, noun), flow, then)
+}

@@ -1,0 +1,50 @@
+package operator_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/internal/operator"
+	"causeway.dev/workflows"
+)
+
+// The notes of a flow say what matters and what to do, in the same order for every face.
+func TestNotesOfAFlow(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		report operator.FlowReport
+		want   []operator.Note
+	}{
+		"never started": {operator.FlowReport{Flow: "contacts"}, []operator.Note{{operator.Hint, "run: causeway start contacts"}}},
+		"nobody answers": {operator.FlowReport{Flow: "contacts", Known: true, Problem: "no worker answers"},
+			[]operator.Note{{operator.Alarm, "no worker answers"}}},
+		"well": {operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning}}, nil},
+		"failed": {operator.FlowReport{Flow: "contacts", ChangesPending: true, Status: &workflows.Status{State: workflows.StateFailed, Reason: "no field\nemial"}},
+			[]operator.Note{
+				{operator.Alarm, "no field emial"}, {operator.Hint, "when that is put right: causeway start contacts"},
+				{operator.Caution, "changes pending: the mapping on file differs from the last one run; the next start applies it"},
+			}},
+		"work that is tried again, and records set aside": {
+			operator.FlowReport{Flow: "contacts", Waiting: []operator.Pending{{Activity: "WriteLane", Attempt: 7, LastFailure: "503", Since: noon.Add(-time.Minute)}},
+				Status: &workflows.Status{State: workflows.StateRunning, Parked: 3, Quarantined: 1}},
+			[]operator.Note{
+				{operator.Caution, "waiting: WriteLane, attempt 7, last failure: 503, since 2026-03-02 11:59:00 UTC (1 min ago)"},
+				{operator.Hint, "3 records parked: what waits for a parent, or for children to go, goes on by itself; causeway explain contacts <id>"},
+				{operator.Hint, "1 record in quarantine: causeway quarantine list --table contacts; when the mapping is mended, stop and start try them again, else: causeway quarantine release contacts --all"},
+			}},
+		"events that may be lost": {
+			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
+			[]operator.Note{
+				{operator.Caution, "paused since 2026-03-02 12:00:00 UTC (just now): release"}, {operator.Hint, "to go on: causeway resume egress"},
+				{operator.Alarm, "nothing was handled since 2026-02-24 12:00:00 UTC (6 d ago), and the journal forgets events after 7 days; resume it: causeway resume egress"},
+			}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tc.want, tc.report.Notes(noon))
+		})
+	}
+}

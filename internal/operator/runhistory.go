@@ -1,0 +1,183 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"causeway.dev/internal/histories"
+)
+
+// maxShown bounds the executions whose steps are summed up; those of an owner that
+// has lived for months go back further.
+const maxShown = 20
+
+// gone is the sentence about a history that is not there any more.
+const gone = "Temporal has no history of it any more: the namespace keeps it for a time after a run has ended, and no longer"
+
+// steps sums up the executions of the subject, back to where they continued as new
+// from, oldest first.
+func (s *subject) steps(ctx context.Context) ([]Execution, *histories.Summary, error) {
+	chain, err := s.chain(ctx, maxShown, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	sum := &histories.Summary{}
+	for _, x := range chain {
+		err := s.temporal.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
+			sum.Add(e)
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, p := range s.newest.Pending {
+		sum.Retrying(p.Activity, p.Attempt, p.LastFailure)
+	}
+	return chain, sum, nil
+}
+
+// chain are the executions that came one after the other, oldest first, ending
+// with the newest: those that continued as new, and with resets also those that it
+// was reset from. One whose history is gone ends it.
+func (s *subject) chain(ctx context.Context, most int, resets bool) ([]Execution, error) {
+	chain, seen := []Execution{*s.newest}, map[string]bool{s.newest.RunID: true}
+	for next := []string{s.newest.RunID}; len(next) > 0 && len(chain) < most; {
+		var links histories.Summary
+		err := s.temporal.History(ctx, s.id, next[0], func(e *historypb.HistoryEvent) error {
+			links.Add(e)
+			if !resets {
+				return ErrEnough // the first event says it
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		next = next[1:]
+		before := links.ResetFrom
+		if links.ContinuedFrom != "" {
+			before = append(before, links.ContinuedFrom)
+		}
+		for _, id := range before {
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			switch x, err := s.temporal.Execution(ctx, s.id, id); {
+			case errors.Is(err, ErrNotFound):
+			case err != nil:
+				return nil, err
+			default:
+				chain, next = append(chain, *x), append(next, id)
+			}
+		}
+	}
+	slices.SortStableFunc(chain, func(a, b Execution) int { return a.Started.Compare(b.Started) })
+	return chain, nil
+}
+
+// history reads an execution as a whole; Temporal bounds it to 50 MiB.
+func (i *Instance) history(ctx context.Context, x *Execution) (*historypb.History, error) {
+	history := &historypb.History{}
+	err := i.temporal.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
+		history.Events = append(history.Events, e)
+		return nil
+	})
+	return history, err
+}
+
+// RunExecutions are the executions of a run's workflow, oldest first, those it was
+// reset from as well.
+func (i *Instance) RunExecutions(ctx context.Context, name string) ([]Execution, error) {
+	s, err := i.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if s.newest == nil {
+		return nil, failed("run %s: %s; what the ledger knows: causeway runs show %s", name, gone, name)
+	}
+	return s.chain(ctx, maxExecutions, true)
+}
+
+// Export writes the history of an execution as the Temporal UI and replayers load
+// it, and says how many events it has.
+func (i *Instance) Export(ctx context.Context, x Execution, to io.Writer) (events int64, err error) {
+	w := histories.NewWriter(to)
+	err = i.temporal.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
+		events++
+		return w.Add(e)
+	})
+	if err == nil {
+		err = w.Close()
+	}
+	return events, err
+}
+
+// Verified is what came of replaying one history through the code of this build.
+type Verified struct {
+	Source     string                `json:"source"` // a file, or the run
+	WorkflowID string                `json:"workflow_id,omitempty"`
+	RunID      string                `json:"run_id,omitempty"`
+	Type       string                `json:"type,omitempty"`
+	Events     int                   `json:"events"`
+	Difference *histories.Difference `json:"difference,omitempty"`
+	Problem    string                `json:"problem,omitempty"`
+}
+
+// OK says that the code does again what the history holds.
+func (v *Verified) OK() bool { return v.Difference == nil && v.Problem == "" }
+
+// VerifyRun replays the histories of a run, oldest first.
+func (i *Instance) VerifyRun(ctx context.Context, name string) ([]Verified, error) {
+	s, err := i.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if s.newest == nil {
+		return nil, failed("run %s: %s, so it cannot be checked", name, gone)
+	}
+	chain, err := s.chain(ctx, maxExecutions, false)
+	if err != nil {
+		return nil, err
+	}
+	var out []Verified
+	for _, x := range chain {
+		history, err := s.history(ctx, &x)
+		if err != nil {
+			return nil, err
+		}
+		v := verify(name, x.WorkflowID, history)
+		v.WorkflowID, v.RunID = x.WorkflowID, x.RunID
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// VerifyHistory replays an exported history.
+func VerifyHistory(source string, from io.Reader) Verified {
+	history, err := histories.Read(from)
+	if err != nil {
+		return Verified{Source: source, Problem: err.Error()}
+	}
+	return verify(source, "", history)
+}
+
+func verify(source, workflowID string, history *historypb.History) Verified {
+	v := Verified{Source: source, WorkflowID: workflowID, Events: len(history.GetEvents())}
+	if started := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes(); started != nil {
+		v.Type, v.RunID = started.GetWorkflowType().GetName(), started.GetOriginalExecutionRunId()
+		if v.WorkflowID == "" {
+			v.WorkflowID = started.GetWorkflowId()
+		}
+	}
+	var err error
+	if v.Difference, err = histories.Verify(history, v.WorkflowID, ourCode); err != nil {
+		v.Problem = err.Error()
+	}
+	return v
+}

@@ -1,0 +1,175 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/phrase"
+	"causeway.dev/workflows"
+)
+
+// Report is what there is to know of an instance, or of one of its flows.
+type Report struct {
+	Instance string       `json:"instance"`
+	Flows    []FlowReport `json:"tables"`
+	Meter    *Meter       `json:"engine_calls,omitempty"` // when it was asked for, and a worker answered
+}
+
+// FlowReport is what there is to know of one flow.
+type FlowReport struct {
+	Flow           string            `json:"table"`
+	WorkflowID     string            `json:"workflow_id"`
+	Known          bool              `json:"known"`
+	Answered       bool              `json:"answered"`
+	Problem        string            `json:"problem,omitempty"`
+	Status         *workflows.Status `json:"status"`
+	Recorded       *Recorded         `json:"recorded,omitempty"`
+	Waiting        []Pending         `json:"waiting,omitempty"`
+	FileRevision   string            `json:"file_revision,omitempty"`
+	ChangesPending bool              `json:"changes_pending"`
+	Removed        bool              `json:"removed,omitempty"`
+}
+
+// Recorded is what the server knows without a worker; counters are those of
+// finished runs.
+type Recorded struct {
+	Running     bool   `json:"running"`
+	Ended       string `json:"ended,omitempty"`
+	State       string `json:"state,omitempty"`
+	Read        int64  `json:"read"`
+	Written     int64  `json:"written"`
+	Quarantined int64  `json:"quarantined"`
+}
+
+// Answered says that a worker carries out at least one of the flows.
+func (r Report) Answered() bool {
+	return slices.ContainsFunc(r.Flows, func(f FlowReport) bool { return f.Answered })
+}
+
+// Status looks at one flow; with name "" at all flows of the configuration, and at
+// those that go on though their mapping was removed from it.
+func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
+	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
+	if name == "" {
+		names = i.Flows()
+	}
+	for _, n := range names {
+		one, err := i.flow(n).look(ctx)
+		if err != nil {
+			return report, err
+		}
+		report.Flows = append(report.Flows, one)
+	}
+	if name == "" {
+		report.Flows = append(report.Flows, i.removed(ctx)...)
+	}
+	return report, nil
+}
+
+// removed are the flows that go on though their mapping is not in the configuration
+// any more. Where the server cannot list them, they are left out.
+func (i *Instance) removed(ctx context.Context) (out []FlowReport) {
+	ctx, cancel := context.WithTimeout(ctx, min(i.Timeout, questionTimeout))
+	defer cancel()
+	running, err := i.temporal.Flows(ctx, i.Config.Instance)
+	if err != nil {
+		return nil
+	}
+	slices.Sort(running)
+	for _, name := range running {
+		if i.IsTable(name) {
+			continue
+		}
+		one, err := i.flow(name).look(ctx)
+		if err != nil || one.Status == nil || one.Status.State == workflows.StateStopped {
+			continue
+		}
+		one.Removed = true
+		out = append(out, one)
+	}
+	return out
+}
+
+// look asks everything there is to know about one flow.
+func (f *flow) look(ctx context.Context) (FlowReport, error) {
+	r := FlowReport{Flow: f.name, WorkflowID: f.owner()}
+	revision, mapped := f.configured()
+	if mapped {
+		r.FileRevision = revision
+	}
+	d, err := f.describe(ctx, r.WorkflowID)
+	switch {
+	case errors.Is(err, ErrNotFound) && !mapped:
+		return r, f.notConfigured()
+	case errors.Is(err, ErrNotFound):
+		r.Answered = true
+		return r, nil
+	case err != nil:
+		return r, f.explain(ctx, err)
+	}
+	r.Known = true
+	r.Recorded = &Recorded{Running: d.Running, Ended: d.Ended, State: d.State, Read: d.Read, Written: d.Written, Quarantined: d.Quarantined}
+	if !d.Running { // it would still answer, with the state it had then
+		r.Answered = true
+		r.Problem = fmt.Sprintf("the workflow of %s has ended (%s), so nothing flows; run: causeway start %s", f.name, d.Ended, f.name)
+		return r, nil
+	}
+	st, err := f.status(ctx)
+	switch {
+	case errors.Is(err, ErrNoWorker):
+		ago, lives, err := f.workerSeen(ctx)
+		if err != nil {
+			return r, err
+		}
+		r.Problem = fmt.Sprintf("no worker answers for %s, so this is what Temporal recorded last; start one with: worker --config %s", f.name, f.File)
+		if lives {
+			r.Problem = fmt.Sprintf("no answer for %s, so this is what Temporal recorded last; a worker asked for work %s ago, so it is busy, or has just died: look into its log", f.name, phrase.Span(ago))
+		}
+		return r, nil
+	case err != nil:
+		return r, f.explain(ctx, err)
+	}
+	r.Answered, r.Status, r.Recorded = true, &st, nil
+	r.ChangesPending = st.ChangesPending() || st.Revision != "" && r.FileRevision != "" && st.Revision != r.FileRevision
+	r.Waiting = d.Retried()
+	if st.RunWorkflow != "" {
+		// Like the progress of a run it is left out when it cannot be had.
+		if run, err := f.describe(ctx, st.RunWorkflow); err == nil {
+			r.Waiting = append(r.Waiting, run.Retried()...)
+		}
+	}
+	return r, nil
+}
+
+// meterWithin bounds the question for the meter: a status without it is better
+// than one that waits.
+const meterWithin = 5 * time.Second
+
+// Meter is how many engine calls were made in the hour in hand.
+type Meter struct {
+	Hour    time.Time `json:"hour"`
+	Changes int64     `json:"changes"`
+	Loads   int64     `json:"loads"`
+	Budget  int64     `json:"budget,omitempty"` // 0 = none
+}
+
+// Meter asks a worker; nil when none answers in time.
+func (i *Instance) Meter(ctx context.Context) *Meter {
+	ctx, cancel := context.WithTimeout(ctx, meterWithin)
+	defer cancel()
+	var result activities.MeterResult
+	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
+		return nil
+	}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget}
+	for _, h := range result.Hours {
+		if h.Hour.Equal(out.Hour) {
+			out.Changes, out.Loads = h.Changes, h.Loads
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"causeway.dev/activities"
+	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
+	"causeway.dev/workflows"
+)
+
+// Temporal is what an Instance asks of Temporal: Connect gives one on a real
+// server, tests of the faces give one of their own. Its errors are *Error, ready to
+// show, except ErrNotFound and ErrNoWorker, which an Instance explains.
+type Temporal interface {
+	// Start makes sure the owner of a flow runs and sends it the Start update.
+	Start(ctx context.Context, flow workflows.FlowID, summary string, request workflows.StartRequest) (workflows.Status, error)
+	// Begin starts a workflow of ours; false when one with its id runs already,
+	// which is left alone.
+	Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error)
+	// Update sends an update and waits for its answer, a pointer. A request that
+	// the workflow refuses is bad input.
+	Update(ctx context.Context, workflowID, name string, request, answer any) error
+	// Query asks a workflow; answer is a pointer.
+	Query(ctx context.Context, workflowID, name string, answer any) error
+	// Flows lists the tables of an instance whose owners run.
+	Flows(ctx context.Context, instance string) ([]string, error)
+	// Describe tells what the server knows of a workflow without any worker.
+	Describe(ctx context.Context, workflowID string) (*Description, error)
+	// Result reads the result of a workflow that has ended into a pointer.
+	Result(ctx context.Context, workflowID string, result any) error
+	// Run has a worker carry out one activity of workflows.QueueMain.
+	Run(ctx context.Context, activity string, input, result any) error
+	// Later leaves an activity for a worker to carry out, now or days from now.
+	Later(ctx context.Context, activity string, input any) error
+	// WorkerSeen is when a worker last asked for work on workflows.QueueMain; zero
+	// when none has for minutes. It needs no worker to answer, and fails as
+	// Unreachable when the server does not.
+	WorkerSeen(ctx context.Context) (time.Time, error)
+	Namespaces
+	Histories
+	Close()
+}
+
+// Namespaces is what Setup asks of Temporal.
+type Namespaces interface {
+	Namespace() string
+	// Retention is how long the namespace keeps closed workflows; ErrNotFound
+	// when there is no such namespace.
+	Retention(ctx context.Context) (time.Duration, error)
+	CreateNamespace(ctx context.Context, retention time.Duration) error
+	// SearchAttributes lists the custom attributes; ErrNotFound while a new
+	// namespace is not yet known everywhere, as with AddSearchAttributes.
+	SearchAttributes(ctx context.Context) (map[string]enumspb.IndexedValueType, error)
+	AddSearchAttributes(ctx context.Context, attributes map[string]enumspb.IndexedValueType) error
+}
+
+// Histories is what questions about runs ask of Temporal. Without a run id, the
+// newest execution of the workflow is meant.
+type Histories interface {
+	// Execution tells of one execution.
+	Execution(ctx context.Context, workflowID, runID string) (*Execution, error)
+	// Executions lists the executions of a workflow id, the newest first.
+	Executions(ctx context.Context, workflowID string) ([]Execution, error)
+	// History hands the events of an execution to each, which may end it with
+	// ErrEnough.
+	History(ctx context.Context, workflowID, runID string, each func(*historypb.HistoryEvent) error) error
+	// Reset takes an execution back to before a WorkflowTaskCompleted event, in a
+	// new execution, whose run id it returns.
+	Reset(ctx context.Context, workflowID, runID string, event int64, reason string) (string, error)
+	// Cancel asks a workflow to end.
+	Cancel(ctx context.Context, workflowID string) error
+}
+
+var (
+	ErrNotFound = errors.New("no such workflow")
+	ErrNoWorker = errors.New("no worker answers")
+	ErrEnough   = errors.New("enough was read") // ends reading a history; it is no failure
+)
+
+// Description is what the server knows of a workflow.
+type Description struct {
+	Running     bool
+	Ended       string // how, when not Running: Terminated, Failed
+	State       string // search attribute CausewayState
+	Read        int64  // search attribute CausewayRead; of finished runs
+	Written     int64
+	Quarantined int64
+	Pending     []Pending
+}
+
+// Retried is the work that failed and is tried again.
+func (d *Description) Retried() []Pending {
+	var out []Pending
+	for _, p := range d.Pending {
+		if p.Attempt > 1 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Pending is work in hand, or waiting for another attempt.
+type Pending struct {
+	Activity    string    `json:"activity"`
+	Attempt     int       `json:"attempt"`
+	LastFailure string    `json:"last_failure,omitempty"`
+	Since       time.Time `json:"since,omitzero"` // of the first attempt
+	IDs         int64     `json:"ids,omitempty"`  // that a baseline has read before its first page
+
+	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
+}
+
+// Sentence says what failed, how often and since when.
+func (p Pending) Sentence(now time.Time) string {
+	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", p.Activity, p.Attempt, cmp.Or(p.LastFailure, "unknown"), phrase.Moment(now, p.Since))
+}
+
+// Execution is one execution of a workflow, as the server tells of it.
+type Execution struct {
+	WorkflowID  string    `json:"workflow_id"`
+	RunID       string    `json:"run_id"`
+	Type        string    `json:"type"`
+	Status      string    `json:"status"` // Running, Completed, Failed, Canceled, Terminated, ContinuedAsNew, TimedOut
+	Started     time.Time `json:"started"`
+	Closed      time.Time `json:"closed,omitzero"`
+	Events      int64     `json:"events"`
+	Bytes       int64     `json:"bytes"`
+	TaskAttempt int       `json:"task_attempt,omitempty"` // of the workflow task in hand; above 1 the code fails
+	Pending     []Pending `json:"pending,omitempty"`
+}
+
+// Running says that it has not ended.
+func (x *Execution) Running() bool { return x.Status == "Running" }
+
+// Stuck says that the workflow's own code fails, which nothing but other code ends.
+func (x *Execution) Stuck() bool { return x.Running() && x.TaskAttempt > 1 }
+
+// Address says which Temporal server to talk to.
+type Address struct {
+	File      config.Temporal // beneath the environment
+	HostPort  string          // above it, "" when not given
+	Namespace string          // above it, "" when not given
+	By        string          // who asks, for Temporal's own records
+}
