@@ -136,10 +136,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
 	st := &s.Status
-	s.Tuning, s.state.LagAlarm = req.Tuning.withDefaults(), req.LagAlarm
-	if s.state.LagAlarm == 0 {
-		s.state.LagAlarm = activities.Duration(5 * 24 * time.Hour)
-	}
+	s.Tuning, s.state.LagAlarm = req.Tuning.complete(), req.LagAlarm
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
 	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: *req.Egress}, &checked)

@@ -226,7 +226,7 @@ func (w *eventWorld) run(end time.Duration) {
 
 func startEvents() workflows.StartRequest {
 	s := activities.EgressSettings{Source: "both", Clicks: true}
-	return workflows.StartRequest{Egress: &s, Revision: s.Revision(), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2}, By: "ada"}
+	return workflows.StartRequest{Egress: &s, Revision: s.Revision(), LagAlarm: activities.Duration(5 * 24 * time.Hour), Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2, Poll: activities.Duration(3 * time.Second), StopRatio: 0.2, StopMin: 100}, By: "ada"}
 }
 
 // R8.13, R18.2: start checks, then what the journal has is written, then files.
@@ -471,7 +471,7 @@ func TestAnEventPassEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
 			t.Parallel()
 			f := newFakeEgress()
 			f.journal, f.files = []int{5, 4, 3}, []int{2, 1}
-			in := workflows.PassInput{Instance: "acme", Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2, PagesPerRun: pages},
+			in := workflows.PassInput{Instance: "acme", Tuning: workflows.Tuning{Lanes: 1, ReadAhead: 2, Poll: activities.Duration(3 * time.Second), StopRatio: 0.2, StopMin: 100, PagesPerRun: pages},
 				Ref: activities.RunRef{Run: "egress-1", Table: activities.FlowEgress, Revision: "r", Kind: activities.KindDelta}}
 			for continued := 0; ; continued++ {
 				require.Less(t, continued, 20)

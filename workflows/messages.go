@@ -92,7 +92,7 @@ type StartRequest struct {
 	Revision string                     `json:"revision"` // of Table, Egress or OptOut; whoever asks computes it
 	// Tuning of the flow, from the configuration file.
 	Tuning Tuning `json:"tuning,omitzero"`
-	// LagAlarm of egress is the age of the position that raises the alarm (R18.17); 5 days when 0.
+	// LagAlarm of egress is the age of the position that raises the alarm (R18.17).
 	LagAlarm activities.Duration `json:"lag_alarm,omitempty"`
 	By       string              `json:"by,omitempty"`
 }
@@ -152,16 +152,17 @@ type ApproveRequest struct {
 	By  string `json:"by,omitempty"`
 }
 
-// Tuning bounds the work of a flow. Zero values mean the defaults named.
+// Tuning bounds the work of a flow. The configuration says it all; what it has no
+// setting for may be zero.
 type Tuning struct {
-	Lanes         int                 `json:"lanes,omitempty"`          // parallel lanes per page, 1 to 32; 8
-	ReadAhead     int                 `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 2
-	Poll          activities.Duration `json:"poll,omitempty"`           // pause between looks at the delta link; 3 s
-	StopRatio     float64             `json:"stop_ratio,omitempty"`     // share of refused records that stops a run; 0.2
+	Lanes         int                 `json:"lanes,omitempty"`          // parallel lanes per page, 1 to 32
+	ReadAhead     int                 `json:"read_ahead,omitempty"`     // pages staged but not yet written, 1 to 8; 0: 2
+	Poll          activities.Duration `json:"poll,omitempty"`           // pause between looks at the source
+	StopRatio     float64             `json:"stop_ratio,omitempty"`     // share of refused records that stops a run
 	OnStop        string              `json:"on_stop,omitempty"`        // what follows then: "" keeps what was written, OnStopRollback undoes it
-	StopMin       int64               `json:"stop_min,omitempty"`       // records settled before StopRatio counts; 100
+	StopMin       int64               `json:"stop_min,omitempty"`       // records settled before StopRatio counts
 	PagesPerRun   int                 `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
-	DeltaInterval activities.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 15 s
+	DeltaInterval activities.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 0: 15 s
 }
 
 // OnStopRollback undoes a run that was stopped for too many refusals.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -54,25 +55,30 @@ func activityOptions(queue string, kind activities.Kind, summary string) workflo
 	}
 }
 
-// withDefaults fills the zero values of a tuning.
-func (t Tuning) withDefaults() Tuning {
-	if t.Lanes == 0 {
-		t.Lanes = 8
-	}
+// Where no setting says so:
+const (
+	readAhead     = 2                // pages staged but not yet written
+	deltaInterval = 15 * time.Second // during a backfill: look for changes this often
+)
+
+// complete fills what no setting says.
+func (t Tuning) complete() Tuning {
 	if t.ReadAhead == 0 {
-		t.ReadAhead = 2
-	}
-	if t.Poll == 0 {
-		t.Poll = activities.Duration(3 * time.Second)
-	}
-	if t.StopRatio == 0 {
-		t.StopRatio = 0.2
-	}
-	if t.StopMin == 0 {
-		t.StopMin = 100
+		t.ReadAhead = readAhead
 	}
 	if t.DeltaInterval == 0 {
-		t.DeltaInterval = activities.Duration(15 * time.Second)
+		t.DeltaInterval = activities.Duration(deltaInterval)
 	}
 	return t
+}
+
+// problem says what is wrong with a tuning; "" when it can be used.
+func (t Tuning) problem() string {
+	if t.Lanes < 1 {
+		return fmt.Sprintf("tuning.lanes: got %d, want 1 or more", t.Lanes)
+	}
+	if t.Poll <= 0 {
+		return fmt.Sprintf("tuning.poll: got %s, want more than 0", time.Duration(t.Poll))
+	}
+	return ""
 }

@@ -71,7 +71,7 @@ func (o *optOutOwner) ask(name string, request any) {
 }
 
 func (o *optOutOwner) start() {
-	o.ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", OptOut: &activities.OptOutSettings{
+	o.ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", Tuning: optOutTuning, OptOut: &activities.OptOutSettings{
 		Mode: rules.Bidirectional, Export: rules.ExportSetting{Workflow: "WKF17", CheckEvery: 30 * time.Minute, AutoRestart: true},
 	}})
 }
@@ -188,3 +188,6 @@ func TestAPausedFlowContinuesAsNew(t *testing.T) {
 	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &in))
 	require.Equal(t, workflows.StatePaused, in.State.Status.State)
 }
+
+// optOutTuning is what a configuration says of the flow.
+var optOutTuning = workflows.Tuning{Lanes: 4, Poll: activities.Duration(3 * time.Second), StopRatio: 1}

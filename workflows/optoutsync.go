@@ -108,7 +108,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
 	st := &s.Status
-	s.Tuning = req.Tuning.withDefaults()
+	s.Tuning = req.Tuning.complete()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
 	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut}, &checked)

@@ -77,7 +77,7 @@ func theWaitForChoices(t *testing.T, first error, sync time.Duration, wantPasses
 		}, request)
 	}
 	env.RegisterDelayedCallback(func() {
-		ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", OptOut: &activities.OptOutSettings{Mode: "bidirectional"}})
+		ask(workflows.UpdateStart, workflows.StartRequest{Revision: "r1", Tuning: optOutTuning, OptOut: &activities.OptOutSettings{Mode: "bidirectional"}})
 	}, time.Second)
 	if sync > 0 {
 		env.RegisterDelayedCallback(func() { ask(workflows.UpdateSyncNow, workflows.SyncNowRequest{}) }, sync)

@@ -62,6 +62,9 @@ func (o *owner) mayStart(_ workflow.Context, req StartRequest) error {
 	if err := o.self.startable(req); err != nil {
 		return err
 	}
+	if problem := req.Tuning.problem(); problem != "" {
+		return fmt.Errorf("the limits of the start cannot be used: %s", problem)
+	}
 	switch st := o.Status.State; {
 	case o.starting != nil || st == StateStarting:
 		return o.refuse("a start was already requested")

@@ -69,7 +69,7 @@ var (
 )
 
 func newPass(ctx workflow.Context, in PassInput) (*pass, error) {
-	in.Tuning = in.Tuning.withDefaults()
+	in.Tuning = in.Tuning.complete()
 	p := &pass{in: in, memory: in.Memory, steps: ingressSteps, progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Started: workflow.Now(ctx), Paused: in.Paused}}
 	p.steps.between = applyChanges
 	p.control = listen(ctx, in.Paused)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/converter"
@@ -18,7 +19,7 @@ import (
 
 func passInput(kind activities.Kind) workflows.PassInput {
 	return workflows.PassInput{
-		Instance: "acme", Tuning: workflows.Tuning{Lanes: 2, ReadAhead: 2},
+		Instance: "acme", Tuning: workflows.Tuning{Lanes: 2, ReadAhead: 2, Poll: activities.Duration(3 * time.Second), StopRatio: 0.2, StopMin: 100},
 		Ref: activities.RunRef{Run: "contacts-1", Table: "contacts", Revision: "r1", Kind: kind},
 	}
 }

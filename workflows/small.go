@@ -32,7 +32,7 @@ type HeldPass struct {
 
 // newSmallPass makes a pass that its caller carries out, and steers by its control.
 func newSmallPass(ctx workflow.Context, steps steps, in PassInput, first *activities.FetchResult, show func(workflow.Context)) *pass {
-	in.Tuning = in.Tuning.withDefaults()
+	in.Tuning = in.Tuning.complete()
 	return &pass{
 		in: in, steps: steps, control: &control{}, memory: in.Memory, small: &smallPass{first: first, show: show},
 		progress: Progress{Run: in.Ref.Run, Kind: in.Ref.Kind, Phase: activities.PhaseDelta, Started: workflow.Now(ctx)},

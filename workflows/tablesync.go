@@ -101,7 +101,7 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.Tuning = req.Tuning.withDefaults()
+	s.Tuning = req.Tuning.complete()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult

@@ -67,7 +67,7 @@ func (o *operator) run(end time.Duration) {
 
 var start = workflows.StartRequest{
 	Table: &activities.Table{Name: "contacts"}, Revision: activities.Table{Name: "contacts"}.Revision(),
-	Tuning: workflows.Tuning{Lanes: 2, ReadAhead: 2}, By: "ada",
+	Tuning: workflows.Tuning{Lanes: 2, ReadAhead: 2, Poll: activities.Duration(3 * time.Second), StopRatio: 0.2, StopMin: 100}, By: "ada",
 }
 
 // R8.12, R8.13, R15.1, R15.2

@@ -11,6 +11,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/workflows"
 )
@@ -180,7 +181,7 @@ func TestAWrongMappingIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	} {
 		wrong := table
 		wrong.Fields = append(append([]mapping.Field{}, table.Fields...), c.field)
-		st, err := w.tryStart(workflows.StartRequest{Table: &wrong, Revision: wrong.Revision()})
+		st, err := w.tryStart(workflows.StartRequest{Table: &wrong, Revision: wrong.Revision(), Tuning: operator.StartRequest(w.cfg, "contacts", "").Tuning})
 		require.NoError(t, err, name)
 		require.Equal(t, workflows.StateFailed, st.State, name)
 		require.Contains(t, st.Reason, c.want, name)

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"causeway.dev/activities"
@@ -32,7 +31,7 @@ func StartRequest(cfg *config.Config, name, by string) workflows.StartRequest {
 	case id.IsEvents():
 		s := cfg.Egress.Settings()
 		req.Egress, req.Revision, req.LagAlarm = &s, s.Revision(), activities.Duration(cfg.Egress.LagAlarm)
-		req.Tuning = workflows.Tuning{Lanes: cfg.Egress.Lanes, Poll: activities.Duration(cfg.Egress.PollEvery), StopRatio: stopRatio(cfg), StopMin: int64(cfg.Quarantine.StopMin)}
+		req.Tuning = workflows.Tuning{Lanes: cfg.Egress.Lanes, Poll: activities.Duration(cfg.Egress.PollEvery), StopRatio: cfg.Quarantine.StopRatio, StopMin: int64(cfg.Quarantine.StopMin)}
 	case id.IsOptOut():
 		s := cfg.OptOutSettings()
 		req.OptOut, req.Revision = &s, s.Revision()
@@ -44,16 +43,10 @@ func StartRequest(cfg *config.Config, name, by string) workflows.StartRequest {
 		req.Table, req.Revision = &table, table.Revision()
 		req.Tuning = workflows.Tuning{
 			Lanes: cfg.Ingress.Lanes, ReadAhead: cfg.Ingress.ReadAhead, Poll: activities.Duration(cfg.Ingress.PollEvery),
-			StopRatio: stopRatio(cfg), StopMin: int64(cfg.Quarantine.StopMin), OnStop: onStop(cfg.Quarantine.OnStop),
+			StopRatio: cfg.Quarantine.StopRatio, StopMin: int64(cfg.Quarantine.StopMin), OnStop: onStop(cfg.Quarantine.OnStop),
 		}
 	}
 	return req
-}
-
-// stopRatio keeps a configured zero, which means that one refusal stops the run;
-// in a Tuning it would mean the default.
-func stopRatio(cfg *config.Config) float64 {
-	return max(cfg.Quarantine.StopRatio, math.SmallestNonzeroFloat32)
 }
 
 func onStop(configured string) string {

@@ -92,7 +92,7 @@ func TestOperatingEgress(t *testing.T) {
 	require.Equal(t, req.Egress.Revision(), req.Revision)
 	require.Equal(t, activities.Duration(5*24*time.Hour), req.LagAlarm)
 	require.Equal(t, "ada", req.By)
-	require.Positive(t, req.Tuning.StopRatio, "configured zero is not the default")
+	require.Zero(t, req.Tuning.StopRatio, "as configured: one refusal stops a run")
 
 	for command, update := range map[string]string{"stop": "Stop", "resume": "Resume", "sync-now": "SyncNow", "apply": "ApplyConfig"} {
 		w.on("Update "+egressFlow+" "+update, eventsStatus(nil))

@@ -26,7 +26,7 @@ func TestStartSendsTheMappingAndLimitsOnFile(t *testing.T) {
 	require.Equal(t, 4, req.Tuning.Lanes)
 	require.Equal(t, activities.Duration(5*time.Second), req.Tuning.Poll)
 	require.EqualValues(t, 50, req.Tuning.StopMin)
-	require.Positive(t, req.Tuning.StopRatio, "a configured 0 must not become the default")
+	require.Zero(t, req.Tuning.StopRatio, "as configured: one refusal stops a run")
 	require.Less(t, req.Tuning.StopRatio, 1e-6)
 }
 
