@@ -36,24 +36,6 @@ func TestRowsPerRequestFollowTheService(t *testing.T) {
 	require.Equal(t, 1, small.size())
 }
 
-// A position in the files comes back as it went, whatever the file is called.
-func TestFilePositionsComeBack(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		p := filePosition{within: rapid.Bool().Draw(t, "within"), path: rapid.StringMatching(`[ -~äß]{1,40}\.csv`).Draw(t, "path")}
-		if p.within {
-			p.hash, p.row = rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "hash"), rapid.IntRange(0, 1<<40).Draw(t, "row")
-		}
-		got, err := parsePosition(p.String())
-		require.NoError(t, err)
-		require.Equal(t, p, got)
-	})
-	for _, bad := range []string{"x", "in\na", "in\nh\nnumber\nf", "after\na\nb"} {
-		_, err := parsePosition(bad)
-		require.Error(t, err, bad)
-	}
-}
-
 // The queue hands out each row once at a time, and no group larger than one of
 // its rows allows.
 func TestTheQueueKeepsTheLimitsOfItsRows(t *testing.T) {

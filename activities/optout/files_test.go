@@ -179,7 +179,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
-	s.optOpts.StableFor = time.Minute
+	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
@@ -199,7 +199,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.settings.CampaignEvery = time.Hour
-	s.optOpts.StableFor = time.Minute
+	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
@@ -220,7 +220,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 func TestALongExportIsReadOn(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
-	s.optOpts.DeleteFiles = true
+	s.optOpts.Files.Delete = true
 	s.rebuild()
 	s.startOptOut()
 	var text strings.Builder
@@ -242,7 +242,7 @@ func TestALongExportIsReadOn(t *testing.T) {
 				activitytest.Call[activities.LaneResult](s.World, s.opt.WriteOptOuts, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
 			}
 		}
-		s.optOpts.TempDir = t.TempDir()
+		s.optOpts.Files.Dir = t.TempDir()
 		s.rebuild()
 	}
 	require.Equal(t, 4500, read)
@@ -315,7 +315,7 @@ func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
 			default:
 				require.NoError(t, os.Remove(path))
 			}
-			s.optOpts.TempDir = t.TempDir()
+			s.optOpts.Files.Dir = t.TempDir()
 			s.rebuild()
 			second := fetch(2)
 			require.Zero(t, second.Read)

@@ -89,6 +89,18 @@ func (l *Ledger) ExportFiles(ctx context.Context, flow string, state FileState, 
 	return collect(rows, scanFile)
 }
 
+// DropExportFile forgets one file: what is there under its name counts as not seen.
+func (l *Ledger) DropExportFile(ctx context.Context, f ExportFile) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND name = ? AND size = ? AND modified = ?`), f.Flow, f.Name, f.Size, millis(f.Modified))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: forgetting a file: %w", err)
+	}
+	return nil
+}
+
 // ForgetExportFiles drops what was kept of files before the cutoff.
 func (l *Ledger) ForgetExportFiles(ctx context.Context, flow string, cutoff time.Time) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
