@@ -259,6 +259,9 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	for name, meanwhile := range map[string]func(s *eventSpine, file string){
 		"the file is as it was": nil,
 		"it was removed":        func(s *eventSpine, file string) { require.NoError(s.T, os.Remove(file)) },
+		"it is put back later": func(s *eventSpine, file string) {
+			require.NoError(s.T, os.Rename(file, filepath.Join(s.Boxes.SFTPDir, "aside")))
+		},
 		"it was written anew": func(s *eventSpine, file string) {
 			data, err := os.ReadFile(file)
 			require.NoError(s.T, err)
@@ -294,8 +297,11 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 			s.o.Files.StableFor = 0
 			run := s.onward(ref, activities.Window{})
 			require.Equal(t, "COMPLETED", run.State)
-			if name == "it was removed" {
+			switch name {
+			case "it was removed":
 				s.whole()
+			case "it is put back later": // with its date
+				require.NoError(t, os.Rename(filepath.Join(s.Boxes.SFTPDir, "aside"), filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0])))
 			}
 			s.events(activities.KindDelta, activities.Window{})
 			require.Empty(t, s.timeline())

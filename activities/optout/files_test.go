@@ -279,6 +279,22 @@ func TestARestoredLedgerReadsFilesAgain(t *testing.T) {
 	require.Len(t, processed, 1)
 }
 
+// All of them, one after the other: not one in an hour.
+func TestARestoredLedgerReadsAllFilesAgain(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s.startOptOut()
+	for i, name := range []string{"optout_20260301_010000.csv", "optout_20260302_010000.csv", "optout_20260303_010000.csv"} {
+		s.inCampaign(s.keys[i], "blackListEmail", true)
+		s.export(name, exportHeader+s.exportRow(s.keys[i]))
+		require.Equal(t, int64(1), s.settle().Updated)
+	}
+	require.NoError(t, s.Books.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
+	s.rebuild()
+	require.Equal(t, activities.Counts{Read: 3, Unchanged: 3}, s.settle())
+	require.Zero(t, s.settle(), "once")
+}
+
 // An export that is removed or written anew while it is read, by a worker that has no
 // copy of it, ends its run: nothing of the rest counts as read, what took its place is
 // read, and nobody has to start the flow again.

@@ -25,7 +25,6 @@ func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campa
 	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
 		return nil, fmt.Errorf("looking at the files that were read: %w", err)
 	}
-	away, _ := b.mine(listing)
 	old := func(f campaign.RemoteFile) bool { return s.Keep > 0 && now.Sub(f.Modified) > s.Keep }
 	var remove []campaign.RemoteFile
 	for _, seen := range b.seen() {
@@ -40,7 +39,11 @@ func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campa
 			remove = append(remove, seen)
 		}
 	}
-	remove = append(remove, slices.DeleteFunc(slices.Clone(away), func(f campaign.RemoteFile) bool { return !old(f) })...)
+	for _, file := range listing { // whatever it is: the server is no place to keep things
+		if old(file) {
+			remove = append(remove, file)
+		}
+	}
 	for _, file := range remove {
 		if err := s.Server.Remove(ctx, file.Path); err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
 			b.o.Logger.Warn("a file that was kept long enough stays on the server", "flow", b.o.Flow, "file", file.Path, "error", err)
@@ -52,7 +55,7 @@ func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campa
 		}
 	}
 	gone := func(f campaign.RemoteFile) bool { return slices.Contains(remove, f) }
-	away = slices.DeleteFunc(away, gone)
+	away, _ := b.mine(slices.DeleteFunc(listing, gone))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sightings = slices.DeleteFunc(b.sightings, func(s campaign.Sighting) bool { return gone(s.RemoteFile) })

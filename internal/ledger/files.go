@@ -53,12 +53,6 @@ func (l *Ledger) ExportFile(ctx context.Context, flow, name string, size int64, 
 	return l.exportFile(ctx, `flow = ? AND name = ? AND size = ? AND modified = ?`, flow, name, size, millis(modified))
 }
 
-// ExportFileDone is a file with this content that was read to its end, under
-// whatever name, or ErrNotFound.
-func (l *Ledger) ExportFileDone(ctx context.Context, flow, hash string) (*ExportFile, error) {
-	return l.exportFile(ctx, `flow = ? AND hash = ? AND state = 'done' ORDER BY at LIMIT 1`, flow, hash)
-}
-
 // ExportFileTwin is another file with this content that was read to its end, or
 // that the run is reading, or ErrNotFound: a file that was exported twice.
 func (l *Ledger) ExportFileTwin(ctx context.Context, f ExportFile) (*ExportFile, error) {
