@@ -17,6 +17,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/timeline"
 )
@@ -40,7 +41,7 @@ type dynamics interface {
 type Options struct {
 	Instance     string // work of other instances is refused
 	Journal      journal
-	Files        *FileSource // nil: no file server is configured
+	Files        *inbox.Source // nil: no file server is configured
 	Dynamics     dynamics
 	DynamicsGate run.Gate
 	Ledger       *ledger.Ledger
@@ -65,7 +66,7 @@ type Activities struct {
 	lanes    *run.Lanes
 	sizes    sizer
 	contacts contactCache
-	readers  readerCache
+	files    *inbox.Box[*eventRows]
 
 	mu     sync.Mutex
 	plans  map[string]*timeline.Plan
@@ -89,6 +90,9 @@ func New(o Options) *Activities {
 	return &Activities{
 		o: o, metrics: newEgressMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes))), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
+		files: inbox.New(inbox.Options{
+			Flow: activities.FlowEgress, Instance: o.Instance, Source: o.Files, KeepNotes: o.KeepEvents, Ledger: o.Ledger, Logger: o.Logger,
+		}, eventFiles),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/activities/egress"
 	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/timeline"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/exports"
@@ -29,7 +30,7 @@ func (s *eventSpine) withFiles(source string) *eventSpine {
 	s.T.Cleanup(func() { _ = server.Close() })
 	s.settings.Source = source
 	s.restart(func(o *egress.Options) {
-		o.Files = &egress.FileSource{Server: server, Folder: "d365_loads/exports", Keep: time.Hour, Dir: s.T.TempDir()}
+		o.Files = &inbox.Source{Server: server, Folder: "d365_loads/exports", Keep: time.Hour, Dir: s.T.TempDir()}
 	})
 	return s
 }
@@ -258,6 +259,9 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	for name, meanwhile := range map[string]func(s *eventSpine, file string){
 		"the file is as it was": nil,
 		"it was removed":        func(s *eventSpine, file string) { require.NoError(s.T, os.Remove(file)) },
+		"it is put back later": func(s *eventSpine, file string) {
+			require.NoError(s.T, os.Rename(file, filepath.Join(s.Boxes.SFTPDir, "aside")))
+		},
 		"it was written anew": func(s *eventSpine, file string) {
 			data, err := os.ReadFile(file)
 			require.NoError(s.T, err)
@@ -279,7 +283,7 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 				meanwhile(s, filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0]))
 			}
 			s.restart(func(o *egress.Options) {
-				o.Files = &egress.FileSource{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: t.TempDir(), StableFor: time.Hour}
+				o.Files = &inbox.Source{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: t.TempDir(), StableFor: time.Hour}
 			})
 			second := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseFiles, Lanes: 4})
 			if meanwhile == nil {
@@ -293,8 +297,11 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 			s.o.Files.StableFor = 0
 			run := s.onward(ref, activities.Window{})
 			require.Equal(t, "COMPLETED", run.State)
-			if name == "it was removed" {
+			switch name {
+			case "it was removed":
 				s.whole()
+			case "it is put back later": // with its date
+				require.NoError(t, os.Rename(filepath.Join(s.Boxes.SFTPDir, "aside"), filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0])))
 			}
 			s.events(activities.KindDelta, activities.Window{})
 			require.Empty(t, s.timeline())
@@ -331,7 +338,7 @@ func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
 	ref := s.ref(activities.KindDelta)
 	activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
 	require.True(t, activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4}).More)
-	s.restart(nil)
+	s.anew(nil)
 	require.NoError(t, s.Boxes.SFTP.Close())
 	_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseFiles, Lanes: 4})
 	require.ErrorContains(t, err, "Network")
@@ -454,7 +461,7 @@ func TestAFileServerThatIsDownHoldsNothingUp(t *testing.T) {
 func (s *eventSpine) anew(edit func(*egress.Options)) {
 	s.T.Helper()
 	s.restart(func(o *egress.Options) {
-		o.Files = &egress.FileSource{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: s.T.TempDir()}
+		o.Files = &inbox.Source{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: s.T.TempDir()}
 		if edit != nil {
 			edit(o)
 		}

@@ -161,7 +161,7 @@ func (a *Activities) reach(ctx context.Context, s activities.EgressSettings) err
 		}
 	}
 	if s.SFTP() {
-		if err := a.o.Files.reach(ctx); err != nil && apierr.ClassOf(err) == apierr.Blocked {
+		if err := a.o.Files.Reach(ctx); err != nil && apierr.ClassOf(err) == apierr.Blocked {
 			return run.ToTemporal(ctx, err)
 		}
 	}

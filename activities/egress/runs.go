@@ -49,7 +49,7 @@ func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWa
 				out.Watermark = saved.ObtainedAt
 			}
 		}
-		if err := a.filesDone(ctx, in.Run); err != nil {
+		if _, err := a.files.Finish(ctx, in.Run); err != nil {
 			return nil, err
 		}
 		if err := a.prune(ctx); err != nil {
@@ -149,5 +149,5 @@ func (a *Activities) prune(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.o.Ledger.ForgetExportFiles(ctx, activities.FlowEgress, cutoff)
+	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 )
 
 // docs/protocol/dynamics.md §5.5: a request begins with 10 rows; more while the service is
@@ -33,24 +32,6 @@ func TestRowsPerRequestFollowTheService(t *testing.T) {
 	small := newSizer(1)
 	small.answered(1, time.Millisecond)
 	require.Equal(t, 1, small.size())
-}
-
-// A position in the files comes back as it went, whatever the file is called.
-func TestFilePositionsComeBack(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		p := filePosition{within: rapid.Bool().Draw(t, "within"), path: rapid.StringMatching(`[ -~äß]{1,40}\.csv`).Draw(t, "path")}
-		if p.within {
-			p.hash, p.row = rapid.StringMatching(`[0-9a-f]{64}`).Draw(t, "hash"), rapid.IntRange(0, 1<<40).Draw(t, "row")
-		}
-		got, err := parsePosition(p.String())
-		require.NoError(t, err)
-		require.Equal(t, p, got)
-	})
-	for _, bad := range []string{"x", "in\na", "in\nh\nnumber\nf", "after\na\nb"} {
-		_, err := parsePosition(bad)
-		require.Error(t, err, bad)
-	}
 }
 
 // A contact that lost to another, which lost to a third: events go to the last

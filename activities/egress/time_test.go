@@ -82,6 +82,24 @@ func TestABackfillTellsOfFilesThatAreTooYoung(t *testing.T) {
 	require.Contains(t, told[0], out.Files[1])
 }
 
+// A clock that is wrong somewhere leaves no file of an archive alone for ever; what may
+// have been written a moment ago is left alone for a moment, by whatever clock.
+func TestABackfillReadsFilesOfAClockThatIsAhead(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]int{time.Hour: 1, 20 * time.Second: 0} {
+		s := newEventSpine(t, 2).withFiles(timeline.SourceJournal)
+		s.o.Files.StableFor = time.Minute
+		file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+		require.NoError(t, os.WriteFile(file, []byte("trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n"+
+			"1,2,"+s.Boxes.Dynamics.Keys("contacts")[0]+",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"), 0o600))
+		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(ahead)))
+		s.begin()
+		got := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindBackfill), Page: 1, Phase: activities.PhaseFiles, Lanes: 1, Window: activities.Window{Folder: "sftp:d365_loads/exports"}})
+		require.Equal(t, want, got.Read, ahead)
+		require.Len(t, got.BadFiles, 1-want)
+	}
+}
+
 // forgetful knows no contact for a while.
 type forgetful struct {
 	*dataverse.Client

@@ -59,7 +59,7 @@ func TestOptOutsWaitForASlowSystem(t *testing.T) {
 	client := slowCampaign{s.optOpts.Campaign.(*campaign.Client), slow}
 	s.optOpts.Campaign, s.optOpts.Exports = client, client
 	s.optOpts.Dynamics = activitytest.SlowDynamics{Client: s.optOpts.Dynamics.(*dataverse.Client), Slow: slow}
-	s.optOpts.Files = slowFiles{s.optOpts.Files.(*campaign.SFTP), slow}
+	s.optOpts.Files.Server = slowFiles{s.optOpts.Files.Server.(*campaign.SFTP), slow}
 	for _, step := range []struct {
 		name string
 		do   func()

@@ -64,10 +64,10 @@ type optOutFetch struct {
 type optOutPage struct {
 	entries []ledger.Entry
 	// next is where the run is read on: in Campaign's profiles, in those changed of
-	// late, in Dynamics' contacts or in a file (see fileMore).
+	// late, in Dynamics' contacts or in a file (see inbox.Position).
 	next ledger.Cursor
 	// mark is the position behind the run: a delta link of the contacts, the time of
-	// the look at Campaign, a file, or nowhere, when a file was not read to its end.
+	// the look at Campaign, or nowhere, when rows of a file were read.
 	mark ledger.Cursor
 }
 
@@ -99,7 +99,7 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 		}
 		return page, err
 	case ledger.CursorFile:
-		return f.files.more(ctx, f, link)
+		return f.moreOfFile(ctx, last.Next)
 	case ledger.CursorContacts:
 		q := f.plan.query()
 		if link == "" {
@@ -182,6 +182,6 @@ func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*activities.
 	}
 	f.metrics.read.Inc(int64(staged.Read))
 	out := run.Fetched(staged)
-	out.BadFiles = f.files.report(ctx)
+	out.BadFiles = f.badFiles(ctx)
 	return out, nil
 }

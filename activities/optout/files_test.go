@@ -179,7 +179,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
-	s.optOpts.StableFor = time.Minute
+	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
@@ -199,7 +199,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.settings.CampaignEvery = time.Hour
-	s.optOpts.StableFor = time.Minute
+	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
@@ -220,7 +220,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 func TestALongExportIsReadOn(t *testing.T) {
 	t.Parallel()
 	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
-	s.optOpts.DeleteFiles = true
+	s.optOpts.Files.Delete = true
 	s.rebuild()
 	s.startOptOut()
 	var text strings.Builder
@@ -242,7 +242,7 @@ func TestALongExportIsReadOn(t *testing.T) {
 				activitytest.Call[activities.LaneResult](s.World, s.opt.WriteOptOuts, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
 			}
 		}
-		s.optOpts.TempDir = t.TempDir()
+		s.optOpts.Files.Dir = t.TempDir()
 		s.rebuild()
 	}
 	require.Equal(t, 4500, read)
@@ -277,6 +277,22 @@ func TestARestoredLedgerReadsFilesAgain(t *testing.T) {
 	require.Equal(t, [2]bool{true, true}, s.both(a))
 	_, processed := s.exports()
 	require.Len(t, processed, 1)
+}
+
+// All of them, one after the other: not one in an hour.
+func TestARestoredLedgerReadsAllFilesAgain(t *testing.T) {
+	t.Parallel()
+	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s.startOptOut()
+	for i, name := range []string{"optout_20260301_010000.csv", "optout_20260302_010000.csv", "optout_20260303_010000.csv"} {
+		s.inCampaign(s.keys[i], "blackListEmail", true)
+		s.export(name, exportHeader+s.exportRow(s.keys[i]))
+		require.Equal(t, int64(1), s.settle().Updated)
+	}
+	require.NoError(t, s.Books.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
+	s.rebuild()
+	require.Equal(t, activities.Counts{Read: 3, Unchanged: 3}, s.settle())
+	require.Zero(t, s.settle(), "once")
 }
 
 // An export that is removed or written anew while it is read, by a worker that has no
@@ -315,7 +331,7 @@ func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
 			default:
 				require.NoError(t, os.Remove(path))
 			}
-			s.optOpts.TempDir = t.TempDir()
+			s.optOpts.Files.Dir = t.TempDir()
 			s.rebuild()
 			second := fetch(2)
 			require.Zero(t, second.Read)

@@ -18,6 +18,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 )
@@ -43,13 +44,8 @@ type Options struct {
 	Dynamics     contacts
 	Campaign     budget.Target
 	Budget       *budget.Budget // of calls to Campaign; nil = not counted
-	Files        run.FileServer
+	Files        *inbox.Source  // of the exports; nil: no file server is configured
 	Exports      exportControl
-	Folder       string        // of the exports
-	StableFor    time.Duration // how long a file must not have changed
-	DeleteFiles  bool          // files that were read are deleted instead of moved
-	KeepFiles    time.Duration // how long moved files stay
-	TempDir      string        // for copies of files; "" = the system's
 	Ledger       *ledger.Ledger
 	Concurrency  int           // contacts carried at once in a lane
 	KeepEvidence time.Duration // how long what was decided is kept
@@ -65,7 +61,7 @@ type Activities struct {
 	metrics *optOutMetrics
 	lanes   *run.Lanes
 
-	files *exportFiles
+	files *inbox.Box[*optOutRows]
 
 	mu     sync.Mutex
 	plans  map[string]*settingsPlan
@@ -77,12 +73,6 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	if o.Folder == "" {
-		o.Folder = "d365_loads/exports"
-	}
-	if o.KeepFiles == 0 {
-		o.KeepFiles = 15 * 24 * time.Hour
-	}
 	if o.Metrics == nil {
 		o.Metrics = tally.NoopScope
 	}
@@ -96,7 +86,11 @@ func New(o Options) *Activities {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
 	a := &Activities{o: o, metrics: newOptOutMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency), plans: map[string]*settingsPlan{}}
-	a.files = &exportFiles{Activities: a}
+	files := inbox.Options{Flow: activities.FlowOptOut, Instance: o.Instance, Source: o.Files, Ledger: o.Ledger, Logger: o.Logger, Now: o.Now}
+	if o.Files != nil {
+		files.KeepNotes = 2 * o.Files.Keep
+	}
+	a.files = inbox.New(files, optOutFiles)
 	return a
 }
 

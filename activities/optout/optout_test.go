@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities/optout"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
 	rules "causeway.dev/internal/optout"
@@ -49,8 +50,8 @@ func newOptSpine(t *testing.T, contacts int, mode rules.Mode, source string, edi
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = files.Close() })
 	s.optOpts = optout.Options{
-		Dynamics: s.Opts.Source.(*dataverse.Client), Campaign: s.Opts.Target, Exports: s.Opts.Target.(*campaign.Client), Files: files, Ledger: s.Books,
-		Concurrency: 8, TempDir: t.TempDir(), Metrics: s.Scope, Now: s.Boxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
+		Dynamics: s.Opts.Source.(*dataverse.Client), Campaign: s.Opts.Target, Exports: s.Opts.Target.(*campaign.Client), Files: &inbox.Source{Server: files, Folder: "d365_loads/exports", Keep: 15 * 24 * time.Hour, Dir: t.TempDir()}, Ledger: s.Books,
+		Concurrency: 8, Metrics: s.Scope, Now: s.Boxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
 	}
 	s.settings = activities.OptOutSettings{
 		Mode: mode, Source: source, Pairs: []rules.PairSetting{emailPair, phonePair, ccpaPair}, CampaignEvery: time.Minute, SFTP: true,

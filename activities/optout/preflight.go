@@ -216,9 +216,9 @@ func (a *Activities) filesTell(ctx context.Context, s optout.Settings) (string, 
 	if s.Source == optout.SourceREST {
 		return "", nil
 	}
-	_, err := a.o.Files.List(ctx, a.o.Folder)
+	_, err := a.o.Files.Server.List(ctx, a.o.Files.Folder)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return "the folder " + a.o.Folder + " does not exist on the file server; create it after the first login", nil // R5.12
+		return "the folder " + a.o.Files.Folder + " does not exist on the file server; create it after the first login", nil // R5.12
 	}
 	if err != nil {
 		return "", fmt.Errorf("looking at the file server: %w", err)

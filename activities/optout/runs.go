@@ -103,10 +103,12 @@ func (a *Activities) settled(ctx context.Context, in activities.SaveWatermarkInp
 		}
 		a.endedDeep(in.Run)
 	}
-	if file, ok := position.Of(ledger.CursorFile); ok {
-		if err := a.files.done(ctx, file, in.Run); err != nil {
-			return err
-		}
+	files, err := a.files.Finish(ctx, in.Run)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		a.metrics.newestFile.Update(float64(file.Modified.Unix()))
 	}
 	return a.forget(ctx)
 }

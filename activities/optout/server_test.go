@@ -51,8 +51,8 @@ func (p *pickyFiles) Remove(ctx context.Context, file string) error {
 
 // picky puts a file server in between whose operations can be made to fail.
 func (s *optSpine) picky() *pickyFiles {
-	p := &pickyFiles{SFTP: s.optOpts.Files.(*campaign.SFTP)}
-	s.optOpts.Files = p
+	p := &pickyFiles{SFTP: s.optOpts.Files.Server.(*campaign.SFTP)}
+	s.optOpts.Files.Server = p
 	s.rebuild()
 	return p
 }
@@ -82,7 +82,7 @@ func TestAnExportThatIsReplacedIsNotPutAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
-			s.optOpts.DeleteFiles = remove
+			s.optOpts.Files.Delete = remove
 			s.rebuild()
 			s.startOptOut()
 			a, b := s.keys[0], s.keys[1]

@@ -26,7 +26,7 @@ func (f *optOutFetch) wait(ctx context.Context) (*activities.FetchResult, error)
 		return nil, err
 	}
 	f.mark, f.saved = *mark, time.Now()
-	bad := f.files.report(ctx)
+	bad := f.badFiles(ctx)
 	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
 		page, err := f.look(ctx)
@@ -43,7 +43,7 @@ func (f *optOutFetch) wait(ctx context.Context) (*activities.FetchResult, error)
 				f.lookSoon()
 			}
 			return out, err
-		case !slices.Equal(bad, f.files.report(ctx)): // for Status to show
+		case !slices.Equal(bad, f.badFiles(ctx)): // for Status to show
 			return f.leave(ctx)
 		}
 		if f.moved && time.Since(f.saved) >= run.KeepMark {
@@ -66,7 +66,7 @@ func (f *optOutFetch) leave(ctx context.Context) (*activities.FetchResult, error
 			return nil, err
 		}
 	}
-	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.files.report(context.WithoutCancel(ctx))}, nil
+	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.badFiles(context.WithoutCancel(ctx))}, nil
 }
 
 // look asks each source once; nil when none has anything new. Campaign comes first
@@ -102,7 +102,7 @@ func (f *optOutFetch) campaign(ctx context.Context) (*optOutPage, error) {
 	if f.o.Files == nil {
 		return nil, run.Blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.sftp; add it and start the worker again")
 	}
-	return f.files.look(ctx, f)
+	return f.nextFile(ctx)
 }
 
 // atCampaign says that it is time to look there: at once when that was asked for
@@ -110,7 +110,7 @@ func (f *optOutFetch) campaign(ctx context.Context) (*optOutPage, error) {
 func (f *optOutFetch) atCampaign() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if now := f.o.Now(); f.in.Now || f.files.settled() || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
+	if now := f.o.Now(); f.in.Now || f.files.Settled() || now.Sub(f.looked) >= f.plan.Settings.CampaignEvery {
 		f.looked, f.in.Now = now, false
 		return true
 	}

@@ -90,8 +90,7 @@ func with(more ...string) []string {
 }
 
 // moving are imports that are on their way out: package, then import.
-var moving = map[[2]string]bool{
-}
+var moving = map[[2]string]bool{}
 
 // effects are what a pure package does without.
 var effects = []string{"database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "go.temporal.io/", "github.com/uber-go/tally/"}

@@ -143,25 +143,25 @@ func TestExportFiles(t *testing.T) {
 		_, err := l.ExportFile(t.Context(), file.Flow, file.Name, file.Size, file.Modified)
 		require.ErrorIs(t, err, ledger.ErrNotFound)
 		require.NoError(t, l.PutExportFile(t.Context(), file))
-		_, err = l.ExportFileDone(t.Context(), "egress", "ab")
+		twin := ledger.ExportFile{Flow: "egress", Name: "broadlog_2.csv", Size: 10, Modified: noon, Hash: "ab", Run: "r2"}
+		_, err = l.ExportFileTwin(t.Context(), twin)
 		require.ErrorIs(t, err, ledger.ErrNotFound, "it is not read yet")
 		file.State, file.Rows = ledger.FileDone, 3
 		require.NoError(t, l.PutExportFile(t.Context(), file))
-		done, err := l.ExportFileDone(t.Context(), "egress", "ab")
+		done, err := l.ExportFileTwin(t.Context(), twin)
 		require.NoError(t, err)
 		require.EqualValues(t, 3, done.Rows)
+		require.Equal(t, "broadlog_1.csv", done.Name)
 		require.Equal(t, noon, done.Modified)
-		_, err = l.ExportFileDone(t.Context(), "optout", "ab")
+		others := twin
+		others.Flow = "optout"
+		_, err = l.ExportFileTwin(t.Context(), others)
 		require.ErrorIs(t, err, ledger.ErrNotFound, "each flow has its own")
 		_, err = l.ExportFile(t.Context(), file.Flow, file.Name, file.Size+1, file.Modified)
 		require.ErrorIs(t, err, ledger.ErrNotFound, "it has changed since")
 		for i := range 3 {
 			require.NoError(t, l.PutExportFile(t.Context(), ledger.ExportFile{Flow: "egress", Name: fmt.Sprint("bad", i), State: ledger.FileBad, Error: "line 2"}))
 		}
-		twin := ledger.ExportFile{Flow: "egress", Name: "broadlog_2.csv", Size: 10, Modified: noon, Hash: "ab", Run: "r2"}
-		done, err = l.ExportFileTwin(t.Context(), twin)
-		require.NoError(t, err)
-		require.Equal(t, "broadlog_1.csv", done.Name)
 		_, err = l.ExportFileTwin(t.Context(), *done)
 		require.ErrorIs(t, err, ledger.ErrNotFound, "it is no twin of itself")
 		twin.Hash = "cd"
@@ -174,6 +174,11 @@ func TestExportFiles(t *testing.T) {
 		other.Run = "r3"
 		_, err = l.ExportFileTwin(t.Context(), other)
 		require.ErrorIs(t, err, ledger.ErrNotFound, "another run may fail")
+		require.NoError(t, l.DropExportFile(t.Context(), twin))
+		_, err = l.ExportFile(t.Context(), twin.Flow, twin.Name, twin.Size, twin.Modified)
+		require.ErrorIs(t, err, ledger.ErrNotFound, "it counts as not seen")
+		_, err = l.ExportFile(t.Context(), done.Flow, done.Name, done.Size, done.Modified)
+		require.NoError(t, err, "the others stay")
 		bad, err := l.ExportFiles(t.Context(), "egress", ledger.FileBad, 2)
 		require.NoError(t, err)
 		require.Len(t, bad, 2)

@@ -53,12 +53,6 @@ func (l *Ledger) ExportFile(ctx context.Context, flow, name string, size int64, 
 	return l.exportFile(ctx, `flow = ? AND name = ? AND size = ? AND modified = ?`, flow, name, size, millis(modified))
 }
 
-// ExportFileDone is a file with this content that was read to its end, under
-// whatever name, or ErrNotFound.
-func (l *Ledger) ExportFileDone(ctx context.Context, flow, hash string) (*ExportFile, error) {
-	return l.exportFile(ctx, `flow = ? AND hash = ? AND state = 'done' ORDER BY at LIMIT 1`, flow, hash)
-}
-
 // ExportFileTwin is another file with this content that was read to its end, or
 // that the run is reading, or ErrNotFound: a file that was exported twice.
 func (l *Ledger) ExportFileTwin(ctx context.Context, f ExportFile) (*ExportFile, error) {
@@ -87,6 +81,18 @@ func (l *Ledger) ExportFiles(ctx context.Context, flow string, state FileState, 
 		return nil, fmt.Errorf("ledger: listing files: %w", err)
 	}
 	return collect(rows, scanFile)
+}
+
+// DropExportFile forgets one file: what is there under its name counts as not seen.
+func (l *Ledger) DropExportFile(ctx context.Context, f ExportFile) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND name = ? AND size = ? AND modified = ?`), f.Flow, f.Name, f.Size, millis(f.Modified))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: forgetting a file: %w", err)
+	}
+	return nil
 }
 
 // ForgetExportFiles drops what was kept of files before the cutoff.

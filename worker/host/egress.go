@@ -4,6 +4,7 @@ import (
 	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/activities/egress"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 )
 
@@ -18,10 +19,16 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) 
 	if s.Journal != nil { // a nil client would not be a nil source
 		out.Journal = s.Journal
 	}
-	if sftp := o.Config.Campaign.SFTP; s.SFTP != nil {
-		out.Files = &egress.FileSource{
-			Server: s.SFTP, Folder: sftp.Folder, StableFor: sftp.StableFor, Delete: sftp.Processed == "delete", Keep: sftp.Keep,
-		}
-	}
+	out.Files = fileSource(o, s)
 	return out
+}
+
+// fileSource is the folder that both flows take exported files from; nil when no file
+// server is configured.
+func fileSource(o Options, s *Services) *inbox.Source {
+	if s.SFTP == nil {
+		return nil
+	}
+	sftp := o.Config.Campaign.SFTP
+	return &inbox.Source{Server: s.SFTP, Folder: sftp.Folder, StableFor: sftp.StableFor, Delete: sftp.Processed == "delete", Keep: sftp.Keep}
 }
