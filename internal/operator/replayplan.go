@@ -63,7 +63,7 @@ func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 	case first.child || x == nil && s.kind != activities.KindAudit:
 		return s.planAgain(ctx, first)
 	case x == nil:
-		return nil, badInput("%s; to audit again: causeway audit %s", gone, s.table)
+		return nil, badInput("%s; to audit again: causeway audit %s", s.gone(), s.table)
 	case x.Status == "Completed" || x.Status == "ContinuedAsNew":
 		return nil, badInput("workflow %s is %s, so there is nothing to replay", s.id, x.Status)
 	}

@@ -8,6 +8,7 @@ import (
 
 	historypb "go.temporal.io/api/history/v1"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
 )
 
@@ -15,8 +16,15 @@ import (
 // has lived for months go back further.
 const maxShown = 20
 
-// gone is the sentence about a history that is not there any more.
-const gone = "Temporal has no history of it any more: the namespace keeps it for a time after a run has ended, and no longer"
+// gone is the sentence about a history that is not there, or not any more. A flow
+// carries out a few changes itself, so that such a run has no history of its own.
+func (s *subject) gone() string {
+	if s.kind == activities.KindDelta && s.table != "" {
+		return "Temporal has no history of it any more, or it had none of its own: a flow carries out a few changes itself, and the steps are in the history of workflow " +
+			s.flow().owner()
+	}
+	return "Temporal has no history of it any more: the namespace keeps it for a time after a run has ended, and no longer"
+}
 
 // steps sums up the executions of the subject, back to where they continued as new
 // from, oldest first.
@@ -99,7 +107,7 @@ func (i *Instance) RunExecutions(ctx context.Context, name string) ([]Execution,
 		return nil, err
 	}
 	if s.newest == nil {
-		return nil, failed("run %s: %s; what the ledger knows: causeway runs show %s", name, gone, name)
+		return nil, failed("run %s: %s; what the ledger knows: causeway runs show %s", name, s.gone(), name)
 	}
 	return s.chain(ctx, maxExecutions, true)
 }
@@ -139,7 +147,7 @@ func (i *Instance) VerifyRun(ctx context.Context, name string) ([]Verified, erro
 		return nil, err
 	}
 	if s.newest == nil {
-		return nil, failed("run %s: %s, so it cannot be checked", name, gone)
+		return nil, failed("run %s: %s, so it cannot be checked", name, s.gone())
 	}
 	chain, err := s.chain(ctx, maxExecutions, false)
 	if err != nil {

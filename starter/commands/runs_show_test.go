@@ -35,6 +35,13 @@ func TestRunsShow(t *testing.T) {
 	code, out, _ = w.run(t, "runs", "show", loadRun)
 	require.Zero(t, code)
 	golden(t, "runs-show-gone.txt", out)
+
+	// A few changes are carried out by the flow: their history is the flow's.
+	shown.Info.Kind = activities.KindDelta
+	w.on("Run "+activities.ShowRun, shown)
+	_, out, _ = w.run(t, "runs", "show", loadRun)
+	require.Contains(t, out, "carries out a few changes itself")
+	require.Contains(t, out, "acme/ingress/contacts")
 	_, out, _ = w.run(t, "runs", "show", loadRun, "-o", "json")
 	var report operator.RunReport
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
