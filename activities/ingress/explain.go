@@ -1,18 +1,13 @@
 package ingress
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/apierr"
-	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
-	"causeway.dev/internal/mapping"
 )
 
 // Explain tells what happened to a record and why, and with Live what would
@@ -114,114 +109,6 @@ func (a *Activities) explainWait(ctx context.Context, rec *ledger.Record, out *a
 	}
 	if p.Ready {
 		out.Waits.For = "the next pass; what it waited for has come"
-	}
-	return nil
-}
-
-// explainLive asks both systems, and returns the row as Dynamics has it; nil when
-// it does not.
-func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string, rec *ledger.Record) (*activities.ExplainLive, *ledger.Entry, error) {
-	table := m.plan.Table
-	out := &activities.ExplainLive{Decision: "nothing"}
-	row, err := a.o.Source.Get(ctx, m.query, id)
-	switch {
-	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
-	case err != nil:
-		return nil, nil, fmt.Errorf("reading %s of %s from Dynamics: %w", id, table.Dynamics.Table, err)
-	default:
-		out.InDynamics, out.Version = true, row.Version
-	}
-	stored, err := a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(id))
-	switch {
-	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
-	case err != nil:
-		return nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
-	default:
-		out.InCampaign = true
-	}
-	if !out.InDynamics {
-		link, hidden, err := a.hiddenBy(ctx, m, rec)
-		if err != nil {
-			return nil, nil, err
-		}
-		switch {
-		case !out.InCampaign && hidden && table.ApplyDeletes:
-			out.Decision, out.Why = "wait", "Dynamics does not have it any more; Campaign hides it until its parent is there, and it is deleted then: "+link.Table+"/"+link.Key
-		case !out.InCampaign:
-			out.Why = "neither system has it"
-		case rec == nil || rec.Payload == nil:
-			out.Why = "Dynamics does not have it, and what Campaign has is not ours"
-		case !table.ApplyDeletes:
-			out.Why = "deletes are not applied (apply_deletes)"
-		default:
-			out.Decision, out.Why = "delete", "Dynamics does not have it any more"
-			children, err := a.o.Ledger.Children(ctx, table.Name, []string{id})
-			if err != nil {
-				return nil, nil, err
-			}
-			if children[id] {
-				out.Decision, out.Why = "wait", "Dynamics does not have it any more; records that name it are deleted first"
-			}
-		}
-		return out, nil, nil
-	}
-	e := &ledger.Entry{Key: id, Version: row.Version, Raw: row.Raw}
-	return out, e, a.explainRow(ctx, m, rec, e, stored, out)
-}
-
-// explainRow says what the mapping calls for, and where Campaign differs from it.
-func (a *Activities) explainRow(ctx context.Context, m *tableMapper, rec *ledger.Record, e *ledger.Entry, stored *campaign.Stored, out *activities.ExplainLive) error {
-	held := rec != nil && rec.Payload != nil
-	rule, err := m.mapper.Excluded(e.Raw)
-	if err == nil && rule != "" {
-		out.Decision, out.Why = "leave out", rule
-		if held && m.plan.Table.Filter.DeleteUnmatched {
-			out.Decision = "delete"
-		}
-		return nil
-	}
-	writer := recordWriter{m: m, ledger: a.o.Ledger, table: m.plan.Table.Name}
-	var w wanted
-	if err == nil {
-		w, err = writer.want(rec, e)
-	}
-	if bad, ok := errors.AsType[*mapping.FieldError](err); ok {
-		out.Decision, out.Why = "refuse", bad.Reason+": "+bad.Error()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	same := held && bytes.Equal(rec.Fingerprint, w.change.Fingerprint())
-	switch {
-	case same && !out.InCampaign:
-		out.Why = "what Dynamics says was written, and somebody deleted it in Campaign since; its next change in Dynamics creates it again, or causeway audit --repair"
-	case !out.InCampaign && held:
-		out.Decision, out.Why = "create", "Campaign does not have it, though it was written; somebody deleted it there, or its parent is missing"
-	case !out.InCampaign:
-		out.Decision, out.Why = "create", "Campaign does not have it"
-	case same && rec.Version != e.Version:
-		out.Why = "what Dynamics says has been written; what changed in Dynamics since version " + rec.Version + " is not mapped"
-	case same:
-		out.Why = "what Dynamics says has been written"
-	case held && rec.State == ledger.Written && rec.Version == e.Version:
-		out.Decision, out.Why = "update", "Dynamics has not changed since it was last read: the mapping has, or a rollback put back what was there before"
-	case held:
-		out.Decision, out.Why = "update", "Dynamics has changed since the last write"
-	default:
-		out.Decision, out.Why = "update", "Campaign has a record with this key, which would be adopted"
-	}
-	if err := a.explainParents(ctx, m, rec, w, out); err != nil || !out.InCampaign {
-		return err
-	}
-	there, err := m.mapper.FromTarget(stored.Raw)
-	if err != nil {
-		return fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
-	}
-	_, changed := w.change.Diff(there)
-	out.Differences = mapping.Describe(there, w.change, changed)
-	if len(changed) > 0 && out.Decision == "nothing" {
-		out.Why = "what Dynamics says has been written, and Campaign was changed since; the next change of such a field in Dynamics overwrites it" // R2.3
 	}
 	return nil
 }

@@ -186,3 +186,35 @@ func TestExplainSaysWhenWhatIsGoneFromCampaignComesBack(t *testing.T) {
 	require.Equal(t, "create", s.Explain(key).Live.Decision)
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, s.Delta())
 }
+
+// What the filter deletes waits like any delete, while Campaign hides it.
+func TestExplainWhatTheFilterDeletesAndCampaignHides(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	f.services.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "new_name", Is: "not_equals", Value: "left"}}}
+	v := f.vehicle("")
+	child := f.service(v)
+	f.services.Load()
+	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "left"}))
+	live := f.services.Explain(child).Live
+	require.Equal(t, "wait", live.Decision)
+	require.Contains(t, live.Why, "it is deleted then: vehicles/"+v)
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta(), "as was said")
+	f.vehicles.Load()
+	require.Equal(t, "delete", f.services.Explain(child).Live.Decision)
+}
+
+// A mapping that lost a field calls for no write.
+func TestExplainAFieldThatLeftTheMapping(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 2)
+	s.Load()
+	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	s.Table.Fields = s.Table.Fields[1:]
+	live := s.Explain(key).Live
+	require.Equal(t, "nothing", live.Decision, live.Why)
+	require.Equal(t, "what Dynamics says has been written", live.Why)
+	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, s.Plan(activities.PlanInput{}).Counts)
+	s.Start()
+	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, s.Pass(activities.KindBackfill, activities.PhaseScan).Counts, "as was said")
+}

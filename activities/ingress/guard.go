@@ -9,6 +9,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/reconcile"
 )
 
 // guard keeps a run from deleting more than it may before anybody has looked: a
@@ -49,19 +50,19 @@ func (g *guard) allows(ctx context.Context) (bool, error) {
 
 // deletesOf counts what a page would delete in Campaign.
 func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string, changes []dataverse.Change) (int, error) {
+	rules := m.rules()
 	var keys []string
 	for i := range changes {
 		c := &changes[i]
-		switch {
-		case c.Deleted && m.plan.Table.ApplyDeletes:
-			keys = append(keys, c.Key)
-		case !c.Deleted && m.plan.Table.Filter.DeleteUnmatched:
-			guarded(func() {
-				if rule, err := m.mapper.Excluded(c.Raw); err == nil && rule != "" {
-					keys = append(keys, c.Key)
-				}
-			})
-		}
+		guarded(func() {
+			rule := ""
+			if !c.Deleted && rules.DeleteUnmatched {
+				rule, _ = m.mapper.Excluded(c.Raw) // what cannot be compared is refused in its turn
+			}
+			if rules.Deletes(c.Deleted, rule) {
+				keys = append(keys, c.Key)
+			}
+		})
 	}
 	if len(keys) == 0 {
 		return 0, nil
@@ -114,7 +115,11 @@ func (a *Activities) ApproveDeletes(ctx context.Context, in activities.ApproveIn
 }
 
 // holdBack parks a delete. One that waits already waits on as it did.
-func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits ledger.Waits) settlement {
+func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, why reconcile.Why) settlement {
+	waits := ledger.WaitsForDeleteGuard
+	if why == reconcile.ChildrenFirst {
+		waits = ledger.WaitsForChildren
+	}
 	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Parked, Run: r.run, SeenRun: r.seen(known),
 		Payload: known.Payload, Fingerprint: known.Fingerprint, CreatedRun: known.CreatedRun}
 	park := &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: waits, Deleted: e.Deleted, Payload: e.Raw}
@@ -122,18 +127,4 @@ func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, waits led
 		park.Run, park.Since = before.Run, before.Since
 	}
 	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}}
-}
-
-// mayDelete says what keeps a record that Campaign holds from being deleted: ""
-// nothing, else one of ledger's Waits… constants.
-func (r *recordWriter) mayDelete(ctx context.Context, e *ledger.Entry) (ledger.Waits, error) {
-	before := r.waiting[e.Key]
-	released := before != nil && before.Ready
-	if open, err := r.guard.allows(ctx); err != nil || !open && !(released && before.Waits != ledger.WaitsForParent) {
-		return ledger.WaitsForDeleteGuard, err
-	}
-	if r.children[e.Key] && !(released && before.Waits == ledger.WaitsForChildren) {
-		return ledger.WaitsForChildren, nil // their own deletes are on their way
-	}
-	return "", nil
 }

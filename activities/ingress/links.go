@@ -23,46 +23,6 @@ func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.
 			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}}
 }
 
-// orphan tells whether a refusal is for want of a parent: Campaign does not find
-// the target of a link, or hides the record itself, whose key is then taken
-// although it cannot be read (docs/protocol/campaign.md §4.4). What hides it is the parent that
-// it has there, which may be another than the one it is to have.
-func (r *recordWriter) orphan(ctx context.Context, fail *apierr.Error, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
-	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
-		return mapping.Link{}, false, nil
-	}
-	return r.wants(ctx, known, p)
-}
-
-// wants finds a parent that is not in Campaign of those that a record is to have,
-// else of those that it has there.
-func (r *recordWriter) wants(ctx context.Context, known *ledger.Record, p *mapping.Payload) (mapping.Link, bool, error) {
-	link, found, err := r.missing(ctx, r.m.mapper.Links(p))
-	if err != nil || found || known == nil || known.Payload == nil {
-		return link, found, err
-	}
-	return r.awaited(ctx, known.Payload)
-}
-
-// stillWaits tells whether a record was parked and one of its parents is still
-// not there: asking Campaign again would cost calls and say the same.
-func (r *recordWriter) stillWaits(ctx context.Context, known *ledger.Record, want *mapping.Payload) (mapping.Link, bool, error) {
-	if known == nil || known.State != ledger.Parked {
-		return mapping.Link{}, false, nil
-	}
-	return r.missing(ctx, r.m.mapper.Links(want))
-}
-
-// stillHidden tells whether a record to be deleted was found hidden before, and
-// still is for want of the same parents: as with stillWaits, nobody is asked again.
-func (r *recordWriter) stillHidden(ctx context.Context, known *ledger.Record, e *ledger.Entry) (mapping.Link, bool, error) {
-	before := r.waiting[e.Key]
-	if before == nil || before.Waits != ledger.WaitsForParent || before.Deleted != e.Deleted || !e.Deleted && before.Version != e.Version {
-		return mapping.Link{}, false, nil
-	}
-	return r.awaited(ctx, known.Payload)
-}
-
 // awaited is a parent of a record in the ledger that is not in Campaign yet.
 func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
 	p, err := mapping.ParsePayload(payload)
@@ -109,32 +69,8 @@ func (a *Activities) hiding(table string, link mapping.Link) {
 	}
 }
 
-// look asks Campaign for a record whose parent went and came again: it may have
-// gone with the parent, or lost its link to it. What somebody changed in it besides
-// is theirs, as ever.
-func (r *recordWriter) look(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
-	if u.known != nil && u.known.Payload != nil && !e.Deleted {
-		as, err := r.asLinked(ctx, e, u.known.Payload)
-		if err != nil {
-			return settlement{}, err
-		}
-		u.renew = !as
-	}
-	u.looked = true
-	s, err := r.decide(ctx, u, e, p)
-	if err != nil {
-		u.looked = false
-		return s, err
-	}
-	if s.Record == nil && u.known != nil {
-		known := *u.known
-		s.Record = &known
-	}
-	s.Resolve = s.Resolve || s.Park == nil // a park replaces the doubt
-	return s, nil
-}
-
 // asLinked says that Campaign holds a record with the links it was written with.
+// One whose parent went and came again may have gone with it, or lost its link to it.
 func (r *recordWriter) asLinked(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
 	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {

@@ -1,9 +1,7 @@
 package ingress
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,11 +12,11 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/reconcile"
 )
 
 // planner looks at every record as the run would, and writes nothing.
@@ -157,159 +155,120 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	return group.Wait()
 }
 
-// record decides as recordWriter.apply does.
+// record counts what the run would do about one record.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
-	held := known != nil && known.Payload != nil
-	renew := false
-	if held && p.writer.doubtful[e.Key] {
-		as, err := p.writer.asLinked(ctx, e, known.Payload)
-		if err != nil {
-			return err
-		}
-		renew = !as
+	d, err := p.writer.consider(known, e)
+	if err != nil {
+		return err
+	}
+	d.facts.Guard = reconcile.GuardAllows // whether it would is asked of all deletes at once
+	if d.known.Held() && p.writer.doubtful[e.Key] {
+		d.facts.Doubt = reconcile.Doubtful
 		p.count(func() { p.out.EngineCalls++ })
 	}
-	rule, err := p.m.mapper.Excluded(e.Raw)
-	if err == nil && rule != "" {
-		goes := held && p.in.Table.Filter.DeleteUnmatched
-		if goes {
-			if link, hidden, err := p.writer.stillHidden(ctx, known, e); err != nil {
-				return err
-			} else if hidden {
-				p.count(func() { p.rules[rule]++ })
-				p.park(e, link, 0)
-				return nil
-			}
-		}
+	act, calls, err := p.decide(ctx, &d)
+	if err != nil {
+		return err
+	}
+	if rule := d.entry.Rule; rule != "" {
+		p.count(func() { p.rules[rule]++ })
+	}
+	switch act.Kind {
+	case reconcile.Refuse:
 		p.count(func() {
-			p.rules[rule]++
-			if goes {
-				p.note(ledger.Removed, 1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: rule})
-				return
-			}
-			p.note(ledger.FilteredOut, 0, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: rule})
+			p.refusals[act.Refusal.Reason+": "+act.Refusal.Message]++
+			p.note(ledger.Refused, calls, activities.PlanExample{ID: e.Key, Outcome: "refused", Why: act.Refusal.Message})
 		})
-		return nil
-	}
-	var w wanted
-	if err == nil {
-		w, err = p.writer.want(known, e)
-	}
-	if err != nil {
-		bad, ok := errors.AsType[*mapping.FieldError](err)
-		if !ok {
-			return fmt.Errorf("mapping record %s of %s: %w", e.Key, p.in.Table.Name, err)
-		}
+	case reconcile.LeaveOut:
 		p.count(func() {
-			p.refusals[bad.Reason+": "+bad.Error()]++
-			p.note(ledger.Refused, 0, activities.PlanExample{ID: e.Key, Outcome: "refused", Why: bad.Error()})
+			p.note(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: act.Rule})
 		})
-		return nil
+	case reconcile.Delete:
+		p.count(func() {
+			p.note(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: act.Rule})
+		})
+	case reconcile.Park:
+		p.park(e, act.Link, calls)
+	case reconcile.Create:
+		p.count(func() { p.note(ledger.Created, calls+1, activities.PlanExample{ID: e.Key, Outcome: "created"}) })
+	case reconcile.Update, reconcile.Adopt:
+		p.write(&d, &act, calls)
+	default:
+		p.count(func() { p.note(ledger.Unchanged, calls, activities.PlanExample{}) })
 	}
-	if held && !renew && bytes.Equal(known.Fingerprint, w.change.Fingerprint()) {
-		p.count(func() { p.note(ledger.Unchanged, 0, activities.PlanExample{}) })
-		return nil
-	}
-	for _, link := range p.m.mapper.Links(w.whole) {
-		if link.Required && !p.writer.parents[link] {
-			p.park(e, link, 0)
-			return nil
-		}
-	}
-	if link, waits, err := p.writer.stillWaits(ctx, known, w.whole); err != nil {
-		return err
-	} else if waits {
-		p.park(e, link, 0)
-		return nil
-	}
-	if renew {
-		return p.renewed(ctx, e, w.whole)
-	}
-	if held {
-		last, err := mapping.ParsePayload(known.Payload)
-		if err != nil {
-			return fmt.Errorf("record %s of %s in the ledger: %w", e.Key, p.in.Table.Name, err)
-		}
-		if link, hidden, err := p.hidden(ctx, known, e, w.whole); err != nil {
-			return err
-		} else if hidden {
-			p.park(e, link, hiddenCalls)
-			return nil
-		}
-		p.update(e, w.change, last, false)
-		return nil
-	}
-	return p.newcomer(ctx, e, w.whole)
-}
-
-// newcomer is created, or adopted where Campaign has it already.
-func (p *planner) newcomer(ctx context.Context, e *ledger.Entry, want *mapping.Payload) error {
-	empty, err := p.empty()
-	if err != nil {
-		return err
-	}
-	if empty {
-		p.create(e)
-		return nil
-	}
-	there, err := p.there(ctx, e)
-	if err != nil {
-		return err
-	}
-	if there == nil {
-		p.create(e)
-		return nil
-	}
-	if !p.in.Table.ClearOptOuts {
-		want = p.m.mapper.KeepOptOuts(want, there)
-	}
-	p.update(e, want, there, true)
 	return nil
 }
 
-// there is what Campaign holds of a record; nil when it shows none.
-func (p *planner) there(ctx context.Context, e *ledger.Entry) (*mapping.Payload, error) {
-	stored, err := p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
-	switch {
-	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
+// decide finds the action of a run, and the calls that it makes before the last. It
+// looks up what the run would learn by a refusal: whether Campaign has what the
+// ledger does not know, and what Campaign hides.
+func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action, calls int64, err error) {
+	if act, err = d.resolve(ctx, reconcile.TargetRecord); err != nil {
+		return act, 0, err
 	}
-	out, err := p.m.mapper.FromTarget(stored.Raw)
+	switch {
+	case act.Kind == reconcile.Create && !d.known.Held():
+		empty, err := p.empty()
+		if err != nil || empty {
+			return act, 0, err
+		}
+		if d.facts.Target, err = p.shown(ctx, d.e); err != nil {
+			return act, 0, err
+		}
+		if act = d.action(); act.Kind == reconcile.Adopt {
+			calls = 2 // the refused POST, and the read
+		}
+	case act.Kind == reconcile.Update:
+		if act.Needs == reconcile.TargetRecord {
+			calls = 1
+		}
+		link, hides, err := d.wouldHide(ctx)
+		if err != nil || !hides {
+			return act, calls, err
+		}
+		there, err := p.shown(ctx, d.e)
+		if err != nil {
+			return act, calls, err
+		}
+		if there.Payload == nil {
+			return reconcile.Action{Kind: reconcile.Park, Why: reconcile.HiddenByTarget, Link: link}, hiddenCalls, nil
+		}
+	case act.Needs == reconcile.TargetRecord: // Campaign has lost it, or its links
+		if d.facts.Target, err = p.shown(ctx, d.e); err != nil {
+			return act, 0, err
+		}
+		calls, act = 1, d.action()
+	}
+	return act, calls, nil
+}
+
+// shown is what Campaign shows of a record.
+func (p *planner) shown(ctx context.Context, e *ledger.Entry) (reconcile.Target, error) {
+	there, err := p.writer.shown(ctx, e.Key)
 	if err != nil {
-		return nil, fmt.Errorf("reading record %s from Campaign: %w", e.Key, err)
+		return there, fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
 	}
-	return out, nil
+	return there, nil
 }
 
-func (p *planner) create(e *ledger.Entry) {
-	p.count(func() { p.note(ledger.Created, 1, activities.PlanExample{ID: e.Key, Outcome: "created"}) })
-}
-
-// update counts a record that is there: adopting one costs the refused POST and
-// the read before the PATCH, and fields that are new in the mapping cost the read.
-func (p *planner) update(e *ledger.Entry, want, last *mapping.Payload, adopted bool) {
-	_, changed := want.Diff(last)
-	var calls int64
-	switch {
-	case adopted:
-		calls = 2
-	case len(changed) > 0 && p.m.mapper.Lacks(last):
-		calls = 1
+// write counts a record that Campaign has.
+func (p *planner) write(d *decision, act *reconcile.Action, calls int64) {
+	before := d.entry.Last
+	if act.Kind == reconcile.Adopt {
+		before = d.facts.Target.Payload
 	}
 	p.count(func() {
-		if adopted {
+		if act.Kind == reconcile.Adopt && !d.known.Held() {
 			p.out.Adopted++
 		}
-		if len(changed) == 0 {
+		if act.Done {
 			p.note(ledger.Unchanged, calls, activities.PlanExample{})
 			return
 		}
-		for _, f := range changed {
+		for _, f := range act.Changed {
 			p.fields[f]++
 		}
-		p.note(ledger.Updated, calls+1, activities.PlanExample{ID: e.Key, Outcome: "updated", Changes: mapping.Describe(last, want, changed)})
+		p.note(ledger.Updated, calls+1, activities.PlanExample{ID: d.e.Key, Outcome: "updated", Changes: mapping.Describe(before, act.Payload, act.Changed)})
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"causeway.dev/activities"
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
 )
@@ -64,41 +63,9 @@ func (p *planner) meet(ctx context.Context, keys []string, known map[string]*led
 	return err
 }
 
-// renewed is a record that Campaign removed with its parent, or whose link it took;
-// it is read before it is written.
-func (p *planner) renewed(ctx context.Context, e *ledger.Entry, want *mapping.Payload) error {
-	p.count(func() { p.out.EngineCalls++ })
-	there, err := p.there(ctx, e)
-	if err != nil {
-		return err
-	}
-	if there == nil {
-		p.create(e)
-		return nil
-	}
-	p.update(e, want, there, false)
-	return nil
-}
-
 // hiddenCalls is what it costs to find that Campaign hides a record: the PATCH that
 // does not find it, the POST whose key is taken, and the read.
 const hiddenCalls = 3
-
-// hidden looks whether Campaign hides a record, if one of its parents is not there.
-func (p *planner) hidden(ctx context.Context, known *ledger.Record, e *ledger.Entry, want *mapping.Payload) (mapping.Link, bool, error) {
-	if !p.m.mapper.Linked() {
-		return mapping.Link{}, false, nil
-	}
-	link, wants, err := p.writer.wants(ctx, known, want)
-	if err != nil || !wants {
-		return link, false, err
-	}
-	_, err = p.a.o.Target.Get(ctx, p.m.resource, p.m.mapper.MapKey(e.Key))
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return link, true, nil
-	}
-	return link, false, err
-}
 
 func (p *planner) park(e *ledger.Entry, link mapping.Link, calls int64) {
 	p.count(func() {

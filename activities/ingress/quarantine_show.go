@@ -71,10 +71,11 @@ func ruleOf(p *mapping.Plan, to string) string {
 }
 
 // shownFields describes each pair of the mapping and returns the values meant.
-func (a *Activities) shownFields(m *tableMapper, rec *ledger.Record, row *ledger.Entry, out *activities.ShowQuarantinedResult) ([]activities.RevealedField, error) {
+func (a *Activities) shownFields(m *tableMapper, rec *ledger.Record, row *liveRow, out *activities.ShowQuarantinedResult) ([]activities.RevealedField, error) {
 	var source map[string]json.RawMessage
 	var send, last *mapping.Payload
 	if row != nil {
+		send = row.send
 		if err := json.Unmarshal(row.Raw, &source); err != nil {
 			return nil, fmt.Errorf("record %s of %s is not a JSON object", row.Key, m.plan.Table.Name)
 		}
@@ -83,16 +84,6 @@ func (a *Activities) shownFields(m *tableMapper, rec *ledger.Record, row *ledger
 		var err error
 		if last, err = m.mapper.Parse(rec.Payload); err != nil {
 			return nil, fmt.Errorf("record %s of %s in the ledger: %w", rec.Key, m.plan.Table.Name, err)
-		}
-	}
-	if row != nil && (out.Live.Decision == "create" || out.Live.Decision == "update") {
-		writer := recordWriter{m: m, ledger: a.o.Ledger, table: m.plan.Table.Name}
-		w, err := writer.want(rec, row)
-		if err != nil {
-			return nil, fmt.Errorf("mapping record %s of %s: %w", row.Key, m.plan.Table.Name, err)
-		}
-		if send = w.change; out.Live.Decision == "create" {
-			send = w.whole
 		}
 	}
 	values := make([]activities.RevealedField, 0, len(m.plan.Fields))

@@ -6,7 +6,6 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
@@ -102,24 +101,19 @@ func (r *recordWriter) closed(known *ledger.Record, e *ledger.Entry) settlement 
 	return settlement{Result: ledger.Result{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}}
 }
 
-// refuseOrphan refuses a record, and notes a parent that Campaign does not hold
-// if the refusal may be for want of it.
-func (r *recordWriter) refuseOrphan(ctx context.Context, known *ledger.Record, e *ledger.Entry, fail *apierr.Error, want *mapping.Payload) (settlement, error) {
-	s := r.refuse(known, e, string(fail.Class), fail.Reason, fail.Message, fail.Field)
-	if fail.Reason != apierr.ReasonNotFound && fail.Reason != apierr.ReasonConflict {
-		return s, nil
-	}
+// lacking is a parent that Campaign does not hold, of a record that may have been
+// refused for want of it; empty when it holds all.
+func (r *recordWriter) lacking(ctx context.Context, want *mapping.Payload) (ledger.Parent, error) {
 	for _, link := range r.m.mapper.Links(want) {
 		held, err := r.ledger.Holds(ctx, link.Table, []string{link.Key})
 		if err != nil {
-			return settlement{}, err
+			return ledger.Parent{}, err
 		}
 		if !held[link.Key] {
-			s.Quarantine.Parent = ledger.Parent{Table: link.Table, Key: link.Key}
-			break
+			return ledger.Parent{Table: link.Table, Key: link.Key}, nil
 		}
 	}
-	return s, nil
+	return ledger.Parent{}, nil
 }
 
 // due says whether quarantined records are to be tried again, which comes before

@@ -10,9 +10,8 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
-	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/reconcile"
 )
 
 // FindUnrecordedWrites finds what a run wrote without the ledger knowing: its worker died,
@@ -91,22 +90,13 @@ func (l *looker) look(ctx context.Context, u *run.Unit[*unit], entries []ledger.
 	if known != nil && known.Run != l.run && known.Run != "" && l.touchedSince(ctx, known) {
 		return nil, nil // by a later run, which knew what it found
 	}
-	stored, err := l.target.Get(ctx, l.m.resource, l.m.mapper.MapKey(entries[u.Entries[0]].Key))
-	gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
-	if err != nil && !gone {
+	there, err := l.shown(ctx, entries[u.Entries[0]].Key)
+	if err != nil {
 		return nil, err
-	}
-	var there *mapping.Payload
-	created := ""
-	if !gone {
-		if there, err = l.m.mapper.FromTarget(stored.Raw); err != nil {
-			return nil, fmt.Errorf("reading a record of %s from Campaign: %w", l.table, err)
-		}
-		created = stored.Created
 	}
 	var last *ledger.Result
 	for _, i := range u.Entries {
-		s, err := l.carriedOut(known, &entries[i], there, created)
+		s, err := l.carriedOut(known, &entries[i], &there)
 		if err != nil {
 			return nil, err
 		}
@@ -123,63 +113,30 @@ func (l *looker) touchedSince(ctx context.Context, known *ledger.Record) bool {
 	return err == nil && run.Started.After(l.runStarted)
 }
 
-// carriedOut is the outcome of an entry if Campaign is as it would have left it.
-func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *mapping.Payload, created string) (*ledger.Result, error) {
-	held := known != nil && known.Payload != nil
-	rule := ""
-	if !e.Deleted {
-		var err error
-		if rule, err = l.m.mapper.Excluded(e.Raw); err != nil {
-			return nil, nil // it was refused
-		}
+// carriedOut is the outcome of an entry if Campaign is as it would have left it. What
+// would stand in the way now did not then.
+func (l *looker) carriedOut(known *ledger.Record, e *ledger.Entry, there *reconcile.Target) (*ledger.Result, error) {
+	d, err := l.consider(known, e)
+	if err != nil {
+		return nil, err
 	}
+	a := d.rules.Calls(&d.known, &d.entry, false)
+	if !d.rules.CarriedOut(&a, &d.entry, there) {
+		return nil, nil
+	}
+	var s ledger.Result
 	switch {
-	case e.Deleted && !l.m.plan.Table.ApplyDeletes, rule != "" && !l.m.plan.Table.Filter.DeleteUnmatched:
-		return nil, nil
-	case e.Deleted || rule != "":
-		if !held || there != nil {
-			return nil, nil
-		}
-		s := &ledger.Result{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
-		if known.CreatedRun != l.run {
-			s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
-		}
-		return s, nil
-	case there == nil:
-		return nil, nil
+	case a.Kind == reconcile.Delete:
+		s = ledger.Result{Outcome: ledger.Removed, Record: l.deleted(known, e), Links: []ledger.Parent{}}
+	case a.Kind == reconcile.Update:
+		s = l.done(ledger.Updated, known, e, a.Payload, known.CreatedRun).Result
+		s.Links = l.linksOf(a.Payload)
+	case there.Ours:
+		s = l.done(ledger.Created, known, e, a.Payload, l.run).Result
+	default: // taken over; if it was changed for that, what it held was kept first
+		s = l.done(ledger.Unchanged, known, e, a.Payload, createdRun(known)).Result
 	}
-	w, err := l.want(known, e)
-	if err != nil {
-		return nil, nil // it was refused
-	}
-	if held {
-		return l.updated(known, e, w.change, there)
-	}
-	if _, drifted := l.m.mapper.Drift(w.whole, there); len(drifted) > 0 {
-		return nil, nil
-	}
-	if !l.createdByThisRun(created) { // taken over; if it was changed for that, what it held was kept first
-		s := l.done(ledger.Unchanged, known, e, w.whole, createdRun(known)).Result
-		return &s, nil
-	}
-	s := l.done(ledger.Created, known, e, w.whole, l.run).Result
-	return &s, nil
-}
-
-func (l *looker) updated(known *ledger.Record, e *ledger.Entry, want, there *mapping.Payload) (*ledger.Result, error) {
-	last, err := l.m.mapper.Parse(known.Payload)
-	if err != nil {
-		return nil, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, l.table, err)
-	}
-	if _, drifted := l.m.mapper.Drift(last, there); len(drifted) == 0 {
-		return nil, nil // still as it was
-	}
-	if _, drifted := l.m.mapper.Drift(want, there); len(drifted) > 0 {
-		return nil, nil // somebody's, not the run's
-	}
-	s := l.done(ledger.Updated, known, e, want, known.CreatedRun).Result
-	s.Links = l.linksOf(want)
-	if known.CreatedRun != l.run {
+	if d.known.Held() && !d.known.Own {
 		s.Before = &ledger.BeforeImage{Key: e.Key, Existed: true, Payload: known.Payload}
 	}
 	return &s, nil

@@ -52,7 +52,7 @@ var rules = table{
 
 	// Rules of the sync, which only compute.
 	"internal/mapping":   {may: []string{"internal/apierr", "internal/optout"}, pure: true},
-	"internal/reconcile": {may: []string{"internal/mapping", "internal/optout"}, pure: true, lends: []string{"activities"}},
+	"internal/reconcile": {may: []string{"internal/apierr", "internal/mapping"}, pure: true},
 	"internal/optout":    {may: []string{"internal/readable"}, pure: true},
 	"internal/events":    {pure: true},
 	"internal/timeline":  {may: []string{"internal/events"}, pure: true},

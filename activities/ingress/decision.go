@@ -1,0 +1,147 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/reconcile"
+)
+
+// decision is one record on its way to an action: what the ledger holds of it, what
+// Dynamics says, and the facts that have been looked up so far.
+type decision struct {
+	*recordWriter
+	rec   *ledger.Record
+	e     *ledger.Entry
+	rules reconcile.Rules
+	known reconcile.Known
+	entry reconcile.Entry
+	facts reconcile.Facts
+}
+
+// consider begins a decision with the facts that a lane looks up for all its records.
+func (r *recordWriter) consider(rec *ledger.Record, e *ledger.Entry) (decision, error) {
+	d := decision{recordWriter: r, rec: rec, e: e, rules: r.m.rules(), entry: reconcile.Entry{Version: e.Version, Deleted: e.Deleted},
+		facts: reconcile.Facts{Parents: r.parents, Children: r.children[e.Key], Waits: waitingFor(r.waiting[e.Key]), Retried: r.retried}}
+	d.rules.Replay = r.replay
+	if rec != nil {
+		d.known = reconcile.Known{Payload: rec.Payload, Fingerprint: rec.Fingerprint, Parked: rec.State == ledger.Parked, Own: r.run != "" && rec.CreatedRun == r.run}
+	}
+	if e.Deleted {
+		return d, nil
+	}
+	var err error
+	if d.entry, err = d.rules.Read(&d.known, e.Version, e.Raw); err != nil {
+		return d, fmt.Errorf("mapping record %s of %s, which the ledger has: %w", e.Key, r.table, err)
+	}
+	return d, nil
+}
+
+// rules are those of the table's mapping.
+func (m *tableMapper) rules() reconcile.Rules {
+	t := &m.plan.Table
+	return reconcile.Rules{Mapper: m.mapper, ApplyDeletes: t.ApplyDeletes, DeleteUnmatched: t.Filter.DeleteUnmatched, ClearOptOuts: t.ClearOptOuts}
+}
+
+// action is what the record calls for, as far as is known by now.
+func (d *decision) action() reconcile.Action { return d.rules.Decide(&d.known, &d.entry, &d.facts) }
+
+// resolve looks up facts until the action is final, or needs one that is listed.
+func (d *decision) resolve(ctx context.Context, except ...reconcile.Fact) (reconcile.Action, error) {
+	for {
+		a := d.action()
+		if a.Needs == reconcile.NoFact || slices.Contains(except, a.Needs) {
+			return a, nil
+		}
+		if err := d.lookUp(ctx, a.Needs); err != nil {
+			return a, err
+		}
+	}
+}
+
+// lookUp asks the ledger or Campaign for a fact.
+func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) {
+	switch fact {
+	case reconcile.TargetLinks:
+		var as bool
+		if as, err = d.asLinked(ctx, d.e, d.rec.Payload); err == nil {
+			d.facts.Doubt = reconcile.LinksLost
+			if as {
+				d.facts.Doubt = reconcile.NoDoubt
+			}
+		}
+	case reconcile.WantedParents:
+		f := &d.facts.Wanted
+		f.Link, f.Missing, err = d.missing(ctx, d.m.mapper.Links(d.entry.Whole))
+		f.Asked = err == nil
+	case reconcile.HeldParents:
+		f := &d.facts.Held
+		f.Link, f.Missing, err = d.awaited(ctx, d.rec.Payload)
+		f.Asked = err == nil
+	case reconcile.GuardOpen:
+		var open bool
+		if open, err = d.guard.allows(ctx); err == nil {
+			d.facts.Guard = reconcile.GuardForbids
+			if open {
+				d.facts.Guard = reconcile.GuardAllows
+			}
+		}
+	case reconcile.TargetRecord:
+		d.facts.Target, err = d.shown(ctx, d.e.Key)
+	}
+	return err
+}
+
+// shown is what Campaign shows of a record.
+func (r *recordWriter) shown(ctx context.Context, key string) (reconcile.Target, error) {
+	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(key))
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return reconcile.Target{Asked: true}, nil
+	}
+	if err != nil {
+		return reconcile.Target{}, err
+	}
+	held, err := r.m.mapper.FromTarget(stored.Raw)
+	if err != nil {
+		return reconcile.Target{}, fmt.Errorf("reading record %s of %s from Campaign: %w", key, r.table, err)
+	}
+	return reconcile.Target{Asked: true, Payload: held, Ours: r.createdByThisRun(stored.Created)}, nil
+}
+
+// stampLayout is that of Campaign's stamps: "2019-09-25 23:20:35.000Z".
+const stampLayout = "2006-01-02 15:04:05.999Z07:00"
+
+// createdByThisRun reads Campaign's creation stamp.
+func (r *recordWriter) createdByThisRun(stamp string) bool {
+	created, err := time.Parse(stampLayout, stamp)
+	return err == nil && created.After(r.runStarted.Add(-clockSkew))
+}
+
+// wouldHide tells whether Campaign would hide a record that it does not show, as far
+// as the ledger knows, and for want of which parent.
+func (d *decision) wouldHide(ctx context.Context) (mapping.Link, bool, error) {
+	if !d.m.mapper.Linked() {
+		return mapping.Link{}, false, nil
+	}
+	as := *d
+	as.facts.KeyTaken, as.facts.Target = true, reconcile.Target{Asked: true}
+	a, err := as.resolve(ctx)
+	return a.Link, a.Kind == reconcile.Park, err
+}
+
+func waitingFor(p *ledger.ParkedItem) reconcile.Waiting {
+	if p == nil {
+		return reconcile.Waiting{}
+	}
+	return reconcile.Waiting{For: waits[p.Waits], Deleted: p.Deleted, Version: p.Version, Ready: p.Ready}
+}
+
+var waits = map[ledger.Waits]reconcile.Wait{
+	ledger.WaitsForParent: reconcile.ForParent, ledger.WaitsForChildren: reconcile.ForChildren,
+	ledger.WaitsForDeleteGuard: reconcile.ForGuard, ledger.WaitsForCheck: reconcile.ForCheck,
+}
