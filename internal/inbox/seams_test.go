@@ -50,7 +50,7 @@ func TestAFileThatIsReplacedWhileItIsRead(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, done, 1)
 			require.False(t, w.state("log_1", ledger.FileDone))
-			require.Equal(t, told, b.BadFiles(t.Context()), "its own run ends it not")
+			require.Equal(t, told, b.BadFiles(t.Context()), "the end of its own run is no news")
 			if tc.later != nil {
 				tc.later(w)
 			}
@@ -287,6 +287,28 @@ func TestARestoredLedger(t *testing.T) {
 	require.Empty(t, w.names(""))
 	require.Empty(t, w.read(b, "again"))
 	require.Empty(t, w.read(w.worker(), "again"))
+}
+
+// A worker that began a file which another one read to its end drops its copy with the
+// run, if it is the one that ends it.
+func TestACopyThatWasLeftBehindGoes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("log_1", "a\nb\nend\n", 0)
+	first := w.worker()
+	dir := w.source.Dir
+	_, at := w.page(w.next(first, "r", inbox.Position{}))
+	f, err := w.worker().Resume(t.Context(), "r", at)
+	require.NoError(t, err)
+	f.Close()
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	_, err = first.Finish(t.Context(), "r")
+	require.NoError(t, err)
+	left, err = os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // Files of which a note may be forgotten are not taken for unread.
