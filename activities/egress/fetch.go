@@ -318,7 +318,6 @@ func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Du
 		}
 	}
 	if f.plan.Settings.SFTP() {
-		f.bad = nil
 		out, err := f.filePage(ctx)
 		if err != nil || !out.Nothing {
 			return out, 0, err

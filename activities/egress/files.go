@@ -114,7 +114,7 @@ func (f *eventFetch) stageFile(ctx context.Context, file *inbox.File[*eventRows]
 	s := newStaging(f.plan, f.in.Lanes)
 	more, err := file.Rows.stage(s, f.o.PageSize)
 	if err != nil {
-		file.Close()
+		file.Leave()
 		return nil, fmt.Errorf("reading %s: %w", file.Name(), err)
 	}
 	next := file.Behind().Cursor()
@@ -125,9 +125,12 @@ func (f *eventFetch) stageFile(ctx context.Context, file *inbox.File[*eventRows]
 		next = ledger.Cursor{} // the files that follow are for the next run
 	}
 	out, err := f.stage(ctx, activities.PhaseFiles, s, next, ledger.Cursor{}, time.Time{})
-	if more && err == nil {
+	switch {
+	case err != nil:
+		file.Leave()
+	case more:
 		file.Keep()
-	} else {
+	default:
 		file.Close()
 	}
 	return out, err

@@ -10,6 +10,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
+	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 )
 
@@ -69,6 +70,7 @@ type optOutPage struct {
 	// mark is the position behind the run: a delta link of the contacts, the time of
 	// the look at Campaign, or nowhere, when rows of a file were read.
 	mark ledger.Cursor
+	file *inbox.File[*optOutRows] // that the rows are of; nil: of none
 }
 
 // next reads the page behind the last one.
@@ -177,6 +179,7 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*activities.FetchResult, error) {
 	staged, err := run.Stage(ctx, f.o.Ledger, f.in, ledger.Run{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Started: f.o.Now().UTC()},
 		ledger.PageInput{Phase: string(f.in.Phase), Lanes: run.InLanes(page.entries, f.in.Lanes), Next: page.next, End: page.mark})
+	page.leaveFile(err)
 	if err != nil {
 		return nil, err
 	}

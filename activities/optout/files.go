@@ -52,23 +52,21 @@ func (f *optOutFetch) moreOfFile(ctx context.Context, next ledger.Cursor) (*optO
 	return f.readRows(ctx, file)
 }
 
-// readRows reads a page of rows. Behind the last one the file is closed.
+// readRows reads a page of rows.
 func (f *optOutFetch) readRows(ctx context.Context, file *inbox.File[*optOutRows]) (*optOutPage, error) {
-	page := &optOutPage{mark: ledger.Cursor{Kind: ledger.CursorNowhere}}
+	page := &optOutPage{file: file, mark: ledger.Cursor{Kind: ledger.CursorNowhere}}
 	for len(page.entries) < rowsPerPage {
 		e, err := f.nextEntry(ctx, file)
 		if errors.Is(err, io.EOF) {
-			file.Close()
 			return page, nil
 		}
 		if err != nil {
-			file.Close()
+			file.Leave()
 			return nil, err
 		}
 		page.entries = append(page.entries, e)
 	}
 	page.next = file.At().Cursor()
-	file.Keep()
 	return page, nil
 }
 
@@ -85,6 +83,19 @@ func (f *optOutFetch) nextEntry(ctx context.Context, file *inbox.File[*optOutRow
 		return ledger.Entry{}, fmt.Errorf("reading the copy of %s: %w", file.Name(), err)
 	}
 	return f.plan.exportEntry(row)
+}
+
+// leaveFile ends what a page is read from, when it is staged or could not be.
+func (p *optOutPage) leaveFile(staged error) {
+	switch {
+	case p.file == nil:
+	case staged != nil:
+		p.file.Leave()
+	case p.next.None():
+		p.file.Close()
+	default:
+		p.file.Keep()
+	}
 }
 
 // exportEntry is an exported row. An empty cell tells nothing (R19.19).

@@ -67,7 +67,7 @@ var rules = table{
 	"internal/dataverse":    {may: []string{"internal/apierr", "internal/transport"}},
 	"internal/campaign":     {may: []string{"internal/apierr", "internal/transport"}},
 	"internal/exports":      {may: []string{"internal/events"}},
-	"internal/inbox":        {may: []string{"internal/apierr", "internal/campaign", "internal/exports", "internal/ledger"}, lends: []string{"activities", "activities/run"}},
+	"internal/inbox":        {may: []string{"internal/apierr", "internal/campaign", "internal/ledger"}},
 	"internal/ledger":       {},
 	"internal/histories":    {},
 	"internal/telemetry":    {},

@@ -15,7 +15,8 @@ import (
 )
 
 // File is a file that is read page by page. A page ends in the middle of it, which
-// Keep is for, or with its last row: then Close it.
+// Keep is for, or with its last row: then Close it, once the page is staged. Leave it
+// when the page cannot be staged.
 type File[R Rows] struct {
 	Rows R
 
@@ -50,6 +51,9 @@ func (f *File[R]) Keep() {
 	}
 	f.box.open = f
 }
+
+// Leave closes the file where it stands. Its local copy stays for another attempt.
+func (f *File[R]) Leave() { f.shut() }
 
 // Close ends the reading. The local copy goes: it holds what persons did, and can be
 // had again.

@@ -289,6 +289,24 @@ func TestARestoredLedger(t *testing.T) {
 	require.Empty(t, w.read(w.worker(), "again"))
 }
 
+// A page that could not be staged is read again, from the copy if the server is down.
+func TestAPageThatCouldNotBeStaged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.put("log_1", "a\nb\nc\nend\n", 0)
+	b := w.worker()
+	_, at := w.page(w.next(b, "r", inbox.Position{}))
+	w.server.list, w.server.download = errDown, errDown
+	for range 2 {
+		f, err := b.Resume(t.Context(), "r", at)
+		require.NoError(t, err)
+		line, ok := f.Rows.next()
+		require.True(t, ok)
+		require.Equal(t, "c", line)
+		f.Leave()
+	}
+}
+
 // A worker that began a file which another one read to its end drops its copy with the
 // run, if it is the one that ends it.
 func TestACopyThatWasLeftBehindGoes(t *testing.T) {
