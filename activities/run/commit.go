@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -22,6 +23,7 @@ type committer struct {
 	lanes *Lanes
 	lane  *ledger.Lane
 	meter func(Happened, ...ledger.Result)
+	fence *fence
 
 	ctx    context.Context // ends when a commit fails or the activity is cancelled
 	cancel context.CancelCauseFunc
@@ -39,8 +41,8 @@ type bundle struct {
 	permit bool // of maxUnrecorded, given back when they are committed
 }
 
-func newCommitter(ctx context.Context, l *Lanes, lane *ledger.Lane) *committer {
-	c := &committer{lanes: l, lane: lane, in: make(chan bundle, groupMax), done: make(chan error, 1)}
+func newCommitter(ctx context.Context, l *Lanes, lane *ledger.Lane, f *fence) *committer {
+	c := &committer{lanes: l, lane: lane, fence: f, in: make(chan bundle, groupMax), done: make(chan error, 1)}
 	c.committed.Store(&activities.Counts{})
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	go c.loop(context.WithoutCancel(ctx))
@@ -84,10 +86,12 @@ func (c *committer) loop(commit context.Context) {
 			}
 		}
 		if failed == nil {
+			began := time.Now()
 			if err := c.lanes.Ledger.Commit(commit, c.lane.ID, c.lane.Token, group); err != nil {
 				failed = c.failure(err)
 				c.cancel(failed)
 			} else {
+				c.fence.held(began)
 				for i := range group {
 					counts.Count(group[i].Outcome)
 				}
@@ -110,12 +114,16 @@ func (b *bundle) take(group []ledger.Result, permits int64) ([]ledger.Result, in
 	return append(append(group, b.first), b.more...), permits
 }
 
+// errTakenOver ends an attempt whose lane another one has opened: it must not go on.
+func errTakenOver() error {
+	return temporal.NewApplicationErrorWithOptions("another attempt has taken over this lane", "Fenced",
+		temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
+}
+
 // failure says what a refused commit means for this attempt.
 func (c *committer) failure(err error) error {
 	if errors.Is(err, ledger.ErrFenced) {
-		// Another attempt has taken the lane; this one must not go on.
-		return temporal.NewApplicationErrorWithOptions("another attempt has taken over this lane", "Fenced",
-			temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
+		return errTakenOver()
 	}
 	return fmt.Errorf("committing results of %s: %w", c.lane.ID, err)
 }

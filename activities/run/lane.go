@@ -15,6 +15,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/transport"
 )
 
 const (
@@ -66,6 +67,7 @@ type Attempt[T any] struct {
 // others from being written, it only makes this attempt fail at the end.
 func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (*activities.LaneResult, error) {
 	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
+	began := time.Now()
 	lane, err := l.Ledger.OpenLane(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", id, err)
@@ -74,7 +76,8 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		return &activities.LaneResult{Counts: FromLedger(lane.Counts)}, nil
 	}
 	a := &Attempt[T]{Lane: lane, lanes: l, in: in, stopping: activity.GetWorkerStopChannel(ctx)}
-	err = a.write(ctx, begin)
+	f := &fence{ledger: l.Ledger, lane: lane, seen: began}
+	err = a.write(transport.WithFence(ctx, f.check), f, begin)
 	var counts ledger.Counts
 	if err == nil {
 		if counts, err = l.Ledger.CloseLane(ctx, id, lane.Token); err != nil {
@@ -99,8 +102,8 @@ func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, outcomeUnknown b
 
 // write brings the open entries to results. What failed for a passing reason gets a
 // few more rounds before Temporal's slower retry.
-func (a *Attempt[T]) write(ctx context.Context, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
-	a.results = newCommitter(ctx, a.lanes, a.Lane)
+func (a *Attempt[T]) write(ctx context.Context, f *fence, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
+	a.results = newCommitter(ctx, a.lanes, a.Lane, f)
 	defer KeepBeating(ctx, func() any { return a.results.counts() })()
 	units, err := a.units(ctx, begin)
 	for round := 1; err == nil && len(units) > 0; round++ {

@@ -166,6 +166,20 @@ func (l *Ledger) ReleaseLane(ctx context.Context, id LaneID, token Token, outcom
 	return nil
 }
 
+// HoldsLane says that no other attempt has opened the lane since this one did:
+// ErrFenced when one has, or when the lane or its run is no more.
+func (l *Ledger) HoldsLane(ctx context.Context, id LaneID, token Token) error {
+	var held bool
+	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND NOT done FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !held {
+		err = ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: %s: %w", id, err)
+	}
+	return nil
+}
+
 // CloseLane marks a lane done, drops its staged records and adds its counts to
 // the run, once however often it is called; it returns the counts each time.
 // Every entry must have an outcome. ErrFenced when another attempt has opened

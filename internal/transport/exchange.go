@@ -76,14 +76,35 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 		defer cancel()
 	}
 	var connected atomic.Bool
+	var fenced atomic.Pointer[error] // why the request was not sent
+	ask := fenceOf(ctx, req.Method)
+	if ask != nil {
+		if err := ask(); err != nil { // before a connection is spent on it
+			return nil, Abandoned, err
+		}
+		first := ask
+		ask = func() error {
+			err := first()
+			if err != nil {
+				fenced.Store(&err)
+			}
+			return err
+		}
+	}
 	if c.traced {
 		limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-			GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+			GotConn: func(info httptrace.GotConnInfo) {
+				askBefore(info.Conn, ask)
+				connected.Store(true)
+			},
 		})
 	}
 	out := req.WithContext(limited)
 	out.Header = c.header(req.Header, token)
 	res, err := c.base.RoundTrip(out) // not http.Client: redirects would carry the token away
+	if why := fenced.Load(); why != nil && err != nil {
+		return nil, Abandoned, *why
+	}
 	if err != nil {
 		return c.noAnswer(ctx, op, err, connected.Load() || !c.traced && !dialling(err))
 	}

@@ -1,0 +1,59 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"causeway.dev/internal/ledger"
+)
+
+// fenceFresh is how long an attempt may write without having seen that the lane is
+// still its own. Another attempt opens the lane at the earliest when this one has not
+// been heard of for the heartbeat timeout, which is longer.
+const fenceFresh = time.Second
+
+// fence says whether an attempt still holds its lane. Each request that writes asks it
+// at the last moment: a worker that was paused may wake after another one has taken the
+// lane over and written newer values.
+type fence struct {
+	ledger *ledger.Ledger
+	lane   *ledger.Lane
+
+	mu   sync.Mutex
+	seen time.Time // the lane was this attempt's own at this time
+}
+
+// held notes that the ledger took this attempt for the holder at a time.
+func (f *fence) held(at time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at.After(f.seen) {
+		f.seen = at
+	}
+}
+
+// check fails when another attempt holds the lane, or when nobody can tell.
+func (f *fence) check(ctx context.Context, fresh bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !fresh && time.Since(f.seen) < fenceFresh {
+		return nil
+	}
+	asked := time.Now()
+	if err := f.ledger.HoldsLane(ctx, f.lane.ID, f.lane.Token); err != nil {
+		return fenceFailure(err)
+	}
+	f.seen = asked
+	return nil
+}
+
+// fenceFailure says what it means for an attempt that it may not write.
+func fenceFailure(err error) error {
+	if errors.Is(err, ledger.ErrFenced) {
+		return errTakenOver()
+	}
+	return fmt.Errorf("nothing was sent, because the ledger could not say who holds the lane: %w", err)
+}
