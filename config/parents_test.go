@@ -47,7 +47,7 @@ func TestLinksBetweenMappings(t *testing.T) {
 		`ingress.tables.a.fields: got links in a circle: a -> b -> a, want links that lead to a table without parents; remove parent from one of the pairs`:    {"a: b", "b: a"},
 		`ingress.tables.vehicles.fields[1].parent: got "contact", want a mapping of this configuration: contacts, vehicles; did you mean contacts?`:            {"contacts:", "vehicles: contact"},
 		`ingress.tables.a.fields[1].parent: got "a", this mapping itself, want the mapping of another table; remove parent`:                                    {"a: a"},
-		`ingress.tables.a.fields: got 6 links, want at most 5 (R17.3); remove parent from pairs that need not wait for a parent`:                               {"b:", "a: b b b b b b"},
+		`ingress.tables.a.fields: got 6 links, want at most 5; remove parent from pairs that need not wait for a parent`:                                       {"b:", "a: b b b b b b"},
 	} {
 		require.Contains(t, linkProblems(tablesOf(tables...)), want)
 	}
@@ -72,7 +72,7 @@ func TestLimitsOfAConfiguration(t *testing.T) {
 	}
 	require.Empty(t, linkProblems(wide(20, 50)))
 	require.Contains(t, linkProblems(wide(21, 1)), "ingress.tables: got 21 mappings besides contact, want at most 20; move some to another instance")
-	require.Contains(t, linkProblems(wide(1, 51)), "ingress.tables.t00.fields: got 51 fields, want at most 50 (R9.10); remove the fields that Campaign does not need")
+	require.Contains(t, linkProblems(wide(1, 51)), "ingress.tables.t00.fields: got 51 fields, want at most 50; remove the fields that Campaign does not need")
 }
 
 func TestParentsFirst(t *testing.T) {

@@ -138,7 +138,7 @@ func TestTheExportIsMinded(t *testing.T) {
 	var asked []activities.WatchExportInput
 	o.watch = func(in activities.WatchExportInput) activities.WatchExportResult {
 		asked = append(asked, in)
-		return activities.WatchExportResult{State: "finished", Alarm: "it is finished; start it (R19.15)", Restarted: len(in.Restarts) < 3}
+		return activities.WatchExportResult{State: "finished", Alarm: "it is finished; start it", Restarted: len(in.Restarts) < 3}
 	}
 	o.env.RegisterDelayedCallback(o.start, time.Second)
 	o.env.RegisterDelayedCallback(func() {
@@ -148,7 +148,7 @@ func TestTheExportIsMinded(t *testing.T) {
 		require.Len(t, asked, 5, "every 30 minutes, also in a pause")
 		require.Len(t, asked[4].Restarts, 3)
 		require.True(t, asked[4].Files)
-		require.Equal(t, "it is finished; start it (R19.15)", o.status().OptOut.Export.Alarm)
+		require.Equal(t, "it is finished; start it", o.status().OptOut.Export.Alarm)
 		o.ask(workflows.UpdateStop, workflows.StopRequest{})
 	}, 125*time.Minute)
 	o.run(10*time.Hour, func() {

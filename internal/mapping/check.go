@@ -29,7 +29,7 @@ func (t Table) Check() Problems {
 	case n == 0:
 		c.add("fields", "no fields", "1 to 50", "")
 	case n > MaxFields:
-		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d (R9.10)", MaxFields), "remove the fields that Campaign does not need")
+		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d", MaxFields), "remove the fields that Campaign does not need") // R9.10
 	}
 	c.fields(t)
 	c.filter(t.Filter)
@@ -51,9 +51,9 @@ func (c *checker) key(t Table) {
 	key := t.Campaign.Key
 	switch {
 	case t.Campaign.Resource == "profile" && t.Dynamics.Table == "contact" && key != "externalId":
-		c.add("campaign.key", quoteOrNothing(key), "externalId for contact to profile (R10.6)", "set key: externalId")
+		c.add("campaign.key", quoteOrNothing(key), "externalId for contact to profile", "set key: externalId") // R10.6
 	case key == "":
-		c.add("campaign.key", "nothing", "the Campaign text field that holds the Dynamics id (R10.2)", "name a field declared as custom identification key")
+		c.add("campaign.key", "nothing", "the Campaign text field that holds the Dynamics id", "name a field declared as custom identification key") // R10.2
 	}
 }
 
@@ -68,7 +68,7 @@ func (c *checker) fields(t Table) {
 		if f.To == "" {
 			c.add(path+"to", "nothing", "the name of a Campaign field", "")
 		} else if first, taken := fedBy[f.To]; taken {
-			c.add(path+"to", fmt.Sprintf("%q, which fields[%d] feeds already", f.To, first), "one Dynamics column for each Campaign field (R11.5)", "remove one of the two")
+			c.add(path+"to", fmt.Sprintf("%q, which fields[%d] feeds already", f.To, first), "one Dynamics column for each Campaign field", "remove one of the two") // R11.5
 		} else {
 			fedBy[f.To] = i
 		}
@@ -94,7 +94,7 @@ func (c *checker) fields(t Table) {
 		}
 	}
 	if links > MaxLinks {
-		c.add("fields", fmt.Sprintf("%d links", links), fmt.Sprintf("at most %d (R17.3)", MaxLinks), "remove parent from pairs that need not wait for a parent")
+		c.add("fields", fmt.Sprintf("%d links", links), fmt.Sprintf("at most %d", MaxLinks), "remove parent from pairs that need not wait for a parent") // R17.3
 	}
 }
 

@@ -250,7 +250,7 @@ func (r *resolver) resolveFilter() []PlanCondition {
 		}
 		if allowed := offered(kind); !slices.Contains(allowed, w.Is) {
 			r.add(path+".is", fmt.Sprintf("%s for %s, a column of type %s", w.Is, w.Column, column.Type),
-				strings.Join(append(slices.Clone(allowed), isEmpty, isNotEmpty), ", "), "choose another comparison (R13.11)")
+				strings.Join(append(slices.Clone(allowed), isEmpty, isNotEmpty), ", "), "choose another comparison") // R13.11
 			continue
 		}
 		if w.Value == "" {

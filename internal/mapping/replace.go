@@ -28,7 +28,7 @@ func (r *resolver) resolveReplace(path string, f Field, p *PlanField, column Col
 		}
 		for _, raw := range r.existing(at, existing, p, column) {
 			if _, taken := out[raw]; taken {
-				r.add(at, strconv.Quote(existing)+", the same value as another entry", "one replacement for each existing value (R12.7)", "remove one of the two")
+				r.add(at, strconv.Quote(existing)+", the same value as another entry", "one replacement for each existing value", "remove one of the two") // R12.7
 				continue
 			}
 			out[raw] = value
@@ -51,7 +51,7 @@ func (r *resolver) existing(at, text string, p *PlanField, column Column) []stri
 					return []string{strconv.Itoa(n)}
 				}
 			}
-			r.add(at, strconv.Quote(text), "a number of "+p.From+" ("+optionNumbers(column)+"), since technical_values is on (R12.8)", "use one of the numbers")
+			r.add(at, strconv.Quote(text), "a number of "+p.From+" ("+optionNumbers(column)+"), since technical_values is on", "use one of the numbers") // R12.8
 			return nil
 		}
 		for _, n := range optionsOf(column, text) {

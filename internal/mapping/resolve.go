@@ -22,7 +22,7 @@ func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
 		table:   t, src: src, dst: dst,
 	}
 	if !src.Tracked {
-		r.add("dynamics.table", strconv.Quote(t.Dynamics.Table)+", a table without change tracking", "a table with change tracking (R3.10)",
+		r.add("dynamics.table", strconv.Quote(t.Dynamics.Table)+", a table without change tracking", "a table with change tracking", // R3.10
 			"enable Track changes in the table's settings in Dynamics, publish, and start again")
 	}
 	r.resolveKey()
@@ -61,10 +61,10 @@ func (r *resolver) resolveKey() {
 	kind, writable := targetKind(f)
 	switch {
 	case !writable || kind != ToText:
-		r.add("campaign.key", strconv.Quote(key)+", a field of type "+describeTarget(f), "a text field (R10.7)", "name a text field declared as custom identification key")
+		r.add("campaign.key", strconv.Quote(key)+", a field of type "+describeTarget(f), "a text field", "name a text field declared as custom identification key") // R10.7
 		return
 	case f.ReadOnly:
-		r.add("campaign.key", strconv.Quote(key)+", a read-only field", "a writable text field (R11.15)", "name a text field declared as custom identification key")
+		r.add("campaign.key", strconv.Quote(key)+", a read-only field", "a writable text field", "name a text field declared as custom identification key") // R11.15
 		return
 	}
 	pair := r.pair(Field{From: r.src.Key, To: key}, FromID, kind, Column{}, f)
@@ -88,7 +88,7 @@ func (r *resolver) resolveFields() {
 		if f.To != r.table.Campaign.Key {
 			r.resolveField(path, f)
 		} else if f.From != r.src.Key {
-			r.add(path+".from", fmt.Sprintf("%q for the key field %s", f.From, f.To), r.src.Key+", which feeds the key (R10.5)",
+			r.add(path+".from", fmt.Sprintf("%q for the key field %s", f.From, f.To), r.src.Key+", which feeds the key", // R10.5
 				"remove the field or choose another target; the key pair needs no entry")
 		}
 	}
@@ -107,7 +107,7 @@ func (r *resolver) resolveField(path string, f Field) {
 	before := len(r.problems)
 	if !slices.Contains(targets[kind], targetK) {
 		r.add(path, fmt.Sprintf("%s (%s) to %s (%s)", f.From, column.Type, f.To, describeTarget(target)),
-			"a Campaign field of type "+wantedTypes(kind), "choose another target; this conversion is not possible (R11.13)")
+			"a Campaign field of type "+wantedTypes(kind), "choose another target; this conversion is not possible") // R11.13
 		return
 	}
 	r.checkOptions(path, f, kind, targetK)
@@ -160,7 +160,7 @@ func (r *resolver) target(path, to string, link bool) (TargetField, TargetKind, 
 		r.add(path, fmt.Sprintf("%q, a field of type %s", to, describeTarget(f)), "a field that holds a value", r.insteadOf(to))
 		return f, "", false
 	case f.ReadOnly:
-		r.add(path, strconv.Quote(to)+", a read-only field", "a writable field (R11.15)", "remove the pair or choose another target")
+		r.add(path, strconv.Quote(to)+", a read-only field", "a writable field", "remove the pair or choose another target") // R11.15
 		return f, "", false
 	}
 	return f, kind, true
@@ -222,7 +222,7 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 		_, one := column.Options[1]
 		if len(column.Options) != 2 || !zero || !one {
 			r.add(path, fmt.Sprintf("%s (%s with options %s) to %s (boolean)", pair.From, column.Type, optionNumbers(column), pair.To),
-				"a choice with exactly the options 0 and 1", "choose another target (R11.13)")
+				"a choice with exactly the options 0 and 1", "choose another target") // R11.13
 		}
 		return
 	}

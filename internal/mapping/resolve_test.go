@@ -55,7 +55,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Fields = []Field{{From: "numberofchildren", To: "age"}}
 			},
-			at + `fields[0].to: got "age", a read-only field, want a writable field (R11.15); remove the pair or choose another target`,
+			at + `fields[0].to: got "age", a read-only field, want a writable field; remove the pair or choose another target`,
 		},
 		"an item instead of a field in it": {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
@@ -79,24 +79,24 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Fields = []Field{name, {From: "lastname", To: "firstName"}}
 			},
-			at + `fields[1].to: got "firstName", which fields[0] feeds already, want one Dynamics column for each Campaign field (R11.5); remove one of the two`,
+			at + `fields[1].to: got "firstName", which fields[0] feeds already, want one Dynamics column for each Campaign field; remove one of the two`,
 		},
 		"another column for the key": { // R10.1, R10.5
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Fields = []Field{{From: "emailaddress1", To: "externalId"}}
 			},
-			at + `fields[0].from: got "emailaddress1" for the key field externalId, want contactid, which feeds the key (R10.5); remove the field or choose another target; the key pair needs no entry`,
+			at + `fields[0].from: got "emailaddress1" for the key field externalId, want contactid, which feeds the key; remove the field or choose another target; the key pair needs no entry`,
 		},
 		"another key for profiles": { // R10.6
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) { m.Campaign.Key = "email"; m.Fields = []Field{name} },
-			at + `campaign.key: got "email", want externalId for contact to profile (R10.6); set key: externalId`,
+			at + `campaign.key: got "email", want externalId for contact to profile; set key: externalId`,
 		},
 		"no key": { // R10.2
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
 				m.Campaign.Key, m.Dynamics.Table = "", "lead"
 				m.Fields = []Field{name}
 			},
-			at + `campaign.key: got nothing, want the Campaign text field that holds the Dynamics id (R10.2); name a field declared as custom identification key`,
+			at + `campaign.key: got nothing, want the Campaign text field that holds the Dynamics id; name a field declared as custom identification key`,
 		},
 		"a key that Campaign does not have": {
 			func(m *Table, _ *SourceSchema, d *TargetSchema) {
@@ -110,7 +110,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 				m.Campaign.Key, m.Dynamics.Table = "cusLong", "lead"
 				m.Fields = []Field{name}
 			},
-			at + `campaign.key: got "cusLong", a field of type number/long, want a text field (R10.7); name a text field declared as custom identification key`,
+			at + `campaign.key: got "cusLong", a field of type number/long, want a text field; name a text field declared as custom identification key`,
 		},
 		"a key too short for an id": {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
@@ -121,7 +121,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 		},
 		"a table without change tracking": { // R3.10
 			func(m *Table, s *SourceSchema, _ *TargetSchema) { s.Tracked = false; m.Fields = []Field{name} },
-			at + `dynamics.table: got "contact", a table without change tracking, want a table with change tracking (R3.10); enable Track changes in the table's settings in Dynamics, publish, and start again`,
+			at + `dynamics.table: got "contact", a table without change tracking, want a table with change tracking; enable Track changes in the table's settings in Dynamics, publish, and start again`,
 		},
 		"truncating what is no text": {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) {
@@ -198,7 +198,7 @@ func TestFieldLimit(t *testing.T) {
 		dst.Fields[name] = TargetField{Type: "string", ResType: "string"}
 		one.Fields = append(one.Fields, Field{From: "firstname", To: name}) // R11.6: one column may feed several fields
 	}
-	require.Equal(t, []string{"ingress.tables.contacts.fields: got 51 fields, want at most 50 (R9.10); remove the fields that Campaign does not need"},
+	require.Equal(t, []string{"ingress.tables.contacts.fields: got 51 fields, want at most 50; remove the fields that Campaign does not need"},
 		problemsOf(t, one, contacts(), dst))
 	one.Fields = one.Fields[:MaxFields]
 	require.Empty(t, problemsOf(t, one, contacts(), dst))

@@ -56,8 +56,8 @@ func TestStatusOfOptOut(t *testing.T) {
 	}{
 		"running": {optOutStatus(nil), exitDone},
 		"export stopped": {optOutStatus(func(st *workflows.Status) {
-			st.Warnings = []string{"review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake (R19.18)"}
-			st.OptOut.Export.Alarm = "the Campaign workflow WKF17 that exports opt-outs is finished; start it, or opt-outs are missed (R19.15)"
+			st.Warnings = []string{"review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake"}
+			st.OptOut.Export.Alarm = "the Campaign workflow WKF17 that exports opt-outs is finished; start it, or opt-outs are missed"
 			st.OptOut.BadFiles = []string{"optout_20260301_020000.csv.gz, line 4211: the file ends in the middle; want a whole one"}
 		}), exitDone},
 		"failed": {optOutStatus(func(st *workflows.Status) {
