@@ -19,7 +19,7 @@ func TestOptOutDefaults(t *testing.T) {
 	s := c.OptOutSettings()
 	require.Equal(t, optout.Disabled, s.Mode)
 	require.Empty(t, s.Pairs)
-	require.NotEmpty(t, s.Idle(), "R8.16")
+	require.NotEmpty(t, s.WhyIdle(), "R8.16")
 	require.Equal(t, 5*time.Second, s.Skew)
 	require.Equal(t, 26*time.Hour, s.Export.StaleAfter)
 	require.Equal(t, "byModifiedSince", s.ModifiedSince.Filter)
@@ -31,7 +31,7 @@ func TestOptOutDefaults(t *testing.T) {
 	require.Zero(t, s.Skew)
 	require.Equal(t, "people", s.Profiles)
 	require.True(t, s.SFTP)
-	require.Empty(t, s.Idle())
+	require.Empty(t, s.WhyIdle())
 	require.Equal(t, []string{"denyListEmail=donotbulkemail", "ccpaOptOut=!followemail"}, s.Names())
 	require.Equal(t, s.Pairs[1], optout.ParsePair(s.Names()[1]))
 	other := s

@@ -97,7 +97,7 @@ func (s *optOutSync) fits(req StartRequest) error {
 }
 
 func (s *optOutSync) startable(req StartRequest) error {
-	if idle := req.OptOut.Idle(); idle != "" { // R8.16
+	if idle := req.OptOut.WhyIdle(); idle != "" { // R8.16
 		return errors.New(idle)
 	}
 	return nil

@@ -127,7 +127,7 @@ func (w *choiceWriter) toDynamics(ctx context.Context, part []optout.Decision) e
 			return err
 		}
 		w.c.SeeDynamics(row)
-		w.c.MayHaveChosen(row)
+		w.c.ChangedUnseen(row)
 		return errChanged
 	case errors.Is(err, errRefused):
 		w.dynamics.refuse(part, toDynamics, err)

@@ -34,6 +34,6 @@ func TestDynamicsToCampaignTravelsWithTheContacts(t *testing.T) {
 	s.Delta()
 	require.Equal(t, false, s.Boxes.Campaign.Profile(key)["blackListPhone"])
 	for _, mode := range []optout.Mode{optout.Disabled, optout.DynamicsToCampaign} {
-		require.NotEmpty(t, optout.Settings{Mode: mode}.Idle(), "a start is refused, with the reason")
+		require.NotEmpty(t, optout.Settings{Mode: mode}.WhyIdle(), "a start is refused, with the reason")
 	}
 }

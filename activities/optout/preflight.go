@@ -29,7 +29,7 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
-	if idle := in.Settings.Idle(); idle != "" {
+	if idle := in.Settings.WhyIdle(); idle != "" {
 		return nil, run.Blocked("Settings", idle)
 	}
 	plan, err := a.resolvePairs(ctx, in.Settings)

@@ -70,7 +70,7 @@ func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []
 		decisions := w.open(c.Decide(p, pairs))
 		unseen := look.New && p.Mode == optout.Bidirectional && c.Campaign == optout.Unseen && c.Dynamics == optout.Here
 		switch {
-		case !look.Fresh && (optout.Due(decisions) || unseen):
+		case !look.Fresh && (optout.NeedWrite(decisions) || unseen):
 			row, err := s.ReadCampaign(ctx)
 			if err != nil {
 				return out, err
@@ -78,8 +78,8 @@ func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []
 			c.SeeCampaign(row)
 			look.Fresh = true
 			continue
-		case !optout.Due(decisions):
-			c.Settle(w.accepted(decisions))
+		case !optout.NeedWrite(decisions):
+			c.ClearDue(w.accepted(decisions))
 			out.Waits = optout.Waiting(decisions)
 			out.note(before, c, decisions)
 			return out, w.refusal()

@@ -165,7 +165,7 @@ func (f *optOutFetch) news(ctx context.Context, entries []ledger.Entry) ([]ledge
 		if _, refused := refusal(e); refused || observe(after, e) != nil {
 			return false
 		}
-		return before.Agrees(f.plan.Settings.Policy(), after)
+		return before.NothingNew(f.plan.Settings.Policy(), after)
 	}), nil
 }
 

@@ -37,7 +37,7 @@ func (f *flow) configured() (revision string, ok bool) {
 		return s.Revision(), s.Enabled()
 	case f.id.IsOptOut():
 		s := f.Config.OptOutSettings()
-		return s.Revision(), s.Idle() == ""
+		return s.Revision(), s.WhyIdle() == ""
 	}
 	table, ok := f.Config.Ingress.Tables[f.name]
 	if !ok {
@@ -52,7 +52,7 @@ func (f *flow) notConfigured() error {
 	case f.id.IsEvents():
 		return badInput("egress has no type of event switched on; set egress.sends, opens, clicks or bounces to true in %s", f.File)
 	case f.id.IsOptOut():
-		return badInput("there is no flow of opt-outs in %s: %s", f.File, f.Config.OptOutSettings().Idle())
+		return badInput("there is no flow of opt-outs in %s: %s", f.File, f.Config.OptOutSettings().WhyIdle())
 	}
 	return f.unknownTable(f.name)
 }

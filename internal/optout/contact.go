@@ -11,30 +11,31 @@ type Presence string
 
 // Presence of a record.
 const (
-	Unseen Presence = ""     // nobody has looked
-	Here   Presence = "here" // it was there when last looked at
-	Gone   Presence = "gone" // it was looked for and not found, or was deleted
+	Unseen Presence = ""     // not read yet
+	Here   Presence = "here" // it was there at the last read
+	Gone   Presence = "gone" // it was not found at the last read, or was deleted
 )
 
-// Contact is what is known of the choices of one contact. Its JSON is kept in the
-// ledger.
+// Contact is what is known of the choices of one contact. The ledger keeps it as
+// JSON.
 type Contact struct {
 	Dynamics Presence  `json:"d,omitempty"`
-	Version  string    `json:"v,omitempty"` // of the Dynamics row last seen or written
+	Version  string    `json:"v,omitempty"` // of the Dynamics row that was last read or written
 	Campaign Presence  `json:"c,omitempty"`
-	Seen     time.Time `json:"s,omitzero"`  // what is known of the profile is at least as recent
+	Seen     time.Time `json:"s,omitzero"`  // the newest moment for which the profile is known
 	Pairs    []Pair    `json:"p,omitempty"` // in order of Name
 }
 
 // Pair is one choice on both sides.
 type Pair struct {
-	Name     string `json:"n"` // says which attribute and which column, see PairName
+	Name     string `json:"n"` // attribute and column, see PairName
 	Dynamics Side   `json:"d,omitzero"`
 	Campaign Side   `json:"c,omitzero"`
 }
 
-// PairName names a pair by its canonical Campaign attribute and Dynamics column,
-// so that what is known of one column is never taken for another.
+// PairName names a pair by its canonical Campaign attribute and its Dynamics column.
+// An operator may pair an attribute with another column later; what was known of
+// the old column is then not taken for the new one.
 func PairName(attribute, column string, inverted bool) string {
 	if inverted {
 		return attribute + "=!" + column
@@ -47,8 +48,8 @@ type DynamicsRow struct {
 	Version  string
 	Modified time.Time // of the record: whole seconds
 	Gone     bool
-	// Values by pair; nil means that the row holds none, a missing pair that it
-	// was not read.
+	// Values by pair. nil means that the column is empty; a missing pair means that
+	// the column was not read.
 	Values map[string]*bool
 }
 
@@ -56,18 +57,20 @@ type DynamicsRow struct {
 type CampaignRow struct {
 	Gone bool
 	Live bool // it was read just now
-	// AsOf is when the profile surely was so, or later: when it was read, or, of an
-	// exported row, when the profile had last changed. Zero: unknown.
+	// AsOf is a moment at which the profile certainly held these values. For a read
+	// it is the time of the read; for an exported row, the profile's last change.
+	// Zero means unknown.
 	AsOf time.Time
-	// Within is by how much AsOf may be off, because it is by Campaign's clock.
+	// Within is how far AsOf may be off, because it is by Campaign's clock.
 	Within time.Duration
-	// Made is when the profile was created, where that is told; a later one than is
-	// known was made anew.
+	// Made is when the profile was created, where the source says it. If it is later
+	// than Contact.Seen, the profile that we knew was deleted and created again.
 	Made   time.Time
-	Values map[string]CampaignValue // by pair; what is missing was not told
+	Values map[string]CampaignValue // by pair; a missing pair was not read
 }
 
-// CampaignValue is one attribute and the stamp of its last change; zero: unknown.
+// CampaignValue is the value of one attribute and when it last changed; zero means
+// unknown.
 type CampaignValue struct {
 	Out bool
 	At  time.Time
@@ -99,11 +102,14 @@ func (c *Contact) Clone() *Contact {
 	return &out
 }
 
-// Agrees says that a later view of the contact tells nothing that has to be noted:
-// the same choices, or none but a newer stamp on what both sides hold already, as
-// our own writes have it. Where Campaign is not written, such a stamp is somebody's:
-// Dynamics may have changed unseen, and the later choice is Campaign's.
-func (c *Contact) Agrees(p Policy, later *Contact) bool {
+// NothingNew says that a later view of the contact holds no news, so that it need
+// not be stored. Either all is equal, or only the date of a value in Campaign is
+// newer that both sides hold already: our own write sets such a date.
+//
+// In mode campaign_to_dynamics we do not write to Campaign, so there a newer date
+// is a choice that somebody made. It counts, because Dynamics may have changed
+// unseen meanwhile.
+func (c *Contact) NothingNew(p Policy, later *Contact) bool {
 	if c.Dynamics != later.Dynamics || c.Version != later.Version || c.Campaign != later.Campaign || len(c.Pairs) != len(later.Pairs) {
 		return false
 	}
@@ -118,9 +124,9 @@ func (c *Contact) Agrees(p Policy, later *Contact) bool {
 	return true
 }
 
-// SeeDynamics takes in what Dynamics shows of a contact. A version that is known
-// already, ours or another's, tells nothing new of the pairs that were read with it;
-// of pairs that were not read with a new one, nothing is known any more.
+// SeeDynamics takes in a contact as Dynamics has it. A version that is known
+// already brings no news for the pairs that were read with it, whoever made it. A
+// new version that was read without some pair makes that pair unknown.
 func (c *Contact) SeeDynamics(row DynamicsRow) {
 	if row.Gone {
 		c.Dynamics, c.Version = Gone, ""
@@ -147,9 +153,10 @@ func (c *Contact) SeeDynamics(row DynamicsRow) {
 	}
 }
 
-// MayHaveChosen notes that a row has changed between two looks and that nobody saw
-// how: an opt-out may have been taken back and chosen again.
-func (c *Contact) MayHaveChosen(row DynamicsRow) {
+// ChangedUnseen is called when a row has changed between two reads. An opt-out in it
+// may have been cleared and chosen again in between, so it counts as chosen at the
+// row's last edit.
+func (c *Contact) ChangedUnseen(row DynamicsRow) {
 	for name, v := range row.Values {
 		if v != nil && *v {
 			c.pair(name).Dynamics.Since = row.Modified
@@ -157,20 +164,20 @@ func (c *Contact) MayHaveChosen(row DynamicsRow) {
 	}
 }
 
-// SeeCampaign takes in what Campaign shows of a profile, in whatever order files
-// and answers arrive.
+// SeeCampaign takes in a profile as Campaign has or had it. Files and answers may
+// arrive in any order.
 func (c *Contact) SeeCampaign(row CampaignRow) {
 	newest := row.Live || !row.AsOf.IsZero() && !row.AsOf.Before(c.Seen)
-	// Of two that are about as old, nobody knows the later one.
+	// Two views whose times differ by less than the clocks may be in either order.
 	tie := !row.Live && !row.AsOf.After(c.Seen.Add(2*row.Within))
 	if !c.Seen.IsZero() && row.Made.After(c.Seen) {
-		c.lose(newest)
+		c.profileGone(newest)
 	}
 	if row.AsOf.After(c.Seen) {
 		c.Seen = row.AsOf
 	}
 	if row.Gone {
-		c.lose(newest)
+		c.profileGone(newest)
 		return
 	}
 	if newest || c.Campaign == Unseen {
@@ -183,9 +190,9 @@ func (c *Contact) SeeCampaign(row CampaignRow) {
 	}
 }
 
-// lose notes that there is no profile. What it chose stays known: a profile made
-// anew may have to hold it again.
-func (c *Contact) lose(newest bool) {
+// profileGone takes in that there is no profile. Its choices stay known, because a
+// profile that is created again may have to hold them.
+func (c *Contact) profileGone(newest bool) {
 	if !newest {
 		return
 	}
@@ -195,10 +202,12 @@ func (c *Contact) lose(newest bool) {
 	}
 }
 
-// see takes in one value. Stamps say which of two is the later choice; without
-// them, the later sighting counts, and is of unknown age. A profile that was made
-// anew or restored does not hold the opt-out any more that somebody chose, and
-// nobody has taken it back: what tells is a stamp that is gone, or went back.
+// see takes in one value. The dates say which of two choices is the later one.
+// Without dates the value that was read later counts, and its age is unknown.
+//
+// A profile that was created again or restored has lost an opt-out without anybody
+// clearing it. The sign is a date that is missing now, or older than before: then
+// the opt-out stays known and the side counts as empty.
 func (s *Side) see(v CampaignValue, newest, tie bool) {
 	undated := v.At.IsZero()
 	older := !undated && v.At.Before(s.At)
@@ -209,16 +218,16 @@ func (s *Side) see(v CampaignValue, newest, tie bool) {
 	switch {
 	case !s.Known:
 		*s = Side{Known: true, Out: v.Out, At: v.At, Due: true, First: true}
-	case older && !newest: // a late file, or one read again
+	case older && !newest: // from a file that came late, or was read again
 	case undated || older:
 		switch {
 		case v.Out == s.Out, !v.Out && !newest:
 		case !v.Out && unchosen:
 			s.Empty = true
-		default: // never dated, or Campaign was restored
+		default: // values have no dates here, or Campaign was restored
 			*s = Side{Known: true, Out: v.Out, Due: true}
 		}
-	case v.At.Equal(s.At) && (v.Out == s.Out || s.Out && !newest): // known, or what we have replaced since
+	case v.At.Equal(s.At) && (v.Out == s.Out || s.Out && !newest): // known already, or replaced by our own write since
 	default:
 		*s = Side{Known: true, Out: v.Out, At: v.At, Due: true}
 	}

@@ -108,24 +108,24 @@ func TestWhatIsNoNews(t *testing.T) {
 	var c optout.Contact
 	c.SeeDynamics(dynamics("1", true, hour(1)))
 	c.SeeCampaign(file(true, hour(0), hour(0)))
-	c.Settle(c.Decide(both, []string{email}))
+	c.ClearDue(c.Decide(both, []string{email}))
 	later := func(row optout.CampaignRow) *optout.Contact {
 		l := c.Clone()
 		l.SeeCampaign(row)
 		return l
 	}
-	require.True(t, c.Agrees(both, later(file(true, hour(2), hour(2)))))
-	require.True(t, c.Agrees(both, later(file(true, hour(0), hour(5)))))
-	require.False(t, c.Agrees(both, later(file(false, hour(2), hour(2)))))
-	require.False(t, c.Agrees(both, later(optout.CampaignRow{Gone: true, Live: true})))
+	require.True(t, c.NothingNew(both, later(file(true, hour(2), hour(2)))))
+	require.True(t, c.NothingNew(both, later(file(true, hour(0), hour(5)))))
+	require.False(t, c.NothingNew(both, later(file(false, hour(2), hour(2)))))
+	require.False(t, c.NothingNew(both, later(optout.CampaignRow{Gone: true, Live: true})))
 	oneWay := optout.Policy{Mode: optout.CampaignToDynamics}
-	require.False(t, c.Agrees(oneWay, later(file(true, hour(2), hour(2)))), "Campaign may have chosen after an edit in Dynamics that is still to be read")
+	require.False(t, c.NothingNew(oneWay, later(file(true, hour(2), hour(2)))), "Campaign may have chosen after an edit in Dynamics that is still to be read")
 	edited := c.Clone()
 	edited.SeeDynamics(dynamics("2", true, hour(3)))
-	require.False(t, c.Agrees(both, edited))
+	require.False(t, c.NothingNew(both, edited))
 	// Where the sides differ, a choice made anew may have to be carried.
 	c.SeeDynamics(dynamics("3", false, hour(4)))
-	require.False(t, c.Agrees(both, later(file(true, hour(2), hour(2)))))
+	require.False(t, c.NothingNew(both, later(file(true, hour(2), hour(2)))))
 }
 
 // A stale file after we wrote Campaign causes no second write.
@@ -138,7 +138,7 @@ func TestAStaleFileAfterOurWrite(t *testing.T) {
 	require.True(t, d[0].ToCampaign)
 	c.WroteCampaign(d, hour(3))
 	c.SeeCampaign(file(false, hour(1), hour(1)))
-	require.False(t, optout.Due(c.Decide(both, []string{email})))
+	require.False(t, optout.NeedWrite(c.Decide(both, []string{email})))
 	// But Campaign restored from its own backup does not hold what we wrote.
 	c.SeeCampaign(file(false, hour(1), hour(4)))
 	require.True(t, verdict(&c, both).ToCampaign)
@@ -166,7 +166,7 @@ func TestAnEmptyValueClearsNothing(t *testing.T) {
 	var fresh optout.Contact
 	fresh.SeeDynamics(optout.DynamicsRow{Version: "1", Modified: hour(2), Values: map[string]*bool{email: nil}})
 	fresh.SeeCampaign(file(false, hour(0), hour(0)))
-	require.False(t, optout.Due(fresh.Decide(both, []string{email})), "no value is no opt-out")
+	require.False(t, optout.NeedWrite(fresh.Decide(both, []string{email})), "no value is no opt-out")
 }
 
 // lone is a contact without a profile, then with one.
@@ -190,14 +190,14 @@ func TestCampaignToDynamicsWaitsForTheContact(t *testing.T) {
 	var c optout.Contact
 	c.SeeCampaign(file(true, hour(1), hour(1)))
 	d := c.Decide(p, []string{email})
-	require.False(t, optout.Due(d))
-	c.Settle(d)
+	require.False(t, optout.NeedWrite(d))
+	c.ClearDue(d)
 	c.SeeDynamics(dynamics("1", false, hour(2)))
 	require.True(t, verdict(&c, p).ToDynamics)
 	c.SeeDynamics(dynamics("2", true, hour(3)))
-	c.Settle(c.Decide(p, []string{email}))
+	c.ClearDue(c.Decide(p, []string{email}))
 	c.SeeDynamics(dynamics("3", false, hour(4))) // a manual edit, until Campaign changes
-	require.False(t, optout.Due(c.Decide(p, []string{email})))
+	require.False(t, optout.NeedWrite(c.Decide(p, []string{email})))
 	c.SeeCampaign(file(true, hour(5), hour(5)))
 	require.True(t, verdict(&c, p).ToDynamics)
 }
@@ -211,8 +211,8 @@ func TestAModeChangeWritesNothing(t *testing.T) {
 		c.SeeDynamics(dynamics("1", out, hour(2)))
 		for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics, optout.Bidirectional} {
 			d := c.Decide(optout.Policy{Mode: mode}, []string{email})
-			require.False(t, optout.Due(d), "%s", mode)
-			c.Settle(d)
+			require.False(t, optout.NeedWrite(d), "%s", mode)
+			c.ClearDue(d)
 		}
 	}
 }
@@ -236,7 +236,7 @@ func TestAPairThatComesBackIsReadAnew(t *testing.T) {
 	c.SeeDynamics(row("2", hour(5), map[string]bool{phone: false})) // without the pair; somebody opted out by e-mail
 	c.SeeDynamics(row("2", hour(5), map[string]bool{email: true, phone: false}))
 	got := verdict(&c, both)
-	require.Equal(t, optout.Verdict{Out: true, Rule: optout.RuleDynamicsNewer}, got.Verdict)
+	require.Equal(t, optout.Resolution{Out: true, Rule: optout.RuleDynamicsNewer}, got.Resolution)
 	require.True(t, got.ToCampaign)
 }
 
@@ -268,7 +268,7 @@ func TestAProfileMadeAnewTakesNothingBack(t *testing.T) {
 					}
 					c.SeeDynamics(dynamics("1", carried, hour(0)))
 					if carried {
-						c.Settle(c.Decide(p, []string{email}))
+						c.ClearDue(c.Decide(p, []string{email}))
 					}
 					c.SeeCampaign(rows[len(rows)-1])
 					got := verdict(&c, p)

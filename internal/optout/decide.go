@@ -5,28 +5,28 @@ import (
 	"time"
 )
 
-// Decision is what is to be done about one pair, and why.
+// Decision says which side of a pair has to be written, and why.
 type Decision struct {
 	Pair               string
-	Dynamics, Campaign Side // as they were seen
-	Verdict
-	// ToDynamics and ToCampaign say which side differs from the verdict and has the
-	// record to write it to.
+	Dynamics, Campaign Side // as they were when it was made
+	Resolution
+	// ToDynamics and ToCampaign say that this side has a record which differs from
+	// the resolution, so that it has to be written.
 	ToDynamics, ToCampaign bool
-	// Refused says that the write was refused.
+	// Refused says that the service refused the write.
 	Refused bool
-	// Waits says that Campaign has no profile yet that could hold the opt-out.
+	// Waits says that Campaign has no profile yet to write the opt-out to.
 	Waits bool
 }
 
-// Decide resolves the pairs named and says what has to be written. Campaign is
+// Decide resolves the named pairs and says what has to be written. Campaign is
 // written in bidirectional mode only, and never to clear an opt-out.
 func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 	out := make([]Decision, 0, len(pairs))
 	for _, name := range pairs {
 		pair := c.Pair(name)
 		pair.Dynamics = p.dated(pair.Dynamics)
-		d := Decision{Pair: name, Dynamics: pair.Dynamics, Campaign: pair.Campaign, Verdict: Resolve(p, pair.Dynamics, pair.Campaign)}
+		d := Decision{Pair: name, Dynamics: pair.Dynamics, Campaign: pair.Campaign, Resolution: Resolve(p, pair.Dynamics, pair.Campaign)}
 		if d.Rule != RuleNothing {
 			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.Holds(d.Out)
 			differs := p.Mode == Bidirectional && c.Dynamics == Here && !pair.Campaign.Holds(d.Out)
@@ -37,26 +37,28 @@ func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 	return out
 }
 
-// ClearsDynamics says that a decision takes an opt-out back in Dynamics.
+// ClearsDynamics says that one of the decisions clears an opt-out in Dynamics.
 func ClearsDynamics(decisions []Decision) bool {
 	return slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToDynamics && !d.Out })
 }
 
-// Due says that something is to be written.
-func Due(decisions []Decision) bool {
+// NeedWrite says that one of the decisions calls for a write.
+func NeedWrite(decisions []Decision) bool {
 	return slices.ContainsFunc(decisions, func(d Decision) bool { return d.ToDynamics || d.ToCampaign })
 }
 
-// Waiting says that an opt-out waits for its profile.
+// Waiting says that an opt-out waits for its profile to be created.
 func Waiting(decisions []Decision) bool {
 	return slices.ContainsFunc(decisions, func(d Decision) bool { return d.Waits })
 }
 
-// WroteDynamics notes a write of ours and the row it made. The choice was not made
-// in Dynamics, so choices keep the age they had there; and the version is known, so
-// that it does not come back as a change. The write must have named the version it
-// replaced, or an edit in between would go unnoticed. False when the row does not
-// hold what was written.
+// WroteDynamics takes in a write of ours and the row that it left. The write is no
+// choice made in Dynamics, so the choices there keep their dates. The version of
+// the row becomes known, so that our write does not come back as a change.
+//
+// The write must have been conditional on the version it replaced, else an edit in
+// between would go unnoticed. It returns false when the row does not hold what was
+// written.
 func (c *Contact) WroteDynamics(decisions []Decision, row DynamicsRow) bool {
 	before, kept := c.Clone(), true
 	c.SeeDynamics(row)
@@ -74,8 +76,8 @@ func (c *Contact) WroteDynamics(decisions []Decision, row DynamicsRow) bool {
 	return kept
 }
 
-// WroteCampaign notes a write of ours. asOf is the moment of it, less what the
-// clocks may differ by.
+// WroteCampaign takes in a write of ours. asOf is the time of the write minus what
+// the clocks may differ by.
 func (c *Contact) WroteCampaign(decisions []Decision, asOf time.Time) {
 	for _, d := range decisions {
 		if d.ToCampaign {
@@ -88,9 +90,10 @@ func (c *Contact) WroteCampaign(decisions []Decision, asOf time.Time) {
 	}
 }
 
-// Settle notes that decisions were carried out, or called for nothing: what
-// Campaign chose is in Dynamics, or does not count.
-func (c *Contact) Settle(decisions []Decision) {
+// ClearDue is called when decisions were carried out, or called for no write.
+// Campaign's choice is then applied to Dynamics, or has lost against the one there,
+// so it is no longer due.
+func (c *Contact) ClearDue(decisions []Decision) {
 	for _, d := range decisions {
 		pair := c.pair(d.Pair)
 		if c.Dynamics == Here && pair.Dynamics.Known {

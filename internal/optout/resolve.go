@@ -1,6 +1,7 @@
 // Package optout decides who wins when a privacy choice differs between Dynamics
 // and Campaign, and keeps what is known of both sides. It is pure: no I/O, no
-// clock, no logging. Activities call it.
+// clock, no logging. activities/optout calls it for every contact; the
+// configuration and the workflows use its settings.
 //
 // A choice is "no longer contact by …": true is an opt-out. One pair is one
 // Campaign attribute and one Dynamics column.
@@ -19,7 +20,8 @@ const (
 	Bidirectional      Mode = "bidirectional"
 )
 
-// WritesDynamics says that the mode is carried out by the opt-out flow.
+// WritesDynamics says that choices made in Campaign go to Dynamics. The opt-out
+// flow runs in these modes only.
 func (m Mode) WritesDynamics() bool { return m == CampaignToDynamics || m == Bidirectional }
 
 // Side is what is known of a choice in one system.
@@ -27,104 +29,108 @@ type Side struct {
 	Known bool      `json:"k,omitempty"` // a value was seen there
 	Out   bool      `json:"o,omitempty"` // it was an opt-out
 	At    time.Time `json:"a,omitzero"`  // when the choice was made; zero: its age is unknown
-	// Since is, of Dynamics, the edit that made the value what it is, as far as it was
-	// seen; At moves with every edit of the record.
+	// Since is for Dynamics only: the first edit at which we saw the present value.
+	// At is later, because it moves with every edit of the record.
 	Since time.Time `json:"s,omitzero"`
-	// Empty says that the system holds no value any more; Out is the last one it
-	// had. An empty value never clears an opt-out (R19.19).
+	// Empty says that the system no longer holds a value; Out is then the last one
+	// it had. An empty value never clears an opt-out (R19.19).
 	Empty bool `json:"e,omitempty"`
-	// Due says that a choice made in Campaign has not been carried to Dynamics yet;
-	// First, that it is the first one seen there, so that nobody saw it change.
-	Due   bool `json:"u,omitempty"`
+	// Due is for Campaign only: its choice has not been applied to Dynamics yet.
+	Due bool `json:"u,omitempty"`
+	// First says that the due choice is the first value that we saw there. It may
+	// be a default that nobody chose, since we did not see it change.
 	First bool `json:"f,omitempty"`
 }
 
-// Holds says that the system has this value now.
+// Holds says that the system has this value now. No value counts as no opt-out.
 func (s Side) Holds(out bool) bool {
 	if !s.Known || s.Empty {
-		return !out // no value is no opt-out
+		return !out
 	}
 	return s.Out == out
 }
 
-// Rule names why a value won; evidence keeps it.
+// Rule is the reason why a value won. It is kept as evidence.
 type Rule string
 
 // The rules.
 const (
-	RuleNothing       Rule = "nothing-known"    // neither side has said anything
-	RuleCampaignNewer Rule = "campaign-newer"   // R19.10
-	RuleDynamicsNewer Rule = "dynamics-newer"   // R19.11: newer or as old; an opt-out on either side wins
-	RuleAgeUnknown    Rule = "age-unknown"      // counts as older, so an opt-out on either side wins
-	RuleOnlyDynamics  Rule = "only-dynamics"    // Campaign has said nothing
-	RuleOnlyCampaign  Rule = "only-campaign"    // Dynamics has said nothing
-	RuleCampaign      Rule = "campaign-changed" // R19.5: Campaign's value overwrites
-	RuleKept          Rule = "kept"             // R19.5: Campaign has not changed, so Dynamics keeps its own
+	RuleNothing       Rule = "nothing-known"    // no value is known of either side
+	RuleCampaignNewer Rule = "campaign-newer"   // R19.10: Campaign's choice is newer
+	RuleDynamicsNewer Rule = "dynamics-newer"   // R19.11: Dynamics' is as new or newer, and an opt-out on either side wins
+	RuleAgeUnknown    Rule = "age-unknown"      // one has no date, so an opt-out on either side wins
+	RuleOnlyDynamics  Rule = "only-dynamics"    // no value is known of Campaign
+	RuleOnlyCampaign  Rule = "only-campaign"    // no value is known of Dynamics
+	RuleCampaign      Rule = "campaign-changed" // R19.5: Campaign's new choice overwrites
+	RuleKept          Rule = "kept"             // R19.5: Campaign has no new choice, so Dynamics keeps its own
 )
 
 // Policy is what an operator has decided.
 type Policy struct {
 	Mode Mode
-	// Skew is by how much the clocks of the two systems may differ: a choice counts
-	// as newer only beyond it.
+	// Skew is how much the clocks of the two systems may differ. A choice counts as
+	// newer only if it is newer by more than that.
 	Skew time.Duration
-	// AttributeLevel dates a choice in Dynamics by the edit that changed the column,
-	// as far as it was seen, instead of by the last edit of the record.
+	// AttributeLevel dates a choice in Dynamics by the edit that changed the column
+	// (Side.Since) instead of by the last edit of the record (Side.At).
 	AttributeLevel bool
 }
 
-// Verdict is the value that both sides should hold.
-type Verdict struct {
+// Resolution is the value that both sides should hold, and the rule that says so.
+type Resolution struct {
 	Out  bool
 	Rule Rule
 }
 
-// Resolve decides over two sides. It is total, and with RuleNothing nothing is to
-// be written.
+// Resolve decides which value both sides should hold. It has an answer for any two
+// sides; after RuleNothing nothing is written.
 //
 // Source: docs/protocol/campaign.md §7, R19.5, R19.10, R19.11, R19.19.
-func Resolve(p Policy, dynamics, campaign Side) Verdict {
+func Resolve(p Policy, dynamics, campaign Side) Resolution {
 	switch {
 	case !dynamics.Known && !campaign.Known:
-		return Verdict{Rule: RuleNothing}
+		return Resolution{Rule: RuleNothing}
 	case p.Mode == CampaignToDynamics:
 		return overwrite(p, dynamics, campaign)
 	case !campaign.Known:
-		return Verdict{Out: dynamics.Out, Rule: RuleOnlyDynamics}
+		return Resolution{Out: dynamics.Out, Rule: RuleOnlyDynamics}
 	case !dynamics.Known:
-		return Verdict{Out: campaign.Out, Rule: RuleOnlyCampaign}
+		return Resolution{Out: campaign.Out, Rule: RuleOnlyCampaign}
 	case campaign.At.IsZero() || dynamics.At.IsZero():
-		return Verdict{Out: dynamics.Out || campaign.Out, Rule: RuleAgeUnknown}
+		return Resolution{Out: dynamics.Out || campaign.Out, Rule: RuleAgeUnknown}
 	case p.newer(campaign, dynamics):
-		return Verdict{Out: campaign.Out, Rule: RuleCampaignNewer}
+		return Resolution{Out: campaign.Out, Rule: RuleCampaignNewer}
 	}
-	return Verdict{Out: dynamics.Out || campaign.Out, Rule: RuleDynamicsNewer}
+	return Resolution{Out: dynamics.Out || campaign.Out, Rule: RuleDynamicsNewer}
 }
 
-// overwrite is mode campaign_to_dynamics: a choice that changed in Campaign goes to
-// Dynamics, whatever is there, but for an opt-out that somebody chose there later:
-// an export comes a day after the choices in it. What is chosen in Dynamics after
-// that stays. Of a profile seen for the first
-// time nobody knows whether its "may be contacted" was ever chosen: it clears an
-// opt-out only when it is dated, and newer.
-func overwrite(p Policy, dynamics, campaign Side) Verdict {
+// overwrite is the rule of mode campaign_to_dynamics. A new choice in Campaign
+// replaces the value in Dynamics, with two exceptions.
+//
+// An opt-out that somebody chose in Dynamics later stays, because an export comes
+// up to a day after the choices in it.
+//
+// The first value that we see of a profile may be a default. "May be contacted"
+// then clears an opt-out only when it is dated and newer.
+func overwrite(p Policy, dynamics, campaign Side) Resolution {
 	dated := campaign.Known && dynamics.Known && !campaign.At.IsZero() && !dynamics.Since.IsZero()
 	switch {
 	case dated && campaign.Out && !dynamics.Out && !p.newer(Side{At: dynamics.Since}, campaign):
-		// Also when it was settled: what was known of Dynamics then was of before.
-		return Verdict{Out: true, Rule: RuleCampaign}
+		// This holds even when Campaign's choice was applied before: the value in
+		// Dynamics that it was compared with then was an older one.
+		return Resolution{Out: true, Rule: RuleCampaign}
 	case !campaign.Known || !campaign.Due:
-		return Verdict{Out: dynamics.Out, Rule: RuleKept}
+		return Resolution{Out: dynamics.Out, Rule: RuleKept}
 	case campaign.First && !campaign.Out && dynamics.Known && dynamics.Out &&
 		(campaign.At.IsZero() || dynamics.At.IsZero() || !p.newer(campaign, dynamics)):
-		return Verdict{Out: true, Rule: RuleKept}
+		return Resolution{Out: true, Rule: RuleKept}
 	case dated && !campaign.Out && dynamics.Out && !p.newer(campaign, Side{At: dynamics.Since}):
-		return Verdict{Out: true, Rule: RuleKept}
+		return Resolution{Out: true, Rule: RuleKept}
 	}
-	return Verdict{Out: campaign.Out, Rule: RuleCampaign}
+	return Resolution{Out: campaign.Out, Rule: RuleCampaign}
 }
 
-// dated is a side of Dynamics with the age that the rule compares.
+// dated returns the side of Dynamics with the date that the policy compares by.
 func (p Policy) dated(dynamics Side) Side {
 	if p.AttributeLevel && !dynamics.Since.IsZero() {
 		dynamics.At = dynamics.Since
@@ -132,8 +138,8 @@ func (p Policy) dated(dynamics Side) Side {
 	return dynamics
 }
 
-// newer says that the first choice is surely the later one. Dynamics tells whole
-// seconds (docs/protocol/dynamics.md §2.2), so two choices of one second are as old.
+// newer says that one is certainly later than other. Dynamics gives whole seconds
+// (docs/protocol/dynamics.md §2.2), so two choices of one second count as equally old.
 func (p Policy) newer(one, other Side) bool {
 	return one.At.Truncate(time.Second).After(other.At.Truncate(time.Second).Add(p.Skew))
 }

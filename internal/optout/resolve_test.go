@@ -58,7 +58,7 @@ func TestResolveBidirectional(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := optout.Resolve(optout.Policy{Mode: optout.Bidirectional, Skew: tt.skew}, tt.dynamics, tt.campaign)
-			require.Equal(t, optout.Verdict{Out: tt.out, Rule: tt.rule}, got)
+			require.Equal(t, optout.Resolution{Out: tt.out, Rule: tt.rule}, got)
 		})
 	}
 }
@@ -95,7 +95,7 @@ func TestResolveCampaignToDynamics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := optout.Resolve(optout.Policy{Mode: optout.CampaignToDynamics}, tt.dynamics, tt.campaign)
-			require.Equal(t, optout.Verdict{Out: tt.out, Rule: tt.rule}, got)
+			require.Equal(t, optout.Resolution{Out: tt.out, Rule: tt.rule}, got)
 		})
 	}
 }

@@ -17,16 +17,17 @@ const (
 	SourceREST = "rest"
 )
 
-// Attributes are Campaign's opt-outs, under the names this product calls them by (R19.7).
+// Attributes are Campaign's opt-out attributes by their canonical names (R19.7).
 func Attributes() []string {
 	return []string{"denyList", "denyListEmail", "denyListFax", "denyListMobile", "denyListPhone", "denyListPostalMail", "denyListPushnotification", "ccpaOptOut"}
 }
 
-// spellings of denyList over the years (docs/protocol/campaign.md §3.1); the first that an
-// instance has is the one it is called there.
+// spellings are the prefixes that Campaign has used for denyList over the years
+// (docs/protocol/campaign.md §3.1). The first one that an instance has is taken.
 var spellings = []string{"denyList", "blackList", "blockList"}
 
-// Canonical is the name of the attribute that a Campaign field holds, or "".
+// Canonical is the canonical name of the opt-out attribute that a Campaign field
+// holds; "" when it holds none.
 func Canonical(field string) string {
 	name := field
 	for _, s := range spellings {
@@ -41,7 +42,8 @@ func Canonical(field string) string {
 	return ""
 }
 
-// Wire is what an attribute may be called in an instance, in order of preference.
+// Wire lists the names that an attribute may have in an instance, the preferred one
+// first.
 func Wire(attribute string) []string {
 	rest, ok := strings.CutPrefix(attribute, spellings[0])
 	if !ok {
@@ -64,7 +66,7 @@ type PairSetting struct {
 	Inverted bool `json:"inverted,omitempty" yaml:"inverted,omitempty" jsonschema:"default=false"`
 }
 
-// Name names the pair in what is known and decided.
+// Name is the name of the pair in Contact and Decision.
 func (p PairSetting) Name() string { return PairName(p.Campaign, p.Dynamics, p.Inverted) }
 
 // ParsePair reads a pair's name.
@@ -74,7 +76,8 @@ func ParsePair(name string) PairSetting {
 	return PairSetting{Campaign: campaign, Dynamics: column, Inverted: inverted}
 }
 
-// FilterSetting is a filter of the profile that an administrator of Campaign made.
+// FilterSetting is the filter of the profile resource by which changed profiles are
+// found. An administrator of Campaign makes it.
 type FilterSetting struct {
 	// Filter is its last path segment.
 	Filter string `json:"filter" yaml:"filter,omitempty" jsonschema:"minLength=1,default=byModifiedSince" want:"the path segment of a filter, such as byModifiedSince"`
@@ -86,7 +89,7 @@ type FilterSetting struct {
 type ExportSetting struct {
 	// Workflow is its internal id, such as WKF17; without it nobody watches it.
 	Workflow string `json:"workflow,omitempty" yaml:"workflow,omitempty"`
-	// CheckEvery is the pause between looks at it.
+	// CheckEvery is the pause between checks of its state.
 	CheckEvery time.Duration `json:"check_every,omitempty" yaml:"check_every,omitempty" jsonschema:"minimum=1m,maximum=24h,default=30m"`
 	// StaleAfter is the age of the newest file that raises the alarm.
 	StaleAfter time.Duration `json:"stale_after,omitempty" yaml:"stale_after,omitempty" jsonschema:"minimum=1h,maximum=168h,default=26h"`
@@ -104,13 +107,13 @@ type Settings struct {
 	CampaignEvery  time.Duration `json:"campaign_every"`
 	ModifiedSince  FilterSetting `json:"modified_since"`
 	Export         ExportSetting `json:"export"`
-	// Profiles is the mapping that writes the contacts' profiles, which tells when
-	// one appears; "" when there is none.
+	// Profiles is the name of the mapping that writes the contacts' profiles. Its
+	// writes tell when a profile appears. "" when there is none.
 	Profiles string `json:"profiles,omitempty"`
 	SFTP     bool   `json:"sftp,omitempty"` // a file server is configured
 }
 
-// Revision names the settings: equal settings, equal revision.
+// Revision is a hash of the settings: equal settings have equal revisions.
 func (s Settings) Revision() string {
 	doc, err := json.Marshal(s)
 	if err != nil {
@@ -120,7 +123,7 @@ func (s Settings) Revision() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// Policy is what Resolve needs of the settings.
+// Policy is the part of the settings that Resolve needs.
 func (s Settings) Policy() Policy {
 	return Policy{Mode: s.Mode, Skew: s.Skew, AttributeLevel: s.AttributeLevel}
 }
@@ -134,8 +137,8 @@ func (s Settings) Names() []string {
 	return out
 }
 
-// Idle says why there is nothing to start (R8.16), or "".
-func (s Settings) Idle() string {
+// WhyIdle says why there is nothing to start (R8.16); "" when there is something.
+func (s Settings) WhyIdle() string {
 	switch s.Mode {
 	case CampaignToDynamics, Bidirectional:
 		return ""
