@@ -10,8 +10,8 @@ import (
 	_ "time/tzdata" // zones mean the same wherever the program runs
 )
 
-// Check returns what is wrong with a mapping by itself, without either data
-// model: what is missing, doubled, misspelt or too much. Resolve repeats it.
+// Check returns the problems that can be seen without the data models: what is
+// missing, doubled, misspelt or too much. Resolve calls it too.
 func (t Table) Check() Problems {
 	c := checker{base: "ingress.tables." + t.Name + "."}
 	if t.Dynamics.Table == "" {
@@ -46,7 +46,8 @@ func (c *checker) add(path, got, want, remedy string) {
 	c.problems = append(c.problems, Problem{Path: c.base + path, Got: got, Want: want, Remedy: remedy})
 }
 
-// key checks that there is one, and the one for profiles of contacts.
+// key checks that the mapping names a key. A mapping of contacts to profiles must
+// use externalId.
 func (c *checker) key(t Table) {
 	key := t.Campaign.Key
 	switch {
@@ -57,7 +58,7 @@ func (c *checker) key(t Table) {
 	}
 }
 
-// fields checks each pair by itself, and that none feeds another's target.
+// fields checks each pair by itself, and that no two pairs have the same target.
 func (c *checker) fields(t Table) {
 	fedBy, links := map[string]int{}, 0
 	for i, f := range t.Fields {

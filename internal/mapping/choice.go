@@ -7,8 +7,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// choice converts Picklist, State and Status: the label, or with technical
-// values the number. Everything an option can become is known beforehand.
+// choice converts Picklist, State and Status to the label, or with technical values
+// to the number. The result of each option is computed beforehand.
 func (f *field) choice() converter {
 	type outcome struct {
 		literal []byte
@@ -52,8 +52,8 @@ func (f *field) choice() converter {
 	}
 }
 
-// multiChoice converts "2,3,8": labels joined by "; ", or with technical values
-// the numbers as they are.
+// multiChoice converts "2,3,8" to the labels joined by "; ". With technical values it
+// keeps the numbers.
 func (f *field) multiChoice() converter {
 	between := "; "
 	if f.Technical {

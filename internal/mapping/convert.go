@@ -18,7 +18,7 @@ type converter func(dst []byte, v gjson.Result) ([]byte, *refusal)
 // refusal says why a value cannot be written, without the value.
 type refusal struct{ reason, detail string }
 
-// at makes the refusal an error of one field.
+// at returns the refusal as an error of one field.
 func (r *refusal) at(f *field) *FieldError {
 	return &FieldError{From: f.From, To: f.To, Reason: r.reason, Detail: r.detail}
 }
@@ -41,11 +41,11 @@ var (
 	unknownOption = invalid("a choice that the column's metadata did not list when the flow started; stop and start the flow to read it again")
 	unmatched     = invalid("no member of the enumeration matches; want a name, value or label of it")
 	notID         = invalid("not an id; want a GUID")
-	// cut is not a failure: the text was shortened, as the mapping allows.
+	// cut is no failure: it says that the text was shortened, as the mapping allows.
 	cut = &refusal{apierr.ReasonTooLong, "cut to fit"}
 )
 
-// compile picks the conversion of docs/protocol/campaign.md §10 for the pair.
+// compile picks the conversion for the pair (docs/protocol/campaign.md §10).
 func (f *field) compile() (converter, error) {
 	switch f.Source {
 	case FromBoolean:
@@ -68,7 +68,7 @@ func (f *field) compile() (converter, error) {
 	return nil, fmt.Errorf("unknown kind of column %q", f.Source)
 }
 
-// boolean converts true and false; what they become is known beforehand.
+// boolean converts true and false. Both results are computed beforehand.
 func (f *field) boolean() converter {
 	yes, no := []byte("true"), []byte("false")
 	var badYes, badNo *refusal
@@ -205,8 +205,8 @@ func (f *field) time() (converter, error) {
 }
 
 // moment writes ISO 8601 text to a date, date-time or text field. An instant is
-// brought to UTC, its date taken in the mapping's zone; a literal time keeps its
-// digits; a date is midnight UTC where a time is wanted.
+// converted to UTC; for a date field its date is taken in the mapping's zone. A
+// literal time keeps its digits. A date becomes midnight UTC in a date-time field.
 func (f *field) moment() (textConverter, error) {
 	zone := time.UTC
 	if f.TimeZone != "" {
@@ -323,8 +323,8 @@ func (f *field) appendText(dst []byte, s string) ([]byte, *refusal) {
 	return appendString(dst, s[:end]), cut
 }
 
-// tooLong does not say how long the text is: records that are refused for one
-// reason are counted together.
+// tooLong does not say how long the text is, so that all records that are refused
+// for this reason have the same message and are counted together.
 func (f *field) tooLong() *refusal {
 	return &refusal{apierr.ReasonTooLong, fmt.Sprintf("text too long, want at most %d characters; shorten it in Dynamics or set on_too_long: truncate", f.Length)}
 }

@@ -17,7 +17,7 @@ func Describe(before, after *Payload, fields []string) map[string]string {
 	return out
 }
 
-// Shape is what kind of value a field has, in general terms: "text of 6".
+// Shape describes the kind of value that a field has: "text of 6".
 func (p *Payload) Shape(field string) string {
 	i, found := search(p.paths, field)
 	if !found {
@@ -35,7 +35,7 @@ func (p *Payload) Value(field string) []byte {
 	return p.literal(i)
 }
 
-// ShapeOf says in general terms what a JSON value is, without the value.
+// ShapeOf describes the kind of a JSON value, without the value.
 func ShapeOf(literal []byte) string {
 	v := gjson.ParseBytes(literal)
 	switch {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Drift lists what has changed in the data models since a mapping was resolved
-// the last time and does not keep it from running: options of choices, lengths,
-// members. What does is an error of Resolve.
+// Drift lists changes of the data models between two resolutions of a mapping that
+// do not prevent it from running: options of choices, lengths, members of
+// enumerations. A change that prevents it is an error of Resolve.
 func Drift(before, after *Plan) []string {
 	was := map[string]PlanField{}
 	for _, f := range before.Fields {

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// invalidMember is what Campaign shows for a stored value outside the list:
-// read as unset, never written (docs/protocol/campaign.md §3).
+// invalidMember is what Campaign shows for a stored value that is not in the list.
+// It is read as unset and never written (docs/protocol/campaign.md §3).
 const invalidMember = "__Invalid_value__"
 
-// memberIndex finds the members of an enumeration. Names stand as they are under
-// "n:", values under "v:", labels under "l:"; a label or value that two members
-// share finds neither. The result is the JSON literal of the member's name.
+// memberIndex maps what a member of an enumeration may be called to the JSON literal
+// of its name. Keys are "n:" and its name, "v:" and its value, "l:" and its label. A
+// value or label that two members share is left out, because it names neither.
 func (f *PlanField) memberIndex() map[string]string {
 	if !f.Target.isEnum() {
 		return nil
@@ -36,8 +36,8 @@ func (f *PlanField) memberIndex() map[string]string {
 	return index
 }
 
-// member finds the member for the first candidate that is a name, a value or,
-// except for booleans, a label, in this order.
+// member returns the member for the first candidate that is a name, else a value,
+// else a label. A boolean column never matches by label.
 func (f *field) member(candidates ...string) ([]byte, *refusal) {
 	for _, text := range candidates {
 		for _, by := range []string{"n:", "v:", "l:"} {
@@ -52,9 +52,9 @@ func (f *field) member(candidates ...string) ([]byte, *refusal) {
 	return nil, unmatched
 }
 
-// clearLiteral is what an empty Dynamics column writes: "" for text and times, 0
-// for numbers, false for booleans, and for an enumeration its unset member: the
-// one of value 0 or "", else the one called none or unknown, else "".
+// clearLiteral is what an empty Dynamics column writes: "" for text and times, 0 for
+// numbers, false for booleans. For an enumeration it is the unset member: the one
+// with value 0 or "", else the one called none or unknown, else "".
 func (f *PlanField) clearLiteral() string {
 	switch {
 	case f.Target == ToBoolean:

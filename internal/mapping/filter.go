@@ -28,7 +28,7 @@ const (
 
 var comparisons = []string{isEquals, isNotEquals, isGreater, isGreaterOrEqual, isLess, isLessOrEqual, isContains, isBeginsWith, isEmpty, isNotEmpty}
 
-// offered says which comparisons a kind of column has besides empty and not_empty.
+// offered lists the comparisons that a kind of column has besides empty and not_empty.
 func offered(kind SourceKind) []string {
 	switch kind {
 	case FromInteger, FromDecimal, FromInstant, FromLiteralTime, FromDate:
@@ -41,15 +41,15 @@ func offered(kind SourceKind) []string {
 	return []string{isEquals, isNotEquals}
 }
 
-// condition is a PlanCondition made ready.
+// condition is a PlanCondition that is ready to be applied.
 type condition struct {
 	rule  string
 	slot  int
 	holds func(v gjson.Result) bool
 }
 
-// compile makes the comparison. An empty column is equal to nothing, greater and
-// less than nothing, and different from every value, as in Dynamics.
+// compile returns the comparison as a function. For an empty column only not_equals
+// holds, as in Dynamics.
 func (c *PlanCondition) compile() (func(v gjson.Result) bool, error) {
 	switch c.Is {
 	case isEmpty:
@@ -104,15 +104,15 @@ func (c *PlanCondition) comparison() (func(v gjson.Result) bool, error) {
 	case isBeginsWith:
 		return func(v gjson.Result) bool { return strings.HasPrefix(strings.ToLower(v.Str), want) }, nil
 	}
-	equal := func(v gjson.Result) bool { return strings.ToLower(v.String()) == want } // also true and false, and ids
+	equal := func(v gjson.Result) bool { return strings.ToLower(v.String()) == want } // serves booleans and ids too
 	if c.Is == isNotEquals {
 		return func(v gjson.Result) bool { return !equal(v) }, nil
 	}
 	return equal, nil
 }
 
-// ordered turns an order into the comparison; what cannot be compared is
-// different, and neither greater nor less.
+// ordered makes the comparison out of an order of values. A value that cannot be
+// ordered counts as different, and as neither greater nor less.
 func (c *PlanCondition) ordered(order func(v gjson.Result) (int, bool)) (func(v gjson.Result) bool, error) {
 	var holds func(sign int) bool
 	switch c.Is {
@@ -134,8 +134,8 @@ func (c *PlanCondition) ordered(order func(v gjson.Result) (int, bool)) (func(v 
 	return func(v gjson.Result) bool { n, ok := order(v); return ok && holds(n) }, nil
 }
 
-// compareMoments orders a row's time and a wanted one in UTC; a wanted date
-// without a time is compared with the row's date.
+// compareMoments orders a row's time and the wanted one, both in UTC. A wanted date
+// without a time is compared with the date of the row's time.
 func compareMoments(text string, want moment, literal bool) (int, bool) {
 	got, ok := parseMoment(text)
 	if literal {
@@ -173,7 +173,8 @@ func (c *PlanCondition) chosen() func(v gjson.Result) bool {
 	}
 }
 
-// isChoice: options that share a label are equally meant by it.
+// isChoice says that the row holds the wanted choice. Of options that share a label
+// any one will do.
 func (c *PlanCondition) isChoice(got []int) bool {
 	if c.Source == FromChoice {
 		return len(got) == 1 && slices.Contains(c.Options, got[0])
@@ -182,7 +183,8 @@ func (c *PlanCondition) isChoice(got []int) bool {
 	return slices.Equal(got, c.Options)
 }
 
-// choices reads 3, and "2,3,8".
+// choices reads the number of a choice, such as 3, or those of a multi-select
+// choice, such as "2,3,8".
 func choices(v gjson.Result) ([]int, bool) {
 	text := v.Raw
 	if v.Type == gjson.String {
@@ -199,9 +201,9 @@ func choices(v gjson.Result) ([]int, bool) {
 	return out, true
 }
 
-// Excluded says by which rule of the filter a row is not propagated: "" when it
-// is. It looks at the values as Dynamics sent them (R13.10). The error is a
-// *FieldError for a row that lacks a column of the filter.
+// Excluded returns the rule of the filter that excludes a row, "" when none does. It
+// compares the values as Dynamics sent them, before replacement and conversion
+// (R13.10). The error is a *FieldError for a row that lacks a column of the filter.
 func (m *Mapper) Excluded(raw []byte) (rule string, err error) {
 	if len(m.conditions) == 0 {
 		return "", nil
@@ -269,8 +271,8 @@ func (r *resolver) resolveFilter() []PlanCondition {
 	return out
 }
 
-// options finds the choices a condition names: one, or for equals of a
-// multi-select choice all of a list joined by semicolons, sorted.
+// options finds the choices that a condition names, sorted. Equals on a multi-select
+// choice may name several, joined by semicolons; any other condition names one.
 func (r *resolver) options(path string, w Condition, kind SourceKind, column Column) []int {
 	parts := []string{w.Value}
 	if kind == FromMultiChoice && w.Is != isContains {

@@ -2,7 +2,8 @@ package mapping
 
 import "strings"
 
-// SourceKind is what a Dynamics column holds, as far as conversion cares.
+// SourceKind is the kind of value that a Dynamics column holds. It decides how the
+// value is converted.
 type SourceKind string
 
 // The kinds of Dynamics columns that can be mapped (docs/protocol/campaign.md §10).
@@ -20,7 +21,7 @@ const (
 	FromLookup      SourceKind = "lookup"
 )
 
-// TargetKind is what a Campaign field holds.
+// TargetKind is the kind of value that a Campaign field holds.
 type TargetKind string
 
 // The kinds of Campaign fields that can be written.
@@ -40,8 +41,8 @@ const (
 	ToLink        TargetKind = "link" // by the target's key; only with a parent
 )
 
-// sourceKind tells the kind of a column; ok is false for types that hold nothing
-// a field could take: Image, File, PartyList and the like.
+// sourceKind returns the kind of a column. ok is false for types whose values no
+// Campaign field can take: Image, File, PartyList and the like.
 func sourceKind(c Column) (kind SourceKind, ok bool) {
 	switch strings.TrimSuffix(c.Type, "Type") {
 	case "Boolean":
@@ -72,8 +73,8 @@ func sourceKind(c Column) (kind SourceKind, ok bool) {
 	return "", false
 }
 
-// targetKind tells the kind of a Campaign field; ok is false for links,
-// collections and items, which hold no value of their own.
+// targetKind returns the kind of a Campaign field. ok is false for links, collections
+// and items, which hold no value of their own.
 func targetKind(f TargetField) (kind TargetKind, ok bool) {
 	switch f.Type {
 	case "enumeration":
@@ -112,7 +113,7 @@ func targetKind(f TargetField) (kind TargetKind, ok bool) {
 	return "", false
 }
 
-// targets says what each kind of column may feed; a pair that is not here is
+// targets lists what each kind of column may be written to. Any other pair is
 // refused when the mapping is checked (R11.13).
 var targets = map[SourceKind][]TargetKind{
 	FromBoolean:     {ToBoolean, ToInt8, ToInt16, ToInt32, ToInt64, ToFloat, ToText, ToEnum, ToNumericEnum},
@@ -128,7 +129,7 @@ var targets = map[SourceKind][]TargetKind{
 	FromLookup:      {ToText, ToLink},
 }
 
-// isEnum tells both kinds of enumeration.
+// isEnum says that a field is an enumeration of either kind.
 func (k TargetKind) isEnum() bool { return k == ToEnum || k == ToNumericEnum }
 
 // bits is the width of an integer kind, 0 for others.

@@ -7,11 +7,11 @@ type Link struct {
 	Required bool   // Campaign refuses the record while the parent is not there
 }
 
-// Linked says whether records of this mapping name parents.
+// Linked says whether records of this mapping can name parents.
 func (m *Mapper) Linked() bool { return len(m.links) > 0 }
 
-// Links lists the parents that a payload names. One that the ledger kept may
-// lack fields of this mapping; what it lacks it does not name.
+// Links lists the parents that a payload names. A payload from the ledger may lack
+// fields that were added to the mapping since; those name no parent.
 func (m *Mapper) Links(p *Payload) []Link {
 	var out []Link
 	for _, i := range m.links {

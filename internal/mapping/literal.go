@@ -11,8 +11,8 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// appendString writes s as a JSON string in its one canonical form: only what
-// JSON requires is escaped, bytes that are not UTF-8 become U+FFFD.
+// appendString writes s as a JSON string in its one canonical form. Only what JSON
+// requires is escaped. Bytes that are not UTF-8 become U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	dst = appendEscaped(dst, s)
@@ -56,8 +56,8 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, s[start:]...)
 }
 
-// appendScalar writes a JSON value in canonical form; ok is false for null,
-// arrays, objects and numbers beyond reason.
+// appendScalar writes a JSON value in canonical form. ok is false for null, arrays,
+// objects, and numbers that appendDecimal refuses.
 func appendScalar(dst []byte, v gjson.Result) ([]byte, bool) {
 	switch v.Type {
 	case gjson.String:
@@ -165,8 +165,8 @@ func appendPoint(dst, digits []byte, point int) ([]byte, bool) {
 	return append(dst, digits[point:]...), true
 }
 
-// parseInteger reads a whole number exactly, also one written with zeros after
-// the point or an exponent.
+// parseInteger reads a whole number exactly. It may be written with zeros after the
+// point, or with an exponent.
 func parseInteger(s string) (n int64, whole, inRange bool) {
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, true, true

@@ -33,15 +33,15 @@ type Mapper struct {
 	sizeHint  int
 	scratch   sync.Pool // *[]gjson.Result, one per column
 
-	conditions  []condition // of the filter
-	any         bool        // one of them is enough
-	held        []int       // fields with apply_updates: false
-	optOuts     []int       // fields that hold an opt-out
-	endsOptOuts bool        // the mapping clears opt-outs that the target has
-	links       []int       // fields that name a parent
+	conditions    []condition // of the filter
+	any           bool        // one of them is enough
+	skipUpdates   []int       // fields with apply_updates: false
+	optOuts       []int       // fields that hold an opt-out
+	clearsOptOuts bool        // the mapping may clear opt-outs that Campaign has
+	links         []int       // fields that name a parent
 }
 
-// field is a PlanField made ready.
+// field is a PlanField that is ready to be applied.
 type field struct {
 	PlanField
 	slot    int
@@ -80,8 +80,8 @@ func (p *Plan) Mapper() (*Mapper, error) {
 		if pf.Parent != "" {
 			m.links = append(m.links, i)
 		}
-		if pf.Held {
-			m.held = append(m.held, i)
+		if pf.SkipUpdates {
+			m.skipUpdates = append(m.skipUpdates, i)
 		}
 		if pf.Target == ToBoolean && isOptOut(pf.To) {
 			m.optOuts = append(m.optOuts, i)
@@ -93,7 +93,7 @@ func (p *Plan) Mapper() (*Mapper, error) {
 	if m.targetKey == "" {
 		return nil, fmt.Errorf("plan of %s: no key field", p.Table.Name)
 	}
-	m.endsOptOuts = p.Table.ClearOptOuts
+	m.clearsOptOuts = p.Table.ClearOptOuts
 	m.any = p.Table.Filter.Match == MatchAny
 	for i := range p.Conditions {
 		c := &p.Conditions[i]
@@ -108,7 +108,8 @@ func (p *Plan) Mapper() (*Mapper, error) {
 	return m, nil
 }
 
-// slot numbers the columns that are read from a row.
+// slot returns the place of a column in the scratch array. Each column has one,
+// however many fields and conditions read it.
 func (m *Mapper) slot(property string) int {
 	slot, known := m.columns[property]
 	if !known {
@@ -118,8 +119,8 @@ func (m *Mapper) slot(property string) int {
 	return slot
 }
 
-// Select lists the Dynamics properties a row must carry, the key first, then
-// sorted. modifiedon and statecode are among them where the table has them.
+// Select lists the Dynamics properties a row must have: the key first, the others
+// sorted. modifiedon and statecode are among them if the table has them.
 func (m *Mapper) Select() []string { return append([]string(nil), m.selected...) }
 
 // Map returns what Campaign should hold for one row. raw is the row's JSON object
@@ -170,23 +171,25 @@ func (m *Mapper) Map(raw []byte) (*Payload, error) {
 	return p, nil
 }
 
-// Keep returns p with what last holds in the fields whose updates are not
-// applied: what a change, as opposed to a creation or a replay, may write
-// (R11.8). A field that last lacks is written.
+// Keep returns p with the values of last in the fields whose updates are not applied
+// (apply_updates: false). A change may write no more than this; a creation or a
+// replay writes all of p (R11.8). A field that last lacks keeps the value of p.
 func (m *Mapper) Keep(p, last *Payload) *Payload {
-	return p.taking(last, m.held, func([]byte) bool { return true })
+	return p.withLiteralsOf(last, m.skipUpdates, func([]byte) bool { return true })
 }
 
-// Holds says whether there are fields whose updates are not applied.
-func (m *Mapper) Holds() bool { return len(m.held) > 0 }
+// Holds says whether the mapping has fields whose updates are not applied.
+func (m *Mapper) Holds() bool { return len(m.skipUpdates) > 0 }
 
-// KeepOptOuts returns p with every opt-out that held has, so that writing it ends none.
+// KeepOptOuts returns p with every opt-out that held has, so that writing the result
+// clears none.
 func (m *Mapper) KeepOptOuts(p, held *Payload) *Payload {
-	return p.taking(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
+	return p.withLiteralsOf(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
 }
 
-// Lacks says whether the mapping has fields that last, as the ledger kept it, has
-// not: they are new, and what Campaign holds in them is not known.
+// Lacks says whether the mapping has fields that are missing in last, the payload in
+// the ledger. Such fields were added to the mapping since, so what Campaign holds in
+// them is not known.
 func (m *Mapper) Lacks(last *Payload) bool {
 	for _, path := range m.paths {
 		if _, found := search(last.paths, path); !found {
@@ -196,16 +199,17 @@ func (m *Mapper) Lacks(last *Payload) bool {
 	return false
 }
 
-// Complete returns last with what there, as FromTarget read it, holds in the
-// fields that last lacks; and p with every opt-out among those, so that a field
-// that is new ends none.
+// Complete fills the gaps that Lacks reports. there is the record as FromTarget read
+// it. held is last, completed with the values of there. wish is p with the opt-outs
+// that there has in the added fields, so that an added field clears none; a mapping
+// with clear_opt_outs leaves p as it is.
 func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
 	all := make([]int, len(m.paths))
 	for i := range all {
 		all[i] = i
 	}
-	held = there.taking(last, all, func([]byte) bool { return true })
-	if m.endsOptOuts {
+	held = there.withLiteralsOf(last, all, func([]byte) bool { return true })
+	if m.clearsOptOuts {
 		return held, p
 	}
 	var added []int
@@ -214,15 +218,15 @@ func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
 			added = append(added, i)
 		}
 	}
-	return held, p.taking(there, added, func(literal []byte) bool { return string(literal) == "true" })
+	return held, p.withLiteralsOf(there, added, func(literal []byte) bool { return string(literal) == "true" })
 }
 
-// isOptOut tells the opt-out attributes of a profile by any of their names
-// (docs/protocol/campaign.md §3.1).
+// isOptOut says that a field is an opt-out attribute of a profile, by any of its
+// names (docs/protocol/campaign.md §3.1).
 func isOptOut(to string) bool { return optout.Canonical(to) != "" }
 
-// scan puts each wanted column of a row into its slot; a column that the row
-// lacks has an empty Raw.
+// scan puts each wanted column of a row into its slot. The slot of a column that the
+// row lacks has an empty Raw.
 func (m *Mapper) scan(raw []byte, slots []gjson.Result) error {
 	// Slots are read before Map returns, so they may share the row's memory.
 	text := unsafe.String(unsafe.SliceData(raw), len(raw))
@@ -237,14 +241,15 @@ func (m *Mapper) scan(raw []byte, slots []gjson.Result) error {
 	return nil
 }
 
-// release empties a scratch array, so that it pins no row, and gives it back.
+// release empties a scratch array and gives it back. A filled one would keep its row
+// in memory.
 func (m *Mapper) release(scratch *[]gjson.Result) {
 	clear(*scratch)
 	m.scratch.Put(scratch)
 }
 
-// checkEmpty refuses an empty key, and a column that the row does not carry at
-// all: clearing the field for it would destroy data.
+// checkEmpty refuses an empty key. It also refuses a column that is missing in the
+// row, because clearing the field for it would destroy data.
 func (f *field) checkEmpty(v gjson.Result) *refusal {
 	switch {
 	case v.Raw == "":
@@ -264,7 +269,8 @@ func (m *Mapper) MapKey(sourceKey string) string {
 	return strings.ToLower(sourceKey)
 }
 
-// Parse is ParsePayload for a payload of this mapping: Diff then knows its key.
+// Parse is ParsePayload for a payload of this mapping. Diff then knows which field is
+// the key.
 func (m *Mapper) Parse(canonical []byte) (*Payload, error) {
 	p, err := ParsePayload(canonical)
 	if err != nil {

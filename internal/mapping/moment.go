@@ -2,7 +2,7 @@ package mapping
 
 import "time"
 
-// moment is a civil date, or date and time with its distance from UTC.
+// moment is a calendar date, or a date and time with an offset from UTC.
 type moment struct {
 	year, month, day     int
 	hour, minute, second int
@@ -108,7 +108,7 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// utc is the same instant in UTC; ok is false outside the years 1 to 9999.
+// utc returns the same instant in UTC. ok is false outside the years 1 to 9999.
 func (m moment) utc() (moment, bool) {
 	if m.offset == 0 {
 		return m, true
@@ -117,8 +117,8 @@ func (m moment) utc() (moment, bool) {
 	return out, out.year >= 1 && out.year <= 9999
 }
 
-// in is the clock reading in a zone at an instant given in UTC, kept within the
-// years 1 to 9999.
+// in returns the local time of a zone at an instant given in UTC. An instant that
+// would leave the years 1 to 9999 stays as it is.
 func (m moment) in(zone *time.Location) moment {
 	if out := m.at(zone, 0); out.year >= 1 && out.year <= 9999 {
 		return out
@@ -126,7 +126,7 @@ func (m moment) in(zone *time.Location) moment {
 	return m
 }
 
-// at reads the clock of a zone, the given minutes after m.
+// at returns the local time of a zone, the given minutes after m.
 func (m moment) at(zone *time.Location, minutes int) moment {
 	t := time.Date(m.year, time.Month(m.month), m.day, m.hour, m.minute+minutes, m.second, 0, time.UTC).In(zone)
 	year, month, day := t.Date()

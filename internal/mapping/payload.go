@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Payload is what one record should hold, or holds, in Campaign: mapped fields
-// by dotted name, each with the JSON literal that goes over the wire. It does
-// not change once made and may be used by several goroutines.
+// Payload is what one record should hold, or holds, in Campaign: the mapped fields by
+// dotted name, each with the JSON literal that goes over the wire. It is immutable,
+// so several goroutines may use it.
 type Payload struct {
 	paths     []string // sorted; shared with the mapper that made it
 	spans     []span   // the literal of each path within canonical
@@ -42,7 +42,7 @@ func (p *Payload) Body() []byte {
 	for i := range p.paths {
 		literal := p.literal(i)
 		if len(literal) == 2 && strings.HasSuffix(p.paths[i], linkKey) {
-			continue // a new record has no link to end
+			continue // an empty link: a new record has none that it could clear
 		}
 		w.put(p.paths[i], literal)
 	}
@@ -53,10 +53,10 @@ func (p *Payload) Body() []byte {
 // mapping allows.
 func (p *Payload) Truncated() []string { return p.truncated }
 
-// Diff returns the nested object that turns last into p, with the names of the
-// fields in it, sorted; nil when there is nothing to write. The key field never
-// takes part, nor do fields that only last has. A last that FromTarget read
-// counts as equal where Campaign merely stores the same value in another way.
+// Diff returns the nested object that turns last into p, and the sorted names of the
+// fields in it; nil when there is nothing to write. The key field and fields that
+// only last has are left out. If FromTarget made last, a value that Campaign stores
+// in another form counts as equal.
 func (p *Payload) Diff(last *Payload) (body []byte, changed []string) {
 	w := nestedWriter{}
 	p.differences(last, func(i int) bool {
@@ -104,9 +104,10 @@ func (p *Payload) differences(last *Payload, found func(i int) bool) {
 // search finds a field among sorted ones.
 func search(paths []string, path string) (int, bool) { return slices.BinarySearch(paths, path) }
 
-// taking returns p with the literals of other in the given fields, where other
-// has the field and when holds for its literal; p itself when nothing differs.
-func (p *Payload) taking(other *Payload, fields []int, when func(literal []byte) bool) *Payload {
+// withLiteralsOf returns p with the literals of other in the given fields. A field is
+// taken over if other has it and when holds for its literal. If nothing differs, p
+// itself comes back.
+func (p *Payload) withLiteralsOf(other *Payload, fields []int, when func(literal []byte) bool) *Payload {
 	var taken map[int][]byte
 	for _, i := range fields {
 		j, found := search(other.paths, p.paths[i])
@@ -149,9 +150,10 @@ func (p *Payload) literal(i int) []byte {
 	return p.canonical[s.from:s.to:s.to]
 }
 
-// ParsePayload reads back what Canonical gave. Field order and number forms are
-// brought to the canonical ones. It fails on anything but a flat object of text,
-// numbers and booleans with distinct fields; the error holds no part of the data.
+// ParsePayload reads what Canonical wrote. It also accepts another order of fields
+// and other forms of numbers, and makes them canonical. It fails on anything but a
+// flat object of text, numbers and booleans with distinct fields. The error holds no
+// part of the data.
 func ParsePayload(canonical []byte) (*Payload, error) {
 	p := &Payload{
 		paths: make([]string, 0, 16), spans: make([]span, 0, 16),
@@ -195,7 +197,7 @@ func ParsePayload(canonical []byte) (*Payload, error) {
 	return p, nil
 }
 
-// sort rewrites a payload that is complete but for the order of its fields.
+// sort puts the fields of a parsed payload in order.
 func (p *Payload) sort() {
 	order := make([]int, len(p.paths))
 	for i := range order {
@@ -216,7 +218,7 @@ func (p *Payload) sort() {
 	p.paths, p.spans, p.canonical = out.paths, out.spans, out.canonical
 }
 
-// validPath tells whether each dotted part of a field's name has at least one character.
+// validPath says whether each dotted part of a field's name has at least one character.
 func validPath(path string) bool {
 	return path != "" && path[0] != '.' && path[len(path)-1] != '.' && !strings.Contains(path, "..")
 }

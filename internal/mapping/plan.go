@@ -1,8 +1,8 @@
 package mapping
 
-// Plan is a checked mapping with everything needed to apply it, so that a run
-// maps the same way however the metadata changes meanwhile. It is stored as JSON
-// by revision and made by Resolve.
+// Plan is a checked mapping with everything needed to apply it. A run keeps its plan
+// from start to end, so a change of the metadata in between does not change how it
+// maps. Resolve makes plans; the ledger stores them as JSON by revision.
 type Plan struct {
 	Table     Table       `json:"table"`
 	EntitySet string      `json:"entity_set"` // Dynamics collection to read
@@ -13,28 +13,28 @@ type Plan struct {
 	Conditions []PlanCondition `json:"conditions,omitempty"` // of Table.Filter, in its order
 }
 
-// PlanField is one pair with what both data models say of it.
+// PlanField is one pair with the metadata of both its fields.
 type PlanField struct {
-	From      string               `json:"from"`     // Dynamics column
-	Property  string               `json:"property"` // its name in a row: _ownerid_value for ownerid
-	To        string               `json:"to"`       // Campaign field, dotted
-	Key       bool                 `json:"key,omitempty"`
-	Source    SourceKind           `json:"source"`
-	Target    TargetKind           `json:"target"`
-	OnTooLong string               `json:"on_too_long,omitempty"`
-	TimeZone  string               `json:"time_zone,omitempty"`
-	Length    int                  `json:"length,omitempty"`    // longest text the target takes, in characters
-	Technical bool                 `json:"technical,omitempty"` // a choice's number rather than its label
-	Policy    string               `json:"policy,omitempty"`    // Campaign's data policy
-	Options   map[int]string       `json:"options,omitempty"`
-	Values    map[string]EnumValue `json:"values,omitempty"`
-	Parent    string               `json:"parent,omitempty"` // mapping of the table the lookup names
-	LowerCase bool                 `json:"lower_case,omitempty"`
-	Held      bool                 `json:"held,omitempty"`    // apply_updates: false
-	Replace   map[string]string    `json:"replace,omitempty"` // new text by existing value, in the form raw() gives
+	From        string               `json:"from"`     // Dynamics column
+	Property    string               `json:"property"` // its name in a row: _ownerid_value for ownerid
+	To          string               `json:"to"`       // Campaign field, dotted
+	Key         bool                 `json:"key,omitempty"`
+	Source      SourceKind           `json:"source"`
+	Target      TargetKind           `json:"target"`
+	OnTooLong   string               `json:"on_too_long,omitempty"`
+	TimeZone    string               `json:"time_zone,omitempty"`
+	Length      int                  `json:"length,omitempty"`    // longest text the target takes, in characters
+	Technical   bool                 `json:"technical,omitempty"` // a choice's number rather than its label
+	Policy      string               `json:"policy,omitempty"`    // Campaign's data policy
+	Options     map[int]string       `json:"options,omitempty"`
+	Values      map[string]EnumValue `json:"values,omitempty"`
+	Parent      string               `json:"parent,omitempty"` // mapping of the table the lookup names
+	LowerCase   bool                 `json:"lower_case,omitempty"`
+	SkipUpdates bool                 `json:"skip_updates,omitempty"` // apply_updates: false
+	Replace     map[string]string    `json:"replace,omitempty"`      // new text by existing value, in the form raw() gives
 }
 
-// PlanCondition is one condition of a filter, ready to compare.
+// PlanCondition is one condition of a filter with the metadata of its column.
 type PlanCondition struct {
 	Rule     string     `json:"rule"`     // filter.where[0]: statecode equals Active
 	Property string     `json:"property"` // the column's name in a row

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a mapping, in the words of the file
-// the operator wrote.
+// Problem is one thing that is wrong with a mapping, in the words of the operator's
+// file.
 type Problem struct {
 	Path   string `json:"path"`             // ingress.tables.contacts.fields[3].to
 	Got    string `json:"got"`              // what was found
@@ -24,7 +24,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are all that is wrong with a mapping. It is an error.
+// Problems is an error that lists everything that is wrong with a mapping.
 type Problems []Problem
 
 // Error gives one problem per line.

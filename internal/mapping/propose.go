@@ -8,11 +8,12 @@ import (
 	"unicode"
 )
 
-// Proposal is a mapping made up from both data models, for a person to look at.
+// Proposal is a mapping that was guessed from both data models, for a person to
+// check.
 type Proposal struct {
 	Table  Table           `json:"table"`
 	Pairs  []ProposedField `json:"pairs"`            // of Table.Fields, in its order
-	Key    string          `json:"key,omitempty"`    // why the key deserves a look; "" = it does not
+	Key    string          `json:"key,omitempty"`    // why the key is doubtful; "" when it is not
 	Unused []string        `json:"unused,omitempty"` // Campaign fields that can be written and have no partner
 }
 
@@ -20,7 +21,7 @@ type Proposal struct {
 type ProposedField struct {
 	Source string   `json:"source"`           // String(100)
 	Target string   `json:"target"`           // string(128)
-	Doubts []string `json:"doubts,omitempty"` // why the pair deserves a look
+	Doubts []string `json:"doubts,omitempty"` // why the pair is doubtful
 }
 
 // knownPairs are the usual partners of contact and profile, by Campaign field.
@@ -31,9 +32,9 @@ var knownPairs = map[string]string{
 	"location.city": "address1_city", "location.zipCode": "address1_postalcode", "location.stateCode": "address1_stateorprovince",
 }
 
-// Propose pairs the columns of a table with the fields of a resource: by what is
-// usual for contacts, by equal names, and by near ones, which are doubtful. Every
-// pair is one that Resolve accepts.
+// Propose pairs the columns of a table with the fields of a resource. It takes the
+// pairs that are usual for contacts, then equal names, then similar names, which it
+// calls doubtful. Resolve accepts every pair.
 func Propose(name string, src SourceSchema, dst TargetSchema) *Proposal {
 	p := &proposer{src: src, dst: dst, used: map[string]bool{src.Key: true}}
 	p.out.Table = Table{Name: name, Dynamics: SourceTable{Table: src.Table}, Campaign: TargetTable{API: dst.API, Resource: dst.Resource}, ApplyDeletes: true}
@@ -69,7 +70,7 @@ type proposer struct {
 	out  Proposal
 }
 
-// key takes externalId, else a text field that looks like it.
+// key chooses externalId, else a text field that looks like a key.
 func (p *proposer) key() {
 	fits := func(name string) bool {
 		f := p.dst.Fields[name]
@@ -88,7 +89,7 @@ func (p *proposer) key() {
 	})
 	for _, like := range []func(name string) bool{
 		func(name string) bool { return plainName(name) == plainName(p.src.Key) },
-		func(name string) bool { return !strings.HasSuffix(name, "ExternalId") }, // of a parent, mostly
+		func(name string) bool { return !strings.HasSuffix(name, "ExternalId") }, // that is mostly the key of a parent
 	} {
 		if i := slices.IndexFunc(names, like); i >= 0 {
 			p.out.Table.Campaign.Key = names[i]
@@ -143,8 +144,8 @@ func (p *proposer) parent(to string) string {
 	return ""
 }
 
-// near finds a name with few differences, of four letters or more: shorter ones
-// are near to everything.
+// near finds a name with few differences. It must have four letters or more, because
+// short names are similar to everything.
 func (p *proposer) near(to string) string {
 	plain := plainName(to)
 	if len(plain) < 4 {
@@ -172,7 +173,7 @@ func (p *proposer) usable(from, to string) string {
 	}
 	one := p.out.Table
 	if one.Fields = []Field{{From: from, To: to}}; one.Campaign.Key == "" {
-		return from // nothing resolves until somebody names the key
+		return from // without a key nothing resolves, so a trial would say nothing
 	}
 	src := p.src
 	src.Tracked = true
@@ -182,7 +183,7 @@ func (p *proposer) usable(from, to string) string {
 	return from
 }
 
-// add puts a pair into the mapping, with what is doubtful about it.
+// add puts a pair into the mapping, with the reasons why it is doubtful.
 func (p *proposer) add(from, to string) {
 	column, target := p.src.Columns[from], p.dst.Fields[to]
 	kind, _ := sourceKind(column)
@@ -230,8 +231,8 @@ func (p *proposer) add(from, to string) {
 	p.out.Table.Fields, p.out.Pairs = append(p.out.Table.Fields, f), append(p.out.Pairs, pair)
 }
 
-// loose says that half of a text is better than none: not so for an address to
-// write or call to.
+// loose says that text for this field may be cut to fit. Half an e-mail address, phone
+// number, key or URL is worse than none.
 func loose(to string) bool {
 	low := strings.ToLower(to)
 	for _, strict := range []string{"mail", "phone", "fax", "id", "code", "key", "url"} {
@@ -263,8 +264,8 @@ func sized(kind string, length int) string {
 	return kind
 }
 
-// YAML writes the proposal as it stands under ingress.tables, with its doubts as
-// comments.
+// YAML writes the proposal in the form it has under ingress.tables, with the doubts
+// as comments.
 func (p *Proposal) YAML() []byte {
 	var b strings.Builder
 	t := p.Table
@@ -301,7 +302,7 @@ func doubtful(doubts []string) string {
 	return ""
 }
 
-// quoted puts names into quotes that YAML would take for something else.
+// quoted puts a name into quotes if YAML would read it as something else than text.
 func quoted(name string) string {
 	switch strings.ToLower(name) {
 	case "", "true", "false", "yes", "no", "on", "off", "null", "y", "n":

@@ -10,8 +10,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// resolveReplace brings the replacements of a pair to raw values, and checks
-// that the new values fit the Campaign field.
+// resolveReplace converts the existing values of a pair's replacements to the form
+// that raw gives, and checks that the new values fit the Campaign field.
 func (r *resolver) resolveReplace(path string, f Field, p *PlanField, column Column) {
 	if len(f.Replace) == 0 {
 		return
@@ -21,7 +21,7 @@ func (r *resolver) resolveReplace(path string, f Field, p *PlanField, column Col
 	for _, existing := range slices.Sorted(maps.Keys(f.Replace)) {
 		value, at := f.Replace[existing], path+".replace."+existing
 		if p.Source == FromMultiChoice && existing != "" {
-			// Each option is replaced by itself, the whole is measured when mapped.
+			// Options are replaced one by one, so the whole text is checked when mapped.
 		} else if _, bad := check.constant(value); bad != nil {
 			r.add(at, strconv.Quote(value), "a value of "+f.To+": "+bad.detail, "change the new value")
 			continue
@@ -37,8 +37,8 @@ func (r *resolver) resolveReplace(path string, f Field, p *PlanField, column Col
 	p.Replace = out
 }
 
-// existing gives the raw values that an entry stands for; options that share a
-// label are replaced alike.
+// existing returns the raw values that an entry replaces. Options that share a label
+// are replaced alike.
 func (r *resolver) existing(at, text string, p *PlanField, column Column) []string {
 	if text == "" {
 		return []string{""}
@@ -75,7 +75,7 @@ func (r *resolver) unknownOption(path, text, column string, c Column) {
 	r.add(path, strconv.Quote(text), "an option of "+column+": "+strings.Join(labels, ", "), didYouMean(text, labels))
 }
 
-// optionsOf finds the options of a label, sorted.
+// optionsOf finds the options that have a label, sorted.
 func optionsOf(c Column, label string) []int {
 	var out []int
 	for n, l := range c.Options {
@@ -87,7 +87,7 @@ func optionsOf(c Column, label string) []int {
 	return out
 }
 
-// rawText brings a value that an operator wrote to the form raw gives.
+// rawText converts a value that an operator wrote to the form that raw gives.
 func rawText(kind SourceKind, c Column, text string) (string, bool) {
 	switch kind {
 	case FromBoolean:
@@ -114,7 +114,7 @@ func rawText(kind SourceKind, c Column, text string) (string, bool) {
 	return text, true
 }
 
-// rawForm says what rawText takes.
+// rawForm describes what rawText accepts.
 func rawForm(kind SourceKind) string {
 	switch kind {
 	case FromBoolean:
@@ -127,8 +127,8 @@ func rawForm(kind SourceKind) string {
 	return "an id such as 6f1d0c2a-1111-2222-3333-444455556666"
 }
 
-// raw writes a row's value in the form replacements are found by: exact for
-// text, canonical for the rest.
+// raw writes a row's value in the form by which replacements are found: text as it
+// is, other values in canonical form.
 func (f *field) raw(dst []byte, v gjson.Result) []byte {
 	switch f.Source {
 	case FromInteger, FromDecimal:
@@ -151,7 +151,7 @@ func (f *field) raw(dst []byte, v gjson.Result) []byte {
 	return append(dst, v.Raw...)
 }
 
-// constant is the Campaign literal of a replacement's new value.
+// constant returns the Campaign literal of a replacement's new value.
 func (f *field) constant(text string) ([]byte, *refusal) {
 	if text == "" {
 		return []byte(f.clearLiteral()), nil
@@ -169,7 +169,8 @@ func (f *field) constant(text string) ([]byte, *refusal) {
 	return out, bad
 }
 
-// replacing puts the replacements of a field before its conversion (R12.6).
+// replacing returns a converter that tries the replacements of a field before its
+// conversion (R12.6).
 func (f *field) replacing(convert converter) (converter, error) {
 	if f.Source == FromMultiChoice {
 		if value, ok := f.Replace[""]; ok {
@@ -179,7 +180,7 @@ func (f *field) replacing(convert converter) (converter, error) {
 			}
 			f.empty = string(literal)
 		}
-		return convert, nil // each option by itself, see multiChoice
+		return convert, nil // multiChoice replaces each option by itself
 	}
 	literals := make(map[string][]byte, len(f.Replace))
 	for existing, value := range f.Replace {

@@ -13,9 +13,9 @@ import (
 const defaultLength = 255
 
 // Resolve checks a mapping against both data models and returns everything needed
-// to map without them. The error, when not nil, is Problems: all of them at once,
-// each with the path in the configuration file, what was found, what is wanted
-// and what to do.
+// to map without them. A non-nil error is Problems. It lists all problems at once,
+// each with its path in the configuration file, what was found, what is wanted and
+// what to do.
 func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
 	r := &resolver{
 		checker: checker{base: "ingress.tables." + t.Name + ".", problems: t.Check()},
@@ -35,7 +35,7 @@ func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
 	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs, Conditions: r.conditions}, nil
 }
 
-// resolver collects a plan and what stands in its way.
+// resolver collects the parts of a plan, and the problems that prevent one.
 type resolver struct {
 	checker
 	table Table
@@ -119,7 +119,8 @@ func (r *resolver) resolveField(path string, f Field) {
 	}
 }
 
-// source finds a Dynamics column; lookups may be named by column or property.
+// source finds a Dynamics column. A lookup may be named by its column, ownerid, or
+// by its property, _ownerid_value.
 func (r *resolver) source(path, from string) (Column, SourceKind, bool) {
 	column, known := r.src.Columns[r.columnName(from)]
 	if !known {
@@ -133,7 +134,7 @@ func (r *resolver) source(path, from string) (Column, SourceKind, bool) {
 	return column, kind, ok
 }
 
-// columnName is the logical name for what the operator wrote.
+// columnName returns the logical name of the column that the operator named.
 func (r *resolver) columnName(from string) string {
 	if _, known := r.src.Columns[from]; !known && strings.HasPrefix(from, "_") && strings.HasSuffix(from, "_value") && len(from) > len("__value") {
 		return from[1 : len(from)-len("_value")]
@@ -166,7 +167,8 @@ func (r *resolver) target(path, to string, link bool) (TargetField, TargetKind, 
 	return f, kind, true
 }
 
-// insteadOf names a field inside an item, for who mapped the item itself.
+// insteadOf suggests a field inside an item to an operator who mapped the item
+// itself.
 func (r *resolver) insteadOf(item string) string {
 	for _, name := range slices.Sorted(maps.Keys(r.dst.Fields)) {
 		if strings.HasPrefix(name, item+".") {
@@ -184,7 +186,7 @@ func (r *resolver) unknownTarget(path, name string) {
 	r.add(path, strconv.Quote(name), "a field of "+r.dst.Resource, remedyOr(remedy, "names are case-sensitive; an extension field must be published in Campaign"))
 }
 
-// checkOptions refuses options that would do nothing.
+// checkOptions refuses options that have no effect on this pair.
 func (r *resolver) checkOptions(path string, f Field, source SourceKind, target TargetKind) {
 	becomes := string(source) + " to " + string(target)
 	if f.OnTooLong == Truncate && (target != ToText || source != FromText && source != FromChoice && source != FromMultiChoice) {
@@ -212,7 +214,7 @@ func (r *resolver) checkParent(path string, f Field, kind SourceKind, column Col
 	return false
 }
 
-// checkChoice refuses a choice of which no option could ever be written.
+// checkChoice refuses a pair in which no option of the choice could be written.
 func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 	if pair.Source != FromChoice || len(column.Options) == 0 {
 		return
@@ -250,16 +252,17 @@ func (r *resolver) checkChoice(path string, pair PlanField, column Column) {
 		"set technical_values the other way, or rename the options on one side")
 }
 
-// linkKey is the property of a link object that names the target. A business
-// key does there as well as a PKey, which costs a request to learn (docs/protocol/campaign.md §4.4).
+// linkKey is the property of a link object that names the target. It takes a
+// business key as well as a PKey, and learning the PKey would cost a request
+// (docs/protocol/campaign.md §4.4).
 const linkKey = ".PKey"
 
-// pair joins what both models say of two fields.
+// pair makes the planned field out of both models' metadata.
 func (r *resolver) pair(f Field, source SourceKind, target TargetKind, column Column, field TargetField) PlanField {
 	p := PlanField{
 		From: r.columnName(f.From), To: f.To, Source: source, Target: target,
 		OnTooLong: f.OnTooLong, TimeZone: f.TimeZone, Policy: field.DataPolicy,
-		Parent: f.Parent, LowerCase: f.LowerCase, Held: f.ApplyUpdates != nil && !*f.ApplyUpdates,
+		Parent: f.Parent, LowerCase: f.LowerCase, SkipUpdates: f.ApplyUpdates != nil && !*f.ApplyUpdates,
 	}
 	p.Property = r.property(f.From, source)
 	if target == ToLink {

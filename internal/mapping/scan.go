@@ -6,11 +6,12 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// scanObject visits the members of a JSON object and tells whether s is one,
-// wholly valid; what was visited counts only then. It checks and splits in one
-// pass, which is most of the cost of mapping a row, and leaves the rare parts
-// (escapes, numbers, nested values) to gjson. Nothing is copied: key and value
-// share the memory of s, except where they had escapes.
+// scanObject visits the members of a JSON object and returns whether all of s is
+// valid. Visited members may be used only if it is.
+//
+// It checks and splits in one pass, because this is most of the cost of mapping a
+// row. The rare parts (escapes, numbers, nested values) are left to gjson. Key and
+// value share the memory of s, except where they had escapes.
 func scanObject(s string, visit func(key string, v token)) bool {
 	i := skipSpace(s, 0)
 	if i >= len(s) || s[i] != '{' {
@@ -47,7 +48,7 @@ func scanObject(s string, visit func(key string, v token)) bool {
 	}
 }
 
-// token is a JSON value as it stands in the text.
+// token is a JSON value as it is written in the text.
 type token struct {
 	raw     string
 	kind    gjson.Type
@@ -62,7 +63,7 @@ func (t token) text() string {
 	return t.raw[1 : len(t.raw)-1]
 }
 
-// result is the token as gjson would give it, but for Num.
+// result is the token as gjson would return it, without Num.
 func (t token) result() gjson.Result {
 	r := gjson.Result{Type: t.kind, Raw: t.raw}
 	if t.kind == gjson.String {

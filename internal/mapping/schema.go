@@ -1,6 +1,6 @@
 package mapping
 
-// SourceSchema is what Resolve needs to know of a Dynamics table.
+// SourceSchema is the metadata of a Dynamics table that Resolve needs.
 type SourceSchema struct {
 	// Table is the logical name, EntitySet the name in URLs, Key the primary key column.
 	Table, EntitySet, Key string
@@ -26,7 +26,7 @@ type Column struct {
 	TrueLabel, FalseLabel string
 }
 
-// TargetSchema is what Resolve needs to know of a Campaign resource.
+// TargetSchema is the metadata of a Campaign resource that Resolve needs.
 type TargetSchema struct {
 	API, Resource string
 	// Fields by name; those inside an item have dotted names: location.city.

@@ -2,9 +2,10 @@
 // hold, by the operator's table mapping. It is pure: no I/O, no clock, no
 // logging, so that the same row and plan give the same payload on every attempt.
 //
-// A mapping is written as a Table, checked once against both data models by
-// Resolve, kept as a Plan with the run, and applied row by row by a Mapper.
-// The activities and the operator's command call it.
+// An operator writes a mapping as a Table. Resolve checks it once against both data
+// models and makes a Plan of it, which is kept with the run. A Mapper applies the
+// plan row by row. The configuration reads and checks tables; activities/ingress
+// resolves, applies and proposes them.
 package mapping
 
 import (

@@ -9,10 +9,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// FromTarget returns what a record read from Campaign holds in the mapped
-// fields, in the forms Map writes, for comparison and as a before-image. raw is
-// the record's JSON object. A field that the record lacks counts as empty, an
-// enumeration value that Campaign calls invalid as unset.
+// FromTarget returns the mapped fields of a record that was read from Campaign, in
+// the forms that Map writes. It serves for comparison and as a before-image. raw is
+// the record's JSON object. A field that the record lacks counts as empty. An
+// enumeration value that Campaign calls invalid counts as unset.
 func (m *Mapper) FromTarget(raw []byte) (*Payload, error) {
 	if !gjson.ValidBytes(raw) {
 		return nil, errors.New("the record is not valid JSON")
@@ -39,7 +39,8 @@ func (m *Mapper) FromTarget(raw []byte) (*Payload, error) {
 	return p, nil
 }
 
-// unknownLink stands for a link that Campaign holds: to what, only Campaign knows.
+// unknownLink stands for a link that Campaign holds. A read does not say to which
+// record.
 const unknownLink = `"?"`
 
 // collect finds the mapped fields in a record, nested ones included.
@@ -55,7 +56,7 @@ func (m *Mapper) collect(object gjson.Result, prefix string, held map[string]gjs
 	})
 }
 
-// isParent tells whether a mapped field lies below path.
+// isParent says whether a mapped field lies below path.
 func (m *Mapper) isParent(path string) bool {
 	for _, p := range m.paths {
 		if len(p) > len(path) && p[len(path)] == '.' && p[:len(path)] == path {
@@ -65,7 +66,7 @@ func (m *Mapper) isParent(path string) bool {
 	return false
 }
 
-// appendStored writes a stored value in the form Map would have given it; a
+// appendStored writes a stored value in the form that Map would have given it. A
 // value that does not fit the field's type stays as it is, so that it differs.
 func (f *field) appendStored(dst []byte, v gjson.Result) []byte {
 	if v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" {
@@ -74,7 +75,7 @@ func (f *field) appendStored(dst []byte, v gjson.Result) []byte {
 	start := len(dst)
 	switch {
 	case f.Target == ToLink:
-		// A PKey differs at each read, so which record it names cannot be told.
+		// The PKey of a record differs at each read, so it does not identify one.
 		return append(dst, unknownLink...)
 	case f.Target == ToBoolean:
 		switch v.Raw {
@@ -111,13 +112,13 @@ func (f *field) appendStored(dst []byte, v gjson.Result) []byte {
 	if out, ok := appendScalar(dst, v); ok {
 		return out
 	}
-	// A nested object or list where a value is expected: kept as text, so that a
+	// A nested object or list where a value is expected is kept as text, so that a
 	// before-image loses nothing.
 	return appendString(dst[:start], v.Raw)
 }
 
-// Equivalent tells whether a record that holds have needs no write to hold want:
-// every field but the key is the same, or is what Campaign makes of it.
+// Equivalent says that a record which holds have needs no write to hold want. Every
+// field but the key is the same, or is what Campaign makes of the wanted value.
 func (m *Mapper) Equivalent(want, have *Payload) bool {
 	same := true
 	observed := *have
@@ -132,25 +133,27 @@ func (m *Mapper) Equivalent(want, have *Payload) bool {
 	return same
 }
 
-// Drift names the fields in which a record that was written as last differs from
-// what the target holds of it now, and returns last as the target has it. Fields
-// whose updates are not applied belong to the target, an opt-out that the target
-// has is its own too (unless the mapping clears opt-outs), and which record a link
-// names cannot be told, only whether it names one.
+// Drift compares a record as we last wrote it with what Campaign holds now. It
+// returns last with Campaign's values in the fields that drifted, and their names.
+//
+// Three differences are no drift. Fields whose updates are not applied belong to
+// Campaign. So does an opt-out that Campaign has, unless the mapping clears opt-outs.
+// Of a link only its presence can be compared, since a read does not say to which
+// record it leads.
 func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
 	var drifted []int
 	var names []string
 	for i, path := range last.paths {
 		at, mapped := m.index[path]
 		j, held := search(there.paths, path)
-		if !mapped || !held || m.fields[at].Key || m.fields[at].Held {
+		if !mapped || !held || m.fields[at].Key || m.fields[at].SkipUpdates {
 			continue
 		}
 		a, b := last.literal(i), there.literal(j)
 		if bytes.Equal(a, b) || m.sameStored(path, a, b) {
 			continue
 		}
-		if !m.endsOptOuts && string(a) == "false" && string(b) == "true" && slices.Contains(m.optOuts, at) {
+		if !m.clearsOptOuts && string(a) == "false" && string(b) == "true" && slices.Contains(m.optOuts, at) {
 			continue
 		}
 		if f := &m.fields[at]; f.Target == ToLink && string(a) != f.clear && string(b) != f.clear {
@@ -158,11 +161,11 @@ func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
 		}
 		drifted, names = append(drifted, i), append(names, path)
 	}
-	return last.taking(there, drifted, func([]byte) bool { return true }), names
+	return last.withLiteralsOf(there, drifted, func([]byte) bool { return true }), names
 }
 
-// UnknownLinks names the fields of a payload read from the target that link to
-// something, of which only the target knows what.
+// UnknownLinks names the fields in which a payload that FromTarget made has a link,
+// without saying to which record.
 func (m *Mapper) UnknownLinks(p *Payload) []string {
 	var out []string
 	for _, i := range m.links {
@@ -173,9 +176,9 @@ func (m *Mapper) UnknownLinks(p *Payload) []string {
 	return out
 }
 
-// sameStored tells whether Campaign stores both literals of a field alike:
-// numbers of the same double, text that a data policy such as smartCase or email
-// changes in case or outer blanks only.
+// sameStored says whether Campaign stores both literals of a field alike. Numbers are
+// stored as doubles. A data policy such as smartCase or email may change the case
+// and the outer blanks of text.
 func (m *Mapper) sameStored(path string, a, b []byte) bool {
 	i, ok := m.index[path]
 	if !ok {

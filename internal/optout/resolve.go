@@ -1,7 +1,7 @@
 // Package optout decides who wins when a privacy choice differs between Dynamics
 // and Campaign, and keeps what is known of both sides. It is pure: no I/O, no
-// clock, no logging. activities/optout calls it for every contact; the
-// configuration and the workflows use its settings.
+// clock, no logging. activities/optout calls it for every contact, the configuration
+// reads its settings, and internal/mapping asks it for the names of the attributes.
 //
 // A choice is "no longer contact by …": true is an opt-out. One pair is one
 // Campaign attribute and one Dynamics column.
