@@ -1,7 +1,8 @@
-// Package events is the marketing event of egress: a send, open, click or
-// bounce of one e-mail to one contact, the same whether it came through the
-// journal or in a log file (docs/protocol/campaign.md §6). It is pure: activities and the
-// reader of export files call it.
+// Package events is the marketing event of egress: a send, open, click or bounce of
+// one e-mail to one contact. An event is the same whether it came through the
+// journal or in a log file (docs/protocol/campaign.md §6). It is pure: no I/O, no
+// clock, no logging. activities/egress reads the journal with it, internal/exports
+// the files, and internal/timeline makes rows of its events.
 package events
 
 import (
@@ -29,10 +30,10 @@ const (
 // from every source; RecipientID and Source may differ.
 type MarketingEvent struct {
 	Type Type `json:"t"`
-	// Key identifies the event among all: broadlog/<id>/send, broadlog/<id>/bounce,
-	// tracking/<id>, or event/<id> where the log's id was not sent. A soft and a
-	// hard bounce of one message share it: what is done about the soft one must
-	// not count as done about the hard one.
+	// Key identifies the event: broadlog/<id>/send, broadlog/<id>/bounce,
+	// tracking/<id>, or event/<id> if the source gave no id of the log. A soft and a
+	// hard bounce of one message have the same key. A key that was seen for the soft
+	// one must therefore not count as done for the hard one.
 	Key           string    `json:"k"`
 	ContactID     string    `json:"c,omitempty"` // lower-case GUID; "" when the profile is no contact of Dynamics
 	RecipientID   string    `json:"r,omitempty"` // Campaign's own id of the profile; not in files
@@ -40,9 +41,9 @@ type MarketingEvent struct {
 	TrackingLogID string    `json:"l,omitempty"`
 	CampaignName  string    `json:"cn,omitempty"` // the campaign's internal id, not its label (R18.8); may be ""
 	DeliveryName  string    `json:"dn,omitempty"` // the delivery's internal id
-	Time          time.Time `json:"at"`           // of the event itself (R18.9); UTC, whole milliseconds
-	URL           string    `json:"u,omitempty"`  // of a click, as it came
-	MirrorPageURL string    `json:"m,omitempty"`  // as it came (R18.10); may be ""
+	Time          time.Time `json:"at"`           // when the event happened (R18.9); UTC, whole milliseconds
+	URL           string    `json:"u,omitempty"`  // of a click, unchanged
+	MirrorPageURL string    `json:"m,omitempty"`  // unchanged (R18.10); may be ""
 	Soft          bool      `json:"soft,omitempty"`
 	Seed          bool      `json:"seed,omitempty"`
 	Proof         bool      `json:"proof,omitempty"`
@@ -50,13 +51,13 @@ type MarketingEvent struct {
 	Source string `json:"s,omitempty"`
 }
 
-// Encode is the stable, compact form kept in the ledger.
+// Encode returns the stable, compact form that the ledger keeps.
 func (e *MarketingEvent) Encode() []byte {
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false) // URLs stay readable
 	if err := out.Encode(e); err != nil {
-		panic(fmt.Sprintf("events: a struct of texts cannot be encoded: %T", err)) // only a year beyond 9999 could; parsers refuse it
+		panic(fmt.Sprintf("events: a struct of texts cannot be encoded: %T", err)) // only for a year beyond 9999, which parsers refuse
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
@@ -75,12 +76,12 @@ func Decode(data []byte) (*MarketingEvent, error) {
 type Fault string
 
 const (
-	// Missing: not there, or empty where a value is needed.
+	// Missing means not there, or empty where a value is needed.
 	Missing Fault = "missing"
-	// Invalid: there, but not what is wanted.
+	// Invalid means there, but not what is wanted.
 	Invalid Fault = "invalid"
-	// Label: a text where a raw value of an enumeration is wanted, so the whole
-	// file was exported with labels (docs/protocol/campaign.md §6.4).
+	// Label means a text where the raw value of an enumeration is wanted. The whole
+	// file was then exported with labels (docs/protocol/campaign.md §6.4).
 	Label Fault = "label"
 )
 
@@ -108,13 +109,13 @@ const (
 	wantFlag   = "true or false"
 )
 
-// moments are the forms a date and time may have: XML and that of the REST API.
-// Both take a fraction.
+// moments are the forms of a date and time: that of XML and that of the REST API.
+// time.Parse accepts a fraction in both.
 var moments = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00"}
 
-// ParseTime reads a date and time with its zone, in the XML form or that of the
-// REST API. Parts finer than a millisecond are dropped, so that one event has
-// one time wherever it is read. Before 1970 there are no events.
+// ParseTime reads a date and time with its zone, in the form of XML or of the REST
+// API. Parts finer than a millisecond are dropped, so that an event has the same time
+// from every source. A time before 1970 is refused.
 func ParseTime(s string) (time.Time, bool) {
 	for _, form := range moments {
 		if at, err := time.Parse(form, s); err == nil {
@@ -139,7 +140,7 @@ func ContactID(externalID string) string {
 	return id.String()
 }
 
-// logID says that s can be the id of a log entry, and so part of a key.
+// logID says that s can be the id of a log entry, so that it may be part of a key.
 func logID(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false
@@ -152,7 +153,7 @@ func logID(s string) bool {
 	return true
 }
 
-// ParseFlag reads a boolean in any of the forms files and events have.
+// ParseFlag reads a boolean in any of the forms that files and events use.
 func ParseFlag(s string) (value, ok bool) {
 	switch {
 	case s == "1", strings.EqualFold(s, "true"):

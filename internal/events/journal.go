@@ -7,17 +7,17 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// typeRoot comes before send, open, click or bounce. What stands before it
-// names the provider and is not looked at.
+// typeRoot stands before send, open, click or bounce in the type of a CloudEvent. The
+// part before it names the provider and is ignored.
 const typeRoot = "email."
 
 // FromJournal reads a CloudEvent of the contract campaign-email-event/1
-// (docs/protocol/campaign.md §6.1). ours is false for an event of another type. A member that
-// is missing or cannot be read is a *Problem.
+// (docs/protocol/campaign.md §6.1). ours is false for an event of another type. The
+// error is a *Problem for a member that is missing or cannot be read.
 //
-// Required are type, data, externalID (which may be empty: no contact),
-// eventDate, deliveryName, failureType of a bounce, url of a click, and an id to
-// tell the event by: broadlogID or trackinglogID, else the event's own.
+// Required are type, data, eventDate, deliveryName, failureType of a bounce, and url
+// of a click. externalID must be there too; it is empty for a profile that is no
+// contact. The event needs an id: broadlogID or trackinglogID, else its own.
 func FromJournal(position string, raw []byte) (e MarketingEvent, ours bool, err error) {
 	if !utf8.Valid(raw) || !gjson.ValidBytes(raw) {
 		return e, false, &Problem{"event", Invalid, "a JSON object in UTF-8"}
@@ -58,7 +58,7 @@ func typeOf(name string) (Type, bool) {
 	return "", false
 }
 
-// members reads those of one event and keeps the first problem.
+// members reads the members of one event and keeps the first problem.
 type members struct {
 	doc, data gjson.Result
 	problem   *Problem
@@ -96,8 +96,8 @@ func (r *members) fill(e *MarketingEvent) {
 	}
 }
 
-// key is made of the log's id; the event's own id only stands in for it, because
-// the files do not have that one.
+// key makes the key of the log's id. The event's own id is the second choice, because
+// files do not have it.
 func (r *members) key(e *MarketingEvent) string {
 	member := "data.broadlogID"
 	switch e.Type {
@@ -131,7 +131,7 @@ func (r *members) fail(member string, f Fault, want string) {
 	}
 }
 
-// text is a member that may be missing; null is "".
+// text reads a member that may be missing; null is "".
 func (r *members) text(name string) string {
 	v := r.data.Get(name)
 	if v.Exists() && v.Type != gjson.String && v.Type != gjson.Null {
@@ -148,7 +148,7 @@ func (r *members) required(name, want string) string {
 	return s
 }
 
-// id is a member that may be missing and may be a number.
+// id reads a member that may be missing, and may be a number.
 func (r *members) id(name string) string {
 	v := r.data.Get(name)
 	s := v.Str

@@ -2,8 +2,8 @@ package events
 
 import "time"
 
-// BroadLog is a row of the delivery log: one message to one profile, as it
-// stands now. Values are raw, as exported (docs/protocol/campaign.md §6.3).
+// BroadLog is a row of the delivery log: the present state of one message to one
+// profile. Values are raw, as exported (docs/protocol/campaign.md §6.3).
 type BroadLog struct {
 	ID, ExternalID             string
 	DeliveryName, CampaignName string
@@ -22,24 +22,24 @@ const (
 	failureHard  = "2"
 )
 
-// recordedWithin is how long after the attempt a failure of the attempt itself
-// is on record: logs reach the tables every ten minutes (§6.3). A hard failure
-// recorded later was reported by the receiving side, after it took the message.
+// recordedWithin is the longest time after which the failure of an attempt is in the
+// log, because logs reach the tables every ten minutes (§6.3). A hard failure that is
+// recorded later was reported by the receiving side, after it had taken the message.
 const recordedWithin = 15 * time.Minute
 
-// FromBroadLog gives the events a row tells of, none to two:
+// FromBroadLog returns the events of a row, none to two:
 //
 //   - sent: the send, at EventDate.
-//   - failed: a bounce, and no send: what was refused on the spot was never
-//     sent, so a send on the timeline would be false.
-//   - failed and hard, recorded more than recordedWithin after EventDate: the
-//     message had been sent, and bounced later. Both events, the send at
-//     EventDate, the bounce at LastModified. The send has the key it had when
-//     the row still said sent, so a row that changed doubles nothing.
+//   - failed: a bounce. There is no send, because a message that was refused at once
+//     was never sent.
+//   - failed and hard, recorded more than recordedWithin after EventDate: the message
+//     was sent and bounced later. This makes a send at EventDate and a bounce at
+//     LastModified. The send has the key that it had while the row said sent, so it
+//     is not doubled.
 //
-// A failure that is not hard is a Soft bounce at EventDate, never with a send:
-// after days of retries it may be on record late although nothing was sent. A
-// message that really was sent had its row exported as sent before.
+// A failure that is not hard is a soft bounce at EventDate, never with a send. It may
+// be recorded after days of retries although nothing was sent. If the message was
+// sent, the row was exported as sent before.
 func FromBroadLog(row BroadLog) ([]MarketingEvent, error) {
 	if err := raw("status", row.Status); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func FromBroadLog(row BroadLog) ([]MarketingEvent, error) {
 	return []MarketingEvent{base.as(Bounce, base.Time)}, nil
 }
 
-// as is the message's event of that type.
+// as returns the message's event of that type.
 func (e MarketingEvent) as(t Type, at time.Time) MarketingEvent {
 	e.Type, e.Time, e.Key = t, at, broadLogKey(e.BroadLogID, t)
 	return e
@@ -103,8 +103,8 @@ type Tracking struct {
 	Source                     string
 }
 
-// FromTracking gives the event of a row; ours is false when the row is neither
-// an open nor a click. An open's URL is the tracking pixel's and is left out.
+// FromTracking returns the event of a row. ours is false when the row is neither an
+// open nor a click. The URL of an open is that of the tracking pixel and is left out.
 func FromTracking(row Tracking) (e MarketingEvent, ours bool, err error) {
 	if err := raw("urlType", row.URLType); err != nil {
 		return e, false, err
@@ -138,7 +138,7 @@ func FromTracking(row Tracking) (e MarketingEvent, ours bool, err error) {
 	return e, true, nil
 }
 
-// complete checks what every event needs and gives its time.
+// complete checks what every event needs and returns its time.
 func complete(idColumn, id, nameColumn, name, timeColumn, at string) (time.Time, error) {
 	switch {
 	case id == "":
@@ -157,8 +157,8 @@ func complete(idColumn, id, nameColumn, name, timeColumn, at string) (time.Time,
 	return t, nil
 }
 
-// raw refuses a text in place of an enumeration's number: the file was exported
-// with labels, and no value of it can be trusted.
+// raw refuses a text in place of an enumeration's number. It means that the file was
+// exported with labels, so no value of it can be trusted.
 func raw(column, value string) error {
 	if value == "" {
 		return &Problem{column, Missing, "the enumeration's number"}

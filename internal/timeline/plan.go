@@ -10,8 +10,8 @@ import (
 	"causeway.dev/internal/events"
 )
 
-// Plan is what settings resolved to in one organisation. It is kept with the
-// runs that apply it.
+// Plan is what settings mean in one organisation, with the names that its metadata
+// gave. It is kept with the runs that apply it.
 type Plan struct {
 	Settings  Settings                `json:"settings"`
 	Namespace uuid.UUID               `json:"namespace"` // of the rows' ids
@@ -23,11 +23,11 @@ type Plan struct {
 type Target struct {
 	Table     ActivityTable  `json:"table"`
 	EntitySet string         `json:"entity_set"`
-	Regarding string         `json:"regarding"` // navigation to the contact; read, never composed (docs/protocol/dynamics.md §6.1)
+	Regarding string         `json:"regarding"` // navigation to the contact, from the metadata; it cannot be derived from names (docs/protocol/dynamics.md §6.1)
 	Limits    map[string]int `json:"limits"`    // most characters per column
 }
 
-// Schema is what the service says of a table.
+// Schema is the metadata of a table.
 type Schema struct {
 	EntitySet  string
 	IsActivity bool
@@ -42,13 +42,13 @@ type Column struct {
 	Creatable bool
 }
 
-// Namespace is that of the ids of an instance's rows. Another name of the
-// instance gives other ids, and so every event once more.
+// Namespace is the UUID namespace of the rows of an instance. An instance that is
+// renamed gets other ids, so every event would be written once more.
 func Namespace(instance string) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://causeway.dev/instance/"+instance+"/timeline"))
 }
 
-// types in the order of the settings, with their names there.
+// types are the types of events in the order of the settings, with their names there.
 var types = []struct {
 	event events.Type
 	name  string
@@ -71,7 +71,7 @@ func (s Settings) On(t events.Type) bool {
 	return false
 }
 
-// Names are the types that are switched on, as the settings call them.
+// Names lists the types that are switched on, by their names in the settings.
 func (s Settings) Names() []string {
 	var out []string
 	for _, one := range types {
@@ -82,7 +82,7 @@ func (s Settings) Names() []string {
 	return out
 }
 
-// Needed are the logical names of the tables of the types that are switched on.
+// Needed lists the logical names of the tables for the types that are switched on.
 func (s Settings) Needed() []string {
 	var out []string
 	for _, one := range types {
@@ -93,8 +93,9 @@ func (s Settings) Needed() []string {
 	return out
 }
 
-// Resolve fits settings to the tables of an organisation; schemas has those it
-// holds, by logical name. The error names every problem by its path.
+// Resolve checks settings against the tables of an organisation and makes a plan.
+// schemas holds the tables that exist, by logical name. The error names every
+// problem by its path.
 func Resolve(s Settings, instance, owner string, schemas map[string]*Schema) (*Plan, error) {
 	p := &Plan{Settings: s, Namespace: Namespace(instance), Owner: owner, Targets: map[events.Type]*Target{}}
 	var problems []error
@@ -161,7 +162,7 @@ func resolve(path string, table ActivityTable, schema *Schema) (*Target, error) 
 	return t, errors.Join(problems...)
 }
 
-// TableOf is the logical name of the table of a type; "" for an unknown type.
+// TableOf returns the logical name of the table of a type; "" for an unknown type.
 func (s Settings) TableOf(t events.Type) string {
 	for _, one := range types {
 		if one.event == t {

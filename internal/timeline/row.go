@@ -11,10 +11,10 @@ import (
 	"causeway.dev/internal/events"
 )
 
-// Verdict is why an event is not written; "" when it is to be.
+// Verdict is the reason why an event is not written; "" when it is to be written.
 type Verdict string
 
-// Verdicts, in the order they are looked for.
+// The verdicts, in the order in which they are checked.
 const (
 	Eligible    Verdict = ""
 	SeedOrProof Verdict = "seed or proof"
@@ -41,11 +41,11 @@ func (s Settings) Judge(e *events.MarketingEvent) Verdict {
 // Row is an activity ready to be created.
 type Row struct {
 	EntitySet string
-	ID        string // the same for the same event of the same instance, always
+	ID        string // fixed: an event of an instance has the same id at every attempt
 	Body      []byte // JSON
 }
 
-// TooLong is a text that its column cannot hold. It is not cut: half an address
+// TooLong is a text that its column cannot hold. It is not cut, because half a URL
 // leads nowhere, and R18.10 wants it unchanged.
 type TooLong struct {
 	Column string
@@ -56,15 +56,15 @@ func (e *TooLong) Error() string {
 	return fmt.Sprintf("%s: a text of more than %d characters, which the column cannot hold; lengthen the column", e.Column, e.Limit)
 }
 
-// ID is that of the row of an event (R18.14).
+// ID is the id of the row for the event with this key (R18.14).
 func (p *Plan) ID(key string) string { return uuid.NewSHA1(p.Namespace, []byte(key)).String() }
 
-// timeForm is how Dataverse has times: UTC, whole seconds.
+// timeForm is how Dataverse writes times: UTC, whole seconds.
 const timeForm = "2006-01-02T15:04:05Z"
 
-// Row is the activity of an event on the timeline of a contact (R18.5–R18.10).
-// Columns whose text the event does not have are left alone: R21.7 calls that no
-// error. Fails with *TooLong only.
+// Row makes the activity of an event on the timeline of a contact (R18.5–R18.10).
+// Texts that the event lacks are left out, which is no error (R21.7). For a type that
+// is switched on, it fails with *TooLong only.
 func (p *Plan) Row(e *events.MarketingEvent, contact string) (*Row, error) {
 	t := p.Targets[e.Type]
 	if t == nil {
@@ -110,7 +110,8 @@ func (b *body) text(column, value string) {
 	b.out = gjson.AppendJSONString(b.out, value)
 }
 
-// subject is cut where it must be: both names are in columns of their own.
+// subject writes the subject, cut to fit. Nothing is lost, since both names in it have
+// columns of their own.
 func (b *body) subject(value string) {
 	limit := b.limits["subject"]
 	for limit > 0 && length(value) > limit {
@@ -120,7 +121,7 @@ func (b *body) subject(value string) {
 	b.text("subject", value)
 }
 
-// length counts as the service does, in UTF-16 units.
+// length counts UTF-16 units, as the service does.
 func length(s string) int {
 	n := 0
 	for _, r := range s {

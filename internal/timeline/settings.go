@@ -1,7 +1,8 @@
 // Package timeline turns a marketing event into the activity row that Dynamics
 // shows on the contact's timeline, by the operator's settings. It is pure: no
-// I/O, no clock, no logging, so that the same event gives the same row, under the
-// same id, on every attempt. The configuration and the activities use it.
+// I/O, no clock, no logging. The same event therefore gives the same row, under the
+// same id, on every attempt. activities/egress makes the rows with it, and the
+// configuration reads its settings.
 package timeline
 
 import (
@@ -14,16 +15,16 @@ import (
 const (
 	SourceJournal = "journal" // Adobe I/O Events
 	SourceSFTP    = "sftp"    // delivery and tracking logs, exported by a Campaign workflow
-	SourceBoth    = "both"    // either; an event that comes twice is written once
+	SourceBoth    = "both"    // both of them; an event that comes twice is written once
 )
 
-// What becomes of an event whose contact Dynamics does not have.
+// What is done with an event whose contact Dynamics does not have.
 const (
 	UnknownCount      = "count"
 	UnknownQuarantine = "quarantine"
 )
 
-// Solution is what brings the activity tables to Dynamics (R3.7).
+// Solution is the name of the solution that installs the activity tables (R3.7).
 const Solution = "Adobe Campaign for Microsoft Dynamics 365"
 
 // Settings are what an egress flow runs with from its start to its stop (R8.14).
@@ -37,7 +38,7 @@ type Settings struct {
 	Tables         ActivityTables `json:"tables"`
 }
 
-// Revision names the settings: equal settings, equal revision.
+// Revision is a hash of the settings: equal settings have equal revisions.
 func (s Settings) Revision() string {
 	doc, err := json.Marshal(s)
 	if err != nil {
