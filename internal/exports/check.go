@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// Check reads a file to its end and reports a fault of the file, if it has one,
-// before anything of it is used. Refused rows are counted only. Fails with
-// *FileError, or with what src said.
+// Check reads a file to its end, so that a fault of the file is found before any part
+// of it is used. Rows that are refused are only counted. It fails with *FileError, or
+// with the error of src.
 func Check(kind Kind, file string, src io.Reader) (Counts, error) {
 	var next func() error
 	var counts func() Counts

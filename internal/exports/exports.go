@@ -1,6 +1,7 @@
-// Package exports reads the files a Campaign workflow exports to SFTP: delivery
-// logs, tracking logs and opt-outs (docs/protocol/campaign.md §6.3, §6.4, §7). It streams:
-// memory does not grow with the file. Activities call it on a local copy.
+// Package exports reads the files that Campaign workflows export to SFTP: delivery
+// logs, tracking logs and opt-outs (docs/protocol/campaign.md §6.3, §6.4, §7). It
+// streams, so memory does not grow with the file. activities/egress and
+// activities/optout call it on local copies.
 package exports
 
 import (
@@ -18,8 +19,8 @@ const (
 	OptOuts     Kind = "optout"
 )
 
-// KindOf tells a file's kind by its name: broadlog_20260301_020000.csv, with or
-// without .gz. Other files in the folder are none of ours.
+// KindOf returns a file's kind by its name: broadlog_20260301_020000.csv, with or
+// without .gz. It returns false for any other file in the folder.
 func KindOf(name string) (Kind, bool) {
 	name = strings.ToLower(name)
 	if !strings.HasSuffix(strings.TrimSuffix(name, ".gz"), ".csv") {
@@ -38,32 +39,33 @@ type Fault string
 
 // The faults of a file.
 const (
-	Truncated Fault = "Truncated" // half-written or damaged: an attempt after the next export may find it whole
+	Truncated Fault = "Truncated" // half-written or damaged; it may be whole at a later attempt
 	Encoding  Fault = "Encoding"  // not UTF-8
-	Quotes    Fault = "Quotes"    // where records begin and end is not certain
+	Quotes    Fault = "Quotes"    // a quotation mark is out of place, so the borders of records are uncertain
 	Columns   Fault = "Columns"   // no header, or columns are missing or named twice
 	Labels    Fault = "Labels"    // enumerations exported with labels instead of values
-	TooLong   Fault = "TooLong"   // a record or header beyond any sense
+	TooLong   Fault = "TooLong"   // a record or header is longer than any valid one
 )
 
-// FileError says that a file cannot be used, and where that showed. Nothing of
-// it should be applied: let Check read it first. It never quotes the file.
+// FileError says that a file cannot be used, and at which place this was found. No
+// part of the file should be applied, so Check has to read it first. The error never
+// quotes the file.
 type FileError struct {
 	File    string
-	Line    int    // from 1; 0 when no line is to blame
-	Column  string // as the header names it; "" when no column is to blame
+	Line    int    // from 1; 0 when it concerns no line
+	Column  string // as the header names it; "" when it concerns no column
 	Fault   Fault
 	Problem string
 }
 
 func (e *FileError) Error() string { return place(e.File, e.Line, e.Column) + ": " + e.Problem }
 
-// RowError says that one row is refused; the rows after it can be read. It never
-// quotes the row.
+// RowError says that one row is refused. The rows after it can be read. The error
+// never quotes the row.
 type RowError struct {
 	File    string
 	Line    int    // where the row begins, from 1
-	Column  string // "" when the row as a whole is to blame
+	Column  string // "" when it concerns the whole row
 	Problem string
 }
 
@@ -79,9 +81,9 @@ func place(file string, line int, column string) string {
 	return file
 }
 
-// Counts say what became of the rows read so far.
+// Counts counts the rows read so far by what became of them.
 type Counts struct {
 	Rows    int // without the header
-	Ignored int // read, but of no concern: a pending message, a mirror page view, a profile that is no contact
-	Refused int // RowErrors
+	Ignored int // rows without an event or a contact: a pending message, a view of a mirror page, a profile that is no contact
+	Refused int // rows with a RowError
 }

@@ -8,8 +8,8 @@ import (
 	"causeway.dev/internal/events"
 )
 
-// Columns of the delivery log. seed is required because without it the mails to
-// seed addresses could not be told.
+// Columns of the delivery log. seed is required, because without it mails to seed
+// addresses could not be recognised.
 const (
 	logID = iota
 	logExternalID
@@ -61,8 +61,8 @@ type Events struct {
 }
 
 // OpenEvents reads the header of a BroadLog or TrackingLog, compressed or not.
-// file is its name for errors and sources. Fails with *FileError, or with what
-// src said.
+// file is its name for errors and sources. It fails with *FileError, or with the
+// error of src.
 func OpenEvents(kind Kind, file string, src io.Reader) (*Events, error) {
 	columns := broadLogColumns
 	switch kind {
@@ -79,11 +79,12 @@ func OpenEvents(kind Kind, file string, src io.Reader) (*Events, error) {
 	return &Events{r: r, kind: kind}, nil
 }
 
-// Next gives the events of the next row that has any: one, or the two of a
-// message that was sent and bounced later. Rows without events are counted as
-// ignored. It ends with io.EOF once the last line was read whole. A *RowError
-// is that of one row: call Next again. After a *FileError, or what src said,
-// there is no more. The Source of an event is file:line.
+// Next returns the events of the next row that has any: one, or two for a message
+// that was sent and bounced later. Rows without events are counted as ignored. The
+// Source of an event is file:line.
+//
+// The error is io.EOF after the last line. A *RowError concerns one row, and Next may
+// be called again. After a *FileError, or an error of src, there are no more rows.
 func (e *Events) Next() ([]events.MarketingEvent, error) {
 	for {
 		if err := e.r.next(); err != nil {
@@ -106,7 +107,7 @@ func (e *Events) Next() ([]events.MarketingEvent, error) {
 // Counts of the rows read so far.
 func (e *Events) Counts() Counts { return e.r.counts }
 
-// Line is where the row read last begins.
+// Line is the line on which the last row begins.
 func (e *Events) Line() int { return e.r.line }
 
 func (e *Events) events() ([]events.MarketingEvent, error) {
@@ -129,8 +130,8 @@ func (e *Events) events() ([]events.MarketingEvent, error) {
 	return []events.MarketingEvent{one}, nil
 }
 
-// problem gives a problem its place. A label condemns the file: what else it
-// holds was exported the same way.
+// problem turns a problem into an error with its place in the file. A label makes the
+// whole file unusable, because its other values were exported the same way.
 func (r *reader) problem(p *events.Problem) error {
 	switch p.Fault {
 	case events.Label:

@@ -9,8 +9,8 @@ import (
 	"causeway.dev/internal/events"
 )
 
-// Attributes are the privacy attributes of a profile, by their canonical names
-// (R19.7), in the order in which choices are given.
+// Attributes are the opt-out attributes of a profile by their canonical names
+// (R19.7), in the order of OptOut.Choices.
 var Attributes = []string{"denyList", "denyListEmail", "denyListFax", "denyListMobile", "denyListPhone", "denyListPostalMail", "denyListPushnotification", "ccpaOptOut"}
 
 const (
@@ -32,18 +32,18 @@ var optOutColumns = func() []column {
 	return out
 }()
 
-// OptOut is a profile's row: what a person chose, as far as it was exported.
+// OptOut is the row of a profile: the choices of a person that were exported.
 type OptOut struct {
 	Line         int
 	ContactID    string    // lower-case GUID
-	LastModified time.Time // of the profile, whoever changed it; zero when empty. It only tells which of two rows is newer
+	LastModified time.Time // of the profile, by whatever change; zero when empty. It says which of two rows is newer, not when a choice was made
 	Choices      []Choice  // one per attribute the file has, in the order of Attributes
 }
 
 // Choice is one attribute of one person.
 type Choice struct {
 	Attribute string    // one of Attributes
-	Value     *bool     // true: no longer contact; nil when the cell is empty, which says nothing
+	Value     *bool     // true means no longer contact; nil means an empty cell, which is no choice
 	Changed   time.Time // when it last changed, in UTC; zero when that is unknown
 }
 
@@ -54,7 +54,7 @@ type OptOutFile struct {
 }
 
 // OpenOptOuts reads the header of an opt-out export, compressed or not. file is
-// its name for errors. Fails with *FileError, or with what src said.
+// its name for errors. It fails with *FileError, or with the error of src.
 func OpenOptOuts(file string, src io.Reader) (*OptOutFile, error) {
 	r, err := newReader(file, src, optOutColumns)
 	if err != nil {
@@ -72,14 +72,15 @@ func OpenOptOuts(file string, src io.Reader) (*OptOutFile, error) {
 	return f, nil
 }
 
-// Attributes are those the file has.
+// Attributes lists the attributes that the file has.
 func (f *OptOutFile) Attributes() []string { return f.names }
 
-// Next gives the next row of a contact. Profiles without external id are counted
-// as ignored; the same contact may come twice, and which row is newer is the
-// caller's to decide. A value or stamp that cannot be read refuses the whole
-// row, so that nothing is concluded from half of it; labels instead of values
-// refuse the file. Errors are as for Events.Next.
+// Next returns the next row of a contact. Profiles without external id are counted as
+// ignored. The same contact may come twice; the caller decides which row is newer.
+//
+// A value or date that cannot be read refuses the whole row, so that nothing is
+// concluded from half of it. Labels instead of values refuse the file. Errors are as
+// for Events.Next.
 func (f *OptOutFile) Next() (*OptOut, error) {
 	for {
 		if err := f.r.next(); err != nil {
@@ -96,7 +97,7 @@ func (f *OptOutFile) Next() (*OptOut, error) {
 // Counts of the rows read so far.
 func (f *OptOutFile) Counts() Counts { return f.r.counts }
 
-// Line is where the row read last begins.
+// Line is the line on which the last row begins.
 func (f *OptOutFile) Line() int { return f.r.line }
 
 func (f *OptOutFile) row() (*OptOut, error) {
@@ -133,9 +134,9 @@ func (f *OptOutFile) row() (*OptOut, error) {
 	return out, nil
 }
 
-// labelled tells a row exported with labels, such as Yes and No, and the first
-// column with one: words in all of its values, of which there are several. A
-// single wrong value is its row's fault.
+// labelled recognises a row that was exported with labels, such as Yes and No, and
+// returns the first column with one. All its values are then words, and there are
+// several. A single wrong value is a fault of the row only.
 func (f *OptOutFile) labelled() (column string, ok bool) {
 	words := 0
 	for i := range Attributes {
@@ -155,7 +156,7 @@ func (f *OptOutFile) labelled() (column string, ok bool) {
 	return column, words > 1
 }
 
-// named is the column's name in the file, which may be an alias.
+// named returns the column's name in the file, which may be an alias.
 func (f *OptOutFile) named(k int) string { return strings.TrimSpace(f.r.header[f.r.at[k]]) }
 
 const wantStamp = "not valid, want a date and time with its zone, such as 2026-03-01T02:00:00.000Z, or nothing"

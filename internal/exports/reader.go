@@ -15,17 +15,17 @@ import (
 
 const (
 	longestHeader = 64 << 10 // bytes
-	longestRecord = 1 << 20  // bytes; a quotation mark left open would swallow the file
+	longestRecord = 1 << 20  // bytes; without a limit, a quotation mark left open would make one record of the rest of the file
 )
 
-// column is one a contract knows; every name is matched without regard to case.
+// column is a column of a contract. Its names are matched without regard to case.
 type column struct {
 	name     string
 	aliases  []string
 	optional bool
 }
 
-// reader gives the rows of a file by the columns of its contract.
+// reader reads the rows of a file by the columns of its contract.
 type reader struct {
 	file    string
 	columns []column
@@ -34,12 +34,12 @@ type reader struct {
 	header  []string // as the file names them
 	at      []int    // index in the file per column of the contract; -1 when absent
 	row     []string
-	line    int // where the row begins
+	line    int // on which the row begins
 	end     error
 	counts  Counts
 }
 
-// newReader reads the header. Fails with *FileError, or with what src said.
+// newReader reads the header. It fails with *FileError, or with the error of src.
 func newReader(file string, src io.Reader, columns []column) (*reader, error) {
 	r := &reader{file: file, columns: columns, line: 1}
 	raw := bufio.NewReaderSize(&origin{src}, longestHeader)
@@ -67,8 +67,8 @@ func newReader(file string, src io.Reader, columns []column) (*reader, error) {
 	return r, r.match()
 }
 
-// sniff skips a byte order mark and finds the delimiter: the one that separates
-// the most names the contract knows.
+// sniff skips a byte order mark and finds the delimiter. It is the one that separates
+// the most names of the contract.
 func (r *reader) sniff(lines *bufio.Reader) (rune, error) {
 	head, err := lines.Peek(longestHeader)
 	if bytesBegin(head, "\xff\xfe") || bytesBegin(head, "\xfe\xff") {
@@ -109,7 +109,7 @@ func bytesBegin(b []byte, with string) bool {
 	return len(b) >= len(with) && string(b[:len(with)]) == with
 }
 
-// known is the index of the contract's column with that name, or -1.
+// known returns the index of the contract's column with that name, or -1.
 func (r *reader) known(name string) int {
 	return slices.IndexFunc(r.columns, func(c column) bool {
 		return strings.EqualFold(name, c.name) || slices.ContainsFunc(c.aliases, func(a string) bool { return strings.EqualFold(name, a) })
@@ -154,8 +154,8 @@ func (r *reader) value(k int) string {
 	return r.row[r.at[k]]
 }
 
-// next reads a row. io.EOF follows the last; a *RowError is the row's alone; any
-// other error ends the reading.
+// next reads a row. The error is io.EOF after the last one. A *RowError concerns this
+// row only; after any other error there are no more rows.
 func (r *reader) next() error {
 	if r.end != nil {
 		return r.end
@@ -207,7 +207,7 @@ func (r *reader) fileError(f Fault, column, problem string) *FileError {
 	return &FileError{File: r.file, Line: r.line, Column: column, Fault: f, Problem: problem}
 }
 
-// broken explains what ended the reading too early.
+// broken turns an error in the middle of the file into one that explains it.
 func (r *reader) broken(err error) error {
 	if own, ok := errors.AsType[*originError](err); ok {
 		return fmt.Errorf("reading %s: %w", r.file, own.err)
@@ -231,8 +231,8 @@ var (
 	errUnterminated = errors.New("last line not terminated")
 )
 
-// source watches the text on its way: how much of it one record takes, and
-// whether the last line ends.
+// source passes the text on and checks that no record is too long and that the last
+// line ends.
 type source struct {
 	r      io.Reader
 	budget int // bytes until errTooLong
@@ -254,7 +254,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// origin marks the errors of the caller's reader, which are not the file's.
+// origin marks errors of the caller's reader, which are no fault of the file.
 type origin struct{ r io.Reader }
 
 type originError struct{ err error }
