@@ -13,14 +13,14 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// Writer writes a history, event by event, as the Temporal UI downloads it and
-// loads it, and as the SDK's replayer reads it.
+// Writer writes a history, event by event, in the form in which the Temporal UI
+// downloads and loads it and the SDK's replayer reads it.
 type Writer struct {
 	w      *bufio.Writer
 	events int64
 }
 
-// NewWriter begins a history; Close ends it.
+// NewWriter begins a history. Close ends it.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriter(w)} }
 
 // Add writes the next event.
@@ -53,8 +53,8 @@ func (w *Writer) Close() error {
 // maxFile bounds a history's file: Temporal ends a run at 50 MiB of events.
 const maxFile = 512 << 20
 
-// Read reads a history as Writer, the Temporal UI, its command or its HTTP API
-// write it. A page that is not the only one is refused.
+// Read reads a history in the form of Writer, the Temporal UI, its command line or
+// its HTTP API. One page of several is refused, because the rest would be missing.
 func Read(r io.Reader) (*historypb.History, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {

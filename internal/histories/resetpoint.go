@@ -7,16 +7,16 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 )
 
-// ResetPoint is the workflow task that a workflow is to take up again.
+// ResetPoint is the workflow task from which a workflow is to run again.
 type ResetPoint struct {
-	Event int64  `json:"event"` // the WorkflowTaskCompleted that Temporal's reset takes
+	Event int64  `json:"event"` // of the WorkflowTaskCompleted that Temporal's reset asks for
 	Why   string `json:"why"`   // in words
 }
 
-// PointOf finds the step at which a workflow failed: the task that began the
-// activity or child whose failure ended it, so that this is tried again; without
-// one, the last task, in which the code itself failed. False when no task was
-// ever completed: there is nothing to go back to.
+// PointOf finds the task from which a failed workflow should run again. If the failure
+// of an activity or child ended it, this is the task that began that one, so that it
+// is tried again. Else the code itself failed, and it is the last task. It returns
+// false when no task was ever completed, because there is nothing to go back to.
 func PointOf(history *historypb.History) (ResetPoint, bool) {
 	var last int64 // WorkflowTaskCompleted
 	tasks := map[int64]int64{}

@@ -1,6 +1,6 @@
 // Package histories reads Temporal's histories for support: what a run did and
 // where it failed, the event to reset it to, and whether this build's code would
-// have done the same. The operators' tool calls it.
+// have done the same. internal/operator and the command line call it.
 package histories
 
 import (
@@ -12,25 +12,26 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 )
 
-// Step sums up what a workflow did of one kind: an activity, or a child workflow.
+// Step sums up the activities of one type that a workflow ran, or its child workflows
+// of one type.
 type Step struct {
 	Name        string    `json:"name"` // type of the activity or child
 	Child       bool      `json:"child,omitempty"`
 	Times       int       `json:"times"`    // begun
-	Attempts    int       `json:"attempts"` // of all that ended, and of those at work as far as Add was told
+	Attempts    int       `json:"attempts"` // of those that ended; Retrying adds those that are open
 	Done        int       `json:"done"`
 	Failed      int       `json:"failed,omitempty"` // given up, or timed out
 	Cancelled   int       `json:"cancelled,omitempty"`
-	LastFailure string    `json:"last_failure,omitempty"` // also of an attempt that was repeated
+	LastFailure string    `json:"last_failure,omitempty"` // also of an attempt after which there was another
 	First       time.Time `json:"first"`
 	Last        time.Time `json:"last"`
 }
 
-// Open is how many are at work.
+// Open is how many have begun and not ended.
 func (s Step) Open() int { return s.Times - s.Done - s.Failed - s.Cancelled }
 
-// Summary is what the histories of a workflow say, event by event. It holds
-// counts, so that histories of any length can be added to it.
+// Summary sums up the histories of a workflow. It holds counts only, so that
+// histories of any length can be added to it.
 type Summary struct {
 	Type          string   `json:"type"`
 	WorkflowID    string   `json:"-"`
@@ -47,7 +48,7 @@ type Summary struct {
 	pending map[int64]*Step // by the event that began them
 }
 
-// Add takes the next event of an execution; the executions of a run are added
+// Add takes in the next event of an execution. The executions of a run are added
 // oldest first.
 func (s *Summary) Add(e *historypb.HistoryEvent) {
 	s.Events++
@@ -104,7 +105,7 @@ func (s *Summary) begin(event int64, name string, child bool, at time.Time) *Ste
 	return step
 }
 
-// end takes an event that ends a step; any other is left alone.
+// end takes in an event that ends a step, and ignores any other.
 func (s *Summary) end(e *historypb.HistoryEvent, at time.Time) {
 	began, outcome, failure := ending(e)
 	step := s.pending[began]
@@ -130,7 +131,8 @@ const (
 	cancelled = "cancelled"
 )
 
-// ending reads an event that ends a step: the event that began it, how, and why.
+// ending reads an event that ends a step: which event began the step, how it ended,
+// and why.
 func ending(e *historypb.HistoryEvent) (began int64, outcome string, why *failurepb.Failure) {
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
@@ -160,7 +162,8 @@ func ending(e *historypb.HistoryEvent) (began int64, outcome string, why *failur
 	return 0, "", nil
 }
 
-// Retrying adds what the server says of an activity that is at work.
+// Retrying adds what the server reports about an open activity. The attempts of an
+// activity enter its history only when it ends.
 func (s *Summary) Retrying(activity string, attempt int, failure string) {
 	if step := s.steps[activity]; step != nil {
 		step.Attempts += attempt
@@ -176,7 +179,7 @@ func (s *Step) failed(f *failurepb.Failure) {
 	}
 }
 
-// Innermost is the message at the root of a failure, which says what happened.
+// Innermost returns the message of a failure's first cause, which says what happened.
 func Innermost(f *failurepb.Failure) string {
 	for f.GetCause() != nil {
 		f = f.GetCause()
@@ -184,7 +187,7 @@ func Innermost(f *failurepb.Failure) string {
 	return f.GetMessage()
 }
 
-// causes are a failure and all that it came from, outermost first.
+// causes lists a failure and its causes, outermost first.
 func causes(f *failurepb.Failure) []*failurepb.Failure {
 	var all []*failurepb.Failure
 	for ; f != nil; f = f.GetCause() {

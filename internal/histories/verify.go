@@ -15,10 +15,10 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Difference is where workflow code does not do again what a history holds.
+// Difference is the place in a history at which workflow code does something else.
 type Difference struct {
 	Event   int64  `json:"event"`             // the first that differs
-	Task    int64  `json:"task"`              // the WorkflowTaskCompleted that brought it about; a reset takes it
+	Task    int64  `json:"task"`              // of the WorkflowTaskCompleted that caused it; a reset asks for it
 	History string `json:"history"`           // what the history has there
 	Code    string `json:"code"`              // what the code does instead
 	Message string `json:"message,omitempty"` // of the SDK
@@ -32,11 +32,11 @@ func (d *Difference) String() string {
 var ErrUnknownType = errors.New("this build has no such workflow")
 
 // Verify replays the history of one execution against the workflows that register
-// registers; nil when they do again what it holds. workflowID is used when the
-// history does not say it.
+// registers. It returns nil when they do the same again. workflowID is used when the
+// history does not hold it.
 //
-// The SDK tells what differs and not where. Where is found by replaying parts of
-// the history: code that differs at an event agrees with everything before it.
+// The SDK says what differs, but not where. Verify finds the place by replaying parts
+// of the history, since code that differs at an event agrees with all events before.
 func Verify(history *historypb.History, workflowID string, register func(worker.WorkflowReplayer)) (*Difference, error) {
 	events := history.GetEvents()
 	if len(events) == 0 || events[0].GetWorkflowExecutionStartedEventAttributes() == nil {
@@ -54,7 +54,7 @@ func Verify(history *historypb.History, workflowID string, register func(worker.
 		v.execution.ID = workflowID
 	}
 	if len(events) < minEvents {
-		return nil, nil // nothing was done yet
+		return nil, nil // the workflow has done nothing yet
 	}
 	if known := v.knows(started.GetWorkflowType().GetName()); !known {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownType, started.GetWorkflowType().GetName())
@@ -66,11 +66,11 @@ func Verify(history *historypb.History, workflowID string, register func(worker.
 	return v.locate(all), nil
 }
 
-// last compares what the last completed task commanded, which the SDK leaves out
-// while the task after it is not completed: that may be the one that fails. A
-// part that ends with these commands has to agree.
+// last compares the commands of the last completed task. The SDK does not compare
+// them while the task after it is not completed, although the code may differ there.
+// A part of the history that ends with these commands must replay.
 func (v *verifier) last() (differs *Difference) {
-	task := int(v.taskBefore(len(v.events))) // its event is this many from the start
+	task := int(v.taskBefore(len(v.events))) // an event's id is its place in the history
 	if task < minEvents {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (v *verifier) last() (differs *Difference) {
 	return differs
 }
 
-const minEvents = 3 // that the SDK replays
+const minEvents = 3 // the fewest that the SDK replays
 
 type verifier struct {
 	events    []*historypb.HistoryEvent
@@ -98,7 +98,7 @@ type verifier struct {
 	register  func(worker.WorkflowReplayer)
 }
 
-// names collects what is registered.
+// names collects the types of workflows that are registered.
 type names struct {
 	worker.WorkflowReplayer
 	known map[string]bool
@@ -115,8 +115,8 @@ func (v *verifier) knows(name string) bool {
 	return n.known[name]
 }
 
-// replay runs the first n events through the code, however long a busy machine
-// takes: code that waits for the processor is no difference.
+// replay runs the first n events through the code. Deadlock detection is off, because
+// code that waits for a busy processor would count as a difference.
 func (v *verifier) replay(n int) error {
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true})
 	if err != nil {
@@ -127,21 +127,22 @@ func (v *verifier) replay(n int) error {
 		&historypb.History{Events: v.events[:n:n]}, worker.ReplayWorkflowHistoryOptions{OriginalExecution: v.execution})
 }
 
-// What the SDK says of commands that do not match events.
+// How the SDK reports commands that do not match events.
 const (
 	extra    = "nondeterministic workflow: extra replay command for "
 	missing  = "nondeterministic workflow: missing replay command for "
 	mismatch = ", replay command is "
 
-	mismatchCode = "[TMPRL1100]" // of every kind of difference
+	mismatchCode = "[TMPRL1100]" // in every kind of report
 	nothingMore  = "does nothing, or ends"
 )
 
-// locate narrows a failure down to an event: first to a workflow task, halving,
-// then event by event. A part that ends within the commands of a task lacks the
-// rest of them, which the SDK reports as extra commands; that is no difference.
+// locate finds the event at which the code differs: first the workflow task, by
+// halving, then the event within it. A part that ends within the commands of a task
+// lacks the rest of them. The SDK reports these as extra commands, which is no
+// difference.
 func (v *verifier) locate(all error) *Difference {
-	ends := []int{} // parts that end where a worker is handed a task
+	ends := []int{} // lengths of the parts that end with the start of a task
 	for i, e := range v.events {
 		if e.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED && i+1 >= minEvents {
 			ends = append(ends, i+1)
@@ -149,7 +150,7 @@ func (v *verifier) locate(all error) *Difference {
 	}
 	ends = append(ends, len(v.events))
 	first := sort.Search(len(ends)-1, func(i int) bool { return v.replay(ends[i]) != nil })
-	// What a task commands is compared when the task after it has begun.
+	// The commands of a task are compared when the task after it has begun.
 	from := ends[max(first-3, 0)]
 	for n := from; n < ends[first]; n++ {
 		if err := v.replay(n); err != nil && !strings.Contains(err.Error(), extra) {
@@ -162,7 +163,7 @@ func (v *verifier) locate(all error) *Difference {
 	return v.difference(ends[first], all)
 }
 
-// difference says what is between the history and the code at the n-th event.
+// difference describes the n-th event, at which history and code differ.
 func (v *verifier) difference(n int, err error) *Difference {
 	d := &Difference{Message: strings.Join(strings.Fields(err.Error()), " ")}
 	d.Task = v.taskBefore(n)
@@ -175,8 +176,8 @@ func (v *verifier) difference(n int, err error) *Difference {
 	} else if strings.Contains(d.Message, missing) {
 		d.Code = nothingMore
 	} else if strings.Contains(d.Message, mismatchCode) {
-		// An event that nothing in the code waits for; what the code commands in its
-		// place shows when the history ends before it.
+		// Nothing in the code waits for this event. A replay that ends before it shows
+		// what the code commands in its place.
 		d.Code = nothingMore
 		if _, command, ok := strings.Cut(fmt.Sprint(v.replay(max(n-1, minEvents))), extra); ok {
 			d.Code = "does " + commandName(command)
@@ -187,7 +188,7 @@ func (v *verifier) difference(n int, err error) *Difference {
 	return d
 }
 
-// taskBefore is the last task completed before the n-th event, or by it.
+// taskBefore returns the last task that was completed before the n-th event, or by it.
 func (v *verifier) taskBefore(n int) int64 {
 	for i := n - 1; i >= 0; i-- {
 		if v.events[i].GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
@@ -199,7 +200,7 @@ func (v *verifier) taskBefore(n int) int64 {
 
 var commandType = regexp.MustCompile(`^(\w+)(?:.*?(?:ActivityType|WorkflowType):\(Name:(\w+)\))?`)
 
-// commandName is what is worth reading of a command as the SDK writes it.
+// commandName shortens a command that the SDK printed to its type and name.
 func commandName(s string) string {
 	m := commandType.FindStringSubmatch(s)
 	if m == nil {
@@ -208,7 +209,8 @@ func commandName(s string) string {
 	return strings.TrimSpace(m[1] + " " + m[2])
 }
 
-// Named is the type of an event, and what it is of.
+// Named returns the type of an event with the name of its activity, child workflow,
+// marker or signal.
 func Named(e *historypb.HistoryEvent) string {
 	name := ""
 	switch e.GetEventType() {
