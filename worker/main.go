@@ -3,7 +3,8 @@
 //
 //	worker --config causeway.yaml
 //
-// It drains on SIGTERM and SIGINT: activities settle what they have in flight.
+// It drains on SIGTERM and SIGINT: activities finish the writes that are in flight and
+// commit them.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package telemetry is the worker's logging and metrics: slog for both our code
-// and Temporal's SDK, one tally scope reported to Prometheus for both.
+// Package telemetry is the worker's logging and metrics. Our code and Temporal's SDK
+// share one slog logger and one Prometheus registry. The worker and the devstack call
+// it.
 package telemetry
 
 import (
@@ -37,7 +38,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	}
 }
 
-// Metrics is one registry for the process.
+// Metrics is the registry of the process.
 type Metrics struct {
 	Scope    tally.Scope           // for our own metrics, named causeway_…
 	Temporal client.MetricsHandler // for the SDK, with its standard names
@@ -62,7 +63,7 @@ func NewMetrics(logger *slog.Logger) *Metrics {
 		m.closers = append(m.closers, closer)
 		return s
 	}
-	// The SDK's scope has no prefix: its names are a standard dashboards know.
+	// The SDK's scope has no prefix, because existing dashboards know its names.
 	m.Scope, m.Temporal = scope("causeway"), sdktally.NewMetricsHandler(sdktally.NewPrometheusNamingScope(scope("")))
 	return m
 }
