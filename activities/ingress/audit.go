@@ -217,7 +217,7 @@ func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.A
 			return nil, nil
 		case !held:
 			return &ledger.Observation{Key: key, Finding: ledger.Stray}, nil
-		case gone && m.mapper.Linked():
+		case gone && m.mapper.HasLinks():
 			// Campaign hides a record whose parent is not there: it is not gone.
 			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).awaited(ctx, rec.Payload)
 			if err != nil {

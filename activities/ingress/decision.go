@@ -125,7 +125,7 @@ func (r *recordWriter) createdByThisRun(stamp string) bool {
 // wouldHide tells whether Campaign would hide a record that it does not show, as far
 // as the ledger knows, and for want of which parent.
 func (d *decision) wouldHide(ctx context.Context) (mapping.Link, bool, error) {
-	if !d.m.mapper.Linked() {
+	if !d.m.mapper.HasLinks() {
 		return mapping.Link{}, false, nil
 	}
 	as := *d

@@ -142,7 +142,7 @@ func (d *decision) whyRow(act *reconcile.Action, inCampaign bool) string {
 // explainHidden corrects the words on a record that Campaign does not show: it may
 // be there, hidden for want of a parent.
 func (d *decision) explainHidden(ctx context.Context, act *reconcile.Action, out *activities.ExplainLive) error {
-	if act.Kind == reconcile.Park || !d.m.mapper.Linked() {
+	if act.Kind == reconcile.Park || !d.m.mapper.HasLinks() {
 		return nil
 	}
 	if err := d.lookUp(ctx, reconcile.WantedParents); err != nil {

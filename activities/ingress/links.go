@@ -109,7 +109,7 @@ func (a *Activities) relatives(ctx context.Context, m *tableMapper, table string
 		case lane.Outcomes[i] != ledger.Pending:
 		case e.Deleted:
 			deleted = append(deleted, e.Key)
-		case m.mapper.Linked():
+		case m.mapper.HasLinks():
 			guarded(func() {
 				p, err := m.mapper.Map(e.Raw)
 				if err != nil {

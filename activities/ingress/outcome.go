@@ -108,7 +108,7 @@ func (r *recordWriter) unchanged(known *ledger.Record, e *ledger.Entry) settleme
 // updated is for a record that was written with the fields that changed.
 func (d *decision) updated(a *reconcile.Action) settlement {
 	s := d.done(ledger.Updated, d.rec, d.e, a.Payload, d.rec.CreatedRun)
-	if m := d.m.mapper; m.Linked() && !slices.Equal(m.Links(a.Payload), m.Links(d.entry.Last)) {
+	if m := d.m.mapper; m.HasLinks() && !slices.Equal(m.Links(a.Payload), m.Links(d.entry.Last)) {
 		s.Links = d.linksOf(a.Payload)
 	}
 	if !d.known.Own { // what the run created has nothing to go back to
@@ -130,7 +130,7 @@ func (d *decision) removed(a *reconcile.Action) settlement {
 	if !d.known.Own { // what the run created was not there before it
 		s.Before = &ledger.BeforeImage{Key: d.e.Key, Existed: true, Payload: d.rec.Payload}
 	}
-	if d.m.mapper.Linked() {
+	if d.m.mapper.HasLinks() {
 		s.Links = []ledger.Parent{}
 	}
 	return s
@@ -156,7 +156,7 @@ func (r *recordWriter) done(outcome ledger.Outcome, known *ledger.Record, e *led
 		Record: r.written(known, e, payload.Canonical(), payload.Fingerprint(), created)}}
 	s.Arrived = known == nil || known.Payload == nil
 	s.Renewed = outcome == ledger.Created && everHeld(known)
-	if r.m.mapper.Linked() && (s.Arrived || outcome == ledger.Created) { // created anew, it may name others
+	if r.m.mapper.HasLinks() && (s.Arrived || outcome == ledger.Created) { // created anew, it may name others
 		s.Links = r.linksOf(payload)
 	}
 	return s

@@ -139,7 +139,7 @@ func (r *undoer) restore(ctx context.Context, known *ledger.Record, e *ledger.En
 			return settlement{}, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
 		}
 	}
-	if gone && known.Payload != nil && r.m.mapper.Linked() {
+	if gone && known.Payload != nil && r.m.mapper.HasLinks() {
 		if _, hidden, err := r.awaited(ctx, known.Payload); err != nil {
 			return settlement{}, err
 		} else if hidden {
@@ -238,7 +238,7 @@ func (r *undoer) uncreate(ctx context.Context, known *ledger.Record, e *ledger.E
 	gone := r.deleted(known, e)
 	gone.State, gone.Version = stillSetAside(known, ledger.Undone), known.Version
 	s := settlement{Result: ledger.Result{Outcome: ledger.Removed, Record: gone}}
-	if r.m.mapper.Linked() {
+	if r.m.mapper.HasLinks() {
 		s.Links = []ledger.Parent{}
 	}
 	return s, nil
@@ -309,7 +309,7 @@ func (r *undoer) restored(outcome ledger.Outcome, known *ledger.Record, e *ledge
 	s := settlement{Result: ledger.Result{Outcome: outcome, Arrived: known.Payload == nil, Renewed: outcome == ledger.Created,
 		Record: &ledger.Record{Key: e.Key, Version: known.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: stillSetAside(known, ledger.Written),
 			Payload: before.Canonical(), Fingerprint: before.Fingerprint(), Run: r.run, CreatedRun: known.CreatedRun, SeenRun: known.SeenRun}}}
-	if r.m.mapper.Linked() {
+	if r.m.mapper.HasLinks() {
 		s.Links = r.linksOf(before)
 	}
 	return s

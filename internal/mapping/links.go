@@ -7,8 +7,8 @@ type Link struct {
 	Required bool   // Campaign refuses the record while the parent is not there
 }
 
-// Linked says whether records of this mapping can name parents.
-func (m *Mapper) Linked() bool { return len(m.links) > 0 }
+// HasLinks says whether records of this mapping can name parents.
+func (m *Mapper) HasLinks() bool { return len(m.links) > 0 }
 
 // Links lists the parents that a payload names. A payload from the ledger may lack
 // fields that were added to the mapping since; those name no parent.

@@ -171,15 +171,15 @@ func (m *Mapper) Map(raw []byte) (*Payload, error) {
 	return p, nil
 }
 
-// Keep returns p with the values of last in the fields whose updates are not applied
-// (apply_updates: false). A change may write no more than this; a creation or a
-// replay writes all of p (R11.8). A field that last lacks keeps the value of p.
-func (m *Mapper) Keep(p, last *Payload) *Payload {
+// KeepSkipped returns p with the values of last in the fields whose updates are not
+// applied (apply_updates: false). A change may write no more than this; a creation or
+// a replay writes all of p (R11.8). A field that last lacks keeps the value of p.
+func (m *Mapper) KeepSkipped(p, last *Payload) *Payload {
 	return p.withLiteralsOf(last, m.skipUpdates, func([]byte) bool { return true })
 }
 
-// Holds says whether the mapping has fields whose updates are not applied.
-func (m *Mapper) Holds() bool { return len(m.skipUpdates) > 0 }
+// SkipsUpdates says whether the mapping has fields whose updates are not applied.
+func (m *Mapper) SkipsUpdates() bool { return len(m.skipUpdates) > 0 }
 
 // KeepOptOuts returns p with every opt-out that held has, so that writing the result
 // clears none.
@@ -187,10 +187,10 @@ func (m *Mapper) KeepOptOuts(p, held *Payload) *Payload {
 	return p.withLiteralsOf(held, m.optOuts, func(literal []byte) bool { return string(literal) == "true" })
 }
 
-// Lacks says whether the mapping has fields that are missing in last, the payload in
-// the ledger. Such fields were added to the mapping since, so what Campaign holds in
-// them is not known.
-func (m *Mapper) Lacks(last *Payload) bool {
+// HasNewFields says whether the mapping has fields that are missing in last, the
+// payload in the ledger. They were added to the mapping since, so what Campaign holds
+// in them is not known.
+func (m *Mapper) HasNewFields(last *Payload) bool {
 	for _, path := range m.paths {
 		if _, found := search(last.paths, path); !found {
 			return true
@@ -199,11 +199,11 @@ func (m *Mapper) Lacks(last *Payload) bool {
 	return false
 }
 
-// Complete fills the gaps that Lacks reports. there is the record as FromTarget read
-// it. held is last, completed with the values of there. wish is p with the opt-outs
-// that there has in the added fields, so that an added field clears none; a mapping
-// with clear_opt_outs leaves p as it is.
-func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
+// FillNewFields fills the gaps that HasNewFields reports. there is the record as
+// FromTarget read it. held is last, completed with the values of there. wish is p with
+// the opt-outs that there has in the new fields, so that a new field clears none; a
+// mapping with clear_opt_outs leaves p as it is.
+func (m *Mapper) FillNewFields(p, last, there *Payload) (held, wish *Payload) {
 	all := make([]int, len(m.paths))
 	for i := range all {
 		all[i] = i
@@ -212,13 +212,13 @@ func (m *Mapper) Complete(p, last, there *Payload) (held, wish *Payload) {
 	if m.clearsOptOuts {
 		return held, p
 	}
-	var added []int
+	var fresh []int
 	for _, i := range m.optOuts {
 		if _, found := search(last.paths, m.paths[i]); !found {
-			added = append(added, i)
+			fresh = append(fresh, i)
 		}
 	}
-	return held, p.withLiteralsOf(there, added, func(literal []byte) bool { return string(literal) == "true" })
+	return held, p.withLiteralsOf(there, fresh, func(literal []byte) bool { return string(literal) == "true" })
 }
 
 // isOptOut says that a field is an opt-out attribute of a profile, by any of its

@@ -129,19 +129,19 @@ func TestKeepLeavesFieldsWithoutUpdatesAsTheyWere(t *testing.T) {
 		return p
 	}
 	before, now := mapped("Ann", "Brandt", "x"), mapped("Anna", "Berg", "y")
-	body, changed := m.Keep(now, before).Diff(before)
+	body, changed := m.KeepSkipped(now, before).Diff(before)
 	require.Equal(t, []string{"lastName"}, changed)
 	require.JSONEq(t, `{"lastName":"Berg"}`, string(body))
 
 	// A field that was not mapped before is written, as in an initial load of it.
 	older, err := ParsePayload([]byte(`{"externalId":"` + contactID + `","firstName":"Ann","lastName":"Brandt"}`))
 	require.NoError(t, err)
-	kept := m.Keep(now, older)
+	kept := m.KeepSkipped(now, older)
 	require.JSONEq(t, `{"externalId":"`+contactID+`","firstName":"Ann","lastName":"Berg","cusMemo":"y"}`, string(kept.Canonical()))
 	again, err := ParsePayload(kept.Canonical())
 	require.NoError(t, err)
 	require.Equal(t, string(kept.Canonical()), string(again.Canonical()), "the canonical form")
-	require.Same(t, now, m.Keep(now, now), "nothing to keep costs nothing")
+	require.Same(t, now, m.KeepSkipped(now, now), "nothing to keep costs nothing")
 }
 
 func TestKeepOptOuts(t *testing.T) {

@@ -109,7 +109,7 @@ func (r *Rules) write(a Action, k *Known, e *Entry, f *Facts) Action {
 // holds in fields that are new in the mapping is somebody else's: it is read and
 // kept first, and an opt-out among it stays.
 func (r *Rules) update(a Action, k *Known, e *Entry, f *Facts) Action {
-	if k.Own || !r.Mapper.Lacks(e.Last) {
+	if k.Own || !r.Mapper.HasNewFields(e.Last) {
 		return a
 	}
 	a.Why = HasNewFields
@@ -117,7 +117,7 @@ func (r *Rules) update(a Action, k *Known, e *Entry, f *Facts) Action {
 		a.Needs = TargetRecord
 		return a
 	}
-	held, wish := r.Mapper.Complete(e.Change, e.Last, f.Target.Payload)
+	held, wish := r.Mapper.FillNewFields(e.Change, e.Last, f.Target.Payload)
 	a.Before = held.Canonical()
 	a.Body, _ = wish.Diff(e.Last)
 	return a
@@ -146,7 +146,7 @@ func (r *Rules) adopt(k *Known, e *Entry, f *Facts) Action {
 // remove says whether a delete may be carried out.
 func (r *Rules) remove(a Action, k *Known, e *Entry, f *Facts) Action {
 	if f.Target.lacks() { // R14.5
-		if r.Mapper.Linked() { // Campaign hides a record whose parent is missing: it is not gone
+		if r.Mapper.HasLinks() { // Campaign hides a record whose parent is missing: it is not gone
 			if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
 				return wait
 			}
@@ -192,7 +192,7 @@ func (r *Rules) refused(k *Known, e *Entry, f *Facts) Action {
 // that it has there, which may be another than the one it is to have.
 func (r *Rules) orphan(k *Known, f *Facts, a Action) Action {
 	a.Orphan = true
-	if !r.Mapper.Linked() {
+	if !r.Mapper.HasLinks() {
 		return a
 	}
 	if wait, waits := f.Wanted.park(a, WantedParents, HiddenByTarget); waits {

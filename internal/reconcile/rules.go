@@ -70,11 +70,11 @@ func (r *Rules) Read(k *Known, version string, row []byte) (Entry, error) {
 	if e.Whole == nil || !k.Held() {
 		return e, nil
 	}
-	if r.Mapper.Holds() && !r.Replay {
+	if r.Mapper.SkipsUpdates() && !r.Replay {
 		if e.Last, err = mapping.ParsePayload(k.Payload); err != nil {
 			return e, err
 		}
-		e.Change = r.Mapper.Keep(e.Whole, e.Last) // R11.8
+		e.Change = r.Mapper.KeepSkipped(e.Whole, e.Last) // R11.8
 	}
 	if e.Same = bytes.Equal(k.Fingerprint, e.Change.Fingerprint()); !e.Same && e.Last == nil {
 		e.Last, err = mapping.ParsePayload(k.Payload)
