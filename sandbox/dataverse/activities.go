@@ -2,10 +2,10 @@ package dataverse
 
 import "slices"
 
-// regarding is what an activity is about.
+// regarding is the column that names the row an activity is about.
 const regarding = "regardingobjectid"
 
-// pointerColumns are what every activity table inherits (§6).
+// pointerColumns are the columns that every activity table inherits (§6).
 func pointerColumns() []Column {
 	status := []Option{{Value: 1, Label: "Open"}, {Value: 2, Label: "Completed", State: 1}, {Value: 3, Label: "Canceled", State: 2}, {Value: 4, Label: "Scheduled", State: 3}}
 	subject := text("subject", 400)
@@ -31,12 +31,12 @@ func pointerColumns() []Column {
 
 func moment(name string) Column { return Column{Name: name, Type: "DateTime", Behavior: "UserLocal"} }
 
-// Activity makes a table an activity type: the inherited columns are added to
-// those it declares, its key is activityid and its name subject, whatever they
-// were. The contact an activity regards can be bound by the table's own
-// navigation property and by the inherited one (§6.1); a table that declares
-// regardingobjectid itself names the former as it likes, as some that Microsoft
-// ships do.
+// Activity makes a table an activity type. It adds the inherited columns, and the key
+// becomes activityid and the name subject, whatever the table declares.
+//
+// The contact that an activity regards can be bound by a navigation property of the
+// table and by the inherited one (§6.1). A table that declares regardingobjectid
+// chooses the name of the former itself, as some tables of Microsoft do.
 func Activity(t Table) Table {
 	own := t.Columns
 	declared := func(name string) int { return slices.IndexFunc(own, func(c Column) bool { return c.Name == name }) }
@@ -77,7 +77,8 @@ func pointers() Table {
 	return Table{LogicalName: "activitypointer", EntitySet: "activitypointers", Key: "activityid", Name: "subject", TypeCode: 4200, Columns: inherited()}
 }
 
-// inherited are the pointer's own columns, whose navigation properties are its own.
+// inherited are the columns of the activity pointer itself. It declares their
+// navigation properties, so they do not count as inherited there.
 func inherited() []Column {
 	columns := pointerColumns()
 	for i := range columns {
@@ -88,8 +89,8 @@ func inherited() []Column {
 	return columns
 }
 
-// union is where the rows of a view are: in the parts, whose columns it names
-// in its own order.
+// union says where the rows of a view are. A view has no rows; it shows those of its
+// parts. columns maps the columns of the view to those of each part.
 type union struct {
 	parts   []*table // by logical name, the order in which tables are locked
 	columns [][]int
@@ -111,7 +112,7 @@ func (u *union) project(part int, r *row) *row {
 	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, columns: u.columns[part]}
 }
 
-// rlock keeps what a read of t sees; a view has its parts kept.
+// rlock locks t for a read. For a view it locks the parts.
 func (t *table) rlock() {
 	if t.union == nil {
 		t.mu.RLock()
@@ -132,7 +133,7 @@ func (t *table) runlock() {
 	}
 }
 
-// find returns a row; the caller holds t.
+// find returns a row. The caller holds the lock of t.
 func (t *table) find(key string) (*row, bool) {
 	if t.union == nil {
 		r, ok := t.rows[key]
@@ -146,7 +147,7 @@ func (t *table) find(key string) (*row, bool) {
 	return nil, false
 }
 
-// size is the number of rows; the caller holds t.
+// size is the number of rows. The caller holds the lock of t.
 func (t *table) size() int {
 	if t.union == nil {
 		return len(t.rows)
@@ -158,8 +159,8 @@ func (t *table) size() int {
 	return n
 }
 
-// scan calls f with the rows behind a key, in key order, until f returns false;
-// the caller holds t.
+// scan calls f with the rows after a key, in key order, until f returns false. The
+// caller holds the lock of t.
 func (t *table) scan(after string, f func(*row) bool) {
 	if t.union == nil {
 		t.keys.Ascend(after, func(key string) bool { return key == after || f(t.rows[key]) })
@@ -186,7 +187,7 @@ func (t *table) scan(after string, f func(*row) bool) {
 	}
 }
 
-// keysAfter hands out the keys behind one, in order.
+// keysAfter returns a function that gives the keys after one, in order.
 func (t *table) keysAfter(after string) func() (string, bool) {
 	i := t.keys.Iter()
 	ok := i.Seek(after)
@@ -203,9 +204,10 @@ func (t *table) keysAfter(after string) func() (string, bool) {
 	}
 }
 
-// logged is what a new activity sets off: the process that waits for its type
-// runs once a row, and where the organisation is so, the contact moves (§6.2).
-func (x *tx) logged(t *table, r *row) *refusal {
+// activityCreated does what follows the creation of an activity. The process that
+// waits for its type runs. With ActivityMovesContact the contact gets a new row
+// version (§6.2).
+func (x *tx) activityCreated(t *table, r *row) *refusal {
 	if bad := x.runProcess(t, r); bad != nil || !x.s.o.ActivityMovesContact {
 		return bad
 	}

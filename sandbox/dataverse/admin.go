@@ -10,10 +10,10 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// The admin surface edits rows as somebody at work in Dynamics would: other
-// changes than the application user's.
+// The admin surface edits rows as a person at work in Dynamics would, not as the
+// application user.
 
-// Row returns a row by property name; nil without one.
+// Row returns a row by property name; nil when there is none.
 func (s *Server) Row(set, key string) map[string]any {
 	t := s.sets[set]
 	t.rlock()
@@ -113,7 +113,8 @@ func (s *Server) edit(set, key string, values map[string]any, create bool) (stri
 	return key, nil
 }
 
-// Delete removes a row; false when there was none, or another one holds it.
+// Delete removes a row. It returns false when there was none, or another row prevents
+// it.
 func (s *Server) Delete(set, key string) bool {
 	t := s.sets[set]
 	key = strings.ToLower(key)
@@ -132,8 +133,8 @@ func (s *Server) SetTracking(set string, on bool) {
 	t.tracked = on
 }
 
-// AdminHandler serves /tables/{set}[/{id}], /stats (DELETE starts the count
-// again) and what adminDesk lists.
+// AdminHandler serves /tables/{set}[/{id}], /stats (DELETE starts the count again) and
+// the routes of adminDesk.
 func (s *Server) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {

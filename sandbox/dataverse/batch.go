@@ -74,8 +74,8 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(out.Bytes())
 }
 
-// part carries out one part and writes its answer; it returns the status of a
-// failure, else 0.
+// part carries out one part and writes its answer. It returns the status of a failure,
+// else 0.
 func (s *Server) part(out *bytes.Buffer, p *batchPart, boundary string) int {
 	fmt.Fprintf(out, "--%s\r\n", boundary)
 	if p.operation != nil {
@@ -98,8 +98,8 @@ func (s *Server) part(out *bytes.Buffer, p *batchPart, boundary string) int {
 	return 0
 }
 
-// changeSet carries out operations in one transaction: all of them, or none and
-// the answer of the one that failed.
+// changeSet carries out operations in one transaction. If one fails, none counts, and
+// its answer is failed.
 func (s *Server) changeSet(operations []batchPart) (answers []*answer, failed *answer) {
 	x := s.begin(applicationUser)
 	for i := range operations {
@@ -123,7 +123,8 @@ func (s *Server) changeSet(operations []batchPart) (answers []*answer, failed *a
 	return answers, nil
 }
 
-// resolve replaces $1 in an operation's URL by the row that operation 1 wrote.
+// resolve replaces $1 in an operation's URL by the path of the row that operation 1
+// wrote.
 func (x *tx) resolve(r *http.Request) *refusal {
 	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, root), "/")
 	if !strings.HasPrefix(path, "$") {
@@ -173,8 +174,8 @@ func parseBatch(r *http.Request, data []byte) ([]batchPart, *refusal) {
 	return parts, nil
 }
 
-// split cuts a multipart body at its boundary. The CRLF after the last boundary
-// of a nested body may be that of the boundary around it.
+// split cuts a multipart body at its boundary. After the last boundary of a nested
+// body, the CRLF may belong to the boundary around it.
 func split(data []byte, boundary string, nested bool) ([][]byte, *refusal) {
 	dash := []byte("--" + boundary)
 	rest, ok := bytes.CutPrefix(data, dash)
@@ -334,7 +335,7 @@ func (a *answer) writeTo(out *bytes.Buffer, id string) {
 	out.WriteString("\r\n")
 }
 
-// spelled gives headers the service's own letters.
+// spelled writes the name of a header with the capitals that the service uses.
 func spelled(name string) string {
 	switch name {
 	case "Odata-Version":

@@ -62,7 +62,7 @@ func (s *Server) bulk(w http.ResponseWriter, r *http.Request, t *table, action s
 	}
 }
 
-// targetsOf reads {"Targets": […]}; each must say what it is.
+// targetsOf reads {"Targets": […]}. Each target must name its type.
 func targetsOf(t *table, data []byte) ([]gjson.Result, *refusal) {
 	list := gjson.GetBytes(data, "Targets")
 	if !gjson.ValidBytes(data) || !list.IsArray() {

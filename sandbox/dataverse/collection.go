@@ -10,7 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// take returns up to n rows behind the cookie, and whether more follow.
+// take returns up to n rows after the cookie, and whether more follow.
 func (rd *reading) take(n int) (rows []*row, more bool) {
 	t := rd.t
 	if rd.byKey() {
@@ -102,7 +102,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		rows, more = nil, true
 	} else if _, repeat := s.o.Faults.Named("dataverse", "repeat_record", r); repeat && more && len(rows) > 1 {
 		rows = rows[:len(rows):len(rows)]
-		s.position(rd, &next, rows[len(rows)-2]) // the last row comes again
+		s.position(rd, &next, rows[len(rows)-2]) // the next page repeats the last row
 	} else if len(rows) > 0 {
 		s.position(rd, &next, rows[len(rows)-1])
 	}
@@ -161,7 +161,7 @@ func (s *Server) open(r *http.Request, t *table, rd *reading, suffix string) []b
 	return fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s(%s)%s"`, r.Host, t.EntitySet, rd.sel, suffix)
 }
 
-// rows ends a collection answer.
+// rows writes the rows and completes the answer.
 func (s *Server) rows(w http.ResponseWriter, r *http.Request, b []byte, rd *reading, rows []*row, deleted []string) {
 	b = append(b, `,"value":[`...)
 	for i, one := range rows {

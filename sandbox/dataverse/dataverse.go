@@ -1,6 +1,7 @@
-// Package dataverse stands in for the Dataverse Web API v9.2: strict about
-// names, types, options and links, as docs/protocol/dynamics.md describes it. Rows live in
-// memory; Save and Load keep them between runs.
+// Package dataverse stands in for the Dataverse Web API v9.2. It is strict about
+// names, types, options and links, as docs/protocol/dynamics.md describes them. Rows
+// live in memory; Save and Load keep them between runs. Package stack runs it for the
+// sandbox program, the devstack and tests; the product never imports it.
 package dataverse
 
 import (
@@ -20,8 +21,8 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// applicationUser and salesUser write as two people: the integration, and
-// somebody at work in Dynamics.
+// applicationUser is the integration. salesUser is a person at work in Dynamics, as
+// whom the admin port writes.
 const (
 	applicationUser = "0a11ce00-0000-4000-8000-000000000001"
 	salesUser       = "0a11ce00-0000-4000-8000-000000000002"
@@ -41,9 +42,9 @@ type Options struct {
 	NoSolution    bool       // without Adobe's activity tables and processes
 	Protection    Protection // limits of the service; zero = none
 
-	OperationTime        time.Duration // that each operation takes and is counted as; 0 = takes none, and is counted as what it took
+	OperationTime        time.Duration // what each operation takes, and is counted as; 0 = it takes none, and the time it really took is counted
 	BindStatus           int           // of binding a row that does not exist; default 404
-	ActivityMovesContact bool          // a new activity moves the row version of the contact it regards
+	ActivityMovesContact bool          // a new activity changes the row version of the contact it regards
 }
 
 // Server is one organisation.
@@ -52,7 +53,7 @@ type Server struct {
 	handler http.Handler
 	sets    map[string]*table // by entity set
 	names   map[string]*table // by logical name
-	order   []string          // logical names, sorted: tables are locked in this order
+	order   []string          // logical names, sorted; tables are locked in this order
 	limits  *limits           // nil: none
 	version atomic.Int64
 	latency atomic.Int64
@@ -294,5 +295,5 @@ func (s *Server) json(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// Version is the newest row version; it moves with every write.
+// Version is the newest row version. It grows with every write.
 func (s *Server) Version() int64 { return s.version.Load() }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// tracks says whether changes of the table are tracked at this moment.
+// tracks says whether changes of the table are tracked now.
 func (s *Server) tracks(r *http.Request, t *table) bool {
 	_, off := s.o.Faults.Named("dataverse", "tracking_disabled", r)
 	t.mu.RLock()
@@ -20,7 +20,7 @@ func (s *Server) tracks(r *http.Request, t *table) bool {
 
 const tokenTime = "01/02/2006 15:04:05"
 
-// deltaToken names the newest version and the time it was issued.
+// deltaToken holds the newest version and the time at which the token was issued.
 func (s *Server) deltaToken() string {
 	return s.tokenAt(s.version.Load())
 }
@@ -30,7 +30,7 @@ func (s *Server) tokenAt(version int64) string {
 	return strings.ReplaceAll(strings.ToLower(url.QueryEscape(text)), "+", "%20")
 }
 
-// delta serves the changes behind a token: rows by version, then deletions (§4.3).
+// delta serves the changes after a token: rows by version, then deletions (§4.3).
 func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, token string) {
 	t := rd.t
 	from := rd.at.Delta
@@ -85,7 +85,7 @@ func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, toke
 		rows, deleted, reached, more = nil, nil, max(from, 1), true
 	}
 	if _, unknown := s.o.Faults.Named("dataverse", "unknown_deletes", r); unknown {
-		deleted = append(deleted, newKey(), newKey()) // a row made and deleted in between is reported so
+		deleted = append(deleted, newKey(), newKey()) // rows that were created and deleted since the token are reported like this
 	}
 	b := s.open(r, t, rd, "/$delta")
 	if more {

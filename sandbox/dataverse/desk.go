@@ -10,10 +10,10 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// What people do in Dynamics around activities: look at a timeline, switch a
-// process, merge contacts.
+// This file is what people do in Dynamics around activities: read a timeline, switch
+// a process, merge contacts.
 
-// Regarding returns a contact's activities of all types, oldest first.
+// Regarding returns the activities of a contact, of all types, oldest first.
 func (s *Server) Regarding(contact string) []map[string]any {
 	contact = strings.ToLower(contact)
 	view := s.sets["activitypointers"]
@@ -47,7 +47,7 @@ func (t *table) regarding(contact string) []string {
 	return slices.Clone(t.byLink[slices.Index(t.links, t.byProp["_"+regarding+"_value"])][contact])
 }
 
-// Process is one of the solution's, as an administrator sees it.
+// Process is a process of the solution, as an administrator sees it.
 type Process struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
@@ -85,8 +85,8 @@ func (s *Server) SetProcess(name string, active bool, owner string) error {
 	return fmt.Errorf("there is no process %q", name)
 }
 
-// Merge makes loser a part of winner: it becomes inactive and says so, and its
-// activities come to regard winner (§6.2, trap 39). Its other columns stay.
+// Merge merges loser into winner. loser becomes inactive and names winner, and its
+// activities then regard winner (§6.2, trap 39). Its other columns stay.
 func (s *Server) Merge(winner, loser string) error {
 	winner, loser = strings.ToLower(winner), strings.ToLower(loser)
 	contacts := s.names["contact"]
@@ -119,11 +119,11 @@ func (s *Server) Merge(winner, loser string) error {
 	return err
 }
 
-// activities are the tables of activities.
+// activities returns the activity tables.
 func (s *Server) activities() []*table { return s.sets["activitypointers"].union.parts }
 
-// adminDesk serves the above: GET /activities?regarding=ID, GET and POST
-// /processes, POST /merge.
+// adminDesk serves this file on the admin port: GET /activities?regarding=ID, GET and
+// POST /processes, POST /merge.
 func (s *Server) adminDesk(mux *http.ServeMux) {
 	mux.HandleFunc("GET /activities", func(w http.ResponseWriter, r *http.Request) {
 		contact := r.URL.Query().Get("regarding")
@@ -138,22 +138,22 @@ func (s *Server) adminDesk(mux *http.ServeMux) {
 	})
 	mux.HandleFunc("POST /processes", func(w http.ResponseWriter, r *http.Request) {
 		var p Process
-		if !asked(w, r, &p) {
+		if !readAdmin(w, r, &p) {
 			return
 		}
 		done(w, s.SetProcess(p.Name, p.Active, p.Owner))
 	})
 	mux.HandleFunc("POST /merge", func(w http.ResponseWriter, r *http.Request) {
 		var m struct{ Winner, Loser string }
-		if !asked(w, r, &m) {
+		if !readAdmin(w, r, &m) {
 			return
 		}
 		done(w, s.Merge(m.Winner, m.Loser))
 	})
 }
 
-// asked reads a request of an administrator's; unknown names are refused.
-func asked(w http.ResponseWriter, r *http.Request, into any) bool {
+// readAdmin reads the body of a request to the admin port. Unknown names are refused.
+func readAdmin(w http.ResponseWriter, r *http.Request, into any) bool {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {

@@ -10,8 +10,8 @@ import (
 
 const formatted = "@OData.Community.Display.V1.FormattedValue"
 
-// appendRow writes a row as JSON with the selected columns, and their labels
-// where asked for; the key always comes. context may be "".
+// appendRow writes a row as JSON with the selected columns, and on request their
+// labels. The key is always included. context may be "".
 func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels bool) []byte {
 	b = append(b, '{')
 	if context != "" {
@@ -40,8 +40,8 @@ func (t *table) appendRow(b []byte, context string, r *row, selected []int, labe
 	return append(b, '}')
 }
 
-// appendLabel writes what a person would see (§2.4): en-US, as the application
-// user's settings are.
+// appendLabel writes the value as a person would see it (§2.4). The language is en-US,
+// as in the settings of the application user.
 func (t *table) appendLabel(b []byte, c *Column, literal []byte) []byte {
 	v := gjson.ParseBytes(literal)
 	text := ""
@@ -91,7 +91,7 @@ func (c *Column) label(value int) string {
 	return ""
 }
 
-// TrueLabel is what a person sees for true.
+// TrueLabel is the label that a person sees for true.
 func (c *Column) TrueLabel() string {
 	if len(c.Options) == 2 {
 		return c.Options[1].Label
@@ -99,7 +99,7 @@ func (c *Column) TrueLabel() string {
 	return "Do Not Allow"
 }
 
-// FalseLabel is what a person sees for false.
+// FalseLabel is the label that a person sees for false.
 func (c *Column) FalseLabel() string {
 	if len(c.Options) == 2 {
 		return c.Options[0].Label

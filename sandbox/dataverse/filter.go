@@ -8,8 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// A $filter is parsed by recursive descent: or, and, not, then a comparison, a
-// function or a parenthesis (§2.5).
+// A $filter is parsed by recursive descent: or, and, not, then a comparison, a function
+// or a parenthesis (§2.5).
 
 type predicate func(*row) bool
 
@@ -44,7 +44,7 @@ func (p *filterParser) space() {
 	}
 }
 
-// word takes a keyword or name if it is next.
+// word reads a keyword or name if it comes next.
 func (p *filterParser) word(want string) bool {
 	p.space()
 	rest := p.src[p.pos:]
@@ -189,7 +189,8 @@ func (p *filterParser) compare(column int, op, want string, null bool) predicate
 	return func(r *row) bool { return r.value(column) != nil && test(c.order(r.value(column), want)) }
 }
 
-// order compares a stored literal with text: numbers as numbers, text without case.
+// order compares a stored literal with text. Numbers are compared as numbers, text
+// without regard to case.
 func (c Column) order(literal []byte, want string) int {
 	v := gjson.ParseBytes(literal)
 	if v.Type == gjson.Number {

@@ -13,7 +13,8 @@ import (
 
 func literalInt(n int) string { return strconv.Itoa(n) }
 
-// alternate is a row's value of an alternate key; false when a column is null.
+// alternate returns the value of a row's alternate key. It is false when one of the
+// columns is null.
 func (t *table) alternate(i int, r *row) (string, bool) { return t.alternateOf(i, r.value) }
 
 func (t *table) alternateOf(i int, value func(column int) []byte) (string, bool) {
@@ -38,7 +39,7 @@ func (t *table) propertyOf(column string) string {
 	return column
 }
 
-// address is a row as a URL names it.
+// address is how a URL names a row.
 type address struct {
 	key   string       // primary key, lower case; "" when no row has the alternate key
 	alt   string       // the alternate key as written, "" for a primary key
@@ -48,10 +49,10 @@ type address struct {
 // unaddressable are characters that do not work in a key even when encoded (§5.3).
 const unaddressable = `/<>*%&:\?+#`
 
-// address reads what stands in the brackets of a row's URL. The caller holds mu.
+// address reads the part of a row's URL in brackets. The caller holds mu.
 func (t *table) address(inner string) (address, *refusal) {
 	key := inner
-	if t.LogicalName != "systemuser" { // which cannot be named so (§2.1)
+	if t.LogicalName != "systemuser" { // it does not accept systemuserid=… (§2.1)
 		key = strings.TrimPrefix(inner, t.Key+"=")
 	}
 	if guidForm.MatchString(key) {
@@ -166,7 +167,7 @@ func keyPairs(src string) ([]keyPair, bool) {
 }
 
 // reference resolves the value of an @odata.bind: /set(key), set(key), or an
-// absolute URL (§2.3). The caller holds every table.
+// absolute URL (§2.3). The caller holds the locks of all tables.
 func (x *tx) reference(r *http.Request, value string, targets []Target) (string, *refusal) {
 	for id, path := range x.refs {
 		if value == "$"+id {

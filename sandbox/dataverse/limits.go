@@ -16,10 +16,10 @@ type Protection struct {
 // ServiceLimits are the documented ones.
 var ServiceLimits = Protection{Requests: 6000, ExecutionTime: 20 * time.Minute, Concurrency: 52}
 
-// window is the span the limits look back over.
+// window is the time over which the limits are counted.
 const window = 300 * time.Second
 
-// throttled answers with one of the three refusals when a fault says so.
+// throttled answers with one of the three refusals when a scripted fault says so.
 func (s *Server) throttled(w http.ResponseWriter, r *http.Request) bool {
 	for name, refused := range map[string]*refusal{
 		"throttle_requests": tooMany, "throttle_time": tooLong, "throttle_concurrency": tooWide,
@@ -72,7 +72,7 @@ func (l *limits) enter(now time.Time) (leave func(now time.Time, took time.Durat
 	case l.max.Concurrency > 0 && l.width >= l.max.Concurrency:
 		return nil, tooWide, 1
 	case l.why != nil && now.Before(l.closed):
-		if now.Sub(l.last) >= time.Second { // those on their way at the time are forgiven
+		if now.Sub(l.last) >= time.Second { // requests that were under way do not lengthen the wait
 			l.closed = l.closed.Add(time.Second)
 		}
 		return l.refuse(now)
@@ -88,8 +88,8 @@ func (l *limits) enter(now time.Time) (leave func(now time.Time, took time.Durat
 	return l.leave, nil, 0
 }
 
-// refuse says how many seconds the limit stays closed. Whoever goes on asking
-// lengthens that (§7.1).
+// refuse says how many seconds the limit stays closed. More requests lengthen that
+// time (§7.1).
 func (l *limits) refuse(now time.Time) (func(time.Time, time.Duration), *refusal, int) {
 	l.last = now
 	return nil, l.why, max(1, int((l.closed.Sub(now)+time.Second-1)/time.Second))
@@ -112,7 +112,8 @@ func (l *limits) forget(now time.Time) {
 	l.seen = l.seen[old:]
 }
 
-// heaviest is the request with whose leaving the time is below the limit again.
+// heaviest finds the request that brings the time below the limit again when it leaves
+// the window.
 func (l *limits) heaviest() int {
 	left := l.time
 	for i := range l.seen {

@@ -65,7 +65,8 @@ func (s *Server) definitions(w http.ResponseWriter, q url.Values) {
 	s.list(w, out, q)
 }
 
-// list answers with those that $filter keeps, as far as $select names them.
+// list answers with the definitions that match $filter, reduced to the names in
+// $select.
 func (s *Server) list(w http.ResponseWriter, all []map[string]any, q url.Values) {
 	out := []any{}
 	for _, doc := range all {
@@ -83,8 +84,8 @@ func (s *Server) list(w http.ResponseWriter, all []map[string]any, q url.Values)
 
 var definitionTest = regexp.MustCompile(`^([A-Za-z]+) eq (?:'([^']*)'|(true|false))$`)
 
-// definitionMatches evaluates tests for equality joined by "and", which is what
-// metadata is asked for; others are refused.
+// definitionMatches evaluates a filter of metadata: tests for equality, joined by
+// "and". Clients need no more, so any other filter is refused.
 func definitionMatches(doc map[string]any, filter string) (bool, *refusal) {
 	if filter == "" {
 		return true, nil
@@ -108,7 +109,7 @@ func definitionMatches(doc map[string]any, filter string) (bool, *refusal) {
 	return all, nil
 }
 
-// definition is one table; lists come only where $expand asks for them.
+// definition answers with one table. Lists are included only if $expand names them.
 func (s *Server) definition(w http.ResponseWriter, t *table, q url.Values) {
 	doc := selected(t.definition(), q.Get("$select"))
 	for _, part := range topLevel(q.Get("$expand")) {
@@ -162,7 +163,8 @@ func topLevel(list string) []string {
 	return append(out, list[start:])
 }
 
-// selected keeps what $select names; MetadataId comes in any case.
+// selected reduces a definition to the names in $select. MetadataId is always
+// included.
 func selected(doc map[string]any, choice string) map[string]any {
 	if choice == "" {
 		return doc
@@ -206,7 +208,7 @@ func (t *table) attributes() []any {
 	for _, c := range t.Columns {
 		kind := c.Type
 		if kind == "MultiSelectPicklist" {
-			kind = "Virtual" // told apart by its type name (§8)
+			kind = "Virtual" // its type name says what it really is (§8)
 		}
 		columns = append(columns, map[string]any{
 			"LogicalName": c.Name, "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},

@@ -13,8 +13,8 @@ import (
 
 const maxPage = 5000
 
-// cookie is the position inside a skiptoken: the values and key of the last row
-// served, or the version reached by a delta. It is no snapshot (§3).
+// cookie is the position inside a skiptoken: the values and key of the last row that
+// was served, or the version that a delta has reached. It is no snapshot (§3).
 type cookie struct {
 	Page  int      `json:"n"`
 	Last  string   `json:"k,omitempty"`
@@ -55,7 +55,7 @@ func decodeCookie(token string) (cookie, bool) {
 	return c, err == nil && json.Unmarshal(raw, &c) == nil
 }
 
-// reading is a collection request, parsed.
+// reading is a parsed request for a collection.
 type reading struct {
 	t        *table
 	selected []int
@@ -168,7 +168,7 @@ func (rd *reading) parseOrder(v string) *refusal {
 	return nil
 }
 
-// byKey says that the natural order serves.
+// byKey says that the rows come in key order, in which they are stored.
 func (rd *reading) byKey() bool {
 	return len(rd.order) == 0 || (len(rd.order) == 1 && !rd.desc[0] && rd.t.Columns[rd.order[0]].Name == rd.t.Key)
 }

@@ -22,7 +22,7 @@ func (s *Server) body(r *http.Request) ([]byte, *refusal) {
 	return data, nil
 }
 
-// aborted is a plug-in of the customer's that refuses a write (§9).
+// aborted plays a plug-in of the customer that refuses a write (§9).
 func (s *Server) aborted(r *http.Request) *refusal {
 	if _, hit := s.o.Faults.Named("dataverse", "plugin_abort", r); hit {
 		return &refusal{400, "0x80040265", "An error occurred in the plug-in: the record was refused."}
@@ -50,7 +50,7 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, t *table) {
 	s.done(w, r, t, added, added.key, http.StatusCreated)
 }
 
-// create adds a row; named are values its URL gave. The body wins.
+// create adds a row. named are the values in its URL; those in the body win.
 func (x *tx) create(r *http.Request, t *table, data []byte, named []assignment) (*row, *refusal) {
 	set, bad := x.parse(r, t, data, true)
 	if bad != nil {
@@ -74,8 +74,8 @@ func (x *tx) parse(r *http.Request, t *table, data []byte, create bool) ([]assig
 	return t.parse(data, create, func(value string, targets []Target) (string, *refusal) { return x.reference(r, value, targets) })
 }
 
-// done answers a write: 204, or the row when it was asked for. address is the
-// row as its URL named it: an alternate key comes back as such (§5.3).
+// done answers a write: 204, or the row if the request wants it. address is how the
+// URL named the row, because an alternate key comes back as such (§5.3).
 func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row, address string, status int) {
 	url := fmt.Sprintf("https://%s%s/%s(%s)", r.Host, root, t.EntitySet, address)
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
@@ -128,7 +128,7 @@ func (s *Server) row(w http.ResponseWriter, r *http.Request, t *table, inner str
 	}
 }
 
-// find returns the row an URL names, if its conditions hold.
+// find returns the row that a URL names, if the conditions of the request hold.
 func (x *tx) find(r *http.Request, t *table, inner string) (*row, address, *refusal) {
 	a, bad := t.address(inner)
 	if bad != nil {
@@ -204,7 +204,7 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, t *table, inner s
 	s.done(w, r, t, written, address, status)
 }
 
-// upsert carries out a PATCH by the table of §5.1.
+// upsert carries out a PATCH as the table of §5.1 says.
 func (x *tx) upsert(r *http.Request, t *table, inner string, data []byte) (written *row, created bool, bad *refusal) {
 	a, bad := t.address(inner)
 	if bad != nil {

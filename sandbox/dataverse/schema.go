@@ -15,7 +15,7 @@ type Column struct {
 	Targets   []Target
 	OnDelete  OnDelete // of the row a lookup names
 	Default   string   // JSON of a new row's value; "" = false, 0, 1 or null, by type
-	Required  bool     // by applications; the service itself does not insist
+	Required  bool     // for applications; the service itself does not require it
 	Positive  bool     // no Integer below 0
 }
 
@@ -26,10 +26,10 @@ type Target struct {
 	Inherited  bool
 }
 
-// OnDelete is what becomes of a row whose looked-up row is deleted.
+// OnDelete says what happens to a row when the row it looks up is deleted.
 type OnDelete string
 
-// What a relationship may say.
+// The behaviours of a relationship.
 const (
 	RemoveLink OnDelete = "" // the lookup becomes null
 	Cascade    OnDelete = "cascade"
@@ -105,13 +105,14 @@ func Contact() Table {
 	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, TypeCode: 2, Columns: cols}
 }
 
-// owner is bound by one navigation property; new rows belong to their maker.
+// owner is bound by one navigation property. A new row belongs to the user who
+// created it.
 func owner() Column {
 	return Column{Name: "ownerid", Type: "Owner", Targets: []Target{{Table: "systemuser", Nav: "ownerid"}}}
 }
 
-// WithSystemColumns adds the key and the columns that every custom table has,
-// unless they are declared.
+// WithSystemColumns adds the key and the columns that every custom table has, unless
+// the table declares them.
 func WithSystemColumns(t Table) Table {
 	for _, c := range []Column{
 		{Name: t.Key, Type: "Uniqueidentifier"},

@@ -19,8 +19,8 @@ var (
 	street = []string{"Kestrelgate", "Brunnenweg", "Rue des Tilleuls", "Via Ortensia", "Strandvejen", "Calle Almendro"}
 )
 
-// name builds a word that is no word of any language, so that finding it in a
-// log means that personal data leaked.
+// name makes up a word of no language. If it is found in a log, personal data has
+// leaked.
 func name(rng *rand.Rand, end bool) string {
 	pick := func(list []string) string { return list[rng.IntN(len(list))] }
 	s := pick(onsets) + pick(vowels) + pick(codas)
@@ -53,7 +53,7 @@ func (s *Server) SeedContacts(n int, seed uint64) error {
 		if bad != nil {
 			return fmt.Errorf("seeding contact %d: %w", i, bad)
 		}
-		if rng.IntN(20) == 0 { // inactive contacts flow too (R15.1)
+		if rng.IntN(20) == 0 { // inactive contacts are synchronised too (R15.1)
 			set = append(set, assignment{t.byProp["statecode"], []byte("1")}, assignment{t.byProp["statuscode"], []byte("2")})
 		}
 		t.put(key, set, s.version.Add(1), now.Add(-48*time.Hour), salesUser)

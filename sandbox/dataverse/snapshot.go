@@ -93,7 +93,7 @@ func (s *Server) Load(dir string) (bool, error) {
 	for set, st := range in.Tables {
 		t := s.sets[set]
 		if t == nil && len(st.Keys) == 0 {
-			continue // of a table declared last time only
+			continue // the table was declared last time, but not now
 		}
 		if t == nil {
 			return false, fmt.Errorf("the snapshot in %s holds %d rows of %s, a table that is not declared now; start with it, or delete the folder to start afresh", dir, len(st.Keys), set)

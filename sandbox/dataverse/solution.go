@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Solution is "Adobe Campaign for Microsoft Dynamics 365": an activity type for
-// each kind of marketing event. What Adobe calls the tables inside is not
-// published; these names are the sandbox's.
+// Solution is "Adobe Campaign for Microsoft Dynamics 365": an activity type for each
+// kind of marketing event. Adobe does not publish the names of the tables; these are
+// the sandbox's.
 func Solution() []Table {
 	event := func(name, date string, more ...Column) Table {
 		columns := []Column{text("adobe_campaignname", 100), text("adobe_deliveryname", 100), text("adobe_mirrorpageurl", 1000), moment(date)}
@@ -22,7 +22,7 @@ func Solution() []Table {
 	}
 }
 
-// A solution's process makes a task when a row of its table is made.
+// A process of the solution creates a task when a row of its table is created.
 type process struct{ id, name, table, subject string }
 
 var processes = []process{
@@ -30,10 +30,10 @@ var processes = []process{
 	{"0a11ce00-0000-4000-8000-00000000b01c", "Adobe Campaign Email Bounce", "adobe_emailbounce", "Fix e-mail address"},
 }
 
-// due is how long the person has who is given a task.
+// due is the time in which a task is to be done.
 const due = 48 * time.Hour
 
-// workflows holds the processes; the application user may only read them.
+// workflows is the table of the processes. The application user may only read it.
 func workflows() Table {
 	name := text("name", 100)
 	name.Required = true
@@ -52,7 +52,7 @@ func workflows() Table {
 	}}
 }
 
-// people are the users; the application user may only read them.
+// people is the table of the users. The application user may only read it.
 func people() Table {
 	return Table{LogicalName: "systemuser", EntitySet: "systemusers", Key: "systemuserid", Name: "fullname", TypeCode: 8, Columns: []Column{
 		{Name: "systemuserid", Type: "Uniqueidentifier"}, text("fullname", 200), text("domainname", 1024),
@@ -63,8 +63,8 @@ func people() Table {
 	}}
 }
 
-// install adds what an organisation has from the start: its users, and the
-// processes as they are after R3.8, owned by the application user and active.
+// install adds what an organisation has from the start: its users and the processes.
+// The processes are as R3.8 leaves them, active and owned by the application user.
 func (s *Server) install() {
 	x := s.begin(applicationUser)
 	defer x.end(true)
@@ -85,9 +85,9 @@ func (s *Server) install() {
 	}
 }
 
-// runProcess runs the process that waits for rows of t, if it is activated: as
-// its owner, to whom the task belongs. It is part of the transaction that made
-// the row, where the service would run it a moment later.
+// runProcess runs the process that waits for rows of t, if it is active. It runs as
+// the owner of the process, to whom the task belongs. Here it is part of the
+// transaction that created the row; the service would run it a moment later.
 func (x *tx) runProcess(t *table, r *row) *refusal {
 	for _, p := range processes {
 		if p.table != t.LogicalName {
@@ -112,13 +112,13 @@ func (x *tx) runProcess(t *table, r *row) *refusal {
 	return nil
 }
 
-// forbidden answers writes to a table on which the application user's role
-// gives no such right.
+// forbidden is the answer to a write for which the role of the application user gives
+// no right.
 func forbidden(t Table) *refusal {
 	return &refusal{http.StatusForbidden, "0x80040220", fmt.Sprintf("Principal user (Id=%s) is missing a privilege on OTC=%d for entity '%s'.", applicationUser, t.TypeCode, t.LogicalName)}
 }
 
-// viewOnly answers writes to a view.
+// viewOnly is the answer to a write to a view.
 func viewOnly(t Table) *refusal {
 	return &refusal{http.StatusMethodNotAllowed, "0x80040800", "The method does not support entities of type '" + t.LogicalName + "'."}
 }

@@ -17,19 +17,20 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// table holds rows as JSON literals by column number, their order by key, and a
-// log of changes by version, from which deltas are read.
+// table holds the rows of a table, with values as JSON literals by column number. It
+// keeps them in key order, and has a log of changes by version, from which deltas are
+// read.
 type table struct {
 	Table
 	byProp  map[string]int
 	byNav   map[string]int // navigation property of a lookup -> column
-	links   []int          // lookups, owners apart
+	links   []int          // lookups, without owners
 	blank   [][]byte       // values of a new row
 	system  system
 	tracked bool
 	scratch [][]byte // of put
-	union   *union   // of a view: where its rows are; it holds none itself
-	closed  *refusal // answer to writes through the Web API; nil where they are served
+	union   *union   // for a view: where its rows are; nil for a table
+	closed  *refusal // the answer to writes through the Web API; nil when they are allowed
 
 	mu     sync.RWMutex
 	rows   map[string]*row
@@ -39,19 +40,20 @@ type table struct {
 	log    []logged              // ascending versions; an older entry of a row is stale
 }
 
-// system are the columns the service fills in; -1 where a table has none.
+// system holds the numbers of the columns that the service fills in; -1 when the table
+// does not have one.
 type system struct {
 	key, createdOn, createdBy, modifiedOn, modifiedBy, version, owner, fullName int
 }
 
-// row is never changed, only replaced. Its values lie behind one another, because
-// a sandbox holds millions and each would cost more apart than it is long.
+// row is never changed, only replaced. Its values are in one text, because a sandbox
+// holds millions of them, and as texts of their own they would take far more memory.
 type row struct {
 	key     string
 	version int64
 	text    []byte
 	ends    []uint32 // by column, in text
-	columns []int    // of a view: where its columns are in the row shown
+	columns []int    // for a view: the number of each of its columns in the row
 }
 
 // value is the JSON literal of a column; nil = null.
@@ -69,7 +71,7 @@ func (r *row) value(column int) []byte {
 	return nil
 }
 
-// values are all literals, in the table's order.
+// values returns all literals, in the table's order.
 func (r *row) values() [][]byte {
 	out := make([][]byte, len(r.ends))
 	for i := range out {
@@ -144,7 +146,7 @@ var (
 	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
 )
 
-// binder resolves the row an @odata.bind names; its key comes back.
+// binder resolves the row that an @odata.bind names and returns its key.
 type binder func(value string, targets []Target) (string, *refusal)
 
 // parse checks the body of a write against the table (§2.2, §2.3, §9).
@@ -291,7 +293,7 @@ func compact(raw string) []byte {
 	return b.Bytes()
 }
 
-// put creates or updates a row; the caller holds mu and has taken version.
+// put creates or updates a row. The caller holds mu and has drawn version.
 func (t *table) put(key string, set []assignment, version int64, now time.Time, by string) *row {
 	old, existed := t.rows[key]
 	at, user := []byte(now.Format(`"2006-01-02T15:04:05Z"`)), []byte(`"`+by+`"`)
@@ -351,7 +353,7 @@ func (t *table) str(r *row, property string) string {
 	return gjson.ParseBytes(r.value(i)).String()
 }
 
-// remove deletes a row and leaves a tombstone; the caller holds mu.
+// remove deletes a row and leaves a tombstone. The caller holds mu.
 func (t *table) remove(key string, version int64, now time.Time) bool {
 	if _, ok := t.rows[key]; !ok {
 		return false

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tx is one transaction: it holds every table, because a write may look at the
-// rows it is linked to, and takes all its writes back when it fails.
+// tx is one transaction. It locks every table, because a write may read the rows it
+// is linked to. If it fails, all its writes are undone.
 type tx struct {
 	s    *Server
 	by   string
@@ -19,7 +19,7 @@ type tx struct {
 
 type txKey struct{}
 
-// begin locks the tables in one order.
+// begin locks the tables, always in the same order.
 func (s *Server) begin(by string) *tx {
 	for _, name := range s.order {
 		s.names[name].mu.Lock()
@@ -27,7 +27,7 @@ func (s *Server) begin(by string) *tx {
 	return &tx{s: s, by: by, now: s.o.Clock.Now(), refs: map[string]string{}}
 }
 
-// end keeps the writes, or takes them back, newest first, and unlocks.
+// end keeps the writes, or undoes them, newest first. Then it unlocks the tables.
 func (x *tx) end(keep bool) {
 	if !keep {
 		for _, undo := range slices.Backward(x.undo) {
@@ -39,8 +39,8 @@ func (x *tx) end(keep bool) {
 	}
 }
 
-// write runs f in the request's change set, if it is part of one, else in a
-// transaction of its own.
+// inTx runs f in the transaction of the request's change set. A request outside of a
+// change set gets a transaction of its own.
 func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
 		return f(x)
@@ -53,8 +53,8 @@ func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
 
 func withTx(ctx context.Context, x *tx) context.Context { return context.WithValue(ctx, txKey{}, x) }
 
-// put creates or updates a row and returns it; a new activity sets off what
-// waits for it.
+// put creates or updates a row and returns it. A new activity starts the process
+// that waits for it.
 func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 	for _, a := range set {
 		if a.column == t.system.key && string(a.value) != `"`+key+`"` {
@@ -62,14 +62,14 @@ func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 		}
 	}
 	old, existed := t.rows[key]
-	if t.Activity && !existed { // whose ids are the activity pointer's
+	if t.Activity && !existed { // ids are unique among all activity tables
 		if _, taken := x.s.names["activitypointer"].find(key); taken {
 			return nil, exists
 		}
 	}
 	logged := len(t.log)
 	r := t.put(key, set, x.s.version.Add(1), x.now, x.by)
-	x.undo = append(x.undo, func() { t.back(key, old, logged) })
+	x.undo = append(x.undo, func() { t.undo(key, old, logged) })
 	if bad := t.paired(r); bad != nil {
 		return nil, bad
 	}
@@ -77,34 +77,35 @@ func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 		return nil, bad
 	}
 	if t.Activity && !existed {
-		return r, x.logged(t, r)
+		return r, x.activityCreated(t, r)
 	}
 	return r, nil
 }
 
-// remove deletes a row and what hangs on it.
+// remove deletes a row, and does to the rows that look it up what their columns say.
 func (x *tx) remove(t *table, key string) *refusal {
 	for _, name := range x.s.order {
-		if bad := x.release(x.s.names[name], t, key); bad != nil {
+		if bad := x.detach(x.s.names[name], t, key); bad != nil {
 			return bad
 		}
 	}
 	old, logged := t.rows[key], len(t.log)
 	if t.remove(key, x.s.version.Add(1), x.now) {
-		x.undo = append(x.undo, func() { t.back(key, old, logged) })
+		x.undo = append(x.undo, func() { t.undo(key, old, logged) })
 	}
 	return nil
 }
 
-// release does to rows of t that look up a row of parent what their column says.
-func (x *tx) release(t, parent *table, key string) *refusal {
+// detach does to the rows of t that look up a row of parent what their columns say:
+// clear the lookup, delete the row, or refuse.
+func (x *tx) detach(t, parent *table, key string) *refusal {
 	for n, i := range t.links {
 		c := t.Columns[i]
 		if !slices.ContainsFunc(c.Targets, func(l Target) bool { return l.Table == parent.LogicalName }) {
 			continue
 		}
 		for _, child := range slices.Clone(t.byLink[n][key]) {
-			if _, there := t.rows[child]; !there { // gone with another one
+			if _, there := t.rows[child]; !there { // deleted with another row
 				continue
 			}
 			var bad *refusal
@@ -124,8 +125,8 @@ func (x *tx) release(t, parent *table, key string) *refusal {
 	return nil
 }
 
-// back undoes one write.
-func (t *table) back(key string, old *row, logged int) {
+// undo takes one write back.
+func (t *table) undo(key string, old *row, logged int) {
 	t.log = t.log[:logged]
 	if old == nil {
 		t.unset(key)
@@ -134,7 +135,7 @@ func (t *table) back(key string, old *row, logged int) {
 	t.set(old)
 }
 
-// set makes r the row of its key, in every index.
+// set stores r under its key, and in every index.
 func (t *table) set(r *row) {
 	if old, ok := t.rows[r.key]; ok {
 		t.unindex(old)
@@ -164,7 +165,7 @@ func (t *table) unset(key string) {
 	t.keys.Delete(key)
 }
 
-// linked is the key inside a lookup's literal.
+// linked returns the key inside the literal of a lookup.
 func linked(literal []byte) string {
 	if len(literal) < 2 {
 		return ""

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Usage is what requests have cost, as the service would count it (§7).
+// Usage is the cost of the requests, as the service would count it (§7).
 type Usage struct {
 	Requests   int64         // a batch and a bulk action count once
 	Operations int64         // each row read or written by itself, inside batches and bulk actions too
-	Execution  time.Duration // of all operations; the limit's 20 minutes are of this
+	Execution  time.Duration // of all operations; the limit of 20 minutes is for this
 	Throttled  int64         // requests answered with 429
 	Widest     int64         // most requests open at once
 }
 
 type usage struct{ operations, execution, throttled, open, widest atomic.Int64 }
 
-// Usage counts from the start, or from the last ResetUsage.
+// Usage returns the counts since the start, or since the last ResetUsage.
 func (s *Server) Usage() Usage {
 	u := &s.used
 	return Usage{s.calls.Load() - s.forgotten.Load(), u.operations.Load(), time.Duration(u.execution.Load()), u.throttled.Load(), u.widest.Load()}
@@ -45,14 +45,14 @@ func (u *usage) enter() {
 
 func (u *usage) leave() { u.open.Add(-1) }
 
-// metered is the answer to a request, with the operations it has taken so far.
+// metered is the answer to a request, with the number of operations it took so far.
 type metered struct {
 	http.ResponseWriter
 	operations int
 }
 
-// spend counts operations and takes the time they need. Those of a batch are
-// paid for before it begins: nobody waits while tables are locked.
+// spend counts operations and waits as long as they take. For a batch this is done
+// before it begins, so that nobody waits while tables are locked.
 func (s *Server) spend(ctx context.Context, w http.ResponseWriter, operations int) {
 	s.used.operations.Add(int64(operations))
 	m, ok := w.(*metered)
@@ -65,8 +65,8 @@ func (s *Server) spend(ctx context.Context, w http.ResponseWriter, operations in
 	}
 }
 
-// cost is what a request's execution is counted as: by the operation where
-// that is configured, else the time it took.
+// cost is the execution time that a request is charged. It is OperationTime for each
+// operation if that is set, else the time the request took.
 func (s *Server) cost(m *metered, took time.Duration) time.Duration {
 	if s.o.OperationTime > 0 {
 		took = time.Duration(m.operations) * s.o.OperationTime
@@ -75,7 +75,7 @@ func (s *Server) cost(m *metered, took time.Duration) time.Duration {
 	return took
 }
 
-// pause waits; false when the client went away.
+// pause waits. It returns false when the client went away.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
