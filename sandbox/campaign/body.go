@@ -16,7 +16,8 @@ type parsed struct {
 	pkey    string // PKey of the body; "" when it has none
 }
 
-// reader says who reads a body: an API may hide fields, the admin may store more.
+// reader says for whom a body is read. An API may hide fields; the admin port may store
+// values that an API refuses.
 type reader struct {
 	api     string
 	admin   bool
@@ -38,7 +39,7 @@ func (t *table) parse(body []byte, rd reader) (parsed, *problem) {
 	return out, bad
 }
 
-// node is what a property name leads to: a field, or an item with fields in it.
+// node is what a property name means: a field, or an item with fields in it.
 type node struct {
 	field int
 	inner map[string]node
@@ -72,7 +73,7 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 	case f.ReadOnly:
 		return t.readOnly(f.Name)
 	case f.Type == Link:
-		// Only a PKey links; other attributes of the target are ignored (§4.4).
+		// A link is made by the PKey; other attributes of the target are ignored (§4.4).
 		pkey := v.Get("PKey")
 		if v.Type == gjson.Null || v.IsObject() && !pkey.Exists() || rd.resolve == nil {
 			return nil

@@ -1,7 +1,7 @@
-// Package campaign stands in for the Adobe Campaign Standard REST API: strict
-// about keys, types, texts and errors, as docs/protocol/campaign.md describes it. Records live
-// in memory; Save and Load keep them between runs. The sandbox program, the
-// devstack and tests run it through package stack; the product never imports it.
+// Package campaign stands in for the Adobe Campaign Standard REST API. It is strict
+// about keys, types, texts and errors, as docs/protocol/campaign.md describes them.
+// Records live in memory; Save and Load keep them between runs. Package stack runs it
+// for the sandbox program, the devstack and tests; the product never imports it.
 package campaign
 
 import (
@@ -95,7 +95,8 @@ func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// serve waits as long as the instance takes to answer, then lets the gateway decide.
+// serve waits as long as the instance takes to answer, then hands the request to the
+// gateway.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{"sandbox-" + strconv.FormatInt(s.request.Add(1), 36)}
 	if d := s.latency.Load(); d > 0 {

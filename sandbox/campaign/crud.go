@@ -60,7 +60,7 @@ func (s *Server) one(w http.ResponseWriter, r *http.Request, to target) {
 	}
 }
 
-// address finds the row a path segment names.
+// address finds the row that a path segment names.
 func (t *table) address(seal sealer, segment string) (address, *problem) {
 	if !strings.HasPrefix(segment, "@") {
 		found, ok := t.find(segment)
@@ -87,7 +87,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, to target) {
 		s.fail(w, bad)
 		return
 	}
-	v, ok := to.table.look(at.row)
+	v, ok := to.table.read(at.row)
 	if !ok {
 		s.fail(w, to.table.missing(at.name))
 		return
@@ -95,7 +95,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, to target) {
 	s.answer(w, r, http.StatusOK, to, v)
 }
 
-// patch changes the fields it is given and answers with the record's address only.
+// patch changes the given fields. It answers with the address of the record only.
 func (s *Server) patch(w http.ResponseWriter, r *http.Request, to target) {
 	t := to.table
 	at, bad := t.address(s.seal, to.tail[0])
@@ -128,8 +128,8 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, to target) {
 	send(w, http.StatusOK, b)
 }
 
-// body reads and checks the body of a POST or PATCH, and asks the scripted
-// fault "refuse": Body names a field (dotted), Headers["contains"] a text in it.
+// body reads and checks the body of a POST or PATCH. The scripted fault "refuse" makes
+// it refuse a record: Body names a field (dotted), Headers["contains"] a text in it.
 func (s *Server) body(r *http.Request, to target) (parsed, *problem) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
@@ -203,7 +203,7 @@ func send(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body)
 }
 
-// linked serves a collection of a record; nothing is ever in one here.
+// linked serves a collection of a record. It is always empty here.
 func (s *Server) linked(w http.ResponseWriter, r *http.Request, to target) {
 	s.count(Calls{Read: 1})
 	if _, bad := to.table.address(s.seal, to.tail[0]); bad != nil {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// plan is how one API writes a resource's records.
+// plan says how an API writes the records of a resource.
 type plan struct {
 	steps []step
 	tail  string
@@ -17,11 +17,11 @@ type plan struct {
 type step struct {
 	field  *Field
 	index  int
-	prefix string // closes and opens items, ends with the name and a colon
+	prefix string // what is written before the value: ends and beginnings of items, the name and a colon
 	blank  string
 }
 
-// everything is the plan that shows hidden fields, too.
+// everything is the plan that also shows hidden fields.
 const everything = "*"
 
 func (t *table) plan(ext, hidden bool) *plan {
@@ -66,7 +66,7 @@ func (t *table) planFor(api string) *plan {
 	return t.plans[""]
 }
 
-// place is where a request came in: links lead back there.
+// place is the address at which a request came in. Links lead back there.
 type place struct {
 	api  string
 	base string // https://host/tenant/campaign/api/resource
@@ -80,8 +80,8 @@ func (s *Server) place(r *http.Request, api, resource string) place {
 	return place{api, scheme + r.Host + "/" + s.o.Tenant + "/campaign/" + api + "/" + resource}
 }
 
-// encode appends a record as JSON: nested items, "" for what is empty (§3.2).
-// Each PKey in it is another text.
+// encode appends a record as JSON, with nested items and "" for empty fields (§3.2).
+// A PKey is another text each time.
 func (s *Server) encode(b []byte, at place, t *table, v view) []byte {
 	values := t.values.Get().(*[]string)
 	defer t.values.Put(values)
@@ -110,7 +110,7 @@ func (s *Server) encode(b []byte, at place, t *table, v view) []byte {
 	return append(b, `"}`...)
 }
 
-// text is a field's wire text without quotes.
+// text returns a field as it goes over the wire, without quotes.
 func (st *step) text(t *table, values []string, v view, now time.Time) string {
 	switch {
 	case st.field.Name == "created":
@@ -151,7 +151,7 @@ func (t *table) computed(f *Field, values []string, now time.Time) string {
 	return f.blank()
 }
 
-// appendLink writes the key of a link's target; its values are not expanded.
+// appendLink writes the key of a link's target, without the target's values.
 func (s *Server) appendLink(b []byte, t *table, f *Field, v view, id string) []byte {
 	for i := range t.joins {
 		if j := &t.joins[i]; j.Link == f.Name {

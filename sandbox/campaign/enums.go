@@ -9,7 +9,7 @@ func languages() []string {
 	return strings.Fields("none ar bg cs da de de_at de_ch el en en_gb en_us es es_mx et fi fr fr_be fr_ca fr_ch he hi hr hu id it ja ko lt lv nb nl nl_be pl pt pt_br ro ru sk sl sr sv th tr uk vi zh zh_cn zh_tw")
 }
 
-// zones are IANA names; fixed offsets are Etc/GMT with the inverted sign.
+// zones are IANA names. A fixed offset is Etc/GMT with the sign inverted.
 var zones = append(strings.Fields(`none GMT
 Africa/Cairo Africa/Casablanca Africa/Johannesburg Africa/Lagos Africa/Nairobi
 America/Anchorage America/Argentina/Buenos_Aires America/Bogota America/Caracas America/Chicago America/Denver America/Halifax

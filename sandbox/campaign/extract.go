@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Extract is what a workflow reads with an incremental query (§6.4): it calls f
-// with fields of every record last changed between two moments, both included,
-// oldest record first. values are as stored: "" for what is empty or false; they
-// are f's only while it runs.
+// Extract plays the incremental query of a workflow (§6.4). It calls f with the given
+// fields of every record whose last change lies between two moments, both included,
+// oldest record first. values are as stored, "" for empty or false. f must not keep
+// them.
 func (s *Server) Extract(resource string, fields []string, since, until time.Time, f func(values []string, modified time.Time) error) error {
 	t, err := s.table(resource)
 	if err != nil {

@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// condition is what chained filters ask of a record; all must hold. exact is
-// the business key when it alone decides.
+// condition holds the tests of chained filters, all of which must hold. exact is the
+// business key when it alone decides.
 type condition struct {
-	hidden bool // records that Campaign does not show, too
+	hidden bool // include records that Campaign does not show
 	tests  []func(view) bool
 	exact  string
 	keyed  bool
@@ -25,7 +25,8 @@ func (c *condition) holds(v view) bool {
 
 func (c *condition) all() bool { return len(c.tests) == 0 && !c.keyed }
 
-// keyFilter is the filter the sandbox ships on every resource: byExternalId.
+// keyFilter is the name of the filter by business key that every resource has here,
+// such as byExternalId.
 func (t *table) keyFilter() string {
 	first, size := utf8.DecodeRuneInString(t.Key)
 	return "by" + strings.ToUpper(string(first)) + t.Key[size:]
@@ -47,8 +48,8 @@ func (t *table) isFilter(name string) bool {
 	return ok
 }
 
-// condition joins the filters of a path. A filter whose parameter is not given
-// asks for nothing.
+// condition joins the filters of a path. A filter whose parameter is missing holds for
+// every record.
 func (t *table) condition(filters []string, q query) (*condition, *problem) {
 	c := &condition{}
 	for _, name := range filters {
@@ -89,7 +90,7 @@ func (t *table) add(c *condition, name, want string, q query) *problem {
 		if bad != nil {
 			return bad
 		}
-		c.tests = append(c.tests, func(v view) bool { // prefixes only, case matters
+		c.tests = append(c.tests, func(v view) bool { // matches prefixes only, with regard to case
 			for _, f := range fields {
 				if strings.HasPrefix(value(v.data, f), want) {
 					return true

@@ -9,8 +9,8 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// Gate is the part of Adobe's gateway that looks at credentials: the same in
-// front of every service of Adobe's.
+// Gate is the part of Adobe's gateway that checks credentials. It is the same in front
+// of every service of Adobe.
 type Gate struct {
 	Service string // as in a fault's Service
 	Faults  *kit.Faults
@@ -18,7 +18,8 @@ type Gate struct {
 	APIKey  string
 }
 
-// Admit answers what it does not let through: key first, then the token (§1.4).
+// Admit checks the key, then the token (§1.4). It answers a request that it does not
+// let through.
 func (g Gate) Admit(w http.ResponseWriter, r *http.Request) bool {
 	key, auth := r.Header.Get("X-Api-Key"), r.Header.Get("Authorization")
 	token, bearer := strings.CutPrefix(auth, "Bearer ")
@@ -40,12 +41,12 @@ func (g Gate) Admit(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// Foreign answers a token whose product profile does not reach what is asked for.
+// Foreign answers a token whose product profile does not include the resource.
 func (g Gate) Foreign(w http.ResponseWriter) {
 	deny(w, http.StatusForbidden, "403023", "Profile is not valid")
 }
 
-// Throttle answers 429 when a fault asks for it.
+// Throttle answers 429 when a scripted fault says so.
 func (g Gate) Throttle(w http.ResponseWriter, r *http.Request) bool {
 	rule, hit := g.Faults.Named(g.Service, "throttle", r)
 	if hit {
@@ -57,8 +58,8 @@ func (g Gate) Throttle(w http.ResponseWriter, r *http.Request) bool {
 	return hit
 }
 
-// gateway does what Adobe's gateway does, in its order: key, token, product
-// profile, throttle; then hands over to Campaign (§1.4).
+// gateway checks what Adobe's gateway checks, in its order: key, token, product
+// profile, throttling. Then it hands the request over to Campaign (§1.4).
 func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	if !s.gate.Admit(w, r) {
 		return
@@ -89,7 +90,7 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	s.route(w, r, rest)
 }
 
-// split takes /<tenant>/campaign/<rest> apart.
+// split splits /<tenant>/campaign/<rest>.
 func split(path string) (tenant, rest string, ok bool) {
 	tenant, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	rest, ok = strings.CutPrefix(rest, "campaign/")
@@ -100,7 +101,7 @@ func deny(w http.ResponseWriter, status int, code, message string) {
 	kit.WriteJSON(w, status, map[string]string{"error_code": code, "message": message})
 }
 
-// oops is the routing layer's answer to what it cannot route.
+// oops is the answer of the routing layer to a path that it does not know.
 func oops(w http.ResponseWriter, status int) {
 	kit.WriteJSON(w, status, map[string]any{"code": status, "message": "Oops. Something went wrong. Check your URI and try again."})
 }

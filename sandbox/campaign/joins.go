@@ -8,7 +8,7 @@ const (
 	One       = "1"    // a record without its target is hidden until the target comes
 )
 
-// What becomes of a record whose target is deleted.
+// What happens to a record when its target is deleted.
 const (
 	KeepRows = ""         // it stays; its link is empty
 	Cascade  = "cascade"  // it is deleted as well
@@ -17,17 +17,17 @@ const (
 
 // Join is a link of a resource to another one, by the other's business key.
 type Join struct {
-	// Link is a field of type Link. With a Column it only shows the target; without
-	// one it stores the target that is written as its PKey.
+	// Link is a field of type Link. With a Column it only shows the target. Without one
+	// it stores the target, which is written by its PKey.
 	Link string
-	// Column holds the business key of the target, which need not exist (yet).
+	// Column holds the business key of the target. The target need not exist yet.
 	Column      string
 	Target      string // resource
 	Cardinality string // ZeroOrOne (default) or One
 	OnDelete    string // KeepRows (default), Cascade or Restrict
 }
 
-// join is a Join made ready.
+// join is a Join whose names are resolved.
 type join struct {
 	Join
 	field  int // of the column, else of the link
@@ -45,7 +45,7 @@ func (s *Server) connect() {
 				field, has = t.byName[j.Link]
 			}
 			if !known || !has {
-				continue // a link that nothing is behind, as those of a profile
+				continue // a link without a target, such as those of a profile
 			}
 			t.joins = append(t.joins, join{j, field, target})
 			t.hides = t.hides || j.Cardinality == One
@@ -54,7 +54,7 @@ func (s *Server) connect() {
 	}
 }
 
-// of finds the record that v names; false while there is none to be seen.
+// of finds the record that v names. It is false while there is none, or it is hidden.
 func (j *join) of(v view) (*row, bool) {
 	text := value(v.data, j.field)
 	if text == "" {
@@ -70,18 +70,18 @@ func (j *join) of(v view) (*row, bool) {
 	}
 	found, ok := j.target.byID(id)
 	if ok {
-		_, ok = j.target.look(found)
+		_, ok = j.target.read(found)
 	}
 	return found, ok && !j.target.hidden(found)
 }
 
-// hidden says that a record has a link of cardinality 1 that leads nowhere: the
-// API and the screens behave as if it were not there, yet its key is taken.
+// hidden says that a record has a link of cardinality 1 without a target. The API and
+// the screens then behave as if the record did not exist, yet its key is taken.
 func (t *table) hidden(r *row) bool {
 	if !t.hides {
 		return false
 	}
-	v, ok := t.look(r)
+	v, ok := t.read(r)
 	return !ok || t.hiddenView(v)
 }
 
@@ -110,9 +110,9 @@ func (j *join) names(v view, id int64, key string) bool {
 	return text == strconv.FormatInt(id, 10)
 }
 
-// remove deletes a record and what its joins say goes with it.
+// remove deletes a record, and the records that its joins delete with it.
 func (s *Server) remove(t *table, at address, api bool) *problem {
-	v, ok := t.look(at.row)
+	v, ok := t.read(at.row)
 	if !ok {
 		return t.missing(at.name)
 	}
@@ -125,14 +125,14 @@ func (s *Server) remove(t *table, at address, api bool) *problem {
 	}
 	for _, child := range t.named {
 		child.naming(t, v.id, key, Cascade, func(r *row) bool {
-			_ = s.remove(child, address{r, "", false}, false) // gone already when another did it
+			_ = s.remove(child, address{r, "", false}, false) // the child is gone already if another request deleted it
 			return true
 		})
 	}
 	return nil
 }
 
-// restricting finds a record that keeps one from being deleted.
+// restricting finds a record that prevents another one from being deleted.
 func (t *table) restricting(id int64, key string) (found *row, name string) {
 	for _, child := range t.named {
 		child.naming(t, id, key, Restrict, func(r *row) bool {
@@ -146,7 +146,7 @@ func (t *table) restricting(id int64, key string) (found *row, name string) {
 	return nil, ""
 }
 
-// naming visits the records that name one of target by a join with this rule.
+// naming visits the records that name a record of target by a join with this rule.
 func (t *table) naming(target *table, id int64, key, onDelete string, visit func(*row) bool) {
 	for i := range t.joins {
 		j := &t.joins[i]
@@ -154,14 +154,14 @@ func (t *table) naming(target *table, id int64, key, onDelete string, visit func
 			continue
 		}
 		for _, r := range t.snapshot() {
-			if v, ok := t.look(r); ok && j.names(v, id, key) && !visit(r) {
+			if v, ok := t.read(r); ok && j.names(v, id, key) && !visit(r) {
 				return
 			}
 		}
 	}
 }
 
-// Hidden says that a record is there and Campaign does not show it.
+// Hidden says that a record exists but Campaign does not show it.
 func (s *Server) Hidden(resource, key string) bool {
 	t, err := s.table(resource)
 	if err != nil {

@@ -10,13 +10,14 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// lineContext is what _lineStart is sealed with: nobody can build one.
+// lineContext is the context that _lineStart is sealed in, so that no client can make
+// one up.
 const lineContext = "line"
 
 // page is one page of a list.
 type page struct {
 	rows  []view
-	after int64 // position behind the last row
+	after int64 // position after the last row
 	more  bool
 }
 
@@ -56,8 +57,8 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, to target) {
 	send(w, http.StatusOK, s.envelope(append(b, ']'), at, to.table, filters, c, q, p))
 }
 
-// envelope appends count, next and serverSidePagination. Behind the resource
-// comes a slash, and before a filter another, as in Campaign's own links.
+// envelope appends count, next and serverSidePagination. There is a slash after the
+// resource and another before a filter, as in Campaign's own links.
 func (s *Server) envelope(b []byte, at place, t *table, filters []string, c *condition, q query, p page) []byte {
 	base := at.base + "/"
 	if len(filters) > 0 {
@@ -70,7 +71,7 @@ func (s *Server) envelope(b []byte, at place, t *table, filters []string, c *con
 		count += "?" + params
 	}
 	b = appendString(b, count)
-	if !big || c.all() || c.keyed { // counting a filter's matches reads the whole table
+	if !big || c.all() || c.keyed { // to count the matches of a filter, the whole table has to be read
 		b = strconv.AppendInt(append(b, `,"value":`...), t.matching(c), 10)
 	}
 	b = append(b, '}')
@@ -94,7 +95,7 @@ func (s *Server) envelope(b []byte, at place, t *table, filters []string, c *con
 	return append(strconv.AppendBool(b, paged), '}')
 }
 
-// matching counts the records a condition holds for.
+// matching counts the records for which a condition holds.
 func (t *table) matching(c *condition) int64 {
 	if c.all() && !t.hides {
 		return t.live.Load()
@@ -108,7 +109,7 @@ func (t *table) matching(c *condition) int64 {
 func (t *table) each(c *condition, from int64, visit func(at int64, v view) bool) {
 	if c.keyed {
 		if found, ok := t.find(c.exact); ok && found.id > from {
-			if v, ok := t.look(found); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) {
+			if v, ok := t.read(found); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) {
 				visit(found.id-1, v)
 			}
 		}
@@ -116,7 +117,7 @@ func (t *table) each(c *condition, from int64, visit func(at int64, v view) bool
 	}
 	rows := t.snapshot()
 	for i := from; i < int64(len(rows)); i++ {
-		if v, ok := t.look(rows[i]); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) && !visit(i, v) {
+		if v, ok := t.read(rows[i]); ok && c.holds(v) && (c.hidden || !t.hiddenView(v)) && !visit(i, v) {
 			return
 		}
 	}
@@ -147,7 +148,8 @@ func (s *Server) page(t *table, c *condition, q query) (page, *problem) {
 	return p, nil
 }
 
-// sorted pages by a field; positions then count sorted records.
+// sorted pages through records in order of a field. Positions then count sorted
+// records.
 func (t *table) sorted(c *condition, order string, from int64, lines int) (page, *problem) {
 	name, descending := strings.CutSuffix(order, " desc")
 	i, ok := t.byName[name]
@@ -174,7 +176,7 @@ func (t *table) sorted(c *condition, order string, from int64, lines int) (page,
 	return page{rows: rows[from:end], after: end, more: end < int64(len(rows))}, nil
 }
 
-// column serves one attribute of many records: no count (§4.2).
+// column serves one attribute of many records, without a count (§4.2).
 func (s *Server) column(w http.ResponseWriter, r *http.Request, to target) {
 	s.count(Calls{Read: 1})
 	t, name := to.table, to.tail[0]

@@ -52,7 +52,7 @@ func (s *Server) opaque(context string) string {
 	return string(s.seal.append(nil, "metadata/"+context, 0))
 }
 
-// content maps field names to descriptors; an item has its own content.
+// content maps field names to descriptors. An item has a content of its own.
 func (s *Server) content(t *table, api string) map[string]any {
 	out := map[string]any{}
 	for i := range t.Fields {

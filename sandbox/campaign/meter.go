@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Calls counts what Campaign was asked to do. A write Campaign answers with an
-// error counts as Refused. Metadata is no engine call (§5.3).
+// Calls counts the calls to Campaign by kind. A write that Campaign answers with an
+// error counts as Refused. A request for metadata is no engine call (§5.3).
 type Calls struct{ Insert, Update, Delete, Read, Refused, Metadata int64 }
 
 // Engine is the number of engine calls.
 func (c Calls) Engine() int64 { return c.Insert + c.Update + c.Delete + c.Read + c.Refused }
 
-// Kinds names the counts as the admin port shows them.
+// Kinds returns the counts under the names of the admin port.
 func (c Calls) Kinds() map[string]int64 {
 	return map[string]int64{
 		"insert": c.Insert, "update": c.Update, "delete": c.Delete, "read": c.Read, "refused": c.Refused, "metadata": c.Metadata,

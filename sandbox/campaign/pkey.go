@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// sealer makes opaque texts of numbers: another text each time, readable only
-// in the context it was made for and only by this instance (§4.1).
+// sealer turns numbers into opaque texts, another one each time. Only this instance can
+// read them, and only in the context they were made for (§4.1).
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer() sealer {

@@ -10,8 +10,8 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// problem is an error answer of Campaign's: texts are those of §5.1, word for
-// word in their stable parts.
+// problem is an error answer of Campaign. The stable parts of its text are those of
+// §5.1, word for word.
 type problem struct {
 	status int
 	text   string
@@ -24,15 +24,15 @@ func (p *problem) err() error {
 	return errors.New(p.text)
 }
 
-// general stands alone for a fault Campaign does not explain, and in front of
-// many explained ones.
+// general is the whole text of an error that Campaign does not explain. Many explained
+// errors begin with it.
 const general = "RST-360011 An error has occurred - please contact your administrator."
 
 func failed(format string, args ...any) *problem {
 	return &problem{http.StatusInternalServerError, fmt.Sprintf(format, args...)}
 }
 
-// refused is failed behind the general sentence.
+// refused is failed with the general sentence before it.
 func refused(format string, args ...any) *problem {
 	return failed(general+" "+format, args...)
 }
@@ -56,13 +56,13 @@ func (t *table) inconsistent(key, other string) *problem {
 	return refused("RST-360012 Inconsistent operation on resource '%s' – Cannot update key '%s' to '%s'.", t.Name, key, other)
 }
 
-// missing is the answer for a key in the URI.
+// missing is the answer to an unknown key in the URI.
 func (t *table) missing(key string) *problem {
 	return &problem{http.StatusNotFound, fmt.Sprintf("%s Unable to find document with path '%s' from key '%s:0' (document with schema '%s' and name '%s')",
 		general, t.Label, key, t.Name, key)}
 }
 
-// missingInBody is the answer for a key in a body: without ":0".
+// missingInBody is the answer to an unknown key in a body. It lacks the ":0".
 func missingInBody(label, resource, key string) *problem {
 	return &problem{http.StatusNotFound, fmt.Sprintf("%s Unable to find document with path '%s' from key '%s' (document with schema '%s' and name '%s')",
 		general, label, key, resource, key)}

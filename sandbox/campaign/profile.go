@@ -3,7 +3,7 @@ package campaign
 // optOuts are the endings of the opt-out attributes (§3.1).
 var optOuts = []string{"", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"}
 
-// Profile is the built-in profile resource (§3). prefix is that of the opt-out
+// Profile is the built-in profile resource (§3). prefix begins the names of the opt-out
 // attributes: blackList or denyList.
 func Profile(prefix string) Resource {
 	fields := []Field{

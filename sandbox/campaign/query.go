@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// query holds the parameters of a list request, in order. A + is a plus here:
+// query holds the parameters of a list request, in order. A + means a plus, because
 // Campaign wants %20 for a space (§4.6).
 type query []param
 
@@ -41,7 +41,7 @@ func (q query) get(name string) (string, bool) {
 
 func (q query) forced() bool { v, _ := q.get("_forcePagination"); return v == "true" }
 
-// lines is the page size: 25 unless asked for, never above the cap.
+// lines is the page size: 25 by default, and never above the maximum.
 func (q query) lines(most int) int {
 	text, _ := q.get("_lineCount")
 	if n, err := strconv.Atoi(text); err == nil && n > 0 {
@@ -50,7 +50,7 @@ func (q query) lines(most int) int {
 	return min(25, most)
 }
 
-// encode writes the parameters that belong into a link.
+// encode writes the parameters that a link repeats.
 func (q query) encode(without ...string) string {
 	var parts []string
 	for _, p := range q {

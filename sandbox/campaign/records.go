@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The methods here see and edit records as a Campaign user or a test does: not
-// through the API, so nothing is metered.
+// The methods here read and edit records as a Campaign user or a test does. They do not
+// use the API, so nothing is metered.
 
 func (s *Server) table(resource string) (*table, error) {
 	t, ok := s.tables[resource]
@@ -16,10 +16,11 @@ func (s *Server) table(resource string) (*table, error) {
 	return t, nil
 }
 
-// Profile returns what a profile holds, nested as on the wire; nil without one.
+// Profile returns the fields of a profile, nested as on the wire; nil when there is
+// none.
 func (s *Server) Profile(key string) map[string]any { return s.Record("profile", key) }
 
-// Record returns what a record holds; nil without one.
+// Record returns the fields of a record; nil when there is none.
 func (s *Server) Record(resource, key string) map[string]any {
 	t, ok := s.tables[resource]
 	if !ok {
@@ -29,7 +30,7 @@ func (s *Server) Record(resource, key string) map[string]any {
 	if !ok {
 		return nil
 	}
-	v, ok := t.look(found)
+	v, ok := t.read(found)
 	if !ok {
 		return nil
 	}
@@ -88,8 +89,8 @@ func (s *Server) Count(resource string) int64 {
 	return 0
 }
 
-// WriteCounts says how often a record was written through the API, also after
-// it was deleted.
+// WriteCounts says how often a record was written through the API. It also works after
+// the record was deleted.
 func (s *Server) WriteCounts(resource, key string) WriteCounts {
 	t, ok := s.tables[resource]
 	if !ok {

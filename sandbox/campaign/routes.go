@@ -9,7 +9,7 @@ import (
 
 var apis = []string{"profileAndServices", "profileAndServicesExt", "customResources"}
 
-// target is what a path names behind the tenant.
+// target is what the part of a path after the tenant names.
 type target struct {
 	api   string
 	table *table // nil for the index of an API
@@ -18,8 +18,8 @@ type target struct {
 	slash bool // the path ends with a slash
 }
 
-// parsePath works on the raw path: Campaign's own links hold double slashes,
-// and a key may hold an escaped one. Empty segments mean nothing.
+// parsePath reads the raw path, because a key may hold an escaped slash. Empty segments
+// are skipped, because Campaign's own links hold double slashes.
 func (s *Server) parsePath(rest string) (target, *problem) {
 	out := target{slash: strings.HasSuffix(rest, "/")}
 	parts := slices.DeleteFunc(strings.Split(rest, "/"), func(p string) bool { return p == "" })
@@ -31,7 +31,7 @@ func (s *Server) parsePath(rest string) (target, *problem) {
 		parts[i] = decoded
 	}
 	if len(parts) == 0 || !slices.Contains(apis, parts[0]) {
-		return out, nil // the routing layer's business
+		return out, nil // the routing layer answers it
 	}
 	out.api = parts[0]
 	if len(parts) == 1 {
@@ -90,7 +90,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
 	s.records(w, r, to)
 }
 
-// records serves a collection, or what its tail names in it.
+// records serves a collection, or the record in it that the rest of the path names.
 func (s *Server) records(w http.ResponseWriter, r *http.Request, to target) {
 	get, t := r.Method == http.MethodGet, to.table
 	switch {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// row is one record. Its values are packed into one text, so that a million
-// records are a million texts and not sixty times as many; empty fields take no
-// room. The lock of its shard, which is that of its business key, guards it.
+// row is one record. Its values are packed into one text, because a million records
+// with sixty texts each would take too much memory; empty fields take none. It is
+// guarded by the lock of its shard, which follows from the business key.
 type row struct {
 	id                int64
 	data              string
 	created, modified int64         // Unix milliseconds
-	shard             atomic.Uint32 // moves when a record gets its key later
+	shard             atomic.Uint32 // changes when a record gets its key later
 	gone              bool
 	writes            WriteCounts
 }
@@ -34,7 +34,7 @@ func pack(b []byte, values []string) []byte {
 	return b
 }
 
-// unpack fills values from data; the texts are parts of data.
+// unpack fills values from data. The texts share the memory of data.
 func unpack(data string, values []string) {
 	clear(values)
 	for data != "" {

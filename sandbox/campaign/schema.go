@@ -28,9 +28,9 @@ type Field struct {
 	Values   []string // names of an enumeration; the first is its empty value
 	Stored   []string // what an enumeration stores by name; default: the position
 	Target   string   // resource of a link or collection
-	Ext      bool     // seen through profileAndServicesExt only
-	Hidden   bool     // seen by workflows and the admin port, not through the API
-	Default  string   // read when empty; default "", 0 or false
+	Ext      bool     // visible through profileAndServicesExt only
+	Hidden   bool     // visible to workflows and the admin port, not through the API
+	Default  string   // what an empty field reads as; default "", 0 or false
 	Computed string   // title, domain, age: derived from other fields at each read
 }
 
@@ -44,8 +44,8 @@ type Resource struct {
 	Joins       []Join
 }
 
-// servedBy says whether an API exposes the resource: linked resources in the
-// Ext tree only, unlinked ones under customResources only (§2).
+// servedBy says whether an API exposes the resource. Linked resources are in the Ext
+// tree only, unlinked ones under customResources only (§2).
 func (r Resource) servedBy(api string) bool {
 	switch r.API {
 	case "profileAndServices":
@@ -63,10 +63,10 @@ func (f Field) label() string {
 	return f.leaf()
 }
 
-// leaf is the property name inside its item.
+// leaf is the name of the property inside its item.
 func (f Field) leaf() string { return f.Name[strings.LastIndexByte(f.Name, '.')+1:] }
 
-// item is the name of the item a field is in; "" for most.
+// item is the name of the item that the field is in; "" for most fields.
 func (f Field) item() string {
 	item, _, nested := strings.Cut(f.Name, ".")
 	if !nested {
@@ -75,7 +75,7 @@ func (f Field) item() string {
 	return item
 }
 
-// blank is what an empty field reads as (§3.2).
+// blank is the value that an empty field reads as (§3.2).
 func (f Field) blank() string {
 	switch {
 	case f.Default != "":
@@ -90,5 +90,5 @@ func (f Field) blank() string {
 	return ""
 }
 
-// bare says that the field is written without quotes.
+// bare says that the field's value is written without quotes.
 func (f Field) bare() bool { return f.Type == Boolean || f.Type == Number }

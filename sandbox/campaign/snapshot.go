@@ -15,7 +15,7 @@ import (
 
 const snapshotFile = "campaign.gob"
 
-// savedTable comes first of a resource in a snapshot, then Rows of savedRow.
+// savedTable begins a resource in a snapshot. As many savedRow follow as Rows says.
 type savedTable struct {
 	Name   string
 	Fields []string
@@ -30,7 +30,7 @@ type savedRow struct {
 	Writes            WriteCounts
 }
 
-// Version moves with every change of a record.
+// Version grows with every change of a record.
 func (s *Server) Version() int64 {
 	var sum int64
 	for _, t := range s.tables {
@@ -39,9 +39,9 @@ func (s *Server) Version() int64 {
 	return sum
 }
 
-// Save writes all records to dir, replacing the last snapshot at once. It does
-// nothing when nothing changed since. Records are read one by one: a write that
-// comes meanwhile is in this snapshot or the next. The meter is not saved.
+// Save writes all records to dir and replaces the last snapshot in one step. If nothing
+// has changed since, it does nothing. Records are read one by one, so a write at the
+// same time is in this snapshot or in the next. The meter is not saved.
 func (s *Server) Save(dir string) error {
 	version := s.Version()
 	if version == s.saved.Load() {
@@ -92,7 +92,7 @@ func (t *table) fieldNames() []string {
 	return names
 }
 
-// goneKeys finds the keys of deleted rows that nothing took the place of.
+// goneKeys finds the keys of deleted rows that no other row has taken since.
 func (t *table) goneKeys() map[int64]string {
 	out := map[int64]string{}
 	for i := range t.shards {

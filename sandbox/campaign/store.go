@@ -10,19 +10,19 @@ import (
 
 const shards = 64
 
-// table holds the records of one resource: a unique index on the business key
-// in shards with locks of their own, and the order of insertion for paging.
+// table holds the records of one resource. A unique index on the business key is split
+// into shards, each with its lock. The order of insertion serves for paging.
 type table struct {
 	Resource
 	byName map[string]int
 	tree   map[string]node
 	key    int
-	stamps []int // field that keeps the time of a field's last change; -1 = none
-	all    int   // the stamp of any opt-out; -1 = none
+	stamps []int // by field: the field that keeps the time of its last change; -1 = none
+	all    int   // the field that keeps the time of the last change of any opt-out; -1 = none
 	plans  map[string]*plan
 	joins  []join
-	hides  bool      // some join has cardinality 1
-	named  []*table  // whose joins lead here
+	hides  bool      // one of the joins has cardinality 1
+	named  []*table  // the tables whose joins lead here
 	values sync.Pool // *[]string, one text per field
 
 	seed    maphash.Seed
@@ -35,7 +35,7 @@ type table struct {
 
 type shard struct {
 	mu   sync.RWMutex
-	rows map[string]*row // deleted rows stay, for their write counts
+	rows map[string]*row // deleted rows stay here, for their write counts
 }
 
 func newTable(r Resource) *table {
@@ -77,8 +77,8 @@ func (t *table) shardOf(key string) uint32 {
 	return uint32(maphash.String(t.seed, key) % shards) //nolint:gosec // below 64
 }
 
-// insert adds a record. Campaign reports what it does not accept one by one, so
-// a taken key is the last thing to be seen.
+// insert adds a record. Campaign reports one problem at a time, and that the key is
+// taken only when there is no other.
 func (t *table) insert(changes []change, now time.Time, api bool) (view, *problem) {
 	values := t.values.Get().(*[]string)
 	defer t.values.Put(values)
@@ -106,12 +106,12 @@ func (t *table) insert(changes []change, now time.Time, api bool) (view, *proble
 	}
 	t.append(r)
 	if key != "" {
-		sh.rows[strings.Clone(key)] = r // lets the body go that the key is part of
+		sh.rows[strings.Clone(key)] = r // the key is a part of the body, which would stay in memory
 	}
 	return view{r.id, r.data, r.created, r.modified}, nil
 }
 
-// append gives the row its id. The caller holds the shard's lock.
+// append gives the row its internal id. The caller holds the lock of the shard.
 func (t *table) append(r *row) {
 	t.orderMu.Lock()
 	t.order = append(t.order, r)
@@ -154,8 +154,8 @@ func (t *table) byID(id int64) (*row, bool) {
 	return t.order[id-1], true
 }
 
-// look reads a row; false when it was deleted.
-func (t *table) look(r *row) (view, bool) {
+// read returns a row as it is now; false when it was deleted.
+func (t *table) read(r *row) (view, bool) {
 	for {
 		at := r.shard.Load()
 		sh := &t.shards[at]
@@ -168,7 +168,7 @@ func (t *table) look(r *row) (view, bool) {
 	}
 }
 
-// address is a row and how a caller named it: by PKey or by business key.
+// address is a row and the key by which a caller named it: PKey or business key.
 type address struct {
 	row   *row
 	name  string
@@ -180,7 +180,7 @@ type address struct {
 func (t *table) update(at address, changes []change, now time.Time, api bool) *problem {
 	r := at.row
 	if len(changes) == 0 {
-		if _, ok := t.look(r); !ok {
+		if _, ok := t.read(r); !ok {
 			return t.missing(at.name)
 		}
 		return nil
@@ -228,7 +228,7 @@ func (t *table) update(at address, changes []change, now time.Time, api bool) *p
 	return nil
 }
 
-// lock takes the row's shard and, when key is not "", that of the key as well.
+// lock locks the row's shard and, when key is not "", that of the key as well.
 func (t *table) lock(r *row, key string) (unlock func()) {
 	for {
 		at := r.shard.Load()
@@ -270,7 +270,7 @@ func (t *table) remove(at address, api bool) *problem {
 	return nil
 }
 
-// snapshot is the rows so far, in order of insertion.
+// snapshot returns the rows so far, in order of insertion.
 func (t *table) snapshot() []*row {
 	t.orderMu.RLock()
 	defer t.orderMu.RUnlock()

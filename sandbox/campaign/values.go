@@ -15,12 +15,12 @@ import (
 // wireTime is how date-times are written: a space, milliseconds, Z.
 const wireTime = "2006-01-02 15:04:05.000Z"
 
-// invalidValue is the name under which a stored value outside its enumeration
-// is read. Only the admin surface can store one.
+// invalidValue is the name under which a stored value outside of its enumeration is
+// read. Only the admin port can store one.
 const invalidValue = "__Invalid_value__"
 
-// check turns a body's value into what the field stores, "" for empty, or says
-// why it cannot (§5.1, §10). null and "" are alike.
+// check turns a value of a body into what the field stores, "" for empty, or says why
+// it is refused (§5.1, §10). null counts as "".
 func (t *table) check(f *Field, v gjson.Result, admin bool) (string, *problem) {
 	text := v.Str
 	switch v.Type {
@@ -121,8 +121,8 @@ func isMail(s string) bool {
 		strings.IndexFunc(s, unicode.IsSpace) < 0
 }
 
-// smartCase is Campaign's transforming policy: the first letter of a word
-// upper, the others lower.
+// smartCase is a data policy of Campaign that changes text: the first letter of a word
+// becomes upper case, the others lower case.
 func smartCase(s string) string {
 	start := true
 	return strings.Map(func(r rune) rune {

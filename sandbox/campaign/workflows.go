@@ -15,27 +15,27 @@ import (
 
 // Workflows is Campaign's workflow engine (§9).
 type Workflows interface {
-	// Workflow describes one by its internal id; false when there is none.
+	// Workflow describes a workflow by its internal id; false when there is none.
 	Workflow(id string) (Workflow, bool)
-	// Command stores a command: start, pause, resume or stop. It is carried out
-	// when the engine gets to it.
+	// Command stores a command: start, pause, resume or stop. The engine carries it
+	// out a little later.
 	Command(id, method string)
 }
 
-// Workflow is what the API says of a workflow.
+// Workflow is a workflow as the API describes it.
 type Workflow struct {
 	ID, Label     string
 	State         string    // editing, inProgress, finished, warning or erroneous
 	LogicalStatus string    // edition, started, finished, warning or error
 	Activities    []string  // in their order
-	Next          time.Time // of the scheduler; zero while it does not run
+	Next          time.Time // the next run; zero while the scheduler does not run
 	Created       time.Time
 	LastModified  time.Time
 }
 
 var commands = []string{"start", "pause", "resume", "stop"}
 
-// workflow serves what is behind /workflow/execution/. It is no engine call.
+// workflow serves /workflow/execution/…. These are no engine calls.
 func (s *Server) workflow(w http.ResponseWriter, r *http.Request, tail string) {
 	segment, command, _ := strings.Cut(strings.TrimSuffix(tail, "/"), "/")
 	id, err := url.PathUnescape(segment)
