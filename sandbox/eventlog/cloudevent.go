@@ -80,7 +80,7 @@ func (e *Event) cloudEvent(source, recipient string) cloudEvent {
 	case Bounce:
 		out.Data.Status, out.Data.FailureType = "failed", e.Failure
 		out.Data.Reason, out.Data.ReasonMessage, out.Data.Quarantine = ReasonLabel(e.Reason), e.ReasonText, e.Failure == "hard"
-	case Open: // the pixel's address is of no use to anybody
+	case Open: // without the address of the pixel
 	default:
 		if e.TrackingLogID != "" {
 			out.Data.URL, out.Data.URLCategory = e.URL, e.URLCategory
@@ -89,7 +89,7 @@ func (e *Event) cloudEvent(source, recipient string) cloudEvent {
 	return out
 }
 
-// PublishedAt is when the event published as number n got into the journal.
+// PublishedAt is when the event with number n was published.
 func (l *Log) PublishedAt(n int) time.Time {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -1,7 +1,7 @@
-// Package eventlog is what Campaign knows of its messages: delivery logs and
-// tracking logs (docs/protocol/campaign.md §6). The journal and the exported log files are
-// both made from it, so that an event has the same ids whichever way it goes.
-// The generator fills it; packages journal and exports read it.
+// Package eventlog holds Campaign's delivery logs and tracking logs
+// (docs/protocol/campaign.md §6). The journal and the exported log files are both made
+// from it, so an event has the same ids in both. Package stack fills it, by the
+// generator or event by event; packages journal and exports read it.
 package eventlog
 
 import (
@@ -22,17 +22,17 @@ const (
 	Open   = "open"
 	Click  = "click"
 	Bounce = "bounce"
-	OptOut = "optout" // a click on the opt-out link: no event of the contract
-	Mirror = "mirror" // a look at the mirror page: no event of the contract
+	OptOut = "optout" // a click on the opt-out link; not in the contract
+	Mirror = "mirror" // a view of the mirror page; not in the contract
 )
 
-// Values of a delivery log as files hold them (§6.3).
+// Values of a delivery log, as in files (§6.3).
 const (
 	StatusSent, StatusFailed = 1, 2
 	FailureSoft, FailureHard = 1, 2
 )
 
-// urlTypes of a tracking log, by kind. 10 and 11 count as clicks, too.
+// urlTypes are the URL types of a tracking log, by kind. 10 and 11 count as clicks too.
 var urlTypes = map[string]uint8{Click: 1, Open: 2, OptOut: 3, Mirror: 6}
 
 var kindOfURL = map[uint8]string{1: Click, 2: Open, 3: OptOut, 6: Mirror, 10: Click, 11: Click}
@@ -57,7 +57,7 @@ type message struct {
 	failure, reason uint8
 	seed            bool
 	late            bool // it was sent, and bounced later
-	silent          bool // known to tracking only: its row is not exported
+	silent          bool // its row is not exported; only tracking knows it
 }
 
 // touch is one row of the tracking log.
@@ -78,10 +78,10 @@ type ref struct {
 type what uint8
 
 const (
-	ofSend   what = iota // n is a message
-	ofBounce             // n is a message
-	ofTouch              // n is a touch
-	ofRaw                // n is a text somebody pushed
+	ofSend   what = iota // n is the index of a message
+	ofBounce             // n is the index of a message
+	ofTouch              // n is the index of a touch
+	ofRaw                // n is the index of a raw text that was pushed
 )
 
 // Log is the delivery and tracking logs of one instance, with the order in
@@ -90,7 +90,7 @@ type Log struct {
 	clock *kit.Clock
 
 	mu         sync.RWMutex
-	epoch      uint64 // tells the positions of this log from another's
+	epoch      uint64 // identifies this log
 	campaigns  []*Campaign
 	deliveries []*Delivery
 	messages   []message
@@ -99,7 +99,7 @@ type Log struct {
 	urlIndex   map[string]uint32
 	raws       [][]byte
 	published  []ref
-	pending    []ref // to be published when the clock gets there; sorted
+	pending    []ref // to be published when the clock reaches them; sorted
 	version    int64
 	saved      int64
 }
@@ -123,7 +123,7 @@ type Event struct {
 	URLType                                   int
 	Failure                                   string // hard or soft, of a bounce
 	Reason                                    int
-	ReasonText                                string // holds the address, as mail servers' answers do
+	ReasonText                                string // holds the address of the person, as answers of mail servers do
 	Seed, Proof                               bool
 }
 
@@ -135,8 +135,8 @@ func (e *Event) CampaignName() string {
 	return e.Delivery.Campaign.Name
 }
 
-// Each calls f once with every event that has happened by now, in no order,
-// until f returns false. Texts that were pushed raw are not among them.
+// Each calls f once with every event that has happened by now, in no order, until f
+// returns false. It leaves out texts that were pushed raw.
 func (l *Log) Each(f func(Event) bool) {
 	l.mu.RLock()
 	messages, touches := l.messages[:len(l.messages):len(l.messages)], l.touches[:len(l.touches):len(l.touches)]
@@ -156,7 +156,8 @@ func (l *Log) Each(f func(Event) bool) {
 	}
 }
 
-// events says which events a message makes: what failed at once was never sent.
+// events says which events a message has. One that failed at once was never sent, so
+// it has no send.
 func (m *message) events() []what {
 	switch {
 	case m.silent:
@@ -182,7 +183,7 @@ type Counts struct {
 func (l *Log) Counts() Counts {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.settle()
+	l.catchUp()
 	return Counts{len(l.deliveries), len(l.messages), len(l.touches), len(l.published), len(l.pending)}
 }
 
@@ -190,8 +191,8 @@ const firstBroadLog, firstTracking, firstDelivery, firstCampaign, firstRecipient
 
 var namespace = uuid.MustParse("6d6b5cf4-2f6c-4c1c-9f0e-5a4db0c50001")
 
-// event describes what a ref stands for. The caller need not hold the lock: rows
-// never change and the slices only grow.
+// event returns the event that a ref stands for. The caller need not hold the lock,
+// because rows never change and the slices only grow.
 func (l *Log) event(r ref) Event {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -241,7 +242,7 @@ func failureName(f uint8) string {
 	return ""
 }
 
-// Reasons a message failed for (§6.3).
+// The reasons for which a message failed (§6.3).
 const (
 	UserUnknown = 1
 	Unreachable = 3
@@ -249,7 +250,7 @@ const (
 	Refused     = 20
 )
 
-// ReasonLabel is what Campaign shows for a reason.
+// ReasonLabel is the text that Campaign shows for a reason.
 func ReasonLabel(reason int) string {
 	switch reason {
 	case 0:
@@ -266,7 +267,7 @@ func ReasonLabel(reason int) string {
 	return "Not defined"
 }
 
-// reasonText is a mail server's answer: it quotes the address.
+// reasonText is the answer of a mail server. It quotes the address.
 func reasonText(reason uint8, email string) string {
 	switch reason {
 	case 0:
@@ -293,7 +294,8 @@ func urlTexts(urlType uint8) (label, category string) {
 	return "Open", "open"
 }
 
-// mirrorPage is the address of a message's mirror page: its id, enciphered.
+// mirrorPage is the address of a message's mirror page, with an id that looks
+// encrypted.
 func mirrorPage(n uint32) string {
 	x := uint64(n)*0x9e3779b97f4a7c15 ^ 0x5bd1e995
 	x = (x ^ x>>29) * 0xbf58476d1ce4e5b9

@@ -12,19 +12,20 @@ import (
 // Recipient is a profile that mailings go to.
 type Recipient struct {
 	ExternalID, Email string
-	OptedOut          bool // gets none
+	OptedOut          bool // gets no mailing
 }
 
-// Funnel says what becomes of mailings. Shares are between 0 and 1.
+// Funnel says how mailings are sent and what happens to them. Shares are between 0
+// and 1.
 type Funnel struct {
-	Profiles   int    `json:"profiles"`   // of those there are; 0 = all
+	Profiles   int    `json:"profiles"`   // how many get mailings; 0 = all
 	Deliveries int    `json:"deliveries"` // to each of them
-	Events     int    `json:"events"`     // stop at so many, and go on with more deliveries until then; 0 = no limit
+	Events     int    `json:"events"`     // exactly so many events, with as many deliveries as that takes; 0 = as many as there come
 	Seed       uint64 `json:"seed"`
 
 	Ago  Duration `json:"ago"`  // when the first mailing went out; default 48h
 	Span Duration `json:"span"` // from then to the last event, at least 2h; default: until a minute ago
-	Late Duration `json:"late"` // so much after the end of the span late bounces come in; 0 = within it
+	Late Duration `json:"late"` // how long after the end of the span late bounces come; 0 = within it
 
 	Opens      float64 `json:"opens"`       // of the messages delivered: opened, once or more often
 	Clicks     float64 `json:"clicks"`      // of the messages opened: clicked
@@ -52,7 +53,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // MarshalText writes what UnmarshalText reads.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// DefaultFunnel is a mailing as it usually goes, in an orderly journal.
+// DefaultFunnel is a usual mailing, with a journal that is in order.
 func DefaultFunnel() Funnel {
 	return Funnel{Deliveries: 2, Seed: 1, Ago: Duration(48 * time.Hour), Opens: 0.4, Clicks: 0.3, Hard: 0.01, LateHard: 0.01, Soft: 0.02,
 		NoContact: 0.02, Unknown: 0.01, SeedShare: 0.01, ProofShare: 0.01}
@@ -81,8 +82,8 @@ func (f *Funnel) check() error {
 	return nil
 }
 
-// Generate adds the events of mailings to the recipients and returns how many
-// events there are. The same funnel, recipients and clock make the same events.
+// Generate sends mailings to the recipients, adds their events and returns how many
+// events there are. The same funnel, recipients and clock give the same events.
 func (l *Log) Generate(f Funnel, to []Recipient) (int, error) {
 	if err := f.check(); err != nil {
 		return 0, err
@@ -121,7 +122,7 @@ func (g *generator) full() bool { return g.Events > 0 && len(g.refs) >= g.Events
 
 var campaignLabels = []string{"Loyalty", "Frühjahr; \"Neu\", für Sie", "Win-back", "Été"}
 
-// delivery sends one mailing, of a campaign every other time or more.
+// delivery sends one mailing. At least every other one belongs to a campaign.
 func (g *generator) delivery(n int) {
 	made := len(g.deliveries)
 	var c *Campaign
@@ -133,7 +134,7 @@ func (g *generator) delivery(n int) {
 	real := g.addDelivery(d)
 	d.Name, d.Proof = d.Name+"_proof", true
 	proof := g.addDelivery(d)
-	// Mailings go out in the first half of the span, so that their messages have time.
+	// Mailings go out in the first half of the span, so that opens and clicks can follow.
 	window := time.Duration(g.Span) / 2
 	slot := window / time.Duration(max(1, g.Deliveries))
 	sentAt := g.start.Add(slot * time.Duration(n%max(1, g.Deliveries)))
@@ -147,7 +148,7 @@ func (g *generator) delivery(n int) {
 	}
 }
 
-// message is what becomes of one message.
+// message decides what happens to one message, and adds its events.
 func (g *generator) message(i int, delivery, proof uint32, at time.Time) {
 	m := message{external: g.to[i].ExternalID, email: g.to[i].Email, sent: at.UnixMilli(), recipient: uint32(i), delivery: delivery} //nolint:gosec // memory ends first
 	switch x := g.rng.Float64(); {
@@ -195,8 +196,8 @@ func (g *generator) message(i int, delivery, proof uint32, at time.Time) {
 	}
 }
 
-// opened is what a person does who opens a message: open it again, click, and
-// now and then look at the mirror page or opt out.
+// opened adds what a person does who opens a message: open it again, click, and
+// sometimes view the mirror page or opt out.
 func (g *generator) opened(n uint32, m *message) {
 	at := g.within(m.sent, 0)
 	for range 1 + min(2, g.rng.IntN(6)/3) {
@@ -230,7 +231,7 @@ func (g *generator) touch(n uint32, at int64, urlType uint8, url string) {
 	g.touches = append(g.touches, touch{at: at, message: n, url: g.url(url), urlType: urlType})
 }
 
-// add notes an appearance; the journal gets it a little after the event.
+// add adds an appearance. The journal gets it a little after the event.
 func (g *generator) add(r ref) {
 	r.at += publishedAfter.Milliseconds()
 	g.refs = append(g.refs, r)
@@ -238,7 +239,7 @@ func (g *generator) add(r ref) {
 
 func (g *generator) end() int64 { return g.start.Add(time.Duration(g.Span)).UnixMilli() }
 
-// within is a moment after another and before the end: most come soon.
+// within picks a moment after another and before the end. Most are soon after it.
 func (g *generator) within(after int64, least time.Duration) int64 {
 	from := after + least.Milliseconds() + 1
 	left := g.end() - from

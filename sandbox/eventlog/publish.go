@@ -10,8 +10,8 @@ import (
 // publishedAfter is how long after the event its CloudEvent is made.
 const publishedAfter = 1120 * time.Millisecond
 
-// Unruly is how far the journal departs from each event once, in order: Adobe
-// promises neither (§6.1).
+// Unruly says how many events the journal repeats or delivers out of order. Adobe
+// promises neither once nor in order (§6.1).
 type Unruly struct {
 	Duplicates float64 `json:"duplicates"` // share of the events published twice
 	Disorder   float64 `json:"disorder"`   // share of the events published too late, by up to 50 others
@@ -19,10 +19,10 @@ type Unruly struct {
 
 const furthest = 50
 
-// publish puts events into the journal: what has happened now, the rest when
-// the clock gets there. The caller holds the lock.
+// publish puts events into the journal: those of the past now, the others when the
+// clock reaches them. The caller holds the lock.
 func (l *Log) publish(refs []ref, u Unruly, rng *rand.Rand) {
-	l.settle()
+	l.catchUp()
 	slices.SortStableFunc(refs, func(a, b ref) int { return cmp.Compare(a.at, b.at) })
 	now := l.clock.Now().UnixMilli()
 	due, _ := slices.BinarySearchFunc(refs, now, func(r ref, now int64) int {
@@ -39,8 +39,8 @@ func (l *Log) publish(refs []ref, u Unruly, rng *rand.Rand) {
 	l.version++
 }
 
-// disturb repeats and delays some of the events. One that is delayed is
-// published with those it comes after.
+// disturb repeats and delays some of the events. A delayed event is published together
+// with the event it follows.
 func disturb(refs []ref, u Unruly, rng *rand.Rand) []ref {
 	if u == (Unruly{}) || len(refs) == 0 {
 		return refs
@@ -71,7 +71,8 @@ func disturb(refs []ref, u Unruly, rng *rand.Rand) []ref {
 	return sorted
 }
 
-// append publishes one event. Times of publication never go back.
+// append publishes one event. Its time of publication is never before that of the
+// event before it.
 func (l *Log) append(r ref) {
 	if n := len(l.published); n > 0 {
 		r.at = max(r.at, l.published[n-1].at)
@@ -79,8 +80,8 @@ func (l *Log) append(r ref) {
 	l.published = append(l.published, r)
 }
 
-// settle publishes what the clock has reached. The caller holds the lock.
-func (l *Log) settle() {
+// catchUp publishes the pending events whose time has come. The caller holds the lock.
+func (l *Log) catchUp() {
 	if len(l.pending) == 0 {
 		return
 	}
@@ -98,7 +99,7 @@ func (l *Log) settle() {
 
 // The journal reads appearances by number, from 0.
 
-// Epoch tells the positions of this log from those of another.
+// Epoch identifies this log, so that its positions are not taken for another's.
 func (l *Log) Epoch() uint64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -109,7 +110,7 @@ func (l *Log) Epoch() uint64 {
 func (l *Log) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.settle()
+	l.catchUp()
 	return len(l.published)
 }
 

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Pushed is a single event as a test or a person makes it. Raw, alone, goes into
-// the journal as it is, for events that break the contract.
+// Pushed is a single event that a test or a person makes. Raw is a text that goes into
+// the journal unchanged, for events that break the contract; it excludes the others.
 type Pushed struct {
 	Kind       string          `json:"type"`        // send, open, click, bounce, optout or mirror
 	ExternalID string          `json:"external_id"` // "" for a profile that is no contact
@@ -21,7 +21,7 @@ type Pushed struct {
 	Time       time.Time       `json:"time,omitzero"` // default: now
 	URL        string          `json:"url"`           // of a click
 	Failure    string          `json:"failure"`       // of a bounce: hard (default) or soft
-	BroadLogID string          `json:"broadlog_id"`   // of a message that is known; a bounce then comes late
+	BroadLogID string          `json:"broadlog_id"`   // of an earlier message; its bounce is then a late one
 	Seed       bool            `json:"seed"`
 	Proof      bool            `json:"proof"`
 	Times      int             `json:"times"` // appearances in the journal; default 1
@@ -85,7 +85,7 @@ func (l *Log) record(p Pushed) (ref, error) {
 		l.messages = append(l.messages, message{external: p.ExternalID, email: p.Email, sent: at, recipient: recipientOf(p.ExternalID),
 			delivery: l.deliveryFor(p), seed: p.Seed, silent: p.Kind != Send && p.Kind != Bounce})
 	} else if p.Kind == Bounce {
-		// Rows are never changed in place: readers hold them without a lock.
+		// Rows are never changed in place, because readers use them without a lock.
 		l.messages = slices.Clone(l.messages)
 		l.messages[known].late = true
 	} else if p.Kind == Send {
@@ -109,7 +109,7 @@ func (l *Log) record(p Pushed) (ref, error) {
 	return r, nil
 }
 
-// known finds a message by its broadlog id; -1 when none is asked for.
+// known finds a message by its broadlog id; -1 when id is "".
 func (l *Log) known(id string) (int, error) {
 	if id == "" {
 		return -1, nil

@@ -1,8 +1,8 @@
-// Package exports is Campaign's workflow engine, with the two workflows that
-// write files to the SFTP server: the opt-outs of a day and the delivery and
-// tracking logs (docs/protocol/campaign.md §6.3, §6.4, §7, §9). They run on the sandbox's
-// clock. Files can be made to break their contract in the ways files do. Package
-// stack runs it.
+// Package exports is Campaign's workflow engine, with the two workflows that write
+// files to the SFTP server: one exports the opt-outs of a day, one the delivery and
+// tracking logs (docs/protocol/campaign.md §6.3, §6.4, §7, §9). They run on the
+// sandbox's clock. On request their files break the contract in the ways in which real
+// files do. Package stack runs it.
 package exports
 
 import (
@@ -45,7 +45,7 @@ type Options struct {
 	CommandDelay            time.Duration // until a command takes effect; default 5 s
 }
 
-// profiles is where opt-outs are read.
+// profiles is where the engine reads opt-outs: Campaign's profiles.
 type profiles interface {
 	Extract(resource string, fields []string, since, until time.Time, f func(values []string, modified time.Time) error) error
 }
@@ -61,7 +61,7 @@ type Engine struct {
 	saved   int64
 }
 
-// Result is what a run of a workflow wrote.
+// Result says what a run of a workflow wrote.
 type Result struct {
 	Files []string `json:"files"` // names in the folder of the exports; none when there was nothing to export
 	Rows  int      `json:"rows"`
@@ -75,10 +75,10 @@ type flow struct {
 	flowState
 }
 
-// flowState is what survives a restart.
+// flowState is the part of a workflow that survives a restart.
 type flowState struct {
 	State            state
-	Next, LastRun    time.Time // of the scheduler; of the incremental query, zero = never
+	Next, LastRun    time.Time // next run of the scheduler; end of the last incremental query, zero = never
 	LastName         time.Time // in the names of the last files
 	Created, Changed time.Time
 	Error            string
@@ -134,15 +134,16 @@ func (e *Engine) flow(id string) (*flow, error) {
 	return nil, fmt.Errorf("workflow: got %q, want %s or %s", id, OptOuts, Logs)
 }
 
-// RunDue runs what the clock has reached: commands, exports, and the clean-up
-// that stops workflows left alone for too long.
+// RunDue does everything whose time has come: commands, exports, and the clean-up that
+// stops workflows which were paused or failed for too long.
 func (e *Engine) RunDue() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.settle()
+	e.catchUp()
 }
 
-func (e *Engine) settle() {
+// catchUp is RunDue for a caller who holds the lock.
+func (e *Engine) catchUp() {
 	now := e.o.Clock.Now()
 	for _, f := range e.flows {
 		for f.step(e, now) {
@@ -151,7 +152,7 @@ func (e *Engine) settle() {
 	}
 }
 
-// step does the next thing that is due; false when there is none.
+// step does the next thing that is due. It returns false when there is none.
 func (f *flow) step(e *Engine, now time.Time) bool {
 	retire := f.Changed.Add(retired)
 	stale := (f.State == paused || f.State == failed) && !retire.After(now)
@@ -186,8 +187,8 @@ func (f *flow) enter(s state, at time.Time) {
 	}
 }
 
-// obey carries a command out. One that does not fit the state does nothing: a
-// workflow that failed must be stopped before it is started.
+// obey carries out a command. A command that does not fit the state does nothing. A
+// workflow that failed, for instance, must be stopped before it can be started.
 func (f *flow) obey(c command) {
 	switch {
 	case c.Method == "start" && f.State == finished:
@@ -195,7 +196,7 @@ func (f *flow) obey(c command) {
 		f.Next = c.At.Add(f.every)
 	case (c.Method == "start" || c.Method == "resume") && f.State == paused:
 		f.enter(started, c.At)
-		for !f.Next.After(c.At) { // what was missed is not made up for
+		for !f.Next.After(c.At) { // missed runs are not made up for
 			f.Next = f.Next.Add(f.every)
 		}
 	case c.Method == "pause" && f.State == started:
@@ -205,11 +206,11 @@ func (f *flow) obey(c command) {
 	}
 }
 
-// export runs the workflow for what changed until a moment.
+// export runs the workflow for the changes up to a moment.
 func (f *flow) export(e *Engine, at time.Time, twists []Twist) (Result, error) {
 	name := at.Truncate(time.Second)
 	if !name.After(f.LastName) {
-		name = f.LastName.Add(time.Second) // two runs in a second do not overwrite each other
+		name = f.LastName.Add(time.Second) // so that two runs within a second do not overwrite each other's files
 	}
 	j := job{Engine: e, since: f.LastRun, until: at, name: name, twists: twists}
 	got, err := f.run(j)
@@ -225,8 +226,8 @@ func (f *flow) export(e *Engine, at time.Time, twists []Twist) (Result, error) {
 	return got, nil
 }
 
-// Run exports at once, whatever the workflow's state, in the way asked for. ctx
-// is looked at before, not during the run.
+// Run exports at once, whatever the state of the workflow, with the given twists. ctx
+// is checked before the run, not during it.
 func (e *Engine) Run(ctx context.Context, id string, twists ...Twist) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -240,13 +241,13 @@ func (e *Engine) Run(ctx context.Context, id string, twists ...Twist) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	e.settle()
+	e.catchUp()
 	e.version++
 	return f.export(e, e.o.Clock.Now(), twists)
 }
 
-// SetLastRun changes what the next run takes for the time of the last one, as an
-// operator does to have everything since then exported again.
+// SetLastRun sets the time that the next run takes for the end of the last one. An
+// operator does this to have everything since then exported again.
 func (e *Engine) SetLastRun(id string, at time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -264,7 +265,7 @@ func (e *Engine) Fail(id, reason string) error {
 	defer e.mu.Unlock()
 	f, err := e.flow(id)
 	if err == nil {
-		e.settle()
+		e.catchUp()
 		f.enter(failed, e.o.Clock.Now())
 		f.Error = cmp.Or(reason, "the workflow was made to fail")
 		e.version++
@@ -272,14 +273,14 @@ func (e *Engine) Fail(id, reason string) error {
 	return err
 }
 
-// Status is what an operator sees of a workflow.
+// Status describes a workflow to an operator.
 type Status struct {
 	ID      string    `json:"id"`
 	State   string    `json:"state"`
 	Next    time.Time `json:"next,omitzero"`
 	LastRun time.Time `json:"last_run,omitzero"`
 	Error   string    `json:"error,omitempty"`
-	Partial int       `json:"partial"` // files that are half transferred
+	Partial int       `json:"partial"` // files of which only the beginning was transferred
 }
 
 // Status describes a workflow.
@@ -290,7 +291,7 @@ func (e *Engine) Status(id string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	e.settle()
+	e.catchUp()
 	s := Status{ID: id, State: string(f.State), LastRun: f.LastRun, Error: f.Error, Partial: len(e.partial)}
 	if f.State == started {
 		s.Next = f.Next
@@ -298,9 +299,9 @@ func (e *Engine) Status(id string) (Status, error) {
 	return s, nil
 }
 
-// Workflow and Command are what the REST API asks of the engine (§9).
+// The REST API calls Workflow and Command (§9).
 
-// Workflow describes one by its internal id; false when there is none.
+// Workflow describes a workflow by its internal id; false when there is none.
 func (e *Engine) Workflow(id string) (campaign.Workflow, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -308,7 +309,7 @@ func (e *Engine) Workflow(id string) (campaign.Workflow, bool) {
 	if err != nil {
 		return campaign.Workflow{}, false
 	}
-	e.settle()
+	e.catchUp()
 	w := campaign.Workflow{ID: f.id, Label: f.label, LogicalStatus: string(f.State), Created: f.Created, LastModified: f.Changed,
 		Activities: []string{"scheduler", "incrementalQuery", "extractFile", "transferFile", "end"}}
 	switch f.State {
@@ -322,7 +323,7 @@ func (e *Engine) Workflow(id string) (campaign.Workflow, bool) {
 	return w, true
 }
 
-// Command stores a command until the engine gets to it.
+// Command stores a command. The engine carries it out after CommandDelay.
 func (e *Engine) Command(id, method string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -330,7 +331,7 @@ func (e *Engine) Command(id, method string) {
 	if err != nil {
 		return
 	}
-	e.settle()
+	e.catchUp()
 	f.Queued = append(f.Queued, command{method, e.o.Clock.Now().Add(e.o.CommandDelay)})
 	e.version++
 }
@@ -338,8 +339,7 @@ func (e *Engine) Command(id, method string) {
 // partial is a file of which only the beginning was transferred.
 type partial struct{ from, to string }
 
-// Complete transfers the rest of every file that is half there, and returns
-// their names.
+// Complete transfers the rest of every partial file and returns their names.
 func (e *Engine) Complete() ([]string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -353,7 +353,7 @@ func (e *Engine) Complete() ([]string, error) {
 		errs = append(errs, err)
 		names = append(names, filepath.Base(p.to))
 	}
-	for _, p := range e.partial { // a file of which there are two comes twice
+	for _, p := range e.partial { // the same extract may have two partial files
 		if err := os.Remove(p.from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

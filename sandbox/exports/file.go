@@ -28,10 +28,10 @@ type job struct {
 
 func (j job) twisted(t Twist) bool { return slices.Contains(j.twists, t) }
 
-// spoiled says that a row is one of those that twists spoil.
+// spoiled says that twists spoil this row.
 func spoiled(row int) bool { return row%10 == 0 }
 
-// xmlTime is how files hold moments (§6.4).
+// xmlTime is the form of times in files (§6.4).
 const xmlTime = "2006-01-02T15:04:05.000Z"
 
 // sheet is a file that is being extracted.
@@ -39,16 +39,16 @@ type sheet struct {
 	job
 	kind    string // optout, broadlog, trackinglog
 	columns []string
-	missing string // column left out on request
+	missing string // the column to leave out; "" = none
 	temp    *os.File
 	buffer  *bufio.Writer
 	zip     *gzip.Writer
-	text    io.WriteCloser // encodes
+	text    io.WriteCloser // encodes the text
 	csv     *csv.Writer
 	rows    int
 }
 
-// extract makes the file in the temporary folder.
+// extract begins the file in the temporary folder.
 func (j job) extract(kind, missing string, columns []string) (*sheet, error) {
 	temp, err := os.CreateTemp(j.o.Temp, "extract-*")
 	if err != nil {
@@ -88,7 +88,7 @@ type plain struct{ io.Writer }
 
 func (plain) Close() error { return nil }
 
-// noisy says that the file has columns nobody knows, which hold free text.
+// noisy says that the file has unknown columns with free text.
 func (s *sheet) noisy() bool {
 	return s.twisted(Unknown) || s.kind == optOutFile && (s.twisted(Quotes) || s.twisted(Latin1))
 }
@@ -100,7 +100,7 @@ func (s *sheet) note() string {
 	return "Änderung"
 }
 
-// write adds a row; values are in the order of the columns.
+// write adds a row. values are in the order of the columns.
 func (s *sheet) write(values []string) error {
 	if s.rows == 0 {
 		if err := s.record(s.columns, "segment", "Bemerkung"); err != nil {
@@ -130,8 +130,8 @@ func (s *sheet) record(values []string, first, last string) error {
 	return s.csv.Write(out)
 }
 
-// close ends the extraction and transfers the file, if it holds anything: "do
-// not generate a file if the inbound transition is empty".
+// close ends the extraction and transfers the file. An empty file is not transferred:
+// "do not generate a file if the inbound transition is empty".
 func (s *sheet) close(err error) (Result, error) {
 	s.csv.Flush()
 	errs := []error{err, s.csv.Error(), s.text.Close()}
@@ -152,7 +152,7 @@ func (s *sheet) close(err error) (Result, error) {
 		}
 	}
 	if s.twisted(HalfWritten) {
-		return Result{names, s.rows}, s.temp.Close() // the rest is wanted later
+		return Result{names, s.rows}, s.temp.Close() // Complete needs the rest later
 	}
 	return Result{names, s.rows}, s.discard()
 }
@@ -167,8 +167,8 @@ func (s *sheet) fileName(at time.Time) string {
 
 func (s *sheet) discard() error { return errors.Join(s.temp.Close(), os.Remove(s.temp.Name())) }
 
-// transfer copies the file, or a part of it, to where clients see it. It grows
-// there: Campaign has no temporary names (§6.4).
+// transfer copies the file, or a part of it, to the folder that clients see. They can
+// see it grow, because Campaign uses no temporary names (§6.4).
 func (s *sheet) transfer(to string) error {
 	info, err := s.temp.Stat()
 	if err != nil {

@@ -12,8 +12,8 @@ var broadLogColumns = []string{"broadLogId", "externalId", "email", "deliveryNam
 var trackingColumns = []string{"trackingLogId", "broadLogId", "externalId", "deliveryName", "campaignName", "logDate", "urlType", "url", "urlLabel",
 	"urlCategory", "mirrorPageUrl"}
 
-// exportLogs writes the delivery logs changed and the tracking logs made since
-// the last run, a file each (§6.3).
+// exportLogs writes two files: the delivery logs that changed since the last run, and
+// the tracking logs that were added (§6.3).
 func (e *Engine) exportLogs(j job) (Result, error) {
 	broad, err := e.exportBroadLogs(j)
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 
 const optOutFile = "optout"
 
-// attributes are the endings of the opt-out attributes (§3.1).
+// attributes are the endings of the names of the opt-out attributes (§3.1).
 var attributes = []string{"", "Email", "Fax", "Mobile", "Phone", "PostalMail", "Pushnotification"}
 
-// exportOptOuts writes the profiles changed since the last run (§7): all of
-// them, whatever changed, with the stamps of each attribute.
+// exportOptOuts writes the profiles that changed since the last run (§7), whatever
+// changed in them. Each attribute comes with the time of its last change.
 func (e *Engine) exportOptOuts(j job) (Result, error) {
 	fields, columns := []string{"externalId"}, []string{"externalId", "lastModified"}
 	header := "denyList"
@@ -48,7 +48,7 @@ func (e *Engine) exportOptOuts(j job) (Result, error) {
 	return s.close(err)
 }
 
-// boolean is how a file holds one: 0 or 1, or its label.
+// boolean is a boolean as the file has it: 0 or 1, or its label.
 func (j job) boolean(stored string) string {
 	switch {
 	case j.twisted(Labels) && stored == "true":
@@ -61,9 +61,10 @@ func (j job) boolean(stored string) string {
 	return "0"
 }
 
-const emailColumn = 4 // behind externalId, lastModified and the general opt-out
+const emailColumn = 4 // after externalId, lastModified and the general opt-out
 
-// spoil does to a row what was asked for, and keeps an older state of it.
+// spoil applies the twists to a row. With DuplicateIDs it keeps an older state of the
+// row, which comes at the end of the file.
 func (j job) spoil(row []string, modified time.Time, older [][]string) ([]string, [][]string) {
 	if j.twisted(DuplicateIDs) {
 		old := slices.Clone(row)

@@ -36,8 +36,8 @@ func (e *Engine) Save(dir string) error {
 	return nil
 }
 
-// Load reads what Save wrote, if anything. Runs that were missed while the
-// sandbox was down are not made up for: the next takes all that changed.
+// Load reads what Save wrote, if anything. Runs that were missed while the sandbox was
+// down are not made up for. The next one exports everything that changed meanwhile.
 func (e *Engine) Load(dir string) error {
 	path := filepath.Join(dir, stateFile)
 	data, err := os.ReadFile(path)

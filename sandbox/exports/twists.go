@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// Twist is a way in which a file departs from the plain contract: UTF-8, commas,
-// LF, not compressed. Those that spoil single rows spoil the first and every
-// tenth after it.
+// Twist is a way in which a file differs from the plain form: UTF-8, commas, LF, not
+// compressed. A twist of single rows applies to the first and to every tenth after it.
 type Twist string
 
-// Twists the contract allows.
+// Twists that the contract allows.
 const (
 	Gzip      Twist = "gzip"
 	Semicolon Twist = "semicolon"
@@ -24,7 +23,7 @@ const (
 	Duplicate Twist = "duplicate" // the same file a second time, under another name
 )
 
-// Twists a reader must notice.
+// Twists that a reader must notice.
 const (
 	HalfWritten   Twist = "half_written"   // the beginning of the file, until Complete
 	TruncatedGzip Twist = "truncated_gzip" // compressed, and cut off
@@ -35,7 +34,7 @@ const (
 	MissingColumn Twist = "missing_column" // externalId of opt-outs, eventDate and logDate of logs
 	WrongBoolean  Twist = "wrong_boolean"  // of opt-outs
 	WrongStamp    Twist = "wrong_stamp"
-	DuplicateIDs  Twist = "duplicate_ids" // of opt-outs: an older state of the row behind the others
+	DuplicateIDs  Twist = "duplicate_ids" // of opt-outs: an older state of the row after the others
 )
 
 // Twists lists them all.

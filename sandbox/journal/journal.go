@@ -1,6 +1,6 @@
-// Package journal stands in for the Adobe I/O Events Journaling API (docs/protocol/campaign.md
-// §6.1): it publishes an event log in pages, from opaque positions, as long as
-// events are retained. Package stack serves it beside Campaign.
+// Package journal stands in for the Adobe I/O Events Journaling API
+// (docs/protocol/campaign.md §6.1). It serves an event log in pages, from opaque
+// positions, as long as events are retained. Package stack serves it beside Campaign.
 package journal
 
 import (
@@ -15,11 +15,11 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// service is the name in faults. Named ones, besides those of the gateway
-// (token_expired, throttle): expired_position answers 410.
+// service is the name in scripted faults. Besides the named faults of the gateway
+// (token_expired, throttle) there is expired_position, which answers 410.
 const service = "journal"
 
-// pageCap is the largest body; one event always fits.
+// pageCap is the largest body, in bytes. One event is always served, however large.
 const pageCap = 1_500_000
 
 // Options of a Server.
@@ -36,7 +36,7 @@ type Options struct {
 	Source                             string // of the events: urn:acs:<tenant>
 
 	Retention  time.Duration // default 7 days
-	PageSize   int           // events of a page when no limit is asked for; default 100
+	PageSize   int           // events of a page without a limit; default 100
 	RetryAfter time.Duration // of a 204; default 10 s
 }
 
@@ -74,7 +74,7 @@ func (s *Server) Path() string { return s.path }
 type Stats struct {
 	Requests int64 `json:"requests"`
 	Pages    int64 `json:"pages"`  // with events
-	Events   int64 `json:"events"` // delivered, again and again
+	Events   int64 `json:"events"` // delivered, with repetitions
 	Gone     int64 `json:"gone"`   // positions that had expired
 }
 
@@ -127,7 +127,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, validate bool) {
 		refuse(w, http.StatusBadRequest, bad)
 		return
 	}
-	end := s.o.Log.Len() // publishes what is due, so it comes first
+	end := s.o.Log.Len() // Len publishes what is due, so it is called first
 	oldest := s.o.Log.FirstSince(s.o.Clock.Now().Add(-s.o.Retention))
 	from := oldest
 	switch {
@@ -155,8 +155,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, validate bool) {
 	s.page(w, q, from, end)
 }
 
-// empty answers that there is nothing newer. An empty journal does not say when
-// to come again.
+// empty answers that there is nothing newer. An empty journal does not say when to ask
+// again.
 func (s *Server) empty(w http.ResponseWriter, q query, from, oldest, end int) {
 	next, since := s.path, ""
 	if from > oldest {
@@ -175,7 +175,7 @@ func (s *Server) empty(w http.ResponseWriter, q query, from, oldest, end int) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// page answers with events, as many as were asked for and fit.
+// page answers with events, up to the limit of the request and the size of a page.
 func (s *Server) page(w http.ResponseWriter, q query, from, end int) {
 	limit := q.limit
 	if limit == 0 {
@@ -210,8 +210,8 @@ func (s *Server) page(w http.ResponseWriter, q query, from, end int) {
 	_, _ = w.Write(body)
 }
 
-// links names the next page and other ways on, now in one header, now in
-// several, as the service does.
+// links names the next page and the other links. It puts them into one header or into
+// several, because the service does both.
 func (s *Server) links(h http.Header, next string) {
 	all := []string{
 		"<" + s.path + `>; rel="events"`, "<" + s.path + `?since={position}&limit={count}>; rel="page"`,

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Positions are animals and numbers that only this package can read, as those of
-// the service are: a client that takes one apart, or makes one up, fails. They
-// outlive a restart, but not the log they are of.
+// Positions look like those of the service: animals and numbers that only this package
+// can read. A client that parses one, or makes one up, fails. They outlive a restart,
+// but not their log.
 var animals = []string{"ant", "bat", "cow", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay", "koi", "lynx", "moth", "newt", "owl", "pig"}
 
 var block = func() cipher.Block {
@@ -30,7 +30,8 @@ func (s *Server) position(n int) string {
 	return animals[n%len(animals)] + ":" + text[:16] + ":" + text[16:]
 }
 
-// number reads a position; -1 for one of another log, whose events are gone.
+// number reads a position. It is -1 for a position in another log, whose events are
+// gone.
 func (s *Server) number(position string) (int, bool) {
 	parts := strings.Split(position, ":")
 	if len(parts) != 3 || len(parts[1]) != 16 {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// query is what a request asks for. At most one of since, latest and seek is set.
+// query holds the parameters of a request. At most one of since, latest and seek is
+// set.
 type query struct {
 	since  string
 	limit  int // 0 = not given
@@ -75,7 +76,7 @@ func parseSeek(text string) (time.Duration, bool) {
 	return d, d > 0
 }
 
-// link is the address of what comes after a position; a limit is carried over.
+// link is the address of what comes after a position. It repeats the limit.
 func (q query) link(path, since string) string {
 	sep := "?"
 	if since != "" {

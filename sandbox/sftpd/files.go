@@ -15,21 +15,22 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// service is the name in faults. The method of a rule is an operation: get, put,
-// list, stat, rename, remove, mkdir, rmdir or setstat; its path is the file's.
+// service is the name in scripted faults. The method of a rule is an operation (get,
+// put, list, stat, rename, remove, mkdir, rmdir or setstat), its path that of the file.
 const service = "sftp"
 
-// errFault is what an operation fails with when a fault says respond.
+// errFault is the failure of an operation when a fault says respond.
 var errFault = errors.New("Failure") //nolint:staticcheck // as OpenSSH words it
 
 // files serves one session.
 type files struct {
 	*Server
-	gone   <-chan struct{} // closed when the connection is
+	gone   <-chan struct{} // closed when the connection is closed
 	hangUp func()
 }
 
-// within is a path inside the home. The protocol's are absolute or relative to it.
+// within turns a path of the protocol, which may be absolute, into one relative to the
+// home.
 func within(name string) string {
 	if rel := strings.TrimPrefix(path.Clean("/"+name), "/"); rel != "" {
 		return rel
@@ -37,7 +38,7 @@ func within(name string) string {
 	return "."
 }
 
-// begin counts an operation and carries out the fault that hits it.
+// begin counts an operation and carries out the scripted fault that hits it.
 func (f *files) begin(op, name string) (kit.Rule, error) {
 	f.requests.Add(1)
 	rule, hit := f.o.Faults.Draw(service, op, path.Clean("/"+name))
@@ -65,7 +66,8 @@ func (f *files) begin(op, name string) (kit.Rule, error) {
 	return rule, nil
 }
 
-// end is begin's counterpart for what is committed before the connection breaks.
+// end completes an operation. A ResetAfter fault breaks the connection here, after the
+// operation has taken effect.
 func (f *files) end(rule kit.Rule, err error) error {
 	if rule.Action == kit.ResetAfter {
 		f.hangUp()
@@ -134,7 +136,7 @@ func (f *files) openFile(name string, flags int) (*os.File, error) {
 type transfer struct {
 	f    *files
 	file *os.File
-	cut  int64 // reading ends here with the connection; -1 = does not
+	cut  int64 // the connection breaks when reading gets here; -1 = it does not
 }
 
 // ReadAt reads at the server's speed.
@@ -168,7 +170,7 @@ func (t *transfer) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Close closes the file, not the server.
+// Close closes the file.
 func (t *transfer) Close() error { return t.file.Close() }
 
 // Filecmd changes names and attributes.
@@ -183,7 +185,7 @@ func (f *files) Filecmd(r *sftp.Request) error {
 func (f *files) command(r *sftp.Request) error {
 	name := within(r.Filepath)
 	switch r.Method {
-	case "Rename": // of protocol version 3: never replaces a file
+	case "Rename": // in version 3 of the protocol it never replaces a file
 		if _, err := f.root.Lstat(within(r.Target)); err == nil {
 			return sftp.ErrSSHFxFailure
 		}
@@ -205,7 +207,7 @@ func (f *files) command(r *sftp.Request) error {
 	return sftp.ErrSSHFxOpUnsupported
 }
 
-// setstat sets times and size; owners and modes are the server's business.
+// setstat sets times and size. It ignores owners and modes.
 func (f *files) setstat(r *sftp.Request, name string) error {
 	flags, attrs := r.AttrFlags(), r.Attributes()
 	if flags.Acmodtime {
@@ -280,7 +282,7 @@ func (f *files) list(r *sftp.Request) (sftp.ListerAt, error) {
 
 type listing []fs.FileInfo
 
-// ListAt gives the entries from one on.
+// ListAt returns the entries from a given one on.
 func (l listing) ListAt(into []fs.FileInfo, from int64) (int, error) {
 	if from >= int64(len(l)) {
 		return 0, io.EOF

@@ -27,10 +27,10 @@ const (
 // UserKeyFile is the private key of the user, in OpenSSH's format.
 func (s *Server) UserKeyFile() string { return filepath.Join(s.o.KeyDir, userKeyFile) }
 
-// KnownHostsFile names the server's key.
+// KnownHostsFile is the file that holds the server's key for clients.
 func (s *Server) KnownHostsFile() string { return filepath.Join(s.o.KeyDir, knownHostsFile) }
 
-// User is the one who may log in.
+// User is the name of the user who may log in.
 func (s *Server) User() string { return s.o.User }
 
 // Fingerprint of the present host key: SHA256:…
@@ -100,7 +100,7 @@ func (s *Server) Authorize(key ssh.PublicKey, until time.Time) {
 	s.keys[string(key.Marshal())] = until
 }
 
-// Revoke takes every key off the user. Sessions that are open stay.
+// Revoke removes every key of the user. Open sessions stay.
 func (s *Server) Revoke() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +114,8 @@ func (s *Server) authorized(key ssh.PublicKey) bool {
 	return ok && (until.IsZero() || s.o.Clock.Now().Before(until))
 }
 
-// useHostKey is what connections from now on see. There is no password.
+// useHostKey sets the host key for connections from now on. They cannot use a
+// password.
 func (s *Server) useHostKey(host ssh.Signer) {
 	config := &ssh.ServerConfig{
 		ServerVersion: "SSH-2.0-Campaign-SFTP",
@@ -132,8 +133,8 @@ func (s *Server) useHostKey(host ssh.Signer) {
 	s.config.Store(config)
 }
 
-// RotateHostKey gives the server another key. known_hosts keeps the old one
-// until PublishHostKey, as a client's does.
+// RotateHostKey gives the server another key. known_hosts keeps the old one until
+// PublishHostKey, like the file of a client who was not told.
 func (s *Server) RotateHostKey() error {
 	path := filepath.Join(s.o.KeyDir, hostKeyFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -9,16 +9,16 @@ import (
 	"syscall"
 )
 
-// quota bounds the bytes of a folder. It counts them afresh each time, because
-// files come and go past the server, too.
+// quota limits the bytes in a folder. It counts them anew each time, because files are
+// also added and removed without the server.
 type quota struct {
 	dir      string
 	capacity atomic.Int64 // 0 = none
 	mu       sync.Mutex
 }
 
-// Usage of the server's space. Campaign warns from 80 % on (orange), again from
-// 90 % (red), and takes nothing more when it is full.
+// Usage says how full the server is. Campaign warns at 80 % (orange) and at 90 % (red),
+// and accepts no more files when it is full.
 type Usage struct {
 	Used     int64  `json:"used"` // bytes
 	Capacity int64  `json:"capacity"`
@@ -44,7 +44,7 @@ func (s *Server) Usage() Usage {
 	return u
 }
 
-// Room is syscall.EDQUOT when n more bytes do not fit.
+// Room returns syscall.EDQUOT when n more bytes do not fit.
 func (s *Server) Room(n int64) error { return s.quota.room(n) }
 
 func (q *quota) room(n int64) error {
@@ -64,7 +64,7 @@ func (q *quota) used() int64 {
 	var sum int64
 	_ = filepath.WalkDir(q.dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil //nolint:nilerr // gone since it was listed
+			return nil //nolint:nilerr // it was removed after it was listed
 		}
 		if info, err := d.Info(); err == nil && d.Type().IsRegular() {
 			sum += info.Size()

@@ -1,6 +1,6 @@
-// Package sftpd stands in for Campaign's SFTP server (docs/protocol/campaign.md §8): public
-// keys only, an allow list, few sessions, a quota, slow transfers and host keys
-// that change. Files are those of a real folder, so that they survive a restart
+// Package sftpd stands in for Campaign's SFTP server (docs/protocol/campaign.md §8). It
+// has public keys only, an allow list, few sessions, a quota, slow transfers and host
+// keys that change. Its files are those of a real folder, so they survive a restart,
 // and a test can put some there. Package stack runs it.
 package sftpd
 
@@ -35,7 +35,7 @@ type Options struct {
 	Capacity    int64  // bytes; 0 = any number
 }
 
-// Server is running.
+// Server is a server that runs.
 type Server struct {
 	o      Options
 	root   *os.Root
@@ -100,7 +100,7 @@ func (s *Server) Close() error {
 	return errors.Join(err, s.root.Close())
 }
 
-// Drop ends every session, as a restart of the server does.
+// Drop ends every session, as a restart of the server would.
 func (s *Server) Drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,8 +115,8 @@ func (s *Server) SetMaxSessions(n int) { s.maxSessions.Store(int64(n)) }
 // SetSpeed slows every transfer down to so many bytes per second; 0 = full speed.
 func (s *Server) SetSpeed(bytesPerSecond int64) { s.perSecond.Store(bytesPerSecond) }
 
-// Allow lets only these addresses connect; none lets everybody. As in Campaign's
-// Control Panel, ranges from /0 to /23 and ranges that overlap are refused.
+// Allow lets only these addresses connect; without any, everybody may. As in Campaign's
+// Control Panel, ranges from /0 to /23 and overlapping ranges are refused.
 func (s *Server) Allow(ranges ...netip.Prefix) error {
 	for i, r := range ranges {
 		if !r.IsValid() || !r.Addr().Is4() || r.Bits() < 24 {
@@ -159,7 +159,7 @@ func (s *Server) accept() {
 		}
 		if !s.admit(c) {
 			s.refused.Add(1)
-			_ = c.Close() // a firewall does not say why
+			_ = c.Close() // without an answer, like a firewall
 			continue
 		}
 		go func() {
@@ -220,7 +220,7 @@ func (s *Server) serve(c net.Conn) {
 	open.Wait()
 }
 
-// session serves the sftp subsystem; there is no shell.
+// session serves the sftp subsystem. There is no shell.
 func (s *Server) session(conn *ssh.ServerConn, offered ssh.NewChannel) {
 	channel, requests, err := offered.Accept()
 	if err != nil {
@@ -251,7 +251,7 @@ func (s *Server) session(conn *ssh.ServerConn, offered ssh.NewChannel) {
 	}
 }
 
-// pace waits as long as n bytes take, unless the client goes.
+// pace waits as long as n bytes take, or until the client is gone.
 func (s *Server) pace(gone <-chan struct{}, n int) {
 	per := s.perSecond.Load()
 	if per <= 0 {
