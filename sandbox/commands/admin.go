@@ -15,7 +15,7 @@ import (
 
 const defaultAdmin = "http://127.0.0.1:8445"
 
-// admin talks to the admin port of sandboxes that run.
+// admin is a client of the admin port of running sandboxes.
 type admin struct{ url string }
 
 func (a *admin) flag(f *pflag.FlagSet) {

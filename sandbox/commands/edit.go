@@ -45,7 +45,7 @@ func newEditOf(what, folder, short, example string) *cobra.Command {
 	return cmd
 }
 
-// edit changes a record and prints what is different then. A profile has the id
+// edit changes a record and prints what differs afterwards. The id of a profile is that
 // of its contact.
 func edit(ctx context.Context, out io.Writer, a *admin, what, folder, id string, set []string) error {
 	values, err := parseSet(set)

@@ -49,7 +49,7 @@ func (o *runOptions) check() error {
 	return nil
 }
 
-// run keeps the services up until ctx ends, then saves.
+// run runs the services until ctx ends, then saves their state.
 func run(ctx context.Context, out io.Writer, o runOptions) error {
 	if err := o.check(); err != nil {
 		return err
@@ -105,7 +105,7 @@ func adminHint(url string) string {
 	return " --admin " + url
 }
 
-// sftpSettings is the part of the SFTP server; "" of a stack without one.
+// sftpSettings prints the settings for the SFTP server; "" without one.
 func sftpSettings(s *stack.Stack) string {
 	host, port, err := net.SplitHostPort(s.SFTPAddress)
 	if s.SFTP == nil || err != nil {

@@ -25,8 +25,8 @@ func parseSet(set []string) (map[string]any, error) {
 	return values, nil
 }
 
-// literal is JSON where the text is JSON, but not an object or array; else the
-// text itself. Leading zeros and signs stay text, as in a postal code.
+// literal reads a text as a JSON value, but not as an object or array. Any other text
+// stays text, also a number with a leading zero or sign, such as a postal code.
 func literal(text string) any {
 	var v any
 	dec := json.NewDecoder(strings.NewReader(text))

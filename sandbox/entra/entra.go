@@ -1,5 +1,6 @@
-// Package entra stands in for the Microsoft Entra ID token endpoint, as far as
-// client credentials and MSAL need it (docs/protocol/dynamics.md §1).
+// Package entra stands in for the Microsoft Entra ID token endpoint, as far as client
+// credentials and MSAL need it (docs/protocol/dynamics.md §1). Package stack runs it
+// beside Dataverse.
 package entra
 
 import (

@@ -1,5 +1,5 @@
 // Package ims stands in for Adobe's token service (OAuth server-to-server,
-// docs/protocol/campaign.md §1.1).
+// docs/protocol/campaign.md §1.1). Package stack runs it beside Campaign.
 package ims
 
 import (
@@ -59,8 +59,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// profile shows which instances a token may use: what to look at when the
-// gateway answers 403023.
+// profile shows which instances a token may use. It explains a 403023 of the gateway.
 func (s *Server) profile(w http.ResponseWriter, r *http.Request) {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// CA signs the sandbox's server certificate. Clients trust its PEM file as an
-// extra root; nothing anywhere turns verification off.
+// CA signs the sandbox's server certificate. Clients trust its PEM file as an extra
+// root, so verification of certificates is never turned off.
 type CA struct {
 	Path string // PEM file with the CA certificate
 	cert *x509.Certificate
@@ -119,8 +119,8 @@ func (c *CA) TLSConfig(hosts ...string) (*tls.Config, error) {
 	}, nil
 }
 
-// ClientCertificate loads the certificate kept in path together with its key, or
-// makes one: what an administrator registers for an application.
+// ClientCertificate loads the certificate and key in path, or makes them. It is the
+// certificate that an administrator would register for an application.
 func ClientCertificate(path string) (*x509.Certificate, error) {
 	if data, err := os.ReadFile(path); err == nil {
 		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {

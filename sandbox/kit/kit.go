@@ -1,5 +1,6 @@
-// Package kit holds what every sandbox service shares: a clock that tests can
-// move, scripted faults, and a certificate authority for the TLS listeners.
+// Package kit holds what all sandbox services share: a clock that tests can move,
+// scripted faults, and a certificate authority for the TLS listeners. All packages of
+// sandbox use it.
 package kit
 
 import (

@@ -9,14 +9,14 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// admin serves people and tests, without credentials:
+// admin serves the admin port for people and tests, without credentials:
 //
-//	/dynamics/…  rows, timelines, processes, merges and cost of Dynamics
+//	/dynamics/…  rows, timelines, processes, merges and usage of Dynamics
 //	/campaign/…  records and meter of Campaign
-//	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and what became of them
+//	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and their events
 //	/campaign/events/one  POST an eventlog.Pushed: one event
 //	/campaign/workflows/… the exports: see exports.go
-//	/sftp                 GET use and counts, POST limits; /sftp/host-key, /sftp/sessions: see sftp.go
+//	/sftp                 GET usage and counts, POST limits; /sftp/host-key, /sftp/sessions: see sftp.go
 //	/faults      GET list, POST a kit.Rule, DELETE ?id= or all
 //	/clock       GET, POST {"advance":"48h"}
 //	/tokens      DELETE: every Campaign token expires now

@@ -12,9 +12,9 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// GenerateEvents sends mailings, in the log, to the profiles of Campaign; while
-// there is none, to the contacts of Dynamics. It returns how many events came of
-// it. Profiles that opted out of e-mail get none.
+// GenerateEvents adds mailings and their events to the log and returns how many events
+// there are. The recipients are Campaign's profiles, without those that opted out of
+// e-mail; while there is no profile, they are the contacts of Dynamics.
 func (s *Stack) GenerateEvents(f eventlog.Funnel) (int, error) {
 	to, err := s.recipients()
 	if err != nil {
@@ -74,7 +74,8 @@ func (s *Stack) adminPush(w http.ResponseWriter, r *http.Request) {
 	kit.WriteJSON(w, http.StatusCreated, map[string]string{"id": e.ID, "broadlog_id": e.BroadLogID, "trackinglog_id": e.TrackingLogID})
 }
 
-// decode reads a JSON body into v, strictly; false when it answered already.
+// decode reads a JSON body into v and refuses unknown names. On an error it answers and
+// returns false.
 func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<20))
 	dec.DisallowUnknownFields()

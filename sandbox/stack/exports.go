@@ -12,8 +12,8 @@ import (
 
 var errNoSFTP = errors.New("the stack has no SFTP server to export to")
 
-// ExportOptOuts runs Campaign's opt-out export at once: the profiles changed
-// since the last run go into a file, in the ways asked for.
+// ExportOptOuts runs Campaign's opt-out export at once. It writes the profiles that
+// changed since the last run into a file, with the given twists.
 func (s *Stack) ExportOptOuts(ctx context.Context, twists ...exports.Twist) (exports.Result, error) {
 	return s.export(ctx, exports.OptOuts, twists)
 }
@@ -30,7 +30,7 @@ func (s *Stack) export(ctx context.Context, id string, twists []exports.Twist) (
 	return s.Exports.Run(ctx, id, twists...)
 }
 
-// Advance moves the clock and runs the exports that are due then.
+// Advance moves the clock and runs the exports that are then due.
 func (s *Stack) Advance(d time.Duration) {
 	s.Clock.Advance(d)
 	if s.Exports != nil {
@@ -38,8 +38,8 @@ func (s *Stack) Advance(d time.Duration) {
 	}
 }
 
-// runDue runs the exports that come due while the stack is up, also when a test
-// moves the clock itself.
+// runDue runs the exports that become due while the stack runs. This includes those
+// that become due because a test moved the clock.
 func (s *Stack) runDue() {
 	defer s.saving.Done()
 	tick := time.NewTicker(time.Second)
@@ -54,7 +54,7 @@ func (s *Stack) runDue() {
 	}
 }
 
-// table lets the exports read Campaign, which is made after them.
+// table lets the exports read Campaign, which is created after them.
 type table struct{ s *Stack }
 
 func (t table) Extract(resource string, fields []string, since, until time.Time, f func(values []string, modified time.Time) error) error {
@@ -68,7 +68,7 @@ func (t table) Extract(resource string, fields []string, since, until time.Time,
 //	POST /campaign/workflows/{id}/run       export at once: {"twists":["truncated_gzip"]}
 //	POST /campaign/workflows/{id}/last-run  {"at":"2026-03-01T00:00:00Z"}: what the next run starts from
 //	POST /campaign/workflows/{id}/fail      {"reason":"…"}
-//	POST /campaign/workflows/complete       transfer the rest of files that are half there
+//	POST /campaign/workflows/complete       transfer the rest of partial files
 func (s *Stack) adminExports(mux *http.ServeMux) {
 	if s.Exports == nil {
 		return

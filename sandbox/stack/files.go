@@ -20,7 +20,8 @@ const (
 	clockFile               = "clock"
 )
 
-// prepare makes the folder with the authority and the secrets clients need.
+// prepare creates the folder with the certificate authority and the secrets that
+// clients need.
 func prepare(o Options) (*kit.CA, error) {
 	unusable := func(err error) error {
 		return fmt.Errorf("the sandbox folder %s cannot be written to (%w); choose another with --data", o.Dir, err)
@@ -43,7 +44,7 @@ func prepare(o Options) (*kit.CA, error) {
 	return ca, err
 }
 
-// load brings back what was saved, or seeds contacts.
+// load reads what was saved. If nothing was, it seeds contacts.
 func (s *Stack) load(o Options) error {
 	if text, err := os.ReadFile(filepath.Join(s.dir, clockFile)); err == nil {
 		offset, err := time.ParseDuration(strings.TrimSpace(string(text)))
@@ -71,7 +72,7 @@ func (s *Stack) load(o Options) error {
 	return err
 }
 
-// lastSave is what the snapshots on disk hold.
+// lastSave says which state the snapshots on disk have.
 type lastSave struct {
 	mu       sync.Mutex
 	done     bool
@@ -79,7 +80,7 @@ type lastSave struct {
 	clock    time.Duration
 }
 
-// save writes what changed since the last time.
+// save writes the snapshots whose state changed since the last time.
 func (s *Stack) save() error {
 	s.saved.mu.Lock()
 	defer s.saved.mu.Unlock()

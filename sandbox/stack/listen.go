@@ -17,10 +17,10 @@ import (
 
 const shutdownTimeout = 5 * time.Second
 
-// sftp is nil when there is no such server.
+// listeners are the open ports. sftp is nil without an SFTP server.
 type listeners struct{ dynamics, campaign, admin, sftp net.Listener }
 
-// listenAll takes all ports or none.
+// listenAll opens all ports, or none if one fails.
 func listenAll(o Options) (listeners, error) {
 	var l listeners
 	for _, want := range []struct {
@@ -67,7 +67,7 @@ func (l listeners) close() error {
 	return errors.Join(errs...)
 }
 
-// address is the host name clients use with a listener's port.
+// address is the host name that clients use, with the port of a listener.
 func address(name string, l net.Listener) string {
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
@@ -76,7 +76,7 @@ func address(name string, l net.Listener) string {
 	return net.JoinHostPort(name, port)
 }
 
-// byPath tells two services on one port apart.
+// byPath sends requests for two services on one port to the right one.
 func byPath(prefix string, behind, other http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, prefix) {
@@ -87,8 +87,8 @@ func byPath(prefix string, behind, other http.Handler) http.Handler {
 	})
 }
 
-// serve runs a server until shutdown. Connections that clients reset are their
-// business and are not logged.
+// serve runs a server until shutdown. It does not log connections that clients
+// reset.
 func (s *Stack) serve(l net.Listener, config *tls.Config, h http.Handler) {
 	server := &http.Server{
 		Handler: h, TLSConfig: config.Clone(), // a server writes to it
@@ -105,7 +105,7 @@ func (s *Stack) serve(l net.Listener, config *tls.Config, h http.Handler) {
 	}()
 }
 
-// shutdown lets requests in hand end, for a while.
+// shutdown stops the servers. Requests in progress get a while to end.
 func (s *Stack) shutdown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"causeway.dev/sandbox/dataverse"
 )
 
-// seedFile declares what the sandboxes hold besides contacts and profiles: see
+// seedFile declares tables, resources and rows besides contacts and profiles. See
 // sandbox/testdata/vehicles.yaml.
 type seedFile struct {
 	Dynamics struct {
@@ -76,7 +76,7 @@ type seedJoin struct {
 	OnDelete    string `yaml:"on_delete"`   // keep (default), cascade or restrict
 }
 
-// readSeedFile adds what a file declares to the options.
+// readSeedFile adds the tables and resources of a file to the options.
 func readSeedFile(path string, o *Options) (*seedFile, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -209,7 +209,7 @@ func (r seedResource) resource() (campaign.Resource, error) {
 	return out, nil
 }
 
-// rows adds the rows a file declares, in its order.
+// rows adds the rows of the file, in its order.
 func (f *seedFile) rows(s *Stack) error {
 	for _, t := range f.Dynamics.Tables {
 		table, err := t.table()

@@ -19,7 +19,7 @@ const (
 	logsFolder    = "d365_loads/logs"
 )
 
-// startSFTP serves a folder of the stack's.
+// startSFTP serves a folder of the stack.
 func (s *Stack) startSFTP(o Options, l net.Listener) error {
 	s.SFTPDir = filepath.Join(o.Dir, sftpFolder)
 	for _, folder := range []string{exportsFolder, logsFolder} {
@@ -51,7 +51,7 @@ func (s *Stack) closeSFTP() error {
 
 // adminSFTP adds the server's part of the admin port:
 //
-//	GET    /sftp           use of the space, counts, fingerprint
+//	GET    /sftp           usage, counts, fingerprint
 //	POST   /sftp           {"capacity":bytes,"bytes_per_second":n,"max_sessions":n,"allow":["192.0.2.0/24"]}, each optional
 //	POST   /sftp/host-key  another host key; {"publish":true} names it in known_hosts
 //	DELETE /sftp/sessions  end them all

@@ -1,13 +1,13 @@
-// Package stack runs all sandbox services in one process: Dataverse with Entra
-// ID on one TLS port, Campaign with IMS and the I/O Events journal on another,
-// Campaign's SFTP server, and an admin port for tests and for people
-// (docs/protocol/campaign.md for what is Campaign's). The sandbox program, the
-// devstack and tests use it.
+// Package stack runs all sandbox services in one process: Dataverse with Entra ID on
+// one TLS port, Campaign with IMS and the I/O Events journal on another, Campaign's
+// SFTP server, and an admin port for tests and for people. The sandbox program, the
+// devstack and tests use it. Sections that are cited without a page are those of
+// docs/protocol/campaign.md.
 //
-// Records and the clock are kept in the folder: saved when the stack closes and
-// every SnapshotEvery. A process that is killed loses what came since, on both
-// sides; a client that remembers more than the sandboxes do must then compare
-// everything again (a backfill), as after a restored backup.
+// Records and the clock are kept in the folder. They are saved when the stack closes
+// and every SnapshotEvery. A process that is killed loses what came since, on both
+// sides. A client then remembers more than the sandboxes do, and must compare
+// everything again by a backfill, as after a restored backup.
 package stack
 
 import (
@@ -31,7 +31,7 @@ import (
 	"causeway.dev/sandbox/sftpd"
 )
 
-// Options of a stack. Ports of 0 are chosen freely.
+// Options of a stack. A port of 0 means a free one.
 type Options struct {
 	Dir                                   string // CA, secrets and snapshots
 	Host                                  string // address the services listen on; default 127.0.0.1
@@ -49,7 +49,7 @@ type Options struct {
 	CampaignRate        float64       // requests/s; 0 = unlimited
 	CampaignBurst       int           // requests; default a tenth of CampaignRate
 	EngineBudgetPerHour int           // Campaign's engine calls; 0 = not enforced
-	TokensPerMinute     int           // that IMS gives out; 0 = unlimited
+	TokensPerMinute     int           // tokens that IMS issues; 0 = unlimited
 	SnapshotEvery       time.Duration // 0 = only when closed
 	TokenLife           time.Duration // of both services; 0 = their defaults
 	JournalRetention    time.Duration // of events; 0 = 7 days
@@ -58,7 +58,7 @@ type Options struct {
 
 	NoSolution    bool                 // Dynamics without Adobe's activity tables and processes
 	Protection    dataverse.Protection // limits of Dynamics; zero = none, dataverse.ServiceLimits = the documented ones
-	OperationTime time.Duration        // that Dynamics needs for each row read or written by itself
+	OperationTime time.Duration        // what Dynamics needs for each single row that is read or written
 
 	Credentials Credentials // empty fields get the sandbox's own values
 	Resources   []campaign.Resource
@@ -88,7 +88,7 @@ func (c Credentials) orDefaults() Credentials {
 	return c
 }
 
-// Stack is running. The fields are what a configuration needs.
+// Stack is a stack that runs. Its fields are what a configuration of a client needs.
 type Stack struct {
 	Dynamics *dataverse.Server
 	Campaign *campaign.Server
@@ -106,9 +106,9 @@ type Stack struct {
 	CampaignOrganization, JournalURL                                     string
 	SFTPAddress, SFTPUser, SFTPKeyFile, SFTPKnownHostsFile               string // "" with NoSFTP; the address is host:port
 	SFTPFingerprint                                                      string // SHA256:…, of the host key at the start
-	SFTPDir                                                              string // what the user sees as its home
+	SFTPDir                                                              string // the home of the SFTP user, on disk
 	CAPath, AdminURL                                                     string
-	DynamicsCertificateFile                                              string // instead of the secret: key and certificate, PEM
+	DynamicsCertificateFile                                              string // may be used instead of the secret: key and certificate, PEM
 
 	optOutNames string
 	dir         string
@@ -119,7 +119,7 @@ type Stack struct {
 	saved       lastSave
 }
 
-// Start brings all services up. Errors say which port or folder is in the way.
+// Start starts all services. An error says which port or folder is the problem.
 func Start(_ context.Context, o Options) (*Stack, error) {
 	if o.Host == "" {
 		o.Host = "127.0.0.1"
@@ -238,7 +238,7 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 	})
 }
 
-// Close stops the services and saves what they hold. It may be called again.
+// Close stops the services and saves their state. It may be called again.
 func (s *Stack) Close(ctx context.Context) error {
 	var err error
 	s.once.Do(func() {

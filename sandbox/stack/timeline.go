@@ -9,7 +9,7 @@ import (
 	"causeway.dev/sandbox/eventlog"
 )
 
-// Timeline says which types of events are to be on the contacts' timelines.
+// Timeline says which types of events should be on the timelines of contacts.
 type Timeline struct{ Sends, Opens, Clicks, Bounces bool }
 
 // tables of the types, with their column for the date.
@@ -18,23 +18,25 @@ var timelineTables = map[string]struct{ set, date string }{
 	eventlog.Click: {"adobe_emailurlclicks", "adobe_dateclicked"}, eventlog.Bounce: {"adobe_emailbounces", "adobe_datebounced"},
 }
 
-// TimelineDifferences compares the timelines in Dynamics with what happened in
-// Campaign, as the documented integration has it (docs/protocol/integration.md R18): exactly
-// one activity for each event of a type that is on, of a contact, hard where it
-// is a bounce, of no seed and no proof; with the right contact, owner, time and
-// texts. It knows nothing of how they came there. At most limit are listed.
+// TimelineDifferences compares the timelines in Dynamics with the events in Campaign,
+// by the rules of the documented integration (docs/protocol/integration.md R18). It is
+// independent of how the activities were made. It lists at most limit differences.
+//
+// There must be exactly one activity for each event of a type that is on, with the
+// right contact, owner, time and texts. Events without a contact, of seeds or proofs,
+// and soft bounces have none.
 func (s *Stack) TimelineDifferences(want Timeline, owner string, limit int) []string {
 	on := map[string]bool{eventlog.Send: want.Sends, eventlog.Open: want.Opens, eventlog.Click: want.Clicks, eventlog.Bounce: want.Bounces}
 	seed := maphash.MakeSeed()
-	open := map[uint64]int32{} // by hash: a million events fit into memory
+	open := map[uint64]int32{} // by hash, so that a million events fit into memory
 	tasks := map[string]int{}
 	var diff []string
-	tell := func(format string, args ...any) {
+	report := func(format string, args ...any) {
 		if len(diff) < limit {
 			diff = append(diff, fmt.Sprintf(format, args...))
 		}
 	}
-	contacts := map[string]string{} // id -> where its events go; "" = nowhere
+	contacts := map[string]string{} // id -> the contact whose timeline gets its events; "" = none
 	s.Events.Each(func(e eventlog.Event) bool {
 		if !on[e.Kind] || e.Seed || e.Proof || e.Kind == eventlog.Bounce && e.Failure != "hard" {
 			return true
@@ -66,12 +68,12 @@ func (s *Stack) TimelineDifferences(want Timeline, owner string, limit int) []st
 			text := func(name string) string { v, _ := row[name].(string); return v }
 			campaign, delivery := text("adobe_campaignname"), text("adobe_deliveryname")
 			if got, want := text("subject"), "Campaign Name: "+campaign+"; Delivery Name: "+delivery; got != want {
-				tell("%s %s: subject %q, want %q", t.set, id, got, want)
+				report("%s %s: subject %q, want %q", t.set, id, got, want)
 			}
 			key := maphash.String(seed, line(t.set, text("_regardingobjectid_value"), text("_ownerid_value"), text("actualend"), text(t.date), campaign, delivery,
 				text("adobe_mirrorpageurl"), text("adobe_trackingurl")))
 			if open[key]--; open[key] < 0 {
-				tell("%s %s: too many, or not as the event: regarding %s, %s", t.set, id, text("_regardingobjectid_value"), text("actualend"))
+				report("%s %s: too many, or not as the event: regarding %s, %s", t.set, id, text("_regardingobjectid_value"), text("actualend"))
 			}
 			return true
 		})
@@ -81,26 +83,26 @@ func (s *Stack) TimelineDifferences(want Timeline, owner string, limit int) []st
 		missing += max(n, 0)
 	}
 	if missing > 0 {
-		tell("%d events are on no timeline", missing)
+		report("%d events are on no timeline", missing)
 	}
 	s.Dynamics.Each("tasks", func(id string, row map[string]any) bool {
 		subject, _ := row["subject"].(string)
 		to, _ := row["_regardingobjectid_value"].(string)
 		if tasks[subject+" "+to]--; tasks[subject+" "+to] < 0 {
-			tell("task %s: one too many: %s", id, subject)
+			report("task %s: one too many: %s", id, subject)
 		}
 		return true
 	})
 	for task, n := range tasks {
 		if n > 0 {
-			tell("%d tasks are missing: %s", n, task)
+			report("%d tasks are missing: %s", n, task)
 		}
 	}
 	return diff
 }
 
-// survivor is the contact that an id stands for: itself, or the one it was
-// merged into.
+// survivor is the contact that stands for an id: itself, or the one that it was merged
+// into.
 func (s *Stack) survivor(id string) string {
 	for range 10 {
 		if id == "" {
