@@ -27,6 +27,7 @@ func file(out bool, stamp, modified time.Time) optout.CampaignRow {
 
 func hour(n int) time.Time { return mon.Add(time.Duration(n) * time.Hour) }
 
+// lone is a contact whose profile may be missing.
 type lone struct {
 	systems
 	profile *optout.CampaignRow
@@ -47,6 +48,7 @@ func (l *lone) WriteCampaign(_ context.Context, d []optout.Decision) (bool, erro
 	return true, nil
 }
 
+// An opt-out of a contact without a profile is remembered until the profile appears.
 func TestAnOptOutWaitsForItsProfile(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
@@ -71,6 +73,7 @@ func TestAnOptOutWaitsForItsProfile(t *testing.T) {
 	require.True(t, l.wrote[0].Out)
 }
 
+// restless is a contact that changes at each try, or does not keep what was written.
 type restless struct {
 	lone
 	version int
@@ -102,6 +105,7 @@ func TestReconcilingGivesUpAtLast(t *testing.T) {
 	}
 }
 
+// picky refuses some pairs in each system, and keeps no other pair than the named one.
 type picky struct {
 	lone
 	d, c    map[string]bool // what the systems hold
@@ -152,6 +156,8 @@ func (p *picky) write(into map[string]bool, system string, decisions []optout.De
 	return nil
 }
 
+// A pair that is refused, or not kept, does not stop the others, in either system. The
+// evidence says what was written, and the date of a choice is not lost.
 func TestARefusedPairHoldsNoOtherUp(t *testing.T) {
 	t.Parallel()
 	names := []string{"a", "b", "c", "d", "e"}
@@ -202,6 +208,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// edited is a contact that somebody edits between two reads.
 type edited struct {
 	lone
 	row    optout.DynamicsRow
@@ -219,6 +226,8 @@ func (e *edited) WriteDynamics(_ context.Context, version string, d []optout.Dec
 	return e.row, nil
 }
 
+// Between two reads an opt-out may have been cleared and chosen again, later than the
+// choice in Campaign. It is kept, also with attribute_level.
 func TestAnOptOutMayHaveBeenChosenAgainUnseen(t *testing.T) {
 	t.Parallel()
 	level := both
@@ -239,6 +248,7 @@ func TestAnOptOutMayHaveBeenChosenAgainUnseen(t *testing.T) {
 	}
 }
 
+// The profile of a new contact is read, even when Dynamics has no choice to apply.
 func TestTheProfileOfANewContactIsLookedAt(t *testing.T) {
 	t.Parallel()
 	profile := file(true, hour(0), hour(0))

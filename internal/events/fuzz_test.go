@@ -9,7 +9,7 @@ import (
 	"causeway.dev/internal/events"
 )
 
-// usable checks what holds for every event a parser gives.
+// usable checks what holds for every event that a parser returns.
 func usable(t *testing.T, e events.MarketingEvent) {
 	t.Helper()
 	if e.Key == "" || e.Type == "" || e.DeliveryName == "" || e.Time.Year() < 1970 || e.Type == events.Click && e.URL == "" {
@@ -31,7 +31,7 @@ func problem(t *testing.T, err error) {
 	}
 }
 
-// FuzzFromJournal feeds anything as an event.
+// FuzzFromJournal reads any text as an event.
 func FuzzFromJournal(f *testing.F) {
 	f.Add([]byte(click))
 	f.Add([]byte(`{"type":"email.bounce","id":"\ud800","data":{"externalID":null,"eventDate":"9999-12-31T23:59:59-10:00","deliveryName":"\u0000","failureType":"soft"}}`))
@@ -47,7 +47,7 @@ func FuzzFromJournal(f *testing.F) {
 	})
 }
 
-// FuzzRows feeds anything as the columns of a row; files hold UTF-8 only.
+// FuzzRows reads any texts as the columns of a row. Files hold UTF-8 only.
 func FuzzRows(f *testing.F) {
 	f.Add("8003", ada, "DM190", "2026-03-01T10:15:29.000Z", "2", "2", "0", "https://m.example.test", "2026-03-04T08:00:00Z")
 	f.Add("1", "", "D", "2026-03-01 10:15:29Z", "1", "", "", "", "")

@@ -37,7 +37,7 @@ func zip(t testing.TB, s string) string {
 	return b.String()
 }
 
-// readLog gives the events and refusals of a log, and what ended it.
+// readLog returns the events and refused rows of a log, and the error that ended it.
 func readLog(kind exports.Kind, src io.Reader) (list []events.MarketingEvent, refused []*exports.RowError, counts exports.Counts, err error) {
 	f, err := exports.OpenEvents(kind, "f.csv", src)
 	if err != nil {

@@ -68,7 +68,7 @@ func TestAnOptOutRow(t *testing.T) {
 	}
 }
 
-// R19.19: what cannot be read refuses its row, and only that.
+// R19.19: a value that cannot be read refuses its row, and no other row.
 func TestAnUnreadableChoiceRefusesItsRow(t *testing.T) {
 	t.Parallel()
 	text := optHeader +

@@ -75,7 +75,7 @@ func (in *instance) fetch(t *testing.T) []string {
 	return out
 }
 
-// check reads a file as Check does before it is used.
+// check reads a file with Check.
 func check(t *testing.T, path string) (exports.Counts, error) {
 	t.Helper()
 	f, err := os.Open(path)
@@ -86,7 +86,7 @@ func check(t *testing.T, path string) (exports.Counts, error) {
 	return exports.Check(kind, filepath.Base(path), f)
 }
 
-// logged are the events of log files.
+// logged returns the events of log files.
 func logged(t *testing.T, paths []string) map[string]events.MarketingEvent {
 	t.Helper()
 	out := map[string]events.MarketingEvent{}
@@ -106,8 +106,8 @@ func logged(t *testing.T, paths []string) map[string]events.MarketingEvent {
 	return out
 }
 
-// published are the events of the journal, without seeds and proofs, of which
-// the files tell nothing or not enough.
+// published returns the events of the journal, without seeds and proofs, for which the
+// files say nothing or not enough.
 func (in *instance) published(t *testing.T) map[string]events.MarketingEvent {
 	t.Helper()
 	out := map[string]events.MarketingEvent{}
@@ -128,13 +128,12 @@ func (in *instance) published(t *testing.T) map[string]events.MarketingEvent {
 	}
 }
 
-// TestTheJournalAndTheFilesTellTheSame: the same events, with the same keys,
-// times and texts, whether the file was exported before or after a message
-// bounced.
+// The journal and the files give the same events, with the same keys, times and texts,
+// whether the file was exported before or after a message bounced.
 func TestTheJournalAndTheFilesTellTheSame(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		before bool // an export before the late bounces, too
+		before bool // export before the late bounces too
 		twists []sandbox.Twist
 	}{
 		"exported once":                  {false, nil},
@@ -177,8 +176,8 @@ func TestTheJournalAndTheFilesTellTheSame(t *testing.T) {
 	}
 }
 
-// TestEveryAnomalyOfAFile: what files are made to suffer is found by Check, with
-// its place, before anything is used.
+// Check finds every fault that the sandbox can put into a file, with its place, before
+// anything of the file is used.
 func TestEveryAnomalyOfAFile(t *testing.T) {
 	t.Parallel()
 	spoilFile := map[sandbox.Twist]exports.Fault{
@@ -268,7 +267,7 @@ func TestOptOutsOfTheSandbox(t *testing.T) {
 	}
 }
 
-// Commands take effect when the engine gets to them.
+// Commands take effect a little later, when the engine carries them out.
 func TestWorkflowsOfTheSandbox(t *testing.T) {
 	t.Parallel()
 	in := newInstance(t)

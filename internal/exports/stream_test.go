@@ -16,7 +16,7 @@ import (
 	"causeway.dev/internal/exports"
 )
 
-// rowsOf gives the text of a log of n rows without holding it.
+// rowsOf streams the text of a log of n rows, without keeping it in memory.
 type rowsOf struct {
 	n, next int
 	rest    []byte
@@ -80,8 +80,8 @@ func TestAnOpenQuotationIsNotReadToTheEnd(t *testing.T) {
 	require.Less(t, endless.next, 10_000)
 }
 
-// TestWhatIsWrittenIsRead: whatever texts a log holds, however it is dressed,
-// its events have them; the reference is the standard library's writer.
+// Events have the texts that were written, whatever they are, and with any delimiter,
+// quoting and compression. The reference is the standard library's writer.
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -122,7 +122,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	})
 }
 
-// typed checks that an error is the reader's.
+// typed checks that an error is one of the package's types.
 func typed(t *testing.T, err error) {
 	t.Helper()
 	if _, ok := errors.AsType[*exports.FileError](err); err != nil && !ok {

@@ -24,7 +24,7 @@ func written(t testing.TB, h *historypb.History) []byte {
 	return out.Bytes()
 }
 
-// What is exported can be read again, whole, and as Temporal's HTTP API wraps it.
+// An exported history can be read again, also in the form of Temporal's HTTP API.
 func TestWhatIsWrittenCanBeRead(t *testing.T) {
 	t.Parallel()
 	h := recorded(t, "audit.json")
@@ -65,8 +65,8 @@ func TestWhatIsNoHistoryIsRefused(t *testing.T) {
 	}
 }
 
-// Whatever a file holds, reading it ends with a history or an error, and
-// verifying that with an answer.
+// Whatever a file holds, reading it returns a history or an error, and verifying that
+// history returns an answer.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"events": [{"eventId": "1", "eventType": "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED"}]}`))
 	f.Add([]byte(`{"history": {"events": []}}`))

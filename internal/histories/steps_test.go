@@ -14,7 +14,7 @@ import (
 	"causeway.dev/internal/histories"
 )
 
-// story builds a history, numbering its events.
+// story builds a history and numbers its events.
 type story struct{ history historypb.History }
 
 func (s *story) add(kind enumspb.EventType, fill func(*historypb.HistoryEvent)) int64 {
@@ -139,7 +139,7 @@ func TestStepsAreSummedUp(t *testing.T) {
 	}
 }
 
-// A reset goes to the step that failed, not to what was done because it failed.
+// A reset goes to the step that failed, not to a step that followed because of that.
 func TestTheResetPointIsTheStepThatFailed(t *testing.T) {
 	t.Parallel()
 	h, wroteIn := failedLoad(t)

@@ -33,8 +33,8 @@ func recorded(t *testing.T, name string) *historypb.History {
 
 func product(r worker.WorkflowReplayer) { workflows.Register(r) }
 
-// Every recorded history agrees with this build, as does every part of it that a
-// worker could have been handed.
+// Every recorded history replays with this build. So does every part of it that a worker
+// could have been given.
 func TestRecordedHistoriesAreDeterministic(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("..", "..", "workflows", "testdata", "histories", "*.json"))
@@ -58,8 +58,8 @@ func TestRecordedHistoriesAreDeterministic(t *testing.T) {
 	}
 }
 
-// auditLike is Audit with the sequence of activities given; "" sleeps, "panic" panics,
-// "slow" keeps the processor from the code for longer than a worker would allow.
+// auditLike is Audit with a given sequence of activities. "" sleeps, "panic" panics, and
+// "slow" keeps the code busy for longer than a worker would allow.
 func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 	return func(r worker.WorkflowReplayer) {
 		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.AuditInput) error {
@@ -87,7 +87,7 @@ func auditLike(steps ...string) func(worker.WorkflowReplayer) {
 	}
 }
 
-// The place of a difference is the first event that the code does not bring about.
+// The place of a difference is the first event that the code does not cause.
 func TestVerifyNamesThePlace(t *testing.T) {
 	t.Parallel()
 	h := recorded(t, "audit.json")
@@ -136,8 +136,8 @@ func TestVerifyNamesThePlace(t *testing.T) {
 	}
 }
 
-// A workflow that is stuck has not completed the task that fails, and what the one
-// before it commanded may be what differs.
+// A workflow that is stuck has not completed the task that fails. The difference may be
+// in the commands of the task before it.
 func TestVerifyComparesTheLastTask(t *testing.T) {
 	t.Parallel()
 	h := recorded(t, "audit.json")
@@ -145,7 +145,7 @@ func TestVerifyComparesTheLastTask(t *testing.T) {
 		if e.EventType != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
 			continue
 		}
-		for _, ends := range []int{i + 1, i + 2, i + 3, i + 4, i + 5} { // at work, done, the next task handed out
+		for _, ends := range []int{i + 1, i + 2, i + 3, i + 4, i + 5} { // open, completed, the next task started
 			changed := &historypb.History{Events: slices.Clone(h.Events[:ends])}
 			step := proto.Clone(e).(*historypb.HistoryEvent)
 			step.GetActivityTaskScheduledEventAttributes().ActivityType.Name = "Renamed"
@@ -158,7 +158,7 @@ func TestVerifyComparesTheLastTask(t *testing.T) {
 	}
 }
 
-// Whichever step of a history is renamed, that is the place that is named.
+// Whichever step of a history is renamed, Verify names that place.
 func TestVerifyNamesAnyPlace(t *testing.T) {
 	t.Parallel()
 	all := map[string]*historypb.History{}

@@ -150,8 +150,8 @@ func TestImpossiblePairs(t *testing.T) {
 	}
 }
 
-// docs/protocol/integration.md §26: a cleared field is cleared, by the target's type; an enumeration gets its
-// unset member.
+// docs/protocol/integration.md §26: an empty column clears the field, in the way of its
+// type. An enumeration gets its unset member.
 func TestEmptyClears(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ from, to, want string }{
@@ -174,7 +174,7 @@ func TestEmptyClears(t *testing.T) {
 	}
 }
 
-// A column that was asked for and is not in the row must not clear anything.
+// A requested column that is missing in the row must not clear anything.
 func TestMissingColumnIsRefused(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))
@@ -233,8 +233,8 @@ func TestTechnicalValues(t *testing.T) {
 	}
 }
 
-// docs/protocol/integration.md §26: the date of an instant is taken in the mapping's zone, daylight saving
-// included; a date has no zone.
+// docs/protocol/integration.md §26: the date of an instant is taken in the mapping's
+// zone, with daylight saving. A date has no zone.
 func TestDateInZone(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ from, zone, value, want string }{
@@ -255,7 +255,7 @@ func TestDateInZone(t *testing.T) {
 	}
 }
 
-// R10.9: keys have one form.
+// R10.9: an id has one form, whatever form it had in the row.
 func TestMapKey(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))

@@ -18,7 +18,7 @@ func filtered(f Filter) Table {
 	return one
 }
 
-// excludes tells whether a filter of one condition leaves out a value.
+// excludes says whether a filter of one condition excludes a value.
 func excludes(t testing.TB, w Condition, value string) bool {
 	t.Helper()
 	m := mapperFor(t, filtered(Filter{Where: []Condition{w}}))
@@ -157,8 +157,8 @@ func TestFiltersThatCannotWork(t *testing.T) {
 	}
 }
 
-// The filter against an implementation of R13 written apart from it, on values
-// that Go's own decoders read.
+// The filter is compared with a second implementation of R13, which reads the values
+// with Go's own decoders.
 func TestFilterAgainstAReference(t *testing.T) {
 	t.Parallel()
 	numbers := rapid.IntRange(-3, 3)

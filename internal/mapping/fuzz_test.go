@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzMap feeds anything as a row: a payload is valid JSON and reads back the
-// same, and what cannot be mapped is a *FieldError.
+// FuzzMap maps any text as a row. A payload is valid JSON and is the same when it is
+// read back. A row that cannot be mapped gives a *FieldError.
 func FuzzMap(f *testing.F) {
 	f.Add([]byte(everythingRow))
 	f.Add([]byte(`{"contactid":null}`))
@@ -34,7 +34,7 @@ func FuzzMap(f *testing.F) {
 	})
 }
 
-// FuzzParsePayload: what is accepted has one canonical form.
+// FuzzParsePayload: a payload that is accepted has one canonical form.
 func FuzzParsePayload(f *testing.F) {
 	f.Add([]byte(`{"a":1,"b.c":"x","b.d":true,"e":-1.5e-3}`))
 	f.Add([]byte(`{"a":1,"a.b":2}`))
@@ -57,8 +57,8 @@ func FuzzParsePayload(f *testing.F) {
 	})
 }
 
-// FuzzScanObject: the scanner takes exactly what the standard library takes as an
-// object, but for the UTF-8 of strings, which both leave alone.
+// FuzzScanObject: the scanner accepts exactly the objects that the standard library
+// accepts. Neither checks the UTF-8 of strings.
 func FuzzScanObject(f *testing.F) {
 	f.Add(` { "a" : [1,{"b":"]}"}] , "c\u0041":-1.5e3,"d":"\\\"" } `)
 	f.Add(`{"a":01}`)

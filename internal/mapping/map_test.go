@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// marker stands for personal data: drawn values contain it wherever they can.
+// marker stands for personal data. Drawn values contain it if they can.
 const marker = "qxzPERSONALqxz"
 
 // values draws JSON values, fitting or not, for any column.
@@ -27,8 +27,8 @@ func values() *rapid.Generator[string] {
 	)
 }
 
-// A failure may name the rule and the ids, never a value. Whatever is
-// mapped without failure is valid JSON and reads back the same.
+// An error may name the rule and the ids, never a value. A row that maps without error
+// gives valid JSON, which is the same when it is read back.
 func TestMapProperties(t *testing.T) {
 	t.Parallel()
 	one := everything()
@@ -71,7 +71,7 @@ func fieldErrorOf(err error) *FieldError {
 	return bad
 }
 
-// One mapper serves all lanes of a page.
+// Several lanes of a page may use one mapper at once.
 func TestMapperIsConcurrent(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, everything())
@@ -90,7 +90,7 @@ func TestMapperIsConcurrent(t *testing.T) {
 	group.Wait()
 }
 
-// A payload outlives the page its row came from.
+// A payload stays valid when the memory of its row is used again.
 func TestPayloadHoldsNoPartOfTheRow(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, everything())

@@ -26,7 +26,7 @@ func TestPayloadForms(t *testing.T) {
 	require.Equal(t, `{}`, string(parse(t, `{}`).Body()))
 }
 
-// R11.4: Diff holds what changed, nested as Campaign takes it, and no more.
+// R11.4: Diff holds the fields that changed and no others, nested as in Campaign.
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	last := parse(t, `{"email":"a","gender":"male","location.city":"x","location.zip":"1","old":1}`)
@@ -39,7 +39,7 @@ func TestDiff(t *testing.T) {
 	require.Nil(t, changed)
 }
 
-// docs/protocol/campaign.md §4.3: the key cannot be changed by PATCH, so it is never in one.
+// docs/protocol/campaign.md §4.3: a PATCH cannot change the key, so it is never in one.
 func TestDiffLeavesTheKeyOut(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))
@@ -142,7 +142,7 @@ func TestPayloadProperties(t *testing.T) {
 		}
 		require.Equal(t, flatten(t, b.Body()), merged)
 
-		// The canonical form survives a round trip and is what the fingerprint tells.
+		// The canonical form survives a round trip, and equal forms have equal fingerprints.
 		again := parse(t, string(a.Canonical()))
 		require.Equal(t, string(a.Canonical()), string(again.Canonical()))
 		require.Equal(t, string(a.Fingerprint()) == string(b.Fingerprint()), string(a.Canonical()) == string(b.Canonical()))

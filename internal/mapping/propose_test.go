@@ -77,8 +77,8 @@ func TestProposeCustomTables(t *testing.T) {
 	require.Contains(t, text, "    # Campaign fields without a partner:\n    # - { from: , to: image }\n")
 }
 
-// Whatever the two models are: what is proposed resolves, each field once, and
-// nothing is forgotten.
+// Whatever the two models are, a proposal resolves, names each field once, and leaves
+// none out.
 func TestProposalsResolve(t *testing.T) {
 	t.Parallel()
 	names := rapid.SampledFrom([]string{"name", "city", "code", "price", "seen", "fuel", "plate", "names", "cities"})

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The rules R11 and R12 against an implementation written apart from them: plain
-// maps, no JSON literals, no plan. It knows five pairs by heart.
+// The mapper is compared with a second implementation of R11 and R12, which uses plain
+// maps, no JSON literals and no plan. It has the rules of five pairs written out.
 var labels = map[int]string{1: "Male", 2: "Female"}
 
 // refField is what Campaign should hold in one field, given the column's value.

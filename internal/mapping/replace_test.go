@@ -54,7 +54,7 @@ func TestReplacements(t *testing.T) {
 	}
 }
 
-// What replaced an empty column is no reason to take an empty field for it.
+// An empty Campaign field differs from the replacement of an empty column.
 func TestAnEmptyFieldIsNotItsReplacement(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, replacing("firstname", "cusText", map[string]string{"": "unknown"}, false))
@@ -99,8 +99,8 @@ func TestReplacementsThatCannotWork(t *testing.T) {
 	}
 }
 
-// R12.1, R12.2: a replacement belongs to a pair, so there is none for a column
-// that is not mapped, and it is part of what a revision says.
+// R12.1, R12.2: a replacement belongs to a pair. There is none for a column that is not
+// mapped, and a change of it changes the revision.
 func TestReplacementsArePartOfTheRevision(t *testing.T) {
 	t.Parallel()
 	without := replacing("firstname", "cusText", nil, false)
@@ -133,7 +133,7 @@ func TestKeepLeavesFieldsWithoutUpdatesAsTheyWere(t *testing.T) {
 	require.Equal(t, []string{"lastName"}, changed)
 	require.JSONEq(t, `{"lastName":"Berg"}`, string(body))
 
-	// A field that was not mapped before is written, as in an initial load of it.
+	// A field that was not mapped before is written, as at a creation.
 	older, err := ParsePayload([]byte(`{"externalId":"` + contactID + `","firstName":"Ann","lastName":"Brandt"}`))
 	require.NoError(t, err)
 	kept := m.KeepSkipped(now, older)

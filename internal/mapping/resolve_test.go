@@ -204,7 +204,7 @@ func TestFieldLimit(t *testing.T) {
 	require.Empty(t, problemsOf(t, one, contacts(), dst))
 }
 
-// R10.1, R10.5: the key pair is part of every mapping, listed or not.
+// R10.1, R10.5: the key pair is part of every mapping, whether it is listed or not.
 func TestKeyPairIsAdded(t *testing.T) {
 	t.Parallel()
 	implicit := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))
@@ -224,8 +224,8 @@ func TestSelect(t *testing.T) {
 	require.Equal(t, "contactid", m.Select()[0])
 }
 
-// A plan is stored by revision: it maps the same after a round trip, whatever the
-// metadata has become.
+// A plan is stored by revision. It maps the same after a round trip, whatever happened
+// to the metadata.
 func TestPlanRoundTrip(t *testing.T) {
 	t.Parallel()
 	one := table(Field{From: "gendercode", To: "gender"}, Field{From: "createdon", To: "birthDate", TimeZone: "Europe/Paris"})
@@ -245,7 +245,7 @@ func TestPlanRoundTrip(t *testing.T) {
 	require.JSONEq(t, `{"externalId":"`+contactID+`","gender":"male","birthDate":"2025-04-01"}`, string(p.Body()))
 }
 
-// A plan that Resolve did not make is refused, not trusted.
+// A plan that Resolve did not make is refused.
 func TestMapperRefusesForeignPlans(t *testing.T) {
 	t.Parallel()
 	key := PlanField{From: "id", Property: "id", To: "key", Key: true, Source: FromID, Target: ToText}
@@ -261,7 +261,7 @@ func TestMapperRefusesForeignPlans(t *testing.T) {
 	}
 }
 
-// R8.14: a revision names what the mapping says.
+// R8.14: equal mappings have equal revisions.
 func TestRevision(t *testing.T) {
 	t.Parallel()
 	base := table(Field{From: "firstname", To: "firstName"})

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// everything maps each kind of target once.
+// everything is a mapping with each kind of target once.
 func everything() Table {
 	return table(
 		Field{From: "emailaddress1", To: "email"}, Field{From: "firstname", To: "firstName"},
@@ -21,8 +21,9 @@ const everythingRow = `{"contactid":"` + contactID + `","emailaddress1":"Ann@Exa
 	"createdon":"2025-03-31T21:59:01Z","gendercode":2,"donotbulkemail":true,"numberofchildren":2,"creditlimit":12.3400,
 	"lastname":"Paris","description":"d"}`
 
-// What Campaign answers after a POST equals what was sent, in whatever form it
-// stores it: no endless PATCH (docs/protocol/campaign.md trap 20).
+// Campaign's answer to a POST counts as equal to what was sent, in whatever form it was
+// stored. Otherwise there would be a PATCH again and again (docs/protocol/campaign.md
+// trap 20).
 func TestWrittenEqualsRead(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, everything())
@@ -60,7 +61,7 @@ func TestReadDiffers(t *testing.T) {
 	require.JSONEq(t, `{"birthDate":"1985-08-17","blackList":true,"cusDouble":12.34,"cusText":"d","email":"Ann@Example.test","gender":"female","location":{"city":"Paris"}}`, string(body))
 }
 
-// Against what we wrote ourselves every change counts, also one of case only.
+// Compared with what we wrote ourselves, every change counts, also one of case only.
 func TestDiffWithTheLedgerIsExact(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, table(Field{From: "firstname", To: "firstName"}))
@@ -72,8 +73,8 @@ func TestDiffWithTheLedgerIsExact(t *testing.T) {
 	require.Equal(t, `{"firstName":"Ann"}`, string(body))
 }
 
-// A before-image is what the record held: invalid enumeration values as unset,
-// absent and empty fields as empty, all in the forms that can be written back.
+// A before-image holds the fields of the record in forms that can be written back. An
+// invalid enumeration value counts as unset, an absent or empty field as empty.
 func TestBeforeImage(t *testing.T) {
 	t.Parallel()
 	m := mapperFor(t, everything())

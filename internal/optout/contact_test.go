@@ -24,7 +24,7 @@ func file(out bool, stamp, modified time.Time) optout.CampaignRow {
 
 func hour(n int) time.Time { return mon.Add(time.Duration(n) * time.Hour) }
 
-// verdict is what is decided about the one pair.
+// verdict returns the decision about the only pair.
 func verdict(c *optout.Contact, p optout.Policy) optout.Decision {
 	return c.Decide(p, []string{email})[0]
 }
@@ -65,7 +65,8 @@ func TestWhatIsSeenOfCampaign(t *testing.T) {
 	}
 }
 
-// R19.10: the record's time, or with attribute_level that of the choice.
+// R19.10: a choice is as old as the last edit of the record, or with attribute_level
+// as the choice itself.
 func TestAnUnrelatedEditInDynamics(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[bool]bool{false: true, true: false} {
@@ -75,12 +76,12 @@ func TestAnUnrelatedEditInDynamics(t *testing.T) {
 		c.SeeCampaign(file(true, hour(0), hour(0)))
 		c.SeeDynamics(dynamics("1", true, hour(1)))
 		c.SeeDynamics(dynamics("2", true, hour(5)))  // somebody changed the phone number
-		c.SeeCampaign(file(false, hour(3), hour(3))) // between, the person opted back in
+		c.SeeCampaign(file(false, hour(3), hour(3))) // before that, the person opted back in
 		require.Equal(t, want, verdict(&c, p).Out, "attribute level %v", level)
 	}
 }
 
-// R19.20: what we wrote is not a choice made there.
+// R19.20: what we wrote is no choice made there.
 func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
@@ -92,7 +93,7 @@ func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	echo := *c.Clone()
 	c.SeeDynamics(dynamics("2", true, hour(9)))
 	require.Equal(t, echo, c, "the echo is known")
-	// The person opted back in before our write, which the next export shows.
+	// The person opted back in before our write. The next export shows it.
 	c.SeeCampaign(file(false, hour(4), hour(4)))
 	got := verdict(&c, both)
 	require.Equal(t, optout.RuleCampaignNewer, got.Rule)
@@ -102,7 +103,7 @@ func TestOurOwnWritesAreNoChoices(t *testing.T) {
 	require.Equal(t, optout.RuleDynamicsNewer, verdict(&c, both).Rule, "an edit by somebody else is one")
 }
 
-// R19.20: a newer stamp on what both sides hold is no news; another choice is.
+// R19.20: a newer date of a value that both sides hold is no news. Another choice is.
 func TestWhatIsNoNews(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
@@ -123,7 +124,7 @@ func TestWhatIsNoNews(t *testing.T) {
 	edited := c.Clone()
 	edited.SeeDynamics(dynamics("2", true, hour(3)))
 	require.False(t, c.NothingNew(both, edited))
-	// Where the sides differ, a choice made anew may have to be carried.
+	// When the sides differ, a choice that was made again may have to be applied.
 	c.SeeDynamics(dynamics("3", false, hour(4)))
 	require.False(t, c.NothingNew(both, later(file(true, hour(2), hour(2)))))
 }
@@ -139,7 +140,7 @@ func TestAStaleFileAfterOurWrite(t *testing.T) {
 	c.WroteCampaign(d, hour(3))
 	c.SeeCampaign(file(false, hour(1), hour(1)))
 	require.False(t, optout.NeedWrite(c.Decide(both, []string{email})))
-	// But Campaign restored from its own backup does not hold what we wrote.
+	// But a Campaign that was restored from its backup does not hold what we wrote.
 	c.SeeCampaign(file(false, hour(1), hour(4)))
 	require.True(t, verdict(&c, both).ToCampaign)
 }
@@ -169,9 +170,7 @@ func TestAnEmptyValueClearsNothing(t *testing.T) {
 	require.False(t, optout.NeedWrite(fresh.Decide(both, []string{email})), "no value is no opt-out")
 }
 
-// lone is a contact without a profile, then with one.
-// A contact that exists on one side only is remembered until the other appears.
-// A profile that was deleted and made anew holds its opt-out again.
+// The opt-out of a profile that was deleted and created again is restored.
 func TestAProfileMadeAnewIsOptedOutAgain(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
@@ -202,7 +201,7 @@ func TestCampaignToDynamicsWaitsForTheContact(t *testing.T) {
 	require.True(t, verdict(&c, p).ToDynamics)
 }
 
-// Changing the mode keeps what was agreed.
+// A change of the mode keeps the values that both sides hold.
 func TestAModeChangeWritesNothing(t *testing.T) {
 	t.Parallel()
 	for _, out := range []bool{true, false} {
@@ -217,9 +216,8 @@ func TestAModeChangeWritesNothing(t *testing.T) {
 	}
 }
 
-// restless is a contact that changes at each try, or is not kept.
-// A pair that was left out for a while: what Dynamics had of it is not known any
-// more, whatever version was read of the others meanwhile.
+// A pair that was not read for a while becomes unknown, although the row was read with
+// its other pairs meanwhile.
 func TestAPairThatComesBackIsReadAnew(t *testing.T) {
 	t.Parallel()
 	const phone = "denyListPhone=donotphone"
@@ -240,8 +238,8 @@ func TestAPairThatComesBackIsReadAnew(t *testing.T) {
 	require.True(t, got.ToCampaign)
 }
 
-// Nobody chose what a profile holds that was made anew, or restored from a backup:
-// it takes no opt-out back, in either mode.
+// Nobody chose the values of a profile that was created again or restored from a
+// backup. They clear no opt-out, in either mode.
 func TestAProfileMadeAnewTakesNothingBack(t *testing.T) {
 	t.Parallel()
 	live := func(out bool, stamp, asOf, made time.Time) optout.CampaignRow {
@@ -275,21 +273,21 @@ func TestAProfileMadeAnewTakesNothingBack(t *testing.T) {
 					require.True(t, got.Out)
 					require.Equal(t, !carried, got.ToDynamics)
 					require.Equal(t, mode == optout.Bidirectional, got.ToCampaign)
-					c.SeeCampaign(rows[len(rows)-1]) // also when it is seen again
+					c.SeeCampaign(rows[len(rows)-1]) // the same row once more changes nothing
 					require.True(t, verdict(&c, p).Out)
 				})
 			}
 		}
 	}
-	// Where there are no stamps, a change of one and the same profile is a choice.
+	// Without dates, a change of the same profile counts as a choice.
 	var c optout.Contact
 	c.SeeCampaign(live(true, time.Time{}, hour(1), hour(0)))
 	c.SeeCampaign(live(false, time.Time{}, hour(5), hour(0)))
 	require.False(t, c.Pair(email).Campaign.Out)
 }
 
-// A file that may be older than what was read over REST, for all the clocks say,
-// takes no undated opt-out back.
+// A file clears no undated opt-out if it may be older than what was read over REST,
+// given how far the clocks may differ.
 func TestAFileThatMayBeOlder(t *testing.T) {
 	t.Parallel()
 	for later, out := range map[time.Duration]bool{time.Second: true, 11 * time.Second: false} {
@@ -304,7 +302,7 @@ func TestAFileThatMayBeOlder(t *testing.T) {
 	}
 }
 
-// A late file does not make a profile that is gone hold its opt-out.
+// A late file of a deleted profile does not mean that the profile holds the opt-out.
 func TestALateFileOfAProfileThatIsGone(t *testing.T) {
 	t.Parallel()
 	var c optout.Contact
@@ -313,12 +311,3 @@ func TestALateFileOfAProfileThatIsGone(t *testing.T) {
 	c.SeeCampaign(file(true, hour(3), hour(3)))
 	require.True(t, verdict(&c, both).Waits)
 }
-
-// picky refuses some pairs in each system, and keeps no other than the one named.
-// A choice that is refused, or not kept, holds no other up, in neither system; what
-// was written says evidence, and when it was chosen is not forgotten.
-// edited is a contact that somebody edits between two looks.
-// An edit in between may have taken the opt-out back and chosen it again, later than
-// what Campaign has: also where the edits of a choice are what counts, it is kept.
-// Of a contact that is new, Campaign is asked what its profile holds, also when
-// Dynamics has nothing to carry.

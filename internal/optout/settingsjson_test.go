@@ -10,7 +10,8 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// What a start sends is what the worker reads, and people read its durations.
+// A worker reads the settings as a start sent them. Their durations are readable for
+// people.
 func TestSettingsAreReadAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
 	want := optout.Settings{

@@ -23,7 +23,7 @@ func all() timeline.Settings {
 		UnknownContact: timeline.UnknownCount, Tables: timeline.DefaultTables()}
 }
 
-// solution is what the companion solution brings; edit changes a copy of it.
+// solution returns the tables of the companion solution. edit changes a copy of them.
 func solution(edit func(map[string]*timeline.Schema)) map[string]*timeline.Schema {
 	out := map[string]*timeline.Schema{}
 	for _, name := range all().Needed() {
@@ -55,7 +55,7 @@ func click() *events.MarketingEvent {
 		Time: time.Date(2026, 3, 1, 10, 15, 29, 987e6, time.UTC), URL: "https://shop.example.test/a?b=<c>&d=1", MirrorPageURL: "https://t.acme.test/nl/jsp/m.jsp?c=%401x"}
 }
 
-// R18.5–R18.10: what a salesperson sees.
+// R18.5–R18.10: the activity that a salesperson sees.
 func TestARowSaysWhatHappened(t *testing.T) {
 	t.Parallel()
 	row, err := plan(t).Row(click(), contact)
@@ -73,7 +73,7 @@ func TestARowSaysWhatHappened(t *testing.T) {
 	}, got)
 }
 
-// R21.7: what the event does not have is left alone; only a click has a tracking URL.
+// R21.7: texts that the event lacks are left out. Only a click has a tracking URL.
 func TestMissingTextsAreNoError(t *testing.T) {
 	t.Parallel()
 	e := click()
@@ -86,7 +86,7 @@ func TestMissingTextsAreNoError(t *testing.T) {
 	require.Contains(t, string(row.Body), `"subject":"Campaign Name: ; Delivery Name: DM190"`)
 }
 
-// R18.10: an address is passed through unchanged or not at all.
+// R18.10: a URL is passed on unchanged or not at all.
 func TestATextThatDoesNotFitIsRefusedByItsColumn(t *testing.T) {
 	t.Parallel()
 	e := click()
@@ -165,7 +165,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// R3.7 and the columns: everything that does not fit, at once.
+// R3.7: all tables and columns that do not fit are named at once.
 func TestResolveNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := timeline.Resolve(all(), "acme", owner, nil)
@@ -195,7 +195,7 @@ func TestResolveNamesEveryProblem(t *testing.T) {
 	require.Len(t, p.Targets, 1)
 }
 
-// R8.14: a change of any switch or name is another revision.
+// R8.14: a change of any switch or name changes the revision.
 func TestRevisionsTellSettingsApart(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, all().Revision(), all().Revision())
