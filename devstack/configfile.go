@@ -10,8 +10,8 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// configTemplate is the configuration the devstack runs on. It is written to
-// the data folder, where the operators' tool and a worker of its own can use it.
+// configTemplate is the configuration of the devstack. It is written to the data
+// folder, so that the command line and another worker can use it too.
 var configTemplate = template.Must(template.New("causeway.yaml").Parse(`# Written by the devstack at every start; copy it before you change it.
 instance: devstack
 dynamics:
@@ -111,7 +111,7 @@ func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, er
 	return path, nil
 }
 
-// printNext says what to look at now.
+// printNext prints addresses to look at and commands to try.
 func printNext(o options, path, ui string, boxes *stack.Stack) {
 	first := "<id>"
 	if ids := boxes.Dynamics.Keys("contacts"); len(ids) > 0 {

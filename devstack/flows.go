@@ -18,11 +18,11 @@ import (
 	"causeway.dev/workflows"
 )
 
-// shownWithin bounds how long the start waits for what it shows of a flow, which
-// goes on by itself.
+// shownWithin is how long the start waits for something to show of a flow. The flow
+// goes on after that.
 const shownWithin = 10 * time.Second
 
-// showOptOuts starts the flow of opt-outs and says what it carried.
+// showOptOuts starts the flow of opt-outs and prints what it did.
 func showOptOuts(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
 	id := workflows.OptOutFlow(cfg.Instance).WorkflowID()
 	began, err := startFlow(ctx, o, c, id, "optout: who is not to be contacted, both ways",
@@ -37,8 +37,8 @@ func showOptOuts(ctx context.Context, o options, cfg *config.Config, c client.Cl
 	return unlessLate(ctx, o, "Opt-outs", err)
 }
 
-// showEvents sends a mailing, unless there was one, starts egress, and says what
-// came onto the timelines.
+// showEvents sends a mailing, unless there was one, starts egress, and prints what came
+// onto the timelines.
 func showEvents(ctx context.Context, o options, cfg *config.Config, c client.Client, boxes *stack.Stack) error {
 	if boxes.Events.Counts().BroadLogs == 0 {
 		f := eventlog.DefaultFunnel()
@@ -60,8 +60,8 @@ func showEvents(ctx context.Context, o options, cfg *config.Config, c client.Cli
 	return unlessLate(ctx, o, "E-mail events", err)
 }
 
-// startFlow starts one of the flows there is one of. It says whether the flow has
-// something to show now: one that runs already, is paused, or FAILED, has not.
+// startFlow starts the flow of opt-outs or of events. It returns whether the flow has
+// something to show now. A flow that runs already, is paused or FAILED has not.
 func startFlow(ctx context.Context, o options, c client.Client, id, summary, workflow string, input, request any) (bool, error) {
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueMain, StaticSummary: summary,
@@ -90,7 +90,7 @@ func startFlow(ctx context.Context, o options, c client.Client, id, summary, wor
 	return true, nil
 }
 
-// await asks a flow until it is as wanted, within shownWithin.
+// await asks for the status of a flow until it is as wanted, for at most shownWithin.
 func await(ctx context.Context, c client.Client, id string, wanted func(workflows.Status) bool) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, shownWithin)
 	defer cancel()
@@ -108,7 +108,8 @@ func await(ctx context.Context, c client.Client, id string, wanted func(workflow
 	}
 }
 
-// unlessLate forgives a flow that needs longer than the start waits.
+// unlessLate turns the error of a flow that needs longer than the start waits into a
+// message.
 func unlessLate(ctx context.Context, o options, what string, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		fmt.Fprintf(o.out, "%s are on their way; bin/causeway status shows how far.\n", what)

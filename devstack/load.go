@@ -18,8 +18,8 @@ import (
 
 const table = "contacts"
 
-// load starts the contacts flow, unless it runs already, and follows it until
-// everything seeded is in Campaign.
+// load starts the contacts flow, unless it runs already, and follows it until all seeded
+// contacts are in Campaign.
 func load(ctx context.Context, o options, cfg *config.Config, c client.Client) error {
 	id := workflows.TableFlow(cfg.Instance, table).WorkflowID()
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
@@ -78,7 +78,7 @@ func follow(ctx context.Context, o options, c client.Client, id string) error {
 	}
 }
 
-// status asks the flow, and its run in hand for progress.
+// status asks the flow for its status, and its present run for progress.
 func status(ctx context.Context, c client.Client, id string) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -1,9 +1,11 @@
-// Command devstack runs all of Causeway in one process, with nothing to install
-// or configure: an embedded Temporal server with its Web UI, the Dataverse and
-// Campaign sandboxes with seeded contacts, the ledger, and a worker. It starts
-// the contacts flow, shows its progress, then those of opt-outs and of e-mail events,
-// and stays up until Ctrl-C. Started
-// again on the same folder, it goes on where it was.
+// Command devstack runs all of Causeway in one process, with nothing to install or
+// configure: an embedded Temporal server with its Web UI, the Dataverse and Campaign
+// sandboxes with seeded contacts, the ledger, and a worker. It is for people who want
+// to see or try Causeway.
+//
+// It starts the flow of contacts and shows its progress, then the flows of opt-outs and
+// of e-mail events. It runs until Ctrl-C. Started again on the same folder, it goes on
+// where it was.
 //
 //	go run -C devstack .
 package main
@@ -58,7 +60,8 @@ func command() *cobra.Command {
 	return cmd
 }
 
-// options of the devstack; ports are fixed so that what it prints stays true.
+// options of the devstack. Ports are fixed, so that the addresses it prints stay the
+// same.
 type options struct {
 	contacts, concurrency                                                    int
 	data                                                                     string

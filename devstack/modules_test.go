@@ -17,7 +17,7 @@ func goList(t *testing.T, dir string, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// The product does not pull the Temporal server in: it is this module's alone.
+// The root module does not depend on the Temporal server; only this module does.
 func TestTheRootModuleDoesWithoutTheServer(t *testing.T) {
 	deps := goList(t, "..", "-deps", "./...")
 	require.Contains(t, deps, "go.temporal.io/sdk/workflow")
@@ -26,7 +26,7 @@ func TestTheRootModuleDoesWithoutTheServer(t *testing.T) {
 	}
 }
 
-// What is tested here is what the product ships with.
+// The versions that are tested here are those of the root module.
 func TestBothModulesUseTheSameVersions(t *testing.T) {
 	for _, module := range []string{
 		"go.temporal.io/sdk", "go.temporal.io/api", "github.com/uber-go/tally/v4", "github.com/AzureAD/microsoft-authentication-library-for-go", "modernc.org/sqlite",

@@ -11,13 +11,13 @@ import (
 	"causeway.dev/workflows"
 )
 
-// progress shows how far the load is: one line that is rewritten on a terminal,
-// a line every few seconds elsewhere.
+// progress shows how far the load is. On a terminal it rewrites one line; elsewhere it
+// prints a line every few seconds.
 type progress struct {
 	w        io.Writer
 	terminal bool
 	began    time.Time
-	first    int64 // settled when this process began to look
+	first    int64 // records that were done at the first status
 	looked   bool
 	printed  time.Time
 	open     bool // the rewritten line is not yet ended
@@ -71,7 +71,7 @@ func (p *progress) line(st workflows.Status, settled int64) string {
 	return b.String()
 }
 
-// end leaves the rewritten line.
+// end finishes the rewritten line with a newline.
 func (p *progress) end() {
 	if p.open {
 		fmt.Fprintln(p.w)

@@ -21,7 +21,8 @@ import (
 
 const namespace = "default"
 
-// run brings everything up in order, loads the contacts, and takes it down again.
+// run starts everything in order, loads the contacts, waits for the end of ctx, and
+// stops everything.
 func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.data, 0o755); err != nil {
 		return fmt.Errorf("--data: %w; choose a folder you may write to", err)
@@ -95,7 +96,7 @@ func run(ctx context.Context, o options) error {
 	}
 }
 
-// show has each flow do something to look at.
+// show lets each flow do something and prints it.
 func show(ctx context.Context, o options, cfg *config.Config, c client.Client, boxes *stack.Stack) error {
 	if err := load(ctx, o, cfg, c); err != nil {
 		return err
@@ -139,7 +140,7 @@ func startWorker(ctx context.Context, cfg *config.Config, address string, logger
 	return w, nil
 }
 
-// wait drains the worker, while the servers it works with are still up.
+// wait drains the worker. The servers that it works with must still run.
 func (w *runningWorker) wait() {
 	w.cancel()
 	<-w.done

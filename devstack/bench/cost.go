@@ -10,7 +10,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// cost is what a load took.
+// cost is the time and CPU that a load took.
 type cost struct {
 	rate float64 // records/s
 	cpu  float64 // of the process that loaded, µs per record

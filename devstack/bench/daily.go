@@ -31,8 +31,8 @@ func (r *rig) plan(ctx context.Context) (activities.PlanResult, error) {
 	return out, err
 }
 
-// daily measures what happens to a table once it is loaded: a plan that finds
-// nothing to do, a delta, and a new baseline that looks for what is gone.
+// daily measures the work on a table that is loaded: a plan that finds nothing to do, a
+// delta, and a new baseline with the sweep for deleted records.
 func daily(ctx context.Context, o options) (err error) {
 	const deletes = 90 // fewer than need approval
 	changes := min(10_000, o.million/10)
@@ -92,7 +92,7 @@ func daily(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// until polls for a state of the sandboxes.
+// until polls the sandboxes until they are in a wanted state.
 func (r *rig) until(ctx context.Context, done func() bool) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -106,7 +106,7 @@ func (r *rig) until(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// kin are tables whose records name records of others.
+// kin is the configuration of tables whose records name records of others.
 const kin = `
     vehicles:
       dynamics: {table: new_vehicle}
@@ -122,8 +122,8 @@ const kin = `
       fields: [{from: new_vehicleid, to: vehicle, parent: vehicles}, {from: new_name, to: name}]
 `
 
-// children measures records that come before their parents, in random order: all
-// must land, and none may need anybody.
+// children measures records that come before their parents, in random order. All must
+// arrive in Campaign without an operator.
 func children(ctx context.Context, o options) (err error) {
 	r, err := newRig(ctx, rigOptions{contacts: 1, synchronous: o.synchronous, tables: kin, stack: family})
 	if err != nil {
@@ -183,9 +183,9 @@ func children(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// family declares parents and two kinds of children: joined by a column with
-// cardinality 1, which hides them without their parent, and by a link object,
-// without whose target they are refused.
+// family declares parents and two kinds of children. One kind is joined by a column with
+// cardinality 1, so it is hidden without its parent. The other has a link object, so it
+// is refused without its target.
 func family(o *stack.Options) {
 	for _, name := range []string{"vehicle", "service", "note"} {
 		d := dataverse.Table{LogicalName: "new_" + name, EntitySet: "new_" + name + "s", Key: "new_" + name + "id", Name: "new_name", Tracked: true,

@@ -24,7 +24,7 @@ const (
 	mostAtOnce      = 52
 )
 
-// operationTime is what a row is taken to cost Dynamics, its process included.
+// operationTime is what a row is assumed to cost Dynamics, including its process.
 const operationTime = 10 * time.Millisecond
 
 func events(ctx context.Context, o options) error {
@@ -56,7 +56,7 @@ func millionEvents(ctx context.Context, o options) error {
 	return nil
 }
 
-// timelineCost is what events cost that were brought to the timeline.
+// timelineCost is what it cost to write events to the timeline.
 type timelineCost struct {
 	events                  int64
 	rate                    float64 // events/s
@@ -72,7 +72,7 @@ func (t timelineCost) print(name string) {
 		windowRequests/window.Seconds()/t.requests*1000, windowExecution.Seconds()/window.Seconds()/(t.execution/1000)*1000, t.widest, mostAtOnce, t.throttled)
 }
 
-// timeline brings n events to the timeline and measures it.
+// timeline writes n events to the timeline and measures that.
 func timeline(ctx context.Context, n int, latency time.Duration, rows int) (cost timelineCost, err error) {
 	r, err := newRig(ctx, rigOptions{
 		contacts: 5000, egress: fmt.Sprintf("sends: true, opens: true, clicks: true, bounces: true, batch_size: %d", rows),

@@ -22,8 +22,9 @@ import (
 	"causeway.dev/worker/host"
 )
 
-// loopConfig and loopLedger make this binary run as the bare loop: the name of a
-// configuration, and the ledger that knows what its mapping resolved to.
+// loopConfig and loopLedger are environment variables that make this binary run as the
+// bare loop. They name a configuration, and the ledger that holds the plan of its
+// mapping.
 const loopConfig, loopLedger = "CAUSEWAY_BENCH_LOOP_CONFIG", "CAUSEWAY_BENCH_LOOP_LEDGER"
 
 // loopResult is what the bare loop prints.
@@ -32,9 +33,9 @@ type loopResult struct {
 	CPU     float64 `json:"cpu_seconds"`
 }
 
-// bareLoop pages, maps and POSTs with the same clients and the same concurrency
-// as the flow of r, from a process of its own into fresh sandboxes, and remembers
-// nothing: what durability costs is the difference to it.
+// bareLoop pages, maps and POSTs with the same clients and the same concurrency as the
+// flow of r, from a process of its own into fresh sandboxes. It keeps no state, so the
+// difference to it is the cost of durability.
 func bareLoop(ctx context.Context, r *rig, o rigOptions) (cost cost, err error) {
 	boxes, err := stack.Start(ctx, stack.Options{
 		Dir: filepath.Join(r.dir, "loop"), Contacts: o.contacts, Seed: 1, Latency: o.latency, CampaignRate: o.rate,
@@ -132,7 +133,7 @@ func copyAll(ctx context.Context, width int, services *host.Services, plan *mapp
 	return group.Wait()
 }
 
-// resolved is the mapping as the flow resolved it.
+// resolved reads the plan that the flow made of the mapping.
 func resolved(ctx context.Context, path, revision string) (*mapping.Plan, error) {
 	l, err := ledger.Open(ctx, ledger.Options{Driver: "sqlite", Path: path})
 	if err != nil {

@@ -1,8 +1,8 @@
-// Command bench measures what Causeway costs: it runs the sandboxes and Temporal
-// in this process and the worker in one of its own, on one machine, and prints
-// figures. It asserts nothing.
+// Command bench measures what Causeway costs. It runs the sandboxes and Temporal in
+// this process and the worker in one of its own, on one machine. It prints figures and
+// asserts nothing.
 //
-//	go run -C devstack ./bench                        the quick ones
+//	go run -C devstack ./bench                        the quick measurements
 //	go run -C devstack ./bench million idle           by name
 //	go run -C devstack ./bench --contacts 20000 latency
 package main
@@ -41,7 +41,7 @@ type options struct {
 	synchronous       string
 }
 
-// scenario is one measurement; it prints its figures as it gets them.
+// scenario is one measurement. It prints its figures as it gets them.
 type scenario struct {
 	name, about string
 	quick       bool

@@ -16,8 +16,8 @@ func optOuts(ctx context.Context, o options) error { return choices(ctx, o, o.co
 
 func millionOptOuts(ctx context.Context, o options) error { return choices(ctx, o, o.million) }
 
-// choices measures what opt-outs cost: the look at everybody, which a start with
-// new settings takes, and then choices among many who choose nothing.
+// choices measures what opt-outs cost: first the read of all contacts that a start with
+// new settings makes, then a few choices among many contacts without one.
 func choices(ctx context.Context, o options, contacts int) (err error) {
 	changes := min(1000, contacts/10)
 	r, err := newRig(ctx, rigOptions{contacts: contacts, synchronous: o.synchronous,

@@ -32,7 +32,7 @@ type rig struct {
 	client   client.Client
 	cfg      *config.Config
 	worker   *exec.Cmd
-	flow     string // id of the flow that is asked; "" = the one there is
+	flow     string // id of the flow to ask; "" = the only one
 }
 
 type rigOptions struct {
@@ -179,7 +179,7 @@ func (r *rig) close() error {
 	return errors.Join(append(errs, os.RemoveAll(r.dir))...)
 }
 
-// done closes the rig and adds what went wrong to err.
+// done closes the rig and adds its error to err.
 func (r *rig) done(err *error) { *err = errors.Join(*err, r.close()) }
 
 func (r *rig) flowID() string {
@@ -212,7 +212,7 @@ func (r *rig) load(ctx context.Context) (workflows.RunSummary, error) {
 	return r.wait(ctx, func(run workflows.RunSummary) bool { return run.Kind == "initial" })
 }
 
-// backfill asks for everything again and waits for it.
+// backfill asks for a backfill of everything and waits for its end.
 func (r *rig) backfill(ctx context.Context) (workflows.RunSummary, error) {
 	handle, err := r.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: r.flowID(), UpdateName: workflows.UpdateRequestBackfill, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -237,7 +237,7 @@ func (r *rig) status(ctx context.Context) (workflows.Status, error) {
 	return st, err
 }
 
-// wait polls until the last run is the one wanted.
+// wait polls until the last run is as wanted.
 func (r *rig) wait(ctx context.Context, wanted func(workflows.RunSummary) bool) (workflows.RunSummary, error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -275,7 +275,7 @@ func (r *rig) memory(ctx context.Context) <-chan []int64 {
 	return out
 }
 
-// procStatus reads a line of /proc/<pid>/status, in bytes; 0 where there is none.
+// procStatus reads a size from /proc/<pid>/status, in bytes; 0 without that file.
 func procStatus(pid int, name string) int64 {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// update sends the flow an operator's wish.
+// update sends the flow an update, as an operator would.
 func (r *rig) update(ctx context.Context, name string, request any) error {
 	handle, err := r.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: r.flowID(), UpdateName: name, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -23,7 +23,7 @@ func (r *rig) update(ctx context.Context, name string, request any) error {
 	return err
 }
 
-// rollback undoes a run and says what its before-images took.
+// rollback undoes a run and returns the size of its before-images.
 func (r *rig) rollback(ctx context.Context, run string) (workflows.RunSummary, activities.MayRollbackResult, error) {
 	var may activities.MayRollbackResult
 	handle, err := r.client.ExecuteActivity(ctx, client.StartActivityOptions{
@@ -42,8 +42,8 @@ func (r *rig) rollback(ctx context.Context, run string) (workflows.RunSummary, a
 	return done, may, err
 }
 
-// rollbacks measures undoing a load, which deletes, and undoing changes, which
-// restores, beside the runs that they undo.
+// rollbacks measures the undoing of a load, which deletes records, and of changes, which
+// restores them. It also measures the runs that are undone.
 func rollbacks(ctx context.Context, o options) (err error) {
 	r, err := newRig(ctx, rigOptions{contacts: o.contacts, synchronous: o.synchronous})
 	if err != nil {

@@ -67,7 +67,7 @@ func loadBesideLoop(ctx context.Context, o rigOptions, then func(*rig) error) (f
 	return flow, loop, err
 }
 
-// whole makes sure that what is measured is a complete load.
+// whole checks that the load which was measured is complete.
 func whole(r *rig, run workflows.RunSummary, contacts int) error {
 	if n := r.boxes.Campaign.Count("profile"); n != int64(contacts) || run.State != "COMPLETED" {
 		return fmt.Errorf("run %s is %s with %d of %d profiles", run.Run, run.State, n, contacts)
@@ -130,7 +130,7 @@ func arrival(ctx context.Context, o options) (err error) {
 			time.Sleep(2 * time.Millisecond)
 		}
 		delays = append(delays, time.Since(began))
-		time.Sleep(time.Duration(i*37%400) * time.Millisecond) // anywhere between two looks
+		time.Sleep(time.Duration(i*37%400) * time.Millisecond) // at any moment between two polls
 	}
 	slices.Sort(delays)
 	figure("edit to arrival", "median %s, p99 %s, longest %s of %d edits",

@@ -10,8 +10,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// A server that has no standalone activities, or has them switched off, is operated
-// like any other: each question is a workflow of one activity.
+// A server without standalone activities, or with them switched off, can be operated
+// like any other. Each question is then a workflow of one activity.
 func TestOperatingAServerWithoutStandaloneActivities(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 20, dynamic: map[string]any{"activity.enableStandalone": false}})
@@ -28,7 +28,7 @@ func TestOperatingAServerWithoutStandaloneActivities(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Regexp(t, "In Campaign now +there", out)
 
-	// What the worker answers is not what the server lacks.
+	// An error of the worker is not taken for a feature that the server lacks.
 	code, _, stderr = w.causeway("rollback", "contacts-20200102T030405.000Z", "--yes")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "which is not in the ledger")

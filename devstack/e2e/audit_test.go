@@ -12,7 +12,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// audit begins an audit, as the operators' tool does.
+// audit starts an audit as the command line does.
 func (w *world) audit(table string, repair bool) client.WorkflowRun {
 	w.t.Helper()
 	run, err := w.client.ExecuteWorkflow(w.t.Context(), client.StartWorkflowOptions{
@@ -31,8 +31,8 @@ func (w *world) audited(run client.WorkflowRun) workflows.AuditResult {
 	return out
 }
 
-// An audit finds what was done in Campaign while its worker is killed and changes
-// go on in Dynamics, and its repair brings both systems in step.
+// An audit finds the edits in Campaign, although its worker is killed and changes go on
+// in Dynamics. After its repair both systems agree.
 func TestAnAuditRepairs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 2_500, pageSize: 500})

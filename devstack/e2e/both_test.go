@@ -20,16 +20,18 @@ import (
 	"causeway.dev/workflows"
 )
 
-// mirror is what the oracle believes of one contact.
+// mirror is what the oracle knows about one contact.
 type mirror struct {
-	called map[string]string // what Dynamics called for when it was last propagated; nil: Campaign is to have nothing of it
-	holds  map[string]string // what Campaign must hold; nil: nothing
+	called map[string]string // what Dynamics called for at the last propagation; nil: no profile
+	holds  map[string]string // what Campaign must hold; nil: no profile
 }
 
-// beliefs are an oracle of edits on both systems (R2.3): a field holds what was
-// said of it last, by whichever side; a record that somebody removed in Campaign
-// comes back whole when Dynamics changes something of it, and one that leaves
-// the filter or Dynamics goes, whatever was done to it.
+// beliefs are an oracle for edits on both systems (R2.3).
+//
+// A field holds the value that either side wrote last. A record that was deleted in
+// Campaign comes back whole when Dynamics changes one of its fields. A record that
+// leaves the filter, or is deleted in Dynamics, is deleted in Campaign, whatever was
+// edited there.
 type beliefs map[string]*mirror
 
 const left, oldTown, newTown = "left", "Oldtown", "Newtown"
@@ -45,7 +47,7 @@ func calledFor(id string, row map[string]any) map[string]string {
 	return want
 }
 
-// dynamics is told of each state of a contact.
+// dynamics takes in a new state of a contact.
 func (b beliefs) dynamics(id string, row map[string]any) {
 	m := b[id]
 	if m == nil {
@@ -72,7 +74,7 @@ func (b beliefs) dynamics(id string, row map[string]any) {
 	m.called = now
 }
 
-// campaign is told what a user did; nil is a delete.
+// campaign takes in what a user of Campaign did; nil is a delete.
 func (b beliefs) campaign(id string, fields map[string]string) {
 	if fields == nil {
 		b[id].holds = nil
@@ -81,8 +83,8 @@ func (b beliefs) campaign(id string, fields map[string]string) {
 	maps.Copy(b[id].holds, fields)
 }
 
-// repaired is after an audit: Dynamics has the last word, save that it ends no
-// opt-out and knows only of fields that are mapped.
+// repaired takes in a repair by an audit. Mapped fields then hold the values of
+// Dynamics, except that an opt-out in Campaign stays.
 func (b beliefs) repaired() {
 	for _, m := range b {
 		if m.called == nil {
@@ -99,7 +101,7 @@ func (b beliefs) repaired() {
 	}
 }
 
-// wrong compares all of Campaign's profiles with the beliefs.
+// wrong compares all profiles of Campaign with the beliefs.
 func (b beliefs) wrong(w *world, limit int) []string {
 	var out []string
 	profiles := w.profiles()
@@ -127,13 +129,13 @@ func (b beliefs) wrong(w *world, limit int) []string {
 	return out
 }
 
-// bothWorld is contacts with a filter that deletes, a replacement, and profiles
-// that were in Campaign before: with keys of contacts, and of others.
+// bothWorld has contacts with a filter that deletes and a replacement. Some profiles
+// were in Campaign before, with keys of contacts and with other keys.
 type bothWorld struct {
 	*world
 	rng    *rand.Rand
 	b      beliefs
-	unique int // makes each edit a change
+	unique int // counts up, so that each edit is a change
 }
 
 func newBothWorld(t *testing.T, seed uint64) *bothWorld {
@@ -157,7 +159,7 @@ func newBothWorld(t *testing.T, seed uint64) *bothWorld {
 		w.seed(id, map[string]any{"lastName": "Before", "fax": strconv.Itoa(i), "blackListEmail": optedOut})
 		w.b[id].holds["fax"] = strconv.Itoa(i)
 		if optedOut {
-			w.b[id].holds["blackListEmail"] = "true" // adoption ends no opt-out
+			w.b[id].holds["blackListEmail"] = "true" // adoption clears no opt-out
 		}
 	}
 	for i := range 30 { // R2.5
@@ -176,7 +178,7 @@ func (w *bothWorld) seed(key string, fields map[string]any) {
 	require.NoError(w.t, w.boxes.Campaign.Insert("profile", body))
 }
 
-// inDynamics changes one contact at random, in one step.
+// inDynamics makes one random change to a contact.
 func (w *bothWorld) inDynamics(id string) {
 	w.unique++
 	row := w.boxes.Dynamics.Row("contacts", id)
@@ -214,7 +216,7 @@ func (w *bothWorld) added(lastname string) string {
 	return id
 }
 
-// inCampaign is what a user of Campaign does to a profile that is there.
+// inCampaign makes a random change to an existing profile, as a user of Campaign.
 func (w *bothWorld) inCampaign(id string) {
 	if w.b[id].holds == nil {
 		return
@@ -252,8 +254,8 @@ func (w *bothWorld) inCampaign(id string) {
 	w.b.campaign(id, fields)
 }
 
-// atRest waits until Campaign holds what the oracle believes and nothing is on
-// its way: a retry that is still to come would undo what the next round does.
+// atRest waits until Campaign holds what the oracle expects and no retry is pending. A
+// late retry would undo edits of the next round.
 func (w *bothWorld) atRest() {
 	w.t.Helper()
 	var wrong []string
@@ -269,7 +271,7 @@ func (w *bothWorld) atRest() {
 	}
 }
 
-// balanced reads every run from the ledger: each accounts for all it read.
+// balanced checks that every run in the ledger accounts for all that it read.
 func (w *world) balanced() {
 	w.t.Helper()
 	l, err := ledger.Open(w.t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(w.dir, "ledger.db")})
@@ -285,7 +287,7 @@ func (w *world) balanced() {
 			continue
 		}
 		require.NotEqual(w.t, ledger.RunIncomplete, run.State, run.ID)
-		if run.State == "FAILED" { // a link that expired between two pages; a baseline took its place
+		if run.State == "FAILED" { // its link expired between two pages; a baseline followed
 			require.Contains(w.t, run.Error, "expired", run.ID)
 		}
 	}
@@ -293,7 +295,7 @@ func (w *world) balanced() {
 	w.t.Logf("%d runs, %d completed", len(runs), completed)
 }
 
-// seedsOfBoth are the schedules that are always run; CAUSEWAY_ORACLE_SEED adds one.
+// seedsOfBoth are the seeds that are always run. CAUSEWAY_ORACLE_SEED adds one.
 func seedsOfBoth(t *testing.T) []uint64 {
 	seeds := []uint64{1, 2}
 	if s := os.Getenv("CAUSEWAY_ORACLE_SEED"); s != "" {
@@ -304,11 +306,10 @@ func seedsOfBoth(t *testing.T) []uint64 {
 	return seeds
 }
 
-// R2.1 to R2.7, R11.7, R12.3, R13.5 to R13.9, R14.1: the oracle over random
-// schedules of edits on both systems at once, with a filter, a replacement and
-// deletes, and with faults, kills and expired links. At rest after each round
-// Campaign holds what was said last; after an audit with repair, what Dynamics
-// says. Every run is balanced.
+// R2.1 to R2.7, R11.7, R12.3, R13.5 to R13.9, R14.1: the oracle checks random schedules
+// of edits on both systems at once, with a filter, a replacement, deletes, faults,
+// kills and expired links. At rest after each round, Campaign holds what was written
+// last; after an audit with repair, the values of Dynamics. Every run is balanced.
 func TestBothSystemsAreEditedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seedsOfBoth(t) {
@@ -356,8 +357,8 @@ func TestBothSystemsAreEditedAtOnce(t *testing.T) {
 	}
 }
 
-// round edits both systems, no record in both: what is said last of a field is
-// then known, and everything else goes on at the same time.
+// round edits both systems at the same time, but no record in both. So it is known
+// which value of a field was written last.
 func (w *bothWorld) round(n int) {
 	if n == 2 || n == 4 {
 		_, err := w.boxes.Faults.Add(kit.Rule{Service: "dataverse", Action: kit.Named, Name: "expired_delta_link", Status: 410, Times: 1})

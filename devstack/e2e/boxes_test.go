@@ -40,7 +40,7 @@ func (w *world) profileCount() int64 { return w.boxes.Campaign.Count("profile") 
 // keyProbe is the engine call that looks for a record before the first start (R10.3).
 const keyProbe = 1
 
-// engineCalls is Campaign's own meter: inserts, updates, deletes and reads.
+// engineCalls reads Campaign's own meter: inserts, updates, deletes and reads.
 func (w *world) engineCalls() int64 {
 	var n int64
 	for kind, calls := range w.boxes.Campaign.Meter() {
@@ -51,7 +51,7 @@ func (w *world) engineCalls() int64 {
 	return n
 }
 
-// campaignRequests counts calls of every kind, metadata too.
+// campaignRequests counts calls of every kind, including metadata.
 func (w *world) campaignRequests() int64 {
 	var n int64
 	for _, calls := range w.boxes.Campaign.Meter() {
@@ -75,7 +75,7 @@ func (w *world) insert(lastname string) {
 	require.NoError(w.t, err)
 }
 
-// repeatedWrites is how many writes through the API a record got beyond its first.
+// repeatedWrites counts the writes through the API that records got after their first.
 func (w *world) repeatedWrites() int64 {
 	var n int64
 	for _, id := range w.ids() {
@@ -132,7 +132,7 @@ func (w *world) histories() string {
 
 var healthAddress = regexp.MustCompile(`health=(http://[0-9.:]+)/readyz`)
 
-// metrics are what the worker started last exposes.
+// metrics reads the metrics of the worker that was started last.
 func (w *world) metrics() string {
 	w.t.Helper()
 	log, err := os.ReadFile(w.log)
@@ -149,7 +149,7 @@ func (w *world) metrics() string {
 	return string(body)
 }
 
-// runsOf counts the executions of a run: one more than it continued as new.
+// runsOf counts the executions of a run, one more than it continued as new.
 func (w *world) runsOf(run string) int {
 	w.t.Helper()
 	id := workflows.TableFlow(w.cfg.Instance, "contacts").PassID(activities.KindInitial, run)

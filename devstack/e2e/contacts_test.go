@@ -16,9 +16,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// Must hold 1: initial load, then edits, inserts, deletes and deactivations;
-// one engine call per change, none for what is unchanged. R15.4: changes stream,
-// no schedule is configured.
+// An initial load, then edits, inserts, deletes and deactivations take one engine call
+// a change, and none for an unchanged record. R15.4: changes come without a schedule.
 func TestContactsStayInStep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 10_000, pageSize: 2000})
@@ -46,7 +45,7 @@ func TestContactsStayInStep(t *testing.T) {
 	w.inStep()
 	require.Equal(t, int64(10_000+200+50+100+keyProbe), w.engineCalls(), "one call per insert, update and delete")
 
-	// A backfill of everything finds nothing to do, and asks Campaign nothing.
+	// A backfill of everything finds nothing to do and makes no call to Campaign.
 	calls := w.campaignRequests()
 	var answer workflows.BackfillAnswer
 	w.update(workflows.UpdateRequestBackfill, workflows.BackfillRequest{By: "test"}, &answer)
@@ -59,14 +58,14 @@ func TestContactsStayInStep(t *testing.T) {
 	w.noPersonalData()
 }
 
-// withoutRepeats drops what the catch-up query read again.
+// withoutRepeats removes the records that the catch-up query read again.
 func withoutRepeats(c activities.Counts) activities.Counts {
 	c.Read -= c.Unchanged
 	c.Unchanged = 0
 	return c
 }
 
-// Must hold 2: the worker is killed at random moments during the initial load.
+// The worker is killed at random moments during the initial load.
 func TestKilledWorkersLoseAndRepeatNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 6_000, pageSize: 500})
@@ -94,7 +93,7 @@ func TestKilledWorkersLoseAndRepeatNothing(t *testing.T) {
 	require.LessOrEqual(t, repeats, int64(100*kills))
 }
 
-// Must hold 3: faults of every kind on both sides lead to the same end.
+// With faults of every kind on both sides, the end is the same.
 func TestFaultsLeadToTheSameEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 3_000, pageSize: 300})
@@ -123,7 +122,7 @@ func TestFaultsLeadToTheSameEnd(t *testing.T) {
 		require.NotZero(t, rule.Hits, "%+v never hit", rule)
 	}
 
-	// The delta link expires while records change, come and go.
+	// The delta link expires while records are changed, created and deleted.
 	ids := w.ids()
 	_, err := w.boxes.Faults.Add(kit.Rule{Service: "dataverse", Action: kit.Named, Name: "expired_delta_link", Status: 410, Times: 1})
 	require.NoError(t, err)
@@ -136,7 +135,8 @@ func TestFaultsLeadToTheSameEnd(t *testing.T) {
 	w.noPersonalData()
 }
 
-// Must hold 4: what Campaign refuses is set aside with its reason; the rest lands.
+// A record that Campaign refuses goes to quarantine with its reason. The rest is
+// written.
 func TestRefusedRecordsAreQuarantined(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 2_000, pageSize: 500})
@@ -165,7 +165,7 @@ func TestRefusedRecordsAreQuarantined(t *testing.T) {
 	w.noPersonalData()
 }
 
-// Must hold 7: a wrong mapping is refused before anything is written.
+// A wrong mapping is refused before anything is written.
 func TestAWrongMappingIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 10})

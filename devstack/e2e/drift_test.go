@@ -11,9 +11,9 @@ import (
 	"causeway.dev/workflows"
 )
 
-// R8.18, R11.14: a field that somebody removed from Campaign stops the flow, which
-// names it. Nothing is set aside or lost meanwhile, a start before the fix says the
-// same again, and one after it goes on.
+// R8.18, R11.14: when a field was removed from Campaign, the flow stops and names it. No
+// record is quarantined or lost. A start before the fix fails with the same message,
+// and a start after it goes on.
 func TestAFieldThatIsGoneStopsTheFlow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 300, pageSize: 100})

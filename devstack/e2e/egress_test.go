@@ -65,7 +65,7 @@ func (w *eventWorld) startFlow() workflows.Status {
 	return st
 }
 
-// settled waits until everything that was published has an outcome.
+// settled waits until every published event has an outcome.
 func (w *eventWorld) settled(within time.Duration) workflows.Status {
 	w.t.Helper()
 	var st workflows.Status
@@ -82,7 +82,7 @@ func (w *eventWorld) timeline() []string {
 	return w.boxes.TimelineDifferences(stack.Timeline{Sends: true, Opens: true, Clicks: true, Bounces: true}, w.owner(), 10)
 }
 
-// owner is the application user, who owns the solution's processes.
+// owner is the id of the application user, who owns the solution's processes.
 func (w *eventWorld) owner() string { return w.boxes.Dynamics.Processes()[0].Owner }
 
 func (w *eventWorld) rows() (n int64) {
@@ -92,7 +92,7 @@ func (w *eventWorld) rows() (n int64) {
 	return n
 }
 
-// nothingPersonal looks through all histories and the worker's log.
+// nothingPersonal searches all histories and the worker's log for personal data.
 func (w *eventWorld) nothingPersonal() {
 	w.t.Helper()
 	w.noPersonalData()
@@ -106,8 +106,8 @@ func (w *eventWorld) nothingPersonal() {
 	}
 }
 
-// Must hold: 50,000 events with a fifth twice, disorder, kills of the worker,
-// faults on both sides: each eligible event is on the timeline exactly once.
+// 50,000 events come out of order, a fifth of them twice, with kills of the worker and
+// faults on both sides. Each eligible event is on the timeline exactly once.
 func TestEventsSurviveKillsAndFaults(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t, 1500, "journal", "")
@@ -146,8 +146,8 @@ func TestEventsSurviveKillsAndFaults(t *testing.T) {
 	w.nothingPersonal()
 }
 
-// Both sources at once, stop and start in between, a switch that changes, a
-// backfill; what a real server recorded replays.
+// Both sources are used at once, with a stop and start, a changed switch and a backfill
+// in between. The recorded histories replay.
 func TestEgressIsOperated(t *testing.T) {
 	t.Parallel()
 	w := newEventWorld(t, 300, "both", ", page_size: 100")
@@ -197,8 +197,8 @@ func TestEgressIsOperated(t *testing.T) {
 	w.replay(map[string][]string{workflows.TypeEventSync: {"events"}, workflows.TypeEventPass: {"events-backlog", "events-backfill"}})
 }
 
-// Two workers on one PostgreSQL ledger share journal and files, and one of them
-// is killed: the end is that of one worker.
+// Two workers on one PostgreSQL ledger share journal and files, and one of them is
+// killed. The end is the same as with one worker.
 func TestTwoWorkersShareTheEvents(t *testing.T) {
 	t.Parallel()
 	dsn := filepath.Join(t.TempDir(), "dsn")

@@ -20,8 +20,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// familyTables are vehicles of contacts and services of vehicles: both link
-// cardinalities, a filter that deletes, a replacement.
+// familyTables maps vehicles of contacts and services of vehicles, with both link
+// cardinalities, a filter that deletes, and a replacement.
 const familyTables = `
     vehicles:
       dynamics: {table: new_vehicle}
@@ -50,7 +50,7 @@ func newFamilyWorld(t *testing.T, contacts int) *world {
 	})
 }
 
-// startTable starts a flow other than that of contacts.
+// startTable starts a flow other than the one of contacts.
 func (w *world) startTable(table string) {
 	w.t.Helper()
 	id := workflows.TableFlow(w.cfg.Instance, table).WorkflowID()
@@ -70,9 +70,9 @@ func (w *world) startTable(table string) {
 
 var fuels = map[float64]string{1: "Petrol", 2: "Petrol", 3: "Electric"}
 
-// familyDifferences computes by itself what Campaign must hold of vehicles and
-// services. A service whose vehicle Campaign does not hold is hidden there, and
-// what is hidden cannot be compared.
+// familyDifferences computes what Campaign must hold of vehicles and services, without
+// the product's code. A service whose vehicle Campaign lacks is hidden there, so it
+// cannot be compared.
 func (w *world) familyDifferences() []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -129,8 +129,8 @@ func (w *world) familyDifferences() []string {
 	return append(out, w.differences(5)...)
 }
 
-// The oracle over linked tables: random edits on both systems, faults, kills and
-// expired links; equality at rest, nothing in quarantine.
+// The oracle checks linked tables with random edits on both systems, faults, kills and
+// expired links. At rest the systems agree, and nothing is in quarantine.
 func TestLinkedTablesComeToRestAsTheOracleSays(t *testing.T) {
 	t.Parallel()
 	w := newFamilyWorld(t, 300)
@@ -181,11 +181,11 @@ func TestLinkedTablesComeToRestAsTheOracleSays(t *testing.T) {
 			}
 		case 6:
 			w.boxes.Dynamics.Delete("new_services", services[rng.IntN(len(services))])
-		case 7: // takes its services along
+		case 7: // deletes its services with it
 			w.boxes.Dynamics.Delete("new_vehicles", vehicles[rng.IntN(len(vehicles))])
 		case 8:
 			update("contacts", contacts[rng.IntN(len(contacts)/2)], map[string]any{"address1_city": fmt.Sprint("Nebelheim ", rng.IntN(50))})
-		case 9: // somebody in Campaign; where it is not there yet, nothing happens
+		case 9: // an edit in Campaign; it does nothing while the record is not there yet
 			_ = w.boxes.Campaign.Update("profile", contacts[rng.IntN(len(contacts)/2)], []byte(`{"lastName":"Somebody"}`))
 			_ = w.boxes.Campaign.Update("cusVehicle", vehicles[rng.IntN(len(vehicles))], []byte(`{"price":1}`))
 		case 10:

@@ -21,8 +21,8 @@ import (
 
 var record = flag.Bool("record", false, "keep histories in workflows/testdata/histories; see devstack/record-histories")
 
-// Must hold 6: what a real server recorded replays; with -record, the histories
-// are kept, and the root module replays them from then on.
+// Histories that a real server recorded replay. With -record they are kept, and the
+// root module replays them from then on.
 func TestHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 600, pageSize: 100})
@@ -60,16 +60,16 @@ func TestHistoriesReplay(t *testing.T) {
 	})
 }
 
-// replay shows that what the server recorded replays, and that it holds the
-// workflows named. With -record they are kept: of each type the oldest histories,
-// under the names of their scenarios.
+// replay checks that the recorded histories replay, and that the named workflows are
+// among them. With -record the oldest histories of each type are kept, under the names
+// of their scenarios.
 func (w *world) replay(scenarios map[string][]string) {
 	w.t.Helper()
 	seen := map[string]int{}
 	for _, history := range w.historiesByRun() {
 		started := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
 		kind := started.WorkflowType.Name
-		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true}) // a slow machine is none
+		replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DisableDeadlockDetection: true}) // a slow machine is no deadlock
 		require.NoError(w.t, err)
 		workflows.Register(replayer)
 		require.NoError(w.t, replayer.ReplayWorkflowHistoryWithOptions(quiet{}, history, worker.ReplayWorkflowHistoryOptions{

@@ -21,8 +21,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// optOutWorld is a world whose flow is that of opt-outs, beside the one of the
-// contacts that makes the profiles.
+// optOutWorld is a world with the flow of opt-outs, and the flow of contacts that
+// creates the profiles.
 type optOutWorld struct {
 	*world
 	pairs map[string]string // column -> field of the profile
@@ -75,20 +75,20 @@ func (w *optOutWorld) start(mode optout.Mode) workflows.Status {
 	return w.baselined()
 }
 
-// baselined waits until everybody's choices were looked at.
+// baselined waits until the choices of all contacts were read.
 func (w *optOutWorld) baselined() workflows.Status {
 	w.t.Helper()
 	return w.until("the look at everybody", func(st workflows.Status) bool { return st.Run == "" && st.Phase == "waiting for choices" })
 }
 
-// syncNow looks everywhere at once.
+// syncNow makes the flow read both sides at once.
 func (w *optOutWorld) syncNow() {
 	w.t.Helper()
 	var st workflows.Status
 	w.update(workflows.UpdateSyncNow, workflows.SyncNowRequest{By: "test"}, &st)
 }
 
-// disagreements are the choices on which the systems differ.
+// disagreements lists the choices on which the systems differ.
 func (w *optOutWorld) disagreements() []string {
 	var out []string
 	w.boxes.Dynamics.Each("contacts", func(id string, row map[string]any) bool {
@@ -121,8 +121,8 @@ func (w *optOutWorld) agree() {
 	}, settleWithin, 500*time.Millisecond, "disagreements: %v\nworker log:\n%s", &diff, w.tail())
 }
 
-// R19.6, R19.17: bidirectional, with kills; the mode changed by stop and start in
-// mid-stream, and back.
+// R19.6, R19.17: bidirectional mode with kills. The mode is changed in between by stop
+// and start, and changed back.
 func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	t.Parallel()
 	w := newOptOutWorld(t, 400, "rest")
@@ -133,8 +133,7 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	w.start(optout.Bidirectional)
 	w.agree()
 
-	// Who chooses to be left alone is never written to again, whatever happens: in
-	// this part nobody opts back in.
+	// An opt-out is never lost, whatever happens. In this part nobody opts back in.
 	rng := rand.New(rand.NewPCG(3, 4))
 	out := map[string]bool{}
 	choose := func(n int) {
@@ -167,7 +166,8 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	require.Equal(t, workflows.StateStopped, st.State)
 	choose(20)
 
-	// Campaign to Dynamics: what was chosen in Campaign arrives, what was agreed stays.
+	// Mode campaign_to_dynamics: choices in Campaign arrive, and values on which both
+	// sides agreed stay.
 	w.start(optout.CampaignToDynamics)
 	id := keys[0]
 	require.NoError(t, w.boxes.Campaign.Update("profile", id, []byte(`{"blackListPhone":true}`)))
@@ -181,7 +181,7 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 		require.Equal(t, []any{true, true}, []any{row["donotbulkemail"], profile["blackListEmail"]}, "%s was opted out", id)
 	}
 
-	// A replay of the contacts re-subscribes nobody (the last word is Campaign's).
+	// A replay of the contacts clears no opt-out, because Campaign chose last.
 	w.flow = ""
 	var answer workflows.BackfillAnswer
 	w.update(workflows.UpdateRequestBackfill, workflows.BackfillRequest{By: "test"}, &answer)
@@ -197,8 +197,8 @@ func TestOptOutsSurviveKillsAndModeChanges(t *testing.T) {
 	w.noPersonalData()
 }
 
-// R19.13: the daily export, with a file that is broken and then mended, and the
-// workflow in Campaign that stops and is started again (R19.15).
+// R19.13: the daily export has a file that is broken and then repaired. The workflow in
+// Campaign stops and is started again (R19.15).
 func TestOptOutsFromExports(t *testing.T) {
 	t.Parallel()
 	w := newOptOutWorld(t, 200, "sftp")
@@ -219,7 +219,7 @@ func TestOptOutsFromExports(t *testing.T) {
 		require.Equal(t, true, w.boxes.Dynamics.Row("contacts", id)["donotbulkemail"])
 	}
 
-	w.boxes.Clock.Advance(2 * time.Second) // choices of one second are as old (R19.11)
+	w.boxes.Clock.Advance(2 * time.Second) // choices within one second count as equally old (R19.11)
 	for _, id := range keys[:20] {
 		require.NoError(t, w.boxes.Campaign.Update("profile", id, []byte(`{"blackListEmail":false}`)))
 	}

@@ -15,8 +15,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// Two workers on one PostgreSQL ledger share a load, changes and a backfill; one
-// of them is killed in between. The end is that of one worker: each record is
+// Two workers on one PostgreSQL ledger share a load, changes and a backfill, and one of
+// them is killed in between. The end is the same as with one worker: each record is
 // written once for each change.
 func TestTwoWorkersShareALedger(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// causeway runs the operators' tool.
+// causeway runs the command line.
 func (w *world) causeway(args ...string) (code int, stdout, stderr string) {
 	w.t.Helper()
 	var out, errs bytes.Buffer
@@ -30,9 +30,9 @@ func (w *world) causeway(args ...string) (code int, stdout, stderr string) {
 
 const tooLong = "Maximiliana-Theodora-Wilhelmine-Auguste"
 
-// 500 quarantined records with four causes: the mapping is mended and the flow
-// started again, and all whose cause is gone land without being named, though the
-// worker is killed meanwhile; the rest waits for its own cause to go.
+// 500 records with four causes are in quarantine. The mapping is corrected and the flow
+// started again. All records whose cause is gone are written without being named,
+// although the worker is killed meanwhile. The others wait for their causes to go.
 func TestRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 1_200, pageSize: 200, yaml: func(text string) string {
@@ -90,7 +90,8 @@ func TestRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 		return strings.HasPrefix(s, "not-an-address-")
 	}))
 
-	// The rest: one by a change in Dynamics, the others looked at and given up.
+	// Of the rest, one is released by a change in Dynamics. The others are shown and
+	// discarded.
 	w.edit(ids[3], map[string]any{"emailaddress1": "ann@example.test"})
 	require.Eventually(t, func() bool { return w.boxes.Campaign.Profile(ids[3]) != nil }, settleWithin, 50*time.Millisecond)
 	code, out, stderr := w.causeway("quarantine", "show", "contacts", ids[7], "--reveal")
@@ -113,7 +114,7 @@ func TestRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 	w.noPersonalData()
 }
 
-// sealedInTemporal asks as the tool does and looks at what Temporal keeps.
+// sealedInTemporal asks like the command line and checks what Temporal keeps.
 func (w *world) sealedInTemporal(id, value string) {
 	w.t.Helper()
 	public, private, err := box.GenerateKey(rand.Reader)

@@ -40,7 +40,7 @@ func (w *world) undone(run string) workflows.Status {
 	})
 }
 
-// disturb adds faults of Campaign's that pass.
+// disturb adds faults of Campaign that end by themselves.
 func (w *world) disturb(seed uint64) {
 	w.t.Helper()
 	for _, rule := range []kit.Rule{
@@ -53,8 +53,8 @@ func (w *world) disturb(seed uint64) {
 	}
 }
 
-// An initial load over records that were there before is rolled back while it
-// runs, its workers killed during both: Campaign is as it was.
+// An initial load over records that were in Campaign before is rolled back while it
+// runs. Workers are killed during both. Campaign is then as it was.
 func TestARollbackDuringALoadLeavesCampaignAsItWas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 1_500, pageSize: 150, yaml: undoable})
@@ -78,7 +78,7 @@ func TestARollbackDuringALoadLeavesCampaignAsItWas(t *testing.T) {
 	}
 	run := w.until("the load to be at work", func(st workflows.Status) bool { return st.Run != "" }).Run
 	var st workflows.Status
-	p.kill() // what it had in hand, nobody knows
+	p.kill() // what it had in flight is not known
 	p = w.startWorker()
 	w.update(workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: run, By: "test"}, &st)
 	require.Equal(t, []string{run}, st.Queued(workflows.RequestRollback))
@@ -98,8 +98,8 @@ func TestARollbackDuringALoadLeavesCampaignAsItWas(t *testing.T) {
 	w.noPersonalData()
 }
 
-// Passes over random prior states, then their rollback: every record not touched
-// since is as before, every one touched since is untouched and reported.
+// Passes over random states are rolled back. Every record that was not touched since is
+// as before. Every record that was touched since is left alone and reported.
 func TestARollbackUndoesAnyPass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 800, pageSize: 200, yaml: undoable})
@@ -170,7 +170,7 @@ func TestARollbackUndoesAnyPass(t *testing.T) {
 		}
 		require.Equal(t, int64(len(touched)), st.LastRun.Counts.Quarantined, "all that was touched since is reported")
 
-		// Everything is brought back by a backfill, so that the next round begins in step.
+		// A backfill writes everything again, so that the systems agree before the next round.
 		require.Equal(t, workflows.StateRunning, st.State, st.Reason)
 		var answer workflows.BackfillAnswer
 		w.update(workflows.UpdateRequestBackfill, workflows.BackfillRequest{By: "test"}, &answer)
@@ -186,7 +186,7 @@ func TestARollbackUndoesAnyPass(t *testing.T) {
 	w.noPersonalData()
 }
 
-// settledZip waits until the edits in Dynamics of touched contacts have arrived.
+// settledZip waits until the edits of the touched contacts in Dynamics have arrived.
 func (w *world) settledZip(touched map[string]bool) {
 	w.t.Helper()
 	rows := w.contacts()
@@ -211,8 +211,8 @@ func union(images ...map[string]map[string]string) map[string]bool {
 	return out
 }
 
-// I6, issue of the threshold: a mapping mistake that refuses three in ten stops
-// the load, and with on_stop: rollback Campaign is as it was.
+// A mistake in the mapping by which three in ten records are refused stops the load.
+// With on_stop: rollback Campaign is then as it was.
 func TestAWrongMappingIsUndoneByItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 2_000, pageSize: 200, yaml: func(text string) string {

@@ -26,9 +26,9 @@ import (
 	"causeway.dev/workflows"
 )
 
-// testBuild is a worker of another build than the product's, in this process: it
-// registers what register says under the product's names, and the product's
-// activities, but for those in broken. stop ends it.
+// testBuild plays a worker of another build, in this process. It registers the workflows
+// of register under the product's names, and the product's activities, except those in
+// broken. stop ends it.
 func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (stop func()) {
 	w.t.Helper()
 	services, err := host.NewServices(w.cfg, tally.NoopScope)
@@ -60,7 +60,7 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 	}
 }
 
-// runs asks the operators' tool for JSON.
+// runs runs the command line and reads its JSON.
 func runs[T any](w *world, args ...string) T {
 	w.t.Helper()
 	code, out, stderr := w.causeway(append(args, "-o", "json")...)
@@ -70,7 +70,7 @@ func runs[T any](w *world, args ...string) T {
 	return answer
 }
 
-// history is that of the newest execution of a workflow.
+// history reads the history of the newest execution of a workflow.
 func (w *world) history(id string) *historypb.History {
 	w.t.Helper()
 	var history historypb.History
@@ -89,8 +89,8 @@ type replayed struct {
 	NewRunID string `json:"new_run_id"`
 }
 
-// A workflow that failed because of a fault in the code goes back to the step that
-// failed, once the code is mended, and completes.
+// A workflow failed because of a bug. Once the code is repaired, it is reset to the step
+// that failed, and completes.
 func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30})
@@ -136,7 +136,7 @@ func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
 		return len(log.Operations) == 1 && log.Operations[0].What == activities.OpReplay
 	}, settleWithin, 100*time.Millisecond, "the replay is in the audit trail")
 
-	// Both executions are exported, and this build does again what they hold.
+	// Both executions are exported, and they replay with this build.
 	dir := filepath.Join(t.TempDir(), "histories")
 	exported := runs[struct{ Files []struct{ File string } }](w, "runs", "export", run, "--to", dir)
 	require.Len(t, exported.Files, 2)
@@ -144,8 +144,9 @@ func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
 	require.Zero(t, code, out+stderr)
 }
 
-// A flow that another build began and this build does not do again is stuck; verify
-// names the place, and a reset to it lets it go on, with what was asked of it.
+// A flow was begun by another build and does not replay with this one, so it is stuck.
+// verify names the place. After a reset to it the flow goes on, with the requests that
+// it had received.
 func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30})
@@ -165,7 +166,7 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 
 	w.startWorker()
 	w.edit(w.ids()[0], map[string]any{"address1_city": "Nebelheim"})
-	require.Eventually(t, func() bool { // somebody asks, and the code fails
+	require.Eventually(t, func() bool { // a query makes the code fail
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_ = w.client.SignalWorkflow(ctx, w.flowID(), "", "nudge", nil)
@@ -191,8 +192,8 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	w.inStep()
 }
 
-// A load whose own code fails while it is at work is reset beneath its owner, which
-// goes on waiting for it and takes its result.
+// The code of a load fails while it runs. The load is reset, while its owner goes on
+// waiting for it and takes its result.
 func TestAStuckLoadIsResetBeneathItsOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, worldOptions{contacts: 600, pageSize: 30})

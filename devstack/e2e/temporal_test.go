@@ -20,8 +20,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// A test that kills Temporal runs it as a process of its own: this binary,
-// started with these in its environment.
+// A test that kills Temporal runs it in a process of its own. The process is this
+// binary, started with these variables in its environment.
 const temporalDir, temporalPort = "CAUSEWAY_E2E_TEMPORAL_DIR", "CAUSEWAY_E2E_TEMPORAL_PORT"
 
 func TestMain(m *testing.M) {
@@ -88,7 +88,7 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// Must hold 2: Temporal itself is killed and comes back.
+// Temporal itself is killed and started again.
 func TestTemporalIsKilledAndComesBack(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
@@ -103,14 +103,15 @@ func TestTemporalIsKilledAndComesBack(t *testing.T) {
 	require.Empty(t, w.differences(10))
 	require.LessOrEqual(t, w.repeatedWrites(), int64(100))
 
-	// Killed while it waits for changes, the flow hears of the next one all the same.
+	// Temporal is killed while the flow waits for changes. The flow gets the next change
+	// all the same.
 	w.temporalProcess.kill()
 	w.edit(w.ids()[0], map[string]any{"address1_city": "Ostwaldsruh"})
 	w.temporalProcess = w.startTemporal(port)
 	w.inStep()
 }
 
-// Must hold 6: continuing as new after 1, 2 and 3 pages gives the same end.
+// A flow that continues as new after 1, 2 or 3 pages comes to the same end.
 func TestContinuingAsNewGivesTheSameEnd(t *testing.T) {
 	t.Parallel()
 	for pages := 1; pages <= 3; pages++ {

@@ -1,6 +1,6 @@
-// Package e2e runs whole flows: a real Temporal server, the sandboxes over TLS,
-// worker processes that are really killed, and an oracle that computes by itself
-// what Campaign must hold.
+// Package e2e tests whole flows, with a real Temporal server, the sandboxes over TLS,
+// and worker processes that are really killed. An oracle computes what Campaign must
+// hold, without the product's code. Nobody imports the package.
 package e2e
 
 import (
@@ -28,8 +28,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// settleWithin bounds the wait for things to become quiet; a healthy run needs
-// a small part of it.
+// settleWithin is the longest wait for an expected state. A healthy run needs a small
+// part of it.
 const settleWithin = time.Minute
 
 // world is one installation: Temporal, both sandboxes, a configuration.
@@ -37,13 +37,13 @@ type world struct {
 	t               *testing.T
 	dir             string
 	address         string   // of Temporal
-	temporalProcess *process // when it may be killed
+	temporalProcess *process // Temporal, in a test that kills it
 	boxes           *stack.Stack
 	cfg             *config.Config
 	cfgPath         string
 	client          client.Client
 	log             string // of all workers
-	flow            string // id of the flow that is asked; "" = that of contacts
+	flow            string // id of the flow to ask; "" = that of contacts
 }
 
 type worldOptions struct {
@@ -52,8 +52,8 @@ type worldOptions struct {
 	temporalPort int            // of a Temporal process of its own; 0 = inside this one
 	dynamic      map[string]any // dynamic configuration of Temporal inside this process
 	stack        func(*stack.Options)
-	boxes        func(*stack.Stack)  // sees the sandboxes before yaml is asked
-	yaml         func(string) string // changes the configuration text
+	boxes        func(*stack.Stack)  // is called with the sandboxes, before yaml
+	yaml         func(string) string // changes the text of the configuration
 }
 
 func newWorld(t *testing.T, o worldOptions) *world {
@@ -106,7 +106,7 @@ func (quiet) Info(string, ...any)  {}
 func (quiet) Warn(string, ...any)  {}
 func (quiet) Error(string, ...any) {}
 
-// fields are the pairs of the test mapping; the oracle knows them by itself.
+// fields are the pairs of the test mapping. The oracle has its own list of them.
 const fields = `
         - {from: firstname, to: firstName, on_too_long: truncate}
         - {from: lastname, to: lastName}
@@ -197,13 +197,13 @@ func (w *world) startWorker() *process {
 	return p
 }
 
-// kill is SIGKILL: nothing is flushed, nothing is said.
+// kill sends SIGKILL, so nothing is flushed or reported.
 func (p *process) kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
 	<-p.done
 }
 
-// drain is SIGTERM, as a deployment sends it.
+// drain sends SIGTERM, as a deployment does.
 func (p *process) drain() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.done
@@ -223,7 +223,7 @@ func (w *world) startFlow() workflows.Status {
 	return st
 }
 
-// startRequest is what the operators' tool sends.
+// startRequest is the request that the command line sends.
 func (w *world) startRequest() workflows.StartRequest {
 	return operator.StartRequest(w.cfg, "contacts", "test")
 }
@@ -264,7 +264,7 @@ func (w *world) status() (workflows.Status, error) {
 	return st, err
 }
 
-// until polls the status until ok says so.
+// until polls the status until ok accepts it.
 func (w *world) until(what string, ok func(workflows.Status) bool) workflows.Status {
 	w.t.Helper()
 	var last workflows.Status
@@ -289,7 +289,7 @@ func (w *world) loaded() workflows.Status {
 	return st
 }
 
-// inStep waits until Campaign holds what the oracle says.
+// inStep waits until Campaign holds what the oracle expects.
 func (w *world) inStep() {
 	w.t.Helper()
 	var diff []string

@@ -42,7 +42,7 @@ type Options struct {
 	Dynamic          map[string]any // dynamic configuration, above ours
 }
 
-// Server is running.
+// Server is a server that runs.
 type Server struct {
 	address, ui string
 	temporal    temporal.Server
@@ -51,8 +51,8 @@ type Server struct {
 
 const host = "127.0.0.1"
 
-// Start brings the server up and waits until it answers. Errors name the port or
-// folder in the way.
+// Start starts the server and waits until it answers. An error names the port or folder
+// that is the problem.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	ports, err := choosePorts(o)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Server) Address() string { return s.address }
 // UIURL is the address of the Web UI; "" without one.
 func (s *Server) UIURL() string { return s.ui }
 
-// Stop ends the server; what is in the file goes on at the next start.
+// Stop stops the server. Workflows go on at the next start on the same file.
 func (s *Server) Stop() {
 	if s.uiServer != nil {
 		s.uiServer.Stop()
@@ -119,7 +119,7 @@ func choosePorts(o Options) (ports, error) {
 	if p.ui == 0 {
 		want = append(want, &p.ui)
 	}
-	var held []net.Listener // all at once, so that none is handed out twice
+	var held []net.Listener // all open at once, so that no port is given twice
 	for _, port := range want {
 		l, err := net.Listen("tcp", host+":0")
 		if err != nil {
@@ -197,8 +197,8 @@ func serverConfig(sql *config.SQL, p ports) *config.Config {
 	return cfg
 }
 
-// newServer builds the server with one shard's limits raised: with stock ones a
-// sequential workflow is capped near 18 activities a second.
+// newServer builds the server with higher limits for its one shard. With the default
+// limits, a sequential workflow runs about 18 activities a second at most.
 func newServer(cfg *config.Config, p ports, above map[string]any) (temporal.Server, error) {
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: false, OutputFile: os.DevNull, Level: "fatal"}))
 	authorizer, err := authorization.GetAuthorizerFromConfig(&cfg.Global.Authorization)
@@ -234,8 +234,8 @@ func newServer(cfg *config.Config, p ports, above map[string]any) (temporal.Serv
 	)
 }
 
-// ready waits until the frontend answers, then makes sure of the search
-// attributes: an old file gets those added since.
+// ready waits until the frontend answers, then adds the search attributes that are
+// missing. A file of an older version may lack some.
 func (s *Server) ready(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -255,7 +255,8 @@ func (s *Server) ready(ctx context.Context, o Options) error {
 	}
 }
 
-// addSearchAttributes also waits: the operator service comes up after the frontend.
+// addSearchAttributes adds search attributes. It waits for the operator service, which
+// comes up after the frontend.
 func addSearchAttributes(ctx context.Context, c client.Client, o Options) error {
 	if len(o.SearchAttributes) == 0 { // the server refuses an empty list
 		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
