@@ -8,7 +8,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// egressOptions are those of the flow of events.
+// egressOptions are the options of the flow of events.
 func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) egress.Options {
 	e := o.Config.Egress
 	out := egress.Options{
@@ -16,15 +16,15 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) 
 		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
 		Metrics: scope, Logger: o.Logger,
 	}
-	if s.Journal != nil { // a nil client would not be a nil source
+	if s.Journal != nil { // a nil client in the interface would not be nil
 		out.Journal = s.Journal
 	}
 	out.Files = fileSource(o, s)
 	return out
 }
 
-// fileSource is the folder that both flows take exported files from; nil when no file
-// server is configured.
+// fileSource is the folder from which both flows take exported files. It is nil when no
+// file server is configured.
 func fileSource(o Options, s *Services) *inbox.Source {
 	if s.SFTP == nil {
 		return nil

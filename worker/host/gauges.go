@@ -22,12 +22,12 @@ import (
 	"causeway.dev/workflows"
 )
 
-// refreshEvery is how often a worker looks up what its gauges show. Alerts wait
-// for minutes.
+// refreshEvery is how often a worker refreshes its gauges. It can be slow, because alerts
+// wait for minutes.
 const refreshEvery = 30 * time.Second
 
-// gaugeRefresher keeps the gauges of a worker right that the ledger or Temporal has
-// the values of. It is no activity: each worker looks for itself.
+// gaugeRefresher refreshes the gauges whose values are in the ledger or in Temporal. It
+// is no activity, because each worker has gauges of its own.
 type gaugeRefresher struct {
 	config  *config.Config
 	ingress *ingress.Activities
@@ -76,19 +76,20 @@ type workflowLister interface {
 	ListWorkflow(ctx context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 }
 
-// flowGauges show which flows are FAILED: they wait for somebody, and have no run
-// that could count as failed.
+// flowGauges show which flows are FAILED. Such a flow waits for an operator, and has no
+// run that could count as failed.
 type flowGauges struct {
 	scope    tally.Scope
 	instance string
-	known    map[string]tally.Gauge // by the name that causeway status takes
+	known    map[string]tally.Gauge // by the name of the flow on the command line
 }
 
 func newFlowGauges(scope tally.Scope, instance string) *flowGauges {
 	return &flowGauges{scope: scope, instance: instance, known: map[string]tally.Gauge{}}
 }
 
-// refresh asks Temporal. A flow that is gone is no longer FAILED.
+// refresh reads the states of the flows from Temporal. A flow that no longer exists is
+// not FAILED.
 func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
 	failed := map[string]float64{}
 	for name := range g.known {

@@ -15,7 +15,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// listed are the flows that Temporal has, one a page.
+// listed plays Temporal's list of flows, with one flow a page.
 type listed struct {
 	ids, states []string
 	err         error
@@ -48,7 +48,7 @@ func failing(s tally.TestScope) map[string]float64 {
 	return out
 }
 
-// R8: a flow that FAILED is seen by whoever watches, until it runs again or is gone.
+// R8: the gauge shows a FAILED flow until it runs again or no longer exists.
 func TestFailedFlowsAreShown(t *testing.T) {
 	t.Parallel()
 	scope := tally.NewTestScope("", nil)

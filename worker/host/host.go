@@ -1,5 +1,5 @@
-// Package host wires one worker: it builds the clients from the configuration,
-// registers workflows and activities, serves health and metrics, and drains.
+// Package host is one worker. It builds the clients from the configuration, registers
+// workflows and activities, refreshes gauges, serves health and metrics, and drains.
 // The worker program and the devstack use it.
 package host
 
@@ -27,11 +27,12 @@ import (
 	"causeway.dev/workflows"
 )
 
-// budgetCloseWithin bounds telling the ledger which engine calls were not made.
+// budgetCloseWithin is how long a worker that stops may take to give engine calls that
+// it did not make back to the ledger.
 const budgetCloseWithin = 10 * time.Second
 
-// stopWithin is how long activities may take to settle what they have in flight
-// when the worker stops; they notice at once and need about one request.
+// stopWithin is how long activities may take to commit what is in flight when the
+// worker stops. They notice the stop at once and need the time of about one request.
 const stopWithin = 20 * time.Second
 
 // Options of a worker.
@@ -57,8 +58,8 @@ type Host struct {
 	gauges *gaugeRefresher
 }
 
-// New builds everything and connects to Temporal and the ledger. It fails with
-// one sentence when either cannot be reached or a setting cannot be used.
+// New builds everything and connects to Temporal and the ledger. If one of them cannot
+// be reached, or a setting cannot be used, the error says so in one sentence.
 func New(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger)}
 	var err error
@@ -104,12 +105,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
-// register puts workflows on the main queue and the activities on all three:
-// which one runs an activity is the workflow's choice.
+// register registers workflows on the main queue, and activities on all three queues.
+// The workflow chooses the queue of each activity.
 func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 	options := worker.Options{
 		WorkerStopTimeout: stopWithin,
-		// Cancellation reaches an activity with a heartbeat; at most a second late.
+		// Cancellation reaches an activity with its next heartbeat, so at most a second late.
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         "causeway-" + h.o.Config.Instance,
@@ -126,7 +127,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 	}
 }
 
-// Run works until ctx ends, then drains.
+// Run runs the worker until ctx ends, then drains it.
 func (h *Host) Run(ctx context.Context) error {
 	if err := h.health.start(); err != nil {
 		return errors.Join(err, h.close())

@@ -8,7 +8,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// optOutOptions are those of the flow of opt-outs.
+// optOutOptions are the options of the flow of opt-outs.
 func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledger, scope tally.Scope) optout.Options {
 	c := o.Config
 	return optout.Options{
