@@ -16,8 +16,8 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// BenchmarkPostTLS inserts profiles over kept TLS connections. The client's
-// share of the work is in the figure; BenchmarkPost has the server's alone.
+// BenchmarkPostTLS inserts profiles over kept TLS connections. The figure includes the
+// work of the client; that of BenchmarkPost does not.
 func BenchmarkPostTLS(b *testing.B) {
 	s := benchServer()
 	server := httptest.NewUnstartedServer(s)

@@ -51,7 +51,7 @@ func TestAChildWithoutItsParentIsVisible(t *testing.T) {
 	require.Empty(t, i.send("GET", vehicles+"/v1", "").get("profile.PKey").Str)
 }
 
-// §4.4: cardinality 1: hidden until the parent comes, its key taken.
+// §4.4: cardinality 1: a record is hidden until its parent comes, but its key is taken.
 func TestAChildWithoutItsParentIsHidden(t *testing.T) {
 	i := linkedInstance(t, vehicle(campaign.One, campaign.KeepRows), service(campaign.One, campaign.KeepRows))
 	require.Equal(t, 201, i.send("POST", services, `{"externalId":"s1","VehicleExternalId":"v1"}`).status)
@@ -81,7 +81,7 @@ func TestAChildWithoutItsParentIsHidden(t *testing.T) {
 	require.True(t, i.Hidden("cusService", "s1"))
 }
 
-// §4.4: what becomes of children whose parent is deleted.
+// §4.4: what happens to children when their parent is deleted.
 func TestDeletingAParent(t *testing.T) {
 	i := linkedInstance(t, vehicle(campaign.ZeroOrOne, campaign.Cascade), service(campaign.One, campaign.Cascade))
 	for n := range 3 {
@@ -118,7 +118,8 @@ func TestALinkObjectOfCardinalityOne(t *testing.T) {
 	require.Nil(t, i.Record("cusOrder", "o1"))
 }
 
-// Parents and children come and go at once; what is left hangs together.
+// Parents and children are created and deleted at the same time. Afterwards a child is
+// hidden exactly if its parent is missing.
 func TestJoinsUnderConcurrency(t *testing.T) {
 	i := linkedInstance(t, vehicle(campaign.One, campaign.Cascade))
 	var group sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 	"causeway.dev/sandbox/campaign"
 )
 
-// §3.1: each opt-out attribute has the time of its last change, set by Campaign
-// whoever changes it, and nobody else.
+// §3.1: each opt-out attribute has the time of its last change. Only Campaign sets it,
+// at every change.
 func TestOptOutStamps(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t)
@@ -41,7 +41,7 @@ func TestOptOutStamps(t *testing.T) {
 	require.False(t, i.send("GET", profiles+"/a", "").get("ccpaOptOutLastModified").Exists(), "no stamp of it is known")
 }
 
-// An instance that does not publish the stamps keeps them all the same.
+// An instance that does not publish these times keeps them all the same.
 func TestHiddenOptOutStamps(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t, func(o *campaign.Options) { o.NoOptOutStamps = true })
@@ -65,7 +65,8 @@ func TestHiddenOptOutStamps(t *testing.T) {
 	require.NotEmpty(t, i.Profile("a")["blackListEmailLastModified"])
 }
 
-// §4.5: what changed since a moment, by any hand; the moment is included.
+// §4.5: the filter finds what changed since a moment, by whatever change. The moment is
+// included.
 func TestModifiedSince(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t)
@@ -85,7 +86,7 @@ func TestModifiedSince(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, keys(at[:10]+"T"+at[11:]))
 }
 
-// Extract gives what changed between two moments, both included.
+// Extract returns what changed between two moments, both included.
 func TestExtract(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t)

@@ -250,7 +250,7 @@ func TestLists(t *testing.T) {
 	require.NotContains(t, forced.get("next.href").Str, "_forcePagination", "the client must say it again")
 }
 
-// §2: metadata tells types, lengths, links; it is no engine call.
+// §2: metadata holds types, lengths and links. A request for it is no engine call.
 func TestMetadata(t *testing.T) {
 	i := newInstance(t)
 	r := i.send("GET", "profileAndServicesExt/resourceType/profile", "")
@@ -316,7 +316,7 @@ func TestSaveAndLoad(t *testing.T) {
 	require.Equal(t, 500, again.send("GET", profiles+"/"+pkey, "").status)
 }
 
-// Whatever a path or body holds, the answer is one of the service's.
+// Whatever a path or body holds, the answer is one that the service gives.
 func FuzzRequests(f *testing.F) {
 	f.Add("POST", "profileAndServicesExt/profile", `{"externalId":"a","location":{"city":"x"}}`)
 	f.Add("GET", "profileAndServicesExt/profile//byText/_count?text=a&_lineCount=-1", "")

@@ -9,7 +9,7 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// boxes are sandboxes that run, and the program that works on them.
+// boxes are running sandboxes, and the program that works on them.
 type boxes struct {
 	*testing.T
 	*stack.Stack

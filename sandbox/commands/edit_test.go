@@ -8,7 +8,7 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// People work in both systems: a contact and its profile are edited alike.
+// A contact and its profile are edited with the same command.
 func TestEdit(t *testing.T) {
 	t.Parallel()
 	b := newBoxes(t, stack.Options{Contacts: 3})
@@ -19,12 +19,12 @@ func TestEdit(t *testing.T) {
 		want string
 		code int
 	}{
-		"the first contact":           {[]string{"contact", "--set", "jobtitle=Captain"}, "contact " + first + "\n", 0},
-		"the profile of the first":    {[]string{"profile", "--set", "blackListEmail=true"}, "profile " + first + "\n", 0},
-		"a profile that there is not": {[]string{"profile", "6f1d", "--set", "blackListEmail=true"}, "profile 6f1d: no such record", 2},
-		"a column that there is not":  {[]string{"profile", first, "--set", "blackListPigeon=true"}, "blackListPigeon", 2},
-		"nothing to set":              {[]string{"profile"}, "--set: want at least one column=value", 2},
-		"something else than a pair":  {[]string{"profile", "--set", "blackListEmail"}, `--set: got "blackListEmail", want column=value`, 2},
+		"the first contact":          {[]string{"contact", "--set", "jobtitle=Captain"}, "contact " + first + "\n", 0},
+		"the profile of the first":   {[]string{"profile", "--set", "blackListEmail=true"}, "profile " + first + "\n", 0},
+		"an unknown profile":         {[]string{"profile", "6f1d", "--set", "blackListEmail=true"}, "profile 6f1d: no such record", 2},
+		"an unknown column":          {[]string{"profile", first, "--set", "blackListPigeon=true"}, "blackListPigeon", 2},
+		"nothing to set":             {[]string{"profile"}, "--set: want at least one column=value", 2},
+		"something else than a pair": {[]string{"profile", "--set", "blackListEmail"}, `--set: got "blackListEmail", want column=value`, 2},
 	} {
 		out, code := b.run(append([]string{"edit"}, c.args...)...)
 		require.Equal(t, c.code, code, "%s: %s", name, out)

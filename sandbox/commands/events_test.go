@@ -47,7 +47,8 @@ func TestEvents(t *testing.T) {
 	require.Contains(t, out, `"published"`)
 }
 
-// Events go to profiles that did not opt out; while there is none, to contacts.
+// Mailings go to profiles that did not opt out. While there is no profile, they go to
+// contacts.
 func TestRecipients(t *testing.T) {
 	t.Parallel()
 	b := newBoxes(t, stack.Options{Contacts: 20})

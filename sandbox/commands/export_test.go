@@ -88,7 +88,7 @@ func TestSFTP(t *testing.T) {
 	require.Contains(t, out, "/24 to /32")
 }
 
-// What the program prints is what a configuration needs of the SFTP server.
+// The program prints the settings that a configuration needs for the SFTP server.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	b := newBoxes(t, stack.Options{})

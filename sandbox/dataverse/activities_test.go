@@ -19,7 +19,7 @@ const (
 	third  = "cccccccc-0000-4000-8000-000000000003"
 )
 
-// withContacts is an organisation with two of them.
+// withContacts is an organisation with two contacts.
 func withContacts(t *testing.T, change ...func(*dataverse.Options)) *organisation {
 	t.Helper()
 	o := newOrganisation(t, change...)
@@ -35,7 +35,7 @@ func (o *organisation) log(set, id, nav, contact string) reply {
 	return o.send("PATCH", set+"("+id+")", `{"subject":"s","`+strings.TrimSuffix(nav, "@odata.bind")+`@odata.bind":"/contacts(`+contact+`)"}`, "If-None-Match: *")
 }
 
-// §6, §6.2: a row has its chosen id, what every activity inherits, and its own columns.
+// §6, §6.2: a row has the chosen id, the inherited columns, and its own.
 func TestAnActivityIsCreatedOnceUnderItsID(t *testing.T) {
 	o := withContacts(t)
 	me := o.send("GET", "WhoAmI", "").get("UserId").Str
@@ -58,7 +58,7 @@ func TestAnActivityIsCreatedOnceUnderItsID(t *testing.T) {
 	require.Len(t, o.Keys("tasks"), 1, "an id is one activity's, whatever its type")
 }
 
-// §6, §9: what an activity cannot hold.
+// §6, §9: what an activity does not accept.
 func TestBadActivities(t *testing.T) {
 	o := withContacts(t)
 	contact := `:"/contacts(` + alice + `)"`
@@ -132,7 +132,7 @@ func TestTheRegardingNavigation(t *testing.T) {
 	}
 }
 
-// §6: activitypointers shows the rows of every activity table, and takes none.
+// §6: activitypointers shows the rows of every activity table, and accepts no writes.
 func TestActivityPointersAreAView(t *testing.T) {
 	o := withContacts(t)
 	require.Equal(t, 204, o.log("adobe_emailsends", second, "regardingobjectid_contact", alice).status)
@@ -166,7 +166,7 @@ func TestActivityPointersAreAView(t *testing.T) {
 	o.refused(o.send("GET", "activitypointers("+first+")", ""), 404, "0x80040217")
 }
 
-// §6.2: a contact's activities go with it; a refused delete leaves them.
+// §6.2: a contact's activities are deleted with it. A refused delete leaves them.
 func TestDeletingAContactDeletesItsActivities(t *testing.T) {
 	o := withContacts(t)
 	o.log(opened, first, onOpen, alice)
@@ -181,7 +181,7 @@ func TestDeletingAContactDeletesItsActivities(t *testing.T) {
 	require.Len(t, o.Regarding(bob), 1)
 }
 
-// §6.2, trap 39: merging re-points activities; the loser says where it went.
+// §6.2, trap 39: after a merge the activities regard the winner, which the loser names.
 func TestMerge(t *testing.T) {
 	o := withContacts(t)
 	o.log(opened, first, onOpen, alice)
@@ -205,7 +205,7 @@ func TestMerge(t *testing.T) {
 	require.Equal(t, gjson.Null, o.send("GET", "contacts("+alice+")", "").get("_masterid_value").Type)
 }
 
-// §2.1, §2.3: users own rows; nobody writes users through the Web API.
+// §2.1, §2.3: users own rows. They cannot be written through the Web API.
 func TestOwners(t *testing.T) {
 	o := withContacts(t)
 	users := o.send("GET", "systemusers?$select=fullname", "")
@@ -222,7 +222,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// §6.2: whether an activity moves its contact is not known; both can be had.
+// §6.2: it is not known whether a new activity changes the row version of its contact.
+// An option chooses.
 func TestWhetherAnActivityMovesItsContact(t *testing.T) {
 	for _, moves := range []bool{false, true} {
 		o := withContacts(t, func(op *dataverse.Options) { op.ActivityMovesContact = moves })
@@ -232,7 +233,7 @@ func TestWhetherAnActivityMovesItsContact(t *testing.T) {
 	}
 }
 
-// §10: every opt-out can be written, and an update never brings a row back.
+// §10: every opt-out can be written, and an update never creates a deleted row again.
 func TestOptOutsAreWritable(t *testing.T) {
 	o := withContacts(t)
 	fresh := o.send("GET", "contacts("+alice+")", "")

@@ -43,7 +43,8 @@ func (o *organisation) batch(body string, headers ...string) reply {
 	return o.send("POST", "$batch", body, append(headers, `Content-Type: multipart/mixed; boundary="b1"`)...)
 }
 
-// parts are the HTTP answers inside a batch's answer; a change set's are joined.
+// parts are the HTTP answers inside the answer of a batch. Those of a change set are
+// joined.
 func (o *organisation) parts(r reply) []string {
 	o.Helper()
 	media, params, err := mime.ParseMediaType(r.header.Get("Content-Type"))
@@ -83,7 +84,7 @@ func TestBatch(t *testing.T) {
 	require.Equal(t, o.Keys("contacts")[0], o.Row("acme_events", o.Keys("acme_events")[0])["_acme_contact_value"])
 }
 
-// §5.5: a change set is kept whole or not at all.
+// §5.5: of a change set, all operations count or none.
 func TestAFailedChangeSetLeavesNothing(t *testing.T) {
 	o := newOrganisation(t)
 	set := changeSet(
@@ -106,7 +107,7 @@ func TestAFailedChangeSetLeavesNothing(t *testing.T) {
 	require.EqualValues(t, 1, o.Count("contacts"))
 }
 
-// §5.5: what a batch must look like.
+// §5.5: the form that a batch must have.
 func TestMalformedBatches(t *testing.T) {
 	o := newOrganisation(t)
 	good := multi("b1", []string{operation("", "POST", api+"/contacts", `{}`)})

@@ -14,9 +14,9 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// Whatever is written, taken back, merged and deleted, in whatever order: the
-// view holds the rows of all activity tables in key order, a contact's timeline
-// is what regards it, and no activity regards a contact that is gone.
+// Rows are written, undone, merged and deleted in any order. The view then holds the
+// rows of all activity tables in key order, a contact's timeline holds what regards it,
+// and no activity regards a deleted contact.
 func TestTimelinesStayWhole(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -88,7 +88,7 @@ func keysOf(rows []map[string]any) []string {
 	return out
 }
 
-// snapshot is everything in the tables that the property touches.
+// snapshot holds all rows of the tables that the test touches.
 func snapshot(s *dataverse.Server) map[string]map[string]any {
 	out := map[string]map[string]any{}
 	for _, set := range []string{"contacts", "activitypointers"} {

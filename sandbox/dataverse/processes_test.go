@@ -55,7 +55,7 @@ func TestProcessesMakeOneTaskForAnActivity(t *testing.T) {
 	require.Len(t, o.tasks(bob), 1)
 }
 
-// §5.5: the task of a click that was taken back is taken back.
+// §5.5: when a click is undone, its task is undone too.
 func TestTheTaskOfAFailedChangeSetGoes(t *testing.T) {
 	o := withContacts(t)
 	click := operation("1", "PATCH", api+"/"+clicks+"("+first+")", `{"`+onClick+`":"/contacts(`+alice+`)"}`)
@@ -65,7 +65,7 @@ func TestTheTaskOfAFailedChangeSetGoes(t *testing.T) {
 	require.Len(t, o.Regarding(alice), 2)
 }
 
-// §5.5, §6.2: conditions inside the parts of a batch hold for their operation.
+// §5.5, §6.2: a condition in a part of a batch holds for the operation of that part.
 func TestABatchOfActivitiesCanBeRepeated(t *testing.T) {
 	o := withContacts(t)
 	part := func(id string) string {
@@ -82,7 +82,7 @@ func TestABatchOfActivitiesCanBeRepeated(t *testing.T) {
 	require.EqualValues(t, 3, o.Count(clicks))
 }
 
-// R3.8, R3.9: an inactive process leaves the event alone; who owns it is visible.
+// R3.8, R3.9: an inactive process does nothing about an event. Its owner is visible.
 func TestProcessesAreSwitched(t *testing.T) {
 	o := withContacts(t)
 	me := o.send("GET", "WhoAmI", "").get("UserId").Str
@@ -106,7 +106,8 @@ func TestProcessesAreSwitched(t *testing.T) {
 	o.refused(o.send("PATCH", "workflows("+o.Processes()[0].ID+")", `{"statecode":0,"statuscode":1}`), 403, "0x80040220")
 }
 
-// R3.7: without the solution its tables and processes are not there; tasks are.
+// R3.7: without the solution there are no tables and processes of it, but there are
+// tasks.
 func TestWithoutTheSolution(t *testing.T) {
 	o := withContacts(t, func(op *dataverse.Options) { op.NoSolution = true })
 	for _, table := range dataverse.Solution() {
@@ -119,7 +120,7 @@ func TestWithoutTheSolution(t *testing.T) {
 	require.Len(t, o.Regarding(alice), 1)
 }
 
-// Activities, their links, merged contacts and switched processes come back.
+// Activities, their links, merged contacts and switched processes survive a restart.
 func TestActivitiesAreSaved(t *testing.T) {
 	dir := t.TempDir()
 	o := withContacts(t)
@@ -165,7 +166,7 @@ func TestUsage(t *testing.T) {
 	require.Zero(t, o.Usage().Requests+o.Usage().Operations+o.Usage().Throttled)
 }
 
-// §7.1: whoever goes on asking waits longer.
+// §7.1: requests during the wait make it longer.
 func TestPushingLengthensTheWait(t *testing.T) {
 	o := newOrganisation(t, func(op *dataverse.Options) { op.Protection = dataverse.Protection{Requests: 1} })
 	require.Equal(t, 200, o.send("GET", "WhoAmI", "").status)
@@ -179,7 +180,7 @@ func TestPushingLengthensTheWait(t *testing.T) {
 	require.Equal(t, 200, o.send("GET", "WhoAmI", "").status)
 }
 
-// §7.1: the concurrency limit bites at once.
+// §7.1: the concurrency limit takes effect at once.
 func TestTheConcurrencyLimit(t *testing.T) {
 	o := newOrganisation(t, func(op *dataverse.Options) {
 		op.OperationTime, op.Protection = time.Hour, dataverse.Protection{Concurrency: 1}
@@ -198,7 +199,7 @@ func TestTheConcurrencyLimit(t *testing.T) {
 	<-gone
 }
 
-// The admin surface of people: timelines, processes, merging, what it all cost.
+// The admin port for people: timelines, processes, merging, usage.
 func TestTheAdminDesk(t *testing.T) {
 	o := withContacts(t)
 	o.log(clicks, first, onClick, alice)
@@ -228,7 +229,7 @@ func TestTheAdminDesk(t *testing.T) {
 	require.Zero(t, o.Usage().Requests)
 }
 
-// A write stays cheap when a table is large: ids come in no order.
+// A write stays cheap in a large table, although ids come in no order.
 func BenchmarkLogActivity(b *testing.B) {
 	s := dataverse.New(dataverse.Options{Clock: &kit.Clock{}, Faults: &kit.Faults{}, Tokens: everybody{}})
 	if err := s.SeedContacts(1000, 1); err != nil {

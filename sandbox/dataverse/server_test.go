@@ -105,7 +105,7 @@ func (o *organisation) refused(r reply, status int, code string) {
 	require.NotEmpty(o, r.get("error.message").Str)
 }
 
-// §5.1: what each method does to a row that exists and to one that does not.
+// §5.1: what each method does to an existing row and to a missing one.
 func TestWritesOfASingleRow(t *testing.T) {
 	o := newOrganisation(t)
 	made := o.send("POST", "contacts", `{"lastname":"A"}`)
@@ -237,7 +237,7 @@ func TestBulkActions(t *testing.T) {
 	o.refused(o.send("POST", action+"DeleteMultiple", `{}`), 501, "0x80040216")
 }
 
-// §2.4: labels beside values, where asked for.
+// §2.4: labels beside values, on request.
 func TestFormattedValues(t *testing.T) {
 	o := newOrganisation(t)
 	o.send("POST", "acme_events", `{"acme_eventid":"`+alice+`","acme_topics":"1, 2"}`)
@@ -271,7 +271,7 @@ func TestMetadata(t *testing.T) {
 	require.Equal(t, `["acme_event"]`, o.send("GET", "EntityDefinitions?$select=LogicalName&$filter=IsActivity%20eq%20false%20and%20SchemaName%20eq%20%27acme_event%27", "").get("value.#.LogicalName").Raw)
 }
 
-// §3, §4: pages, changes, tombstones, the death of a link.
+// §3, §4: pages, changes, tombstones, the expiry of a link.
 func TestChangeTracking(t *testing.T) {
 	o := newOrganisation(t)
 	require.NoError(t, o.SeedContacts(25, 3))
@@ -338,7 +338,7 @@ func TestQueries(t *testing.T) {
 	require.Equal(t, "3", o.send("GET", "contacts/$count", "").body)
 }
 
-// §7.1: the three limits, when they are on; §1.4 without a token.
+// §7.1: the three limits, when they are on. §1.4: a request without a token.
 func TestProtectionAndTokens(t *testing.T) {
 	o := newOrganisation(t, func(op *dataverse.Options) { op.Protection = dataverse.Protection{Requests: 3} })
 	for range 3 {

@@ -59,7 +59,7 @@ func TestCloudEvent(t *testing.T) {
 	require.NotEmpty(t, e.Get("data.mirrorPageURL").String())
 }
 
-// The same funnel makes the same events; shares come out as asked.
+// The same funnel gives the same events, and the shares are as it says.
 func TestFunnel(t *testing.T) {
 	t.Parallel()
 	f := eventlog.DefaultFunnel()
@@ -130,7 +130,7 @@ func TestFunnel(t *testing.T) {
 	}
 }
 
-// §6.1: duplicates have the same id; disorder loses nothing.
+// §6.1: a duplicate has the same id. Disorder loses no event.
 func TestUnruly(t *testing.T) {
 	t.Parallel()
 	f := eventlog.DefaultFunnel()
@@ -156,7 +156,7 @@ func TestUnruly(t *testing.T) {
 	require.Greater(t, disorder, 500)
 }
 
-// Late bounces are published, and change the exported row, when the clock gets there.
+// When the clock reaches a late bounce, it is published and changes the exported row.
 func TestLateBounce(t *testing.T) {
 	t.Parallel()
 	clock := &kit.Clock{}
@@ -190,7 +190,7 @@ func TestLateBounce(t *testing.T) {
 	require.Equal(t, l.Len()-before, late, "the same rows, failed now")
 }
 
-// An event that is pushed is there at once, whatever is still to come.
+// A pushed event is published at once, whatever is still pending.
 func TestPush(t *testing.T) {
 	t.Parallel()
 	clock := &kit.Clock{}
@@ -244,7 +244,7 @@ func TestSaveAndLoad(t *testing.T) {
 	require.Equal(t, published(t, l), published(t, again))
 }
 
-// A funnel that cannot be is refused, with the reason.
+// An impossible funnel is refused with the reason.
 func TestBadFunnels(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -11,7 +11,7 @@ import (
 	"causeway.dev/sandbox/exports"
 )
 
-// §9: commands take effect later; each state lets some of them do something.
+// §9: commands take effect later, and which ones do something depends on the state.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -53,8 +53,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// §9: what is paused, stopped or failed exports nothing, and takes up where the
-// query was; a workflow left alone for seven days is stopped.
+// §9: a workflow that is paused, stopped or failed exports nothing. Later it goes on
+// after its last query. One that is paused or failed for seven days is stopped.
 func TestStoppedWorkflows(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"pause", "stop", "fail"} {
@@ -97,7 +97,7 @@ func TestStoppedWorkflows(t *testing.T) {
 	require.Equal(t, "finished", e.status(exports.Logs).State)
 }
 
-// §8: a full server stops the workflow; what was not exported comes later.
+// §8: a full server makes the workflow fail. What was not exported comes later.
 func TestNoRoom(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)

@@ -11,7 +11,8 @@ import (
 	"causeway.dev/sandbox/exports"
 )
 
-// §7: once a day, the profiles changed since the last run; no file for nothing.
+// §7: once a day the profiles that changed since the last run are exported. Without a
+// change there is no file.
 func TestOptOuts(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
@@ -48,7 +49,8 @@ func TestOptOuts(t *testing.T) {
 	require.NotEqual(t, got.Files, e.export(exports.OptOuts).Files, "two files in a second have two names")
 }
 
-// §6.4: the query is for rows at or after the last run, so those of its moment repeat.
+// §6.4: the query is for rows at or after the last run, so rows of that very moment are
+// exported again.
 func TestBoundaryRowsRepeat(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
@@ -62,8 +64,8 @@ func TestBoundaryRowsRepeat(t *testing.T) {
 	require.Equal(t, 2, e.export(exports.OptOuts).Rows, "an operator may have everything again")
 }
 
-// §6.3: the logs by the contract; the same events as the journal's, with the
-// same ids; a late bounce changes a row that was exported as sent.
+// §6.3: the logs keep the contract. Their events have the same ids as in the journal. A
+// late bounce changes a row that was exported as sent.
 func TestLogs(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)

@@ -13,7 +13,7 @@ import (
 	"causeway.dev/sandbox/exports"
 )
 
-// Files that depart from the contract, in the ways asked for.
+// Files differ from the plain form in the requested ways.
 func TestTwists(t *testing.T) {
 	t.Parallel()
 	for twist, check := range map[exports.Twist]func(t *testing.T, e *engine, name, text string){
@@ -104,7 +104,7 @@ func TestTwists(t *testing.T) {
 	require.ErrorContains(t, err, `twist: got "upside_down", want one of`)
 }
 
-// Labels and lost columns of the logs.
+// Labels and missing columns of the logs.
 func TestLogTwists(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)

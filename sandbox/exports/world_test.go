@@ -15,7 +15,7 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// profile is what Campaign holds of one, as Extract gives it.
+// profile is a profile of Campaign, with the fields that Extract returns.
 type profile struct {
 	id, email, emailStamp, ccpa string
 	modified                    time.Time
@@ -58,7 +58,7 @@ func newEngine(t *testing.T) *engine {
 	return e
 }
 
-// optOut adds a profile changed now.
+// optOut adds a profile that changed now.
 func (e *engine) optOut(id, email string) {
 	now := e.clock.Now()
 	stamp := ""
@@ -85,7 +85,7 @@ func (e *engine) read(name string) string {
 	return string(data)
 }
 
-// rows reads a file of the plain contract by column.
+// rows reads a file of the plain form, by column.
 func (e *engine) rows(name string) []map[string]string {
 	e.t.Helper()
 	return parse(e.t, e.read(name), ',')

@@ -67,7 +67,7 @@ func (r reply) ids() (out []string) {
 
 var linkValue = regexp.MustCompile(`<([^>]*)>; rel="([a-z]+)"`)
 
-// rel is the target of a relation, in whatever header it stands.
+// rel is the target of a relation, in whichever header it is.
 func (r reply) rel(name string) string {
 	for _, m := range linkValue.FindAllStringSubmatch(strings.Join(r.header.Values("Link"), ", "), -1) {
 		if m[2] == name {
@@ -144,8 +144,8 @@ func TestGateway(t *testing.T) {
 	}
 }
 
-// §6.1: from the oldest to the end; since is exclusive, limits are carried over,
-// positions are opaque, links are relative in any number of headers.
+// §6.1: reading goes from the oldest event to the end. since is exclusive, limits are
+// repeated, positions are opaque, and links are relative, in any number of headers.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -180,7 +180,7 @@ func TestPages(t *testing.T) {
 	require.Equal(t, more, s.get(at).ids(), "the link of the 204 goes on")
 }
 
-// §6.1: the end of the journal, and a while ago.
+// §6.1: reading from the end of the journal, and from some time ago.
 func TestLatestAndSeek(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -199,7 +199,8 @@ func TestLatestAndSeek(t *testing.T) {
 	require.Equal(t, newer, s.get(end.rel("next")).ids())
 }
 
-// §6.1: seven days, then 410 in plain text, and the oldest that is left.
+// §6.1: after seven days the answer is 410 in plain text, with a link to the oldest
+// event that is left.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -226,7 +227,7 @@ func TestRetention(t *testing.T) {
 	require.Equal(t, 410, other.get("?since="+old).status, "positions are those of one journal")
 }
 
-// §6.1: a body has at most 1.5 MB, however many events are asked for.
+// §6.1: a body has at most 1.5 MB, whatever the limit of events.
 func TestPageCap(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -245,7 +246,7 @@ func TestPageCap(t *testing.T) {
 	require.Len(t, s.get("").ids(), 100, "without a limit the service decides")
 }
 
-// Faults: what the gateway and the journal can do wrong.
+// The faults of the gateway and of the journal.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
@@ -272,7 +273,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Whatever a query holds, the answer is one of the service's.
+// Whatever a query holds, the answer is one that the service gives.
 func FuzzQuery(f *testing.F) {
 	for _, q := range []string{"since=cow:0123456789abcdef:0123456789abcdef", "seek=-P1DT2H3M4S&limit=1", "latest=true", "limit=99999999999999999999", "since=%zz"} {
 		f.Add(q)

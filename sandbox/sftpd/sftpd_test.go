@@ -167,7 +167,7 @@ func TestAuthentication(t *testing.T) {
 	require.GreaterOrEqual(t, s.Stats().Denied, int64(4))
 }
 
-// §8: a host key that changes is one a client must refuse.
+// §8: a client must refuse a host key that has changed.
 func TestHostKey(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"ed25519", "rsa"} {
@@ -261,8 +261,8 @@ func TestQuota(t *testing.T) {
 	require.Error(t, s.Room(1000))
 }
 
-// Faults: errors, lost connections, transfers that break off, before and after
-// the server did what it was asked.
+// Faults: errors, lost connections and broken transfers, before and after the operation
+// took effect.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -297,7 +297,7 @@ func TestFaults(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A slow server holds a transfer up, and lets go when the client goes.
+// A slow server delays a transfer, and ends it when the client is gone.
 func TestSpeed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -312,7 +312,8 @@ func TestSpeed(t *testing.T) {
 	require.NoError(t, put(s.client(), "fast", make([]byte, 30_000)))
 }
 
-// The same keys and files after a restart; another port is another line of known_hosts.
+// Keys and files are the same after a restart. Another port is another line of
+// known_hosts.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

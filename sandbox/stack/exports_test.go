@@ -25,7 +25,7 @@ func TestExportOptOuts(t *testing.T) {
 			t.Parallel()
 			s := start(t, stack.Options{OptOutNames: names, NoOptOutStamps: names == "denyList"})
 			require.NoError(t, s.Campaign.Insert("profile", []byte(`{"externalId":"a","`+names+`Email":true,"ccpaOptOut":true}`)))
-			s.Advance(time.Second) // rows of the very moment of a run repeat in the next
+			s.Advance(time.Second) // rows of the very moment of a run are exported again by the next
 			done, err := s.ExportOptOuts(t.Context(), exports.Gzip)
 			require.NoError(t, err)
 			require.Equal(t, 1, done.Rows)
@@ -55,7 +55,7 @@ func TestExportOptOuts(t *testing.T) {
 	}
 }
 
-// §6: the same events, with the same ids, by the journal and in the files.
+// §6: the journal and the files hold the same events with the same ids.
 func TestExportLogs(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{Contacts: 30})
@@ -116,7 +116,7 @@ func TestWorkflowControl(t *testing.T) {
 	require.ErrorContains(t, err, "no SFTP server")
 }
 
-// A stack that is started again goes on with its events, files and workflows.
+// A stack that is started again still has its events, files and workflows.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -139,7 +139,7 @@ func TestRestart(t *testing.T) {
 	require.Zero(t, more.Rows, "the query knows when it ran last")
 }
 
-// The cost of an export is that of what changed, among many profiles.
+// An export costs as much as what changed, however many profiles there are.
 func BenchmarkExportOptOuts(b *testing.B) {
 	s, err := stack.Start(b.Context(), stack.Options{Dir: b.TempDir()})
 	if err != nil {

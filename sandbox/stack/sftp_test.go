@@ -41,7 +41,7 @@ func admin(t *testing.T, s *stack.Stack, method, path, body string) (int, string
 	return res.StatusCode, string(data)
 }
 
-// login connects with what the stack says a configuration needs.
+// login connects with the settings that the stack names for a configuration.
 func login(t *testing.T, s *stack.Stack) (*sftp.Client, error) {
 	t.Helper()
 	text, err := os.ReadFile(s.SFTPKeyFile)
@@ -103,7 +103,7 @@ func TestNoSFTP(t *testing.T) {
 	require.Equal(t, 404, code)
 }
 
-// A port that is taken is named with its flag, and nothing is left listening.
+// If a port is taken, the error names it with its flag, and no port stays open.
 func TestSFTPPortTaken(t *testing.T) {
 	t.Parallel()
 	s := start(t, stack.Options{})

@@ -15,8 +15,8 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// R3.7, R3.8: Adobe's solution is installed unless asked otherwise; the admin
-// port shows it.
+// R3.7, R3.8: Adobe's solution is installed unless an option says no. The admin port
+// shows it.
 func TestTheSolutionIsInstalledByDefault(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]stack.Options{
