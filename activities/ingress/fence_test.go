@@ -64,8 +64,10 @@ func TestAWorkerThatWakesLateWritesNothingOld(t *testing.T) {
 			},
 		},
 		"an opt-out that is undone": {
-			before: func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"donotbulkemail": false, "lastname": "Old"}) },
-			after:  func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"donotbulkemail": true}) },
+			before: func(s *activitytest.World, key string) {
+				s.Edit(key, map[string]any{"donotbulkemail": false, "lastname": "Old"})
+			},
+			after: func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"donotbulkemail": true}) },
 			want: func(t *testing.T, s *activitytest.World, key string) {
 				require.Equal(t, true, s.Boxes.Campaign.Profile(key)["blackListEmail"])
 			},
