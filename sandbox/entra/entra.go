@@ -141,6 +141,13 @@ func (s *Server) issue() string {
 	return token
 }
 
+// ExpireAll ends the life of every token issued so far.
+func (s *Server) ExpireAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.tokens)
+}
+
 // Valid says whether token was issued here and has not expired.
 func (s *Server) Valid(token string) bool {
 	s.mu.Lock()
