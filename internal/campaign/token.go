@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -37,6 +36,7 @@ var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 type IMSOptions struct {
 	URL              string // https://ims-na1.adobelogin.com
 	ClientID, Secret string
+	Reread           func() (string, error) // Secret as it is now, before each request; nil: it stays as given
 	Scopes           []string
 	HTTPClient       *http.Client
 }
@@ -49,10 +49,8 @@ type IMSTokens struct {
 	client *http.Client
 	gate   *transport.Gate // closed while IMS asks to wait
 	flight singleflight.Group
-
-	mu    sync.Mutex
-	token string
-	renew time.Time // when to ask for another
+	secret *transport.Rotating[string]
+	held   transport.HeldToken
 }
 
 // NewIMSTokens returns a token source; it asks for nothing yet.
@@ -63,15 +61,18 @@ func NewIMSTokens(o IMSOptions) *IMSTokens {
 	}
 	// A redirect would carry the secret to another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &IMSTokens{o: o, client: &client, gate: transport.NewGate()}
+	secret, _ := transport.NewRotating(o.Secret, o.Reread, func(secret string) (string, error) { return secret, nil })
+	return &IMSTokens{o: o, client: &client, gate: transport.NewGate(), secret: secret}
 }
 
 // Token returns a token with at least a tenth of its life, and five minutes,
-// left. However many ask, one request is made; it goes on when a caller that
-// waits for it gives up. Fails with ctx's error or *apierr.Error: Blocked for a
-// wrong credential, Throttled and without a request while IMS asks to wait.
+// left; less while IMS gives no other for a passing reason. However many ask, one
+// request is made; it goes on when a caller that waits for it gives up. A secret
+// that was replaced is taken up with the next request. Fails with ctx's error or
+// *apierr.Error: Blocked for a wrong credential, Throttled and without a request
+// while IMS asks to wait.
 func (s *IMSTokens) Token(ctx context.Context) (string, error) {
-	if token := s.cached(); token != "" {
+	if token := s.held.Fresh(); token != "" {
 		return token, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -79,7 +80,7 @@ func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	}
 	// The request outlives a caller that gives up: others wait for it too.
 	result := s.flight.DoChan("token", func() (any, error) {
-		if token := s.cached(); token != "" {
+		if token := s.held.Fresh(); token != "" {
 			return token, nil
 		}
 		return s.fetch(context.WithoutCancel(ctx))
@@ -95,32 +96,53 @@ func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	}
 }
 
-func (s *IMSTokens) cached() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token != "" && time.Now().Before(s.renew) {
-		return s.token
-	}
-	return ""
-}
-
 // Invalidate drops token if it is still the current one.
-func (s *IMSTokens) Invalidate(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token == token {
-		s.token = ""
-	}
-}
+func (s *IMSTokens) Invalidate(token string) { _ = s.held.Drop(token) }
 
 func (s *IMSTokens) fetch(ctx context.Context) (string, error) {
+	token, fail := s.request(ctx)
+	if fail == nil {
+		return token, nil
+	}
+	if spare := s.held.Spare(fail); spare != "" {
+		return spare, nil
+	}
+	return "", fail
+}
+
+// request asks for a token. A secret that was replaced while the old one was refused
+// is tried at once.
+func (s *IMSTokens) request(ctx context.Context) (string, *apierr.Error) {
 	if closed := s.gate.Err(ims, getToken); closed != nil {
 		return "", closed
 	}
+	secret, version, _ := s.secret.Get()
+	token, fail := s.ask(ctx, secret)
+	if fail == nil || fail.Reason != apierr.ReasonCredentials {
+		return token, fail
+	}
+	secret, now, unusable := s.secret.Get()
+	if now != version {
+		return s.ask(ctx, secret)
+	}
+	alsoUnusable(fail, "secret", unusable)
+	return "", fail
+}
+
+// alsoUnusable adds to a refusal of a credential that the one configured now could
+// not be used instead. why names a reference or a file, never what it holds.
+func alsoUnusable(refusal error, what string, why error) error {
+	if fail, ok := errors.AsType[*apierr.Error](refusal); ok && why != nil && fail.Reason == apierr.ReasonCredentials {
+		fail.Message += "; the " + what + " that is configured now cannot be used: " + why.Error()
+	}
+	return refusal
+}
+
+func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {s.o.ClientID}, "client_secret": {s.o.Secret},
+		"grant_type": {"client_credentials"}, "client_id": {s.o.ClientID}, "client_secret": {secret},
 		"scope": {strings.Join(s.o.Scopes, ",")}, // commas, unlike plain OAuth
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.o.URL, "/")+"/ims/token/v3", strings.NewReader(form.Encode()))
@@ -151,7 +173,7 @@ func (s *IMSTokens) fetch(ctx context.Context) (string, error) {
 	return s.keep(body)
 }
 
-func (s *IMSTokens) keep(body []byte) (string, error) {
+func (s *IMSTokens) keep(body []byte) (string, *apierr.Error) {
 	doc := gjson.ParseBytes(body)
 	token, seconds := doc.Get("access_token").String(), doc.Get("expires_in").Int()
 	if !gjson.ValidBytes(body) || token == "" || seconds < shortestLife || seconds > longestLife {
@@ -159,10 +181,7 @@ func (s *IMSTokens) keep(body []byte) (string, error) {
 			Message: fmt.Sprintf("got a life of %d seconds, want a token that lives between a minute and a week", seconds)}
 	}
 	life := time.Duration(seconds) * time.Second
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.token = token
-	s.renew = time.Now().Add(life - min(life/2, max(life/10, 5*time.Minute)))
+	s.held.Hold(token, life, min(life/2, max(life/10, 5*time.Minute)))
 	return token, nil
 }
 
