@@ -239,7 +239,7 @@ func TestAReplacedKeyIsTakenUpAtTheNextConnection(t *testing.T) {
 	require.Equal(t, apierr.ReasonCredentials, failure(t, err).Reason)
 	now.set(string(s.key[:len(s.key)/2]), nil)
 	_, err = c.List(t.Context(), ".")
-	require.ErrorContains(t, err, "the key that is configured now cannot be used: not a private key in PEM")
+	require.ErrorContains(t, err, "the one that is configured now cannot be used: not a private key in PEM")
 	now.set(string(s.key), nil)
 	_, err = c.List(t.Context(), ".")
 	require.NoError(t, err)

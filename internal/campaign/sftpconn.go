@@ -125,7 +125,11 @@ func (s *SFTP) handshake(ctx context.Context, op string, algorithms []string) (s
 	case verdict != nil:
 		return nil, verdict
 	default:
-		return nil, alsoUnusable(classifyHandshake(op, err, offered), "key", unusable)
+		err = classifyHandshake(op, err, offered)
+		if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Reason == apierr.ReasonCredentials {
+			s.signer.Refused(fail, unusable)
+		}
+		return nil, err
 	}
 	_ = raw.SetDeadline(time.Time{}) // from here keepAlive finds a dead peer
 	go ssh.DiscardRequests(requests)

@@ -125,17 +125,8 @@ func (s *IMSTokens) request(ctx context.Context) (string, *apierr.Error) {
 	if now != version {
 		return s.ask(ctx, secret)
 	}
-	alsoUnusable(fail, "secret", unusable)
+	s.secret.Refused(fail, unusable)
 	return "", fail
-}
-
-// alsoUnusable adds to a refusal of a credential that the one configured now could
-// not be used instead. why names a reference or a file, never what it holds.
-func alsoUnusable(refusal error, what string, why error) error {
-	if fail, ok := errors.AsType[*apierr.Error](refusal); ok && why != nil && fail.Reason == apierr.ReasonCredentials {
-		fail.Message += "; the " + what + " that is configured now cannot be used: " + why.Error()
-	}
-	return refusal
 }
 
 func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Error) {
@@ -165,9 +156,7 @@ func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Err
 	}
 	if res.StatusCode != http.StatusOK {
 		fail := tokenError(res, body)
-		if fail.Class == apierr.Throttled {
-			s.gate.Close(fail.RetryAfter)
-		}
+		s.gate.Close(fail.RetryAfter)
 		return "", fail
 	}
 	return s.keep(body)
@@ -196,6 +185,7 @@ func tokenError(res *http.Response, body []byte) *apierr.Error {
 		e.Message = "too many tokens were asked for"
 	case res.StatusCode >= 500, res.StatusCode == http.StatusRequestTimeout:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the token service failed with status "+strconv.Itoa(res.StatusCode))
+		e.RetryAfter, _ = transport.RetryAfter(res.Header)
 	case e.Code == "invalid_scope":
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "a scope was refused; check campaign.scopes against the project")
 	case e.Code == "" && (res.StatusCode < 400 || res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed):

@@ -173,6 +173,18 @@ func TestAThrottledTokenServiceIsLeftAlone(t *testing.T) {
 	require.Len(t, rec.all(), 1)
 }
 
+func TestATokenServiceThatIsDownIsAskedAgainWhenItSays(t *testing.T) {
+	t.Parallel()
+	rec := record(t, answer(503, ``, "Retry-After", "60"))
+	source := imsAt(rec)
+	_, err := source.Token(t.Context())
+	require.Equal(t, apierr.ReasonServiceFault, failure(t, err).Reason)
+	require.Equal(t, time.Minute, failure(t, err).RetryAfter)
+	_, err = source.Token(t.Context())
+	require.Equal(t, apierr.Throttled, apierr.ClassOf(err))
+	require.Len(t, rec.all(), 1)
+}
+
 func TestTheSecretFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	elsewhere := record(t, answer(200, `{"access_token":"t","expires_in":3600}`))
@@ -260,6 +272,7 @@ func TestAReplacedSecretIsTakenUpAtTheNextToken(t *testing.T) {
 	source.Invalidate(token)
 	_, err = source.Token(t.Context())
 	require.Equal(t, apierr.ReasonCredentials, failure(t, err).Reason, "the service does not know the new one yet")
+	require.Equal(t, apierr.Retryable, failure(t, err).Class, "and may soon")
 	good.Store("new")
 	_, err = source.Token(t.Context())
 	require.NoError(t, err)
@@ -277,7 +290,7 @@ func TestASecretThatIsBeingReplaced(t *testing.T) {
 	good.Store("new")
 	source.Invalidate(token)
 	_, err = source.Token(t.Context())
-	require.ErrorContains(t, err, "the secret that is configured now cannot be used: secret file: no such file")
+	require.ErrorContains(t, err, "the one that is configured now cannot be used: secret file: no such file")
 	now.set("new", nil)
 	_, err = source.Token(t.Context())
 	require.NoError(t, err)

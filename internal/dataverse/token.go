@@ -181,9 +181,7 @@ func (s *MSALTokens) request(ctx context.Context, claims string) (string, *apier
 			return token, fail
 		}
 		if _, now, _ := s.credential.Get(); now == version {
-			if unusable != nil {
-				fail.Message += "; the one that is configured now cannot be used: " + unusable.Error()
-			}
+			s.credential.Refused(fail, unusable)
 			return "", fail
 		}
 	}
@@ -197,9 +195,7 @@ func (s *MSALTokens) ask(ctx context.Context, client *confidential.Client, claim
 	result, err := client.AcquireTokenByCredential(ctx, []string{s.o.Scope}, options...)
 	if err != nil {
 		fail := tokenError(err)
-		if fail.Class == apierr.Throttled {
-			s.gate.Close(fail.RetryAfter)
-		}
+		s.gate.Close(fail.RetryAfter)
 		return "", fail
 	}
 	life := time.Until(result.ExpiresOn)
@@ -234,6 +230,7 @@ func tokenError(err error) *apierr.Error {
 		}
 	case e.Status >= 500:
 		e.Reason, e.Message = apierr.ReasonServiceFault, "the sign-in service failed with status "+strconv.Itoa(e.Status)
+		e.RetryAfter, _ = transport.RetryAfter(call.Resp.Header)
 	default:
 		e.Class, e.Reason = apierr.Blocked, apierr.ReasonCredentials
 		e.Message = "the credential was refused; check dynamics.tenant, client_id and the secret or certificate and its expiry"

@@ -256,6 +256,20 @@ func TestAThrottledSignInIsLeftAlone(t *testing.T) {
 	require.Len(t, in.posted(t), 1)
 }
 
+func TestASignInThatIsDownIsAskedAgainWhenItSays(t *testing.T) {
+	t.Parallel()
+	in := newSignIn(t)
+	_, err := in.faults.Add(kit.Rule{Service: "entra", Method: http.MethodPost, Action: kit.Respond, Status: 503, Headers: map[string]string{"Retry-After": "60"}})
+	require.NoError(t, err)
+	tokens := source(t, in.options())
+	_, err = tokens.Token(t.Context())
+	require.Equal(t, apierr.ReasonServiceFault, failure(t, err).Reason)
+	require.Equal(t, time.Minute, failure(t, err).RetryAfter)
+	_, err = tokens.Token(t.Context())
+	require.Equal(t, apierr.Throttled, apierr.ClassOf(err))
+	require.Len(t, in.posted(t), 1)
+}
+
 func TestTheSecretFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	elsewhere := newSignIn(t)
@@ -384,6 +398,7 @@ func TestAReplacedSecretIsTakenUpAtTheNextToken(t *testing.T) {
 	tokens.Invalidate(first)
 	_, err = tokens.Token(t.Context())
 	require.Equal(t, "AADSTS7000215", failure(t, err).Code, "the directory does not know the new one yet")
+	require.Equal(t, apierr.Retryable, failure(t, err).Class, "and may soon")
 	kept.set("", errors.New("secret file: no such file"))
 	_, err = in.faults.Add(kit.Rule{Service: "entra", Action: kit.Named, Name: "secret_replaced", Body: "new-s&cret~2"})
 	require.NoError(t, err)

@@ -1,6 +1,15 @@
 package transport
 
-import "sync"
+import (
+	"sync"
+	"time"
+
+	"causeway.dev/internal/apierr"
+)
+
+// newFor is how long a service may refuse a credential because it has not heard of it
+// yet. Entra ID takes some minutes.
+const newFor = 5 * time.Minute
 
 // Rotating is a credential that may be replaced where it is kept while the program
 // runs. It is read before each use, which is rare: a use is a request for a token, or
@@ -13,6 +22,7 @@ type Rotating[T any] struct {
 	raw     string
 	value   T
 	version int
+	since   time.Time // when this version was first seen; zero for the first
 }
 
 // NewRotating builds the credential from raw, which is what was read at the start.
@@ -44,5 +54,21 @@ func (r *Rotating[T]) Get() (T, int, error) {
 	}
 	r.raw, r.value = raw, value
 	r.version++
+	r.since = time.Now()
 	return value, r.version, nil
+}
+
+// Refused explains a refusal of the credential. One that was replaced a moment ago
+// may be taken soon, and is tried again; unusable is what Get said of a newer one.
+// The texts name references and files, never what they hold.
+func (r *Rotating[T]) Refused(fail *apierr.Error, unusable error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case unusable != nil:
+		fail.Message += "; the one that is configured now cannot be used: " + unusable.Error()
+	case !r.since.IsZero() && time.Since(r.since) < newFor:
+		fail.Class = apierr.Retryable
+		fail.Message += "; it was replaced within the last minutes, and the service may not know it yet"
+	}
 }

@@ -55,6 +55,31 @@ func TestARotatingCredential(t *testing.T) {
 	require.Zero(t, version)
 }
 
+// A service may not know a new credential yet; a refusal of an older one is final.
+func TestARefusalAfterARotationMayPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := "old"
+		r, err := transport.NewRotating(now, func() (string, error) { return now, nil }, func(raw string) (string, error) { return raw, nil })
+		require.NoError(t, err)
+		refused := func(unusable error) *apierr.Error {
+			e := &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonCredentials, Message: "refused"}
+			_, _, err := r.Get()
+			require.NoError(t, err)
+			r.Refused(e, unusable)
+			return e
+		}
+		require.Equal(t, apierr.Blocked, refused(nil).Class)
+		now = "new"
+		require.Equal(t, apierr.Retryable, refused(nil).Class)
+		require.Contains(t, refused(nil).Message, "may not know it yet")
+		e := refused(errors.New("no such file"))
+		require.Equal(t, apierr.Blocked, e.Class)
+		require.Contains(t, e.Message, "cannot be used: no such file")
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, apierr.Blocked, refused(nil).Class)
+	})
+}
+
 // A token that still lives is used while the next one does not come for a passing
 // reason, and the next is not asked for at once again.
 func TestAHeldToken(t *testing.T) {
