@@ -51,6 +51,7 @@ type IMSTokens struct {
 	flight singleflight.Group
 	secret *transport.Rotating[string]
 	held   transport.HeldToken
+	odd    transport.Patience // answers that are not the token service's
 }
 
 // NewIMSTokens returns a token source; it asks for nothing yet.
@@ -69,7 +70,8 @@ func NewIMSTokens(o IMSOptions) *IMSTokens {
 // left; less while IMS gives no other for a passing reason. However many ask, one
 // request is made; it goes on when a caller that waits for it gives up. A secret
 // that was replaced is taken up with the next request. Fails with ctx's error or
-// *apierr.Error: Blocked for a wrong credential, Throttled and without a request
+// *apierr.Error: Blocked for a wrong credential, and for answers of something else
+// than IMS once they have lasted for two minutes; Throttled and without a request
 // while IMS asks to wait.
 func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	if token := s.held.Fresh(); token != "" {
@@ -157,6 +159,9 @@ func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Err
 	if res.StatusCode != http.StatusOK {
 		fail := tokenError(res, body)
 		s.gate.Close(fail.RetryAfter)
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+			fail.Class = apierr.Retryable // something in between may have answered
+		}
 		return "", fail
 	}
 	return s.keep(body)
@@ -170,6 +175,7 @@ func (s *IMSTokens) keep(body []byte) (string, *apierr.Error) {
 			Message: fmt.Sprintf("got a life of %d seconds, want a token that lives between a minute and a week", seconds)}
 	}
 	life := time.Duration(seconds) * time.Second
+	s.odd.Ends(getToken)
 	s.held.Hold(token, life, min(life/2, max(life/10, 5*time.Minute)))
 	return token, nil
 }
@@ -188,8 +194,8 @@ func tokenError(res *http.Response, body []byte) *apierr.Error {
 		e.RetryAfter, _ = transport.RetryAfter(res.Header)
 	case e.Code == "invalid_scope":
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "a scope was refused; check campaign.scopes against the project")
-	case e.Code == "" && (res.StatusCode < 400 || res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed):
-		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(res.StatusCode)+", want a token; check campaign.ims_url")
+	case e.Code == "":
+		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(res.StatusCode)+", want an answer of the token service; if this lasts, check campaign.ims_url and what is in between")
 	default:
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "the credential was refused; check campaign.client_id and campaign.client_secret")
 	}

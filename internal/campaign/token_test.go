@@ -139,7 +139,8 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		"grant not allowed":   {400, `{"error":"unsupported_grant_type"}`, apierr.Blocked, apierr.ReasonCredentials, "unsupported_grant_type"},
 		"too many":            {429, `{"error":"too_many"}`, apierr.Throttled, apierr.ReasonThrottled, "too_many"},
 		"down":                {503, `<html>`, apierr.Retryable, apierr.ReasonServiceFault, ""},
-		"another address":     {404, `<html>`, apierr.Blocked, apierr.ReasonConfig, ""},
+		"another address":     {404, `<html>`, apierr.Retryable, apierr.ReasonConfig, ""},
+		"a page in between":   {403, `<html>`, apierr.Retryable, apierr.ReasonConfig, ""},
 		"milliseconds":        {200, `{"access_token":"t-s&cret","expires_in":86399992}`, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a life of a moment":  {200, `{"access_token":"t-s&cret","expires_in":59}`, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a life beyond count": {200, `{"access_token":"t-s&cret","expires_in":9223372036854775807}`, apierr.Retryable, apierr.ReasonBadResponse, ""},
@@ -213,6 +214,36 @@ func TestAnExpiredTokenIsReplacedAndTheCallReplayedOnce(t *testing.T) {
 	require.NoError(t, c.Create(t.Context(), profile, []byte(`{"a":1}`)))
 	require.Len(t, rec.all(), 2)
 	require.Equal(t, `{"a":1}`, rec.all()[1].Body)
+}
+
+// What is in between may answer for a moment; an address that is wrong does so for
+// minutes.
+func TestAnswersOfSomethingElseAreFinalOnceTheyLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := http.StatusForbidden
+		source := campaign.NewIMSTokens(campaign.IMSOptions{URL: "https://ims.example.test", HTTPClient: &http.Client{Transport: canned(func() *http.Response {
+			w := httptest.NewRecorder()
+			w.WriteHeader(status)
+			if status == http.StatusOK {
+				fmt.Fprint(w, `{"access_token":"t","expires_in":60}`)
+			}
+			return w.Result()
+		})}})
+		class := func() apierr.Class {
+			_, err := source.Token(t.Context())
+			return apierr.ClassOf(err)
+		}
+		require.Equal(t, apierr.Retryable, class())
+		time.Sleep(2*time.Minute - time.Second)
+		require.Equal(t, apierr.Retryable, class())
+		status = http.StatusOK
+		require.Empty(t, class())
+		time.Sleep(time.Minute)
+		status = http.StatusTemporaryRedirect
+		require.Equal(t, apierr.Retryable, class(), "since the answer that was one, there was no other")
+		time.Sleep(2 * time.Minute)
+		require.Equal(t, apierr.Blocked, class())
+	})
 }
 
 // secretNow is a secret that may be replaced.

@@ -48,6 +48,7 @@ type MSALTokens struct {
 	flight     singleflight.Group
 	gate       *transport.Gate // closed while the sign-in service asks to wait
 	held       transport.HeldToken
+	odd        transport.Patience // answers that are not the sign-in service's
 
 	mu      sync.Mutex
 	client  *confidential.Client // nil: the next call makes a new one, with an empty cache
@@ -196,8 +197,12 @@ func (s *MSALTokens) ask(ctx context.Context, client *confidential.Client, claim
 	if err != nil {
 		fail := tokenError(err)
 		s.gate.Close(fail.RetryAfter)
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+			fail.Class = apierr.Retryable // something in between may have answered
+		}
 		return "", fail
 	}
+	s.odd.Ends(getToken)
 	life := time.Until(result.ExpiresOn)
 	s.held.Hold(result.AccessToken, life, min(life/2, renewBefore))
 	return result.AccessToken, nil
@@ -231,6 +236,9 @@ func tokenError(err error) *apierr.Error {
 	case e.Status >= 500:
 		e.Reason, e.Message = apierr.ReasonServiceFault, "the sign-in service failed with status "+strconv.Itoa(e.Status)
 		e.RetryAfter, _ = transport.RetryAfter(call.Resp.Header)
+	case e.Code == "":
+		e.Class, e.Reason = apierr.Blocked, apierr.ReasonConfig
+		e.Message = "got status " + strconv.Itoa(e.Status) + ", want an answer of Entra ID; if this lasts, check dynamics.authority and what is in between"
 	default:
 		e.Class, e.Reason = apierr.Blocked, apierr.ReasonCredentials
 		e.Message = "the credential was refused; check dynamics.tenant, client_id and the secret or certificate and its expiry"

@@ -13,12 +13,14 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -215,7 +217,8 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		"no JSON":           {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: "<html>s&cret~1"}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"no token":          {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"expires_in":3599}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a scope declined":  {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"access_token":"s&cret~1","expires_in":3599,"scope":"other"}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
-		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: "s&cret~1"}, apierr.Blocked, apierr.ReasonCredentials, ""},
+		"a page in between": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: "s&cret~1"}, apierr.Retryable, apierr.ReasonConfig, ""},
+		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: `{"error":"x","error_description":"AADSTS1: s&cret~1"}`}, apierr.Blocked, apierr.ReasonCredentials, "AADSTS1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -278,7 +281,7 @@ func TestTheSecretFollowsNoRedirect(t *testing.T) {
 		Headers: map[string]string{"Location": elsewhere.url + "/" + tenant + "/oauth2/v2.0/token"}})
 	require.NoError(t, err)
 	_, err = source(t, in.options()).Token(t.Context())
-	require.Equal(t, apierr.Blocked, failure(t, err).Class)
+	require.Equal(t, apierr.ReasonConfig, failure(t, err).Reason)
 	require.Len(t, in.posted(t), 1)
 	require.Empty(t, elsewhere.all())
 }
@@ -358,6 +361,32 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 			require.NotContains(t, err.Error(), "s&cret")
 		})
 	}
+}
+
+// everything answers all requests alike.
+type everything func() *http.Response
+
+func (f everything) RoundTrip(*http.Request) (*http.Response, error) { return f(), nil }
+
+// What is in between may answer for a moment; an address that is wrong does so for
+// minutes.
+func TestAnswersOfSomethingElseAreFinalOnceTheyLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := source(t, dataverse.MSALOptions{Authority: "https://login.example.test/" + tenant, ClientID: clientID, Secret: secret,
+			HTTPClient: &http.Client{Transport: everything(func() *http.Response {
+				return &http.Response{StatusCode: 403, Body: io.NopCloser(strings.NewReader("<html>")), Request: &http.Request{}}
+			})}})
+		class := func() apierr.Class {
+			_, err := tokens.Token(t.Context())
+			require.Equal(t, apierr.ReasonConfig, apierr.ReasonOf(err))
+			return apierr.ClassOf(err)
+		}
+		require.Equal(t, apierr.Retryable, class())
+		time.Sleep(2*time.Minute - time.Second)
+		require.Equal(t, apierr.Retryable, class())
+		time.Sleep(time.Second)
+		require.Equal(t, apierr.Blocked, class())
+	})
 }
 
 // now is a secret or certificate that may be replaced.
