@@ -11,7 +11,6 @@ import (
 	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/internal/apierr"
-	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 )
 
@@ -44,14 +43,20 @@ type Budget struct {
 	left  tally.Gauge
 
 	mu   sync.Mutex
-	hour time.Time
-	open map[string]*openCalls
+	open map[slot]*openCalls
 }
 
-// openCalls of one kind are what the ledger has not been told of yet.
+// slot is a kind of calls in one hour.
+type slot struct {
+	hour time.Time
+	kind string
+}
+
+// openCalls of one slot are what the ledger has not been told of yet.
 type openCalls struct {
-	made int64
-	left int64 // reserved and not made
+	made int64 // they left
+	used int64 // reserved calls that are over, each with the requests in made
+	left int64 // reserved and not begun
 }
 
 // New makes the budget of one worker; Close it.
@@ -63,89 +68,110 @@ func New(o Options) *Budget {
 		o.Metrics = tally.NoopScope
 	}
 	o.Metrics.Gauge("campaign.engine_calls_budget").Update(float64(o.PerHour))
-	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), open: map[string]*openCalls{}}
+	b := &Budget{o: o, calls: map[string]tally.Counter{}, left: o.Metrics.Gauge("campaign.engine_calls_left"), open: map[slot]*openCalls{}}
 	for _, kind := range []string{CallsOfChanges, CallsOfLoads} {
 		b.calls[kind] = o.Metrics.Tagged(map[string]string{"kind": kind}).Counter("campaign.engine_calls")
-		b.open[kind] = &openCalls{}
 	}
 	return b
 }
 
-// take allows one call, or says when the next may be made.
-func (b *Budget) take(ctx context.Context, kind string) error {
+// take allows one call, or says when the next may be made. It counts as made once it
+// is over, with the requests that left: a call that waited for a token in vain made
+// none.
+func (b *Budget) take(ctx context.Context, kind string) (*call, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.o.Now().UTC()
-	if hour := now.Truncate(time.Hour); hour != b.hour {
-		if err := b.settle(ctx, true); err != nil {
-			return err
-		}
-		b.hour = hour
+	at := slot{hour: now.Truncate(time.Hour), kind: kind}
+	if err := b.settle(ctx, func(s slot) bool { return s.hour != at.hour }, true); err != nil {
+		return nil, err
 	}
-	open := b.open[kind]
+	open := b.at(at)
 	if open.left == 0 && (b.o.PerHour > 0 || open.made >= budgetBlock) {
-		if err := b.settle(ctx, false); err != nil {
-			return err
+		if err := b.settle(ctx, func(s slot) bool { return s.hour == at.hour }, false); err != nil {
+			return nil, err
 		}
 		if b.o.PerHour > 0 {
-			if err := b.reserve(ctx, now, kind); err != nil {
-				return err
+			if err := b.reserve(ctx, now, at); err != nil {
+				return nil, err
 			}
 		}
 	}
 	open.left = max(0, open.left-1)
-	open.made++
-	b.calls[kind].Inc(1)
-	return nil
+	return &call{budget: b, at: at}, nil
+}
+
+// at gives what is open of a slot.
+func (b *Budget) at(s slot) *openCalls {
+	open, ok := b.open[s]
+	if !ok {
+		open = &openCalls{}
+		b.open[s] = open
+	}
+	return open
 }
 
 // reserve takes a block from the hour's budget.
-func (b *Budget) reserve(ctx context.Context, now time.Time, kind string) error {
+func (b *Budget) reserve(ctx context.Context, now time.Time, at slot) error {
 	limit := b.o.PerHour
-	if kind == CallsOfLoads {
+	if at.kind == CallsOfLoads {
 		limit = int64(float64(limit) * (1 - b.o.Reserved))
 	}
-	granted, used, err := b.o.Ledger.ReserveEngineCalls(ctx, b.hour, kind, min(budgetBlock, max(1, b.o.PerHour/100)), limit)
+	granted, used, err := b.o.Ledger.ReserveEngineCalls(ctx, at.hour, at.kind, min(budgetBlock, max(1, b.o.PerHour/100)), limit)
 	if err != nil {
 		return err
 	}
 	b.left.Update(float64(b.o.PerHour - used))
 	if granted == 0 {
-		next := b.hour.Add(time.Hour)
+		next := at.hour.Add(time.Hour)
 		return &apierr.Error{Class: apierr.Throttled, Reason: apierr.ReasonQuota, Service: "campaign", Op: "engine-call budget", RetryAfter: next.Sub(now),
-			Message: fmt.Sprintf("%d of %d engine calls of this hour are used, the most for %s; goes on at %s", used, b.o.PerHour, kind, next.Format("15:04 UTC"))}
+			Message: fmt.Sprintf("%d of %d engine calls of this hour are used, the most for %s; goes on at %s", used, b.o.PerHour, at.kind, next.Format("15:04 UTC"))}
 	}
-	b.open[kind].left = granted
+	b.at(at).left = granted
 	return nil
 }
 
-// settle tells the ledger which calls of b.hour were made and, when the worker is
-// done with them, which of the reserved ones were not.
-func (b *Budget) settle(ctx context.Context, done bool) error {
-	for kind, open := range b.open {
-		made, back := open.made, int64(0)
-		if done {
-			back = open.left
-		}
-		if made == 0 && back == 0 {
+// settle tells the ledger which calls of some slots were made and, when the worker
+// is done with those slots, which of the reserved ones were not.
+func (b *Budget) settle(ctx context.Context, which func(slot) bool, done bool) error {
+	for at, open := range b.open {
+		if !which(at) {
 			continue
 		}
-		var err error
-		if b.o.PerHour > 0 {
-			err = b.o.Ledger.UseEngineCalls(ctx, b.hour, kind, made, back)
-		} else {
-			err = b.o.Ledger.AddEngineCalls(ctx, b.hour, kind, made)
+		told := *open
+		if !done {
+			told.left = 0
 		}
-		if err != nil {
+		if err := b.tell(ctx, at, told); err != nil {
 			return err
 		}
-		open.made -= made
-		open.left -= back
+		open.made -= told.made
+		open.used -= told.used
+		open.left -= told.left
+		if done {
+			delete(b.open, at)
+		}
 	}
 	return nil
 }
 
-// measure shows what is left of the hour's budget, also when nothing is taken.
+// tell passes on what became of calls. What was reserved for calls that are over
+// turns into those that were made.
+func (b *Budget) tell(ctx context.Context, at slot, c openCalls) error {
+	switch {
+	case c == openCalls{}:
+		return nil
+	case b.o.PerHour > 0:
+		return b.o.Ledger.UseEngineCalls(ctx, at.hour, at.kind, c.made, c.used+c.left-c.made)
+	case c.made == 0:
+		return nil
+	}
+	return b.o.Ledger.AddEngineCalls(ctx, at.hour, at.kind, c.made)
+}
+
+func every(slot) bool { return true }
+
+// RefreshGauges shows what is left of the hour's budget, also when nothing is taken.
 func (b *Budget) RefreshGauges(ctx context.Context) error {
 	if b.o.PerHour == 0 {
 		return nil
@@ -166,92 +192,15 @@ func (b *Budget) RefreshGauges(ctx context.Context) error {
 func (b *Budget) Report(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.settle(ctx, false)
+	return b.settle(ctx, every, false)
 }
 
 // PerHour is how many calls all workers together may make; 0 = any number.
 func (b *Budget) PerHour() int64 { return b.o.PerHour }
 
-// Counted is a target whose calls the budget counts, and may refuse.
-func (b *Budget) Counted(t Target) Target { return &counted{Target: t, budget: b} }
-
 // Close tells what was made and gives back what was reserved and not made.
 func (b *Budget) Close(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.settle(ctx, true)
-}
-
-type callKind struct{}
-
-// ForChanges marks calls that may use the whole budget.
-func ForChanges(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callKind{}, CallsOfChanges)
-}
-
-// budgeted is a target whose calls are counted. Reading metadata costs no engine call.
-type counted struct {
-	Target
-	budget *Budget
-}
-
-func (t *counted) take(ctx context.Context) error {
-	kind, ok := ctx.Value(callKind{}).(string)
-	if !ok {
-		kind = CallsOfLoads
-	}
-	return t.budget.take(ctx, kind)
-}
-
-func (t *counted) Get(ctx context.Context, r campaign.Resource, key string) (*campaign.Stored, error) {
-	if err := t.take(ctx); err != nil {
-		return nil, err
-	}
-	return t.Target.Get(ctx, r, key)
-}
-
-func (t *counted) List(ctx context.Context, r campaign.Resource, o campaign.ListOptions) (*campaign.Page, error) {
-	if err := t.take(ctx); err != nil {
-		return nil, err
-	}
-	return t.Target.List(ctx, r, o)
-}
-
-func (t *counted) Follow(ctx context.Context, r campaign.Resource, link string) (*campaign.Page, error) {
-	if err := t.take(ctx); err != nil {
-		return nil, err
-	}
-	return t.Target.Follow(ctx, r, link)
-}
-
-func (t *counted) Create(ctx context.Context, r campaign.Resource, body []byte) error {
-	if err := t.take(ctx); err != nil {
-		return err
-	}
-	return t.Target.Create(ctx, r, body)
-}
-
-func (t *counted) Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error {
-	if err := t.take(ctx); err != nil {
-		return err
-	}
-	return t.Target.Patch(ctx, r, key, body)
-}
-
-func (t *counted) Delete(ctx context.Context, r campaign.Resource, key string) error {
-	if err := t.take(ctx); err != nil {
-		return err
-	}
-	return t.Target.Delete(ctx, r, key)
-}
-
-// Target is what ingress needs of Campaign.
-type Target interface {
-	Metadata(ctx context.Context, r campaign.Resource) (*campaign.Metadata, error)
-	Get(ctx context.Context, r campaign.Resource, key string) (*campaign.Stored, error)
-	Create(ctx context.Context, r campaign.Resource, body []byte) error
-	Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error
-	Delete(ctx context.Context, r campaign.Resource, key string) error
-	List(ctx context.Context, r campaign.Resource, o campaign.ListOptions) (*campaign.Page, error)
-	Follow(ctx context.Context, r campaign.Resource, link string) (*campaign.Page, error)
+	return b.settle(ctx, every, true)
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"causeway.dev/internal/transport"
 )
 
 const sftpService = "sftp"
@@ -25,14 +27,15 @@ const (
 // SFTPOptions of an SFTP. Exactly one of KnownHosts and Fingerprint says which
 // server is the right one; no other is ever accepted.
 type SFTPOptions struct {
-	Addr        string        // host:port
-	User        string        // as shown in the Control Panel
-	Key         []byte        // private key, PEM: OpenSSH or PKCS, RSA or Ed25519
-	Passphrase  []byte        // of Key; nil without one
-	KnownHosts  string        // path of a file in OpenSSH's form, read at each connection
-	Fingerprint string        // SHA256:… of the host's key
-	KeepAlive   time.Duration // how often an open connection is tried; default 30 s
-	Idle        time.Duration // how long an unused connection stays open; default 5 min
+	Addr        string                 // host:port
+	User        string                 // as shown in the Control Panel
+	Key         []byte                 // private key, PEM: OpenSSH or PKCS, RSA or Ed25519
+	Reread      func() (string, error) // Key as it is now, before each connection; nil: it stays as given
+	Passphrase  []byte                 // of Key; nil without one
+	KnownHosts  string                 // path of a file in OpenSSH's form, read at each connection
+	Fingerprint string                 // SHA256:… of the host's key
+	KeepAlive   time.Duration          // how often an open connection is tried; default 30 s
+	Idle        time.Duration          // how long an unused connection stays open; default 5 min
 }
 
 // SFTP reads and keeps the files on Campaign's SFTP server (docs/protocol/campaign.md §8).
@@ -48,7 +51,7 @@ type SFTPOptions struct {
 //     list looks, and too many sessions), ReasonServiceFault.
 type SFTP struct {
 	o      SFTPOptions
-	signer ssh.Signer
+	signer *transport.Rotating[ssh.Signer]
 	turn   chan struct{} // held by the operation under way
 	host   hostCheck
 
@@ -68,7 +71,7 @@ func NewSFTP(o SFTPOptions) (*SFTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := parseKey(o.Key, o.Passphrase)
+	signer, err := transport.NewRotating(string(o.Key), o.Reread, func(pem string) (ssh.Signer, error) { return parseKey([]byte(pem), o.Passphrase) })
 	if err != nil {
 		return nil, fmt.Errorf("campaign.sftp.key: %w", err)
 	}

@@ -224,3 +224,23 @@ func TestNewSFTPRefusesWhatCannotWork(t *testing.T) {
 		require.NotContains(t, err.Error(), "hidden", name)
 	}
 }
+
+// A key that is replaced is taken up at the next connection, and a refusal in between
+// is not remembered.
+func TestAReplacedKeyIsTakenUpAtTheNextConnection(t *testing.T) {
+	t.Parallel()
+	s := inProcess{}.serve(t)
+	wrong, _ := newKey(t, "ed25519")
+	now := &secretNow{value: string(wrong)}
+	o := s.options(t)
+	o.Key, o.Reread = wrong, now.read
+	c := sftpClient(t, o)
+	_, err := c.List(t.Context(), ".")
+	require.Equal(t, apierr.ReasonCredentials, failure(t, err).Reason)
+	now.set(string(s.key[:len(s.key)/2]), nil)
+	_, err = c.List(t.Context(), ".")
+	require.ErrorContains(t, err, "the one that is configured now cannot be used: not a private key in PEM")
+	now.set(string(s.key), nil)
+	_, err = c.List(t.Context(), ".")
+	require.NoError(t, err)
+}

@@ -99,13 +99,14 @@ func (s *SFTP) handshake(ctx context.Context, op string, algorithms []string) (s
 	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	_ = raw.SetDeadline(time.Now().Add(sftpHandshakeTimeout)) // a connection that takes none fails at once
+	signer, _, unusable := s.signer.Get()
 	var verdict error
 	offered := false
 	conn, channels, requests, err := ssh.NewClientConn(raw, s.o.Addr, &ssh.ClientConfig{
 		User: s.o.User,
 		Auth: []ssh.AuthMethod{ssh.PublicKeysCallback(func() ([]ssh.Signer, error) {
 			offered = true
-			return []ssh.Signer{s.signer}, nil
+			return []ssh.Signer{signer}, nil
 		})},
 		HostKeyCallback: func(host string, remote net.Addr, key ssh.PublicKey) error {
 			verdict = s.host.check(host, remote, key)
@@ -124,7 +125,11 @@ func (s *SFTP) handshake(ctx context.Context, op string, algorithms []string) (s
 	case verdict != nil:
 		return nil, verdict
 	default:
-		return nil, classifyHandshake(op, err, offered)
+		err = classifyHandshake(op, err, offered)
+		if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Reason == apierr.ReasonCredentials {
+			s.signer.Refused(fail, unusable)
+		}
+		return nil, err
 	}
 	_ = raw.SetDeadline(time.Time{}) // from here keepAlive finds a dead peer
 	go ssh.DiscardRequests(requests)

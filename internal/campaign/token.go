@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -37,6 +36,7 @@ var oauthCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 type IMSOptions struct {
 	URL              string // https://ims-na1.adobelogin.com
 	ClientID, Secret string
+	Reread           func() (string, error) // Secret as it is now, before each request; nil: it stays as given
 	Scopes           []string
 	HTTPClient       *http.Client
 }
@@ -49,10 +49,9 @@ type IMSTokens struct {
 	client *http.Client
 	gate   *transport.Gate // closed while IMS asks to wait
 	flight singleflight.Group
-
-	mu    sync.Mutex
-	token string
-	renew time.Time // when to ask for another
+	secret *transport.Rotating[string]
+	held   transport.HeldToken
+	odd    transport.Patience // answers that are not the token service's
 }
 
 // NewIMSTokens returns a token source; it asks for nothing yet.
@@ -63,15 +62,19 @@ func NewIMSTokens(o IMSOptions) *IMSTokens {
 	}
 	// A redirect would carry the secret to another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &IMSTokens{o: o, client: &client, gate: transport.NewGate()}
+	secret, _ := transport.NewRotating(o.Secret, o.Reread, func(secret string) (string, error) { return secret, nil })
+	return &IMSTokens{o: o, client: &client, gate: transport.NewGate(), secret: secret}
 }
 
 // Token returns a token with at least a tenth of its life, and five minutes,
-// left. However many ask, one request is made; it goes on when a caller that
-// waits for it gives up. Fails with ctx's error or *apierr.Error: Blocked for a
-// wrong credential, Throttled and without a request while IMS asks to wait.
+// left; less while IMS gives no other for a passing reason. However many ask, one
+// request is made; it goes on when a caller that waits for it gives up. A secret
+// that was replaced is taken up with the next request. Fails with ctx's error or
+// *apierr.Error: Blocked for a wrong credential, and for answers of something else
+// than IMS once they have lasted for two minutes; Throttled and without a request
+// while IMS asks to wait.
 func (s *IMSTokens) Token(ctx context.Context) (string, error) {
-	if token := s.cached(); token != "" {
+	if token := s.held.Fresh(); token != "" {
 		return token, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -79,7 +82,7 @@ func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	}
 	// The request outlives a caller that gives up: others wait for it too.
 	result := s.flight.DoChan("token", func() (any, error) {
-		if token := s.cached(); token != "" {
+		if token := s.held.Fresh(); token != "" {
 			return token, nil
 		}
 		return s.fetch(context.WithoutCancel(ctx))
@@ -95,32 +98,44 @@ func (s *IMSTokens) Token(ctx context.Context) (string, error) {
 	}
 }
 
-func (s *IMSTokens) cached() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token != "" && time.Now().Before(s.renew) {
-		return s.token
-	}
-	return ""
-}
-
 // Invalidate drops token if it is still the current one.
-func (s *IMSTokens) Invalidate(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token == token {
-		s.token = ""
-	}
-}
+func (s *IMSTokens) Invalidate(token string) { _ = s.held.Drop(token) }
 
 func (s *IMSTokens) fetch(ctx context.Context) (string, error) {
+	token, fail := s.request(ctx)
+	if fail == nil {
+		return token, nil
+	}
+	if spare := s.held.Spare(fail); spare != "" {
+		return spare, nil
+	}
+	return "", fail
+}
+
+// request asks for a token. A secret that was replaced while the old one was refused
+// is tried at once.
+func (s *IMSTokens) request(ctx context.Context) (string, *apierr.Error) {
 	if closed := s.gate.Err(ims, getToken); closed != nil {
 		return "", closed
 	}
+	secret, version, _ := s.secret.Get()
+	token, fail := s.ask(ctx, secret)
+	if fail == nil || fail.Reason != apierr.ReasonCredentials {
+		return token, fail
+	}
+	secret, now, unusable := s.secret.Get()
+	if now != version {
+		return s.ask(ctx, secret)
+	}
+	s.secret.Refused(fail, unusable)
+	return "", fail
+}
+
+func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {s.o.ClientID}, "client_secret": {s.o.Secret},
+		"grant_type": {"client_credentials"}, "client_id": {s.o.ClientID}, "client_secret": {secret},
 		"scope": {strings.Join(s.o.Scopes, ",")}, // commas, unlike plain OAuth
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.o.URL, "/")+"/ims/token/v3", strings.NewReader(form.Encode()))
@@ -143,15 +158,16 @@ func (s *IMSTokens) fetch(ctx context.Context) (string, error) {
 	}
 	if res.StatusCode != http.StatusOK {
 		fail := tokenError(res, body)
-		if fail.Class == apierr.Throttled {
-			s.gate.Close(fail.RetryAfter)
+		s.gate.Close(fail.RetryAfter)
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+			fail.Class = apierr.Retryable // something in between may have answered
 		}
 		return "", fail
 	}
 	return s.keep(body)
 }
 
-func (s *IMSTokens) keep(body []byte) (string, error) {
+func (s *IMSTokens) keep(body []byte) (string, *apierr.Error) {
 	doc := gjson.ParseBytes(body)
 	token, seconds := doc.Get("access_token").String(), doc.Get("expires_in").Int()
 	if !gjson.ValidBytes(body) || token == "" || seconds < shortestLife || seconds > longestLife {
@@ -159,10 +175,8 @@ func (s *IMSTokens) keep(body []byte) (string, error) {
 			Message: fmt.Sprintf("got a life of %d seconds, want a token that lives between a minute and a week", seconds)}
 	}
 	life := time.Duration(seconds) * time.Second
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.token = token
-	s.renew = time.Now().Add(life - min(life/2, max(life/10, 5*time.Minute)))
+	s.odd.Ends(getToken)
+	s.held.Hold(token, life, min(life/2, max(life/10, 5*time.Minute)))
 	return token, nil
 }
 
@@ -177,10 +191,11 @@ func tokenError(res *http.Response, body []byte) *apierr.Error {
 		e.Message = "too many tokens were asked for"
 	case res.StatusCode >= 500, res.StatusCode == http.StatusRequestTimeout:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the token service failed with status "+strconv.Itoa(res.StatusCode))
+		e.RetryAfter, _ = transport.RetryAfter(res.Header)
 	case e.Code == "invalid_scope":
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "a scope was refused; check campaign.scopes against the project")
-	case e.Code == "" && (res.StatusCode < 400 || res.StatusCode == http.StatusNotFound || res.StatusCode == http.StatusMethodNotAllowed):
-		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(res.StatusCode)+", want a token; check campaign.ims_url")
+	case e.Code == "":
+		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(res.StatusCode)+", want an answer of the token service; if this lasts, check campaign.ims_url and what is in between")
 	default:
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "the credential was refused; check campaign.client_id and campaign.client_secret")
 	}

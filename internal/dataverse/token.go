@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"time"
 
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 
@@ -20,29 +21,38 @@ import (
 	"causeway.dev/internal/transport"
 )
 
-const entra = "entra"
+const (
+	entra    = "entra"
+	getToken = "get token"
+)
 
 // MSALOptions of the app registration.
 type MSALOptions struct {
-	Authority         string // https://login.microsoftonline.com/<tenant>
-	ClientID, Secret  string
-	CertificatePEM    []byte // instead of Secret: key and certificate, not encrypted
+	Authority        string // https://login.microsoftonline.com/<tenant>
+	ClientID, Secret string
+	CertificatePEM   []byte // instead of Secret: key and certificate, not encrypted
+	// Reread is Secret or CertificatePEM as it is now, before each request; nil: it
+	// stays as given.
+	Reread            func() (string, error)
 	Scope             string // <organisation URL>/.default
 	InstanceDiscovery bool   // off for authorities outside Microsoft's clouds
 	HTTPClient        *http.Client
 }
 
 // MSALTokens gives Entra ID tokens. MSAL caches them but lets every caller on a
-// cold cache fetch its own, hence the single flight here.
+// cold cache fetch its own, hence the single flight here; and its cache belongs to
+// one credential, hence the token held here.
 type MSALTokens struct {
 	o          MSALOptions
-	credential confidential.Credential
+	credential *transport.Rotating[confidential.Credential]
 	flight     singleflight.Group
 	gate       *transport.Gate // closed while the sign-in service asks to wait
+	held       transport.HeldToken
+	odd        transport.Patience // answers that are not the sign-in service's
 
-	mu     sync.Mutex
-	client *confidential.Client // nil: the next call makes a new one, with an empty cache
-	last   string
+	mu      sync.Mutex
+	client  *confidential.Client // nil: the next call makes a new one, with an empty cache
+	version int                  // of the credential it uses
 }
 
 // NewMSALTokens checks the credential; it calls nobody yet.
@@ -54,37 +64,59 @@ func NewMSALTokens(o MSALOptions) (*MSALTokens, error) {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the secret goes nowhere else
 	o.HTTPClient = &own
 	s := &MSALTokens{o: o, gate: transport.NewGate()}
-	var err error
+	raw, build := o.Secret, fromSecret
 	if len(o.CertificatePEM) > 0 {
-		certs, key, certErr := confidential.CertFromPEM(o.CertificatePEM, "")
-		if certErr != nil {
-			return nil, errors.New("the client certificate cannot be read; want an unencrypted key and its certificate in PEM")
-		}
-		s.credential, err = confidential.NewCredFromCert(certs, key)
-	} else {
-		s.credential, err = confidential.NewCredFromSecret(o.Secret)
+		raw, build = string(o.CertificatePEM), fromCertificate
 	}
-	if err != nil {
-		return nil, errors.New("the client secret or certificate cannot be used")
+	var err error
+	if s.credential, err = transport.NewRotating(raw, o.Reread, build); err != nil {
+		return nil, err
 	}
-	_, err = s.current()
+	_, _, _, err = s.current()
 	return s, err
 }
 
-func (s *MSALTokens) current() (*confidential.Client, error) {
+func fromSecret(secret string) (confidential.Credential, error) {
+	credential, err := confidential.NewCredFromSecret(secret)
+	if err != nil {
+		return credential, errors.New("the client secret cannot be used")
+	}
+	return credential, nil
+}
+
+func fromCertificate(pem string) (confidential.Credential, error) {
+	certs, key, err := confidential.CertFromPEM([]byte(pem), "")
+	if err != nil {
+		return confidential.Credential{}, errors.New("the client certificate cannot be read; want an unencrypted key and its certificate in PEM")
+	}
+	credential, err := confidential.NewCredFromCert(certs, key)
+	if err != nil {
+		return credential, errors.New("the client certificate cannot be used; does the key belong to it?")
+	}
+	return credential, nil
+}
+
+// current is MSAL's client for the credential as it is now, and that credential's
+// version. unusable says why it is an older one.
+func (s *MSALTokens) current() (client *confidential.Client, version int, unusable, err error) {
+	credential, version, unusable := s.credential.Get()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.client != nil {
-		return s.client, nil
+	if s.client != nil && s.version == version {
+		return s.client, version, unusable, nil
 	}
-	client, err := confidential.New(s.o.Authority, s.o.ClientID, s.credential,
+	made, err := confidential.New(s.o.Authority, s.o.ClientID, credential,
 		confidential.WithHTTPClient(s.o.HTTPClient), confidential.WithInstanceDiscovery(s.o.InstanceDiscovery), confidential.WithX5C())
 	if err != nil {
-		return nil, fmt.Errorf("authority %s: %w", s.o.Authority, err)
+		return nil, version, unusable, fmt.Errorf("authority %s: %w", s.o.Authority, err)
 	}
-	s.client = &client
-	return s.client, nil
+	s.client, s.version = &made, version
+	return s.client, version, unusable, nil
 }
+
+// renewBefore is how long before its end a token is replaced; MSAL's own cache gives
+// out none that is closer to it.
+const renewBefore = 5 * time.Minute
 
 // Token returns a cached token or fetches one.
 func (s *MSALTokens) Token(ctx context.Context) (string, error) { return s.acquire(ctx, "") }
@@ -98,12 +130,15 @@ func (s *MSALTokens) TokenWithClaims(ctx context.Context, claims string) (string
 func (s *MSALTokens) Invalidate(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last == token {
+	if s.held.Drop(token) {
 		s.client = nil
 	}
 }
 
 func (s *MSALTokens) acquire(ctx context.Context, claims string) (string, error) {
+	if token := s.held.Fresh(); token != "" && claims == "" {
+		return token, nil
+	}
 	// The request outlives a caller that gives up: others wait for it too.
 	result := s.flight.DoChan(claims, func() (any, error) { return s.fetch(context.WithoutCancel(ctx), claims) })
 	select {
@@ -118,13 +153,42 @@ func (s *MSALTokens) acquire(ctx context.Context, claims string) (string, error)
 }
 
 func (s *MSALTokens) fetch(ctx context.Context, claims string) (string, error) {
-	client, err := s.current()
-	if err != nil {
-		return "", &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: entra, Op: "get token", Message: "the authority cannot be used"}
+	if token := s.held.Fresh(); token != "" && claims == "" {
+		return token, nil // somebody else has just fetched it
 	}
-	if e := s.gate.Err(entra, "get token"); e != nil {
-		return "", e
+	token, fail := s.request(ctx, claims)
+	if fail == nil {
+		return token, nil
 	}
+	if spare := s.held.Spare(fail); spare != "" && claims == "" {
+		return spare, nil
+	}
+	return "", fail
+}
+
+// request asks for a token. A credential that was replaced while the old one was
+// refused is tried at once.
+func (s *MSALTokens) request(ctx context.Context, claims string) (string, *apierr.Error) {
+	for {
+		client, version, unusable, err := s.current()
+		if err != nil {
+			return "", &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: entra, Op: getToken, Message: "the authority cannot be used"}
+		}
+		if e := s.gate.Err(entra, getToken); e != nil {
+			return "", e
+		}
+		token, fail := s.ask(ctx, client, claims)
+		if fail == nil || fail.Reason != apierr.ReasonCredentials {
+			return token, fail
+		}
+		if _, now, _ := s.credential.Get(); now == version {
+			s.credential.Refused(fail, unusable)
+			return "", fail
+		}
+	}
+}
+
+func (s *MSALTokens) ask(ctx context.Context, client *confidential.Client, claims string) (string, *apierr.Error) {
 	var options []confidential.AcquireByCredentialOption
 	if claims != "" {
 		options = append(options, confidential.WithClaims(claims))
@@ -132,14 +196,15 @@ func (s *MSALTokens) fetch(ctx context.Context, claims string) (string, error) {
 	result, err := client.AcquireTokenByCredential(ctx, []string{s.o.Scope}, options...)
 	if err != nil {
 		fail := tokenError(err)
-		if fail.Class == apierr.Throttled {
-			s.gate.Close(fail.RetryAfter)
+		s.gate.Close(fail.RetryAfter)
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+			fail.Class = apierr.Retryable // something in between may have answered
 		}
 		return "", fail
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = result.AccessToken
+	s.odd.Ends(getToken)
+	life := time.Until(result.ExpiresOn)
+	s.held.Hold(result.AccessToken, life, min(life/2, renewBefore))
 	return result.AccessToken, nil
 }
 
@@ -147,7 +212,7 @@ var aadsts = regexp.MustCompile(`AADSTS\d+`)
 
 // tokenError classifies MSAL's errors; of the answer it keeps the AADSTS code only.
 func tokenError(err error) *apierr.Error {
-	e := &apierr.Error{Service: entra, Op: "get token", Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Message: "no answer"}
+	e := &apierr.Error{Service: entra, Op: getToken, Class: apierr.Retryable, Reason: apierr.ReasonNetwork, Message: "no answer"}
 	var call msal.CallErr
 	if !errors.As(err, &call) || call.Resp == nil {
 		var exchange *url.Error
@@ -170,9 +235,26 @@ func tokenError(err error) *apierr.Error {
 		}
 	case e.Status >= 500:
 		e.Reason, e.Message = apierr.ReasonServiceFault, "the sign-in service failed with status "+strconv.Itoa(e.Status)
+		e.RetryAfter, _ = transport.RetryAfter(call.Resp.Header)
+	case e.Code == "":
+		e.Class, e.Reason = apierr.Blocked, apierr.ReasonConfig
+		e.Message = "got status " + strconv.Itoa(e.Status) + ", want an answer of Entra ID; if this lasts, check dynamics.authority and what is in between"
 	default:
 		e.Class, e.Reason = apierr.Blocked, apierr.ReasonCredentials
 		e.Message = "the credential was refused; check dynamics.tenant, client_id and the secret or certificate and its expiry"
+		if known, ok := refusals[e.Code]; ok {
+			e.Reason, e.Message = known.reason, known.message
+		}
 	}
 	return e
+}
+
+// refusals are codes of which it is known what to do.
+var refusals = map[string]struct{ reason, message string }{
+	"AADSTS500011":  {apierr.ReasonConfig, "dynamics.url names no environment of this tenant; compare it with the environment's URL in the Power Platform admin center, and dynamics.tenant with its tenant"},
+	"AADSTS90002":   {apierr.ReasonCredentials, "there is no such tenant; check dynamics.tenant, and dynamics.authority outside the public cloud"},
+	"AADSTS700016":  {apierr.ReasonCredentials, "the tenant has no such app registration; check dynamics.client_id and dynamics.tenant"},
+	"AADSTS7000215": {apierr.ReasonCredentials, "the secret is wrong; check dynamics.client_secret: it holds the secret's value, not its id"},
+	"AADSTS7000222": {apierr.ReasonCredentials, "the secret has expired; make a new one in the app registration and replace dynamics.client_secret"},
+	"AADSTS700027":  {apierr.ReasonCredentials, "the certificate was refused; check that dynamics.client_certificate is registered with the app and has not expired"},
 }

@@ -12,12 +12,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -206,7 +209,7 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 	}{
 		"wrong secret":      {func(o *dataverse.MSALOptions) { o.Secret = "another-s&cret~1" }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS7000215"},
 		"unknown client":    {func(o *dataverse.MSALOptions) { o.ClientID = "x" }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS700016"},
-		"unknown resource":  {func(o *dataverse.MSALOptions) { o.Scope = "https://elsewhere.test/.default" }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS500011"},
+		"unknown resource":  {func(o *dataverse.MSALOptions) { o.Scope = "https://elsewhere.test/.default" }, nil, apierr.Blocked, apierr.ReasonConfig, "AADSTS500011"},
 		"unknown tenant":    {func(o *dataverse.MSALOptions) { o.Authority = strings.Replace(o.Authority, tenant, "acme", 1) }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS90002"},
 		"too many":          {nil, &kit.Rule{Action: kit.Respond, Status: 429, Headers: map[string]string{"Retry-After": "30"}}, apierr.Throttled, apierr.ReasonThrottled, ""},
 		"down":              {nil, &kit.Rule{Action: kit.Respond, Status: 503, Body: "<html>"}, apierr.Retryable, apierr.ReasonServiceFault, ""},
@@ -214,7 +217,8 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		"no JSON":           {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: "<html>s&cret~1"}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"no token":          {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"expires_in":3599}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a scope declined":  {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"access_token":"s&cret~1","expires_in":3599,"scope":"other"}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
-		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: "s&cret~1"}, apierr.Blocked, apierr.ReasonCredentials, ""},
+		"a page in between": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: "s&cret~1"}, apierr.Retryable, apierr.ReasonConfig, ""},
+		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: `{"error":"x","error_description":"AADSTS1: s&cret~1"}`}, apierr.Blocked, apierr.ReasonCredentials, "AADSTS1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,6 +259,20 @@ func TestAThrottledSignInIsLeftAlone(t *testing.T) {
 	require.Len(t, in.posted(t), 1)
 }
 
+func TestASignInThatIsDownIsAskedAgainWhenItSays(t *testing.T) {
+	t.Parallel()
+	in := newSignIn(t)
+	_, err := in.faults.Add(kit.Rule{Service: "entra", Method: http.MethodPost, Action: kit.Respond, Status: 503, Headers: map[string]string{"Retry-After": "60"}})
+	require.NoError(t, err)
+	tokens := source(t, in.options())
+	_, err = tokens.Token(t.Context())
+	require.Equal(t, apierr.ReasonServiceFault, failure(t, err).Reason)
+	require.Equal(t, time.Minute, failure(t, err).RetryAfter)
+	_, err = tokens.Token(t.Context())
+	require.Equal(t, apierr.Throttled, apierr.ClassOf(err))
+	require.Len(t, in.posted(t), 1)
+}
+
 func TestTheSecretFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	elsewhere := newSignIn(t)
@@ -263,7 +281,7 @@ func TestTheSecretFollowsNoRedirect(t *testing.T) {
 		Headers: map[string]string{"Location": elsewhere.url + "/" + tenant + "/oauth2/v2.0/token"}})
 	require.NoError(t, err)
 	_, err = source(t, in.options()).Token(t.Context())
-	require.Equal(t, apierr.Blocked, failure(t, err).Class)
+	require.Equal(t, apierr.ReasonConfig, failure(t, err).Reason)
 	require.Len(t, in.posted(t), 1)
 	require.Empty(t, elsewhere.all())
 }
@@ -342,5 +360,156 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "s&cret")
 		})
+	}
+}
+
+// everything answers all requests alike.
+type everything func() *http.Response
+
+func (f everything) RoundTrip(*http.Request) (*http.Response, error) { return f(), nil }
+
+// What is in between may answer for a moment; an address that is wrong does so for
+// minutes.
+func TestAnswersOfSomethingElseAreFinalOnceTheyLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := source(t, dataverse.MSALOptions{Authority: "https://login.example.test/" + tenant, ClientID: clientID, Secret: secret,
+			HTTPClient: &http.Client{Transport: everything(func() *http.Response {
+				return &http.Response{StatusCode: 403, Body: io.NopCloser(strings.NewReader("<html>")), Request: &http.Request{}}
+			})}})
+		class := func() apierr.Class {
+			_, err := tokens.Token(t.Context())
+			require.Equal(t, apierr.ReasonConfig, apierr.ReasonOf(err))
+			return apierr.ClassOf(err)
+		}
+		require.Equal(t, apierr.Retryable, class())
+		time.Sleep(2*time.Minute - time.Second)
+		require.Equal(t, apierr.Retryable, class())
+		time.Sleep(time.Second)
+		require.Equal(t, apierr.Blocked, class())
+	})
+}
+
+// now is a secret or certificate that may be replaced.
+type now struct {
+	mu    sync.Mutex
+	value string
+	err   error
+}
+
+func (n *now) set(value string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.value, n.err = value, err
+}
+
+func (n *now) read() (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.value, n.err
+}
+
+// A secret that is replaced is taken up at the next token; a refusal in between is
+// not remembered, and a file that is missing for a moment does no harm.
+func TestAReplacedSecretIsTakenUpAtTheNextToken(t *testing.T) {
+	t.Parallel()
+	in := newSignIn(t)
+	kept := &now{value: secret}
+	o := in.options()
+	o.Reread = kept.read
+	tokens := source(t, o)
+	first, err := tokens.Token(t.Context())
+	require.NoError(t, err)
+	kept.set("new-s&cret~2", nil)
+	same, err := tokens.Token(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first, same, "a token that lives is kept")
+
+	tokens.Invalidate(first)
+	_, err = tokens.Token(t.Context())
+	require.Equal(t, "AADSTS7000215", failure(t, err).Code, "the directory does not know the new one yet")
+	require.Equal(t, apierr.Retryable, failure(t, err).Class, "and may soon")
+	kept.set("", errors.New("secret file: no such file"))
+	_, err = in.faults.Add(kit.Rule{Service: "entra", Action: kit.Named, Name: "secret_replaced", Body: "new-s&cret~2"})
+	require.NoError(t, err)
+	second, err := tokens.Token(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, first, second)
+	require.True(t, in.entra.Valid(second))
+}
+
+func TestAnExpiredSecretIsReplacedWhileItIsRefused(t *testing.T) {
+	t.Parallel()
+	in := newSignIn(t)
+	kept := &now{value: secret}
+	_, err := in.faults.Add(kit.Rule{Service: "entra", Action: kit.Named, Name: "secret_replaced", Body: "new-s&cret~2"})
+	require.NoError(t, err)
+	served := in.entra
+	in.recorder = record(t, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = body(in.last().Body)
+		served.ServeHTTP(w, r)
+		if r.Method == http.MethodPost {
+			kept.set("new-s&cret~2", nil) // while the answer to the old one is on its way
+		}
+	})
+	o := in.options()
+	o.Reread = kept.read
+	token, err := source(t, o).Token(t.Context())
+	require.NoError(t, err)
+	require.True(t, in.entra.Valid(token))
+	require.Len(t, in.posted(t), 2)
+}
+
+func TestAReplacedCertificateIsTakenUpAtTheNextToken(t *testing.T) {
+	t.Parallel()
+	before, _, _ := certificate(t)
+	after, _, der := certificate(t)
+	in := newSignIn(t)
+	served := in.entra
+	in.recorder = record(t, func(w http.ResponseWriter, r *http.Request) {
+		r.Body = body(in.last().Body)
+		if r.Method != http.MethodPost {
+			served.ServeHTTP(w, r)
+			return
+		}
+		forms := in.posted(t)
+		var header struct{ X5c []string }
+		decode(t, strings.Split(forms[len(forms)-1].Get("client_assertion"), ".")[0], &header)
+		if header.X5c[0] != base64.StdEncoding.EncodeToString(der) {
+			answer(401, `{"error":"invalid_client","error_description":"AADSTS700027: expired"}`)(w, r)
+			return
+		}
+		answer(200, `{"access_token":"t1","expires_in":3599,"token_type":"Bearer"}`)(w, r)
+	})
+	kept := &now{value: string(before)}
+	o := in.options()
+	o.Secret, o.CertificatePEM, o.Reread = "", before, kept.read
+	tokens := source(t, o)
+	_, err := tokens.Token(t.Context())
+	require.ErrorContains(t, err, "dynamics.client_certificate is registered with the app and has not expired")
+	kept.set(string(after[:len(after)/2]), nil)
+	_, err = tokens.Token(t.Context())
+	require.ErrorContains(t, err, "the one that is configured now cannot be used: the client certificate cannot be read")
+	kept.set(string(after), nil)
+	token, err := tokens.Token(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "t1", token)
+}
+
+// A refusal says what to do, where its code tells.
+func TestARefusalNamesWhatToCheck(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]string{
+		"AADSTS500011":  "dynamics.url names no environment of this tenant",
+		"AADSTS90002":   "there is no such tenant",
+		"AADSTS700016":  "no such app registration",
+		"AADSTS7000215": "the secret is wrong",
+		"AADSTS7000222": "the secret has expired",
+		"AADSTS1":       "check dynamics.tenant, client_id and the secret or certificate and its expiry",
+	} {
+		in := newSignIn(t)
+		_, err := in.faults.Add(kit.Rule{Service: "entra", Method: http.MethodPost, Action: kit.Respond, Status: 400, Body: `{"error":"x","error_description":"` + code + `: s&cret~1"}`})
+		require.NoError(t, err)
+		_, err = source(t, in.options()).Token(t.Context())
+		require.ErrorContains(t, err, want, code)
 	}
 }

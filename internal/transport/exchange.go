@@ -91,24 +91,34 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 			return err
 		}
 	}
+	meter := meterOf(ctx)
 	if c.traced {
 		limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
 			GotConn: func(info httptrace.GotConnInfo) {
 				askBefore(info.Conn, ask)
-				connected.Store(true)
+				// Another connection follows when an idle one turns out to be dead.
+				if connected.CompareAndSwap(false, true) {
+					meter.Sent()
+				}
 			},
 		})
+	} else {
+		meter.Sent()
 	}
 	out := req.WithContext(limited)
 	out.Header = c.header(req.Header, token)
 	res, err := c.base.RoundTrip(out) // not http.Client: redirects would carry the token away
 	if why := fenced.Load(); why != nil && err != nil {
+		meter.NotServed()
 		return nil, Abandoned, *why
 	}
 	if err != nil {
 		return c.noAnswer(ctx, op, err, connected.Load() || !c.traced && !dialling(err))
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusUnauthorized {
+		meter.NotServed()
+	}
 	body, err := read(res, c.o.MaxBody)
 	if errors.Is(err, errTooBig) {
 		return nil, OK, &apierr.Error{

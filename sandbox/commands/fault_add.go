@@ -35,7 +35,7 @@ func newFaultAdd() *cobra.Command {
 	f.IntVar(&rule.Times, "times", 0, "hit at most so many; 0 = no end")
 	f.Float64Var(&rule.Probability, "probability", 0, "hit with this probability, 0 to 1; 0 = always")
 	f.StringVar((*string)(&rule.Action), "action", "", "respond, delay, reset_before, reset_after or truncate (default: respond with --status, named with --name)")
-	f.StringVar(&rule.Name, "name", "", "a fault the service knows; Campaign: bare_rst, throttle, refuse, token_expired; the journal: throttle, token_expired, expired_position")
+	f.StringVar(&rule.Name, "name", "", "a fault the service knows; Campaign: bare_rst, throttle, refuse, token_expired; the journal: throttle, token_expired, expired_position; entra and ims: secret_replaced, with the new secret as --body")
 	f.IntVar(&rule.Status, "status", 0, "HTTP status to answer with")
 	f.StringToStringVar(&rule.Headers, "header", nil, "header of the answer, name=value (repeatable)")
 	f.StringVar(&rule.Body, "body", "", "body of the answer")

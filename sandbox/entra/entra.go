@@ -78,6 +78,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := r.PostForm
+	secret := s.secretNow(r)
 	resource, isDefault := "", false
 	for scope := range strings.FieldsSeq(f.Get("scope")) {
 		if head, ok := strings.CutSuffix(scope, "/.default"); ok {
@@ -97,11 +98,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.grant(w, r, resource, isDefault)
 	case f.Get("client_secret") == "":
 		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-	case f.Get("client_secret") != s.o.ClientSecret:
+	case secret != s.o.ClientSecret && f.Get("client_secret") == s.o.ClientSecret:
+		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000222, "The provided client secret keys for app '"+s.o.ClientID+"' are expired.")
+	case f.Get("client_secret") != secret:
 		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided.")
 	default:
 		s.grant(w, r, resource, isDefault)
 	}
+}
+
+// secretNow is the secret that the app registration has now. The named fault
+// secret_replaced says in its body that it is another than at the start, which has
+// expired.
+func (s *Server) secretNow(r *http.Request) string {
+	if rule, hit := s.o.Faults.Named("entra", "secret_replaced", r); hit {
+		return rule.Body
+	}
+	return s.o.ClientSecret
 }
 
 // grant answers a client that proved who it is.
@@ -139,6 +152,13 @@ func (s *Server) issue() string {
 	}
 	s.tokens[token] = now.Add(s.o.ExpiresIn)
 	return token
+}
+
+// ExpireAll ends the life of every token issued so far.
+func (s *Server) ExpireAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.tokens)
 }
 
 // Valid says whether token was issued here and has not expired.

@@ -27,10 +27,11 @@ import (
 type directory struct {
 	*testing.T
 	*httptest.Server
-	entra *entra.Server
-	clock *kit.Clock
-	cert  *x509.Certificate
-	key   *rsa.PrivateKey
+	entra  *entra.Server
+	faults *kit.Faults
+	clock  *kit.Clock
+	cert   *x509.Certificate
+	key    *rsa.PrivateKey
 }
 
 func newDirectory(t *testing.T) *directory {
@@ -43,8 +44,8 @@ func newDirectory(t *testing.T) *directory {
 	block, _ := pem.Decode(data)
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	require.NoError(t, err)
-	d := &directory{T: t, clock: &kit.Clock{}, cert: cert, key: key.(*rsa.PrivateKey)}
-	d.entra = entra.New(entra.Options{Clock: d.clock, Faults: &kit.Faults{}, Tenant: "tenant", ClientID: "app", ClientSecret: "secret", Certificate: cert})
+	d := &directory{T: t, clock: &kit.Clock{}, faults: &kit.Faults{}, cert: cert, key: key.(*rsa.PrivateKey)}
+	d.entra = entra.New(entra.Options{Clock: d.clock, Faults: d.faults, Tenant: "tenant", ClientID: "app", ClientSecret: "secret", Certificate: cert})
 	d.Server = httptest.NewTLSServer(d.entra)
 	t.Cleanup(d.Close)
 	return d
@@ -104,6 +105,23 @@ func TestRefusals(t *testing.T) {
 			require.Contains(t, doc["error_description"], "AADSTS")
 		})
 	}
+}
+
+// A secret that was replaced has expired; the new one is the only one.
+func TestAReplacedSecret(t *testing.T) {
+	d := newDirectory(t)
+	_, err := d.faults.Add(kit.Rule{Service: "entra", Action: kit.Named, Name: "secret_replaced", Body: "new"})
+	require.NoError(t, err)
+	for secret, number := range map[string]float64{"secret": 7000222, "another": 7000215} {
+		status, doc := d.ask("client_secret", secret)
+		require.Equal(t, http.StatusUnauthorized, status)
+		require.Equal(t, []any{number}, doc["error_codes"])
+	}
+	status, doc := d.ask("client_secret", "new")
+	require.Equal(t, http.StatusOK, status)
+	require.True(t, d.entra.Valid(doc["access_token"].(string)))
+	d.entra.ExpireAll()
+	require.False(t, d.entra.Valid(doc["access_token"].(string)))
 }
 
 // §1.2: an assertion proves the certificate, once.

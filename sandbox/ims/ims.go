@@ -94,7 +94,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		kit.WriteJSON(w, http.StatusBadRequest, oauthError("unsupported_grant_type", "unsupported grant_type parameter"))
 	case r.Form.Get("client_id") != s.o.ClientID:
 		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_client", "invalid client_id parameter"))
-	case !slices.Contains(s.o.Secrets, r.Form.Get("client_secret")):
+	case !slices.Contains(s.secretsNow(r), r.Form.Get("client_secret")):
 		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_client", "invalid client_secret parameter"))
 	case !s.scopesKnown(r.Form.Get("scope")):
 		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_scope", "a scope is not allowed for this credential"))
@@ -106,6 +106,15 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 			"access_token": s.issue(), "token_type": "bearer", "expires_in": int(s.o.ExpiresIn.Seconds()),
 		})
 	}
+}
+
+// secretsNow are the credential's secrets. The named fault secret_replaced says in its
+// body which is the only one left.
+func (s *Server) secretsNow(r *http.Request) []string {
+	if rule, hit := s.o.Faults.Named("ims", "secret_replaced", r); hit {
+		return []string{rule.Body}
+	}
+	return s.o.Secrets
 }
 
 func oauthError(code, description string) map[string]string {

@@ -54,9 +54,11 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 // refreshGauges keeps the gauges right until ctx ends.
 func (h *Host) refreshGauges(ctx context.Context) {
 	flows := newFlowGauges(h.metrics.Scope, h.o.Config.Instance)
+	expiry := newExpiryWatch(h.o.Config, h.metrics.Scope, h.o.Logger)
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
+		expiry.refresh()
 		if err := h.gauges.refresh(ctx); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from the ledger", "error", err)
 		}

@@ -35,7 +35,8 @@ type Services struct {
 }
 
 // NewServices builds one client per system, each with one gate and one limiter
-// for all work on its credential in this process.
+// for all work on its credential in this process. It fails when a secret cannot be
+// read; later the clients read secrets again, before each request for a token.
 func NewServices(cfg *config.Config, scope tally.Scope) (*Services, error) {
 	s := &Services{DataverseGate: transport.NewGate(), CampaignGate: transport.NewGate()}
 	var err error
@@ -66,12 +67,16 @@ func newSFTP(cfg *config.Config) (*campaign.SFTP, error) {
 	if !c.Configured() {
 		return nil, nil
 	}
-	key, err := c.Key.Resolve()
+	read := func() (string, error) {
+		key, err := c.Key.Resolve()
+		return key + "\n", err // a PEM text ends with a line break
+	}
+	key, err := read()
 	if err != nil {
 		return nil, fmt.Errorf("campaign.sftp.key: %w", err)
 	}
 	return campaign.NewSFTP(campaign.SFTPOptions{
-		Addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), User: c.User, Key: []byte(key + "\n"), KnownHosts: c.KnownHosts, Fingerprint: c.Fingerprint,
+		Addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), User: c.User, Key: []byte(key), Reread: read, KnownHosts: c.KnownHosts, Fingerprint: c.Fingerprint,
 	})
 }
 
@@ -91,9 +96,12 @@ func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (
 		if err != nil {
 			return nil, fmt.Errorf("dynamics.client_certificate: %w", err)
 		}
-		options.CertificatePEM = []byte(pem)
-	} else if options.Secret, err = d.ClientSecret.Resolve(); err != nil {
-		return nil, fmt.Errorf("dynamics.client_secret: %w", err)
+		options.CertificatePEM, options.Reread = []byte(pem), d.ClientCertificate.Resolve
+	} else {
+		if options.Secret, err = d.ClientSecret.Resolve(); err != nil {
+			return nil, fmt.Errorf("dynamics.client_secret: %w", err)
+		}
+		options.Reread = d.ClientSecret.Resolve
 	}
 	tokens, err := dataverse.NewMSALTokens(options)
 	if err != nil {
@@ -118,7 +126,7 @@ func newIMSTokens(cfg *config.Config, roots *x509.CertPool) (*campaign.IMSTokens
 		return nil, fmt.Errorf("campaign.client_secret: %w", err)
 	}
 	return campaign.NewIMSTokens(campaign.IMSOptions{
-		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Scopes: c.Scopes,
+		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Reread: c.ClientSecret.Resolve, Scopes: c.Scopes,
 		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)},
 	}), nil
 }

@@ -1,0 +1,51 @@
+package ingress_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+	"causeway.dev/sandbox/kit"
+)
+
+// A token service that asks to wait is waited for: nobody asks it again meanwhile, no
+// lane spins, and what waits for a token uses nothing of the hour's engine calls.
+func TestAThrottledTokenServiceIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	base := activitytest.NewWorld(t, 300)
+	base.Load()
+	s, b := base.WithBudget(600, activitytest.NewBudgetClock())
+	s.Runs = base.Runs
+	for _, key := range s.Boxes.Dynamics.Keys("contacts") {
+		s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
+	}
+	s.Boxes.IMS.ExpireAll()
+	const wait = 3 * time.Second
+	_, err := s.Boxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Respond, Status: 429, Times: 1, Headers: map[string]string{"Retry-After": "3"}})
+	require.NoError(t, err)
+	_, err = s.Boxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Delay}) // counts the rest
+	require.NoError(t, err)
+
+	before, began := s.EngineCalls(), time.Now()
+	require.Equal(t, activities.Counts{Read: 300, Updated: 300}, s.Delta())
+	require.GreaterOrEqual(t, time.Since(began), wait)
+	require.EqualValues(t, 300, s.EngineCalls()-before)
+	requests := 0
+	for _, rule := range s.Boxes.Faults.List() {
+		requests += rule.Hits
+	}
+	require.LessOrEqual(t, requests, 2, "requests for a token")
+	waits := int64(0)
+	for _, c := range s.Scope.Snapshot().Counters() {
+		if c.Name() == "causeway.ingress.throttle_waits" {
+			waits += c.Value()
+		}
+	}
+	require.Positive(t, waits)
+	require.LessOrEqual(t, waits, int64(2*s.Opts.Concurrency*s.Opts.Lanes), "each writer of each lane waits about once")
+	require.NoError(t, b.Close(t.Context()))
+	require.EqualValues(t, 300, s.Counted(), "our meter and Campaign's agree")
+}

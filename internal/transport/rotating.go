@@ -1,0 +1,74 @@
+package transport
+
+import (
+	"sync"
+	"time"
+
+	"causeway.dev/internal/apierr"
+)
+
+// newFor is how long a service may refuse a credential because it has not heard of it
+// yet. Entra ID takes some minutes.
+const newFor = 5 * time.Minute
+
+// Rotating is a credential that may be replaced where it is kept while the program
+// runs. It is read before each use, which is rare: a use is a request for a token, or
+// a connection.
+type Rotating[T any] struct {
+	read  func() (string, error)
+	build func(string) (T, error)
+
+	mu      sync.Mutex
+	raw     string
+	value   T
+	version int
+	since   time.Time // when this version was first seen; zero for the first
+}
+
+// NewRotating builds the credential from raw, which is what was read at the start.
+// read says what it is now; nil means that it never changes. Fails as build does.
+func NewRotating[T any](raw string, read func() (string, error), build func(string) (T, error)) (*Rotating[T], error) {
+	value, err := build(raw)
+	if err != nil {
+		return nil, err
+	}
+	return &Rotating[T]{read: read, build: build, raw: raw, value: value}, nil
+}
+
+// Get is the credential as it is now, and its version, which differs whenever the
+// credential does. With an error it is the last one that could be used: a file that
+// is being replaced is missing, or half written, for a moment.
+func (r *Rotating[T]) Get() (T, int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.read == nil {
+		return r.value, r.version, nil
+	}
+	raw, err := r.read()
+	if err != nil || raw == r.raw {
+		return r.value, r.version, err
+	}
+	value, err := r.build(raw)
+	if err != nil {
+		return r.value, r.version, err
+	}
+	r.raw, r.value = raw, value
+	r.version++
+	r.since = time.Now()
+	return value, r.version, nil
+}
+
+// Refused explains a refusal of the credential. One that was replaced a moment ago
+// may be taken soon, and is tried again; unusable is what Get said of a newer one.
+// The texts name references and files, never what they hold.
+func (r *Rotating[T]) Refused(fail *apierr.Error, unusable error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case unusable != nil:
+		fail.Message += "; the one that is configured now cannot be used: " + unusable.Error()
+	case !r.since.IsZero() && time.Since(r.since) < newFor:
+		fail.Class = apierr.Retryable
+		fail.Message += "; it was replaced within the last minutes, and the service may not know it yet"
+	}
+}
