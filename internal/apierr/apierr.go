@@ -44,6 +44,7 @@ const (
 	ReasonQuota          = "Quota"            // a licensed volume is used up
 	ReasonBadResponse    = "BadResponse"      // the answer cannot be read
 	ReasonForeignLink    = "ForeignLink"      // a link leads to another host
+	ReasonLinkRepeated   = "LinkRepeated"     // a page names itself as the next one
 	ReasonResponseTooBig = "ResponseTooLarge" // the answer exceeds the configured cap
 
 	ReasonPositionExpired = "PositionExpired" // the journal no longer holds the position: restart from the oldest event
@@ -55,15 +56,17 @@ const (
 // Error is a failed call. Message is safe to store: it names the operation and
 // what the service said, never a value of a record, a token or a URL's query.
 type Error struct {
-	Class      Class
-	Reason     string        // one of the Reason constants
-	Service    string        // "dataverse", "entra", "campaign", "ims", "journal", "sftp"
-	Op         string        // what was being done: "create profile"
-	Status     int           // HTTP status; 0 when there was no answer
-	Code       string        // the service's own code: "0x80072322", "401013", "PGS-220000"
-	Message    string        // scrubbed text
-	Field      string        // the service's field, where it named one
-	RetryAfter time.Duration // with Throttled: how long to send nothing
+	Class   Class
+	Reason  string // one of the Reason constants
+	Service string // "dataverse", "entra", "campaign", "ims", "journal", "sftp"
+	Op      string // what was being done: "create profile"
+	Status  int    // HTTP status; 0 when there was no answer
+	Code    string // the service's own code: "0x80072322", "401013", "PGS-220000"
+	Message string // scrubbed text
+	Field   string // the service's field, where it named one
+	// RetryAfter is how long to send nothing, with Throttled; with Retryable, how
+	// long the service said, or is known, to be down; else 0.
+	RetryAfter time.Duration
 	RequestID  string
 	// Ambiguous is true when the service may have committed the request although
 	// it failed here: a timeout, a reset or a 5xx after the request was sent.
@@ -88,7 +91,7 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 		b.WriteString(e.Message)
 	}
-	return b.String()
+	return Plain(b.String())
 }
 
 func (e *Error) Unwrap() error { return e.Err }

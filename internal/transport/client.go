@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/uber-go/tally/v4"
@@ -53,12 +52,8 @@ type Client struct {
 	traced bool // base reports when a request has a connection
 	meters meters
 
-	accepted atomic.Int64 // unix milliseconds: when a token was last accepted
+	odd Patience // refused credentials, answers that are too long
 }
-
-// acceptedLately is how long a credential that was accepted is not taken for a
-// wrong one. A token may expire, or be taken back, twice during one call.
-const acceptedLately = time.Minute
 
 // Response is an answer, read whole.
 type Response struct {
@@ -108,16 +103,24 @@ func (c *Client) Limiter() *Limiter { return c.o.Limiter }
 
 // Do sends req: it checks the gate, adds a token, waits for its turn, and reads
 // the answer up to MaxBody. After a 401 it fetches a fresh token and sends once
-// more, if req.GetBody can give the body again. A 429 with Retry-After closes the
-// gate for that long. Redirects are not followed. Any HTTP status is an answer,
-// but for the second 401 of a credential that was accepted in the last minute.
+// more, if req.GetBody can give the body again. A 429 or 5xx with Retry-After
+// closes the gate for that long. Redirects are not followed. Any HTTP status is
+// an answer, but for the second 401, until a credential has been refused for two
+// minutes: a token may expire, or be taken back, twice during one call.
 //
 // It fails with ctx's own error when ctx ended, else with *apierr.Error:
 // Throttled when the gate is closed, and nothing was sent; Retryable when there
 // was no answer, Ambiguous when the request may have been written, and when a
-// working credential was refused twice; Blocked when the answer is too long; or
-// what the token source says.
+// credential was refused twice; Retryable and Ambiguous when the answer is too
+// long, and Blocked when it was so for two minutes; or what the token source says.
 func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Response, error) {
+	return c.DoUpTo(ctx, op, req, c.o.MaxBody)
+}
+
+// DoUpTo is Do for a call whose answer is known to be short: it reads at most
+// limit bytes of it, or MaxBody where that is less.
+func (c *Client) DoUpTo(ctx context.Context, op string, req *http.Request, limit int64) (*Response, error) {
+	limit = min(limit, c.o.MaxBody)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -131,7 +134,7 @@ func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Respons
 			return nil, err
 		}
 	}
-	resp, err := c.send(ctx, op, req, token)
+	resp, err := c.send(ctx, op, req, token, limit)
 	if err != nil || resp.Status != http.StatusUnauthorized || token == "" {
 		c.accept(resp)
 		return resp, err
@@ -147,20 +150,23 @@ func (c *Client) Do(ctx context.Context, op string, req *http.Request) (*Respons
 			return nil, fmt.Errorf("%s: sending the body again: %w", op, err)
 		}
 	}
-	resp, err = c.send(ctx, op, req, token)
-	if err == nil && resp.Status == http.StatusUnauthorized && time.Since(time.UnixMilli(c.accepted.Load())) < acceptedLately {
+	resp, err = c.send(ctx, op, req, token, limit)
+	if err == nil && resp.Status == http.StatusUnauthorized && !c.odd.Lasts(credential) {
 		c.o.Tokens.Invalidate(token)
 		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonCredentials, Service: c.o.Service, Op: op, Status: resp.Status,
-			Message: "the token was refused twice, though the credential was accepted a moment ago"}
+			Message: "the token was refused twice; if this lasts for minutes, the credential is wrong"}
 	}
 	c.accept(resp)
 	return resp, err
 }
 
+// credential is what refusals of it are noted under, whatever the operation.
+const credential = "the credential"
+
 // accept notes that the service took the credential.
 func (c *Client) accept(resp *Response) {
 	if resp != nil && resp.Status != http.StatusUnauthorized {
-		c.accepted.Store(time.Now().UnixMilli())
+		c.odd.Ends(credential)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // send passes the gate and the limiter and makes one exchange.
-func (c *Client) send(ctx context.Context, op string, req *http.Request, token string) (*Response, error) {
+func (c *Client) send(ctx context.Context, op string, req *http.Request, token string, limit int64) (*Response, error) {
 	if err := c.closed(op); err != nil {
 		return nil, err
 	}
@@ -33,12 +33,12 @@ func (c *Client) send(ctx context.Context, op string, req *http.Request, token s
 		}
 	}
 	began := time.Now()
-	resp, outcome, err := c.exchange(ctx, op, req, token)
+	resp, outcome, err := c.exchange(ctx, op, req, token, limit)
 	took := time.Since(began)
 	status := 0
 	if resp != nil {
 		status = resp.Status
-		c.closeOn429(resp)
+		c.closeAsAsked(resp)
 	}
 	if c.o.Limiter != nil { // after the gate closed, so that the next in line finds it closed
 		c.o.Limiter.Release(outcome, took)
@@ -57,10 +57,11 @@ func (c *Client) closed(op string) error {
 	return nil
 }
 
-// closeOn429 closes the gate for as long as the service asks. What a 429
-// without Retry-After means is for the service's client to decide.
-func (c *Client) closeOn429(resp *Response) {
-	if resp.Status != http.StatusTooManyRequests || c.o.Gate == nil {
+// closeAsAsked closes the gate for as long as the service asks: when it is
+// throttling, and when it is down. What a 429 without Retry-After means is for the
+// service's client to decide.
+func (c *Client) closeAsAsked(resp *Response) {
+	if c.o.Gate == nil || resp.Status != http.StatusTooManyRequests && resp.Status < 500 {
 		return
 	}
 	if wait, ok := RetryAfter(resp.Header); ok && wait > 0 {
@@ -68,7 +69,7 @@ func (c *Client) closeOn429(resp *Response) {
 	}
 }
 
-func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string) (*Response, Outcome, error) {
+func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string, limit int64) (*Response, Outcome, error) {
 	limited := ctx
 	if c.o.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -119,17 +120,28 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 	if res.StatusCode == http.StatusUnauthorized {
 		meter.NotServed()
 	}
-	body, err := read(res, c.o.MaxBody)
+	body, err := read(res, limit)
 	if errors.Is(err, errTooBig) {
-		return nil, OK, &apierr.Error{
-			Class: apierr.Blocked, Reason: apierr.ReasonResponseTooBig, Service: c.o.Service, Op: op, Status: res.StatusCode,
-			Message: fmt.Sprintf("the answer is longer than %d bytes", c.o.MaxBody), Ambiguous: true,
-		}
+		return nil, OK, c.tooBig(op, res.StatusCode, limit)
 	}
 	if err != nil {
 		return c.noAnswer(ctx, op, err, true)
 	}
+	c.odd.Ends(op)
 	return &Response{Status: res.StatusCode, Header: res.Header, Body: body}, outcomeOf(res.StatusCode), nil
+}
+
+// tooBig is the failure of a call whose answer is too long to be what was asked
+// for. It may be a page of something in between, and pass.
+func (c *Client) tooBig(op string, status int, limit int64) *apierr.Error {
+	e := &apierr.Error{
+		Class: apierr.Retryable, Reason: apierr.ReasonResponseTooBig, Service: c.o.Service, Op: op, Status: status,
+		Message: fmt.Sprintf("the answer is longer than %d bytes", limit), Ambiguous: true,
+	}
+	if c.odd.Lasts(op) {
+		e.Class = apierr.Blocked
+	}
+	return e
 }
 
 // header is what goes out: the client's defaults, the request's own, the token.
