@@ -96,6 +96,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Odd says that the failure is an answer that something in between, or a passing
+// state, may give, and that only an operator can end when it stays: a redirect, a
+// refusal or an unknown address that the service itself does not explain. Clients
+// make such a failure Blocked when nothing else came for minutes.
+func (e *Error) Odd() bool {
+	return e.Class == Retryable && (e.Reason == ReasonConfig || e.Reason == ReasonPermission || e.Reason == ReasonSchema)
+}
+
 // ClassOf is the class of the *Error in err's chain, or "" without one.
 func ClassOf(err error) Class {
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -42,6 +43,7 @@ type Client struct {
 
 	// unhinted counts the 429s in a row that did not say how long to wait.
 	unhinted atomic.Int32
+	odd      transport.Patience
 }
 
 // New returns a Client. BaseURL must be https, because tokens travel, and have
@@ -91,11 +93,15 @@ func (c *Client) Get(ctx context.Context, r Resource, key string) (*Stored, erro
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.do(ctx, op, http.MethodGet, link, nil)
+	res, err := c.do(ctx, call{op: op, method: http.MethodGet, link: link, about: []string{key}})
 	if err != nil {
 		return nil, err
 	}
-	return parseStored(op, res.Body)
+	stored, err := parseStored(op, res.Body)
+	if err == nil && stored.PKey == "" {
+		return nil, badResponse(op, "want a record with its PKey")
+	}
+	return stored, err
 }
 
 // parseStored accepts the object itself or wrapped in content[0] (§4.2). An
@@ -125,14 +131,12 @@ func parseStored(op string, body []byte) (*Stored, error) {
 // failure marked Ambiguous may have created it: read by key before trying again.
 func (c *Client) Create(ctx context.Context, r Resource, body []byte) error {
 	op := "create " + r.Name
-	res, err := c.do(ctx, op, http.MethodPost, c.root+r.path(), body)
+	res, err := c.do(ctx, call{op: op, method: http.MethodPost, link: c.root + r.path(), body: body})
 	if err != nil {
 		return err
 	}
-	if res.Status != http.StatusCreated && res.Status != http.StatusOK {
-		e := badResponse(op, fmt.Sprintf("got status %d, want 201", res.Status))
-		e.Ambiguous = true
-		return e
+	if res.Status != http.StatusCreated || !holds(res.Body, "PKey") {
+		return unconfirmed(op, res, "want 201 and the record with its PKey")
 	}
 	return nil
 }
@@ -145,20 +149,47 @@ func (c *Client) Patch(ctx context.Context, r Resource, key string, body []byte)
 	if err != nil {
 		return err
 	}
-	_, err = c.do(ctx, op, http.MethodPatch, link, body)
-	return err
+	res, err := c.do(ctx, call{op: op, method: http.MethodPatch, link: link, body: body, about: []string{key}})
+	if err != nil {
+		return err
+	}
+	if res.Status != http.StatusOK || !holds(res.Body, "PKey", "href") {
+		return unconfirmed(op, res, "want 200 with the record's PKey and href")
+	}
+	return nil
 }
 
 // Delete removes a record; ReasonNotFound when there is none. It is a regular
-// delete, not a privacy delete (R14.3).
+// delete, not a privacy delete (R14.3). What Campaign says to a delete is not
+// documented: an empty success is believed, and of any other the record must be
+// gone when it is read.
 func (c *Client) Delete(ctx context.Context, r Resource, key string) error {
 	op := "delete " + r.Name
 	link, err := c.keyURL(op, r, key)
 	if err != nil {
 		return err
 	}
-	_, err = c.do(ctx, op, http.MethodDelete, link, nil)
-	return err
+	res, err := c.do(ctx, call{op: op, method: http.MethodDelete, link: link, about: []string{key}})
+	if err != nil {
+		return err
+	}
+	switch {
+	case page(res):
+		return unconfirmed(op, res, "want no page")
+	case len(bytes.TrimSpace(res.Body)) == 0:
+		return nil
+	}
+	switch _, err := c.Get(ctx, r, key); {
+	case err == nil:
+		return unconfirmed(op, res, "the record is still there")
+	case apierr.ReasonOf(err) == apierr.ReasonNotFound:
+		return nil
+	default:
+		if e, ok := errors.AsType[*apierr.Error](err); ok {
+			e.Ambiguous = true
+		}
+		return err
+	}
 }
 
 // keyURL addresses a record. Keys that would address something else are refused:
@@ -171,21 +202,36 @@ func (c *Client) keyURL(op string, r Resource, key string) (string, error) {
 	return c.root + r.path() + "/" + url.PathEscape(key), nil
 }
 
+// call is one request.
+type call struct {
+	op, method, link string
+	body             []byte
+	about            []string // values in the link; errors are not to hold them, nor those in body
+}
+
+// longestWritten is how much is read of an answer to a write: it holds one
+// record at most.
+const longestWritten = 1 << 20
+
 // do sends one request and classifies what is not a success.
-func (c *Client) do(ctx context.Context, op, method, link string, body []byte) (*transport.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, link, nil)
+func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, r.link, nil)
 	if err != nil {
-		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: service, Op: op, Message: "the address cannot be used"}
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: service, Op: r.op, Message: "the address cannot be used"}
 	}
-	if body != nil {
-		req.ContentLength = int64(len(body))
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	if r.body != nil {
+		req.ContentLength = int64(len(r.body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.body)), nil }
 		req.Body, _ = req.GetBody()
 	}
 	req.Header["X-Api-Key"] = []string{c.key}
 	req.Header["Cache-Control"] = []string{"no-cache"}
 	req.Header["Content-Type"] = []string{"application/json"}
-	res, err := c.t.Do(ctx, op, req)
+	limit := int64(longestWritten)
+	if r.method == http.MethodGet {
+		limit = math.MaxInt64
+	}
+	res, err := c.t.DoUpTo(ctx, r.op, req, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -193,9 +239,19 @@ func (c *Client) do(ctx context.Context, op, method, link string, body []byte) (
 		if c.unhinted.Load() != 0 {
 			c.unhinted.Store(0)
 		}
+		if r.method == http.MethodGet && (res.Status != http.StatusOK || page(res)) {
+			return nil, badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, kindOf(res)))
+		}
+		c.odd.Ends(r.op)
 		return res, nil
 	}
-	fail := parseError(op, method, res)
+	fail := parseError(r.op, r.method, res, append(transport.Values(r.body), r.about...)...)
+	switch {
+	case !fail.Odd():
+		c.odd.Ends(r.op)
+	case c.odd.Lasts(r.op):
+		fail.Class = apierr.Blocked
+	}
 	if fail.Class == apierr.Throttled {
 		c.close(fail, res.Header)
 	}
@@ -218,8 +274,4 @@ func (c *Client) close(fail *apierr.Error, h http.Header) {
 	if gate != nil {
 		gate.Close(fail.RetryAfter)
 	}
-}
-
-func badResponse(op, message string) *apierr.Error {
-	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonBadResponse, Service: service, Op: op, Message: message}
 }

@@ -21,26 +21,40 @@ const (
 // say little and its texts much: a duplicate key, a bad value and a passing
 // fault are all 500 (docs/protocol/campaign.md §5.1, §5.2). Messages are our own words, with
 // codes, types and field names taken from the text; of a text we do not know,
-// only what scrub leaves.
-func parseError(op, method string, res *transport.Response) *apierr.Error {
+// only what scrub leaves, without the values that were sent.
+func parseError(op, method string, res *transport.Response, sent ...string) *apierr.Error {
 	e := &apierr.Error{Service: service, Op: op, Status: res.Status, RequestID: requestID(res.Header)}
 	code, text := bodyText(res.Body)
 	e.Code = code
 	switch {
 	case fromGateway(e, code, text, res.Header):
 	case fromStatus(e, res.Status, res.Header):
-	case fromText(e, text):
+	case fromText(e, text, sent):
 	case res.Status == http.StatusNotFound:
-		set(e, apierr.Rejected, apierr.ReasonSchema, "Campaign does not know the resource; check its name and that its API is published")
+		// Anything in between answers so, too: only what Campaign says in so many
+		// words is believed at once.
+		set(e, apierr.Retryable, apierr.ReasonSchema, noResource)
 	case res.Status >= 500:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the service failed with status "+strconv.Itoa(res.Status))
 	default:
-		set(e, apierr.Rejected, apierr.ReasonRefused, "refused with status "+strconv.Itoa(res.Status)+words(text))
+		set(e, apierr.Rejected, apierr.ReasonRefused, "refused with status "+strconv.Itoa(res.Status)+words(text, sent))
 	}
-	if e.Class == apierr.Retryable && method == http.MethodPost && !beforeCampaign(code) {
-		e.Ambiguous = true
+	if e.Class == apierr.Retryable {
+		e.Ambiguous = method == http.MethodPost && mayHaveReached(e.Status, code)
+		if wait, ok := transport.RetryAfter(res.Header); ok && res.Status >= 500 {
+			e.RetryAfter = wait // transport has closed the gate for as long
+		}
 	}
 	return e
+}
+
+const noResource = "Campaign does not know the resource; check its name and that its API is published"
+
+// mayHaveReached says that Campaign may have carried out a request that failed.
+// One that is sent elsewhere, or whose sender or method is refused, was not.
+func mayHaveReached(status int, code string) bool {
+	return !beforeCampaign(code) && (status < 300 || status >= 400) &&
+		status != http.StatusForbidden && status != http.StatusMethodNotAllowed
 }
 
 // beforeCampaign says that the gateway failed while checking the credential, so
@@ -96,10 +110,10 @@ func fromStatus(e *apierr.Error, status int, h http.Header) bool {
 		throttled(e, h)
 	case status == http.StatusUnauthorized:
 		set(e, apierr.Blocked, apierr.ReasonCredentials, "the token was refused twice; check client id, secret and scopes")
-	case status == http.StatusForbidden:
-		set(e, apierr.Blocked, apierr.ReasonPermission, "access was refused; check the product profile of the credential")
+	case status == http.StatusForbidden: // without a code, it need not be Adobe's
+		set(e, apierr.Retryable, apierr.ReasonPermission, "access was refused; check the product profile of the credential")
 	case status >= 300 && status < 400, status == http.StatusMethodNotAllowed:
-		set(e, apierr.Blocked, apierr.ReasonConfig, "got status "+strconv.Itoa(status)+", want an answer of Campaign; check campaign.url")
+		set(e, apierr.Retryable, apierr.ReasonConfig, "got status "+strconv.Itoa(status)+", want an answer of Campaign; check campaign.url")
 	case status == http.StatusRequestTimeout, status == http.StatusBadGateway,
 		status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the service failed with status "+strconv.Itoa(status))
@@ -128,8 +142,8 @@ func requestID(h http.Header) string {
 	return id
 }
 
-func words(text string) string {
-	if text = scrub(text); text == "" {
+func words(text string, sent []string) string {
+	if text = scrub(apierr.Masked(text, sent)); text == "" {
 		return ""
 	}
 	return ": " + text

@@ -145,10 +145,11 @@ func TestAnswersOfTheGatewayAreClassified(t *testing.T) {
 		"504 without a body":          {504, ``, apierr.Retryable, apierr.ReasonServiceFault, "", true},
 		"408":                         {408, ``, apierr.Retryable, apierr.ReasonServiceFault, "", true},
 		"401 without a code":          {401, ``, apierr.Blocked, apierr.ReasonCredentials, "", false},
-		"403 of a proxy":              {403, `<html>no</html>`, apierr.Blocked, apierr.ReasonPermission, "", false},
-		"404 of a proxy":              {404, `<html>Unable to find document</html>`, apierr.Rejected, apierr.ReasonSchema, "", false},
-		"a redirect":                  {302, ``, apierr.Blocked, apierr.ReasonConfig, "", false},
-		"405":                         {405, ``, apierr.Blocked, apierr.ReasonConfig, "", false},
+		"403 of a proxy":              {403, `<html>no</html>`, apierr.Retryable, apierr.ReasonPermission, "", false},
+		"404 of a proxy":              {404, `<html>Unable to find document</html>`, apierr.Retryable, apierr.ReasonSchema, "", true},
+		"404 of an engine":            {404, `"RST-360011 An error has occurred - please contact your administrator. rc=-1"`, apierr.Retryable, apierr.ReasonSchema, "RST-360011", true},
+		"a redirect":                  {302, ``, apierr.Retryable, apierr.ReasonConfig, "", false},
+		"405":                         {405, ``, apierr.Retryable, apierr.ReasonConfig, "", false},
 		"another 4xx":                 {422, `no`, apierr.Rejected, apierr.ReasonRefused, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {

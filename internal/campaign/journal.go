@@ -38,6 +38,7 @@ type Journal struct {
 	base *url.URL
 	root string
 	o    JournalOptions
+	odd  transport.Patience
 }
 
 // NewJournal returns a Journal. The URL must be https, because tokens travel,
@@ -77,7 +78,8 @@ type JournalPage struct {
 // events nor avoids duplicates.
 //
 // Fails with *apierr.Error; ReasonPositionExpired when the link's position is
-// older than what is kept: events are lost, and reading starts again with "".
+// older than what is kept: events are lost, and reading starts again with "";
+// ReasonLinkRepeated when a page of events would follow itself for ever.
 //
 // Source: Adobe I/O Events, "Journaling API".
 func (j *Journal) Page(ctx context.Context, link string, limit int) (*JournalPage, error) {
@@ -92,6 +94,23 @@ func (j *Journal) Page(ctx context.Context, link string, limit int) (*JournalPag
 	if err != nil {
 		return nil, err
 	}
+	for try := 1; ; try++ {
+		page, err := j.page(ctx, op, link, limit)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(page.Events) == 0 || page.Next != link:
+			return page, nil
+		case try > 1:
+			return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonLinkRepeated, Service: journalService, Op: op, Status: http.StatusOK,
+				Message: "a page of events names itself as the next one; reading on would never end"}
+		}
+	}
+}
+
+// page reads one page. One with events that names itself as the next is read once
+// more by Page, as that may have come from a cache.
+func (j *Journal) page(ctx context.Context, op, link string, limit int) (*JournalPage, error) {
 	res, err := j.get(ctx, op, link)
 	if err != nil {
 		return nil, err
@@ -172,9 +191,19 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 		return nil, err
 	}
 	if res.Status == http.StatusOK || res.Status == http.StatusNoContent {
+		if page(res) {
+			return nil, badPage(op, "got a page, want a list of events")
+		}
+		j.odd.Ends(op)
 		return res, nil
 	}
 	fail := journalError(op, res)
+	switch {
+	case !fail.Odd():
+		j.odd.Ends(op)
+	case j.odd.Lasts(op):
+		fail.Class = apierr.Blocked
+	}
 	if gate := j.o.Transport.Gate(); fail.Class == apierr.Throttled && gate != nil {
 		gate.Close(fail.RetryAfter)
 	}
@@ -182,7 +211,7 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 }
 
 // journalError is parseError in the journal's terms: no record is at stake, so
-// what is refused stops the flow.
+// what is refused stops the flow once it has lasted.
 func journalError(op string, res *transport.Response) *apierr.Error {
 	e := parseError(op, http.MethodGet, res)
 	e.Service = journalService
@@ -193,9 +222,9 @@ func journalError(op string, res *transport.Response) *apierr.Error {
 	case e.Code == "403023":
 		e.Message = "the credential has no access to the organization's events; check campaign.journal.org_id and the project's I/O Events API"
 	case res.Status == http.StatusNotFound:
-		set(e, apierr.Blocked, apierr.ReasonConfig, "there is no such journal; check campaign.journal.url")
+		set(e, apierr.Retryable, apierr.ReasonConfig, "there is no such journal; check campaign.journal.url")
 	case e.Class == apierr.Rejected:
-		set(e, apierr.Blocked, apierr.ReasonConfig, fmt.Sprintf("the journal refused the request with status %d; check campaign.journal.url", res.Status))
+		set(e, apierr.Retryable, apierr.ReasonConfig, fmt.Sprintf("the journal refused the request with status %d; check campaign.journal.url", res.Status))
 	}
 	return e
 }

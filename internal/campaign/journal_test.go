@@ -125,9 +125,9 @@ func TestWhatTheJournalRefuses(t *testing.T) {
 		message string
 	}{
 		"a position older than what is kept": {410, "Events at position cow:1f have expired.", apierr.Blocked, apierr.ReasonPositionExpired, "no longer holds"},
-		"an unknown journal":                 {404, "", apierr.Blocked, apierr.ReasonConfig, "check campaign.journal.url"},
-		"a position it cannot read":          {400, "hidden", apierr.Blocked, apierr.ReasonConfig, "check campaign.journal.url"},
-		"a redirect":                         {302, "", apierr.Blocked, apierr.ReasonConfig, "check campaign.journal.url"},
+		"an unknown journal":                 {404, "", apierr.Retryable, apierr.ReasonConfig, "check campaign.journal.url"},
+		"a position it cannot read":          {400, "hidden", apierr.Retryable, apierr.ReasonConfig, "check campaign.journal.url"},
+		"a redirect":                         {302, "", apierr.Retryable, apierr.ReasonConfig, "check campaign.journal.url"},
 		"another organization":               {403, `{"error_code":"403023","message":"Profile is not valid"}`, apierr.Blocked, apierr.ReasonPermission, "campaign.journal.org_id"},
 		"a wrong key":                        {403, `{"error_code":"403003","message":"Api Key is invalid"}`, apierr.Blocked, apierr.ReasonCredentials, "campaign.client_id"},
 		"the gateway in trouble, whatever":   {403, `{"error_code":"503020","message":"Could not read the profile"}`, apierr.Retryable, apierr.ReasonServiceFault, "gateway"},

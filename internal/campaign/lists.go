@@ -46,47 +46,74 @@ func (c *Client) List(ctx context.Context, r Resource, o ListOptions) (*Page, er
 	for _, name := range slices.Sorted(maps.Keys(o.Params)) {
 		query = append(query, escape(name)+"="+escape(o.Params[name]))
 	}
-	return c.page(ctx, r, link+"?"+strings.Join(query, "&"))
+	return c.page(ctx, r, link+"?"+strings.Join(query, "&"), slices.Collect(maps.Values(o.Params))...)
 }
 
 // Follow reads the page behind a Next link, passed back as it came, with
 // _forcePagination where the link has lost it. ReasonForeignLink when it leads
-// to another host.
+// to another host, ReasonLinkRepeated when a page would follow itself for ever.
 func (c *Client) Follow(ctx context.Context, r Resource, link string) (*Page, error) {
-	u, err := transport.SameOrigin(c.base, link)
-	if err != nil {
+	if _, err := transport.SameOrigin(c.base, link); err != nil {
 		if e, ok := errors.AsType[*apierr.Error](err); ok {
 			e.Service, e.Op = service, "list "+r.Name
 		}
 		return nil, err
 	}
-	if !strings.Contains(u.RawQuery, "_forcePagination=") {
-		separator := "?"
-		if strings.Contains(link, "?") {
-			separator = "&"
-		}
-		link += separator + "_forcePagination=true"
-	}
-	return c.page(ctx, r, link)
+	return c.page(ctx, r, forced(link))
 }
 
-func (c *Client) page(ctx context.Context, r Resource, link string) (*Page, error) {
+// page reads one page. One that names itself as the next is read once more, as
+// that may have come from a cache; when it does so again, it would do so for ever.
+func (c *Client) page(ctx context.Context, r Resource, link string, about ...string) (*Page, error) {
 	op := "list " + r.Name
-	res, err := c.do(ctx, op, http.MethodGet, link, nil)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		res, err := c.do(ctx, call{op: op, method: http.MethodGet, link: link, about: about})
+		if err != nil {
+			return nil, err
+		}
+		page, err := parsePage(op, res.Body)
+		switch {
+		case err != nil:
+			return nil, err
+		case page.Next == "" || forced(page.Next) != forced(link):
+			return page, nil
+		case try > 1:
+			return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonLinkRepeated, Service: service, Op: op, Status: res.Status,
+				Message: "a page of the list names itself as the next one; reading on would never end"}
+		}
 	}
-	doc := gjson.ParseBytes(res.Body)
-	content := doc.Get("content")
-	if !gjson.ValidBytes(res.Body) || !content.IsArray() {
+}
+
+func parsePage(op string, body []byte) (*Page, error) {
+	doc := gjson.ParseBytes(body)
+	content, next := doc.Get("content"), doc.Get("next.href")
+	if !gjson.ValidBytes(body) || !content.IsArray() || next.Exists() && next.Type != gjson.String {
 		return nil, badResponse(op, "want a list with content")
 	}
-	page := &Page{Next: doc.Get("next.href").String()}
+	page := &Page{Next: next.Str}
+	bad := false
 	content.ForEach(func(_, v gjson.Result) bool {
+		bad = !v.IsObject()
 		page.Records = append(page.Records, []byte(v.Raw))
-		return true
+		return !bad
 	})
+	if bad {
+		return nil, badResponse(op, "want a list of records")
+	}
 	return page, nil
+}
+
+// forced is a link that asks for paging, which one that Campaign hands out may
+// have lost.
+func forced(link string) string {
+	_, query, has := strings.Cut(link, "?")
+	switch {
+	case !has:
+		return link + "?_forcePagination=true"
+	case !strings.Contains(query, "_forcePagination="):
+		return link + "&_forcePagination=true"
+	}
+	return link
 }
 
 // escape encodes for a query: %20, never + (§4.6).

@@ -31,7 +31,7 @@ type EnumValue struct{ Label, Value string }
 // Metadata reads the description of a resource.
 func (c *Client) Metadata(ctx context.Context, r Resource) (*Metadata, error) {
 	op := "describe " + r.Name
-	res, err := c.do(ctx, op, http.MethodGet, c.root+"/"+url.PathEscape(r.API)+"/resourceType/"+url.PathEscape(r.Name), nil)
+	res, err := c.do(ctx, call{op: op, method: http.MethodGet, link: c.root + "/" + url.PathEscape(r.API) + "/resourceType/" + url.PathEscape(r.Name)})
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,9 @@ func (c *Client) Metadata(ctx context.Context, r Resource) (*Metadata, error) {
 	}
 	m := &Metadata{Fields: map[string]Field{}, Filters: doc.Get("filters.href").String()}
 	m.add("", doc.Get("content"), 0)
+	if len(m.Fields) == 0 {
+		return nil, badResponse(op, "want a description of at least one field")
+	}
 	return m, nil
 }
 

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"net/http"
 	"regexp"
 	"strings"
 
@@ -47,7 +48,7 @@ var (
 
 // fromText classifies Campaign's own texts (§5.1). Phrases are looked for in
 // what is left without the quoted values, which may hold anything.
-func fromText(e *apierr.Error, text string) bool {
+func fromText(e *apierr.Error, text string, sent []string) bool {
 	codes := codePattern.FindAllString(text, -1)
 	if len(codes) > 0 {
 		e.Code = codes[len(codes)-1]
@@ -86,12 +87,14 @@ func fromText(e *apierr.Error, text string) bool {
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "Campaign's database was not available")
 	case says("RST-360011") && bare(text):
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "Campaign failed without saying why")
+	case e.Status == http.StatusNotFound && says("Error rc=-2003"):
+		set(e, apierr.Rejected, apierr.ReasonSchema, noResource)
 	case e.Status < 500:
 		return false
 	case len(codes) == 0 && !says("is not a valid constant"):
 		return false // not Campaign's words
 	default:
-		set(e, apierr.Rejected, apierr.ReasonRefused, "Campaign refused the record"+words(text))
+		set(e, apierr.Rejected, apierr.ReasonRefused, "Campaign refused the record"+words(text, sent))
 	}
 	return true
 }
@@ -152,8 +155,7 @@ func scrub(text string) string {
 	}
 	text = codePattern.ReplaceAllString(text, "")
 	text = unsafeWord.ReplaceAllString(text, "…")
-	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
-	text = strings.ToValidUTF8(strings.Join(fields, " "), "")
+	text = strings.Join(strings.Fields(apierr.Plain(text)), " ")
 	if len(text) > longestText {
 		text = strings.ToValidUTF8(text[:longestText], "") + "…"
 	}

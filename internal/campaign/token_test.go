@@ -206,7 +206,7 @@ func TestAnExpiredTokenIsReplacedAndTheCallReplayedOnce(t *testing.T) {
 			answer(401, `{"error_code":"401013","message":"Oauth token is not valid"}`)(w, r)
 			return
 		}
-		w.WriteHeader(201)
+		answer(201, `{"PKey":"@x"}`)(w, r)
 	})
 	c, err := campaign.New(campaign.Options{BaseURL: rec.url + "/acme", Transport: transport.New(transport.Options{
 		Service: "campaign", RootCAs: rec.pool, Tokens: imsAt(tokens)})})

@@ -61,7 +61,7 @@ func (c *Client) GetWorkflow(ctx context.Context, id string) (*Workflow, error) 
 	if err != nil {
 		return nil, err
 	}
-	res, err := c.do(ctx, op, http.MethodGet, link, nil)
+	res, err := c.do(ctx, call{op: op, method: http.MethodGet, link: link})
 	if err != nil {
 		return nil, workflowError(err)
 	}
@@ -70,6 +70,9 @@ func (c *Client) GetWorkflow(ctx context.Context, id string) (*Workflow, error) 
 		return nil, workflowError(err)
 	}
 	doc := gjson.ParseBytes(stored.Raw)
+	if !doc.Get("logicalStatus").Exists() && !doc.Get("state").Exists() {
+		return nil, badResponse(op, "want a workflow with its status")
+	}
 	w := &Workflow{ID: id, Label: doc.Get("label").String(), Next: moment(doc.Get("nextProcessingDate")), Modified: moment(doc.Get("lastModified"))}
 	switch s := WorkflowStatus(doc.Get("logicalStatus").String()); s {
 	case WorkflowEdition, WorkflowStarted, WorkflowFinished, WorkflowWarning, WorkflowError:
@@ -96,8 +99,14 @@ func (c *Client) CommandWorkflow(ctx context.Context, id string, command Workflo
 	if err != nil {
 		return err
 	}
-	_, err = c.do(ctx, op, http.MethodPost, link+"/commands", fmt.Appendf(nil, `{"method":%q}`, command))
-	return workflowError(err)
+	res, err := c.do(ctx, call{op: op, method: http.MethodPost, link: link + "/commands", body: fmt.Appendf(nil, `{"method":%q}`, command)})
+	if err != nil {
+		return workflowError(err)
+	}
+	if kind := kindOf(res); kind != "nothing" && kind != "JSON" {
+		return unconfirmed(op, res, "want JSON or nothing")
+	}
+	return nil
 }
 
 func (c *Client) workflowURL(op, id string) (string, error) {
@@ -111,7 +120,7 @@ func (c *Client) workflowURL(op, id string) (string, error) {
 // workflowError puts a refusal in a workflow's terms: no record is at stake.
 func workflowError(err error) error {
 	e, ok := errors.AsType[*apierr.Error](err)
-	if !ok || e.Class != apierr.Rejected {
+	if !ok || e.Class != apierr.Rejected && e.Class != apierr.Blocked {
 		return err
 	}
 	e.Class = apierr.Blocked

@@ -57,7 +57,7 @@ func TestWhatAWorkflowRefuses(t *testing.T) {
 		ambiguous bool
 	}{
 		"an unknown workflow":  {404, `RST-360011 An error has occurred - please contact your administrator. Unable to find document with path 'Workflow' from key 'WKF17:0' (document with schema 'workflow' and name 'WKF17')`, apierr.Blocked, apierr.ReasonNotFound, false},
-		"an unknown address":   {404, `nothing`, apierr.Blocked, apierr.ReasonNotFound, false},
+		"an unknown address":   {404, `nothing`, apierr.Retryable, apierr.ReasonSchema, true},
 		"a command it can't":   {500, `RST-360011 An error. XTK-170006 Unable to parse expression 'hidden'`, apierr.Blocked, apierr.ReasonRefused, false},
 		"a fault":              {500, `RST-360011 An error has occurred - please contact your administrator.`, apierr.Retryable, apierr.ReasonServiceFault, true},
 		"too many requests":    {429, `{"error_code":"429050","message":"x"}`, apierr.Throttled, apierr.ReasonThrottled, false},

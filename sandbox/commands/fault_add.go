@@ -21,6 +21,7 @@ func newFaultAdd() *cobra.Command {
 		Example: `  sandbox fault add --service campaign --status 503 --probability 0.05
   sandbox fault add --service campaign --method POST --action reset_after --times 1
   sandbox fault add --service campaign --name throttle --header Retry-After=2 --times 20
+  sandbox fault add --service campaign --action replace --status 200 --header Content-Type=text/html --body '<html>' --times 1
   sandbox fault add --service dataverse --action delay --latency 3s`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rule.LatencyMS = int(latency.Milliseconds())
@@ -34,7 +35,7 @@ func newFaultAdd() *cobra.Command {
 	f.IntVar(&rule.After, "after", 0, "spare so many matching requests first")
 	f.IntVar(&rule.Times, "times", 0, "hit at most so many; 0 = no end")
 	f.Float64Var(&rule.Probability, "probability", 0, "hit with this probability, 0 to 1; 0 = always")
-	f.StringVar((*string)(&rule.Action), "action", "", "respond, delay, reset_before, reset_after or truncate (default: respond with --status, named with --name)")
+	f.StringVar((*string)(&rule.Action), "action", "", "respond, delay, reset_before, reset_after, truncate or replace (default: respond with --status, named with --name)")
 	f.StringVar(&rule.Name, "name", "", "a fault the service knows; Campaign: bare_rst, throttle, refuse, token_expired; the journal: throttle, token_expired, expired_position; entra and ims: secret_replaced, with the new secret as --body")
 	f.IntVar(&rule.Status, "status", 0, "HTTP status to answer with")
 	f.StringToStringVar(&rule.Headers, "header", nil, "header of the answer, name=value (repeatable)")

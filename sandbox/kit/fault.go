@@ -27,6 +27,9 @@ const (
 	ResetAfter Action = "reset_after"
 	// Truncate serves the request but cuts the body in half.
 	Truncate Action = "truncate"
+	// Replace serves the request, so that it is carried out, and answers with
+	// Status, Headers and Body in place of what the service says.
+	Replace Action = "replace"
 	// Named asks the service itself to behave in a way it documents under Name,
 	// such as "expired_delta_link" or "token_expired".
 	Named Action = "named"
@@ -71,11 +74,11 @@ type Faults struct {
 // Add arms a rule and returns its id.
 func (f *Faults) Add(r Rule) (string, error) {
 	switch r.Action {
-	case Respond, Delay, ResetBefore, ResetAfter, Truncate, Named:
+	case Respond, Delay, ResetBefore, ResetAfter, Truncate, Replace, Named:
 	default:
-		return "", fmt.Errorf("fault action: got %q, want respond, delay, reset_before, reset_after, truncate or named", r.Action)
+		return "", fmt.Errorf("fault action: got %q, want respond, delay, reset_before, reset_after, truncate, replace or named", r.Action)
 	}
-	if r.Action == Respond && (r.Status < 100 || r.Status > 599) {
+	if (r.Action == Respond || r.Action == Replace) && (r.Status < 100 || r.Status > 599) {
 		return "", fmt.Errorf("fault status: got %d, want 100 to 599", r.Status)
 	}
 	path, err := regexp.Compile(r.Path)
@@ -176,11 +179,10 @@ func (f *Faults) Wrap(service string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		case Respond:
 			_, _ = io.Copy(io.Discard, r.Body)
-			for k, v := range rule.Headers {
-				w.Header().Set(k, v)
-			}
-			w.WriteHeader(rule.Status)
-			_, _ = io.WriteString(w, rule.Body)
+			rule.answer(w)
+		case Replace:
+			next.ServeHTTP(&swallow{header: http.Header{}}, r)
+			rule.answer(w)
 		case ResetBefore:
 			hangUp(w)
 		case ResetAfter:
@@ -198,6 +200,15 @@ func (f *Faults) Wrap(service string, next http.Handler) http.Handler {
 			hangUp(w)
 		}
 	})
+}
+
+// answer is the scripted one.
+func (r *Rule) answer(w http.ResponseWriter) {
+	for k, v := range r.Headers {
+		w.Header().Set(k, v)
+	}
+	w.WriteHeader(r.Status)
+	_, _ = io.WriteString(w, r.Body)
 }
 
 // hangUp closes the client's connection without completing an answer.
