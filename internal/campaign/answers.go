@@ -1,10 +1,7 @@
 package campaign
 
 import (
-	"bytes"
 	"fmt"
-	"mime"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -15,25 +12,6 @@ import (
 // A success counts only when it looks as the protocol says (docs/protocol/campaign.md
 // §4.2): what stands between us and Campaign answers 200, too, with a page that says
 // that it is being maintained, and nothing was written.
-
-// page says that an answer is a page for people, not one of an API.
-func page(res *transport.Response) bool {
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	return strings.Contains(kind, "html") || bytes.HasPrefix(bytes.TrimSpace(res.Body), []byte("<"))
-}
-
-// kindOf names what an answer is, without its contents.
-func kindOf(res *transport.Response) string {
-	switch {
-	case page(res):
-		return "a page"
-	case len(bytes.TrimSpace(res.Body)) == 0:
-		return "nothing"
-	case gjson.ValidBytes(res.Body):
-		return "JSON"
-	}
-	return "something else"
-}
 
 // holds says that a body is a JSON object with a text in each of these properties.
 func holds(body []byte, properties ...string) bool {
@@ -57,7 +35,7 @@ func badResponse(op, message string) *apierr.Error {
 // unconfirmed is the failure of a write that was answered by a success which does
 // not say that anything was written. Nobody knows whether it was.
 func unconfirmed(op string, res *transport.Response, want string) *apierr.Error {
-	e := badResponse(op, fmt.Sprintf("got status %d and %s; %s", res.Status, kindOf(res), want))
+	e := badResponse(op, fmt.Sprintf("got status %d and %s; %s", res.Status, res.Kind(), want))
 	e.Ambiguous, e.Status, e.RequestID = true, res.Status, requestID(res.Header)
 	return e
 }

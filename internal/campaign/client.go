@@ -174,7 +174,7 @@ func (c *Client) Delete(ctx context.Context, r Resource, key string) error {
 		return err
 	}
 	switch {
-	case page(res):
+	case res.Page():
 		return unconfirmed(op, res, "want no page")
 	case len(bytes.TrimSpace(res.Body)) == 0:
 		return nil
@@ -239,8 +239,8 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 		if c.unhinted.Load() != 0 {
 			c.unhinted.Store(0)
 		}
-		if r.method == http.MethodGet && (res.Status != http.StatusOK || page(res)) {
-			return nil, badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, kindOf(res)))
+		if r.method == http.MethodGet && (res.Status != http.StatusOK || res.Page()) {
+			return nil, badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
 		}
 		c.odd.Ends(r.op)
 		return res, nil

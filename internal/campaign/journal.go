@@ -191,7 +191,7 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 		return nil, err
 	}
 	if res.Status == http.StatusOK || res.Status == http.StatusNoContent {
-		if page(res) {
+		if res.Page() {
 			return nil, badPage(op, "got a page, want a list of events")
 		}
 		j.odd.Ends(op)

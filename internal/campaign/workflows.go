@@ -103,7 +103,7 @@ func (c *Client) CommandWorkflow(ctx context.Context, id string, command Workflo
 	if err != nil {
 		return workflowError(err)
 	}
-	if kind := kindOf(res); kind != "nothing" && kind != "JSON" {
+	if kind := res.Kind(); kind != "nothing" && kind != "JSON" {
 		return unconfirmed(op, res, "want JSON or nothing")
 	}
 	return nil

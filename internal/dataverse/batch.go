@@ -68,7 +68,7 @@ func (c *Client) Batch(ctx context.Context, ops []Operation, o BatchOptions) ([]
 	if o.ContinueOnError {
 		h["Prefer"] = []string{"odata.continue-on-error"}
 	}
-	res, err := c.send(ctx, op, http.MethodPost, c.api+"/$batch", h, body)
+	res, err := c.send(ctx, op, http.MethodPost, c.api+"/$batch", h, body, longestReturned)
 	if err != nil {
 		return b.all(whole(op, err)), err
 	}
@@ -189,6 +189,14 @@ func (b *batch) all(fail *apierr.Error) []Result {
 	return results
 }
 
+func (b *batch) bodies() [][]byte {
+	out := make([][]byte, len(b.requests))
+	for i, r := range b.requests {
+		out[i] = r.body
+	}
+	return out
+}
+
 // whole is the failure of a request as each of its operations has it. Of a call
 // that was given up nobody knows whether the service carried it out.
 func whole(op string, err error) *apierr.Error {
@@ -213,7 +221,7 @@ func (c *Client) answers(b *batch, res *transport.Response, continued bool) ([]R
 		if res.Status >= 200 && res.Status < 300 {
 			fail = unreadable(b.op, res, "want a multipart answer")
 		} else {
-			fail = c.failed(b.op, http.MethodPost, res)
+			fail = c.failed(b.op, http.MethodPost, res, b.bodies()...)
 		}
 		return b.all(fail), fail
 	}
@@ -253,6 +261,14 @@ func endedBy(results []Result, unit []int) bool {
 	return false
 }
 
+// unauthorized is the failure of an operation whose token was refused, though the
+// batch came in with it: it ran out meanwhile, or was taken back. The next request
+// brings another. Nothing was carried out.
+func unauthorized(op string, res *transport.Response) *apierr.Error {
+	return &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonCredentials, Service: service, Op: op, Status: res.Status,
+		RequestID: requestID(res.Header), Message: "the token was refused within a batch"}
+}
+
 // answerUnit gives the operations of a unit their part of the answer.
 func (c *Client) answerUnit(b *batch, unit []int, p answerPart, results []Result) {
 	if p.nested == nil && b.isSet(unit) {
@@ -273,6 +289,10 @@ func (c *Client) answerUnit(b *batch, unit []int, p answerPart, results []Result
 			continue
 		}
 		answered[i] = true
+		if reply.res.Status == http.StatusUnauthorized {
+			results[i].Err = unauthorized(b.requests[i].op, reply.res)
+			continue
+		}
 		results[i] = c.outcome(b.requests[i], reply.res)
 	}
 	for _, i := range unit {
@@ -291,6 +311,8 @@ func (c *Client) answerSet(b *batch, unit []int, p answerPart, results []Result)
 	for _, i := range unit {
 		r := b.requests[i]
 		switch {
+		case p.res != nil && p.res.Status == http.StatusUnauthorized:
+			results[i].Err = unauthorized(r.op, p.res)
 		case p.res == nil, p.res.Status < 300:
 			results[i].Err = unreadable(r.op, p.res, "want an answer for each operation of the change set")
 		case culprit >= 0 && culprit != i:

@@ -63,7 +63,8 @@ func (c *Client) Query(ctx context.Context, q Query) (*Page, error) {
 }
 
 // Follow reads the page behind a next or delta link, passed back unread; a link
-// to another host is refused. ReasonLinkExpired calls for a new baseline.
+// to another host is refused. ReasonLinkExpired calls for a new baseline;
+// ReasonLinkRepeated ends a reading that would never end.
 func (c *Client) Follow(ctx context.Context, q Query, link string) (*Page, error) {
 	if _, err := transport.SameOrigin(c.base, link); err != nil {
 		return nil, err
@@ -87,8 +88,8 @@ func (c *Client) Get(ctx context.Context, q Query, id string) (*Change, error) {
 		return nil, err
 	}
 	change, ok := parseRow(res.Body, q.KeyColumn)
-	if !ok {
-		return nil, badResponse(op, "want a row with its key")
+	if !ok || change.Key != strings.ToLower(id) {
+		return nil, badResponse(op, "want the row with this id")
 	}
 	return &change, nil
 }
@@ -108,12 +109,16 @@ func (c *Client) ByIDs(ctx context.Context, q Query, ids []string) (*Page, error
 		n := min(idsPerQuery, len(ids))
 		q.Filter = fmt.Sprintf(`Microsoft.Dynamics.CRM.In(PropertyName='%s',PropertyValues=["%s"])`, q.KeyColumn, strings.Join(ids[:n], `","`))
 		page, err := c.Query(ctx, q)
-		for err == nil {
+		for read := map[string]bool{}; err == nil; {
 			all.Changes = append(all.Changes, page.Changes...)
 			all.ServerTime = page.ServerTime
 			if page.NextLink == "" {
 				break
 			}
+			if read[page.NextLink] {
+				return nil, linkRepeated("read some of " + q.EntitySet)
+			}
+			read[page.NextLink] = true
 			page, err = c.Follow(ctx, q, page.NextLink)
 		}
 		if err != nil {
@@ -138,7 +143,28 @@ func (c *Client) prefer(q Query, collection bool) string {
 	return strings.Join(p, ",")
 }
 
+// read reads one page. One that names itself as the next is read once more, as
+// that may have come from a cache; when it does so again, it would do so for ever.
 func (c *Client) read(ctx context.Context, op, link string, q Query) (*Page, error) {
+	for try := 1; ; try++ {
+		page, err := c.readOnce(ctx, op, link, q)
+		switch {
+		case err != nil:
+			return nil, err
+		case page.NextLink != link:
+			return page, nil
+		case try > 1:
+			return nil, linkRepeated(op)
+		}
+	}
+}
+
+func linkRepeated(op string) *apierr.Error {
+	return &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonLinkRepeated, Service: service, Op: op, Status: http.StatusOK,
+		Message: "a page names itself, or one before it, as the next one; reading on would never end"}
+}
+
+func (c *Client) readOnce(ctx context.Context, op, link string, q Query) (*Page, error) {
 	res, err := c.get(ctx, op, link, c.prefer(q, true))
 	if err != nil {
 		return nil, err
@@ -166,9 +192,9 @@ func parsePage(op string, body []byte, key string) (*Page, error) {
 	gjson.ParseBytes(body).ForEach(func(name, v gjson.Result) bool {
 		switch name.Str {
 		case "@odata.nextLink":
-			page.NextLink = v.String()
+			page.NextLink, bad = v.Str, bad || v.Str == ""
 		case "@odata.deltaLink":
-			page.DeltaLink = v.String()
+			page.DeltaLink, bad = v.Str, bad || v.Str == ""
 		case "value":
 			seen = v.IsArray()
 			v.ForEach(func(_, row gjson.Result) bool {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,6 +42,7 @@ type Client struct {
 	api      string
 	t        *transport.Client
 	pageSize int
+	odd      transport.Patience
 }
 
 // New returns a Client. OrgURL must be https, because tokens travel, and have
@@ -125,7 +127,7 @@ func (c *Client) TotalRecordCount(ctx context.Context, logicalName string) (int6
 		return 0, err
 	}
 	n := gjson.GetBytes(res.Body, "EntityRecordCountCollection.Values.0")
-	if !n.Exists() {
+	if n.Type != gjson.Number {
 		return 0, badResponse(op, "want a count")
 	}
 	return n.Int(), nil
@@ -139,7 +141,7 @@ func (c *Client) TrackingWindow(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	days := gjson.GetBytes(res.Body, "value.0.expirechangetrackingindays")
-	if !days.Exists() {
+	if days.Type != gjson.Number {
 		return 0, badResponse(op, "want expirechangetrackingindays")
 	}
 	return int(days.Int()), nil
@@ -151,19 +153,28 @@ func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.R
 	if prefer != "" {
 		h["Prefer"] = []string{prefer}
 	}
-	res, err := c.send(ctx, op, http.MethodGet, link, h, nil)
-	if err != nil {
+	res, err := c.send(ctx, op, http.MethodGet, link, h, nil, math.MaxInt64)
+	switch {
+	case err != nil:
 		return nil, err
+	case res.Status != http.StatusOK && (res.Status < 200 || res.Status >= 300):
+		return nil, c.failed(op, http.MethodGet, res)
+	case res.Status != http.StatusOK || res.Page():
+		return nil, badResponse(op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
 	}
-	if res.Status == http.StatusOK {
-		return res, nil
-	}
-	return nil, c.failed(op, http.MethodGet, res)
+	return res, nil
 }
 
+// How much is read of an answer: to one write or a bulk action, and to a batch or
+// a write that returns the row.
+const (
+	longestWritten  = 1 << 20
+	longestReturned = 16 << 20
+)
+
 // send makes one exchange; own is added to the headers every request has. Any
-// status is an answer.
-func (c *Client) send(ctx context.Context, op, method, link string, own http.Header, body []byte) (*transport.Response, error) {
+// status is an answer. No more than limit bytes of it are read.
+func (c *Client) send(ctx context.Context, op, method, link string, own http.Header, body []byte, limit int64) (*transport.Response, error) {
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body) // gives the body again after a 401
@@ -179,14 +190,25 @@ func (c *Client) send(ctx context.Context, op, method, link string, own http.Hea
 		req.Header["Content-Type"] = []string{"application/json; charset=utf-8"}
 	}
 	maps.Copy(req.Header, own)
-	return c.t.Do(ctx, op, req)
+	res, err := c.t.DoUpTo(ctx, op, req, limit)
+	if err == nil && res.Status >= 200 && res.Status < 300 {
+		c.odd.Ends(op)
+	}
+	return res, err
 }
 
 // failed classifies an answer, or a part of a batch's, and closes the gate when
-// the service is throttling.
-func (c *Client) failed(op, method string, res *transport.Response) *apierr.Error {
-	fail := parseError(op, method, res)
-	if fail.Class == apierr.Throttled && c.t.Gate() != nil {
+// the service is throttling, or down for a while. sent are the bodies of what it
+// answers.
+func (c *Client) failed(op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
+	fail := parseError(op, method, res, sent...)
+	switch {
+	case !fail.Odd():
+		c.odd.Ends(op)
+	case c.odd.Lasts(op):
+		fail.Class = apierr.Blocked
+	}
+	if fail.RetryAfter > 0 && c.t.Gate() != nil {
 		c.t.Gate().Close(fail.RetryAfter)
 	}
 	return fail

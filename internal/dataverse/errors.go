@@ -55,7 +55,7 @@ var rules = map[string]rule{
 	"0x8004f507": {apierr.Blocked, apierr.ReasonPermission, "a column is secured; give the application user access to it"},
 	"0x80072560": {apierr.Blocked, apierr.ReasonCredentials, "the application is not a user of the organisation; create an application user for its client id"},
 	"0x80072325": {apierr.Blocked, apierr.ReasonQuota, "the organisation's storage is full"},
-	"0x8004a104": {apierr.Blocked, apierr.ReasonPermission, "the organisation is disabled"},
+	"0x8004a104": {apierr.Retryable, apierr.ReasonServiceFault, "the organisation is disabled; if this lasts, look at it in the Power Platform admin center"},
 	"0x80044352": {apierr.Blocked, apierr.ReasonLinkExpired, "the delta link has expired; a new baseline is needed"},
 	"0x80072491": {apierr.Blocked, apierr.ReasonNotTracked, "change tracking is not enabled for the table; enable it in its properties"},
 	"0x80072492": {apierr.Blocked, apierr.ReasonNotTracked, "the table cannot be tracked"},
@@ -73,8 +73,9 @@ var rules = map[string]rule{
 
 // parseError classifies an answer that is not a success. Bodies are often not
 // JSON; the code, where there is one, decides before the status. Messages are our
-// own words, except for what scrub leaves of a text we do not know.
-func parseError(op, method string, res *transport.Response) *apierr.Error {
+// own words, except for what scrub leaves of a text we do not know, without the
+// values in the bodies that were sent.
+func parseError(op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
 	e := &apierr.Error{Service: service, Op: op, Status: res.Status, RequestID: requestID(res.Header)}
 	code, text := bodyText(res.Body)
 	e.Code = code
@@ -89,8 +90,15 @@ func parseError(op, method string, res *transport.Response) *apierr.Error {
 		r = rules["0x80044352"]
 	case strings.Contains(text, "isn't enabled for change tracking"):
 		r = rules["0x80072491"]
+	case res.Status == http.StatusBadRequest && columnIn(text) != "": // the parser of queries gives no code
+		r = rules["0x80041103"]
+		if write {
+			r = rules["0x80048d19"]
+		}
+	case !speaks(res, write):
+		r = oddRule(res.Status)
 	default:
-		r = statusRule(res.Status, write, text)
+		r = statusRule(res.Status, write, text, sent)
 	}
 	e.Class, e.Reason, e.Message = r.class, r.reason, r.message
 	if name := columnIn(text); name != "" && e.Reason == apierr.ReasonSchema {
@@ -103,13 +111,56 @@ func parseError(op, method string, res *transport.Response) *apierr.Error {
 			e.RetryAfter = defaultWait
 		}
 	}
-	e.Ambiguous = write && e.Class == apierr.Retryable
+	if e.Class == apierr.Retryable {
+		e.Ambiguous = write
+		switch wait, hinted := transport.RetryAfter(res.Header); {
+		case hinted && res.Status >= 500:
+			e.RetryAfter = wait
+		case code == disabled:
+			e.RetryAfter = disabledWait
+		}
+	}
 	return e
+}
+
+// An organisation is disabled while an administrator works on it: nobody is let in,
+// and everybody is again when it is over.
+const (
+	disabled     = "0x8004a104"
+	disabledWait = 10 * time.Second
+)
+
+// speaks says that a refusal is Dataverse's own, as far as that is to be seen. What
+// is in between answers with pages, too: a 404 of it does not say that a row is gone,
+// nor a 412 that it is there.
+func speaks(res *transport.Response, write bool) bool {
+	doc := gjson.ParseBytes(res.Body)
+	json := gjson.ValidBytes(res.Body) && doc.IsObject()
+	switch status := res.Status; {
+	case status < 400 || status == http.StatusMethodNotAllowed:
+		return false
+	case status == http.StatusNotFound, status == http.StatusPreconditionFailed:
+		return json && (doc.Get("error").IsObject() || doc.Get("ErrorCode").Exists() || doc.Get("Message").Exists())
+	case status == http.StatusForbidden, status == http.StatusBadRequest && !write:
+		return json
+	case status == http.StatusNotImplemented:
+		return !res.Page()
+	}
+	return true
+}
+
+// oddRule is what a refusal means that nobody explains: it may pass.
+func oddRule(status int) rule {
+	r := rule{apierr.Retryable, apierr.ReasonConfig, "got status " + strconv.Itoa(status) + ", want an answer of Dataverse; if this lasts, check dynamics.url and what is in between"}
+	if status == http.StatusForbidden {
+		r.reason = apierr.ReasonPermission
+	}
+	return r
 }
 
 // statusRule is what a status means when no known code came with it. An unknown
 // refusal of a write concerns its record; of a read, the way we ask.
-func statusRule(status int, write bool, text string) rule {
+func statusRule(status int, write bool, text string, sent [][]byte) rule {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return rules["0x8005f103"]
@@ -133,10 +184,18 @@ func statusRule(status int, write bool, text string) rule {
 		status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity) {
 		r.class, r.reason = apierr.Rejected, apierr.ReasonRefused
 	}
-	if words := scrub(text); words != "" {
+	if words := scrub(apierr.Masked(text, valuesOf(sent))); words != "" {
 		r.message += ": " + words
 	}
 	return r
+}
+
+func valuesOf(bodies [][]byte) []string {
+	var out []string
+	for _, body := range bodies {
+		out = append(out, transport.Values(body)...)
+	}
+	return out
 }
 
 // payloadRule tells apart what the service's one code for payloads stands for.
@@ -222,8 +281,7 @@ func scrub(text string) string {
 		text = text[:at[0]]
 	}
 	text = unsafeWord.ReplaceAllString(text, "…")
-	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
-	text = strings.ToValidUTF8(strings.Join(fields, " "), "")
+	text = strings.Join(strings.Fields(apierr.Plain(text)), " ")
 	if len(text) > longestText {
 		text = strings.ToValidUTF8(text[:longestText], "") + "…"
 	}

@@ -69,7 +69,7 @@ func TestEveryCodeIsClassified(t *testing.T) {
 		"0x8004f507": {apierr.Blocked, apierr.ReasonPermission},
 		"0x80072560": {apierr.Blocked, apierr.ReasonCredentials},
 		"0x80072325": {apierr.Blocked, apierr.ReasonQuota},
-		"0x8004a104": {apierr.Blocked, apierr.ReasonPermission},
+		"0x8004a104": {apierr.Retryable, apierr.ReasonServiceFault},
 		"0x80044352": {apierr.Blocked, apierr.ReasonLinkExpired},
 		"0x80072491": {apierr.Blocked, apierr.ReasonNotTracked},
 		"0x80072492": {apierr.Blocked, apierr.ReasonNotTracked},
@@ -103,9 +103,12 @@ func TestEveryCodeIsClassified(t *testing.T) {
 					require.Equal(t, status, e.Status)
 					require.Equal(t, w.class == apierr.Retryable, e.Ambiguous)
 					require.NotEmpty(t, e.Message)
-					if w.class == apierr.Throttled {
+					switch {
+					case w.class == apierr.Throttled, w.class == apierr.Retryable && status >= 500:
 						require.Equal(t, 35*time.Second, e.RetryAfter)
-					} else {
+					case code == "0x8004a104":
+						require.Equal(t, 10*time.Second, e.RetryAfter)
+					default:
 						require.Zero(t, e.RetryAfter)
 					}
 					holdsNoValue(t, e)
@@ -134,7 +137,17 @@ func TestStatusesDecideWhereNoCodeDoes(t *testing.T) {
 		reason string
 	}{
 		"401 is not JSON":                  {"GET", 401, "HTTP Error 401 - Unauthorized: Access is denied", apierr.Blocked, apierr.ReasonCredentials},
-		"403 of a gateway":                 {"GET", 403, "<html>" + hearsay, apierr.Blocked, apierr.ReasonPermission},
+		"403 of a gateway":                 {"GET", 403, "<html>" + hearsay, apierr.Retryable, apierr.ReasonPermission},
+		"403 with a reason":                {"GET", 403, `{"error":{"code":"","message":"x"}}`, apierr.Blocked, apierr.ReasonPermission},
+		"404 of a gateway":                 {"GET", 404, "<html>" + hearsay, apierr.Retryable, apierr.ReasonConfig},
+		"404 of a gateway with JSON":       {"DELETE", 404, `{"status":"` + hearsay + `"}`, apierr.Retryable, apierr.ReasonConfig},
+		"404 without a body":               {"PATCH", 404, "", apierr.Retryable, apierr.ReasonConfig},
+		"412 of a gateway":                 {"PATCH", 412, "<html>", apierr.Retryable, apierr.ReasonConfig},
+		"400 of a gateway":                 {"GET", 400, "<html>", apierr.Retryable, apierr.ReasonConfig},
+		"501 of a gateway":                 {"POST", 501, "<html>", apierr.Retryable, apierr.ReasonConfig},
+		"307":                              {"PATCH", 307, "", apierr.Retryable, apierr.ReasonConfig},
+		"a deleted column":                 {"GET", 400, `{"error":{"code":"0x0","message":"Could not find a property named 'middlename' on type 'Microsoft.Dynamics.CRM.contact'."}}`, apierr.Blocked, apierr.ReasonSchema},
+		"a deleted column in a write":      {"PATCH", 400, `{"error":{"code":"0x0","message":"Could not find a property named 'middlename' on type 'Microsoft.Dynamics.CRM.contact'."}}`, apierr.Rejected, apierr.ReasonSchema},
 		"404 without a code":               {"GET", 404, `{"error":{"code":"","message":"x"}}`, apierr.Rejected, apierr.ReasonNotFound},
 		"410 on a delta link":              {"GET", 410, "", apierr.Blocked, apierr.ReasonLinkExpired},
 		"an expired link by its words":     {"GET", 412, `{"error":{"code":"0x0","message":"Version stamp associated with the client has expired. Please perform a full sync."}}`, apierr.Blocked, apierr.ReasonLinkExpired},
@@ -150,8 +163,8 @@ func TestStatusesDecideWhereNoCodeDoes(t *testing.T) {
 		"an unknown refusal of a read":     {"GET", 400, coded("0x80041234"), apierr.Blocked, apierr.ReasonConfig},
 		"an unknown refusal of a record":   {"PATCH", 400, coded("0x80041234"), apierr.Rejected, apierr.ReasonRefused},
 		"a record that is too large":       {"POST", 413, "<html>", apierr.Rejected, apierr.ReasonRefused},
-		"a redirect":                       {"POST", 302, "", apierr.Blocked, apierr.ReasonConfig},
-		"the wrong method":                 {"PATCH", 405, "", apierr.Blocked, apierr.ReasonConfig},
+		"a redirect":                       {"POST", 302, "", apierr.Retryable, apierr.ReasonConfig},
+		"the wrong method":                 {"PATCH", 405, "", apierr.Retryable, apierr.ReasonConfig},
 		"a value of the wrong type":        {"PATCH", 400, `{"error":{"code":"0x80048d19","message":"Error identified in Payload: Cannot convert a primitive value '` + "Ann" + `' to the expected type 'Edm.Int32'."}}`, apierr.Rejected, apierr.ReasonInvalidValue},
 		"a batch with bare line feeds":     {"POST", 400, `{"error":{"code":"0x80048d19","message":"Stream was not readable."}}`, apierr.Blocked, apierr.ReasonConfig},
 		"the older error object":           {"POST", 500, `{"Message":"x","ExceptionMessage":"` + "Ann" + `","ErrorCode":-2147088254}`, apierr.Rejected, apierr.ReasonConflict},
@@ -206,6 +219,9 @@ func TestAnErrorNamesTheColumnAtFault(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, parseError("op", http.MethodGet, refusal(400, string(body))).Field, text)
 	}
+	const deleted = `{"error":{"code":"0x0","message":"Could not find a property named 'middlename' on type 'Microsoft.Dynamics.CRM.contact'."}}`
+	e := parseError("read contacts", http.MethodGet, refusal(400, deleted)) // the parser of queries gives no code
+	require.Equal(t, "dataverse: read contacts: Schema: the table has no such column (middlename)", e.Error())
 }
 
 func TestScrubKeepsNoValue(t *testing.T) {

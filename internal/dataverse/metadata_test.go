@@ -136,7 +136,8 @@ func TestADefinitionThatCannotBeRead(t *testing.T) {
 		reason string
 	}{
 		"unknown":                 {answer(404, `{"error":{"code":"0x80060888","message":"not in the MetadataCache"}}`), apierr.ReasonSchema},
-		"unknown, without a code": {answer(404, ``), apierr.ReasonNotFound},
+		"unknown, without a code": {answer(404, `{"error":{"code":"","message":"x"}}`), apierr.ReasonNotFound},
+		"not there, says nobody":  {answer(404, ``), apierr.ReasonConfig},
 		"not allowed":             {answer(403, ``), apierr.ReasonPermission},
 		"a page of HTML":          {answer(200, `<html>`), apierr.ReasonBadResponse},
 		"broken off":              {describe(definition[:len(definition)-1]), apierr.ReasonBadResponse},

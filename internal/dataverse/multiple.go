@@ -172,18 +172,22 @@ func (b *bulk) exchange(ctx context.Context, at []int) *apierr.Error {
 		body = append(body, b.targets[i]...)
 	}
 	body = append(body, "]}"...)
-	res, err := b.c.send(ctx, b.op, http.MethodPost, b.link, nil, body)
+	res, err := b.c.send(ctx, b.op, http.MethodPost, b.link, nil, body, longestWritten)
 	if err != nil {
 		if ctx.Err() != nil {
 			b.stopped = ctx.Err()
 		}
 		return whole(b.op, err)
 	}
-	if res.Status != http.StatusOK && res.Status != http.StatusNoContent {
-		if res.Status >= 200 && res.Status < 300 {
-			return unreadable(b.op, res, fmt.Sprintf("got status %d, want 200 or 204", res.Status))
-		}
-		return b.c.failed(b.op, http.MethodPost, res)
+	want := http.StatusNoContent
+	if b.kind == OpCreate {
+		want = http.StatusOK
+	}
+	switch {
+	case res.Status < 200 || res.Status >= 300:
+		return b.c.failed(b.op, http.MethodPost, res, body)
+	case res.Status != want:
+		return unreadable(b.op, res, fmt.Sprintf("got status %d and %s, want %d", res.Status, res.Kind(), want))
 	}
 	if b.kind != OpCreate {
 		for _, i := range at {

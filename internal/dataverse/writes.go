@@ -80,7 +80,11 @@ func (c *Client) write(ctx context.Context, kind OpKind, w Write) (*Result, erro
 	if bad != nil {
 		return nil, bad
 	}
-	res, err := c.send(ctx, r.op, r.method, c.api+"/"+r.path, r.header, r.body)
+	limit := int64(longestWritten)
+	if r.returns() {
+		limit = longestReturned
+	}
+	res, err := c.send(ctx, r.op, r.method, c.api+"/"+r.path, r.header, r.body, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -186,29 +190,45 @@ func (w *Write) conditions(r *request) *apierr.Error {
 	return nil
 }
 
-// outcome reads the answer to a write. A success that does not say what was
-// created is an ambiguous failure: the row is there, but nobody knows its id.
-func (c *Client) outcome(r *request, res *transport.Response) Result {
-	created := false
-	switch res.Status {
-	case http.StatusCreated:
-		created = true
-	case http.StatusNoContent:
-		created = r.kind == OpCreate || r.w.CreateOnly
-	case http.StatusOK:
-	default:
-		if res.Status >= 200 && res.Status < 300 {
-			return Result{Err: unreadable(r.op, res, fmt.Sprintf("got status %d, want 200, 201 or 204", res.Status))}
-		}
-		return Result{Err: c.refused(r, res)}
+// returns says that the row as written is to come back.
+func (r *request) returns() bool { return len(r.w.Return) > 0 && r.kind != OpDelete }
+
+// confirms says that a success is the one that the service gives to such a write
+// (docs/protocol/dynamics.md §5.1): 204, or a row where one is to be returned.
+func (r *request) confirms(status int) bool {
+	switch {
+	case !r.returns():
+		return status == http.StatusNoContent
+	case r.kind == OpCreate:
+		return status == http.StatusCreated
+	case r.kind == OpUpdate || r.w.IfMatch != "":
+		return status == http.StatusOK
 	}
-	out := Result{Created: created, ID: entityID(res.Header.Get("OData-EntityId"))}
+	return status == http.StatusOK || status == http.StatusCreated
+}
+
+// outcome reads the answer to a write. A success that the service does not give to
+// it, or that does not say what was created, is an ambiguous failure.
+func (c *Client) outcome(r *request, res *transport.Response) Result {
+	switch {
+	case res.Status < 200 || res.Status >= 300:
+		return Result{Err: c.refused(r, res)}
+	case res.Page() || !r.confirms(res.Status):
+		want := "want 204"
+		if r.returns() {
+			want = "want the row as written"
+		}
+		return Result{Err: unreadable(r.op, res, fmt.Sprintf("got status %d and %s, %s", res.Status, res.Kind(), want))}
+	}
+	c.odd.Ends(r.op)
+	out := Result{ID: entityID(res.Header.Get("OData-EntityId"))}
+	out.Created = res.Status == http.StatusCreated || res.Status == http.StatusNoContent && (r.kind == OpCreate || r.w.CreateOnly)
 	if out.ID == "" {
 		out.ID = strings.ToLower(r.w.Row.ID)
 	}
-	if len(r.w.Return) > 0 && r.kind != OpDelete {
+	if r.returns() {
 		change, ok := parseRow(res.Body, r.w.KeyColumn)
-		if !ok {
+		if !ok || r.w.Row.ID != "" && change.Key != strings.ToLower(r.w.Row.ID) {
 			return Result{Err: unreadable(r.op, res, "want the row as written, with its key")}
 		}
 		out.ID, out.Version, out.Raw = change.Key, change.Version, change.Raw
@@ -222,7 +242,7 @@ func (c *Client) outcome(r *request, res *transport.Response) Result {
 // refused classifies a refusal; older services give a failed version check no
 // code of its own.
 func (c *Client) refused(r *request, res *transport.Response) *apierr.Error {
-	fail := c.failed(r.op, r.method, res)
+	fail := c.failed(r.op, r.method, res, r.body)
 	if fail.Status == http.StatusPreconditionFailed && fail.Code == "" && r.w.IfMatch != "" {
 		conflict := rules["0x80060882"]
 		fail.Class, fail.Reason, fail.Message = conflict.class, conflict.reason, conflict.message
