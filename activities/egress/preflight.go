@@ -152,11 +152,18 @@ func (a *Activities) processes(ctx context.Context, s activities.EgressSettings,
 	return out
 }
 
+// unexplained says that a failure may be a wrong address, or pass: who asks again for
+// a few minutes is told which.
+func unexplained(err error) bool {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	return ok && fail.Odd()
+}
+
 // reach asks each source for a sign of life, so that a wrong address or key is
 // known at the start. A service that is down for now is none of these.
 func (a *Activities) reach(ctx context.Context, s activities.EgressSettings) error {
 	if s.Journal() {
-		if _, err := a.o.Journal.Page(ctx, "", 1); apierr.ClassOf(err) == apierr.Blocked {
+		if _, err := a.o.Journal.Page(ctx, "", 1); apierr.ClassOf(err) == apierr.Blocked || unexplained(err) {
 			return run.ToTemporal(ctx, fmt.Errorf("reading the journal: %w", err))
 		}
 	}

@@ -124,8 +124,12 @@ func (a *Activities) resolve(ctx context.Context, t activities.Table) (*tableMap
 	return m, nil
 }
 
-// unknownName tells a table or resource that does not exist from other failures.
+// unknownName tells a table or resource that does not exist from other failures. One
+// answer that nobody explains does not say so yet.
 func unknownName(err error) bool {
+	if apierr.ClassOf(err) == apierr.Retryable {
+		return false
+	}
 	return apierr.ReasonOf(err) == apierr.ReasonSchema || apierr.ReasonOf(err) == apierr.ReasonNotFound
 }
 

@@ -86,6 +86,54 @@ func TestALostAnswerIsNoSecondRecord(t *testing.T) {
 	})
 }
 
+// A gateway shows its page with status 200, in place of Campaign or after it, and
+// other answers that nobody expects: nothing counts as written that was not.
+func TestAnswersThatSayNothingLoseNothing(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 120)
+	page := map[string]string{"Content-Type": "text/html"}
+	script := func() {
+		for i, rule := range []kit.Rule{
+			{Action: kit.Respond, Status: 200, Headers: page, Body: "<html>back soon", Probability: 0.1},
+			{Action: kit.Replace, Status: 200, Headers: page, Body: "<html>back soon", Probability: 0.1},
+			{Action: kit.Respond, Status: 404, Body: `"RST-360011 An error has occurred - please contact your administrator. rc=-1"`, After: 7, Times: 1},
+			{Action: kit.Respond, Status: 307, Headers: map[string]string{"Location": "/elsewhere"}, After: 9, Times: 1},
+			{Action: kit.Respond, Status: 403, Headers: page, Body: "<html>no", After: 11, Times: 1},
+			{Action: kit.Respond, Status: 503, Headers: map[string]string{"Content-Type": "text/html", "Retry-After": "1"}, Body: "<html>", After: 13, Times: 1},
+		} {
+			rule.Service, rule.Path, rule.Seed = "campaign", "/profile", uint64(i)
+			if rule.Probability > 0 {
+				rule.Times = 10
+			}
+			_, err := s.Boxes.Faults.Add(rule)
+			require.NoError(t, err)
+		}
+	}
+	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	script()
+	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
+	require.Equal(t, "COMPLETED", out.State)
+	require.Equal(t, int64(120), out.Counts.Created)
+	require.Empty(t, s.Differences())
+	s.Boxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
+		require.Equal(t, uint32(1), s.Boxes.Campaign.WriteCounts("profile", id).Inserts)
+		return true
+	})
+
+	s.Boxes.Faults.Clear("")
+	keys := s.Boxes.Dynamics.Keys("contacts")
+	for i, key := range keys[:60] {
+		s.Edit(key, map[string]any{"lastname": fmt.Sprintf("Quitten %d", i)})
+	}
+	for _, key := range keys[60:100] {
+		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	}
+	script()
+	require.Equal(t, activities.Counts{Read: 100, Updated: 60, Deleted: 40}, s.Delta())
+	require.Empty(t, s.Differences())
+	require.EqualValues(t, 80, s.Boxes.Campaign.Count("profile"))
+}
+
 // I6: what Campaign refuses is set aside with its reason; the rest lands.
 func TestARefusedRecordStopsNothing(t *testing.T) {
 	t.Parallel()

@@ -76,7 +76,7 @@ func (a *Activities) resolvePairs(ctx context.Context, s optout.Settings) (*sett
 	}
 	plan := &settingsPlan{Settings: s, EntitySet: entity.EntitySetName, Key: entity.PrimaryIdAttribute, API: "profileAndServicesExt", Wire: map[string]string{}, Stamps: map[string]string{}}
 	metadata, err := a.o.Campaign.Metadata(ctx, plan.resource())
-	if reason := apierr.ReasonOf(err); reason == apierr.ReasonSchema || reason == apierr.ReasonNotFound {
+	if reason := apierr.ReasonOf(err); apierr.ClassOf(err) != apierr.Retryable && (reason == apierr.ReasonSchema || reason == apierr.ReasonNotFound) {
 		plan.API = "profileAndServices" // which has the built-in fields, and exists in any case
 		metadata, err = a.o.Campaign.Metadata(ctx, plan.resource())
 	}
@@ -202,7 +202,7 @@ func (a *Activities) restTells(ctx context.Context, plan *settingsPlan) (string,
 	switch class := apierr.ClassOf(err); {
 	case err == nil:
 		return "", nil
-	case class == apierr.Rejected:
+	case class == apierr.Rejected, class == apierr.Blocked && apierr.ReasonOf(err) == apierr.ReasonSchema:
 		return "the profile has no filter " + f.Filter + " with parameter " + f.Parameter + " (opt_out.modified_since); an administrator of Campaign can make one", nil
 	}
 	return "", fmt.Errorf("trying the filter %s of profile: %w", f.Filter, err)

@@ -131,7 +131,7 @@ func refusalOf(err error) (*apierr.Error, error) {
 			Message: "Dynamics accepted the value and does not hold it: a plug-in or process there decides otherwise"}, nil
 	case errors.Is(err, errKeepsChanging):
 		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonConflict, Service: "dataverse", Op: "update contact", Message: err.Error()}
-	case ok && fail.Reason == apierr.ReasonSchema: // nobody's record is to blame
+	case ok && fail.Reason == apierr.ReasonSchema && fail.Class != apierr.Retryable: // nobody's record is to blame
 		stop := *fail
 		stop.Class = apierr.Blocked
 		stop.Message += "; mend opt_out.pairs or the data model, then: causeway start optout"
