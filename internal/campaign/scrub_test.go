@@ -78,7 +78,7 @@ func FuzzNoQuotedValueSurvives(f *testing.F) {
 }
 
 // ownWords are what errors are made of besides the texts.
-var ownWords = []string{"campaign: create profile: ", "Rejected Retryable Refused InvalidValue ServiceFault",
+var ownWords = []string{"campaign: create profile: ", "(PGS-220000): (RST-360011): (RST-360012): (XTK-170036): (XTK-170024): (XTK-170099): (BAS-010040): ", "Rejected Retryable Refused InvalidValue ServiceFault",
 	"Campaign refused the record", "refused with status 400: ", "refused with status 409: ", "refused with status 422: ",
 	"the service failed with status 500", "the service failed with status 501", "the service failed with status 503",
 	"Campaign does not know the resource; check its name and that its API is published",
