@@ -15,7 +15,7 @@ type AuditInput struct {
 
 // OpenAuditResult says how much there is to compare.
 type OpenAuditResult struct {
-	Held int64 `json:"held"` // records that Campaign should hold
+	Held int64 `json:"held"` // records that Campaign should hold, by the ledger
 }
 
 // AuditPagesResult is one step through Campaign's list.
@@ -24,13 +24,13 @@ type AuditPagesResult struct {
 	More   bool  `json:"more"`
 }
 
-// AuditMissingInput goes on behind a record id.
+// AuditMissingInput asks about the next records that Campaign's list did not show.
 type AuditMissingInput struct {
 	AuditInput
-	After string `json:"after,omitempty"`
+	After string `json:"after,omitempty"` // the last record id that was asked about
 }
 
-// AuditMissingResult is one step through what the list did not show.
+// AuditMissingResult is one step through the records that the list did not show.
 type AuditMissingResult struct {
 	Checked int64  `json:"checked"`
 	After   string `json:"after,omitempty"`

@@ -11,7 +11,7 @@ type EgressSettings = timeline.Settings
 
 // Phases of a run of events.
 const (
-	PhaseEvents  Phase = "events"  // wait for either
+	PhaseEvents  Phase = "events"  // the first page of either source that has something
 	PhaseJournal Phase = "journal" // pages of the I/O Events journal
 	PhaseFiles   Phase = "files"   // rows of exported log files
 )
@@ -30,18 +30,18 @@ type PreflightEventsResult struct {
 	Warnings    []string  `json:"warnings,omitempty"`
 }
 
-// RestartJournalInput forgets a position.
+// RestartJournalInput asks to begin again with the journal's oldest event.
 type RestartJournalInput struct{}
 
-// RestartJournalResult is what is known of a position that the journal lost.
+// RestartJournalResult says what became of the position.
 type RestartJournalResult struct {
-	Lost time.Time `json:"lost,omitzero"`  // everything up to then was settled
-	Held bool      `json:"held,omitempty"` // the journal holds it: what expired was the place of a backfill
+	Lost time.Time `json:"lost,omitzero"`  // the time of the position that was given up: all events until then were dealt with
+	Held bool      `json:"held,omitempty"` // the journal still has the position, so it stays: what expired was the place of a backfill
 }
 
-// RaiseLagInput reports how old the position is.
+// RaiseLagInput asks whether the position is too old.
 type RaiseLagInput struct {
-	Alarm Duration `json:"alarm"`
+	Alarm Duration `json:"alarm"` // from which age on
 }
 
 // RaiseLagResult is the age of the position.

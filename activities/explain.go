@@ -28,8 +28,8 @@ type ExplainedEvent struct {
 	Meaning    string             `json:"meaning"`
 	Time       time.Time          `json:"time,omitzero"` // of the event
 	Run        string             `json:"run"`
-	At         time.Time          `json:"at"` // when the run settled it
-	Again      int64              `json:"again,omitempty"`
+	At         time.Time          `json:"at"`              // when the run gave it its outcome
+	Again      int64              `json:"again,omitempty"` // times that it was read again since
 	AgainRun   string             `json:"again_run,omitempty"`
 	AgainAt    time.Time          `json:"again_at,omitzero"`
 	Activity   string             `json:"activity,omitempty"` // id of its row in Dynamics, where it was written

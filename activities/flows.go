@@ -1,13 +1,13 @@
 package activities
 
-// FlowEgress is the flow's name in the ledger, and stands where ingress has the
-// name of a table: there is one flow of events.
+// FlowEgress is the name of the flow of events in the ledger. It also takes the place of
+// a table's name there, because there is one such flow.
 const FlowEgress = "egress"
 
-// FlowIngress is the flow's name in the ledger.
+// FlowIngress is the name in the ledger of the flows that copy tables to Campaign.
 const FlowIngress = "ingress"
 
-// PlanKey names what a mapping resolved to in the ledger.
+// PlanKey is the key under which the ledger keeps what a mapping resolved to.
 func (r RunRef) PlanKey() string {
 	if r.Plan == "" {
 		return r.Revision // the newest: what a run of an earlier build named
@@ -15,6 +15,6 @@ func (r RunRef) PlanKey() string {
 	return r.Revision + "@" + r.Plan
 }
 
-// FlowOptOut is the flow's name in the ledger, and stands where ingress has the
-// name of a table: there is one flow of opt-outs.
+// FlowOptOut is the name of the flow of opt-outs in the ledger. It also takes the place
+// of a table's name there, because there is one such flow.
 const FlowOptOut = "optout"

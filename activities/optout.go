@@ -11,14 +11,14 @@ type EvidenceInput struct {
 	Contact string         `json:"contact,omitempty"` // id in Dynamics; "" = everybody
 	Since   time.Time      `json:"since,omitzero"`    // of the decision
 	Until   time.Time      `json:"until,omitzero"`    // not included
-	After   *EvidencePlace `json:"after,omitempty"`   // goes on behind it
+	After   *EvidencePlace `json:"after,omitempty"`   // the end of the page before
 	Limit   int            `json:"limit,omitempty"`   // 1 to 1,000; default 1,000
-	// RevealTo is the X25519 public key of whoever asks, made for this question: what
-	// people chose is in no history but sealed to it.
+	// RevealTo is the X25519 public key of whoever asks, made for this question. What
+	// people chose comes sealed to it, because results are kept in Temporal.
 	RevealTo []byte `json:"reveal_to"`
 }
 
-// EvidencePlace is where a listing stands.
+// EvidencePlace is the last decision of a page of evidence.
 type EvidencePlace struct {
 	At      time.Time `json:"at"`
 	Contact string    `json:"contact"`
@@ -43,11 +43,11 @@ type Evidence struct {
 	Dynamics  Choice    `json:"dynamics"`
 	Campaign  Choice    `json:"campaign"`
 	Rule      string    `json:"rule"`
-	OptedOut  bool      `json:"opted_out"` // the value that both sides are to hold
+	OptedOut  bool      `json:"opted_out"` // the value that both systems are to hold
 	Effect    string    `json:"effect"`    // what was written: dynamics, campaign, both, waits, refused; "" = nothing
 }
 
-// Choice is what one side said.
+// Choice is what one system held when a decision was made.
 type Choice struct {
 	Known    bool      `json:"known"`
 	OptedOut bool      `json:"opted_out"`
@@ -66,10 +66,10 @@ type CheckOptOutsInput struct {
 	Link     string         `json:"link,omitempty"` // where the last part ended; "" = from the beginning
 }
 
-// CheckOptOutsResult is a part of a comparison. What people chose is not in it.
+// CheckOptOutsResult is a part of a comparison. It does not say what people chose.
 type CheckOptOutsResult struct {
-	Profiles  int64              `json:"profiles"`  // of contacts, looked at
-	Missing   int64              `json:"missing"`   // of them without their contact in Dynamics
+	Profiles  int64              `json:"profiles"`  // compared, each with its contact
+	Missing   int64              `json:"missing"`   // of Profiles: Dynamics does not have the contact
 	Different []OptOutDifference `json:"different"` // pairs that do not agree
 	Waiting   int64              `json:"waiting"`   // contacts whose opt-out waits for a profile
 	Link      string             `json:"link,omitempty"`
@@ -109,7 +109,7 @@ type CheckSourceInput struct {
 	Settings OptOutSettings `json:"settings"`
 }
 
-// CheckSourceResult says it.
+// CheckSourceResult says where Campaign's choices can be read.
 type CheckSourceResult struct {
 	Source string        `json:"source"` // that a start would use; "" = none
 	REST   string        `json:"rest"`   // "" = possible; else why not
@@ -117,28 +117,30 @@ type CheckSourceResult struct {
 	Fields []OptOutField `json:"fields"`
 }
 
-// OptOutField is what an instance has of an attribute.
+// OptOutField is what the profile of an instance has for an attribute.
 type OptOutField struct {
 	Attribute string `json:"attribute"`
 	Field     string `json:"field"` // of the profile; "" = the instance has none
 	Stamp     string `json:"stamp"` // "" = no time of its last change is published
 }
 
-// WatchExportInput asks how the export is.
+// WatchExportInput asks whether opt-outs are still being exported.
 type WatchExportInput struct {
 	Export optout.ExportSetting `json:"export"`
-	Files  bool                 `json:"files"` // files are what the flow reads
-	// Warned is since when the workflow has been in a state that may pass.
+	Files  bool                 `json:"files"` // the flow reads exported files
+	// Warned is since when Campaign's workflow has been in the state WARNING, which may
+	// pass by itself.
 	Warned time.Time `json:"warned,omitzero"`
-	// Restarts of the last day that are known, so that there are at most three.
+	// Restarts are the starts of the last day that the flow knows of. There are at most
+	// three.
 	Restarts []time.Time `json:"restarts,omitempty"`
 }
 
-// WatchExportResult says how the export is.
+// WatchExportResult is the state of the export.
 type WatchExportResult struct {
-	State     string    `json:"state,omitempty"` // of the workflow, in Campaign's words
-	Newest    time.Time `json:"newest,omitzero"` // file that was read
-	Alarm     string    `json:"alarm,omitempty"` // what somebody must look at
+	State     string    `json:"state,omitempty"` // of Campaign's workflow, in Campaign's words
+	Newest    time.Time `json:"newest,omitzero"` // when the newest file that was read was exported
+	Alarm     string    `json:"alarm,omitempty"` // what somebody has to do; "" = nothing
 	Warned    time.Time `json:"warned,omitzero"`
 	Restarted bool      `json:"restarted,omitempty"`
 }

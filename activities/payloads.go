@@ -10,8 +10,8 @@ import (
 	"causeway.dev/internal/readable"
 )
 
-// Table is a table mapping as an operator wrote it; it enters a flow with Start
-// and is kept by the flow until the next Start (R8.14).
+// Table is a table mapping as an operator wrote it. A flow gets it with Start and keeps
+// it until the next Start (R8.14).
 type Table = mapping.Table
 
 // Duration is a duration in a payload, written as "2s".
@@ -54,7 +54,7 @@ func (c *Counts) Add(o Counts) {
 	c.Ignored += o.Ignored
 }
 
-// Settled is how many of the records read have an outcome.
+// Settled is how many of the records that were read have an outcome.
 func (c Counts) Settled() int64 {
 	return c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined + c.Skipped()
 }
@@ -82,7 +82,7 @@ type Phase string
 const (
 	PhaseBaseline Phase = "baseline" // all records, with change tracking
 	PhaseCatchUp  Phase = "catch-up" // modified since the baseline began (docs/protocol/dynamics.md §4.2)
-	PhaseSweep    Phase = "sweep"    // known records the baseline did not show: deleted if Dynamics says 404
+	PhaseSweep    Phase = "sweep"    // known records that the baseline did not show: deleted if Dynamics says 404
 	PhaseScan     Phase = "scan"     // all records, or a window of modifiedon, without tracking
 	PhaseIDs      Phase = "ids"      // named records
 	PhaseDelta    Phase = "delta"    // changes behind the watermark's delta link
@@ -103,7 +103,7 @@ type Window struct {
 // Condition is one of a filter.
 type Condition = mapping.Condition
 
-// Whole says that nothing is left out.
+// Whole says that the window is the whole table.
 func (w Window) Whole() bool {
 	return w.Since.IsZero() && w.Until.IsZero() && len(w.IDs) == 0 && len(w.Where) == 0
 }
@@ -114,8 +114,8 @@ type RunRef struct {
 	Table    string `json:"table"`
 	Revision string `json:"revision"`
 	Kind     Kind   `json:"kind"`
-	// Plan tells apart what the revision resolved to, as the data models were at
-	// the start of the flow; "" in runs of earlier builds.
+	// Plan says which of the plans is meant that the revision has resolved to: the data
+	// models may have been others at an earlier start.
 	Plan string `json:"plan,omitempty"`
 	// Undoes is the run that a rollback undoes.
 	Undoes string `json:"undoes,omitempty"`
@@ -173,7 +173,7 @@ type OpenRunResult struct {
 	LastPhase  Phase     `json:"last_phase,omitempty"` // phase of LastPage
 	More       bool      `json:"more"`                 // LastPage has a next link
 	Unfinished []LaneRef `json:"unfinished,omitempty"` // staged, not yet written, in page order
-	Known      int64     `json:"known"`                // records of the table the ledger knew when the run began, and those that wait
+	Known      int64     `json:"known"`                // records that Campaign held when the run began, and those that wait
 	Expected   int64     `json:"expected"`             // estimate of records to read; 0 when unknown
 	Started    time.Time `json:"started"`
 	Counts     Counts    `json:"counts"`          // of lanes already finished
@@ -193,7 +193,7 @@ type FetchInput struct {
 
 	Release *Release  `json:"release,omitempty"` // what a release tries
 	DueFrom time.Time `json:"due_from,omitzero"` // delta: from then on, end the wait when quarantined records are due
-	// Now looks at every source at once, also at those that are looked at less often.
+	// Now asks every source at once, also those that are asked less often.
 	Now bool `json:"now,omitempty"`
 }
 
@@ -207,11 +207,11 @@ type FetchResult struct {
 	Nothing   bool      `json:"nothing,omitempty"` // delta: nothing changed; no page was staged
 	Due       bool      `json:"due,omitempty"`     // and quarantined records are to be tried again
 	Watermark time.Time `json:"watermark,omitzero"`
-	Newest    time.Time `json:"newest,omitzero"` // event of the page
+	Newest    time.Time `json:"newest,omitzero"` // time of the newest event of the page
 	// BadFiles are exported files that were set aside, with place and reason.
 	BadFiles []string `json:"bad_files,omitempty"`
-	// Quarantined is, with Nothing, the open items of the table: an operator may
-	// have discarded some. Earlier builds do not say.
+	// Quarantined comes with Nothing: how many records of the table are in quarantine. An
+	// operator may have discarded some meanwhile. Flows other than ingress do not say.
 	Quarantined *int64 `json:"quarantined,omitempty"`
 }
 
@@ -225,7 +225,8 @@ type LaneInput struct {
 // LaneResult accounts for the records of one lane.
 type LaneResult struct {
 	Counts Counts `json:"counts"`
-	// Unknown are events among the quarantined whose contact Dynamics does not have.
+	// Unknown is how many of the quarantined events have a contact that Dynamics does not
+	// have.
 	Unknown int64 `json:"unknown,omitempty"`
 }
 

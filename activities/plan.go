@@ -3,10 +3,10 @@ package activities
 // PlanInput asks what a run over a whole table would do with a mapping.
 type PlanInput struct {
 	Table    Table `json:"table"`
-	Sample   int   `json:"sample,omitempty"`   // records to look at; 0 = all
-	AllNew   bool  `json:"all_new,omitempty"`  // do not look up in Campaign what the ledger does not know
+	Sample   int   `json:"sample,omitempty"`   // how many records to read; 0 = all
+	AllNew   bool  `json:"all_new,omitempty"`  // take for granted that Campaign has nothing of what the ledger does not know
 	Examples int   `json:"examples,omitempty"` // records to show of each outcome; default 3
-	Baseline bool  `json:"baseline,omitempty"` // a new baseline, also where a replay would do
+	Baseline bool  `json:"baseline,omitempty"` // predict a new baseline, also where a replay would do
 }
 
 // PlanResult predicts a run: counts, ids and names of fields, no values.

@@ -12,7 +12,7 @@ type ProposeInput struct {
 	Resource string `json:"resource"`
 }
 
-// ProposeResult is a mapping to look at.
+// ProposeResult is a mapping for the operator to review.
 type ProposeResult struct {
 	Proposal *mapping.Proposal `json:"proposal"`
 	YAML     string            `json:"yaml"` // to stand under ingress.tables

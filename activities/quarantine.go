@@ -32,7 +32,7 @@ type QuarantinedRecord struct {
 	FirstSeen time.Time `json:"first_seen"`
 	LastSeen  time.Time `json:"last_seen"`
 	Attempts  int       `json:"attempts"`
-	NextTry   time.Time `json:"next_try,omitzero"` // tried again by itself; open records only
+	NextTry   time.Time `json:"next_try,omitzero"` // when it is tried again by itself; open records only
 	Discarded *Discard  `json:"discarded,omitempty"`
 }
 
@@ -56,7 +56,7 @@ type QuarantineGroup struct {
 	NextTry   time.Time `json:"next_try,omitzero"` // the earliest
 }
 
-// QuarantineListResult is what a selection holds: how many records, by reason,
+// QuarantineListResult is how many records a selection holds, how many for each reason,
 // and the first of them.
 type QuarantineListResult struct {
 	Total   int64               `json:"total"`
@@ -116,26 +116,26 @@ type ShowQuarantinedInput struct {
 // no values but in Sealed.
 type ShowQuarantinedResult struct {
 	Record  QuarantinedRecord `json:"record"`
-	Rule    string            `json:"rule,omitempty"` // of the field that was refused: lastname -> lastName
-	Held    bool              `json:"held"`           // Campaign keeps what was written before
-	Parent  string            `json:"parent,omitempty"`
-	Mapping string            `json:"mapping"` // revision that runs
-	Live    ExplainLive       `json:"live"`    // both systems now, and what the mapping calls for
-	Fields  []ShownField      `json:"fields"`  // as mapped now
+	Rule    string            `json:"rule,omitempty"`   // of the field that was refused: lastname -> lastName
+	Held    bool              `json:"held"`             // Campaign holds what was written of it before
+	Parent  string            `json:"parent,omitempty"` // table/id for want of which it was refused
+	Mapping string            `json:"mapping"`          // the revision that the flow runs with
+	Live    ExplainLive       `json:"live"`             // both systems now, and what the mapping calls for
+	Fields  []ShownField      `json:"fields"`           // as mapped now
 	Sealed  []byte            `json:"sealed,omitempty"`
 }
 
-// ShownField is one pair of the mapping, in general terms: "text of 6". InCampaign
-// is what was last written.
+// ShownField is one field mapping with its values in general terms: "text of 6".
 type ShownField struct {
 	From       string `json:"from"`
 	To         string `json:"to"`
 	InDynamics string `json:"in_dynamics"`
-	InCampaign string `json:"in_campaign"`
+	InCampaign string `json:"in_campaign"`          // as last written
 	WouldSend  string `json:"would_send,omitempty"` // "" = nothing of it
 }
 
-// RevealedField is what Sealed holds, as JSON, for each of Fields in its order.
+// RevealedField holds the values of one of Fields. Sealed is the JSON of a list of
+// these, in the order of Fields.
 type RevealedField struct {
 	InDynamics json.RawMessage `json:"in_dynamics,omitempty"`
 	InCampaign json.RawMessage `json:"in_campaign,omitempty"`
@@ -175,7 +175,7 @@ type Selection struct {
 	Before time.Time `json:"before,omitzero"` // first refused before
 }
 
-// All says that nothing is left out.
+// All says that every quarantined record of the table is meant.
 func (s Selection) All() bool {
 	return len(s.IDs) == 0 && s.Run == "" && s.Code == "" && s.Field == "" && s.Before.IsZero()
 }
@@ -183,7 +183,7 @@ func (s Selection) All() bool {
 // Release is what a release tries again.
 type Release struct {
 	Selection
-	Due           bool `json:"due,omitempty"`            // what is to be tried by itself by now; one page of it
+	Due           bool `json:"due,omitempty"`            // what the schedule says is to be tried by now; one page of it
 	RefusedBefore bool `json:"refused_before,omitempty"` // what was refused under another revision of the mapping
-	Remodelled    bool `json:"remodelled,omitempty"`     // everything, because a data model has changed
+	Remodelled    bool `json:"remodelled,omitempty"`     // everything that may be tried by itself, because a data model has changed
 }

@@ -2,17 +2,18 @@ package activities
 
 import "time"
 
-// UnrecordedWritesInput names a rollback; what is looked over is the run that it undoes.
+// UnrecordedWritesInput names a rollback. The unrecorded writes of the run that it
+// undoes are searched for.
 type UnrecordedWritesInput struct{ RunRef }
 
-// UnrecordedWritesResult counts what the ledger did not know of.
+// UnrecordedWritesResult counts the writes that the ledger did not know of.
 type UnrecordedWritesResult struct {
-	Looked int `json:"looked"`
-	Found  int `json:"found"` // written by the run
+	Looked int `json:"looked"` // records that were compared with Campaign
+	Found  int `json:"found"`  // of them, written by the run
 }
 
-// FlowRollback is the flow of rollbacks in the ledger; what they leave alone is
-// listed as its quarantine.
+// FlowRollback is the flow of rollbacks in the ledger. Its quarantine lists what they
+// leave alone.
 const FlowRollback = "rollback"
 
 const (
@@ -22,7 +23,7 @@ const (
 	PhaseUndo Phase = "undo"
 )
 
-// RollbackPrefix begins the names of the rollbacks of a run.
+// RollbackPrefix is how the ids of the rollbacks of a run begin.
 func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
 
 // MayRollbackInput asks what undoing a run would touch.
@@ -30,8 +31,8 @@ type MayRollbackInput struct {
 	Run string `json:"run"`
 }
 
-// MayRollbackResult is what the ledger says of it; what somebody did in Campaign
-// since shows only when the rollback looks.
+// MayRollbackResult is what undoing a run would touch, by the ledger. What somebody did
+// in Campaign since shows only in the rollback itself.
 type MayRollbackResult struct {
 	Run     string    `json:"run"`
 	Table   string    `json:"table"`
@@ -41,7 +42,7 @@ type MayRollbackResult struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	Created int64     `json:"created"` // would be deleted
 	Existed int64     `json:"existed"` // would be restored
-	Since   int64     `json:"since"`   // of both, touched since: left alone
+	Since   int64     `json:"since"`   // of Created and Existed: touched since by a later run, so left alone
 	Bytes   int64     `json:"bytes"`   // of before-images
 	// UndoneBy is a rollback that has undone all of it already; "" = there is none.
 	UndoneBy string `json:"undone_by,omitempty"`

@@ -13,7 +13,7 @@ type RunInfo struct {
 	State    string    `json:"state"` // RUNNING, COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
 	Reason   string    `json:"reason,omitempty"`
 	Revision string    `json:"revision,omitempty"`
-	Workflow string    `json:"workflow,omitempty"` // of a pass of changes: of who found them
+	Workflow string    `json:"workflow,omitempty"` // that carried it out; of changes, the workflow that found them
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended,omitzero"`
 	Expected int64     `json:"expected,omitempty"`

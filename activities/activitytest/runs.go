@@ -6,17 +6,18 @@ import (
 	"causeway.dev/activities"
 )
 
+// LastRollback is the id of the last rollback of a run.
 func (s *World) LastRollback(of string) string {
 	return activities.RollbackPrefix(of) + s.LastRun()[len(s.Table.Name)+1:]
 }
 
-// Until runs a pass to its first failure.
-func (s *World) Until(ref activities.RunRef) error {
+// RunToFailure runs a pass until an activity fails, and returns the failure.
+func (s *World) RunToFailure(ref activities.RunRef) error {
 	s.T.Helper()
-	if _, err := s.Env.ExecuteActivity(s.In.OpenRun, activities.OpenRunInput{RunRef: ref}); err != nil {
+	if _, err := s.Env.ExecuteActivity(s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref}); err != nil {
 		return err
 	}
-	value, err := s.Env.ExecuteActivity(s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4})
+	value, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4})
 	if err != nil {
 		return err
 	}
@@ -26,21 +27,21 @@ func (s *World) Until(ref activities.RunRef) error {
 		if size == 0 {
 			continue
 		}
-		if _, err := s.Env.ExecuteActivity(s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: lane}); err != nil {
+		if _, err := s.Env.ExecuteActivity(s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: lane}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// End closes a run as the workflow does when it failed.
-func (s *World) End(ref activities.RunRef) {
+// FailRun closes a run as the workflow does after a failure.
+func (s *World) FailRun(ref activities.RunRef) {
 	s.T.Helper()
-	_, err := s.Env.ExecuteActivity(s.In.EndRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: "drift", Drop: true})
+	_, err := s.Env.ExecuteActivity(s.Ingress.EndRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Reason: "drift", Drop: true})
 	require.NoError(s.T, err)
 }
 
-// Scan is a backfill of a window.
+// Scan runs a backfill of a window.
 func (s *World) Scan(w activities.Window) activities.Counts {
 	s.T.Helper()
 	s.Window = w

@@ -1,9 +1,9 @@
-// Package activitytest is the world that the activities are tested in: real clients,
-// real sandboxes and a real ledger. Only tests import it.
+// Package activitytest is the world in which activities are tested: real clients, real
+// sandboxes and a real ledger, and the calls that a workflow would make. Tests of
+// activities/ingress use it, and those of its neighbours that need records in Campaign.
 package activitytest
 
 import (
-	"context"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -30,26 +30,29 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// World is the activities with real clients, real sandboxes and a real ledger.
+// World is the activities of one table, with real clients, real sandboxes and a real
+// ledger.
 type World struct {
-	T            *testing.T
-	Boxes        *stack.Stack
-	Env          *testsuite.TestActivityEnvironment
-	In           *ingress.Activities
-	Op           *operator.Activities
-	Books        *ledger.Ledger
-	Opts         ingress.Options
-	Table        activities.Table
-	Scope        tally.TestScope
-	Runs         int
-	Window       activities.Window // of the next backfill
-	DynamicsGate *transport.Gate
-	trying       *activities.Release               // by the next release
-	Behind       *atomic.Int64                     // nanoseconds, of the ledger's clock
-	Looked       activities.UnrecordedWritesResult // of the last rollback
-	Probe        *int64                            // engine calls of the checks before a start, shared by all tables
+	T              *testing.T
+	Sandboxes      *stack.Stack
+	Env            *testsuite.TestActivityEnvironment
+	Ingress        *ingress.Activities
+	Operator       *operator.Activities
+	Ledger         *ledger.Ledger
+	IngressOptions ingress.Options // what Ingress was made with
+	Table          activities.Table
+	Scope          tally.TestScope
+	Runs           int               // begun so far; names the next
+	Window         activities.Window // of the next backfill
+	DynamicsGate   *transport.Gate
+	ClockBehind    *atomic.Int64                     // nanoseconds by which the ledger's clock is behind
+	Unrecorded     activities.UnrecordedWritesResult // of the last rollback
+	ProbeCalls     *int64                            // engine calls of Preflight, of all tables
+
+	releasing *activities.Release // what the present release tries
 }
 
+// NewWorld starts the sandboxes with so many contacts and makes the activities.
 func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 	t.Helper()
 	scope := tally.NewTestScope("causeway", nil)
@@ -63,7 +66,7 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 	t.Cleanup(func() { _ = boxes.Close(t.Context()) })
 	pem, err := os.ReadFile(boxes.CAPath)
 	require.NoError(t, err)
-	roots := PoolOf(t, pem)
+	roots := CertPool(t, pem)
 	client := &http.Client{Transport: transport.NewBase(roots)}
 	secret, err := os.ReadFile(boxes.DynamicsSecretFile)
 	require.NoError(t, err)
@@ -89,10 +92,10 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 
-	s := &World{T: t, Boxes: boxes, Scope: scope, Books: books, Behind: behind, Probe: new(int64), DynamicsGate: dynamicsGate}
-	s.Opts = ingress.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope,
+	s := &World{T: t, Sandboxes: boxes, Scope: scope, Ledger: books, ClockBehind: behind, ProbeCalls: new(int64), DynamicsGate: dynamicsGate}
+	s.IngressOptions = ingress.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope,
 		CatchUpSlack: 5 * time.Minute, DeleteRatio: 0.05, DeleteMin: 100, KeepBefores: 14 * 24 * time.Hour}
-	s.In = ingress.New(s.Opts)
+	s.Ingress = ingress.New(s.IngressOptions)
 	s.Env = NewEnv()
 	s.Register()
 	s.Table = activities.Table{
@@ -105,6 +108,7 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 	return s
 }
 
+// NewEnv is an environment in which activities have the time that workflows give them.
 func NewEnv() *testsuite.TestActivityEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
@@ -112,6 +116,7 @@ func NewEnv() *testsuite.TestActivityEnvironment {
 	return env
 }
 
+// Call runs an activity that must succeed, and returns its result.
 func Call[T any](s *World, activity, in any) T {
 	s.T.Helper()
 	value, err := s.Env.ExecuteActivity(activity, in)
@@ -132,36 +137,36 @@ func (s *World) With(table activities.Table) *World {
 func (s *World) Pass(kind activities.Kind, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.T.Helper()
 	s.Runs++
-	return s.Through(activities.RunRef{Run: fmt.Sprintf("%s-%d", s.Table.Name, s.Runs), Table: s.Table.Name, Revision: s.Table.Revision(), Kind: kind}, phases...)
+	return s.RunPhases(activities.RunRef{Run: fmt.Sprintf("%s-%d", s.Table.Name, s.Runs), Table: s.Table.Name, Revision: s.Table.Revision(), Kind: kind}, phases...)
 }
 
-// Through runs one run through its phases.
-func (s *World) Through(ref activities.RunRef, phases ...activities.Phase) activities.SaveWatermarkResult {
+// RunPhases carries one run through its phases, page by page, as the workflow does.
+func (s *World) RunPhases(ref activities.RunRef, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.T.Helper()
-	Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref, Window: s.Window, Release: s.trying})
+	Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref, Window: s.Window, Release: s.releasing})
 	page := 0
 	for _, phase := range phases {
 		for more := true; more; {
 			page++
-			got := Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: 4, Window: s.Window, Release: s.trying})
+			got := Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: 4, Window: s.Window, Release: s.releasing})
 			for lane, size := range got.Lanes {
 				if size > 0 {
-					Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
+					Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
 				}
 			}
 			more = got.More
 		}
 	}
-	return Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	return Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 }
 
 // Differences compares Campaign with what the contacts call for.
 func (s *World) Differences() []string {
 	var out []string
 	seen := map[string]bool{}
-	s.Boxes.Dynamics.Each("contacts", func(id string, row map[string]any) bool {
+	s.Sandboxes.Dynamics.Each("contacts", func(id string, row map[string]any) bool {
 		seen[id] = true
-		p := s.Boxes.Campaign.Profile(id)
+		p := s.Sandboxes.Campaign.Profile(id)
 		if p == nil {
 			out = append(out, id+" is missing")
 			return true
@@ -174,7 +179,7 @@ func (s *World) Differences() []string {
 		}
 		return true
 	})
-	s.Boxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
+	s.Sandboxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
 		if !seen[id] {
 			out = append(out, id+" is too many")
 		}
@@ -183,19 +188,19 @@ func (s *World) Differences() []string {
 	return out
 }
 
-// Start checks the mapping, as before every start.
-func (s *World) Start() activities.PreflightResult {
+// Preflight checks the mapping, as every start does.
+func (s *World) Preflight() activities.PreflightResult {
 	s.T.Helper()
 	before := s.EngineCalls()
-	out := Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
-	*s.Probe += s.EngineCalls() - before
+	out := Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
+	*s.ProbeCalls += s.EngineCalls() - before
 	return out
 }
 
-// EngineCalls are those that runs made.
+// EngineCalls is how many engine calls runs have made, without those of Preflight.
 func (s *World) EngineCalls() int64 {
-	n := -*s.Probe
-	for kind, calls := range s.Boxes.Campaign.Meter() {
+	n := -*s.ProbeCalls
+	for kind, calls := range s.Sandboxes.Campaign.Meter() {
 		if kind != "metadata" {
 			n += calls
 		}
@@ -203,25 +208,24 @@ func (s *World) EngineCalls() int64 {
 	return n
 }
 
-// Schedules is how many random ones are tried; fewer with -short, as under the race
-// detector, which makes each take many times as long.
-func Schedules(n uint64) uint64 {
+// RandomSchedules is how many random schedules a test tries. With -short it tries fewer,
+// because the race detector makes each take many times as long.
+func RandomSchedules(n uint64) uint64 {
 	if testing.Short() {
 		return n / 4
 	}
 	return n
 }
 
-// Register makes the activities known to the environment; those of an operator
-// answer from what they leave behind.
+// Register makes the activities of ingress and of operators known to the environment.
 func (s *World) Register() {
-	s.Op = operator.New(operator.Options{Ledger: s.Books, Budget: s.Opts.Budget, KeepBefores: 14 * 24 * time.Hour, Ingress: s.In})
-	s.In.Register(s.Env)
-	s.Op.Register(s.Env)
+	s.Operator = operator.New(operator.Options{Ledger: s.Ledger, Budget: s.IngressOptions.Budget, KeepBefores: 14 * 24 * time.Hour, Ingress: s.Ingress})
+	s.Ingress.Register(s.Env)
+	s.Operator.Register(s.Env)
 }
 
-// PoolOf trusts the certificates in pem only.
-func PoolOf(t *testing.T, pem []byte) *x509.CertPool {
+// CertPool trusts the certificates in pem and no others.
+func CertPool(t *testing.T, pem []byte) *x509.CertPool {
 	t.Helper()
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM(pem))
@@ -231,24 +235,25 @@ func PoolOf(t *testing.T, pem []byte) *x509.CertPool {
 // Load checks the mapping and runs the initial load.
 func (s *World) Load() activities.SaveWatermarkResult {
 	s.T.Helper()
-	s.Start()
+	s.Preflight()
 	return s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 }
 
 // Edit changes a contact in Dynamics.
 func (s *World) Edit(id string, values map[string]any) {
 	s.T.Helper()
-	require.NoError(s.T, s.Boxes.Dynamics.Update("contacts", id, values))
+	require.NoError(s.T, s.Sandboxes.Dynamics.Update("contacts", id, values))
 }
 
-// Seed adds a profile as a Campaign user would.
-func (s *World) Seed(profile map[string]any) {
+// InsertProfile adds a profile in Campaign, as a person would.
+func (s *World) InsertProfile(profile map[string]any) {
 	s.T.Helper()
 	body, err := json.Marshal(profile)
 	require.NoError(s.T, err)
-	require.NoError(s.T, s.Boxes.Campaign.Insert("profile", body))
+	require.NoError(s.T, s.Sandboxes.Campaign.Insert("profile", body))
 }
 
+// Delta runs a pass of changes, which must complete.
 func (s *World) Delta() activities.Counts {
 	s.T.Helper()
 	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
@@ -256,72 +261,25 @@ func (s *World) Delta() activities.Counts {
 	return out.Counts
 }
 
+// EditProfile changes a profile in Campaign, as a person would.
 func (s *World) EditProfile(id, body string) {
 	s.T.Helper()
-	require.NoError(s.T, s.Boxes.Campaign.Update("profile", id, []byte(body)))
+	require.NoError(s.T, s.Sandboxes.Campaign.Update("profile", id, []byte(body)))
 }
 
-// Insert adds a row to a Dynamics table.
-func (s *World) Insert(set string, values map[string]any) string {
+// InsertRow adds a row to a Dynamics table.
+func (s *World) InsertRow(set string, values map[string]any) string {
 	s.T.Helper()
-	id, err := s.Boxes.Dynamics.Insert(set, values)
+	id, err := s.Sandboxes.Dynamics.Insert(set, values)
 	require.NoError(s.T, err)
 	return id
 }
 
-// Staged begins a run and stages its first page; it returns the lane of a key.
-func (s *World) Staged(kind activities.Kind, phase activities.Phase) (activities.RunRef, activities.FetchResult) {
+// StageFirstPage begins a run and stages its first page, in one lane.
+func (s *World) StageFirstPage(kind activities.Kind, phase activities.Phase) (activities.RunRef, activities.FetchResult) {
 	s.T.Helper()
 	s.Runs++
 	ref := activities.RunRef{Run: s.LastRun(), Table: s.Table.Name, Revision: s.Table.Revision(), Kind: kind}
-	Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref})
-	return ref, Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: phase, Lanes: 1})
-}
-
-func (d SlowDynamics) Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error) {
-	d.Wait(ctx)
-	return d.Client.Query(ctx, q)
-}
-
-func (d SlowDynamics) Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
-	d.Wait(ctx)
-	return d.Client.Follow(ctx, q, link)
-}
-
-func (d SlowDynamics) ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error) {
-	d.Wait(ctx)
-	return d.Client.ByIDs(ctx, q, ids)
-}
-
-func (d SlowDynamics) Entity(ctx context.Context, name string) (*dataverse.Entity, error) {
-	d.Wait(ctx)
-	return d.Client.Entity(ctx, name)
-}
-
-// Slow gives its first answer when the activity that asks has told Temporal that it
-// lives.
-type Slow struct {
-	Beaten chan struct{}
-	Waited bool
-}
-
-func (s *Slow) Wait(ctx context.Context) {
-	if s.Waited {
-		return
-	}
-	s.Waited = true
-	select {
-	case <-s.Beaten:
-	case <-ctx.Done():
-	}
-}
-
-type SlowDynamics struct {
-	*dataverse.Client
-	*Slow
-}
-
-func (d SlowDynamics) WhoAmI(ctx context.Context) (*dataverse.Identity, error) {
-	d.Wait(ctx)
-	return d.Client.WhoAmI(ctx)
+	Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
+	return ref, Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: phase, Lanes: 1})
 }

@@ -16,7 +16,7 @@ import (
 // stops nor takes a page for an answer.
 func TestAnswersOfSomebodyElseChangeNothing(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 40)
+	s := newEventWorld(t, 40)
 	s.generate(600, nil)
 	s.begin()
 	page := map[string]string{"Content-Type": "text/html"}
@@ -41,9 +41,9 @@ func TestAnswersOfSomebodyElseChangeNothing(t *testing.T) {
 	out := s.patiently(activities.KindDelta)
 	require.Equal(t, "COMPLETED", out.State)
 	require.Empty(t, s.timeline())
-	require.Equal(t, int64(s.Boxes.Events.Counts().Published), out.Counts.Read)
+	require.Equal(t, int64(s.Sandboxes.Events.Counts().Published), out.Counts.Read)
 	require.Zero(t, out.Counts.Quarantined)
-	for _, rule := range s.Boxes.Faults.List() {
+	for _, rule := range s.Sandboxes.Faults.List() {
 		require.Equal(t, 1, rule.Hits, "%s %s %d", rule.Service, rule.Path, rule.Status)
 	}
 }
@@ -51,7 +51,7 @@ func TestAnswersOfSomebodyElseChangeNothing(t *testing.T) {
 // An address that leads to no journal is told at the start, once it has lasted.
 func TestAJournalThatIsNotThereIsNoStart(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 1)
+	s := newEventWorld(t, 1)
 	s.fault(kit.Rule{Service: "journal", Action: kit.Respond, Status: 404, Times: 1})
 	_, err := s.Env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
 	require.ErrorContains(t, err, "check campaign.journal.url")

@@ -11,16 +11,16 @@ import (
 	"causeway.dev/internal/dataverse"
 )
 
-// contactsFor bounds how long what is known of a contact is believed: a merge
-// re-points the activities there are, not those that come later.
+// contactsKept is how long an answer about a contact is used. A merge moves the activities
+// that exist to the winner, and not those that are written later.
 const (
-	contactsFor = time.Minute
-	contactsMax = 50_000
-	maxMerges   = 5 // a winner that lost to another, and so on
+	contactsKept = time.Minute
+	maxContacts  = 50_000
+	maxMerges    = 5 // that are followed, from winner to winner
 )
 
-// contactCache remembers where the events of a contact go, so that a page whose
-// contacts the last one had costs no request.
+// contactCache remembers where the events of a contact go, so that pages with the same
+// contacts cost no request.
 type contactCache struct {
 	now func() time.Time
 
@@ -32,7 +32,7 @@ type contactCache struct {
 func (c *contactCache) lookUp(ids []string) (found map[string]string, missing []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.known == nil || c.now().Sub(c.since) >= contactsFor || len(c.known) > contactsMax {
+	if c.known == nil || c.now().Sub(c.since) >= contactsKept || len(c.known) > maxContacts {
 		c.known, c.since = map[string]string{}, c.now()
 	}
 	found = make(map[string]string, len(ids))
@@ -62,9 +62,9 @@ func (c *contactCache) forget(id string) {
 
 var contactQuery = dataverse.Query{EntitySet: "contacts", KeyColumn: "contactid", Select: []string{"contactid", "merged", "_masterid_value"}}
 
-// whereTo says for each contact where its events go: to itself, to the one it
-// was merged into (docs/protocol/integration.md §26), or nowhere ("").
-func (a *Activities) whereTo(ctx context.Context, ids []string) (map[string]string, error) {
+// resolveContacts says for each contact where its events go: to the contact itself, to the
+// one that it was merged into (docs/protocol/integration.md §26), or nowhere ("").
+func (a *Activities) resolveContacts(ctx context.Context, ids []string) (map[string]string, error) {
 	found, missing := a.contacts.lookUp(ids)
 	if len(missing) == 0 {
 		return found, nil
@@ -92,7 +92,7 @@ func (a *Activities) whereTo(ctx context.Context, ids []string) (map[string]stri
 		}
 	}
 	for _, id := range missing {
-		fresh[id] = follow(into, id)
+		fresh[id] = followMerges(into, id)
 	}
 	a.contacts.put(fresh)
 	for id, to := range fresh {
@@ -101,8 +101,9 @@ func (a *Activities) whereTo(ctx context.Context, ids []string) (map[string]stri
 	return found, nil
 }
 
-// follow goes from winner to winner; "" where the way ends at a contact that is gone.
-func follow(into map[string]string, id string) string {
+// followMerges goes from winner to winner; "" when it ends at a contact that does not
+// exist.
+func followMerges(into map[string]string, id string) string {
 	for range maxMerges + 1 {
 		to, there := into[id]
 		if !there {

@@ -25,13 +25,13 @@ func TestWhatIsKnownOfAContactIsForgotten(t *testing.T) {
 	require.True(t, look("b"), "that there is none is known, too")
 	c.forget("a")
 	require.False(t, look("a"))
-	now = now.Add(contactsFor - 1)
+	now = now.Add(contactsKept - 1)
 	require.True(t, look("b"))
 	now = now.Add(1)
 	require.False(t, look("b"))
 
 	many := map[string]string{}
-	for i := range contactsMax + 1 {
+	for i := range maxContacts + 1 {
 		many[fmt.Sprint(i)] = "x"
 	}
 	c.put(many)

@@ -1,6 +1,7 @@
-// Package egress holds the activities of the flow of marketing events from Campaign
-// to the timeline of Dynamics. The worker host makes one set; workflows order its
-// activities by name.
+// Package egress holds the activities that bring marketing events from Campaign to the
+// timeline of Dynamics. They read the journal and exported files, and write one activity
+// row for each event. The worker host makes one set; workflows and internal/operator
+// order its activities by name.
 package egress
 
 import (
@@ -50,23 +51,22 @@ type Options struct {
 	Concurrency  int // requests in flight to Dynamics, for the width of a lane
 	Lanes        int
 	PagesPerRun  int // pages after which a run ends, so that its position is saved
-	// HopelessAfter is the attempt at a lane, 10 unless set, minutes after the first,
-	// from which a row that fails whenever it is sent alone is taken for the cause.
+	// HopelessAfter is the attempt at a lane, 10 unless set, from which a row that fails
+	// although it is sent alone is set aside. That is minutes after the first attempt.
 	HopelessAfter int
 	KeepEvents    time.Duration // how long what became of an event is kept
 	Metrics       tally.Scope
 	Logger        *slog.Logger
 }
 
-// Activities holds the activities of the flow Campaign → Dynamics: what recipients
-// did with their e-mail, on the contact's timeline.
+// Activities holds the activities of the flow of marketing events.
 type Activities struct {
-	o        Options
-	metrics  *egressMetrics
-	lanes    *run.Lanes
-	sizes    sizer
-	contacts contactCache
-	files    *inbox.Box[*eventRows]
+	o         Options
+	metrics   *metrics
+	lanes     *run.Lanes
+	batchSize batchSizer
+	contacts  contactCache
+	files     *inbox.Box[*eventRows]
 
 	mu     sync.Mutex
 	plans  map[string]*timeline.Plan
@@ -88,7 +88,7 @@ func New(o Options) *Activities {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Activities{
-		o: o, metrics: newEgressMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes))), sizes: newSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes))), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
 		files: inbox.New(inbox.Options{
 			Flow: activities.FlowEgress, Instance: o.Instance, Source: o.Files, KeepNotes: o.KeepEvents, Ledger: o.Ledger, Logger: o.Logger,
@@ -98,7 +98,7 @@ func New(o Options) *Activities {
 
 // plan loads what the settings of a run resolved to, once per process.
 func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*timeline.Plan, error) {
-	key := egressKey(ref.Revision, ref.Plan)
+	key := planKey(ref.Revision, ref.Plan)
 	a.mu.Lock()
 	p, ok := a.plans[key]
 	a.mu.Unlock()
@@ -119,10 +119,11 @@ func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*timeline
 	return p, nil
 }
 
-func egressKey(revision, plan string) string { return "egress/" + revision + "@" + plan }
+// planKey is the key under which the ledger keeps what settings resolved to.
+func planKey(revision, plan string) string { return "egress/" + revision + "@" + plan }
 
-// egressMetrics are the meters of the flow; deploy/alerts.yml names some.
-type egressMetrics struct {
+// metrics are the counters and gauges of the flow; deploy/alerts.yml names some.
+type metrics struct {
 	scope      tally.Scope
 	read       tally.Counter
 	throttled  tally.Counter // waits for a closed gate
@@ -131,41 +132,41 @@ type egressMetrics struct {
 	restarts   tally.Counter // positions that the journal no longer held
 	badFiles   tally.Gauge   // files set aside because they cannot be read
 	lagAlarm   tally.Gauge   // 1 while what was last handled is older than egress.lag_alarm
-	watermark  tally.Gauge   // unix seconds: everything before it is settled
+	watermark  tally.Gauge   // unix seconds: everything before it is dealt with
 	newest     tally.Gauge   // unix seconds: time of the newest event that was handled
 	quarantine tally.Gauge
 	batch      tally.Gauge // rows per request, at present
 	outcomes   map[ledger.Outcome]tally.Counter
 }
 
-func newEgressMetrics(scope tally.Scope) *egressMetrics {
+func newMetrics(scope tally.Scope) *metrics {
 	scope = scope.SubScope("egress")
-	run.ExpectRuns(scope)
-	m := &egressMetrics{
+	run.ShowNoneEnded(scope)
+	m := &metrics{
 		scope: scope, read: scope.Counter("events_read"), throttled: scope.Counter("throttle_waits"), transient: scope.Counter("transient_failures"),
 		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: scope.Gauge("bad_files"),
 		lagAlarm: scope.Gauge("lag_alarm"), watermark: scope.Gauge("watermark_timestamp_seconds"), newest: scope.Gauge("newest_event_timestamp_seconds"),
 		quarantine: scope.Gauge("quarantine_open"), batch: scope.Gauge("batch_rows"), outcomes: map[ledger.Outcome]tally.Counter{},
 	}
-	for outcome, name := range outcomesOfEvents {
+	for outcome, name := range outcomeNames {
 		m.outcomes[outcome] = scope.Tagged(map[string]string{"outcome": name}).Counter("events_settled")
 	}
 	return m
 }
 
-// outcomesOfEvents are what can become of an event, in words.
-var outcomesOfEvents = map[ledger.Outcome]string{
+// outcomeNames are the words for what can become of an event.
+var outcomeNames = map[ledger.Outcome]string{
 	ledger.Created: "created", ledger.Unchanged: "already_there", ledger.Refused: "quarantined", ledger.Disabled: "disabled_type",
 	ledger.SoftBounce: "soft_bounce", ledger.SeedOrProof: "seed_or_proof", ledger.NoContact: "no_contact", ledger.Ignored: "ignored",
 }
 
-func (m *egressMetrics) settled(group []ledger.Result) {
+func (m *metrics) countOutcomes(group []ledger.Result) {
 	for i := range group {
 		m.outcomes[group[i].Outcome].Inc(1)
 	}
 }
 
-func (m *egressMetrics) lag(raised bool) {
+func (m *metrics) showLag(raised bool) {
 	alarm := 0.0
 	if raised {
 		alarm = 1
@@ -173,8 +174,8 @@ func (m *egressMetrics) lag(raised bool) {
 	m.lagAlarm.Update(alarm)
 }
 
-func (m *egressMetrics) runEnded(kind activities.Kind, state ledger.RunState) {
-	run.RunsEnded(m.scope, kind, state).Inc(1)
+func (m *metrics) countEnded(kind activities.Kind, state ledger.RunState) {
+	run.CountEnded(m.scope, kind, state)
 }
 
 // Register makes the activities known to a worker.

@@ -20,9 +20,9 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// eventSpine is the egress activities with real clients, real sandboxes and a
+// eventWorld is the egress activities with real clients, real sandboxes and a
 // real ledger.
-type eventSpine struct {
+type eventWorld struct {
 	*activitytest.World
 	eg       *egress.Activities
 	o        egress.Options
@@ -32,24 +32,24 @@ type eventSpine struct {
 	lastRun  string
 }
 
-func newEventSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *eventSpine {
+func newEventWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *eventWorld {
 	t.Helper()
-	s := &eventSpine{World: activitytest.NewWorld(t, contacts, edit...)}
-	pem, err := os.ReadFile(s.Boxes.CAPath)
+	s := &eventWorld{World: activitytest.NewWorld(t, contacts, edit...)}
+	pem, err := os.ReadFile(s.Sandboxes.CAPath)
 	require.NoError(t, err)
-	roots := activitytest.PoolOf(t, pem)
-	secret, err := os.ReadFile(s.Boxes.CampaignSecretFile)
+	roots := activitytest.CertPool(t, pem)
+	secret, err := os.ReadFile(s.Sandboxes.CampaignSecretFile)
 	require.NoError(t, err)
 	journal, err := campaign.NewJournal(campaign.JournalOptions{
-		URL: s.Boxes.JournalURL, APIKey: s.Boxes.CampaignClientID, OrgID: s.Boxes.CampaignOrganization,
+		URL: s.Sandboxes.JournalURL, APIKey: s.Sandboxes.CampaignClientID, OrgID: s.Sandboxes.CampaignOrganization,
 		Transport: transport.New(transport.Options{Service: "journal", RootCAs: roots, Gate: transport.NewGate(), Metrics: s.Scope, Tokens: campaign.NewIMSTokens(campaign.IMSOptions{
-			URL: s.Boxes.IMSURL, ClientID: s.Boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"},
+			URL: s.Sandboxes.IMSURL, ClientID: s.Sandboxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"},
 			HTTPClient: &http.Client{Transport: transport.NewBase(roots)},
 		})}),
 	})
 	require.NoError(t, err)
-	client := s.Opts.Source.(*dataverse.Client)
-	s.o = egress.Options{Journal: journal, Dynamics: client, DynamicsGate: s.DynamicsGate, Ledger: s.Books, PageSize: 300, BatchSize: 50, Concurrency: 16, Lanes: 4, KeepEvents: 30 * 24 * time.Hour, Metrics: s.Scope}
+	client := s.IngressOptions.Source.(*dataverse.Client)
+	s.o = egress.Options{Journal: journal, Dynamics: client, DynamicsGate: s.DynamicsGate, Ledger: s.Ledger, PageSize: 300, BatchSize: 50, Concurrency: 16, Lanes: 4, KeepEvents: 30 * 24 * time.Hour, Metrics: s.Scope}
 	s.restart(nil)
 	s.settings = activities.EgressSettings{Source: timeline.SourceJournal, Sends: true, Opens: true, Clicks: true, Bounces: true,
 		UnknownContact: timeline.UnknownCount, Tables: timeline.DefaultTables()}
@@ -60,35 +60,35 @@ func newEventSpine(t *testing.T, contacts int, edit ...func(*stack.Options)) *ev
 }
 
 // restart is a new process with other options.
-func (s *eventSpine) restart(edit func(*egress.Options)) {
+func (s *eventWorld) restart(edit func(*egress.Options)) {
 	if edit != nil {
 		edit(&s.o)
 	}
 	s.eg = egress.New(s.o)
 	s.Env = activitytest.NewEnv()
 	s.eg.Register(s.Env)
-	s.Op.Register(s.Env)
+	s.Operator.Register(s.Env)
 }
 
 // begin checks the settings, as before every start.
-func (s *eventSpine) begin() {
+func (s *eventWorld) begin() {
 	s.T.Helper()
 	s.checked = activitytest.Call[activities.PreflightEventsResult](s.World, s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
 }
 
-func (s *eventSpine) ref(kind activities.Kind) activities.RunRef {
+func (s *eventWorld) ref(kind activities.Kind) activities.RunRef {
 	s.Runs++
 	s.lastRun = fmt.Sprintf("egress-%d", s.Runs)
 	return activities.RunRef{Run: s.lastRun, Table: activities.FlowEgress, Revision: s.checked.Revision, Plan: s.checked.Plan, Kind: kind}
 }
 
 // events runs a whole pass, phase by phase, as the workflow does.
-func (s *eventSpine) events(kind activities.Kind, window activities.Window) activities.SaveWatermarkResult {
+func (s *eventWorld) events(kind activities.Kind, window activities.Window) activities.SaveWatermarkResult {
 	s.T.Helper()
 	return s.onward(s.ref(kind), window)
 }
 
-func (s *eventSpine) onward(ref activities.RunRef, window activities.Window) activities.SaveWatermarkResult {
+func (s *eventWorld) onward(ref activities.RunRef, window activities.Window) activities.SaveWatermarkResult {
 	s.T.Helper()
 	open := activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
 	page := open.LastPage
@@ -114,27 +114,27 @@ func (s *eventSpine) onward(ref activities.RunRef, window activities.Window) act
 }
 
 // generate makes events of a funnel, at most n.
-func (s *eventSpine) generate(n int, edit func(*eventlog.Funnel)) int {
+func (s *eventWorld) generate(n int, edit func(*eventlog.Funnel)) int {
 	s.T.Helper()
 	f := eventlog.DefaultFunnel()
 	f.Events = n
 	if edit != nil {
 		edit(&f)
 	}
-	made, err := s.Boxes.GenerateEvents(f)
+	made, err := s.Sandboxes.GenerateEvents(f)
 	require.NoError(s.T, err)
 	return made
 }
 
 // timeline are the differences between what happened and what Dynamics shows.
-func (s *eventSpine) timeline() []string {
-	return s.Boxes.TimelineDifferences(stack.Timeline{Sends: s.settings.Sends, Opens: s.settings.Opens, Clicks: s.settings.Clicks, Bounces: s.settings.Bounces}, s.owner, 10)
+func (s *eventWorld) timeline() []string {
+	return s.Sandboxes.TimelineDifferences(stack.Timeline{Sends: s.settings.Sends, Opens: s.settings.Opens, Clicks: s.settings.Clicks, Bounces: s.settings.Bounces}, s.owner, 10)
 }
 
 // R18.2–R18.16: every event once, with duplicates and disorder, and it balances.
 func TestEventsReachTheTimeline(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 150)
+	s := newEventWorld(t, 150)
 	made := s.generate(2000, func(f *eventlog.Funnel) { f.Duplicates, f.Disorder = 0.2, 0.3 })
 	s.begin()
 	require.Empty(t, s.checked.Warnings)
@@ -142,7 +142,7 @@ func TestEventsReachTheTimeline(t *testing.T) {
 	require.Equal(t, "COMPLETED", out.State)
 	require.Empty(t, s.timeline())
 	c := out.Counts
-	published := int64(s.Boxes.Events.Counts().Published)
+	published := int64(s.Sandboxes.Events.Counts().Published)
 	require.Greater(t, published, int64(made))
 	require.Equal(t, published, c.Read)
 	require.Equal(t, c.Read, c.Settled())
@@ -153,15 +153,15 @@ func TestEventsReachTheTimeline(t *testing.T) {
 	require.False(t, out.Watermark.IsZero())
 
 	// Read again from the start: nothing changes, and the ledger knows it.
-	mark, err := s.Books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	mark, err := s.Ledger.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
 	require.NoError(t, err)
-	before := s.Boxes.Dynamics.Usage().Operations
+	before := s.Sandboxes.Dynamics.Usage().Operations
 	again := s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-7 * 24 * time.Hour)})
 	require.Zero(t, again.Counts.Created)
 	require.Equal(t, c.Created+c.Unchanged, again.Counts.Unchanged)
 	require.Empty(t, s.timeline())
-	require.Less(t, s.Boxes.Dynamics.Usage().Operations-before, c.Created/4, "what is known costs no write")
-	after, err := s.Books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	require.Less(t, s.Sandboxes.Dynamics.Usage().Operations-before, c.Created/4, "what is known costs no write")
+	after, err := s.Ledger.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
 	require.NoError(t, err)
 	require.Equal(t, mark, after, "a backfill leaves the position alone")
 }

@@ -17,7 +17,7 @@ import (
 	"causeway.dev/internal/timeline"
 )
 
-// ExplainEvent tells what became of an event and why.
+// ExplainEvent says what became of an event and why.
 func (a *Activities) ExplainEvent(ctx context.Context, in activities.ExplainEventInput) (*activities.ExplainEventResult, error) {
 	id := strings.TrimSpace(in.ID)
 	if id == "" || len(id) > 300 {
@@ -34,7 +34,7 @@ func (a *Activities) ExplainEvent(ctx context.Context, in activities.ExplainEven
 	out := &activities.ExplainEventResult{Events: []activities.ExplainedEvent{}}
 	for _, key := range keys {
 		if e := known[key]; e != nil {
-			one, err := a.explained(ctx, e)
+			one, err := a.explainEvent(ctx, e)
 			if err != nil {
 				return nil, err
 			}
@@ -47,9 +47,10 @@ func (a *Activities) ExplainEvent(ctx context.Context, in activities.ExplainEven
 	return out, nil
 }
 
-func (a *Activities) explained(ctx context.Context, e *ledger.Event) (*activities.ExplainedEvent, error) {
+// explainEvent says what the ledger has of an event.
+func (a *Activities) explainEvent(ctx context.Context, e *ledger.Event) (*activities.ExplainedEvent, error) {
 	out := &activities.ExplainedEvent{
-		Key: e.Key, Type: e.Type, Contact: e.Contact, Outcome: outcomesOfEvents[e.Outcome], Time: e.Time, Run: e.Run, At: e.At,
+		Key: e.Key, Type: e.Type, Contact: e.Contact, Outcome: outcomeNames[e.Outcome], Time: e.Time, Run: e.Run, At: e.At,
 		Again: e.Again, AgainRun: e.AgainRun, AgainAt: e.AgainAt,
 	}
 	switch e.Outcome {
@@ -86,7 +87,7 @@ func (a *Activities) explained(ctx context.Context, e *ledger.Event) (*activitie
 	return out, nil
 }
 
-// explainLive looks for the rows in Dynamics: somebody may have deleted one.
+// explainLive asks Dynamics whether it still has the rows.
 func (a *Activities) explainLive(ctx context.Context, s activities.EgressSettings, known []activities.ExplainedEvent) error {
 	for i := range known {
 		e := &known[i]

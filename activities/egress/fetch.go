@@ -20,16 +20,16 @@ import (
 	"causeway.dev/internal/timeline"
 )
 
-// FetchEvents reads one page of events, decides which go to the timeline and
-// stages all of them, so that every event read is accounted for, however often
-// either activity runs. It returns counts only: events and positions stay in the
-// ledger. A page that is staged already is returned.
+// FetchEvents reads one page of events, decides which go to the timeline, and stages all
+// of them, so that every event that was read is accounted for. It returns counts only;
+// events and positions stay in the ledger. A page that is staged already is returned
+// without reading it again.
 //
 // With Phase events it waits, for up to in.Wait, until the journal or the file
 // server has something, and stages the first page of that.
 func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start the flow again")
+	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start the flow again")
 	if err != nil || staged != nil {
 		return staged, err
 	}
@@ -37,109 +37,109 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	if err != nil {
 		return nil, err
 	}
-	f := &eventFetch{Activities: a, in: in, plan: plan, last: last}
+	f := &pageFetch{Activities: a, in: in, plan: plan, last: last}
 	switch in.Phase {
 	case activities.PhaseEvents:
 		return f.wait(ctx)
 	case activities.PhaseJournal:
-		return f.journalPage(ctx)
+		return f.stageJournalPage(ctx)
 	case activities.PhaseFiles:
-		out, err := f.filePage(ctx)
+		out, err := f.stageFilePage(ctx)
 		return out, run.ToTemporal(ctx, err)
 	}
 	return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)
 }
 
-// eventFetch is one attempt to read a page.
-type eventFetch struct {
+// pageFetch is one attempt to read a page.
+type pageFetch struct {
 	*Activities
-	in    activities.FetchInput
-	plan  *timeline.Plan
-	last  *ledger.Page // the page before; nil for the first
-	mark  ledger.Watermark
-	saved time.Time // when mark was last saved
-	moved bool      // mark is newer than the saved one
-	bad   []string  // files that cannot be read, with place and reason
+	in        activities.FetchInput
+	plan      *timeline.Plan
+	last      *ledger.Page // the page before; nil for the first
+	watermark ledger.Watermark
+	saved     time.Time // when mark was last saved
+	unsaved   bool      // mark is newer than the saved one
+	badFiles  []string  // files that cannot be read, with place and reason
 }
 
 // nothing is the answer when there is no page.
-func (f *eventFetch) nothing() *activities.FetchResult {
-	return &activities.FetchResult{Phase: f.in.Phase, Nothing: true, Watermark: f.mark.ObtainedAt, BadFiles: f.bad}
+func (f *pageFetch) nothing() *activities.FetchResult {
+	return &activities.FetchResult{Phase: f.in.Phase, Nothing: true, Watermark: f.watermark.ObtainedAt, BadFiles: f.badFiles}
 }
 
 // useJournal says whether this run reads the journal.
-func (f *eventFetch) useJournal() bool {
+func (f *pageFetch) useJournal() bool {
 	if f.in.Window.Folder != "" {
 		return false
 	}
 	return f.o.Journal != nil && (f.plan.Settings.Journal() || !f.in.Window.Since.IsZero())
 }
 
-// seekSlack is how much further back a backfill begins: the journal counts from when
-// it is asked, by its own clock.
-const seekSlack = time.Minute
+// sinceSlack is how much further back a backfill begins. The journal is asked how far
+// back to begin, and counts from when the question arrives, by its own clock.
+const sinceSlack = time.Minute
 
-// link is where the journal is read on, and whether there is more to be read.
-func (f *eventFetch) link(ctx context.Context) (string, bool, error) {
+// journalLink is where reading the journal goes on, and whether there is more.
+func (f *pageFetch) journalLink(ctx context.Context) (string, bool, error) {
 	if f.last != nil && f.last.Phase == string(activities.PhaseJournal) {
 		return f.last.Next.At, !f.last.Next.None(), nil
 	}
 	if !f.in.Window.Since.IsZero() {
-		return f.o.Journal.Since(time.Since(f.in.Window.Since)+seekSlack, f.o.PageSize), true, nil
+		return f.o.Journal.Since(time.Since(f.in.Window.Since)+sinceSlack, f.o.PageSize), true, nil
 	}
-	err := f.loadMark(ctx)
-	return f.mark.Link, true, err
+	err := f.loadWatermark(ctx)
+	return f.watermark.Link, true, err
 }
 
-func (f *eventFetch) loadMark(ctx context.Context) error {
+func (f *pageFetch) loadWatermark(ctx context.Context) error {
 	mark, err := f.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) { // from the oldest event
-		f.mark = ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: f.in.Revision}
+		f.watermark = ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: f.in.Revision}
 		return nil
 	}
 	if err == nil {
-		f.mark = *mark
+		f.watermark = *mark
 	}
 	return err
 }
 
-// journalPage stages the next page of the journal.
-func (f *eventFetch) journalPage(ctx context.Context) (*activities.FetchResult, error) {
+// stageJournalPage stages the next page of the journal.
+func (f *pageFetch) stageJournalPage(ctx context.Context) (*activities.FetchResult, error) {
 	if !f.useJournal() {
 		return f.nothing(), nil
 	}
-	link, more, err := f.link(ctx)
+	link, more, err := f.journalLink(ctx)
 	if err != nil || !more {
 		return f.nothing(), err
 	}
-	page, err := f.readJournal(ctx, link)
+	page, err := f.readJournalPage(ctx, link)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("reading page %d of the journal: %w", f.in.Page, err))
 	}
 	if len(page.Events) == 0 {
 		return f.nothing(), nil
 	}
-	return f.stageJournal(ctx, page, link)
+	return f.stageJournalEvents(ctx, page, link)
 }
 
-// readJournal reads one page, a few times if need be, before Temporal's slower
-// retry takes over.
-func (f *eventFetch) readJournal(ctx context.Context, link string) (*campaign.JournalPage, error) {
+// readJournalPage reads one page, with a few tries before Temporal's slower retry takes
+// over.
+func (f *pageFetch) readJournalPage(ctx context.Context, link string) (*campaign.JournalPage, error) {
 	return run.Retry(ctx, nil, func() (*campaign.JournalPage, error) { return f.o.Journal.Page(ctx, link, f.o.PageSize) })
 }
 
-// fullPage is how much of the service's 1.5 MB a page may hold and still be the
-// last one: beyond that it may have been cut short.
-const fullPage = 1 << 20
+// nearlyFullPage is the size from which on a page is not taken for the last one: the
+// service cuts pages at 1.5 MB, so more may follow.
+const nearlyFullPage = 1 << 20
 
-func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPage, link string) (*activities.FetchResult, error) {
-	s := newStaging(f.plan, f.in.Lanes)
+func (f *pageFetch) stageJournalEvents(ctx context.Context, page *campaign.JournalPage, link string) (*activities.FetchResult, error) {
+	s := newSortedPage(f.plan, f.in.Lanes)
 	size := 0
 	for i := range page.Events {
 		size += len(page.Events[i].Raw)
 		s.addJournal(&page.Events[i])
 	}
-	end := len(page.Events) < limitOf(link, f.o.PageSize) && size < fullPage
+	end := len(page.Events) < limitOf(link, f.o.PageSize) && size < nearlyFullPage
 	next := page.Next
 	if end || f.in.Kind == activities.KindDelta && f.in.Page >= f.o.PagesPerRun {
 		next = "" // what follows is for the next run, behind the position of this one
@@ -148,16 +148,15 @@ func (f *eventFetch) stageJournal(ctx context.Context, page *campaign.JournalPag
 	switch {
 	case end:
 		upTo = time.Now().UTC()
-	case upTo.IsZero() && f.last != nil: // no event of ours in it tells
+	case upTo.IsZero() && f.last != nil: // the page has no event of ours with a time
 		upTo = f.last.ServerTime
 	case upTo.IsZero():
-		upTo = f.mark.ObtainedAt
+		upTo = f.watermark.ObtainedAt
 	}
 	return f.stage(ctx, activities.PhaseJournal, s, ledger.LinkCursor(next), ledger.LinkCursor(page.Next), upTo)
 }
 
-// limitOf is how many events a link asks for; it carries the page size of when
-// it was made.
+// limitOf is how many events a link asks for: the page size at the time when it was made.
 func limitOf(link string, otherwise int) int {
 	_, query, _ := strings.Cut(link, "?")
 	if values, err := url.ParseQuery(query); err == nil {
@@ -168,9 +167,10 @@ func limitOf(link string, otherwise int) int {
 	return otherwise
 }
 
-// stage keeps a page. position is that of the journal behind it, which the pages
-// of files carry on, and upTo the time up to which everything has been read.
-func (f *eventFetch) stage(ctx context.Context, phase activities.Phase, s *staging, next, position ledger.Cursor, upTo time.Time) (*activities.FetchResult, error) {
+// stage keeps a page in the ledger. position is where the journal goes on behind it, and
+// upTo the time up to which everything has been read. Pages of files carry on both from
+// the page before.
+func (f *pageFetch) stage(ctx context.Context, phase activities.Phase, s *sortedPage, next, position ledger.Cursor, upTo time.Time) (*activities.FetchResult, error) {
 	if phase == activities.PhaseFiles && f.last != nil {
 		position, upTo = f.last.End, f.last.ServerTime
 	}
@@ -183,34 +183,34 @@ func (f *eventFetch) stage(ctx context.Context, phase activities.Phase, s *stagi
 	if !s.newest.IsZero() {
 		f.metrics.newest.Update(float64(s.newest.Unix()))
 	}
-	out := run.Fetched(staged)
+	out := run.FetchResult(staged)
 	out.Newest = s.newest
 	return out, nil
 }
 
-// staging sorts events into lanes, so that those of one contact, and those that
-// are the same event twice, are written one after the other.
-type staging struct {
+// sortedPage is a page of events in lanes. Events of one contact, and the same event twice,
+// come into one lane, so that they are written one after the other.
+type sortedPage struct {
 	plan    *timeline.Plan
 	lanes   [][]ledger.Entry
 	newest  time.Time
-	reached time.Time // the newest that is not ahead of our clock: theirs may be wrong
+	reached time.Time // the newest that is not ahead of our clock, since another clock may be wrong
 }
 
-func newStaging(plan *timeline.Plan, lanes int) *staging {
-	return &staging{plan: plan, lanes: make([][]ledger.Entry, lanes)}
+func newSortedPage(plan *timeline.Plan, lanes int) *sortedPage {
+	return &sortedPage{plan: plan, lanes: make([][]ledger.Entry, lanes)}
 }
 
-// verdictIgnored is of entries that are events of another kind. The other verdicts
-// of this flow are those of timeline.
+// verdictIgnored is the verdict of entries that are no marketing events. The other verdicts
+// of this flow are those of internal/timeline.
 const verdictIgnored ledger.Verdict = "ignored"
 
-func (s *staging) put(by string, e ledger.Entry) {
+func (s *sortedPage) put(by string, e ledger.Entry) {
 	lane := run.LaneOf(by, len(s.lanes))
 	s.lanes[lane] = append(s.lanes[lane], e)
 }
 
-func (s *staging) add(e *events.MarketingEvent) {
+func (s *sortedPage) add(e *events.MarketingEvent) {
 	by := e.ContactID
 	if by == "" {
 		by = e.Key
@@ -224,17 +224,17 @@ func (s *staging) add(e *events.MarketingEvent) {
 	s.put(by, ledger.Entry{Key: e.Key, Verdict: ledger.Verdict(s.plan.Settings.Judge(e)), Raw: e.Encode()})
 }
 
-// ignore counts something that is not ours.
-func (s *staging) ignore(place string) {
+// ignore adds something that is no marketing event, so that it is counted.
+func (s *sortedPage) ignore(place string) {
 	s.put(place, ledger.Entry{Key: place, Verdict: verdictIgnored})
 }
 
-// refuse sets aside what cannot be read, with the reason, which holds no value.
-func (s *staging) refuse(key string, problem error, raw []byte) {
+// refuse adds an event that cannot be read, with the reason, which holds no value.
+func (s *sortedPage) refuse(key string, problem error, raw []byte) {
 	s.put(key, ledger.Entry{Key: key, Verdict: ledger.VerdictUnreadable, Problem: problem.Error(), Raw: raw})
 }
 
-func (s *staging) addJournal(e *campaign.JournalEvent) {
+func (s *sortedPage) addJournal(e *campaign.JournalEvent) {
 	event, ours, err := events.FromJournal(e.Position, e.Raw)
 	switch {
 	case err != nil:
@@ -246,8 +246,8 @@ func (s *staging) addJournal(e *campaign.JournalEvent) {
 	}
 }
 
-// journalKey names an event that cannot be read: by its own id, if it has one
-// that may be shown, else by its place.
+// journalKey names an event that cannot be read: by its own id if it has one that looks
+// like an id, else by its position in the journal.
 func journalKey(e *campaign.JournalEvent) string {
 	for _, name := range []string{"eventid", "event_id", "id"} {
 		id := gjson.GetBytes(e.Raw, name)
@@ -260,19 +260,19 @@ func journalKey(e *campaign.JournalEvent) string {
 	return "journal/" + e.Position
 }
 
-// wait looks at the sources until one has something. Where nothing is new, it
-// moves the time up to which everything is settled.
-func (f *eventFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
-	if err := f.loadMark(ctx); err != nil {
+// wait asks the sources until one has something. While there is nothing new, it moves the
+// time of the watermark, up to which everything is dealt with.
+func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
+	if err := f.loadWatermark(ctx); err != nil {
 		return nil, err
 	}
 	f.saved = time.Now()
 	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
-		out, rest, err := f.look(ctx)
+		out, rest, err := f.askSources(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return f.leave(ctx)
+			return f.endWithNothing(ctx)
 		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
 			// The gate is closed; look again when it opens.
 		case err != nil:
@@ -280,34 +280,34 @@ func (f *eventFetch) wait(ctx context.Context) (*activities.FetchResult, error) 
 		case out != nil:
 			return out, nil
 		default:
-			f.mark.ObtainedAt, f.moved = time.Now().UTC(), true
-			f.settledUpTo(f.mark.ObtainedAt)
+			f.watermark.ObtainedAt, f.unsaved = time.Now().UTC(), true
+			f.showWatermark(f.watermark.ObtainedAt)
 		}
-		if f.moved && time.Since(f.saved) >= run.KeepMark {
-			if err := f.o.Ledger.SaveWatermark(ctx, f.mark); err != nil {
+		if f.unsaved && time.Since(f.saved) >= run.SavePositionEvery {
+			if err := f.o.Ledger.SaveWatermark(ctx, f.watermark); err != nil {
 				return nil, err
 			}
-			f.moved, f.saved = false, time.Now()
+			f.unsaved, f.saved = false, time.Now()
 		}
 		if !time.Now().Add(rest).Before(deadline) || !run.SleepUnlessStopping(ctx, rest) {
-			return f.leave(ctx)
+			return f.endWithNothing(ctx)
 		}
 	}
 }
 
-// look asks each source once; the first page of what it has, or how long to
-// wait. A source that is down does not keep the other from being read.
-func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Duration, error) {
+// askSources asks each source once. It stages the first page that one has, or says how
+// long to wait. A source that is down does not keep the other from being read.
+func (f *pageFetch) askSources(ctx context.Context) (*activities.FetchResult, time.Duration, error) {
 	rest := time.Duration(f.in.Poll)
 	var down error
 	if f.useJournal() {
-		page, err := f.readJournal(ctx, f.mark.Link)
+		page, err := f.readJournalPage(ctx, f.watermark.Link)
 		switch {
 		case err == nil && len(page.Events) > 0:
-			out, err := f.stageJournal(ctx, page, f.mark.Link)
+			out, err := f.stageJournalEvents(ctx, page, f.watermark.Link)
 			return out, 0, err
 		case err == nil:
-			f.mark.Link = page.Next
+			f.watermark.Link = page.Next
 			// The service says how often it wants to be asked; a shorter wait is not
 			// taken from the configuration, a longer one is.
 			rest = max(page.RetryAfter, time.Duration(f.in.Poll))
@@ -318,7 +318,7 @@ func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Du
 		}
 	}
 	if f.plan.Settings.SFTP() {
-		out, err := f.filePage(ctx)
+		out, err := f.stageFilePage(ctx)
 		if err != nil || !out.Nothing {
 			return out, 0, err
 		}
@@ -327,16 +327,16 @@ func (f *eventFetch) look(ctx context.Context) (*activities.FetchResult, time.Du
 	return nil, rest, down
 }
 
-// leave saves the mark and reports that there was nothing, also when the wait
-// was interrupted: the workflow looks at what interrupted it.
-func (f *eventFetch) leave(ctx context.Context) (*activities.FetchResult, error) {
-	if f.moved {
-		if err := f.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), f.mark); err != nil {
+// endWithNothing saves the watermark and reports that there was nothing. It does so also
+// when the wait was interrupted, because the workflow knows what interrupted it.
+func (f *pageFetch) endWithNothing(ctx context.Context) (*activities.FetchResult, error) {
+	if f.unsaved {
+		if err := f.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), f.watermark); err != nil {
 			return nil, err
 		}
 	}
 	return f.nothing(), nil
 }
 
-// place is a row of a file.
-func place(file string, line int) string { return "file/" + file + ":" + strconv.Itoa(line) }
+// rowKey names a row of a file.
+func rowKey(file string, line int) string { return "file/" + file + ":" + strconv.Itoa(line) }

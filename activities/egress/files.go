@@ -18,10 +18,10 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// filePage stages the next page of exported files. Files are read in the order of
-// their names, each to its end, some rows to a page. A file that cannot be read is told
-// of, and the others are read.
-func (f *eventFetch) filePage(ctx context.Context) (*activities.FetchResult, error) {
+// stageFilePage stages the next page of exported files. Files are read in the order of
+// their names, each to its end, some rows to a page. A file that cannot be read is named
+// in the result, and the others are read.
+func (f *pageFetch) stageFilePage(ctx context.Context) (*activities.FetchResult, error) {
 	archive := f.archive()
 	if archive == nil && !f.takesFiles() {
 		return f.nothing(), nil
@@ -40,15 +40,15 @@ func (f *eventFetch) filePage(ctx context.Context) (*activities.FetchResult, err
 	var err error
 	if archive != nil {
 		file, err = archive.Next(ctx, at)
-		f.bad = archive.Told
+		f.badFiles = archive.BadFiles
 	} else {
 		file, err = f.nextFile(ctx, at)
-		f.bad = f.files.BadFiles(ctx)
+		f.badFiles = f.files.BadFiles(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.metrics.badFiles.Update(float64(len(f.bad)))
+	f.metrics.badFiles.Update(float64(len(f.badFiles)))
 	if file == nil {
 		return f.nothing(), nil
 	}
@@ -56,15 +56,15 @@ func (f *eventFetch) filePage(ctx context.Context) (*activities.FetchResult, err
 	if err != nil {
 		return nil, err
 	}
-	out.BadFiles = f.bad
+	out.BadFiles = f.badFiles
 	return out, nil
 }
 
-// remoteFolder begins a folder of the file server in a window.
+// remoteFolder is how the folder of a window begins that is on the file server.
 const remoteFolder = "sftp:"
 
 // archive is the folder that a backfill reads; nil when it reads none.
-func (f *eventFetch) archive() *inbox.Archive[*eventRows] {
+func (f *pageFetch) archive() *inbox.Archive[*eventRows] {
 	from := f.in.Window.Folder
 	if !f.in.Window.Since.IsZero() || from == "" {
 		return nil
@@ -75,14 +75,14 @@ func (f *eventFetch) archive() *inbox.Archive[*eventRows] {
 	return f.files.OnDisk(from)
 }
 
-// takesFiles says that this run takes files from the configured folder.
-func (f *eventFetch) takesFiles() bool {
+// takesFiles says whether this run takes files from the configured folder.
+func (f *pageFetch) takesFiles() bool {
 	return f.in.Window.Since.IsZero() && f.in.Window.Folder == "" && f.plan.Settings.SFTP()
 }
 
-// nextFile is the file at a position of the configured folder or the next one that can
-// be read; nil when there is none. Where a file was cut off, the others are read.
-func (f *eventFetch) nextFile(ctx context.Context, at inbox.Position) (*inbox.File[*eventRows], error) {
+// nextFile is the file in which a position of the configured folder is, or the next one that
+// can be read; nil when there is none. After a file that was cut off, the next is read.
+func (f *pageFetch) nextFile(ctx context.Context, at inbox.Position) (*inbox.File[*eventRows], error) {
 	if at.Within() {
 		file, err := f.files.Resume(ctx, f.in.Run, at)
 		if !errors.Is(err, inbox.ErrCutOff) {
@@ -96,10 +96,10 @@ func (f *eventFetch) nextFile(ctx context.Context, at inbox.Position) (*inbox.Fi
 	return file, nil
 }
 
-// unlessDown keeps a file server that is down from holding up a pass that has
-// brought the events of the journal: its files are for a later one. A file that
-// was begun is waited for.
-func (f *eventFetch) unlessDown(ctx context.Context, at inbox.Position, err error) error {
+// unlessDown keeps a file server that is down from holding up a pass that has read events
+// of the journal already: the files are left to a later pass. For a file that was begun
+// the pass waits.
+func (f *pageFetch) unlessDown(ctx context.Context, at inbox.Position, err error) error {
 	class := apierr.ClassOf(err)
 	if f.in.Page == 1 || at.Within() || class != apierr.Retryable && class != apierr.Throttled || ctx.Err() != nil {
 		return err
@@ -108,10 +108,10 @@ func (f *eventFetch) unlessDown(ctx context.Context, at inbox.Position, err erro
 	return nil
 }
 
-// stageFile stages the next page of an open file; taken says that it is from the
+// stageFile stages the next page of an open file. taken says that the file is from the
 // configured folder.
-func (f *eventFetch) stageFile(ctx context.Context, file *inbox.File[*eventRows], taken bool) (*activities.FetchResult, error) {
-	s := newStaging(f.plan, f.in.Lanes)
+func (f *pageFetch) stageFile(ctx context.Context, file *inbox.File[*eventRows], taken bool) (*activities.FetchResult, error) {
+	s := newSortedPage(f.plan, f.in.Lanes)
 	more, err := file.Rows.stage(s, f.o.PageSize)
 	if err != nil {
 		file.Leave()
@@ -136,8 +136,8 @@ func (f *eventFetch) stageFile(ctx context.Context, file *inbox.File[*eventRows]
 	return out, err
 }
 
-// eventFiles are the exported files of this flow: logs of deliveries and of what
-// recipients did.
+// eventFiles says which exported files are of this flow, and how they are read: logs of
+// deliveries and of what recipients did.
 var eventFiles = inbox.Format[*eventRows]{
 	Mine: func(name string) bool {
 		kind, ok := exports.KindOf(name)
@@ -187,8 +187,8 @@ func isRowError(err error) bool {
 // Row says how far the file was read.
 func (r *eventRows) Row() int { return r.row }
 
-// stage adds the next rows, about n events; more says that the file goes on.
-func (r *eventRows) stage(s *staging, n int) (more bool, err error) {
+// stage adds the events of the next rows, about n; more says that the file goes on.
+func (r *eventRows) stage(s *sortedPage, n int) (more bool, err error) {
 	for added := 0; added < n; {
 		list, err := r.events.Next()
 		refused := isRowError(err)
@@ -196,7 +196,7 @@ func (r *eventRows) stage(s *staging, n int) (more bool, err error) {
 			return false, err
 		}
 		for now := r.events.Counts().Ignored; r.ignored < now; r.ignored++ {
-			s.ignore(place(r.name, r.events.Line()))
+			s.ignore(rowKey(r.name, r.events.Line()))
 			added++
 		}
 		if errors.Is(err, io.EOF) {
@@ -204,7 +204,7 @@ func (r *eventRows) stage(s *staging, n int) (more bool, err error) {
 		}
 		r.row++
 		if refused {
-			s.refuse(place(r.name, r.events.Line()), err, nil)
+			s.refuse(rowKey(r.name, r.events.Line()), err, nil)
 			added++
 			continue
 		}

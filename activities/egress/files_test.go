@@ -21,11 +21,11 @@ import (
 )
 
 // withFiles lets the activities read the file server, files being stable at once.
-func (s *eventSpine) withFiles(source string) *eventSpine {
+func (s *eventWorld) withFiles(source string) *eventWorld {
 	s.T.Helper()
-	key, err := os.ReadFile(s.Boxes.SFTPKeyFile)
+	key, err := os.ReadFile(s.Sandboxes.SFTPKeyFile)
 	require.NoError(s.T, err)
-	server, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.Boxes.SFTPAddress, User: s.Boxes.SFTPUser, Key: key, KnownHosts: s.Boxes.SFTPKnownHostsFile})
+	server, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.Sandboxes.SFTPAddress, User: s.Sandboxes.SFTPUser, Key: key, KnownHosts: s.Sandboxes.SFTPKnownHostsFile})
 	require.NoError(s.T, err)
 	s.T.Cleanup(func() { _ = server.Close() })
 	s.settings.Source = source
@@ -35,17 +35,17 @@ func (s *eventSpine) withFiles(source string) *eventSpine {
 	return s
 }
 
-func (s *eventSpine) export(twists ...exports.Twist) exports.Result {
+func (s *eventWorld) export(twists ...exports.Twist) exports.Result {
 	s.T.Helper()
-	out, err := s.Boxes.ExportLogs(s.T.Context(), twists...)
+	out, err := s.Sandboxes.ExportLogs(s.T.Context(), twists...)
 	require.NoError(s.T, err)
 	return out
 }
 
 // folder lists a folder of the file server.
-func (s *eventSpine) folder(name string) []string {
+func (s *eventWorld) folder(name string) []string {
 	s.T.Helper()
-	entries, err := os.ReadDir(filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", name))
+	entries, err := os.ReadDir(filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", name))
 	if os.IsNotExist(err) {
 		return nil
 	}
@@ -60,7 +60,7 @@ func (s *eventSpine) folder(name string) []string {
 }
 
 // look asks for one page as the waiting flow does.
-func (s *eventSpine) look() activities.FetchResult {
+func (s *eventWorld) look() activities.FetchResult {
 	s.T.Helper()
 	return activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
 }
@@ -78,7 +78,7 @@ func TestFilesAndJournalGiveTheSameTimeline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 100)
+			s := newEventWorld(t, 100)
 			s.generate(1200, funnel)
 			s.export(exports.Gzip, exports.Semicolon, exports.Quotes)
 			require.NotEmpty(t, s.timeline(), "nothing is there yet")
@@ -110,24 +110,24 @@ func TestFilesAndJournalGiveTheSameTimeline(t *testing.T) {
 // second send. The export repeats rows at its boundary: harmless.
 func TestALateBounceChangesARowThatWasRead(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 20).withFiles(timeline.SourceSFTP)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
-	sent, err := s.Boxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact, Time: time.Now().Add(-3 * time.Hour)})
+	s := newEventWorld(t, 20).withFiles(timeline.SourceSFTP)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	sent, err := s.Sandboxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact, Time: time.Now().Add(-3 * time.Hour)})
 	require.NoError(t, err)
 	s.begin()
 	s.export()
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.EqualValues(t, 1, out.Counts.Created)
-	s.Boxes.Advance(2 * time.Hour)
-	_, err = s.Boxes.Events.Push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID})
+	s.Sandboxes.Advance(2 * time.Hour)
+	_, err = s.Sandboxes.Events.Push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID})
 	require.NoError(t, err)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	s.export()
 	out = s.events(activities.KindDelta, activities.Window{})
 	require.EqualValues(t, 1, out.Counts.Created)
 	require.EqualValues(t, 1, out.Counts.Unchanged)
 	require.Empty(t, s.timeline())
-	require.EqualValues(t, 1, s.Boxes.Dynamics.Count("tasks"))
+	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("tasks"))
 }
 
 // Each thing that can be wrong with a file as a whole: nothing of it is applied,
@@ -140,7 +140,7 @@ func TestABadFileIsSetAsideWithItsPlace(t *testing.T) {
 	} {
 		t.Run(string(twist), func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+			s := newEventWorld(t, 60).withFiles(timeline.SourceSFTP)
 			s.generate(400, nil)
 			s.begin()
 			bad := s.export(twist)
@@ -153,12 +153,12 @@ func TestABadFileIsSetAsideWithItsPlace(t *testing.T) {
 			}
 			if len(first.BadFiles) == len(bad.Files) {
 				require.True(t, first.Nothing)
-				require.Zero(t, s.Boxes.Dynamics.Count("adobe_emailsends"))
+				require.Zero(t, s.Sandboxes.Dynamics.Count("adobe_emailsends"))
 				again := s.look()
 				require.Equal(t, first.BadFiles, again.BadFiles, "it is told as long as it is there, and not read again")
 			}
 			for _, name := range bad.Files {
-				require.NoError(t, os.Remove(filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", name)))
+				require.NoError(t, os.Remove(filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", name)))
 			}
 			s.whole()
 			out := s.events(activities.KindDelta, activities.Window{})
@@ -171,16 +171,16 @@ func TestABadFileIsSetAsideWithItsPlace(t *testing.T) {
 
 // whole exports everything again, as an operator does who sets back the date of
 // the last run.
-func (s *eventSpine) whole() {
+func (s *eventWorld) whole() {
 	s.T.Helper()
-	require.NoError(s.T, s.Boxes.Exports.SetLastRun(exports.Logs, time.Now().Add(-30*24*time.Hour)))
+	require.NoError(s.T, s.Sandboxes.Exports.SetLastRun(exports.Logs, time.Now().Add(-30*24*time.Hour)))
 	s.export()
 }
 
 // A file that comes twice is read once; one that is still growing is not read.
 func TestFilesAreReadOnceAndWhenTheyAreStable(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 40).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 40).withFiles(timeline.SourceSFTP)
 	s.generate(200, nil)
 	s.begin()
 	out := s.export(exports.Duplicate)
@@ -192,11 +192,11 @@ func TestFilesAreReadOnceAndWhenTheyAreStable(t *testing.T) {
 	require.True(t, s.look().Nothing)
 
 	s.o.Files.StableFor = time.Hour
-	s.Boxes.Advance(time.Hour)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
-	_, err := s.Boxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact})
+	s.Sandboxes.Advance(time.Hour)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	_, err := s.Sandboxes.Events.Push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	require.NoError(t, err)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	s.export()
 	require.True(t, s.look().Nothing, "it may still be written")
 	s.o.Files.StableFor = 0
@@ -206,12 +206,12 @@ func TestFilesAreReadOnceAndWhenTheyAreStable(t *testing.T) {
 // R20, docs/protocol/campaign.md §6.3: old logs from a folder, for history that the journal does not have.
 func TestABackfillFromAFolder(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 60).withFiles(timeline.SourceJournal)
+	s := newEventWorld(t, 60).withFiles(timeline.SourceJournal)
 	s.generate(500, nil)
 	out := s.export(exports.Gzip)
 	dir := t.TempDir()
 	for _, name := range out.Files {
-		data, err := os.ReadFile(filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", name))
+		data, err := os.ReadFile(filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
 	}
@@ -236,7 +236,7 @@ func TestABackfillFromAFolder(t *testing.T) {
 // A worker that dies between two pages of a file: the next one goes on there.
 func TestAFileIsReadOnByAnotherWorker(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 60).withFiles(timeline.SourceSFTP)
 	s.generate(600, nil)
 	s.export()
 	s.begin()
@@ -256,13 +256,13 @@ func TestAFileIsReadOnByAnotherWorker(t *testing.T) {
 // file which is being read is stable: it goes on in it all the same.
 func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	t.Parallel()
-	for name, meanwhile := range map[string]func(s *eventSpine, file string){
+	for name, meanwhile := range map[string]func(s *eventWorld, file string){
 		"the file is as it was": nil,
-		"it was removed":        func(s *eventSpine, file string) { require.NoError(s.T, os.Remove(file)) },
-		"it is put back later": func(s *eventSpine, file string) {
-			require.NoError(s.T, os.Rename(file, filepath.Join(s.Boxes.SFTPDir, "aside")))
+		"it was removed":        func(s *eventWorld, file string) { require.NoError(s.T, os.Remove(file)) },
+		"it is put back later": func(s *eventWorld, file string) {
+			require.NoError(s.T, os.Rename(file, filepath.Join(s.Sandboxes.SFTPDir, "aside")))
 		},
-		"it was written anew": func(s *eventSpine, file string) {
+		"it was written anew": func(s *eventWorld, file string) {
 			data, err := os.ReadFile(file)
 			require.NoError(s.T, err)
 			require.NoError(s.T, os.WriteFile(file, append(data, data[strings.LastIndex(strings.TrimSpace(string(data)), "\n")+1:]...), 0o600))
@@ -270,7 +270,7 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+			s := newEventWorld(t, 60).withFiles(timeline.SourceSFTP)
 			s.generate(600, nil)
 			out := s.export()
 			s.begin()
@@ -280,7 +280,7 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 			first := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4})
 			require.True(t, first.More)
 			if meanwhile != nil {
-				meanwhile(s, filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0]))
+				meanwhile(s, filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", out.Files[0]))
 			}
 			s.restart(func(o *egress.Options) {
 				o.Files = &inbox.Source{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: t.TempDir(), StableFor: time.Hour}
@@ -301,7 +301,7 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 			case "it was removed":
 				s.whole()
 			case "it is put back later": // with its date
-				require.NoError(t, os.Rename(filepath.Join(s.Boxes.SFTPDir, "aside"), filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0])))
+				require.NoError(t, os.Rename(filepath.Join(s.Sandboxes.SFTPDir, "aside"), filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", out.Files[0])))
 			}
 			s.events(activities.KindDelta, activities.Window{})
 			require.Empty(t, s.timeline())
@@ -313,10 +313,10 @@ func TestAFileIsReadOnByAWorkerThatNeverSawIt(t *testing.T) {
 // same content is not kept again: else it would be looked at for ever.
 func TestFilesOfOneNameDoNotCollide(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 10).withFiles(timeline.SourceSFTP)
 	s.begin()
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
-	file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
 	for n, id := range []string{"1", "2", "2", "2"} {
 		rows := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n" + id + ",2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"
 		require.NoError(t, os.WriteFile(file, []byte(rows), 0o600))
@@ -330,7 +330,7 @@ func TestFilesOfOneNameDoNotCollide(t *testing.T) {
 // A file that was begun is waited for when the file server is down.
 func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 60).withFiles(timeline.SourceSFTP)
 	s.generate(600, nil)
 	s.export()
 	s.begin()
@@ -339,7 +339,7 @@ func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
 	activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
 	require.True(t, activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4}).More)
 	s.anew(nil)
-	require.NoError(t, s.Boxes.SFTP.Close())
+	require.NoError(t, s.Sandboxes.SFTP.Close())
 	_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseFiles, Lanes: 4})
 	require.ErrorContains(t, err, "Network")
 }
@@ -349,11 +349,11 @@ func TestAFileThatWasBegunIsWaitedFor(t *testing.T) {
 func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {
 	t.Parallel()
 	for _, remove := range []bool{false, true} {
-		s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
+		s := newEventWorld(t, 10).withFiles(timeline.SourceSFTP)
 		s.o.Files.Delete = remove
-		contact := s.Boxes.Dynamics.Keys("contacts")[0]
+		contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 		rows := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n1,2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"
-		file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+		file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
 		require.NoError(t, os.WriteFile(file, []byte(rows), 0o600))
 		s.begin()
 		ref := s.ref(activities.KindDelta)
@@ -375,9 +375,9 @@ func TestAFileThatIsReplacedIsNotClearedAway(t *testing.T) {
 // docs/protocol/campaign.md §8: another host key stops the flow with a sentence.
 func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 1).withFiles(timeline.SourceSFTP)
-	require.NoError(t, s.Boxes.SFTP.RotateHostKey())
-	s.Boxes.SFTP.Drop()
+	s := newEventWorld(t, 1).withFiles(timeline.SourceSFTP)
+	require.NoError(t, s.Sandboxes.SFTP.RotateHostKey())
+	s.Sandboxes.SFTP.Drop()
 	_, err := s.Env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
 	require.ErrorContains(t, err, "HostKeyChanged")
 }
@@ -385,10 +385,10 @@ func TestAnotherHostKeyIsNeverAccepted(t *testing.T) {
 // R20.2: a full file server keeps nothing from being read.
 func TestAFullFileServerStopsNothing(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 20, func(o *stack.Options) {}).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 20, func(o *stack.Options) {}).withFiles(timeline.SourceSFTP)
 	s.generate(100, nil)
 	s.export()
-	s.Boxes.SFTP.SetCapacity(1)
+	s.Sandboxes.SFTP.SetCapacity(1)
 	s.begin()
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, "COMPLETED", out.State)
@@ -399,17 +399,17 @@ func TestAFullFileServerStopsNothing(t *testing.T) {
 // A row that cannot be read is set aside with its place; the rest lands.
 func TestABadRowStopsNothing(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 10).withFiles(timeline.SourceSFTP)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 10).withFiles(timeline.SourceSFTP)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	rows := []string{"trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl",
 		"1,2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,", "3,2," + contact + ",DM1,CMP,yesterday,2,,,,", "4,2," + contact + ",DM1,CMP,2026-03-01T11:00:00.000Z,6,,,,", ""}
-	file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Join(rows, "\n")), 0o600))
 	s.begin()
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, "COMPLETED", out.State)
 	require.Equal(t, activities.Counts{Read: 3, Created: 1, Quarantined: 1, Ignored: 1}, out.Counts)
-	list := activitytest.Call[activities.QuarantineListResult](s.World, s.Op.ListQuarantine, activities.QuarantineListInput{Table: activities.FlowEgress})
+	list := activitytest.Call[activities.QuarantineListResult](s.World, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: activities.FlowEgress})
 	require.Len(t, list.Records, 1)
 	require.Equal(t, "file/trackinglog_20260301_120000.csv:3", list.Records[0].ID)
 	require.Contains(t, list.Records[0].Message, "logDate")
@@ -419,9 +419,9 @@ func TestABadRowStopsNothing(t *testing.T) {
 // R20.7: files that were read long ago are removed; with processed: delete, at once.
 func TestReadFilesDoNotStay(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 20).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 20).withFiles(timeline.SourceSFTP)
 	s.generate(60, nil)
-	old := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/processed/broadlog_20250101_000000.csv")
+	old := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/processed/broadlog_20250101_000000.csv")
 	require.NoError(t, os.MkdirAll(filepath.Dir(old), 0o755))
 	require.NoError(t, os.WriteFile(old, nil, 0o600))
 	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)))
@@ -431,9 +431,9 @@ func TestReadFilesDoNotStay(t *testing.T) {
 	require.NoFileExists(t, old)
 	require.Len(t, s.folder("processed"), 2)
 
-	s.Boxes.Advance(time.Hour)
-	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.Boxes.Dynamics.Keys("contacts")[0]})
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.Sandboxes.Dynamics.Keys("contacts")[0]})
+	s.Sandboxes.Advance(time.Hour)
 	s.export()
 	s.o.Files.Delete = true
 	s.events(activities.KindDelta, activities.Window{})
@@ -444,21 +444,21 @@ func TestReadFilesDoNotStay(t *testing.T) {
 // A file server that is down does not hold up the journal.
 func TestAFileServerThatIsDownHoldsNothingUp(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 20).withFiles(timeline.SourceBoth)
+	s := newEventWorld(t, 20).withFiles(timeline.SourceBoth)
 	s.begin()
 	s.generate(100, nil)
-	require.NoError(t, s.Boxes.SFTP.Close())
+	require.NoError(t, s.Sandboxes.SFTP.Close())
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, "COMPLETED", out.State)
 	require.Empty(t, s.timeline())
 	_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
 	require.ErrorContains(t, err, "sftp: list d365_loads/exports: Network", "a flow that waits says what it waits for")
-	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.Boxes.Dynamics.Keys("contacts")[0]})
+	s.push(eventlog.Pushed{Kind: "send", ExternalID: s.Sandboxes.Dynamics.Keys("contacts")[0]})
 	require.False(t, s.look().Nothing)
 }
 
 // anew is a worker that has just come up.
-func (s *eventSpine) anew(edit func(*egress.Options)) {
+func (s *eventWorld) anew(edit func(*egress.Options)) {
 	s.T.Helper()
 	s.restart(func(o *egress.Options) {
 		o.Files = &inbox.Source{Server: o.Files.Server, Folder: o.Files.Folder, Keep: time.Hour, Dir: s.T.TempDir()}
@@ -473,11 +473,11 @@ func (s *eventSpine) anew(edit func(*egress.Options)) {
 // again, and nothing is written twice.
 func TestARestoredLedgerReadsLogsAgain(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 60).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 60).withFiles(timeline.SourceSFTP)
 	s.generate(600, nil)
 	s.export()
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
-	file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
 	header := "trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n"
 	for n, row := range []string{"1,2," + contact + ",DM1,CMP,yesterday,2,,,,\n", "3,2," + contact + ",DM1,CMP,tomorrow,2,,,,\n"} { // of one name
 		require.NoError(t, os.WriteFile(file, []byte(header+row), 0o600))
@@ -489,7 +489,7 @@ func TestARestoredLedgerReadsLogsAgain(t *testing.T) {
 	s.anew(nil)
 	require.True(t, s.look().Nothing, "all are known")
 
-	require.NoError(t, s.Books.ForgetExportFiles(t.Context(), activities.FlowEgress, time.Now().Add(time.Hour)))
+	require.NoError(t, s.Ledger.ForgetExportFiles(t.Context(), activities.FlowEgress, time.Now().Add(time.Hour)))
 	s.anew(func(o *egress.Options) { o.PageSize = 100 })
 	ref := s.ref(activities.KindDelta)
 	activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
@@ -511,9 +511,9 @@ func TestARestoredLedgerReadsLogsAgain(t *testing.T) {
 // R20.7: nor do files stay that cannot be read.
 func TestLogsThatCannotBeReadDoNotStay(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 1).withFiles(timeline.SourceSFTP)
+	s := newEventWorld(t, 1).withFiles(timeline.SourceSFTP)
 	s.begin()
-	dir := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports")
+	dir := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports")
 	for name, age := range map[string]time.Duration{"broadlog_20260301_120000.csv": 2 * time.Hour, "broadlog_20260302_120000.csv": time.Minute, "notes.txt": 2 * time.Hour} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("a;b\n1;2\n"), 0o600))
 		require.NoError(t, os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-age)))

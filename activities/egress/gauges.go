@@ -8,15 +8,15 @@ import (
 	"causeway.dev/activities/run"
 )
 
-// RefreshGauges shows what the ledger knows of the flow; lagAlarm is how old its
-// position may be.
+// RefreshGauges sets the gauges of the flow from the ledger. lagAlarm is the age of the
+// position from which on the alarm is raised.
 func (a *Activities) RefreshGauges(ctx context.Context, lagAlarm time.Duration) error {
-	at, open, err := run.StandingOf(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress, "")
+	at, open, err := run.WatermarkAndQuarantine(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress, "")
 	if err != nil {
 		return err
 	}
-	a.settledUpTo(at)
-	a.metrics.lag(!at.IsZero() && time.Since(at) >= lagAlarm)
+	a.showWatermark(at)
+	a.metrics.showLag(!at.IsZero() && time.Since(at) >= lagAlarm)
 	a.metrics.quarantine.Update(float64(open))
 	return nil
 }

@@ -77,12 +77,12 @@ func (f *fragile) others(ctx context.Context, ops []dataverse.Operation, poison 
 // they are set aside, and everything else lands.
 func TestAGroupIsHalvedUntilTheCulpritsStandAlone(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 60)
+	s := newEventWorld(t, 60)
 	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison-1"), []byte("poison-2")},
 		fail: apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonRefused, Service: "dataverse", Op: "batch", Status: 413, Message: "refused with status 413"}}
 	s.restart(func(o *egress.Options) { o.Dynamics = box })
 	s.begin()
-	for i, contact := range s.Boxes.Dynamics.Keys("contacts") {
+	for i, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
 		switch i {
 		case 20:
@@ -118,12 +118,12 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 6)
+			s := newEventWorld(t, 6)
 			box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, alone: tt.alone,
 				fail: apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Service: "dataverse", Op: "batch", Status: 500, Message: "the service failed with status 500"}}
 			s.restart(func(o *egress.Options) { o.Dynamics, o.HopelessAfter = box, tt.hopeless })
 			s.begin()
-			for i, contact := range s.Boxes.Dynamics.Keys("contacts") {
+			for i, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 				p := eventlog.Pushed{Kind: "click", ExternalID: contact}
 				if i == 3 {
 					p.URL = "https://shop.example.test/poison"
@@ -137,7 +137,7 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 				s.fault(kit.Rule{Service: "dataverse", Method: http.MethodGet, Path: `/contacts`, After: 1, Action: kit.Respond, Status: 503})
 			}
 			value, err := s.Env.ExecuteActivity(s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
-			require.EqualValues(t, 5, s.Boxes.Dynamics.Count("adobe_emailurlclicks"), "the others are written")
+			require.EqualValues(t, 5, s.Sandboxes.Dynamics.Count("adobe_emailurlclicks"), "the others are written")
 			if tt.wantError {
 				require.ErrorContains(t, err, "1 of 6 records of the lane are still to be written")
 				return
@@ -153,12 +153,12 @@ func TestARowThatTheServiceFailsAtIsSetAsideInTheEnd(t *testing.T) {
 // Rows that fail by themselves in company that is written are set aside at once.
 func TestRowsThatFailInCompanyAreSetAside(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 6)
+	s := newEventWorld(t, 6)
 	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, alone: true,
 		fail: apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Service: "dataverse", Op: "batch", Status: 500, Message: "the service failed with status 500"}}
 	s.restart(func(o *egress.Options) { o.Dynamics = box })
 	s.begin()
-	for i, contact := range s.Boxes.Dynamics.Keys("contacts") {
+	for i, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
 		if i%3 == 0 {
 			p.URL = "https://shop.example.test/poison"
@@ -175,11 +175,11 @@ func TestRowsThatFailInCompanyAreSetAside(t *testing.T) {
 // A panic at one event is that event's, and neither the group's nor the worker's.
 func TestAnEventAtWhichTheProgramFailsIsSetAside(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 30)
+	s := newEventWorld(t, 30)
 	box := &fragile{Client: s.o.Dynamics.(*dataverse.Client), poison: [][]byte{[]byte("poison")}, panics: true}
 	s.restart(func(o *egress.Options) { o.Dynamics = box })
 	s.begin()
-	for i, contact := range s.Boxes.Dynamics.Keys("contacts") {
+	for i, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 		p := eventlog.Pushed{Kind: "click", ExternalID: contact}
 		if i == 7 {
 			p.URL = "https://shop.example.test/poison"
@@ -194,9 +194,9 @@ func TestAnEventAtWhichTheProgramFailsIsSetAside(t *testing.T) {
 // of its lane are written.
 func TestAnEventAtWhichWorkersDieIsSetAside(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 8)
+	s := newEventWorld(t, 8)
 	s.begin()
-	for _, contact := range s.Boxes.Dynamics.Keys("contacts") {
+	for _, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 		s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
 	}
 	ref := s.ref(activities.KindDelta)
@@ -204,9 +204,9 @@ func TestAnEventAtWhichWorkersDieIsSetAside(t *testing.T) {
 	activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
 	id := ledger.LaneID{Run: ref.Run, Page: 1}
 	for range 7 { // each opens the lane, begins with entry 3, and dies
-		lane, err := s.Books.OpenLane(t.Context(), id)
+		lane, err := s.Ledger.OpenLane(t.Context(), id)
 		require.NoError(t, err)
-		require.NoError(t, s.Books.MarkInFlight(t.Context(), id, lane.Token, 3))
+		require.NoError(t, s.Ledger.MarkInFlight(t.Context(), id, lane.Token, 3))
 	}
 	out := activitytest.Call[activities.LaneResult](s.World, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1})
 	require.Equal(t, activities.Counts{Read: 8, Created: 7, Quarantined: 1}, out.Counts)
@@ -215,9 +215,9 @@ func TestAnEventAtWhichWorkersDieIsSetAside(t *testing.T) {
 // A lane that was put down in good order goes with its page.
 func TestAStoppedRunOfEventsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 8)
+	s := newEventWorld(t, 8)
 	s.begin()
-	for _, contact := range s.Boxes.Dynamics.Keys("contacts") {
+	for _, contact := range s.Sandboxes.Dynamics.Keys("contacts") {
 		s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
 	}
 	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Action: kit.Respond, Status: 403, Times: 1,
@@ -229,7 +229,7 @@ func TestAStoppedRunOfEventsLeavesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "Permission")
 	_, err = s.Env.ExecuteActivity(s.eg.EndEventRun, activities.EndRunInput{RunRef: ref, State: "FAILED", Drop: true})
 	require.NoError(t, err)
-	at, err := s.Books.Resume(t.Context(), ref.Run)
+	at, err := s.Ledger.Resume(t.Context(), ref.Run)
 	require.NoError(t, err)
 	require.Nil(t, at.LastPage)
 	out := s.events(activities.KindDelta, activities.Window{})

@@ -20,31 +20,31 @@ import (
 	"causeway.dev/internal/timeline"
 )
 
-// PreflightEvents checks settings against Dynamics and the sources before
-// anything is read, and keeps what they resolved to. Settings that do not fit
-// fail with every problem at once.
+// PreflightEvents checks settings against Dynamics and the sources before anything is
+// read, and keeps what they resolved to. Settings that do not fit fail with every problem
+// at once.
 func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (*activities.PreflightEventsResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
 	s := in.Settings
 	if !s.Enabled() { // R8.16
 		return nil, run.Blocked("Settings", "no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
 	}
-	if err := a.sources(s); err != nil {
+	if err := a.checkConfigured(s); err != nil {
 		return nil, err
 	}
 	me, err := a.o.Dynamics.WhoAmI(ctx)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("asking Dynamics who we are: %w", err))
 	}
-	plan, err := a.resolveTimeline(ctx, s, me.UserID)
+	plan, err := a.resolvePlan(ctx, s, me.UserID)
 	if err != nil {
 		return nil, err
 	}
-	out := &activities.PreflightEventsResult{Revision: s.Revision(), Warnings: a.processes(ctx, s, me.UserID)}
-	if err := a.reach(ctx, s); err != nil {
+	out := &activities.PreflightEventsResult{Revision: s.Revision(), Warnings: a.checkProcesses(ctx, s, me.UserID)}
+	if err := a.reachSources(ctx, s); err != nil {
 		return nil, err
 	}
 	doc, err := json.Marshal(plan)
@@ -53,7 +53,7 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	}
 	sum := sha256.Sum256(doc)
 	out.Plan = hex.EncodeToString(sum[:4])
-	if err := a.o.Ledger.SaveRevision(ctx, egressKey(out.Revision, out.Plan), doc); err != nil {
+	if err := a.o.Ledger.SaveRevision(ctx, planKey(out.Revision, out.Plan), doc); err != nil {
 		return nil, fmt.Errorf("keeping the settings: %w", err)
 	}
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
@@ -68,8 +68,9 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	return out, run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowEgress}, "", a.o.Ledger.ForgetPages)
 }
 
-// sources says which one the worker's own configuration lacks.
-func (a *Activities) sources(s activities.EgressSettings) error {
+// checkConfigured fails when the worker's configuration lacks a source that the settings
+// name.
+func (a *Activities) checkConfigured(s activities.EgressSettings) error {
 	switch {
 	case s.Journal() && a.o.Journal == nil:
 		return run.Blocked(apierr.ReasonConfig, "the worker's configuration has no campaign.journal.url; add it and start the worker again")
@@ -79,8 +80,8 @@ func (a *Activities) sources(s activities.EgressSettings) error {
 	return nil
 }
 
-// resolveTimeline fits settings to the tables of the organisation.
-func (a *Activities) resolveTimeline(ctx context.Context, s activities.EgressSettings, owner string) (*timeline.Plan, error) {
+// resolvePlan fits settings to the tables of Dynamics.
+func (a *Activities) resolvePlan(ctx context.Context, s activities.EgressSettings, owner string) (*timeline.Plan, error) {
 	schemas := map[string]*timeline.Schema{}
 	for _, name := range s.Needed() {
 		entity, err := a.o.Dynamics.Entity(ctx, name)
@@ -108,7 +109,8 @@ func activitySchema(e *dataverse.Entity) *timeline.Schema {
 	return s
 }
 
-// solutionProcesses create a task for a click and for a bounce (R3.8).
+// solutionProcesses are processes in Dynamics that create a follow-up task for a click or
+// a bounce (R3.8). Adobe's solution brings them.
 var solutionProcesses = []struct {
 	name string
 	on   func(activities.EgressSettings) bool
@@ -117,9 +119,9 @@ var solutionProcesses = []struct {
 	{"Adobe Campaign Email Bounce", func(s activities.EgressSettings) bool { return s.Bounces }},
 }
 
-// processes looks whether the solution's processes will create tasks. That they
-// do not is the customer's right (R3.9), so it is no more than a warning.
-func (a *Activities) processes(ctx context.Context, s activities.EgressSettings, owner string) []string {
+// checkProcesses warns when the processes will create no tasks. It is no more than a
+// warning, because a customer may want that (R3.9).
+func (a *Activities) checkProcesses(ctx context.Context, s activities.EgressSettings, owner string) []string {
 	var out []string
 	for _, p := range solutionProcesses {
 		if !p.on(s) {
@@ -152,16 +154,16 @@ func (a *Activities) processes(ctx context.Context, s activities.EgressSettings,
 	return out
 }
 
-// unexplained says that a failure may be a wrong address, or pass: who asks again for
-// a few minutes is told which.
+// unexplained says whether a failure may be a wrong address, or may pass. Asking again
+// for a few minutes shows which.
 func unexplained(err error) bool {
 	fail, ok := errors.AsType[*apierr.Error](err)
 	return ok && fail.Odd()
 }
 
-// reach asks each source for a sign of life, so that a wrong address or key is
-// known at the start. A service that is down for now is none of these.
-func (a *Activities) reach(ctx context.Context, s activities.EgressSettings) error {
+// reachSources asks each source for something, so that a wrong address or key shows at the
+// start. A source that is only down for now does not fail the start.
+func (a *Activities) reachSources(ctx context.Context, s activities.EgressSettings) error {
 	if s.Journal() {
 		if _, err := a.o.Journal.Page(ctx, "", 1); apierr.ClassOf(err) == apierr.Blocked || unexplained(err) {
 			return run.ToTemporal(ctx, fmt.Errorf("reading the journal: %w", err))

@@ -22,20 +22,20 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-func (s *eventSpine) push(p eventlog.Pushed) eventlog.Event {
+func (s *eventWorld) push(p eventlog.Pushed) eventlog.Event {
 	s.T.Helper()
-	e, err := s.Boxes.Events.Push(p)
+	e, err := s.Sandboxes.Events.Push(p)
 	require.NoError(s.T, err)
 	return e
 }
 
-func (s *eventSpine) fault(r kit.Rule) {
+func (s *eventWorld) fault(r kit.Rule) {
 	s.T.Helper()
-	_, err := s.Boxes.Faults.Add(r)
+	_, err := s.Sandboxes.Faults.Add(r)
 	require.NoError(s.T, err)
 }
 
-func (s *eventSpine) explain(id string) []activities.ExplainedEvent {
+func (s *eventWorld) explain(id string) []activities.ExplainedEvent {
 	s.T.Helper()
 	return activitytest.Call[activities.ExplainEventResult](s.World, s.eg.ExplainEvent, activities.ExplainEventInput{ID: id, Live: true, Settings: s.settings}).Events
 }
@@ -46,7 +46,7 @@ func TestOnlyTypesThatAreOnReachTheTimeline(t *testing.T) {
 	for _, on := range []string{"sends", "opens", "clicks", "bounces"} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 60)
+			s := newEventWorld(t, 60)
 			s.settings.Sends, s.settings.Opens, s.settings.Clicks, s.settings.Bounces = on == "sends", on == "opens", on == "clicks", on == "bounces"
 			s.generate(400, func(f *eventlog.Funnel) { f.Hard = 0.1 })
 			s.begin()
@@ -65,34 +65,34 @@ func TestOnlyTypesThatAreOnReachTheTimeline(t *testing.T) {
 // R18.12–R18.14, R3.9: one task per click, however often it comes; none without the process.
 func TestAClickMakesOneTask(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 5)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 5)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, Times: 5})
 	s.events(activities.KindDelta, activities.Window{})
 	s.restart(nil)
 	s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-time.Hour)})
-	require.EqualValues(t, 1, s.Boxes.Dynamics.Count("tasks"))
+	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("tasks"))
 	require.Empty(t, s.timeline())
-	require.NoError(t, s.Boxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
+	require.NoError(t, s.Sandboxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
 	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, Times: 2})
 	s.events(activities.KindDelta, activities.Window{})
-	require.EqualValues(t, 1, s.Boxes.Dynamics.Count("tasks"))
-	require.EqualValues(t, 2, s.Boxes.Dynamics.Count("adobe_emailurlclicks"))
+	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("tasks"))
+	require.EqualValues(t, 2, s.Sandboxes.Dynamics.Count("adobe_emailurlclicks"))
 }
 
 // R3.7, R3.8: what Dynamics lacks is told before anything is read.
 func TestPreflightOfEgress(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 1, func(o *stack.Options) { o.NoSolution = true })
+	s := newEventWorld(t, 1, func(o *stack.Options) { o.NoSolution = true })
 	_, err := s.Env.ExecuteActivity(s.eg.PreflightEvents, activities.PreflightEventsInput{Settings: s.settings})
 	require.ErrorContains(t, err, `there is no table adobe_emailsend, adobe_emailopen, adobe_emailurlclick, adobe_emailbounce in Dynamics; install the solution "Adobe Campaign for Microsoft Dynamics 365"`)
 
-	s = newEventSpine(t, 1)
-	require.NoError(t, s.Boxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
-	require.NoError(t, s.Boxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.Boxes.Dynamics.Keys("systemusers")[0]))
-	if s.Boxes.Dynamics.Keys("systemusers")[0] == s.owner {
-		require.NoError(t, s.Boxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.Boxes.Dynamics.Keys("systemusers")[1]))
+	s = newEventWorld(t, 1)
+	require.NoError(t, s.Sandboxes.Dynamics.SetProcess("Adobe Campaign Email Click", false, ""))
+	require.NoError(t, s.Sandboxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.Sandboxes.Dynamics.Keys("systemusers")[0]))
+	if s.Sandboxes.Dynamics.Keys("systemusers")[0] == s.owner {
+		require.NoError(t, s.Sandboxes.Dynamics.SetProcess("Adobe Campaign Email Bounce", true, s.Sandboxes.Dynamics.Keys("systemusers")[1]))
 	}
 	s.begin()
 	require.Len(t, s.checked.Warnings, 2)
@@ -112,11 +112,11 @@ func TestPreflightOfEgress(t *testing.T) {
 // R18.11, docs/protocol/integration.md §26: contacts that are unknown, merged, merged again, deleted.
 func TestEventsFollowTheirContact(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 6)
-	keys := s.Boxes.Dynamics.Keys("contacts")
-	require.NoError(t, s.Boxes.Dynamics.Merge(keys[1], keys[0]))
-	require.NoError(t, s.Boxes.Dynamics.Merge(keys[2], keys[1]))
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[3]))
+	s := newEventWorld(t, 6)
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	require.NoError(t, s.Sandboxes.Dynamics.Merge(keys[1], keys[0]))
+	require.NoError(t, s.Sandboxes.Dynamics.Merge(keys[2], keys[1]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[3]))
 	s.begin()
 	for i := range 4 {
 		s.push(eventlog.Pushed{Kind: "open", ExternalID: keys[i]})
@@ -126,15 +126,15 @@ func TestEventsFollowTheirContact(t *testing.T) {
 	s.push(eventlog.Pushed{Kind: "open", ExternalID: "not-a-contact"})
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, activities.Counts{Read: 7, Created: 4, NoContact: 3}, out.Counts)
-	require.Len(t, s.Boxes.Dynamics.Regarding(keys[2]), 3)
+	require.Len(t, s.Sandboxes.Dynamics.Regarding(keys[2]), 3)
 	require.Empty(t, s.timeline())
-	require.EqualValues(t, 5, s.Boxes.Dynamics.Count("contacts"), "R18.15: egress makes no contacts")
+	require.EqualValues(t, 5, s.Sandboxes.Dynamics.Count("contacts"), "R18.15: egress makes no contacts")
 }
 
 // Unknown contacts can be kept for a look; they still balance.
 func TestUnknownContactsCanBeQuarantined(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 2)
+	s := newEventWorld(t, 2)
 	s.settings.UnknownContact = timeline.UnknownQuarantine
 	s.begin()
 	gone := "6f1d0000-0000-4000-8000-00000000dead"
@@ -148,7 +148,7 @@ func TestUnknownContactsCanBeQuarantined(t *testing.T) {
 	require.Equal(t, "quarantined", known[0].Outcome)
 	require.Equal(t, "NotFound", known[0].Quarantine.Code)
 
-	_, err := s.Boxes.Dynamics.Insert("contacts", map[string]any{"contactid": gone, "lastname": "Quibblethorn"})
+	_, err := s.Sandboxes.Dynamics.Insert("contacts", map[string]any{"contactid": gone, "lastname": "Quibblethorn"})
 	require.NoError(t, err)
 	s.restart(nil)
 	out = s.events(activities.KindBackfill, activities.Window{Since: time.Now().Add(-time.Hour)})
@@ -159,16 +159,16 @@ func TestUnknownContactsCanBeQuarantined(t *testing.T) {
 // A contact that is deleted between the look and the write.
 func TestAContactThatGoesMeanwhile(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 30)
+	s := newEventWorld(t, 30)
 	s.begin()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:20] {
 		s.push(eventlog.Pushed{Kind: "open", ExternalID: key})
 	}
 	s.events(activities.KindDelta, activities.Window{}) // every contact is in the cache
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[0]))
-	require.NoError(t, s.Boxes.Dynamics.Merge(keys[2], keys[1]))
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[1]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[0]))
+	require.NoError(t, s.Sandboxes.Dynamics.Merge(keys[2], keys[1]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[1]))
 	for _, key := range keys[:20] {
 		s.push(eventlog.Pushed{Kind: "click", ExternalID: key})
 	}
@@ -179,7 +179,7 @@ func TestAContactThatGoesMeanwhile(t *testing.T) {
 // docs/protocol/dynamics.md §7, §9: lost answers, throttling, faults of the service: once each.
 func TestFaultsOnBothSidesChangeNothing(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 100)
+	s := newEventWorld(t, 100)
 	s.generate(1500, func(f *eventlog.Funnel) { f.Duplicates, f.Disorder = 0.2, 0.2 })
 	s.begin()
 	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Path: `\$batch`, Action: kit.ResetAfter, Probability: 0.15, Seed: 1})
@@ -192,12 +192,12 @@ func TestFaultsOnBothSidesChangeNothing(t *testing.T) {
 	require.Equal(t, "COMPLETED", out.State)
 	require.Empty(t, s.timeline())
 	require.Equal(t, out.Counts.Read, out.Counts.Settled())
-	require.Equal(t, int64(s.Boxes.Events.Counts().Published), out.Counts.Read)
+	require.Equal(t, int64(s.Sandboxes.Events.Counts().Published), out.Counts.Read)
 	require.Zero(t, out.Counts.Quarantined)
 }
 
 // patiently runs a pass whose activities may fail, as Temporal would.
-func (s *eventSpine) patiently(kind activities.Kind) activities.SaveWatermarkResult {
+func (s *eventWorld) patiently(kind activities.Kind) activities.SaveWatermarkResult {
 	s.T.Helper()
 	ref := s.ref(kind)
 	again := func(activity, in any, out any) {
@@ -231,8 +231,8 @@ func (s *eventSpine) patiently(kind activities.Kind) activities.SaveWatermarkRes
 // R18.10: a text that its column cannot hold is refused by name; the rest lands.
 func TestATextThatIsTooLongIsQuarantined(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 3)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 3)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	e := s.push(eventlog.Pushed{Kind: "click", ExternalID: contact, URL: "https://shop.example.test/?q=" + strings.Repeat("secret", 400)})
 	s.push(eventlog.Pushed{Kind: "click", ExternalID: contact})
@@ -250,8 +250,8 @@ func TestATextThatIsTooLongIsQuarantined(t *testing.T) {
 // docs/protocol/campaign.md §6.1: what breaks the contract is set aside, what is not ours is counted.
 func TestEventsThatBreakTheContract(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 3)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 3)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	raw := func(format string, args ...any) { s.push(eventlog.Pushed{Raw: fmt.Appendf(nil, format, args...)}) }
 	raw(`{"specversion":"1.0","id":"5a0c0000-0000-4000-8000-000000000001","type":"com.adobe.campaign.standard.email.click","data":{"externalID":%q,"deliveryName":"DM1","trackinglogID":"1"}}`, contact)
@@ -270,8 +270,8 @@ func TestEventsThatBreakTheContract(t *testing.T) {
 // A soft bounce is left out, and keeps nothing of the hard one that follows out.
 func TestAHardBounceAfterASoftOne(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 3)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 3)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	sent := s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "soft"})
@@ -285,11 +285,11 @@ func TestAHardBounceAfterASoftOne(t *testing.T) {
 	known := s.explain(sent.BroadLogID)
 	require.Len(t, known, 2)
 	require.True(t, *known[1].InDynamics)
-	require.True(t, s.Boxes.Dynamics.Delete("adobe_emailbounces", known[1].Activity))
+	require.True(t, s.Sandboxes.Dynamics.Delete("adobe_emailbounces", known[1].Activity))
 	require.False(t, *s.explain(sent.BroadLogID)[1].InDynamics)
 	s.push(eventlog.Pushed{Kind: "bounce", BroadLogID: sent.BroadLogID, Failure: "hard"})
 	s.events(activities.KindDelta, activities.Window{})
-	require.Zero(t, s.Boxes.Dynamics.Count("adobe_emailbounces"), "what somebody deleted does not come back")
+	require.Zero(t, s.Sandboxes.Dynamics.Count("adobe_emailbounces"), "what somebody deleted does not come back")
 }
 
 // bulky is a journal with one page, cut short by its size or not.
@@ -311,7 +311,7 @@ func (b bulky) Page(context.Context, string, int) (*campaign.JournalPage, error)
 func TestAPageThatTheServiceCutShortIsNotTheLast(t *testing.T) {
 	t.Parallel()
 	for size, more := range map[int]bool{1_400_000: true, 1_000: false} {
-		s := newEventSpine(t, 1)
+		s := newEventWorld(t, 1)
 		s.begin()
 		s.restart(func(o *egress.Options) { o.Journal = bulky{size} })
 		ref := s.ref(activities.KindDelta)
@@ -325,14 +325,14 @@ func TestAPageThatTheServiceCutShortIsNotTheLast(t *testing.T) {
 // R18.17: the journal no longer holds the position: from its oldest, and told.
 func TestAPositionThatExpired(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 10, func(o *stack.Options) { o.JournalRetention = time.Hour })
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 10, func(o *stack.Options) { o.JournalRetention = time.Hour })
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	s.events(activities.KindDelta, activities.Window{})
-	s.Boxes.Advance(30 * time.Minute)
+	s.Sandboxes.Advance(30 * time.Minute)
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact}) // never seen
-	s.Boxes.Advance(2 * time.Hour)
+	s.Sandboxes.Advance(2 * time.Hour)
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: activities.PhaseEvents, Lanes: 4})
 	require.ErrorContains(t, err, "PositionExpired")
@@ -340,12 +340,12 @@ func TestAPositionThatExpired(t *testing.T) {
 	require.False(t, lost.Lost.IsZero())
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, out.Counts)
-	require.EqualValues(t, 2, s.Boxes.Dynamics.Count("adobe_emailsends"))
+	require.EqualValues(t, 2, s.Sandboxes.Dynamics.Count("adobe_emailsends"))
 	// The next one is of a backfill, whose own place in the journal is gone.
-	before, err := s.Books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	before, err := s.Ledger.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
 	require.NoError(t, err)
 	require.True(t, activitytest.Call[activities.RestartJournalResult](s.World, s.eg.RestartJournal, activities.RestartJournalInput{}).Held)
-	after, err := s.Books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+	after, err := s.Ledger.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	require.NotEmpty(t, after.Link)
@@ -357,8 +357,8 @@ func TestAPositionThatExpired(t *testing.T) {
 // The table lost a column while the flow ran: it stops, and nothing is lost.
 func TestATableThatChangesStopsTheRun(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 3)
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	s := newEventWorld(t, 3)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.begin()
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	s.fault(kit.Rule{Service: "dataverse", Method: http.MethodPost, Path: `\$batch`, Action: kit.Respond, Status: 400, Times: 1,
@@ -377,7 +377,7 @@ func TestATableThatChangesStopsTheRun(t *testing.T) {
 // No address, no name, no URL gets into metrics or results.
 func TestMetricsHoldNoPersonalData(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 20)
+	s := newEventWorld(t, 20)
 	s.generate(200, nil)
 	s.begin()
 	out := s.events(activities.KindDelta, activities.Window{})
@@ -400,21 +400,21 @@ func TestMetricsHoldNoPersonalData(t *testing.T) {
 // docs/protocol/dynamics.md §7.1: the limits of the service slow the flow down, and no more.
 func TestTheLimitsOfDynamicsOnlySlowTheFlow(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 40, func(o *stack.Options) { o.Protection.Concurrency, o.OperationTime = 2, 5*time.Millisecond })
+	s := newEventWorld(t, 40, func(o *stack.Options) { o.Protection.Concurrency, o.OperationTime = 2, 5*time.Millisecond })
 	s.generate(150, nil) // three requests a lane, which meet
 	s.begin()
 	out := s.patiently(activities.KindDelta)
 	require.Equal(t, "COMPLETED", out.State)
 	require.Empty(t, s.timeline())
 	require.Zero(t, out.Counts.Quarantined)
-	require.Positive(t, s.Boxes.Dynamics.Usage().Throttled)
+	require.Positive(t, s.Sandboxes.Dynamics.Usage().Throttled)
 }
 
 // A pass ends after so many pages, that its position is saved; the next goes on
 // there. A backfill reads to the end.
 func TestAPassEndsAfterSoManyPagesABackfillAtTheEnd(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 30)
+	s := newEventWorld(t, 30)
 	made := s.generate(500, nil)
 	s.begin()
 	s.restart(func(o *egress.Options) { o.PageSize, o.PagesPerRun = 50, 3 })
@@ -433,12 +433,12 @@ func TestAPassEndsAfterSoManyPagesABackfillAtTheEnd(t *testing.T) {
 
 func TestAStartOfEventsClosesRunsThatLostTheirWorkflow(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 1)
+	s := newEventWorld(t, 1)
 	s.begin()
 	ref := s.ref(activities.KindDelta)
 	activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
 	s.begin()
-	run, err := s.Books.Run(t.Context(), ref.Run)
+	run, err := s.Ledger.Run(t.Context(), ref.Run)
 	require.NoError(t, err)
 	require.Equal(t, ledger.RunFailed, run.State)
 }

@@ -14,10 +14,10 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// OpenEventRun begins a run in the ledger, or finds where an earlier attempt
-// left it. It may run any number of times.
+// OpenEventRun begins a run in the ledger, or finds where an earlier attempt left it. It
+// may run any number of times.
 func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
-	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
+	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
 	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) {
@@ -28,9 +28,9 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 	return out, err
 }
 
-// SaveEventPosition ends a run: when the ledger holds every lane as written, the
-// position is saved and the staged pages go, in one transaction. Then the files
-// that were read are moved or deleted, which may be repeated.
+// SaveEventPosition ends a run whose lanes are all written: in one transaction the
+// position is saved and the staged pages are dropped. Then the files that were read are
+// moved or deleted, which may be repeated.
 func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
@@ -59,29 +59,30 @@ func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWa
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
 		return nil, err
 	}
-	a.metrics.runEnded(in.Kind, current.State)
+	a.metrics.countEnded(in.Kind, current.State)
 	a.metrics.quarantine.Update(float64(out.Quarantined))
-	a.settledUpTo(out.Watermark)
+	a.showWatermark(out.Watermark)
 	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowEgress, "run", in.Run, "state", current.State,
 		"read", out.Counts.Read, "written", out.Counts.Created, "quarantined", out.Counts.Quarantined)
 	return out, nil
 }
 
-func (a *Activities) settledUpTo(t time.Time) {
+// showWatermark shows up to when events are dealt with.
+func (a *Activities) showWatermark(t time.Time) {
 	if !t.IsZero() {
 		a.metrics.watermark.Update(float64(t.Unix()))
-		a.metrics.lagAlarm.Update(0) // RaiseLag finds out whether it is to be raised
+		a.metrics.lagAlarm.Update(0) // RaiseLag raises it, if need be
 	}
 }
 
 // EndEventRun closes a run that did not finish.
 func (a *Activities) EndEventRun(ctx context.Context, in activities.EndRunInput) error {
-	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.runEnded, a.o.Ledger.ForgetPages)
+	return run.End(ctx, a.o.Ledger, in, a.metrics.countEnded, a.o.Ledger.ForgetPages)
 }
 
-// RestartJournal forgets a position that the journal no longer holds; reading
-// begins again with the oldest event it has (R18.17). What was written before is
-// recognised. A position that the journal holds stays.
+// RestartJournal forgets a position that the journal no longer holds. Reading begins again
+// with the oldest event that it has (R18.17); events that were written before are
+// recognised. A position that the journal still holds stays.
 func (a *Activities) RestartJournal(ctx context.Context, _ activities.RestartJournalInput) (*activities.RestartJournalResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
@@ -113,7 +114,7 @@ func (a *Activities) RestartJournal(ctx context.Context, _ activities.RestartJou
 	return &activities.RestartJournalResult{Lost: lost}, nil
 }
 
-// RaiseLag measures how old the position is and raises the alarm, or ends it.
+// RaiseLag measures how old the position is, and raises the alarm or ends it.
 func (a *Activities) RaiseLag(ctx context.Context, in activities.RaiseLagInput) (*activities.RaiseLagResult, error) {
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -123,15 +124,15 @@ func (a *Activities) RaiseLag(ctx context.Context, in activities.RaiseLagInput) 
 		return nil, err
 	}
 	out := &activities.RaiseLagResult{Watermark: mark.ObtainedAt, Raised: !mark.ObtainedAt.IsZero() && time.Since(mark.ObtainedAt) >= time.Duration(in.Alarm)}
-	a.settledUpTo(mark.ObtainedAt)
-	a.metrics.lag(out.Raised)
+	a.showWatermark(mark.ObtainedAt)
+	a.metrics.showLag(out.Raised)
 	if out.Raised {
 		activity.GetLogger(ctx).Warn("events wait for days; the journal forgets them after 7", "flow", activities.FlowEgress, "settled_up_to", mark.ObtainedAt)
 	}
 	return out, nil
 }
 
-// prune forgets what became of events that are older than is to be kept.
+// prune forgets what became of events, once that was kept long enough.
 func (a *Activities) prune(ctx context.Context) error {
 	a.mu.Lock()
 	due := time.Since(a.pruned) >= run.PruneEvery

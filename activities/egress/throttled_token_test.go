@@ -16,7 +16,7 @@ import (
 // and no lane spins.
 func TestAThrottledSignInIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 150)
+	s := newEventWorld(t, 150)
 	s.generate(1000, nil)
 	s.begin()
 	ref := s.ref(activities.KindDelta)
@@ -24,21 +24,21 @@ func TestAThrottledSignInIsWaitedFor(t *testing.T) {
 	page := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseJournal, Lanes: 1})
 	require.Equal(t, 300, page.Read)
 
-	s.Boxes.Entra.ExpireAll()
+	s.Sandboxes.Entra.ExpireAll()
 	const wait = 3 * time.Second
 	for _, rule := range []kit.Rule{
 		{Action: kit.Respond, Status: 429, Times: 1, Headers: map[string]string{"Retry-After": "3"}},
 		{Action: kit.Delay}, // counts the rest
 	} {
 		rule.Service, rule.Method = "entra", http.MethodPost
-		_, err := s.Boxes.Faults.Add(rule)
+		_, err := s.Sandboxes.Faults.Add(rule)
 		require.NoError(t, err)
 	}
 	began := time.Now()
 	activitytest.Call[activities.LaneResult](s.World, s.eg.WriteTimeline, activities.LaneInput{RunRef: ref, Page: 1, Lane: 0})
 	require.GreaterOrEqual(t, time.Since(began), wait)
 	requests := 0
-	for _, rule := range s.Boxes.Faults.List() {
+	for _, rule := range s.Sandboxes.Faults.List() {
 		requests += rule.Hits
 	}
 	require.LessOrEqual(t, requests, 2, "requests for a token")

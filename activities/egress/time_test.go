@@ -31,21 +31,21 @@ func TestTheAgeOfThePositionStaysKnown(t *testing.T) {
 	} {
 		t.Run("a page of events "+name, func(t *testing.T) {
 			t.Parallel()
-			s := newEventSpine(t, 2)
+			s := newEventWorld(t, 2)
 			s.begin()
-			s.push(eventlog.Pushed{Kind: "open", ExternalID: s.Boxes.Dynamics.Keys("contacts")[0]})
+			s.push(eventlog.Pushed{Kind: "open", ExternalID: s.Sandboxes.Dynamics.Keys("contacts")[0]})
 			require.False(t, s.events(activities.KindDelta, activities.Window{}).Watermark.IsZero())
-			mark, err := s.Books.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
+			mark, err := s.Ledger.Watermark(t.Context(), activities.FlowEgress, activities.FlowEgress)
 			require.NoError(t, err)
 			mark.ObtainedAt = time.Now().Add(-6 * 24 * time.Hour).UTC().Truncate(time.Second)
-			require.NoError(t, s.Books.SaveWatermark(t.Context(), *mark))
+			require.NoError(t, s.Ledger.SaveWatermark(t.Context(), *mark))
 			s.restart(func(o *egress.Options) { o.PageSize, o.PagesPerRun = 10, 1 })
 			s.begin()
 			p.Times = 25
 			s.push(p)
 			// The link has the page size of before, so that the first page is the last.
 			mark.Link = strings.Replace(mark.Link, "limit=300", "limit=10", 1)
-			require.NoError(t, s.Books.SaveWatermark(t.Context(), *mark))
+			require.NoError(t, s.Ledger.SaveWatermark(t.Context(), *mark))
 			out := s.events(activities.KindDelta, activities.Window{})
 			require.Equal(t, "COMPLETED", out.State)
 			require.EqualValues(t, 10, out.Counts.Read)
@@ -59,10 +59,10 @@ func TestTheAgeOfThePositionStaysKnown(t *testing.T) {
 // alone because somebody may still write them.
 func TestABackfillTellsOfFilesThatAreTooYoung(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 40).withFiles(timeline.SourceJournal)
+	s := newEventWorld(t, 40).withFiles(timeline.SourceJournal)
 	s.generate(200, nil)
 	out := s.export()
-	old := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports", out.Files[0])
+	old := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports", out.Files[0])
 	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*time.Hour)))
 	s.o.Files.StableFor = time.Hour
 	s.begin()
@@ -87,11 +87,11 @@ func TestABackfillTellsOfFilesThatAreTooYoung(t *testing.T) {
 func TestABackfillReadsFilesOfAClockThatIsAhead(t *testing.T) {
 	t.Parallel()
 	for ahead, want := range map[time.Duration]int{time.Hour: 1, 20 * time.Second: 0} {
-		s := newEventSpine(t, 2).withFiles(timeline.SourceJournal)
+		s := newEventWorld(t, 2).withFiles(timeline.SourceJournal)
 		s.o.Files.StableFor = time.Minute
-		file := filepath.Join(s.Boxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+		file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
 		require.NoError(t, os.WriteFile(file, []byte("trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl\n"+
-			"1,2,"+s.Boxes.Dynamics.Keys("contacts")[0]+",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"), 0o600))
+			"1,2,"+s.Sandboxes.Dynamics.Keys("contacts")[0]+",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"), 0o600))
 		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(ahead)))
 		s.begin()
 		got := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindBackfill), Page: 1, Phase: activities.PhaseFiles, Lanes: 1, Window: activities.Window{Folder: "sftp:d365_loads/exports"}})
@@ -118,14 +118,14 @@ func (f *forgetful) ByIDs(ctx context.Context, q dataverse.Query, ids []string) 
 // until there is an answer.
 func TestAContactThatGoesIsAskedForUntilThereIsAnAnswer(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 3)
+	s := newEventWorld(t, 3)
 	client := &forgetful{Client: s.o.Dynamics.(*dataverse.Client)}
 	s.restart(func(o *egress.Options) { o.Dynamics = client })
 	s.begin()
-	contact := s.Boxes.Dynamics.Keys("contacts")[0]
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
 	require.EqualValues(t, 1, s.events(activities.KindDelta, activities.Window{}).Counts.Created)
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", contact))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", contact))
 	s.push(eventlog.Pushed{Kind: "open", ExternalID: contact})
 	client.fails = 4 // all tries of one look
 	out := s.events(activities.KindDelta, activities.Window{})
@@ -136,10 +136,10 @@ func TestAContactThatGoesIsAskedForUntilThereIsAnAnswer(t *testing.T) {
 // it is asked.
 func TestABackfillSinceATimeBeginsThere(t *testing.T) {
 	t.Parallel()
-	s := newEventSpine(t, 2)
+	s := newEventWorld(t, 2)
 	s.begin()
-	s.push(eventlog.Pushed{Kind: "open", ExternalID: s.Boxes.Dynamics.Keys("contacts")[0]})
-	s.Boxes.Advance(time.Hour)
+	s.push(eventlog.Pushed{Kind: "open", ExternalID: s.Sandboxes.Dynamics.Keys("contacts")[0]})
+	s.Sandboxes.Advance(time.Hour)
 	since := time.Now().Add(-time.Hour - 900*time.Millisecond)
 	require.EqualValues(t, 1, s.events(activities.KindBackfill, activities.Window{Since: since}).Counts.Created)
 }

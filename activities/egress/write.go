@@ -15,17 +15,17 @@ import (
 	"causeway.dev/internal/timeline"
 )
 
-// WriteTimeline writes one lane of a staged page to the timeline: one activity
-// for each event, under an id of its own, so that nothing is written twice
-// however often it is tried (R18.14). Events that an earlier attempt settled, or
-// that Dynamics is known to have, cost no request.
+// WriteTimeline writes one lane of a staged page to the timeline: one row for each event,
+// under an id of its own, so that nothing is written twice however often it is tried
+// (R18.14). Events that have a result from an earlier attempt, or that are known to be on
+// the timeline, cost no request. See run.WriteLane.
 func (a *Activities) WriteTimeline(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
 	w := &timelineWriter{Activities: a, plan: plan}
-	out, err := run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*occurrence], error) {
+	out, err := run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*eventState], error) {
 		w.lane = lane
 		return w, nil
 	})
@@ -36,7 +36,8 @@ func (a *Activities) WriteTimeline(ctx context.Context, in activities.LaneInput)
 	return out, nil
 }
 
-// timelineWriter writes the events of a lane, for one attempt.
+// timelineWriter writes the events of a lane in one attempt. It is the run.Writer of this
+// flow.
 type timelineWriter struct {
 	*Activities
 	plan *timeline.Plan
@@ -45,43 +46,43 @@ type timelineWriter struct {
 	unknown atomic.Int64 // events quarantined because Dynamics has no such contact
 }
 
-// eventUnit is one event of the lane that is to be written, wherever it stands
-// there: what comes twice in a lane is written once.
-type eventUnit = run.Unit[*occurrence]
+// eventUnit is one event that is to be written. One that is in the lane twice is written
+// once.
+type eventUnit = run.Unit[*eventState]
 
-// occurrence is what is known of an event that is to be written.
-type occurrence struct {
-	event   *events.MarketingEvent
-	raw     []byte
-	refused bool   // it was, before: its item in quarantine is settled with it
-	contact string // whom it goes to
-	row     *timeline.Row
-	faults  int  // times that the service failed at this very row
-	asked   bool // its contact was looked up again
+// eventState is what is known of an event while it is written.
+type eventState struct {
+	event                *events.MarketingEvent
+	raw                  []byte
+	refused              bool   // it was, before: its item in quarantine is settled with it
+	contact              string // whom it goes to
+	row                  *timeline.Row
+	faults               int  // times that the service failed at this very row
+	contactResolvedAgain bool // its contact was looked up again
 }
 
-// Units records what needs no request, and finds out whom the rest goes to.
-func (w *timelineWriter) Units(ctx context.Context, a *run.Attempt[*occurrence]) ([]*eventUnit, error) {
-	units, err := w.sort(ctx, a)
+// Units records what needs no request, and makes the rows of the rest.
+func (w *timelineWriter) Units(ctx context.Context, a *run.Attempt[*eventState]) ([]*eventUnit, error) {
+	units, err := w.sortEntries(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return w.address(ctx, a, units)
+	return w.addressRows(ctx, a, units)
 }
 
-// GroupSize is how many rows a request may carry.
-func (w *timelineWriter) GroupSize() int { return w.sizes.size() }
+// GroupSize is how many rows a request may carry at this moment.
+func (w *timelineWriter) GroupSize() int { return w.batchSize.size() }
 
 // Refuse sets an event aside.
 func (w *timelineWriter) Refuse(u *eventUnit, entry int, why *apierr.Error) ledger.Result {
-	return w.refused(entry, u.Of.event, u.Of.raw, why)
+	return w.refused(entry, u.State.event, u.State.raw, why)
 }
 
-// Count meters what happened.
+// Count counts in the metrics of the flow.
 func (w *timelineWriter) Count(what run.Happened, results ...ledger.Result) {
 	switch what {
 	case run.Committed:
-		w.metrics.settled(results)
+		w.metrics.countOutcomes(results)
 	case run.Throttled:
 		w.metrics.throttled.Inc(1)
 	case run.Transient:
@@ -91,8 +92,8 @@ func (w *timelineWriter) Count(what run.Happened, results ...ledger.Result) {
 	}
 }
 
-// sort records what needs no request, and returns the rest, each event once.
-func (w *timelineWriter) sort(ctx context.Context, a *run.Attempt[*occurrence]) ([]*eventUnit, error) {
+// sortEntries records what needs no request, and returns a unit for each other event.
+func (w *timelineWriter) sortEntries(ctx context.Context, a *run.Attempt[*eventState]) ([]*eventUnit, error) {
 	var keys []string
 	for i, e := range w.lane.Entries {
 		if w.lane.Outcomes[i] == ledger.Pending && e.Verdict == ledger.Verdict(timeline.Eligible) {
@@ -128,11 +129,11 @@ func (w *timelineWriter) sort(ctx context.Context, a *run.Attempt[*occurrence]) 
 			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 		}
 		if known[e.Key].Written() {
-			group = append(group, ledger.Result{Index: i, Outcome: ledger.Unchanged, Event: note(event, ledger.Unchanged)})
+			group = append(group, ledger.Result{Index: i, Outcome: ledger.Unchanged, Event: eventRecord(event, ledger.Unchanged)})
 			continue
 		}
 		was := known[e.Key]
-		u := &eventUnit{Entries: []int{i}, Of: &occurrence{event: event, raw: e.Raw, refused: was != nil && was.Outcome == ledger.Refused}}
+		u := &eventUnit{Entries: []int{i}, State: &eventState{event: event, raw: e.Raw, refused: was != nil && was.Outcome == ledger.Refused}}
 		byKey[e.Key] = u
 		units = append(units, u)
 	}
@@ -140,7 +141,8 @@ func (w *timelineWriter) sort(ctx context.Context, a *run.Attempt[*occurrence]) 
 	return units, nil
 }
 
-// leftOut settles an event that the settings, or what it is, keep from the timeline.
+// leftOut is the result of an event that does not go to the timeline, because of the
+// settings or of what it is.
 func (w *timelineWriter) leftOut(i int, e *ledger.Entry) (ledger.Result, error) {
 	if e.Verdict == verdictIgnored {
 		return ledger.Result{Index: i, Outcome: ledger.Ignored}, nil
@@ -162,53 +164,54 @@ func (w *timelineWriter) leftOut(i int, e *ledger.Entry) (ledger.Result, error) 
 	outcome := map[timeline.Verdict]ledger.Outcome{
 		timeline.Disabled: ledger.Disabled, timeline.SoftBounce: ledger.SoftBounce, timeline.SeedOrProof: ledger.SeedOrProof,
 	}[timeline.Verdict(e.Verdict)]
-	return ledger.Result{Index: i, Outcome: outcome, Event: note(event, outcome)}, nil
+	return ledger.Result{Index: i, Outcome: outcome, Event: eventRecord(event, outcome)}, nil
 }
 
-// withoutContact settles an event of nobody that Dynamics has (R18.11).
+// withoutContact is the result of an event whose contact Dynamics does not have (R18.11).
 func (w *timelineWriter) withoutContact(i int, e *events.MarketingEvent, raw []byte) ledger.Result {
-	// A profile that is no contact is nobody's mistake.
+	// A profile without an external id is no contact, which is no mistake.
 	if w.plan.Settings.UnknownContact != timeline.UnknownQuarantine || e.ContactID == "" {
-		return ledger.Result{Index: i, Outcome: ledger.NoContact, Event: note(e, ledger.NoContact)}
+		return ledger.Result{Index: i, Outcome: ledger.NoContact, Event: eventRecord(e, ledger.NoContact)}
 	}
 	w.unknown.Add(1)
 	return w.refused(i, e, raw, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonNotFound, Message: "Dynamics has no contact with the profile's external id"})
 }
 
-// refused settles an event that cannot be written; the message holds no value.
+// refused is the result of an event that cannot be written. Its message holds no value.
 func (w *timelineWriter) refused(i int, e *events.MarketingEvent, raw []byte, why *apierr.Error) ledger.Result {
-	n := note(e, ledger.Refused)
+	n := eventRecord(e, ledger.Refused)
 	n.Code = why.Reason
 	return ledger.Result{Index: i, Outcome: ledger.Refused, Event: n, Quarantine: &ledger.QuarantineItem{
 		Key: e.Key, Class: string(why.Class), Code: why.Reason, Field: why.Field, Message: why.Message, Payload: raw,
 	}}
 }
 
-func note(e *events.MarketingEvent, outcome ledger.Outcome) *ledger.Event {
+// eventRecord is what the ledger keeps of an event.
+func eventRecord(e *events.MarketingEvent, outcome ledger.Outcome) *ledger.Event {
 	return &ledger.Event{Key: e.Key, Type: string(e.Type), Contact: e.ContactID, Outcome: outcome, Time: e.Time}
 }
 
-// address finds out whom each event goes to and makes its row.
-func (w *timelineWriter) address(ctx context.Context, a *run.Attempt[*occurrence], units []*eventUnit) ([]*eventUnit, error) {
+// addressRows finds the contact that each event goes to, and makes its row.
+func (w *timelineWriter) addressRows(ctx context.Context, a *run.Attempt[*eventState], units []*eventUnit) ([]*eventUnit, error) {
 	var ids []string
 	seen := map[string]bool{}
 	for _, u := range units {
-		if id := u.Of.event.ContactID; !seen[id] {
+		if id := u.State.event.ContactID; !seen[id] {
 			seen[id] = true
 			ids = append(ids, id)
 		}
 	}
-	to, err := w.contactsOf(ctx, ids)
+	to, err := w.retryResolveContacts(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
 	var out []*eventUnit
 	for _, u := range units {
-		if u.Of.contact = to[u.Of.event.ContactID]; u.Of.contact == "" {
-			a.Record(w.nobody(u)...)
+		if u.State.contact = to[u.State.event.ContactID]; u.State.contact == "" {
+			a.Record(w.withoutContactResults(u)...)
 			continue
 		}
-		u.Of.row, err = w.row(u.Of)
+		u.State.row, err = w.makeRow(u.State)
 		if fail, ok := errors.AsType[*apierr.Error](err); ok {
 			a.Refuse(u, fail)
 			continue
@@ -221,27 +224,27 @@ func (w *timelineWriter) address(ctx context.Context, a *run.Attempt[*occurrence
 	return out, nil
 }
 
-// nobody is the results of an event whose contact Dynamics does not have.
-func (w *timelineWriter) nobody(u *eventUnit) []ledger.Result {
+// withoutContactResults are the results of an event whose contact Dynamics does not have.
+func (w *timelineWriter) withoutContactResults(u *eventUnit) []ledger.Result {
 	var out []ledger.Result
 	for _, i := range u.Entries {
-		out = append(out, w.withoutContact(i, u.Of.event, u.Of.raw))
+		out = append(out, w.withoutContact(i, u.State.event, u.State.raw))
 	}
 	u.Entries = nil
 	return out
 }
 
-// contactsOf looks contacts up; see whereTo.
-func (w *timelineWriter) contactsOf(ctx context.Context, ids []string) (map[string]string, error) {
-	return run.Retry(ctx, w.o.DynamicsGate, func() (map[string]string, error) { return w.whereTo(ctx, ids) })
+// retryResolveContacts is resolveContacts with a few tries.
+func (w *timelineWriter) retryResolveContacts(ctx context.Context, ids []string) (map[string]string, error) {
+	return run.Retry(ctx, w.o.DynamicsGate, func() (map[string]string, error) { return w.resolveContacts(ctx, ids) })
 }
 
-// row makes the row of an event; a panic is a failure of that event.
-func (w *timelineWriter) row(o *occurrence) (row *timeline.Row, err error) {
+// makeRow makes the row of an event. A panic becomes a refusal of that event.
+func (w *timelineWriter) makeRow(o *eventState) (row *timeline.Row, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.o.Logger.Error("panic at an event", "flow", activities.FlowEgress, "record_id", o.event.Key, "panic", run.PanicText(p), "stack", string(debug.Stack()))
-			err = run.Panicked(p)
+			err = run.PanicRefusal(p)
 		}
 	}()
 	row, err = w.plan.Row(o.event, o.contact)

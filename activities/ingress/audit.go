@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	auditLines  = 1000 // records per list call; Campaign may send fewer
-	auditPages  = 20   // list calls per activity
-	auditLookUp = 500  // records per AuditMissing
+	auditLines = 1000 // records per list call; Campaign may send fewer
+	auditPages = 20   // list calls per activity
+	auditReads = 500  // records per AuditMissing
 )
 
-// OpenAudit begins an audit. One whose table was never loaded has nothing to compare.
+// OpenAudit begins an audit. It refuses a table of which nothing was ever written.
 func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*activities.OpenAuditResult, error) {
-	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
+	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	if _, err := a.resolved(ctx, in.Table); err != nil {
+	if _, err := a.resolveOnce(ctx, in.Table); err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
 	held, err := a.o.Ledger.KnownCount(ctx, in.Table.Name)
@@ -48,12 +48,12 @@ func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*
 	return &activities.OpenAuditResult{Held: held}, nil
 }
 
-// AuditPages reads Campaign's list a few pages further and compares each record
-// with what was last written. Where it stands is in the ledger.
+// AuditPages reads Campaign's list a few pages further and compares each record with what
+// was last written. The ledger keeps how far that is.
 func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (*activities.AuditPagesResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	defer a.tell(ctx)
-	m, err := a.resolved(ctx, in.Table)
+	defer a.reportEngineCalls(ctx)
+	m, err := a.resolveOnce(ctx, in.Table)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
@@ -95,7 +95,7 @@ func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (
 	return out, nil
 }
 
-// reopen lets an audit go on that had failed and whose workflow was reset since.
+// reopen lets an audit go on that had failed and whose workflow was reset afterwards.
 func (a *Activities) reopen(ctx context.Context, id string) error {
 	run, err := a.o.Ledger.Run(ctx, id)
 	if err != nil || run.State != ledger.RunFailed && run.State != ledger.RunCancelled {
@@ -104,14 +104,14 @@ func (a *Activities) reopen(ctx context.Context, id string) error {
 	return a.o.Ledger.SetRunState(ctx, id, ledger.RunRunning, "")
 }
 
-// compareListed notes every record of a list page that has a key. Lists overlap
-// with writes that go on meanwhile, so what seems to differ is read again.
+// compareListed keeps an observation of every record of a list page that has a key. Writes
+// go on while lists are read, so a record that seems to differ is read again.
 func (a *Activities) compareListed(ctx context.Context, m *tableMapper, in activities.AuditInput, records [][]byte) error {
 	listed := make(map[string][]byte, len(records))
 	keys := make([]string, 0, len(records))
 	for _, raw := range records {
 		key := m.mapper.MapKey(gjson.GetBytes(raw, m.plan.Table.Campaign.Key).String())
-		if _, twice := listed[key]; key != "" && !twice { // without a key it is none of ours (R2.5)
+		if _, twice := listed[key]; key != "" && !twice { // a record without a key is not from here (R2.5)
 			listed[key] = raw
 			keys = append(keys, key)
 		}
@@ -120,11 +120,11 @@ func (a *Activities) compareListed(ctx context.Context, m *tableMapper, in activ
 	if err != nil {
 		return err
 	}
-	var notes []ledger.Observation
+	var observations []ledger.Observation
 	var doubtful []string
 	for _, key := range keys {
 		if known[key] == nil {
-			notes = append(notes, ledger.Observation{Key: key, Finding: ledger.Stray})
+			observations = append(observations, ledger.Observation{Key: key, Finding: ledger.Stray})
 			continue
 		}
 		if known[key].Payload == nil {
@@ -135,25 +135,25 @@ func (a *Activities) compareListed(ctx context.Context, m *tableMapper, in activ
 		if err != nil {
 			return fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
 		}
-		note, err := driftOf(m, known[key], there)
+		observation, err := compareWithWritten(m, known[key], there)
 		if err != nil {
 			return err
 		}
-		if note.Finding != ledger.AsWritten {
+		if observation.Finding != ledger.AsWritten {
 			doubtful = append(doubtful, key)
 			continue
 		}
-		notes = append(notes, note)
+		observations = append(observations, observation)
 	}
-	more, err := a.lookAgain(ctx, m, in, doubtful)
+	more, err := a.readOneByOne(ctx, m, in, doubtful)
 	if err != nil {
 		return err
 	}
-	return a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, append(notes, more...))
+	return a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, append(observations, more...))
 }
 
-// driftOf compares what the target holds of a record with what was last written.
-func driftOf(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledger.Observation, error) {
+// compareWithWritten compares what Campaign holds of a record with what was last written.
+func compareWithWritten(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledger.Observation, error) {
 	last, err := mapping.ParsePayload(known.Payload)
 	if err != nil {
 		return ledger.Observation{}, fmt.Errorf("record %s of %s in the ledger: %w", known.Key, m.plan.Table.Name, err)
@@ -166,40 +166,41 @@ func driftOf(m *tableMapper, known *ledger.Record, there *mapping.Payload) (ledg
 		Payload: truth.Canonical(), Fingerprint: truth.Fingerprint(), Expected: known.Fingerprint}, nil
 }
 
-// lookAgain reads records one by one: first Campaign, then what was written, so
-// that a write in between shows as one, and not as somebody else's.
-func (a *Activities) lookAgain(ctx context.Context, m *tableMapper, in activities.AuditInput, keys []string) ([]ledger.Observation, error) {
+// readOneByOne observes records one by one.
+func (a *Activities) readOneByOne(ctx context.Context, m *tableMapper, in activities.AuditInput, keys []string) ([]ledger.Observation, error) {
 	var mu sync.Mutex
-	var notes []ledger.Observation
+	var observations []ledger.Observation
 	var reads errgroup.Group
-	reads.SetLimit(run.ReadWidth)
+	reads.SetLimit(run.ReadsAtATime)
 	for _, key := range keys {
 		reads.Go(func() error {
-			note, err := a.lookAt(ctx, m, in, key)
+			observation, err := a.observe(ctx, m, in, key)
 			activity.RecordHeartbeat(ctx, key)
-			if err != nil || note == nil {
+			if err != nil || observation == nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			notes = append(notes, *note)
+			observations = append(observations, *observation)
 			return nil
 		})
 	}
-	return notes, reads.Wait()
+	return observations, reads.Wait()
 }
 
-// lookTries is how often a record that is being written is looked at.
-const lookTries = 3
+// observeTries is how often a record is read that is being written meanwhile.
+const observeTries = 3
 
-// lookAt is nil for a record that is neither there nor meant to be.
-func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.AuditInput, key string) (*ledger.Observation, error) {
+// observe compares a record in Campaign with the ledger; nil for one that is in neither.
+// It reads the ledger before and after Campaign, so that a write of ours in between is
+// not taken for somebody else's.
+func (a *Activities) observe(ctx context.Context, m *tableMapper, in activities.AuditInput, key string) (*ledger.Observation, error) {
 	for try := 1; ; try++ {
 		before, err := a.o.Ledger.Records(ctx, in.Table.Name, []string{key})
 		if err != nil {
 			return nil, err
 		}
-		stored, err := a.storedPatiently(ctx, m, key)
+		stored, err := a.readStored(ctx, m, key)
 		gone := apierr.ReasonOf(err) == apierr.ReasonNotFound
 		if err != nil && !gone {
 			return nil, fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
@@ -209,7 +210,7 @@ func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.A
 			return nil, err
 		}
 		rec := after[key]
-		if !sameRecord(before[key], rec) && try < lookTries {
+		if !sameRecord(before[key], rec) && try < observeTries {
 			continue
 		}
 		switch held := rec != nil && rec.Payload != nil; {
@@ -218,8 +219,8 @@ func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.A
 		case !held:
 			return &ledger.Observation{Key: key, Finding: ledger.Stray}, nil
 		case gone && m.mapper.HasLinks():
-			// Campaign hides a record whose parent is not there: it is not gone.
-			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).awaited(ctx, rec.Payload)
+			// Campaign hides a record whose parent is missing; that is not a deletion.
+			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).missingParentOf(ctx, rec.Payload)
 			if err != nil {
 				return nil, err
 			}
@@ -234,17 +235,18 @@ func (a *Activities) lookAt(ctx context.Context, m *tableMapper, in activities.A
 		if err != nil {
 			return nil, fmt.Errorf("reading record %s of %s from Campaign: %w", key, m.resource.Name, err)
 		}
-		note, err := driftOf(m, rec, there)
-		return &note, err
+		observation, err := compareWithWritten(m, rec, there)
+		return &observation, err
 	}
 }
 
-// storedPatiently reads a record of the target, a few times if need be: an attempt
-// reads hundreds, and one passing fault would make it begin again.
-func (a *Activities) storedPatiently(ctx context.Context, m *tableMapper, key string) (*campaign.Stored, error) {
+// readStored reads a record in Campaign, with a few tries: an attempt reads hundreds, and
+// one passing fault would make it begin again.
+func (a *Activities) readStored(ctx context.Context, m *tableMapper, key string) (*campaign.Stored, error) {
 	return run.Retry(ctx, nil, func() (*campaign.Stored, error) { return a.o.Target.Get(ctx, m.resource, m.mapper.MapKey(key)) })
 }
 
+// sameRecord says whether no write of ours came between two readings of the ledger.
 func sameRecord(a, b *ledger.Record) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -252,33 +254,33 @@ func sameRecord(a, b *ledger.Record) bool {
 	return string(a.Fingerprint) == string(b.Fingerprint) && a.Run == b.Run
 }
 
-// AuditMissing looks one by one at records that were written and that the list
-// did not show: it has gaps, so only a 404 means that one is gone.
+// AuditMissing reads one by one the records that were written and that Campaign's list did
+// not show. The list has gaps, so only a 404 means that one is gone.
 func (a *Activities) AuditMissing(ctx context.Context, in activities.AuditMissingInput) (*activities.AuditMissingResult, error) {
-	defer a.tell(ctx)
-	m, err := a.resolved(ctx, in.Table)
+	defer a.reportEngineCalls(ctx)
+	m, err := a.resolveOnce(ctx, in.Table)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
-	keys, err := a.o.Ledger.Unaudited(ctx, in.Table.Name, in.Run, in.After, auditLookUp)
+	keys, err := a.o.Ledger.Unaudited(ctx, in.Table.Name, in.Run, in.After, auditReads)
 	if err != nil {
 		return nil, err
 	}
-	notes, err := a.lookAgain(ctx, m, in.AuditInput, keys)
+	observations, err := a.readOneByOne(ctx, m, in.AuditInput, keys)
 	if err != nil {
-		return nil, errors.Join(a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes), run.ToTemporal(ctx, err))
+		return nil, errors.Join(a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, observations), run.ToTemporal(ctx, err))
 	}
-	if err := a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, notes); err != nil {
+	if err := a.o.Ledger.SaveObservations(ctx, in.Table.Name, in.Run, observations); err != nil {
 		return nil, err
 	}
-	out := &activities.AuditMissingResult{Checked: int64(len(keys)), More: len(keys) == auditLookUp}
+	out := &activities.AuditMissingResult{Checked: int64(len(keys)), More: len(keys) == auditReads}
 	if len(keys) > 0 {
 		out.After = keys[len(keys)-1]
 	}
 	return out, nil
 }
 
-// EndAudit sums up what an audit found and ends it.
+// EndAudit sums up what an audit found, and ends it.
 func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*activities.AuditFindings, error) {
 	out := &activities.AuditFindings{}
 	fields := map[string]int64{}
@@ -287,12 +289,12 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 		return nil, err
 	}
 	for after := ""; ; {
-		notes, err := a.o.Ledger.AuditFindings(ctx, in.Table.Name, in.Run, after, 0)
+		observations, err := a.o.Ledger.AuditFindings(ctx, in.Table.Name, in.Run, after, 0)
 		if err != nil {
 			return nil, err
 		}
-		for i := range notes {
-			n := &notes[i]
+		for i := range observations {
+			n := &observations[i]
 			after = n.Key
 			switch n.Finding {
 			case ledger.Changed:
@@ -309,7 +311,7 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 				out.Examples = append(out.Examples, exampleOf(n))
 			}
 		}
-		if len(notes) == 0 {
+		if len(observations) == 0 {
 			break
 		}
 		activity.RecordHeartbeat(ctx, after)
@@ -337,9 +339,9 @@ func exampleOf(n *ledger.Observation) activities.PlanExample {
 	return x
 }
 
-// ApplyFindings makes the ledger say what Campaign holds of the records that an audit
-// found changed or missing, or a newer audit since, so that the next baseline writes
-// what Dynamics says. The owner of the table runs it between two passes.
+// ApplyFindings makes the ledger say what Campaign holds of the records that the last
+// audit found changed or missing. The next baseline then writes what Dynamics says. The
+// owner of the table has it run between two passes.
 func (a *Activities) ApplyFindings(ctx context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
 	n, err := a.o.Ledger.Correct(ctx, in.Table)
 	if err != nil {

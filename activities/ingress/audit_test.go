@@ -21,12 +21,12 @@ func TestAnAuditFindsAndRepairsWhatWasDoneInCampaign(t *testing.T) {
 	require.Equal(t, activities.AuditFindings{}, s.Audit("a1"))
 	require.Equal(t, before+3, s.EngineCalls(), "one call per 1,000 records")
 
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.EditProfile(keys[0], `{"lastName":"Somebody"}`)
 	s.EditProfile(keys[1], `{"lastName":"Else","location":{"city":"Elsewhere"}}`)
-	require.NoError(t, s.Boxes.Campaign.Delete("profile", keys[2]))
-	s.Seed(map[string]any{"externalId": "not-ours", "lastName": "Stray"})
-	s.Seed(map[string]any{"lastName": "Without a key"})
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", keys[2]))
+	s.InsertProfile(map[string]any{"externalId": "not-ours", "lastName": "Stray"})
+	s.InsertProfile(map[string]any{"lastName": "Without a key"})
 
 	before = s.EngineCalls()
 	found := s.Audit("a2")
@@ -37,10 +37,10 @@ func TestAnAuditFindsAndRepairsWhatWasDoneInCampaign(t *testing.T) {
 	require.Equal(t, before+3+3, s.EngineCalls(), "one more for each record that differs")
 	require.NotContains(t, fmt.Sprintf("%+v", found), "Somebody")
 
-	plan := activitytest.Call[activities.PlanResult](s, s.In.Plan, activities.PlanInput{Table: s.Table, AllNew: true, Baseline: true})
+	plan := activitytest.Call[activities.PlanResult](s, s.Ingress.Plan, activities.PlanInput{Table: s.Table, AllNew: true, Baseline: true})
 	require.False(t, plan.WouldWrite(), "nothing in Dynamics has changed")
-	require.Equal(t, int64(3), s.Correct("a2"))
-	require.Zero(t, s.Correct("a2"), "again changes nothing")
+	require.Equal(t, int64(3), s.ApplyFindings("a2"))
+	require.Zero(t, s.ApplyFindings("a2"), "again changes nothing")
 	require.Equal(t, "lost", s.Explain(keys[2]).State)
 	repaired := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, activities.Counts{Read: 2_300, Created: 1, Updated: 2, Unchanged: 2_297}, repaired.Counts)
@@ -61,7 +61,7 @@ func TestAnAuditLeavesFieldsOfCampaignAlone(t *testing.T) {
 		}
 	}
 	s.Load()
-	s.EditProfile(s.Boxes.Dynamics.Keys("contacts")[0], `{"location":{"city":"Elsewhere"}}`)
+	s.EditProfile(s.Sandboxes.Dynamics.Keys("contacts")[0], `{"location":{"city":"Elsewhere"}}`)
 	require.Zero(t, s.Audit("a1").Drifted())
 }
 
@@ -70,12 +70,12 @@ func TestACorrectionDoesNotUndoALaterWrite(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.EditProfile(key, `{"lastName":"Somebody"}`)
 	require.Equal(t, int64(1), s.Audit("a1").Changed)
 	s.Edit(key, map[string]any{"lastname": "Quibblethorn"})
 	require.Equal(t, int64(1), s.Delta().Updated)
-	require.Zero(t, s.Correct("a1"))
+	require.Zero(t, s.ApplyFindings("a1"))
 	require.Zero(t, s.Audit("a2").Drifted())
 }
 
@@ -83,7 +83,7 @@ func TestACorrectionDoesNotUndoALaterWrite(t *testing.T) {
 func TestAnAuditOfNothingIsRefused(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 1)
-	_, err := s.Env.ExecuteActivity(s.In.OpenAudit, activities.AuditInput{Run: "a1", Table: s.Table})
+	_, err := s.Env.ExecuteActivity(s.Ingress.OpenAudit, activities.AuditInput{Run: "a1", Table: s.Table})
 	require.ErrorContains(t, err, "nothing of contacts was written to Campaign yet")
 }
 
@@ -92,7 +92,7 @@ func TestAnAuditOfNothingIsRefused(t *testing.T) {
 func TestAnAuditRepairsAFamily(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 2)
-	v := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	v := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	child := f.service(v)
 	f.Load()
 	f.vehicles.Load()
@@ -100,14 +100,14 @@ func TestAnAuditRepairsAFamily(t *testing.T) {
 	require.Zero(t, f.vehicles.Audit("v1").Drifted())
 	require.Zero(t, f.services.Audit("s1").Drifted())
 
-	require.NoError(t, f.Boxes.Campaign.Delete("cusVehicle", v))
-	require.True(t, f.Boxes.Campaign.Hidden("cusService", child))
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusVehicle", v))
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", child))
 	require.Equal(t, int64(1), f.vehicles.Audit("v2").Missing)
 	require.Equal(t, int64(1), f.services.Audit("s2").Missing)
-	require.Equal(t, int64(1), f.vehicles.Correct("v2"))
+	require.Equal(t, int64(1), f.vehicles.ApplyFindings("v2"))
 	again := f.vehicles.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, int64(1), again.Counts.Created)
-	require.False(t, f.Boxes.Campaign.Hidden("cusService", child))
+	require.False(t, f.Sandboxes.Campaign.Hidden("cusService", child))
 	require.Zero(t, f.services.Audit("s3").Drifted())
 }
 
@@ -117,14 +117,14 @@ func TestAnAuditGoesOnAfterItFailed(t *testing.T) {
 	s := activitytest.NewWorld(t, 20)
 	s.Load()
 	in := activities.AuditInput{Run: "audit-1", Table: s.Table}
-	activitytest.Call[activities.OpenAuditResult](s, s.In.OpenAudit, in)
+	activitytest.Call[activities.OpenAuditResult](s, s.Ingress.OpenAudit, in)
 	_, err := s.Env.ExecuteActivity("EndRun", activities.EndRunInput{RunRef: activities.RunRef{Run: in.Run, Table: "contacts", Kind: activities.KindAudit}, State: "FAILED", Reason: "x"})
 	require.NoError(t, err)
-	shown := activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: in.Run})
+	shown := activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: in.Run})
 	require.Equal(t, "FAILED", shown.Info.State)
-	require.EqualValues(t, 20, activitytest.Call[activities.AuditPagesResult](s, s.In.AuditPages, in).Listed)
-	require.Zero(t, activitytest.Call[activities.AuditFindings](s, s.In.EndAudit, in))
-	shown = activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: in.Run})
+	require.EqualValues(t, 20, activitytest.Call[activities.AuditPagesResult](s, s.Ingress.AuditPages, in).Listed)
+	require.Zero(t, activitytest.Call[activities.AuditFindings](s, s.Ingress.EndAudit, in))
+	shown = activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: in.Run})
 	require.Equal(t, "COMPLETED", shown.Info.State)
 }
 
@@ -134,12 +134,12 @@ func TestAnAuditEndsDespitePassingFaults(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 200)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts") {
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts") {
 		s.EditProfile(key, `{"lastName":"Somebody"}`)
 	}
-	_, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Method: "GET", Path: "/profile/", Action: kit.Respond, Status: 503,
+	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: "GET", Path: "/profile/", Action: kit.Respond, Status: 503,
 		Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Probability: 0.1, Seed: 1})
 	require.NoError(t, err)
 	require.Equal(t, int64(200), s.Audit("a1").Changed)
-	require.Greater(t, s.Boxes.Faults.List()[0].Hits, 5)
+	require.Greater(t, s.Sandboxes.Faults.List()[0].Hits, 5)
 }

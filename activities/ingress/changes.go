@@ -16,16 +16,15 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// fetchChanges reads the first page behind the watermark. With in.Wait it polls
-// until there is something, so that waiting for changes costs one activity, not
-// one per poll.
+// fetchChanges reads the first page behind the watermark. With in.Wait it polls until
+// there is something, so that waiting costs one activity and not one a poll.
 func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	if page, err := a.o.Ledger.Page(ctx, in.Run, in.Page); err == nil {
-		return run.Fetched(page), nil
+		return run.FetchResult(page), nil
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	m, err := a.mapper(ctx, in.RunRef)
+	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
@@ -36,35 +35,35 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 	if err != nil {
 		return nil, err
 	}
-	w := waiter{Activities: a, in: in, m: m, mark: *mark, saved: time.Now()}
+	w := changeWait{Activities: a, in: in, m: m, watermark: *mark, saved: time.Now()}
 	return w.wait(ctx)
 }
 
-// waiter follows a delta link while it leads to nothing.
-type waiter struct {
+// changeWait polls the delta link of a table until it leads to changes.
+type changeWait struct {
 	*Activities
-	in     activities.FetchInput
-	m      *tableMapper
-	mark   ledger.Watermark
-	saved  time.Time // when mark was last saved
-	roused time.Time // when what waits was last looked through
-	looked time.Time // when quarantine was last looked through
-	moved  bool      // mark is newer than the saved one
+	in        activities.FetchInput
+	m         *tableMapper
+	watermark ledger.Watermark
+	saved     time.Time // when the watermark was last saved
+	unparked  time.Time // when parked records were last searched for those that can go on
+	dueAsked  time.Time // when it was last asked whether quarantined records are due
+	unsaved   bool      // the watermark is newer than the saved one
 }
 
-func (w *waiter) wait(ctx context.Context) (*activities.FetchResult, error) {
+func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) {
 	deadline := time.Now().Add(time.Duration(w.in.Wait))
 	for {
-		if due, err := w.due(ctx); err != nil || due {
-			return w.Release(ctx, err)
+		if due, err := w.releaseDue(ctx); err != nil || due {
+			return w.endForRelease(ctx, err)
 		}
-		page, err := w.patiently(ctx, w.m.query, w.mark.Link)
+		page, err := w.readPage(ctx, w.m.query, w.watermark.Link)
 		if err == nil {
-			err = w.unpark(ctx, page)
+			err = w.addUnparked(ctx, page)
 		}
 		switch {
 		case ctx.Err() != nil:
-			return w.leave(ctx)
+			return w.endWithNothing(ctx)
 		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
 			// The gate is closed; look again when it opens.
 		case err != nil:
@@ -74,32 +73,32 @@ func (w *waiter) wait(ctx context.Context) (*activities.FetchResult, error) {
 		default:
 			w.advance(page)
 		}
-		if err := w.keep(ctx); err != nil {
+		if err := w.saveNowAndThen(ctx); err != nil {
 			return nil, err
 		}
 		if !time.Now().Add(time.Duration(w.in.Poll)).Before(deadline) {
-			return w.leave(ctx)
+			return w.endWithNothing(ctx)
 		}
 		if !w.pause(ctx) {
-			return w.leave(ctx)
+			return w.endWithNothing(ctx)
 		}
 	}
 }
 
-// rouseEvery is how often the parked records are looked through for those that
-// nothing woke.
-const rouseEvery = 10 * time.Second
+// unblockEvery is how often the ledger is searched for records that could go on and that
+// no write has woken: parked ones, and quarantined ones whose parent has come.
+const unblockEvery = 10 * time.Second
 
-// unpark puts what waited for a parent, and need not any more, before the
-// changes of a page; also records that Campaign is to be asked for, as they are now.
-func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
-	if time.Since(w.roused) >= rouseEvery {
+// addUnparked puts records before the changes of a page: those that were parked and can
+// go on, and doubtful ones, as Dynamics has them now.
+func (w *changeWait) addUnparked(ctx context.Context, page *dataverse.Page) error {
+	if time.Since(w.unparked) >= unblockEvery {
 		if _, err := w.o.Ledger.ReleaseUnblocked(ctx, w.in.Table); err != nil {
 			return err
 		}
-		w.roused = time.Now()
+		w.unparked = time.Now()
 	}
-	ready, err := w.o.Ledger.Ready(ctx, w.in.Table, readyPage)
+	ready, err := w.o.Ledger.Ready(ctx, w.in.Table, maxUnparked)
 	if err != nil || len(ready) == 0 {
 		return err
 	}
@@ -112,7 +111,7 @@ func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 		}
 		changes = append(changes, dataverse.Change{Key: e.Key, Version: e.Version, Deleted: e.Deleted, Raw: e.Raw})
 	}
-	now, _, err := w.asTheyAre(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], false) // the others with the next pass
+	now, _, err := w.readCurrent(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], false) // the rest comes with the next pass
 	if err != nil {
 		return err
 	}
@@ -120,35 +119,37 @@ func (w *waiter) unpark(ctx context.Context, page *dataverse.Page) error {
 	return nil
 }
 
-// readyPage is how many parked records join a pass.
-const readyPage = 5000
+// maxUnparked is how many unparked records join a pass.
+const maxUnparked = 5000
 
-// advance moves the mark: nothing was read, so nothing is left to write before it.
-func (w *waiter) advance(page *dataverse.Page) {
+// advance moves the watermark to a page without changes: nothing is left to write before
+// it.
+func (w *changeWait) advance(page *dataverse.Page) {
 	if page.DeltaLink != "" {
-		w.mark.Link = page.DeltaLink
+		w.watermark.Link = page.DeltaLink
 	}
-	w.mark.ObtainedAt, w.moved = time.Now().UTC(), true
-	w.metrics.of(w.in.Table).settledUpTo(w.mark.ObtainedAt)
+	w.watermark.ObtainedAt, w.unsaved = time.Now().UTC(), true
+	w.metrics.of(w.in.Table).showWatermark(w.watermark.ObtainedAt)
 }
 
-// keep saves a moved mark once in a while, so that a restart does not fall back far.
-func (w *waiter) keep(ctx context.Context) error {
-	if !w.moved || time.Since(w.saved) < run.KeepMark {
+// saveNowAndThen saves a watermark that has moved, once in a while, so that a restart
+// does not go back far.
+func (w *changeWait) saveNowAndThen(ctx context.Context) error {
+	if !w.unsaved || time.Since(w.saved) < run.SavePositionEvery {
 		return nil
 	}
-	if err := w.o.Ledger.SaveWatermark(ctx, w.mark); err != nil {
+	if err := w.o.Ledger.SaveWatermark(ctx, w.watermark); err != nil {
 		return err
 	}
-	w.moved, w.saved = false, time.Now()
+	w.unsaved, w.saved = false, time.Now()
 	return nil
 }
 
-// leave saves the mark and reports that nothing changed, also when the wait was
-// interrupted: the workflow looks at what interrupted it.
-func (w *waiter) leave(ctx context.Context) (*activities.FetchResult, error) {
-	if w.moved {
-		if err := w.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), w.mark); err != nil {
+// endWithNothing saves the watermark and reports that nothing changed. It does so also
+// when the wait was interrupted, because the workflow knows what interrupted it.
+func (w *changeWait) endWithNothing(ctx context.Context) (*activities.FetchResult, error) {
+	if w.unsaved {
+		if err := w.o.Ledger.SaveWatermark(context.WithoutCancel(ctx), w.watermark); err != nil {
 			return nil, err
 		}
 	}
@@ -156,12 +157,12 @@ func (w *waiter) leave(ctx context.Context) (*activities.FetchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: w.mark.ObtainedAt, Quarantined: &open}, nil
+	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: w.watermark.ObtainedAt, Quarantined: &open}, nil
 }
 
-// pause sleeps until the next poll, heartbeating so that a cancellation arrives;
-// false when it did.
-func (w *waiter) pause(ctx context.Context) bool {
+// pause sleeps until the next poll, with heartbeats, so that a cancellation arrives. It
+// is false when the wait is to end.
+func (w *changeWait) pause(ctx context.Context) bool {
 	poll := time.NewTimer(time.Duration(w.in.Poll))
 	defer poll.Stop()
 	beat := time.NewTicker(time.Second)

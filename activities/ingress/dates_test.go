@@ -60,12 +60,12 @@ func TestDatesArriveRight(t *testing.T) {
 	}
 	ids := make([]string, len(tests))
 	for i, tc := range tests {
-		ids[i] = s.Insert("new_trips", map[string]any{"new_born": tc.born, "new_seen": tc.seen, "new_clock": tc.clock})
+		ids[i] = s.InsertRow("new_trips", map[string]any{"new_born": tc.born, "new_seen": tc.seen, "new_clock": tc.clock})
 	}
 	s.Load()
 	moment := func(iso string) string { return strings.NewReplacer("T", " ", "Z", ".000Z").Replace(iso) }
 	for i, tc := range tests {
-		got := s.Boxes.Campaign.Record("cusTrip", ids[i])
+		got := s.Sandboxes.Campaign.Record("cusTrip", ids[i])
 		require.Equal(t, tc.born, got["born"])
 		require.Equal(t, moment(tc.seen), got["seen"])
 		require.Equal(t, moment(tc.clock), got["clock"])

@@ -24,8 +24,9 @@ type decision struct {
 	facts reconcile.Facts
 }
 
-// consider begins a decision with the facts that a lane looks up for all its records.
-func (r *recordWriter) consider(rec *ledger.Record, e *ledger.Entry) (decision, error) {
+// beginDecision begins a decision with the facts that were looked up for all records of
+// the lane together.
+func (r *recordWriter) beginDecision(rec *ledger.Record, e *ledger.Entry) (decision, error) {
 	d := decision{recordWriter: r, rec: rec, e: e, rules: r.m.rules(), entry: reconcile.Entry{Version: e.Version, Deleted: e.Deleted},
 		facts: reconcile.Facts{Parents: r.parents, Children: r.children[e.Key], Waits: waitingFor(r.waiting[e.Key]), Retried: r.retried}}
 	d.rules.Replay = r.replay
@@ -48,11 +49,11 @@ func (m *tableMapper) rules() reconcile.Rules {
 	return reconcile.Rules{Mapper: m.mapper, ApplyDeletes: t.ApplyDeletes, DeleteUnmatched: t.Filter.DeleteUnmatched, ClearOptOuts: t.ClearOptOuts}
 }
 
-// action is what the record calls for, as far as is known by now.
+// action is what the record calls for by the facts that are known so far.
 func (d *decision) action() reconcile.Action { return d.rules.Decide(&d.known, &d.entry, &d.facts) }
 
-// resolve looks up facts until the action is final, or needs one that is listed.
-func (d *decision) resolve(ctx context.Context, except ...reconcile.Fact) (reconcile.Action, error) {
+// resolveFacts looks facts up until the action needs no more, or only one of except.
+func (d *decision) resolveFacts(ctx context.Context, except ...reconcile.Fact) (reconcile.Action, error) {
 	for {
 		a := d.action()
 		if a.Needs == reconcile.NoFact || slices.Contains(except, a.Needs) {
@@ -69,7 +70,7 @@ func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) 
 	switch fact {
 	case reconcile.TargetLinks:
 		var as bool
-		if as, err = d.asLinked(ctx, d.e, d.rec.Payload); err == nil {
+		if as, err = d.keepsLinks(ctx, d.e, d.rec.Payload); err == nil {
 			d.facts.Doubt = reconcile.LinksLost
 			if as {
 				d.facts.Doubt = reconcile.NoDoubt
@@ -77,11 +78,11 @@ func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) 
 		}
 	case reconcile.WantedParents:
 		f := &d.facts.Wanted
-		f.Link, f.Missing, err = d.missing(ctx, d.m.mapper.Links(d.entry.Whole))
+		f.Link, f.Missing, err = d.firstMissingParent(ctx, d.m.mapper.Links(d.entry.Whole))
 		f.Asked = err == nil
 	case reconcile.HeldParents:
 		f := &d.facts.Held
-		f.Link, f.Missing, err = d.awaited(ctx, d.rec.Payload)
+		f.Link, f.Missing, err = d.missingParentOf(ctx, d.rec.Payload)
 		f.Asked = err == nil
 	case reconcile.GuardOpen:
 		var open bool
@@ -92,13 +93,13 @@ func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) 
 			}
 		}
 	case reconcile.TargetRecord:
-		d.facts.Target, err = d.shown(ctx, d.e.Key)
+		d.facts.Target, err = d.readTarget(ctx, d.e.Key)
 	}
 	return err
 }
 
-// shown is what Campaign shows of a record.
-func (r *recordWriter) shown(ctx context.Context, key string) (reconcile.Target, error) {
+// readTarget reads what Campaign shows of a record.
+func (r *recordWriter) readTarget(ctx context.Context, key string) (reconcile.Target, error) {
 	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(key))
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return reconcile.Target{Asked: true}, nil
@@ -116,21 +117,21 @@ func (r *recordWriter) shown(ctx context.Context, key string) (reconcile.Target,
 // stampLayout is that of Campaign's stamps: "2019-09-25 23:20:35.000Z".
 const stampLayout = "2006-01-02 15:04:05.999Z07:00"
 
-// createdByThisRun reads Campaign's creation stamp.
+// createdByThisRun says whether Campaign's creation stamp is of this run.
 func (r *recordWriter) createdByThisRun(stamp string) bool {
 	created, err := time.Parse(stampLayout, stamp)
 	return err == nil && created.After(r.runStarted.Add(-clockSkew))
 }
 
-// wouldHide tells whether Campaign would hide a record that it does not show, as far
-// as the ledger knows, and for want of which parent.
-func (d *decision) wouldHide(ctx context.Context) (mapping.Link, bool, error) {
+// hiddenByTarget says whether Campaign hides a record rather than not having it, by what
+// the ledger knows of its parents, and which parent is missing.
+func (d *decision) hiddenByTarget(ctx context.Context) (mapping.Link, bool, error) {
 	if !d.m.mapper.HasLinks() {
 		return mapping.Link{}, false, nil
 	}
 	as := *d
 	as.facts.KeyTaken, as.facts.Target = true, reconcile.Target{Asked: true}
-	a, err := as.resolve(ctx)
+	a, err := as.resolveFacts(ctx)
 	return a.Link, a.Kind == reconcile.Park, err
 }
 

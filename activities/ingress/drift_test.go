@@ -23,15 +23,15 @@ func TestChangedOptionsAreAWarning(t *testing.T) {
 	s := activitytest.NewWorld(t, 5)
 	s.Table.Fields = append(s.Table.Fields, mapping.Field{From: "familystatuscode", To: "fax"})
 	s.Load()
-	first := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	first := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	require.Empty(t, first.Warnings)
 	require.NotEmpty(t, first.Plan)
 
 	// As if "Married" had been called "Wed" when the flow was started last.
-	doc, err := s.Books.Revision(t.Context(), s.Table.Revision())
+	doc, err := s.Ledger.Revision(t.Context(), s.Table.Revision())
 	require.NoError(t, err)
-	require.NoError(t, s.Books.SaveRevision(t.Context(), s.Table.Revision(), []byte(strings.Replace(string(doc), `"Married"`, `"Wed"`, 1))))
-	again := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	require.NoError(t, s.Ledger.SaveRevision(t.Context(), s.Table.Revision(), []byte(strings.Replace(string(doc), `"Married"`, `"Wed"`, 1))))
+	again := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	require.Equal(t, []string{`familystatuscode -> fax: option 2 was "Wed" and is "Married" now; records get the new label when they change or are replayed`}, again.Warnings)
 	require.Equal(t, first.Plan, again.Plan, "the same models give the same plan")
 }
@@ -59,25 +59,25 @@ func TestAFieldThatIsGoneStopsTheRunAndLosesNothing(t *testing.T) {
 			t.Parallel()
 			s := activitytest.NewWorld(t, 40)
 			s.Load()
-			keys := s.Boxes.Dynamics.Keys("contacts")
+			keys := s.Sandboxes.Dynamics.Keys("contacts")
 			for i, key := range keys[:30] {
 				s.Edit(key, map[string]any{"address1_city": fmt.Sprintf("Nebelheim %d", i)})
 			}
-			rule, err := s.Boxes.Faults.Add(c.rule)
+			rule, err := s.Sandboxes.Faults.Add(c.rule)
 			require.NoError(t, err)
 			ref := activities.RunRef{Run: "contacts-x", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindDelta}
-			err = s.Until(ref)
+			err = s.RunToFailure(ref)
 			fail, ok := errors.AsType[*temporal.ApplicationError](err)
 			require.True(t, ok, "%v", err)
 			require.True(t, fail.NonRetryable(), "a retry would say the same")
 			require.Equal(t, apierr.ReasonSchema, fail.Type())
 			require.ErrorContains(t, err, c.says)
 			require.NotContains(t, err.Error(), "Nebelheim")
-			s.End(ref)
-			require.Empty(t, activitytest.Call[activities.QuarantineListResult](s, s.Op.ListQuarantine, activities.QuarantineListInput{}).Records)
+			s.FailRun(ref)
+			require.Empty(t, activitytest.Call[activities.QuarantineListResult](s, s.Operator.ListQuarantine, activities.QuarantineListInput{}).Records)
 
-			s.Boxes.Faults.Clear(rule)
-			require.False(t, s.Start().NeedsBaseline, "the watermark is where it was")
+			s.Sandboxes.Faults.Clear(rule)
+			require.False(t, s.Preflight().NeedsBaseline, "the watermark is where it was")
 			require.Equal(t, activities.Counts{Read: 30, Updated: 30}, s.Delta())
 			require.Empty(t, s.Differences())
 		})
@@ -89,15 +89,15 @@ func TestAResourceThatIsGoneStopsDeletes(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 20)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:5] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:5] {
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
-	rule, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Method: "DELETE", Action: kit.Respond, Status: 404,
+	rule, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: "DELETE", Action: kit.Respond, Status: 404,
 		Body: `{"error_code":"RST-360011","message":"RST-360011 An error has occurred - please contact your administrator. Error rc=-2003"}`})
 	require.NoError(t, err)
 	ref := activities.RunRef{Run: "contacts-x", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindDelta}
-	require.ErrorContains(t, s.Until(ref), "profile no longer fits the mapping: Campaign does not know the resource")
-	s.End(ref)
-	s.Boxes.Faults.Clear(rule)
+	require.ErrorContains(t, s.RunToFailure(ref), "profile no longer fits the mapping: Campaign does not know the resource")
+	s.FailRun(ref)
+	s.Sandboxes.Faults.Clear(rule)
 	require.Equal(t, activities.Counts{Read: 5, Deleted: 5}, s.Delta())
 }

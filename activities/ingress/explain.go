@@ -10,10 +10,10 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Explain tells what happened to a record and why, and with Live what would
-// happen now.
+// Explain says what happened to a record and why, and with Live what a run would do with
+// it now.
 func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*activities.ExplainResult, error) {
-	defer a.tell(ctx)
+	defer a.reportEngineCalls(ctx)
 	in.ID = strings.ToLower(strings.Trim(in.ID, "{}"))
 	out := &activities.ExplainResult{Table: in.Table.Name, ID: in.ID, State: "never seen", Meaning: "no run has met this record; it is new, or not among the records that were asked for"}
 	known, err := a.known(ctx, in.Table.Name, &ledger.Lane{Entries: []ledger.Entry{{Key: in.ID}}, Outcomes: []ledger.Outcome{ledger.Pending}})
@@ -27,7 +27,7 @@ func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*
 		}
 	}
 	if in.Live {
-		m, err := a.resolve(ctx, in.Table)
+		m, err := a.resolveMapping(ctx, in.Table)
 		if err != nil {
 			return nil, run.ToTemporal(ctx, err)
 		}
@@ -38,6 +38,7 @@ func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*
 	return out, nil
 }
 
+// explainKnown says what the ledger has of a record.
 func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *activities.ExplainResult) error {
 	out.State, out.Version, out.CampaignKey, out.Held = string(rec.State), rec.Version, rec.TargetKey, rec.Payload != nil
 	out.LastRun, out.Created = rec.Run, rec.CreatedRun
@@ -78,6 +79,7 @@ func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *
 	return nil
 }
 
+// explainRefusal adds why a record is in quarantine.
 func (a *Activities) explainRefusal(ctx context.Context, rec *ledger.Record, out *activities.ExplainResult) error {
 	items, err := a.o.Ledger.Quarantined(ctx, ledger.QuarantineFilter{Flow: activities.FlowIngress, Table: out.Table, Key: rec.Key, Limit: 1})
 	if err != nil || len(items) == 0 {
@@ -91,6 +93,7 @@ func (a *Activities) explainRefusal(ctx context.Context, rec *ledger.Record, out
 	return nil
 }
 
+// explainWait adds what a parked record waits for.
 func (a *Activities) explainWait(ctx context.Context, rec *ledger.Record, out *activities.ExplainResult) error {
 	out.Meaning = "a change of it waits"
 	found, err := a.o.Ledger.Parked(ctx, out.Table, []string{rec.Key})

@@ -11,15 +11,14 @@ import (
 	"causeway.dev/internal/reconcile"
 )
 
-// liveRow is a row as Dynamics has it, and what a run would write of it; nil when it
-// would write nothing.
+// liveRow is a row as Dynamics has it now.
 type liveRow struct {
 	*ledger.Entry
-	send *mapping.Payload
+	send *mapping.Payload // what a run would write of it; nil: nothing
 }
 
-// explainLive asks both systems for a record, and tells what a run would do about
-// it. The row is nil when Dynamics does not have it.
+// explainLive reads a record in both systems, and says what a run would do with it. The
+// row is nil when Dynamics does not have it.
 func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string, rec *ledger.Record) (*activities.ExplainLive, *liveRow, error) {
 	table := m.plan.Table.Name
 	row, err := a.o.Source.Get(ctx, m.query, id)
@@ -31,20 +30,20 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 		e.Version, e.Raw = row.Version, row.Raw
 	}
 	writer := &recordWriter{target: a.o.Target, ledger: a.o.Ledger, m: m, table: table}
-	there, err := writer.shown(ctx, id)
+	there, err := writer.readTarget(ctx, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
 	}
 	lane := &ledger.Lane{Entries: []ledger.Entry{*e}, Outcomes: []ledger.Outcome{ledger.Pending}}
-	if writer.parents, writer.children, err = a.relatives(ctx, m, table, lane); err != nil {
+	if writer.parents, writer.children, err = a.parentsAndChildren(ctx, m, table, lane); err != nil {
 		return nil, nil, err
 	}
-	d, err := writer.consider(rec, e)
+	d, err := writer.beginDecision(rec, e)
 	if err != nil {
 		return nil, nil, err
 	}
 	d.facts.Target, d.facts.Guard = there, reconcile.GuardAllows
-	act, err := d.resolve(ctx)
+	act, err := d.resolveFacts(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +69,8 @@ var decisions = map[reconcile.Kind]string{
 	reconcile.HoldBack: "wait", reconcile.Park: "wait",
 }
 
-// explainDeleted says what becomes of a record that Dynamics does not have.
+// explainDeleted gives the reason for what becomes of a record that Dynamics does not
+// have.
 func (d *decision) explainDeleted(act *reconcile.Action, out *activities.ExplainLive) {
 	switch {
 	case act.Kind == reconcile.Park:
@@ -88,7 +88,8 @@ func (d *decision) explainDeleted(act *reconcile.Action, out *activities.Explain
 	}
 }
 
-// explainRow says what the mapping calls for, and where Campaign differs from it.
+// explainRow gives the reason for what the mapping calls for, and says in which fields
+// Campaign differs from it.
 func (d *decision) explainRow(ctx context.Context, act *reconcile.Action, out *activities.ExplainLive) error {
 	switch rule := d.entry.Rule; {
 	case rule != "" && act.Kind == reconcile.Park:
@@ -139,8 +140,8 @@ func (d *decision) whyRow(act *reconcile.Action, inCampaign bool) string {
 	return "Dynamics has changed since the last write"
 }
 
-// explainHidden corrects the words on a record that Campaign does not show: it may
-// be there, hidden for want of a parent.
+// explainHidden corrects the reason for a record that Campaign does not show: it may be
+// there, and hidden for want of a parent.
 func (d *decision) explainHidden(ctx context.Context, act *reconcile.Action, out *activities.ExplainLive) error {
 	if act.Kind == reconcile.Park || !d.m.mapper.HasLinks() {
 		return nil
@@ -161,7 +162,7 @@ func (d *decision) explainHidden(ctx context.Context, act *reconcile.Action, out
 	case act.Kind == reconcile.Unchanged:
 		return nil
 	}
-	link, hides, err := d.wouldHide(ctx)
+	link, hides, err := d.hiddenByTarget(ctx)
 	if hides {
 		out.Decision, out.Why = "wait", "Campaign hides it until the parent that it has there comes; it goes on by itself then: "+nameOf(link)
 	}

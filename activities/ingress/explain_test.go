@@ -19,12 +19,12 @@ func TestExplain(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 8)
 	s.Table.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.Edit(keys[1], map[string]any{"jobtitle": "left"})
 	s.Edit(keys[2], map[string]any{"emailaddress1": "not-an-address"})
-	s.Seed(map[string]any{"externalId": keys[3], "lastName": "Old"})
+	s.InsertProfile(map[string]any{"externalId": keys[3], "lastName": "Old"})
 	s.Load()
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[4]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[4]))
 	s.Edit(keys[5], map[string]any{"jobtitle": "left"})
 	s.Delta()
 
@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 	require.Equal(t, "neither system has it", gone.Live.Why)
 
 	s.Edit(keys[0], map[string]any{"lastname": "Quibblethorn"})
-	require.NoError(t, s.Boxes.Campaign.Update("profile", keys[6], []byte(`{"lastName":"Somebody"}`)))
+	require.NoError(t, s.Sandboxes.Campaign.Update("profile", keys[6], []byte(`{"lastName":"Somebody"}`)))
 	changed := s.Explain(keys[0])
 	require.Equal(t, "update", changed.Live.Decision)
 	require.Contains(t, changed.Live.Differences["lastName"], "-> text of 12")
@@ -73,7 +73,7 @@ func TestExplain(t *testing.T) {
 func TestExplainWhatIsNotAsLastRead(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 3)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.Load()
 
 	s.Edit(keys[0], map[string]any{"description": "quibble"})
@@ -96,7 +96,7 @@ func TestExplainWhatIsNotAsLastRead(t *testing.T) {
 	s.Edit(keys[2], map[string]any{"emailaddress1": "not-an-address"})
 	s.Delta()
 	require.NotContains(t, s.Explain(keys[2]).Meaning, "discarded")
-	activitytest.Call[activities.DiscardResult](s, s.Op.DiscardQuarantined, activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[2:]}, Discard: activities.Discard{By: "ada", Reason: "agreed", At: time.Now()}})
+	activitytest.Call[activities.DiscardResult](s, s.Operator.DiscardQuarantined, activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[2:]}, Discard: activities.Discard{By: "ada", Reason: "agreed", At: time.Now()}})
 	given := s.Explain(keys[2])
 	require.Contains(t, given.Meaning, "an operator discarded it")
 	require.Equal(t, "agreed", given.Quarantine.Discarded.Reason)
@@ -121,9 +121,9 @@ func TestExplainWhatWaits(t *testing.T) {
 
 	s := activitytest.NewWorld(t, 150)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:120] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
 	require.Contains(t, s.Explain(keys[0]).Waits.For, "causeway approve "+out.Approvals[0].Run)
@@ -148,12 +148,12 @@ func TestExplainLooksAtParentsAndChildren(t *testing.T) {
 	}
 	decides(f.services, quiet, "create", "until its parent is there Campaign may hide it: vehicles/"+v)
 	w := f.warranty()
-	w.Start()
+	w.Preflight()
 	decides(w, quiet, "wait", "vehicles/"+v)
 
 	f.services.Load()
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
-	require.True(t, f.Boxes.Dynamics.Delete("new_services", deleted))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", deleted))
 	decides(f.services, quiet, "nothing", "Campaign hides it until its parent is there: vehicles/"+v)
 	decides(f.services, changed, "wait", "vehicles/"+v)
 	decides(f.services, deleted, "wait", "it is deleted then: vehicles/"+v)
@@ -164,10 +164,10 @@ func TestExplainLooksAtParentsAndChildren(t *testing.T) {
 	decides(f.services, deleted, "delete", "Dynamics does not have it any more")
 	require.Equal(t, activities.Counts{Read: 2, Updated: 1, Deleted: 1}, f.services.Delta())
 
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", v)) // takes its services along
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", v)) // takes its services along
 	decides(f.vehicles, v, "wait", "records that name it are deleted first")
 	decides(f.services, quiet, "delete", "")
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", late))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", late))
 	decides(f.vehicles, late, "delete", "")
 }
 
@@ -176,8 +176,8 @@ func TestExplainSaysWhenWhatIsGoneFromCampaignComesBack(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 3)
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
-	require.NoError(t, s.Boxes.Campaign.Delete("profile", key))
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", key))
 	gone := s.Explain(key).Live
 	require.Equal(t, "nothing", gone.Decision, gone.Why)
 	require.Contains(t, gone.Why, "somebody deleted it in Campaign since")
@@ -195,7 +195,7 @@ func TestExplainWhatTheFilterDeletesAndCampaignHides(t *testing.T) {
 	v := f.vehicle("")
 	child := f.service(v)
 	f.services.Load()
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "left"}))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "left"}))
 	live := f.services.Explain(child).Live
 	require.Equal(t, "wait", live.Decision)
 	require.Contains(t, live.Why, "it is deleted then: vehicles/"+v)
@@ -209,12 +209,12 @@ func TestExplainAFieldThatLeftTheMapping(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 2)
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Table.Fields = s.Table.Fields[1:]
 	live := s.Explain(key).Live
 	require.Equal(t, "nothing", live.Decision, live.Why)
 	require.Equal(t, "what Dynamics says has been written", live.Why)
 	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, s.Plan(activities.PlanInput{}).Counts)
-	s.Start()
+	s.Preflight()
 	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, s.Pass(activities.KindBackfill, activities.PhaseScan).Counts, "as was said")
 }

@@ -60,7 +60,7 @@ func TestAWorkerThatWakesLateWritesNothingOld(t *testing.T) {
 			before: func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"lastname": "Old"}) },
 			after:  func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"lastname": "New"}) },
 			want: func(t *testing.T, s *activitytest.World, key string) {
-				require.Equal(t, "New", s.Boxes.Campaign.Profile(key)["lastName"])
+				require.Equal(t, "New", s.Sandboxes.Campaign.Profile(key)["lastName"])
 			},
 		},
 		"an opt-out that is undone": {
@@ -69,23 +69,27 @@ func TestAWorkerThatWakesLateWritesNothingOld(t *testing.T) {
 			},
 			after: func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"donotbulkemail": true}) },
 			want: func(t *testing.T, s *activitytest.World, key string) {
-				require.Equal(t, true, s.Boxes.Campaign.Profile(key)["blackListEmail"])
+				require.Equal(t, true, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 			},
 		},
 		"a person who was deleted meanwhile": {
 			before: func(s *activitytest.World, key string) { s.Edit(key, map[string]any{"lastname": "Old"}) },
-			after:  func(s *activitytest.World, key string) { require.True(s.T, s.Boxes.Dynamics.Delete("contacts", key)) },
+			after: func(s *activitytest.World, key string) {
+				require.True(s.T, s.Sandboxes.Dynamics.Delete("contacts", key))
+			},
 			want: func(t *testing.T, s *activitytest.World, key string) {
-				require.Nil(t, s.Boxes.Campaign.Profile(key))
+				require.Nil(t, s.Sandboxes.Campaign.Profile(key))
 			},
 		},
 		"a delete of what came back": {
-			before: func(s *activitytest.World, key string) { require.True(s.T, s.Boxes.Dynamics.Delete("contacts", key)) },
+			before: func(s *activitytest.World, key string) {
+				require.True(s.T, s.Sandboxes.Dynamics.Delete("contacts", key))
+			},
 			after: func(s *activitytest.World, key string) {
-				require.NoError(s.T, s.Boxes.Campaign.Insert("profile", []byte(`{"externalId":"`+key+`","lastName":"Back"}`)))
+				require.NoError(s.T, s.Sandboxes.Campaign.Insert("profile", []byte(`{"externalId":"`+key+`","lastName":"Back"}`)))
 			},
 			want: func(t *testing.T, s *activitytest.World, key string) {
-				require.Equal(t, "Back", s.Boxes.Campaign.Profile(key)["lastName"])
+				require.Equal(t, "Back", s.Sandboxes.Campaign.Profile(key)["lastName"])
 			},
 		},
 	}
@@ -94,11 +98,11 @@ func TestAWorkerThatWakesLateWritesNothingOld(t *testing.T) {
 			t.Parallel()
 			s := activitytest.NewWorld(t, 20)
 			s.Load()
-			key := s.Boxes.Dynamics.Keys("contacts")[0]
+			key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 			test.before(s, key)
-			ref, _ := s.Staged(activities.KindDelta, activities.PhaseDelta)
+			ref, _ := s.StageFirstPage(activities.KindDelta, activities.PhaseDelta)
 
-			opts := s.Opts
+			opts := s.IngressOptions
 			slow := &paused{Target: opts.Target, asleep: make(chan struct{}), wake: make(chan struct{})}
 			opts.Target = slow
 			old := ingress.New(opts)
@@ -111,8 +115,8 @@ func TestAWorkerThatWakesLateWritesNothingOld(t *testing.T) {
 			}()
 			<-slow.asleep
 
-			activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
-			activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+			activitytest.Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+			activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 			test.after(s, key)
 			s.Delta()
 			close(slow.wake)

@@ -11,22 +11,22 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// FetchPage reads one page and stages it, so that what is written is what was
-// read, however often either activity runs. It returns counts only: records and
-// links stay in the ledger. Reading a page that is already staged returns it.
+// FetchPage reads one page and stages it, so that what is written is what was read,
+// however often either activity runs. It returns counts only; records and links stay in
+// the ledger. A page that is staged already is returned without reading it again.
 func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return a.fetchChanges(ctx, in)
 	}
-	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start the table again")
+	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start the table again")
 	if err != nil || staged != nil {
 		return staged, err
 	}
-	m, err := a.mapper(ctx, in.RunRef)
+	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
-	page, next, err := a.read(ctx, m, in, last)
+	page, next, err := a.readPhase(ctx, m, in, last)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Table, err))
 	}
@@ -37,19 +37,19 @@ func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*
 	return a.stage(ctx, in, page, next, end)
 }
 
-// read fetches the page in.Phase calls for, and says where the next one begins.
-func (a *Activities) read(ctx context.Context, m *tableMapper, in activities.FetchInput, last *ledger.Page) (*dataverse.Page, ledger.Cursor, error) {
+// readPhase reads the page that in.Phase calls for, and says where the next one begins.
+func (a *Activities) readPhase(ctx context.Context, m *tableMapper, in activities.FetchInput, last *ledger.Page) (*dataverse.Page, ledger.Cursor, error) {
 	var from ledger.Cursor // where the page before ended, if it was of this phase
 	if last != nil && last.Phase == string(in.Phase) {
 		from = last.Next
 	}
 	switch in.Phase {
 	case activities.PhaseSweep:
-		return a.sweep(ctx, m, in, from.At)
+		return a.fetchUnseen(ctx, m, in, from.At)
 	case activities.PhaseUndo:
-		return a.undone(ctx, in, from.At)
+		return a.fetchUndone(ctx, in, from.At)
 	case activities.PhaseQuarantined:
-		return a.quarantined(ctx, m, in, from.At)
+		return a.fetchQuarantined(ctx, m, in, from.At)
 	}
 	page, err := a.readLinked(ctx, m, in, from.At)
 	if err != nil {
@@ -58,8 +58,7 @@ func (a *Activities) read(ctx context.Context, m *tableMapper, in activities.Fet
 	return page, ledger.LinkCursor(page.NextLink), nil
 }
 
-// readLinked fetches a page of a phase that follows Dynamics' links; "" is the
-// first page.
+// readLinked reads a page of a phase whose pages Dynamics links; "" is the first.
 func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activities.FetchInput, link string) (*dataverse.Page, error) {
 	q := m.query
 	switch in.Phase {
@@ -86,11 +85,11 @@ func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activiti
 	var err error
 	switch {
 	case in.Phase == activities.PhaseScan:
-		return a.scan(ctx, m, q, in.Window.Where, link)
+		return a.fetchScan(ctx, m, q, in.Window.Where, link)
 	case in.Phase == activities.PhaseBaseline && link == "":
 		page, err = a.firstPage(ctx, in, q)
 	default:
-		page, err = a.patiently(ctx, q, link)
+		page, err = a.readPage(ctx, q, link)
 	}
 	if err != nil || in.Phase != activities.PhaseCatchUp || page.NextLink != "" {
 		return page, err
@@ -100,9 +99,9 @@ func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activiti
 	return page, err
 }
 
-// stage keeps a page in lanes by record key.
+// stage keeps a page in the ledger, in lanes by record key.
 func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *dataverse.Page, next, end ledger.Cursor) (*activities.FetchResult, error) {
-	m, err := a.mapper(ctx, in.RunRef)
+	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +114,10 @@ func (a *Activities) stage(ctx context.Context, in activities.FetchInput, page *
 		entries[i] = ledger.Entry{Key: c.Key, Version: c.Version, Deleted: c.Deleted, Raw: c.Raw}
 	}
 	staged, err := run.Stage(ctx, a.o.Ledger, in, ledger.Run{Flow: activities.FlowIngress, Table: in.Table, Started: time.Now().UTC(), ServerStart: page.ServerTime},
-		ledger.PageInput{Phase: string(in.Phase), Lanes: run.InLanes(entries, in.Lanes), Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes})
+		ledger.PageInput{Phase: string(in.Phase), Lanes: run.SplitIntoLanes(entries, in.Lanes), Next: next, End: end, ServerTime: page.ServerTime, Deletes: deletes})
 	if err != nil {
 		return nil, err
 	}
 	a.metrics.of(in.Table).read.Inc(int64(staged.Read))
-	return run.Fetched(staged), nil
+	return run.FetchResult(staged), nil
 }

@@ -21,23 +21,23 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 300)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:150] { // more than may be deleted unasked
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:150] { // more than may be deleted unasked
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
-	first := s.Boxes.Dynamics.Keys("contacts")[0]
+	first := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Edit(first, map[string]any{"emailaddress1": "no address"})
 	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
 	require.Equal(t, int64(150), out.Approvals[0].Deletes)
 	require.Equal(t, int64(1), out.Quarantined)
 	events, choices := time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	for flow, at := range map[string]time.Time{activities.FlowEgress: events, activities.FlowOptOut: choices} {
-		require.NoError(t, s.Books.SaveWatermark(t.Context(), ledger.Watermark{Flow: flow, Table: flow, Link: "x", ObtainedAt: at}))
+		require.NoError(t, s.Ledger.SaveWatermark(t.Context(), ledger.Watermark{Flow: flow, Table: flow, Link: "x", ObtainedAt: at}))
 	}
 
 	scope := tally.NewTestScope("", nil)
-	opts := s.Opts
+	opts := s.IngressOptions
 	opts.Metrics = scope
-	in, eg, opt := ingress.New(opts), egress.New(egress.Options{Ledger: s.Books, Metrics: scope}), optout.New(optout.Options{Ledger: s.Books, Metrics: scope})
+	in, eg, opt := ingress.New(opts), egress.New(egress.Options{Ledger: s.Ledger, Metrics: scope}), optout.New(optout.Options{Ledger: s.Ledger, Metrics: scope})
 	refresh := func() {
 		t.Helper()
 		for _, table := range []string{"contacts", "orders"} {
@@ -63,11 +63,11 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	require.Equal(t, float64(choices.Unix()), activitytest.Gauges(scope)["optout.watermark_timestamp_seconds"])
 
 	require.Equal(t, 1.0, activitytest.Gauges(scope)["egress.lag_alarm"])
-	require.NoError(t, s.Books.SaveWatermark(t.Context(), ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Link: "x", ObtainedAt: time.Now()}))
+	require.NoError(t, s.Ledger.SaveWatermark(t.Context(), ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Link: "x", ObtainedAt: time.Now()}))
 	refresh()
 	require.Zero(t, activitytest.Gauges(scope)["egress.lag_alarm"], "whichever worker raised it")
 
-	approved := activitytest.Call[activities.ApproveResult](s, s.In.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	approved := activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, int64(150), approved.Approved)
 	refresh()
 	for _, g := range scope.Snapshot().Gauges() {
@@ -82,14 +82,14 @@ func TestWhatIsLeftOfTheBudgetIsShown(t *testing.T) {
 	s := activitytest.NewWorld(t, 0)
 	clock := activitytest.NewBudgetClock()
 	scope := tally.NewTestScope("", nil)
-	calls := budget.New(budget.Options{Ledger: s.Books, PerHour: 1000, Now: clock.Now, Metrics: scope})
+	calls := budget.New(budget.Options{Ledger: s.Ledger, PerHour: 1000, Now: clock.Now, Metrics: scope})
 	left := func() float64 {
 		require.NoError(t, calls.RefreshGauges(t.Context()))
 		return activitytest.Gauges(scope)["campaign.engine_calls_left"]
 	}
 	require.Equal(t, 1000.0, activitytest.Gauges(scope)["campaign.engine_calls_budget"])
 	require.Equal(t, 1000.0, left())
-	require.NoError(t, s.Books.AddEngineCalls(t.Context(), clock.Now(), "changes", 950))
+	require.NoError(t, s.Ledger.AddEngineCalls(t.Context(), clock.Now(), "changes", 950))
 	require.Equal(t, 50.0, left(), "made by another worker")
 	clock.Advance(time.Hour)
 	require.Equal(t, 1000.0, left(), "another hour")

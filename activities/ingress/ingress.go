@@ -1,6 +1,7 @@
-// Package ingress holds the activities of the flow Dynamics -> Campaign: it writes,
-// deletes and parks records, plans, explains, audits and rolls back. The worker host
-// makes one set; workflows order its activities by name.
+// Package ingress holds the activities that copy Dynamics records to Campaign. They
+// fetch changes, write, delete and park records, release quarantined ones, plan,
+// explain, audit and roll back. The worker host makes one set; workflows and
+// internal/operator order its activities by name.
 package ingress
 
 import (
@@ -38,7 +39,7 @@ type Options struct {
 	Instance     string // work of other instances is refused
 	Source       source
 	Target       budget.Target
-	TargetGate   run.Gate
+	TargetGate   run.Gate       // of Target
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
 	CatchUpSlack time.Duration // how far the catch-up query reaches back
@@ -57,12 +58,12 @@ type Options struct {
 type Activities struct {
 	o       Options
 	lanes   *run.Lanes
-	metrics *ingressMetrics
+	metrics *metrics
 
-	mu      sync.Mutex
-	mappers map[string]*tableMapper // by planKey
-	hinted  map[string]bool         // links of which was said that they hide records
-	pruned  time.Time               // when before-images were last looked through
+	mu           sync.Mutex
+	mappers      map[string]*tableMapper // by planKey
+	hidingWarned map[string]bool         // links of which was said that they hide records
+	pruned       time.Time               // when before-images were last looked through
 }
 
 // New makes the activities of one worker.
@@ -81,11 +82,11 @@ func New(o Options) *Activities {
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes))),
-		metrics: newIngressMetrics(o.Metrics), mappers: map[string]*tableMapper{},
+		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{},
 	}
 }
 
-// tableMapper is a mapping revision ready for use.
+// tableMapper is a table mapping as it resolved against both data models, ready for use.
 type tableMapper struct {
 	plan     *mapping.Plan
 	mapper   *mapping.Mapper
@@ -93,9 +94,9 @@ type tableMapper struct {
 	resource campaign.Resource
 }
 
-// mapper loads what the mapping of a run resolved to; once per process, since
-// under one Plan it never changes.
-func (a *Activities) mapper(ctx context.Context, ref activities.RunRef) (*tableMapper, error) {
+// mappingOf loads what the mapping of a run resolved to. It does so once per process,
+// because under one Plan that never changes.
+func (a *Activities) mappingOf(ctx context.Context, ref activities.RunRef) (*tableMapper, error) {
 	key := ref.PlanKey()
 	a.mu.Lock()
 	m, ok := a.mappers[key]
@@ -103,7 +104,7 @@ func (a *Activities) mapper(ctx context.Context, ref activities.RunRef) (*tableM
 	if ok {
 		return m, nil
 	}
-	m, err := a.stored(ctx, key)
+	m, err := a.storedMapping(ctx, key)
 	if err != nil || ref.Plan == "" {
 		return m, err
 	}
@@ -113,8 +114,8 @@ func (a *Activities) mapper(ctx context.Context, ref activities.RunRef) (*tableM
 	return m, nil
 }
 
-// stored reads what a mapping resolved to.
-func (a *Activities) stored(ctx context.Context, key string) (*tableMapper, error) {
+// storedMapping reads what a mapping resolved to from the ledger.
+func (a *Activities) storedMapping(ctx context.Context, key string) (*tableMapper, error) {
 	doc, err := a.o.Ledger.Revision(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("loading mapping revision %s: %w", key, err)

@@ -11,30 +11,30 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// park sets a change aside until its parent is in Campaign (R17.7). Nothing is
-// sent for it meanwhile, and no operator is needed.
-func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.Link) settlement {
-	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Parked, Run: r.run, SeenRun: r.seen(known)}
+// park makes a change wait until Campaign holds its parent (R17.7). Nothing is sent for
+// it meanwhile, and it goes on without an operator.
+func (r *recordWriter) park(known *ledger.Record, e *ledger.Entry, link mapping.Link) ledger.Result {
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Parked, Run: r.run, SeenRun: r.seenBaseline(known)}
 	if known != nil {
 		rec.Payload, rec.Fingerprint, rec.CreatedRun = known.Payload, known.Fingerprint, known.CreatedRun
 	}
-	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
+	return ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Resolve: known != nil && known.State == ledger.Quarantined,
 		Park: &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: ledger.WaitsForParent,
-			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}}
+			Parent: ledger.Parent{Table: link.Table, Key: link.Key}, Deleted: e.Deleted, Payload: e.Raw}}
 }
 
-// awaited is a parent of a record in the ledger that is not in Campaign yet.
-func (r *recordWriter) awaited(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
+// missingParentOf is firstMissingParent for a payload as the ledger has it.
+func (r *recordWriter) missingParentOf(ctx context.Context, payload []byte) (mapping.Link, bool, error) {
 	p, err := mapping.ParsePayload(payload)
 	if err != nil {
 		return mapping.Link{}, false, fmt.Errorf("a record of %s in the ledger: %w", r.table, err)
 	}
-	return r.missing(ctx, r.m.mapper.Links(p))
+	return r.firstMissingParent(ctx, r.m.mapper.Links(p))
 }
 
-// missing finds the first parent that Campaign does not hold but may come to
-// hold. One that was deleted does not come back, and hides nothing any more.
-func (r *recordWriter) missing(ctx context.Context, links []mapping.Link) (mapping.Link, bool, error) {
+// firstMissingParent finds the first parent that Campaign does not hold and may still
+// get. A deleted parent does not come back, and hides nothing any more.
+func (r *recordWriter) firstMissingParent(ctx context.Context, links []mapping.Link) (mapping.Link, bool, error) {
 	for _, link := range links {
 		found, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
 		if err != nil {
@@ -47,31 +47,32 @@ func (r *recordWriter) missing(ctx context.Context, links []mapping.Link) (mappi
 	return mapping.Link{}, false, nil
 }
 
-// hidden is told of a parent for want of which Campaign hides a record.
-func (r *recordWriter) hidden(link mapping.Link) {
-	if r.hides != nil && link.Table != "" && !link.Required { // a link object is refused, whatever its cardinality
-		r.hides(link)
+// reportHidden passes on that Campaign hides a record for want of a parent.
+func (r *recordWriter) reportHidden(link mapping.Link) {
+	if r.onHidden != nil && link.Table != "" && !link.Required { // for a required link Campaign refuses the record, whatever the cardinality
+		r.onHidden(link)
 	}
 }
 
-// hiding advises, once for each link, against the cardinality that hides records.
-// Campaign's metadata does not show it (R17.4).
-func (a *Activities) hiding(table string, link mapping.Link) {
+// warnHiding advises against a cardinality that hides records, once for each link.
+// Campaign's metadata does not show the cardinality (R17.4).
+func (a *Activities) warnHiding(table string, link mapping.Link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if key := table + " " + link.Table; !a.hinted[key] {
-		if a.hinted == nil {
-			a.hinted = map[string]bool{}
+	if key := table + " " + link.Table; !a.hidingWarned[key] {
+		if a.hidingWarned == nil {
+			a.hidingWarned = map[string]bool{}
 		}
-		a.hinted[key] = true
+		a.hidingWarned[key] = true
 		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
 			"flow", activities.FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign") // R17.4
 	}
 }
 
-// asLinked says that Campaign holds a record with the links it was written with.
-// One whose parent went and came again may have gone with it, or lost its link to it.
-func (r *recordWriter) asLinked(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
+// keepsLinks says whether Campaign still holds a record with the links that were written.
+// When a parent was removed and came again, its children may have been removed with it,
+// or have lost their links.
+func (r *recordWriter) keepsLinks(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
 	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return false, nil
@@ -90,6 +91,7 @@ func (r *recordWriter) asLinked(ctx context.Context, e *ledger.Entry, written []
 	return slices.Equal(r.m.mapper.Links(there), r.m.mapper.Links(last)), nil
 }
 
+// linksOf lists the parents that a payload names.
 func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {
 	out := []ledger.Parent{}
 	for _, link := range r.m.mapper.Links(p) {
@@ -98,9 +100,9 @@ func (r *recordWriter) linksOf(p *mapping.Payload) []ledger.Parent {
 	return out
 }
 
-// relatives looks up, for a whole lane, which parents Campaign holds and which
-// deleted records still have children there.
-func (a *Activities) relatives(ctx context.Context, m *tableMapper, table string, lane *ledger.Lane) (map[mapping.Link]bool, map[string]bool, error) {
+// parentsAndChildren looks up for a whole lane which parents Campaign holds, of the links
+// that it checks, and which deleted records still have children there.
+func (a *Activities) parentsAndChildren(ctx context.Context, m *tableMapper, table string, lane *ledger.Lane) (map[mapping.Link]bool, map[string]bool, error) {
 	wanted := map[string][]string{}
 	var deleted []string
 	for i := range lane.Entries {
@@ -110,10 +112,10 @@ func (a *Activities) relatives(ctx context.Context, m *tableMapper, table string
 		case e.Deleted:
 			deleted = append(deleted, e.Key)
 		case m.mapper.HasLinks():
-			guarded(func() {
+			withoutPanic(func() {
 				p, err := m.mapper.Map(e.Raw)
 				if err != nil {
-					return // refused later, with its reason
+					return // it is refused when it is written
 				}
 				for _, link := range m.mapper.Links(p) {
 					if link.Required {

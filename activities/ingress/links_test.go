@@ -42,11 +42,11 @@ func (f *family) vehicle(contact string) string {
 	if contact != "" {
 		values["new_contactid@odata.bind"] = "/contacts(" + contact + ")"
 	}
-	return f.Insert("new_vehicles", values)
+	return f.InsertRow("new_vehicles", values)
 }
 
 func (f *family) service(vehicle string) string {
-	return f.Insert("new_services", map[string]any{"new_name": "Brakes", "new_vehicleid@odata.bind": "/new_vehicles(" + vehicle + ")"})
+	return f.InsertRow("new_services", map[string]any{"new_name": "Brakes", "new_vehicleid@odata.bind": "/new_vehicles(" + vehicle + ")"})
 }
 
 // R1.2, R10.7, R17.1, R17.5, R17.9: custom rows land with their links, also
@@ -54,26 +54,26 @@ func (f *family) service(vehicle string) string {
 func TestCustomEntitiesLandInAnyOrder(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 3)
-	contact := f.Boxes.Dynamics.Keys("contacts")[0]
+	contact := f.Sandboxes.Dynamics.Keys("contacts")[0]
 	v := f.vehicle(contact)
 	s := f.service(v)
 	alone := f.vehicle("")
 	for _, child := range []*activitytest.World{f.services, f.vehicles, f.World} { // children first
 		require.Equal(t, "COMPLETED", child.Load().State)
 	}
-	require.False(t, f.Boxes.Campaign.Hidden("cusService", s))
-	require.Equal(t, v, f.Boxes.Campaign.Record("cusService", s)["VehicleExternalId"])
-	got := f.Boxes.Campaign.Record("cusVehicle", v)
+	require.False(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+	require.Equal(t, v, f.Sandboxes.Campaign.Record("cusService", s)["VehicleExternalId"])
+	got := f.Sandboxes.Campaign.Record("cusVehicle", v)
 	require.Equal(t, contact, got["ProfileExternalId"])
 	require.Equal(t, "Electric", got["fuel"])
-	require.NotNil(t, f.Boxes.Campaign.Record("cusVehicle", alone))
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", alone))
 	require.Equal(t, int64(3+2+1), f.EngineCalls())
 
 	// docs/protocol/integration.md §26: another parent is an ordinary change of the joined column.
-	other := f.Boxes.Dynamics.Keys("contacts")[1]
-	require.NoError(t, f.Boxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_contactid@odata.bind": "/contacts(" + other + ")"}))
+	other := f.Sandboxes.Dynamics.Keys("contacts")[1]
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_contactid@odata.bind": "/contacts(" + other + ")"}))
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.vehicles.Delta())
-	require.Equal(t, other, f.Boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+	require.Equal(t, other, f.Sandboxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
 }
 
 // R17.6, R17.7: a change of a hidden child waits, and lands when the parent has.
@@ -82,27 +82,27 @@ func TestChangesOfAHiddenChildWait(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
 	var log bytes.Buffer
-	f.Opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	f.services.Opts = f.Opts
+	f.IngressOptions.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	f.services.IngressOptions = f.IngressOptions
 	f.services, _ = f.services.WithBudget(0, activitytest.NewBudgetClock())
-	v := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	v := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	changed, deleted, quiet := f.service(v), f.service(v), f.service(v)
 	f.services.Load()
 	for _, s := range []string{changed, deleted, quiet} {
-		require.True(t, f.Boxes.Campaign.Hidden("cusService", s))
+		require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
 	}
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
-	require.True(t, f.Boxes.Dynamics.Delete("new_services", deleted))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres"}))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", deleted))
 	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.Delta())
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres and oil"}))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", changed, map[string]any{"new_name": "Tyres and oil"}))
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
 
 	f.vehicles.Load()
 	require.Equal(t, activities.Counts{Read: 2, Updated: 1, Deleted: 1}, f.services.Delta(), "what waited, and nothing else")
-	require.Equal(t, "Tyres and oil", f.Boxes.Campaign.Record("cusService", changed)["name"])
-	require.Nil(t, f.Boxes.Campaign.Record("cusService", deleted))
-	require.NotNil(t, f.Boxes.Campaign.Record("cusService", quiet))
-	list := activitytest.Call[activities.QuarantineListResult](f.World, f.Op.ListQuarantine, activities.QuarantineListInput{})
+	require.Equal(t, "Tyres and oil", f.Sandboxes.Campaign.Record("cusService", changed)["name"])
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", deleted))
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusService", quiet))
+	list := activitytest.Call[activities.QuarantineListResult](f.World, f.Operator.ListQuarantine, activities.QuarantineListInput{})
 	require.Empty(t, list.Records, "no operator is needed")
 	require.Equal(t, 1, strings.Count(log.String(), "prefer cardinality 0 or 1 for this link in Campaign"), log.String())
 	require.Contains(t, log.String(), "table=services parent=vehicles")
@@ -120,7 +120,7 @@ func (f *family) warranty() *activitytest.World {
 func TestALinkObjectWaitsForItsParent(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
-	v := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	v := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	s := f.service(v)
 	w := f.warranty()
 	first := w.Load()
@@ -130,11 +130,11 @@ func TestALinkObjectWaitsForItsParent(t *testing.T) {
 	f.vehicles.Load()
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, w.Delta())
 	require.Equal(t, int64(2), f.EngineCalls())
-	require.False(t, f.Boxes.Campaign.Hidden("cusWarranty", s))
+	require.False(t, f.Sandboxes.Campaign.Hidden("cusWarranty", s))
 
 	// To another vehicle, which is not there yet.
 	later := f.vehicle("")
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", s, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + later + ")"}))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", s, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + later + ")"}))
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, w.Delta())
 	f.vehicles.Delta()
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, w.Delta())
@@ -145,18 +145,18 @@ func TestALinkObjectWaitsForItsParent(t *testing.T) {
 func TestChildrenAreDeletedFirst(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 2)
-	v := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	v := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	s := f.service(v)
 	f.Load()
 	f.vehicles.Load()
 	f.services.Load()
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", v)) // takes the service with it
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", v)) // takes the service with it
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.vehicles.Delta())
-	require.NotNil(t, f.Boxes.Campaign.Record("cusVehicle", v))
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", v))
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Delta())
-	require.Nil(t, f.Boxes.Campaign.Record("cusService", s))
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", s))
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.Delta())
-	require.Nil(t, f.Boxes.Campaign.Record("cusVehicle", v))
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", v))
 }
 
 // 100,000 in the benches; here enough to cross pages and lanes, in random order.
@@ -180,8 +180,8 @@ func TestManyChildrenOfParentsInRandomOrder(t *testing.T) {
 		w.Delta()
 	}
 	for _, c := range children {
-		require.False(t, f.Boxes.Campaign.Hidden("cusService", c))
-		require.NotNil(t, f.Boxes.Campaign.Record("cusWarranty", c))
+		require.False(t, f.Sandboxes.Campaign.Hidden("cusService", c))
+		require.NotNil(t, f.Sandboxes.Campaign.Record("cusWarranty", c))
 	}
 	require.Equal(t, int64(60+2*400), f.EngineCalls(), "one engine call per record")
 }
@@ -197,11 +197,11 @@ func TestAWaitingChildThatIsDeletedIsNotCreated(t *testing.T) {
 		w := f.warranty()
 		w.Table.ApplyDeletes = applies
 		w.Load()
-		require.True(t, f.Boxes.Dynamics.Delete("new_services", child))
+		require.True(t, f.Sandboxes.Dynamics.Delete("new_services", child))
 		require.Equal(t, int64(1), w.Delta().Read)
 		f.vehicles.Load()
 		require.Zero(t, w.Delta())
-		require.Nil(t, f.Boxes.Campaign.Record("cusWarranty", child))
+		require.Nil(t, f.Sandboxes.Campaign.Record("cusWarranty", child))
 	}
 }
 
@@ -215,12 +215,12 @@ func TestAWaitingChildWhoseDeleteTheLinkLostIsNotCreated(t *testing.T) {
 		w := f.warranty()
 		w.Table.ApplyDeletes = applies
 		w.Load()
-		require.True(t, f.Boxes.Dynamics.Delete("new_services", child))
+		require.True(t, f.Sandboxes.Dynamics.Delete("new_services", child))
 		w.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 		f.vehicles.Load()
 		require.Equal(t, activities.Counts{Read: 1, Created: 1}, w.Delta())
-		require.Nil(t, f.Boxes.Campaign.Record("cusWarranty", child))
-		require.NotNil(t, f.Boxes.Campaign.Record("cusWarranty", kept))
+		require.Nil(t, f.Sandboxes.Campaign.Record("cusWarranty", child))
+		require.NotNil(t, f.Sandboxes.Campaign.Record("cusWarranty", kept))
 	}
 }
 
@@ -233,13 +233,13 @@ func TestAChildCreatedAnewUnderAnotherParentIsKnownThere(t *testing.T) {
 	child := f.service(before)
 	f.vehicles.Load()
 	f.services.Load()
-	require.NoError(t, f.Boxes.Campaign.Delete("cusService", child))
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + after + ")"}))
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusService", child))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + after + ")"}))
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.services.Delta())
 
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", before))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", before))
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.Delta())
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", after)) // takes the service along
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", after)) // takes the service along
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.vehicles.Delta())
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Delta())
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.vehicles.Delta())
@@ -255,14 +255,14 @@ func TestAHiddenChildThatGoesToAnotherParentWaitsForTheFirst(t *testing.T) {
 	late := f.vehicle("")
 	child := f.service(late)
 	f.services.Load()
-	require.True(t, f.Boxes.Campaign.Hidden("cusService", child))
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + there + ")"}))
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", child))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", child, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + there + ")"}))
 	require.Equal(t, "wait", f.services.Explain(child).Live.Decision)
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
 	require.Equal(t, "vehicles/"+late, f.services.Explain(child).Waits.Parent)
 	f.vehicles.Delta()
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.services.Delta())
-	require.Equal(t, there, f.Boxes.Campaign.Record("cusService", child)["VehicleExternalId"])
+	require.Equal(t, there, f.Sandboxes.Campaign.Record("cusService", child)["VehicleExternalId"])
 }
 
 // R13.6, R17: a parent that leaves the filter takes its children along in Campaign
@@ -278,7 +278,7 @@ func TestChildrenComeBackWithTheirParent(t *testing.T) {
 		require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.Delta())
 	}
 	deleted := func(f *family, contact string) {
-		require.NoError(t, f.Boxes.Campaign.Delete("profile", contact))
+		require.NoError(t, f.Sandboxes.Campaign.Delete("profile", contact))
 		f.Edit(contact, map[string]any{"address1_city": "Nebelheim"})
 		require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.Delta())
 	}
@@ -287,32 +287,32 @@ func TestChildrenComeBackWithTheirParent(t *testing.T) {
 			t.Parallel()
 			f := newFamily(t, 2)
 			f.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
-			contacts := f.Boxes.Dynamics.Keys("contacts")
+			contacts := f.Sandboxes.Dynamics.Keys("contacts")
 			v, other := f.vehicle(contacts[0]), f.vehicle(contacts[1])
 			s, gone, edited := f.service(v), f.service(v), f.service(v)
 			f.Load()
 			f.vehicles.Load()
 			f.services.Load()
-			require.NoError(t, f.Boxes.Campaign.Update("cusService", edited, []byte(`{"name":"Somebody's"}`)))
+			require.NoError(t, f.Sandboxes.Campaign.Update("cusService", edited, []byte(`{"name":"Somebody's"}`)))
 
 			goesAndComes(f, contacts[0])
-			require.Nil(t, f.Boxes.Campaign.Record("cusVehicle", v), "Campaign's cascade")
-			require.True(t, f.Boxes.Campaign.Hidden("cusService", s))
+			require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", v), "Campaign's cascade")
+			require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
 			predicted := f.vehicles.Plan(activities.PlanInput{Baseline: true})
 			require.Equal(t, activities.Counts{Read: 2, Created: 1, Unchanged: 1}, predicted.Counts)
 			calls := f.EngineCalls()
 			require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.Delta(), "nobody touched the vehicle")
 			require.Equal(t, predicted.EngineCalls, f.EngineCalls()-calls)
-			require.Equal(t, contacts[0], f.Boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
-			require.NotNil(t, f.Boxes.Campaign.Record("cusVehicle", other))
+			require.Equal(t, contacts[0], f.Sandboxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+			require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", other))
 
-			require.True(t, f.Boxes.Dynamics.Delete("new_services", gone))
+			require.True(t, f.Sandboxes.Dynamics.Delete("new_services", gone))
 			got := f.services.Delta()
 			require.Equal(t, int64(1), got.Deleted)
 			require.Equal(t, got.Read, got.Unchanged+got.Deleted, "%+v", got)
-			require.False(t, f.Boxes.Campaign.Hidden("cusService", s))
-			require.Nil(t, f.Boxes.Campaign.Record("cusService", gone))
-			require.Equal(t, "Somebody's", f.Boxes.Campaign.Record("cusService", edited)["name"])
+			require.False(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+			require.Nil(t, f.Sandboxes.Campaign.Record("cusService", gone))
+			require.Equal(t, "Somebody's", f.Sandboxes.Campaign.Record("cusService", edited)["name"])
 			for _, at := range []*activitytest.World{f.World, f.vehicles, f.services} {
 				require.Zero(t, at.Delta(), "nothing is looked at twice")
 			}
@@ -324,12 +324,12 @@ func TestChildrenComeBackWithTheirParent(t *testing.T) {
 func TestAChildIsLinkedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
-	contact := f.Boxes.Dynamics.Keys("contacts")[0]
+	contact := f.Sandboxes.Dynamics.Keys("contacts")[0]
 	v := f.vehicle(contact)
 	f.Load()
 	f.vehicles.Load()
-	require.NoError(t, f.Boxes.Campaign.Update("cusVehicle", v, []byte(`{"ProfileExternalId":""}`)))
-	require.NoError(t, f.Boxes.Campaign.Delete("profile", contact))
+	require.NoError(t, f.Sandboxes.Campaign.Update("cusVehicle", v, []byte(`{"ProfileExternalId":""}`)))
+	require.NoError(t, f.Sandboxes.Campaign.Delete("profile", contact))
 	f.Edit(contact, map[string]any{"address1_city": "Nebelheim"})
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.Delta())
 	predicted := f.vehicles.Plan(activities.PlanInput{Baseline: true})
@@ -337,5 +337,5 @@ func TestAChildIsLinkedAgain(t *testing.T) {
 	calls := f.EngineCalls()
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, f.vehicles.Delta())
 	require.Equal(t, predicted.EngineCalls, f.EngineCalls()-calls)
-	require.Equal(t, contact, f.Boxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
+	require.Equal(t, contact, f.Sandboxes.Campaign.Record("cusVehicle", v)["ProfileExternalId"])
 }

@@ -11,39 +11,39 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// ingressMetrics keeps the handles of each table: a lookup in the scope per
-// record would cost more than the count.
-type ingressMetrics struct {
+// metrics keeps the counters of each table, because looking one up in the scope for every
+// record would cost more than counting.
+type metrics struct {
 	scope  tally.Scope
 	tables sync.Map // name -> *tableMetrics
 }
 
-// tableMetrics count one table's work.
+// tableMetrics are the counters and gauges of one table.
 type tableMetrics struct {
 	scope       tally.Scope
 	read        tally.Counter
 	throttled   tally.Counter // waits for a closed gate
 	transient   tally.Counter // failed calls that are tried again
-	watermark   tally.Gauge   // unix seconds: everything before it is settled
+	watermark   tally.Gauge   // unix seconds: everything before it is dealt with
 	quarantined tally.Gauge   // open records
-	held        tally.Gauge   // deletes that wait for an operator's approval
+	deletesHeld tally.Gauge   // deletes that wait for an operator's approval
 	outcomes    map[ledger.Outcome]tally.Counter
 }
 
-func newIngressMetrics(scope tally.Scope) *ingressMetrics {
-	return &ingressMetrics{scope: scope.SubScope("ingress")}
+func newMetrics(scope tally.Scope) *metrics {
+	return &metrics{scope: scope.SubScope("ingress")}
 }
 
-func (m *ingressMetrics) of(table string) *tableMetrics {
+func (m *metrics) of(table string) *tableMetrics {
 	if t, ok := m.tables.Load(table); ok {
 		return t.(*tableMetrics)
 	}
 	scope := m.scope.Tagged(map[string]string{"table": table})
-	run.ExpectRuns(scope)
+	run.ShowNoneEnded(scope)
 	made := &tableMetrics{
 		scope: scope, read: scope.Counter("records_read"), throttled: scope.Counter("throttle_waits"),
 		transient: scope.Counter("transient_failures"), watermark: scope.Gauge("watermark_timestamp_seconds"),
-		quarantined: scope.Gauge("quarantine_open"), held: scope.Gauge("deletes_waiting"),
+		quarantined: scope.Gauge("quarantine_open"), deletesHeld: scope.Gauge("deletes_waiting"),
 		outcomes: map[ledger.Outcome]tally.Counter{},
 	}
 	for outcome, name := range map[ledger.Outcome]string{
@@ -56,15 +56,15 @@ func (m *ingressMetrics) of(table string) *tableMetrics {
 	return t.(*tableMetrics)
 }
 
-func (m *tableMetrics) outcome(o ledger.Outcome) {
+func (m *tableMetrics) countOutcome(o ledger.Outcome) {
 	if c, ok := m.outcomes[o]; ok {
 		c.Inc(1)
 	}
 }
 
-// settledUpTo shows how far behind the table is: alerts compare it with the time.
-func (m *tableMetrics) settledUpTo(t time.Time) { m.watermark.Update(float64(t.Unix())) }
+// showWatermark shows up to when the table is dealt with. Alerts compare it with the time.
+func (m *tableMetrics) showWatermark(t time.Time) { m.watermark.Update(float64(t.Unix())) }
 
-func (m *tableMetrics) runEnded(kind activities.Kind, state ledger.RunState) {
-	run.RunsEnded(m.scope, kind, state).Inc(1)
+func (m *tableMetrics) countEnded(kind activities.Kind, state ledger.RunState) {
+	run.CountEnded(m.scope, kind, state)
 }

@@ -10,11 +10,11 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// How long a parent's load is waited for. Waiting saves work and no more: a child
-// that comes first is parked, so none of these bounds can do harm.
+// How long the initial load of a parent is waited for. Waiting only saves work: a child
+// that comes before its parent is parked. So none of these bounds can do harm.
 const (
 	parentPoll  = time.Second
-	parentBegin = 10 * time.Second // a parent that is being started begins its load within
+	parentBegin = 10 * time.Second // a parent that is being started begins its load within this time
 	parentStuck = 5 * time.Minute  // a load that gets no further is not waited for
 )
 
@@ -31,7 +31,7 @@ func (a *Activities) AwaitParents(ctx context.Context, in activities.AwaitParent
 			case err != nil:
 				return nil, err
 			case run == nil:
-				if begun, err := a.everBegun(ctx, parent); err != nil {
+				if begun, err := a.hasRuns(ctx, parent); err != nil {
 					return nil, err
 				} else if !begun && time.Since(began) < parentBegin {
 					out.Loading = append(out.Loading, parent)
@@ -59,7 +59,7 @@ func (a *Activities) AwaitParents(ctx context.Context, in activities.AwaitParent
 	}
 }
 
-// loading is the initial load in hand of a table; nil when there is none.
+// loading is the initial load that a table is in; nil when there is none.
 func (a *Activities) loading(ctx context.Context, table string) (*ledger.Run, error) {
 	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, State: ledger.RunRunning, Limit: 100})
 	for i := range runs {
@@ -70,7 +70,8 @@ func (a *Activities) loading(ctx context.Context, table string) (*ledger.Run, er
 	return nil, err
 }
 
-func (a *Activities) everBegun(ctx context.Context, table string) (bool, error) {
+// hasRuns says whether a table has ever had a run.
+func (a *Activities) hasRuns(ctx context.Context, table string) (bool, error) {
 	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, Limit: 1})
 	return len(runs) > 0, err
 }

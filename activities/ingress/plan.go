@@ -19,39 +19,39 @@ import (
 	"causeway.dev/internal/reconcile"
 )
 
-// planner looks at every record as the run would, and writes nothing.
+// planner decides about every record as the run would, and writes nothing.
 type planner struct {
 	a      *Activities
 	m      *tableMapper
 	in     activities.PlanInput
 	writer recordWriter
-	empty  func() (bool, error) // Campaign holds no record of the resource; asked once, when it matters
+	empty  func() (bool, error) // whether Campaign holds no record of the resource; asked once, when it matters
 
 	mu       sync.Mutex
 	out      activities.PlanResult
 	fields   map[string]int64
 	rules    map[string]int64
 	refusals map[string]int64
-	met      standing
+	found    recordCounts // in Dynamics, of what the ledger has
 	examples map[string]int
 }
 
-// Plan predicts a run over a whole table: what it would write, and what that
-// costs. It reads Dynamics and the ledger, and looks up in Campaign what the
-// ledger does not know, for it may be there already.
+// Plan predicts a run over a whole table: what it would write, and what that costs. It
+// reads Dynamics and the ledger. What the ledger does not know it looks up in Campaign,
+// which may hold it already.
 func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activities.PlanResult, error) {
-	defer a.tell(ctx)
+	defer a.reportEngineCalls(ctx)
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
-	m, err := a.resolve(ctx, in.Table)
+	m, err := a.resolveMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
 	p := &planner{a: a, m: m, in: in, fields: map[string]int64{}, rules: map[string]int64{}, refusals: map[string]int64{}, examples: map[string]int{}}
 	p.out.Revision = in.Table.Revision()
 	var at activities.PreflightResult
-	if err := a.look(ctx, in.Table.Name, m, &at); err != nil {
+	if err := a.readState(ctx, in.Table.Name, m, &at); err != nil {
 		return nil, err
 	}
 	known, err := a.o.Ledger.KnownCount(ctx, in.Table.Name)
@@ -67,12 +67,12 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 		p.out.Run = "replay"
 	}
 	p.writer = recordWriter{target: a.o.Target, m: m, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
-	p.empty = sync.OnceValues(func() (bool, error) { return p.nothingThere(ctx) })
+	p.empty = sync.OnceValues(func() (bool, error) { return p.targetIsEmpty(ctx) })
 	if err := p.readAll(ctx); err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
-	if !p.out.Sampled && p.sweeps() {
-		if err := p.gone(ctx, known); err != nil {
+	if !p.out.Sampled && p.deletesUnseen() {
+		if err := p.countNotFound(ctx, known); err != nil {
 			return nil, err
 		}
 	}
@@ -85,11 +85,12 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	return &p.out, nil
 }
 
-// sweeps says that the run also looks for what is gone; a replay deletes nothing (R16.9).
-func (p *planner) sweeps() bool { return p.out.Run == "new baseline" }
+// deletesUnseen says whether the run deletes what it does not find in Dynamics. A replay
+// does not (R16.9).
+func (p *planner) deletesUnseen() bool { return p.out.Run == "new baseline" }
 
-// nothingThere saves a look-up for every record where Campaign holds none.
-func (p *planner) nothingThere(ctx context.Context) (bool, error) {
+// targetIsEmpty saves looking every record up where Campaign holds none.
+func (p *planner) targetIsEmpty(ctx context.Context) (bool, error) {
 	if p.in.AllNew {
 		return true, nil
 	}
@@ -100,6 +101,7 @@ func (p *planner) nothingThere(ctx context.Context) (bool, error) {
 	return len(page.Records) == 0, nil
 }
 
+// readAll decides about all records of the table, or about a sample.
 func (p *planner) readAll(ctx context.Context) error {
 	q := p.m.query
 	q.OrderBy = q.KeyColumn + " asc"
@@ -138,11 +140,11 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	if p.writer.doubtful, err = p.a.o.Ledger.Doubtful(ctx, p.in.Table.Name, keys); err != nil {
 		return err
 	}
-	if p.writer.parents, _, err = p.a.relatives(ctx, p.m, p.in.Table.Name, lane); err != nil {
+	if p.writer.parents, _, err = p.a.parentsAndChildren(ctx, p.m, p.in.Table.Name, lane); err != nil {
 		return err
 	}
-	if p.sweeps() {
-		if err := p.meet(ctx, keys, known); err != nil {
+	if p.deletesUnseen() {
+		if err := p.countFound(ctx, keys, known); err != nil {
 			return err
 		}
 	}
@@ -157,53 +159,53 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 
 // record counts what the run would do about one record.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
-	d, err := p.writer.consider(known, e)
+	d, err := p.writer.beginDecision(known, e)
 	if err != nil {
 		return err
 	}
-	d.facts.Guard = reconcile.GuardAllows // whether it would is asked of all deletes at once
+	d.facts.Guard = reconcile.GuardAllows // the delete guard is asked at the end, about all deletes
 	if d.known.Held() && p.writer.doubtful[e.Key] {
 		d.facts.Doubt = reconcile.Doubtful
-		p.count(func() { p.out.EngineCalls++ })
+		p.locked(func() { p.out.EngineCalls++ })
 	}
 	act, calls, err := p.decide(ctx, &d)
 	if err != nil {
 		return err
 	}
 	if rule := d.entry.Rule; rule != "" {
-		p.count(func() { p.rules[rule]++ })
+		p.locked(func() { p.rules[rule]++ })
 	}
 	switch act.Kind {
 	case reconcile.Refuse:
-		p.count(func() {
+		p.locked(func() {
 			p.refusals[act.Refusal.Reason+": "+act.Refusal.Message]++
-			p.note(ledger.Refused, calls, activities.PlanExample{ID: e.Key, Outcome: "refused", Why: act.Refusal.Message})
+			p.countOutcome(ledger.Refused, calls, activities.PlanExample{ID: e.Key, Outcome: "refused", Why: act.Refusal.Message})
 		})
 	case reconcile.LeaveOut:
-		p.count(func() {
-			p.note(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: act.Rule})
+		p.locked(func() {
+			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: act.Rule})
 		})
 	case reconcile.Delete:
-		p.count(func() {
-			p.note(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: act.Rule})
+		p.locked(func() {
+			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: act.Rule})
 		})
 	case reconcile.Park:
-		p.park(e, act.Link, calls)
+		p.countParked(e, act.Link, calls)
 	case reconcile.Create:
-		p.count(func() { p.note(ledger.Created, calls+1, activities.PlanExample{ID: e.Key, Outcome: "created"}) })
+		p.locked(func() { p.countOutcome(ledger.Created, calls+1, activities.PlanExample{ID: e.Key, Outcome: "created"}) })
 	case reconcile.Update, reconcile.Adopt:
-		p.write(&d, &act, calls)
+		p.countWrite(&d, &act, calls)
 	default:
-		p.count(func() { p.note(ledger.Unchanged, calls, activities.PlanExample{}) })
+		p.locked(func() { p.countOutcome(ledger.Unchanged, calls, activities.PlanExample{}) })
 	}
 	return nil
 }
 
-// decide finds the action of a run, and the calls that it makes before the last. It
-// looks up what the run would learn by a refusal: whether Campaign has what the
-// ledger does not know, and what Campaign hides.
+// decide finds the action that the run would end with, and how many calls it makes before
+// the last. A run learns from Campaign's refusals what Campaign holds that the ledger
+// does not know, and what it hides; decide looks that up.
 func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action, calls int64, err error) {
-	if act, err = d.resolve(ctx, reconcile.TargetRecord); err != nil {
+	if act, err = d.resolveFacts(ctx, reconcile.TargetRecord); err != nil {
 		return act, 0, err
 	}
 	switch {
@@ -212,7 +214,7 @@ func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action
 		if err != nil || empty {
 			return act, 0, err
 		}
-		if d.facts.Target, err = p.shown(ctx, d.e); err != nil {
+		if d.facts.Target, err = p.readTarget(ctx, d.e); err != nil {
 			return act, 0, err
 		}
 		if act = d.action(); act.Kind == reconcile.Adopt {
@@ -222,11 +224,11 @@ func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action
 		if act.Needs == reconcile.TargetRecord {
 			calls = 1
 		}
-		link, hides, err := d.wouldHide(ctx)
+		link, hides, err := d.hiddenByTarget(ctx)
 		if err != nil || !hides {
 			return act, calls, err
 		}
-		there, err := p.shown(ctx, d.e)
+		there, err := p.readTarget(ctx, d.e)
 		if err != nil {
 			return act, calls, err
 		}
@@ -234,7 +236,7 @@ func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action
 			return reconcile.Action{Kind: reconcile.Park, Why: reconcile.HiddenByTarget, Link: link}, hiddenCalls, nil
 		}
 	case act.Needs == reconcile.TargetRecord: // Campaign has lost it, or its links
-		if d.facts.Target, err = p.shown(ctx, d.e); err != nil {
+		if d.facts.Target, err = p.readTarget(ctx, d.e); err != nil {
 			return act, 0, err
 		}
 		calls, act = 1, d.action()
@@ -242,47 +244,47 @@ func (p *planner) decide(ctx context.Context, d *decision) (act reconcile.Action
 	return act, calls, nil
 }
 
-// shown is what Campaign shows of a record.
-func (p *planner) shown(ctx context.Context, e *ledger.Entry) (reconcile.Target, error) {
-	there, err := p.writer.shown(ctx, e.Key)
+// readTarget is what Campaign shows of a record.
+func (p *planner) readTarget(ctx context.Context, e *ledger.Entry) (reconcile.Target, error) {
+	there, err := p.writer.readTarget(ctx, e.Key)
 	if err != nil {
 		return there, fmt.Errorf("looking up record %s in Campaign: %w", e.Key, err)
 	}
 	return there, nil
 }
 
-// write counts a record that Campaign has.
-func (p *planner) write(d *decision, act *reconcile.Action, calls int64) {
+// countWrite counts a record that Campaign holds and that is updated or adopted.
+func (p *planner) countWrite(d *decision, act *reconcile.Action, calls int64) {
 	before := d.entry.Last
 	if act.Kind == reconcile.Adopt {
 		before = d.facts.Target.Payload
 	}
-	p.count(func() {
+	p.locked(func() {
 		if act.Kind == reconcile.Adopt && !d.known.Held() {
 			p.out.Adopted++
 		}
 		if act.Done {
-			p.note(ledger.Unchanged, calls, activities.PlanExample{})
+			p.countOutcome(ledger.Unchanged, calls, activities.PlanExample{})
 			return
 		}
 		for _, f := range act.Changed {
 			p.fields[f]++
 		}
-		p.note(ledger.Updated, calls+1, activities.PlanExample{ID: d.e.Key, Outcome: "updated", Changes: mapping.Describe(before, act.Payload, act.Changed)})
+		p.countOutcome(ledger.Updated, calls+1, activities.PlanExample{ID: d.e.Key, Outcome: "updated", Changes: mapping.Describe(before, act.Payload, act.Changed)})
 	})
 }
 
-func (p *planner) count(f func()) {
+func (p *planner) locked(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f()
 }
 
-// note counts an outcome; the caller holds mu.
-func (p *planner) note(o ledger.Outcome, calls int64, example activities.PlanExample) {
+// countOutcome counts an outcome and keeps a few examples. The caller holds mu.
+func (p *planner) countOutcome(o ledger.Outcome, calls int64, example activities.PlanExample) {
 	var one ledger.Counts
 	one.Count(o)
-	p.out.Counts.Add(run.FromLedger(one))
+	p.out.Counts.Add(run.CountsOf(one))
 	p.out.EngineCalls += calls
 	if example.ID != "" && p.examples[example.Outcome] < p.in.Examples {
 		p.examples[example.Outcome]++
@@ -290,7 +292,7 @@ func (p *planner) note(o ledger.Outcome, calls int64, example activities.PlanExa
 	}
 }
 
-// ranked sorts counts, most first; few are worth reading.
+// ranked sorts counts, the highest first, and cuts the list: few are worth reading.
 func ranked(counts map[string]int64) []activities.PlanCount {
 	var out []activities.PlanCount
 	for _, what := range slices.Sorted(maps.Keys(counts)) {

@@ -18,7 +18,7 @@ import (
 // run holds back until its deletes are counted goes with the next pass.
 func TestAPlanOfAnyState(t *testing.T) {
 	t.Parallel()
-	for seed := range activitytest.Schedules(16) {
+	for seed := range activitytest.RandomSchedules(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 21))
@@ -29,15 +29,15 @@ func TestAPlanOfAnyState(t *testing.T) {
 			applies := rng.IntN(3) > 0 // alike, for Campaign deletes vehicles with their profile, and warranties with their vehicle
 			f.Table.ApplyDeletes, f.vehicles.Table.ApplyDeletes, w.Table.ApplyDeletes = applies, applies, applies
 			flows := []*activitytest.World{f.World, f.vehicles, f.services, w}
-			contacts := f.Boxes.Dynamics.Keys("contacts")
+			contacts := f.Sandboxes.Dynamics.Keys("contacts")
 			pick := func(set string) string {
-				if keys := f.Boxes.Dynamics.Keys(set); len(keys) > 0 {
+				if keys := f.Sandboxes.Dynamics.Keys(set); len(keys) > 0 {
 					return keys[rng.IntN(len(keys))]
 				}
 				return ""
 			}
 			for _, key := range contacts[:3] {
-				f.Seed(map[string]any{"externalId": key, "lastName": "Before", "blackListEmail": rng.IntN(2) == 0})
+				f.InsertProfile(map[string]any{"externalId": key, "lastName": "Before", "blackListEmail": rng.IntN(2) == 0})
 			}
 			edit := func() {
 				switch key := pick("contacts"); rng.IntN(9) {
@@ -54,16 +54,16 @@ func TestAPlanOfAnyState(t *testing.T) {
 					}
 				case 6:
 					if c := pick("new_services"); c != "" {
-						require.NoError(t, f.Boxes.Dynamics.Update("new_services", c, map[string]any{"new_name": fmt.Sprint("Tyres ", rng.IntN(3)), "new_vehicleid@odata.bind": "/new_vehicles(" + pick("new_vehicles") + ")"}))
+						require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", c, map[string]any{"new_name": fmt.Sprint("Tyres ", rng.IntN(3)), "new_vehicleid@odata.bind": "/new_vehicles(" + pick("new_vehicles") + ")"}))
 					}
 				case 7:
 					if v := pick("new_vehicles"); v != "" && !f.Table.Filter.DeleteUnmatched {
-						require.NoError(t, f.Boxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": fmt.Sprint("Brougham ", rng.IntN(3)), "new_contactid@odata.bind": "/contacts(" + key + ")"}))
+						require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": fmt.Sprint("Brougham ", rng.IntN(3)), "new_contactid@odata.bind": "/contacts(" + key + ")"}))
 					}
 				case 8:
 					set := []string{"contacts", "new_vehicles", "new_services"}[rng.IntN(3)]
-					if k := pick(set); k != "" && len(f.Boxes.Dynamics.Keys("contacts")) > 4 {
-						f.Boxes.Dynamics.Delete(set, k)
+					if k := pick(set); k != "" && len(f.Sandboxes.Dynamics.Keys("contacts")) > 4 {
+						f.Sandboxes.Dynamics.Delete(set, k)
 					}
 				}
 			}
@@ -80,7 +80,7 @@ func TestAPlanOfAnyState(t *testing.T) {
 					s.Rollback(last[s])
 					last[s] = ""
 				case rng.IntN(4) == 0:
-					s.Release(activities.Release{})
+					s.ReleaseQuarantined(activities.Release{})
 				default:
 					s.Delta()
 					last[s] = s.LastRun()
@@ -91,14 +91,14 @@ func TestAPlanOfAnyState(t *testing.T) {
 				// What is next is planned, for any table.
 				s := flows[rng.IntN(len(flows))]
 				if loaded[s] {
-					s.SettleDown()
+					s.DeltaUntilQuiet()
 				}
 				for range rng.IntN(4) {
 					edit()
 				}
-				f.Boxes.Clock.Advance(10 * time.Minute) // the catch-up finds nothing
+				f.Sandboxes.Clock.Advance(10 * time.Minute) // the catch-up finds nothing
 				in := activities.PlanInput{Baseline: rng.IntN(2) == 0}
-				s.Start()
+				s.Preflight()
 				plan := s.Plan(in)
 				calls := s.EngineCalls()
 				var run activities.SaveWatermarkResult
@@ -111,7 +111,7 @@ func TestAPlanOfAnyState(t *testing.T) {
 					run = s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 				}
 				loaded[s] = true
-				held, err := f.Books.Ready(t.Context(), s.Table.Name, 0)
+				held, err := f.Ledger.Ready(t.Context(), s.Table.Name, 0)
 				require.NoError(t, err)
 				want, got := plan.Counts, run.Counts
 				got.Deleted, got.Parked = got.Deleted+int64(len(held)), got.Parked-int64(len(held))

@@ -25,9 +25,9 @@ func sameOutcomes(t *testing.T, want activities.PlanResult, got activities.Count
 func TestAPlanIsWhatTheRunDoes(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 120)
-	keys := s.Boxes.Dynamics.Keys("contacts")
-	s.Seed(map[string]any{"externalId": keys[0], "lastName": "Old", "blackListEmail": true})
-	s.Seed(map[string]any{"externalId": keys[1], "lastName": "Old"})
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	s.InsertProfile(map[string]any{"externalId": keys[0], "lastName": "Old", "blackListEmail": true})
+	s.InsertProfile(map[string]any{"externalId": keys[1], "lastName": "Old"})
 	s.Table.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
 	for _, key := range keys[10:20] {
 		s.Edit(key, map[string]any{"jobtitle": "left"})
@@ -41,7 +41,7 @@ func TestAPlanIsWhatTheRunDoes(t *testing.T) {
 	require.Equal(t, []activities.PlanCount{{What: "filter.where[0]: jobtitle not_equals", Records: 10}}, predicted.Rules)
 	calls := s.EngineCalls()
 	require.LessOrEqual(t, calls-before, int64(121), "looks, and nothing else")
-	require.Equal(t, int64(2), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(2), s.Sandboxes.Campaign.Count("profile"))
 
 	sameOutcomes(t, predicted, s.Load().Counts)
 	require.Equal(t, predicted.EngineCalls, s.EngineCalls()-calls)
@@ -60,7 +60,7 @@ func TestAPlanIsWhatTheRunDoes(t *testing.T) {
 	require.Equal(t, "replay", predicted.Run)
 	require.Equal(t, int64(110), predicted.Counts.Updated)
 	require.Equal(t, activities.PlanCount{What: "middleName", Records: 110}, predicted.Fields[0])
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	sameOutcomes(t, predicted, s.Pass(activities.KindBackfill, activities.PhaseScan).Counts)
 	require.Equal(t, predicted.EngineCalls, s.EngineCalls()-calls)
 
@@ -74,8 +74,8 @@ func TestAPlanForeseesDeletes(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:130] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:130] {
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	s.Table.Fields = append(s.Table.Fields, mapping.Field{From: "fax", To: "fax"})
 	predicted := s.Plan(activities.PlanInput{})
@@ -89,7 +89,7 @@ func TestAPlanShowsNoValues(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 30)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.Edit(keys[0], map[string]any{"lastname": "Quibblethorn", "birthdate": "1970-01-01"})
 	s.Edit(keys[1], map[string]any{"lastname": "Zwickelmoos and a name that is far too long for the field it goes to, by any measure"[:50]})
 	s.Edit(keys[2], map[string]any{"emailaddress1": "quibble@example.test"})
@@ -121,7 +121,7 @@ func TestAPlanNamesWhatWouldBeRefused(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 10)
 	s.Table.Fields[0].OnTooLong = "" // firstname
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:3] {
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:3] {
 		s.Edit(key, map[string]any{"firstname": "Maximiliana-Theodora-Wilhelmine-Auguste"})
 	}
 	predicted := s.Plan(activities.PlanInput{})
@@ -136,11 +136,11 @@ func TestAPlanKnowsWhatCampaignHides(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
 	f.services.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "new_name", Is: "not_equals", Value: "Scrapped"}}}
-	v := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	v := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	gone, left, _ := f.service(v), f.service(v), f.service(v)
 	f.services.Load() // before its parents
-	require.True(t, f.Boxes.Dynamics.Delete("new_services", gone))
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", left, map[string]any{"new_name": "Scrapped"}))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", gone))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", left, map[string]any{"new_name": "Scrapped"}))
 	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.Delta())
 
 	predicted := f.services.Plan(activities.PlanInput{Baseline: true})

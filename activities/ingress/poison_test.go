@@ -132,10 +132,10 @@ func victimLane(text string) error {
 // victim runs WriteLane in a process of its own; true when it died.
 func victim(s *activitytest.World, order victimOrder) bool {
 	s.T.Helper()
-	secret, err := os.ReadFile(s.Boxes.CampaignSecretFile)
+	secret, err := os.ReadFile(s.Sandboxes.CampaignSecretFile)
 	require.NoError(s.T, err)
-	order.CampaignURL, order.IMSURL, order.ClientID, order.Secret = s.Boxes.CampaignURL, s.Boxes.IMSURL, s.Boxes.CampaignClientID, string(secret)
-	order.CA, order.Ledger = s.Boxes.CAPath, filepath.Join(filepath.Dir(s.Boxes.CAPath), "ledger.db")
+	order.CampaignURL, order.IMSURL, order.ClientID, order.Secret = s.Sandboxes.CampaignURL, s.Sandboxes.IMSURL, s.Sandboxes.CampaignClientID, string(secret)
+	order.CA, order.Ledger = s.Sandboxes.CAPath, filepath.Join(filepath.Dir(s.Sandboxes.CAPath), "ledger.db")
 	text, err := json.Marshal(order)
 	require.NoError(s.T, err)
 	cmd := exec.Command(os.Args[0])
@@ -153,9 +153,9 @@ func victim(s *activitytest.World, order victimOrder) bool {
 func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 40)
-	s.Start()
-	keys := s.Boxes.Dynamics.Keys("contacts")
-	ref, page := s.Staged(activities.KindInitial, activities.PhaseBaseline)
+	s.Preflight()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	ref, page := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	require.Equal(t, []int{40}, page.Lanes)
 	deaths := 0
 	for victim(s, victimOrder{Poison: keys[7:8], Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
@@ -163,29 +163,29 @@ func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 		require.Less(t, deaths, 10, "it must come to an end")
 	}
 	require.Equal(t, 6, deaths, "3 until the lane is written carefully, 3 until the record is blamed")
-	done := activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 40, Created: 39, Quarantined: 1}, done.Counts)
-	refused := activitytest.Call[activities.QuarantineListResult](s, s.Op.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
+	refused := activitytest.Call[activities.QuarantineListResult](s, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
 	require.Len(t, refused.Records, 1)
 	require.Equal(t, keys[7], refused.Records[0].ID)
 	require.Equal(t, "Poison", refused.Records[0].Code)
 	require.Zero(t, refused.Records[0].NextTry, "not tried again by itself")
-	require.Nil(t, s.Boxes.Campaign.Profile(keys[7]))
+	require.Nil(t, s.Sandboxes.Campaign.Profile(keys[7]))
 }
 
 // Workers that are killed at one record after another blame none of them.
 func TestKilledWorkersBlameNoRecord(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 40)
-	s.Start()
-	ref, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
+	s.Preflight()
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	deaths := 0
 	for victim(s, victimOrder{DieAfter: 3, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
 		deaths++
 		require.Less(t, deaths, 60)
 	}
 	require.Greater(t, deaths, 6)
-	done := activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 40, Created: 40}, done.Counts)
 	require.Empty(t, s.Differences())
 }
@@ -211,15 +211,15 @@ func (p panics) Create(ctx context.Context, r campaign.Resource, body []byte) er
 func TestAPanicSetsTheRecordAside(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 20)
-	s.Start()
-	key := s.Boxes.Dynamics.Keys("contacts")[3]
-	s.Opts.Target = panics{s.Opts.Target.(*campaign.Client), key}
-	s.In = ingress.New(s.Opts)
+	s.Preflight()
+	key := s.Sandboxes.Dynamics.Keys("contacts")[3]
+	s.IngressOptions.Target = panics{s.IngressOptions.Target.(*campaign.Client), key}
+	s.Ingress = ingress.New(s.IngressOptions)
 	s.Register()
 	done := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, activities.Counts{Read: 20, Created: 19, Quarantined: 1}, done.Counts)
-	refused := activitytest.Call[activities.QuarantineListResult](s, s.Op.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
+	refused := activitytest.Call[activities.QuarantineListResult](s, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: "contacts"})
 	require.Equal(t, "Panic", refused.Records[0].Code)
 	require.Equal(t, key, refused.Records[0].ID)
-	require.NotContains(t, refused.Records[0].Message, s.Boxes.Dynamics.Row("contacts", key)["lastname"])
+	require.NotContains(t, refused.Records[0].Message, s.Sandboxes.Dynamics.Row("contacts", key)["lastname"])
 }

@@ -22,15 +22,15 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// Preflight checks a mapping against both systems before anything is written
-// and keeps what it resolved to under the mapping's revision. A mapping that
-// does not fit fails with every problem at once (R11.14).
+// Preflight checks a mapping against both systems before anything is written. It keeps
+// what the mapping resolved to under the mapping's revision. A mapping that does not fit
+// fails with every problem at once (R11.14).
 func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (*activities.PreflightResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
-	m, err := a.resolve(ctx, in.Table)
+	m, err := a.resolveMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -63,19 +63,20 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 		}
 	}
-	return out, a.position(ctx, in.Table.Name, m, out)
+	return out, a.findPosition(ctx, in.Table.Name, m, out)
 }
 
-// lastPlan is the mapping as it ran last under a name; nil when it never ran.
-// Its tables and key are fixed: what the ledger holds belongs to them.
+// lastPlan is the mapping as it ran last under a name; nil when it never ran. Its tables
+// and key may not change, because what the ledger holds belongs to them.
 func (a *Activities) lastPlan(ctx context.Context, table string) (*tableMapper, error) {
 	runs, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, Limit: 1})
 	if err != nil || len(runs) == 0 {
 		return nil, err
 	}
-	return a.stored(ctx, runs[0].Revision)
+	return a.storedMapping(ctx, runs[0].Revision)
 }
 
+// pairOf is what must stay the same as long as a mapping keeps its name.
 func pairOf(t activities.Table) string {
 	r := resourceOf(t)
 	return fmt.Sprintf("%s -> %s with key %s", t.Dynamics.Table, r.Name, t.Campaign.Key)
@@ -92,8 +93,8 @@ func parentsOf(t activities.Table) []string {
 	return out
 }
 
-// resolve reads both data models and checks the mapping against them.
-func (a *Activities) resolve(ctx context.Context, t activities.Table) (*tableMapper, error) {
+// resolveMapping reads both data models and checks a mapping against them.
+func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*tableMapper, error) {
 	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
 	if unknownName(err) {
 		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
@@ -113,7 +114,7 @@ func (a *Activities) resolve(ctx context.Context, t activities.Table) (*tableMap
 	if err != nil {
 		return nil, run.Blocked("Mapping", "the mapping does not fit: "+err.Error())
 	}
-	doc, err := json.Marshal(plan) // as it will be read back
+	doc, err := json.Marshal(plan) // a run reads it back from the ledger, so this is what it will see
 	if err != nil {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
@@ -133,8 +134,8 @@ func unknownName(err error) bool {
 	return apierr.ReasonOf(err) == apierr.ReasonSchema || apierr.ReasonOf(err) == apierr.ReasonNotFound
 }
 
-// resolved is resolve, once per process and revision.
-func (a *Activities) resolved(ctx context.Context, t activities.Table) (*tableMapper, error) {
+// resolveOnce is resolveMapping, once per process and revision.
+func (a *Activities) resolveOnce(ctx context.Context, t activities.Table) (*tableMapper, error) {
 	key := "resolved " + t.Revision()
 	a.mu.Lock()
 	m, ok := a.mappers[key]
@@ -142,7 +143,7 @@ func (a *Activities) resolved(ctx context.Context, t activities.Table) (*tableMa
 	if ok {
 		return m, nil
 	}
-	m, err := a.resolve(ctx, t)
+	m, err := a.resolveMapping(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +153,11 @@ func (a *Activities) resolved(ctx context.Context, t activities.Table) (*tableMa
 	return m, nil
 }
 
-// position says where the flow goes on: a delta link of the same columns, a
-// stopped load of the same revision, or a new baseline. Other stopped loads are
-// given up.
-func (a *Activities) position(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
-	if err := a.look(ctx, table, m, out); err != nil {
+// findPosition says where the flow goes on: at the delta link if it shows the same
+// columns, with a stopped load of the same revision, or with a new baseline. Other
+// stopped loads are given up.
+func (a *Activities) findPosition(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
+	if err := a.readState(ctx, table, m, out); err != nil {
 		return err
 	}
 	var err error
@@ -164,11 +165,12 @@ func (a *Activities) position(ctx context.Context, table string, m *tableMapper,
 		Flow: activities.FlowIngress, Table: table, State: ledger.QuarantineOpen, OtherRevision: out.Revision}); err != nil {
 		return err
 	}
-	return a.unfinished(ctx, table, out)
+	return a.findUnfinished(ctx, table, out)
 }
 
-// look says what waits, and whether the delta link shows what m needs.
-func (a *Activities) look(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
+// readState says what is in quarantine or waits for approval, and whether the delta link
+// shows the columns that m needs.
+func (a *Activities) readState(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
 	var err error
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowIngress, table); err != nil {
 		return err
@@ -189,11 +191,11 @@ func (a *Activities) look(ctx context.Context, table string, m *tableMapper, out
 	return nil
 }
 
-// unfinished finds the load that goes on and gives up the others. A stopped load
-// younger than the delta link is a new baseline, which the link still calls for.
-// Nothing is at work before a start: a run that is open all the same has lost its
-// workflow, as when that was terminated together with its owner.
-func (a *Activities) unfinished(ctx context.Context, table string, out *activities.PreflightResult) error {
+// findUnfinished finds the load that goes on, and gives up the others. A stopped load
+// that is younger than the delta link is a new baseline that is still called for.
+// Nothing is at work before a start. So a run that is open all the same has lost its
+// workflow, for instance because that was terminated together with its owner.
+func (a *Activities) findUnfinished(ctx context.Context, table string, out *activities.PreflightResult) error {
 	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, States: []ledger.RunState{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
 	if err != nil {
 		return err
@@ -215,15 +217,16 @@ func (a *Activities) unfinished(ctx context.Context, table string, out *activiti
 		run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowRollback, Table: table}, "", a.o.Ledger.DropPages))
 }
 
-// sameColumns says whether a delta link obtained for another revision shows the
-// columns this one needs, and the same records: what another filter left out may
-// be wanted now (R15.3).
+// sameColumns says whether a delta link that was obtained for another revision shows the
+// columns that m needs, and was used with the same filter: what another filter left out
+// may be wanted now (R15.3).
 func (a *Activities) sameColumns(ctx context.Context, revision string, m *tableMapper) bool {
-	before, err := a.stored(ctx, revision)
+	before, err := a.storedMapping(ctx, revision)
 	return err == nil && before.query.EntitySet == m.query.EntitySet && slices.Equal(before.query.Select, m.query.Select) &&
 		reflect.DeepEqual(before.plan.Table.Filter, m.plan.Table.Filter)
 }
 
+// abandon gives a stopped run up.
 func (a *Activities) abandon(ctx context.Context, run string) error {
 	if err := a.o.Ledger.SetRunState(ctx, run, "CANCELLED", "given up for a newer run"); err != nil {
 		return err

@@ -16,15 +16,15 @@ func TestAStoppedNewBaselineGoesOn(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
 	s.Load()
-	ref, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
-	require.NoError(t, s.In.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	require.NoError(t, s.Ingress.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
 
-	checked := s.Start()
+	checked := s.Preflight()
 	require.True(t, checked.NeedsBaseline)
 	require.Equal(t, ref.Run, checked.UnfinishedRun)
 
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
-	checked = s.Start()
+	checked = s.Preflight()
 	require.False(t, checked.NeedsBaseline, "a younger one is complete")
 	require.Empty(t, checked.UnfinishedRun)
 }
@@ -34,22 +34,22 @@ func TestAStoppedNewBaselineGoesOn(t *testing.T) {
 func TestAStartClosesRunsThatLostTheirWorkflow(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
-	s.Start()
-	load, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
-	require.Equal(t, load.Run, s.Start().UnfinishedRun)
+	s.Preflight()
+	load, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	require.Equal(t, load.Run, s.Preflight().UnfinishedRun)
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 
-	scan, _ := s.Staged(activities.KindBackfill, activities.PhaseScan)
+	scan, _ := s.StageFirstPage(activities.KindBackfill, activities.PhaseScan)
 	undo := activities.RunRef{Run: "rollback-1", Table: "contacts", Kind: activities.KindRollback, Undoes: s.LastRun(), Revision: s.Table.Revision()}
-	_, err := s.Books.BeginRun(t.Context(), ledger.Run{ID: undo.Run, Flow: activities.FlowRollback, Table: undo.Table, Kind: ledger.RunKind(undo.Kind)})
+	_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: undo.Run, Flow: activities.FlowRollback, Table: undo.Table, Kind: ledger.RunKind(undo.Kind)})
 	require.NoError(t, err)
-	require.Empty(t, s.Start().UnfinishedRun)
+	require.Empty(t, s.Preflight().UnfinishedRun)
 	for id, state := range map[string]ledger.RunState{load.Run: ledger.RunCancelled, scan.Run: ledger.RunFailed, undo.Run: ledger.RunFailed} {
-		run, err := s.Books.Run(t.Context(), id)
+		run, err := s.Ledger.Run(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, state, run.State, id)
 		require.NotEmpty(t, run.Error)
-		at, err := s.Books.Resume(t.Context(), id)
+		at, err := s.Ledger.Resume(t.Context(), id)
 		require.NoError(t, err)
 		require.Nil(t, at.LastPage, id)
 	}

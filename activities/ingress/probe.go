@@ -14,13 +14,14 @@ import (
 
 const probeLines = 20 // records among which one with a key is looked for
 
-// plainKey is a key that no rule of URLs or of Campaign's own keys changes.
+// plainKey matches keys that stand in a URL as they are and that Campaign does not read
+// as keys of its own.
 var plainKey = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]*$`)
 
-// probeKey makes sure that the key field of a mapping addresses records (R10.3):
-// a record that Campaign holds must be found by what it has there. Metadata does
-// not tell. Before the first start only; a resource without a record, or with
-// none that has a key, cannot be probed.
+// probeKey checks that the key field of a mapping addresses records (R10.3), which the
+// metadata does not show: a record that Campaign holds must be found by its value of that
+// field. It is done before the first start only. A resource without a record that has a
+// key cannot be probed.
 func (a *Activities) probeKey(ctx context.Context, m *tableMapper) error {
 	page, err := a.o.Target.List(ctx, m.resource, campaign.ListOptions{Lines: probeLines})
 	if err != nil {

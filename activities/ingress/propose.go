@@ -10,7 +10,7 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// ProposeMapping reads both data models and pairs what belongs together.
+// ProposeMapping reads both data models and pairs the fields that belong together.
 func (a *Activities) ProposeMapping(ctx context.Context, in activities.ProposeInput) (*activities.ProposeResult, error) {
 	if in.API == "" {
 		in.API = mapping.DefaultAPI

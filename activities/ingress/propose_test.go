@@ -24,16 +24,16 @@ func TestAProposedMappingRuns(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 20)
 	for table, resource := range map[string]string{"contact": "profile", "new_vehicle": "cusVehicle", "new_service": "cusService"} {
-		got := activitytest.Call[activities.ProposeResult](f.World, f.In.ProposeMapping, activities.ProposeInput{Name: "proposed", Table: table, Resource: resource})
+		got := activitytest.Call[activities.ProposeResult](f.World, f.Ingress.ProposeMapping, activities.ProposeInput{Name: "proposed", Table: table, Resource: resource})
 		text := proposalAround + "    " + strings.ReplaceAll(strings.TrimSpace(got.YAML), "\n", "\n    ") + "\n"
 		cfg, err := config.Parse("proposed.yaml", []byte(text))
 		require.NoError(t, err, text)
 		require.Len(t, cfg.Ingress.Tables, 1)
 		for _, mapped := range cfg.Ingress.Tables {
 			require.Equal(t, got.Proposal.Table.Revision(), mapped.Revision(), "YAML says what the proposal says")
-			activitytest.Call[activities.PreflightResult](f.World, f.In.Preflight, activities.PreflightInput{Table: mapped})
+			activitytest.Call[activities.PreflightResult](f.World, f.Ingress.Preflight, activities.PreflightInput{Table: mapped})
 		}
 	}
-	_, err := f.Env.ExecuteActivity(f.In.ProposeMapping, activities.ProposeInput{Name: "x", Table: "contact", Resource: "cusNothing"})
+	_, err := f.Env.ExecuteActivity(f.Ingress.ProposeMapping, activities.ProposeInput{Name: "x", Table: "contact", Resource: "cusNothing"})
 	require.ErrorContains(t, err, "reading the definition of cusNothing in Campaign")
 }

@@ -15,10 +15,10 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// ShowQuarantined tells why a record was refused, and maps its newest version
-// with the mapping that runs.
+// ShowQuarantined says why a record was refused, and what the flow's mapping makes of the
+// record as Dynamics has it now.
 func (a *Activities) ShowQuarantined(ctx context.Context, in activities.ShowQuarantinedInput) (*activities.ShowQuarantinedResult, error) {
-	defer a.tell(ctx)
+	defer a.reportEngineCalls(ctx)
 	if len(in.RevealTo) > 0 && a.o.HideValues {
 		return nil, run.Blocked("Hidden", "values are not shown, because quarantine.reveal is off in the worker's configuration; leave out --reveal")
 	}
@@ -60,7 +60,7 @@ func (a *Activities) ShowQuarantined(ctx context.Context, in activities.ShowQuar
 	return out, nil
 }
 
-// ruleOf is the pair of the mapping that writes a field of Campaign.
+// ruleOf is the field mapping that writes a field of Campaign: lastname -> lastName.
 func ruleOf(p *mapping.Plan, to string) string {
 	for _, f := range p.Fields {
 		if to != "" && f.To == to {
@@ -70,7 +70,8 @@ func ruleOf(p *mapping.Plan, to string) string {
 	return ""
 }
 
-// shownFields describes each pair of the mapping and returns the values meant.
+// shownFields describes the values of each field mapping, and returns the values
+// themselves.
 func (a *Activities) shownFields(m *tableMapper, rec *ledger.Record, row *liveRow, out *activities.ShowQuarantinedResult) ([]activities.RevealedField, error) {
 	var source map[string]json.RawMessage
 	var send, last *mapping.Payload

@@ -20,7 +20,7 @@ func TestShowQuarantined(t *testing.T) {
 	s := activitytest.NewWorld(t, 4)
 	s.Table = refusing(s.Table)
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Edit(key, map[string]any{"salutation": longName, "lastname": "Quibblethorn"})
 	s.Delta()
 
@@ -35,7 +35,7 @@ func TestShowQuarantined(t *testing.T) {
 		require.Fail(t, "no field", to)
 		return activities.ShownField{}, 0
 	}
-	refused := s.Show(key, public[:])
+	refused := s.ShowQuarantined(key, public[:])
 	require.Equal(t, "salutation -> salutation", refused.Rule)
 	require.Equal(t, "TooLong", refused.Record.Code)
 	require.True(t, refused.Held)
@@ -56,11 +56,11 @@ func TestShowQuarantined(t *testing.T) {
 	require.NoError(t, err)
 	_, err = activities.Reveal(refused.Sealed, stranger, other)
 	require.ErrorContains(t, err, "not sealed to this key")
-	require.Empty(t, s.Show(key, nil).Sealed)
+	require.Empty(t, s.ShowQuarantined(key, nil).Sealed)
 
 	// Mended in Dynamics since: the newest version is what counts.
 	s.Edit(key, map[string]any{"salutation": "Dr"})
-	now := s.Show(key, nil)
+	now := s.ShowQuarantined(key, nil)
 	require.Equal(t, "update", now.Live.Decision)
 	require.NotEqual(t, now.Record.Version, now.Live.Version)
 	f, _ = field(now, "lastName")
@@ -68,17 +68,17 @@ func TestShowQuarantined(t *testing.T) {
 	f, _ = field(now, "salutation")
 	require.Empty(t, f.WouldSend, "Campaign has it")
 
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
-	gone := s.Show(key, nil)
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
+	gone := s.ShowQuarantined(key, nil)
 	require.Equal(t, "delete", gone.Live.Decision)
 	f, _ = field(gone, "lastName")
 	require.Equal(t, "nothing", f.InDynamics)
 
-	s.Opts.HideValues = true
-	_, err = ingress.New(s.Opts).ShowQuarantined(t.Context(), activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: public[:]})
+	s.IngressOptions.HideValues = true
+	_, err = ingress.New(s.IngressOptions).ShowQuarantined(t.Context(), activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: public[:]})
 	require.ErrorContains(t, err, "quarantine.reveal is off")
-	_, err = s.Env.ExecuteActivity(s.In.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: s.Boxes.Dynamics.Keys("contacts")[0]})
+	_, err = s.Env.ExecuteActivity(s.Ingress.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: s.Sandboxes.Dynamics.Keys("contacts")[0]})
 	require.ErrorContains(t, err, "was never refused; causeway explain contacts")
-	_, err = s.Env.ExecuteActivity(s.In.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: []byte("short")})
+	_, err = s.Env.ExecuteActivity(s.Ingress.ShowQuarantined, activities.ShowQuarantinedInput{Table: "contacts", ID: key, RevealTo: []byte("short")})
 	require.ErrorContains(t, err, "got 5 bytes, want an X25519 public key of 32")
 }

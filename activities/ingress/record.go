@@ -13,97 +13,91 @@ import (
 	"causeway.dev/internal/reconcile"
 )
 
-// recordWriter brings one record of the target to what the source says: it carries
-// out what internal/reconcile decides, with as few calls as the ledger allows, none
-// when nothing changed and one otherwise.
+// recordWriter brings one record of Campaign to what Dynamics says. It carries out what
+// internal/reconcile decides, with as few calls as the ledger allows: none when nothing
+// changed, and mostly one otherwise.
 type recordWriter struct {
 	target     budget.Target
 	ledger     *ledger.Ledger
 	m          *tableMapper
 	run, table string
 	runStarted time.Time
-	parents    map[mapping.Link]bool // those the target holds, of the links that Campaign checks
-	children   map[string]bool       // deleted records that others name
+	parents    map[mapping.Link]bool // of the links that Campaign checks, those whose parent it holds
+	children   map[string]bool       // deleted records that other records name
 	waiting    map[string]*ledger.ParkedItem
-	doubtful   map[string]bool // Campaign may have removed them with a parent, or changed them
-	claimed    map[string]bool // of a release: what it may still try; nil = everything
-	guard      *guard
-	hides      func(mapping.Link)
-	retried    bool // an earlier attempt of this lane may have written without telling
-	baseline   bool // mark what was seen, for the sweep
-	replay     bool // write fields whose updates are not applied, too (R11.8)
+	doubtful   map[string]bool // Campaign may have removed or changed them together with a parent
+	claimed    map[string]bool // the records that a release may still try; nil: not a release
+	guard      *deleteGuard
+	onHidden   func(mapping.Link)
+	retried    bool // an earlier attempt at this lane may have made unrecorded writes
+	baseline   bool // note what was seen, so that the sweep finds the rest
+	replay     bool // also write fields whose updates are not applied otherwise (R11.8)
 }
 
-// permits is where a write to the target asks before it is sent.
-type permits interface {
-	acquire(ctx context.Context) error
-	Release()
-}
-
-// clockSkew is how far the target's clock may be behind ours when its creation
-// stamps are compared with the start of a run.
+// clockSkew is how far Campaign's clock may differ from ours when its stamps are
+// compared with the start or the end of a run.
 const clockSkew = 2 * time.Minute
 
 // apply returns the outcome of one entry, or an error that leaves it open.
-func (r *recordWriter) apply(ctx context.Context, u *unit, e *ledger.Entry, p permits) (settlement, error) {
+func (r *recordWriter) apply(ctx context.Context, u *recordState, e *ledger.Entry, p permit) (ledger.Result, error) {
 	if r.claimed != nil && !r.claimed[e.Key] {
-		return settlement{Result: ledger.Result{Outcome: ledger.Unchanged}}, nil
+		return ledger.Result{Outcome: ledger.Unchanged}, nil
 	}
-	d, err := r.consider(u.known, e)
+	d, err := r.beginDecision(u.known, e)
 	if err != nil {
-		return settlement{}, err
+		return ledger.Result{}, err
 	}
 	d.facts.Ambiguous = u.ambiguous
-	doubtful := r.doubtful[e.Key] && !u.looked
+	doubtful := r.doubtful[e.Key] && !u.targetChecked
 	switch {
 	case doubtful:
 		d.facts.Doubt = reconcile.Doubtful
-	case u.renew:
+	case u.linksLost:
 		d.facts.Doubt = reconcile.LinksLost
 	}
-	s, err := d.carryOut(ctx, p)
+	result, err := d.carryOut(ctx, p)
 	if !doubtful || err != nil {
-		return s, err
+		return result, err
 	}
-	// What somebody changed in the record besides its links is theirs, as ever.
-	u.looked, u.renew = true, d.facts.Doubt == reconcile.LinksLost
-	if s.Record == nil && u.known != nil {
+	// Only the links were in doubt. Other fields that somebody changed in Campaign stay.
+	u.targetChecked, u.linksLost = true, d.facts.Doubt == reconcile.LinksLost
+	if result.Record == nil && u.known != nil {
 		known := *u.known
-		s.Record = &known
+		result.Record = &known
 	}
-	s.Resolve = s.Resolve || s.Park == nil // a park replaces the doubt
-	return s, nil
+	result.Resolve = result.Resolve || result.Park == nil // parking replaces the item that said it is doubtful
+	return result, nil
 }
 
 // carryOut looks up what the decision needs, sends what it calls for, and decides
 // again by what Campaign answered.
-func (d *decision) carryOut(ctx context.Context, p permits) (settlement, error) {
-	permit := false
+func (d *decision) carryOut(ctx context.Context, p permit) (ledger.Result, error) {
+	acquired := false
 	for {
 		a := d.action()
-		if !permit && (a.Sends() || a.Needs == reconcile.TargetRecord) {
+		if !acquired && (a.Sends() || a.Needs == reconcile.TargetRecord) {
 			if err := p.acquire(ctx); err != nil {
-				return settlement{}, err
+				return ledger.Result{}, err
 			}
-			permit = true
+			acquired = true
 		}
 		again, err := d.step(ctx, &a)
 		if again {
 			continue
 		}
-		var s settlement
+		var result ledger.Result
 		if err == nil {
-			s, err = d.outcome(ctx, &a)
+			result, err = d.result(ctx, &a)
 		}
-		if s.permit = permit && err == nil && s.Outcome != ledger.Refused && s.Outcome != ledger.ParkedOut; permit && !s.permit {
-			p.Release()
+		if acquired && (err != nil || result.Outcome == ledger.Refused || result.Outcome == ledger.ParkedOut) {
+			p.release() // nothing was written
 		}
-		return s, err
+		return result, err
 	}
 }
 
-// step does one call for an action, if it takes one: again says that the decision is
-// to be made anew, with what was found.
+// step makes the next call that an action needs, if it needs one. again says that the
+// call brought a new fact, so the decision is made once more.
 func (d *decision) step(ctx context.Context, a *reconcile.Action) (again bool, err error) {
 	sent := reconcile.Nothing
 	switch {
@@ -125,8 +119,8 @@ func (d *decision) step(ctx context.Context, a *reconcile.Action) (again bool, e
 	return false, err
 }
 
-// send makes the write that an action calls for. What the record held must be safe
-// before it is gone.
+// send makes the write that an action calls for. The before-image must be in the ledger
+// before the write replaces what the record held.
 func (d *decision) send(ctx context.Context, a *reconcile.Action) error {
 	if a.Before != nil {
 		if err := d.ledger.SaveBefore(ctx, d.run, d.table, ledger.BeforeImage{Key: d.e.Key, Existed: true, Payload: a.Before}); err != nil {
@@ -142,9 +136,9 @@ func (d *decision) send(ctx context.Context, a *reconcile.Action) error {
 	return d.target.Patch(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key), a.Body)
 }
 
-// drifted stops the flow: a refusal for a field the target no longer has would
-// be repeated for every record (R8.18).
-func (r *recordWriter) drifted(fail *apierr.Error) error {
+// schemaChanged makes a refusal for a field that Campaign no longer has stop the flow:
+// it would come again for every record (R8.18).
+func (r *recordWriter) schemaChanged(fail *apierr.Error) error {
 	stop := *fail
 	stop.Class = apierr.Blocked
 	stop.Message = fmt.Sprintf("%s no longer fits the mapping: %s; check the field in Campaign or correct ingress.tables.%s, then start the table again",

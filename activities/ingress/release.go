@@ -11,9 +11,8 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// How many quarantined records a page of a release holds. One that the schedule
-// asks for has a single page, and a small one: most of it is refused again, at the
-// price of a call each.
+// How many quarantined records a page of a release holds. A release by the schedule has
+// a single, small page: most of its records are refused again, and each costs a call.
 const (
 	releasePage = 500
 	duePage     = 100
@@ -27,15 +26,15 @@ func releaseSize(r *activities.Release) int {
 	return releasePage
 }
 
-// releaseFilter selects what a release is to try by now.
+// releaseFilter selects the records that a release is to try.
 func releaseFilter(r *activities.Release, ref activities.RunRef) ledger.QuarantineFilter {
-	f := run.FilterOf(r.Selection, activities.FlowIngress, ref.Table)
+	f := run.QuarantineFilter(r.Selection, activities.FlowIngress, ref.Table)
 	f.State = ledger.QuarantineOpen
 	if r.Due {
 		f.DueBy = time.Now()
 	}
 	if r.Remodelled {
-		f.DueBy = time.Now().AddDate(100, 0, 0) // but what is not to be tried by itself
+		f.DueBy = time.Now().AddDate(100, 0, 0) // all but those that are not to be tried by themselves
 	}
 	if r.RefusedBefore {
 		f.OtherRevision = ref.Revision
@@ -43,10 +42,10 @@ func releaseFilter(r *activities.Release, ref activities.RunRef) ledger.Quaranti
 	return f
 }
 
-// quarantined reads the next quarantined records of a release as Dynamics has
-// them now. They are claimed before they are read: what another run or an operator
-// does with one afterwards is newer, and this run then leaves it alone.
-func (a *Activities) quarantined(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
+// fetchQuarantined reads the next quarantined records of a release as Dynamics has them
+// now. It claims them before it reads them. Whatever another run or an operator does with
+// one afterwards is newer and takes the claim away, and this run leaves it alone.
+func (a *Activities) fetchQuarantined(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
 	if in.Release == nil {
 		return nil, ledger.Cursor{}, run.Blocked("BadInput", "a release needs to know what it tries")
 	}
@@ -59,15 +58,15 @@ func (a *Activities) quarantined(ctx context.Context, m *tableMapper, in activit
 	if err != nil {
 		return nil, ledger.Cursor{}, err
 	}
-	page, next, err := a.asTheyAre(ctx, m, in, keys, len(keys) == f.Limit)
+	page, next, err := a.readCurrent(ctx, m, in, keys, len(keys) == f.Limit)
 	if in.Release.Due {
 		next = ledger.Cursor{} // the rest is still due
 	}
 	return page, next, err
 }
 
-// toTry estimates what a release reads.
-func (a *Activities) toTry(ctx context.Context, in activities.OpenRunInput) int64 {
+// countToTry estimates how many records a release reads.
+func (a *Activities) countToTry(ctx context.Context, in activities.OpenRunInput) int64 {
 	n, err := a.o.Ledger.CountQuarantined(ctx, releaseFilter(in.Release, in.RunRef))
 	if err != nil {
 		a.o.Logger.Warn("no estimate of the records to try again", "table", in.Table, "error", err)
@@ -78,7 +77,7 @@ func (a *Activities) toTry(ctx context.Context, in activities.OpenRunInput) int6
 	return n
 }
 
-// claimed is which records of a lane a release may still try; nil for other runs.
+// claimed says which records of a lane a release may still try; nil for other runs.
 func (a *Activities) claimed(ctx context.Context, in activities.LaneInput, lane *ledger.Lane) (map[string]bool, error) {
 	if in.Kind != activities.KindRelease {
 		return nil, nil
@@ -92,18 +91,18 @@ func (a *Activities) claimed(ctx context.Context, in activities.LaneInput, lane 
 	return a.o.Ledger.Claimed(ctx, activities.FlowIngress, in.Table, in.Run, keys)
 }
 
-// closed leaves a record out that was refused or waits, and that Dynamics has
-// deleted where deletes are not applied: there is nothing to try again or to wait
-// for, and Campaign keeps what it has.
-func (r *recordWriter) closed(known *ledger.Record, e *ledger.Entry) settlement {
+// closeDeleted ends the quarantine or the parking of a record that Dynamics has deleted,
+// where deletes are not applied. There is nothing more to try or to wait for, and
+// Campaign keeps what it has.
+func (r *recordWriter) closeDeleted(known *ledger.Record, e *ledger.Entry) ledger.Result {
 	left := *known
-	left.State, left.Version, left.Run, left.SeenRun = ledger.Filtered, e.Version, r.run, r.seen(known)
-	return settlement{Result: ledger.Result{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}}
+	left.State, left.Version, left.Run, left.SeenRun = ledger.Filtered, e.Version, r.run, r.seenBaseline(known)
+	return ledger.Result{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}
 }
 
-// lacking is a parent that Campaign does not hold, of a record that may have been
-// refused for want of it; empty when it holds all.
-func (r *recordWriter) lacking(ctx context.Context, want *mapping.Payload) (ledger.Parent, error) {
+// parentNotHeld is the first parent of a record that Campaign does not hold, for want of
+// which the record may have been refused; empty when Campaign holds all.
+func (r *recordWriter) parentNotHeld(ctx context.Context, want *mapping.Payload) (ledger.Parent, error) {
 	for _, link := range r.m.mapper.Links(want) {
 		held, err := r.ledger.Holds(ctx, link.Table, []string{link.Key})
 		if err != nil {
@@ -116,26 +115,26 @@ func (r *recordWriter) lacking(ctx context.Context, want *mapping.Payload) (ledg
 	return ledger.Parent{}, nil
 }
 
-// due says whether quarantined records are to be tried again, which comes before
-// the changes: those never end on a busy table.
-func (w *waiter) due(ctx context.Context) (bool, error) {
+// releaseDue says whether quarantined records are to be tried again by now. They come
+// before changes, because on a busy table changes never end.
+func (w *changeWait) releaseDue(ctx context.Context) (bool, error) {
 	now := time.Now()
-	if w.in.DueFrom.IsZero() || now.Before(w.in.DueFrom) || now.Sub(w.looked) < rouseEvery {
+	if w.in.DueFrom.IsZero() || now.Before(w.in.DueFrom) || now.Sub(w.dueAsked) < unblockEvery {
 		return false, nil
 	}
-	w.looked = now
+	w.dueAsked = now
 	if _, err := w.o.Ledger.RetryUnblocked(ctx, activities.FlowIngress, w.in.Table); err != nil {
 		return false, err
 	}
 	return w.o.Ledger.QuarantineDue(ctx, activities.FlowIngress, w.in.Table, now)
 }
 
-// Release ends the wait for a release.
-func (w *waiter) Release(ctx context.Context, err error) (*activities.FetchResult, error) {
+// endForRelease ends the wait, so that the workflow begins a release.
+func (w *changeWait) endForRelease(ctx context.Context, err error) (*activities.FetchResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := w.leave(ctx)
+	out, err := w.endWithNothing(ctx)
 	if err == nil {
 		out.Due = true
 	}

@@ -22,11 +22,11 @@ func TestQuarantineLosesNothing(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 11))
 			s := activitytest.NewWorld(t, 24)
-			keys := s.Boxes.Dynamics.Keys("contacts")
+			keys := s.Sandboxes.Dynamics.Keys("contacts")
 			edit := func() {
 				key := keys[rng.IntN(len(keys))]
 				address := []string{"ann@example.test", "ben@example.test", "not-an-address", "no-address-either"}[rng.IntN(4)]
-				_ = s.Boxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": address, "address1_city": fmt.Sprint("Nebelheim ", rng.IntN(5))}) // it may be deleted
+				_ = s.Sandboxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": address, "address1_city": fmt.Sprint("Nebelheim ", rng.IntN(5))}) // it may be deleted
 			}
 			for range 12 {
 				edit()
@@ -37,43 +37,43 @@ func TestQuarantineLosesNothing(t *testing.T) {
 				case 0, 1, 2, 3:
 					edit()
 				case 4:
-					s.Boxes.Dynamics.Delete("contacts", keys[rng.IntN(len(keys))])
+					s.Sandboxes.Dynamics.Delete("contacts", keys[rng.IntN(len(keys))])
 				case 5:
 					s.Delta()
 				case 6:
-					s.Release(activities.Release{})
+					s.ReleaseQuarantined(activities.Release{})
 				case 7:
-					open := ids(s.Quarantine(activities.QuarantineListInput{}))
+					open := ids(s.ListQuarantine(activities.QuarantineListInput{}))
 					mend := func(address string) {
 						for _, key := range open {
 							if rng.IntN(2) == 0 {
-								_ = s.Boxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": address})
+								_ = s.Sandboxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": address})
 							}
 						}
 					}
 					mend("old@example.test")
-					s.TornRelease(rng.IntN(5), func() {
+					s.InterruptedRelease(rng.IntN(5), func() {
 						if rng.IntN(2) == 0 {
 							mend("new@example.test")
 							s.Delta()
 						}
 					})
 				case 8:
-					if open := ids(s.Quarantine(activities.QuarantineListInput{})); len(open) > 0 {
-						activitytest.Call[activities.DiscardResult](s, s.Op.DiscardQuarantined, activities.DiscardInput{Table: "contacts",
+					if open := ids(s.ListQuarantine(activities.QuarantineListInput{})); len(open) > 0 {
+						activitytest.Call[activities.DiscardResult](s, s.Operator.DiscardQuarantined, activities.DiscardInput{Table: "contacts",
 							Selection: activities.Selection{IDs: open[:1]}, Discard: activities.Discard{By: "ada", Reason: "test", At: time.Now()}})
 					}
 				}
 			}
 			s.Delta()
-			s.Release(activities.Release{})
+			s.ReleaseQuarantined(activities.Release{})
 
 			state := map[string]string{}
-			for _, r := range s.Quarantine(activities.QuarantineListInput{State: "all"}).Records {
+			for _, r := range s.ListQuarantine(activities.QuarantineListInput{State: "all"}).Records {
 				state[r.ID] = r.State
 			}
 			for _, key := range keys {
-				row, profile := s.Boxes.Dynamics.Row("contacts", key), s.Boxes.Campaign.Profile(key)
+				row, profile := s.Sandboxes.Dynamics.Row("contacts", key), s.Sandboxes.Campaign.Profile(key)
 				address, _ := row["emailaddress1"].(string)
 				switch {
 				case row == nil:

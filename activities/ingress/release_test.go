@@ -45,14 +45,14 @@ func TestFiveThousandRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5_200)
 	s.Table = refusing(s.Table)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys[:5_000] {
 		s.Edit(key, []map[string]any{{"firstname": longName}, {"salutation": longName}, {"familystatuscode": 1}, {"emailaddress1": "not-an-address"}}[i%4])
 	}
 	first := s.Load()
 	require.Equal(t, int64(5_000), first.Quarantined)
 	require.Equal(t, int64(200), first.Counts.Created)
-	list := s.Quarantine(activities.QuarantineListInput{Limit: 1})
+	list := s.ListQuarantine(activities.QuarantineListInput{Limit: 1})
 	require.Equal(t, int64(5_000), list.Total)
 	require.Len(t, list.Groups, 4)
 	for _, g := range list.Groups {
@@ -61,27 +61,27 @@ func TestFiveThousandRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 	require.Contains(t, fmt.Sprint(list.Groups), "text too long, want at most 30 characters")
 
 	s.Table = mended(s.Table)
-	checked := s.Start()
+	checked := s.Preflight()
 	require.False(t, checked.NeedsBaseline, "the delta link still serves")
 	require.Equal(t, int64(5_000), checked.RefusedBefore)
 	calls := s.EngineCalls()
-	done := s.Release(activities.Release{RefusedBefore: true})
+	done := s.ReleaseQuarantined(activities.Release{RefusedBefore: true})
 	require.Equal(t, activities.Counts{Read: 5_000, Created: 3_750, Quarantined: 1_250}, done)
 	require.Equal(t, calls+5_000, s.EngineCalls(), "one call each")
-	require.Zero(t, s.Start().RefusedBefore, "once for each mapping")
+	require.Zero(t, s.Preflight().RefusedBefore, "once for each mapping")
 
-	left := s.Quarantine(activities.QuarantineListInput{})
+	left := s.ListQuarantine(activities.QuarantineListInput{})
 	require.Equal(t, int64(1_250), left.Total)
 	require.Len(t, left.Groups, 1)
-	require.Equal(t, int64(3_750), s.Quarantine(activities.QuarantineListInput{State: "released"}).Total)
-	require.Zero(t, s.Release(activities.Release{RefusedBefore: true}))
+	require.Equal(t, int64(3_750), s.ListQuarantine(activities.QuarantineListInput{State: "released"}).Total)
+	require.Zero(t, s.ReleaseQuarantined(activities.Release{RefusedBefore: true}))
 
 	// The fourth cause is in the records: put right there, each lands by itself.
 	for i := 3; i < 5_000; i += 4 {
 		s.Edit(keys[i], map[string]any{"emailaddress1": "ann@example.test"})
 	}
 	require.Equal(t, int64(1_250), s.Delta().Created)
-	require.Zero(t, s.Quarantine(activities.QuarantineListInput{}).Total)
+	require.Zero(t, s.ListQuarantine(activities.QuarantineListInput{}).Total)
 	require.Empty(t, s.Differences())
 }
 
@@ -90,7 +90,7 @@ func TestAReleaseTriesWhatIsSelected(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 12)
 	s.Table = refusing(s.Table)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys[:6] {
 		s.Edit(key, []map[string]any{{"salutation": longName}, {"firstname": longName}}[i%2])
 	}
@@ -107,8 +107,8 @@ func TestAReleaseTriesWhatIsSelected(t *testing.T) {
 		{"by age", activities.Selection{Before: time.Now().Add(time.Hour)}, keys[:6]},
 		{"nothing as old", activities.Selection{Before: time.Now().Add(-time.Hour)}, nil},
 	} {
-		require.Equal(t, c.want, ids(s.Quarantine(activities.QuarantineListInput{Table: "contacts", Selection: c.what})), c.rule)
-		require.Equal(t, activities.Counts{Read: int64(len(c.want)), Quarantined: int64(len(c.want))}, s.Release(activities.Release{Selection: c.what}), c.rule)
+		require.Equal(t, c.want, ids(s.ListQuarantine(activities.QuarantineListInput{Table: "contacts", Selection: c.what})), c.rule)
+		require.Equal(t, activities.Counts{Read: int64(len(c.want)), Quarantined: int64(len(c.want))}, s.ReleaseQuarantined(activities.Release{Selection: c.what}), c.rule)
 	}
 }
 
@@ -117,11 +117,11 @@ func TestAReleaseOfEverythingForAChangedModel(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 6)
 	s.Table = refusing(s.Table)
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:2] {
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:2] {
 		s.Edit(key, map[string]any{"firstname": longName})
 	}
 	s.Load()
-	require.Equal(t, activities.Counts{Read: 2, Quarantined: 2}, s.Release(activities.Release{Remodelled: true}))
+	require.Equal(t, activities.Counts{Read: 2, Quarantined: 2}, s.ReleaseQuarantined(activities.Release{Remodelled: true}))
 }
 
 // A release reads Dynamics first: what was put right there lands, what is gone
@@ -133,32 +133,32 @@ func TestAReleaseReadsDynamicsFirst(t *testing.T) {
 			t.Parallel()
 			s := activitytest.NewWorld(t, 12)
 			s.Table.ApplyDeletes = applies
-			keys := s.Boxes.Dynamics.Keys("contacts")
+			keys := s.Sandboxes.Dynamics.Keys("contacts")
 			for _, key := range keys[:3] {
 				s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
 			}
 			s.Load()
 			s.Edit(keys[3], map[string]any{"emailaddress1": "not-an-address", "address1_city": "Nebelheim"})
 			require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Delta())
-			before := s.Campaign()[keys[3]]
+			before := s.Profiles()[keys[3]]
 			require.NotContains(t, before, "Nebelheim", "Campaign keeps what was written before, until release")
 
 			s.Edit(keys[0], map[string]any{"emailaddress1": "ann@example.test"})
-			require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[1])) // never written
-			require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[3])) // written before it was refused
-			got := s.Release(activities.Release{})
+			require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[1])) // never written
+			require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[3])) // written before it was refused
+			got := s.ReleaseQuarantined(activities.Release{})
 			if applies {
 				require.Equal(t, activities.Counts{Read: 4, Created: 1, Unchanged: 1, Deleted: 1, Quarantined: 1}, got)
-				require.Nil(t, s.Boxes.Campaign.Profile(keys[3]))
+				require.Nil(t, s.Sandboxes.Campaign.Profile(keys[3]))
 			} else {
 				require.Equal(t, activities.Counts{Read: 4, Created: 1, Filtered: 2, Quarantined: 1}, got)
-				require.Equal(t, before, s.Campaign()[keys[3]])
+				require.Equal(t, before, s.Profiles()[keys[3]])
 			}
-			require.Equal(t, "ann@example.test", s.Boxes.Campaign.Profile(keys[0])["email"])
-			require.Equal(t, []string{keys[2]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+			require.Equal(t, "ann@example.test", s.Sandboxes.Campaign.Profile(keys[0])["email"])
+			require.Equal(t, []string{keys[2]}, ids(s.ListQuarantine(activities.QuarantineListInput{})))
 			require.NotEqual(t, "quarantined", s.Explain(keys[1]).State)
 			s.Delta() // the changes that the release has dealt with
-			require.Equal(t, []string{keys[2]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+			require.Equal(t, []string{keys[2]}, ids(s.ListQuarantine(activities.QuarantineListInput{})))
 		})
 	}
 }
@@ -170,19 +170,19 @@ func TestWhatWasWrittenBeforeStaysUntilRelease(t *testing.T) {
 	s := activitytest.NewWorld(t, 3)
 	s.Table = refusing(s.Table)
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
-	before := s.Campaign()[key]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	before := s.Profiles()[key]
 	s.Edit(key, map[string]any{"salutation": longName, "lastname": "Quibblethorn"})
 	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Delta())
-	require.Equal(t, before, s.Campaign()[key])
+	require.Equal(t, before, s.Profiles()[key])
 	s.Table = mended(s.Table)
-	s.Start()
-	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Release(activities.Release{RefusedBefore: true}))
-	require.Contains(t, s.Campaign()[key], "Quibblethorn")
+	s.Preflight()
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.ReleaseQuarantined(activities.Release{RefusedBefore: true}))
+	require.Contains(t, s.Profiles()[key], "Quibblethorn")
 
 	// A release can be rolled back, as any run that writes what Dynamics says.
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Rollback(s.LastRun()).Counts)
-	require.Equal(t, before, s.Campaign()[key])
+	require.Equal(t, before, s.Profiles()[key])
 }
 
 // A release that meets a record changed meanwhile by another pass does not write
@@ -190,7 +190,7 @@ func TestWhatWasWrittenBeforeStaysUntilRelease(t *testing.T) {
 func TestAReleaseWritesNothingOlder(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 4)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys {
 		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
 	}
@@ -200,41 +200,41 @@ func TestAReleaseWritesNothingOlder(t *testing.T) {
 	}
 	ref := activities.RunRef{Run: "release", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindRelease}
 	all := &activities.Release{}
-	activitytest.Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref, Release: all})
-	page := activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseQuarantined, Lanes: 1, Release: all})
+	activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref, Release: all})
+	page := activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseQuarantined, Lanes: 1, Release: all})
 	require.Equal(t, 4, page.Read)
 
 	s.Edit(keys[0], map[string]any{"emailaddress1": "new@example.test"})
 	s.Edit(keys[1], map[string]any{"emailaddress1": "not-an-address-either"})
-	_, err := s.Books.Discard(t.Context(), ledger.QuarantineFilter{Flow: "ingress", Table: "contacts", Keys: []string{keys[2]}}, ledger.Discard{By: "ada", Reason: "test", At: time.Now()})
+	_, err := s.Ledger.Discard(t.Context(), ledger.QuarantineFilter{Flow: "ingress", Table: "contacts", Keys: []string{keys[2]}}, ledger.Discard{By: "ada", Reason: "test", At: time.Now()})
 	require.NoError(t, err)
 	s.Window.IDs = keys[:2]
 	require.Equal(t, activities.Counts{Read: 2, Created: 1, Quarantined: 1}, s.Pass(activities.KindBackfill, activities.PhaseIDs).Counts)
 
-	activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: 0})
-	done := activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	activitytest.Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1, Lane: 0})
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 4, Created: 1, Unchanged: 3}, done.Counts)
-	require.Equal(t, "new@example.test", s.Boxes.Campaign.Profile(keys[0])["email"])
-	require.Nil(t, s.Boxes.Campaign.Profile(keys[1]))
-	require.Nil(t, s.Boxes.Campaign.Profile(keys[2]))
-	require.Equal(t, "old@example.test", s.Boxes.Campaign.Profile(keys[3])["email"])
-	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})))
+	require.Equal(t, "new@example.test", s.Sandboxes.Campaign.Profile(keys[0])["email"])
+	require.Nil(t, s.Sandboxes.Campaign.Profile(keys[1]))
+	require.Nil(t, s.Sandboxes.Campaign.Profile(keys[2]))
+	require.Equal(t, "old@example.test", s.Sandboxes.Campaign.Profile(keys[3])["email"])
+	require.Equal(t, []string{keys[1]}, ids(s.ListQuarantine(activities.QuarantineListInput{})))
 }
 
 // On its schedule a record is tried again, a page at a time, and rests longer.
 func TestDueRecordsEndTheWaitForChanges(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 130)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:120] {
 		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
 	}
-	s.Behind.Store(int64(5 * time.Hour)) // the catch-up refuses them a second time: 4 h
+	s.ClockBehind.Store(int64(5 * time.Hour)) // the catch-up refuses them a second time: 4 h
 	s.Load()
-	s.Behind.Store(0)
+	s.ClockBehind.Store(0)
 	wait := func(from time.Time) activities.FetchResult {
 		s.Runs++
-		return activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "contacts",
+		return activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "contacts",
 			Revision: s.Table.Revision(), Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, DueFrom: from})
 	}
 	now := time.Now()
@@ -244,11 +244,11 @@ func TestDueRecordsEndTheWaitForChanges(t *testing.T) {
 	s.Edit(keys[0], map[string]any{"jobtitle": "x"})
 	require.True(t, wait(now).Due, "changes that never end do not keep it from its turn")
 
-	require.Equal(t, activities.Counts{Read: 100, Quarantined: 100}, s.Release(activities.Release{Due: true}))
+	require.Equal(t, activities.Counts{Read: 100, Quarantined: 100}, s.ReleaseQuarantined(activities.Release{Due: true}))
 	require.True(t, wait(now).Due)
-	require.Equal(t, activities.Counts{Read: 20, Quarantined: 20}, s.Release(activities.Release{Due: true}))
+	require.Equal(t, activities.Counts{Read: 20, Quarantined: 20}, s.ReleaseQuarantined(activities.Release{Due: true}))
 	require.False(t, wait(now).Due)
-	for _, r := range s.Quarantine(activities.QuarantineListInput{Limit: 1000}).Records {
+	for _, r := range s.ListQuarantine(activities.QuarantineListInput{Limit: 1000}).Records {
 		require.Greater(t, r.NextTry.Sub(now), 23*time.Hour)
 	}
 }
@@ -260,31 +260,31 @@ func TestAParentThatCameBackReleasesItsChildren(t *testing.T) {
 	f := newFamily(t, 1)
 	v := f.vehicle("")
 	f.vehicles.Load()
-	require.True(t, f.Boxes.Dynamics.Delete("new_vehicles", v))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", v))
 	f.vehicles.Delta()
-	_, err := f.Opts.Source.(*dataverse.Client).Upsert(t.Context(), dataverse.Write{Row: dataverse.Row{EntitySet: "new_vehicles", ID: v}, Body: []byte(`{"new_name":"Brougham"}`)})
+	_, err := f.IngressOptions.Source.(*dataverse.Client).Upsert(t.Context(), dataverse.Write{Row: dataverse.Row{EntitySet: "new_vehicles", ID: v}, Body: []byte(`{"new_name":"Brougham"}`)})
 	require.NoError(t, err)
 	child := f.service(v)
 	f.services.Load()
-	require.NoError(t, f.Boxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "Tyres"}))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", child, map[string]any{"new_name": "Tyres"}))
 	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, f.services.Delta())
 	s := f.services
 	due := func() bool {
 		s.Runs++
-		return activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "services",
+		return activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: s.LastRun(), Table: "services",
 			Revision: s.Table.Revision(), Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, DueFrom: time.Now()}).Due
 	}
 	require.False(t, due())
 	f.vehicles.Delta()
 	require.True(t, due())
-	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Release(activities.Release{Due: true}))
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.ReleaseQuarantined(activities.Release{Due: true}))
 }
 
 // A discard is recorded, and a later change in Dynamics is tried as any other.
 func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 4)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:2] {
 		s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
 	}
@@ -292,17 +292,17 @@ func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	discard := activities.DiscardInput{Table: "contacts", Selection: activities.Selection{IDs: keys[:1]},
 		Discard: activities.Discard{By: "ada", Reason: "a test record", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	for range 2 {
-		require.Equal(t, int64(1), activitytest.Call[activities.DiscardResult](s, s.Op.DiscardQuarantined, discard).Discarded)
+		require.Equal(t, int64(1), activitytest.Call[activities.DiscardResult](s, s.Operator.DiscardQuarantined, discard).Discarded)
 	}
-	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})))
-	gone := s.Quarantine(activities.QuarantineListInput{State: "discarded"})
+	require.Equal(t, []string{keys[1]}, ids(s.ListQuarantine(activities.QuarantineListInput{})))
+	gone := s.ListQuarantine(activities.QuarantineListInput{State: "discarded"})
 	require.Equal(t, &discard.Discard, gone.Records[0].Discarded)
-	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.Release(activities.Release{}), "discarded is not tried")
+	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, s.ReleaseQuarantined(activities.Release{}), "discarded is not tried")
 	s.Pass(activities.KindBackfill, activities.PhaseScan)
-	require.Equal(t, []string{keys[1]}, ids(s.Quarantine(activities.QuarantineListInput{})), "the same version again")
+	require.Equal(t, []string{keys[1]}, ids(s.ListQuarantine(activities.QuarantineListInput{})), "the same version again")
 	s.Edit(keys[0], map[string]any{"emailaddress1": "ann@example.test"})
 	s.Delta()
-	require.NotNil(t, s.Boxes.Campaign.Profile(keys[0]))
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(keys[0]))
 
 	for _, bad := range []struct {
 		edit func(*activities.DiscardInput)
@@ -314,7 +314,7 @@ func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	} {
 		in := discard
 		bad.edit(&in)
-		_, err := s.Env.ExecuteActivity(s.Op.DiscardQuarantined, in)
+		_, err := s.Env.ExecuteActivity(s.Operator.DiscardQuarantined, in)
 		require.ErrorContains(t, err, bad.says)
 	}
 	require.False(t, strings.Contains(fmt.Sprint(gone), "not-an-address"))

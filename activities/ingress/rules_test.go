@@ -16,7 +16,7 @@ import (
 func TestAFilterKeepsWhatNoLongerMatches(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 40)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys {
 		s.Edit(key, map[string]any{"jobtitle": "staff"})
 	}
@@ -32,10 +32,10 @@ func TestAFilterKeepsWhatNoLongerMatches(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Filtered: 1}, s.Delta())
 	require.Equal(t, int64(30), s.EngineCalls(), "R13.8")
 
-	before := s.Boxes.Campaign.Profile(keys[0])
+	before := s.Sandboxes.Campaign.Profile(keys[0])
 	s.Edit(keys[0], map[string]any{"jobtitle": "staff", "address1_city": "Elsewhere"})
 	require.Equal(t, activities.Counts{Read: 1, Filtered: 1}, s.Delta())
-	require.Equal(t, before, s.Boxes.Campaign.Profile(keys[0]), "R13.5")
+	require.Equal(t, before, s.Sandboxes.Campaign.Profile(keys[0]), "R13.5")
 
 	s.Edit(keys[0], map[string]any{"jobtitle": "customer"})
 	s.Edit(keys[35], map[string]any{"jobtitle": "customer"})
@@ -46,7 +46,7 @@ func TestAFilterKeepsWhatNoLongerMatches(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 40, Unchanged: 31, Filtered: 9}, again.Counts)
 	require.Equal(t, int64(32), s.EngineCalls())
 
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[36]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[36]))
 	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, s.Delta())
 	require.Equal(t, int64(32), s.EngineCalls(), "a record that Campaign never had is not deleted there")
 }
@@ -58,23 +58,23 @@ func TestAFilterDeletesWhatNoLongerMatches(t *testing.T) {
 	off := false
 	s.Table.Fields[1].ApplyUpdates = &off // lastname
 	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.Edit(keys[9], map[string]any{"jobtitle": "left"})
-	s.Seed(map[string]any{"externalId": keys[9], "lastName": "Foreign"})
+	s.InsertProfile(map[string]any{"externalId": keys[9], "lastName": "Foreign"})
 	s.Load()
-	require.NotNil(t, s.Boxes.Campaign.Profile(keys[9]), "R13.7: not ours, so it stays")
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(keys[9]), "R13.7: not ours, so it stays")
 
 	calls := s.EngineCalls()
 	s.Edit(keys[0], map[string]any{"jobtitle": "left", "lastname": "Newname"})
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta())
-	require.Nil(t, s.Boxes.Campaign.Profile(keys[0]))
+	require.Nil(t, s.Sandboxes.Campaign.Profile(keys[0]))
 	require.Equal(t, calls+1, s.EngineCalls())
 	s.Edit(keys[0], map[string]any{"address1_city": "Elsewhere"})
 	require.Equal(t, activities.Counts{Read: 1, Filtered: 1}, s.Delta(), "deleted once")
 
 	s.Edit(keys[0], map[string]any{"jobtitle": nil})
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, s.Delta())
-	require.Equal(t, "Newname", s.Boxes.Campaign.Profile(keys[0])["lastName"], "R13.9: all fields, also those without updates")
+	require.Equal(t, "Newname", s.Sandboxes.Campaign.Profile(keys[0])["lastName"], "R13.9: all fields, also those without updates")
 }
 
 // R15.3: a changed filter calls for a new look at every record, which costs only
@@ -83,21 +83,21 @@ func TestAChangedFilterIsAppliedToAllRecords(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 20)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:5] {
 		s.Edit(key, map[string]any{"jobtitle": "left"})
 	}
 	s.Delta()
 	calls := s.EngineCalls()
 	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
-	checked := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	checked := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	require.True(t, checked.NeedsBaseline)
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, int64(10), out.Counts.Parked, "deletes of a run are counted first; the catch-up reads them again")
 	require.Empty(t, out.Approvals)
 	require.Equal(t, activities.Counts{Read: 5, Deleted: 5}, s.Delta())
 	require.Equal(t, calls+5, s.EngineCalls())
-	require.Equal(t, int64(15), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(15), s.Sandboxes.Campaign.Count("profile"))
 }
 
 // R11.7, R11.8, R11.9, R16.6.
@@ -107,68 +107,68 @@ func TestFieldsWithoutUpdates(t *testing.T) {
 	off := false
 	s.Table.Fields[1].ApplyUpdates = &off // lastname
 	s.Load()
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
-	city := func(id string) any { return s.Boxes.Campaign.Profile(id)["location"].(map[string]any)["city"] }
-	was := s.Boxes.Campaign.Profile(key)["lastName"]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	city := func(id string) any { return s.Sandboxes.Campaign.Profile(id)["location"].(map[string]any)["city"] }
+	was := s.Sandboxes.Campaign.Profile(key)["lastName"]
 
 	s.Edit(key, map[string]any{"lastname": "Newname", "address1_city": "Nebelheim"})
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Delta())
-	require.Equal(t, was, s.Boxes.Campaign.Profile(key)["lastName"], "R11.8")
+	require.Equal(t, was, s.Sandboxes.Campaign.Profile(key)["lastName"], "R11.8")
 	require.Equal(t, "Nebelheim", city(key), "R11.7")
 	calls := s.EngineCalls()
 	s.Edit(key, map[string]any{"lastname": "Othername"})
 	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, s.Delta())
 	require.Equal(t, calls, s.EngineCalls(), "what is not propagated costs nothing")
 
-	added, err := s.Boxes.Dynamics.Insert("contacts", map[string]any{"lastname": "Quibblethorn"})
+	added, err := s.Sandboxes.Dynamics.Insert("contacts", map[string]any{"lastname": "Quibblethorn"})
 	require.NoError(t, err)
 	s.Delta()
-	require.Equal(t, "Quibblethorn", s.Boxes.Campaign.Profile(added)["lastName"], "R11.9")
+	require.Equal(t, "Quibblethorn", s.Sandboxes.Campaign.Profile(added)["lastName"], "R11.9")
 
 	out := s.Pass(activities.KindBackfill, activities.PhaseScan)
 	require.Equal(t, activities.Counts{Read: 11, Updated: 1, Unchanged: 10}, out.Counts)
-	require.Equal(t, "Othername", s.Boxes.Campaign.Profile(key)["lastName"], "R16.6")
+	require.Equal(t, "Othername", s.Sandboxes.Campaign.Profile(key)["lastName"], "R16.6")
 
 	s.Edit(key, map[string]any{"lastname": "Latername"})
 	s.Delta()
-	require.NoError(t, s.Boxes.Campaign.Delete("profile", key))
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", key))
 	s.Edit(key, map[string]any{"address1_city": "Elsewhere"})
 	s.Delta()
-	require.Equal(t, "Latername", s.Boxes.Campaign.Profile(key)["lastName"], "created again, so written")
+	require.Equal(t, "Latername", s.Sandboxes.Campaign.Profile(key)["lastName"], "created again, so written")
 }
 
 // R2.5, R2.6, R2.7: who has the key is adopted, nobody else is touched.
 func TestOwnership(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys {
 		s.Edit(key, map[string]any{"donotbulkemail": false, "lastname": "Brandt"})
 	}
 	s.Edit(keys[2], map[string]any{"donotbulkemail": true})
-	s.Seed(map[string]any{"externalId": "crm-17", "lastName": "Foreign"})
+	s.InsertProfile(map[string]any{"externalId": "crm-17", "lastName": "Foreign"})
 	for i, optedOut := range []bool{true, false, false} {
-		s.Seed(map[string]any{"externalId": keys[i], "lastName": "Old", "blackListEmail": optedOut, "fax": "1"})
+		s.InsertProfile(map[string]any{"externalId": keys[i], "lastName": "Old", "blackListEmail": optedOut, "fax": "1"})
 	}
 	out := s.Load()
 	require.Equal(t, int64(2), out.Counts.Created)
 	require.Equal(t, int64(3), out.Counts.Updated)
-	require.Equal(t, "Foreign", s.Boxes.Campaign.Profile("crm-17")["lastName"], "R2.5")
-	require.Equal(t, "Brandt", s.Boxes.Campaign.Profile(keys[0])["lastName"], "R2.7")
-	require.Equal(t, "1", s.Boxes.Campaign.Profile(keys[0])["fax"], "what is not mapped stays")
+	require.Equal(t, "Foreign", s.Sandboxes.Campaign.Profile("crm-17")["lastName"], "R2.5")
+	require.Equal(t, "Brandt", s.Sandboxes.Campaign.Profile(keys[0])["lastName"], "R2.7")
+	require.Equal(t, "1", s.Sandboxes.Campaign.Profile(keys[0])["fax"], "what is not mapped stays")
 	for i, want := range []bool{true, false, true} {
-		require.Equal(t, want, s.Boxes.Campaign.Profile(keys[i])["blackListEmail"], "an opt-out survives adoption, record %d", i)
+		require.Equal(t, want, s.Sandboxes.Campaign.Profile(keys[i])["blackListEmail"], "an opt-out survives adoption, record %d", i)
 	}
-	require.Equal(t, int64(6), s.Boxes.Campaign.Count("profile"), "R2.6: not doubled")
+	require.Equal(t, int64(6), s.Sandboxes.Campaign.Count("profile"), "R2.6: not doubled")
 
 	s.Edit(keys[0], map[string]any{"address1_city": "Elsewhere"})
 	s.Delta()
-	require.Equal(t, true, s.Boxes.Campaign.Profile(keys[0])["blackListEmail"], "and every change of another field")
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(keys[0])["blackListEmail"], "and every change of another field")
 	s.Edit(keys[0], map[string]any{"donotbulkemail": true})
 	s.Delta()
 	s.Edit(keys[0], map[string]any{"donotbulkemail": false})
 	s.Delta()
-	require.Equal(t, false, s.Boxes.Campaign.Profile(keys[0])["blackListEmail"], "until somebody ends it in Dynamics")
+	require.Equal(t, false, s.Sandboxes.Campaign.Profile(keys[0])["blackListEmail"], "until somebody ends it in Dynamics")
 }
 
 // The same, where the operator says that Dynamics decides.
@@ -176,24 +176,24 @@ func TestOptOutsCanBeCleared(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 1)
 	s.Table.ClearOptOuts = true
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Edit(key, map[string]any{"donotbulkemail": false})
-	s.Seed(map[string]any{"externalId": key, "blackListEmail": true})
+	s.InsertProfile(map[string]any{"externalId": key, "blackListEmail": true})
 	s.Load()
-	require.Equal(t, false, s.Boxes.Campaign.Profile(key)["blackListEmail"])
+	require.Equal(t, false, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 }
 
 // R12.3, R16.8: replacements apply to loads, changes and replays alike.
 func TestReplacementsAreApplied(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 6)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys {
 		s.Edit(key, map[string]any{"address1_city": fmt.Sprintf("Town %d", i%2)})
 	}
 	s.Table.Fields[4].Replace = map[string]string{"Town 1": "Nebelheim"}
 	s.Load()
-	city := func(id string) any { return s.Boxes.Campaign.Profile(id)["location"].(map[string]any)["city"] }
+	city := func(id string) any { return s.Sandboxes.Campaign.Profile(id)["location"].(map[string]any)["city"] }
 	require.Equal(t, "Town 0", city(keys[0]))
 	require.Equal(t, "Nebelheim", city(keys[1]))
 	calls := s.EngineCalls()
@@ -209,12 +209,12 @@ func TestReplacementsAreApplied(t *testing.T) {
 func TestDataPoliciesCauseNoWrites(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 3)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys {
 		s.Edit(key, map[string]any{"firstname": "ANNA maria", "lastname": "von DER berg", "emailaddress1": fmt.Sprintf("Anna.%d@Example.TEST", i), "donotbulkemail": false})
 	}
 	s.Load()
-	require.Equal(t, "Anna Maria", s.Boxes.Campaign.Profile(keys[0])["firstName"], "smartCase is at work")
+	require.Equal(t, "Anna Maria", s.Sandboxes.Campaign.Profile(keys[0])["firstName"], "smartCase is at work")
 	calls := s.EngineCalls()
 	require.Equal(t, activities.Counts{Read: 3, Unchanged: 3}, s.Pass(activities.KindBackfill, activities.PhaseScan).Counts)
 	s.Edit(keys[1], map[string]any{"jobtitle": "captain"}) // not mapped
@@ -224,11 +224,11 @@ func TestDataPoliciesCauseNoWrites(t *testing.T) {
 
 	// A ledger that knows nothing meets what Campaign made of it.
 	again := activitytest.NewWorld(t, 0)
-	id := again.Insert("contacts", map[string]any{"firstname": "ANNA maria", "lastname": "von DER berg", "emailaddress1": "Anna.9@Example.TEST"})
-	again.Seed(map[string]any{"externalId": id, "firstName": "Anna Maria", "lastName": "Von Der Berg", "email": "anna.9@example.test"})
+	id := again.InsertRow("contacts", map[string]any{"firstname": "ANNA maria", "lastname": "von DER berg", "emailaddress1": "Anna.9@Example.TEST"})
+	again.InsertProfile(map[string]any{"externalId": id, "firstName": "Anna Maria", "lastName": "Von Der Berg", "email": "anna.9@example.test"})
 	out := again.Load()
 	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, out.Counts, "the catch-up reads it again")
-	require.Zero(t, again.Boxes.Campaign.WriteCounts("profile", id).Updates)
+	require.Zero(t, again.Sandboxes.Campaign.WriteCounts("profile", id).Updates)
 
 	// Another case in Dynamics is a change like any other: one call, once.
 	s.Edit(keys[0], map[string]any{"firstname": "Anna Maria"})

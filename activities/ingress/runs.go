@@ -14,11 +14,11 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// OpenRun begins a run in the ledger, noting the source's clock, or finds where
-// an earlier attempt left it. It may run any number of times.
+// OpenRun begins a run in the ledger and keeps what time Dynamics says it is, or finds
+// where an earlier attempt left the run. It may run any number of times.
 func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
+	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
 	if in.Undoes != "" && in.Revision == "" {
@@ -32,7 +32,7 @@ func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if current.Counts.Created > 0 { // what this run created was not there to be missed by its baseline
+	if current.Counts.Created > 0 { // these are counted as known by now, and were not when the run began
 		known -= current.Counts.Created
 	}
 	parked, err := a.o.Ledger.ParkedCount(ctx, in.Table)
@@ -49,7 +49,7 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 		if err != nil {
 			return nil, err
 		}
-		// Nobody goes on with a run that is undone: what it had written is gone.
+		// A run that is undone cannot go on, because what it had written is gone.
 		if ledger.RunState(may.State) == ledger.RunStopped || ledger.RunState(may.State) == ledger.RunRunning {
 			if err := a.o.Ledger.SetRunState(ctx, in.Undoes, ledger.RunCancelled, "given up to be rolled back"); err != nil {
 				return nil, err
@@ -65,7 +65,7 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.mapper(ctx, in.RunRef)
+	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +86,13 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	})
 }
 
-// estimate is how many records the run will read, for progress; 0 when unknown.
+// estimate is how many records the run will read, for its progress; 0 when unknown.
 func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities.OpenRunInput) int64 {
 	switch {
 	case in.Kind == activities.KindDelta, len(in.Window.Where) > 0:
 		return 0
 	case in.Release != nil:
-		return a.toTry(ctx, in)
+		return a.countToTry(ctx, in)
 	case len(in.Window.IDs) > 0:
 		return int64(len(in.Window.IDs))
 	}
@@ -110,8 +110,9 @@ func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities
 	return n
 }
 
-// SaveWatermark ends a run: when the ledger holds every lane as written, the
-// delta link becomes the watermark and the staged pages go, in one transaction.
+// SaveWatermark ends a run whose lanes are all written: in one transaction the delta link
+// becomes the watermark and the staged pages are dropped. Then deletes that were held
+// back go on, unless there are too many.
 func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	mark := ledger.Watermark{Flow: activities.FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
 	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
@@ -136,15 +137,15 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 		return nil, err
 	}
 	if current.State == ledger.RunCompleted {
-		if out.Approvals, err = a.Release(ctx, in.Run, in.Table); err != nil {
+		if out.Approvals, err = a.releaseDeletes(ctx, in.Run, in.Table); err != nil {
 			return nil, err
 		}
 	}
 	counts := a.metrics.of(in.Table)
-	counts.runEnded(in.Kind, current.State)
+	counts.countEnded(in.Kind, current.State)
 	counts.quarantined.Update(float64(out.Quarantined))
 	if !out.Watermark.IsZero() {
-		counts.settledUpTo(out.Watermark)
+		counts.showWatermark(out.Watermark)
 	}
 	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowIngress, "table", in.Table, "run", in.Run, "state", current.State,
 		"read", out.Counts.Read, "written", out.Counts.Written(), "quarantined", out.Counts.Quarantined)
@@ -153,6 +154,6 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 
 // EndRun closes a run that did not finish.
 func (a *Activities) EndRun(ctx context.Context, in activities.EndRunInput) error {
-	// A rollback must look at what a dead attempt had in hand.
-	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.of(in.Table).runEnded, a.o.Ledger.DropPages)
+	// DropPages keeps lanes at which an attempt died: a rollback searches them.
+	return run.End(ctx, a.o.Ledger, in, a.metrics.of(in.Table).countEnded, a.o.Ledger.DropPages)
 }

@@ -14,23 +14,23 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// sweepPage is how many known but unseen records one sweep page checks.
+// sweepPage is how many records a page of a sweep checks.
 const sweepPage = 500
 
-// sweep looks for records the ledger knows but the baseline did not show, and
-// asks Dynamics for each whether it still exists: only a 404 makes it deleted.
-func (a *Activities) sweep(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
+// fetchUnseen takes records that the ledger knows and the baseline did not show, and asks
+// Dynamics for each. Only a 404 means that it was deleted.
+func (a *Activities) fetchUnseen(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
 	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
 	if err != nil {
 		return nil, ledger.Cursor{}, err
 	}
-	return a.asTheyAre(ctx, m, in, unseen, len(unseen) == sweepPage)
+	return a.readCurrent(ctx, m, in, unseen, len(unseen) == sweepPage)
 }
 
-// asTheyAre reads records by their keys; one that Dynamics does not have is
-// deleted. The page ends before the first that gave no answer, so that each attempt
-// gets further, and the cursor says where the next one begins.
-func (a *Activities) asTheyAre(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, full bool) (page *dataverse.Page, next ledger.Cursor, err error) {
+// readCurrent reads records by their keys, as Dynamics has them now. One that Dynamics
+// does not have is deleted. The page ends before the first record that gave no answer, so
+// that every attempt gets further. The cursor says where the next page begins.
+func (a *Activities) readCurrent(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, full bool) (page *dataverse.Page, next ledger.Cursor, err error) {
 	page = &dataverse.Page{}
 	if len(keys) == 0 {
 		return page, next, nil
@@ -40,11 +40,11 @@ func (a *Activities) asTheyAre(ctx context.Context, m *tableMapper, in activitie
 	if err != nil {
 		return nil, next, err
 	}
-	found := make(map[string]*dataverse.Change, len(present.Changes)) // they exist: apply them as read
+	found := make(map[string]*dataverse.Change, len(present.Changes)) // these exist, and are applied as read
 	for i := range present.Changes {
 		found[present.Changes[i].Key] = &present.Changes[i]
 	}
-	changes, err := a.confirm(ctx, m, in, keys, found)
+	changes, err := a.confirmDeletes(ctx, m, in, keys, found)
 	if err != nil && len(changes) == 0 {
 		return nil, next, err
 	}
@@ -55,12 +55,13 @@ func (a *Activities) asTheyAre(ctx context.Context, m *tableMapper, in activitie
 	return page, next, nil
 }
 
-// confirm reads one by one what is not in found, and returns as many of keys, in
-// order, as were answered. Its error says why it stopped short of the end.
-func (a *Activities) confirm(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
+// confirmDeletes reads the records that are not in found one by one. It returns all
+// records in the order of keys, up to the first that gave no answer; the error says why
+// that was.
+func (a *Activities) confirmDeletes(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
 	answers, errs := make([]*dataverse.Change, len(keys)), make([]error, len(keys))
 	var reads errgroup.Group
-	reads.SetLimit(run.ReadWidth)
+	reads.SetLimit(run.ReadsAtATime)
 	for i, key := range keys {
 		if answers[i] = found[key]; answers[i] != nil {
 			continue

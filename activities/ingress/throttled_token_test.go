@@ -19,14 +19,14 @@ func TestAThrottledTokenServiceIsWaitedFor(t *testing.T) {
 	base.Load()
 	s, b := base.WithBudget(600, activitytest.NewBudgetClock())
 	s.Runs = base.Runs
-	for _, key := range s.Boxes.Dynamics.Keys("contacts") {
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts") {
 		s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
 	}
-	s.Boxes.IMS.ExpireAll()
+	s.Sandboxes.IMS.ExpireAll()
 	const wait = 3 * time.Second
-	_, err := s.Boxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Respond, Status: 429, Times: 1, Headers: map[string]string{"Retry-After": "3"}})
+	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Respond, Status: 429, Times: 1, Headers: map[string]string{"Retry-After": "3"}})
 	require.NoError(t, err)
-	_, err = s.Boxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Delay}) // counts the rest
+	_, err = s.Sandboxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Delay}) // counts the rest
 	require.NoError(t, err)
 
 	before, began := s.EngineCalls(), time.Now()
@@ -34,7 +34,7 @@ func TestAThrottledTokenServiceIsWaitedFor(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(began), wait)
 	require.EqualValues(t, 300, s.EngineCalls()-before)
 	requests := 0
-	for _, rule := range s.Boxes.Faults.List() {
+	for _, rule := range s.Sandboxes.Faults.List() {
 		requests += rule.Hits
 	}
 	require.LessOrEqual(t, requests, 2, "requests for a token")
@@ -45,7 +45,7 @@ func TestAThrottledTokenServiceIsWaitedFor(t *testing.T) {
 		}
 	}
 	require.Positive(t, waits)
-	require.LessOrEqual(t, waits, int64(2*s.Opts.Concurrency*s.Opts.Lanes), "each writer of each lane waits about once")
+	require.LessOrEqual(t, waits, int64(2*s.IngressOptions.Concurrency*s.IngressOptions.Lanes), "each writer of each lane waits about once")
 	require.NoError(t, b.Close(t.Context()))
-	require.EqualValues(t, 300, s.Counted(), "our meter and Campaign's agree")
+	require.EqualValues(t, 300, s.CountedCalls(), "our meter and Campaign's agree")
 }

@@ -9,7 +9,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// LogOperation adds to the audit trail; what is in it already is left as it is.
+// LogOperation adds to the audit trail. An entry that is in it already stays as it is.
 func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) error {
 	operations := make([]ledger.Operation, 0, len(in.Operations))
 	for _, o := range in.Operations {
@@ -21,8 +21,7 @@ func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) e
 	return a.ledger.Log(ctx, operations...)
 }
 
-// ListOperations reads the audit trail. The operators' tool runs it by itself, so
-// that only workers need the ledger.
+// ListOperations reads the audit trail.
 func (a *Activities) ListOperations(ctx context.Context, in activities.OperationsInput) (*activities.OperationsResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 100

@@ -24,9 +24,9 @@ func TestTheAuditTrail(t *testing.T) {
 	_, err := s.Env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{What: "stop"}}})
 	require.ErrorContains(t, err, "needs an id")
 
-	got := activitytest.Call[activities.OperationsResult](s, s.Op.ListOperations, activities.OperationsInput{})
+	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{})
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
-	got = activitytest.Call[activities.OperationsResult](s, s.Op.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
+	got = activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
 	require.NotNil(t, got.Operations)
 	require.Empty(t, got.Operations)
 	_, err = s.Env.ExecuteActivity("ListOperations", activities.OperationsInput{Limit: 1001})

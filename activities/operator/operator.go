@@ -1,5 +1,6 @@
-// Package operator holds the activities that answer operators from the ledger, so
-// that only workers need it. internal/operator asks them.
+// Package operator holds the activities that answer operators from the ledger, so that
+// only workers have to reach it. internal/operator orders them; workflows order
+// LogOperation.
 package operator
 
 import (
@@ -11,7 +12,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Options of the activities that answer operators.
+// Options are what the activities that answer operators are made with.
 type Options struct {
 	Ledger      *ledger.Ledger
 	Budget      *budget.Budget      // nil: engine calls are not counted

@@ -11,11 +11,10 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// maxGroups bounds the reasons that are listed.
+// maxGroups is how many reasons are listed at most.
 const maxGroups = 100
 
-// ListQuarantine returns refused records: ids and reasons, no values. The
-// operators' tool runs it by itself, so that only workers need the ledger.
+// ListQuarantine returns refused records: ids and reasons, no values.
 func (a *Activities) ListQuarantine(ctx context.Context, in activities.QuarantineListInput) (*activities.QuarantineListResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 100
@@ -23,7 +22,7 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, run.Blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	f := run.FilterOf(in.Selection, quarantineOf(in.Table, in.Run), in.Table)
+	f := run.QuarantineFilter(in.Selection, flowOfQuarantine(in.Table, in.Run), in.Table)
 	switch ledger.QuarantineState(in.State) {
 	case "":
 		f.State = ledger.QuarantineOpen
@@ -60,9 +59,9 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 	return out, nil
 }
 
-// quarantineOf is the flow whose quarantine is meant by a table and a run; that of
-// events, and what a rollback left alone, are kept apart.
-func quarantineOf(table, run string) string {
+// flowOfQuarantine is the flow whose quarantine a table and a run mean. Events, opt-outs
+// and what rollbacks leave alone have quarantines of their own.
+func flowOfQuarantine(table, run string) string {
 	switch {
 	case table == activities.FlowEgress:
 		return activities.FlowEgress
@@ -74,8 +73,8 @@ func quarantineOf(table, run string) string {
 	return activities.FlowIngress
 }
 
-// DiscardQuarantined closes records with who, when and why. A later change of one
-// in Dynamics is tried as any other. It may run twice.
+// DiscardQuarantined closes quarantined records and keeps who did it, when and why. A
+// later change of one in Dynamics is tried as any other. It may run twice.
 func (a *Activities) DiscardQuarantined(ctx context.Context, in activities.DiscardInput) (*activities.DiscardResult, error) {
 	switch {
 	case in.Table == "":
@@ -85,8 +84,8 @@ func (a *Activities) DiscardQuarantined(ctx context.Context, in activities.Disca
 	case in.At.IsZero():
 		return nil, run.Blocked("BadInput", "a discard needs the time at which it was decided")
 	}
-	flow := quarantineOf(in.Table, in.Run)
-	n, err := a.ledger.Discard(ctx, run.FilterOf(in.Selection, flow, in.Table), ledger.Discard(in.Discard))
+	flow := flowOfQuarantine(in.Table, in.Run)
+	n, err := a.ledger.Discard(ctx, run.QuarantineFilter(in.Selection, flow, in.Table), ledger.Discard(in.Discard))
 	if err != nil {
 		return nil, err
 	}

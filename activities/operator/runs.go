@@ -14,8 +14,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// ListRuns lists what ran. The operators' tool runs it by itself, so that only
-// workers need the ledger.
+// ListRuns lists runs, the newest first.
 func (a *Activities) ListRuns(ctx context.Context, in activities.RunListInput) (*activities.RunListResult, error) {
 	if in.Limit == 0 {
 		in.Limit = 20
@@ -40,13 +39,14 @@ func (a *Activities) ListRuns(ctx context.Context, in activities.RunListInput) (
 	return out, nil
 }
 
+// runInfo is a run as payloads have it.
 func runInfo(r *ledger.Run) activities.RunInfo {
 	return activities.RunInfo{Run: r.ID, Flow: r.Flow, Table: r.Table, Kind: activities.Kind(r.Kind), State: string(r.State), Reason: r.Error, Revision: r.Revision,
-		Workflow: r.Workflow, Started: r.Started, Ended: r.Ended, Expected: r.Expected, Counts: run.FromLedger(r.Counts)}
+		Workflow: r.Workflow, Started: r.Started, Ended: r.Ended, Expected: r.Expected, Counts: run.CountsOf(r.Counts)}
 }
 
-// ShowRun tells what a run did and left behind. A run that the ledger does not
-// know is an answer, not a failure: Temporal may know it.
+// ShowRun says what a run did and left behind. It does not fail for a run that the ledger
+// does not know, because Temporal may know it.
 func (a *Activities) ShowRun(ctx context.Context, in activities.ShowRunInput) (*activities.ShowRunResult, error) {
 	run, err := a.ledger.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -75,7 +75,7 @@ func (a *Activities) ShowRun(ctx context.Context, in activities.ShowRunInput) (*
 	return out, a.showRollback(ctx, run, out)
 }
 
-// showRollback tells whether the run can be undone, and whether it was.
+// showRollback adds whether the run can be undone, and whether it was.
 func (a *Activities) showRollback(ctx context.Context, run *ledger.Run, out *activities.ShowRunResult) error {
 	last, err := a.ingress.LastRollback(ctx, run)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func TestRunsAreListedAndShown(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 30)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.Load()
 	load := s.LastRun()
 	s.Window = activities.Window{IDs: keys[:2], Since: time.Time{}}
@@ -24,34 +24,34 @@ func TestRunsAreListedAndShown(t *testing.T) {
 	_, err := s.Env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{ID: "1", At: time.Now(), By: "ada", What: activities.OpBackfill, Run: some}}})
 	require.NoError(t, err)
 
-	list := activitytest.Call[activities.RunListResult](s, s.Op.ListRuns, activities.RunListInput{Table: "contacts"})
+	list := activitytest.Call[activities.RunListResult](s, s.Operator.ListRuns, activities.RunListInput{Table: "contacts"})
 	require.Len(t, list.Runs, 2)
 	require.Equal(t, []string{some, load}, []string{list.Runs[0].Run, list.Runs[1].Run})
 	require.Equal(t, activities.Counts{Read: 2, Unchanged: 2}, list.Runs[0].Counts)
-	list = activitytest.Call[activities.RunListResult](s, s.Op.ListRuns, activities.RunListInput{States: []string{"FAILED"}})
+	list = activitytest.Call[activities.RunListResult](s, s.Operator.ListRuns, activities.RunListInput{States: []string{"FAILED"}})
 	require.NotNil(t, list.Runs)
 	require.Empty(t, list.Runs)
 	_, err = s.Env.ExecuteActivity("ListRuns", activities.RunListInput{Limit: -1})
 	require.ErrorContains(t, err, "limit: got -1, want 1 to 1000")
 
-	show := activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: some})
+	show := activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: some})
 	require.True(t, show.Found)
 	require.Equal(t, keys[:2], show.Window.IDs)
 	require.Equal(t, "ada", show.Asked[0].By)
 	require.Empty(t, show.NoRollback)
 
-	show = activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: load})
+	show = activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: load})
 	require.Nil(t, show.Window)
 	require.EqualValues(t, 30, show.Rollback.Created)
 	require.Equal(t, show.Info.Ended.Add(14*24*time.Hour), show.Until)
 	require.Empty(t, show.UndoneBy)
 	s.Window = activities.Window{}
 	s.Rollback(load)
-	show = activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: load})
+	show = activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: load})
 	require.Equal(t, s.LastRollback(load), show.UndoneBy)
-	show = activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: show.UndoneBy})
+	show = activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: show.UndoneBy})
 	require.Contains(t, show.NoRollback, "only runs that write what Dynamics says can be rolled back")
 
-	show = activitytest.Call[activities.ShowRunResult](s, s.Op.ShowRun, activities.ShowRunInput{Run: "contacts-99"})
+	show = activitytest.Call[activities.ShowRunResult](s, s.Operator.ShowRun, activities.ShowRunInput{Run: "contacts-99"})
 	require.False(t, show.Found)
 }

@@ -14,7 +14,7 @@ import (
 // for a choice that was carried out, nor for the end of the flow.
 func TestAnswersOfSomebodyElseLoseNoChoice(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 20, rules.Bidirectional, rules.SourceREST)
+	s := newOptOutWorld(t, 20, rules.Bidirectional, rules.SourceREST)
 	s.startOptOut()
 	s.settle()
 	page := map[string]string{"Content-Type": "text/html"}
@@ -26,7 +26,7 @@ func TestAnswersOfSomebodyElseLoseNoChoice(t *testing.T) {
 		{Service: "dataverse", Method: http.MethodPatch, Status: 404, Headers: page, Body: "<html>not here", Times: 1},
 	} {
 		rule.Action = kit.Respond
-		_, err := s.Boxes.Faults.Add(rule)
+		_, err := s.Sandboxes.Faults.Add(rule)
 		require.NoError(t, err)
 	}
 	for i, id := range s.keys {
@@ -40,7 +40,7 @@ func TestAnswersOfSomebodyElseLoseNoChoice(t *testing.T) {
 	for _, id := range s.keys {
 		require.Equal(t, [2]bool{true, true}, s.both(id))
 	}
-	for _, rule := range s.Boxes.Faults.List() {
+	for _, rule := range s.Sandboxes.Faults.List() {
 		require.Equal(t, rule.Times, rule.Hits, "%s %d", rule.Method, rule.Status)
 	}
 }

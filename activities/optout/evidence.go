@@ -53,8 +53,8 @@ func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceI
 
 const checkedPages = 5 // of profiles, in one part
 
-// CheckOptOuts compares what both systems hold now. It writes nothing and rests on
-// nothing that is known from before.
+// CheckOptOuts compares what both systems hold now. It writes nothing, and does not use
+// what the ledger knows.
 func (a *Activities) CheckOptOuts(ctx context.Context, in activities.CheckOptOutsInput) (*activities.CheckOptOutsResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	plan, err := a.resolvePairs(ctx, in.Settings)

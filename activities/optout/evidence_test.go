@@ -16,7 +16,7 @@ import (
 // Every decision is kept with both sides, the rule and the time; histories hold none of it.
 func TestEvidence(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.startOptOut()
 	a := s.keys[0]
 	s.inCampaign(a, "blackListEmail", true)
@@ -64,7 +64,7 @@ func TestEvidence(t *testing.T) {
 // The comparison sees what both systems hold now, whatever is known from before.
 func TestCheckOptOuts(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 1500, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 1500, optout.Bidirectional, optout.SourceREST)
 	check := func() activities.CheckOptOutsResult {
 		var all activities.CheckOptOutsResult
 		for link := ""; ; {
@@ -80,7 +80,7 @@ func TestCheckOptOuts(t *testing.T) {
 	require.Equal(t, activities.CheckOptOutsResult{Profiles: 1500}, check())
 	s.inDynamics(s.keys[3], "donotbulkemail", true)
 	s.inCampaign(s.keys[4], "blackListPhone", true)
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", s.keys[5]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", s.keys[5]))
 	got := check()
 	require.Equal(t, int64(1), got.Missing)
 	require.ElementsMatch(t, []activities.OptOutDifference{

@@ -26,17 +26,17 @@ func TestEveryKindOfExport(t *testing.T) {
 	for _, twist := range exports.Twists() {
 		t.Run(string(twist), func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 12, optout.Bidirectional, optout.SourceSFTP)
+			s := newOptOutWorld(t, 12, optout.Bidirectional, optout.SourceSFTP)
 			out, in := s.keys[0], s.keys[1]
 			s.inDynamics(in, "donotbulkemail", true)
 			s.startOptOut()
 			require.Equal(t, [2]bool{true, true}, s.both(in))
-			_, err := s.Boxes.ExportOptOuts(t.Context()) // what is there already
+			_, err := s.Sandboxes.ExportOptOuts(t.Context()) // what is there already
 			require.NoError(t, err)
 			s.settle()
 			s.inCampaign(out, "blackListEmail", true)
 			s.inCampaign(in, "blackListEmail", false)
-			_, err = s.Boxes.ExportOptOuts(t.Context(), twist)
+			_, err = s.Sandboxes.ExportOptOuts(t.Context(), twist)
 			require.NoError(t, err)
 			s.settle()
 			first := [][2]bool{s.both(out), s.both(in)}
@@ -52,9 +52,9 @@ func TestEveryKindOfExport(t *testing.T) {
 			}
 			s.later()
 			for _, id := range []string{out, in} { // they change again, and so are in the next file
-				require.NoError(t, s.Boxes.Campaign.Update("profile", id, []byte(`{"firstName":"Ann"}`)))
+				require.NoError(t, s.Sandboxes.Campaign.Update("profile", id, []byte(`{"firstName":"Ann"}`)))
 			}
-			_, err = s.Boxes.ExportOptOuts(t.Context())
+			_, err = s.Sandboxes.ExportOptOuts(t.Context())
 			require.NoError(t, err)
 			s.settle()
 			require.Equal(t, [][2]bool{{true, true}, {false, false}}, [][2]bool{s.both(out), s.both(in)})
@@ -66,7 +66,7 @@ func TestEveryKindOfExport(t *testing.T) {
 // started where that is wanted, at most three times a day.
 func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 5, optout.Bidirectional, optout.SourceSFTP)
 	in := activities.WatchExportInput{Export: optout.ExportSetting{Workflow: exports.OptOuts, StaleAfter: 26 * time.Hour}}
 	watch := func() activities.WatchExportResult {
 		return activitytest.Call[activities.WatchExportResult](s.World, s.opt.WatchExport, in)
@@ -77,29 +77,29 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 
 	client := s.optOpts.Exports
 	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	got = watch()
 	require.Contains(t, got.Alarm, "is finished; start it")
 	require.False(t, got.Restarted, "only where it is wanted")
 	in.Export.AutoRestart = true
 	require.True(t, watch().Restarted)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	require.Empty(t, watch().Alarm)
 
 	// One that failed is stopped first; that takes effect in Campaign's own time.
-	require.NoError(t, s.Boxes.Exports.Fail(exports.OptOuts, "the disk is full"))
+	require.NoError(t, s.Sandboxes.Exports.Fail(exports.OptOuts, "the disk is full"))
 	got = watch()
 	require.Contains(t, got.Alarm, "error")
 	require.False(t, got.Restarted)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	require.True(t, watch().Restarted)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	require.Empty(t, watch().Alarm)
 
-	now := s.Boxes.Clock.Now()
+	now := s.Sandboxes.Clock.Now()
 	in.Restarts = []time.Time{now.Add(-3 * time.Hour), now.Add(-2 * time.Hour), now.Add(-time.Hour)}
 	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "stop"))
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	got = watch()
 	require.False(t, got.Restarted)
 	require.Contains(t, got.Alarm, "does not stay up")
@@ -108,17 +108,17 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 	require.Contains(t, watch().Alarm, "may have renamed it")
 
 	// A pause may be somebody's intention, for an hour.
-	s.Boxes.Advance(24 * time.Hour)
+	s.Sandboxes.Advance(24 * time.Hour)
 	in.Export.Workflow, in.Restarts = exports.OptOuts, nil
 	require.True(t, watch().Restarted)
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, "pause"))
-	s.Boxes.Advance(time.Minute)
+	s.Sandboxes.Advance(time.Minute)
 	got = watch()
 	require.Empty(t, got.Alarm)
 	require.False(t, got.Warned.IsZero())
 	in.Warned = got.Warned
-	s.Boxes.Advance(2 * time.Hour)
+	s.Sandboxes.Advance(2 * time.Hour)
 	require.True(t, watch().Restarted)
 }
 
@@ -126,7 +126,7 @@ func TestAnExportThatStopsIsStartedAgain(t *testing.T) {
 // REST shows of a profile before a write does not undo what the export told.
 func TestAnInstanceWithoutStamps(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 8, optout.Bidirectional, optout.SourceAuto, func(o *stack.Options) { o.NoOptOutStamps = true })
+	s := newOptOutWorld(t, 8, optout.Bidirectional, optout.SourceAuto, func(o *stack.Options) { o.NoOptOutStamps = true })
 	found := activitytest.Call[activities.CheckSourceResult](s.World, s.opt.CheckSource, activities.CheckSourceInput{Settings: s.settings})
 	require.Equal(t, optout.SourceSFTP, found.Source)
 	require.Contains(t, found.REST, "does not publish when denyListEmail last changed")
@@ -138,7 +138,7 @@ func TestAnInstanceWithoutStamps(t *testing.T) {
 	require.Equal(t, [2]bool{true, true}, s.both(a))
 	s.inCampaign(a, "blackListEmail", false)
 	s.inCampaign(b, "blackListEmail", true)
-	_, err := s.Boxes.ExportOptOuts(t.Context())
+	_, err := s.Sandboxes.ExportOptOuts(t.Context())
 	require.NoError(t, err)
 	s.settle()
 	require.Equal(t, [2]bool{false, false}, s.both(a), "the export tells the stamp")
@@ -149,7 +149,7 @@ func TestAnInstanceWithoutStamps(t *testing.T) {
 // there were since; events on the timeline are no change of profiles.
 func TestAnExportThatIsMissingIsTold(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 5, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	in := activities.WatchExportInput{Files: true, Export: optout.ExportSetting{StaleAfter: 26 * time.Hour}}
 	watch := func() string {
@@ -160,25 +160,25 @@ func TestAnExportThatIsMissingIsTold(t *testing.T) {
 	s.settle()
 	s.later()
 	ended := func(id, flow string, outcome ledger.Outcome) {
-		run := ledger.Run{ID: id, Flow: flow, Table: flow, Kind: "delta", Started: s.Boxes.Clock.Now().UTC()}
-		_, err := s.Books.BeginRun(t.Context(), run)
+		run := ledger.Run{ID: id, Flow: flow, Table: flow, Kind: "delta", Started: s.Sandboxes.Clock.Now().UTC()}
+		_, err := s.Ledger.BeginRun(t.Context(), run)
 		require.NoError(t, err)
-		_, err = s.Books.StagePage(t.Context(), ledger.PageInput{Run: id, Table: flow, Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{{{Key: "a"}}}})
+		_, err = s.Ledger.StagePage(t.Context(), ledger.PageInput{Run: id, Table: flow, Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{{{Key: "a"}}}})
 		require.NoError(t, err)
 		lane := ledger.LaneID{Run: id, Page: 1}
-		open, err := s.Books.OpenLane(t.Context(), lane)
+		open, err := s.Ledger.OpenLane(t.Context(), lane)
 		require.NoError(t, err)
-		require.NoError(t, s.Books.Commit(t.Context(), lane, open.Token, []ledger.Result{{Outcome: outcome}}))
-		_, err = s.Books.CloseLane(t.Context(), lane, open.Token)
+		require.NoError(t, s.Ledger.Commit(t.Context(), lane, open.Token, []ledger.Result{{Outcome: outcome}}))
+		_, err = s.Ledger.CloseLane(t.Context(), lane, open.Token)
 		require.NoError(t, err)
-		_, err = s.Books.Advance(t.Context(), id, ledger.Watermark{})
+		_, err = s.Ledger.Advance(t.Context(), id, ledger.Watermark{})
 		require.NoError(t, err)
 	}
 	ended("egress-1", activities.FlowEgress, ledger.Created)
-	s.Boxes.Advance(30 * time.Hour)
+	s.Sandboxes.Advance(30 * time.Hour)
 	require.Empty(t, watch(), "nothing has changed")
 	ended("contacts-2", activities.FlowIngress, ledger.Updated)
-	s.Boxes.Advance(30 * time.Hour)
+	s.Sandboxes.Advance(30 * time.Hour)
 	require.Contains(t, watch(), "look at the Campaign workflow that writes it")
 	for i := range 250 {
 		ended(fmt.Sprintf("contacts-%d", i+3), activities.FlowIngress, ledger.Unchanged)
@@ -204,35 +204,35 @@ func (d *deafExport) CommandWorkflow(ctx context.Context, id string, command cam
 // the flow never hears of it; one that Campaign refused is none.
 func TestAStartThatNobodyHeardOfCounts(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 2, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 2, optout.Bidirectional, optout.SourceSFTP)
 	client := &deafExport{Client: s.optOpts.Exports.(*campaign.Client)}
 	s.optOpts.Exports = client
 	in := activities.WatchExportInput{Export: optout.ExportSetting{Workflow: exports.OptOuts, StaleAfter: 26 * time.Hour, AutoRestart: true}}
 	stopped := func() {
 		client.deaf = false
 		require.NoError(t, client.CommandWorkflow(t.Context(), exports.OptOuts, campaign.StopWorkflow))
-		s.Boxes.Advance(time.Hour)
+		s.Sandboxes.Advance(time.Hour)
 		s.rebuild()
 	}
 	stopped()
-	fault, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 403, Path: "/commands", Body: `{"error_code":"403000","message":"no"}`})
+	fault, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 403, Path: "/commands", Body: `{"error_code":"403000","message":"no"}`})
 	require.NoError(t, err)
 	for range 4 {
 		_, err = s.Env.ExecuteActivity(s.opt.WatchExport, in)
 		require.Error(t, err)
 	}
-	s.Boxes.Faults.Clear(fault)
+	s.Sandboxes.Faults.Clear(fault)
 	for range 3 {
 		stopped()
 		client.deaf = true
 		_, err := s.Env.ExecuteActivity(s.opt.WatchExport, in)
 		require.Error(t, err)
-		s.Boxes.Advance(time.Hour)
+		s.Sandboxes.Advance(time.Hour)
 	}
 	stopped()
 	got := activitytest.Call[activities.WatchExportResult](s.World, s.opt.WatchExport, in)
 	require.False(t, got.Restarted)
 	require.Contains(t, got.Alarm, "does not stay up")
-	s.Boxes.Advance(24 * time.Hour)
+	s.Sandboxes.Advance(24 * time.Hour)
 	require.True(t, activitytest.Call[activities.WatchExportResult](s.World, s.opt.WatchExport, in).Restarted, "a day later")
 }

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	profilesPerPage = 1000
-	lookedAtPerPage = 500 // contacts that wait
+	profilesPerPage    = 1000
+	dueContactsPerPage = 500 // contacts that wait
 )
 
-// FetchOptOuts reads one page of what either system shows and stages it, so that
-// what is carried is what was read, however often either activity runs. It returns
-// counts only: choices, links and ids stay in the ledger. A page that is staged
-// already is returned.
+// FetchOptOuts reads one page of choices from either system and stages it, so that what is
+// written is what was read, however often either activity runs. It returns counts only;
+// choices, links and ids stay in the ledger. A page that is staged already is returned
+// without reading it again.
 //
 // A baseline reads Campaign's profiles, then all contacts. The first page of
 // changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
 // files from Campaign, opt-outs whose profile has come.
 func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	staged, last, err := run.Staged(ctx, a.o.Ledger, in, "Start optout again")
+	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start optout again")
 	if err != nil || staged != nil {
 		return staged, err
 	}
@@ -37,7 +37,7 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	if err != nil {
 		return nil, err
 	}
-	f := &optOutFetch{Activities: a, in: in, plan: plan}
+	f := &pageFetch{Activities: a, in: in, plan: plan}
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return f.wait(ctx)
 	}
@@ -45,36 +45,36 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("reading page %d of %s: %w", in.Page, in.Run, err))
 	}
-	if page.mark.None() && last != nil {
-		page.mark = last.End
+	if page.end.None() && last != nil {
+		page.end = last.End
 	}
 	return f.stage(ctx, page)
 }
 
-// optOutFetch is one attempt to read a page.
-type optOutFetch struct {
+// pageFetch is one attempt to read a page.
+type pageFetch struct {
 	*Activities
-	in    activities.FetchInput
-	plan  *settingsPlan
-	mark  ledger.Watermark
-	saved time.Time
-	moved bool
+	in        activities.FetchInput
+	plan      *settingsPlan
+	watermark ledger.Watermark
+	saved     time.Time
+	unsaved   bool
 }
 
-// optOutPage is what was read.
-type optOutPage struct {
+// sourcePage is a page as it was read from a source.
+type sourcePage struct {
 	entries []ledger.Entry
-	// next is where the run is read on: in Campaign's profiles, in those changed of
-	// late, in Dynamics' contacts or in a file (see inbox.Position).
+	// next is where reading goes on: in Campaign's profiles, in the modified ones, in
+	// Dynamics' contacts or in a file (see inbox.Position).
 	next ledger.Cursor
-	// mark is the position behind the run: a delta link of the contacts, the time of
+	// end is the position behind the run: a delta link of the contacts, the time of
 	// the look at Campaign, or nowhere, when rows of a file were read.
-	mark ledger.Cursor
-	file *inbox.File[*optOutRows] // that the rows are of; nil: of none
+	end  ledger.Cursor
+	file *inbox.File[*exportRows] // that the rows are of; nil: of none
 }
 
 // next reads the page behind the last one.
-func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage, error) {
+func (f *pageFetch) next(ctx context.Context, last *ledger.Page) (*sourcePage, error) {
 	follows := last != nil && last.Phase == string(f.in.Phase) && !last.Next.None()
 	switch {
 	case f.in.Phase == activities.PhaseCatchUp && !follows:
@@ -97,7 +97,7 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 	case ledger.CursorModified:
 		page, err := f.profiles(ctx, link, campaign.ListOptions{}, ledger.CursorModified)
 		if err == nil {
-			page.entries, err = f.news(ctx, page.entries)
+			page.entries, err = f.onlyNews(ctx, page.entries)
 		}
 		return page, err
 	case ledger.CursorFile:
@@ -114,7 +114,7 @@ func (f *optOutFetch) next(ctx context.Context, last *ledger.Page) (*optOutPage,
 }
 
 // contacts reads a page of Dynamics.
-func (f *optOutFetch) contacts(ctx context.Context, read func() (*dataverse.Page, error)) (*optOutPage, error) {
+func (f *pageFetch) contacts(ctx context.Context, read func() (*dataverse.Page, error)) (*sourcePage, error) {
 	page, err := run.Retry(ctx, nil, read)
 	if err != nil {
 		return nil, err
@@ -122,8 +122,8 @@ func (f *optOutFetch) contacts(ctx context.Context, read func() (*dataverse.Page
 	return f.contactsOf(page)
 }
 
-func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
-	out := &optOutPage{}
+func (f *pageFetch) contactsOf(page *dataverse.Page) (*sourcePage, error) {
+	out := &sourcePage{}
 	for _, c := range page.Changes {
 		e, err := f.plan.dynamicsEntry(c)
 		if err != nil {
@@ -135,14 +135,14 @@ func (f *optOutFetch) contactsOf(page *dataverse.Page) (*optOutPage, error) {
 		out.next = ledger.Cursor{Kind: ledger.CursorContacts, At: page.NextLink}
 	}
 	if page.DeltaLink != "" {
-		out.mark = ledger.Cursor{Kind: ledger.CursorContacts, At: page.DeltaLink}
+		out.end = ledger.Cursor{Kind: ledger.CursorContacts, At: page.DeltaLink}
 	}
 	return out, nil
 }
 
 // profiles reads a page of Campaign's list. Behind the last one a baseline goes on
 // with the contacts.
-func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, list ledger.CursorKind) (*optOutPage, error) {
+func (f *pageFetch) profiles(ctx context.Context, link string, o campaign.ListOptions, list ledger.CursorKind) (*sourcePage, error) {
 	if f.in.Kind == activities.KindDelta {
 		ctx = budget.ForChanges(ctx)
 	}
@@ -156,7 +156,7 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 	if err != nil {
 		return nil, err
 	}
-	out := &optOutPage{}
+	out := &sourcePage{}
 	for _, raw := range page.Records {
 		e, ours, err := f.plan.campaignEntry(raw, at)
 		if err != nil {
@@ -176,15 +176,15 @@ func (f *optOutFetch) profiles(ctx context.Context, link string, o campaign.List
 }
 
 // stage keeps a page in lanes by contact.
-func (f *optOutFetch) stage(ctx context.Context, page *optOutPage) (*activities.FetchResult, error) {
+func (f *pageFetch) stage(ctx context.Context, page *sourcePage) (*activities.FetchResult, error) {
 	staged, err := run.Stage(ctx, f.o.Ledger, f.in, ledger.Run{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Started: f.o.Now().UTC()},
-		ledger.PageInput{Phase: string(f.in.Phase), Lanes: run.InLanes(page.entries, f.in.Lanes), Next: page.next, End: page.mark})
+		ledger.PageInput{Phase: string(f.in.Phase), Lanes: run.SplitIntoLanes(page.entries, f.in.Lanes), Next: page.next, End: page.end})
 	page.leaveFile(err)
 	if err != nil {
 		return nil, err
 	}
 	f.metrics.read.Inc(int64(staged.Read))
-	out := run.Fetched(staged)
+	out := run.FetchResult(staged)
 	out.BadFiles = f.badFiles(ctx)
 	return out, nil
 }

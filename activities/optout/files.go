@@ -13,12 +13,12 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// rowsPerPage is how many rows of an exported file are carried together.
+// rowsPerPage is how many rows of an exported file make a page.
 const rowsPerPage = 2000
 
 // nextFile reads the first page of the next exported file; nil when there is none. A
 // run reads one file (docs/protocol/campaign.md §7).
-func (f *optOutFetch) nextFile(ctx context.Context) (*optOutPage, error) {
+func (f *pageFetch) nextFile(ctx context.Context) (*sourcePage, error) {
 	var at inbox.Position
 	for {
 		file, err := f.files.Next(ctx, f.in.Run, at)
@@ -36,15 +36,15 @@ func (f *optOutFetch) nextFile(ctx context.Context) (*optOutPage, error) {
 	}
 }
 
-// moreOfFile reads the page behind a position. A file that was cut off ends its run.
-func (f *optOutFetch) moreOfFile(ctx context.Context, next ledger.Cursor) (*optOutPage, error) {
+// moreOfFile reads the page behind a position. A file that was cut off ends the run.
+func (f *pageFetch) moreOfFile(ctx context.Context, next ledger.Cursor) (*sourcePage, error) {
 	at, err := inbox.ParsePosition(next)
 	if err != nil {
 		return nil, err
 	}
 	file, err := f.files.Resume(ctx, f.in.Run, at)
 	if errors.Is(err, inbox.ErrCutOff) {
-		return &optOutPage{mark: ledger.Cursor{Kind: ledger.CursorNowhere}}, nil
+		return &sourcePage{end: ledger.Cursor{Kind: ledger.CursorNowhere}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -53,8 +53,8 @@ func (f *optOutFetch) moreOfFile(ctx context.Context, next ledger.Cursor) (*optO
 }
 
 // readRows reads a page of rows.
-func (f *optOutFetch) readRows(ctx context.Context, file *inbox.File[*optOutRows]) (*optOutPage, error) {
-	page := &optOutPage{file: file, mark: ledger.Cursor{Kind: ledger.CursorNowhere}}
+func (f *pageFetch) readRows(ctx context.Context, file *inbox.File[*exportRows]) (*sourcePage, error) {
+	page := &sourcePage{file: file, end: ledger.Cursor{Kind: ledger.CursorNowhere}}
 	for len(page.entries) < rowsPerPage {
 		e, err := f.nextEntry(ctx, file)
 		if errors.Is(err, io.EOF) {
@@ -71,7 +71,7 @@ func (f *optOutFetch) readRows(ctx context.Context, file *inbox.File[*optOutRows
 }
 
 // nextEntry is the next row; io.EOF behind the last one.
-func (f *optOutFetch) nextEntry(ctx context.Context, file *inbox.File[*optOutRows]) (ledger.Entry, error) {
+func (f *pageFetch) nextEntry(ctx context.Context, file *inbox.File[*exportRows]) (ledger.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return ledger.Entry{}, err
 	}
@@ -85,8 +85,9 @@ func (f *optOutFetch) nextEntry(ctx context.Context, file *inbox.File[*optOutRow
 	return f.plan.exportEntry(row)
 }
 
-// leaveFile ends what a page is read from, when it is staged or could not be.
-func (p *optOutPage) leaveFile(staged error) {
+// leaveFile lets go of the page's file after staging: for another attempt if that failed,
+// for good behind the last row, and else for the next page.
+func (p *sourcePage) leaveFile(staged error) {
 	switch {
 	case p.file == nil:
 	case staged != nil:
@@ -98,7 +99,7 @@ func (p *optOutPage) leaveFile(staged error) {
 	}
 }
 
-// exportEntry is an exported row. An empty cell tells nothing (R19.19).
+// exportEntry stages an exported row. An empty cell says nothing (R19.19).
 func (p *settingsPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
 	row := &optout.CampaignRow{AsOf: r.LastModified, Within: p.Settings.Skew, Values: map[string]optout.CampaignValue{}}
 	for _, pair := range p.Settings.Pairs {
@@ -108,19 +109,19 @@ func (p *settingsPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
 			}
 		}
 	}
-	raw, err := json.Marshal(seenRow{Campaign: row})
+	raw, err := json.Marshal(stagedRow{Campaign: row})
 	return ledger.Entry{Key: r.ContactID, Verdict: entryCampaign, Raw: raw}, err
 }
 
 // badFiles names the exported files that cannot be read, with place and reason.
-func (f *optOutFetch) badFiles(ctx context.Context) []string {
+func (f *pageFetch) badFiles(ctx context.Context) []string {
 	bad := f.files.BadFiles(ctx)
 	f.metrics.badFiles.Update(float64(len(bad)))
 	return bad
 }
 
-// optOutFiles are the exported files of this flow.
-var optOutFiles = inbox.Format[*optOutRows]{
+// exportFiles says which exported files are of this flow, and how they are read.
+var exportFiles = inbox.Format[*exportRows]{
 	Mine: func(name string) bool {
 		kind, ok := exports.KindOf(name)
 		return ok && kind == exports.OptOuts
@@ -135,18 +136,18 @@ var optOutFiles = inbox.Format[*optOutRows]{
 	Open: openRows,
 }
 
-// optOutRows are the rows of an exported file.
-type optOutRows struct {
+// exportRows are the rows of an exported file.
+type exportRows struct {
 	row  int // rows read
 	file *exports.OptOutFile
 }
 
-func openRows(name string, src io.Reader, row int) (*optOutRows, error) {
+func openRows(name string, src io.Reader, row int) (*exportRows, error) {
 	file, err := exports.OpenOptOuts(name, src)
 	if err != nil {
 		return nil, err
 	}
-	r := &optOutRows{file: file}
+	r := &exportRows{file: file}
 	for r.row < row {
 		_, err := r.next()
 		if _, refused := errors.AsType[*exports.RowError](err); err != nil && !refused {
@@ -157,9 +158,9 @@ func openRows(name string, src io.Reader, row int) (*optOutRows, error) {
 }
 
 // Row says how far the file was read.
-func (r *optOutRows) Row() int { return r.row }
+func (r *exportRows) Row() int { return r.row }
 
-func (r *optOutRows) next() (*exports.OptOut, error) {
+func (r *exportRows) next() (*exports.OptOut, error) {
 	row, err := r.file.Next()
 	if !errors.Is(err, io.EOF) {
 		r.row++

@@ -21,8 +21,8 @@ import (
 const exportHeader = "externalId,lastModified,denyListEmail,denyListEmailLastModified,denyListPhone,denyListPhoneLastModified,ccpaOptOut,ccpaOptOutLastModified,favouriteColour\n"
 
 // exportRow is a row as the Campaign workflow writes it, from what Campaign holds now.
-func (s *optSpine) exportRow(id string) string {
-	p := s.Boxes.Campaign.Profile(id)
+func (s *optOutWorld) exportRow(id string) string {
+	p := s.Sandboxes.Campaign.Profile(id)
 	flag := func(field string) string {
 		if out, _ := p[field].(bool); out {
 			return "1"
@@ -38,17 +38,17 @@ func (s *optSpine) exportRow(id string) string {
 }
 
 // export puts a file on the server.
-func (s *optSpine) export(name, text string) string {
+func (s *optOutWorld) export(name, text string) string {
 	s.T.Helper()
-	path := filepath.Join(s.Boxes.SFTPDir, "d365_loads", "exports", name)
+	path := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads", "exports", name)
 	require.NoError(s.T, os.WriteFile(path, []byte(text), 0o600))
-	require.NoError(s.T, os.Chtimes(path, s.Boxes.Clock.Now(), s.Boxes.Clock.Now()))
+	require.NoError(s.T, os.Chtimes(path, s.Sandboxes.Clock.Now(), s.Sandboxes.Clock.Now()))
 	return path
 }
 
-func (s *optSpine) exports() (waiting, processed []string) {
+func (s *optOutWorld) exports() (waiting, processed []string) {
 	s.T.Helper()
-	dir := filepath.Join(s.Boxes.SFTPDir, "d365_loads", "exports")
+	dir := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads", "exports")
 	for folder, into := range map[string]*[]string{dir: &waiting, filepath.Join(dir, "processed"): &processed} {
 		entries, _ := os.ReadDir(folder)
 		for _, e := range entries {
@@ -63,7 +63,7 @@ func (s *optSpine) exports() (waiting, processed []string) {
 // R19.13, R19.6: bidirectional, from the daily export.
 func TestBidirectionalFromExports(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 30, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 30, optout.Bidirectional, optout.SourceSFTP)
 	got := s.startOptOut()
 	require.Equal(t, optout.SourceSFTP, got.Source)
 	require.Contains(t, strings.Join(got.Warnings, "\n"), "no export was ever read") // R19.14
@@ -76,7 +76,7 @@ func TestBidirectionalFromExports(t *testing.T) {
 	s.export("optout_20260301_020000.csv", exportHeader+s.exportRow(a)+s.exportRow(b)+",2026-03-01T00:00:00Z,1,,0,,0,,\n")
 	require.Equal(t, activities.Counts{Read: 2, Updated: 2}, s.settle())
 	require.Equal(t, [2]bool{true, true}, s.both(a))
-	require.Equal(t, false, s.Boxes.Dynamics.Row("contacts", b)["followemail"])
+	require.Equal(t, false, s.Sandboxes.Dynamics.Row("contacts", b)["followemail"])
 	waiting, processed := s.exports()
 	require.Empty(t, waiting)
 	require.Equal(t, []string{"optout_20260301_020000.csv"}, processed)
@@ -112,13 +112,13 @@ func TestBidirectionalFromExports(t *testing.T) {
 // proceeds, nothing is cleared.
 func TestExportsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 30, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 30, optout.Bidirectional, optout.SourceSFTP)
 	a, b, c := s.keys[0], s.keys[1], s.keys[2]
 	s.inDynamics(a, "donotbulkemail", true)
 	s.startOptOut()
 	require.Equal(t, [2]bool{true, true}, s.both(a))
 	s.later()
-	newest := s.Boxes.Clock.Now().Format("2006-01-02T15:04:05.000Z")
+	newest := s.Sandboxes.Clock.Now().Format("2006-01-02T15:04:05.000Z")
 	s.inCampaign(c, "blackListEmail", true)
 	clears := func(id string) string { return id + "," + newest + ",0," + newest + ",0,,0,," + "\n" }
 
@@ -151,7 +151,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 	require.Equal(t, [2]bool{false, false}, s.both(b), "nothing is taken from half a row")
 	require.Equal(t, [2]bool{true, true}, s.both(c), "the rest proceeds")
 
-	items, err := s.Books.Quarantined(t.Context(), ledger.QuarantineFilter{Flow: activities.FlowOptOut})
+	items, err := s.Ledger.Quarantined(t.Context(), ledger.QuarantineFilter{Flow: activities.FlowOptOut})
 	require.NoError(t, err)
 	var places []string
 	for _, q := range items {
@@ -178,7 +178,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 // docs/protocol/campaign.md §8: a file is taken once it has not changed for a while.
 func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
 	s.startOptOut()
@@ -186,10 +186,10 @@ func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 	row := s.exportRow(s.keys[0])
 	s.export("optout_20260301_010000.csv", exportHeader)
 	require.Zero(t, s.settle())
-	s.Boxes.Clock.Advance(2 * time.Minute)
+	s.Sandboxes.Clock.Advance(2 * time.Minute)
 	s.export("optout_20260301_010000.csv", exportHeader+row)
 	require.Zero(t, s.settle(), "it has grown since it was seen first")
-	s.Boxes.Clock.Advance(2 * time.Minute)
+	s.Sandboxes.Clock.Advance(2 * time.Minute)
 	require.Equal(t, int64(1), s.settle().Updated)
 }
 
@@ -197,7 +197,7 @@ func TestAFileThatGrowsIsNotTaken(t *testing.T) {
 // it has settled, however long the next look would be.
 func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.settings.CampaignEvery = time.Hour
 	s.optOpts.Files.StableFor = time.Minute
 	s.rebuild()
@@ -211,7 +211,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 	}
 	require.True(t, look(true).Nothing, "it may still grow")
 	require.True(t, look(false).Nothing)
-	s.Boxes.Clock.Advance(2 * time.Minute)
+	s.Sandboxes.Clock.Advance(2 * time.Minute)
 	require.Equal(t, 1, look(false).Read)
 }
 
@@ -219,7 +219,7 @@ func TestAFileIsTakenWhenItHasSettled(t *testing.T) {
 // read are deleted where that is configured.
 func TestALongExportIsReadOn(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.optOpts.Files.Delete = true
 	s.rebuild()
 	s.startOptOut()
@@ -256,7 +256,7 @@ func TestALongExportIsReadOn(t *testing.T) {
 
 	// One of them becomes a contact: what Campaign said is remembered.
 	id := "00000001-1111-4111-8111-111111111111"
-	_, err := s.Boxes.Dynamics.Insert("contacts", map[string]any{"contactid": id, "lastname": "Late"})
+	_, err := s.Sandboxes.Dynamics.Insert("contacts", map[string]any{"contactid": id, "lastname": "Late"})
 	require.NoError(t, err)
 	s.settle()
 	require.Equal(t, []string{"only-campaign true ", "dynamics-newer true dynamics"}, s.history(id)[:2])
@@ -265,13 +265,13 @@ func TestALongExportIsReadOn(t *testing.T) {
 // A ledger restored from a backup reads the files again that it does not know.
 func TestARestoredLedgerReadsFilesAgain(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	a := s.keys[0]
 	s.inCampaign(a, "blackListEmail", true)
 	s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(a))
 	require.Equal(t, int64(1), s.settle().Updated)
-	require.NoError(t, s.Books.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
+	require.NoError(t, s.Ledger.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
 	s.rebuild()
 	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, s.settle())
 	require.Equal(t, [2]bool{true, true}, s.both(a))
@@ -282,14 +282,14 @@ func TestARestoredLedgerReadsFilesAgain(t *testing.T) {
 // All of them, one after the other: not one in an hour.
 func TestARestoredLedgerReadsAllFilesAgain(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	for i, name := range []string{"optout_20260301_010000.csv", "optout_20260302_010000.csv", "optout_20260303_010000.csv"} {
 		s.inCampaign(s.keys[i], "blackListEmail", true)
 		s.export(name, exportHeader+s.exportRow(s.keys[i]))
 		require.Equal(t, int64(1), s.settle().Updated)
 	}
-	require.NoError(t, s.Books.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
+	require.NoError(t, s.Ledger.ForgetExportFiles(t.Context(), activities.FlowOptOut, time.Now().Add(time.Hour)))
 	s.rebuild()
 	require.Equal(t, activities.Counts{Read: 3, Unchanged: 3}, s.settle())
 	require.Zero(t, s.settle(), "once")
@@ -304,7 +304,7 @@ func TestAnExportThatGoesWhileItIsReadEndsItsRun(t *testing.T) {
 	for _, what := range []string{"removed, and put back", "longer", "as long"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+			s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 			s.startOptOut()
 			s.inCampaign(s.keys[0], "blackListEmail", true)
 			var text strings.Builder

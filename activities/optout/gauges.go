@@ -7,13 +7,13 @@ import (
 	"causeway.dev/activities/run"
 )
 
-// RefreshGauges shows what the ledger knows of the flow.
+// RefreshGauges sets the gauges of the flow from the ledger.
 func (a *Activities) RefreshGauges(ctx context.Context) error {
-	at, open, err := run.StandingOf(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, "")
+	at, open, err := run.WatermarkAndQuarantine(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, "")
 	if err != nil {
 		return err
 	}
-	a.settledUpTo(at)
+	a.showWatermark(at)
 	a.metrics.quarantine.Update(float64(open))
 	return nil
 }

@@ -43,29 +43,29 @@ func (p pickyCampaign) Patch(ctx context.Context, r campaign.Resource, key strin
 // other one.
 func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.optOpts.Dynamics = pickyDynamics{s.optOpts.Dynamics.(*dataverse.Client)}
 	s.optOpts.Campaign = pickyCampaign{s.optOpts.Campaign.(*campaign.Client)}
 	s.rebuild()
 	s.startOptOut()
 	a, b := s.keys[0], s.keys[1]
 	s.later()
-	require.NoError(t, s.Boxes.Campaign.Update("profile", a, []byte(`{"blackListEmail":true,"blackListPhone":true,"ccpaOptOut":true}`)))
-	require.NoError(t, s.Boxes.Campaign.Update("profile", b, []byte(`{"ccpaOptOut":true}`)))
-	require.NoError(t, s.Boxes.Dynamics.Update("contacts", b, map[string]any{"donotbulkemail": true, "followemail": false}))
+	require.NoError(t, s.Sandboxes.Campaign.Update("profile", a, []byte(`{"blackListEmail":true,"blackListPhone":true,"ccpaOptOut":true}`)))
+	require.NoError(t, s.Sandboxes.Campaign.Update("profile", b, []byte(`{"ccpaOptOut":true}`)))
+	require.NoError(t, s.Sandboxes.Dynamics.Update("contacts", b, map[string]any{"donotbulkemail": true, "followemail": false}))
 	s.settle()
-	open, err := s.Books.QuarantineCount(t.Context(), activities.FlowOptOut, "")
+	open, err := s.Ledger.QuarantineCount(t.Context(), activities.FlowOptOut, "")
 	require.NoError(t, err)
 	require.EqualValues(t, 2, open)
-	row := s.Boxes.Dynamics.Row("contacts", a)
+	row := s.Sandboxes.Dynamics.Row("contacts", a)
 	require.Equal(t, []any{false, false, true}, []any{row["donotbulkemail"], row["followemail"], row["donotsendmm"]})
-	require.Equal(t, true, s.Boxes.Campaign.Profile(b)["blackListPhone"])
-	require.Equal(t, true, s.Boxes.Dynamics.Row("contacts", b)["donotsendmm"])
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(b)["blackListPhone"])
+	require.Equal(t, true, s.Sandboxes.Dynamics.Row("contacts", b)["donotsendmm"])
 	require.Contains(t, s.history(a), "campaign-newer true refused")
 	require.Contains(t, s.history(a), "campaign-newer true dynamics")
 	require.Zero(t, s.settle(), "not at once")
-	s.Behind.Store(-int64(3 * time.Hour))
-	s.Boxes.Clock.Advance(3 * time.Hour)
+	s.ClockBehind.Store(-int64(3 * time.Hour))
+	s.Sandboxes.Clock.Advance(3 * time.Hour)
 	require.Equal(t, int64(2), s.settle().Quarantined, "tried again")
 }
 
@@ -73,7 +73,7 @@ func TestARefusedChoiceHoldsNoOtherUp(t *testing.T) {
 // is down, choices in Dynamics are carried.
 func TestABusyDynamicsHidesNoChoiceInCampaign(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
 	s.export("optout_20260301_020000.csv", exportHeader+s.exportRow(s.keys[0]))
@@ -88,9 +88,9 @@ func TestABusyDynamicsHidesNoChoiceInCampaign(t *testing.T) {
 // in the ledger, not in Dynamics.
 func TestCampaignThatIsDownHidesNoChoiceInDynamics(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.startOptOut()
-	_, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
+	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
 	require.NoError(t, err)
 	s.inDynamics(s.keys[0], "donotbulkemail", true)
 	require.Equal(t, int64(1), s.optRun(activities.KindDelta, activities.PhaseDelta).Counts.Updated)
@@ -101,7 +101,7 @@ func TestCampaignThatIsDownHidesNoChoiceInDynamics(t *testing.T) {
 // it took so long to be committed, is found all the same.
 func TestAChangeThatShowsLateIsFound(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.startOptOut()
 	s.settle()
 	look := func(id string) {
@@ -118,18 +118,18 @@ func TestAChangeThatShowsLateIsFound(t *testing.T) {
 
 // lookedLately lets time pass in which Campaign was looked at and did not show what
 // was being committed.
-func (s *optSpine) lookedLately(d time.Duration) {
+func (s *optOutWorld) lookedLately(d time.Duration) {
 	s.T.Helper()
-	s.Boxes.Clock.Advance(d)
-	require.NoError(s.T, s.Books.SaveWatermark(s.T.Context(), ledger.Watermark{
-		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.Boxes.Clock.Now()}))
+	s.Sandboxes.Clock.Advance(d)
+	require.NoError(s.T, s.Ledger.SaveWatermark(s.T.Context(), ledger.Watermark{
+		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.Sandboxes.Clock.Now()}))
 }
 
 // A look far back counts once it has ended: neither one that failed does, nor one
 // whose run was given up.
 func TestALookFarBackCountsWhenItHasEnded(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.startOptOut()
 	s.settle()
 	look := func(run string) activities.FetchInput {
@@ -139,11 +139,11 @@ func TestALookFarBackCountsWhenItHasEnded(t *testing.T) {
 	}
 	s.inCampaign(s.keys[0], "blackListEmail", true)
 	s.lookedLately(70 * time.Minute)
-	fault, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
+	fault, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Action: kit.Respond, Status: 503, Path: "byModifiedSince", Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`})
 	require.NoError(t, err)
 	_, err = s.Env.ExecuteActivity(s.opt.FetchOptOuts, look("failed"))
 	require.Error(t, err)
-	s.Boxes.Faults.Clear(fault)
+	s.Sandboxes.Faults.Clear(fault)
 	got := activitytest.Call[activities.FetchResult](s.World, s.opt.FetchOptOuts, look("given up"))
 	require.Equal(t, 1, got.Read)
 	_, err = s.Env.ExecuteActivity(s.opt.EndOptOutRun, activities.EndRunInput{RunRef: look("given up").RunRef, State: string(ledger.RunCancelled), Drop: true})
@@ -156,8 +156,8 @@ func TestALookFarBackCountsWhenItHasEnded(t *testing.T) {
 // and not when it is set right; nor does a mark that such a worker left.
 func TestAClockThatIsAheadHidesNoChoice(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
-	s.optOpts.Now = func() time.Time { return s.Boxes.Clock.Now().Add(24 * time.Hour) }
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
+	s.optOpts.Now = func() time.Time { return s.Sandboxes.Clock.Now().Add(24 * time.Hour) }
 	s.rebuild()
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
@@ -168,9 +168,9 @@ func TestAClockThatIsAheadHidesNoChoice(t *testing.T) {
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[1]), "behind that of a look")
 	s.inCampaign(s.keys[2], "blackListEmail", true)
 	s.lookedLately(10 * time.Hour)
-	require.NoError(t, s.Books.SaveWatermark(t.Context(), ledger.Watermark{
-		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.Boxes.Clock.Now().Add(24 * time.Hour)}))
-	s.optOpts.Now = s.Boxes.Clock.Now
+	require.NoError(t, s.Ledger.SaveWatermark(t.Context(), ledger.Watermark{
+		Flow: activities.FlowOptOut, Table: "optout/campaign", Link: "modified", ObtainedAt: s.Sandboxes.Clock.Now().Add(24 * time.Hour)}))
+	s.optOpts.Now = s.Sandboxes.Clock.Now
 	s.rebuild()
 	s.settle()
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[2]), "the clock is right again")

@@ -18,7 +18,7 @@ import (
 // although the version of the contact is known from the other pairs.
 func TestAPairThatComesBackIsReadAnew(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	a, b := s.keys[0], s.keys[1]
 	s.startOptOut()
 	all := s.settings.Pairs
@@ -43,18 +43,18 @@ func TestAProfileMadeAnewClearsNothing(t *testing.T) {
 	for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 10, mode, optout.SourceREST)
+			s := newOptOutWorld(t, 10, mode, optout.SourceREST)
 			a := s.keys[0]
 			s.inCampaign(a, "blackListEmail", true)
 			s.inCampaign(a, "ccpaOptOut", true)
 			s.later()
 			s.startOptOut()
 			s.later()
-			require.NoError(t, s.Boxes.Campaign.Delete("profile", a))
+			require.NoError(t, s.Sandboxes.Campaign.Delete("profile", a))
 			s.later()
-			require.NoError(t, s.Boxes.Campaign.Insert("profile", fmt.Appendf(nil, `{"externalId":%q}`, a)))
+			require.NoError(t, s.Sandboxes.Campaign.Insert("profile", fmt.Appendf(nil, `{"externalId":%q}`, a)))
 			s.settle()
-			row, profile := s.Boxes.Dynamics.Row("contacts", a), s.Boxes.Campaign.Profile(a)
+			row, profile := s.Sandboxes.Dynamics.Row("contacts", a), s.Sandboxes.Campaign.Profile(a)
 			require.Equal(t, []any{true, true}, []any{row["donotbulkemail"], row["donotsendmm"]})
 			again := mode == optout.Bidirectional
 			require.Equal(t, []any{again, again}, []any{profile["blackListEmail"] == true, profile["ccpaOptOut"] == true})
@@ -66,7 +66,7 @@ func TestAProfileMadeAnewClearsNothing(t *testing.T) {
 // Dynamics in the meantime stays so.
 func TestALateExportDoesNotClearALaterOptOut(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.CampaignToDynamics, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.CampaignToDynamics, optout.SourceSFTP)
 	a, b := s.keys[0], s.keys[1]
 	for _, id := range s.keys[:2] {
 		s.inCampaign(id, "blackListEmail", true)
@@ -91,7 +91,7 @@ func TestALateExportDoesNotClearALaterOptOut(t *testing.T) {
 // refusal; what its person chose stays known.
 func TestAContactDeletedInBetween(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceREST)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceREST)
 	s.startOptOut()
 	a := s.keys[0]
 	s.inCampaign(a, "blackListEmail", true)
@@ -99,12 +99,12 @@ func TestAContactDeletedInBetween(t *testing.T) {
 	ref.Run, ref.Kind = "deleted", activities.KindDelta
 	got := activitytest.Call[activities.FetchResult](s.World, s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 1, Now: true})
 	require.Equal(t, 1, got.Read)
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", a))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", a))
 	activitytest.Call[activities.LaneResult](s.World, s.opt.WriteOptOuts, activities.LaneInput{RunRef: ref, Page: 1})
 	saved := activitytest.Call[activities.SaveWatermarkResult](s.World, s.opt.SaveOptOutPosition, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 1, Unchanged: 1}, saved.Counts)
-	require.Nil(t, s.Boxes.Dynamics.Row("contacts", a))
-	known, err := s.Books.OptOuts(t.Context(), []string{a})
+	require.Nil(t, s.Sandboxes.Dynamics.Row("contacts", a))
+	known, err := s.Ledger.OptOuts(t.Context(), []string{a})
 	require.NoError(t, err)
 	var c optout.Contact
 	require.NoError(t, json.Unmarshal(known[a].Doc, &c))

@@ -68,8 +68,8 @@ type world struct {
 	backup     []byte
 	mark       int // version up to which Dynamics was read
 	backMark   int
-	staged     []func(*optout.Contact) assumptions
-	backStaged []func(*optout.Contact) assumptions
+	staged     []func(*optout.Contact) given
+	backStaged []func(*optout.Contact) given
 	exported   int       // Campaign's modified up to which was exported
 	files      []profile // exported, not yet read
 	kept       []profile // read already; may come again
@@ -248,19 +248,19 @@ func (w *world) stageDynamics() {
 	}
 	row := w.dynamicsRow()
 	w.mark = w.d.version
-	w.staged = append(w.staged, func(c *optout.Contact) assumptions {
+	w.staged = append(w.staged, func(c *optout.Contact) given {
 		c.SeeDynamics(row)
-		return assumptions{New: true}
+		return given{New: true}
 	})
 }
 
 func (w *world) stageFile(p profile) {
 	row := w.rowOf(p, true)
 	row.AsOf, row.Within = at(p.modified), w.policy.Skew
-	w.staged = append(w.staged, func(c *optout.Contact) assumptions {
+	w.staged = append(w.staged, func(c *optout.Contact) given {
 		c.SeeCampaign(row)
 		w.reading = max(w.reading, p.taken)
-		return assumptions{}
+		return given{}
 	})
 }
 
@@ -289,11 +289,11 @@ func (w *world) rest() {
 	for range 6 {
 		w.tick(1000)
 		w.stageDynamics()
-		w.staged = append(w.staged, func(c *optout.Contact) assumptions { // what waits, or was refused, is looked at again
+		w.staged = append(w.staged, func(c *optout.Contact) given { // what waits, or was refused, is looked at again
 			if c.Campaign == optout.Gone {
 				c.Campaign = optout.Unseen
 			}
-			return assumptions{}
+			return given{}
 		})
 		w.work()
 		w.export()

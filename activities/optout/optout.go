@@ -1,6 +1,7 @@
-// Package optout holds the activities that keep opt-outs in step: they observe both
-// systems, carry out what the rules of internal/optout say, and keep evidence. The
-// worker host makes one set; workflows order its activities by name.
+// Package optout holds the activities that keep opt-outs the same in both systems. They
+// read what people have chosen on either side, write what the rules of internal/optout
+// decide, and keep evidence. The worker host makes one set; workflows and
+// internal/operator order its activities by name.
 package optout
 
 import (
@@ -23,8 +24,8 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// markCampaign is the watermark of what was read of Campaign over REST.
-const markCampaign = "optout/campaign"
+// campaignWatermark is the name of the watermark of what was read of Campaign over REST.
+const campaignWatermark = "optout/campaign"
 
 // contacts is what the flow needs of Dynamics.
 type contacts interface {
@@ -47,7 +48,7 @@ type Options struct {
 	Files        *inbox.Source  // of the exports; nil: no file server is configured
 	Exports      exportControl
 	Ledger       *ledger.Ledger
-	Concurrency  int           // contacts carried at once in a lane
+	Concurrency  int           // contacts written at a time in a lane
 	KeepEvidence time.Duration // how long what was decided is kept
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
 	Metrics      tally.Scope
@@ -55,20 +56,20 @@ type Options struct {
 	Now          func() time.Time // nil: time.Now
 }
 
-// Activities holds the activities of the flow that keeps opt-outs in step.
+// Activities holds the activities of the flow of opt-outs.
 type Activities struct {
 	o       Options
-	metrics *optOutMetrics
+	metrics *metrics
 	lanes   *run.Lanes
 
-	files *inbox.Box[*optOutRows]
+	files *inbox.Box[*exportRows]
 
-	mu     sync.Mutex
-	plans  map[string]*settingsPlan
-	pruned time.Time
-	looked time.Time // when Campaign or its file server was last looked at
-	deep   time.Time // … and far back, to the end
-	deepIn deepLook
+	mu            sync.Mutex
+	plans         map[string]*settingsPlan
+	pruned        time.Time
+	campaignAsked time.Time // when Campaign or its file server was last looked at
+	farBackAsked  time.Time // … and far back, to the end
+	farBackIn     farBackRead
 }
 
 // New makes the activities of one worker.
@@ -85,16 +86,16 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
-	a := &Activities{o: o, metrics: newOptOutMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency), plans: map[string]*settingsPlan{}}
+	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency), plans: map[string]*settingsPlan{}}
 	files := inbox.Options{Flow: activities.FlowOptOut, Instance: o.Instance, Source: o.Files, Ledger: o.Ledger, Logger: o.Logger, Now: o.Now}
 	if o.Files != nil {
 		files.KeepNotes = 2 * o.Files.Keep
 	}
-	a.files = inbox.New(files, optOutFiles)
+	a.files = inbox.New(files, exportFiles)
 	return a
 }
 
-// optOutPlan is what settings resolved to; it is kept in the ledger.
+// settingsPlan is what settings resolved to against both data models. The ledger keeps it.
 type settingsPlan struct {
 	Settings  optout.Settings   `json:"settings"`
 	EntitySet string            `json:"entity_set"`
@@ -111,7 +112,7 @@ func (p *settingsPlan) resource() campaign.Resource {
 	return campaign.Resource{API: p.API, Name: "profile"}
 }
 
-// columns of contact that are read, without the key.
+// columns are the columns of contact that are read, without the key.
 func (p *settingsPlan) columns() []string {
 	out := []string{"modifiedon"}
 	for _, pair := range p.Settings.Pairs {
@@ -124,11 +125,12 @@ func (p *settingsPlan) query() dataverse.Query {
 	return dataverse.Query{EntitySet: p.EntitySet, KeyColumn: p.Key, Select: append([]string{p.Key}, p.columns()...)}
 }
 
-// plan loads what the settings of a run resolved to, once per process.
+// plan is what the settings of a run resolved to.
 func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*settingsPlan, error) {
 	return a.planOf(ctx, ref.PlanKey())
 }
 
+// planOf loads what settings resolved to, once per process.
 func (a *Activities) planOf(ctx context.Context, key string) (*settingsPlan, error) {
 	a.mu.Lock()
 	p, ok := a.plans[key]
@@ -150,8 +152,8 @@ func (a *Activities) planOf(ctx context.Context, key string) (*settingsPlan, err
 	return p, nil
 }
 
-// optOutMetrics are the meters of the flow; deploy/alerts.yml names some.
-type optOutMetrics struct {
+// metrics are the counters and gauges of the flow; deploy/alerts.yml names some.
+type metrics struct {
 	scope      tally.Scope
 	read       tally.Counter
 	dynamics   tally.Counter // contacts written
@@ -162,18 +164,18 @@ type optOutMetrics struct {
 	quarantine tally.Gauge
 	badFiles   tally.Gauge // exported files that cannot be read
 	newestFile tally.Gauge // unix seconds: of the newest export that was read
-	exportDown tally.Gauge // 1 while the export needs somebody
+	exportDown tally.Gauge // 1 while somebody has to look after the export
 	restarts   tally.Counter
-	watermark  tally.Gauge // unix seconds: what Dynamics said until then is carried
+	watermark  tally.Gauge // unix seconds: what was chosen in Dynamics until then is dealt with
 }
 
-func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
+func newMetrics(scope tally.Scope) *metrics {
 	scope = scope.SubScope("optout")
 	writes := func(system string) tally.Counter {
 		return scope.Tagged(map[string]string{"system": system}).Counter("writes")
 	}
-	run.ExpectRuns(scope)
-	return &optOutMetrics{
+	run.ShowNoneEnded(scope)
+	return &metrics{
 		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
 		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
 		quarantine: scope.Gauge("quarantine_open"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
@@ -181,14 +183,15 @@ func newOptOutMetrics(scope tally.Scope) *optOutMetrics {
 	}
 }
 
-func (a *Activities) settledUpTo(t time.Time) {
+// showWatermark shows up to when choices in Dynamics are dealt with.
+func (a *Activities) showWatermark(t time.Time) {
 	if !t.IsZero() {
 		a.metrics.watermark.Update(float64(t.Unix()))
 	}
 }
 
-func (m *optOutMetrics) runEnded(kind activities.Kind, state ledger.RunState) {
-	run.RunsEnded(m.scope, kind, state).Inc(1)
+func (m *metrics) countEnded(kind activities.Kind, state ledger.RunState) {
+	run.CountEnded(m.scope, kind, state)
 }
 
 // Register makes the activities known to a worker.

@@ -20,9 +20,9 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// optSpine is the opt-out activities with real clients, real sandboxes and a real
+// optOutWorld is the opt-out activities with real clients, real sandboxes and a real
 // ledger. Profiles come from ingress, as in production.
-type optSpine struct {
+type optOutWorld struct {
 	*activitytest.World
 	opt       *optout.Activities
 	optOpts   optout.Options
@@ -39,37 +39,37 @@ var (
 	ccpaPair  = rules.PairSetting{Campaign: "ccpaOptOut", Dynamics: "donotsendmm"}
 )
 
-func newOptSpine(t *testing.T, contacts int, mode rules.Mode, source string, edit ...func(*stack.Options)) *optSpine {
+func newOptOutWorld(t *testing.T, contacts int, mode rules.Mode, source string, edit ...func(*stack.Options)) *optOutWorld {
 	t.Helper()
-	s := &optSpine{}
+	s := &optOutWorld{}
 	s.World = activitytest.NewWorld(t, contacts, append(edit, func(o *stack.Options) { s.ledgerDir = o.Dir })...)
 	s.Table.Fields = []mapping.Field{{From: "lastname", To: "lastName"}, {From: "emailaddress1", To: "email"}}
-	key, err := os.ReadFile(s.Boxes.SFTPKeyFile)
+	key, err := os.ReadFile(s.Sandboxes.SFTPKeyFile)
 	require.NoError(t, err)
-	files, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.Boxes.SFTPAddress, User: s.Boxes.SFTPUser, Key: key, KnownHosts: s.Boxes.SFTPKnownHostsFile})
+	files, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.Sandboxes.SFTPAddress, User: s.Sandboxes.SFTPUser, Key: key, KnownHosts: s.Sandboxes.SFTPKnownHostsFile})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = files.Close() })
 	s.optOpts = optout.Options{
-		Dynamics: s.Opts.Source.(*dataverse.Client), Campaign: s.Opts.Target, Exports: s.Opts.Target.(*campaign.Client), Files: &inbox.Source{Server: files, Folder: "d365_loads/exports", Keep: 15 * 24 * time.Hour, Dir: t.TempDir()}, Ledger: s.Books,
-		Concurrency: 8, Metrics: s.Scope, Now: s.Boxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
+		Dynamics: s.IngressOptions.Source.(*dataverse.Client), Campaign: s.IngressOptions.Target, Exports: s.IngressOptions.Target.(*campaign.Client), Files: &inbox.Source{Server: files, Folder: "d365_loads/exports", Keep: 15 * 24 * time.Hour, Dir: t.TempDir()}, Ledger: s.Ledger,
+		Concurrency: 8, Metrics: s.Scope, Now: s.Sandboxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
 	}
 	s.settings = activities.OptOutSettings{
 		Mode: mode, Source: source, Pairs: []rules.PairSetting{emailPair, phonePair, ccpaPair}, CampaignEvery: time.Minute, SFTP: true,
 		ModifiedSince: rules.FilterSetting{Filter: "byModifiedSince", Parameter: "since_parameter"}, Profiles: "contacts",
 	}
 	s.rebuild()
-	s.keys = s.Boxes.Dynamics.Keys("contacts")
+	s.keys = s.Sandboxes.Dynamics.Keys("contacts")
 	for _, id := range s.keys { // the seed opts some out; tests say who
-		require.NoError(t, s.Boxes.Dynamics.Update("contacts", id, map[string]any{"donotbulkemail": false, "followemail": true, "donotsendmm": false}))
+		require.NoError(t, s.Sandboxes.Dynamics.Update("contacts", id, map[string]any{"donotbulkemail": false, "followemail": true, "donotsendmm": false}))
 	}
-	activitytest.Call[activities.PreflightResult](s.World, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s.World, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	s.later()
 	return s
 }
 
 // rebuild makes the activities anew, as a new worker does.
-func (s *optSpine) rebuild() {
+func (s *optOutWorld) rebuild() {
 	s.opt = optout.New(s.optOpts)
 	s.Env = activitytest.NewEnv()
 	s.Register()
@@ -77,10 +77,10 @@ func (s *optSpine) rebuild() {
 }
 
 // later lets the clocks of all systems go on, so that what follows is newer.
-func (s *optSpine) later() { s.Boxes.Clock.Advance(10 * time.Second) }
+func (s *optOutWorld) later() { s.Sandboxes.Clock.Advance(10 * time.Second) }
 
 // startOptOut checks the settings and, where that is called for, reads both systems.
-func (s *optSpine) startOptOut() activities.PreflightOptOutResult {
+func (s *optOutWorld) startOptOut() activities.PreflightOptOutResult {
 	s.T.Helper()
 	got := activitytest.Call[activities.PreflightOptOutResult](s.World, s.opt.PreflightOptOut, activities.PreflightOptOutInput{Settings: s.settings})
 	s.ref = activities.RunRef{Table: activities.FlowOptOut, Revision: got.Revision, Plan: got.Plan}
@@ -92,7 +92,7 @@ func (s *optSpine) startOptOut() activities.PreflightOptOutResult {
 }
 
 // optRun runs a whole run; zero when there is nothing to do.
-func (s *optSpine) optRun(kind activities.Kind, phases ...activities.Phase) activities.SaveWatermarkResult {
+func (s *optOutWorld) optRun(kind activities.Kind, phases ...activities.Phase) activities.SaveWatermarkResult {
 	s.T.Helper()
 	s.optRuns++
 	ref := s.ref
@@ -120,7 +120,7 @@ func (s *optSpine) optRun(kind activities.Kind, phases ...activities.Phase) acti
 }
 
 // carryLane tries a lane again, as Temporal does, until it is carried.
-func (s *optSpine) carryLane(in activities.LaneInput) {
+func (s *optOutWorld) carryLane(in activities.LaneInput) {
 	s.T.Helper()
 	var err error
 	for range 10 {
@@ -132,7 +132,7 @@ func (s *optSpine) carryLane(in activities.LaneInput) {
 }
 
 // settle carries changes until there are none.
-func (s *optSpine) settle() activities.Counts {
+func (s *optOutWorld) settle() activities.Counts {
 	s.T.Helper()
 	var all activities.Counts
 	for range 20 {
@@ -147,29 +147,29 @@ func (s *optSpine) settle() activities.Counts {
 	return all
 }
 
-func (s *optSpine) inDynamics(id, column string, value any) {
+func (s *optOutWorld) inDynamics(id, column string, value any) {
 	s.T.Helper()
 	s.later()
-	require.NoError(s.T, s.Boxes.Dynamics.Update("contacts", id, map[string]any{column: value}))
+	require.NoError(s.T, s.Sandboxes.Dynamics.Update("contacts", id, map[string]any{column: value}))
 }
 
-func (s *optSpine) inCampaign(id, field string, value bool) {
+func (s *optOutWorld) inCampaign(id, field string, value bool) {
 	s.T.Helper()
 	s.later()
-	require.NoError(s.T, s.Boxes.Campaign.Update("profile", id, fmt.Appendf(nil, `{%q:%v}`, field, value)))
+	require.NoError(s.T, s.Sandboxes.Campaign.Update("profile", id, fmt.Appendf(nil, `{%q:%v}`, field, value)))
 }
 
 // both says what the two systems hold of the first pair.
-func (s *optSpine) both(id string) [2]bool {
-	out, _ := s.Boxes.Campaign.Profile(id)["blackListEmail"].(bool)
-	in, _ := s.Boxes.Dynamics.Row("contacts", id)["donotbulkemail"].(bool)
+func (s *optOutWorld) both(id string) [2]bool {
+	out, _ := s.Sandboxes.Campaign.Profile(id)["blackListEmail"].(bool)
+	in, _ := s.Sandboxes.Dynamics.Row("contacts", id)["donotbulkemail"].(bool)
 	return [2]bool{in, out}
 }
 
 // history is the evidence of a contact, as rule and effect.
-func (s *optSpine) history(id string) []string {
+func (s *optOutWorld) history(id string) []string {
 	s.T.Helper()
-	all, err := s.Books.OptOutDecisions(s.T.Context(), ledger.DecisionFilter{Contact: id})
+	all, err := s.Ledger.OptOutDecisions(s.T.Context(), ledger.DecisionFilter{Contact: id})
 	require.NoError(s.T, err)
 	var out []string
 	for _, d := range all {
@@ -181,7 +181,7 @@ func (s *optSpine) history(id string) []string {
 // R19.6, R19.10–R19.12, R19.20: bidirectional, over REST.
 func TestBidirectionalOverREST(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 40, rules.Bidirectional, rules.SourceREST)
+	s := newOptOutWorld(t, 40, rules.Bidirectional, rules.SourceREST)
 	a, b, c, d, e := s.keys[0], s.keys[1], s.keys[2], s.keys[3], s.keys[4]
 	s.inDynamics(a, "donotbulkemail", true) // known before the flow ever ran
 	s.inCampaign(b, "blackListEmail", true)
@@ -204,19 +204,19 @@ func TestBidirectionalOverREST(t *testing.T) {
 	require.Equal(t, [2]bool{false, false}, s.both(b))
 	require.Equal(t, [2]bool{true, true}, s.both(d))
 	require.Equal(t, [2]bool{true, true}, s.both(a))
-	require.Equal(t, true, s.Boxes.Campaign.Profile(e)["blackListPhone"])
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(e)["blackListPhone"])
 	require.Equal(t, []string{"only-campaign true ", "campaign-newer true dynamics", "campaign-newer false dynamics"}, s.history(b))
 
 	s.inCampaign(e, "blackListPhone", false)
 	s.settle()
-	require.Equal(t, true, s.Boxes.Dynamics.Row("contacts", e)["followemail"])
+	require.Equal(t, true, s.Sandboxes.Dynamics.Row("contacts", e)["followemail"])
 
 	// ccpaOptOut has no stamp: an opt-out counts, an opt-in alone does not.
 	s.inCampaign(c, "ccpaOptOut", true)
 	s.settle()
-	require.Equal(t, true, s.Boxes.Dynamics.Row("contacts", c)["donotsendmm"])
+	require.Equal(t, true, s.Sandboxes.Dynamics.Row("contacts", c)["donotsendmm"])
 	s.inCampaign(c, "ccpaOptOut", false)
 	s.settle()
-	require.Equal(t, true, s.Boxes.Campaign.Profile(c)["ccpaOptOut"])
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(c)["ccpaOptOut"])
 	require.Zero(t, s.settle())
 }

@@ -30,16 +30,16 @@ func (t trapped) Get(ctx context.Context, r campaign.Resource, key string) (*cam
 	return t.Client.Get(ctx, r, key)
 }
 
-func (s *optSpine) openItems() []activities.QuarantinedRecord {
+func (s *optOutWorld) openItems() []activities.QuarantinedRecord {
 	s.T.Helper()
-	return activitytest.Call[activities.QuarantineListResult](s.World, s.Op.ListQuarantine, activities.QuarantineListInput{Table: activities.FlowOptOut}).Records
+	return activitytest.Call[activities.QuarantineListResult](s.World, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: activities.FlowOptOut}).Records
 }
 
 // A contact at which the program panics ends in quarantine, and the others go on.
 // Its choice is kept: it lands when the program is mended.
 func TestAContactAtWhichTheProgramPanicsIsSetAside(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, rules.Bidirectional, rules.SourceREST)
+	s := newOptOutWorld(t, 10, rules.Bidirectional, rules.SourceREST)
 	mended := &atomic.Bool{}
 	s.optOpts.Campaign = trapped{s.optOpts.Campaign.(*campaign.Client), s.keys[0], mended}
 	s.rebuild()
@@ -61,8 +61,8 @@ func TestAContactAtWhichTheProgramPanicsIsSetAside(t *testing.T) {
 	require.Equal(t, [2]bool{true, false}, s.both(s.keys[0]))
 
 	mended.Store(true)
-	s.Behind.Store(-int64(3 * time.Hour))
-	s.Boxes.Clock.Advance(3 * time.Hour)
+	s.ClockBehind.Store(-int64(3 * time.Hour))
+	s.Sandboxes.Clock.Advance(3 * time.Hour)
 	s.settle()
 	require.Equal(t, [2]bool{true, true}, s.both(s.keys[0]), "no opt-out is lost")
 	require.Empty(t, s.openItems())
@@ -71,7 +71,7 @@ func TestAContactAtWhichTheProgramPanicsIsSetAside(t *testing.T) {
 // A contact at which workers die, again and again, is set aside too.
 func TestAContactAtWhichWorkersDieIsSetAside(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, rules.Bidirectional, rules.SourceREST)
+	s := newOptOutWorld(t, 10, rules.Bidirectional, rules.SourceREST)
 	s.startOptOut()
 	s.later()
 	for _, id := range s.keys {
@@ -83,10 +83,10 @@ func TestAContactAtWhichWorkersDieIsSetAside(t *testing.T) {
 	require.Equal(t, 10, page.Read)
 	id := ledger.LaneID{Run: ref.Run, Page: 1, Lane: 0}
 	for range 6 { // attempts that end without a word: three at the lane, three with the entry in flight
-		lane, err := s.Books.OpenLane(t.Context(), id)
+		lane, err := s.Ledger.OpenLane(t.Context(), id)
 		require.NoError(t, err)
 		if lane.Crashes >= 3 {
-			require.NoError(t, s.Books.MarkInFlight(t.Context(), id, lane.Token, 4))
+			require.NoError(t, s.Ledger.MarkInFlight(t.Context(), id, lane.Token, 4))
 		}
 	}
 	in := activities.LaneInput{RunRef: ref, Page: 1, Lane: 0}

@@ -21,12 +21,11 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// PreflightOptOut checks settings against both systems before anything is read,
-// and keeps what they resolved to. Settings that do not fit fail with every
-// problem at once.
+// PreflightOptOut checks settings against both systems before anything is read, and keeps
+// what they resolved to. Settings that do not fit fail with every problem at once.
 func (a *Activities) PreflightOptOut(ctx context.Context, in activities.PreflightOptOutInput) (*activities.PreflightOptOutResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := run.Accept(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
 	if idle := in.Settings.WhyIdle(); idle != "" {
@@ -36,7 +35,7 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.whereToRead(ctx, plan)
+	found, err := a.findSources(ctx, plan)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
@@ -54,7 +53,7 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err := a.o.Ledger.SaveRevision(ctx, activities.FlowOptOut+"/"+ref.PlanKey(), doc); err != nil {
 		return nil, fmt.Errorf("keeping the opt-out settings: %w", err)
 	}
-	return out, errors.Join(a.optOutPosition(ctx, plan, out), a.optOutHints(ctx, plan, out))
+	return out, errors.Join(a.findPosition(ctx, plan, out), a.hints(ctx, plan, out))
 }
 
 func noSource(s optout.Settings, found *activities.CheckSourceResult) string {
@@ -68,7 +67,7 @@ func noSource(s optout.Settings, found *activities.CheckSourceResult) string {
 	return "what people chose in Campaign cannot be read, " + strings.Join(why, "; ")
 }
 
-// resolvePairs binds the pairs to both data models (R19.7, R19.8).
+// resolvePairs fits the pairs to both data models (R19.7, R19.8).
 func (a *Activities) resolvePairs(ctx context.Context, s optout.Settings) (*settingsPlan, error) {
 	entity, err := a.o.Dynamics.Entity(ctx, "contact")
 	if err != nil {
@@ -114,7 +113,7 @@ func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []str
 	return out
 }
 
-// bind finds what the instance calls each attribute (docs/protocol/campaign.md §3.1).
+// bind finds the profile's field for each attribute (docs/protocol/campaign.md §3.1).
 func (p *settingsPlan) bind(m *campaign.Metadata) []string {
 	var out []string
 	if _, ok := m.Fields[profileKey]; !ok {
@@ -158,7 +157,7 @@ func (a *Activities) CheckSource(ctx context.Context, in activities.CheckSourceI
 		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of profile: %w", err))
 	}
 	plan.bind(metadata)
-	out, err := a.whereToRead(ctx, plan)
+	out, err := a.findSources(ctx, plan)
 	if err != nil {
 		return nil, run.ToTemporal(ctx, err)
 	}
@@ -168,14 +167,14 @@ func (a *Activities) CheckSource(ctx context.Context, in activities.CheckSourceI
 	return out, nil
 }
 
-// whereToRead finds out which sources there are, and picks one.
-func (a *Activities) whereToRead(ctx context.Context, plan *settingsPlan) (*activities.CheckSourceResult, error) {
+// findSources finds out which sources can be read, and picks one.
+func (a *Activities) findSources(ctx context.Context, plan *settingsPlan) (*activities.CheckSourceResult, error) {
 	out := &activities.CheckSourceResult{}
 	var err error
-	if out.REST, err = a.restTells(ctx, plan); err != nil {
+	if out.REST, err = a.whyNotREST(ctx, plan); err != nil {
 		return nil, err
 	}
-	if out.SFTP, err = a.filesTell(ctx, plan.Settings); err != nil {
+	if out.SFTP, err = a.whyNotFiles(ctx, plan.Settings); err != nil {
 		return nil, err
 	}
 	switch want := plan.Settings.Source; {
@@ -187,10 +186,10 @@ func (a *Activities) whereToRead(ctx context.Context, plan *settingsPlan) (*acti
 	return out, nil
 }
 
-// restTells says why changes cannot be read over REST; "" when they can.
-func (a *Activities) restTells(ctx context.Context, plan *settingsPlan) (string, error) {
+// whyNotREST says why changes cannot be read over REST; "" when they can.
+func (a *Activities) whyNotREST(ctx context.Context, plan *settingsPlan) (string, error) {
 	for _, p := range plan.Settings.Pairs {
-		// No stamp of ccpaOptOut is known; it is of unknown age wherever it is read.
+		// Campaign has no stamp for ccpaOptOut, so its age is unknown from either source.
 		if plan.Stamps[p.Campaign] == "" && p.Campaign != "ccpaOptOut" {
 			return "the instance does not publish when " + p.Campaign + " last changed", nil
 		}
@@ -208,8 +207,8 @@ func (a *Activities) restTells(ctx context.Context, plan *settingsPlan) (string,
 	return "", fmt.Errorf("trying the filter %s of profile: %w", f.Filter, err)
 }
 
-// filesTell says why exports cannot be read; "" when they can.
-func (a *Activities) filesTell(ctx context.Context, s optout.Settings) (string, error) {
+// whyNotFiles says why exports cannot be read; "" when they can.
+func (a *Activities) whyNotFiles(ctx context.Context, s optout.Settings) (string, error) {
 	if a.o.Files == nil {
 		return "the worker's configuration has no campaign.sftp", nil
 	}
@@ -226,9 +225,9 @@ func (a *Activities) filesTell(ctx context.Context, s optout.Settings) (string, 
 	return "", nil
 }
 
-// optOutPosition says where the flow goes on. Other pairs, or another rule, call
-// for a look at everybody.
-func (a *Activities) optOutPosition(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
+// findPosition says where the flow goes on. Other pairs or another rule call for a
+// baseline.
+func (a *Activities) findPosition(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
 	var err error
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowOptOut, ""); err != nil {
 		return err
@@ -245,7 +244,7 @@ func (a *Activities) optOutPosition(ctx context.Context, plan *settingsPlan, out
 	default:
 		out.Watermark = mark.ObtainedAt
 		last, err := a.planOf(ctx, mark.Revision)
-		out.NeedsBaseline = err != nil || !sameQuestion(last, plan)
+		out.NeedsBaseline = err != nil || !samePlan(last, plan)
 	}
 	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, State: ledger.RunStopped})
 	if err != nil {
@@ -263,13 +262,13 @@ func (a *Activities) optOutPosition(ctx context.Context, plan *settingsPlan, out
 	return nil
 }
 
-// sameQuestion says that what was carried under one plan stands under the other.
-func sameQuestion(a, b *settingsPlan) bool {
+// samePlan says whether what was decided under one plan still stands under the other.
+func samePlan(a, b *settingsPlan) bool {
 	return a.Settings.Policy() == b.Settings.Policy() && slices.Equal(a.Settings.Names(), b.Settings.Names()) && a.Source == b.Source
 }
 
-// optOutHints are what an operator should know before the first choice is carried.
-func (a *Activities) optOutHints(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
+// hints adds warnings that an operator should know before the first choice is written.
+func (a *Activities) hints(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
 	if out.NeedsBaseline {
 		out.Warnings = append(out.Warnings, "review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake") // R19.18
 	}

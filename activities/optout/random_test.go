@@ -18,20 +18,20 @@ import (
 )
 
 // reopen closes the ledger, lets f work on its file, and opens it anew.
-func (s *optSpine) reopen(f func(path string)) {
+func (s *optOutWorld) reopen(f func(path string)) {
 	s.T.Helper()
-	require.NoError(s.T, s.Books.Close())
+	require.NoError(s.T, s.Ledger.Close())
 	path := filepath.Join(s.ledgerDir, "ledger.db")
 	f(path)
 	var err error
-	s.Books, err = ledger.Open(s.T.Context(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal"})
+	s.Ledger, err = ledger.Open(s.T.Context(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal"})
 	require.NoError(s.T, err)
-	s.T.Cleanup(func() { _ = s.Books.Close() })
-	s.optOpts.Ledger = s.Books
+	s.T.Cleanup(func() { _ = s.Ledger.Close() })
+	s.optOpts.Ledger = s.Ledger
 	s.rebuild()
 }
 
-func (s *optSpine) backUp(to string) {
+func (s *optOutWorld) backUp(to string) {
 	s.T.Helper()
 	s.reopen(func(path string) {
 		data, err := os.ReadFile(path)
@@ -40,7 +40,7 @@ func (s *optSpine) backUp(to string) {
 	})
 }
 
-func (s *optSpine) restore(from string) {
+func (s *optOutWorld) restore(from string) {
 	s.T.Helper()
 	s.reopen(func(path string) {
 		for _, part := range []string{"-wal", "-shm"} {
@@ -53,7 +53,7 @@ func (s *optSpine) restore(from string) {
 }
 
 // halfway reads a page and carries some of its lanes, as a worker that dies.
-func (s *optSpine) halfway(rng *rand.Rand) {
+func (s *optOutWorld) halfway(rng *rand.Rand) {
 	s.T.Helper()
 	s.optRuns++
 	ref := s.ref
@@ -77,12 +77,12 @@ func (s *optSpine) halfway(rng *rand.Rand) {
 // left alone (R19.10–R19.12, R19.19, R19.20).
 func TestRandomSchedules(t *testing.T) {
 	t.Parallel()
-	for seed := range activitytest.Schedules(12) {
+	for seed := range activitytest.RandomSchedules(12) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 19))
 			source := []string{optout.SourceREST, optout.SourceSFTP}[seed%2]
-			s := newOptSpine(t, 12, optout.Bidirectional, source)
+			s := newOptOutWorld(t, 12, optout.Bidirectional, source)
 			s.settings.AttributeLevel = seed%4 >= 2
 			s.startOptOut()
 			backup := filepath.Join(t.TempDir(), "backup.db")
@@ -98,7 +98,7 @@ func TestRandomSchedules(t *testing.T) {
 				switch rng.IntN(11) {
 				case 0, 1, 2:
 					out := rng.IntN(3) > 0
-					if s.settings.AttributeLevel && s.Boxes.Dynamics.Row("contacts", id)[p.column] == (out != p.inverted) {
+					if s.settings.AttributeLevel && s.Sandboxes.Dynamics.Row("contacts", id)[p.column] == (out != p.inverted) {
 						continue // the same value once more is no choice then
 					}
 					s.inDynamics(id, p.column, out != p.inverted)
@@ -113,13 +113,13 @@ func TestRandomSchedules(t *testing.T) {
 				case 5:
 					s.inDynamics(id, "telephone1", fmt.Sprint(rng.IntN(1000)))
 				case 6:
-					s.Boxes.Clock.Advance(time.Duration(rng.IntN(3600)) * time.Second)
+					s.Sandboxes.Clock.Advance(time.Duration(rng.IntN(3600)) * time.Second)
 				case 7:
 					var twist []exports.Twist
 					if rng.IntN(2) == 0 {
 						twist = append(twist, twists[rng.IntN(len(twists))])
 					}
-					_, err := s.Boxes.ExportOptOuts(t.Context(), twist...)
+					_, err := s.Sandboxes.ExportOptOuts(t.Context(), twist...)
 					require.NoError(t, err)
 				case 8:
 					s.halfway(rng)
@@ -135,17 +135,17 @@ func TestRandomSchedules(t *testing.T) {
 			}
 			// At rest: everybody's profile is in a whole export once more.
 			for _, id := range s.keys {
-				require.NoError(t, s.Boxes.Campaign.Update("profile", id, fmt.Appendf(nil, `{"firstName":"Ann%d"}`, seed)))
+				require.NoError(t, s.Sandboxes.Campaign.Update("profile", id, fmt.Appendf(nil, `{"firstName":"Ann%d"}`, seed)))
 			}
 			s.later()
-			_, err := s.Boxes.ExportOptOuts(t.Context())
+			_, err := s.Sandboxes.ExportOptOuts(t.Context())
 			require.NoError(t, err)
 			s.settle()
 			s.later()
 			s.settle()
 			var diff []string
 			for _, id := range s.keys {
-				row, profile := s.Boxes.Dynamics.Row("contacts", id), s.Boxes.Campaign.Profile(id)
+				row, profile := s.Sandboxes.Dynamics.Row("contacts", id), s.Sandboxes.Campaign.Profile(id)
 				for _, p := range pairs {
 					here, there := row[p.column] == !p.inverted, profile[p.field] == true
 					if here != there {

@@ -9,7 +9,7 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// systems are the two records of one contact, as reconcile reads and writes them.
+// systems is how reconcile reads and writes the two records of one contact.
 type systems interface {
 	// ReadCampaign reads the profile; without one, the row is Gone.
 	ReadCampaign(ctx context.Context) (optout.CampaignRow, error)
@@ -31,8 +31,8 @@ var (
 	errChanged = errors.New("the contact has changed since it was read")
 	// errRefused is returned by systems when another try of this write is of no use.
 	errRefused = errors.New("refused")
-	// errNotKept says that Dynamics took a write and holds something else: a plug-in
-	// of its own decides.
+	// errNotKept says that Dynamics accepted a write and holds something else, as a
+	// plug-in there decides.
 	errNotKept = errors.New("dynamics accepted the value and does not hold it")
 	// errKeepsChanging says that the contact kept changing while it was to be written.
 	errKeepsChanging = errors.New("the contact changed at each try to write it")
@@ -45,29 +45,29 @@ type reconciled struct {
 	Waits                        bool // an opt-out waits for its profile
 }
 
-const reconcileTries = 8
+const maxReconcileTries = 8
 
-// assumptions are what reconcile may take for granted.
-type assumptions struct {
+// given is what reconcile may take for granted.
+type given struct {
 	Fresh bool // what is known of the profile was read just now
-	New   bool // look for the profile of a contact of which nothing is known
-	// Before is what was known before the latest sightings; nil: what is known now.
+	New   bool // the contact may have a profile of which nothing is known: read it
+	// Before is what was known before the entries of the lane; nil: what is known now.
 	Before *optout.Contact
 }
 
-// reconcile brings both systems to what the rules say of a contact and notes it in c.
-// Before anything is written, the profile is read and the contact's version is
-// checked, so that nobody's latest choice is overwritten unseen. It can be repeated
-// after any failure; what was written until then is noted. A choice that is refused
-// holds no other up: reconcile fails with it when the others are carried out.
-func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []string, s systems, look assumptions) (*reconciled, error) {
+// reconcile brings both systems to what the rules decide about a contact, and keeps in c
+// what they hold. Before anything is written, the profile is read and the contact's
+// version is checked, so that nobody's latest choice is overwritten unseen. It can be
+// repeated after any failure, with the c that it left. A choice that is refused holds no
+// other up: reconcile fails with the refusal after the others are written.
+func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []string, s systems, look given) (*reconciled, error) {
 	out, before := &reconciled{}, look.Before
 	if before == nil {
 		before = c.Clone()
 	}
-	w := &choiceWriter{c: c, s: s, out: out}
-	for range reconcileTries {
-		decisions := w.open(c.Decide(p, pairs))
+	w := &decisionWriter{c: c, s: s, out: out}
+	for range maxReconcileTries {
+		decisions := w.withoutRefused(c.Decide(p, pairs))
 		unseen := look.New && p.Mode == optout.Bidirectional && c.Campaign == optout.Unseen && c.Dynamics == optout.Here
 		switch {
 		case !look.Fresh && (optout.NeedWrite(decisions) || unseen):
@@ -79,9 +79,9 @@ func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []
 			look.Fresh = true
 			continue
 		case !optout.NeedWrite(decisions):
-			c.ClearDue(w.accepted(decisions))
+			c.ClearDue(w.acceptedDecisions(decisions))
 			out.Waits = optout.Waiting(decisions)
-			out.note(before, c, decisions)
+			out.addChosenAnew(before, c, decisions)
 			return out, w.refusal()
 		}
 		if err := w.write(ctx, decisions); err != nil && !errors.Is(err, errChanged) {
@@ -91,7 +91,7 @@ func reconcile(ctx context.Context, c *optout.Contact, p optout.Policy, pairs []
 	return out, errKeepsChanging
 }
 
-// merge adds what a further try did.
+// merge adds what another try did.
 func (o *reconciled) merge(more *reconciled) {
 	o.WroteDynamics = o.WroteDynamics || more.WroteDynamics
 	o.WroteCampaign = o.WroteCampaign || more.WroteCampaign
@@ -99,7 +99,7 @@ func (o *reconciled) merge(more *reconciled) {
 	o.add(more.Decisions, func(optout.Decision) bool { return true })
 }
 
-// refuse notes that the decisions that are due could not be carried out.
+// refuse marks the decisions that still call for a write as refused.
 func (o *reconciled) refuse(decisions []optout.Decision) {
 	for _, d := range decisions {
 		if d.ToDynamics || d.ToCampaign {
@@ -125,20 +125,21 @@ func (o *reconciled) add(decisions []optout.Decision, wrote func(optout.Decision
 	}
 }
 
-// note adds the decisions that wrote nothing, where a side has chosen anew.
-func (o *reconciled) note(before, after *optout.Contact, decisions []optout.Decision) {
+// addChosenAnew adds decisions that wrote nothing and rest on a new choice.
+func (o *reconciled) addChosenAnew(before, after *optout.Contact, decisions []optout.Decision) {
 	for _, d := range decisions {
 		if slices.ContainsFunc(o.Decisions, func(have optout.Decision) bool { return have.Pair == d.Pair }) {
 			continue
 		}
 		was, is := before.Pair(d.Pair), after.Pair(d.Pair)
-		if d.Waits && !(before.Campaign == optout.Gone && was.Dynamics == is.Dynamics) || anew(was.Dynamics, is.Dynamics) || anew(was.Campaign, is.Campaign) {
+		if d.Waits && !(before.Campaign == optout.Gone && was.Dynamics == is.Dynamics) || choseAnew(was.Dynamics, is.Dynamics) || choseAnew(was.Campaign, is.Campaign) {
 			o.Decisions = append(o.Decisions, d)
 		}
 	}
 }
 
-// anew says that another choice was seen; the first one counts when it is an opt-out.
-func anew(was, is optout.Side) bool {
+// choseAnew says whether a side shows another choice than before. The first one that is
+// seen counts if it is an opt-out.
+func choseAnew(was, is optout.Side) bool {
 	return is.Known && was.Out != is.Out || is.Out && !was.Known
 }

@@ -54,18 +54,18 @@ func TestAnOptOutWaitsForItsProfile(t *testing.T) {
 	var c optout.Contact
 	l := &lone{}
 	c.SeeDynamics(dynamics("1", true, hour(1)))
-	out, err := reconcile(t.Context(), &c, both, []string{email}, l, assumptions{New: true})
+	out, err := reconcile(t.Context(), &c, both, []string{email}, l, given{New: true})
 	require.NoError(t, err)
 	require.True(t, out.Waits)
 	require.Len(t, out.Decisions, 1)
-	out, err = reconcile(t.Context(), &c, both, []string{email}, l, assumptions{})
+	out, err = reconcile(t.Context(), &c, both, []string{email}, l, given{})
 	require.NoError(t, err)
 	require.True(t, out.Waits)
 	require.Empty(t, out.Decisions, "nothing new")
 
 	l.profile = &optout.CampaignRow{Live: true, AsOf: hour(21), Values: map[string]optout.CampaignValue{email: {}}}
 	c.SeeCampaign(*l.profile)
-	out, err = reconcile(t.Context(), &c, both, []string{email}, l, assumptions{Fresh: true})
+	out, err = reconcile(t.Context(), &c, both, []string{email}, l, given{Fresh: true})
 	require.NoError(t, err)
 	require.False(t, out.Waits)
 	require.True(t, out.WroteCampaign)
@@ -100,7 +100,7 @@ func TestReconcilingGivesUpAtLast(t *testing.T) {
 		var c optout.Contact
 		c.SeeDynamics(dynamics("1", false, hour(1)))
 		c.SeeCampaign(profile)
-		_, err := reconcile(t.Context(), &c, both, []string{email}, &restless{keeps: keeps, lone: lone{profile: &profile}}, assumptions{})
+		_, err := reconcile(t.Context(), &c, both, []string{email}, &restless{keeps: keeps, lone: lone{profile: &profile}}, given{})
 		require.ErrorIs(t, err, want)
 	}
 }
@@ -168,7 +168,7 @@ func TestARefusedPairHoldsNoOtherUp(t *testing.T) {
 	}
 	var c optout.Contact
 	c.SeeDynamics(p.row())
-	out, err := reconcile(t.Context(), &c, both, names, p, assumptions{})
+	out, err := reconcile(t.Context(), &c, both, names, p, given{})
 	require.ErrorIs(t, err, errRefused)
 	require.Equal(t, map[string]bool{"a": true, "b": true, "c": false, "d": false, "e": true}, p.d)
 	require.Equal(t, map[string]bool{"a": false, "b": true, "c": true, "d": true, "e": true}, p.c)
@@ -191,12 +191,12 @@ func TestARefusedPairHoldsNoOtherUp(t *testing.T) {
 	var one optout.Contact
 	one.SeeCampaign(must(q.ReadCampaign(t.Context())))
 	one.SeeDynamics(q.row())
-	_, err = reconcile(t.Context(), &one, oneWay, names[:2], q, assumptions{})
+	_, err = reconcile(t.Context(), &one, oneWay, names[:2], q, given{})
 	require.ErrorIs(t, err, errRefused)
 	require.Equal(t, []bool{true, false}, []bool{one.Pair("a").Campaign.Due, one.Pair("b").Campaign.Due})
 
 	p.refuses, p.loses = nil, ""
-	_, err = reconcile(t.Context(), &c, both, names, p, assumptions{})
+	_, err = reconcile(t.Context(), &c, both, names, p, given{})
 	require.NoError(t, err)
 	require.Equal(t, p.d, p.c)
 }
@@ -241,7 +241,7 @@ func TestAnOptOutMayHaveBeenChosenAgainUnseen(t *testing.T) {
 		c.SeeDynamics(dynamics("1", true, hour(1)))
 		c.SeeCampaign(profile)
 		require.True(t, c.Decide(p, []string{email})[0].ToDynamics)
-		_, err := reconcile(t.Context(), &c, p, []string{email}, s, assumptions{})
+		_, err := reconcile(t.Context(), &c, p, []string{email}, s, given{})
 		require.NoError(t, err)
 		require.True(t, *s.row.Values[email])
 		require.Zero(t, s.writes)
@@ -257,7 +257,7 @@ func TestTheProfileOfANewContactIsLookedAt(t *testing.T) {
 		s := &edited{lone: lone{profile: &profile}, row: dynamics("1", false, hour(1))}
 		var c optout.Contact
 		c.SeeDynamics(s.row)
-		_, err := reconcile(t.Context(), &c, both, []string{email}, s, assumptions{New: looked})
+		_, err := reconcile(t.Context(), &c, both, []string{email}, s, given{New: looked})
 		require.NoError(t, err)
 		require.Equal(t, looked, *s.row.Values[email])
 	}

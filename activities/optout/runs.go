@@ -12,18 +12,18 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left
-// it. It may run any number of times.
+// OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left it. It
+// may run any number of times.
 func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	if err := run.Accept(a.o.Instance, in.Workflow); err != nil {
+	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginOptOutRun(ctx, in) })
+	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })
 	return out, err
 }
 
-func (a *Activities) beginOptOutRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
+func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
 	run := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
 	if in.Kind == activities.KindInitial {
 		me, err := a.o.Dynamics.WhoAmI(ctx)
@@ -40,9 +40,9 @@ func (a *Activities) beginOptOutRun(ctx context.Context, in activities.OpenRunIn
 	return a.o.Ledger.BeginRun(ctx, run)
 }
 
-// SaveOptOutPosition ends a run: when the ledger holds every lane as carried, the
-// position is saved and the staged pages go, in one transaction. What follows from
-// it, such as moving a file that was read, may be repeated.
+// SaveOptOutPosition ends a run whose lanes are all written: in one transaction the
+// position is saved and the staged pages are dropped. What follows, such as moving a file
+// that was read, may be repeated.
 func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	before, err := a.o.Ledger.Run(ctx, in.Run)
@@ -64,7 +64,7 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 		return out, err
 	}
 	if current.State == ledger.RunCompleted {
-		if err := a.settled(ctx, in, before, position); err != nil {
+		if err := a.afterCompleted(ctx, in, before, position); err != nil {
 			return nil, err
 		}
 		out.Watermark = mark.ObtainedAt
@@ -75,18 +75,18 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 	if out.Parked, err = a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile); err != nil {
 		return nil, err
 	}
-	a.metrics.runEnded(in.Kind, current.State)
+	a.metrics.countEnded(in.Kind, current.State)
 	a.metrics.quarantine.Update(float64(out.Quarantined))
 	a.metrics.waiting.Update(float64(out.Parked))
-	a.settledUpTo(out.Watermark)
+	a.showWatermark(out.Watermark)
 	activity.GetLogger(ctx).Info("run ended", "flow", activities.FlowOptOut, "run", in.Run, "state", current.State,
 		"read", out.Counts.Read, "written", out.Counts.Updated, "quarantined", out.Counts.Quarantined)
 	return out, nil
 }
 
-// settled is what follows from a run that is complete: the position in Campaign,
-// the file that was read, evidence whose time is over.
-func (a *Activities) settled(ctx context.Context, in activities.SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
+// afterCompleted does what follows from a completed run: it saves the position in
+// Campaign, puts the files away that were read, and forgets old evidence.
+func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
 	at := time.Time{}
 	if in.Kind == activities.KindInitial {
 		at = earlier(run.Started, run.ServerStart)
@@ -98,10 +98,10 @@ func (a *Activities) settled(ctx context.Context, in activities.SaveWatermarkInp
 		}
 	}
 	if !at.IsZero() {
-		if err := a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: activities.FlowOptOut, Table: markCampaign, Link: "modified", ObtainedAt: at, Run: in.Run}); err != nil {
+		if err := a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: activities.FlowOptOut, Table: campaignWatermark, Link: "modified", ObtainedAt: at, Run: in.Run}); err != nil {
 			return err
 		}
-		a.endedDeep(in.Run)
+		a.countFarBack(in.Run)
 	}
 	files, err := a.files.Finish(ctx, in.Run)
 	if err != nil {
@@ -110,11 +110,11 @@ func (a *Activities) settled(ctx context.Context, in activities.SaveWatermarkInp
 	for _, file := range files {
 		a.metrics.newestFile.Update(float64(file.Modified.Unix()))
 	}
-	return a.forget(ctx)
+	return a.prune(ctx)
 }
 
-// forget drops evidence whose time is over, now and then.
-func (a *Activities) forget(ctx context.Context) error {
+// prune forgets evidence that was kept long enough.
+func (a *Activities) prune(ctx context.Context) error {
 	a.mu.Lock()
 	due := time.Since(a.pruned) >= time.Hour
 	if due {
@@ -133,5 +133,5 @@ func (a *Activities) forget(ctx context.Context) error {
 
 // EndOptOutRun closes a run that did not finish.
 func (a *Activities) EndOptOutRun(ctx context.Context, in activities.EndRunInput) error {
-	return run.EndRun(ctx, a.o.Ledger, in, a.metrics.runEnded, a.o.Ledger.ForgetPages)
+	return run.End(ctx, a.o.Ledger, in, a.metrics.countEnded, a.o.Ledger.ForgetPages)
 }

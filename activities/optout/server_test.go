@@ -50,7 +50,7 @@ func (p *pickyFiles) Remove(ctx context.Context, file string) error {
 }
 
 // picky puts a file server in between whose operations can be made to fail.
-func (s *optSpine) picky() *pickyFiles {
+func (s *optOutWorld) picky() *pickyFiles {
 	p := &pickyFiles{SFTP: s.optOpts.Files.Server.(*campaign.SFTP)}
 	s.optOpts.Files.Server = p
 	s.rebuild()
@@ -58,7 +58,7 @@ func (s *optSpine) picky() *pickyFiles {
 }
 
 // looked is one turn of the waiting flow.
-func (s *optSpine) looked(run string, now bool) activities.FetchResult {
+func (s *optOutWorld) looked(run string, now bool) activities.FetchResult {
 	s.T.Helper()
 	ref := s.ref
 	ref.Run, ref.Kind = run, activities.KindDelta
@@ -66,7 +66,7 @@ func (s *optSpine) looked(run string, now bool) activities.FetchResult {
 }
 
 // carried ends a run of one page, with what looked found.
-func (s *optSpine) carried(run string) {
+func (s *optOutWorld) carried(run string) {
 	s.T.Helper()
 	ref := s.ref
 	ref.Run, ref.Kind = run, activities.KindDelta
@@ -81,7 +81,7 @@ func TestAnExportThatIsReplacedIsNotPutAway(t *testing.T) {
 	for name, remove := range map[string]bool{"deleted when read": true, "moved when read": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+			s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 			s.optOpts.Files.Delete = remove
 			s.rebuild()
 			s.startOptOut()
@@ -115,14 +115,14 @@ func TestAFileThatCannotBePutAwayHoldsNothingUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+			s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 			server := s.picky()
 			require.NoError(t, server.EnsureFolder(t.Context(), "d365_loads/exports/processed"))
 			s.startOptOut()
 			a, b := s.keys[0], s.keys[1]
 			server.move, server.remove = why, why
 			old := s.export("processed/optout_20260101_010000.csv", exportHeader) // kept long enough
-			require.NoError(t, os.Chtimes(old, time.Time{}, s.Boxes.Clock.Now().Add(-16*24*time.Hour)))
+			require.NoError(t, os.Chtimes(old, time.Time{}, s.Sandboxes.Clock.Now().Add(-16*24*time.Hour)))
 			s.inCampaign(a, "blackListEmail", true)
 			s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(a))
 			s.settle()
@@ -132,7 +132,7 @@ func TestAFileThatCannotBePutAwayHoldsNothingUp(t *testing.T) {
 			require.Equal(t, [2]bool{true, true}, s.both(a))
 			require.Equal(t, [2]bool{true, true}, s.both(b))
 			server.move, server.remove = nil, nil
-			s.Boxes.Clock.Advance(time.Hour)
+			s.Sandboxes.Clock.Advance(time.Hour)
 			s.settle()
 			waiting, processed := s.exports()
 			require.Empty(t, waiting)
@@ -144,10 +144,10 @@ func TestAFileThatCannotBePutAwayHoldsNothingUp(t *testing.T) {
 // A file that was put back, with its date, is put away as often as that is done.
 func TestAFileThatIsPutBackIsPutAway(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
-	text, at := exportHeader+s.exportRow(s.keys[0]), s.Boxes.Clock.Now()
+	text, at := exportHeader+s.exportRow(s.keys[0]), s.Sandboxes.Clock.Now()
 	for range 4 {
 		path := s.export("optout_20260301_010000.csv", text)
 		require.NoError(t, os.Chtimes(path, at, at))
@@ -161,7 +161,7 @@ func TestAFileThatIsPutBackIsPutAway(t *testing.T) {
 // between looks is.
 func TestFilesThatPiledUpAreReadAtOnce(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 	s.settings.CampaignEvery = 24 * time.Hour
 	s.startOptOut()
 	for i, name := range []string{"optout_20260301_010000.csv", "optout_20260302_010000.csv", "optout_20260303_010000.csv"} {
@@ -186,7 +186,7 @@ func TestALookThatFailedIsSoonRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newOptSpine(t, 10, optout.Bidirectional, optout.SourceSFTP)
+			s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
 			s.settings.CampaignEvery = 24 * time.Hour
 			server := s.picky()
 			s.startOptOut()
@@ -197,7 +197,7 @@ func TestALookThatFailedIsSoonRepeated(t *testing.T) {
 			require.Equal(t, 1, s.looked("dynamics", true).Read, "what Dynamics has")
 			s.carried("dynamics")
 			fails(server, nil)
-			s.Boxes.Clock.Advance(time.Minute)
+			s.Sandboxes.Clock.Advance(time.Minute)
 			require.Equal(t, 1, s.looked("files", false).Read)
 		})
 	}

@@ -17,14 +17,13 @@ import (
 )
 
 const (
-	lookAgain = time.Hour     // at a contact whose profile was not there after all
-	tryAgain  = 2 * time.Hour // at a contact that a system refused
+	retryMissingProfile = time.Hour     // a contact whose profile was not there although it was said to be
+	retryRefused        = 2 * time.Hour // a contact of which a system refused a choice
 )
 
-// WriteOptOuts brings the contacts of one lane to what the rules say: what was
-// observed is folded into what is known, and what differs is written. Entries that
-// have a result from an earlier attempt are skipped; writing again what was written
-// changes nothing.
+// WriteOptOuts brings the contacts of one lane to what the rules decide. What was read is
+// added to what is known, and where a side differs from the decision, it is written.
+// Writing the same again changes nothing. See run.WriteLane.
 func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
@@ -33,12 +32,13 @@ func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) 
 	if in.Kind == activities.KindDelta {
 		ctx = budget.ForChanges(ctx)
 	}
-	return run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*sighting], error) {
+	return run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*contactState], error) {
 		return &contactWriter{Activities: a, in: in, plan: plan, lane: lane}, nil
 	})
 }
 
-// contactWriter writes the opt-outs of the contacts of a lane, for one attempt.
+// contactWriter writes the opt-outs of the contacts of a lane in one attempt. It is the
+// run.Writer of this flow.
 type contactWriter struct {
 	*Activities
 	in   activities.LaneInput
@@ -46,31 +46,31 @@ type contactWriter struct {
 	lane *ledger.Lane
 }
 
-// sighting is what is known of a contact, and what has come of it so far.
-type sighting struct {
+// contactState is what is known of a contact while it is written, and what was done.
+type contactState struct {
 	id     string
 	before *optout.Contact // as it was before the entries of this lane; never changed
 	known  *optout.Contact // with what the entries say; nil until the first try
 	out    reconciled
 }
 
-// Units makes a unit of every contact; entries that cannot be read are refused.
-func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*sighting]) ([]*run.Unit[*sighting], error) {
-	known, err := w.known(ctx, w.lane.Entries)
+// Units makes a unit of every contact, and refuses entries that cannot be read.
+func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*contactState]) ([]*run.Unit[*contactState], error) {
+	known, err := w.knownContacts(ctx, w.lane.Entries)
 	if err != nil {
 		return nil, err
 	}
-	units := run.Units(w.lane, func(id string) *sighting {
+	units := run.Units(w.lane, func(id string) *contactState {
 		before := known[id]
 		if before == nil {
 			before = &optout.Contact{}
 		}
-		return &sighting{id: id, before: before}
+		return &contactState{id: id, before: before}
 	})
 	for _, u := range units {
 		var refused []ledger.Result
 		u.Entries = slices.DeleteFunc(u.Entries, func(i int) bool {
-			why, unreadable := refusal(w.lane.Entries[i])
+			why, unreadable := unreadable(w.lane.Entries[i])
 			if unreadable {
 				refused = append(refused, refusedEntry(i, w.lane.Entries[i], apierr.ReasonInvalidValue, why))
 			}
@@ -78,25 +78,25 @@ func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*sighting]) ([
 		})
 		a.Record(refused...)
 	}
-	return slices.DeleteFunc(units, func(u *run.Unit[*sighting]) bool { return len(u.Entries) == 0 }), nil
+	return slices.DeleteFunc(units, func(u *run.Unit[*contactState]) bool { return len(u.Entries) == 0 }), nil
 }
 
-// GroupSize is one: each contact is read and written by itself.
+// GroupSize is one, because each contact is read and written by itself.
 func (w *contactWriter) GroupSize() int { return 1 }
 
-// Write brings one contact to what the rules say.
-func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*sighting], group []*run.Unit[*sighting]) error {
+// Write brings one contact to what the rules decide.
+func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState], group []*run.Unit[*contactState]) error {
 	u := group[0]
-	s := u.Of
+	s := u.State
 	if s.known == nil {
-		known, err := w.observed(u)
+		known, err := w.withEntries(u)
 		if err != nil {
 			return err
 		}
 		s.known = known
 	}
-	sides := &bothSides{contactWriter: w, id: s.id}
-	look := assumptions{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
+	sides := &contactSides{contactWriter: w, id: s.id}
+	look := given{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
 	done, err := reconcile(ctx, s.known, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
 	s.out.merge(done)
 	refused, err := refusalOf(err)
@@ -111,18 +111,18 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*sighting], gr
 	return nil
 }
 
-// observed is what is known of a contact, with what the entries of its unit say.
-func (w *contactWriter) observed(u *run.Unit[*sighting]) (*optout.Contact, error) {
-	known := u.Of.before.Clone()
+// withEntries is what is known of a contact together with what its entries say.
+func (w *contactWriter) withEntries(u *run.Unit[*contactState]) (*optout.Contact, error) {
+	known := u.State.before.Clone()
 	for _, i := range u.Entries {
-		if err := observe(known, w.lane.Entries[i]); err != nil {
+		if err := applyEntry(known, w.lane.Entries[i]); err != nil {
 			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 		}
 	}
 	return known, nil
 }
 
-// refusalOf tells a refusal of a contact's choices from a failure of another kind.
+// refusalOf splits a failure into the refusal of a contact's choices and anything else.
 func refusalOf(err error) (*apierr.Error, error) {
 	fail, ok := errors.AsType[*apierr.Error](err)
 	switch {
@@ -131,7 +131,7 @@ func refusalOf(err error) (*apierr.Error, error) {
 			Message: "Dynamics accepted the value and does not hold it: a plug-in or process there decides otherwise"}, nil
 	case errors.Is(err, errKeepsChanging):
 		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonConflict, Service: "dataverse", Op: "update contact", Message: err.Error()}
-	case ok && fail.Reason == apierr.ReasonSchema && fail.Class != apierr.Retryable: // nobody's record is to blame
+	case ok && fail.Reason == apierr.ReasonSchema && fail.Class != apierr.Retryable: // it would come for every contact
 		stop := *fail
 		stop.Class = apierr.Blocked
 		stop.Message += "; mend opt_out.pairs or the data model, then: causeway start optout"
@@ -142,62 +142,63 @@ func refusalOf(err error) (*apierr.Error, error) {
 	return nil, err
 }
 
-// Refuse is the result of an entry at which the program failed. What was observed of
-// the contact is kept, where that is possible, so that no choice is lost: it is tried
-// again later, unless workers died at it.
-func (w *contactWriter) Refuse(u *run.Unit[*sighting], entry int, why *apierr.Error) ledger.Result {
+// Refuse sets an entry aside at which the program failed. What was read of the contact is
+// kept if that is possible, so that no choice is lost. It is tried again later, unless
+// workers died at it.
+func (w *contactWriter) Refuse(u *run.Unit[*contactState], entry int, why *apierr.Error) ledger.Result {
 	e := w.lane.Entries[entry]
 	r := refusedEntry(entry, e, why.Reason, why.Message)
 	r.Quarantine.Payload = e.Raw
 	if entry == u.Entries[len(u.Entries)-1] {
-		if state, ok := w.kept(u, why.Reason != run.CodePoison); ok {
+		if state, ok := w.keepObserved(u, why.Reason != run.CodePoison); ok {
 			r.OptOut = &ledger.OptOutResult{State: state}
 		}
 	}
 	return r
 }
 
-// kept is what is known of a contact with what was observed; not ok when the program
-// fails at that, too.
-func (w *contactWriter) kept(u *run.Unit[*sighting], again bool) (state ledger.OptOut, ok bool) {
+// keepObserved is the state to keep of a contact, with what was read of it; not ok when
+// the program fails at that, too.
+func (w *contactWriter) keepObserved(u *run.Unit[*contactState], again bool) (state ledger.OptOut, ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
 		}
 	}()
-	known, err := w.observed(u)
+	known, err := w.withEntries(u)
 	if err != nil {
 		return state, false
 	}
-	state.Contact = u.Of.id
+	state.Contact = u.State.id
 	if again {
-		state.Waits, state.Due = ledger.WaitsForRetry, w.o.Now().UTC().Add(tryAgain)
+		state.Waits, state.Due = ledger.WaitsForRetry, w.o.Now().UTC().Add(retryRefused)
 	}
 	state.Doc, err = json.Marshal(known)
 	return state, err == nil
 }
 
-// Count meters what happened.
+// Count counts in the metrics of the flow.
 func (w *contactWriter) Count(what run.Happened, _ ...ledger.Result) {
 	if what == run.Transient {
 		w.metrics.transient.Inc(1)
 	}
 }
 
-// results is what becomes of the entries of a contact.
-func (w *contactWriter) results(u *run.Unit[*sighting], known *optout.Contact, refused *apierr.Error) ([]ledger.Result, error) {
+// results are the results of a contact's entries. The last one carries the contact's state
+// and the evidence.
+func (w *contactWriter) results(u *run.Unit[*contactState], known *optout.Contact, refused *apierr.Error) ([]ledger.Result, error) {
 	now := w.o.Now().UTC()
-	out := &u.Of.out
-	state := ledger.OptOut{Contact: u.Of.id}
+	out := &u.State.out
+	state := ledger.OptOut{Contact: u.State.id}
 	outcome := ledger.Unchanged
 	switch {
 	case refused != nil:
-		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(tryAgain)
+		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(retryRefused)
 		out.refuse(known.Decide(w.plan.Settings.Policy(), w.plan.Settings.Names()))
 	case out.Waits:
 		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsForProfile, now
-		if slices.ContainsFunc(u.Entries, func(i int) bool { return w.lane.Entries[i].Verdict == entryLook }) {
-			state.Due = now.Add(lookAgain) // it was said to be there, and is not
+		if slices.ContainsFunc(u.Entries, func(i int) bool { return w.lane.Entries[i].Verdict == entryDue }) {
+			state.Due = now.Add(retryMissingProfile) // it was said to be there, and is not
 		}
 	case out.WroteDynamics || out.WroteCampaign:
 		outcome = ledger.Updated
@@ -218,11 +219,12 @@ func (w *contactWriter) results(u *run.Unit[*sighting], known *optout.Contact, r
 		last.OptOut.Decisions = append(last.OptOut.Decisions, evidence(d, now))
 	}
 	if refused != nil {
-		last.Quarantine = &ledger.QuarantineItem{Key: u.Of.id, Class: string(refused.Class), Code: refused.Reason, Field: refused.Field, Message: refused.Message}
+		last.Quarantine = &ledger.QuarantineItem{Key: u.State.id, Class: string(refused.Class), Code: refused.Reason, Field: refused.Field, Message: refused.Message}
 	}
 	return results, nil
 }
 
+// evidence is what the ledger keeps of a decision.
 func evidence(d optout.Decision, at time.Time) ledger.OptOutDecision {
 	seen := func(s optout.Side) ledger.Seen {
 		return ledger.Seen{Known: s.Known && !s.Empty, Out: s.Out, At: s.At}
@@ -250,11 +252,11 @@ func refusedEntry(at int, e ledger.Entry, code, why string) ledger.Result {
 	}}
 }
 
-// known is what the ledger knows of the contacts of entries.
-func (a *Activities) known(ctx context.Context, entries []ledger.Entry) (map[string]*optout.Contact, error) {
+// knownContacts loads what is known of the contacts of entries.
+func (a *Activities) knownContacts(ctx context.Context, entries []ledger.Entry) (map[string]*optout.Contact, error) {
 	ids := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if _, refused := refusal(e); !refused {
+		if _, refused := unreadable(e); !refused {
 			ids = append(ids, e.Key)
 		}
 	}
@@ -274,15 +276,15 @@ func (a *Activities) known(ctx context.Context, entries []ledger.Entry) (map[str
 	return out, nil
 }
 
-// observe folds a staged entry into what is known.
-func observe(c *optout.Contact, e ledger.Entry) error {
-	if e.Verdict == entryLook {
+// applyEntry adds what a staged entry says to what is known of a contact.
+func applyEntry(c *optout.Contact, e ledger.Entry) error {
+	if e.Verdict == entryDue {
 		if c.Campaign == optout.Gone {
 			c.Campaign = optout.Unseen
 		}
 		return nil
 	}
-	var row seenRow
+	var row stagedRow
 	if err := json.Unmarshal(e.Raw, &row); err != nil {
 		return fmt.Errorf("reading a staged row: %w", err)
 	}

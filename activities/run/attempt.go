@@ -7,65 +7,69 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// What a writer tells of the units in its hands.
+// What a writer says of the units that it was given.
 
-// End ends the attempt: what failed would fail for every unit.
-func (a *Attempt[T]) End(err error) {
+// Abort ends the attempt, because what failed would fail for every unit.
+func (a *Attempt[T]) Abort(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.end(err)
+	a.abort(err)
 }
 
-// Fail says why a unit of the group in hand was not written, where others were.
+// Fail says why one unit of the group was not written. It is for a failure that the
+// other units of the group do not share.
 func (a *Attempt[T]) Fail(u *Unit[T], err error) { u.failure = err }
 
-// Again has a unit of the group in hand written again at once.
-func (a *Attempt[T]) Again(u *Unit[T]) { u.again = true }
+// WriteAgain has a unit of the group written again at once, without counting as a
+// failure.
+func (a *Attempt[T]) WriteAgain(u *Unit[T]) { u.writeAgain = true }
 
-// Record hands results to the ledger, which commits them together. Those of units
-// that are done with them empty the units' Entries.
+// Record has results committed together. A caller that is done with a unit empties the
+// unit's Entries itself.
 func (a *Attempt[T]) Record(results ...ledger.Result) {
 	if len(results) > 0 {
-		a.results.add(bundle{first: results[0], more: results[1:]})
+		a.committer.add(bundle{first: results[0], more: results[1:]})
 	}
 }
 
 // Done records the result of a unit's first entry.
 func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
 	u.Entries = u.Entries[1:]
-	a.results.add(bundle{first: result, permit: a.handOver(u)})
+	a.committer.add(bundle{first: result, permit: a.handOverPermit(u)})
 }
 
 // DoneTogether records a result for each entry of a unit.
 func (a *Attempt[T]) DoneTogether(u *Unit[T], results []ledger.Result) {
 	u.Entries = nil
-	a.results.add(bundle{first: results[0], more: results[1:], permit: a.handOver(u)})
+	a.committer.add(bundle{first: results[0], more: results[1:], permit: a.handOverPermit(u)})
 }
 
-// handOver takes the leave to write from a unit: it is given back by the commit.
-func (a *Attempt[T]) handOver(u *Unit[T]) bool {
+// handOverPermit takes the permit from a unit. It goes with the result, and the commit
+// gives it back.
+func (a *Attempt[T]) handOverPermit(u *Unit[T]) bool {
 	permit := u.permit
 	u.permit = false
 	return permit
 }
 
-// Refuse sets aside what is left of a unit.
+// Refuse sets the open entries of a unit aside.
 func (a *Attempt[T]) Refuse(u *Unit[T], why *apierr.Error) {
 	results := make([]ledger.Result, len(u.Entries))
 	for n, i := range u.Entries {
 		results[n] = a.writer.Refuse(u, i, why)
 		results[n].Index = i
-		// At the next try workers would die again.
+		// The next try would kill workers again, so it is left to an operator.
 		results[n].Quarantine.NoRetry = why.Reason == CodePoison
 	}
 	a.DoneTogether(u, results)
 }
 
-// Recorded is how many results this attempt has brought about so far.
-func (a *Attempt[T]) Recorded() int64 { return a.results.recorded.Load() }
+// Recorded is how many results this attempt has handed in so far.
+func (a *Attempt[T]) Recorded() int64 { return a.committer.recorded.Load() }
 
-// Acquire asks for leave to send a unit's write: so many are not in the ledger yet.
-func (a *Attempt[T]) Acquire(ctx context.Context, u *Unit[T]) error {
+// AcquirePermit waits until a unit's write may be sent. Permits bound the writes that
+// have reached the target and are not in the ledger yet.
+func (a *Attempt[T]) AcquirePermit(ctx context.Context, u *Unit[T]) error {
 	if u.permit {
 		return nil
 	}
@@ -74,8 +78,8 @@ func (a *Attempt[T]) Acquire(ctx context.Context, u *Unit[T]) error {
 	return err
 }
 
-// Release gives the leave back: the write did not happen.
-func (a *Attempt[T]) Release(u *Unit[T]) {
+// ReleasePermit gives a permit back whose write did not happen.
+func (a *Attempt[T]) ReleasePermit(u *Unit[T]) {
 	if u.permit {
 		a.lanes.unrecorded.Release(1)
 		u.permit = false

@@ -13,16 +13,16 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// groupMax is how many results are committed together, at least as long as more
-// are waiting.
-const groupMax = 100
+// maxCommitGroup is from how many results on a group is committed although more are
+// waiting.
+const maxCommitGroup = 100
 
-// committer commits results as they come: while one commit is under way the next
+// committer commits results as they come. While one commit is under way, the next
 // group gathers, so groups grow with the speed of the writes.
 type committer struct {
 	lanes *Lanes
 	lane  *ledger.Lane
-	meter func(Happened, ...ledger.Result)
+	count func(Happened, ...ledger.Result)
 	fence *fence
 
 	ctx    context.Context // ends when a commit fails or the activity is cancelled
@@ -38,11 +38,11 @@ type committer struct {
 type bundle struct {
 	first  ledger.Result
 	more   []ledger.Result
-	permit bool // of maxUnrecorded, given back when they are committed
+	permit bool // one of maxUnrecorded goes with them; the commit gives it back
 }
 
 func newCommitter(ctx context.Context, l *Lanes, lane *ledger.Lane, f *fence) *committer {
-	c := &committer{lanes: l, lane: lane, fence: f, in: make(chan bundle, groupMax), done: make(chan error, 1)}
+	c := &committer{lanes: l, lane: lane, fence: f, in: make(chan bundle, maxCommitGroup), done: make(chan error, 1)}
 	c.committed.Store(&activities.Counts{})
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	go c.loop(context.WithoutCancel(ctx))
@@ -54,7 +54,7 @@ func (c *committer) add(b bundle) {
 	c.in <- b
 }
 
-// counts of what was committed, for the heartbeat.
+// counts is the account of what was committed, for the heartbeat.
 func (c *committer) counts() activities.Counts { return *c.committed.Load() }
 
 // close commits what is left and returns the first failure to commit.
@@ -65,22 +65,22 @@ func (c *committer) close() error {
 	return err
 }
 
-// loop commits groups until in is closed. Commits are not cancelled with the
-// activity, because their writes have happened.
+// loop commits groups until in is closed. A cancelled activity does not cancel its
+// commits, because their writes have happened.
 func (c *committer) loop(commit context.Context) {
 	var failed error
 	var counts ledger.Counts
-	group := make([]ledger.Result, 0, groupMax)
+	group := make([]ledger.Result, 0, maxCommitGroup)
 	for first := range c.in {
-		group, permits := first.take(group[:0], 0)
+		group, permits := first.appendTo(group[:0], 0)
 	gather:
-		for len(group) < groupMax {
+		for len(group) < maxCommitGroup {
 			select {
 			case next, ok := <-c.in:
 				if !ok {
 					break gather
 				}
-				group, permits = next.take(group, permits)
+				group, permits = next.appendTo(group, permits)
 			default:
 				break gather
 			}
@@ -88,16 +88,16 @@ func (c *committer) loop(commit context.Context) {
 		if failed == nil {
 			began := time.Now()
 			if err := c.lanes.Ledger.Commit(commit, c.lane.ID, c.lane.Token, group); err != nil {
-				failed = c.failure(err)
+				failed = c.commitFailure(err)
 				c.cancel(failed)
 			} else {
 				c.fence.held(began)
 				for i := range group {
 					counts.Count(group[i].Outcome)
 				}
-				so := FromLedger(counts)
+				so := CountsOf(counts)
 				c.committed.Store(&so)
-				c.meter(Committed, group...)
+				c.count(Committed, group...)
 			}
 		}
 		if permits > 0 {
@@ -107,7 +107,7 @@ func (c *committer) loop(commit context.Context) {
 	c.done <- failed
 }
 
-func (b *bundle) take(group []ledger.Result, permits int64) ([]ledger.Result, int64) {
+func (b *bundle) appendTo(group []ledger.Result, permits int64) ([]ledger.Result, int64) {
 	if b.permit {
 		permits++
 	}
@@ -120,8 +120,8 @@ func errTakenOver() error {
 		temporal.ApplicationErrorOptions{Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// failure says what a refused commit means for this attempt.
-func (c *committer) failure(err error) error {
+// commitFailure is the error of an attempt whose commit the ledger refused.
+func (c *committer) commitFailure(err error) error {
 	if errors.Is(err, ledger.ErrFenced) {
 		return errTakenOver()
 	}

@@ -11,39 +11,40 @@ import (
 )
 
 const (
-	// carefulAfter deaths at a lane, its units are written one at a time, each
-	// marked first, so that the next death tells which of them it was.
-	carefulAfter = 3
-	// poisonAfter deaths in a row with the same unit in flight, it is set aside. One
-	// death proves little: a worker may be killed at any unit.
+	// aloneAfter is how many workers may die at a lane before its units are written
+	// alone. Each is then marked first, so that the next death shows which one it was.
+	aloneAfter = 3
+	// poisonAfter is how many workers may die in a row with the same unit in flight
+	// before it is set aside. One death proves little: a worker may be killed at any
+	// unit.
 	poisonAfter = 3
 )
 
-// Codes of records at which the code itself fails.
+// Codes of records that are set aside because the program fails at them.
 const (
-	CodePanic  = "Panic"
-	CodePoison = "Poison"
+	CodePanic  = "Panic"  // it panicked
+	CodePoison = "Poison" // workers died
 )
 
-// carefully is group for a lane at which workers have died. Across the process,
-// only one such unit is in flight at a time.
-func (a *Attempt[T]) carefully(ctx context.Context, group []*Unit[T]) []*Unit[T] {
-	a.lanes.careful.Lock()
-	defer a.lanes.careful.Unlock()
+// writeAlone is writeGroup for a lane at which workers have died. Only one such unit
+// is in flight at a time in the process.
+func (a *Attempt[T]) writeAlone(ctx context.Context, group []*Unit[T]) []*Unit[T] {
+	a.lanes.oneInFlight.Lock()
+	defer a.lanes.oneInFlight.Unlock()
 	u := group[0]
 	if i := u.Entries[0]; i == a.Lane.InFlight && a.Lane.InFlightCrashes >= poisonAfter {
 		a.Refuse(u, &apierr.Error{Class: apierr.Rejected, Reason: CodePoison,
 			Message: fmt.Sprintf("the worker died %d times in a row while it was at this record", a.Lane.InFlightCrashes)})
 		return nil
 	} else if err := a.lanes.Ledger.MarkInFlight(ctx, a.Lane.ID, a.Lane.Token, i); err != nil {
-		a.failedUnit(ctx, u, a.results.failure(err))
+		a.fileFailure(ctx, u, a.committer.commitFailure(err))
 		return nil
 	}
-	return a.group(ctx, group)
+	return a.writeGroup(ctx, group)
 }
 
-// inFlightFirst lets the unit that the last worker died at come first: if it is to
-// blame, it shows at once, and nothing else is in flight meanwhile.
+// inFlightFirst moves the unit that was in flight when the last worker died to the
+// front. If it is the cause, that shows at once, with nothing else in flight.
 func (a *Attempt[T]) inFlightFirst(units []*Unit[T]) []*Unit[T] {
 	i := slices.IndexFunc(units, func(u *Unit[T]) bool { return u.Entries[0] == a.Lane.InFlight })
 	if i <= 0 {
@@ -52,14 +53,14 @@ func (a *Attempt[T]) inFlightFirst(units []*Unit[T]) []*Unit[T] {
 	return append([]*Unit[T]{units[i]}, slices.Delete(slices.Clone(units), i, i+1)...)
 }
 
-// panicked turns a panic into a refusal of the unit it comes at: it would come again
-// with every attempt, and in a goroutine of ours it would end the process. A group is
-// halved until that unit stands alone.
-func (a *Attempt[T]) panicked(group []*Unit[T], p any) (again []*Unit[T]) {
+// afterPanic sets the unit aside at which the program panicked: it would panic again at
+// every attempt, and in a goroutine of ours a panic ends the process. A group is halved
+// until that unit stands alone.
+func (a *Attempt[T]) afterPanic(group []*Unit[T], p any) (again []*Unit[T]) {
 	for _, u := range group {
-		a.Release(u)
+		a.ReleasePermit(u)
 		if len(u.Entries) > 0 {
-			u.failure, u.most = nil, (len(group)+1)/2
+			u.failure, u.maxGroup = nil, (len(group)+1)/2
 			again = append(again, u)
 		}
 	}
@@ -68,17 +69,19 @@ func (a *Attempt[T]) panicked(group []*Unit[T], p any) (again []*Unit[T]) {
 	}
 	u := group[0]
 	a.lanes.Logger.Error("panic at a record", "table", a.Lane.Table, "record_id", a.Lane.Entries[u.Entries[0]].Key, "panic", PanicText(p), "stack", string(debug.Stack()))
-	a.Refuse(u, Panicked(p))
+	a.Refuse(u, PanicRefusal(p))
 	return nil
 }
 
-// Panicked is the refusal of a record at which the program failed.
-func Panicked(p any) *apierr.Error {
+// PanicRefusal is the reason for which a record is set aside at which the program
+// panicked.
+func PanicRefusal(p any) *apierr.Error {
 	return &apierr.Error{Class: apierr.Rejected, Reason: CodePanic,
 		Message: "the program failed at this record (" + PanicText(p) + "); the worker's log has the place, please report it"}
 }
 
-// PanicText describes a panic without what may be a record's values.
+// PanicText describes a panic. Only an error of the Go runtime is quoted, because any
+// other value may hold what the record holds.
 func PanicText(p any) string {
 	if err, ok := p.(runtime.Error); ok {
 		return err.Error()

@@ -9,8 +9,8 @@ import (
 	"causeway.dev/internal/apierr"
 )
 
-// ToTemporal is the only place a failure becomes a Temporal failure. What it
-// passes on is stored in histories: apierr messages carry no record values.
+// ToTemporal turns a failure of a service into a Temporal failure; nothing else does.
+// Histories keep the message, and messages of apierr hold no values of records.
 func ToTemporal(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -32,7 +32,8 @@ func ToTemporal(ctx context.Context, err error) error {
 	return temporal.NewApplicationErrorWithOptions(err.Error(), fail.Reason, options)
 }
 
-// Blocked is a failure of our own that only an operator can mend.
+// Blocked is a failure that only an operator can mend, found by our own code. Temporal
+// does not try again.
 func Blocked(reason, message string) error {
 	return temporal.NewApplicationErrorWithOptions(message, reason, temporal.ApplicationErrorOptions{NonRetryable: true})
 }

@@ -26,7 +26,7 @@ type fence struct {
 	seen time.Time // the lane was this attempt's own at this time
 }
 
-// held notes that the ledger took this attempt for the holder at a time.
+// held keeps that the ledger took this attempt for the lane's holder at a time.
 func (f *fence) held(at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -35,7 +35,8 @@ func (f *fence) held(at time.Time) {
 	}
 }
 
-// check fails when another attempt holds the lane, or when nobody can tell.
+// check fails when another attempt holds the lane, or when the ledger cannot say who does.
+// fresh trusts no earlier answer. It is a transport.Fence.
 func (f *fence) check(ctx context.Context, fresh bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -50,7 +51,7 @@ func (f *fence) check(ctx context.Context, fresh bool) error {
 	return nil
 }
 
-// fenceFailure says what it means for an attempt that it may not write.
+// fenceFailure is the error of an attempt that may not write.
 func fenceFailure(err error) error {
 	if errors.Is(err, ledger.ErrFenced) {
 		return errTakenOver()

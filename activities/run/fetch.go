@@ -14,13 +14,14 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Staged is the result of a page that is staged already, else the page before it;
-// neither for the first page of a run. startAgain is what an operator types when the
-// page before is not there.
-func Staged(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, startAgain string) (*activities.FetchResult, *ledger.Page, error) {
+// StagedPage looks for a page in the ledger before it is read from the source. It
+// returns the result of a page that is staged already, else the page before it, and
+// neither of them for the first page of a run. startAgain says what an operator does
+// when the page before is missing.
+func StagedPage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, startAgain string) (*activities.FetchResult, *ledger.Page, error) {
 	page, err := l.Page(ctx, in.Run, in.Page)
 	if err == nil {
-		return Fetched(page), nil, nil
+		return FetchResult(page), nil, nil
 	}
 	if !errors.Is(err, ledger.ErrNotFound) || in.Page == 1 {
 		return nil, nil, unlessNotFound(err)
@@ -40,8 +41,8 @@ func unlessNotFound(err error) error {
 	return err
 }
 
-// Stage keeps a page in the ledger. The first page of changes begins its run: until
-// then, nobody knew that there would be one.
+// Stage keeps a page in the ledger. The first page begins its run if nothing has yet:
+// only a page of changes shows that a run is called for.
 func Stage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, r ledger.Run, page ledger.PageInput) (*ledger.Page, error) {
 	if in.Page == 1 {
 		r.ID, r.Kind, r.Revision, r.Workflow = in.Run, ledger.RunKind(in.Kind), in.Revision, activity.GetInfo(ctx).WorkflowExecution.ID
@@ -57,8 +58,9 @@ func Stage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, r le
 	return staged, nil
 }
 
-// InLanes sorts entries into lanes by their keys.
-func InLanes(entries []ledger.Entry, lanes int) [][]ledger.Entry {
+// SplitIntoLanes sorts entries into lanes by their keys, so that those of one key keep
+// their order.
+func SplitIntoLanes(entries []ledger.Entry, lanes int) [][]ledger.Entry {
 	out := make([][]ledger.Entry, lanes)
 	for _, e := range entries {
 		lane := LaneOf(e.Key, lanes)
@@ -67,19 +69,20 @@ func InLanes(entries []ledger.Entry, lanes int) [][]ledger.Entry {
 	return out
 }
 
-// LaneOf gives records of one key one lane, on every page of a run.
+// LaneOf is the lane of a key. It is the same on every page of a run.
 func LaneOf(key string, lanes int) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return int(h.Sum32() % uint32(lanes)) //nolint:gosec // lanes is 1 to 32
 }
 
-// Fetched describes a staged page.
-func Fetched(p *ledger.Page) *activities.FetchResult {
+// FetchResult describes a staged page to the workflow.
+func FetchResult(p *ledger.Page) *activities.FetchResult {
 	return &activities.FetchResult{Page: p.Number, Phase: activities.Phase(p.Phase), Read: p.Read, Lanes: p.LaneSizes, More: !p.Next.None()}
 }
 
-// WindowFilter selects by modifiedon; "" selects everything.
+// WindowFilter is the Dataverse filter by modifiedon for a window; "" selects
+// everything.
 func WindowFilter(w activities.Window) string {
 	var parts []string
 	if !w.Since.IsZero() {

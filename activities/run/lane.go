@@ -19,52 +19,52 @@ import (
 )
 
 const (
-	maxRounds  = 4 // tries of a unit within one attempt of the activity
-	roundPause = 500 * time.Millisecond
+	maxRounds       = 4 // tries of a unit within one attempt of the activity
+	pauseAfterRound = 500 * time.Millisecond
 )
 
-// Lanes is what all lanes that a flow writes in one worker share.
+// Lanes is what the lanes of a flow share in one worker process.
 type Lanes struct {
 	Ledger *ledger.Ledger
 	Logger *slog.Logger
-	Gate   Gate // of the target; nil: a throttled unit is tried again by Temporal
+	Gate   Gate // of the target; nil: a throttled unit is tried in the next round
 	Width  int  // groups that are written at a time in a lane
 
-	unrecorded *semaphore.Weighted
-	careful    sync.Mutex // one unit of a lane that workers died at is in flight at a time
+	unrecorded  *semaphore.Weighted
+	oneInFlight sync.Mutex // one unit of a lane that workers died at is in flight at a time
 }
 
-// maxUnrecorded bounds, over the process, the writes that reached the target but
-// are not yet in the ledger: that many may be repeated after a kill.
+// maxUnrecorded bounds, over the process, the writes that have reached the target and
+// are not in the ledger yet. A kill can make that many be repeated.
 const maxUnrecorded = 100
 
-// NewLanes makes the lanes of a flow. width is how many groups of a lane are
+// NewLanes makes what the lanes of a flow share. width is how many groups of a lane are
 // written at a time.
 func NewLanes(l *ledger.Ledger, log *slog.Logger, gate Gate, width int) *Lanes {
 	return &Lanes{Ledger: l, Logger: log, Gate: gate, Width: width, unrecorded: semaphore.NewWeighted(maxUnrecorded)}
 }
 
-// Attempt is one attempt at a lane.
+// Attempt is one attempt of an activity to write a lane.
 type Attempt[T any] struct {
 	Lane *ledger.Lane
 
-	lanes    *Lanes
-	in       activities.LaneInput
-	writer   Writer[T]
-	results  *committer
-	stopping <-chan struct{} // closed when the worker drains for a deployment
+	lanes     *Lanes
+	in        activities.LaneInput
+	writer    Writer[T]
+	committer *committer
+	stopping  <-chan struct{} // closed when the worker drains for a deployment
 
-	mu      sync.Mutex
-	failed  []*Unit[T] // to be tried again
-	lastErr error      // of a failed unit
-	fatal   error      // ends the attempt: Blocked, schema, storage, cancellation
-	streak  int        // transient failures in a row, over all groups
-	unknown bool       // the target may hold what the ledger was not told of
+	mu              sync.Mutex
+	failed          []*Unit[T] // to be tried again
+	lastErr         error      // of a failed unit
+	abortedBy       error      // Blocked, schema, storage, cancellation
+	streak          int        // transient failures in a row, over all groups
+	mayBeUnrecorded bool       // the target may hold a write that the ledger was not told of
 }
 
-// WriteLane writes one lane of a staged page. Entries that an earlier attempt
-// brought to a result are skipped; one unit's transient failure does not keep the
-// others from being written, it only makes this attempt fail at the end.
+// WriteLane writes one lane of a staged page. It skips entries that an earlier attempt
+// brought to a result. The transient failure of one unit does not keep the others from
+// being written; the attempt fails at its end.
 func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (*activities.LaneResult, error) {
 	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
 	began := time.Now()
@@ -73,7 +73,7 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		return nil, fmt.Errorf("opening %s: %w", id, err)
 	}
 	if lane.Done {
-		return &activities.LaneResult{Counts: FromLedger(lane.Counts)}, nil
+		return &activities.LaneResult{Counts: CountsOf(lane.Counts)}, nil
 	}
 	a := &Attempt[T]{Lane: lane, lanes: l, in: in, stopping: activity.GetWorkerStopChannel(ctx)}
 	f := &fence{ledger: l.Ledger, lane: lane, seen: began}
@@ -85,52 +85,52 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		}
 	}
 	if err != nil {
-		l.release(ctx, lane, a.unknown)
+		l.release(ctx, lane, a.mayBeUnrecorded)
 		return nil, err
 	}
-	return &activities.LaneResult{Counts: FromLedger(counts)}, nil
+	return &activities.LaneResult{Counts: CountsOf(counts)}, nil
 }
 
-// release tells the ledger that this attempt ends in good order. It does so also
-// when the activity was cancelled. When it cannot, the lane counts as one that a
-// worker died at, which costs a look and no more.
+// release tells the ledger that this attempt ends in good order, also when the activity
+// was cancelled. If that fails, the lane counts as one at which a worker died. That
+// costs a look at its records and no more.
 func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, outcomeUnknown bool) {
 	if err := l.Ledger.ReleaseLane(context.WithoutCancel(ctx), lane.ID, lane.Token, outcomeUnknown); err != nil {
 		l.Logger.Warn("releasing a lane", "table", lane.Table, "page", lane.ID.Page, "error", err)
 	}
 }
 
-// write brings the open entries to results. What failed for a passing reason gets a
-// few more rounds before Temporal's slower retry.
+// write brings the open entries to results. Units that failed for a passing reason get
+// a few more rounds before Temporal's slower retry.
 func (a *Attempt[T]) write(ctx context.Context, f *fence, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
-	a.results = newCommitter(ctx, a.lanes, a.Lane, f)
-	defer KeepBeating(ctx, func() any { return a.results.counts() })()
+	a.committer = newCommitter(ctx, a.lanes, a.Lane, f)
+	defer KeepBeating(ctx, func() any { return a.committer.counts() })()
 	units, err := a.units(ctx, begin)
 	for round := 1; err == nil && len(units) > 0; round++ {
 		a.failed, a.streak = nil, 0
-		a.round(a.results.ctx, units)
-		if a.fatal != nil || a.results.ctx.Err() != nil {
+		a.round(a.committer.ctx, units)
+		if a.abortedBy != nil || a.committer.ctx.Err() != nil {
 			break
 		}
 		units = a.failed
-		if len(units) == 0 || round == maxRounds || !Sleep(a.results.ctx, time.Duration(round)*roundPause) {
+		if len(units) == 0 || round == maxRounds || !sleep(a.committer.ctx, time.Duration(round)*pauseAfterRound) {
 			break
 		}
 	}
-	if last, ok := a.writer.(lastResort[T]); ok && err == nil && a.fatal == nil && ctx.Err() == nil && len(a.failed) > 0 {
+	if last, ok := a.writer.(lastResort[T]); ok && err == nil && a.abortedBy == nil && ctx.Err() == nil && len(a.failed) > 0 {
 		a.failed = last.LastResort(ctx, a, a.failed)
 	}
-	commitErr := a.results.close()
-	a.unknown = commitErr != nil || slices.ContainsFunc(a.failed, func(u *Unit[T]) bool { return u.Ambiguous })
+	commitErr := a.committer.close()
+	a.mayBeUnrecorded = commitErr != nil || slices.ContainsFunc(a.failed, func(u *Unit[T]) bool { return u.Ambiguous })
 	switch {
-	case commitErr != nil: // the ledger comes first: what it refused did not happen
+	case commitErr != nil: // comes first: without a commit nothing counts
 		return commitErr
 	case err != nil:
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case a.fatal != nil:
-		return ToTemporal(ctx, a.fatal)
+	case a.abortedBy != nil:
+		return ToTemporal(ctx, a.abortedBy)
 	case len(a.failed) > 0:
 		if a.lastErr == nil {
 			a.lastErr = errors.New("the worker is shutting down")
@@ -144,26 +144,26 @@ func (a *Attempt[T]) units(ctx context.Context, begin func(context.Context, *led
 	if a.writer, err = begin(ctx, a.Lane); err != nil {
 		return nil, err
 	}
-	a.results.meter = a.writer.Count
+	a.committer.count = a.writer.Count
 	if units, err = a.writer.Units(ctx, a); err != nil {
 		return nil, ToTemporal(ctx, err)
 	}
 	return units, nil
 }
 
-// round tries each unit once, and what a group's failure leaves open in smaller
-// groups until it stands alone.
+// round tries each unit once. When a group fails as a whole, its units are tried in
+// smaller groups, at the end alone.
 func (a *Attempt[T]) round(ctx context.Context, units []*Unit[T]) {
-	width, write, size := max(1, min(a.lanes.Width, len(units))), a.group, a.writer.GroupSize
-	if a.Lane.Crashes >= carefulAfter {
-		width, write, size, units = 1, a.carefully, func() int { return 1 }, a.inFlightFirst(units)
+	width, write, size := max(1, min(a.lanes.Width, len(units))), a.writeGroup, a.writer.GroupSize
+	if a.Lane.Crashes >= aloneAfter {
+		width, write, size, units = 1, a.writeAlone, func() int { return 1 }, a.inFlightFirst(units)
 	}
 	q := newQueue(units)
 	var workers sync.WaitGroup
 	for range width {
 		workers.Go(func() {
 			for {
-				if !a.goOn(ctx, width) {
+				if !a.mayContinue(ctx, width) {
 					q.close()
 				}
 				group := q.take(size())
@@ -180,8 +180,9 @@ func (a *Attempt[T]) round(ctx context.Context, units []*Unit[T]) {
 	a.mu.Unlock()
 }
 
-// goOn is false when starting more units would be in vain.
-func (a *Attempt[T]) goOn(ctx context.Context, width int) bool {
+// mayContinue is false when more units are not to be started: the worker stops, the
+// attempt is at its end, or nothing but failures came of late.
+func (a *Attempt[T]) mayContinue(ctx context.Context, width int) bool {
 	select {
 	case <-a.stopping:
 		return false
@@ -191,27 +192,27 @@ func (a *Attempt[T]) goOn(ctx context.Context, width int) bool {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.fatal == nil && a.streak < 2*width
+	return a.abortedBy == nil && a.streak < 2*width
 }
 
-// group writes one group; it returns the units that are to be written again in
-// this round.
-func (a *Attempt[T]) group(ctx context.Context, group []*Unit[T]) (again []*Unit[T]) {
+// writeGroup writes one group. It returns the units that are to be written again in this
+// round.
+func (a *Attempt[T]) writeGroup(ctx context.Context, group []*Unit[T]) (again []*Unit[T]) {
 	defer func() {
 		if p := recover(); p != nil {
-			again = a.panicked(group, p)
+			again = a.afterPanic(group, p)
 		}
 	}()
 	began := time.Now()
 	err := a.writer.Write(ctx, a, group)
 	open, own := 0, 0
 	for _, u := range group {
-		a.Release(u) // the result has the permit, or there was no write
+		a.ReleasePermit(u) // a result has taken it, or there was no write
 		if len(u.Entries) == 0 {
 			continue
 		}
 		open++
-		if u.failure != nil || u.again {
+		if u.failure != nil || u.writeAgain {
 			own++
 		}
 	}
@@ -225,7 +226,7 @@ func (a *Attempt[T]) group(ctx context.Context, group []*Unit[T]) (again []*Unit
 	}
 	if err != nil && own == 0 && len(group) > 1 && ctx.Err() == nil {
 		if class := apierr.ClassOf(err); class == apierr.Retryable || class == apierr.Rejected {
-			return a.halves(group, err)
+			return a.splitGroup(group, err)
 		}
 	}
 	var throttled error
@@ -233,8 +234,8 @@ func (a *Attempt[T]) group(ctx context.Context, group []*Unit[T]) (again []*Unit
 		if len(u.Entries) == 0 {
 			continue
 		}
-		if u.again {
-			u.again, again = false, append(again, u)
+		if u.writeAgain {
+			u.writeAgain, again = false, append(again, u)
 			continue
 		}
 		why := u.failure
@@ -249,20 +250,20 @@ func (a *Attempt[T]) group(ctx context.Context, group []*Unit[T]) (again []*Unit
 			throttled, again = why, append(again, u)
 			continue
 		}
-		a.failedUnit(ctx, u, why)
+		a.fileFailure(ctx, u, why)
 	}
-	if throttled != nil && !a.openSoon(ctx, began, throttled) {
+	if throttled != nil && !a.waitUntilOpen(ctx, began, throttled) {
 		for _, u := range again {
-			a.failedUnit(ctx, u, throttled)
+			a.fileFailure(ctx, u, throttled)
 		}
 		return nil
 	}
 	return again
 }
 
-// halves has a group written again in halves: the service may refuse it, or time
-// out, because of one unit in it.
-func (a *Attempt[T]) halves(group []*Unit[T], err error) []*Unit[T] {
+// splitGroup has a group written again in halves, because one unit of it may be why the
+// service refused it or took too long.
+func (a *Attempt[T]) splitGroup(group []*Unit[T], err error) []*Unit[T] {
 	a.writer.Count(Split)
 	if apierr.ClassOf(err) == apierr.Retryable {
 		a.mu.Lock()
@@ -274,16 +275,16 @@ func (a *Attempt[T]) halves(group []*Unit[T], err error) []*Unit[T] {
 	again := group[:0:0]
 	for _, u := range group {
 		if len(u.Entries) > 0 {
-			u.most = (len(group) + 1) / 2
+			u.maxGroup = (len(group) + 1) / 2
 			again = append(again, u)
 		}
 	}
 	return again
 }
 
-// failedUnit files a failure: for another round, as a refusal, or as the end of
-// this attempt.
-func (a *Attempt[T]) failedUnit(ctx context.Context, u *Unit[T], err error) {
+// fileFailure decides what follows from a unit's failure: another round, a refusal, or
+// the end of this attempt.
+func (a *Attempt[T]) fileFailure(ctx context.Context, u *Unit[T], err error) {
 	fail, ok := errors.AsType[*apierr.Error](err)
 	if ok && fail.Class == apierr.Rejected && ctx.Err() == nil {
 		a.Refuse(u, fail)
@@ -304,18 +305,19 @@ func (a *Attempt[T]) failedUnit(ctx context.Context, u *Unit[T], err error) {
 		a.writer.Count(Transient)
 		return
 	}
-	a.end(err)
+	a.abort(err)
 }
 
-// end keeps what ends the attempt; a.mu is held.
-func (a *Attempt[T]) end(err error) {
-	if a.fatal == nil {
-		a.fatal = err
+// abort keeps the first failure that ends the attempt. The caller holds a.mu.
+func (a *Attempt[T]) abort(err error) {
+	if a.abortedBy == nil {
+		a.abortedBy = err
 	}
 }
 
-// openSoon waits for whoever throttled a unit; false when that would take too long.
-func (a *Attempt[T]) openSoon(ctx context.Context, began time.Time, throttled error) bool {
+// waitUntilOpen waits for the service that throttled a unit; false when that would take
+// too long.
+func (a *Attempt[T]) waitUntilOpen(ctx context.Context, began time.Time, throttled error) bool {
 	a.writer.Count(Throttled)
-	return OpenSoon(ctx, a.lanes.Gate, began, throttled)
+	return waitUntilOpen(ctx, a.lanes.Gate, began, throttled)
 }

@@ -69,20 +69,20 @@ func (f *flow) Write(ctx context.Context, a *run.Attempt[string], group []*run.U
 	defer f.mu.Unlock()
 	f.groups = append(f.groups, len(group))
 	for _, u := range group {
-		if err := f.block[u.Of]; err != nil {
+		if err := f.block[u.State]; err != nil {
 			return err
 		}
-		switch f.keys[u.Of] {
+		switch f.keys[u.State] {
 		case panics:
-			panic("out of range: " + u.Of)
+			panic("out of range: " + u.State)
 		case poisoned:
 			return &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Message: "one of the group is bad"}
 		}
 	}
 	for _, u := range group {
-		switch kind := f.keys[u.Of]; {
-		case kind == busy && !f.busied[u.Of]:
-			f.busied[u.Of] = true
+		switch kind := f.keys[u.State]; {
+		case kind == busy && !f.busied[u.State]:
+			f.busied[u.State] = true
 			a.Fail(u, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonServiceFault, Ambiguous: true})
 			continue
 		case kind == refused:
@@ -91,7 +91,7 @@ func (f *flow) Write(ctx context.Context, a *run.Attempt[string], group []*run.U
 		}
 		results := make([]ledger.Result, len(u.Entries))
 		for n, i := range u.Entries {
-			f.wrote[u.Of] = append(f.wrote[u.Of], f.lane.Entries[i].Version)
+			f.wrote[u.State] = append(f.wrote[u.State], f.lane.Entries[i].Version)
 			results[n] = ledger.Result{Index: i, Outcome: ledger.Updated}
 		}
 		a.DoneTogether(u, results)

@@ -12,6 +12,7 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
+// QuarantinedRecord is an item of the quarantine as payloads have it.
 func QuarantinedRecord(q *ledger.QuarantineItem) activities.QuarantinedRecord {
 	out := activities.QuarantinedRecord{
 		Table: q.Table, ID: q.Key, State: string(q.State), Run: q.Run, Class: q.Class, Code: q.Code, Field: q.Field, Message: q.Message,
@@ -27,12 +28,13 @@ func QuarantinedRecord(q *ledger.QuarantineItem) activities.QuarantinedRecord {
 	return out
 }
 
-// FilterOf is a selection in the ledger's terms.
-func FilterOf(s activities.Selection, flow, table string) ledger.QuarantineFilter {
+// QuarantineFilter is an operator's selection as the ledger takes it.
+func QuarantineFilter(s activities.Selection, flow, table string) ledger.QuarantineFilter {
 	return ledger.QuarantineFilter{Flow: flow, Table: table, Keys: s.IDs, Run: s.Run, Code: s.Code, Field: s.Field, SeenBefore: s.Before}
 }
 
-// Seal encrypts values so that only the holder of the private key reads them.
+// Seal encrypts values for a public key, so that only the holder of its private key can
+// read them.
 func Seal(values any, to []byte) ([]byte, error) {
 	var key [32]byte
 	if copy(key[:], to) != len(key) || len(to) != len(key) {

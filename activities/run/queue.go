@@ -2,12 +2,12 @@ package run
 
 import "sync"
 
-// queue hands out groups of units; what comes back is handed out again.
+// queue hands out groups of units in one round, and hands out again what is given back.
 type queue[T any] struct {
 	mu     sync.Mutex
 	wake   *sync.Cond
 	open   []*Unit[T]
-	out    int // groups in hand
+	out    int // groups that were taken and not given back
 	closed bool
 }
 
@@ -17,8 +17,8 @@ func newQueue[T any](open []*Unit[T]) *queue[T] {
 	return q
 }
 
-// take returns the next group, of at most n, and fewer where one of its units is
-// to be in smaller company; nil when there is none and none will come.
+// take returns the next group of at most n units, or of fewer if one of them has a
+// smaller maxGroup. It returns nil when there is no unit and none will come.
 func (q *queue[T]) take(n int) []*Unit[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -30,7 +30,7 @@ func (q *queue[T]) take(n int) []*Unit[T] {
 	}
 	size := 0
 	for size < min(n, len(q.open)) {
-		if most := q.open[size].most; most > 0 {
+		if most := q.open[size].maxGroup; most > 0 {
 			if n = min(n, most); size >= n {
 				break
 			}
@@ -43,7 +43,7 @@ func (q *queue[T]) take(n int) []*Unit[T] {
 	return group
 }
 
-// give ends a group's turn; again is what is to be handed out again.
+// give ends a group's turn; the units of again are handed out again.
 func (q *queue[T]) give(again []*Unit[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

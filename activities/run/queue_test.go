@@ -15,7 +15,7 @@ func TestTheQueueKeepsTheLimitsOfItsUnits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var open []*Unit[int]
 		for i := range rapid.IntRange(1, 40).Draw(t, "units") {
-			open = append(open, &Unit[int]{Entries: []int{i}, most: rapid.IntRange(0, 6).Draw(t, "limit")})
+			open = append(open, &Unit[int]{Entries: []int{i}, maxGroup: rapid.IntRange(0, 6).Draw(t, "limit")})
 		}
 		q := newQueue(open)
 		seen := map[int]int{}
@@ -28,8 +28,8 @@ func TestTheQueueKeepsTheLimitsOfItsUnits(t *testing.T) {
 			require.LessOrEqual(t, len(group), n)
 			for _, o := range group {
 				seen[o.Entries[0]]++
-				if o.most > 0 {
-					require.LessOrEqual(t, len(group), o.most, fmt.Sprint(o.Entries))
+				if o.maxGroup > 0 {
+					require.LessOrEqual(t, len(group), o.maxGroup, fmt.Sprint(o.Entries))
 				}
 			}
 			q.give(nil)

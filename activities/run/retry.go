@@ -12,54 +12,54 @@ import (
 )
 
 const (
-	// ReadWidth is how many single reads an activity has under way at a time.
-	ReadWidth = 8
+	// ReadsAtATime is how many reads of single records an activity has under way.
+	ReadsAtATime = 8
 
 	readTries = 4 // of one read, before Temporal's slower retry takes over
 	readPause = 250 * time.Millisecond
-	// maxGateWait is the longest closing of a gate that is waited for in an activity;
-	// a longer one is waited for by Temporal.
-	maxGateWait = 2 * time.Minute
-	// minThrottlePause is waited where nobody said how long to wait.
+	// longestGateWait is how long an activity waits for a gate. Temporal waits for one
+	// that stays closed longer.
+	longestGateWait = 2 * time.Minute
+	// minThrottlePause is the wait where the service did not say how long to wait.
 	minThrottlePause = time.Second
 )
 
-// Gate says when a throttled service may be called again.
+// Gate says when a service that throttled may be called again.
 type Gate interface {
 	Wait(ctx context.Context) error
 	Until() time.Time
 }
 
-// OpenSoon waits until a call that was throttled may be made again; false when that
-// would take too long. began is when the call was made: if gate was not closed since,
-// it was another service that asked to wait, such as the one that issues tokens.
-func OpenSoon(ctx context.Context, gate Gate, began time.Time, throttled error) bool {
+// waitUntilOpen waits until a throttled call may be made again; false when that would
+// take too long. began is when the call was made. If gate has not closed since, another
+// service asked to wait, such as the one that issues tokens.
+func waitUntilOpen(ctx context.Context, gate Gate, began time.Time, throttled error) bool {
 	if gate == nil {
 		return false
 	}
 	if until := gate.Until(); until.After(began) {
-		return time.Until(until) <= maxGateWait && gate.Wait(ctx) == nil
+		return time.Until(until) <= longestGateWait && gate.Wait(ctx) == nil
 	}
 	pause := minThrottlePause
 	if fail, ok := errors.AsType[*apierr.Error](throttled); ok {
 		pause = max(pause, fail.RetryAfter)
 	}
-	return pause <= maxGateWait && Sleep(ctx, pause)
+	return pause <= longestGateWait && sleep(ctx, pause)
 }
 
-// Retry reads a few times before Temporal's slower retry takes over, and waits for
-// a gate that opens soon. gate may be nil.
+// Retry repeats a read a few times before Temporal's slower retry takes over. It waits
+// for a gate that opens soon. gate may be nil.
 func Retry[T any](ctx context.Context, gate Gate, read func() (T, error)) (T, error) {
 	for try := 1; ; {
 		began := time.Now()
 		out, err := read()
 		switch apierr.ClassOf(err) {
 		case apierr.Throttled:
-			if apierr.ReasonOf(err) == apierr.ReasonQuota || !OpenSoon(ctx, gate, began, err) {
+			if apierr.ReasonOf(err) == apierr.ReasonQuota || !waitUntilOpen(ctx, gate, began, err) {
 				return out, err
 			}
 		case apierr.Retryable:
-			if try == readTries || !Sleep(ctx, time.Duration(try)*readPause) {
+			if try == readTries || !sleep(ctx, time.Duration(try)*readPause) {
 				return out, err
 			}
 			try++
@@ -69,8 +69,8 @@ func Retry[T any](ctx context.Context, gate Gate, read func() (T, error)) (T, er
 	}
 }
 
-// Sleep waits; false when ctx ended first.
-func Sleep(ctx context.Context, d time.Duration) bool {
+// sleep pauses for d; false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
 	select {
@@ -81,7 +81,7 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// SleepUnlessStopping is Sleep for a wait that a worker which stops does not sit out.
+// SleepUnlessStopping pauses for d; false when ctx ended or the worker began to stop.
 func SleepUnlessStopping(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)
 	defer over.Stop()
@@ -94,12 +94,12 @@ func SleepUnlessStopping(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// KeepBeating tells Temporal every second that an attempt lives, whatever it waits
-// for, until stop is called. details may be nil.
+// KeepBeating sends a heartbeat every second until stop is called, whatever the attempt
+// waits for meanwhile. details may be nil.
 func KeepBeating(ctx context.Context, details func() any) (stop func()) {
 	done := make(chan struct{})
 	go func() {
-		tick := time.NewTicker(time.Second) // so that a cancellation arrives as soon
+		tick := time.NewTicker(time.Second) // a cancellation comes with the answer to a heartbeat
 		defer tick.Stop()
 		for {
 			select {
@@ -116,6 +116,3 @@ func KeepBeating(ctx context.Context, details func() any) (stop func()) {
 	}()
 	return sync.OnceFunc(func() { close(done) })
 }
-
-// KeepMark bounds the age of the saved position while nothing changes.
-const KeepMark = time.Minute

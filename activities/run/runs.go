@@ -14,8 +14,16 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Accept refuses work of another instance: its records would be mixed with ours.
-func Accept(instance, workflowID string) error {
+// SavePositionEvery is how often the position is saved while a flow waits and nothing
+// changes. A restart goes back no further.
+const SavePositionEvery = time.Minute
+
+// PruneEvery is how often the ledger is asked to forget what is older than it is kept.
+const PruneEvery = time.Hour
+
+// CheckInstance refuses work of another instance, because its records would be mixed
+// with ours.
+func CheckInstance(instance, workflowID string) error {
 	if instance == "" || strings.HasPrefix(workflowID, instance+"/") {
 		return nil
 	}
@@ -23,8 +31,8 @@ func Accept(instance, workflowID string) error {
 		"workflow %s reached a worker of instance %s; give each instance a Temporal namespace of its own", workflowID, instance))
 }
 
-// Open takes a run up where the ledger has it, or begins one that the ledger does
-// not know. It may be called any number of times.
+// Open finds a run in the ledger and says where it goes on, or begins it. It may be
+// called any number of times.
 func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.Context) (*ledger.Run, error)) (*ledger.Run, *activities.OpenRunResult, error) {
 	current, err := l.Run(ctx, id)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -44,7 +52,7 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 		return nil, nil, err
 	}
 	out := &activities.OpenRunResult{
-		Started: current.Started, Expected: current.Expected, Counts: FromLedger(current.Counts), Ended: string(current.State), Unfinished: laneRefs(at.Unfinished),
+		Started: current.Started, Expected: current.Expected, Counts: CountsOf(current.Counts), Ended: string(current.State), Unfinished: laneRefs(at.Unfinished),
 	}
 	if at.LastPage != nil {
 		out.LastPage, out.LastPhase, out.More = at.LastPage.Number, activities.Phase(at.LastPage.Phase), !at.LastPage.Next.None()
@@ -52,9 +60,9 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 	return current, out, nil
 }
 
-// Save ends a run: when the ledger holds every lane as written, the position becomes
-// the watermark and the staged pages go, in one transaction. With lanes that are still
-// to be written the result says which, and there is no run.
+// Save ends a run whose lanes are all written: in one transaction the position becomes
+// the watermark and the staged pages are dropped. While lanes are still to be written,
+// the result names them and the returned run is nil.
 func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *ledger.Page) ledger.Watermark) (*ledger.Run, *activities.SaveWatermarkResult, error) {
 	at, err := l.Resume(ctx, id)
 	if err != nil {
@@ -67,7 +75,7 @@ func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *
 	if err != nil {
 		return nil, nil, err
 	}
-	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: FromLedger(ended.Counts)}, nil
+	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: CountsOf(ended.Counts)}, nil
 }
 
 func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
@@ -77,9 +85,9 @@ func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
 	return out
 }
 
-// EndRun closes a run that did not finish; drop forgets its staged pages, if that is
-// asked for.
-func EndRun(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended func(activities.Kind, ledger.RunState), drop func(context.Context, string) error) error {
+// End closes a run that did not finish. ended counts it. drop removes its staged pages,
+// and is called if the input asks for that.
+func End(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended func(activities.Kind, ledger.RunState), drop func(context.Context, string) error) error {
 	current, err := l.Run(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil // it never began
@@ -100,15 +108,16 @@ func EndRun(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, en
 	return nil
 }
 
-// FromLedger is an account as payloads have it.
-func FromLedger(c ledger.Counts) activities.Counts {
+// CountsOf is an account of the ledger as payloads have it.
+func CountsOf(c ledger.Counts) activities.Counts {
 	return activities.Counts{Read: c.Read, Created: c.Created, Updated: c.Updated, Unchanged: c.Unchanged,
 		Filtered: c.Filtered, Deleted: c.Deleted, Parked: c.Parked, Quarantined: c.Quarantined,
 		Disabled: c.Disabled, SoftBounce: c.SoftBounce, SeedOrProof: c.SeedOrProof, NoContact: c.NoContact, Ignored: c.Ignored}
 }
 
-// CloseLost ends the runs that are open although nothing is at work, but for the one
-// that goes on.
+// CloseLost closes the runs that the ledger has as running, but for the one that goes
+// on. It is called when a flow starts: nothing of the flow is at work then, so the
+// workflow of such a run was ended from outside.
 func CloseLost(ctx context.Context, l *ledger.Ledger, of ledger.RunFilter, goesOn string, drop func(context.Context, string) error) error {
 	of.State = ledger.RunRunning
 	lost, err := l.Runs(ctx, of)
@@ -129,9 +138,9 @@ func CloseLost(ctx context.Context, l *ledger.Ledger, of ledger.RunFilter, goesO
 	return nil
 }
 
-// StandingOf is the time of a flow's watermark, zero while there is none, and how
-// many records of it are in quarantine.
-func StandingOf(ctx context.Context, l *ledger.Ledger, flow, watermark, table string) (at time.Time, open int64, err error) {
+// WatermarkAndQuarantine is what gauges show of a flow: the time of its watermark, zero
+// while it has none, and how many of its records are in quarantine.
+func WatermarkAndQuarantine(ctx context.Context, l *ledger.Ledger, flow, watermark, table string) (at time.Time, open int64, err error) {
 	mark, err := l.Watermark(ctx, flow, watermark)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
 		return at, 0, err
@@ -143,20 +152,21 @@ func StandingOf(ctx context.Context, l *ledger.Ledger, flow, watermark, table st
 	return at, open, err
 }
 
-// RunsEnded counts the runs that ended in a state.
-func RunsEnded(scope tally.Scope, kind activities.Kind, state ledger.RunState) tally.Counter {
+// CountEnded counts a run that ended.
+func CountEnded(scope tally.Scope, kind activities.Kind, state ledger.RunState) {
+	endedCounter(scope, kind, state).Inc(1)
+}
+
+func endedCounter(scope tally.Scope, kind activities.Kind, state ledger.RunState) tally.Counter {
 	return scope.Tagged(map[string]string{"kind": string(kind), "state": string(state)}).Counter("runs_ended")
 }
 
-// ExpectRuns shows runs that end badly at 0 before the first does: Prometheus
-// sees no increase in a counter that begins with 1.
-func ExpectRuns(scope tally.Scope) {
+// ShowNoneEnded makes the counters of runs that end badly visible at 0. Prometheus sees
+// no increase in a counter that first appears with 1.
+func ShowNoneEnded(scope tally.Scope) {
 	for _, kind := range []activities.Kind{activities.KindInitial, activities.KindBackfill, activities.KindDelta, activities.KindAudit, activities.KindRelease, activities.KindRollback} {
 		for _, state := range []ledger.RunState{ledger.RunFailed, ledger.RunIncomplete} {
-			RunsEnded(scope, kind, state)
+			endedCounter(scope, kind, state)
 		}
 	}
 }
-
-// PruneEvery is how often before-images are looked through for old ones.
-const PruneEvery = time.Hour

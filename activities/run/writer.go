@@ -7,54 +7,55 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Writer is one attempt at a lane, as its flow sees it.
+// Writer is what a flow supplies for one attempt at a lane.
 type Writer[T any] interface {
-	// Units sorts the open entries of the lane into units. What needs no write it
-	// records at once.
+	// Units sorts the open entries of the lane into units. It records at once what
+	// needs no write.
 	Units(ctx context.Context, a *Attempt[T]) ([]*Unit[T], error)
-	// Write brings the units of a group to their results. What it returns is the
-	// failure of every unit that is still open and did not fail by itself.
+	// Write brings the units of a group to their results. The error that it returns is
+	// the failure of every unit that has no result and for which Fail was not called.
 	Write(ctx context.Context, a *Attempt[T], group []*Unit[T]) error
-	// GroupSize is how many units a group may hold now.
+	// GroupSize is how many units a group may hold at this moment.
 	GroupSize() int
-	// Refuse is the result of an entry that is set aside.
+	// Refuse makes the result of an entry that is set aside.
 	Refuse(u *Unit[T], entry int, why *apierr.Error) ledger.Result
 	// Count meters what happened.
 	Count(Happened, ...ledger.Result)
 }
 
-// Happened is what a writer meters.
+// Happened is something that a writer counts in its metrics.
 type Happened int
 
-// What happens in a lane.
+// What a writer counts.
 const (
 	Committed Happened = iota // results are in the ledger
-	Throttled                 // a gate was waited for
+	Throttled                 // the target asked to wait
 	Transient                 // a call failed and is tried again
 	Split                     // a group failed as a whole and is tried in halves
 )
 
-// Unit is what is written as one: every open entry of a key, in source order.
+// Unit is what is written as one: the open entries of a key, in the order in which the
+// source had them.
 type Unit[T any] struct {
-	Entries   []int // indices of those that have no result yet
-	Of        T     // what the flow knows of it
+	Entries   []int // indices of the entries that have no result yet
+	State     T     // what the flow knows of the unit
 	Ambiguous bool  // an earlier try may have reached the target
 	Failure   error // of the last try
 	Alone     bool  // it was sent alone when it failed
 
-	most    int   // units that it may be in a group with; 0 = any number
-	permit  bool  // held for the write in hand
-	again   bool  // to be written again at once
-	failure error // its own, of the write in hand
+	maxGroup   int   // of how many units its group may be; 0 = any number
+	permit     bool  // to have a write that is not in the ledger yet
+	writeAgain bool  // at once, although it has no result
+	failure    error // that it does not share with its group, of the present write
 }
 
-// lastResort is a writer that decides what becomes of units which failed in every
-// round of an attempt; it returns those that are to be tried again.
+// lastResort is a writer that decides about units which failed in every round of an
+// attempt. It returns the units that the next attempt is to try.
 type lastResort[T any] interface {
 	LastResort(ctx context.Context, a *Attempt[T], failed []*Unit[T]) []*Unit[T]
 }
 
-// Units sorts the open entries of a lane by key, each key one unit.
+// Units makes one unit of the open entries of each key. of gives the unit's State.
 func Units[T any](lane *ledger.Lane, of func(key string) T) []*Unit[T] {
 	byKey := make(map[string]*Unit[T], len(lane.Entries))
 	units := make([]*Unit[T], 0, len(lane.Entries))
@@ -65,7 +66,7 @@ func Units[T any](lane *ledger.Lane, of func(key string) T) []*Unit[T] {
 		key := lane.Entries[i].Key
 		u, ok := byKey[key]
 		if !ok {
-			u = &Unit[T]{Of: of(key)}
+			u = &Unit[T]{State: of(key)}
 			byKey[key] = u
 			units = append(units, u)
 		}

@@ -9,14 +9,14 @@ import (
 	"causeway.dev/internal/campaign"
 )
 
-// Archive reads the files of a folder again, as somebody asked for: all of them, from
-// the first to the last. Nothing is noted of them and they stay where they are.
+// Archive reads all files of a folder for a backfill, from the first to the last. The
+// ledger is not told of them, and they stay where they are.
 type Archive[R Rows] struct {
 	box  *Box[R]
 	from folder
 
-	// Told names files that are left alone, with place and reason.
-	Told []string
+	// BadFiles names files that are not read, with place and reason.
+	BadFiles []string
 }
 
 // OnServer is a folder of the file server; nil when none is configured.
@@ -24,16 +24,16 @@ func (b *Box[R]) OnServer(folder string) *Archive[R] {
 	if b.o.Source == nil {
 		return nil
 	}
-	return &Archive[R]{box: b, from: served{Source: b.o.Source, folder: folder, copies: b.o.Instance + "\n" + b.o.Flow, archive: true}}
+	return &Archive[R]{box: b, from: serverFolder{Source: b.o.Source, folder: folder, copies: b.o.Instance + "\n" + b.o.Flow, archive: true}}
 }
 
 // OnDisk is a folder of this machine.
 func (b *Box[R]) OnDisk(folder string) *Archive[R] {
-	return &Archive[R]{box: b, from: onDisk{folder: folder}}
+	return &Archive[R]{box: b, from: diskFolder{folder: folder}}
 }
 
-// Next opens the file that a position is within, where it stands, or the next one that
-// can be read; nil when there is none. A file that was written anew is read anew.
+// Next opens the file that a position is within, at that position, or the next one that can
+// be read; nil when there is none. A file that was written anew is read from its beginning.
 func (a *Archive[R]) Next(ctx context.Context, at Position) (*File[R], error) {
 	anew := false
 	if at.Within() {
@@ -49,17 +49,17 @@ func (a *Archive[R]) Next(ctx context.Context, at Position) (*File[R], error) {
 	}
 	mine, misnamed := a.box.mine(listing)
 	if at.Path == "" {
-		a.tell(misnamed...)
+		a.addBad(misnamed...)
 	}
 	if anew && !slices.ContainsFunc(mine, func(f campaign.RemoteFile) bool { return f.Path == at.Path }) {
-		a.tell(cutText(at))
+		a.addBad(cutOffText(at))
 	}
 	for _, file := range mine {
 		if !at.before(file.Path) && (!anew || file.Path != at.Path) {
 			continue
 		}
-		if a.from.young(file, a.box.o.Now()) {
-			a.tell(file.Name() + ": it was changed a moment ago and may still be written; load it again later")
+		if a.from.mayStillChange(file, a.box.o.Now()) {
+			a.addBad(file.Name() + ": it was changed a moment ago and may still be written; load it again later")
 			continue
 		}
 		f, err := a.read(ctx, file)
@@ -70,7 +70,7 @@ func (a *Archive[R]) Next(ctx context.Context, at Position) (*File[R], error) {
 	return nil, nil
 }
 
-// read opens a file from its beginning; nil when it cannot be read.
+// read opens a file at its beginning; nil when it cannot be read.
 func (a *Archive[R]) read(ctx context.Context, file campaign.RemoteFile) (*File[R], error) {
 	local, hash, err := a.from.fetch(ctx, file)
 	if err != nil {
@@ -80,15 +80,15 @@ func (a *Archive[R]) read(ctx context.Context, file campaign.RemoteFile) (*File[
 	if err != nil || found.Fault != "" {
 		a.from.release(local)
 		if found.Fault != "" {
-			a.tell(found.Fault)
+			a.addBad(found.Fault)
 			a.box.o.Logger.Warn("a file cannot be read and is left alone", "flow", a.box.o.Flow, "file", file.Path, "error", found.Fault)
 		}
 		return nil, err
 	}
-	return a.box.openAt(a.from, begin(file, hash), local)
+	return a.box.openAt(a.from, beginningOf(file, hash), local)
 }
 
-func (a *Archive[R]) tell(what ...string) {
-	a.Told = append(a.Told, what...)
-	a.Told = a.Told[:min(len(a.Told), mostTold)]
+func (a *Archive[R]) addBad(what ...string) {
+	a.BadFiles = append(a.BadFiles, what...)
+	a.BadFiles = a.BadFiles[:min(len(a.BadFiles), maxBadFiles)]
 }

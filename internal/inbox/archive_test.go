@@ -23,7 +23,7 @@ func (w *world) all(open func() *archive, at inbox.Position) (rows, told []strin
 		a := open() // each page is another activity
 		f, err := a.Next(w.Context(), at)
 		require.NoError(w, err)
-		told = append(told, a.Told...)
+		told = append(told, a.BadFiles...)
 		if f == nil {
 			return rows, told
 		}

@@ -28,7 +28,7 @@ type File[R Rows] struct {
 	file  *os.File
 }
 
-// Name is that of the file, without its folder.
+// Name is the name of the file, without its folder.
 func (f *File[R]) Name() string { return base(f.at.Path) }
 
 // At is the position behind what was read, when the file goes on.
@@ -47,25 +47,25 @@ func (f *File[R]) Keep() {
 	f.box.mu.Lock()
 	defer f.box.mu.Unlock()
 	if f.box.open != nil {
-		f.box.open.shut()
+		f.box.open.closeFile()
 	}
 	f.box.open = f
 }
 
 // Leave closes the file where it stands. Its local copy stays for another attempt.
-func (f *File[R]) Leave() { f.shut() }
+func (f *File[R]) Leave() { f.closeFile() }
 
 // Close ends the reading. The local copy goes: it holds what persons did, and can be
 // had again.
 func (f *File[R]) Close() {
-	f.shut()
+	f.closeFile()
 	f.from.release(f.local)
 }
 
-func (f *File[R]) shut() { _ = f.file.Close() }
+func (f *File[R]) closeFile() { _ = f.file.Close() }
 
-// kept is the file that stands open at a position; nil when none does.
-func (b *Box[R]) kept(from folder, at Position) *File[R] {
+// takeKept is the file that Keep has left open at a position; nil when there is none.
+func (b *Box[R]) takeKept(from folder, at Position) *File[R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.open
@@ -79,13 +79,13 @@ func (b *Box[R]) kept(from folder, at Position) *File[R] {
 // errChanged says that a file is not there any more as it was begun.
 var errChanged = errors.New("the file is not what it was when it was begun")
 
-// reopen opens the file that a position is in, where it stands. Another worker may
-// have read up to there.
+// reopen opens the file that a position is in, at that position. Another worker may have
+// read up to there.
 func (b *Box[R]) reopen(ctx context.Context, from folder, at Position) (*File[R], error) {
-	if f := b.kept(from, at); f != nil {
+	if f := b.takeKept(from, at); f != nil {
 		return f, nil
 	}
-	local, ok := from.held(ctx, at)
+	local, ok := from.heldCopy(ctx, at)
 	if !ok {
 		var hash string
 		var err error
@@ -103,7 +103,7 @@ func (b *Box[R]) reopen(ctx context.Context, from folder, at Position) (*File[R]
 	return b.openAt(from, at, local)
 }
 
-// openAt opens a file that is readable here.
+// openAt opens a file that is on this machine.
 func (b *Box[R]) openAt(from folder, at Position, local string) (*File[R], error) {
 	file, err := os.Open(local)
 	if err != nil {
@@ -117,34 +117,34 @@ func (b *Box[R]) openAt(from folder, at Position, local string) (*File[R], error
 	return &File[R]{Rows: rows, box: b, from: from, at: at, local: local, file: file}, nil
 }
 
-// check reads a file to its end, or to that of the activity.
+// check reads a file to its end, or until the activity ends.
 func (b *Box[R]) check(ctx context.Context, name, local string) (Contents, error) {
 	file, err := os.Open(local)
 	if err != nil {
 		return Contents{}, fmt.Errorf("opening the copy of %s: %w", name, err)
 	}
 	defer file.Close()
-	found, err := b.format.Check(name, &endingReader{ctx: ctx, r: file})
+	found, err := b.format.Check(name, &cancellableReader{ctx: ctx, r: file})
 	if err != nil {
 		return found, fmt.Errorf("reading the copy of %s: %w", name, err)
 	}
 	return found, nil
 }
 
-// endingReader ends with its context.
-type endingReader struct {
+// cancellableReader fails when its context ends.
+type cancellableReader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-func (e *endingReader) Read(p []byte) (int, error) {
+func (e *cancellableReader) Read(p []byte) (int, error) {
 	if err := e.ctx.Err(); err != nil {
 		return 0, err
 	}
 	return e.r.Read(p)
 }
 
-// begin is the position at the beginning of a file, whose Row is 0 for now.
-func begin(file campaign.RemoteFile, hash string) Position {
+// beginningOf is the position at the beginning of a file. Its Row is 0 until rows are read.
+func beginningOf(file campaign.RemoteFile, hash string) Position {
 	return Position{Path: file.Path, Size: file.Size, Modified: file.Modified.UTC().Truncate(time.Millisecond), Hash: hash}
 }

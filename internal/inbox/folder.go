@@ -17,41 +17,41 @@ import (
 	"causeway.dev/internal/campaign"
 )
 
-// folder is where files are listed, and how they become readable here. Two that are
-// equal are the same folder.
+// folder lists files and makes them readable on this machine. Two values that are equal are
+// the same folder.
 type folder interface {
 	list(ctx context.Context) ([]campaign.RemoteFile, error)
-	// fetch makes a file readable on this machine, and gives its path there and the
-	// hash of its content.
+	// fetch makes a file readable on this machine, and returns its path here and the hash
+	// of its content.
 	fetch(ctx context.Context, file campaign.RemoteFile) (local, hash string, err error)
-	// held is a copy that is here already, of just the content of a position.
-	held(ctx context.Context, at Position) (local string, ok bool)
-	// release ends the need for a copy.
+	// heldCopy is a copy that is here already, of just the content of a position.
+	heldCopy(ctx context.Context, at Position) (local string, ok bool)
+	// release removes a copy that is not needed any more.
 	release(local string)
-	// young says that a file of an archive may still be written.
-	young(file campaign.RemoteFile, now time.Time) bool
+	// mayStillChange says that a file of an archive may still be written.
+	mayStillChange(file campaign.RemoteFile, now time.Time) bool
 }
 
-// served is a folder of the file server.
-type served struct {
+// serverFolder is a folder of the file server.
+type serverFolder struct {
 	*Source
 	folder  string
-	copies  string // keeps copies apart that are not the same file
+	copies  string // in the names of copies, so that those of other instances and flows differ
 	archive bool
 }
 
-func (s served) list(ctx context.Context) ([]campaign.RemoteFile, error) {
+func (s serverFolder) list(ctx context.Context) ([]campaign.RemoteFile, error) {
 	return s.Server.List(ctx, s.folder)
 }
 
-// young compares with our clock. A stamp that is far ahead comes from another clock
+// mayStillChange compares with our clock. A stamp that is far ahead comes from another clock
 // and says nothing: such a file is not left alone for ever. It is checked to its end
 // as every file is.
-func (s served) young(file campaign.RemoteFile, now time.Time) bool {
+func (s serverFolder) mayStillChange(file campaign.RemoteFile, now time.Time) bool {
 	return now.Sub(file.Modified).Abs() < s.StableFor
 }
 
-func (s served) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
+func (s serverFolder) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
 	local := s.copyPath(file.Path)
 	if err := os.MkdirAll(filepath.Dir(local), 0o700); err != nil {
 		return "", "", fmt.Errorf("a folder for copies of exported files: %w", err)
@@ -63,16 +63,16 @@ func (s served) fetch(ctx context.Context, file campaign.RemoteFile) (string, st
 	return local, got.SHA256, nil
 }
 
-func (s served) held(ctx context.Context, at Position) (string, bool) {
+func (s serverFolder) heldCopy(ctx context.Context, at Position) (string, bool) {
 	local := s.copyPath(at.Path)
 	hash, err := hashOf(ctx, local)
 	return local, err == nil && hash == at.Hash
 }
 
-func (s served) release(local string) { _ = os.Remove(local) }
+func (s serverFolder) release(local string) { _ = os.Remove(local) }
 
 // copyPath is where the local copy of a file is.
-func (s served) copyPath(file string) string {
+func (s serverFolder) copyPath(file string) string {
 	dir := s.Dir
 	if dir == "" {
 		dir = filepath.Join(os.TempDir(), "causeway-exports")
@@ -81,10 +81,10 @@ func (s served) copyPath(file string) string {
 	return filepath.Join(dir, hex.EncodeToString(sum[:8])+filepath.Ext(file))
 }
 
-// onDisk is a folder of this machine. Its files are read where they are.
-type onDisk struct{ folder string }
+// diskFolder is a folder of this machine. Its files are read in place.
+type diskFolder struct{ folder string }
 
-func (d onDisk) list(context.Context) ([]campaign.RemoteFile, error) {
+func (d diskFolder) list(context.Context) ([]campaign.RemoteFile, error) {
 	entries, err := os.ReadDir(d.folder)
 	if err != nil {
 		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonNotFound, Service: "files", Op: "list the folder",
@@ -108,17 +108,18 @@ func reasonOfPath(err error) string {
 	return err.Error()
 }
 
-func (onDisk) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
+func (diskFolder) fetch(ctx context.Context, file campaign.RemoteFile) (string, string, error) {
 	hash, err := hashOf(ctx, file.Path)
 	return file.Path, hash, err
 }
 
-func (onDisk) held(context.Context, Position) (string, bool) { return "", false }
+func (diskFolder) heldCopy(context.Context, Position) (string, bool) { return "", false }
 
-func (onDisk) release(string) {} // it is no copy
+func (diskFolder) release(string) {} // the file itself must stay
 
-func (onDisk) young(campaign.RemoteFile, time.Time) bool { return false }
+func (diskFolder) mayStillChange(campaign.RemoteFile, time.Time) bool { return false }
 
+// hashOf is the hash of a file's content.
 func hashOf(ctx context.Context, local string) (string, error) {
 	f, err := os.Open(local)
 	if err != nil {
@@ -126,7 +127,7 @@ func hashOf(ctx context.Context, local string) (string, error) {
 	}
 	defer f.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, &endingReader{ctx: ctx, r: f}); err != nil {
+	if _, err := io.Copy(hash, &cancellableReader{ctx: ctx, r: f}); err != nil {
 		return "", fmt.Errorf("reading %s: %w", filepath.Base(local), err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil

@@ -1,10 +1,10 @@
 // Package inbox takes exported files from Campaign's file server, each once. The
-// activities of events and of opt-outs call it; what is in a file is theirs to know.
+// activities of events and of opt-outs call it, and say how their files are read.
 //
-// A file is taken once it has not changed for a while (inbox.go), is fetched whole and
-// checked to its end before anything of it is used (take.go), and is read page by page
-// (file.go) from positions that any worker can go on from (position.go). What was read
-// is put away (putaway.go), and goes when it was kept long enough (tidy.go). Old files
+// A file is taken once it has not changed for a while (inbox.go). It is fetched whole and
+// checked to its end before anything of it is used (take.go). It is read page by page
+// (file.go), and any worker can go on from a position (position.go). A file that was read
+// is put away (putaway.go), and deleted when it was kept long enough (tidy.go). Old files
 // can be read from any folder without being taken (archive.go, folder.go).
 package inbox
 
@@ -39,12 +39,12 @@ type Source struct {
 	Server    Server
 	Folder    string
 	StableFor time.Duration // a file must not have changed for so long (docs/protocol/campaign.md §8)
-	Delete    bool          // files that were read; else they are moved into the folder processed
-	Keep      time.Duration // files that were moved, or cannot be read, stay so long (R20.7); 0 = for ever
-	Dir       string        // of local copies; "" = one within the system's
+	Delete    bool          // delete files that were read; else they are moved into the folder processed
+	Keep      time.Duration // how long files stay that were moved or cannot be read (R20.7); 0 = for ever
+	Dir       string        // for local copies; "" = a folder in the system's temporary one
 }
 
-// Reach asks for a sign of life.
+// Reach fails when the folder cannot be listed.
 func (s *Source) Reach(ctx context.Context) error {
 	if _, err := s.Server.List(ctx, s.Folder); err != nil {
 		return fmt.Errorf("looking into campaign.sftp.folder: %w", err)
@@ -54,30 +54,30 @@ func (s *Source) Reach(ctx context.Context) error {
 
 // Format is what a flow knows of its files.
 type Format[R Rows] struct {
-	// Mine says by its name that a file is one of the flow's.
+	// Mine says by its name whether a file is one of the flow's.
 	Mine func(name string) bool
 	// Check reads a file to its end.
 	Check func(name string, src io.Reader) (Contents, error)
-	// Open gives the rows of a file that follow the first so many.
+	// Open opens a file behind its first row rows.
 	Open func(name string, src io.Reader, row int) (R, error)
 }
 
-// Contents are what is in a file as a whole.
+// Contents says what is in a file as a whole.
 type Contents struct {
 	Rows  int
 	Fault string // why nothing of it can be used, with the place and no value; "" when it can
 }
 
-// Rows are those of an open file. How they are read is the flow's matter.
+// Rows are the rows of an open file. The flow reads them in its own way.
 type Rows interface {
-	// Row is how many were read from the beginning of the file. It has grown with
-	// each page.
+	// Row is how many rows were read from the beginning of the file. It grows with every
+	// page.
 	Row() int
 }
 
 // Options of an inbox.
 type Options struct {
-	Flow      string  // whose notes these are in the ledger
+	Flow      string  // under whose name the ledger keeps which files were read
 	Instance  string  // so that local copies of two instances do not meet
 	Source    *Source // nil: no file server is configured
 	KeepNotes time.Duration
@@ -92,15 +92,15 @@ type Box[R Rows] struct {
 	o      Options
 	format Format[R]
 
-	mu        sync.Mutex
-	sightings []campaign.Sighting
-	misnamed  []string              // files whose names cannot be kept
-	settles   time.Time             // when the first file that was seen may be known not to change any more; zero: none is awaited
-	tidied    time.Time             // when the folder processed was last looked into
-	away      []campaign.RemoteFile // what was in it then
-	unread    []campaign.RemoteFile // of these, what the ledger does not know to have been read
-	cut       cut
-	open      *File[R] // where the last page ended
+	mu         sync.Mutex
+	sightings  []campaign.Sighting
+	misnamed   []string              // files whose names cannot be kept
+	nextStable time.Time             // when the first file that was seen may be known not to change any more; zero: none is awaited
+	tidied     time.Time             // when the folder processed was last listed
+	processed  []campaign.RemoteFile // what was in it then
+	unread     []campaign.RemoteFile // of these, the files that the ledger does not know to have been read
+	cut        cutFile
+	open       *File[R] // where the last page ended
 }
 
 // New makes an inbox.
@@ -114,12 +114,12 @@ func New[R Rows](o Options, format Format[R]) *Box[R] {
 	return &Box[R]{o: o, format: format}
 }
 
-// ready are the files that may be read, in the order of their names: those of the
-// flow that do not change any more, and those that were put away although the ledger
-// does not know them.
+// ready are the files that may be read, in the order of their names: files of the flow that
+// do not change any more, and files that were put away although the ledger does not know
+// them.
 func (b *Box[R]) ready(ctx context.Context) ([]campaign.RemoteFile, error) {
 	s := b.o.Source
-	b.settlesAt(time.Time{})
+	b.setNextStable(time.Time{})
 	listing, err := s.Server.List(ctx, s.Folder)
 	if err != nil {
 		return nil, fmt.Errorf("looking for exported files: %w", err)
@@ -129,7 +129,7 @@ func (b *Box[R]) ready(ctx context.Context) ([]campaign.RemoteFile, error) {
 	b.mu.Lock()
 	b.sightings, b.misnamed = campaign.Observe(b.sightings, mine, now), misnamed
 	ready := campaign.Stable(b.sightings, now, s.StableFor)
-	b.settles = settling(b.sightings, now, s.StableFor)
+	b.nextStable = firstStable(b.sightings, now, s.StableFor)
 	due := now.Sub(b.tidied) >= tidyEvery
 	b.mu.Unlock()
 	if due {
@@ -146,8 +146,8 @@ func (b *Box[R]) ready(ctx context.Context) ([]campaign.RemoteFile, error) {
 	return ready, nil
 }
 
-// mine are the flow's files of a listing, and what is said of those whose names
-// cannot be kept: a ledger holds text.
+// mine are the flow's files of a listing. misnamed describes those whose names cannot be
+// kept in the ledger, which holds text.
 func (b *Box[R]) mine(listing []campaign.RemoteFile) (mine []campaign.RemoteFile, misnamed []string) {
 	for _, file := range listing {
 		switch name := file.Name(); {
@@ -161,8 +161,8 @@ func (b *Box[R]) mine(listing []campaign.RemoteFile) (mine []campaign.RemoteFile
 	return mine, misnamed
 }
 
-// settling is when the first of the files that may still change is old enough.
-func settling(sightings []campaign.Sighting, now time.Time, wait time.Duration) time.Time {
+// firstStable is when the first of the files that may still change will be old enough.
+func firstStable(sightings []campaign.Sighting, now time.Time, wait time.Duration) time.Time {
 	var first time.Time
 	for _, s := range sightings {
 		if at := s.Since.Add(wait); at.After(now) && (first.IsZero() || at.Before(first)) {
@@ -172,25 +172,25 @@ func settling(sightings []campaign.Sighting, now time.Time, wait time.Duration) 
 	return first
 }
 
-func (b *Box[R]) settlesAt(t time.Time) {
+func (b *Box[R]) setNextStable(t time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.settles = t
+	b.nextStable = t
 }
 
-// Settled says that a file which was seen can be looked at again, or that there are
-// more behind the one which was found.
-func (b *Box[R]) Settled() bool {
+// Due says whether asking Next is worth it now: a file that was seen may not change any
+// more, or there may be more behind the one that was found last.
+func (b *Box[R]) Due() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.settles.IsZero() && !b.o.Now().Before(b.settles)
+	return !b.nextStable.IsZero() && !b.o.Now().Before(b.nextStable)
 }
 
-// mostTold is how many bad files are told of at a time.
-const mostTold = 20
+// maxBadFiles is how many bad files are named at a time.
+const maxBadFiles = 20
 
-// BadFiles names the files on the server that cannot be read, with place and reason,
-// and one that was cut off, until another run has read a file to its end.
+// BadFiles names the files on the server that cannot be read, with place and reason. It
+// also names a file that was cut off, until another run has read a file to its end.
 func (b *Box[R]) BadFiles(ctx context.Context) []string {
 	notes, err := b.o.Ledger.ExportFiles(ctx, b.o.Flow, ledger.FileBad, 0)
 	if err != nil {
@@ -202,24 +202,25 @@ func (b *Box[R]) BadFiles(ctx context.Context) []string {
 	defer b.mu.Unlock()
 	out := slices.Clone(b.misnamed)
 	for _, n := range notes {
-		is := func(f campaign.RemoteFile) bool { return isNoted(f, n) }
-		if slices.ContainsFunc(b.sightings, func(s campaign.Sighting) bool { return is(s.RemoteFile) }) || slices.ContainsFunc(b.away, is) {
+		is := func(f campaign.RemoteFile) bool { return sameFile(f, n) }
+		if slices.ContainsFunc(b.sightings, func(s campaign.Sighting) bool { return is(s.RemoteFile) }) || slices.ContainsFunc(b.processed, is) {
 			out = append(out, n.Error)
 		}
 	}
-	out = out[:min(len(out), mostTold)]
+	out = out[:min(len(out), maxBadFiles)]
 	if b.cut.what != "" {
 		out = append(out, b.cut.what)
 	}
 	return out
 }
 
-// isNoted says that a listing shows a file as it was when the note was made.
-func isNoted(f campaign.RemoteFile, n ledger.ExportFile) bool {
+// sameFile says whether a listing shows a file as the ledger has it.
+func sameFile(f campaign.RemoteFile, n ledger.ExportFile) bool {
 	return f.Path == n.Name && f.Size == n.Size && f.Modified.Equal(n.Modified)
 }
 
-// byName orders files as they are read: oldest first, by their names, wherever they are.
+// byName orders files as they are read: by their names, so the oldest first, in
+// whatever folder they are.
 func byName(x, y string) int {
 	return cmp.Or(cmp.Compare(base(x), base(y)), cmp.Compare(x, y))
 }

@@ -23,7 +23,7 @@ type Position struct {
 	Modified time.Time
 }
 
-// Within says that a position is in the middle of a file.
+// Within says whether a position is in the middle of a file.
 func (p Position) Within() bool { return p.Row > 0 }
 
 const (
@@ -31,8 +31,8 @@ const (
 	behind = "behind"
 )
 
-// Cursor is the form in which a position is kept. The path comes last and as it is,
-// so that no name can be mistaken.
+// Cursor is the form in which the ledger keeps a position. The path comes last and as it
+// is, so that every name can be read back.
 func (p Position) Cursor() ledger.Cursor {
 	return ledger.Cursor{Kind: ledger.CursorFile, At: p.text()}
 }
@@ -46,8 +46,7 @@ func (p Position) text() string {
 
 var errPosition = errors.New("the position in the files cannot be read; it is from another build")
 
-// ParsePosition reads a position that was kept. That of no cursor is in front of all
-// files.
+// ParsePosition reads a position from the ledger. No cursor means in front of all files.
 func ParsePosition(c ledger.Cursor) (Position, error) {
 	if c.None() {
 		return Position{}, nil
@@ -74,10 +73,10 @@ func ParsePosition(c ledger.Cursor) (Position, error) {
 	return p, nil
 }
 
-// before says that a file is still to come.
+// before says whether a file comes behind the position.
 func (p Position) before(file string) bool { return p.Path == "" || byName(p.Path, file) < 0 }
 
-// file is the one that the position is in.
+// file is the file that the position is in.
 func (p Position) file() campaign.RemoteFile {
 	return campaign.RemoteFile{Path: p.Path, Size: p.Size, Modified: p.Modified}
 }

@@ -10,19 +10,20 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// live is the folder that files are taken from.
-func (b *Box[R]) live() served {
-	return served{Source: b.o.Source, folder: b.o.Source.Folder, copies: b.o.Instance + "\n" + b.o.Flow}
+// takeFolder is the folder that files are taken from.
+func (b *Box[R]) takeFolder() serverFolder {
+	return serverFolder{Source: b.o.Source, folder: b.o.Source.Folder, copies: b.o.Instance + "\n" + b.o.Flow}
 }
 
-// Next opens the next file behind a position that is settled, whole and new; nil when
-// there is none. The run reads it: when its pages have ended, Finish it. Files that
-// need no reading are put away in passing, and those that cannot be read are noted.
+// Next opens the next file behind a position that does not change any more, is whole and
+// new; nil when there is none. The run reads it, and at its end calls Finish. On the way,
+// files that were read before are put away, and the ledger is told of those that cannot be
+// read.
 func (b *Box[R]) Next(ctx context.Context, run string, at Position) (*File[R], error) {
 	if b.o.Source == nil {
 		return nil, nil
 	}
-	if err := b.letGo(ctx, run, at); err != nil {
+	if err := b.dropUnstaged(ctx, run, at); err != nil {
 		return nil, err
 	}
 	ready, err := b.ready(ctx)
@@ -38,17 +39,17 @@ func (b *Box[R]) Next(ctx context.Context, run string, at Position) (*File[R], e
 			return nil, err
 		}
 		if f != nil {
-			b.settlesAt(b.o.Now()) // those behind it have settled, too
+			b.setNextStable(b.o.Now()) // those behind it have settled, too
 			return f, nil
 		}
 	}
 	return nil, nil
 }
 
-// letGo drops the notes of files that an earlier attempt took for the page which is
-// wanted now, and did not stage: another file may come first by now, and they must not
+// dropUnstaged makes the ledger forget the files that an earlier attempt took for the
+// present page and did not stage. Another file may come first by now, and they must not
 // count as read when the run ends.
-func (b *Box[R]) letGo(ctx context.Context, run string, at Position) error {
+func (b *Box[R]) dropUnstaged(ctx context.Context, run string, at Position) error {
 	reading, err := b.o.Ledger.ExportFiles(ctx, b.o.Flow, ledger.FileReading, 0)
 	if err != nil {
 		return err
@@ -68,18 +69,18 @@ func (b *Box[R]) take(ctx context.Context, run string, file campaign.RemoteFile)
 	known, err := b.o.Ledger.ExportFile(ctx, b.o.Flow, file.Path, file.Size, file.Modified)
 	switch {
 	case err == nil && known.State == ledger.FileDone:
-		b.putAway(ctx, *known) // a kill came between the end of its run and this, or it failed
+		b.putAway(ctx, *known) // it was not put away at the end of its run, because of a kill or a failure
 		return nil, nil
 	case err == nil && known.State == ledger.FileBad:
 		return nil, nil // until it changes
 	case err != nil && !errors.Is(err, ledger.ErrNotFound):
 		return nil, err
 	}
-	live := b.live()
+	live := b.takeFolder()
 	local, hash, err := live.fetch(ctx, file)
 	switch reason := apierr.ReasonOf(err); {
 	case reason == apierr.ReasonNotFound, reason == apierr.ReasonConflict:
-		return nil, nil // somebody put it away, or it is written after all: a later look tells
+		return nil, nil // it was put away, or is being written after all; a later call sees which
 	case err != nil:
 		return nil, fmt.Errorf("fetching %s: %w", file.Name(), err)
 	}
@@ -89,7 +90,7 @@ func (b *Box[R]) take(ctx context.Context, run string, file campaign.RemoteFile)
 		live.release(local)
 		return nil, err
 	}
-	f, err := b.openAt(live, begin(file, hash), local)
+	f, err := b.openAt(live, beginningOf(file, hash), local)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +98,13 @@ func (b *Box[R]) take(ctx context.Context, run string, file campaign.RemoteFile)
 	return f, nil
 }
 
-// examine looks at a file as a whole before anything of it is used, and notes what it
-// is; false when it is not to be used.
+// examine checks a file as a whole before anything of it is used, and tells the ledger what
+// it is; false when it is not to be used.
 func (b *Box[R]) examine(ctx context.Context, local string, note *ledger.ExportFile) (bool, error) {
 	twin, err := b.o.Ledger.ExportFileTwin(ctx, *note)
 	if err == nil { // the same content under another name or date
 		note.Run, note.Rows = twin.Run, twin.Rows
-		return false, b.done(ctx, *note)
+		return false, b.markDone(ctx, *note)
 	}
 	if !errors.Is(err, ledger.ErrNotFound) {
 		return false, err
@@ -120,20 +121,20 @@ func (b *Box[R]) examine(ctx context.Context, local string, note *ledger.ExportF
 	return found.Fault == "", b.o.Ledger.PutExportFile(ctx, *note)
 }
 
-// cut is a file that was not read to its end.
-type cut struct{ run, what string }
+// cutFile is a file that was not read to its end.
+type cutFile struct{ run, what string }
 
 // ErrCutOff says that the file which a position is in is not there any more as it was
 // begun. Neither its rest nor what took its place counts as read; BadFiles tells of it.
 var ErrCutOff = errors.New("a file was removed or written anew while it was read")
 
-// Resume opens the file that a position is within, where it stands. ErrCutOff when it
-// is not there any more.
+// Resume opens the file that a position is within, at that position. It fails with
+// ErrCutOff when the file is not there any more as it was.
 func (b *Box[R]) Resume(ctx context.Context, run string, at Position) (*File[R], error) {
 	if b.o.Source == nil { // it was taken out of the configuration meanwhile
 		return nil, b.cutOff(ctx, run, at)
 	}
-	f, err := b.reopen(ctx, b.live(), at)
+	f, err := b.reopen(ctx, b.takeFolder(), at)
 	if errors.Is(err, errChanged) {
 		return nil, b.cutOff(ctx, run, at)
 	}
@@ -141,10 +142,10 @@ func (b *Box[R]) Resume(ctx context.Context, run string, at Position) (*File[R],
 }
 
 func (b *Box[R]) cutOff(ctx context.Context, run string, at Position) error {
-	what := cutText(at)
+	what := cutOffText(at)
 	b.o.Logger.Warn("a file is not what it was when it was begun", "flow", b.o.Flow, "file", at.Path, "error", what)
 	b.mu.Lock()
-	b.cut = cut{run: run, what: what}
+	b.cut = cutFile{run: run, what: what}
 	b.mu.Unlock()
 	if err := b.o.Ledger.DropExportFile(ctx, ledger.ExportFile{Flow: b.o.Flow, Name: at.Path, Size: at.Size, Modified: at.Modified}); err != nil {
 		return err
@@ -152,6 +153,6 @@ func (b *Box[R]) cutOff(ctx context.Context, run string, at Position) error {
 	return ErrCutOff
 }
 
-func cutText(at Position) string {
+func cutOffText(at Position) string {
 	return fmt.Sprintf("%s: it was removed or written anew after %d of its rows had been read; if it is gone, export it again", base(at.Path), at.Row)
 }

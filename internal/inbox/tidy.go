@@ -13,21 +13,21 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// tidyEvery is how often the files that were put away are looked at.
+// tidyEvery is how often the files that were put away are listed.
 const tidyEvery = time.Hour
 
-// tidy deletes what was kept long enough (R20.7), also of files that cannot be read,
-// and finds files that were put away although the ledger does not know them to have
-// been read: it was restored from a backup. It gives the ready files that stay.
+// tidy deletes files that were kept long enough (R20.7), also those that cannot be read. It
+// also finds files that were put away although the ledger does not know that they were
+// read, because it was restored from a backup. It returns the ready files that stay.
 func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campaign.RemoteFile, error) {
 	s, now := b.o.Source, b.o.Now()
-	listing, err := s.Server.List(ctx, s.away())
+	listing, err := s.Server.List(ctx, s.processedFolder())
 	if err != nil && apierr.ReasonOf(err) != apierr.ReasonNotFound {
 		return nil, fmt.Errorf("looking at the files that were read: %w", err)
 	}
 	old := func(f campaign.RemoteFile) bool { return s.Keep > 0 && now.Sub(f.Modified) > s.Keep }
 	var remove []campaign.RemoteFile
-	for _, seen := range b.seen() {
+	for _, seen := range b.sightedFiles() {
 		if !old(seen) {
 			continue
 		}
@@ -39,7 +39,7 @@ func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campa
 			remove = append(remove, seen)
 		}
 	}
-	for _, file := range listing { // whatever it is: the server is no place to keep things
+	for _, file := range listing { // of whatever kind: the server is not for keeping files
 		if old(file) {
 			remove = append(remove, file)
 		}
@@ -59,14 +59,14 @@ func (b *Box[R]) tidy(ctx context.Context, ready []campaign.RemoteFile) ([]campa
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sightings = slices.DeleteFunc(b.sightings, func(s campaign.Sighting) bool { return gone(s.RemoteFile) })
-	b.tidied, b.away = now, away
+	b.tidied, b.processed = now, away
 	b.unread = slices.DeleteFunc(slices.Clone(away), func(f campaign.RemoteFile) bool {
-		return b.o.KeepNotes > 0 && now.Sub(f.Modified) >= b.o.KeepNotes // its note may be forgotten
+		return b.o.KeepNotes > 0 && now.Sub(f.Modified) >= b.o.KeepNotes // the ledger may have forgotten it
 	})
 	return slices.DeleteFunc(ready, gone), nil
 }
 
-func (b *Box[R]) seen() (out []campaign.RemoteFile) {
+func (b *Box[R]) sightedFiles() (out []campaign.RemoteFile) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.sightings {
@@ -75,15 +75,15 @@ func (b *Box[R]) seen() (out []campaign.RemoteFile) {
 	return out
 }
 
-// stillUnread are the files put away that the ledger does not know, under the name
-// which they have or one that they had when they were read.
+// stillUnread are the files that were put away and that the ledger does not know, neither
+// under their names nor under former ones.
 func (b *Box[R]) stillUnread(ctx context.Context) ([]campaign.RemoteFile, error) {
 	b.mu.Lock()
 	files := b.unread
 	b.mu.Unlock()
 	var out []campaign.RemoteFile
 	for _, file := range files {
-		known, err := b.knownAway(ctx, file)
+		known, err := b.isKnown(ctx, file)
 		if err != nil {
 			return nil, err
 		}
@@ -97,9 +97,9 @@ func (b *Box[R]) stillUnread(ctx context.Context) ([]campaign.RemoteFile, error)
 	return slices.Clone(out), nil
 }
 
-func (b *Box[R]) knownAway(ctx context.Context, file campaign.RemoteFile) (bool, error) {
+func (b *Box[R]) isKnown(ctx context.Context, file campaign.RemoteFile) (bool, error) {
 	paths := []string{file.Path}
-	for _, name := range namesBefore(file.Name()) {
+	for _, name := range formerNames(file.Name()) {
 		paths = append(paths, path.Join(b.o.Source.Folder, name))
 	}
 	for _, p := range paths {

@@ -7,9 +7,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// BeginAudit compares both systems with what was written, and with repair has the
-// flow write what differs. False when an audit of the table is running already,
-// which is left alone.
+// BeginAudit begins an audit of a table. With repair the flow then writes what differs. It
+// returns false when an audit of the table is running already, which goes on as it is.
 func (i *Instance) BeginAudit(ctx context.Context, name string, repair bool) (bool, error) {
 	table, err := i.table(name)
 	if err != nil {
@@ -19,12 +18,12 @@ func (i *Instance) BeginAudit(ctx context.Context, name string, repair bool) (bo
 	return i.temporal.Begin(ctx, i.flow(name).id.AuditID(), workflows.TypeAudit, "audit of "+name, in)
 }
 
-// WatchAudit watches the audit of a table until it has a result; at is told how far
-// it is, twice a second, with the number of the look.
+// WatchAudit follows the audit of a table to its result. It calls at with the progress
+// twice a second, and counts the calls in look.
 func (i *Instance) WatchAudit(ctx context.Context, name string, at func(look int, progress workflows.AuditProgress)) (*workflows.AuditResult, error) {
 	id := i.flow(name).id.AuditID()
 	gone := failed("no longer watching; the audit of %s goes on", name)
-	quiet, told := i.listen(i.Say), reasonsTold{}
+	quiet, told := i.newLiveness(i.Say), knownReasons{}
 	for look := 0; ; look++ {
 		progress, err := i.auditProgress(ctx, id)
 		switch {
@@ -33,16 +32,16 @@ func (i *Instance) WatchAudit(ctx context.Context, name string, at func(look int
 		case err == nil && progress.Result != nil:
 			return progress.Result, nil
 		case err == nil:
-			quiet.heard()
+			quiet.answered()
 			at(look, progress)
-		case quiet.bears(err):
+		case quiet.keepAsking(err):
 		case errors.Is(err, ErrNoWorker):
-			return nil, i.nobody(ctx, " for the audit of "+name, "it goes on when there is one", patience)
+			return nil, i.whoDidNotAnswer(ctx, " for the audit of "+name, "it goes on when there is one", patience)
 		default:
 			return nil, err
 		}
 		if d, err := i.temporal.Describe(ctx, id); err == nil {
-			told.tell(i.Now(), d, i.Say)
+			told.sayNew(i.Now(), d, i.Say)
 			if !d.Running {
 				result := &workflows.AuditResult{}
 				return result, i.temporal.Result(ctx, id, result)

@@ -39,14 +39,14 @@ func (i *Instance) backfill(ctx context.Context, name string, w activities.Windo
 	return answer, err
 }
 
-// CancelBackfill gives up the run named, or with "" the one that is running; with
-// undo what it has written is undone as well.
+// CancelBackfill gives up the run named, or with "" the one that is running. With undo,
+// what it has written is undone as well.
 func (i *Instance) CancelBackfill(ctx context.Context, name, run string, undo bool) (workflows.Status, error) {
-	return i.flow(name).change(ctx, workflows.UpdateCancelBackfill, workflows.CancelBackfillRequest{Run: run, Rollback: undo, By: i.By})
+	return i.flow(name).updateStatus(ctx, workflows.UpdateCancelBackfill, workflows.CancelBackfillRequest{Run: run, Rollback: undo, By: i.By})
 }
 
-// checkFilter asks a worker whether conditions fit a table; first without their
-// values, which must not reach Temporal where they may be personal.
+// checkFilter asks a worker whether conditions fit a table. It asks without their values
+// first: values that may be personal must not reach Temporal.
 func (i *Instance) checkFilter(ctx context.Context, name string, where []activities.Condition) error {
 	if len(where) == 0 {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// temporalClient is Temporal on a real server.
+// temporalClient is a Temporal on a real server.
 type temporalClient struct {
 	client  client.Client
 	address string
@@ -44,8 +44,8 @@ func clientOptions(to Address, env envconfig.EnvLookup) (client.Options, error) 
 	return options, nil
 }
 
-// Connect reaches a server; one that does not answer is found out here. The
-// caller closes.
+// Connect connects to a server, and fails when it does not answer. The caller closes the
+// connection.
 func Connect(ctx context.Context, to Address) (Temporal, error) {
 	options, err := clientOptions(to, envconfig.EnvLookupOS)
 	if err != nil {

@@ -168,7 +168,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 				ActivityOptions:  &activitypb.ActivityOptions{ScheduleToCloseTimeout: durationpb.New(2 * time.Hour)},
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.Counts{Read: 70, Created: 70})}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
-				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.AnchorBeat{IDs: 4_000})}}},
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.PreBaselineBeat{IDs: 4_000})}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
 		},

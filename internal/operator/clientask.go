@@ -15,19 +15,20 @@ import (
 	"causeway.dev/workflows"
 )
 
-// Only workers reach the ledger and the two systems, so a question is an activity
-// that a worker carries out. Servers from 1.31 on take it by itself, as a standalone
-// activity; where the server has none, or has them switched off, a workflow of one
-// activity asks.
+// Only workers reach the ledger and the two systems, so a question is an activity that a
+// worker carries out. Servers from 1.31 on take such an activity by itself, as a
+// standalone activity. Where the server has none, or has them switched off, a workflow of
+// one activity asks.
 
 const (
-	askFor     = time.Minute         // for a question whose caller has no deadline
-	keepTrying = 14 * 24 * time.Hour // work waits so long for a worker that nobody waits for
+	questionTime = time.Minute         // for a question whose caller has no deadline
+	laterTime    = 14 * 24 * time.Hour // for work of which nobody awaits the answer
 )
 
-// Run gives up with its caller, so that nothing is left waiting for a worker.
+// Run carries out an activity and waits for its result. It gives up with its caller, so
+// that nothing is left waiting for a worker.
 func (t *temporalClient) Run(ctx context.Context, activity string, input, result any) error {
-	within := askFor
+	within := questionTime
 	if deadline, ok := ctx.Deadline(); ok {
 		within = time.Until(deadline)
 	}
@@ -53,22 +54,24 @@ func (t *temporalClient) Run(ctx context.Context, activity string, input, result
 	return t.explain(err)
 }
 
-// Later is answered as soon as the server has taken the work.
+// Later has an activity carried out by whichever worker comes, and returns as soon as the
+// server has accepted it.
 func (t *temporalClient) Later(ctx context.Context, activity string, input any) error {
 	if !t.askByWorkflow.Load() {
 		_, err := t.client.ExecuteActivity(ctx, client.StartActivityOptions{
-			ID: askID(activity), TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: keepTrying, StartToCloseTimeout: time.Minute,
+			ID: askID(activity), TaskQueue: workflows.QueueMain, ScheduleToCloseTimeout: laterTime, StartToCloseTimeout: time.Minute,
 			Summary: "left by causeway",
 		}, activity, input)
 		if !t.noStandalone(err) {
 			return t.explain(err)
 		}
 	}
-	_, err := t.ask(ctx, activity, input, keepTrying, true)
+	_, err := t.ask(ctx, activity, input, laterTime, true)
 	return t.explain(err)
 }
 
-// noStandalone says that the server has no standalone activities, and remembers it.
+// noStandalone says whether an error means that the server has no standalone activities,
+// and remembers that.
 func (t *temporalClient) noStandalone(err error) bool {
 	if _, ok := errors.AsType[*serviceerror.Unimplemented](err); !ok {
 		return false
@@ -77,8 +80,8 @@ func (t *temporalClient) noStandalone(err error) bool {
 	return true
 }
 
-// ask starts the workflow of one activity. Its time is the time that the question
-// has, so that it does not outlive who asked.
+// ask starts the workflow of one activity. It ends with the time that the question has, so
+// that it does not outlive the one who asked.
 func (t *temporalClient) ask(ctx context.Context, activity string, input any, within time.Duration, patient bool) (client.WorkflowRun, error) {
 	question, err := json.Marshal(input)
 	if err != nil {
@@ -90,5 +93,5 @@ func (t *temporalClient) ask(ctx context.Context, activity string, input any, wi
 	}, workflows.TypeAsk, workflows.AskInput{Activity: activity, Input: question, Queue: workflows.QueueMain, Patient: patient})
 }
 
-// askID is that of a standalone activity: it says what is asked, and is new each time.
+// askID is a new id of a standalone activity, which says what is asked.
 func askID(activity string) string { return activity + "/" + uuid.NewString() }

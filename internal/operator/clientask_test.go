@@ -80,7 +80,7 @@ func TestQuestionsWithoutStandaloneActivities(t *testing.T) {
 	require.NotEqual(t, first, r.workflow.ID)
 	require.NoError(t, c.Later(ctx, activities.LogOperation, activities.LogInput{}))
 	require.True(t, r.question.Patient)
-	require.Equal(t, keepTrying, r.workflow.WorkflowExecutionTimeout)
+	require.Equal(t, laterTime, r.workflow.WorkflowExecutionTimeout)
 	require.Equal(t, 1, r.activities, "the server is known by then")
 	require.Equal(t, 3, r.workflows)
 

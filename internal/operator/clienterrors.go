@@ -16,8 +16,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// explain turns an error of the SDK into a failure an operator can act on. It
-// tells errors apart by type, and a refusal in the workflow's own words.
+// explain turns an error of the SDK into a failure that an operator can act on. It tells
+// errors apart by their type. A refusal of a workflow keeps the workflow's words.
 func (t *temporalClient) explain(err error) error {
 	if err == nil {
 		return nil
@@ -58,8 +58,8 @@ func (t *temporalClient) explainNamespace(err error) error {
 	return t.explain(err)
 }
 
-// noAnswer tells that the server is there and nobody took the question: the time
-// is over, or no worker has polled for minutes, or the workflow has not yet run.
+// noAnswer says whether the server is there and nobody took the question: the time is
+// over, or no worker has polled for minutes, or the workflow has not run yet.
 func noAnswer(err error) bool {
 	if _, ok := errors.AsType[*client.WorkflowUpdateServiceTimeoutOrCanceledError](err); ok {
 		return !errors.Is(err, context.Canceled)
@@ -79,8 +79,8 @@ func noAnswer(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded)
 }
 
-// innermost is the application error at the root, which names what happened;
-// those around it name the way it came.
+// innermost is the application error at the root. It says what happened; the errors around
+// it only say through which calls it came.
 func innermost(err error) *temporal.ApplicationError {
 	var last *temporal.ApplicationError
 	for err != nil {
@@ -118,7 +118,7 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 			if p.Activity == activities.WriteLane { // it beats the Counts of its lane
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &p.Lane)
 			} else {
-				var beat activities.AnchorBeat
+				var beat activities.PreBaselineBeat
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat)
 				p.IDs = beat.IDs
 			}

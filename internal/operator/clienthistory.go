@@ -24,7 +24,7 @@ func (t *temporalClient) Execution(ctx context.Context, workflowID, runID string
 	return &x, nil
 }
 
-// maxExecutions bounds the executions of one workflow id that are looked through.
+// maxExecutions is how many executions of one workflow id are listed at most.
 const maxExecutions = 1000
 
 func (t *temporalClient) Executions(ctx context.Context, workflowID string) ([]Execution, error) {

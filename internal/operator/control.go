@@ -16,30 +16,30 @@ func (i *Instance) Start(ctx context.Context, name string) (workflows.Status, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
-	stop := i.meanwhile(ctx, i.Timeout)
+	stop := i.sayWhileWaiting(ctx, i.Timeout)
 	st, err := i.temporal.Start(ctx, f.id, summary(i.Config, f.id), StartRequest(i.Config, name, i.By))
 	stop()
 	return st, f.explain(ctx, err)
 }
 
-// Stop stops a flow; one with much in hand goes on stopping by itself.
+// Stop stops a flow. One with much under way goes on stopping by itself.
 func (i *Instance) Stop(ctx context.Context, name string) (workflows.Status, error) {
-	return i.flow(name).change(ctx, workflows.UpdateStop, workflows.StopRequest{By: i.By})
+	return i.flow(name).updateStatus(ctx, workflows.UpdateStop, workflows.StopRequest{By: i.By})
 }
 
 // Pause holds a running flow until it is resumed.
 func (i *Instance) Pause(ctx context.Context, name, reason string) (workflows.Status, error) {
-	return i.flow(name).change(ctx, workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: i.By})
+	return i.flow(name).updateStatus(ctx, workflows.UpdatePause, workflows.PauseRequest{Reason: reason, By: i.By})
 }
 
-// Resume lets a paused flow go on with what it had in hand.
+// Resume lets a paused flow go on.
 func (i *Instance) Resume(ctx context.Context, name string) (workflows.Status, error) {
-	return i.flow(name).change(ctx, workflows.UpdateResume, workflows.ResumeRequest{By: i.By})
+	return i.flow(name).updateStatus(ctx, workflows.UpdateResume, workflows.ResumeRequest{By: i.By})
 }
 
-// SyncNow makes a running flow look for changes at once.
+// SyncNow makes a running flow ask for changes at once.
 func (i *Instance) SyncNow(ctx context.Context, name string) (workflows.Status, error) {
-	return i.flow(name).change(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: i.By})
+	return i.flow(name).updateStatus(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: i.By})
 }
 
 // ApplyConfig tells a flow what the configuration says of it now, for its next start.
@@ -48,7 +48,7 @@ func (i *Instance) ApplyConfig(ctx context.Context, name string) (workflows.Stat
 	if _, ok := f.configured(); !ok {
 		return workflows.Status{}, f.notConfigured()
 	}
-	return f.change(ctx, workflows.UpdateApplyConfig, StartRequest(i.Config, name, i.By))
+	return f.updateStatus(ctx, workflows.UpdateApplyConfig, StartRequest(i.Config, name, i.By))
 }
 
 // Approve lets the deletes of a run go on that wait for an operator.
@@ -57,11 +57,11 @@ func (i *Instance) Approve(ctx context.Context, run string) (workflows.Status, e
 	if err != nil {
 		return workflows.Status{}, err
 	}
-	return i.flow(table).change(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: i.By})
+	return i.flow(table).updateStatus(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: i.By})
 }
 
-// MayRollback says what undoing a run would touch. One that is undone already is
-// bad input.
+// MayRollback says what undoing a run would touch. A run that is undone already is bad
+// input.
 func (i *Instance) MayRollback(ctx context.Context, run string) (activities.MayRollbackResult, error) {
 	var may activities.MayRollbackResult
 	if _, err := i.tableOf(run, "the last"); err != nil {
@@ -80,11 +80,11 @@ func (i *Instance) Rollback(ctx context.Context, run string) (workflows.Status, 
 	if err != nil {
 		return workflows.Status{}, err
 	}
-	return i.flow(table).change(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: run, By: i.By})
+	return i.flow(table).updateStatus(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: run, By: i.By})
 }
 
-// TableOf is the mapping that a run belongs to, "" when there is none: a run's name
-// is its table's, and when it began.
+// TableOf is the mapping that a run belongs to, "" when there is none. A run's name is that
+// of its table and when the run began.
 func (i *Instance) TableOf(run string) string {
 	for _, name := range i.Tables() {
 		if isRunOf(name, run) {

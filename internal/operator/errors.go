@@ -63,7 +63,7 @@ func unreachable(format string, args ...any) error {
 	return &Error{Kind: Unreachable, Text: fmt.Sprintf(format, args...)}
 }
 
-// asFailed is for work that was accepted: what it reports is no refusal.
+// asFailed is for work that was accepted: an error of it is no bad input.
 func asFailed(err error) error {
 	if KindOf(err) == BadInput {
 		return failed("%s", err.Error())
@@ -71,8 +71,8 @@ func asFailed(err error) error {
 	return err
 }
 
-// away tells a worker or server that may come back from an answer that stays.
-func away(err error) bool {
+// mayComeBack says whether an error may pass, because a worker or the server is away.
+func mayComeBack(err error) bool {
 	kind := KindOf(err)
 	return errors.Is(err, ErrNoWorker) || kind == NoWorker || kind == Unreachable
 }

@@ -10,7 +10,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// questionTimeout bounds a query, which a worker answers at once or not at all.
+// questionTimeout bounds a query. A worker answers it at once or not at all.
 const questionTimeout = 10 * time.Second
 
 // flow is one flow of an instance, by the name that operators have for it.
@@ -20,8 +20,8 @@ type flow struct {
 	id   workflows.FlowID
 }
 
-// flow is one of this name. A table missing from the configuration may still run,
-// since its mapping was input; whether it does, Temporal knows.
+// flow is the flow of a name. A table that is missing from the configuration may still
+// run, because its mapping came with its start; Temporal knows whether it does.
 func (i *Instance) flow(name string) *flow {
 	return &flow{Instance: i, name: name, id: workflows.FlowNamed(i.Config.Instance, name)}
 }
@@ -29,7 +29,7 @@ func (i *Instance) flow(name string) *flow {
 // owner is the id of the workflow that owns the flow.
 func (f *flow) owner() string { return f.id.WorkflowID() }
 
-// configured says whether the configuration has the flow, and its revision there.
+// configured says whether the configuration has the flow, and with which revision.
 func (f *flow) configured() (revision string, ok bool) {
 	switch {
 	case f.id.IsEvents():
@@ -46,7 +46,7 @@ func (f *flow) configured() (revision string, ok bool) {
 	return table.Revision(), true
 }
 
-// notConfigured says what a name stands for that the configuration does not have.
+// notConfigured explains a flow that the configuration does not have.
 func (f *flow) notConfigured() error {
 	switch {
 	case f.id.IsEvents():
@@ -57,7 +57,7 @@ func (f *flow) notConfigured() error {
 	return f.unknownTable(f.name)
 }
 
-// unknownTable says which mappings there are.
+// unknownTable fails with the mappings that there are.
 func (i *Instance) unknownTable(name string) error {
 	has := "has none"
 	if names := i.Tables(); len(names) > 0 {
@@ -70,14 +70,14 @@ func (i *Instance) unknownTable(name string) error {
 func (f *flow) update(ctx context.Context, name string, request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
-	stop := f.meanwhile(ctx, f.Timeout)
+	stop := f.sayWhileWaiting(ctx, f.Timeout)
 	err := f.temporal.Update(ctx, f.owner(), name, request, answer)
 	stop()
 	return f.explain(ctx, err)
 }
 
-// change sends an update that answers a Status.
-func (f *flow) change(ctx context.Context, name string, request any) (st workflows.Status, err error) {
+// updateStatus sends an update that answers a Status.
+func (f *flow) updateStatus(ctx context.Context, name string, request any) (st workflows.Status, err error) {
 	err = f.update(ctx, name, request, &st)
 	return st, err
 }
@@ -86,7 +86,7 @@ func (f *flow) change(ctx context.Context, name string, request any) (st workflo
 func (f *flow) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrNoWorker):
-		return f.nobody(ctx, " for "+f.name, requestStands, f.Timeout)
+		return f.whoDidNotAnswer(ctx, " for "+f.name, requestStands, f.Timeout)
 	case !errors.Is(err, ErrNotFound):
 		return err
 	}
@@ -99,7 +99,7 @@ func (f *flow) explain(ctx context.Context, err error) error {
 	return notStarted("%s was never started; run: causeway start %s", f.name, f.name)
 }
 
-// status asks the owner, and the run in hand for its progress.
+// status asks the owner for its status, and the present run for its progress.
 func (f *flow) status(ctx context.Context) (workflows.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(f.Timeout, questionTimeout))
 	defer cancel()
@@ -118,9 +118,9 @@ func (f *flow) status(ctx context.Context) (workflows.Status, error) {
 	return st, nil
 }
 
-// heartbeats adds what the work in hand of a run has told of itself: the ids that a
-// baseline reads before its first page, and the records of lanes that are not
-// finished. The workflow learns of both only at their end.
+// heartbeats adds what running activities say of their progress: the ids that are read
+// before a baseline, and the records of lanes that are not finished. The workflow learns
+// of both only at their end.
 func (f *flow) heartbeats(ctx context.Context, workflowID string, p *workflows.Progress) {
 	d, err := f.temporal.Describe(ctx, workflowID)
 	if err != nil {
@@ -135,7 +135,7 @@ func (f *flow) heartbeats(ctx context.Context, workflowID string, p *workflows.P
 	}
 }
 
-// describe asks the server alone, which answers at once or not at all.
+// describe asks only the server, which answers at once or not at all.
 func (i *Instance) describe(ctx context.Context, workflowID string) (*Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(i.Timeout, questionTimeout))
 	defer cancel()

@@ -22,7 +22,7 @@ const (
 	quietLooks = 4               // looks without a run in hand mean that no load is about to begin
 )
 
-// Watcher is told what happens while somebody follows a flow.
+// Watcher is called with what happens while somebody follows a flow.
 type Watcher interface {
 	At(now time.Time, st workflows.Status) // where the flow is, twice a second
 	Say(sentence string)                   // why nothing moves, once for each reason
@@ -53,7 +53,7 @@ func (i *Instance) FollowStop(ctx context.Context, name string, w Watcher) (work
 	return i.flow(name).follow(ctx, w, Stopped)
 }
 
-// Stopped says that a flow does nothing until it is started.
+// Stopped says whether a flow does nothing until it is started.
 func Stopped(st workflows.Status) bool {
 	return st.State == workflows.StateStopped || st.State == workflows.StateFailed
 }
@@ -68,7 +68,7 @@ func (i *Instance) FollowRun(ctx context.Context, name string, run workflows.Bac
 		case st.Run == run.Run:
 			missed = 0
 			return false
-		case waits(st, run.Run):
+		case isQueued(st, run.Run):
 			missed = 0
 			return Stopped(st)
 		}
@@ -80,18 +80,18 @@ func (i *Instance) FollowRun(ctx context.Context, name string, run workflows.Bac
 		return nil, err
 	case st.LastRun != nil && st.LastRun.Run == run.Run:
 		return st.LastRun, nil
-	case waits(st, run.Run):
+	case isQueued(st, run.Run):
 		return nil, failed("%s is %s; run %s is queued and goes on at the next start: causeway start %s", name, st.State, run.Run, name)
 	}
 	return i.result(ctx, name, run)
 }
 
-// waits says that a run is in the queue of its flow.
-func waits(st workflows.Status, run string) bool {
+// isQueued says whether a run is in the queue of its flow.
+func isQueued(st workflows.Status, run string) bool {
 	return slices.Contains(st.Queued(workflows.RequestBackfill), run) || slices.Contains(st.Queued(workflows.RequestRelease), run)
 }
 
-// result reads how a run ended that the owner no longer speaks of.
+// result reads how a run ended that is no longer in the owner's status.
 func (i *Instance) result(ctx context.Context, name string, run workflows.BackfillAnswer) (*workflows.RunSummary, error) {
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
@@ -121,10 +121,10 @@ func (i *Instance) FollowRollback(ctx context.Context, run string, w Watcher) (*
 	return st.LastRun, nil
 }
 
-// follow watches a flow until done says so, and returns the status it saw last.
-// A worker that is restarted meanwhile is waited for.
+// follow watches a flow until done is true, and returns the last status. It waits for a
+// worker that is restarted meanwhile.
 func (f *flow) follow(ctx context.Context, w Watcher, done func(workflows.Status) bool) (workflows.Status, error) {
-	quiet, told := f.listen(w.Say), reasonsTold{}
+	liveness, known := f.newLiveness(w.Say), knownReasons{}
 	for looks := 1; ; looks++ {
 		if looks%endedEvery == 0 { // a workflow that was terminated still answers as before
 			if d, err := f.describe(ctx, f.owner()); err == nil && !d.Running {
@@ -136,15 +136,15 @@ func (f *flow) follow(ctx context.Context, w Watcher, done func(workflows.Status
 		case ctx.Err() != nil:
 			return st, f.interrupted()
 		case err == nil:
-			quiet.heard()
+			liveness.answered()
 			if done(st) {
 				return st, nil
 			}
 			if looks%failsEvery == 0 {
-				f.tellRetries(ctx, st, told, w.Say)
+				f.sayRetries(ctx, st, known, w.Say)
 			}
-			w.At(quiet.since, st)
-		case !quiet.bears(err):
+			w.At(liveness.since, st)
+		case !liveness.keepAsking(err):
 			return st, f.explain(ctx, err)
 		}
 		if f.Sleep(ctx, lookEvery) != nil {
@@ -153,14 +153,14 @@ func (f *flow) follow(ctx context.Context, w Watcher, done func(workflows.Status
 	}
 }
 
-// tellRetries says what the flow and its run try again, and why.
-func (f *flow) tellRetries(ctx context.Context, st workflows.Status, told reasonsTold, say func(string)) {
+// sayRetries says what the flow and its run try again and why, each reason once.
+func (f *flow) sayRetries(ctx context.Context, st workflows.Status, known knownReasons, say func(string)) {
 	for _, id := range []string{f.owner(), st.RunWorkflow} {
 		if id == "" {
 			continue
 		}
-		if d, err := f.describe(ctx, id); err == nil { // else it is left out, as in status
-			told.tell(f.Now(), d, say)
+		if d, err := f.describe(ctx, id); err == nil { // without a description it is left out, as in status
+			known.sayNew(f.Now(), d, say)
 		}
 	}
 }
@@ -169,38 +169,40 @@ func (f *flow) interrupted() error {
 	return failed("no longer watching; %s goes on: causeway status %s", f.name, f.name)
 }
 
-// silence is how long nobody has answered one who asks again and again.
-type silence struct {
+// workerLiveness watches for how long questions that are asked again and again have had no
+// answer.
+type workerLiveness struct {
 	*Instance
-	since time.Time
-	told  bool
-	say   func(string)
+	since    time.Time
+	reported bool // that there is no answer
+	say      func(string)
 }
 
-func (i *Instance) listen(say func(string)) *silence {
-	return &silence{Instance: i, since: i.Now(), say: say}
+func (i *Instance) newLiveness(say func(string)) *workerLiveness {
+	return &workerLiveness{Instance: i, since: i.Now(), say: say}
 }
 
-func (s *silence) heard() { s.since, s.told = s.Now(), false }
+func (s *workerLiveness) answered() { s.since, s.reported = s.Now(), false }
 
-// bears says whether to go on asking after an error, and tells that nobody answers.
-func (s *silence) bears(err error) bool {
+// keepAsking says whether to go on asking after an error. It reports once that nobody
+// answers.
+func (s *workerLiveness) keepAsking(err error) bool {
 	quiet := s.Now().Sub(s.since)
-	if !away(err) || quiet >= patience {
+	if !mayComeBack(err) || quiet >= patience {
 		return false
 	}
-	if !s.told && quiet >= quietFor {
-		s.told = true
+	if !s.reported && quiet >= quietFor {
+		s.reported = true
 		s.say(fmt.Sprintf("no answer for %s; waiting for up to %s for the worker and Temporal to come back", phrase.Span(quiet), phrase.Span(patience)))
 	}
 	return true
 }
 
-// reasonsTold are the reasons already told why work is tried again.
-type reasonsTold map[string]bool
+// knownReasons are the reasons for which work is tried again and which were said already.
+type knownReasons map[string]bool
 
-// tell says what is new among the work that a workflow waits for.
-func (t reasonsTold) tell(now time.Time, d *Description, say func(string)) {
+// sayNew says for which new reasons a workflow waits for work that is tried again.
+func (t knownReasons) sayNew(now time.Time, d *Description, say func(string)) {
 	for _, w := range d.Retried() {
 		if why := w.Activity + ": " + w.LastFailure; !t[why] {
 			t[why] = true

@@ -1,6 +1,6 @@
-// Package operator is what an operator can do with a Causeway instance: the commands
-// of the starter and the web console call it, one method a thing. It knows Temporal,
-// not terminals or pages, and holds no rule of the sync.
+// Package operator is what an operator can do with a Causeway instance, with one method
+// for each thing. The commands of the starter call it, and so does the web console. It
+// knows Temporal, and neither terminals nor pages, and holds no rule of the sync.
 package operator
 
 import (
@@ -37,7 +37,7 @@ type Options struct {
 	After func(context.Context, time.Duration, func(context.Context)) (stop func())
 }
 
-// New is an instance whose flows are asked through t; Close closes it.
+// New makes an instance whose flows are asked through t. Close closes t.
 func New(cfg *config.Config, t Temporal, o Options) *Instance {
 	if o.Timeout == 0 {
 		o.Timeout = time.Minute
@@ -52,7 +52,7 @@ func New(cfg *config.Config, t Temporal, o Options) *Instance {
 		o.Sleep = sleep
 	}
 	if o.After == nil {
-		o.After = after
+		o.After = callAfter
 	}
 	return &Instance{Config: cfg, temporal: t, Options: o}
 }
@@ -65,12 +65,13 @@ func (i *Instance) Tables() []string { return slices.Sorted(maps.Keys(i.Config.I
 
 // Flows are the flows of the configuration: tables, then egress where a type of
 // event is switched on, and optout where its mode calls for it.
-func (i *Instance) Flows() []string { return i.andOthers(i.Tables()) }
+func (i *Instance) Flows() []string { return i.withOtherFlows(i.Tables()) }
 
 // ParentsFirst are Flows in the order to start them in.
-func (i *Instance) ParentsFirst() []string { return i.andOthers(i.Config.ParentsFirst()) }
+func (i *Instance) ParentsFirst() []string { return i.withOtherFlows(i.Config.ParentsFirst()) }
 
-func (i *Instance) andOthers(names []string) []string {
+// withOtherFlows adds the flows of events and opt-outs to names, where they are in use.
+func (i *Instance) withOtherFlows(names []string) []string {
 	for _, name := range []string{activities.FlowEgress, activities.FlowOptOut} {
 		if _, ok := i.flow(name).configured(); ok {
 			names = append(names, name)
@@ -79,14 +80,14 @@ func (i *Instance) andOthers(names []string) []string {
 	return names
 }
 
-// IsTable says that a name is that of a table mapping.
+// IsTable says whether a name is that of a table mapping.
 func (i *Instance) IsTable(name string) bool {
 	_, ok := i.Config.Ingress.Tables[name]
 	return ok
 }
 
-// Known says what flows there are where name is none of them. Egress and optout are
-// known also when they are switched off.
+// Known fails with the flows that there are when name is none of them. Egress and optout
+// are known also when they are switched off.
 func (i *Instance) Known(name string) error {
 	if workflows.FlowNamed("", name).IsTable() && !i.IsTable(name) {
 		return i.unknownTable(name)
@@ -103,7 +104,7 @@ func (i *Instance) table(name string) (activities.Table, error) {
 	return t, nil
 }
 
-// sleep waits for d or the end of ctx.
+// sleep pauses for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -115,9 +116,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// after calls f when a time has passed, unless it is stopped before. Once stop
+// callAfter calls f when a time has passed, unless it is stopped before. Once stop
 // has returned, f is not running.
-func after(ctx context.Context, d time.Duration, f func(context.Context)) (stop func()) {
+func callAfter(ctx context.Context, d time.Duration, f func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {

@@ -17,15 +17,15 @@ func (i *Instance) CheckOptOutSource(ctx context.Context) (r activities.CheckSou
 	return r, err
 }
 
-// CheckOptOuts compares the opt-outs that both systems hold now; at is told how many
-// profiles are compared so far.
+// CheckOptOuts compares the opt-outs that both systems hold now. It calls at with how many
+// profiles were compared so far.
 func (i *Instance) CheckOptOuts(ctx context.Context, at func(profiles int64)) (activities.CheckOptOutsResult, error) {
 	all := activities.CheckOptOutsResult{Different: []activities.OptOutDifference{}}
 	in := activities.CheckOptOutsInput{Settings: i.Config.OptOutSettings()}
 	if len(in.Settings.Pairs) == 0 {
 		return all, badInput("opt_out.pairs: got none in %s, want at least one pair to compare", i.File)
 	}
-	if err := i.probe(ctx); err != nil {
+	if err := i.checkWorker(ctx); err != nil {
 		return all, err
 	}
 	i.Say(fmt.Sprintf("comparing %s; nothing is written", phrase.Count(int64(len(in.Settings.Pairs)), "pair")))
@@ -59,7 +59,7 @@ func (i *Instance) OptOutHistory(ctx context.Context, contact string) ([]activit
 	return all, err
 }
 
-// OptOutEvidence hands decisions about opt-outs to each, page by page. Each page is
+// OptOutEvidence calls each with decisions about opt-outs, page by page. Each page is
 // sealed to a key made for it, so that Temporal holds nothing readable.
 func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInput, each func([]activities.Evidence) error) error {
 	for {
@@ -82,8 +82,8 @@ func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInp
 	}
 }
 
-// ExportOptOuts writes decisions about opt-outs as CSV, one line each, and says how
-// many they are. It holds ids and choices, no names and no addresses.
+// ExportOptOuts writes decisions about opt-outs as CSV, one line each, and returns how many
+// there are. The lines hold ids and choices, no names and no addresses.
 func (i *Instance) ExportOptOuts(ctx context.Context, in activities.EvidenceInput, to io.Writer) (n int64, err error) {
 	w := csv.NewWriter(to)
 	if err := w.Write([]string{"contact", "decided_at", "attribute", "column", "dynamics", "dynamics_chosen_at", "campaign", "campaign_chosen_at", "rule", "decided", "written", "run"}); err != nil {
@@ -118,7 +118,7 @@ func (i *Instance) ExportOptOuts(ctx context.Context, in activities.EvidenceInpu
 	return n, err
 }
 
-// Choice is what somebody has chosen, in words.
+// Choice is a choice in words.
 func Choice(optedOut bool) string {
 	if optedOut {
 		return "opted out"

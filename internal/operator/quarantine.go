@@ -19,7 +19,7 @@ func (i *Instance) ListQuarantine(ctx context.Context, in activities.QuarantineL
 	return r, err
 }
 
-// CountQuarantine counts the open records of a flow that a selection means.
+// CountQuarantine counts the open quarantined records of a flow that a selection means.
 func (i *Instance) CountQuarantine(ctx context.Context, name string, s activities.Selection) (int64, error) {
 	if err := i.Known(name); err != nil {
 		return 0, err
@@ -28,7 +28,7 @@ func (i *Instance) CountQuarantine(ctx context.Context, name string, s activitie
 	return list.Total, err
 }
 
-// ShownRecord is a refused record, with its values where they were asked for.
+// ShownRecord is a refused record, with its values if they were asked for.
 type ShownRecord struct {
 	activities.ShowQuarantinedResult
 	Sealed []byte                     `json:"sealed,omitempty"` // hides the other: it is opened here
@@ -83,7 +83,7 @@ func unsealed(err error) error {
 	return nil
 }
 
-// Releasable says why nothing of a flow's quarantine can be released; nil if it can.
+// Releasable fails with the reason why a flow's quarantine cannot be released.
 func (i *Instance) Releasable(name string) error {
 	switch f := i.flow(name); {
 	case f.id.IsEvents():
@@ -94,8 +94,8 @@ func (i *Instance) Releasable(name string) error {
 	return nil
 }
 
-// Release has records in quarantine tried again, as Dynamics has them now: those
-// selected, or all.
+// Release has quarantined records tried again, as Dynamics has them now: the selected ones,
+// or all.
 func (i *Instance) Release(ctx context.Context, name string, s activities.Selection, all bool) (answer workflows.ReleaseAnswer, err error) {
 	if err := i.Releasable(name); err != nil {
 		return answer, err
@@ -105,7 +105,7 @@ func (i *Instance) Release(ctx context.Context, name string, s activities.Select
 	return answer, err
 }
 
-// Discard gives records in quarantine up, for a reason.
+// Discard closes quarantined records for a reason, so that they are not tried again.
 func (i *Instance) Discard(ctx context.Context, name string, s activities.Selection, reason string) (r activities.DiscardResult, err error) {
 	in := activities.DiscardInput{Table: name, Selection: s, Discard: activities.Discard{By: i.By, Reason: reason, At: i.Now().UTC()}}
 	if err := i.ask(ctx, i.Timeout, activities.DiscardQuarantined, in, &r); err != nil {

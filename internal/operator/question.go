@@ -11,37 +11,36 @@ import (
 )
 
 const (
-	quietFor      = 5 * time.Second  // without an answer before it is said that one is waited for
+	quietFor      = 5 * time.Second  // without an answer, before the operator is told of the wait
 	serverWithin  = 3 * time.Second  // for Temporal itself, which answers at once or not at all
 	pollsAtLeast  = 75 * time.Second // a worker that lives asks for work more often: a poll lasts a minute
 	requestStands = "the request may still be carried out: causeway status"
 )
 
-// ask has a worker run an activity by itself: only workers reach the ledger and
-// the two systems.
+// ask has a worker carry out one activity, because only workers reach the ledger and the
+// two systems.
 func (i *Instance) ask(ctx context.Context, within time.Duration, activity string, in, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	stop := i.meanwhile(ctx, within)
+	stop := i.sayWhileWaiting(ctx, within)
 	err := i.temporal.Run(ctx, activity, in, result)
 	stop()
 	switch {
 	case errors.Is(err, ErrNoWorker):
-		return i.nobody(ctx, "", "only a worker can answer this", within)
+		return i.whoDidNotAnswer(ctx, "", "only a worker can answer this", within)
 	case err != nil:
 		return asFailed(err)
 	}
 	return nil
 }
 
-// probe makes sure that there is a worker, before work that may take hours: a long
-// wait for nobody helps nobody.
-func (i *Instance) probe(ctx context.Context) error {
+// checkWorker makes sure that there is a worker, before a question that may take hours.
+func (i *Instance) checkWorker(ctx context.Context) error {
 	return i.ask(ctx, i.Timeout, activities.ListQuarantine, activities.QuarantineListInput{Limit: 1}, &activities.QuarantineListResult{})
 }
 
-// workerSeen is how long ago a worker last asked for work; false when none has
-// for longer than one that lives would let pass. It fails with Temporal itself.
+// workerSeen is how long ago a worker last asked for work, and whether one is alive by
+// that. It fails when Temporal does not answer.
 func (i *Instance) workerSeen(ctx context.Context) (time.Duration, bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), serverWithin)
 	defer cancel()
@@ -53,9 +52,9 @@ func (i *Instance) workerSeen(ctx context.Context) (time.Duration, bool, error) 
 	return ago, ago < pollsAtLeast, nil
 }
 
-// nobody says who it was that did not answer what was asked within a time: Temporal,
-// the worker that is not there, or one that is there and has not come to it.
-func (i *Instance) nobody(ctx context.Context, of, note string, within time.Duration) error {
+// whoDidNotAnswer is the error of a question without an answer. It says who did not answer:
+// Temporal, a worker that is not there, or one that is there and busy.
+func (i *Instance) whoDidNotAnswer(ctx context.Context, of, note string, within time.Duration) error {
 	if note != "" {
 		note = " (" + note + ")"
 	}
@@ -69,9 +68,9 @@ func (i *Instance) nobody(ctx context.Context, of, note string, within time.Dura
 	return noWorker("no worker answered%s within %s; start one with: worker --config %s%s", of, within, i.File, note)
 }
 
-// meanwhile says what is waited for when an answer is long in coming, so that no
-// wait is taken for a hang. The caller calls stop when it has its answer.
-func (i *Instance) meanwhile(ctx context.Context, within time.Duration) (stop func()) {
+// sayWhileWaiting says what the wait is for when an answer takes long, so that it does not
+// look like a hang. The caller calls stop when it has its answer.
+func (i *Instance) sayWhileWaiting(ctx context.Context, within time.Duration) (stop func()) {
 	return i.After(ctx, quietFor, func(ctx context.Context) {
 		_, lives, err := i.workerSeen(ctx)
 		if ctx.Err() != nil {

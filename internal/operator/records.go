@@ -11,11 +11,11 @@ import (
 	"causeway.dev/activities"
 )
 
-// planWithin bounds a plan of a whole table; it reads as fast as Dynamics answers.
+// planWithin bounds a plan of a whole table, which takes as long as Dynamics does.
 const planWithin = 12 * time.Hour
 
-// Explain says what is known of one record, by its id in Dynamics; live asks both
-// systems how it is now.
+// Explain says what is known of one record, by its id in Dynamics. With live it also asks
+// both systems for the record.
 func (i *Instance) Explain(ctx context.Context, name, id string, live bool) (r activities.ExplainResult, err error) {
 	table, err := i.table(name)
 	if err != nil {
@@ -39,13 +39,13 @@ func (i *Instance) ExplainEvent(ctx context.Context, id string, live bool) (r ac
 	return r, err
 }
 
-// Plan predicts what a run over a whole table would do, and does nothing. Of the
-// input the table is filled in here.
+// Plan predicts what a run over a whole table would do, and does nothing. It fills in the
+// table of the input.
 func (i *Instance) Plan(ctx context.Context, name string, in activities.PlanInput) (r activities.PlanResult, err error) {
 	if in.Table, err = i.table(name); err != nil {
 		return r, err
 	}
-	if err := i.probe(ctx); err != nil {
+	if err := i.checkWorker(ctx); err != nil {
 		return r, err
 	}
 	i.Say(fmt.Sprintf("reading %s; nothing is written", name))

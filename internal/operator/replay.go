@@ -12,7 +12,7 @@ import (
 	"causeway.dev/workflows"
 )
 
-// Replay is how a run is replayed, and once it is, what it became.
+// Replay says how a run is going to be replayed and, afterwards, what came of it.
 type Replay struct {
 	Run string `json:"run"`
 	ReplayPlan
@@ -100,13 +100,14 @@ func (i *Instance) replay(ctx context.Context, r *Replay) (err error) {
 	case BySyncNow:
 		_, err = i.SyncNow(ctx, r.Table)
 	case ByRollback:
-		_, err = i.flow(r.Table).change(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: r.Undoes, By: i.By})
+		_, err = i.flow(r.Table).updateStatus(ctx, workflows.UpdateRequestRollback, workflows.RollbackRequest{Run: r.Undoes, By: i.By})
 	}
 	return err
 }
 
-// logReplay enters what was done into the audit trail. The entry waits in Temporal
-// for a worker; there may be none that lives, and the replay is why.
+// logReplay enters what was done into the audit trail. The entry waits in Temporal for a
+// worker, because there may be none at the moment, and that may be why the run is
+// replayed.
 func (i *Instance) logReplay(ctx context.Context, r *Replay) {
 	op := activities.Operation{
 		ID: "replay/" + uuid.NewString(), At: i.Now(), By: i.By, What: activities.OpReplay, Flow: i.flow(r.Table).id.Flow, Table: r.Table, Run: r.Run,

@@ -24,7 +24,7 @@ const (
 	ByRollback = "rollback" // its owner undoes the same run again
 )
 
-// ReplayPlan is how a run is to be replayed, and why so.
+// ReplayPlan is how a run is to be replayed, and why in that way.
 type ReplayPlan struct {
 	How        string             `json:"how"`
 	Why        string             `json:"why"`
@@ -34,9 +34,9 @@ type ReplayPlan struct {
 	Undoes     string             `json:"undoes,omitempty"` // rollback: the run that it undoes
 }
 
-// planReplay decides between the reset of a workflow and a new run. A pass whose
-// workflow has ended is never reset: its owner has moved on, and beside it the
-// pass would be a second writer of the table.
+// planReplay decides between the reset of a workflow and a new run. A pass whose workflow
+// has ended is never reset: its owner has gone on, and the pass would be a second writer
+// of the table.
 func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 	x := s.newest
 	switch {
@@ -45,7 +45,7 @@ func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 	case x != nil && x.Stuck():
 		return s.planReset(ctx, fmt.Sprintf("its code fails (attempt %d of its task)", x.TaskAttempt))
 	case x != nil && x.Running():
-		return nil, badInput("run %s is at work%s; there is nothing to replay", s.name, retries(x))
+		return nil, badInput("run %s is at work%s; there is nothing to replay", s.name, retriesText(x))
 	}
 	if s.ledger != nil {
 		switch state := s.ledger.Info.State; {
@@ -55,15 +55,15 @@ func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 			return nil, badInput("run %s is STOPPED and goes on by itself at the next start: causeway start %s", s.name, s.table)
 		}
 	}
-	first, err := s.first(ctx)
+	first, err := s.firstEvent(ctx)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case first.child || x == nil && s.kind != activities.KindAudit:
-		return s.planAgain(ctx, first)
+		return s.planRepeat(ctx, first)
 	case x == nil:
-		return nil, badInput("%s; to audit again: causeway audit %s", s.gone(), s.table)
+		return nil, badInput("%s; to audit again: causeway audit %s", s.noHistoryText(), s.table)
 	case x.Status == "Completed" || x.Status == "ContinuedAsNew":
 		return nil, badInput("workflow %s is %s, so there is nothing to replay", s.id, x.Status)
 	}
@@ -73,8 +73,8 @@ func (s *subject) planReplay(ctx context.Context) (*ReplayPlan, error) {
 	return s.planReset(ctx, "its workflow is "+x.Status)
 }
 
-// retries are what a workflow tries again, for a sentence.
-func retries(x *Execution) string {
+// retriesText are what a workflow tries again, for a sentence.
+func retriesText(x *Execution) string {
 	out := ""
 	for _, p := range x.Pending {
 		if p.Attempt > 1 {
@@ -84,14 +84,14 @@ func retries(x *Execution) string {
 	return out
 }
 
-// planReset finds the event to reset to: where this build's code does not do again
-// what the history holds, else the step that failed.
+// planReset finds the event to reset to: the one at which history replay with the code of
+// this build fails, else the step that failed.
 func (s *subject) planReset(ctx context.Context, why string) (*ReplayPlan, error) {
 	history, err := s.history(ctx, s.newest)
 	if err != nil {
 		return nil, err
 	}
-	differs, err := histories.Verify(history, s.id, ourCode)
+	differs, err := histories.Verify(history, s.id, registerWorkflows)
 	switch {
 	case errors.Is(err, histories.ErrUnknownType):
 		return nil, badInput("%s: %v; use the causeway of the build that carries it out", s.name, err)
@@ -107,7 +107,7 @@ func (s *subject) planReset(ctx context.Context, why string) (*ReplayPlan, error
 	return &ReplayPlan{How: ByReset, Event: point.Event, Why: why + ": " + point.Why}, nil
 }
 
-func ourCode(r worker.WorkflowReplayer) { workflows.Register(r) }
+func registerWorkflows(r worker.WorkflowReplayer) { workflows.Register(r) }
 
 // beginning is what the first event of a history says.
 type beginning struct {
@@ -115,8 +115,8 @@ type beginning struct {
 	pass  workflows.PassInput // of a pass
 }
 
-// first reads the beginning of the subject's history; empty when it is gone.
-func (s *subject) first(ctx context.Context) (b beginning, err error) {
+// firstEvent reads the first event of the subject's history; empty when there is none.
+func (s *subject) firstEvent(ctx context.Context) (b beginning, err error) {
 	if s.newest == nil {
 		return b, nil
 	}
@@ -131,8 +131,8 @@ func (s *subject) first(ctx context.Context) (b beginning, err error) {
 	return b, err
 }
 
-// planAgain asks the owner for the same once more.
-func (s *subject) planAgain(ctx context.Context, first beginning) (*ReplayPlan, error) {
+// planRepeat plans to ask the owner for the same once more.
+func (s *subject) planRepeat(ctx context.Context, first beginning) (*ReplayPlan, error) {
 	kind := s.kind
 	if kind == "" {
 		kind = first.pass.Ref.Kind
@@ -145,7 +145,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*ReplayPlan, 
 		if rest := strings.TrimPrefix(s.name, "rollback-"); undoes == "" && strings.Contains(rest, "-") {
 			undoes = rest[:strings.LastIndex(rest, "-")]
 		}
-		return &ReplayPlan{How: ByRollback, Why: s.ended() + "; the same run is undone again", Undoes: undoes}, nil
+		return &ReplayPlan{How: ByRollback, Why: s.whyNotReset() + "; the same run is undone again", Undoes: undoes}, nil
 	}
 	if kind == activities.KindRelease {
 		return nil, badInput("what run %s did not write is still in quarantine, and is tried again by itself; to try it now: causeway quarantine release %s", s.name, s.table)
@@ -158,7 +158,7 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*ReplayPlan, 
 	case state == workflows.StatePaused || state == workflows.StateStarting:
 		return nil, badInput("%s is %s; wait, or let it go on with: causeway resume %s", s.table, state, s.table)
 	case kind == activities.KindBackfill:
-		plan := &ReplayPlan{How: ByBackfill, StartFirst: !running, Why: s.ended() + "; the same records are read again in a new run"}
+		plan := &ReplayPlan{How: ByBackfill, StartFirst: !running, Why: s.whyNotReset() + "; the same records are read again in a new run"}
 		if s.ledger != nil {
 			plan.Window = s.ledger.Window
 		}
@@ -170,23 +170,22 @@ func (s *subject) planAgain(ctx context.Context, first beginning) (*ReplayPlan, 
 		}
 		return plan, nil
 	case !running:
-		return &ReplayPlan{How: ByStart, Why: s.ended() + "; a start reads again from where the watermark is"}, nil
+		return &ReplayPlan{How: ByStart, Why: s.whyNotReset() + "; a start reads again from where the watermark is"}, nil
 	case kind == activities.KindInitial:
 		return nil, badInput("%s runs since then, and has loaded the table or is about to: causeway status %s", s.table, s.table)
 	}
-	return &ReplayPlan{How: BySyncNow, Why: s.ended() + "; the watermark did not move, so its changes are read again"}, nil
+	return &ReplayPlan{How: BySyncNow, Why: s.whyNotReset() + "; the watermark did not move, so its changes are read again"}, nil
 }
 
-// ended is why a run is not reset.
-func (s *subject) ended() string {
+// whyNotReset says why a run is not reset.
+func (s *subject) whyNotReset() string {
 	if s.newest == nil {
 		return "its history is gone from Temporal"
 	}
 	return "its workflow is " + s.newest.Status + ", and its owner has gone on without it"
 }
 
-// ownerState is the state of the owner of the run's table; STOPPED when it does
-// not live.
+// ownerState is the state of the owner of the run's table; STOPPED when there is no owner.
 func (s *subject) ownerState(ctx context.Context) (workflows.State, error) {
 	f := s.flow()
 	switch owner, err := s.temporal.Execution(ctx, f.owner(), ""); {

@@ -16,8 +16,8 @@ import (
 	"causeway.dev/workflows"
 )
 
-// subject is what was asked about: a run, or the workflow that owns a table. What
-// the ledger or Temporal does not know is left out.
+// subject is what an operator asks about: a run, or the workflow that owns a flow. What
+// the ledger or Temporal does not know is left empty.
 type subject struct {
 	*Instance
 
@@ -30,7 +30,7 @@ type subject struct {
 	id     string                    // of its workflow
 }
 
-// owns says that the subject is the workflow that owns a table.
+// owns says whether the subject is the workflow that owns a table.
 func (s *subject) owns() bool {
 	return s.table != "" && s.id == workflows.TableFlow(s.Config.Instance, s.table).WorkflowID()
 }
@@ -38,8 +38,8 @@ func (s *subject) owns() bool {
 // flow is the flow of the subject's table.
 func (s *subject) flow() *flow { return s.Instance.flow(s.table) }
 
-// find looks a run up in the ledger and in Temporal. It is found in either; the
-// ledger needs a worker, and support has to look at runs also when none lives.
+// find looks a run up in the ledger and in Temporal. Either is enough: the ledger needs a
+// worker, and support has to look at runs also when there is none.
 func (i *Instance) find(ctx context.Context, name string) (*subject, error) {
 	s := &subject{Instance: i, name: name}
 	return s, s.locate(ctx)
@@ -85,7 +85,7 @@ func (s *subject) locate(ctx context.Context) error {
 	return badInput("run: got %q, which neither the ledger nor Temporal knows; causeway runs list names the runs", s.name)
 }
 
-// askLedger asks a worker what the ledger knows; nobody answering is no failure.
+// askLedger asks a worker what the ledger knows. It does not fail when nobody answers.
 func (s *subject) askLedger(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, min(s.Timeout, questionTimeout))
 	defer cancel()
@@ -102,9 +102,10 @@ func (s *subject) askLedger(ctx context.Context) error {
 	return nil
 }
 
-// workflowIDs are the workflows that may have carried the run out. The ledger
-// names that of an audit; a pass of changes was begun by somebody else's workflow,
-// and a run that failed at once is not in the ledger, so those go by the name.
+// workflowIDs are the workflows that may have carried the run out. The ledger names that of
+// an audit. A pass of changes was found by another workflow than the one that carried it
+// out, and a run that failed at once is not in the ledger; their workflows are found by
+// the run's name.
 func (s *subject) workflowIDs() []string {
 	if s.ledger != nil && s.kind != activities.KindDelta && s.ledger.Info.Workflow != "" {
 		return []string{s.ledger.Info.Workflow}
@@ -134,8 +135,8 @@ func (s *subject) workflowIDs() []string {
 	}
 }
 
-// flowOf is the flow that a run belongs to, by its name: the flow's, and when it
-// began. Runs of events are known also when their flow is switched off since.
+// flowOf is the flow that a run belongs to. A run's name is that of its flow and when the
+// run began. Runs of events are known also when their flow was switched off since.
 func (i *Instance) flowOf(run string) string {
 	for _, name := range append(i.Flows(), activities.FlowEgress, activities.FlowOptOut) {
 		if isRunOf(name, run) {
@@ -145,8 +146,8 @@ func (i *Instance) flowOf(run string) string {
 	return ""
 }
 
-// execution finds the newest execution of the subject. Audits of a table share a
-// workflow id, so theirs is the newest whose first step is of this run.
+// execution finds the newest execution of the subject. Audits of a table share a workflow
+// id, so for an audit it is the newest whose first step is of this run.
 func (s *subject) execution(ctx context.Context) error {
 	s.newest = nil
 	newest, err := s.temporal.Execution(ctx, s.id, "")

@@ -12,13 +12,13 @@ import (
 	"causeway.dev/internal/histories"
 )
 
-// maxShown bounds the executions whose steps are summed up; those of an owner that
-// has lived for months go back further.
+// maxShown is how many executions are summed up at most. An owner that has lived for
+// months has more.
 const maxShown = 20
 
-// gone is the sentence about a history that is not there, or not any more. A flow
-// carries out a few changes itself, so that such a run has no history of its own.
-func (s *subject) gone() string {
+// noHistoryText is the sentence about a run without a history. It may not be kept any more,
+// or the flow carried the run out itself, which it does with few changes.
+func (s *subject) noHistoryText() string {
 	if s.kind == activities.KindDelta && s.table != "" {
 		return "Temporal has no history of it any more, or it had none of its own: a flow carries out a few changes itself, and the steps are in the history of workflow " +
 			s.flow().owner()
@@ -49,9 +49,8 @@ func (s *subject) steps(ctx context.Context) ([]Execution, *histories.Summary, e
 	return chain, sum, nil
 }
 
-// chain are the executions that came one after the other, oldest first, ending
-// with the newest: those that continued as new, and with resets also those that it
-// was reset from. One whose history is gone ends it.
+// chain are the executions that followed each other by continuing as new, the oldest first;
+// with resets also those that were reset. It begins behind one whose history is gone.
 func (s *subject) chain(ctx context.Context, most int, resets bool) ([]Execution, error) {
 	chain, seen := []Execution{*s.newest}, map[string]bool{s.newest.RunID: true}
 	for next := []string{s.newest.RunID}; len(next) > 0 && len(chain) < most; {
@@ -99,21 +98,21 @@ func (i *Instance) history(ctx context.Context, x *Execution) (*historypb.Histor
 	return history, err
 }
 
-// RunExecutions are the executions of a run's workflow, oldest first, those it was
-// reset from as well.
+// RunExecutions are the executions of a run's workflow, the oldest first, with those that
+// were reset.
 func (i *Instance) RunExecutions(ctx context.Context, name string) ([]Execution, error) {
 	s, err := i.find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	if s.newest == nil {
-		return nil, failed("run %s: %s; what the ledger knows: causeway runs show %s", name, s.gone(), name)
+		return nil, failed("run %s: %s; what the ledger knows: causeway runs show %s", name, s.noHistoryText(), name)
 	}
 	return s.chain(ctx, maxExecutions, true)
 }
 
-// Export writes the history of an execution as the Temporal UI and replayers load
-// it, and says how many events it has.
+// Export writes the history of an execution in the form that the Temporal UI and replayers
+// load, and returns how many events it has.
 func (i *Instance) Export(ctx context.Context, x Execution, to io.Writer) (events int64, err error) {
 	w := histories.NewWriter(to)
 	err = i.temporal.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
@@ -137,7 +136,7 @@ type Verified struct {
 	Problem    string                `json:"problem,omitempty"`
 }
 
-// OK says that the code does again what the history holds.
+// OK says whether history replay succeeded.
 func (v *Verified) OK() bool { return v.Difference == nil && v.Problem == "" }
 
 // VerifyRun replays the histories of a run, oldest first.
@@ -147,7 +146,7 @@ func (i *Instance) VerifyRun(ctx context.Context, name string) ([]Verified, erro
 		return nil, err
 	}
 	if s.newest == nil {
-		return nil, failed("run %s: %s, so it cannot be checked", name, s.gone())
+		return nil, failed("run %s: %s, so it cannot be checked", name, s.noHistoryText())
 	}
 	chain, err := s.chain(ctx, maxExecutions, false)
 	if err != nil {
@@ -184,7 +183,7 @@ func verify(source, workflowID string, history *historypb.History) Verified {
 		}
 	}
 	var err error
-	if v.Difference, err = histories.Verify(history, v.WorkflowID, ourCode); err != nil {
+	if v.Difference, err = histories.Verify(history, v.WorkflowID, registerWorkflows); err != nil {
 		v.Problem = err.Error()
 	}
 	return v

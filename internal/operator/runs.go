@@ -107,7 +107,7 @@ func (i *Instance) ShowRun(ctx context.Context, name string) (*RunReport, error)
 	case s.newest == nil && s.ledger == nil:
 		return nil, badInput("run: got %q, and Temporal has no such workflow", name)
 	case s.newest == nil:
-		r.Problem = s.gone()
+		r.Problem = s.noHistoryText()
 		return r, nil
 	case s.newest.Stuck():
 		r.Problem = fmt.Sprintf("the workflow's own code fails (attempt %d of its task): see causeway runs verify %s, and runs replay", s.newest.TaskAttempt, name)

@@ -16,9 +16,9 @@ func TestTooManyDeletesWaitForApproval(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 300)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:150] { // two pages of changes
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	s.Edit(keys[200], map[string]any{"address1_city": "Nebelheim"})
 	calls := s.EngineCalls()
@@ -27,15 +27,15 @@ func TestTooManyDeletesWaitForApproval(t *testing.T) {
 	require.Len(t, out.Approvals, 1)
 	require.Equal(t, int64(150), out.Approvals[0].Deletes)
 	require.Equal(t, calls+1, s.EngineCalls(), "stopped before the first delete")
-	require.Equal(t, int64(300), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(300), s.Sandboxes.Campaign.Count("profile"))
 
 	// What happens meanwhile changes nothing about what waits.
-	require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[299]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[299]))
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta())
-	checked := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	checked := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	require.Equal(t, out.Approvals, checked.Approvals, "nor does a restart")
 
-	approved := activitytest.Call[activities.ApproveResult](s, s.In.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	approved := activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, activities.ApproveResult{Approved: 150}, approved)
 	require.Equal(t, activities.Counts{Read: 150, Deleted: 150}, s.Delta())
 	require.Empty(t, s.Differences())
@@ -48,14 +48,14 @@ func TestAFilterThatWouldDeleteTooMuchWaits(t *testing.T) {
 	s := activitytest.NewWorld(t, 250)
 	s.Load()
 	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "lastname", Is: "equals", Value: "Nobody"}}}
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, int64(250), out.Approvals[0].Deletes)
-	require.Equal(t, int64(250), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(250), s.Sandboxes.Campaign.Count("profile"))
 
 	// The mistake is undone: what waited lives on.
 	s.Table.Filter = mapping.Filter{}
-	checked := activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	checked := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	require.True(t, checked.NeedsBaseline)
 	again := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, int64(250), again.Counts.Unchanged)
@@ -68,12 +68,12 @@ func TestASweepThatFindsTooMuchGoneWaits(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:180] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:180] {
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, int64(180), out.Approvals[0].Deletes)
-	require.Equal(t, int64(250), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(250), s.Sandboxes.Campaign.Count("profile"))
 }
 
 // R14.2: a mapping that no longer applies deletes lets go of those that wait, once.
@@ -81,16 +81,16 @@ func TestDeletesThatWaitAreLetGoWhenTheyAreNotAppliedAnyMore(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 150)
 	s.Load()
-	for _, key := range s.Boxes.Dynamics.Keys("contacts")[:120] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:120] {
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
 	require.Equal(t, int64(120), out.Approvals[0].Deletes)
 
 	s.Table.ApplyDeletes = false
-	require.False(t, s.Start().NeedsBaseline)
-	activitytest.Call[activities.ApproveResult](s, s.In.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.False(t, s.Preflight().NeedsBaseline)
+	activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, activities.Counts{Read: 120, Filtered: 120}, s.Delta())
-	require.Equal(t, int64(150), s.Boxes.Campaign.Count("profile"))
+	require.Equal(t, int64(150), s.Sandboxes.Campaign.Count("profile"))
 	require.Zero(t, s.Delta(), "and not with every pass")
 }

@@ -17,7 +17,7 @@ import (
 func TestContactsCostOneCallPerChange(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 350)
-	checked := s.Start()
+	checked := s.Preflight()
 	require.True(t, checked.NeedsBaseline)
 
 	first := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
@@ -26,18 +26,18 @@ func TestContactsCostOneCallPerChange(t *testing.T) {
 	require.Empty(t, s.Differences())
 	require.Equal(t, int64(350), s.EngineCalls())
 
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i := range 10 {
-		require.NoError(t, s.Boxes.Dynamics.Update("contacts", keys[i], map[string]any{"address1_city": fmt.Sprintf("Nebelheim %d", i)}))
+		require.NoError(t, s.Sandboxes.Dynamics.Update("contacts", keys[i], map[string]any{"address1_city": fmt.Sprintf("Nebelheim %d", i)}))
 	}
 	for i := 10; i < 15; i++ {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", keys[i]))
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[i]))
 	}
-	added, err := s.Boxes.Dynamics.Insert("contacts", map[string]any{"lastname": "Quibblethorn"})
+	added, err := s.Sandboxes.Dynamics.Insert("contacts", map[string]any{"lastname": "Quibblethorn"})
 	require.NoError(t, err)
 	delta := s.Pass(activities.KindDelta, activities.PhaseDelta)
 	require.Equal(t, activities.Counts{Read: 16, Created: 1, Updated: 10, Deleted: 5}, delta.Counts)
-	require.NotNil(t, s.Boxes.Campaign.Profile(added))
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(added))
 	require.Empty(t, s.Differences())
 	require.Equal(t, int64(350+16), s.EngineCalls())
 
@@ -50,11 +50,11 @@ func TestContactsCostOneCallPerChange(t *testing.T) {
 func TestASweepFindsDeletionsTheLinkLost(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:7] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	calls := s.EngineCalls()
 	again := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
@@ -72,16 +72,16 @@ func TestALostAnswerIsNoSecondRecord(t *testing.T) {
 		{Service: "campaign", Action: kit.Respond, Status: 503, Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Probability: 0.05, Seed: 6, Path: "/profile$"},
 		{Service: "campaign", Action: kit.Respond, Status: 429, Headers: map[string]string{"Retry-After": "1"}, Body: `{"error_code":"429050","message":"Too many requests"}`, After: 60, Times: 2, Path: "/profile$"},
 	} {
-		_, err := s.Boxes.Faults.Add(rule)
+		_, err := s.Sandboxes.Faults.Add(rule)
 		require.NoError(t, err)
 	}
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, "COMPLETED", out.State)
 	require.Equal(t, int64(120), out.Counts.Created)
 	require.Empty(t, s.Differences())
-	s.Boxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
-		require.Equal(t, uint32(1), s.Boxes.Campaign.WriteCounts("profile", id).Inserts)
+	s.Sandboxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
+		require.Equal(t, uint32(1), s.Sandboxes.Campaign.WriteCounts("profile", id).Inserts)
 		return true
 	})
 }
@@ -105,49 +105,49 @@ func TestAnswersThatSayNothingLoseNothing(t *testing.T) {
 			if rule.Probability > 0 {
 				rule.Times = 10
 			}
-			_, err := s.Boxes.Faults.Add(rule)
+			_, err := s.Sandboxes.Faults.Add(rule)
 			require.NoError(t, err)
 		}
 	}
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	script()
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, "COMPLETED", out.State)
 	require.Equal(t, int64(120), out.Counts.Created)
 	require.Empty(t, s.Differences())
-	s.Boxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
-		require.Equal(t, uint32(1), s.Boxes.Campaign.WriteCounts("profile", id).Inserts)
+	s.Sandboxes.Campaign.Each("profile", func(id string, _ map[string]any) bool {
+		require.Equal(t, uint32(1), s.Sandboxes.Campaign.WriteCounts("profile", id).Inserts)
 		return true
 	})
 
-	s.Boxes.Faults.Clear("")
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	s.Sandboxes.Faults.Clear("")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys[:60] {
 		s.Edit(key, map[string]any{"lastname": fmt.Sprintf("Quitten %d", i)})
 	}
 	for _, key := range keys[60:100] {
-		require.True(t, s.Boxes.Dynamics.Delete("contacts", key))
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
 	}
 	script()
 	require.Equal(t, activities.Counts{Read: 100, Updated: 60, Deleted: 40}, s.Delta())
 	require.Empty(t, s.Differences())
-	require.EqualValues(t, 80, s.Boxes.Campaign.Count("profile"))
+	require.EqualValues(t, 80, s.Sandboxes.Campaign.Count("profile"))
 }
 
 // I6: what Campaign refuses is set aside with its reason; the rest lands.
 func TestARefusedRecordStopsNothing(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 100)
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for _, key := range keys[:3] {
-		require.NoError(t, s.Boxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": "not-an-address"}))
+		require.NoError(t, s.Sandboxes.Dynamics.Update("contacts", key, map[string]any{"emailaddress1": "not-an-address"}))
 	}
-	activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+	activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, "COMPLETED", out.State)
 	require.Equal(t, int64(97), out.Counts.Created)
 	require.Equal(t, int64(3), out.Quarantined)
-	list := activitytest.Call[activities.QuarantineListResult](s, s.Op.ListQuarantine, activities.QuarantineListInput{})
+	list := activitytest.Call[activities.QuarantineListResult](s, s.Operator.ListQuarantine, activities.QuarantineListInput{})
 	require.Len(t, list.Records, 3)
 	require.NotEmpty(t, list.Records[0].Message)
 	require.NotContains(t, list.Records[0].Message, "not-an-address")
@@ -159,7 +159,7 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 	s := activitytest.NewWorld(t, 1)
 	wrong := s.Table
 	wrong.Fields = append([]mapping.Field{{From: "emailadress2", To: "fax"}, {From: "annualincome", To: "birthDate"}, {From: "jobtitle", To: "jobTitel"}}, wrong.Fields[:3]...)
-	_, err := s.Env.ExecuteActivity(s.In.Preflight, activities.PreflightInput{Table: wrong})
+	_, err := s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: wrong})
 	for _, want := range []string{"emailadress2", "birthDate", "jobTitel", "fields[0]", "fields[1]", "fields[2]"} {
 		require.ErrorContains(t, err, want)
 	}
@@ -167,11 +167,11 @@ func TestPreflightNamesEveryProblem(t *testing.T) {
 
 	wrong = s.Table
 	wrong.Dynamics.Table = "contakt"
-	_, err = s.Env.ExecuteActivity(s.In.Preflight, activities.PreflightInput{Table: wrong})
+	_, err = s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: wrong})
 	require.ErrorContains(t, err, `ingress.tables.contacts.dynamics.table: got "contakt", which Dynamics does not have, want the logical name of a table`)
 	wrong = s.Table
 	wrong.Campaign.Resource = "profil"
-	_, err = s.Env.ExecuteActivity(s.In.Preflight, activities.PreflightInput{Table: wrong})
+	_, err = s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: wrong})
 	require.ErrorContains(t, err, `ingress.tables.contacts.campaign.resource: got "profil", which Campaign does not have under profileAndServicesExt, want a resource whose API is published`)
 	require.Zero(t, s.EngineCalls())
 }

@@ -12,22 +12,21 @@ import (
 	"causeway.dev/internal/reconcile"
 )
 
-// guard keeps a run from deleting more than it may before anybody has looked: a
-// wrong filter, an emptied table or a bad restore on the other side must not
-// empty Campaign. Deletes are held back until all of a run are counted; the rest
-// of the run goes on. Where the count is known beforehand, because the page is
-// the last and carries few, nothing is held back.
-type guard struct {
+// deleteGuard holds back the deletes of a run until all of them are counted. If there are
+// too many, they wait for an operator: a wrong filter, an emptied table or a bad restore
+// in Dynamics must not empty Campaign. The rest of the run goes on. Nothing is held back
+// where the count is known to be small, because the page is the last of its run.
+type deleteGuard struct {
 	*Activities
 	in activities.LaneInput
 
 	mu      sync.Mutex
 	decided bool
-	open    bool // deletes may go on at once
+	open    bool // deletes may be carried out at once
 }
 
 // allows says whether a delete of the lane may be carried out now.
-func (g *guard) allows(ctx context.Context) (bool, error) {
+func (g *deleteGuard) allows(ctx context.Context) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.decided {
@@ -54,10 +53,10 @@ func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string
 	var keys []string
 	for i := range changes {
 		c := &changes[i]
-		guarded(func() {
+		withoutPanic(func() {
 			rule := ""
 			if !c.Deleted && rules.DeleteUnmatched {
-				rule, _ = m.mapper.Excluded(c.Raw) // what cannot be compared is refused in its turn
+				rule, _ = m.mapper.Excluded(c.Raw) // a record that cannot be compared is refused when it is written
 			}
 			if rules.Deletes(c.Deleted, rule) {
 				keys = append(keys, c.Key)
@@ -77,8 +76,9 @@ func (a *Activities) deleteLimit(ctx context.Context, table string) (int64, erro
 	return max(int64(a.o.DeleteMin), int64(a.o.DeleteRatio*float64(known))), err
 }
 
-// Release lets the deletes of a completed run go on, or says how many wait.
-func (a *Activities) Release(ctx context.Context, run, table string) ([]activities.Approval, error) {
+// releaseDeletes lets the deletes of a completed run go on, unless there are too many. It
+// returns the runs whose deletes wait for an operator.
+func (a *Activities) releaseDeletes(ctx context.Context, run, table string) ([]activities.Approval, error) {
 	limit, err := a.deleteLimit(ctx, table)
 	if err != nil {
 		return nil, err
@@ -89,6 +89,7 @@ func (a *Activities) Release(ctx context.Context, run, table string) ([]activiti
 	return a.approvals(ctx, table)
 }
 
+// approvals are the runs whose deletes wait for an operator.
 func (a *Activities) approvals(ctx context.Context, table string) ([]activities.Approval, error) {
 	waiting, err := a.o.Ledger.Approvals(ctx, table)
 	if err != nil {
@@ -100,7 +101,7 @@ func (a *Activities) approvals(ctx context.Context, table string) ([]activities.
 		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes})
 		deletes += w.Deletes
 	}
-	a.metrics.of(table).held.Update(float64(deletes))
+	a.metrics.of(table).deletesHeld.Update(float64(deletes))
 	return out, nil
 }
 
@@ -114,17 +115,18 @@ func (a *Activities) ApproveDeletes(ctx context.Context, in activities.ApproveIn
 	return &activities.ApproveResult{Approved: n, Waiting: waiting}, err
 }
 
-// holdBack parks a delete. One that waits already waits on as it did.
-func (r *recordWriter) holdBack(known *ledger.Record, e *ledger.Entry, why reconcile.Why) settlement {
+// holdBackDelete parks a delete. One that waits already keeps its run and since when it
+// waits.
+func (r *recordWriter) holdBackDelete(known *ledger.Record, e *ledger.Entry, why reconcile.Why) ledger.Result {
 	waits := ledger.WaitsForDeleteGuard
 	if why == reconcile.ChildrenFirst {
 		waits = ledger.WaitsForChildren
 	}
-	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Parked, Run: r.run, SeenRun: r.seen(known),
+	rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: known.TargetKey, State: ledger.Parked, Run: r.run, SeenRun: r.seenBaseline(known),
 		Payload: known.Payload, Fingerprint: known.Fingerprint, CreatedRun: known.CreatedRun}
 	park := &ledger.ParkedItem{Key: e.Key, Version: e.Version, Waits: waits, Deleted: e.Deleted, Payload: e.Raw}
 	if before := r.waiting[e.Key]; before != nil && before.Waits == waits {
 		park.Run, park.Since = before.Run, before.Since
 	}
-	return settlement{Result: ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}}
+	return ledger.Result{Outcome: ledger.ParkedOut, Record: rec, Park: park, Resolve: known.State == ledger.Quarantined}
 }

@@ -45,7 +45,7 @@ func (f slowFiles) List(ctx context.Context, folder string) ([]campaign.RemoteFi
 // life: an activity that gives none while it waits is given up, each time.
 func TestOptOutsWaitForASlowSystem(t *testing.T) {
 	t.Parallel()
-	s := newOptSpine(t, 5, optout.Bidirectional, optout.SourceSFTP)
+	s := newOptOutWorld(t, 5, optout.Bidirectional, optout.SourceSFTP)
 	s.startOptOut()
 	s.inCampaign(s.keys[0], "blackListEmail", true)
 	s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(s.keys[0]))

@@ -18,7 +18,7 @@ func TestABackfillOfAFilter(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	for i, key := range keys {
 		s.Edit(key, map[string]any{"address1_line1": []any{nil, "Quay 1"}[i%2], "jobtitle": "x"})
 	}
@@ -26,7 +26,7 @@ func TestABackfillOfAFilter(t *testing.T) {
 		s.EditProfile(key, `{"lastName":"Somebody"}`)
 	}
 	require.Equal(t, int64(10), s.Audit("a1").Changed)
-	require.Equal(t, int64(10), s.Correct("a1"))
+	require.Equal(t, int64(10), s.ApplyFindings("a1"))
 	got := s.Scan(activities.Window{Where: []activities.Condition{{Column: "address1_line1", Is: "not_empty"}}})
 	require.Equal(t, activities.Counts{Read: 125, Updated: 5, Unchanged: 120}, got)
 	got = s.Scan(activities.Window{Where: []activities.Condition{{Column: "address1_line1", Is: "empty"}, {Column: "statecode", Is: "equals", Value: "Inactive"}}})
@@ -34,11 +34,11 @@ func TestABackfillOfAFilter(t *testing.T) {
 
 	// Rows the mapping leaves out are left out of a narrowed backfill too.
 	s.Table.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "equals", Value: "captain"}}}
-	s.Start()
+	s.Preflight()
 	got = s.Scan(activities.Window{Where: []activities.Condition{{Column: "address1_line1", Is: "empty"}}})
 	require.Equal(t, activities.Counts{Read: 125, Filtered: 125}, got)
 
-	checked := activitytest.Call[activities.CheckFilterResult](s, s.In.CheckFilter, activities.CheckFilterInput{Table: s.Table, Columns: []string{"statecode", "jobtitle"}})
+	checked := activitytest.Call[activities.CheckFilterResult](s, s.Ingress.CheckFilter, activities.CheckFilterInput{Table: s.Table, Columns: []string{"statecode", "jobtitle"}})
 	require.Equal(t, []string{"jobtitle"}, checked.Text)
 	for _, c := range []struct {
 		where activities.Condition
@@ -48,7 +48,7 @@ func TestABackfillOfAFilter(t *testing.T) {
 		{activities.Condition{Column: "statecode", Is: "equals", Value: "Asleep"}, "statecode"},
 		{activities.Condition{Column: "statecode", Is: "contains", Value: "0"}, "contains"},
 	} {
-		_, err := s.Env.ExecuteActivity(s.In.CheckFilter, activities.CheckFilterInput{Table: s.Table, Where: []activities.Condition{c.where}})
+		_, err := s.Env.ExecuteActivity(s.Ingress.CheckFilter, activities.CheckFilterInput{Table: s.Table, Where: []activities.Condition{c.where}})
 		require.ErrorContains(t, err, "filter.where[0]")
 		require.ErrorContains(t, err, c.want)
 	}
@@ -59,12 +59,12 @@ func TestABackfillOfAFilter(t *testing.T) {
 func TestTheKeyIsProbedBeforeTheFirstStart(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 1, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "..", "sandbox", "testdata", "vehicles.yaml") })
-	require.NoError(t, s.Boxes.Campaign.Insert("cusVehicle", []byte(`{"externalId":"6f0c1d2e-0000-4000-8000-000000000001","name":"Brougham"}`)))
+	require.NoError(t, s.Sandboxes.Campaign.Insert("cusVehicle", []byte(`{"externalId":"6f0c1d2e-0000-4000-8000-000000000001","name":"Brougham"}`)))
 	wrong := s.With(activities.Table{Name: "vehicles", Dynamics: mapping.SourceTable{Table: "new_vehicle"}, Campaign: mapping.TargetTable{Resource: "cusVehicle", Key: "name"},
 		Fields: []mapping.Field{{From: "new_name", To: "externalId"}}})
-	_, err := s.Env.ExecuteActivity(s.In.Preflight, activities.PreflightInput{Table: wrong.Table})
+	_, err := s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: wrong.Table})
 	require.ErrorContains(t, err, "ingress.tables.vehicles.campaign.key: got name, by which cusVehicle does not find its records, want its custom identification key, one field without duplicates")
-	require.Equal(t, int64(1), s.Boxes.Campaign.Count("cusVehicle"))
+	require.Equal(t, int64(1), s.Sandboxes.Campaign.Count("cusVehicle"))
 	wrong.Table.Campaign.Key, wrong.Table.Fields[0].To = "externalId", "name"
-	require.True(t, wrong.Start().NeedsBaseline)
+	require.True(t, wrong.Preflight().NeedsBaseline)
 }

@@ -11,15 +11,17 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// bothSides are the two records of one contact.
-type bothSides struct {
+// contactSides reads and writes the two records of one contact.
+type contactSides struct {
 	*contactWriter
 	id string
 }
 
-func (b *bothSides) Now() time.Time { return b.o.Now().UTC().Add(-b.plan.Settings.Skew) }
+// Now is the time, less what the clocks may differ by.
+func (b *contactSides) Now() time.Time { return b.o.Now().UTC().Add(-b.plan.Settings.Skew) }
 
-func (b *bothSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, error) {
+// ReadCampaign reads the profile.
+func (b *contactSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, error) {
 	at := b.Now()
 	stored, err := b.o.Campaign.Get(ctx, b.plan.resource(), b.id)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
@@ -33,7 +35,8 @@ func (b *bothSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, error
 	return *row, nil
 }
 
-func (b *bothSides) WriteCampaign(ctx context.Context, decisions []optout.Decision) (bool, error) {
+// WriteCampaign sets opt-outs in the profile; false when there is none.
+func (b *contactSides) WriteCampaign(ctx context.Context, decisions []optout.Decision) (bool, error) {
 	body := map[string]bool{}
 	for _, d := range decisions {
 		if d.ToCampaign {
@@ -55,7 +58,8 @@ func (b *bothSides) WriteCampaign(ctx context.Context, decisions []optout.Decisi
 	return true, nil
 }
 
-func (b *bothSides) ReadDynamics(ctx context.Context) (optout.DynamicsRow, error) {
+// ReadDynamics reads the contact.
+func (b *contactSides) ReadDynamics(ctx context.Context) (optout.DynamicsRow, error) {
 	change, err := b.o.Dynamics.Get(ctx, b.plan.query(), b.id)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return optout.DynamicsRow{Gone: true}, nil
@@ -66,7 +70,7 @@ func (b *bothSides) ReadDynamics(ctx context.Context) (optout.DynamicsRow, error
 	return b.rowOf(*change)
 }
 
-func (b *bothSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
+func (b *contactSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	row, err := b.plan.dynamicsRow(c)
 	if err != nil {
 		return optout.DynamicsRow{}, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Service: "dataverse", Op: "read contact", Message: err.Error()}
@@ -74,8 +78,8 @@ func (b *bothSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	return *row, nil
 }
 
-// markRefused lets reconcile go on with the choices that are not refused. A field that is
-// gone is nobody's choice, and stops the flow.
+// markRefused marks a refusal, so that reconcile goes on with the other choices. A refusal
+// for a field that does not exist any more is not marked, and stops the flow.
 func markRefused(err error) error {
 	if apierr.ClassOf(err) != apierr.Rejected || apierr.ReasonOf(err) == apierr.ReasonSchema {
 		return err
@@ -83,9 +87,9 @@ func markRefused(err error) error {
 	return fmt.Errorf("%w: %w", errRefused, err)
 }
 
-// WriteDynamics names the version it replaces, so it neither overwrites an edit
-// that nobody saw nor makes a deleted contact anew.
-func (b *bothSides) WriteDynamics(ctx context.Context, version string, decisions []optout.Decision) (optout.DynamicsRow, error) {
+// WriteDynamics names the version that it replaces. So it does not overwrite an edit that
+// was not read, and does not create a deleted contact again.
+func (b *contactSides) WriteDynamics(ctx context.Context, version string, decisions []optout.Decision) (optout.DynamicsRow, error) {
 	if version == "" { // without one, whatever is there would be overwritten
 		return optout.DynamicsRow{}, errChanged
 	}

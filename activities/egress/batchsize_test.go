@@ -11,7 +11,7 @@ import (
 // quick, half as many when it is slow or fails.
 func TestRowsPerRequestFollowTheService(t *testing.T) {
 	t.Parallel()
-	s := newSizer(50)
+	s := newBatchSizer(50)
 	require.Equal(t, 10, s.size())
 	for range 30 {
 		s.answered(s.size(), 100*time.Millisecond)
@@ -29,7 +29,7 @@ func TestRowsPerRequestFollowTheService(t *testing.T) {
 		s.failed(s.size())
 	}
 	require.Equal(t, 1, s.size())
-	small := newSizer(1)
+	small := newBatchSizer(1)
 	small.answered(1, time.Millisecond)
 	require.Equal(t, 1, small.size())
 }
@@ -39,9 +39,9 @@ func TestRowsPerRequestFollowTheService(t *testing.T) {
 func TestMergesAreFollowedToTheirEnd(t *testing.T) {
 	t.Parallel()
 	into := map[string]string{"a": "b", "b": "c", "c": "c", "x": "gone", "y": "z", "z": "y"}
-	require.Equal(t, "c", follow(into, "a"))
-	require.Equal(t, "c", follow(into, "c"))
-	require.Empty(t, follow(into, "x"))
-	require.Empty(t, follow(into, "unknown"))
-	require.Empty(t, follow(into, "y"), "a circle ends")
+	require.Equal(t, "c", followMerges(into, "a"))
+	require.Equal(t, "c", followMerges(into, "c"))
+	require.Empty(t, followMerges(into, "x"))
+	require.Empty(t, followMerges(into, "unknown"))
+	require.Empty(t, followMerges(into, "y"), "a circle ends")
 }

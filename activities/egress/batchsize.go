@@ -7,31 +7,33 @@ import (
 
 const (
 	firstRows = 10 // the vendor's starting point (docs/protocol/dynamics.md §5.5)
-	// A request that takes so long delays what waits behind it, and a failed one
-	// costs as much again; one that is much quicker could carry more.
+	// A request that takes longer than slowBatch delays what waits behind it, and costs
+	// as much again if it fails. One that takes less than quickBatch could carry more.
 	slowBatch  = 2 * time.Second
 	quickBatch = slowBatch / 2
 )
 
-// sizer finds how many rows a request may carry: more while the service answers
-// quickly, half as many when it is slow, refuses or fails. How many requests are
-// in flight is the transport's to find.
-type sizer struct {
+// batchSizer learns how many rows a request may carry: more while the service answers
+// quickly, half as many when it is slow, refuses or fails. How many requests may be in
+// flight is learnt by internal/transport.
+type batchSizer struct {
 	mu   sync.Mutex
 	max  int
 	rows float64
 }
 
-func newSizer(most int) sizer { return sizer{max: most, rows: float64(min(firstRows, most))} }
+func newBatchSizer(most int) batchSizer {
+	return batchSizer{max: most, rows: float64(min(firstRows, most))}
+}
 
-func (s *sizer) size() int {
+func (s *batchSizer) size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(1, int(s.rows))
 }
 
 // answered learns from a request with n rows that was answered.
-func (s *sizer) answered(n int, took time.Duration) {
+func (s *batchSizer) answered(n int, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -43,7 +45,7 @@ func (s *sizer) answered(n int, took time.Duration) {
 }
 
 // failed learns from a request with n rows that failed as a whole.
-func (s *sizer) failed(n int) {
+func (s *batchSizer) failed(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rows = max(1, min(s.rows, float64(n))/2)

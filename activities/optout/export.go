@@ -22,24 +22,24 @@ type exportControl interface {
 }
 
 const (
-	warnedFor   = time.Hour // a paused workflow may be somebody's intention for so long
+	warnedFor   = time.Hour // that a workflow may be paused, which may be intended, without an alarm
 	restartsMax = 3         // in restartsIn
 	restartsIn  = 24 * time.Hour
 
 	exportsEvery = 24 * time.Hour // R19.13
 )
 
-// WatchExport looks at the Campaign workflow that exports opt-outs, and at the age
-// of what it exported. If it stopped, opt-outs may be missed until somebody starts
-// it (R19.15); where that is wanted it is started, at most three times a day.
+// WatchExport checks the Campaign workflow that exports opt-outs, and the age of what it
+// exported. If the workflow has stopped, opt-outs may be missed until somebody starts it
+// (R19.15). Where that is configured it is started, at most three times a day.
 func (a *Activities) WatchExport(ctx context.Context, in activities.WatchExportInput) (*activities.WatchExportResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	out := &activities.WatchExportResult{}
-	if err := a.ageOfFiles(ctx, in, out); err != nil {
+	if err := a.checkAgeOfFiles(ctx, in, out); err != nil {
 		return nil, err
 	}
 	if in.Export.Workflow != "" {
-		if err := a.stateOfExport(ctx, in, out); err != nil {
+		if err := a.checkExportWorkflow(ctx, in, out); err != nil {
 			return nil, run.ToTemporal(ctx, err)
 		}
 	}
@@ -52,9 +52,9 @@ func (a *Activities) WatchExport(ctx context.Context, in activities.WatchExportI
 	return out, nil
 }
 
-// ageOfFiles raises the alarm when nothing was exported for long although profiles
-// have changed; when nothing has, no file is normal (docs/protocol/campaign.md §12, 16).
-func (a *Activities) ageOfFiles(ctx context.Context, in activities.WatchExportInput, out *activities.WatchExportResult) error {
+// checkAgeOfFiles raises the alarm when nothing was exported for long although profiles
+// have changed. Without changes there is no file (docs/protocol/campaign.md §12, 16).
+func (a *Activities) checkAgeOfFiles(ctx context.Context, in activities.WatchExportInput, out *activities.WatchExportResult) error {
 	if !in.Files {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (a *Activities) ageOfFiles(ctx context.Context, in activities.WatchExportIn
 	}
 	since := out.Newest
 	if since.IsZero() { // none was ever read: from the first baseline on
-		first, err := a.o.Ledger.Watermark(ctx, activities.FlowOptOut, markCampaign)
+		first, err := a.o.Ledger.Watermark(ctx, activities.FlowOptOut, campaignWatermark)
 		if err != nil {
 			return nil //nolint:nilerr // nothing ran yet
 		}
@@ -86,7 +86,9 @@ func (a *Activities) ageOfFiles(ctx context.Context, in activities.WatchExportIn
 	return err
 }
 
-func (a *Activities) stateOfExport(ctx context.Context, in activities.WatchExportInput, out *activities.WatchExportResult) error {
+// checkExportWorkflow raises the alarm when the workflow has stopped, and starts it where
+// that is configured.
+func (a *Activities) checkExportWorkflow(ctx context.Context, in activities.WatchExportInput, out *activities.WatchExportResult) error {
 	w, err := a.o.Exports.GetWorkflow(ctx, in.Export.Workflow)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		out.Alarm = "Campaign has no workflow " + in.Export.Workflow + " (opt_out.export.workflow); an administrator may have renamed it"
@@ -112,24 +114,24 @@ func (a *Activities) stateOfExport(ctx context.Context, in activities.WatchExpor
 	if !in.Export.AutoRestart {
 		return nil
 	}
-	noted, err := a.restarts(ctx)
+	noted, err := a.savedExportStarts(ctx)
 	if err != nil {
 		return err
 	}
-	noted = a.recent(noted)
-	if recent := max(len(a.recent(in.Restarts)), len(noted)); recent >= restartsMax {
+	noted = a.ofLastDay(noted)
+	if recent := max(len(a.ofLastDay(in.Restarts)), len(noted)); recent >= restartsMax {
 		out.Alarm += fmt.Sprintf("; it was started %d times in a day and does not stay up", recent)
 		return nil
 	}
 	return a.startExport(ctx, w, noted, out)
 }
 
-// markExport is where the starts of the export are noted, in a watermark's link: the
-// workflow does not hear of one if the worker is killed right after it.
-const markExport = "optout/export"
+// exportStarts is the watermark whose link holds when the export was started. The owner
+// does not hear of a start if the worker is killed right after it.
+const exportStarts = "optout/export"
 
-func (a *Activities) restarts(ctx context.Context) (out []time.Time, err error) {
-	note, err := a.o.Ledger.Watermark(ctx, activities.FlowOptOut, markExport)
+func (a *Activities) savedExportStarts(ctx context.Context) (out []time.Time, err error) {
+	note, err := a.o.Ledger.Watermark(ctx, activities.FlowOptOut, exportStarts)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil, nil
 	}
@@ -142,32 +144,32 @@ func (a *Activities) restarts(ctx context.Context) (out []time.Time, err error) 
 	return out, nil
 }
 
-func (a *Activities) noteRestarts(ctx context.Context, at []time.Time) error {
+func (a *Activities) saveExportStarts(ctx context.Context, at []time.Time) error {
 	link, err := json.Marshal(at)
 	if err != nil {
 		return err
 	}
-	return a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: activities.FlowOptOut, Table: markExport, Link: string(link), ObtainedAt: a.o.Now().UTC()})
+	return a.o.Ledger.SaveWatermark(ctx, ledger.Watermark{Flow: activities.FlowOptOut, Table: exportStarts, Link: string(link), ObtainedAt: a.o.Now().UTC()})
 }
 
-// recent are those of the last day.
-func (a *Activities) recent(restarts []time.Time) []time.Time {
+// ofLastDay are the starts of the last day.
+func (a *Activities) ofLastDay(restarts []time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(restarts), func(at time.Time) bool { return a.o.Now().Sub(at) >= restartsIn })
 }
 
-// startExport starts the workflow. One that failed is stopped first; that takes
-// effect in Campaign's own time, so the start follows with a later look. A start is
-// noted before it is asked for, and taken back when it surely was not.
+// startExport starts the workflow. One that failed has to be stopped first. That takes
+// Campaign a while, so the start follows at a later check. A start is saved before it is
+// asked for, and taken back when it surely did not happen.
 func (a *Activities) startExport(ctx context.Context, w *campaign.Workflow, noted []time.Time, out *activities.WatchExportResult) error {
 	command := campaign.StartWorkflow
 	if w.Status == campaign.WorkflowError {
 		command = campaign.StopWorkflow
-	} else if err := a.noteRestarts(ctx, append(slices.Clone(noted), a.o.Now().UTC())); err != nil {
+	} else if err := a.saveExportStarts(ctx, append(slices.Clone(noted), a.o.Now().UTC())); err != nil {
 		return err
 	}
 	if err := a.o.Exports.CommandWorkflow(ctx, w.ID, command); err != nil {
 		if fail, ok := errors.AsType[*apierr.Error](err); ok && !fail.Ambiguous && command == campaign.StartWorkflow {
-			err = errors.Join(err, a.noteRestarts(context.WithoutCancel(ctx), noted))
+			err = errors.Join(err, a.saveExportStarts(context.WithoutCancel(ctx), noted))
 		}
 		return fmt.Errorf("telling the workflow that exports opt-outs to %s: %w", command, err)
 	}

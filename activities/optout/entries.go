@@ -13,29 +13,29 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// What a staged entry of the flow is, if it is no row of Dynamics and can be read.
+// Verdicts of staged entries. An entry without a verdict is a row of Dynamics.
 const (
 	entryCampaign ledger.Verdict = "campaign" // a row of Campaign
-	entryLook     ledger.Verdict = "look"     // a contact that is to be looked at again
+	entryDue      ledger.Verdict = "look"     // a contact that waited, and is to be decided about again
 )
 
-// seenRow is what a staged entry holds.
-type seenRow struct {
+// stagedRow is what a staged entry holds: a row of one of the systems.
+type stagedRow struct {
 	Dynamics *optout.DynamicsRow `json:"d,omitempty"`
 	Campaign *optout.CampaignRow `json:"c,omitempty"`
 }
 
-// dynamicsEntry is a change to a contact, without anything but its choices.
+// dynamicsEntry stages a change to a contact. Nothing is kept of it but its choices.
 func (p *settingsPlan) dynamicsEntry(c dataverse.Change) (ledger.Entry, error) {
 	row, err := p.dynamicsRow(c)
 	if err != nil {
 		return ledger.Entry{Key: c.Key, Verdict: ledger.VerdictUnreadable, Problem: err.Error()}, nil
 	}
-	raw, err := json.Marshal(seenRow{Dynamics: row})
+	raw, err := json.Marshal(stagedRow{Dynamics: row})
 	return ledger.Entry{Key: c.Key, Version: c.Version, Raw: raw}, err
 }
 
-// dynamicsRow reads a contact; its errors hold no value.
+// dynamicsRow reads the choices of a contact. Its errors hold no value.
 func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, error) {
 	if c.Deleted {
 		return &optout.DynamicsRow{Gone: true}, nil
@@ -60,19 +60,19 @@ func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, err
 	return row, nil
 }
 
-// campaignEntry is a profile as a list shows it; false for one that belongs to no
-// contact.
+// campaignEntry stages a profile as a list shows it; false for a profile that belongs to
+// no contact.
 func (p *settingsPlan) campaignEntry(raw []byte, asOf time.Time) (ledger.Entry, bool, error) {
 	id := events.ContactID(gjson.GetBytes(raw, profileKey).String())
 	if id == "" {
 		return ledger.Entry{}, false, nil
 	}
-	doc, err := json.Marshal(seenRow{Campaign: p.campaignRow(raw, asOf)})
+	doc, err := json.Marshal(stagedRow{Campaign: p.campaignRow(raw, asOf)})
 	return ledger.Entry{Key: id, Verdict: entryCampaign, Raw: doc}, true, err
 }
 
-// campaignRow reads a profile. What is missing or not a boolean is not told
-// (R19.19); a stamp that cannot be read is none.
+// campaignRow reads the choices of a profile. A value that is missing or no boolean says
+// nothing (R19.19). A stamp that cannot be read counts as none.
 func (p *settingsPlan) campaignRow(raw []byte, asOf time.Time) *optout.CampaignRow {
 	row := &optout.CampaignRow{AsOf: asOf, Values: map[string]optout.CampaignValue{}}
 	row.Made, _ = events.ParseTime(gjson.GetBytes(raw, "created").String())
@@ -91,10 +91,10 @@ func (p *settingsPlan) campaignRow(raw []byte, asOf time.Time) *optout.CampaignR
 	return row
 }
 
-// stampText is a time as Campaign's filters take it.
+// stampText is a time in the form that Campaign's filters take.
 func stampText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000Z") }
 
-// refusal is why an entry cannot be used.
-func refusal(e ledger.Entry) (string, bool) {
+// unreadable says whether an entry cannot be read, and why.
+func unreadable(e ledger.Entry) (string, bool) {
 	return e.Problem, e.Verdict == ledger.VerdictUnreadable
 }

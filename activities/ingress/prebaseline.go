@@ -14,46 +14,46 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// The delta link of a baseline comes with its last page, and is taken to begin
-// there (docs/protocol/dynamics.md §4.2). What is changed after its page was read and before
-// that, the catch-up query finds by modifiedon. What is deleted, nothing would
-// find. So a baseline of several pages has a pre-baseline link: a delta link that
-// is obtained before the first page, by reading the ids alone, and followed after
-// the last one for the deletes in between.
+// The delta link of a baseline comes with its last page, and is taken to begin there
+// (docs/protocol/dynamics.md §4.2). A record may change after its page was read and
+// before that. The catch-up query finds such a change by modifiedon, but it cannot find
+// a delete. Therefore a baseline of several pages has a pre-baseline link: a delta link
+// that is obtained before the first page, by reading the ids alone. It is followed after
+// the last page, for the deletes in between.
 
-// firstPage reads the first page of a baseline, behind a pre-baseline link if it
-// is not the only one.
+// firstPage reads the first page of a baseline. If there are more, a pre-baseline link
+// is obtained before it.
 func (a *Activities) firstPage(ctx context.Context, in activities.FetchInput, q dataverse.Query) (*dataverse.Page, error) {
 	run, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
 		return nil, err
 	}
 	if run.PreBaseline.None() {
-		page, err := a.patiently(ctx, q, "")
+		page, err := a.readPage(ctx, q, "")
 		if err != nil || page.NextLink == "" {
-			return page, err // one answer is of one moment
+			return page, err // a single page shows one moment, so nothing is missed
 		}
 	}
-	if err := a.preBaseline(ctx, run, idsOnly(q)); err != nil {
+	if err := a.obtainPreBaselineLink(ctx, run, idsOnly(q)); err != nil {
 		return nil, fmt.Errorf("reading the ids before the baseline: %w", err)
 	}
-	return a.patiently(ctx, q, "") // the page above is older than the pre-baseline link
+	return a.readPage(ctx, q, "") // again, because the page above is older than the pre-baseline link
 }
 
-// preBaseline reads ids up to the delta link, which it keeps with the run. It keeps
-// each link on the way there too, so that each attempt gets further.
-func (a *Activities) preBaseline(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
+// obtainPreBaselineLink reads ids up to the delta link, which it keeps with the run. It
+// also keeps each link on the way, so that every attempt gets further.
+func (a *Activities) obtainPreBaselineLink(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
 	next, unfinished := run.PreBaseline.Of(ledger.CursorUnfinished)
 	if !run.PreBaseline.None() && !unfinished {
 		return nil
 	}
-	var beat activities.AnchorBeat
+	var beat activities.PreBaselineBeat
 	if unfinished && activity.HasHeartbeatDetails(ctx) {
-		_ = activity.GetHeartbeatDetails(ctx, &beat) // of another shape while a page was retried: counted from here
+		_ = activity.GetHeartbeatDetails(ctx, &beat) // on failure it counts from here
 	}
 	for {
 		soFar := beat
-		page, err := a.patientlyTelling(ctx, q, next, func() any { return soFar })
+		page, err := a.readPageBeating(ctx, q, next, func() any { return soFar })
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
 			return errors.Join(err, a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.Cursor{})) // from the start, next time
 		}
@@ -71,14 +71,14 @@ func (a *Activities) preBaseline(ctx context.Context, run *ledger.Run, q dataver
 	}
 }
 
-// patiently reads one page, a few times if need be, before Temporal's slower
-// retry takes over.
-func (a *Activities) patiently(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
-	return a.patientlyTelling(ctx, q, link, nil)
+// readPage reads one page from Dynamics; "" is the first. It tries a few times before
+// Temporal's slower retry takes over.
+func (a *Activities) readPage(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error) {
+	return a.readPageBeating(ctx, q, link, nil)
 }
 
-// patientlyTelling is patiently with heartbeats that say something.
-func (a *Activities) patientlyTelling(ctx context.Context, q dataverse.Query, link string, beat func() any) (*dataverse.Page, error) {
+// readPageBeating is readPage with details in its heartbeats.
+func (a *Activities) readPageBeating(ctx context.Context, q dataverse.Query, link string, beat func() any) (*dataverse.Page, error) {
 	defer run.KeepBeating(ctx, beat)()
 	return run.Retry(ctx, nil, func() (*dataverse.Page, error) {
 		if link == "" {
@@ -98,7 +98,7 @@ func (a *Activities) deletedSince(ctx context.Context, run string, q dataverse.Q
 	var out []dataverse.Change
 	link := at.PreBaseline.At
 	for n := 1; link != ""; n++ {
-		page, err := a.patiently(ctx, q, link)
+		page, err := a.readPage(ctx, q, link)
 		if err != nil {
 			return nil, fmt.Errorf("looking for what was deleted during the baseline: %w", err)
 		}
@@ -113,6 +113,7 @@ func (a *Activities) deletedSince(ctx context.Context, run string, q dataverse.Q
 	return out, nil
 }
 
+// idsOnly is a tracked query of the same records that reads their ids alone.
 func idsOnly(q dataverse.Query) dataverse.Query {
 	return dataverse.Query{EntitySet: q.EntitySet, KeyColumn: q.KeyColumn, Select: []string{q.KeyColumn}, Track: true}
 }

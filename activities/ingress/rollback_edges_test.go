@@ -24,19 +24,19 @@ import (
 func TestALoadThatWasUndoneIsNotResumed(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 250)
-	s.Start()
-	ref, page := s.Staged(activities.KindInitial, activities.PhaseBaseline)
+	s.Preflight()
+	ref, page := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	require.True(t, page.More)
-	activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
-	require.NoError(t, s.In.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
-	require.Equal(t, ref.Run, s.Start().UnfinishedRun)
+	activitytest.Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.NoError(t, s.Ingress.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunStopped)}))
+	require.Equal(t, ref.Run, s.Preflight().UnfinishedRun)
 	require.Equal(t, int64(100), s.Rollback(ref.Run).Counts.Deleted)
-	require.Empty(t, s.Campaign())
+	require.Empty(t, s.Profiles())
 
-	checked := s.Start()
+	checked := s.Preflight()
 	require.True(t, checked.NeedsBaseline)
 	require.Empty(t, checked.UnfinishedRun)
-	open := activitytest.Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref})
+	open := activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
 	require.Equal(t, string(ledger.RunCancelled), open.Ended, "nor by its name")
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Empty(t, s.Differences())
@@ -53,36 +53,38 @@ func TestWhatARunRefusedStaysRefusedWhenItIsUndone(t *testing.T) {
 		"written anew": func(s *activitytest.World, key string) {
 			s.Edit(key, map[string]any{"emailaddress1": nil, "lastname": "Then"})
 		},
-		"deleted": func(s *activitytest.World, key string) { require.True(s.T, s.Boxes.Dynamics.Delete("contacts", key)) },
+		"deleted": func(s *activitytest.World, key string) {
+			require.True(s.T, s.Sandboxes.Dynamics.Delete("contacts", key))
+		},
 		"deleted, and deletes are not applied": func(s *activitytest.World, key string) {
-			require.True(s.T, s.Boxes.Dynamics.Delete("contacts", key))
+			require.True(s.T, s.Sandboxes.Dynamics.Delete("contacts", key))
 			s.Table.ApplyDeletes = false
-			s.Start()
+			s.Preflight()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := activitytest.NewWorld(t, 5)
-			key := s.Boxes.Dynamics.Keys("contacts")[0]
+			key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 			s.Edit(key, map[string]any{"lastname": "Before", "emailaddress1": nil})
 			s.Load()
 			s.Edit(key, map[string]any{"lastname": "After"})
-			ref, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
-			activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+			ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+			activitytest.Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
 			s.Edit(key, map[string]any{"emailaddress1": "not-an-address"})
-			activitytest.Call[activities.FetchResult](s, s.In.FetchPage, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseCatchUp, Lanes: 1})
-			activitytest.Call[activities.LaneResult](s, s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 2})
-			done := activitytest.Call[activities.SaveWatermarkResult](s, s.In.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+			activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 2, Phase: activities.PhaseCatchUp, Lanes: 1})
+			activitytest.Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 2})
+			done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 			require.Equal(t, int64(1), done.Quarantined)
 
 			s.Rollback(ref.Run)
-			require.Equal(t, "Before", s.Boxes.Campaign.Profile(key)["lastName"])
+			require.Equal(t, "Before", s.Sandboxes.Campaign.Profile(key)["lastName"])
 			require.Equal(t, "quarantined", s.Explain(key).State)
-			require.Equal(t, []string{key}, ids(s.Quarantine(activities.QuarantineListInput{})))
+			require.Equal(t, []string{key}, ids(s.ListQuarantine(activities.QuarantineListInput{})))
 
 			then(s, key)
-			s.Release(activities.Release{Selection: activities.Selection{IDs: []string{key}}})
-			require.Zero(t, s.Quarantine(activities.QuarantineListInput{}).Total, "else it is tried again for ever")
+			s.ReleaseQuarantined(activities.Release{Selection: activities.Selection{IDs: []string{key}}})
+			require.Zero(t, s.ListQuarantine(activities.QuarantineListInput{}).Total, "else it is tried again for ever")
 		})
 	}
 }
@@ -96,15 +98,15 @@ func TestWhatARunCreatedAndDeletedDoesNotComeBack(t *testing.T) {
 	warranties := f.warranty()
 	warranties.Load()
 	f.vehicles.Load()
-	vehicle := f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0])
+	vehicle := f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0])
 	service := f.service(vehicle)
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, warranties.Delta())
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.Delta())
-	require.True(t, f.Boxes.Dynamics.Delete("new_services", service))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", service))
 	require.Equal(t, activities.Counts{Read: 2, Created: 1, Deleted: 1}, warranties.Delta())
-	require.Nil(t, f.Boxes.Campaign.Record(warranties.Table.Campaign.Resource, service))
+	require.Nil(t, f.Sandboxes.Campaign.Record(warranties.Table.Campaign.Resource, service))
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, warranties.Rollback(warranties.LastRun()).Counts)
-	require.Nil(t, f.Boxes.Campaign.Record(warranties.Table.Campaign.Resource, service))
+	require.Nil(t, f.Sandboxes.Campaign.Record(warranties.Table.Campaign.Resource, service))
 }
 
 // A write whose answer was lost, in an attempt that then ended in good order, is
@@ -115,26 +117,26 @@ func TestAWriteWithoutAnswerIsFoundByARollback(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := activitytest.NewWorld(t, 1)
-			s.Start()
-			ref, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
+			s.Preflight()
+			ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 			for _, rule := range []kit.Rule{
 				{Service: "campaign", Method: http.MethodPost, Action: kit.ResetAfter, Times: 1, Path: "/profile"},
 				{Service: "campaign", Action: kit.Respond, Status: 503, Body: `{"error_code":"503010","message":"Could not validate the oauth token"}`, Path: "/profile"},
 			} {
-				_, err := s.Boxes.Faults.Add(rule)
+				_, err := s.Sandboxes.Faults.Add(rule)
 				require.NoError(t, err)
 			}
 			for range tries {
-				_, err := s.Env.ExecuteActivity(s.In.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+				_, err := s.Env.ExecuteActivity(s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
 				require.ErrorContains(t, err, "still to be written")
 			}
-			s.Boxes.Faults.Clear("")
-			require.Len(t, s.Campaign(), 1)
-			require.NoError(t, s.In.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
+			s.Sandboxes.Faults.Clear("")
+			require.Len(t, s.Profiles(), 1)
+			require.NoError(t, s.Ingress.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 			done := s.Rollback(ref.Run)
-			require.Equal(t, activities.UnrecordedWritesResult{Looked: 1, Found: 1}, s.Looked)
+			require.Equal(t, activities.UnrecordedWritesResult{Looked: 1, Found: 1}, s.Unrecorded)
 			require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, done.Counts)
-			require.Empty(t, s.Campaign())
+			require.Empty(t, s.Profiles())
 		})
 	}
 }
@@ -143,17 +145,17 @@ func TestAWriteWithoutAnswerIsFoundByARollback(t *testing.T) {
 func TestARollbackThatKeepsOptOutsKnowsItsOwnWrite(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Edit(key, map[string]any{"donotbulkemail": false, "lastname": "Before"})
 	s.Load()
 	s.Edit(key, map[string]any{"donotbulkemail": true, "lastname": "After"})
 	s.Delta()
 	run := s.LastRun()
-	_, err := s.Boxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Action: kit.ResetAfter, Times: 1, Path: "/profile"})
+	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Action: kit.ResetAfter, Times: 1, Path: "/profile"})
 	require.NoError(t, err)
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Rollback(run).Counts)
-	require.Equal(t, "Before", s.Boxes.Campaign.Profile(key)["lastName"])
-	require.Equal(t, true, s.Boxes.Campaign.Profile(key)["blackListEmail"])
+	require.Equal(t, "Before", s.Sandboxes.Campaign.Profile(key)["lastName"])
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 
 	// The ledger knows what Campaign holds: what changes next is written as a whole.
 	s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
@@ -165,29 +167,29 @@ func TestARollbackThatKeepsOptOutsKnowsItsOwnWrite(t *testing.T) {
 func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Load()
 	s.Edit(key, map[string]any{"lastname": "After"})
 	s.Delta()
 	run := s.LastRun()
 	s.Runs++
 	ref := activities.RunRef{Run: activities.RollbackPrefix(run) + "20260102T030405.000Z", Table: s.Table.Name, Revision: s.Table.Revision(), Kind: activities.KindRollback, Undoes: run}
-	activitytest.Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref})
-	s.Opts.KeepBefores = time.Nanosecond
-	s.In = ingress.New(s.Opts)
+	activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
+	s.IngressOptions.KeepBefores = time.Nanosecond
+	s.Ingress = ingress.New(s.IngressOptions)
 	s.Register()
-	s.Edit(s.Boxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
+	s.Edit(s.Sandboxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
 	s.Delta()
-	kept, err := s.Books.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
+	kept, err := s.Ledger.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
 	require.NoError(t, err)
 	require.Len(t, kept, 1)
-	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Through(ref, activities.PhaseUndo).Counts)
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.RunPhases(ref, activities.PhaseUndo).Counts)
 
-	s.In = ingress.New(s.Opts)
+	s.Ingress = ingress.New(s.IngressOptions)
 	s.Register()
 	s.Edit(key, map[string]any{"lastname": "Then"})
 	s.Delta()
-	kept, err = s.Books.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
+	kept, err = s.Ledger.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
 	require.NoError(t, err)
 	require.Empty(t, kept)
 }
@@ -197,13 +199,13 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 func TestARollbackKeepsWhatSomebodyWorkedOn(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 3)
-	key := s.Boxes.Dynamics.Keys("contacts")[0]
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	s.Load()
-	s.Boxes.Advance(time.Hour)
+	s.Sandboxes.Advance(time.Hour)
 	s.EditProfile(key, `{"salutation":"a note"}`)
 	require.Equal(t, activities.Counts{Read: 3, Deleted: 2, Quarantined: 1}, s.Rollback(s.LastRun()).Counts)
-	require.Equal(t, "a note", s.Boxes.Campaign.Profile(key)["salutation"])
-	left := s.Quarantine(activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix("contacts-1") + "2"}})
+	require.Equal(t, "a note", s.Sandboxes.Campaign.Profile(key)["salutation"])
+	left := s.ListQuarantine(activities.QuarantineListInput{Selection: activities.Selection{Run: activities.RollbackPrefix("contacts-1") + "2"}})
 	require.Len(t, left.Records, 1)
 	require.Contains(t, left.Records[0].Message, "in fields that the mapping does not know")
 }
@@ -214,36 +216,36 @@ func TestWhatWasThereBeforeIsNotADeadWorkersOwn(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
 	s.Load()
-	before := s.Campaign()
+	before := s.Profiles()
 	again := s.Table
 	again.Name = "again"
 	other := s.With(again)
-	other.Start()
-	_, err := s.Books.BeginRun(t.Context(), ledger.Run{ID: "again-1", Flow: activities.FlowIngress, Table: "again", Kind: ledger.RunKind(activities.KindBackfill),
+	other.Preflight()
+	_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: "again-1", Flow: activities.FlowIngress, Table: "again", Kind: ledger.RunKind(activities.KindBackfill),
 		Revision: again.Revision(), Started: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
-	ref, _ := other.Staged(activities.KindBackfill, activities.PhaseScan)
-	_, err = s.Books.OpenLane(t.Context(), ledger.LaneID{Run: ref.Run, Page: 1})
+	ref, _ := other.StageFirstPage(activities.KindBackfill, activities.PhaseScan)
+	_, err = s.Ledger.OpenLane(t.Context(), ledger.LaneID{Run: ref.Run, Page: 1})
 	require.NoError(t, err)
-	require.NoError(t, s.In.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
+	require.NoError(t, s.Ingress.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 	require.Zero(t, other.Rollback(ref.Run).Counts)
-	require.Equal(t, activities.UnrecordedWritesResult{Looked: 5, Found: 5}, other.Looked)
-	require.Equal(t, before, s.Campaign())
+	require.Equal(t, activities.UnrecordedWritesResult{Looked: 5, Found: 5}, other.Unrecorded)
+	require.Equal(t, before, s.Profiles())
 }
 
 // What Campaign hides is not taken for gone.
 func TestARollbackLeavesAloneWhatIsHidden(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 1)
-	service := f.service(f.vehicle(f.Boxes.Dynamics.Keys("contacts")[0]))
+	service := f.service(f.vehicle(f.Sandboxes.Dynamics.Keys("contacts")[0]))
 	f.services.Load()
-	require.True(t, f.Boxes.Campaign.Hidden("cusService", service))
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", service))
 	run := f.services.LastRun()
 	require.Equal(t, activities.Counts{Read: 1, Quarantined: 1}, f.services.Rollback(run).Counts)
-	require.Equal(t, "Hidden", f.services.Left(run)[0].Code)
+	require.Equal(t, "Hidden", f.services.LeftByRollback(run)[0].Code)
 	f.vehicles.Load()
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Rollback(run).Counts)
-	require.Nil(t, f.Boxes.Campaign.Record("cusService", service))
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", service))
 }
 
 // cutOff is Campaign at which the activity is cancelled with the answer on its way.
@@ -262,22 +264,22 @@ func (c cutOff) Create(ctx context.Context, r campaign.Resource, body []byte) er
 func TestAWriteThatWasCancelledInFlightIsFoundByARollback(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 1)
-	s.Start()
-	ref, _ := s.Staged(activities.KindInitial, activities.PhaseBaseline)
+	s.Preflight()
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	ctx, cancel := context.WithCancel(t.Context())
-	opts := s.Opts
-	opts.Target = cutOff{s.Opts.Target.(*campaign.Client), cancel}
+	opts := s.IngressOptions
+	opts.Target = cutOff{s.IngressOptions.Target.(*campaign.Client), cancel}
 	doomed := ingress.New(opts)
 	env := activitytest.NewEnv()
 	env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx})
 	doomed.Register(env)
 	_, err := env.ExecuteActivity(doomed.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
 	require.Error(t, err)
-	require.Len(t, s.Campaign(), 1)
-	require.NoError(t, s.In.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
+	require.Len(t, s.Profiles(), 1)
+	require.NoError(t, s.Ingress.EndRun(t.Context(), activities.EndRunInput{RunRef: ref, State: string(ledger.RunCancelled), Drop: true}))
 	s.Rollback(ref.Run)
-	require.Equal(t, 1, s.Looked.Found)
-	require.Empty(t, s.Campaign())
+	require.Equal(t, 1, s.Unrecorded.Found)
+	require.Empty(t, s.Profiles())
 }
 
 // What a run wrote to a field that was not mapped before is undone with the rest.
@@ -285,11 +287,11 @@ func TestARollbackUndoesFieldsThatAreNew(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 4)
 	s.Load()
-	keys := s.Boxes.Dynamics.Keys("contacts")
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	s.EditProfile(keys[0], `{"fax":"1234"}`)
 	fax := func() (out []any) {
 		for _, key := range keys {
-			out = append(out, s.Boxes.Campaign.Profile(key)["fax"])
+			out = append(out, s.Sandboxes.Campaign.Profile(key)["fax"])
 		}
 		return out
 	}
@@ -298,7 +300,7 @@ func TestARollbackUndoesFieldsThatAreNew(t *testing.T) {
 	for _, key := range keys[:2] {
 		s.Edit(key, map[string]any{"jobtitle": "captain"})
 	}
-	s.Start()
+	s.Preflight()
 	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 	require.Equal(t, "captain", fax()[0])
 	s.Rollback(s.LastRun())
@@ -315,21 +317,21 @@ func TestANewFieldEndsNoOptOut(t *testing.T) {
 		optOut := s.Table.Fields[5]
 		require.Equal(t, "blackListEmail", optOut.To)
 		s.Table.Fields = s.Table.Fields[:5]
-		key := s.Boxes.Dynamics.Keys("contacts")[0]
+		key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 		s.Edit(key, map[string]any{"donotbulkemail": false})
 		s.Load()
 		s.EditProfile(key, `{"blackListEmail":true}`)
 		s.Table.Fields = append(s.Table.Fields, optOut)
-		s.Start()
+		s.Preflight()
 		planned, calls := s.Plan(activities.PlanInput{}), s.EngineCalls()
 		require.Equal(t, int64(3), planned.Counts.Updated)
 		s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
 		require.Equal(t, planned.EngineCalls, s.EngineCalls()-calls)
-		require.Equal(t, !clears, s.Boxes.Campaign.Profile(key)["blackListEmail"])
+		require.Equal(t, !clears, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 		s.Edit(key, map[string]any{"donotbulkemail": true})
 		s.Delta()
 		s.Edit(key, map[string]any{"donotbulkemail": false})
 		s.Delta()
-		require.Equal(t, false, s.Boxes.Campaign.Profile(key)["blackListEmail"])
+		require.Equal(t, false, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 	}
 }

@@ -4,8 +4,9 @@ import (
 	"context"
 )
 
-// tell brings the meter up to date. An activity that made calls ends with it.
-func (a *Activities) tell(ctx context.Context) {
+// reportEngineCalls adds the engine calls that were made since to the ledger's count.
+// Every activity that calls Campaign ends with it.
+func (a *Activities) reportEngineCalls(ctx context.Context) {
 	if a.o.Budget == nil {
 		return
 	}

@@ -20,31 +20,31 @@ func TestIngressWaitsForASlowSystem(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
 	s.Load()
-	_, err := s.Books.BeginRun(t.Context(), ledger.Run{ID: "ids", Flow: activities.FlowIngress, Table: "contacts", Kind: ledger.RunKind(activities.KindBackfill), Revision: s.Table.Revision()})
+	_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: "ids", Flow: activities.FlowIngress, Table: "contacts", Kind: ledger.RunKind(activities.KindBackfill), Revision: s.Table.Revision()})
 	require.NoError(t, err)
 	slow := &activitytest.Slow{Beaten: make(chan struct{}, 100)}
-	s.Opts.Source = activitytest.SlowDynamics{Client: s.Opts.Source.(*dataverse.Client), Slow: slow}
+	s.IngressOptions.Source = activitytest.SlowDynamics{Client: s.IngressOptions.Source.(*dataverse.Client), Slow: slow}
 	ref := func(run string, kind activities.Kind) activities.RunRef {
 		return activities.RunRef{Run: run, Table: "contacts", Revision: s.Table.Revision(), Kind: kind}
 	}
 	fetch := func(in activities.FetchInput) func() {
-		return func() { activitytest.Call[activities.FetchResult](s, s.In.FetchPage, in) }
+		return func() { activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, in) }
 	}
 	for _, step := range []struct {
 		name string
 		do   func()
 	}{
 		{"preflight", func() {
-			activitytest.Call[activities.PreflightResult](s, s.In.Preflight, activities.PreflightInput{Table: s.Table})
+			activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
 		}},
 		{"open", func() {
-			activitytest.Call[activities.OpenRunResult](s, s.In.OpenRun, activities.OpenRunInput{RunRef: ref("slow", activities.KindInitial)})
+			activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref("slow", activities.KindInitial)})
 		}},
 		{"baseline", fetch(activities.FetchInput{RunRef: ref("slow", activities.KindInitial), Page: 1, Phase: activities.PhaseBaseline, Lanes: 1})},
-		{"ids", fetch(activities.FetchInput{RunRef: ref("ids", activities.KindBackfill), Page: 1, Phase: activities.PhaseIDs, Lanes: 1, Window: activities.Window{IDs: s.Boxes.Dynamics.Keys("contacts")[:1]}})},
+		{"ids", fetch(activities.FetchInput{RunRef: ref("ids", activities.KindBackfill), Page: 1, Phase: activities.PhaseIDs, Lanes: 1, Window: activities.Window{IDs: s.Sandboxes.Dynamics.Keys("contacts")[:1]}})},
 		{"changes", fetch(activities.FetchInput{RunRef: ref("delta", activities.KindDelta), Page: 1, Phase: activities.PhaseDelta, Lanes: 1})},
 	} {
-		s.In = ingress.New(s.Opts)
+		s.Ingress = ingress.New(s.IngressOptions)
 		s.Env = activitytest.NewEnv()
 		s.Register()
 		s.Env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) { slow.Beaten <- struct{}{} })

@@ -10,13 +10,14 @@ import (
 	"causeway.dev/internal/mapping"
 )
 
-// CheckFilter refuses conditions that do not fit the table.
+// CheckFilter refuses conditions of a backfill that do not fit the table, and names the
+// columns whose values may be personal.
 func (a *Activities) CheckFilter(ctx context.Context, in activities.CheckFilterInput) (*activities.CheckFilterResult, error) {
 	where := in.Where
 	for _, column := range in.Columns {
 		where = append(where, activities.Condition{Column: column, Is: "not_empty"})
 	}
-	m, err := a.selector(ctx, in.Table, where)
+	m, err := a.withConditions(ctx, in.Table, where)
 	if err != nil {
 		return nil, err
 	}
@@ -29,31 +30,32 @@ func (a *Activities) CheckFilter(ctx context.Context, in activities.CheckFilterI
 	return out, nil
 }
 
-// selector is the mapping of a table with the conditions of a backfill for its filter.
-func (a *Activities) selector(ctx context.Context, t activities.Table, where []activities.Condition) (*tableMapper, error) {
+// withConditions is the mapping of a table with the conditions of a backfill in place of
+// its filter.
+func (a *Activities) withConditions(ctx context.Context, t activities.Table, where []activities.Condition) (*tableMapper, error) {
 	t.Filter = mapping.Filter{Where: where}
-	m, err := a.resolved(ctx, t)
+	m, err := a.resolveOnce(ctx, t)
 	if err != nil {
 		return nil, fmt.Errorf("conditions of the backfill: %w", err)
 	}
 	return m, nil
 }
 
-// scan reads a page of a backfill with conditions: all rows of the window, of
-// which those are kept that meet the conditions. They are compared here, so that
-// they mean what they mean in a mapping's filter.
-func (a *Activities) scan(ctx context.Context, m *tableMapper, q dataverse.Query, where []activities.Condition, link string) (*dataverse.Page, error) {
+// fetchScan reads a page of a backfill. It reads all rows of the window and keeps those
+// that meet the conditions. They are compared here and not by Dynamics, so that they mean
+// what they mean in a mapping's filter.
+func (a *Activities) fetchScan(ctx context.Context, m *tableMapper, q dataverse.Query, where []activities.Condition, link string) (*dataverse.Page, error) {
 	if len(where) == 0 {
-		return a.patiently(ctx, q, link)
+		return a.readPage(ctx, q, link)
 	}
-	chosen, err := a.selector(ctx, m.plan.Table, where)
+	chosen, err := a.withConditions(ctx, m.plan.Table, where)
 	if err != nil {
 		return nil, err
 	}
 	q.Select = append(slices.Clone(q.Select), chosen.query.Select...)
 	slices.Sort(q.Select)
 	q.Select = slices.Compact(q.Select)
-	page, err := a.patiently(ctx, q, link)
+	page, err := a.readPage(ctx, q, link)
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// choiceWriter carries out the decisions about one contact.
-type choiceWriter struct {
+// decisionWriter writes the decisions about one contact to both systems.
+type decisionWriter struct {
 	c   *optout.Contact
 	s   systems
 	out *reconciled
@@ -17,13 +17,16 @@ type choiceWriter struct {
 	campaign, dynamics refusals
 }
 
-// refusals are what a system said no to. After a refusal each choice goes through alone.
+// refusals are the choices that a system has refused. After the first refusal each choice
+// is written alone, to find out which one it is.
 type refusals struct {
 	alone   bool
 	refused []string // pairs
 	err     error    // the first refusal
 }
 
+// refuse notes a refusal. Of several choices that were written together, none is known to
+// be refused yet.
 func (d *refusals) refuse(part []optout.Decision, due func(optout.Decision) bool, err error) {
 	var pairs []string
 	for _, p := range part {
@@ -44,8 +47,8 @@ func (d *refusals) refuse(part []optout.Decision, due func(optout.Decision) bool
 func toCampaign(d optout.Decision) bool { return d.ToCampaign }
 func toDynamics(d optout.Decision) bool { return d.ToDynamics }
 
-// open are decisions without the writes that were refused.
-func (w *choiceWriter) open(decisions []optout.Decision) []optout.Decision {
+// withoutRefused takes the writes that were refused out of decisions.
+func (w *decisionWriter) withoutRefused(decisions []optout.Decision) []optout.Decision {
 	for i := range decisions {
 		d := &decisions[i]
 		d.ToCampaign = d.ToCampaign && !slices.Contains(w.campaign.refused, d.Pair)
@@ -54,21 +57,22 @@ func (w *choiceWriter) open(decisions []optout.Decision) []optout.Decision {
 	return decisions
 }
 
-// accepted are the decisions of pairs of which no write was refused.
-func (w *choiceWriter) accepted(decisions []optout.Decision) []optout.Decision {
+// acceptedDecisions are the decisions about pairs of which no write was refused.
+func (w *decisionWriter) acceptedDecisions(decisions []optout.Decision) []optout.Decision {
 	return slices.DeleteFunc(slices.Clone(decisions), func(d optout.Decision) bool {
 		return slices.Contains(w.campaign.refused, d.Pair) || slices.Contains(w.dynamics.refused, d.Pair)
 	})
 }
 
-func (w *choiceWriter) refusal() error {
+func (w *decisionWriter) refusal() error {
 	if w.campaign.err != nil {
 		return w.campaign.err
 	}
 	return w.dynamics.err
 }
 
-// parts are what goes to one system at a time, as decisions that write nothing else.
+// parts splits decisions into what is written to one system at a time: all together, or
+// each alone after a refusal.
 func parts(decisions []optout.Decision, d *refusals, due func(optout.Decision) bool, keep func(d *optout.Decision, due bool)) [][]optout.Decision {
 	var out [][]optout.Decision
 	for i := range decisions {
@@ -86,7 +90,7 @@ func parts(decisions []optout.Decision, d *refusals, due func(optout.Decision) b
 	return out
 }
 
-func (w *choiceWriter) write(ctx context.Context, decisions []optout.Decision) error {
+func (w *decisionWriter) write(ctx context.Context, decisions []optout.Decision) error {
 	for _, part := range parts(decisions, &w.campaign, toCampaign, func(d *optout.Decision, due bool) { d.ToCampaign, d.ToDynamics = due, false }) {
 		if err := w.toCampaign(ctx, part); err != nil {
 			return err
@@ -100,7 +104,7 @@ func (w *choiceWriter) write(ctx context.Context, decisions []optout.Decision) e
 	return nil
 }
 
-func (w *choiceWriter) toCampaign(ctx context.Context, part []optout.Decision) error {
+func (w *decisionWriter) toCampaign(ctx context.Context, part []optout.Decision) error {
 	at := w.s.Now()
 	found, err := w.s.WriteCampaign(ctx, part)
 	switch {
@@ -119,7 +123,7 @@ func (w *choiceWriter) toCampaign(ctx context.Context, part []optout.Decision) e
 	return nil
 }
 
-func (w *choiceWriter) toDynamics(ctx context.Context, part []optout.Decision) error {
+func (w *decisionWriter) toDynamics(ctx context.Context, part []optout.Decision) error {
 	row, err := w.s.WriteDynamics(ctx, w.c.Version, part)
 	switch {
 	case errors.Is(err, errChanged):
@@ -141,7 +145,7 @@ func (w *choiceWriter) toDynamics(ctx context.Context, part []optout.Decision) e
 	w.out.WroteDynamics = true
 	w.out.add(part, toDynamics)
 	if !w.c.WroteDynamics(part, row) {
-		w.dynamics.alone = true // what is kept is carried; the others are not tried again
+		w.dynamics.alone = true // so that the values which Dynamics did not keep are refused at once
 		w.dynamics.refuse(part, func(d optout.Decision) bool { return d.ToDynamics && !w.c.Pair(d.Pair).Dynamics.Holds(d.Out) }, errNotKept)
 	}
 	return nil

@@ -1,0 +1,195 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/budget"
+	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
+)
+
+// WriteLane writes one lane of a staged page to Campaign, or undoes what a run did to
+// the records of the lane. See run.WriteLane.
+func (a *Activities) WriteLane(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
+	if in.Kind == activities.KindDelta {
+		ctx = budget.ForChanges(ctx)
+	}
+	defer a.reportEngineCalls(ctx)
+	m, err := a.mappingOf(ctx, in.RunRef)
+	if err != nil {
+		return nil, err
+	}
+	return run.WriteLane(ctx, a.lanes, in, func(ctx context.Context, lane *ledger.Lane) (run.Writer[*recordState], error) {
+		return a.laneWriter(ctx, m, in, lane)
+	})
+}
+
+// laneWriter gathers what the decisions about the records of a lane need to know.
+func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activities.LaneInput, lane *ledger.Lane) (*laneWriter, error) {
+	current, err := a.o.Ledger.Run(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.known(ctx, in.Table, lane)
+	if err != nil {
+		return nil, err
+	}
+	parents, children, err := a.parentsAndChildren(ctx, m, in.Table, lane)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := a.waiting(ctx, in.Table, known)
+	if err != nil {
+		return nil, err
+	}
+	doubtful, err := a.o.Ledger.Doubtful(ctx, in.Table, slices.Collect(maps.Keys(known)))
+	if err != nil {
+		return nil, err
+	}
+	claimed, err := a.claimed(ctx, in, lane)
+	if err != nil {
+		return nil, err
+	}
+	w := &laneWriter{
+		lane: lane, known: known, counts: a.metrics.of(in.Table),
+		record: &recordWriter{
+			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
+			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
+			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
+			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,
+		},
+	}
+	if in.Undoes != "" {
+		undone, err := a.o.Ledger.Run(ctx, in.Undoes)
+		if err != nil {
+			return nil, err
+		}
+		w.record = &rollbackWriter{recordWriter: w.record.(*recordWriter), undoes: in.Undoes, ended: undone.Ended}
+	}
+	return w, nil
+}
+
+// known loads what the ledger holds of the lane's records that are still open.
+func (a *Activities) known(ctx context.Context, table string, lane *ledger.Lane) (map[string]*ledger.Record, error) {
+	keys := make([]string, 0, len(lane.Entries))
+	for i, e := range lane.Entries {
+		if lane.Outcomes[i] == ledger.Pending {
+			keys = append(keys, e.Key)
+		}
+	}
+	known, err := a.o.Ledger.Records(ctx, table, keys)
+	if err != nil {
+		return nil, fmt.Errorf("looking up %d records of %s: %w", len(keys), table, err)
+	}
+	return known, nil
+}
+
+// waiting loads what the parked records among known wait for.
+func (a *Activities) waiting(ctx context.Context, table string, known map[string]*ledger.Record) (map[string]*ledger.ParkedItem, error) {
+	var keys []string
+	for key, r := range known {
+		if r.State == ledger.Parked {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return a.o.Ledger.Parked(ctx, table, keys)
+}
+
+// applier brings one entry of a lane to an outcome: a recordWriter what Dynamics says,
+// a rollbackWriter what a rollback calls for.
+type applier interface {
+	apply(ctx context.Context, u *recordState, e *ledger.Entry, p permit) (ledger.Result, error)
+	// refuse makes the result of an entry that is set aside. It changes nothing in the
+	// target.
+	refuse(known *ledger.Record, e *ledger.Entry, class, code, message, field string) ledger.Result
+}
+
+// laneWriter writes the records of a lane in one attempt. It is the run.Writer of this
+// flow.
+type laneWriter struct {
+	lane   *ledger.Lane
+	known  map[string]*ledger.Record
+	counts *tableMetrics
+	record applier
+}
+
+// recordState is what is known of a record while its entries are written.
+type recordState struct {
+	known         *ledger.Record
+	ambiguous     bool // an earlier try may have reached Campaign
+	targetChecked bool // Campaign was asked whether it still holds it as written
+	linksLost     bool // it does not
+}
+
+// Units makes a unit of every record.
+func (w *laneWriter) Units(context.Context, *run.Attempt[*recordState]) ([]*run.Unit[*recordState], error) {
+	return run.Units(w.lane, func(key string) *recordState { return &recordState{known: w.known[key]} }), nil
+}
+
+// GroupSize is one, because Campaign takes one record a request.
+func (w *laneWriter) GroupSize() int { return 1 }
+
+// Write brings each entry of one record to an outcome, in order.
+func (w *laneWriter) Write(ctx context.Context, a *run.Attempt[*recordState], group []*run.Unit[*recordState]) error {
+	u := group[0]
+	for len(u.Entries) > 0 {
+		i := u.Entries[0]
+		u.State.ambiguous = u.Ambiguous
+		result, err := w.record.apply(ctx, u.State, &w.lane.Entries[i], permit{a, u})
+		if err != nil {
+			return err
+		}
+		result.Index = i
+		if result.Record != nil {
+			u.State.known, u.Ambiguous = result.Record, false
+		}
+		a.Done(u, result)
+	}
+	return nil
+}
+
+// Refuse sets an entry aside. What Campaign holds of the record stays.
+func (w *laneWriter) Refuse(u *run.Unit[*recordState], entry int, why *apierr.Error) ledger.Result {
+	return w.record.refuse(u.State.known, &w.lane.Entries[entry], string(why.Class), why.Reason, why.Message, why.Field)
+}
+
+// Count counts in the metrics of the table.
+func (w *laneWriter) Count(what run.Happened, results ...ledger.Result) {
+	switch what {
+	case run.Committed:
+		for i := range results {
+			w.counts.countOutcome(results[i].Outcome)
+		}
+	case run.Throttled:
+		w.counts.throttled.Inc(1)
+	case run.Transient:
+		w.counts.transient.Inc(1)
+	}
+}
+
+// permit asks the engine before a record's write is sent, see run.Attempt.
+type permit struct {
+	attempt *run.Attempt[*recordState]
+	unit    *run.Unit[*recordState]
+}
+
+func (p permit) acquire(ctx context.Context) error { return p.attempt.AcquirePermit(ctx, p.unit) }
+
+// release gives the permit back for a write that did not happen.
+func (p permit) release() { p.attempt.ReleasePermit(p.unit) }
+
+// withoutPanic runs a function that looks at a record before it is written, and ignores
+// a panic. When the record is written it panics again, and is set aside then.
+func withoutPanic(look func()) {
+	defer func() { _ = recover() }()
+	look()
+}
