@@ -74,6 +74,7 @@ var rules = table{
 	"internal/temporalconn": {},
 	"internal/operator":     {may: []string{"activities", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture": {},
+	"internal/simulation":   {}, // tests only
 
 	// The stand-ins know nothing of the product, so that other clients can use them.
 	"sandbox":     {may: []string{"sandbox/commands"}},

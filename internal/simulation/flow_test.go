@@ -1,0 +1,234 @@
+package simulation
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+)
+
+const poll = 5 * time.Second
+
+// steps are the activities of a flow.
+type steps struct {
+	name      string // of its runs
+	table     string
+	first     activities.Phase // looks for what is new
+	phases    func(kind activities.Kind, known int64) []activities.Phase
+	preflight func(a *attempt) (*started, error)
+	open      func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error)
+	fetch     func(a *attempt, in activities.FetchInput) (*activities.FetchResult, error)
+	write     func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error)
+	save      func(a *attempt, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error)
+	end       func(a *attempt, in activities.EndRunInput) error
+}
+
+// started is what a start has found.
+type started struct {
+	revision, plan string
+	baseline       bool
+	unfinished     string
+}
+
+// flow orders the activities of a flow as its owner in package workflows and its
+// passes do. Where it would wait as FAILED, its operator starts it again.
+type flow struct {
+	w       *world
+	steps   steps
+	started started
+
+	mu       sync.Mutex
+	runs     int
+	idle     int // passes in a row that found nothing
+	failures []string
+	stop     chan struct{} // closed when an operator wants something else of the run in hand
+	wish     string        // what: stop or cancel
+	pause    time.Duration // between stop and start
+	queue    []string      // backfills
+	// cancellable says that a load or a backfill is in hand.
+	cancellable bool
+}
+
+// do runs an activity and gives its result its type.
+func do[T any](w *world, name string, of func(a *attempt) (*T, error)) (*T, error) {
+	return doUnless(w, nil, name, of)
+}
+
+// doUnless is do for what an operator may interrupt.
+func doUnless[T any](w *world, stop <-chan struct{}, name string, of func(a *attempt) (*T, error)) (*T, error) {
+	out, err := w.call(name, stop, func(a *attempt) (any, error) { return of(a) })
+	if err != nil {
+		return nil, err
+	}
+	return out.(*T), nil
+}
+
+func (f *flow) newRun() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.runs++
+	return fmt.Sprintf("%s%02d", f.steps.name, f.runs)
+}
+
+// idlePasses is how many passes in a row found nothing.
+func (f *flow) idlePasses() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.idle
+}
+
+func (f *flow) sawWork() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = 0
+}
+
+// interrupt tells the run in hand what an operator wants.
+func (f *flow) interrupt(wish string, pause time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stop != nil && !closed(f.stop) && (wish != "cancel" || f.cancellable) {
+		f.wish, f.pause = wish, pause
+		close(f.stop)
+	}
+}
+
+// begin makes what is in hand open to interruption.
+func (f *flow) begin(cancellable bool) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cancellable = cancellable
+	f.stop, f.wish = make(chan struct{}), ""
+	return f.stop
+}
+
+func (f *flow) wanted() (wish string, pause time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wish, f.pause
+}
+
+// requestBackfill queues a backfill of all records.
+func (f *flow) requestBackfill() {
+	run := f.newRun()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = 0
+	f.queue = append(f.queue, run)
+}
+
+func (f *flow) nextBackfill() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.queue) == 0 {
+		return ""
+	}
+	return f.queue[0]
+}
+
+func (f *flow) dequeue() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = f.queue[1:]
+}
+
+// run is the life of an owner.
+func (f *flow) run() {
+	for {
+		err := f.life()
+		if errors.Is(err, errInterrupted) {
+			_, pause := f.wanted()
+			f.w.note("FLOW STOPPED for %s", pause)
+			if !f.w.sleep(pause) {
+				return
+			}
+			continue
+		}
+		if errors.Is(err, errClosing) {
+			return
+		}
+		f.w.note("FLOW FAILED: %v", err)
+		f.mu.Lock()
+		f.failures = append(f.failures, err.Error())
+		f.mu.Unlock()
+		if !f.w.sleep(time.Minute) {
+			return
+		}
+	}
+}
+
+// life is an owner from a start to its failure.
+func (f *flow) life() error {
+	checked, err := do(f.w, f.newRun()+" preflight", f.steps.preflight)
+	if err != nil {
+		return err
+	}
+	f.started = *checked
+	baseline, unfinished := checked.baseline, checked.unfinished
+	for {
+		if baseline {
+			run := unfinished
+			if run == "" {
+				run = f.newRun()
+			}
+			unfinished = ""
+			err = f.pass(f.ref(run, activities.KindInitial))
+			baseline = err != nil
+		} else if run := f.nextBackfill(); run != "" {
+			err = f.pass(f.ref(run, activities.KindBackfill))
+			if !errors.Is(err, errInterrupted) {
+				f.dequeue()
+			}
+		} else {
+			err = f.follow()
+		}
+		if wish, _ := f.wanted(); errors.Is(err, errInterrupted) && wish == "cancel" {
+			if baseline {
+				return err // an initial load that is cancelled leaves its flow stopped
+			}
+			if f.nextBackfill() != "" {
+				f.dequeue()
+			}
+			continue
+		}
+		if err == nil {
+			continue
+		}
+		if app, ok := errors.AsType[*temporal.ApplicationError](err); !ok || app.Type() != apierr.ReasonLinkExpired {
+			return err
+		}
+		baseline = true
+	}
+}
+
+func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
+	return activities.RunRef{Run: run, Table: f.steps.table, Revision: f.started.revision, Plan: f.started.plan, Kind: kind}
+}
+
+// follow looks for changes once and applies them.
+func (f *flow) follow() error {
+	ref := f.ref(f.newRun(), activities.KindDelta)
+	stop := f.begin(false)
+	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes})
+	if err != nil {
+		return err
+	}
+	if !first.Nothing {
+		return f.pass(ref)
+	}
+	f.mu.Lock()
+	f.idle++
+	f.mu.Unlock()
+	return f.w.sleepUnless(poll, stop)
+}
+
+func (f *flow) fetch(stop <-chan struct{}, in activities.FetchInput) (*activities.FetchResult, error) {
+	return doUnless(f.w, stop, fmt.Sprintf("%s fetch %d", in.Run, in.Page), func(a *attempt) (*activities.FetchResult, error) {
+		return f.steps.fetch(a, in)
+	})
+}

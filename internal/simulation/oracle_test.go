@@ -1,0 +1,156 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"causeway.dev/internal/ledger"
+)
+
+// A simulation that takes longer to come to rest never does.
+const restWithin = 12 * time.Hour
+
+// rest ends all misfortunes and lets everything be tried again, until a few passes
+// find nothing. It returns what is wrong then.
+func (w *world) rest() []string {
+	w.note("AT REST")
+	w.mu.Lock()
+	w.skew = 0
+	w.mu.Unlock()
+	for _, a := range w.alive() {
+		if a.isFrozen() {
+			a.resume()
+		}
+	}
+	if stuck := w.drain(); stuck != "" {
+		return []string{stuck}
+	}
+	// A profile that was erased in Campaign comes back with the next change.
+	for _, key := range w.dynamics.Keys(contacts) {
+		if w.erased[key] && w.campaign.Profile(key) == nil {
+			w.made++
+			w.change(key, "address1_city", fmt.Sprintf("City%d", w.made))
+		}
+	}
+	if stuck := w.drain(); stuck != "" {
+		return []string{stuck}
+	}
+	out := slices.Concat(w.differences(), w.timeline(), w.unbalanced())
+	for _, f := range w.flows() {
+		out = append(out, f.failures...)
+	}
+	return out
+}
+
+// drain lets everybody go on until the flow is idle; it says who is not.
+func (w *world) drain() string {
+	for _, f := range w.flows() {
+		f.sawWork()
+	}
+	for until := time.Now().Add(restWithin); time.Now().Before(until); {
+		synctest.Wait()
+		ops := w.ready()
+		switch {
+		case len(ops) > 0:
+			w.give(ops[0], goOn)
+		case !slices.ContainsFunc(w.flows(), func(f *flow) bool { return f.idlePasses() < 3 }):
+			return ""
+		default:
+			w.elapse()
+		}
+	}
+	return fmt.Sprintf("not at rest after %s: %v", restWithin, w.flow.failures)
+}
+
+// differences compares Campaign with what the contacts call for.
+func (w *world) differences() []string {
+	var out []string
+	wanted := map[string]bool{}
+	w.dynamics.Each(contacts, func(key string, row map[string]any) bool {
+		if row["jobtitle"] == "left" {
+			return true
+		}
+		wanted[key] = true
+		p := w.campaign.Profile(key)
+		if p == nil {
+			out = append(out, key+" is missing")
+			return true
+		}
+		place, _ := p["location"].(map[string]any)
+		for _, f := range []struct {
+			name      string
+			got, want any
+		}{
+			{"firstName", p["firstName"], row["firstname"]}, {"email", p["email"], row["emailaddress1"]},
+			{"location.city", place["city"], row["address1_city"]}, {"blackListEmail", p["blackListEmail"], row["donotbulkemail"]},
+		} {
+			if got, want := fmt.Sprint(f.got), fmt.Sprint(f.want); !strings.EqualFold(got, want) {
+				out = append(out, fmt.Sprintf("%s: %s is %s, want %s", key, f.name, got, want))
+			}
+		}
+		if n, ok := w.notes[key]; ok && w.campaign.WriteCounts("profile", key).Inserts == n.inserts && p["mobilePhone"] != n.text {
+			out = append(out, fmt.Sprintf("%s: mobilePhone is %v, want %s", key, p["mobilePhone"], n.text))
+		}
+		return true
+	})
+	seen := map[string]bool{}
+	w.campaign.Each("profile", func(key string, _ map[string]any) bool {
+		switch {
+		case seen[strings.ToLower(key)]:
+			out = append(out, key+" is there twice")
+		case !wanted[key]:
+			out = append(out, key+" is too many")
+		}
+		seen[strings.ToLower(key)] = true
+		return true
+	})
+	return out
+}
+
+// timeline compares the activities of contacts with what their recipients did. Those
+// of a contact that was deleted went with it.
+func (w *world) timeline() []string {
+	rows := map[string]int{}
+	for _, set := range []string{"adobe_emailsends", "adobe_emailopens", "adobe_emailurlclicks", "adobe_emailbounces"} {
+		w.dynamics.Each(set, func(_ string, row map[string]any) bool {
+			key, _ := row["_regardingobjectid_value"].(string)
+			rows[key]++
+			return true
+		})
+	}
+	var out []string
+	for _, key := range w.dynamics.Keys(contacts) {
+		if !w.goneOnce[key] && rows[key] != w.pushed[key] {
+			out = append(out, fmt.Sprintf("%s: timeline has %d events, want %d", key, rows[key], w.pushed[key]))
+		}
+	}
+	return out
+}
+
+// unbalanced are runs that do not account for each record, and what is set aside
+// although no record was refused.
+func (w *world) unbalanced() []string {
+	var out []string
+	ctx := context.Background()
+	runs, err := w.books.Runs(ctx, ledger.RunFilter{})
+	must(err)
+	for _, r := range runs {
+		c := r.Counts
+		settled := c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined + c.Disabled + c.SoftBounce + c.SeedOrProof + c.NoContact + c.Ignored
+		switch {
+		case r.State == ledger.RunCompleted && c.Read == settled, r.State == ledger.RunFailed, r.State == ledger.RunCancelled, r.State == ledger.RunStopped && r.Kind == "delta":
+		default:
+			out = append(out, fmt.Sprintf("%s is %s: read %d, settled %d", r.ID, r.State, c.Read, settled))
+		}
+	}
+	aside, err := w.books.CountQuarantined(ctx, ledger.QuarantineFilter{State: ledger.QuarantineOpen})
+	must(err)
+	if aside > 0 {
+		out = append(out, fmt.Sprintf("%d records are in quarantine", aside))
+	}
+	return out
+}

@@ -1,0 +1,261 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	oneSeed  = flag.Uint64("seed", 0, "the seed to repeat; 0 = several")
+	lasting  = flag.Duration("for", 0, "try new seeds for so long")
+	ofSeeds  = flag.Int("seeds", 0, "how many seeds to try; 0 = as many as CI has time for")
+	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all but the known faults")
+)
+
+var classes = []class{plain, marketing, interrupted, staleWriter, falseAnswer, falseRead, oddAnswer, restored}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := template(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// A fault is one that the code is known to have.
+type fault struct {
+	words string // of the issue, where it has any
+	shows string // in what is wrong at rest
+}
+
+// knownFaults are the classes at which the code is known to fail. Who mends one
+// deletes its entry: then its misfortunes are part of every schedule.
+var knownFaults = map[class]fault{
+	staleWriter: {"a worker that is paused past the heartbeat timeout, and wakes after another worker has taken over and written newer values, sends its old PATCHes", recordWrong},
+	interrupted: {"(not in the issue, found here) a create without an answer is forgotten when its run is ended and its pages are dropped; when the contact is then deleted or filtered out, its profile stays", recordWrong},
+	restored:    {"a ledger restored from a backup is not told apart from the one the flows knew: wrong values, deleted people left, status healthy", recordWrong},
+}
+
+// result of a schedule.
+type result struct {
+	wrong []string
+	trace []string
+}
+
+// What may be wrong, the worst first.
+const (
+	recordWrong  = `^[0-9a-f-]{36}(:| is (missing|too many|there twice))`
+	notAtRest    = `not at rest`
+	setAside     = `in quarantine`
+	runOpen      = `settled`
+	flowFailed   = `retryable: false|every attempt fails|INCOMPLETE|keeps losing`
+	anythingElse = `.`
+)
+
+// is says that something is wrong of this kind.
+func (r result) is(kind string) bool {
+	return slices.ContainsFunc(r.wrong, regexp.MustCompile(kind).MatchString)
+}
+
+// kind is the worst that is wrong.
+func (r result) kind() string {
+	for _, kind := range []string{recordWrong, notAtRest, setAside, runOpen, flowFailed} {
+		if r.is(kind) {
+			return kind
+		}
+	}
+	return anythingElse
+}
+
+// simulate runs a schedule in a bubble of its own.
+func simulate(t *testing.T, steps []step, tracing bool) (out result) {
+	t.Helper()
+	activityContext()
+	_, err := template()
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "simulation-")
+	require.NoError(t, err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := newWorld(dir)
+		require.NoError(t, err)
+		w.tracing = tracing
+		w.running.Go(w.flow.run)
+		for _, s := range steps {
+			w.perform(s)
+		}
+		out.wrong = w.rest()
+		out.trace = w.trace
+		w.close()
+	})
+	return out
+}
+
+// shrink leaves out steps while the same is wrong.
+func shrink(t *testing.T, steps []step, shows string, tries int) []step {
+	t.Helper()
+	for size := len(steps) / 2; size >= 1; size /= 2 {
+		for again := true; again; {
+			again = false
+			for at := 0; at < len(steps) && tries > 0; {
+				less := slices.Delete(slices.Clone(steps), at, min(at+size, len(steps)))
+				tries--
+				if simulate(t, less, false).is(shows) {
+					steps, again = less, true
+				} else {
+					at += size
+				}
+			}
+		}
+	}
+	return steps
+}
+
+func enabled(t *testing.T) []class {
+	t.Helper()
+	if *onlyFrom == "" {
+		return slices.DeleteFunc(slices.Clone(classes), func(c class) bool { _, known := knownFaults[c]; return known })
+	}
+	var out []class
+	for name := range strings.SplitSeq(*onlyFrom, ",") {
+		require.Contains(t, classes, class(name))
+		out = append(out, class(name))
+	}
+	return out
+}
+
+// report tells how a seed fails, as short as possible.
+func report(t *testing.T, seed uint64, of []class, wrong result) string {
+	t.Helper()
+	shows := wrong.kind()
+	steps := shrink(t, scheduleOf(seed, of), shows, 300)
+	short := simulate(t, steps, true)
+	names := make([]string, len(of))
+	for i, c := range of {
+		names[i] = string(c)
+	}
+	return fmt.Sprintf("seed %d:\n%s\n\nrepeat it with: go test ./internal/simulation -run 'TestSimulation$' -seed %d -classes %q\n\nshrunk to %d steps: %v, with which\n%s\n\n%s",
+		seed, strings.Join(wrong.wrong, "\n"), seed, strings.Join(names, ","), len(steps), steps, strings.Join(short.wrong, "\n"), strings.Join(short.trace, "\n"))
+}
+
+// In CI.
+const (
+	ciSeeds = 400
+	ciTime  = 15 * time.Second
+	within  = 250 // seeds a known fault is found
+)
+
+// TestSimulation tries seed after seed: the same ones in CI, new ones for as long as
+// -for says, on all processors.
+func TestSimulation(t *testing.T) {
+	of := enabled(t)
+	if *oneSeed != 0 {
+		if got := simulate(t, scheduleOf(*oneSeed, of), false); len(got.wrong) > 0 {
+			t.Error(report(t, *oneSeed, of, got))
+		}
+		return
+	}
+	s := &search{of: of, limit: ciSeeds, began: time.Now(), until: time.Now().Add(ciTime)}
+	switch {
+	case *lasting > 0:
+		s.first, s.limit, s.until, s.all = rand.Uint64N(1<<40), math.MaxInt64, time.Now().Add(*lasting), true
+	case *ofSeeds > 0:
+		s.limit, s.until = int64(*ofSeeds), time.Now().Add(24*time.Hour)
+	case testing.Short(): // under the race detector
+		s.until = time.Now().Add(ciTime / 4)
+	}
+	s.told.Store(s.began.Unix())
+	t.Run("seeds", func(t *testing.T) {
+		for n := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(n), s.run)
+		}
+	})
+	t.Log(s.progress())
+}
+
+// search is a walk through seeds by several workers.
+type search struct {
+	of    []class
+	first uint64
+	limit int64
+	all   bool // do not stop at the first seed that fails
+	began time.Time
+	until time.Time
+
+	taken, done atomic.Int64
+	failed      atomic.Bool
+	told        atomic.Int64 // unix seconds
+}
+
+func (s *search) progress() string {
+	n := s.done.Load()
+	return fmt.Sprintf("%d seeds from %d, %.0f a minute", n, s.first+1, float64(n)/time.Since(s.began).Minutes())
+}
+
+func (s *search) run(t *testing.T) {
+	t.Parallel()
+	for time.Now().Before(s.until) && (s.all || !s.failed.Load()) {
+		n := s.taken.Add(1)
+		if n > s.limit {
+			return
+		}
+		seed := s.first + uint64(n) //nolint:gosec // n counts from 1
+		if got := simulate(t, scheduleOf(seed, s.of), false); len(got.wrong) > 0 {
+			s.failed.Store(true)
+			t.Error(report(t, seed, s.of, got))
+		}
+		s.done.Add(1)
+		if told := s.told.Load(); s.all && time.Now().Unix() >= told+60 && s.told.CompareAndSwap(told, time.Now().Unix()) {
+			fmt.Println(s.progress())
+		}
+	}
+}
+
+// A seed that fails must fail again, so everything in a schedule is the seed's.
+func TestScheduleRepeatsItself(t *testing.T) {
+	t.Parallel()
+	for seed := uint64(1); seed <= 5; seed++ {
+		steps := scheduleOf(seed, classes)
+		first := simulate(t, steps, true)
+		require.NotEmpty(t, first.trace)
+		require.Equal(t, first, simulate(t, steps, true), "seed %d", seed)
+	}
+}
+
+// What is known to be wrong is found: a simulation that finds nothing proves nothing.
+func TestSimulationFindsKnownFaults(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("the race detector finds nothing here that it does not find in TestSimulation")
+	}
+	for c, known := range knownFaults {
+		t.Run(string(c), func(t *testing.T) {
+			t.Parallel()
+			of := []class{plain, c}
+			for seed := uint64(1); seed <= within; seed++ {
+				if got := simulate(t, scheduleOf(seed, of), false); got.is(known.shows) {
+					t.Logf("found, as expected, with seed %d: %s", seed, known.words)
+					if testing.Verbose() {
+						t.Log(report(t, seed, of, got))
+					}
+					return
+				}
+			}
+			t.Errorf("not found with %d seeds: %s; is it mended? Then delete its entry of knownFaults", within, known.words)
+		})
+	}
+}

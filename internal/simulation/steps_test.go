@@ -1,0 +1,76 @@
+package simulation
+
+import (
+	"causeway.dev/activities"
+	"causeway.dev/internal/timeline"
+)
+
+// ingressSteps are those of workflows.TableSync.
+func (w *world) ingressSteps() steps {
+	return steps{
+		name: "run", table: contacts, first: activities.PhaseDelta,
+		phases: func(kind activities.Kind, known int64) []activities.Phase {
+			switch {
+			case kind == activities.KindDelta:
+				return []activities.Phase{activities.PhaseDelta}
+			case kind == activities.KindBackfill:
+				return []activities.Phase{activities.PhaseScan}
+			case known > 0:
+				return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep}
+			}
+			return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
+		},
+		preflight: func(a *attempt) (*started, error) {
+			out, err := w.ingressOf(a).Preflight(a.ctx, activities.PreflightInput{Table: w.table})
+			if err != nil {
+				return nil, err
+			}
+			return &started{out.Revision, out.Plan, out.NeedsBaseline, out.UnfinishedRun}, nil
+		},
+		open: func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+			return w.ingressOf(a).OpenRun(a.ctx, in)
+		},
+		fetch: func(a *attempt, in activities.FetchInput) (*activities.FetchResult, error) {
+			return w.ingressOf(a).FetchPage(a.ctx, in)
+		},
+		write: func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error) {
+			return w.ingressOf(a).WriteLane(a.ctx, in)
+		},
+		save: func(a *attempt, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+			return w.ingressOf(a).SaveWatermark(a.ctx, in)
+		},
+		end: func(a *attempt, in activities.EndRunInput) error { return w.ingressOf(a).EndRun(a.ctx, in) },
+	}
+}
+
+// eventSteps are those of workflows.EventSync, with the journal as its source.
+func (w *world) eventSteps() steps {
+	settings := activities.EgressSettings{Source: timeline.SourceJournal, Sends: true, Opens: true, Clicks: true, Bounces: true,
+		UnknownContact: timeline.UnknownCount, Tables: timeline.DefaultTables()}
+	return steps{
+		name: "events", table: activities.FlowEgress, first: activities.PhaseEvents,
+		phases: func(activities.Kind, int64) []activities.Phase {
+			return []activities.Phase{activities.PhaseJournal, activities.PhaseFiles}
+		},
+		preflight: func(a *attempt) (*started, error) {
+			out, err := w.egressOf(a).PreflightEvents(a.ctx, activities.PreflightEventsInput{Settings: settings})
+			if err != nil {
+				return nil, err
+			}
+			return &started{revision: out.Revision, plan: out.Plan}, nil
+		},
+		open: func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+			return w.egressOf(a).OpenEventRun(a.ctx, in)
+		},
+		fetch: func(a *attempt, in activities.FetchInput) (*activities.FetchResult, error) {
+			return w.egressOf(a).FetchEvents(a.ctx, in)
+		},
+		write: func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error) {
+			return w.egressOf(a).WriteTimeline(a.ctx, in)
+		},
+		save: func(a *attempt, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+			return w.egressOf(a).SaveEventPosition(a.ctx, in)
+		},
+		end: func(a *attempt, in activities.EndRunInput) error { return w.egressOf(a).EndEventRun(a.ctx, in) },
+	}
+}
