@@ -6,6 +6,7 @@ package activitytest
 import (
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/uber-go/tally/v4"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
@@ -44,6 +46,7 @@ type World struct {
 	Scope          tally.TestScope
 	Runs           int               // begun so far; names the next
 	Window         activities.Window // of the next backfill
+	LaneAttempts   int               // attempts that a lane may need, as with Temporal; 0 is one
 	DynamicsGate   *transport.Gate
 	ClockBehind    *atomic.Int64                     // nanoseconds by which the ledger's clock is behind
 	Unrecorded     activities.UnrecordedWritesResult // of the last rollback
@@ -151,13 +154,28 @@ func (s *World) RunPhases(ref activities.RunRef, phases ...activities.Phase) act
 			got := Call[activities.FetchResult](s, s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: 4, Window: s.Window, Release: s.releasing})
 			for lane, size := range got.Lanes {
 				if size > 0 {
-					Call[activities.LaneResult](s, s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
+					s.writeLane(activities.LaneInput{RunRef: ref, Page: page, Lane: lane})
 				}
 			}
 			more = got.More
 		}
 	}
 	return Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+}
+
+// writeLane writes a lane; an attempt that fails and may be repeated is, up to
+// LaneAttempts.
+func (s *World) writeLane(in activities.LaneInput) {
+	s.T.Helper()
+	for try := 1; ; try++ {
+		_, err := s.Env.ExecuteActivity(s.Ingress.WriteLane, in)
+		failure, ok := errors.AsType[*temporal.ApplicationError](err)
+		if ok && !failure.NonRetryable() && try < s.LaneAttempts {
+			continue
+		}
+		require.NoError(s.T, err)
+		return
+	}
 }
 
 // Differences compares Campaign with what the contacts call for.
