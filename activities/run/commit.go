@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type committer struct {
 	cancel context.CancelCauseFunc
 	in     chan bundle
 	done   chan error
+	once   sync.Once // closes in
 
 	recorded  atomic.Int64 // results handed in
 	committed atomic.Pointer[activities.Counts]
@@ -59,10 +61,13 @@ func (c *committer) counts() activities.Counts { return *c.committed.Load() }
 
 // close commits what is left and returns the first failure to commit.
 func (c *committer) close() error {
-	close(c.in)
-	err := <-c.done
-	c.cancel(nil)
-	return err
+	c.stop()
+	return <-c.done
+}
+
+// stop ends the committer when what it has is committed. It may be called twice.
+func (c *committer) stop() {
+	c.once.Do(func() { close(c.in) })
 }
 
 // loop commits groups until in is closed. A cancelled activity does not cancel its
@@ -104,6 +109,7 @@ func (c *committer) loop(commit context.Context) {
 			c.lanes.unrecorded.Release(permits)
 		}
 	}
+	c.cancel(nil)
 	c.done <- failed
 }
 

@@ -49,7 +49,6 @@ type Attempt[T any] struct {
 	Lane *ledger.Lane
 
 	lanes     *Lanes
-	in        activities.LaneInput
 	writer    Writer[T]
 	committer *committer
 	stopping  <-chan struct{} // closed when the worker drains for a deployment
@@ -75,7 +74,7 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 	if lane.Done {
 		return &activities.LaneResult{Counts: CountsOf(lane.Counts)}, nil
 	}
-	a := &Attempt[T]{Lane: lane, lanes: l, in: in, stopping: activity.GetWorkerStopChannel(ctx)}
+	a := &Attempt[T]{Lane: lane, lanes: l, stopping: activity.GetWorkerStopChannel(ctx)}
 	f := &fence{ledger: l.Ledger, lane: lane, seen: began}
 	err = a.write(transport.WithFence(ctx, f.check), f, begin)
 	var counts ledger.Counts
@@ -104,6 +103,7 @@ func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, outcomeUnknown b
 // a few more rounds before Temporal's slower retry.
 func (a *Attempt[T]) write(ctx context.Context, f *fence, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
 	a.committer = newCommitter(ctx, a.lanes, a.Lane, f)
+	defer a.committer.stop() // also when a writer panics before its units are in the queue
 	defer KeepBeating(ctx, func() any { return a.committer.counts() })()
 	units, err := a.units(ctx, begin)
 	for round := 1; err == nil && len(units) > 0; round++ {
