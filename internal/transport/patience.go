@@ -10,30 +10,39 @@ import (
 // expects before they are taken for how things are.
 const lasting = 2 * time.Minute
 
+// forgotten is after how long without any answer to an operation its last odd answer
+// says nothing any more. Temporal repeats what failed at least once a minute.
+const forgotten = 5 * time.Minute
+
 // Patience tells one odd answer from a state that only an operator can end: a
 // redirect or a refusal without a reason may come from something in between, and
 // pass. It remembers, by operation, since when there was nothing else.
 type Patience struct {
-	any   atomic.Bool // fast path: hardly any operation ever meets one
-	mu    sync.Mutex
-	since map[string]time.Time
+	any atomic.Bool // fast path: hardly any operation ever meets one
+	mu  sync.Mutex
+	odd map[string]oddAnswers
 }
 
-// Lasts notes an odd answer to an operation. It is true when every answer of the
-// last two minutes, or longer, was one.
+// oddAnswers are those of one operation, with no good answer among them.
+type oddAnswers struct{ first, last time.Time }
+
+// Lasts notes an odd answer to an operation. It is true when odd answers, and no
+// other, have come for two minutes or longer.
 func (p *Patience) Lasts(op string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.since == nil {
-		p.since = map[string]time.Time{}
+	if p.odd == nil {
+		p.odd = map[string]oddAnswers{}
 	}
-	first, ok := p.since[op]
-	if !ok {
-		first = time.Now()
-		p.since[op] = first
-		p.any.Store(true)
+	now := time.Now()
+	seen, ok := p.odd[op]
+	if !ok || now.Sub(seen.last) > forgotten {
+		seen.first = now
 	}
-	return time.Since(first) >= lasting
+	seen.last = now
+	p.odd[op] = seen
+	p.any.Store(true)
+	return now.Sub(seen.first) >= lasting
 }
 
 // Ends notes a good answer to an operation.
@@ -43,6 +52,6 @@ func (p *Patience) Ends(op string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.since, op)
-	p.any.Store(len(p.since) > 0)
+	delete(p.odd, op)
+	p.any.Store(len(p.odd) > 0)
 }

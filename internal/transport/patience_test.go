@@ -125,3 +125,20 @@ func TestValuesOfABody(t *testing.T) {
 	require.Empty(t, transport.Values(nil))
 	require.Empty(t, transport.Values([]byte(`{"a":`)))
 }
+
+// Two odd answers with nothing in between say nothing of the time in between: an
+// operation that is seldom asked for is not given up for them.
+func TestOddAnswersFarApartAreNotOneState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p transport.Patience
+		for range 3 {
+			require.False(t, p.Lasts("read the metadata"))
+			time.Sleep(time.Hour)
+		}
+		require.False(t, p.Lasts("read the metadata"))
+		time.Sleep(time.Minute)
+		require.False(t, p.Lasts("read the metadata"))
+		time.Sleep(time.Minute)
+		require.True(t, p.Lasts("read the metadata"), "as Temporal asks again")
+	})
+}
