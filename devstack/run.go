@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/config"
 	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/processlock"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/sandbox/stack"
 	"causeway.dev/worker/host"
@@ -27,6 +28,14 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.data, 0o755); err != nil {
 		return fmt.Errorf("--data: %w; choose a folder you may write to", err)
 	}
+	lock, err := processlock.Take(filepath.Join(o.data, "devstack.lock"))
+	if held, ok := errors.AsType[*processlock.HeldError](err); ok {
+		return fmt.Errorf("--data: %s is in use by %s; stop that one first, or choose another folder", o.data, held.Holder)
+	}
+	if err != nil {
+		return fmt.Errorf("--data: %w; choose a folder you may write to", err)
+	}
+	defer func() { _ = lock.Release() }()
 	logFile, err := os.OpenFile(filepath.Join(o.data, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fmt.Errorf("--data: %w; choose a folder you may write to", err)

@@ -31,6 +31,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if at := os.Getenv(workerEnv); at != "" {
+		if err := workerProcess(at); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(m.Run())
 }
 

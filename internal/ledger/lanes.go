@@ -34,6 +34,10 @@ type Lane struct {
 	Done     bool
 	Counts   Counts // when Done
 
+	// Before is the worker of an attempt that held the lane when this one opened it, see
+	// Ledger.Alive; "" when the lane was free, or when no worker held it.
+	Before WorkerID
+
 	Crashes         int // attempts that died at the lane, see ReleaseLane
 	InFlight        int // entry that was marked last by an earlier attempt, see MarkInFlight; -1 = none
 	InFlightCrashes int // attempts in a row that died with that entry in flight
@@ -62,18 +66,24 @@ func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
 
 func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	var row *lockedLane
+	var before WorkerID
 	err := l.write(ctx, func(ctx context.Context, tx txn) (err error) {
+		before = ""
 		if row, err = l.lockLane(ctx, tx, id); err != nil || row.done {
 			return err
 		}
+		if row.held {
+			before = row.worker
+		}
 		row.open(newToken())
+		row.worker = l.Worker()
 		return row.save(ctx, l, tx)
 	})
 	if err != nil {
 		return nil, err
 	}
 	lane := &Lane{
-		ID: id, Table: row.table, Token: row.token, Attempt: row.attempts, Done: row.done,
+		ID: id, Table: row.table, Token: row.token, Attempt: row.attempts, Done: row.done, Before: before,
 		Crashes: row.crashes, InFlight: row.entry, InFlightCrashes: row.entryCrashes, Outcomes: make([]Outcome, len(row.outcomes)),
 	}
 	for i, o := range row.outcomes {
@@ -226,6 +236,7 @@ func countOf(outcomes []byte) Counts {
 type lockedLane struct {
 	laneState
 	id          LaneID
+	worker      WorkerID // of the attempt that opened the lane last
 	outcomes    []byte
 	flow, table string
 }
@@ -233,7 +244,7 @@ type lockedLane struct {
 // lockLane reads a lane that is about to be changed.
 func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
 	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.in_flight, lane.entry_crashes,
-		lane.outcomes, page.tbl, run.flow FROM lane
+		lane.worker, lane.outcomes, page.tbl, run.flow FROM lane
 		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
 		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
 	if l.postgres {
@@ -242,7 +253,7 @@ func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, 
 	lane := &lockedLane{id: id}
 	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
 		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &lane.inFlight, &lane.entryCrashes,
-			&lane.outcomes, &lane.table, &lane.flow)
+			&lane.worker, &lane.outcomes, &lane.table, &lane.flow)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -262,9 +273,9 @@ func (l *Ledger) lockLaneOf(ctx context.Context, tx txn, id LaneID, token Token)
 // save writes the state of the lane. The outcomes have a statement of their own.
 func (lane *lockedLane) save(ctx context.Context, l *Ledger, tx txn) error {
 	s := &lane.laneState
-	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, in_flight = ?, entry_crashes = ?
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, worker = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, in_flight = ?, entry_crashes = ?
 		WHERE run = ? AND page = ? AND lane = ?`),
-		string(s.token), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, flag(s.inFlight), s.entryCrashes,
+		string(s.token), string(lane.worker), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, flag(s.inFlight), s.entryCrashes,
 		lane.id.Run, lane.id.Page, lane.id.Lane)
 	return err
 }

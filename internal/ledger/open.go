@@ -30,6 +30,12 @@ type Options struct {
 	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
 	Now           func() time.Time // the clock of stamps; nil: time.Now
 	Logger        *slog.Logger     // nil: silent
+
+	// Worker says that this process is a worker: others can ask whether it lives. On
+	// SQLite, opening waits until no other worker has the file, and tells Waits for
+	// whom. Without it nothing is locked: tests and tools look at a ledger in use.
+	Worker bool
+	Waits  func(holder string) // nil: only logged
 }
 
 // Ledger is an open ledger; it is safe for concurrent use.
@@ -39,6 +45,7 @@ type Ledger struct {
 	postgres bool
 	seal     *sealer
 	sqlite   *sqliteWriter // SQLite only
+	presence presence      // of this process among the workers; nil without Options.Worker
 	now      func() time.Time
 	logger   *slog.Logger
 	texts    sync.Map // PostgreSQL: query with ? -> query with $1, $2 …
@@ -74,6 +81,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err == nil && !l.postgres {
 		l.sqlite, err = newSQLiteWriter(ctx, o.Path, l.writer)
 	}
+	if err == nil && o.Worker && l.postgres {
+		l.presence, err = newSession(ctx, o.DSN, l.db, l.logger)
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())
 	}
@@ -105,6 +115,9 @@ func (l *Ledger) closeAll() error {
 	}
 	if l.writer != nil && l.writer != l.db {
 		errs = append(errs, l.writer.Close())
+	}
+	if l.presence != nil {
+		errs = append(errs, l.presence.end()) // last: the next worker begins
 	}
 	l.seal.release()
 	return errors.Join(errs...)

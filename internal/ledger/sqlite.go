@@ -43,6 +43,12 @@ func (l *Ledger) openSQLite(ctx context.Context, o Options) error {
 	default:
 		return fmt.Errorf("ledger.synchronous: got %q, want full or normal", o.Synchronous)
 	}
+	if o.Worker {
+		var err error
+		if l.presence, err = waitForFile(ctx, o, l.logger); err != nil {
+			return fmt.Errorf("ledger.path: %w", err)
+		}
+	}
 	if err := touch(o.Path); err != nil {
 		return fmt.Errorf("ledger.path: %w; name a file in a folder the worker may write to", err)
 	}

@@ -16,6 +16,7 @@ type health struct {
 	server   *http.Server
 	listener net.Listener
 	started  atomic.Bool
+	waits    atomic.Pointer[string] // why it has not started
 }
 
 func newHealth(listen string, metrics http.Handler, ready func(context.Context) error) *health {
@@ -25,7 +26,11 @@ func newHealth(listen string, metrics http.Handler, ready func(context.Context) 
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if !h.started.Load() {
-			http.Error(w, "not started, or draining", http.StatusServiceUnavailable)
+			why := "not started, or draining"
+			if waits := h.waits.Load(); waits != nil {
+				why = *waits
+			}
+			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
@@ -40,9 +45,9 @@ func newHealth(listen string, metrics http.Handler, ready func(context.Context) 
 	return h
 }
 
-// start listens; "" as address turns the endpoint off.
+// start listens, if it does not yet; "" as address turns the endpoint off.
 func (h *health) start() error {
-	if h.listen == "" {
+	if h.listen == "" || h.listener != nil {
 		return nil
 	}
 	l, err := net.Listen("tcp", h.listen)
@@ -54,7 +59,13 @@ func (h *health) start() error {
 	return nil
 }
 
-func (h *health) setStarted(started bool) { h.started.Store(started) }
+func (h *health) setStarted(started bool) {
+	h.started.Store(started)
+	h.waits.Store(nil)
+}
+
+// waitFor says why the worker has not started.
+func (h *health) waitFor(why string) { h.waits.Store(&why) }
 
 func (h *health) address() string {
 	if h.listener == nil {

@@ -62,8 +62,9 @@ type Host struct {
 // be reached, or a setting cannot be used, the error says so in one sentence.
 func New(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger)}
+	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	var err error
-	if h.ledger, err = openLedger(ctx, o.Config, o.Logger); err != nil {
+	if h.ledger, err = openLedger(ctx, o.Config, o.Logger, h.waitsForLedger); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	options, err := temporalOptions(o)
@@ -101,8 +102,16 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
-	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	return h, nil
+}
+
+// waitsForLedger shows on the health endpoint which worker has the ledger.
+func (h *Host) waitsForLedger(holder string) {
+	h.health.waitFor("waiting for the ledger, which " + holder + " has")
+	if err := h.health.start(); err != nil {
+		// On the host of the other worker that is to be expected: it has the address.
+		h.o.Logger.Warn("no health endpoint while waiting for the ledger", "error", err)
+	}
 }
 
 // register registers workflows on the main queue, and activities on all three queues.

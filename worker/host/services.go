@@ -179,9 +179,11 @@ func extraRoots(path, file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*ledger.Ledger, error) {
+// openLedger opens the ledger as the one worker of a SQLite file, or as one of several
+// on PostgreSQL. waits is told for whom it has to wait first.
+func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, waits func(holder string)) (*ledger.Ledger, error) {
 	l := cfg.Ledger
-	options := ledger.Options{Driver: l.Driver, Path: l.Path, Synchronous: l.Synchronous, Logger: logger}
+	options := ledger.Options{Driver: l.Driver, Path: l.Path, Synchronous: l.Synchronous, Logger: logger, Worker: true, Waits: waits}
 	var err error
 	if l.DSN.IsSet() {
 		if options.DSN, err = l.DSN.Resolve(); err != nil {

@@ -59,6 +59,14 @@ CREATE TABLE page (
   PRIMARY KEY (run, number)
 );
 
+-- Workers on PostgreSQL. Whether one lives is told by an advisory lock of its own. On
+-- SQLite, where one worker at a time has the file, the table stays empty.
+CREATE TABLE worker (
+  id TEXT PRIMARY KEY,
+  server_start TEXT NOT NULL,                -- start of the database server in which it took its lock
+  since BIGINT NOT NULL
+);
+
 -- Parts of a page that are written in parallel, each by one attempt at a time.
 CREATE TABLE lane (
   run TEXT NOT NULL,
@@ -67,6 +75,7 @@ CREATE TABLE lane (
   size INTEGER NOT NULL,                     -- entries
   attempts BIGINT NOT NULL DEFAULT 0,        -- how often it was opened
   token TEXT NOT NULL DEFAULT '',            -- of the attempt that opened it last: only that one may write
+  worker TEXT NOT NULL DEFAULT '',           -- id of the worker of that attempt; '' when it was none
   held INTEGER NOT NULL DEFAULT 0,           -- an attempt is at it, or died at it
   done INTEGER NOT NULL DEFAULT 0,           -- every entry has an outcome, and the run's account has them
   outcome_unknown INTEGER NOT NULL DEFAULT 0, -- an attempt died at it, or ended without knowing what became of a write
@@ -304,6 +313,7 @@ DROP TABLE before_image;
 DROP TABLE record;
 DROP TABLE lane_data;
 DROP TABLE lane;
+DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE run;
 DROP TABLE revision;

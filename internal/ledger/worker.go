@@ -1,0 +1,81 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+
+	"causeway.dev/internal/processlock"
+)
+
+// WorkerID names a process that works with the ledger, from its opening to its end.
+// It is random.
+type WorkerID string
+
+// presence shows a process to other workers for as long as it lives, and to no longer.
+type presence interface {
+	id() WorkerID
+	// alive is false only when the process of another worker is provably gone.
+	alive(ctx context.Context, other WorkerID) (bool, error)
+	end() error
+}
+
+// Worker is the id of this process; "" when it was not opened as a worker.
+func (l *Ledger) Worker() WorkerID {
+	if l.presence == nil {
+		return ""
+	}
+	return l.presence.id()
+}
+
+// Alive says whether the process of a worker may still be at work. It is false only
+// when that process is provably gone, so that it will never send anything again: its
+// lock was released, which the system does when a process ends. A process that is
+// paused is alive. Where nothing is known of it, it may be alive.
+func (l *Ledger) Alive(ctx context.Context, id WorkerID) (bool, error) {
+	if id == "" || l.presence == nil || id == l.presence.id() {
+		return true, nil
+	}
+	alive, err := l.presence.alive(ctx, id)
+	if err != nil {
+		return true, fmt.Errorf("ledger: asking whether worker %s lives: %w", id, err)
+	}
+	return alive, nil
+}
+
+func newWorkerID() WorkerID { return WorkerID(rand.Text()) }
+
+// fileLock is the presence of a worker on SQLite: an exclusive lock on a file beside
+// the ledger. One worker has it, so every other one is gone.
+type fileLock struct {
+	worker WorkerID
+	lock   *processlock.Lock
+}
+
+// lockSuffix is added to the path of a SQLite ledger: that file is locked.
+const lockSuffix = ".lock"
+
+// waitForFile makes this process the worker of a SQLite ledger, when the one before
+// is gone.
+func waitForFile(ctx context.Context, o Options, logger *slog.Logger) (presence, error) {
+	lock, err := processlock.Wait(ctx, o.Path+lockSuffix, func(h processlock.Holder) {
+		logger.WarnContext(ctx, "another worker has the ledger; this one begins when that one is gone", "ledger", o.Path, "holder", h.String())
+		if o.Waits != nil {
+			o.Waits(h.String())
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &fileLock{worker: newWorkerID(), lock: lock}, nil
+}
+
+func (f *fileLock) id() WorkerID { return f.worker }
+
+func (f *fileLock) alive(context.Context, WorkerID) (bool, error) {
+	// With the lock's file removed, another process may have taken a new one.
+	return !processlock.Proves || f.lock.InPlace() != nil, nil
+}
+
+func (f *fileLock) end() error { return f.lock.Release() }
