@@ -55,6 +55,8 @@ type Config struct {
 	Quarantine Quarantine `yaml:"quarantine,omitempty"`
 	// Deletes says when deletes wait for an operator.
 	Deletes Deletes `yaml:"deletes,omitempty"`
+	// Failures says what follows when a service fails for longer than a moment.
+	Failures Failures `yaml:"failures,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 
@@ -184,6 +186,16 @@ type Deletes struct {
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.05"`
 	// StopMin is how many records one run may delete in any case.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+}
+
+// Failures says what follows when a service fails for longer than a moment.
+type Failures struct {
+	// RetryAfter is the pause before a FAILED flow tries again by itself, when a service was the cause. It doubles each time. 0 leaves it to an operator.
+	RetryAfter time.Duration `yaml:"retry_after" jsonschema:"minimum=0s,maximum=24h,default=1m"`
+	// RetryAtMost is the longest such pause.
+	RetryAtMost time.Duration `yaml:"retry_at_most,omitempty" jsonschema:"minimum=1s,maximum=24h,default=15m"`
+	// SetAsideAfter is how long one record may fail alone, while the service takes others, before it goes to quarantine.
+	SetAsideAfter time.Duration `yaml:"set_aside_after,omitempty" jsonschema:"minimum=1m,maximum=168h,default=10m"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -82,7 +82,7 @@ func (s *eventSync) step(ctx workflow.Context) error {
 	case s.Held != nil && st.State == StateRunning:
 		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil })
+		return s.rest(ctx, func() bool { return s.starting != nil })
 	case s.isQueued(RequestBackfill):
 		next, _ := s.first(RequestBackfill)
 		s.folder = next.Window.Folder
@@ -150,6 +150,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
 	}
 	st.Events = events
+	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
@@ -179,6 +180,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	}
 	st.Events.BadFiles = first.BadFiles
 	if first.Nothing {
+		s.well()
 		if !first.Watermark.IsZero() {
 			st.Watermark = first.Watermark
 			st.Events.Lagging = false

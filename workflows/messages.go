@@ -163,6 +163,8 @@ type Tuning struct {
 	StopMin       int64               `json:"stop_min,omitempty"`       // records settled before StopRatio counts
 	PagesPerRun   int                 `json:"pages_per_run,omitempty"`  // continue as new after so many pages; 0 = when Temporal suggests it
 	DeltaInterval activities.Duration `json:"delta_interval,omitempty"` // during a backfill: look for changes this often; 0: 15 s
+	RetryAfter    activities.Duration `json:"retry_after,omitempty"`    // pause before a FAILED flow tries again by itself, doubled each time; 0: never
+	RetryAtMost   activities.Duration `json:"retry_at_most,omitempty"`  // the longest such pause
 }
 
 // OnStopRollback undoes a run that was stopped for too many refusals.
@@ -193,6 +195,8 @@ type Status struct {
 	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came
 	LastError     string                `json:"last_error,omitempty"`
 	StartedBy     string                `json:"started_by,omitempty"`
+	RetryAt       time.Time             `json:"retry_at,omitzero"` // a FAILED flow tries again by itself then
+	Retries       int                   `json:"retries,omitempty"` // failures since a run went well
 
 	Events *EventStatus  `json:"events,omitempty"`  // of egress only
 	OptOut *OptOutStatus `json:"opt_out,omitempty"` // of the opt-out flow only

@@ -80,7 +80,7 @@ func (s *optOutSync) step(ctx workflow.Context) error {
 	case s.Held != nil && st.State == StateRunning:
 		return s.resumeHeld(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil })
+		return s.rest(ctx, func() bool { return s.starting != nil })
 	case s.state.NeedsBaseline:
 		return s.baseline(ctx)
 	default:
@@ -124,6 +124,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 		// The limit of starts a day holds across our own stops and starts.
 		st.OptOut.Export = &ExportStatus{Workflow: req.OptOut.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
 	}
+	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
@@ -178,6 +179,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	s.state.Now = asked
 	st.OptOut.BadFiles = first.BadFiles
 	if first.Nothing {
+		s.well()
 		if !first.Watermark.IsZero() {
 			st.Watermark = first.Watermark
 		}

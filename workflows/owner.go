@@ -19,6 +19,8 @@ type OwnerState struct {
 	Recent []string               `json:"recent,omitempty"` // the newest run names, so that none is used twice
 	Trail  []activities.Operation `json:"trail,omitempty"`  // entries of the audit trail that are not in the ledger yet
 	Held   *HeldPass              `json:"held,omitempty"`   // a small pass that was paused
+	// Started is what the flow runs with, so that it can try again by itself.
+	Started *StartRequest `json:"started,omitempty"`
 }
 
 // owner is what all flows have in common: what operators can ask of them, how they
@@ -45,6 +47,7 @@ type owner struct {
 // owned is what one kind of flow does in its own way.
 type owned interface {
 	step(workflow.Context) error          // does the next thing there is to do, or waits until there is one
+	start(workflow.Context) error         // checks what was asked for, and lets the flow run
 	continueAsNew(workflow.Context) error // continues as new
 	mayStop(workflow.Context, StopRequest) error
 	mayCancelBackfill(workflow.Context, CancelBackfillRequest) error
@@ -107,18 +110,28 @@ func (o *owner) enter(ctx workflow.Context, state State, phase, reason string) {
 		st.Since = workflow.Now(ctx)
 	}
 	st.State, st.Phase, st.Reason = state, phase, reason
-	if state == StateFailed {
+	switch {
+	case state == StateFailed:
 		st.LastError = reason
+	case state == StateRunning: // Retries grow until a run has gone well
+		st.RetryAt = time.Time{}
+	default:
+		o.leaveToOperator()
 	}
 	o.publish(ctx)
 }
 
-// fail stops the flow until an operator starts it again, unless it was cancelled.
+// fail stops the flow, unless it was cancelled. When it ran, and the failure is one that
+// passes, it tries again by itself; else it waits until an operator starts it again.
 func (o *owner) fail(ctx workflow.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
+	ran := o.Status.State == StateRunning && !o.stopping
 	o.enter(ctx, StateFailed, "failed", reasonOf(err))
+	if ran && passes(err) {
+		o.tryAgainLater(ctx)
+	}
 	return nil
 }
 
@@ -155,6 +168,8 @@ func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out a
 	switch {
 	case o.stopping:
 		return false, nil
+	case wanted && o.Status.State == StateFailed && o.Status.RetryAt.IsZero():
+		return false, nil // a try that nobody wants any more
 	case wanted:
 		// Anything else that an operator asked for waits until the flow has started, so
 		// the check is made once more.

@@ -65,6 +65,9 @@ func headline(st Status) string {
 	if st.Reason != "" {
 		line += "\n\n> " + st.Reason
 	}
+	if !st.RetryAt.IsZero() {
+		line += "\n\nTries again by itself at " + st.RetryAt.UTC().Format(time.RFC3339) + "."
+	}
 	return line
 }
 

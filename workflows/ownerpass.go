@@ -74,9 +74,16 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 	st.Runs++
 	if err != nil {
 		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
-		return nil, o.self.failed(ctx, err)
+		failed := o.self.failed(ctx, err)
+		if ref.Kind == activities.KindRollback {
+			o.leaveToOperator() // who undoes a run does not want it to be made again
+		}
+		return nil, failed
 	}
 	st.LastRun = &result.Summary
+	if result.Summary.State == "COMPLETED" {
+		o.well()
+	}
 	// A rollback counts nothing: the run that it undoes has counted it. A load that was
 	// stopped counts when it has ended, as a whole.
 	stopped := result.Summary.State == "STOPPED"
@@ -163,6 +170,9 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
 		next.Begun, next.Memory = true, result.Memory
 		o.putBack(next)
+	}
+	if err == nil && result == nil && !o.Status.RetryAt.IsZero() { // it failed, and is read again when the flow goes on
+		o.putBack(Request{Kind: RequestBackfill, Run: o.newRun(ctx), Window: next.Window, By: next.By})
 	}
 	return err
 }

@@ -100,7 +100,7 @@ func (o *owner) onApplyConfig(ctx workflow.Context, req StartRequest) (Status, e
 func (o *owner) startable(StartRequest) error { return nil }
 
 func (o *owner) mayStop(workflow.Context, StopRequest) error {
-	if o.Status.State == StateStopped || o.Status.State == StateFailed {
+	if o.Status.State == StateStopped || o.Status.State == StateFailed && o.Status.RetryAt.IsZero() {
 		return o.refuse("there is nothing to stop")
 	}
 	return nil
@@ -112,7 +112,9 @@ func (o *owner) onStop(ctx workflow.Context, req StopRequest) (Status, error) {
 	o.Status.Phase = "stopping: putting back what is in hand"
 	o.endWait()
 	o.steer(ctx, ControlStop)
-	err := answer(ctx, "answer that the flow is stopping", func() bool { return o.Status.State == StateStopped || o.Status.State == StateFailed })
+	err := answer(ctx, "answer that the flow is stopping", func() bool {
+		return o.Status.State == StateStopped || o.Status.State == StateFailed && !o.stopping
+	})
 	return o.Status, err
 }
 

@@ -77,6 +77,7 @@ func (s *tableSync) mayRollback(_ workflow.Context, req RollbackRequest) error {
 func (s *tableSync) onRollback(ctx workflow.Context, req RollbackRequest) (Status, error) {
 	s.enqueue(Request{Kind: RequestRollback, Run: req.Run, By: req.By})
 	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpRollback, Run: req.Run})
+	s.leaveToOperator() // else a failed flow would write again what is undone here
 	if req.Run == s.Status.Run {
 		s.steer(ctx, ControlCancel)
 	}

@@ -39,15 +39,16 @@ func (o *operator) changed(sizes ...int) {
 
 // loaded is a flow that has done its initial load of 40 records by one o'clock, and
 // the child workflows that it begins from then on.
-func loaded(t *testing.T) (*operator, *[]string) {
+func loaded(t *testing.T, with ...workflows.StartRequest) (*operator, *[]string) {
 	t.Helper()
+	req := append(with, start)[0]
 	o, children := newOperator(t), &[]string{}
 	o.env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
 		if info.WorkflowType.Name != workflows.TypeBackfill {
 			*children = append(*children, info.WorkflowType.Name)
 		}
 	})
-	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
 	return o, children
 }
 

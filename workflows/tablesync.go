@@ -83,7 +83,7 @@ func (s *tableSync) step(ctx workflow.Context) error {
 	case st.State == StatePaused:
 		return s.hold(ctx)
 	case st.State != StateRunning:
-		return workflow.Await(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
+		return s.rest(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
 	case s.isQueued(RequestRepair):
 		return s.repair(ctx)
 	case s.state.NeedsBaseline:
@@ -118,6 +118,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 		s.state.Parents = checked.Parents
 	}
 	s.releaseAfterStart(ctx, checked)
+	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
@@ -194,6 +195,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	case err != nil:
 		return s.failed(ctx, err)
 	case first.Nothing:
+		s.well()
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
 		}

@@ -82,6 +82,10 @@ func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 	switch st.State {
 	case workflows.StateFailed:
 		n.add(Alarm, "%s", phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
+		if at := st.RetryAt; !at.IsZero() {
+			n.add(Hint, "tries again by itself at %s (%s); not to wait for it: causeway start %s; to end that: causeway stop %s", at.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, at), flow, flow)
+			break
+		}
 		n.add(Hint, "when that is put right: causeway start %s", flow)
 	case workflows.StatePaused:
 		n.add(Caution, "paused since %s: %s", phrase.Moment(now, st.Since), phrase.OneLine(st.Reason))

@@ -26,6 +26,11 @@ func TestNotesOfAFlow(t *testing.T) {
 				{operator.Alarm, "no field emial"}, {operator.Hint, "when that is put right: causeway start contacts"},
 				{operator.Caution, "changes pending: the mapping on file differs from the last one run; the next start applies it"},
 			}},
+		"failed, and tries again": {operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateFailed, Reason: "got status 302", RetryAt: noon.Add(4 * time.Minute), Retries: 3}},
+			[]operator.Note{
+				{operator.Alarm, "got status 302"},
+				{operator.Hint, "tries again by itself at 2026-03-02 12:04:00 UTC (in 4 min); not to wait for it: causeway start contacts; to end that: causeway stop contacts"},
+			}},
 		"work that is tried again, and records set aside": {
 			operator.FlowReport{Flow: "contacts", Waiting: []operator.Pending{{Activity: "WriteLane", Attempt: 7, LastFailure: "503", Since: noon.Add(-time.Minute)}},
 				Status: &workflows.Status{State: workflows.StateRunning, Parked: 3, Quarantined: 1}},

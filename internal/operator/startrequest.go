@@ -46,6 +46,8 @@ func StartRequest(cfg *config.Config, name, by string) workflows.StartRequest {
 			StopRatio: cfg.Quarantine.StopRatio, StopMin: int64(cfg.Quarantine.StopMin), OnStop: onStop(cfg.Quarantine.OnStop),
 		}
 	}
+	req.Tuning.RetryAfter = activities.Duration(cfg.Failures.RetryAfter)
+	req.Tuning.RetryAtMost = activities.Duration(cfg.Failures.RetryAtMost)
 	return req
 }
 
