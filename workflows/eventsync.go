@@ -135,6 +135,7 @@ func (s *eventSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 func (s *eventSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
+	s.begun(req)
 	st := &s.Status
 	s.Tuning, s.state.LagAlarm = req.Tuning.complete(), req.LagAlarm
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
@@ -150,7 +151,6 @@ func (s *eventSync) start(ctx workflow.Context) error {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
 	}
 	st.Events = events
-	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }

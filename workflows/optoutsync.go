@@ -107,6 +107,7 @@ func (s *optOutSync) startable(req StartRequest) error {
 func (s *optOutSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
+	s.begun(req)
 	st := &s.Status
 	s.Tuning = req.Tuning.complete()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
@@ -124,7 +125,6 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 		// The limit of starts a day holds across our own stops and starts.
 		st.OptOut.Export = &ExportStatus{Workflow: req.OptOut.Export.Workflow, Newest: before.Export.Newest, Restarts: before.Export.Restarts}
 	}
-	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }

@@ -177,7 +177,11 @@ func (o *owner) preflight(ctx workflow.Context, summary string, check, in, out a
 	case temporal.IsCanceledError(err):
 		return false, err
 	case err != nil:
+		again := passes(err) || !o.Status.RetryAt.IsZero()
 		o.enter(ctx, StateFailed, "not started", reasonOf(err))
+		if again {
+			o.tryAgainLater(ctx)
+		}
 		return false, nil
 	}
 	return true, nil

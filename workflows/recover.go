@@ -48,7 +48,7 @@ func (o *owner) tryAgainLater(ctx workflow.Context) {
 	o.publish(ctx)
 }
 
-// begun keeps what a flow was started with, so that it can try again by itself.
+// begun keeps what a flow is started with, so that it can try again by itself.
 func (o *owner) begun(req StartRequest) { o.Started = &req }
 
 // well notes that the flow has done what it is there for: the next failure is a new one.
@@ -87,15 +87,10 @@ func (o *owner) tryAgain(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	switch o.Status.State {
-	case StateRunning:
+	if o.Status.State == StateRunning {
 		o.Status.LastError = last
 		o.Status.Phase = "goes on by itself after a failure"
 		o.publish(ctx)
-	case StateFailed:
-		if !o.stopping && !o.Status.RetryAt.IsZero() {
-			o.tryAgainLater(ctx)
-		}
 	}
 	return nil
 }

@@ -146,3 +146,25 @@ func TestABackfillThatFailedIsReadAgain(t *testing.T) {
 	o.run(asked + 4*time.Hour)
 	require.Equal(t, 3, o.scans(), "all of its pages")
 }
+
+// A start with a wrong secret says so, and goes on when the file holds the right one.
+func TestAStartWithAWrongSecretGoesOnWhenItIsReplaced(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.f.preflight = temporal.NewNonRetryableApplicationError("the secret is wrong", "Credentials", nil)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, patient()) })
+	o.at(time.Minute, func() {
+		require.Equal(t, workflows.StateFailed, o.status().State)
+		require.Equal(t, "the secret is wrong", o.status().Reason)
+		require.False(t, o.status().RetryAt.IsZero())
+		o.f.mu.Lock()
+		o.f.preflight = nil
+		o.f.mu.Unlock()
+	})
+	o.at(2*time.Hour, func() {
+		require.Equal(t, workflows.StateRunning, o.status().State)
+		require.Equal(t, int64(40), o.status().Totals.Read)
+		require.Equal(t, "ada", o.status().StartedBy)
+	})
+	o.run(3 * time.Hour)
+}

@@ -101,6 +101,7 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
+	s.begun(req)
 	s.Tuning = req.Tuning.complete()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
@@ -118,7 +119,6 @@ func (s *tableSync) start(ctx workflow.Context) error {
 		s.state.Parents = checked.Parents
 	}
 	s.releaseAfterStart(ctx, checked)
-	s.begun(req)
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }

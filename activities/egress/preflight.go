@@ -23,7 +23,8 @@ import (
 // PreflightEvents checks settings against Dynamics and the sources before anything is
 // read, and keeps what they resolved to. Settings that do not fit fail with every problem
 // at once.
-func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (*activities.PreflightEventsResult, error) {
+func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (_ *activities.PreflightEventsResult, err error) {
+	defer func() { err = run.AtStart(err) }()
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
@@ -170,7 +171,7 @@ func (a *Activities) reachSources(ctx context.Context, s activities.EgressSettin
 		}
 	}
 	if s.SFTP() {
-		if err := a.o.Files.Reach(ctx); err != nil && apierr.ClassOf(err) == apierr.Blocked {
+		if err := a.o.Files.Reach(ctx); apierr.ClassOf(err) == apierr.Blocked || apierr.ReasonOf(err) == apierr.ReasonCredentials {
 			return run.ToTemporal(ctx, err)
 		}
 	}

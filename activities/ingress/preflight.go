@@ -25,7 +25,8 @@ import (
 // Preflight checks a mapping against both systems before anything is written. It keeps
 // what the mapping resolved to under the mapping's revision. A mapping that does not fit
 // fails with every problem at once (R11.14).
-func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (*activities.PreflightResult, error) {
+func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (_ *activities.PreflightResult, err error) {
+	defer func() { err = run.AtStart(err) }()
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err

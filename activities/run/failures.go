@@ -37,3 +37,14 @@ func ToTemporal(ctx context.Context, err error) error {
 func Blocked(reason, message string) error {
 	return temporal.NewApplicationErrorWithOptions(message, reason, temporal.ApplicationErrorOptions{NonRetryable: true})
 }
+
+// AtStart is a failure of the check that a start makes. It tells a refused credential at
+// once, because whoever starts a flow is there to read it; a flow that runs gives a
+// refusal minutes to pass. A flow that has failed makes the check again by itself.
+func AtStart(err error) error {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	if !ok || app.NonRetryable() || app.Type() != apierr.ReasonCredentials {
+		return err
+	}
+	return Blocked(app.Type(), app.Message())
+}

@@ -101,7 +101,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // refusal or an unknown address that the service itself does not explain. Clients
 // make such a failure Blocked when nothing else came for minutes.
 func (e *Error) Odd() bool {
-	return e.Class == Retryable && (e.Reason == ReasonConfig || e.Reason == ReasonPermission || e.Reason == ReasonSchema)
+	return e.Class == Retryable && (e.Reason == ReasonConfig || e.Reason == ReasonPermission || e.Reason == ReasonSchema || e.Reason == ReasonCredentials)
 }
 
 // ClassOf is the class of the *Error in err's chain, or "" without one.

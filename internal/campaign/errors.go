@@ -82,9 +82,9 @@ func fromGateway(e *apierr.Error, code, text string, h http.Header) bool {
 		e.Reason, e.Message = apierr.ReasonQuota, "the licensed number of calls is used up"
 		e.RetryAfter = max(e.RetryAfter, quotaWait)
 	case code == "403000", code == "403003":
-		set(e, apierr.Blocked, apierr.ReasonCredentials, "the API key is missing or wrong; check campaign.client_id")
+		set(e, apierr.Retryable, apierr.ReasonCredentials, "the API key is missing or wrong; check campaign.client_id")
 	case code == "403010", code == "403020":
-		set(e, apierr.Blocked, apierr.ReasonCredentials, "the token is missing or invalid; check client id, secret and scopes")
+		set(e, apierr.Retryable, apierr.ReasonCredentials, "the token is missing or invalid; check client id, secret and scopes")
 	case code == "403011":
 		set(e, apierr.Blocked, apierr.ReasonPermission, "the token lacks a scope; check campaign.scopes")
 	case code == "403023":

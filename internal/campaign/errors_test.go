@@ -124,11 +124,11 @@ func TestAnswersOfTheGatewayAreClassified(t *testing.T) {
 		ambiguous bool
 	}{
 		"token not valid":             {401, coded("401013", "Oauth token is not valid"), apierr.Blocked, apierr.ReasonCredentials, "401013", false},
-		"API key required":            {403, coded("403000", "Api Key is required"), apierr.Blocked, apierr.ReasonCredentials, "403000", false},
-		"API key invalid":             {403, coded("403003", "Api Key is invalid"), apierr.Blocked, apierr.ReasonCredentials, "403003", false},
-		"token missing":               {403, coded("403010", "Oauth token is missing."), apierr.Blocked, apierr.ReasonCredentials, "403010", false},
+		"API key required":            {403, coded("403000", "Api Key is required"), apierr.Retryable, apierr.ReasonCredentials, "403000", false},
+		"API key invalid":             {403, coded("403003", "Api Key is invalid"), apierr.Retryable, apierr.ReasonCredentials, "403003", false},
+		"token missing":               {403, coded("403010", "Oauth token is missing."), apierr.Retryable, apierr.ReasonCredentials, "403010", false},
 		"scope mismatch":              {403, coded("403011", "Scope mismatch"), apierr.Blocked, apierr.ReasonPermission, "403011", false},
-		"token missing or invalid":    {403, coded("403020", "Oauth token missing or invalid"), apierr.Blocked, apierr.ReasonCredentials, "403020", false},
+		"token missing or invalid":    {403, coded("403020", "Oauth token missing or invalid"), apierr.Retryable, apierr.ReasonCredentials, "403020", false},
 		"not allowed to read":         {403, coded("403024", "Not allowed to read the profile"), apierr.Blocked, apierr.ReasonPermission, "403024", false},
 		"profile not valid":           {403, coded("403023", "Profile is not valid"), apierr.Blocked, apierr.ReasonPermission, "403023", false},
 		"too many requests":           {429, coded("429050", "Too many requests"), apierr.Throttled, apierr.ReasonThrottled, "429050", false},

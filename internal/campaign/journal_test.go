@@ -129,7 +129,7 @@ func TestWhatTheJournalRefuses(t *testing.T) {
 		"a position it cannot read":          {400, "hidden", apierr.Retryable, apierr.ReasonConfig, "check campaign.journal.url"},
 		"a redirect":                         {302, "", apierr.Retryable, apierr.ReasonConfig, "check campaign.journal.url"},
 		"another organization":               {403, `{"error_code":"403023","message":"Profile is not valid"}`, apierr.Blocked, apierr.ReasonPermission, "campaign.journal.org_id"},
-		"a wrong key":                        {403, `{"error_code":"403003","message":"Api Key is invalid"}`, apierr.Blocked, apierr.ReasonCredentials, "campaign.client_id"},
+		"a wrong key":                        {403, `{"error_code":"403003","message":"Api Key is invalid"}`, apierr.Retryable, apierr.ReasonCredentials, "campaign.client_id"},
 		"the gateway in trouble, whatever":   {403, `{"error_code":"503020","message":"Could not read the profile"}`, apierr.Retryable, apierr.ReasonServiceFault, "gateway"},
 		"a fault":                            {500, "oh", apierr.Retryable, apierr.ReasonServiceFault, "500"},
 		"too many requests":                  {429, `{"error_code":"429050","message":"Too many requests"}`, apierr.Throttled, apierr.ReasonThrottled, ""},

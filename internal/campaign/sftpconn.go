@@ -131,6 +131,7 @@ func (s *SFTP) handshake(ctx context.Context, op string, algorithms []string) (s
 		}
 		return nil, err
 	}
+	s.signer.Accepted()
 	_ = raw.SetDeadline(time.Time{}) // from here keepAlive finds a dead peer
 	go ssh.DiscardRequests(requests)
 	go func() {

@@ -26,7 +26,7 @@ func TestTheKeyMustBeRight(t *testing.T) {
 		o.Key, _ = newKey(t, "ed25519")
 		_, err := sftpClient(t, o).List(t.Context(), ".")
 		e := failure(t, err)
-		require.Equal(t, apierr.Blocked, e.Class)
+		require.Equal(t, apierr.Retryable, e.Class)
 		require.Equal(t, apierr.ReasonCredentials, e.Reason)
 		require.Contains(t, e.Message, "campaign.sftp.key")
 	})

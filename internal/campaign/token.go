@@ -176,6 +176,7 @@ func (s *IMSTokens) keep(body []byte) (string, *apierr.Error) {
 	}
 	life := time.Duration(seconds) * time.Second
 	s.odd.Ends(getToken)
+	s.secret.Accepted()
 	s.held.Hold(token, life, min(life/2, max(life/10, 5*time.Minute)))
 	return token, nil
 }

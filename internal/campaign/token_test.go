@@ -134,9 +134,9 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		class        apierr.Class
 		reason, code string
 	}{
-		"wrong secret":        {400, `{"error":"invalid_client","error_description":"invalid client_secret parameter s&cret"}`, apierr.Blocked, apierr.ReasonCredentials, "invalid_client"},
-		"wrong scope":         {400, `{"error":"invalid_scope","error_description":"x"}`, apierr.Blocked, apierr.ReasonCredentials, "invalid_scope"},
-		"grant not allowed":   {400, `{"error":"unsupported_grant_type"}`, apierr.Blocked, apierr.ReasonCredentials, "unsupported_grant_type"},
+		"wrong secret":        {400, `{"error":"invalid_client","error_description":"invalid client_secret parameter s&cret"}`, apierr.Retryable, apierr.ReasonCredentials, "invalid_client"},
+		"wrong scope":         {400, `{"error":"invalid_scope","error_description":"x"}`, apierr.Retryable, apierr.ReasonCredentials, "invalid_scope"},
+		"grant not allowed":   {400, `{"error":"unsupported_grant_type"}`, apierr.Retryable, apierr.ReasonCredentials, "unsupported_grant_type"},
 		"too many":            {429, `{"error":"too_many"}`, apierr.Throttled, apierr.ReasonThrottled, "too_many"},
 		"down":                {503, `<html>`, apierr.Retryable, apierr.ReasonServiceFault, ""},
 		"another address":     {404, `<html>`, apierr.Retryable, apierr.ReasonConfig, ""},

@@ -230,7 +230,7 @@ func TestTokens(t *testing.T) {
 	require.NotEqual(t, first, claimed)
 
 	_, err = w.tokens(dataverse.MSALOptions{Secret: "a wrong one"}).Token(t.Context())
-	require.Equal(t, apierr.Blocked, apierr.ClassOf(err))
+	require.Equal(t, apierr.Retryable, apierr.ClassOf(err))
 	require.NotContains(t, fmt.Sprint(err), "a wrong one")
 	w.fault(kit.Rule{Service: "entra", Action: kit.Respond, Status: 503, Path: "/token", Times: 1})
 	_, err = w.tokens(dataverse.MSALOptions{Secret: w.file(w.boxes.DynamicsSecretFile)}).Token(t.Context())

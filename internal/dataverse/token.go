@@ -203,6 +203,7 @@ func (s *MSALTokens) ask(ctx context.Context, client *confidential.Client, claim
 		return "", fail
 	}
 	s.odd.Ends(getToken)
+	s.credential.Accepted()
 	life := time.Until(result.ExpiresOn)
 	s.held.Hold(result.AccessToken, life, min(life/2, renewBefore))
 	return result.AccessToken, nil

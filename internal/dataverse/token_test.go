@@ -206,10 +206,10 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		reason string
 		code   string
 	}{
-		"wrong secret":      {func(o *dataverse.MSALOptions) { o.Secret = "another-s&cret~1" }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS7000215"},
-		"unknown client":    {func(o *dataverse.MSALOptions) { o.ClientID = "x" }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS700016"},
+		"wrong secret":      {func(o *dataverse.MSALOptions) { o.Secret = "another-s&cret~1" }, nil, apierr.Retryable, apierr.ReasonCredentials, "AADSTS7000215"},
+		"unknown client":    {func(o *dataverse.MSALOptions) { o.ClientID = "x" }, nil, apierr.Retryable, apierr.ReasonCredentials, "AADSTS700016"},
 		"unknown resource":  {func(o *dataverse.MSALOptions) { o.Scope = "https://elsewhere.test/.default" }, nil, apierr.Blocked, apierr.ReasonConfig, "AADSTS500011"},
-		"unknown tenant":    {func(o *dataverse.MSALOptions) { o.Authority = strings.Replace(o.Authority, tenant, "acme", 1) }, nil, apierr.Blocked, apierr.ReasonCredentials, "AADSTS90002"},
+		"unknown tenant":    {func(o *dataverse.MSALOptions) { o.Authority = strings.Replace(o.Authority, tenant, "acme", 1) }, nil, apierr.Retryable, apierr.ReasonCredentials, "AADSTS90002"},
 		"too many":          {nil, &kit.Rule{Action: kit.Respond, Status: 429, Headers: map[string]string{"Retry-After": "30"}}, apierr.Throttled, apierr.ReasonThrottled, ""},
 		"down":              {nil, &kit.Rule{Action: kit.Respond, Status: 503, Body: "<html>"}, apierr.Retryable, apierr.ReasonServiceFault, ""},
 		"gone":              {nil, &kit.Rule{Action: kit.ResetBefore}, apierr.Retryable, apierr.ReasonNetwork, ""},
@@ -217,7 +217,7 @@ func TestTokenFailuresAreClassified(t *testing.T) {
 		"no token":          {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"expires_in":3599}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a scope declined":  {nil, &kit.Rule{Action: kit.Respond, Status: 200, Body: `{"access_token":"s&cret~1","expires_in":3599,"scope":"other"}`}, apierr.Retryable, apierr.ReasonBadResponse, ""},
 		"a page in between": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: "s&cret~1"}, apierr.Retryable, apierr.ReasonConfig, ""},
-		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: `{"error":"x","error_description":"AADSTS1: s&cret~1"}`}, apierr.Blocked, apierr.ReasonCredentials, "AADSTS1"},
+		"an unknown reason": {nil, &kit.Rule{Action: kit.Respond, Status: 400, Body: `{"error":"x","error_description":"AADSTS1: s&cret~1"}`}, apierr.Retryable, apierr.ReasonCredentials, "AADSTS1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

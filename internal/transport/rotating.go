@@ -23,6 +23,7 @@ type Rotating[T any] struct {
 	value   T
 	version int
 	since   time.Time // when this version was first seen; zero for the first
+	odd     Patience  // refusals of this version
 }
 
 // NewRotating builds the credential from raw, which is what was read at the start.
@@ -54,16 +55,25 @@ func (r *Rotating[T]) Get() (T, int, error) {
 	}
 	r.raw, r.value = raw, value
 	r.version++
+	r.odd.Ends(credential)
 	r.since = time.Now()
 	return value, r.version, nil
 }
 
-// Refused explains a refusal of the credential. One that was replaced a moment ago
-// may be taken soon, and is tried again; unusable is what Get said of a newer one.
-// The texts name references and files, never what they hold.
+// Accepted notes that the service took the credential.
+func (r *Rotating[T]) Accepted() { r.odd.Ends(credential) }
+
+// Refused explains a refusal of the credential. It is tried again until it has been
+// refused for two minutes, because a service refuses a good one, too, while it is being
+// repaired; one that was replaced a moment ago until the service has heard of it.
+// unusable is what Get said of a newer one. The texts name references and files, never
+// what they hold.
 func (r *Rotating[T]) Refused(fail *apierr.Error, unusable error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !r.odd.Lasts(credential) {
+		fail.Class = apierr.Retryable
+	}
 	switch {
 	case unusable != nil:
 		fail.Message += "; the one that is configured now cannot be used: " + unusable.Error()

@@ -55,7 +55,8 @@ func TestARotatingCredential(t *testing.T) {
 	require.Zero(t, version)
 }
 
-// A service may not know a new credential yet; a refusal of an older one is final.
+// A refusal may pass: for two minutes in any case, and longer when the service may not
+// know a new credential yet.
 func TestARefusalAfterARotationMayPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := "old"
@@ -68,14 +69,24 @@ func TestARefusalAfterARotationMayPass(t *testing.T) {
 			r.Refused(e, unusable)
 			return e
 		}
+		require.Equal(t, apierr.Retryable, refused(nil).Class, "once proves nothing")
+		time.Sleep(time.Minute)
+		r.Accepted()
+		require.Equal(t, apierr.Retryable, refused(nil).Class)
+		time.Sleep(time.Minute)
+		require.Equal(t, apierr.Retryable, refused(nil).Class, "it was accepted in between")
+		time.Sleep(time.Minute)
 		require.Equal(t, apierr.Blocked, refused(nil).Class)
 		now = "new"
 		require.Equal(t, apierr.Retryable, refused(nil).Class)
 		require.Contains(t, refused(nil).Message, "may not know it yet")
 		e := refused(errors.New("no such file"))
-		require.Equal(t, apierr.Blocked, e.Class)
+		require.Equal(t, apierr.Retryable, e.Class)
 		require.Contains(t, e.Message, "cannot be used: no such file")
-		time.Sleep(5 * time.Minute)
+		time.Sleep(3 * time.Minute)
+		require.Equal(t, apierr.Retryable, refused(nil).Class, "longer for a new one")
+		require.Equal(t, apierr.Blocked, refused(errors.New("no such file")).Class)
+		time.Sleep(2 * time.Minute)
 		require.Equal(t, apierr.Blocked, refused(nil).Class)
 	})
 }
