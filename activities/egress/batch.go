@@ -3,6 +3,7 @@ package egress
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -20,7 +21,11 @@ const maxRowFaults = 3
 // LastResort sets aside rows that fail although they are sent alone, from a late attempt
 // on and if the service answers otherwise. So one bad event never stops the flow.
 func (w *timelineWriter) LastResort(ctx context.Context, a *run.Attempt[*eventState], failed []*eventUnit) []*eventUnit {
-	if int(activity.GetInfo(ctx).Attempt) < w.o.HopelessAfter {
+	lasted := slices.ContainsFunc(failed, func(u *eventUnit) bool {
+		fail, ok := errors.AsType[*apierr.Error](u.Failure)
+		return ok && fail.Lasted // the next attempt would fail the flow
+	})
+	if int(activity.GetInfo(ctx).Attempt) < w.o.HopelessAfter && !lasted {
 		return failed
 	}
 	first := failed[0].State.event.ContactID

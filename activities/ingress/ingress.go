@@ -50,8 +50,10 @@ type Options struct {
 	KeepBefores  time.Duration // how long before-images are kept
 	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
 	HideValues   bool          // no values of quarantined records, sealed or not
-	Metrics      tally.Scope
-	Logger       *slog.Logger
+	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
+	SetAsideAfter time.Duration
+	Metrics       tally.Scope
+	Logger        *slog.Logger
 }
 
 // Activities holds the activities of the flow Dynamics → Campaign.

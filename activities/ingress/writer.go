@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/budget"
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
 )
@@ -57,7 +59,11 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 		return nil, err
 	}
 	w := &laneWriter{
-		lane: lane, known: known, counts: a.metrics.of(in.Table),
+		lane: lane, known: known, counts: a.metrics.of(in.Table), setAsideAfter: a.o.SetAsideAfter,
+		askTarget: func(ctx context.Context) error {
+			_, err := a.o.Target.List(ctx, m.resource, campaign.ListOptions{Lines: 1})
+			return err
+		},
 		record: &recordWriter{
 			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
 			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
@@ -120,6 +126,9 @@ type laneWriter struct {
 	known  map[string]*ledger.Record
 	counts *tableMetrics
 	record applier
+
+	setAsideAfter time.Duration
+	askTarget     func(context.Context) error // for something else than a record of the lane
 }
 
 // recordState is what is known of a record while its entries are written.
@@ -155,6 +164,11 @@ func (w *laneWriter) Write(ctx context.Context, a *run.Attempt[*recordState], gr
 		a.Done(u, result)
 	}
 	return nil
+}
+
+// LastResort sets records aside that fail while Campaign takes others.
+func (w *laneWriter) LastResort(ctx context.Context, a *run.Attempt[*recordState], failed []*run.Unit[*recordState]) []*run.Unit[*recordState] {
+	return a.SetAside(ctx, failed, w.setAsideAfter, func(ctx context.Context, _ *apierr.Error) error { return w.askTarget(ctx) })
 }
 
 // Refuse sets an entry aside. What Campaign holds of the record stays.

@@ -51,9 +51,11 @@ type Options struct {
 	Concurrency  int           // contacts written at a time in a lane
 	KeepEvidence time.Duration // how long what was decided is kept
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
-	Metrics      tally.Scope
-	Logger       *slog.Logger
-	Now          func() time.Time // nil: time.Now
+	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
+	SetAsideAfter time.Duration
+	Metrics       tally.Scope
+	Logger        *slog.Logger
+	Now           func() time.Time // nil: time.Now
 }
 
 // Activities holds the activities of the flow of opt-outs.

@@ -12,6 +12,7 @@ import (
 	"causeway.dev/activities/budget"
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 )
@@ -140,6 +141,18 @@ func refusalOf(err error) (*apierr.Error, error) {
 		return fail, nil
 	}
 	return nil, err
+}
+
+// LastResort sets contacts aside that fail while the system that refuses them takes others.
+func (w *contactWriter) LastResort(ctx context.Context, a *run.Attempt[*contactState], failed []*run.Unit[*contactState]) []*run.Unit[*contactState] {
+	return a.SetAside(ctx, failed, w.o.SetAsideAfter, func(ctx context.Context, fail *apierr.Error) (err error) {
+		if fail.Service == "dataverse" {
+			_, err = w.o.Dynamics.WhoAmI(ctx)
+		} else {
+			_, err = w.o.Campaign.List(ctx, w.plan.resource(), campaign.ListOptions{Lines: 1})
+		}
+		return err
+	})
 }
 
 // Refuse sets an entry aside at which the program failed. What was read of the contact is

@@ -34,12 +34,14 @@ func (a *Attempt[T]) Record(results ...ledger.Result) {
 
 // Done records the result of a unit's first entry.
 func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
+	a.lanes.failing.settled(a.key(u), u.permit)
 	u.Entries = u.Entries[1:]
 	a.committer.add(bundle{first: result, permit: a.handOverPermit(u)})
 }
 
 // DoneTogether records a result for each entry of a unit.
 func (a *Attempt[T]) DoneTogether(u *Unit[T], results []ledger.Result) {
+	a.lanes.failing.settled(a.key(u), u.permit)
 	u.Entries = nil
 	a.committer.add(bundle{first: results[0], more: results[1:], permit: a.handOverPermit(u)})
 }

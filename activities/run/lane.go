@@ -31,6 +31,7 @@ type Lanes struct {
 	Width  int  // groups that are written at a time in a lane
 
 	unrecorded  *semaphore.Weighted
+	failing     failing
 	oneInFlight sync.Mutex // one unit of a lane that workers died at is in flight at a time
 }
 
@@ -297,8 +298,11 @@ func (a *Attempt[T]) fileFailure(ctx context.Context, u *Unit[T], err error) {
 		u.Ambiguous = true // it may have been sent
 		return
 	}
+	_, decides := a.writer.(lastResort[T])
+	lasted := ok && fail.Lasted && decides // it may be the record's own: others are still tried
+	a.lanes.failing.failed(a.key(u))
 	// An hour's quota that is used up will not come back within this attempt.
-	if ok && fail.Reason != apierr.ReasonQuota && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled) {
+	if ok && fail.Reason != apierr.ReasonQuota && (fail.Class == apierr.Retryable || fail.Class == apierr.Throttled || lasted) {
 		u.Ambiguous = u.Ambiguous || fail.Ambiguous
 		a.lastErr = err
 		a.streak++

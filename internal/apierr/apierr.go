@@ -71,7 +71,10 @@ type Error struct {
 	// Ambiguous is true when the service may have committed the request although
 	// it failed here: a timeout, a reset or a 5xx after the request was sent.
 	Ambiguous bool
-	Err       error // cause, may be nil
+	// Lasted is true when the failure is Blocked only because nothing but such an odd
+	// answer came for minutes. It may still be the record's own.
+	Lasted bool
+	Err    error // cause, may be nil
 }
 
 // Error gives one line: service, operation, what happened.

@@ -250,7 +250,7 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 	case !fail.Odd():
 		c.odd.Ends(r.op)
 	case c.odd.Lasts(r.op):
-		fail.Class = apierr.Blocked
+		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if fail.Class == apierr.Throttled {
 		c.close(fail, res.Header)

@@ -202,7 +202,7 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 	case !fail.Odd():
 		j.odd.Ends(op)
 	case j.odd.Lasts(op):
-		fail.Class = apierr.Blocked
+		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if gate := j.o.Transport.Gate(); fail.Class == apierr.Throttled && gate != nil {
 		gate.Close(fail.RetryAfter)

@@ -206,7 +206,7 @@ func (c *Client) failed(op, method string, res *transport.Response, sent ...[]by
 	case !fail.Odd():
 		c.odd.Ends(op)
 	case c.odd.Lasts(op):
-		fail.Class = apierr.Blocked
+		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if fail.RetryAfter > 0 && c.t.Gate() != nil {
 		c.t.Gate().Close(fail.RetryAfter)

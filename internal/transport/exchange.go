@@ -139,7 +139,7 @@ func (c *Client) tooBig(op string, status int, limit int64) *apierr.Error {
 		Message: fmt.Sprintf("the answer is longer than %d bytes", limit), Ambiguous: true,
 	}
 	if c.odd.Lasts(op) {
-		e.Class = apierr.Blocked
+		e.Class, e.Lasted = apierr.Blocked, true
 	}
 	return e
 }

@@ -88,7 +88,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
-		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
+		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack), SetAsideAfter: o.Config.Failures.SetAsideAfter,
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		KeepBefores: o.Config.Ledger.KeepBeforeImages,
