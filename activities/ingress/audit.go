@@ -83,9 +83,13 @@ func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (
 		if err := a.compareListed(ctx, m, in, page.Records); err != nil {
 			return nil, run.ToTemporal(ctx, err)
 		}
-		if last, err = a.o.Ledger.StagePage(ctx, ledger.PageInput{
+		next := ledger.PageInput{
 			Run: in.Run, Table: in.Table.Name, Number: last.Number + 1, Phase: "campaign", Next: ledger.LinkCursor(page.Next), ServerTime: time.Now(),
-		}); err != nil {
+		}
+		if err := run.CheckProgress(ctx, a.o.Ledger, next); err != nil {
+			return nil, err
+		}
+		if last, err = a.o.Ledger.StagePage(ctx, next); err != nil {
 			return nil, err
 		}
 		out.Listed += int64(len(page.Records))

@@ -59,6 +59,9 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 		}
 		page, err := w.readPage(ctx, w.m.query, w.watermark.Link)
 		if err == nil {
+			err = w.checkAdvance(page)
+		}
+		if err == nil {
 			err = w.addUnparked(ctx, page)
 		}
 		switch {

@@ -65,6 +65,7 @@ type Activities struct {
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
 	hidingWarned map[string]bool         // links of which was said that they hide records
+	stuck        map[string]sameChanges  // by table
 	pruned       time.Time               // when before-images were last looked through
 }
 
@@ -84,7 +85,7 @@ func New(o Options) *Activities {
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes))),
-		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{},
+		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
 	}
 }
 

@@ -106,6 +106,7 @@ func (p *planner) readAll(ctx context.Context) error {
 	q := p.m.query
 	q.OrderBy = q.KeyColumn + " asc"
 	page, err := p.a.o.Source.Query(ctx, q)
+	var links run.Cycle
 	for ; err == nil; page, err = p.a.o.Source.Follow(ctx, q, page.NextLink) {
 		changes := page.Changes
 		if left := int64(p.in.Sample) - p.out.Counts.Read; p.in.Sample > 0 && int64(len(changes)) >= left {
@@ -118,6 +119,9 @@ func (p *planner) readAll(ctx context.Context) error {
 		activity.RecordHeartbeat(ctx, p.out.Counts.Read)
 		if page.NextLink == "" || p.out.Sampled {
 			return nil
+		}
+		if links.Closes(page.NextLink) {
+			return run.LinkRepeated("dataverse", "read "+q.EntitySet)
 		}
 	}
 	return fmt.Errorf("reading %s: %w", p.in.Table.Dynamics.Table, err)

@@ -42,20 +42,21 @@ func (a *Activities) firstPage(ctx context.Context, in activities.FetchInput, q 
 
 // obtainPreBaselineLink reads ids up to the delta link, which it keeps with the run. It
 // also keeps each link on the way, so that every attempt gets further.
-func (a *Activities) obtainPreBaselineLink(ctx context.Context, run *ledger.Run, q dataverse.Query) error {
-	next, unfinished := run.PreBaseline.Of(ledger.CursorUnfinished)
-	if !run.PreBaseline.None() && !unfinished {
+func (a *Activities) obtainPreBaselineLink(ctx context.Context, current *ledger.Run, q dataverse.Query) error {
+	next, unfinished := current.PreBaseline.Of(ledger.CursorUnfinished)
+	if !current.PreBaseline.None() && !unfinished {
 		return nil
 	}
 	var beat activities.PreBaselineBeat
 	if unfinished && activity.HasHeartbeatDetails(ctx) {
 		_ = activity.GetHeartbeatDetails(ctx, &beat) // on failure it counts from here
 	}
+	var links run.Cycle
 	for {
 		soFar := beat
 		page, err := a.readPageBeating(ctx, q, next, func() any { return soFar })
 		if apierr.ReasonOf(err) == apierr.ReasonLinkExpired {
-			return errors.Join(err, a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.Cursor{})) // from the start, next time
+			return errors.Join(err, a.o.Ledger.SetPreBaseline(ctx, current.ID, ledger.Cursor{})) // from the start, next time
 		}
 		if err != nil {
 			return err
@@ -63,9 +64,12 @@ func (a *Activities) obtainPreBaselineLink(ctx context.Context, run *ledger.Run,
 		beat.IDs += int64(len(page.Changes))
 		activity.RecordHeartbeat(ctx, beat)
 		if next = page.NextLink; next == "" {
-			return a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.LinkCursor(page.DeltaLink))
+			return a.o.Ledger.SetPreBaseline(ctx, current.ID, ledger.LinkCursor(page.DeltaLink))
 		}
-		if err := a.o.Ledger.SetPreBaseline(ctx, run.ID, ledger.Cursor{Kind: ledger.CursorUnfinished, At: next}); err != nil {
+		if links.Closes(next) { // from the start, next time
+			return errors.Join(run.LinkRepeated("dataverse", "read the ids of "+q.EntitySet), a.o.Ledger.SetPreBaseline(ctx, current.ID, ledger.Cursor{}))
+		}
+		if err := a.o.Ledger.SetPreBaseline(ctx, current.ID, ledger.Cursor{Kind: ledger.CursorUnfinished, At: next}); err != nil {
 			return err
 		}
 	}
@@ -89,14 +93,15 @@ func (a *Activities) readPageBeating(ctx context.Context, q dataverse.Query, lin
 }
 
 // deletedSince lists what was deleted since the pre-baseline link of a run.
-func (a *Activities) deletedSince(ctx context.Context, run string, q dataverse.Query) ([]dataverse.Change, error) {
-	at, err := a.o.Ledger.Run(ctx, run)
+func (a *Activities) deletedSince(ctx context.Context, id string, q dataverse.Query) ([]dataverse.Change, error) {
+	at, err := a.o.Ledger.Run(ctx, id)
 	if err != nil || at.PreBaseline.None() {
 		return nil, err
 	}
 	q = idsOnly(q)
 	var out []dataverse.Change
 	link := at.PreBaseline.At
+	var links run.Cycle
 	for n := 1; link != ""; n++ {
 		page, err := a.readPage(ctx, q, link)
 		if err != nil {
@@ -108,7 +113,9 @@ func (a *Activities) deletedSince(ctx context.Context, run string, q dataverse.Q
 			}
 		}
 		activity.RecordHeartbeat(ctx, n)
-		link = page.NextLink
+		if link = page.NextLink; links.Closes(link) {
+			return nil, run.LinkRepeated("dataverse", "read what was deleted of "+q.EntitySet)
+		}
 	}
 	return out, nil
 }

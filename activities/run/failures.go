@@ -19,6 +19,10 @@ func ToTemporal(ctx context.Context, err error) error {
 		return ctx.Err() // a cancelled call is not a network failure
 	}
 	fail, ok := errors.AsType[*apierr.Error](err)
+	if app, ours := errors.AsType[*temporal.ApplicationError](err); ours && !ok && error(app) != err {
+		// What we found ourselves stays final, whatever was put around it.
+		return temporal.NewApplicationErrorWithOptions(err.Error(), app.Type(), temporal.ApplicationErrorOptions{NonRetryable: app.NonRetryable()})
+	}
 	if !ok {
 		return err // bugs and storage failures keep their own type
 	}

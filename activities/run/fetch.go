@@ -51,6 +51,9 @@ func Stage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, r le
 		}
 	}
 	page.Run, page.Table, page.Number = in.Run, r.Table, in.Page
+	if err := CheckProgress(ctx, l, page); err != nil {
+		return nil, err
+	}
 	staged, err := l.StagePage(ctx, page)
 	if err != nil {
 		return nil, fmt.Errorf("staging page %d of run %s: %w", in.Page, in.Run, err)

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -29,7 +30,7 @@ func (i *Instance) CheckOptOuts(ctx context.Context, at func(profiles int64)) (a
 		return all, err
 	}
 	i.Say(fmt.Sprintf("comparing %s; nothing is written", phrase.Count(int64(len(in.Settings.Pairs)), "pair")))
-	for {
+	for read := map[string]bool{}; ; read[in.Link] = true {
 		var part activities.CheckOptOutsResult
 		if err := i.ask(ctx, max(planWithin, i.Timeout), activities.CheckOptOuts, in, &part); err != nil {
 			return all, err
@@ -40,6 +41,9 @@ func (i *Instance) CheckOptOuts(ctx context.Context, at func(profiles int64)) (a
 		all.Waiting = part.Waiting
 		if in.Link = part.Link; in.Link == "" {
 			return all, nil
+		}
+		if read[in.Link] {
+			return all, errors.New("the list of profiles leads back to a page that was read; reading on would never end")
 		}
 		at(all.Profiles)
 	}
