@@ -273,7 +273,7 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 		switch {
 		case ctx.Err() != nil:
 			return f.endWithNothing(ctx)
-		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
+		case run.OpensBefore(deadline, err):
 			// The gate is closed; look again when it opens.
 		case err != nil:
 			return nil, run.ToTemporal(ctx, fmt.Errorf("looking for events: %w", err))

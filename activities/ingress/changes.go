@@ -67,7 +67,7 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 		switch {
 		case ctx.Err() != nil:
 			return w.endWithNothing(ctx)
-		case err != nil && apierr.ClassOf(err) == apierr.Throttled && time.Now().Before(deadline):
+		case run.OpensBefore(deadline, err):
 			// The gate is closed; look again when it opens.
 		case err != nil:
 			return nil, run.ToTemporal(ctx, fmt.Errorf("reading changes to %s: %w", w.in.Table, err))

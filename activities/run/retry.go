@@ -69,6 +69,14 @@ func Retry[T any](ctx context.Context, gate Gate, read func() (T, error)) (T, er
 	}
 }
 
+// OpensBefore says whether a service that throttled asks to wait for less than until a
+// deadline. A wait for changes then looks again by itself; else it ends with the failure,
+// so that the status tells until when the service wants to be left alone.
+func OpensBefore(deadline time.Time, err error) bool {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	return ok && fail.Class == apierr.Throttled && time.Now().Add(fail.RetryAfter).Before(deadline)
+}
+
 // sleep pauses for d; false when ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	over := time.NewTimer(d)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func runLoop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	services, err := host.NewServices(cfg, tally.NoopScope)
+	services, err := host.NewServices(cfg, tally.NoopScope, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

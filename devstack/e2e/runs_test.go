@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ import (
 // broken. stop ends it.
 func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (stop func()) {
 	w.t.Helper()
-	services, err := host.NewServices(w.cfg, tally.NoopScope)
+	services, err := host.NewServices(w.cfg, tally.NoopScope, slog.New(slog.DiscardHandler))
 	require.NoError(w.t, err)
 	books, err := ledger.Open(w.t.Context(), ledger.Options{Driver: "sqlite", Path: w.cfg.Ledger.Path, Synchronous: "normal"})
 	require.NoError(w.t, err)

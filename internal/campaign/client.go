@@ -56,7 +56,9 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		return nil, errors.New("campaign: got no transport, want one")
 	}
-	return &Client{base: base, root: strings.TrimRight(o.BaseURL, "/") + "/campaign", key: o.APIKey, t: o.Transport}, nil
+	c := &Client{base: base, root: strings.TrimRight(o.BaseURL, "/") + "/campaign", key: o.APIKey, t: o.Transport}
+	c.odd.ToldTo(o.Transport.Watch(), service)
+	return c, nil
 }
 
 // shape is what may be shown of an address that may hold a secret.
@@ -240,7 +242,9 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 			c.unhinted.Store(0)
 		}
 		if r.method == http.MethodGet && (res.Status != http.StatusOK || res.Page()) {
-			return nil, badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
+			fail := badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
+			c.odd.Lasts(r.op, fail.Message) // it is told of; it may last
+			return nil, fail
 		}
 		c.odd.Ends(r.op)
 		return res, nil
@@ -249,7 +253,7 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 	switch {
 	case !fail.Odd():
 		c.odd.Ends(r.op)
-	case c.odd.Lasts(r.op):
+	case c.odd.Lasts(r.op, fail.Message):
 		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if fail.Class == apierr.Throttled {

@@ -51,7 +51,9 @@ func NewJournal(o JournalOptions) (*Journal, error) {
 	if o.Transport == nil {
 		return nil, errors.New("campaign.journal: got no transport, want one")
 	}
-	return &Journal{base: base, root: strings.TrimRight(o.URL, "/"), o: o}, nil
+	j := &Journal{base: base, root: strings.TrimRight(o.URL, "/"), o: o}
+	j.odd.ToldTo(o.Transport.Watch(), journalService)
+	return j, nil
 }
 
 // JournalEvent is one entry of the journal.
@@ -192,6 +194,7 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 	}
 	if res.Status == http.StatusOK || res.Status == http.StatusNoContent {
 		if res.Page() {
+			j.odd.Lasts(op, "got a page") // it is told of; it may last
 			return nil, badPage(op, "got a page, want a list of events")
 		}
 		j.odd.Ends(op)
@@ -201,7 +204,7 @@ func (j *Journal) get(ctx context.Context, op, link string) (*transport.Response
 	switch {
 	case !fail.Odd():
 		j.odd.Ends(op)
-	case j.odd.Lasts(op):
+	case j.odd.Lasts(op, fail.Message):
 		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if gate := j.o.Transport.Gate(); fail.Class == apierr.Throttled && gate != nil {

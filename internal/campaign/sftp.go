@@ -35,6 +35,7 @@ type SFTPOptions struct {
 	KnownHosts  string                 // path of a file in OpenSSH's form, read at each connection
 	Fingerprint string                 // SHA256:… of the host's key
 	KeepAlive   time.Duration          // how often an open connection is tried; default 30 s
+	Watch       *transport.Watch       // is told of a refused key; may be nil
 	Idle        time.Duration          // how long an unused connection stays open; default 5 min
 }
 
@@ -81,6 +82,7 @@ func NewSFTP(o SFTPOptions) (*SFTP, error) {
 	if o.Idle <= 0 {
 		o.Idle = sftpIdle
 	}
+	signer.ToldTo(o.Watch, "sftp")
 	return &SFTP{o: o, signer: signer, turn: make(chan struct{}, 1), host: host}, nil
 }
 

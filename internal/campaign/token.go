@@ -39,6 +39,7 @@ type IMSOptions struct {
 	Reread           func() (string, error) // Secret as it is now, before each request; nil: it stays as given
 	Scopes           []string
 	HTTPClient       *http.Client
+	Watch            *transport.Watch // is told of odd answers; may be nil
 }
 
 // IMSTokens gives and renews the access token; it is shared by everything that
@@ -63,7 +64,10 @@ func NewIMSTokens(o IMSOptions) *IMSTokens {
 	// A redirect would carry the secret to another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	secret, _ := transport.NewRotating(o.Secret, o.Reread, func(secret string) (string, error) { return secret, nil })
-	return &IMSTokens{o: o, client: &client, gate: transport.NewGate(), secret: secret}
+	s := &IMSTokens{o: o, client: &client, gate: transport.NewGate(), secret: secret}
+	s.odd.ToldTo(o.Watch, ims)
+	s.secret.ToldTo(o.Watch, ims)
+	return s
 }
 
 // Token returns a token with at least a tenth of its life, and five minutes,
@@ -159,7 +163,7 @@ func (s *IMSTokens) ask(ctx context.Context, secret string) (string, *apierr.Err
 	if res.StatusCode != http.StatusOK {
 		fail := tokenError(res, body)
 		s.gate.Close(fail.RetryAfter)
-		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken, fail.Message) {
 			fail.Class = apierr.Retryable // something in between may have answered
 		}
 		return "", fail

@@ -58,7 +58,9 @@ func New(o Options) (*Client, error) {
 	if o.PageSize < 1 {
 		return nil, fmt.Errorf("dataverse: got a page size of %d, want at least 1", o.PageSize)
 	}
-	return &Client{base: base, api: strings.TrimRight(o.OrgURL, "/") + "/api/data/v9.2", t: o.Transport, pageSize: o.PageSize}, nil
+	c := &Client{base: base, api: strings.TrimRight(o.OrgURL, "/") + "/api/data/v9.2", t: o.Transport, pageSize: o.PageSize}
+	c.odd.ToldTo(o.Transport.Watch(), service)
+	return c, nil
 }
 
 // shape is what may be shown of an address that may hold a secret.
@@ -205,7 +207,7 @@ func (c *Client) failed(op, method string, res *transport.Response, sent ...[]by
 	switch {
 	case !fail.Odd():
 		c.odd.Ends(op)
-	case c.odd.Lasts(op):
+	case c.odd.Lasts(op, fail.Message):
 		fail.Class, fail.Lasted = apierr.Blocked, true
 	}
 	if fail.RetryAfter > 0 && c.t.Gate() != nil {

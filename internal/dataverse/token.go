@@ -37,6 +37,7 @@ type MSALOptions struct {
 	Scope             string // <organisation URL>/.default
 	InstanceDiscovery bool   // off for authorities outside Microsoft's clouds
 	HTTPClient        *http.Client
+	Watch             *transport.Watch // is told of odd answers; may be nil
 }
 
 // MSALTokens gives Entra ID tokens. MSAL caches them but lets every caller on a
@@ -197,7 +198,7 @@ func (s *MSALTokens) ask(ctx context.Context, client *confidential.Client, claim
 	if err != nil {
 		fail := tokenError(err)
 		s.gate.Close(fail.RetryAfter)
-		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken) {
+		if fail.Code == "" && fail.Class == apierr.Blocked && !s.odd.Lasts(getToken, fail.Message) {
 			fail.Class = apierr.Retryable // something in between may have answered
 		}
 		return "", fail

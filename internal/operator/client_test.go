@@ -163,7 +163,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 			}},
 		},
 		PendingActivities: []*workflowpb.PendingActivityInfo{
-			{ActivityType: &commonpb.ActivityType{Name: "WriteLane"}, Attempt: 7, ScheduledTime: timestamppb.New(noon),
+			{ActivityType: &commonpb.ActivityType{Name: "WriteLane"}, Attempt: 7, ScheduledTime: timestamppb.New(noon), NextAttemptScheduleTime: timestamppb.New(noon.Add(3 * time.Hour)),
 				ExpirationTime: timestamppb.New(noon.Add(time.Hour)), LastFailure: &failurepb.Failure{Message: "campaign:\n503"},
 				ActivityOptions:  &activitypb.ActivityOptions{ScheduleToCloseTimeout: durationpb.New(2 * time.Hour)},
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.Counts{Read: 70, Created: 70})}}},
@@ -174,7 +174,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 		},
 	})
 	require.Equal(t, &Description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []Pending{
-		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour), Lane: activities.Counts{Read: 70, Created: 70}}, // since the first attempt
+		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour), NextTry: noon.Add(3 * time.Hour), Lane: activities.Counts{Read: 70, Created: 70}}, // since the first attempt
 		{Activity: "FetchPage", Attempt: 1, Since: noon, IDs: 4_000},
 		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
 	}}, got)

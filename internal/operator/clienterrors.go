@@ -130,6 +130,9 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 		case a.GetScheduledTime() != nil:
 			p.Since = a.GetScheduledTime().AsTime()
 		}
+		if at := a.GetNextAttemptScheduleTime(); at != nil {
+			p.NextTry = at.AsTime()
+		}
 		d.Pending = append(d.Pending, p)
 	}
 	return d

@@ -39,6 +39,11 @@ func TestNotesOfAFlow(t *testing.T) {
 				{operator.Hint, "3 records parked: what waits for a parent, or for children to go, goes on by itself; causeway explain contacts <id>"},
 				{operator.Hint, "1 record in quarantine: causeway quarantine list --table contacts; when the mapping is mended, stop and start try them again, else: causeway quarantine release contacts --all"},
 			}},
+		"a service that asks to wait for hours": {
+			operator.FlowReport{Flow: "contacts", Waiting: []operator.Pending{{Activity: "FetchPage", Attempt: 2, LastFailure: "the service asked to wait", Since: noon, NextTry: noon.Add(3 * time.Hour)}},
+				Status: &workflows.Status{State: workflows.StateRunning}},
+			[]operator.Note{{operator.Caution, "waiting: FetchPage, attempt 2, last failure: the service asked to wait, since 2026-03-02 12:00:00 UTC (just now); next try at 2026-03-02 15:00:00 UTC (in 3 h)"}},
+		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
 			[]operator.Note{

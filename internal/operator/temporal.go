@@ -113,14 +113,20 @@ type Pending struct {
 	Attempt     int       `json:"attempt"`
 	LastFailure string    `json:"last_failure,omitempty"`
 	Since       time.Time `json:"since,omitzero"` // of the first attempt
-	IDs         int64     `json:"ids,omitempty"`  // that a baseline has read before its first page
+	NextTry     time.Time `json:"next_try,omitzero"`
+	IDs         int64     `json:"ids,omitempty"` // that a baseline has read before its first page
 
 	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
 }
 
-// Sentence says what failed, how often and since when.
+// Sentence says what failed, how often and since when, and when it is tried again if that
+// is not soon: a service may ask to wait for hours.
 func (p Pending) Sentence(now time.Time) string {
-	return fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", p.Activity, p.Attempt, cmp.Or(p.LastFailure, "unknown"), phrase.Moment(now, p.Since))
+	line := fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", p.Activity, p.Attempt, cmp.Or(p.LastFailure, "unknown"), phrase.Moment(now, p.Since))
+	if p.NextTry.After(now.Add(2 * time.Minute)) {
+		line += fmt.Sprintf("; next try at %s (%s)", p.NextTry.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, p.NextTry))
+	}
+	return line
 }
 
 // Execution is one execution of a workflow, as the server tells of it.

@@ -42,6 +42,7 @@ type Options struct {
 	Timeout time.Duration     // of one exchange, body included; 0 leaves it to the context
 	MaxBody int64             // bytes of an answer; default 64 MiB
 	Metrics tally.Scope
+	Watch   *Watch      // is told of odd answers; may be nil
 	Header  http.Header // sent unless a request sets its own
 }
 
@@ -75,7 +76,9 @@ func New(o Options) *Client {
 	}
 	_, traced := o.Base.(*http.Transport)
 	scope := o.Metrics.SubScope("http").Tagged(map[string]string{"service": o.Service})
-	return &Client{o: o, base: o.Base, traced: traced, meters: meters{scope: scope}}
+	c := &Client{o: o, base: o.Base, traced: traced, meters: meters{scope: scope}}
+	c.odd.ToldTo(o.Watch, o.Service)
+	return c
 }
 
 // NewBase is the round tripper used below a Client: HTTP/1.1, so that requests
@@ -97,6 +100,9 @@ func NewBase(roots *x509.CertPool) *http.Transport {
 
 // Gate is the gate of this client's credential; it may be nil.
 func (c *Client) Gate() *Gate { return c.o.Gate }
+
+// Watch is told of odd answers; it may be nil.
+func (c *Client) Watch() *Watch { return c.o.Watch }
 
 // Limiter is the client's limiter; it may be nil.
 func (c *Client) Limiter() *Limiter { return c.o.Limiter }
@@ -151,7 +157,7 @@ func (c *Client) DoUpTo(ctx context.Context, op string, req *http.Request, limit
 		}
 	}
 	resp, err = c.send(ctx, op, req, token, limit)
-	if err == nil && resp.Status == http.StatusUnauthorized && !c.odd.Lasts(credential) {
+	if err == nil && resp.Status == http.StatusUnauthorized && !c.odd.Lasts(credential, "the token was refused twice") {
 		c.o.Tokens.Invalidate(token)
 		return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonCredentials, Service: c.o.Service, Op: op, Status: resp.Status,
 			Message: "the token was refused twice; if this lasts for minutes, the credential is wrong"}

@@ -138,7 +138,7 @@ func (c *Client) tooBig(op string, status int, limit int64) *apierr.Error {
 		Class: apierr.Retryable, Reason: apierr.ReasonResponseTooBig, Service: c.o.Service, Op: op, Status: status,
 		Message: fmt.Sprintf("the answer is longer than %d bytes", limit), Ambiguous: true,
 	}
-	if c.odd.Lasts(op) {
+	if c.odd.Lasts(op, e.Message) {
 		e.Class, e.Lasted = apierr.Blocked, true
 	}
 	return e

@@ -18,17 +18,23 @@ const forgotten = 5 * time.Minute
 // redirect or a refusal without a reason may come from something in between, and
 // pass. It remembers, by operation, since when there was nothing else.
 type Patience struct {
-	any atomic.Bool // fast path: hardly any operation ever meets one
-	mu  sync.Mutex
-	odd map[string]oddAnswers
+	watch   *Watch // is told; may be nil
+	service string
+	any     atomic.Bool // fast path: hardly any operation ever meets one
+	mu      sync.Mutex
+	odd     map[string]oddAnswers
 }
 
 // oddAnswers are those of one operation, with no good answer among them.
 type oddAnswers struct{ first, last time.Time }
 
+// ToldTo has a Watch told of the odd answers of a service. It is called before any other
+// method.
+func (p *Patience) ToldTo(w *Watch, service string) { p.watch, p.service = w, service }
+
 // Lasts notes an odd answer to an operation. It is true when odd answers, and no
 // other, have come for two minutes or longer.
-func (p *Patience) Lasts(op string) bool {
+func (p *Patience) Lasts(op, answer string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.odd == nil {
@@ -42,6 +48,7 @@ func (p *Patience) Lasts(op string) bool {
 	seen.last = now
 	p.odd[op] = seen
 	p.any.Store(true)
+	p.watch.note(p.service, op, seen, answer)
 	return now.Sub(seen.first) >= lasting
 }
 
@@ -52,6 +59,9 @@ func (p *Patience) Ends(op string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.odd, op)
+	if _, ok := p.odd[op]; ok {
+		delete(p.odd, op)
+		p.watch.end(p.service, op)
+	}
 	p.any.Store(len(p.odd) > 0)
 }

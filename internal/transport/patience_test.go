@@ -132,13 +132,13 @@ func TestOddAnswersFarApartAreNotOneState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p transport.Patience
 		for range 3 {
-			require.False(t, p.Lasts("read the metadata"))
+			require.False(t, p.Lasts("read the metadata", "got status 302"))
 			time.Sleep(time.Hour)
 		}
-		require.False(t, p.Lasts("read the metadata"))
+		require.False(t, p.Lasts("read the metadata", "got status 302"))
 		time.Sleep(time.Minute)
-		require.False(t, p.Lasts("read the metadata"))
+		require.False(t, p.Lasts("read the metadata", "got status 302"))
 		time.Sleep(time.Minute)
-		require.True(t, p.Lasts("read the metadata"), "as Temporal asks again")
+		require.True(t, p.Lasts("read the metadata", "got status 302"), "as Temporal asks again")
 	})
 }

@@ -60,6 +60,9 @@ func (r *Rotating[T]) Get() (T, int, error) {
 	return value, r.version, nil
 }
 
+// ToldTo has a Watch told of refusals by a service. It is called before any use.
+func (r *Rotating[T]) ToldTo(w *Watch, service string) { r.odd.ToldTo(w, service) }
+
 // Accepted notes that the service took the credential.
 func (r *Rotating[T]) Accepted() { r.odd.Ends(credential) }
 
@@ -71,7 +74,7 @@ func (r *Rotating[T]) Accepted() { r.odd.Ends(credential) }
 func (r *Rotating[T]) Refused(fail *apierr.Error, unusable error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.odd.Lasts(credential) {
+	if !r.odd.Lasts(credential, fail.Message) {
 		fail.Class = apierr.Retryable
 	}
 	switch {

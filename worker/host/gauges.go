@@ -59,6 +59,7 @@ func (h *Host) refreshGauges(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		expiry.refresh()
+		h.watch.Refresh()
 		if err := h.gauges.refresh(ctx); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from the ledger", "error", err)
 		}

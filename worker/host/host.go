@@ -24,6 +24,7 @@ import (
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/telemetry"
+	"causeway.dev/internal/transport"
 	"causeway.dev/workflows"
 )
 
@@ -51,6 +52,7 @@ type Host struct {
 	ledger  *ledger.Ledger
 	budget  *budget.Budget
 	files   *campaign.SFTP // nil when no file server is configured
+	watch   *transport.Watch
 	client  client.Client
 	workers []worker.Worker
 	health  *health
@@ -76,11 +78,11 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if h.client, err = client.DialContext(ctx, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
 	}
-	services, err := NewServices(o.Config, h.metrics.Scope)
+	services, err := NewServices(o.Config, h.metrics.Scope, o.Logger)
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
-	h.files = services.SFTP
+	h.files, h.watch = services.SFTP, services.Watch
 	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})

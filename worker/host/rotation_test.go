@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func TestSecretsThatAreReplacedInTheirFiles(t *testing.T) {
 	block, err := ssh.MarshalPrivateKey(private, "")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "key"), pem.EncodeToMemory(block), 0o600))
-	s, err := NewServices(cfg, tally.NoopScope)
+	s, err := NewServices(cfg, tally.NoopScope, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	profile := campaign.Resource{API: "profileAndServicesExt", Name: "profile"}
 	dynamics := func() error { _, err := s.Dataverse.WhoAmI(t.Context()); return err }
@@ -72,7 +73,7 @@ func TestSecretsThatAreReplacedInTheirFiles(t *testing.T) {
 	boxes.IMS.ExpireAll()
 	for name, call := range map[string]func() error{"dynamics": dynamics, "campaign": target} {
 		err := call()
-		require.Equal(t, apierr.Blocked, apierr.ClassOf(err), name)
+		require.Equal(t, apierr.Retryable, apierr.ClassOf(err), name)
 		require.Equal(t, apierr.ReasonCredentials, apierr.ReasonOf(err), name)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("new-secret\n"), 0o600))
 		require.NoError(t, call(), name)

@@ -32,37 +32,39 @@ type Services struct {
 	CampaignGate  *transport.Gate
 	Journal       *campaign.Journal // nil when none is configured
 	SFTP          *campaign.SFTP    // nil when none is configured
+	Watch         *transport.Watch  // over all of them
 }
 
 // NewServices builds one client per system, each with one gate and one limiter
 // for all work on its credential in this process. It fails when a secret cannot be
 // read; later the clients read secrets again, before each request for a token.
-func NewServices(cfg *config.Config, scope tally.Scope) (*Services, error) {
-	s := &Services{DataverseGate: transport.NewGate(), CampaignGate: transport.NewGate()}
+func NewServices(cfg *config.Config, scope tally.Scope, logger *slog.Logger) (*Services, error) {
+	s := &Services{DataverseGate: transport.NewGate(), CampaignGate: transport.NewGate(),
+		Watch: transport.NewWatch(scope, logger, "dataverse", "entra", "campaign", "ims", "journal", "sftp")}
 	var err error
-	if s.Dataverse, err = newDataverse(cfg, scope, s.DataverseGate); err != nil {
+	if s.Dataverse, err = newDataverse(cfg, scope, s.Watch, s.DataverseGate); err != nil {
 		return nil, err
 	}
 	roots, err := extraRoots("campaign.ca_file", cfg.Campaign.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := newIMSTokens(cfg, roots)
+	tokens, err := newIMSTokens(cfg, s.Watch, roots)
 	if err != nil {
 		return nil, err
 	}
-	if s.Campaign, err = newCampaign(cfg, scope, s.CampaignGate, roots, tokens); err != nil {
+	if s.Campaign, err = newCampaign(cfg, scope, s.Watch, s.CampaignGate, roots, tokens); err != nil {
 		return nil, err
 	}
-	if s.Journal, err = newJournal(cfg, scope, roots, tokens); err != nil {
+	if s.Journal, err = newJournal(cfg, scope, s.Watch, roots, tokens); err != nil {
 		return nil, err
 	}
-	s.SFTP, err = newSFTP(cfg)
+	s.SFTP, err = newSFTP(cfg, s.Watch)
 	return s, err
 }
 
 // newSFTP is the client of the file server; nil when none is configured.
-func newSFTP(cfg *config.Config) (*campaign.SFTP, error) {
+func newSFTP(cfg *config.Config, watch *transport.Watch) (*campaign.SFTP, error) {
 	c := cfg.Campaign.SFTP
 	if !c.Configured() {
 		return nil, nil
@@ -76,11 +78,11 @@ func newSFTP(cfg *config.Config) (*campaign.SFTP, error) {
 		return nil, fmt.Errorf("campaign.sftp.key: %w", err)
 	}
 	return campaign.NewSFTP(campaign.SFTPOptions{
-		Addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), User: c.User, Key: []byte(key), Reread: read, KnownHosts: c.KnownHosts, Fingerprint: c.Fingerprint,
+		Addr: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), User: c.User, Key: []byte(key), Reread: read, KnownHosts: c.KnownHosts, Fingerprint: c.Fingerprint, Watch: watch,
 	})
 }
 
-func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (*dataverse.Client, error) {
+func newDataverse(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate) (*dataverse.Client, error) {
 	d := cfg.Dynamics
 	roots, err := extraRoots("dynamics.ca_file", d.CAFile)
 	if err != nil {
@@ -89,7 +91,7 @@ func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (
 	options := dataverse.MSALOptions{
 		Authority: strings.TrimSuffix(d.Authority, "/") + "/" + d.Tenant, ClientID: d.ClientID,
 		Scope: strings.TrimSuffix(d.URL, "/") + "/.default", InstanceDiscovery: d.InstanceDiscovery,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)},
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)}, Watch: watch,
 	}
 	if d.ClientCertificate.IsSet() {
 		pem, err := d.ClientCertificate.Resolve()
@@ -112,14 +114,14 @@ func newDataverse(cfg *config.Config, scope tally.Scope, gate *transport.Gate) (
 		Transport: transport.New(transport.Options{
 			Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: gate,
 			Limiter: transport.NewLimiter(transport.LimiterOptions{Min: 1, Max: d.Concurrency, Adaptive: true}),
-			Timeout: time.Duration(d.Timeout), Metrics: scope,
+			Timeout: time.Duration(d.Timeout), Metrics: scope, Watch: watch,
 		}),
 	})
 }
 
 // newIMSTokens is the one source of tokens of the credential that Campaign and
 // the journal share.
-func newIMSTokens(cfg *config.Config, roots *x509.CertPool) (*campaign.IMSTokens, error) {
+func newIMSTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool) (*campaign.IMSTokens, error) {
 	c := cfg.Campaign
 	secret, err := c.ClientSecret.Resolve()
 	if err != nil {
@@ -127,12 +129,12 @@ func newIMSTokens(cfg *config.Config, roots *x509.CertPool) (*campaign.IMSTokens
 	}
 	return campaign.NewIMSTokens(campaign.IMSOptions{
 		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Reread: c.ClientSecret.Resolve, Scopes: c.Scopes,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)},
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)}, Watch: watch,
 	}), nil
 }
 
 // newJournal is the client of the events journal; nil when none is configured.
-func newJournal(cfg *config.Config, scope tally.Scope, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Journal, error) {
+func newJournal(cfg *config.Config, scope tally.Scope, watch *transport.Watch, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Journal, error) {
 	c := cfg.Campaign
 	if c.Journal.URL == "" {
 		return nil, nil
@@ -141,12 +143,12 @@ func newJournal(cfg *config.Config, scope tally.Scope, roots *x509.CertPool, tok
 		URL: c.Journal.URL, APIKey: c.ClientID, OrgID: c.OrganizationID,
 		Transport: transport.New(transport.Options{
 			Service: "journal", RootCAs: roots, Tokens: tokens, Gate: transport.NewGate(), Timeout: time.Duration(c.Timeout),
-			MaxBody: campaign.JournalMaxBody, Metrics: scope,
+			MaxBody: campaign.JournalMaxBody, Metrics: scope, Watch: watch,
 		}),
 	})
 }
 
-func newCampaign(cfg *config.Config, scope tally.Scope, gate *transport.Gate, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Client, error) {
+func newCampaign(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Client, error) {
 	c := cfg.Campaign
 	return campaign.New(campaign.Options{
 		BaseURL: c.URL, APIKey: c.ClientID,
@@ -155,7 +157,7 @@ func newCampaign(cfg *config.Config, scope tally.Scope, gate *transport.Gate, ro
 			Limiter: transport.NewLimiter(transport.LimiterOptions{
 				Min: min(4, c.Concurrency), Max: c.Concurrency, Adaptive: true, RatePerSecond: c.Rate, LearnRate: true,
 			}),
-			Timeout: time.Duration(c.Timeout), Metrics: scope,
+			Timeout: time.Duration(c.Timeout), Metrics: scope, Watch: watch,
 		}),
 	})
 }
