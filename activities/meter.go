@@ -11,6 +11,14 @@ type MeterInput struct{}
 type MeterResult struct {
 	Budget int64        `json:"budget,omitempty"` // per hour; 0 = none
 	Hours  []MeterCalls `json:"hours"`            // of the last day, oldest first
+	// Credentials are the certificates that the worker signs in with.
+	Credentials []CredentialEnd `json:"credentials,omitempty"`
+}
+
+// CredentialEnd is when a credential ends, where that is known.
+type CredentialEnd struct {
+	Setting string    `json:"setting"` // that names it
+	Ends    time.Time `json:"ends"`
 }
 
 // MeterCalls are the engine calls of one hour.

@@ -8,11 +8,14 @@ import (
 	"causeway.dev/activities/budget"
 )
 
-// Meter reads the engine calls of the last day from the ledger.
+// Meter reads the engine calls of the last day from the ledger, and when credentials end.
 func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activities.MeterResult, error) {
 	out := &activities.MeterResult{Hours: []activities.MeterCalls{}}
 	if a.budget != nil {
 		out.Budget = a.budget.PerHour()
+	}
+	if a.credentials != nil {
+		out.Credentials = a.credentials()
 	}
 	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
 	for _, c := range calls {

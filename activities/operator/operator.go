@@ -18,6 +18,8 @@ type Options struct {
 	Budget      *budget.Budget      // nil: engine calls are not counted
 	KeepBefores time.Duration       // how long before-images are kept
 	Ingress     *ingress.Activities // says what can be rolled back
+	// Credentials are the ends of those that the worker signs in with; nil: none is known.
+	Credentials func() []activities.CredentialEnd
 }
 
 // Activities holds the activities that answer operators from the ledger.
@@ -26,11 +28,12 @@ type Activities struct {
 	budget      *budget.Budget
 	keepBefores time.Duration
 	ingress     *ingress.Activities
+	credentials func() []activities.CredentialEnd
 }
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials}
 }
 
 // Register makes the activities known to a worker.

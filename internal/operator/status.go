@@ -17,6 +17,33 @@ type Report struct {
 	Instance string       `json:"instance"`
 	Flows    []FlowReport `json:"tables"`
 	Meter    *Meter       `json:"engine_calls,omitempty"` // when it was asked for, and a worker answered
+	// Credentials are the certificates that a worker signs in with; known with Meter.
+	Credentials []activities.CredentialEnd `json:"credentials,omitempty"`
+}
+
+// endsSoon is how near its end a certificate is told of. Registering a new one takes days.
+const endsSoon = 30 * 24 * time.Hour
+
+// Notes are those that concern every flow.
+func (r Report) Notes(now time.Time) []Note {
+	var n notes
+	for _, c := range r.Credentials {
+		switch left := c.Ends.Sub(now); {
+		case left <= 0:
+			n.add(Alarm, "%s ended %s: register a new certificate and replace the file", c.Setting, phrase.Moment(now, c.Ends))
+		case left <= endsSoon:
+			n.add(Caution, "%s ends %s (%s): register a new certificate and replace the file; the worker takes it up by itself",
+				c.Setting, c.Ends.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, c.Ends))
+		}
+	}
+	return n
+}
+
+// WithMeter adds what Meter found; nil adds nothing.
+func (r *Report) WithMeter(m *Meter) {
+	if r.Meter = m; m != nil {
+		r.Credentials = m.credentials
+	}
 }
 
 // FlowReport is what there is to know of one flow.
@@ -155,6 +182,8 @@ type Meter struct {
 	Changes int64     `json:"changes"`
 	Loads   int64     `json:"loads"`
 	Budget  int64     `json:"budget,omitempty"` // 0 = none
+
+	credentials []activities.CredentialEnd
 }
 
 // Meter asks a worker; nil when none answers in time.
@@ -165,7 +194,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {
 			out.Changes, out.Loads = h.Changes, h.Loads

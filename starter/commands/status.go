@@ -107,7 +107,8 @@ func status(ctx context.Context, e *env, o statusOptions) error {
 				if looks%meterEvery == 0 && report.Answered() {
 					meter = i.Meter(ctx)
 				}
-				report.Meter, code = meter, verdict(report)
+				report.WithMeter(meter)
+				code = verdict(report)
 				if o.watch && e.outTerminal && !e.json() {
 					fmt.Fprint(e.out, "\x1b[H\x1b[2J")
 				}

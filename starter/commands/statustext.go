@@ -26,7 +26,12 @@ func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 		return
 	}
 	if report.Meter != nil {
-		defer func() { fmt.Fprintln(e.out, "\n"+meterLine(report.Meter)) }()
+		defer func() {
+			fmt.Fprintln(e.out, "\n"+meterLine(report.Meter))
+			for _, n := range report.Notes(now) {
+				writeTable(e.out, p, [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
+			}
+		}()
 	}
 	if len(report.Flows) == 1 {
 		for _, t := range report.Flows {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/uber-go/tally/v4"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 )
 
@@ -62,6 +63,17 @@ func (w *expiryWatch) warn(setting, message string, args ...any) {
 	}
 	w.warned[setting] = w.now()
 	w.logger.Warn(message, append([]any{"setting", setting}, args...)...)
+}
+
+// credentialEnds are the ends of the certificates that this configuration signs in with, as
+// they are now. One that cannot be read is left out; refresh warns of it.
+func credentialEnds(cfg *config.Config) (out []activities.CredentialEnd) {
+	if c := cfg.Dynamics.ClientCertificate; c.IsSet() {
+		if ends, err := endOf(c); err == nil {
+			out = append(out, activities.CredentialEnd{Setting: "dynamics.client_certificate", Ends: ends})
+		}
+	}
+	return out
 }
 
 // endOf is when the first certificate of a PEM text ends: the one that signs.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/uber-go/tally/v4"
 
+	"causeway.dev/activities"
 	"causeway.dev/config"
 )
 
@@ -86,4 +87,16 @@ func TestSecretsHaveNoKnownEnd(t *testing.T) {
 	scope := tally.NewTestScope("", nil)
 	newExpiryWatch(&config.Config{Dynamics: config.Dynamics{ClientSecret: "env:SECRET"}}, scope, slog.New(slog.DiscardHandler)).refresh()
 	require.Empty(t, scope.Snapshot().Gauges())
+}
+
+// The status is told the end of the certificate that is in the file now.
+func TestTheEndOfACertificateIsKnownToTheStatus(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "client.pem")
+	cfg := &config.Config{Dynamics: config.Dynamics{ClientCertificate: config.Secret("file:" + file)}}
+	require.Empty(t, credentialEnds(cfg), "it cannot be read")
+	ends := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	require.NoError(t, os.WriteFile(file, certificateUntil(t, ends), 0o600))
+	require.Equal(t, []activities.CredentialEnd{{Setting: "dynamics.client_certificate", Ends: ends}}, credentialEnds(cfg))
+	require.Empty(t, credentialEnds(&config.Config{}))
 }

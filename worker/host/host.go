@@ -100,7 +100,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	})
 	eg := egress.New(egressOptions(o, services, h.ledger, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
-	h.register(in, eg, opt, operator.New(operator.Options{
+	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
