@@ -269,7 +269,11 @@ func (r *rollbackWriter) recreate(ctx context.Context, known *ledger.Record, e *
 	} else if alone {
 		return r.leaveAsIs(e, codeHidden, "", "Campaign would hide it, because its parent is not there; roll back the run that removed the parent first"), nil
 	}
-	if err := r.target.Create(ctx, r.m.resource, before.Body()); err != nil {
+	body, err := r.createBody(ctx, e.Key, nil, before.Body())
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	if err := r.target.Create(ctx, r.m.resource, body); err != nil {
 		return ledger.Result{}, err
 	}
 	return r.restoredResult(ledger.Created, known, e, before), nil

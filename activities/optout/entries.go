@@ -45,6 +45,9 @@ func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, err
 	if row.Modified, ok = events.ParseTime(gjson.GetBytes(c.Raw, "modifiedon").String()); !ok {
 		return nil, fmt.Errorf("the contact has no readable modifiedon")
 	}
+	if gjson.GetBytes(c.Raw, "merged").Bool() {
+		row.Winner = events.ContactID(gjson.GetBytes(c.Raw, "_masterid_value").String())
+	}
 	for _, pair := range p.Settings.Pairs {
 		v := gjson.GetBytes(c.Raw, pair.Dynamics)
 		switch v.Type {

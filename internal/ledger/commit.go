@@ -106,6 +106,8 @@ type effects struct {
 
 	optouts   []*OptOut
 	decisions []*OptOutDecision
+	owed      []*OwedOptOut
+	takenOver []*OwedOptOut
 }
 
 func (l *Ledger) effectsOf(group []Result) (*effects, error) {

@@ -282,6 +282,15 @@ CREATE TABLE optout (
 ) WITHOUT ROWID;
 CREATE INDEX optout_waits ON optout (due, contact) WHERE waits <> '';
 
+-- Opt-outs that a contact has from those that were merged into it, until both systems hold them.
+CREATE TABLE optout_owed (
+  contact TEXT NOT NULL,                     -- the winner's id in Dynamics
+  attribute TEXT NOT NULL,                   -- of Campaign, by its canonical name
+  loser TEXT NOT NULL,                       -- the contact that it was known of
+  at BIGINT NOT NULL,                        -- when that was noticed
+  PRIMARY KEY (contact, attribute)
+) WITHOUT ROWID;
+
 -- Evidence: what was decided about a choice, and on which grounds.
 CREATE TABLE optout_decision (
   contact TEXT NOT NULL,
@@ -301,6 +310,7 @@ CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 
 -- +goose Down
 DROP TABLE optout_decision;
+DROP TABLE optout_owed;
 DROP TABLE optout;
 DROP TABLE export_file;
 DROP TABLE event;
