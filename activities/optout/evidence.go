@@ -121,8 +121,11 @@ func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records []
 			}
 		}
 	}
+	if err := a.compareMerged(ctx, plan, profiles, page.Changes, out); err != nil {
+		return err
+	}
 	slices.SortFunc(out.Different, func(a, b activities.OptOutDifference) int {
-		return strings.Compare(a.Contact+a.Attribute, b.Contact+b.Attribute)
+		return strings.Compare(a.Contact+a.Attribute+a.Loser, b.Contact+b.Attribute+b.Loser)
 	})
 	return nil
 }
