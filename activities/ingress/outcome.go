@@ -30,7 +30,9 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		}
 		return d.leaveOut(d.rec, d.e), nil
 	case reconcile.Create:
-		return d.done(ledger.Created, d.rec, d.e, a.Payload, d.run), nil
+		result := d.done(ledger.Created, d.rec, d.e, a.Payload, d.run)
+		result.Returned = a.Why == reconcile.LostInTarget && d.facts.Doubt != reconcile.LinksLost
+		return result, nil
 	case reconcile.Update:
 		return d.updated(a), nil
 	case reconcile.Adopt:

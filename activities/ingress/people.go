@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
@@ -178,4 +179,18 @@ func (a *Activities) winnerOf(ctx context.Context, m *tableMapper, id string) (s
 		id = next
 	}
 	return id, nil
+}
+
+// returned tells of the records of a table that came back after somebody had deleted
+// them in Campaign.
+func (a *Activities) returned(ctx context.Context, table string) (*activities.Returned, error) {
+	found, err := a.o.Ledger.Returned(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.of(table).returned.Update(float64(found.Count))
+	if found.Count == 0 {
+		return nil, nil
+	}
+	return &activities.Returned{Count: found.Count, Last: found.Last}, nil
 }

@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -182,4 +183,21 @@ func TestAProfileThatWasErasedInCampaign(t *testing.T) {
 	s.Edit(erased, map[string]any{"lastname": "Back"})
 	require.EqualValues(t, 1, s.Delta().Created)
 	require.NotNil(t, s.Sandboxes.Campaign.Profile(erased))
+}
+
+// What came back is told, after the run and at the next start.
+func TestAnErasedProfileThatComesBackIsTold(t *testing.T) {
+	t.Parallel()
+	s, erased, other, _ := mergedWorld(t, nil)
+	s.Edit(other, map[string]any{"lastname": "Else"})
+	require.Nil(t, s.Pass(activities.KindDelta, activities.PhaseDelta).Returned)
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", erased))
+	s.Edit(erased, map[string]any{"lastname": "Again"})
+	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
+	require.EqualValues(t, 1, out.Counts.Created)
+	want := &activities.Returned{Count: 1, Last: erased}
+	require.Equal(t, want, out.Returned)
+	require.Equal(t, want, s.Preflight().Returned)
+	require.NoError(t, s.Ledger.PruneReturned(t.Context(), time.Now().Add(time.Hour)))
+	require.Nil(t, s.Preflight().Returned)
 }

@@ -355,6 +355,9 @@ func (a *Activities) prune(ctx context.Context) error {
 	if !due {
 		return nil
 	}
+	if err := a.o.Ledger.PruneReturned(ctx, time.Now().Add(-a.o.KeepBefores)); err != nil {
+		return err
+	}
 	undoing, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowRollback, State: ledger.RunRunning})
 	if err != nil {
 		return err

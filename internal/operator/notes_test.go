@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
@@ -34,6 +35,10 @@ func TestNotesOfAFlow(t *testing.T) {
 				{operator.Hint, "3 records parked: what waits for a parent, or for children to go, goes on by itself; causeway explain contacts <id>"},
 				{operator.Hint, "1 record in quarantine: causeway quarantine list --table contacts; when the mapping is mended, stop and start try them again, else: causeway quarantine release contacts --all"},
 			}},
+		"a record that came back": {
+			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Returned: &activities.Returned{Count: 1, Last: "7d3c"}}},
+			[]operator.Note{{operator.Caution, "1 record that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was 7d3c; erased: leave in the mapping leaves them deleted"}},
+		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
 			[]operator.Note{

@@ -45,6 +45,8 @@ func (r *Rules) Calls(k *Known, e *Entry, anew bool) Action {
 		return Action{Kind: Refuse, Why: NotMappable, Refusal: Refusal{Reason: e.Refused.Reason, Message: e.Refused.Error(), Field: e.Refused.To}}
 	case !k.Held() && k.Lost && r.LeaveErased:
 		return Action{Kind: LeaveOut, Why: Erased, Rule: RuleErased}
+	case !k.Held() && k.Lost:
+		return Action{Kind: Create, Why: LostInTarget, Payload: e.Whole}
 	case !k.Held():
 		return Action{Kind: Create, Why: IsNew, Payload: e.Whole}
 	case anew:

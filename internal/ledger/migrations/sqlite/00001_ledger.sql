@@ -255,6 +255,15 @@ CREATE TABLE event (
 ) WITHOUT ROWID;
 CREATE INDEX event_by_age ON event (at);
 
+-- Records that somebody deleted in Campaign and that were created again, when they came back last.
+CREATE TABLE returned (
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  run TEXT NOT NULL,                         -- that created it again
+  at BIGINT NOT NULL,
+  PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+
 -- Exported files that were looked at: what they are in a listing, and what they hold.
 CREATE TABLE export_file (
   flow TEXT NOT NULL,
@@ -313,6 +322,7 @@ DROP TABLE optout_decision;
 DROP TABLE optout_owed;
 DROP TABLE optout;
 DROP TABLE export_file;
+DROP TABLE returned;
 DROP TABLE event;
 DROP TABLE operation;
 DROP TABLE audit;
