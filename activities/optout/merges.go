@@ -47,7 +47,7 @@ func (w *contactWriter) owedPairs(ctx context.Context) (map[string][]string, err
 // was merged into, and those that it has taken over itself.
 func (w *contactWriter) handOver(s *contactState, known *optout.Contact, state ledger.OptOut) *ledger.OptOutResult {
 	out := &ledger.OptOutResult{State: state}
-	for _, pair := range known.HandsOver(s.before, w.plan.Settings.Names()) {
+	for _, pair := range slices.Concat(s.handsOver, known.HandsOver(s.before, w.plan.Settings.Names())) {
 		out.Owed = append(out.Owed, ledger.OwedOptOut{Contact: known.Winner, Attribute: optout.ParsePair(pair).Campaign, Loser: s.id})
 	}
 	for _, pair := range s.owed {

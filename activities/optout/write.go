@@ -48,11 +48,12 @@ type contactWriter struct {
 
 // contactState is what is known of a contact while it is written, and what was done.
 type contactState struct {
-	id     string
-	owed   []string        // pairs of which a contact that was merged into this one has opted out
-	before *optout.Contact // as it was before the entries of this lane; never changed
-	known  *optout.Contact // with what the entries say; nil until the first try
-	out    reconciled
+	id        string
+	owed      []string        // pairs of which a contact that was merged into this one has opted out
+	handsOver []string        // pairs whose opt-out goes to the contact that it was merged into
+	before    *optout.Contact // as it was before the entries of this lane; never changed
+	known     *optout.Contact // with what the entries say; nil until the first try
+	out       reconciled
 }
 
 // Units makes a unit of every contact, and refuses entries that cannot be read.
@@ -99,6 +100,7 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 			return err
 		}
 		s.known = known
+		s.handsOver = known.HandsOver(s.before, w.plan.Settings.Names()) // before a newer choice clears it
 	}
 	sides := &contactSides{contactWriter: w, id: s.id}
 	if s.known.Owes() && s.known.Dynamics == optout.Unseen { // no entry has told of the winner yet
