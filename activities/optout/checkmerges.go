@@ -13,19 +13,20 @@ import (
 	"causeway.dev/internal/optout"
 )
 
-// compareMerged looks whether the winners of merges have the opt-outs of the losers among
-// contacts.
-func (a *Activities) compareMerged(ctx context.Context, plan *settingsPlan, profiles map[string]*optout.CampaignRow, contacts []dataverse.Change, out *activities.CheckOptOutsResult) error {
-	for _, c := range contacts {
-		loser, err := plan.dynamicsRow(c)
-		if err != nil || loser.Winner == "" {
-			continue // compare has told about the first
-		}
-		since := optedOutSince(plan, loser, profiles[c.Key])
-		if len(since) == 0 {
+// mergedContact is a contact that was merged into another one, or a profile of a contact
+// that is not the one that is written.
+type mergedContact struct {
+	id, winner string
+	since      map[string]time.Time // of optedOutSince
+}
+
+// compareMerged looks whether the winners of merges have the opt-outs of the losers.
+func (a *Activities) compareMerged(ctx context.Context, plan *settingsPlan, losers []mergedContact, out *activities.CheckOptOutsResult) error {
+	for _, loser := range losers {
+		if len(loser.since) == 0 {
 			continue
 		}
-		id, winner, err := a.winner(ctx, plan, loser.Winner)
+		id, winner, err := a.winner(ctx, plan, loser.winner)
 		if err != nil {
 			return err
 		}
@@ -37,14 +38,14 @@ func (a *Activities) compareMerged(ctx context.Context, plan *settingsPlan, prof
 			return err
 		}
 		for _, pair := range plan.Settings.Pairs {
-			at, lost := since[pair.Name()]
+			at, lost := loser.since[pair.Name()]
 			here := winner.Values[pair.Name()]
 			there, told := profile.Values[pair.Name()]
 			switch {
 			case !lost, here != nil && *here, told && there.Out: // or only one has it, which compare tells
 			case told && there.At.After(at): // the winner has opted in again since
 			default:
-				out.Different = append(out.Different, activities.OptOutDifference{Contact: id, Attribute: pair.Campaign, Column: pair.Dynamics, Loser: c.Key})
+				out.Different = append(out.Different, activities.OptOutDifference{Contact: id, Attribute: pair.Campaign, Column: pair.Dynamics, Loser: loser.id})
 			}
 		}
 	}
@@ -52,12 +53,12 @@ func (a *Activities) compareMerged(ctx context.Context, plan *settingsPlan, prof
 }
 
 // optedOutSince says for each pair of which a contact has opted out on either side when
-// that was, as far as the systems tell.
+// that was, as far as the systems tell. contact is nil for a profile without one.
 func optedOutSince(plan *settingsPlan, contact *optout.DynamicsRow, profile *optout.CampaignRow) map[string]time.Time {
 	out := map[string]time.Time{}
 	for _, pair := range plan.Settings.Pairs {
 		name := pair.Name()
-		if here := contact.Values[name]; here != nil && *here {
+		if contact != nil && contact.Values[name] != nil && *contact.Values[name] {
 			out[name] = contact.Modified
 		}
 		if there := profile.Values[name]; there.Out && !there.At.Before(out[name]) {

@@ -1,6 +1,7 @@
 package optout_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -146,6 +147,32 @@ func TestAnErasedProfileComesBackWithItsOptOuts(t *testing.T) {
 			require.Equal(t, [2]bool{true, true}, s.both(id))
 			s.settle()
 			require.Equal(t, [2]bool{true, true}, s.both(id))
+		})
+	}
+}
+
+// Campaign compares keys literally, so a profile with the id in upper case is another
+// profile than the one that is written. Who unsubscribed with it is opted out.
+func TestAnOptOutUnderAKeyInAnotherLetterCase(t *testing.T) {
+	t.Parallel()
+	for name, mode := range modesWithMerges {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newOptOutWorld(t, 10, mode, rules.SourceREST)
+			id := s.keys[0]
+			other := strings.ToUpper(id)
+			s.InsertProfile(map[string]any{"externalId": other, "lastName": "Legacy", "blackListEmail": true})
+			require.Contains(t, s.check(), activities.OptOutDifference{Contact: id, Attribute: "denyListEmail", Column: "donotbulkemail", Loser: other})
+			s.startOptOut()
+			s.settle()
+			require.Equal(t, [2]bool{true, true}, s.both(id))
+			require.Empty(t, s.check())
+			s.inCampaign(id, "blackListEmail", false)
+			s.settle()
+			require.Equal(t, [2]bool{false, false}, s.both(id), "the profile that is written has the newer choice")
+			s.inCampaign(other, "blackListPhone", true)
+			s.settle()
+			require.Equal(t, true, s.Sandboxes.Campaign.Profile(id)["blackListPhone"])
 		})
 	}
 }

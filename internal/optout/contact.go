@@ -71,7 +71,10 @@ type CampaignRow struct {
 	Within time.Duration
 	// Made is when the profile was created, where the source says it. If it is later
 	// than Contact.Seen, the profile that we knew was deleted and created again.
-	Made   time.Time
+	Made time.Time
+	// Winner is the contact whose person the profile is of, where the profile has a key of
+	// its own; "" for the contact's own profile.
+	Winner string
 	Values map[string]CampaignValue // by pair; a missing pair was not read
 }
 
@@ -182,6 +185,9 @@ func (c *Contact) SeeCampaign(row CampaignRow) {
 	}
 	if row.AsOf.After(c.Seen) {
 		c.Seen = row.AsOf
+	}
+	if row.Winner != "" {
+		c.Winner = row.Winner
 	}
 	if row.Gone {
 		c.profileGone(newest)
