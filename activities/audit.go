@@ -39,9 +39,13 @@ type AuditMissingResult struct {
 
 // AuditFindings accounts for what differs in Campaign: ids and names of fields, no values.
 type AuditFindings struct {
-	Changed  int64         `json:"changed"` // mapped fields were changed in Campaign
-	Missing  int64         `json:"missing"` // deleted in Campaign, or hidden for want of a parent
-	Stray    int64         `json:"stray"`   // with a key, in Campaign, and not from here; never touched (R2.5)
+	Changed int64 `json:"changed"` // mapped fields were changed in Campaign
+	Missing int64 `json:"missing"` // deleted in Campaign, or hidden for want of a parent
+	Stray   int64 `json:"stray"`   // with a key, in Campaign, and not from here; never touched (R2.5)
+	// Duplicate counts records whose key is that of one of ours in another spelling, such
+	// as a GUID in upper case; never touched. Two profiles then stand for one contact.
+	Duplicate int64 `json:"duplicate,omitempty"`
+
 	Fields   []PlanCount   `json:"fields,omitempty"`
 	Examples []PlanExample `json:"examples,omitempty"` // at most 5 of each finding
 }

@@ -80,6 +80,9 @@ type OptOutDifference struct {
 	Contact   string `json:"contact"`
 	Attribute string `json:"attribute"`
 	Column    string `json:"column"`
+	// Loser is a contact that was merged into this one and has opted out, which this one
+	// has not; "" when it is the two systems that do not agree.
+	Loser string `json:"loser,omitempty"`
 }
 
 // OptOutSettings are what an opt-out flow is started with.

@@ -135,6 +135,7 @@ type PreflightResult struct {
 	RefusedBefore int64      `json:"refused_before,omitempty"` // of Quarantined: refused under another revision
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
 	Plan          string     `json:"plan,omitempty"`           // of RunRef
+	Returned      *Returned  `json:"returned,omitempty"`       // nil: none
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
@@ -242,8 +243,16 @@ type SaveWatermarkResult struct {
 	Watermark   time.Time  `json:"watermark,omitzero"`
 	Quarantined int64      `json:"quarantined"`          // open items of the table
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
+	Returned    *Returned  `json:"returned,omitempty"`   // nil: none
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
+}
+
+// Returned tells of records that somebody deleted in Campaign and that were created again,
+// as far back as before-images are kept.
+type Returned struct {
+	Count int64  `json:"count"`
+	Last  string `json:"last"` // id of the one that came back last
 }
 
 // Approval is a run whose deletes wait for an operator: there are more of them

@@ -50,6 +50,9 @@ func (c *Config) complete(dir string) {
 		if table.Campaign.API == "" {
 			table.Campaign.API = mapping.DefaultAPI
 		}
+		if c.OptOut.Mode.WritesDynamics() && table.Dynamics.Table == "contact" && table.Campaign.Resource == "profile" {
+			table.OptOuts = c.OptOut.Pairs
+		}
 		c.Ingress.Tables[name] = table
 	}
 	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts} {

@@ -40,7 +40,10 @@ type AuditResult struct {
 }
 
 // InStep says that nothing differs.
-func (r AuditResult) InStep() bool { return r.Findings.Drifted() == 0 && !r.Source.WouldWrite() }
+func (r AuditResult) InStep() bool { return !r.Repairable() && r.Findings.Duplicate == 0 }
+
+// Repairable says that something differs which a new load mends.
+func (r AuditResult) Repairable() bool { return r.Findings.Drifted() > 0 || r.Source.WouldWrite() }
 
 // Audit compares both systems with what was written, beside the flow that goes on,
 // and asks the flow to repair what differs.
@@ -171,7 +174,7 @@ func (a *audit) conclude(ctx workflow.Context) (*AuditResult, error) {
 	if err := a.do(ctx, QueueMain, activities.EndAudit, a.ref(ctx), "summing up", &out.Findings); err != nil {
 		return nil, err
 	}
-	if a.in.Repair && !out.InStep() {
+	if a.in.Repair && out.Repairable() {
 		err := workflow.SignalExternalWorkflow(ctx, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
 			Repair{Audit: a.at.Run, By: a.in.By}).Get(ctx, nil)
 		if out.Repair = err == nil; err != nil {

@@ -189,6 +189,7 @@ type Status struct {
 	Quarantined   int64                 `json:"quarantined"`         // open items
 	Warnings      []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
 	Parked        int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
+	Returned      *activities.Returned  `json:"returned,omitempty"`  // records that somebody deleted in Campaign and that were created again
 	Approvals     []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
 	Revision      string                `json:"revision,omitempty"`
 	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)

@@ -38,6 +38,7 @@ type PassResult struct {
 	Quarantined int64                 `json:"quarantined"`
 	Parked      int64                 `json:"parked,omitempty"`
 	Approvals   []activities.Approval `json:"approvals,omitempty"`
+	Returned    *activities.Returned  `json:"returned,omitempty"`
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
 	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between

@@ -111,7 +111,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 		return err
 	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
-	s.Status.Approvals = checked.Approvals
+	s.Status.Approvals, s.Status.Returned = checked.Approvals, checked.Returned
 	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
@@ -215,7 +215,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 // account keeps what waits after a run, for an operator or for other records.
 func (s *tableSync) account(out *PassResult) {
 	if out.Summary.State == "COMPLETED" {
-		s.Status.Approvals, s.Status.Parked = out.Approvals, out.Parked
+		s.Status.Approvals, s.Status.Parked, s.Status.Returned = out.Approvals, out.Parked, out.Returned
 	}
 }
 

@@ -113,18 +113,33 @@ func (a *Activities) reopen(ctx context.Context, id string) error {
 func (a *Activities) compareListed(ctx context.Context, m *tableMapper, in activities.AuditInput, records [][]byte) error {
 	listed := make(map[string][]byte, len(records))
 	keys := make([]string, 0, len(records))
+	otherwise := map[string]string{} // a key in another spelling -> as we write it
+	var canonical []string
 	for _, raw := range records {
-		key := m.mapper.MapKey(gjson.GetBytes(raw, m.plan.Table.Campaign.Key).String())
+		spelled := gjson.GetBytes(raw, m.plan.Table.Campaign.Key).String()
+		key := m.mapper.MapKey(spelled)
+		if spelled != key {
+			otherwise[spelled] = key
+			canonical = append(canonical, key)
+			continue
+		}
 		if _, twice := listed[key]; key != "" && !twice { // a record without a key is not from here (R2.5)
 			listed[key] = raw
 			keys = append(keys, key)
 		}
 	}
-	known, err := a.o.Ledger.Records(ctx, in.Table.Name, keys)
+	known, err := a.o.Ledger.Records(ctx, in.Table.Name, append(canonical, keys...))
 	if err != nil {
 		return err
 	}
 	var observations []ledger.Observation
+	for spelled, key := range otherwise {
+		finding := ledger.Stray
+		if rec := known[key]; rec != nil && rec.Payload != nil {
+			finding = ledger.Duplicate
+		}
+		observations = append(observations, ledger.Observation{Key: spelled, Finding: finding})
+	}
 	var doubtful []string
 	for _, key := range keys {
 		if known[key] == nil {
@@ -307,6 +322,8 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 				out.Missing++
 			case ledger.Stray:
 				out.Stray++
+			case ledger.Duplicate:
+				out.Duplicate++
 			}
 			for _, f := range n.Fields {
 				fields[f]++
@@ -334,6 +351,9 @@ const maxAuditExamples = 5
 
 func exampleOf(n *ledger.Observation) activities.PlanExample {
 	x := activities.PlanExample{ID: n.Key, Outcome: string(n.Finding)}
+	if n.Finding == ledger.Duplicate {
+		x.Why = "its key is that of one of our records in another spelling; keep one of the two"
+	}
 	if len(n.Fields) > 0 {
 		x.Changes = make(map[string]string, len(n.Fields))
 		for _, f := range n.Fields {

@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/sandbox/kit"
+	"causeway.dev/workflows"
 )
 
 // An audit finds what somebody did in Campaign, costs little when nothing was
@@ -142,4 +144,25 @@ func TestAnAuditEndsDespitePassingFaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(200), s.Audit("a1").Changed)
 	require.Greater(t, s.Sandboxes.Faults.List()[0].Hits, 5)
+}
+
+// A key in another letter case is another key for Campaign. Two profiles then stand for
+// one contact, and an audit must not say that both systems are in step.
+func TestAnAuditReportsAKeyInAnotherLetterCase(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 5)
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	s.InsertProfile(map[string]any{"externalId": strings.ToUpper(key), "lastName": "Legacy"})
+	s.InsertProfile(map[string]any{"externalId": "ABCDEFAB-1111-4222-8333-ABCDEFABCD01", "lastName": "Somebody else's"})
+	s.Load()
+	found := s.Audit("a1")
+	require.EqualValues(t, 1, found.Duplicate)
+	require.EqualValues(t, 1, found.Stray)
+	require.Zero(t, found.Drifted())
+	require.Contains(t, fmt.Sprint(found.Examples), strings.ToUpper(key))
+	require.Zero(t, s.ApplyFindings("a1"), "it is left alone")
+	require.False(t, workflows.AuditResult{Findings: found}.InStep())
+	require.False(t, workflows.AuditResult{Findings: found}.Repairable())
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", strings.ToUpper(key)))
+	require.Zero(t, s.Audit("a2").Duplicate)
 }

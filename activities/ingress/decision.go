@@ -31,7 +31,8 @@ func (r *recordWriter) beginDecision(rec *ledger.Record, e *ledger.Entry) (decis
 		facts: reconcile.Facts{Parents: r.parents, Children: r.children[e.Key], Waits: waitingFor(r.waiting[e.Key]), Retried: r.retried}}
 	d.rules.Replay = r.replay
 	if rec != nil {
-		d.known = reconcile.Known{Payload: rec.Payload, Fingerprint: rec.Fingerprint, Parked: rec.State == ledger.Parked, Own: r.run != "" && rec.CreatedRun == r.run}
+		d.known = reconcile.Known{Payload: rec.Payload, Fingerprint: rec.Fingerprint, Parked: rec.State == ledger.Parked, Own: r.run != "" && rec.CreatedRun == r.run,
+			Lost: rec.State == ledger.Lost}
 	}
 	if e.Deleted {
 		return d, nil
@@ -46,7 +47,8 @@ func (r *recordWriter) beginDecision(rec *ledger.Record, e *ledger.Entry) (decis
 // rules are those of the table's mapping.
 func (m *tableMapper) rules() reconcile.Rules {
 	t := &m.plan.Table
-	return reconcile.Rules{Mapper: m.mapper, ApplyDeletes: t.ApplyDeletes, DeleteUnmatched: t.Filter.DeleteUnmatched, ClearOptOuts: t.ClearOptOuts}
+	return reconcile.Rules{Mapper: m.mapper, ApplyDeletes: t.ApplyDeletes, DeleteUnmatched: t.Filter.DeleteUnmatched, DeleteMerged: t.DeletesMerged(),
+		LeaveErased: t.Erased == mapping.LeaveErased, ClearOptOuts: t.ClearOptOuts}
 }
 
 // action is what the record calls for by the facts that are known so far.

@@ -54,11 +54,7 @@ func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string
 	for i := range changes {
 		c := &changes[i]
 		withoutPanic(func() {
-			rule := ""
-			if !c.Deleted && rules.DeleteUnmatched {
-				rule, _ = m.mapper.Excluded(c.Raw) // a record that cannot be compared is refused when it is written
-			}
-			if rules.Deletes(c.Deleted, rule) {
+			if rules.Deletes(c.Deleted, c.Raw) {
 				keys = append(keys, c.Key)
 			}
 		})

@@ -23,6 +23,9 @@ func (a *Activities) RefreshGauges(ctx context.Context, table string) error {
 		metrics.showWatermark(at)
 	}
 	metrics.quarantined.Update(float64(open))
-	_, err = a.approvals(ctx, table)
+	if _, err = a.approvals(ctx, table); err != nil {
+		return err
+	}
+	_, err = a.returned(ctx, table)
 	return err
 }

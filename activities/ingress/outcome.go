@@ -25,9 +25,14 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		if a.Why == reconcile.DeletesOff {
 			return d.keepDeleted(d.rec, d.e), nil
 		}
+		if a.Why == reconcile.Erased {
+			return d.leaveErased(), nil
+		}
 		return d.leaveOut(d.rec, d.e), nil
 	case reconcile.Create:
-		return d.done(ledger.Created, d.rec, d.e, a.Payload, d.run), nil
+		result := d.done(ledger.Created, d.rec, d.e, a.Payload, d.run)
+		result.Returned = a.Why == reconcile.LostInTarget && d.facts.Doubt != reconcile.LinksLost
+		return result, nil
 	case reconcile.Update:
 		return d.updated(a), nil
 	case reconcile.Adopt:
@@ -80,6 +85,12 @@ func (r *recordWriter) keepDeleted(known *ledger.Record, e *ledger.Entry) ledger
 // does not know yet.
 func (r *recordWriter) leaveOut(known *ledger.Record, e *ledger.Entry) ledger.Result {
 	result := ledger.Result{Outcome: ledger.FilteredOut}
+	if known != nil && known.State == ledger.Lost { // that somebody deleted it in Campaign stays known
+		if r.baseline && known.SeenRun != r.run {
+			result.Seen = e.Key
+		}
+		return result
+	}
 	if known == nil || known.State != ledger.Filtered {
 		rec := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Filtered, Run: r.run, SeenRun: r.run}
 		if known != nil {
@@ -89,6 +100,25 @@ func (r *recordWriter) leaveOut(known *ledger.Record, e *ledger.Entry) ledger.Re
 		result.Record = rec
 	} else if known.Payload != nil && r.baseline && known.SeenRun != r.run {
 		result.Seen = e.Key
+	}
+	return result
+}
+
+// leaveErased is for a record that somebody deleted in Campaign, and that stays deleted.
+// The ledger keeps that, so the next change of it costs no call.
+func (d *decision) leaveErased() ledger.Result {
+	result := ledger.Result{Outcome: ledger.FilteredOut}
+	if d.rec.State == ledger.Lost {
+		if d.baseline && d.rec.SeenRun != d.run {
+			result.Seen = d.e.Key
+		}
+		return result
+	}
+	rec := d.deleted(d.rec, d.e)
+	rec.State, rec.SeenRun = ledger.Lost, d.seenBaseline(d.rec)
+	result.Record, result.Resolve = rec, true
+	if d.m.mapper.HasLinks() {
+		result.Links = []ledger.Parent{}
 	}
 	return result
 }
@@ -125,7 +155,7 @@ func (d *decision) updated(a *reconcile.Action) ledger.Result {
 // removed is for a record that Campaign does not hold any more.
 func (d *decision) removed(a *reconcile.Action) ledger.Result {
 	gone := d.deleted(d.rec, d.e)
-	if a.Why == reconcile.ByFilter {
+	if a.Why == reconcile.ByFilter || a.Why == reconcile.WasMerged {
 		gone.State = ledger.Filtered
 	}
 	result := ledger.Result{Outcome: ledger.Removed, Record: gone, Resolve: true}

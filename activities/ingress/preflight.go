@@ -179,6 +179,9 @@ func (a *Activities) readState(ctx context.Context, table string, m *tableMapper
 	if out.Approvals, err = a.approvals(ctx, table); err != nil {
 		return err
 	}
+	if out.Returned, err = a.returned(ctx, table); err != nil {
+		return err
+	}
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowIngress, table)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):

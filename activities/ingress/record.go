@@ -17,6 +17,7 @@ import (
 // internal/reconcile decides, with as few calls as the ledger allows: none when nothing
 // changed, and mostly one otherwise.
 type recordWriter struct {
+	activities *Activities
 	target     budget.Target
 	ledger     *ledger.Ledger
 	m          *tableMapper
@@ -25,8 +26,9 @@ type recordWriter struct {
 	parents    map[mapping.Link]bool // of the links that Campaign checks, those whose parent it holds
 	children   map[string]bool       // deleted records that other records name
 	waiting    map[string]*ledger.ParkedItem
-	doubtful   map[string]bool // Campaign may have removed or changed them together with a parent
-	claimed    map[string]bool // the records that a release may still try; nil: not a release
+	doubtful   map[string]bool         // Campaign may have removed or changed them together with a parent
+	claimed    map[string]bool         // the records that a release may still try; nil: not a release
+	optOuts    map[string]knownOptOuts // of records that may be created; looked up for others
 	guard      *deleteGuard
 	onHidden   func(mapping.Link)
 	retried    bool // an earlier attempt at this lane may have made unrecorded writes
@@ -129,8 +131,17 @@ func (d *decision) send(ctx context.Context, a *reconcile.Action) error {
 	}
 	switch a.Kind {
 	case reconcile.Create:
-		return d.target.Create(ctx, d.m.resource, a.Payload.Body())
+		body, err := d.createBody(ctx, d.e.Key, d.e.Raw, a.Payload.Body())
+		if err != nil {
+			return err
+		}
+		return d.target.Create(ctx, d.m.resource, body)
 	case reconcile.Delete:
+		if d.entry.Winner != "" {
+			if err := d.passOptOuts(ctx); err != nil {
+				return err
+			}
+		}
 		return d.target.Delete(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key))
 	}
 	return d.target.Patch(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key), a.Body)

@@ -269,7 +269,11 @@ func (r *rollbackWriter) recreate(ctx context.Context, known *ledger.Record, e *
 	} else if alone {
 		return r.leaveAsIs(e, codeHidden, "", "Campaign would hide it, because its parent is not there; roll back the run that removed the parent first"), nil
 	}
-	if err := r.target.Create(ctx, r.m.resource, before.Body()); err != nil {
+	body, err := r.createBody(ctx, e.Key, nil, before.Body())
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	if err := r.target.Create(ctx, r.m.resource, body); err != nil {
 		return ledger.Result{}, err
 	}
 	return r.restoredResult(ledger.Created, known, e, before), nil
@@ -350,6 +354,9 @@ func (a *Activities) prune(ctx context.Context) error {
 	a.mu.Unlock()
 	if !due {
 		return nil
+	}
+	if err := a.o.Ledger.PruneReturned(ctx, time.Now().Add(-a.o.KeepBefores)); err != nil {
+		return err
 	}
 	undoing, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowRollback, State: ledger.RunRunning})
 	if err != nil {

@@ -58,6 +58,10 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 	if err != nil {
 		return nil, err
 	}
+	optOuts, err := a.optOutsOf(ctx, m, mayBeCreated(lane, known))
+	if err != nil {
+		return nil, err
+	}
 	w := &laneWriter{
 		lane: lane, known: known, counts: a.metrics.of(in.Table), setAsideAfter: a.o.SetAsideAfter,
 		askTarget: func(ctx context.Context) error {
@@ -65,7 +69,7 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 			return err
 		},
 		record: &recordWriter{
-			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
+			activities: a, optOuts: optOuts, target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
 			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
 			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
 			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,

@@ -45,6 +45,9 @@ func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, err
 	if row.Modified, ok = events.ParseTime(gjson.GetBytes(c.Raw, "modifiedon").String()); !ok {
 		return nil, fmt.Errorf("the contact has no readable modifiedon")
 	}
+	if gjson.GetBytes(c.Raw, "merged").Bool() {
+		row.Winner = events.ContactID(gjson.GetBytes(c.Raw, "_masterid_value").String())
+	}
 	for _, pair := range p.Settings.Pairs {
 		v := gjson.GetBytes(c.Raw, pair.Dynamics)
 		switch v.Type {
@@ -61,14 +64,20 @@ func (p *settingsPlan) dynamicsRow(c dataverse.Change) (*optout.DynamicsRow, err
 }
 
 // campaignEntry stages a profile as a list shows it; false for a profile that belongs to
-// no contact.
+// no contact. One whose key is a contact's id in another spelling is not the profile that
+// is written: it counts as a contact that was merged into that one.
 func (p *settingsPlan) campaignEntry(raw []byte, asOf time.Time) (ledger.Entry, bool, error) {
-	id := events.ContactID(gjson.GetBytes(raw, profileKey).String())
+	spelled := gjson.GetBytes(raw, profileKey).String()
+	id := events.ContactID(spelled)
 	if id == "" {
 		return ledger.Entry{}, false, nil
 	}
-	doc, err := json.Marshal(stagedRow{Campaign: p.campaignRow(raw, asOf)})
-	return ledger.Entry{Key: id, Verdict: entryCampaign, Raw: doc}, true, err
+	row := p.campaignRow(raw, asOf)
+	if spelled != id {
+		row.Winner = id
+	}
+	doc, err := json.Marshal(stagedRow{Campaign: row})
+	return ledger.Entry{Key: spelled, Verdict: entryCampaign, Raw: doc}, true, err
 }
 
 // campaignRow reads the choices of a profile. A value that is missing or no boolean says

@@ -88,18 +88,25 @@ func (a *Activities) CheckOptOuts(ctx context.Context, in activities.CheckOptOut
 func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records [][]byte, out *activities.CheckOptOutsResult) error {
 	profiles := map[string]*optout.CampaignRow{}
 	var ids []string
+	var merged []mergedContact
 	for _, raw := range records {
 		e, ours, err := plan.campaignEntry(raw, time.Time{})
 		if err != nil {
 			return err
 		}
-		if ours {
-			profiles[e.Key] = plan.campaignRow(raw, time.Time{})
-			ids = append(ids, e.Key)
+		if !ours {
+			continue
 		}
+		profile := plan.campaignRow(raw, time.Time{})
+		if id := events.ContactID(e.Key); id != e.Key {
+			merged = append(merged, mergedContact{id: e.Key, winner: id, since: optedOutSince(plan, nil, profile)})
+			continue
+		}
+		profiles[e.Key] = profile
+		ids = append(ids, e.Key)
 	}
 	if len(ids) == 0 {
-		return nil
+		return a.compareMerged(ctx, plan, merged, out)
 	}
 	page, err := run.Retry(ctx, nil, func() (*dataverse.Page, error) { return a.o.Dynamics.ByIDs(ctx, plan.query(), ids) })
 	if err != nil {
@@ -112,6 +119,9 @@ func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records []
 		if err != nil {
 			return &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonSchema, Service: "dataverse", Op: "compare contacts", Message: err.Error()}
 		}
+		if row.Winner != "" {
+			merged = append(merged, mergedContact{id: c.Key, winner: row.Winner, since: optedOutSince(plan, row, profiles[c.Key])})
+		}
 		for _, pair := range plan.Settings.Pairs {
 			there, told := profiles[c.Key].Values[pair.Name()]
 			here := row.Values[pair.Name()]
@@ -121,8 +131,11 @@ func (a *Activities) compare(ctx context.Context, plan *settingsPlan, records []
 			}
 		}
 	}
+	if err := a.compareMerged(ctx, plan, merged, out); err != nil {
+		return err
+	}
 	slices.SortFunc(out.Different, func(a, b activities.OptOutDifference) int {
-		return strings.Compare(a.Contact+a.Attribute, b.Contact+b.Attribute)
+		return strings.Compare(a.Contact+a.Attribute+a.Loser, b.Contact+b.Attribute+b.Loser)
 	})
 	return nil
 }

@@ -116,7 +116,7 @@ func (p *settingsPlan) resource() campaign.Resource {
 
 // columns are the columns of contact that are read, without the key.
 func (p *settingsPlan) columns() []string {
-	out := []string{"modifiedon"}
+	out := []string{"modifiedon", "merged", "_masterid_value"}
 	for _, pair := range p.Settings.Pairs {
 		out = append(out, pair.Dynamics)
 	}

@@ -172,7 +172,7 @@ func (f *pageFetch) onlyNews(ctx context.Context, entries []ledger.Entry) ([]led
 
 // dueContacts are contacts that waited and are to be decided about again.
 func (f *pageFetch) dueContacts(ctx context.Context) (*sourcePage, error) {
-	ids, err := f.o.Ledger.OptOutsDue(ctx, f.plan.Settings.Profiles, dueContactsPerPage)
+	ids, err := f.o.Ledger.OptOutsDue(ctx, f.plan.Settings.Profiles, f.plan.attributes(), dueContactsPerPage)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}

@@ -49,10 +49,12 @@ type contactWriter struct {
 
 // contactState is what is known of a contact while it is written, and what was done.
 type contactState struct {
-	id     string
-	before *optout.Contact // as it was before the entries of this lane; never changed
-	known  *optout.Contact // with what the entries say; nil until the first try
-	out    reconciled
+	id        string
+	owed      []string        // pairs of which a contact that was merged into this one has opted out
+	handsOver []string        // pairs whose opt-out goes to the contact that it was merged into
+	before    *optout.Contact // as it was before the entries of this lane; never changed
+	known     *optout.Contact // with what the entries say; nil until the first try
+	out       reconciled
 }
 
 // Units makes a unit of every contact, and refuses entries that cannot be read.
@@ -61,12 +63,16 @@ func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*contactState]
 	if err != nil {
 		return nil, err
 	}
+	owed, err := w.owedPairs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	units := run.Units(w.lane, func(id string) *contactState {
 		before := known[id]
 		if before == nil {
 			before = &optout.Contact{}
 		}
-		return &contactState{id: id, before: before}
+		return &contactState{id: id, before: before, owed: owed[id]}
 	})
 	for _, u := range units {
 		var refused []ledger.Result
@@ -95,8 +101,16 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 			return err
 		}
 		s.known = known
+		s.handsOver = known.HandsOver(s.before, w.plan.Settings.Names()) // before a newer choice clears it
 	}
 	sides := &contactSides{contactWriter: w, id: s.id}
+	if s.known.Owes() && s.known.Dynamics == optout.Unseen { // no entry has told of the winner yet
+		row, err := sides.ReadDynamics(ctx)
+		if err != nil {
+			return err
+		}
+		s.known.SeeDynamics(row)
+	}
 	look := given{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
 	done, err := reconcile(ctx, s.known, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
 	s.out.merge(done)
@@ -119,6 +133,9 @@ func (w *contactWriter) withEntries(u *run.Unit[*contactState]) (*optout.Contact
 		if err := applyEntry(known, w.lane.Entries[i]); err != nil {
 			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 		}
+	}
+	for _, pair := range u.State.owed {
+		known.TakeOver(pair)
 	}
 	return known, nil
 }
@@ -163,16 +180,16 @@ func (w *contactWriter) Refuse(u *run.Unit[*contactState], entry int, why *apier
 	r := refusedEntry(entry, e, why.Reason, why.Message)
 	r.Quarantine.Payload = e.Raw
 	if entry == u.Entries[len(u.Entries)-1] {
-		if state, ok := w.keepObserved(u, why.Reason != run.CodePoison); ok {
-			r.OptOut = &ledger.OptOutResult{State: state}
+		if kept, ok := w.keepObserved(u, why.Reason != run.CodePoison); ok {
+			r.OptOut = kept
 		}
 	}
 	return r
 }
 
-// keepObserved is the state to keep of a contact, with what was read of it; not ok when
-// the program fails at that, too.
-func (w *contactWriter) keepObserved(u *run.Unit[*contactState], again bool) (state ledger.OptOut, ok bool) {
+// keepObserved is what to keep of a contact, with what was read of it; not ok when the
+// program fails at that, too.
+func (w *contactWriter) keepObserved(u *run.Unit[*contactState], again bool) (out *ledger.OptOutResult, ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
@@ -180,14 +197,14 @@ func (w *contactWriter) keepObserved(u *run.Unit[*contactState], again bool) (st
 	}()
 	known, err := w.withEntries(u)
 	if err != nil {
-		return state, false
+		return nil, false
 	}
-	state.Contact = u.State.id
+	state := ledger.OptOut{Contact: u.State.id}
 	if again {
 		state.Waits, state.Due = ledger.WaitsForRetry, w.o.Now().UTC().Add(retryRefused)
 	}
 	state.Doc, err = json.Marshal(known)
-	return state, err == nil
+	return w.handOver(u.State, known, state), err == nil
 }
 
 // Count counts in the metrics of the flow.
@@ -226,7 +243,7 @@ func (w *contactWriter) results(u *run.Unit[*contactState], known *optout.Contac
 	}
 	last := &results[len(results)-1]
 	last.Outcome = outcome
-	last.OptOut = &ledger.OptOutResult{State: state}
+	last.OptOut = w.handOver(u.State, known, state)
 	last.Resolve = refused == nil
 	for _, d := range out.Decisions {
 		last.OptOut.Decisions = append(last.OptOut.Decisions, evidence(d, now))

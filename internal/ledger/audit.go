@@ -15,6 +15,8 @@ const (
 	Changed   Finding = "changed" // the target holds something else in mapped fields
 	Missing   Finding = "missing" // the target does not hold it any more
 	Stray     Finding = "stray"   // the target holds it, and not from us
+	// Duplicate is a record whose key is that of one of ours in another spelling.
+	Duplicate Finding = "duplicate"
 )
 
 // Observation is what an audit saw of one record in the target.

@@ -22,6 +22,8 @@ type Result struct {
 	Links   []Parent    // parents that Record names in the target; nil = as they were, empty = none
 	Arrived bool        // the target holds Record now and did not before: wakes what waits for it
 	Renewed bool        // it was created anew: has the records that name it looked at
+	// Returned says that somebody had deleted it in the target, and that it is back.
+	Returned bool
 
 	Event *Event // what became of an event; with Resolve its key is that of the item
 
@@ -106,6 +108,9 @@ type effects struct {
 
 	optouts   []*OptOut
 	decisions []*OptOutDecision
+	returned  []string
+	owed      []*OwedOptOut
+	takenOver []*OwedOptOut
 }
 
 func (l *Ledger) effectsOf(group []Result) (*effects, error) {
@@ -116,6 +121,9 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 			e.records = append(e.records, s.Record)
 		} else if s.Seen != "" {
 			e.seen = append(e.seen, s.Seen)
+		}
+		if s.Returned && s.Record != nil {
+			e.returned = append(e.returned, s.Record.Key)
 		}
 		if s.Before != nil {
 			e.befores = append(e.befores, s.Before)
@@ -137,6 +145,8 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 	e.befores = firstOf(e.befores, func(b *BeforeImage) string { return b.Key })
 	e.events = mergeEvents(e.events)
 	e.ofOptOuts(group)
+	slices.Sort(e.returned)
+	e.returned = slices.Compact(e.returned)
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
 	if err := e.ofLinks(l.seal, group); err != nil {
@@ -208,6 +218,11 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
 		r := e.records[i]
 		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
+	}); err != nil {
+		return err
+	}
+	if err := putReturned.run(ctx, l, tx, []any{lane.table, run, now}, len(e.returned), func(args []any, i int) []any {
+		return append(args, e.returned[i])
 	}); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,16 @@ type OptOutDecision struct {
 type OptOutResult struct {
 	State     OptOut // Contact, Doc, Waits and Due
 	Decisions []OptOutDecision
+	Owed      []OwedOptOut // that other contacts have from this one
+	TakenOver []string     // attributes of this contact that were owed, and that State holds now
+}
+
+// OwedOptOut is an opt-out that a contact has from one that was merged into it. It is
+// kept until the opt-out flow has taken it over, or for ever where that does not run.
+type OwedOptOut struct {
+	Contact   string
+	Attribute string // of Campaign, by its canonical name
+	Loser     string // the contact that it was known of
 }
 
 func (e *effects) ofOptOuts(group []Result) {
@@ -55,6 +66,12 @@ func (e *effects) ofOptOuts(group []Result) {
 			continue
 		}
 		e.optouts = append(e.optouts, &s.State)
+		for j := range s.Owed {
+			e.owed = append(e.owed, &s.Owed[j])
+		}
+		for _, attribute := range s.TakenOver {
+			e.takenOver = append(e.takenOver, &OwedOptOut{Contact: s.State.Contact, Attribute: attribute})
+		}
 		for j := range s.Decisions {
 			d := s.Decisions[j]
 			d.Contact = s.State.Contact
@@ -64,6 +81,7 @@ func (e *effects) ofOptOuts(group []Result) {
 			e.resolved = append(e.resolved, s.State.Contact)
 		}
 	}
+	e.owed, e.takenOver = firstOf(e.owed, owedKey), firstOf(e.takenOver, owedKey)
 	e.optouts = lastOf(e.optouts, func(o *OptOut) string { return o.Contact })
 	e.decisions = lastOf(e.decisions, func(d *OptOutDecision) string {
 		return fmt.Sprintf("%s %020d %s", d.Contact, millis(d.At), d.Pair)
@@ -75,6 +93,14 @@ func (e *effects) putOptOuts(ctx context.Context, l *Ledger, tx txn, run string,
 		o := e.optouts[i]
 		return append(args, o.Contact, o.Doc, o.Waits, millis(o.Due))
 	}); err != nil {
+		return err
+	}
+	for _, o := range e.takenOver {
+		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM optout_owed WHERE contact = ? AND attribute = ?`), o.Contact, o.Attribute); err != nil {
+			return err
+		}
+	}
+	if err := l.putOwed(ctx, tx, now, e.owed); err != nil {
 		return err
 	}
 	return putDecisions.run(ctx, l, tx, []any{run}, len(e.decisions), func(args []any, i int) []any {
@@ -146,7 +172,12 @@ func (l *Ledger) OptOutsAfter(ctx context.Context, after string, limit int) ([]O
 // OptOutsDue lists contacts whose wait is over. That are refused ones whose time has
 // come, and those that waited for a profile which table has written since. Without
 // a table, nothing tells when a profile comes, so all that are due are returned.
-func (l *Ledger) OptOutsDue(ctx context.Context, table string, limit int) ([]string, error) {
+// Those to whom one of attributes is owed come first, see OwedOptOut.
+func (l *Ledger) OptOutsDue(ctx context.Context, table string, attributes []string, limit int) ([]string, error) {
+	owed, err := l.owedContacts(ctx, attributes, limit)
+	if err != nil {
+		return nil, err
+	}
 	query, args := `SELECT contact FROM optout WHERE waits <> '' AND due <= ?`, []any{l.now().UnixMilli()}
 	if table != "" {
 		query += ` AND (waits = 'refused' OR EXISTS (SELECT 1 FROM record WHERE record.tbl = ? AND record.key = optout.contact AND record.payload IS NOT NULL))`
@@ -156,7 +187,13 @@ func (l *Ledger) OptOutsDue(ctx context.Context, table string, limit int) ([]str
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing opt-outs that wait: %w", err)
 	}
-	return collect(rows, func(s *string, scan scanner) error { return scan(s) })
+	waiting, err := collect(rows, func(s *string, scan scanner) error { return scan(s) })
+	for _, contact := range waiting {
+		if !slices.Contains(owed, contact) {
+			owed = append(owed, contact)
+		}
+	}
+	return owed, err
 }
 
 // OptOutsWaiting counts the contacts that wait for something.

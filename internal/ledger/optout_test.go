@@ -106,7 +106,7 @@ func TestOptOutsThatWait(t *testing.T) {
 			waits(2, ledger.WaitsForRetry, noon.Add(time.Hour)), waits(3, "", time.Time{}),
 		}))
 		due := func(table string) []string {
-			got, err := l.OptOutsDue(t.Context(), table, 10)
+			got, err := l.OptOutsDue(t.Context(), table, nil, 10)
 			require.NoError(t, err)
 			return got
 		}

@@ -33,12 +33,14 @@ type Mapper struct {
 	sizeHint  int
 	scratch   sync.Pool // *[]gjson.Result, one per column
 
-	conditions    []condition // of the filter
-	any           bool        // one of them is enough
-	skipUpdates   []int       // fields with apply_updates: false
-	optOuts       []int       // fields that hold an opt-out
-	clearsOptOuts bool        // the mapping may clear opt-outs that Campaign has
-	links         []int       // fields that name a parent
+	conditions    []condition  // of the filter
+	any           bool         // one of them is enough
+	skipUpdates   []int        // fields with apply_updates: false
+	optOuts       []int        // fields that hold an opt-out
+	clearsOptOuts bool         // the mapping may clear opt-outs that Campaign has
+	links         []int        // fields that name a parent
+	merges        bool         // rows say whether they were merged into another one
+	attributes    []PlanOptOut // of the profile
 }
 
 // field is a PlanField that is ready to be applied.
@@ -58,6 +60,7 @@ func (p *Plan) Mapper() (*Mapper, error) {
 		selected: append([]string(nil), p.Select...),
 		columns:  make(map[string]int),
 		index:    make(map[string]int, len(p.Fields)),
+		merges:   p.Merges, attributes: p.OptOuts,
 	}
 	for i, pf := range p.Fields {
 		f := field{PlanField: pf, prefix: string(appendString(nil, pf.To)) + ":", clear: pf.clearLiteral(), members: pf.memberIndex()}

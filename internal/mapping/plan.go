@@ -11,6 +11,18 @@ type Plan struct {
 	Fields    []PlanField `json:"fields"`     // sorted by To; the key pair is one of them
 
 	Conditions []PlanCondition `json:"conditions,omitempty"` // of Table.Filter, in its order
+
+	Merges  bool         `json:"merges,omitempty"`   // rows say whether they were merged into another one
+	OptOuts []PlanOptOut `json:"opt_outs,omitempty"` // the opt-out attributes of a profile, as the instance names them
+}
+
+// PlanOptOut is an opt-out attribute of the profile. Its Column is that of the pair
+// that opt_out keeps in step; "" when there is none.
+type PlanOptOut struct {
+	Attribute string `json:"attribute"` // canonical
+	To        string `json:"to"`
+	Column    string `json:"column,omitempty"`
+	Inverted  bool   `json:"inverted,omitempty"`
 }
 
 // PlanField is one pair with the metadata of both its fields.

@@ -32,7 +32,8 @@ func Resolve(t Table, src SourceSchema, dst TargetSchema) (*Plan, error) {
 		return nil, r.problems
 	}
 	slices.SortFunc(r.pairs, func(a, b PlanField) int { return strings.Compare(a.To, b.To) })
-	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs, Conditions: r.conditions}, nil
+	return &Plan{Table: t, EntitySet: src.EntitySet, Key: src.Key, Select: r.selected(), Fields: r.pairs, Conditions: r.conditions,
+		Merges: r.merges(), OptOuts: r.optOuts()}, nil
 }
 
 // resolver collects the parts of a plan, and the problems that prevent one.
@@ -311,6 +312,15 @@ func (r *resolver) selected() []string {
 	for _, name := range []string{"modifiedon", "statecode"} {
 		if _, known := r.src.Columns[name]; known {
 			want(name)
+		}
+	}
+	if r.merges() {
+		want(mergedColumn)
+		want(winnerProperty)
+	}
+	for _, o := range r.optOuts() {
+		if o.Column != "" {
+			want(o.Column)
 		}
 	}
 	slices.Sort(rest)

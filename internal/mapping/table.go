@@ -12,6 +12,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+
+	"causeway.dev/internal/optout"
 )
 
 // MaxLinks is the most links one mapping may have (R17.3).
@@ -43,10 +45,34 @@ type Table struct {
 	TechnicalValues bool `json:"technical_values,omitempty" yaml:"technical_values,omitempty"`
 	// ClearOptOuts lets an adopted profile's opt-outs be turned off by what Dynamics says; without it, an opt-out that Campaign holds survives adoption.
 	ClearOptOuts bool `json:"clear_opt_outs,omitempty" yaml:"clear_opt_outs,omitempty"`
+	// Merged says what becomes of the profile of a contact that Dynamics merged into another one: delete or keep. Without it, the profile is deleted where apply_deletes is set, and kept elsewhere. Its opt-outs go to the winner's profile first.
+	Merged string `json:"merged,omitempty" yaml:"merged,omitempty" jsonschema:"enum=delete,enum=keep"`
+	// Erased says what becomes of a record that somebody deleted in Campaign when it changes in Dynamics: restore creates it again, with the opt-outs that are known of it; leave leaves it deleted.
+	Erased string `json:"erased,omitempty" yaml:"erased,omitempty" jsonschema:"enum=restore,enum=leave,default=restore"`
+	// OptOuts are the pairs that opt_out keeps in step. A profile is created with those that Dynamics holds.
+	OptOuts []optout.PairSetting `json:"opt_outs,omitempty" yaml:"-"`
 	// Filter selects the records to propagate; without it, all of them (R13).
 	Filter Filter `json:"filter,omitzero" yaml:"filter,omitempty"`
 	// Fields are the pairs to synchronise. The key pair need not be listed.
 	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=50"`
+}
+
+// What to do with the profile of a contact that was merged into another one.
+const (
+	DeleteMerged = "delete"
+	KeepMerged   = "keep"
+)
+
+// What to do with a record that somebody deleted in Campaign.
+const (
+	RestoreErased = "restore"
+	LeaveErased   = "leave"
+)
+
+// DeletesMerged says that the profile of a contact is deleted when the contact was
+// merged into another one.
+func (t *Table) DeletesMerged() bool {
+	return t.Merged == DeleteMerged || t.Merged == "" && t.ApplyDeletes
 }
 
 // SourceTable is the Dynamics side of a mapping.
@@ -143,6 +169,12 @@ func (t Table) normal() Table {
 		fields[i] = f
 	}
 	t.Fields = fields
+	if t.Erased == RestoreErased {
+		t.Erased = ""
+	}
+	if len(t.OptOuts) == 0 {
+		t.OptOuts = nil
+	}
 	if t.Filter.Match == "all" {
 		t.Filter.Match = ""
 	}

@@ -69,6 +69,10 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	}
 	n.events(st, now)
 	n.optOut(st, now)
+	if back := st.Returned; back != nil {
+		n.add(Caution, "%s that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was %s; erased: leave in the mapping leaves them deleted",
+			phrase.Count(back.Count, "record"), back.Last)
+	}
 	if parked > 0 {
 		n.add(Hint, "%s parked: what waits for a parent, or for children to go, goes on by itself; causeway explain %s <id>", phrase.Count(parked, "record"), r.Flow)
 	}

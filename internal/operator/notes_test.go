@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
@@ -43,6 +44,10 @@ func TestNotesOfAFlow(t *testing.T) {
 			operator.FlowReport{Flow: "contacts", Waiting: []operator.Pending{{Activity: "FetchPage", Attempt: 2, LastFailure: "the service asked to wait", Since: noon, NextTry: noon.Add(3 * time.Hour)}},
 				Status: &workflows.Status{State: workflows.StateRunning}},
 			[]operator.Note{{operator.Caution, "waiting: FetchPage, attempt 2, last failure: the service asked to wait, since 2026-03-02 12:00:00 UTC (just now); next try at 2026-03-02 15:00:00 UTC (in 3 h)"}},
+		},
+		"a record that came back": {
+			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Returned: &activities.Returned{Count: 1, Last: "7d3c"}}},
+			[]operator.Note{{operator.Caution, "1 record that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was 7d3c; erased: leave in the mapping leaves them deleted"}},
 		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},

@@ -24,6 +24,8 @@ type Contact struct {
 	Campaign Presence  `json:"c,omitempty"`
 	Seen     time.Time `json:"s,omitzero"`  // the newest moment for which the profile is known
 	Pairs    []Pair    `json:"p,omitempty"` // in order of Name
+	// Winner is the contact that Dynamics merged this one into; "" when it did not.
+	Winner string `json:"w,omitempty"`
 }
 
 // Pair is one choice on both sides.
@@ -31,6 +33,9 @@ type Pair struct {
 	Name     string `json:"n"` // attribute and column, see PairName
 	Dynamics Side   `json:"d,omitzero"`
 	Campaign Side   `json:"c,omitzero"`
+	// Owed says that the contact has an opt-out from one that was merged into it, which
+	// one of the systems does not hold yet.
+	Owed bool `json:"o,omitempty"`
 }
 
 // PairName names a pair by its canonical Campaign attribute and its Dynamics column.
@@ -48,6 +53,7 @@ type DynamicsRow struct {
 	Version  string
 	Modified time.Time // of the record: whole seconds
 	Gone     bool
+	Winner   string // the contact that it was merged into; "" when it was not
 	// Values by pair. nil means that the column is empty; a missing pair means that
 	// the column was not read.
 	Values map[string]*bool
@@ -65,7 +71,10 @@ type CampaignRow struct {
 	Within time.Duration
 	// Made is when the profile was created, where the source says it. If it is later
 	// than Contact.Seen, the profile that we knew was deleted and created again.
-	Made   time.Time
+	Made time.Time
+	// Winner is the contact whose person the profile is of, where the profile has a key of
+	// its own; "" for the contact's own profile.
+	Winner string
 	Values map[string]CampaignValue // by pair; a missing pair was not read
 }
 
@@ -110,14 +119,14 @@ func (c *Contact) Clone() *Contact {
 // is a choice that somebody made. It counts, because Dynamics may have changed
 // unseen meanwhile.
 func (c *Contact) NothingNew(p Policy, later *Contact) bool {
-	if c.Dynamics != later.Dynamics || c.Version != later.Version || c.Campaign != later.Campaign || len(c.Pairs) != len(later.Pairs) {
+	if c.Winner != later.Winner || c.Dynamics != later.Dynamics || c.Version != later.Version || c.Campaign != later.Campaign || len(c.Pairs) != len(later.Pairs) {
 		return false
 	}
 	for i, was := range c.Pairs {
 		l := later.Pairs[i]
 		restamped := p.Mode == Bidirectional && was.Campaign.Known && !was.Campaign.Empty && l.Campaign.Known && !l.Campaign.Empty && was.Campaign.Out == l.Campaign.Out &&
 			was.Dynamics.Known && !was.Dynamics.Empty && was.Dynamics.Out == was.Campaign.Out
-		if was.Name != l.Name || was.Dynamics != l.Dynamics || was.Campaign != l.Campaign && !restamped {
+		if was.Name != l.Name || was.Owed != l.Owed || was.Dynamics != l.Dynamics || was.Campaign != l.Campaign && !restamped {
 			return false
 		}
 	}
@@ -132,6 +141,7 @@ func (c *Contact) SeeDynamics(row DynamicsRow) {
 		c.Dynamics, c.Version = Gone, ""
 		return
 	}
+	c.Winner = row.Winner
 	echo := row.Version != "" && row.Version == c.Version
 	c.Dynamics, c.Version = Here, row.Version
 	for i := range c.Pairs {
@@ -175,6 +185,9 @@ func (c *Contact) SeeCampaign(row CampaignRow) {
 	}
 	if row.AsOf.After(c.Seen) {
 		c.Seen = row.AsOf
+	}
+	if row.Winner != "" {
+		c.Winner = row.Winner
 	}
 	if row.Gone {
 		c.profileGone(newest)

@@ -20,16 +20,21 @@ type Decision struct {
 }
 
 // Decide resolves the named pairs and says what has to be written. Campaign is
-// written in bidirectional mode only, and never to clear an opt-out.
+// written in bidirectional mode only, and never to clear an opt-out. An opt-out of a
+// merged contact is written to both sides in either mode, because the winner's profile
+// is the one that gets mail from now on.
 func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 	out := make([]Decision, 0, len(pairs))
 	for _, name := range pairs {
 		pair := c.Pair(name)
 		pair.Dynamics = p.dated(pair.Dynamics)
 		d := Decision{Pair: name, Dynamics: pair.Dynamics, Campaign: pair.Campaign, Resolution: Resolve(p, pair.Dynamics, pair.Campaign)}
+		if pair.Owed {
+			d.Resolution = Resolution{Out: true, Rule: RuleMerged}
+		}
 		if d.Rule != RuleNothing {
 			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.Holds(d.Out)
-			differs := p.Mode == Bidirectional && c.Dynamics == Here && !pair.Campaign.Holds(d.Out)
+			differs := (p.Mode == Bidirectional || pair.Owed) && c.Dynamics == Here && !pair.Campaign.Holds(d.Out)
 			d.ToCampaign, d.Waits = differs && c.Campaign != Gone, differs && c.Campaign == Gone
 		}
 		out = append(out, d)
@@ -98,6 +103,7 @@ func (c *Contact) ClearDue(decisions []Decision) {
 		pair := c.pair(d.Pair)
 		if c.Dynamics == Here && pair.Dynamics.Known {
 			pair.Campaign.Due, pair.Campaign.First = false, false
+			pair.Owed = pair.Owed && !(pair.Dynamics.Holds(true) && pair.Campaign.Holds(true))
 		}
 	}
 }

@@ -62,6 +62,7 @@ const (
 	RuleOnlyDynamics  Rule = "only-dynamics"    // no value is known of Campaign
 	RuleOnlyCampaign  Rule = "only-campaign"    // no value is known of Dynamics
 	RuleCampaign      Rule = "campaign-changed" // R19.5: Campaign's new choice overwrites
+	RuleMerged        Rule = "merged"           // a contact that was merged into this one had opted out
 	RuleKept          Rule = "kept"             // R19.5: Campaign has no new choice, so Dynamics keeps its own
 )
 

@@ -57,6 +57,9 @@ var kinds = [...]string{"nothing", "unchanged", "leave out", "create", "update",
 
 func (k Kind) String() string { return kinds[k] }
 
+// RuleErased is the rule by which a record is left out that somebody deleted in Campaign.
+const RuleErased = "somebody deleted it in Campaign (erased: leave)"
+
 // Why is the rule that an action follows.
 type Why string
 
@@ -66,6 +69,8 @@ const (
 	NoFieldDiffers  Why = "what was last written has the same values"
 	ByFilter        Why = "the filter leaves it out"
 	DeletesOff      Why = "deletes are not applied"
+	WasMerged       Why = "Dynamics merged it into another record"
+	Erased          Why = "somebody deleted it in Campaign, and it stays deleted"
 	DeletedInSource Why = "Dynamics deleted it"
 	IsNew           Why = "Campaign does not have it"
 	LostInTarget    Why = "Campaign does not have it any more"

@@ -35,12 +35,18 @@ func (r *Rules) Calls(k *Known, e *Entry, anew bool) Action {
 		return Action{Kind: Nothing, Why: NeverHeld}
 	case e.Deleted:
 		return Action{Kind: Delete, Why: DeletedInSource}
+	case e.Winner != "" && k.Held():
+		return Action{Kind: Delete, Why: WasMerged, Rule: e.Rule}
 	case e.Rule != "" && k.Held() && r.DeleteUnmatched:
 		return Action{Kind: Delete, Why: ByFilter, Rule: e.Rule}
 	case e.Rule != "":
 		return Action{Kind: LeaveOut, Why: ByFilter, Rule: e.Rule} // R13.8
 	case e.Refused != nil:
 		return Action{Kind: Refuse, Why: NotMappable, Refusal: Refusal{Reason: e.Refused.Reason, Message: e.Refused.Error(), Field: e.Refused.To}}
+	case !k.Held() && k.Lost && r.LeaveErased:
+		return Action{Kind: LeaveOut, Why: Erased, Rule: RuleErased}
+	case !k.Held() && k.Lost:
+		return Action{Kind: Create, Why: LostInTarget, Payload: e.Whole}
 	case !k.Held():
 		return Action{Kind: Create, Why: IsNew, Payload: e.Whole}
 	case anew:
@@ -91,6 +97,8 @@ func (r *Rules) write(a Action, k *Known, e *Entry, f *Facts) Action {
 	case f.KeyTaken && f.Target.lacks():
 		return r.orphan(k, f, Action{Kind: Refuse, Why: KeyIsHidden, Refusal: Refusal{Reason: apierr.ReasonConflict,
 			Message: "the key is taken, yet the record cannot be read; in Campaign it may wait for a parent that does not exist"}})
+	case f.Target.lacks() && a.Kind == Update && r.LeaveErased:
+		return Action{Kind: LeaveOut, Why: Erased, Rule: RuleErased}
 	case f.Target.lacks() && a.Kind == Update: // somebody deleted it in Campaign; Dynamics is the source of truth (R2.1)
 		return Action{Kind: Create, Why: LostInTarget, Payload: e.Whole}
 	case f.Target.lacks():

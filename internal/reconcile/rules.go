@@ -21,6 +21,8 @@ type Rules struct {
 	Mapper          *mapping.Mapper
 	ApplyDeletes    bool // what Dynamics deletes is deleted in Campaign
 	DeleteUnmatched bool // what the filter leaves out is deleted in Campaign
+	DeleteMerged    bool // what Dynamics merged into another record is deleted in Campaign
+	LeaveErased     bool // what somebody deleted in Campaign is not created again
 	ClearOptOuts    bool // taking a record over may end the opt-outs that it has
 	Replay          bool // fields with apply_updates: false are written, too
 }
@@ -32,6 +34,7 @@ type Known struct {
 	Fingerprint []byte // of Payload
 	Parked      bool   // a change of it waits
 	Own         bool   // this run created it
+	Lost        bool   // somebody deleted it in Campaign
 }
 
 // Held says that Campaign holds the record, as far as the ledger knows.
@@ -43,7 +46,8 @@ type Entry struct {
 	Deleted bool
 
 	// Of a record that is there, as Read found it:
-	Rule    string              // the condition of the filter that leaves it out
+	Rule    string              // the condition of the filter that leaves it out, or RuleMerged
+	Winner  string              // the record that it was merged into, if that leaves it out
 	Refused *mapping.FieldError // why it cannot be mapped
 	Same    bool                // what was written last says the same
 	Whole   *mapping.Payload    // what Campaign is to hold when the record is created
@@ -56,6 +60,10 @@ type Entry struct {
 func (r *Rules) Read(k *Known, version string, row []byte) (Entry, error) {
 	e := Entry{Version: version}
 	var err error
+	if e.Winner = r.winner(row); e.Winner != "" {
+		e.Rule = RuleMerged
+		return e, nil
+	}
 	if e.Rule, err = r.Mapper.Excluded(row); err == nil && e.Rule == "" {
 		e.Whole, err = r.Mapper.Map(row)
 	}
@@ -82,11 +90,30 @@ func (r *Rules) Read(k *Known, version string, row []byte) (Entry, error) {
 	return e, err
 }
 
-// Deletes says that a record calls for a delete if Campaign holds it: Dynamics has
-// deleted it, or a condition of the filter leaves it out.
-func (r *Rules) Deletes(deleted bool, rule string) bool {
-	if deleted {
-		return r.ApplyDeletes
+// RuleMerged is the rule by which a record is left out that was merged into another one.
+const RuleMerged = "it was merged into another record"
+
+// winner is the record that a row was merged into, if the profile of such a row is
+// deleted.
+func (r *Rules) winner(row []byte) string {
+	if !r.DeleteMerged {
+		return ""
 	}
-	return rule != "" && r.DeleteUnmatched
+	return r.Mapper.MergedInto(row)
+}
+
+// Deletes says that a record calls for a delete if Campaign holds it: Dynamics has
+// deleted it or merged it into another one, or a condition of the filter leaves it out.
+// A row that cannot be compared with the filter is refused when it is written.
+func (r *Rules) Deletes(deleted bool, row []byte) bool {
+	switch {
+	case deleted:
+		return r.ApplyDeletes
+	case r.winner(row) != "":
+		return true
+	case !r.DeleteUnmatched:
+		return false
+	}
+	rule, _ := r.Mapper.Excluded(row)
+	return rule != ""
 }

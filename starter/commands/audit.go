@@ -30,7 +30,9 @@ smaller pages), and one per record that differs.
 Changed: somebody changed mapped fields in Campaign. Fields with apply_updates:
 false belong to Campaign and are not compared; of links only whether they name
 something. Missing: somebody deleted the record in Campaign. Stray: Campaign has
-it with a key, and not from here; it is never touched. What Dynamics says and was
+it with a key, and not from here; it is never touched. Duplicate: its key is that of
+one of our records in another spelling, such as upper case; it is never touched,
+and somebody should keep one of the two. What Dynamics says and was
 not written yet is listed too: mostly changes on their way.
 
 With --repair the flow then loads the table anew and writes what differs, deletes
@@ -42,7 +44,7 @@ command is interrupted, and asking again watches it.
 
 Exit code 0 when nothing differs, 2 when something does.
 
-With -o json: {run, held, findings: {changed, missing, stray, fields, examples},
+With -o json: {run, held, findings: {changed, missing, stray, duplicate, fields, examples},
 source: as causeway plan, repair, refused}.`,
 		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts -o json | jq .findings.missing",
 		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], repair) },
@@ -69,7 +71,7 @@ func audit(ctx context.Context, e *env, table string, repair bool) error {
 		return i.WatchAudit(ctx, table, at)
 	}, func(e *env, r *workflows.AuditResult) {
 		writeAudit(e, table, *r)
-		if repair && !began && !r.Repair && !r.InStep() {
+		if repair && !began && !r.Repair && r.Repairable() {
 			e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
 		}
 	}, func(r *workflows.AuditResult) int {
@@ -102,6 +104,7 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 		{"changed in Campaign", f.Changed},
 		{"missing in Campaign", f.Missing},
 		{"in Campaign, and not from here (left alone)", f.Stray},
+		{"in Campaign twice, with the key in another spelling", f.Duplicate},
 		{"in Dynamics, and not yet in Campaign", src.Created},
 		{"changed in Dynamics, and not yet in Campaign", src.Updated},
 		{"gone from Dynamics, or left out, and still in Campaign", src.Deleted},
@@ -115,7 +118,11 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	writeRanked(e, "FIELD CHANGED IN DYNAMICS", r.Source.Fields)
 	writeExamples(e, "IS", append(slices.Clone(f.Examples), r.Source.Examples...))
 	fmt.Fprintln(e.out)
+	if f.Duplicate > 0 {
+		fmt.Fprintln(e.out, p.with(bad, "Two profiles stand for one contact. Keep one of them: delete the other in Campaign, or give it another key."))
+	}
 	switch {
+	case !r.Repairable() && !r.InStep():
 	case r.InStep():
 		fmt.Fprintln(e.out, p.with(good, "Both systems are in step."))
 	case r.Repair:

@@ -16,7 +16,7 @@ const auditFlow = contactsFlow + "/audit"
 
 func auditResult(change func(*workflows.AuditResult)) workflows.AuditResult {
 	r := workflows.AuditResult{Run: "audit-contacts-20260302T120000.000Z", Held: 40_000,
-		Findings: activities.AuditFindings{Changed: 12, Missing: 3, Stray: 2, Fields: []activities.PlanCount{{What: "lastName", Records: 12}},
+		Findings: activities.AuditFindings{Changed: 12, Missing: 3, Stray: 2, Duplicate: 1, Fields: []activities.PlanCount{{What: "lastName", Records: 12}},
 			Examples: []activities.PlanExample{
 				{ID: "6f0c1d2e-0000-4000-8000-000000000001", Outcome: "changed", Changes: map[string]string{"lastName": "differs from what was written"}},
 				{ID: "6f0c1d2e-0000-4000-8000-000000000002", Outcome: "missing"}}},

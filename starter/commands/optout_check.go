@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,9 +71,19 @@ func writeDifferences(e *env, r activities.CheckOptOutsResult) {
 	for _, d := range r.Different[:min(shownDifferences, len(r.Different))] {
 		rows = append(rows, []cell{text(d.Contact), text(d.Attribute), text(d.Column)})
 	}
+	losers := slices.ContainsFunc(r.Different, func(d activities.OptOutDifference) bool { return d.Loser != "" })
+	if losers {
+		rows[0] = append(rows[0], header(nil, "OPTED OUT AS")...)
+		for i, d := range r.Different[:len(rows)-1] {
+			rows[i+1] = append(rows[i+1], text(d.Loser))
+		}
+	}
 	writeTable(e.out, p, rows)
 	if more := len(r.Different) - shownDifferences; more > 0 {
 		fmt.Fprintf(e.out, "and %s; all of them: -o json\n", phrase.Count(int64(more), "more"))
+	}
+	if losers {
+		fmt.Fprintln(e.out, "\nOPTED OUT AS names a contact that was merged into this one and has opted out, which this one has not.")
 	}
 	fmt.Fprintln(e.out, "\nWhat was decided about one: causeway optout history <contact>")
 }

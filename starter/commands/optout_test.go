@@ -248,6 +248,13 @@ func TestOptOutCheck(t *testing.T) {
 	require.Equal(t, exitDone, code)
 	require.JSONEq(t, `{"profiles":6200,"missing":0,"different":[],"waiting":0}`, out)
 
+	w.on("Run "+activities.CheckOptOuts, activities.CheckOptOutsResult{Profiles: 2, Different: []activities.OptOutDifference{
+		{Contact: decisionOf, Attribute: "denyListEmail", Column: "donotbulkemail", Loser: "6f0c1d2e-0000-4000-8000-000000000002"},
+		{Contact: decisionOf, Attribute: "denyListPhone", Column: "donotphone"}}})
+	code, out, _ = w.run(t, "optout", "check")
+	require.Equal(t, exitFailed, code)
+	golden(t, "optout check merged.txt", out)
+
 	code, _, errs = newWorld().run(t, "optout", "check")
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, errs, "opt_out.pairs")

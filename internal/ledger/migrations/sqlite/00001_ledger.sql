@@ -255,6 +255,15 @@ CREATE TABLE event (
 ) WITHOUT ROWID;
 CREATE INDEX event_by_age ON event (at);
 
+-- Records that somebody deleted in Campaign and that were created again, when they came back last.
+CREATE TABLE returned (
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  run TEXT NOT NULL,                         -- that created it again
+  at BIGINT NOT NULL,
+  PRIMARY KEY (tbl, key)
+) WITHOUT ROWID;
+
 -- Exported files that were looked at: what they are in a listing, and what they hold.
 CREATE TABLE export_file (
   flow TEXT NOT NULL,
@@ -282,6 +291,15 @@ CREATE TABLE optout (
 ) WITHOUT ROWID;
 CREATE INDEX optout_waits ON optout (due, contact) WHERE waits <> '';
 
+-- Opt-outs that a contact has from those that were merged into it, until both systems hold them.
+CREATE TABLE optout_owed (
+  contact TEXT NOT NULL,                     -- the winner's id in Dynamics
+  attribute TEXT NOT NULL,                   -- of Campaign, by its canonical name
+  loser TEXT NOT NULL,                       -- the contact that it was known of
+  at BIGINT NOT NULL,                        -- when that was noticed
+  PRIMARY KEY (contact, attribute)
+) WITHOUT ROWID;
+
 -- Evidence: what was decided about a choice, and on which grounds.
 CREATE TABLE optout_decision (
   contact TEXT NOT NULL,
@@ -301,8 +319,10 @@ CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 
 -- +goose Down
 DROP TABLE optout_decision;
+DROP TABLE optout_owed;
 DROP TABLE optout;
 DROP TABLE export_file;
+DROP TABLE returned;
 DROP TABLE event;
 DROP TABLE operation;
 DROP TABLE audit;

@@ -1,0 +1,196 @@
+package ingress
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
+)
+
+// This file keeps opt-outs when profiles come and go: who opted out stays so when a
+// contact is merged, filtered out and in again, or erased in Campaign.
+
+// maxMerges is how many merges are followed, from winner to winner.
+const maxMerges = 5
+
+// knownOptOuts is what the ledger knows of the opt-outs of a contact.
+type knownOptOuts struct {
+	contact *optout.Contact // of the opt-out flow; nil: nothing
+	owed    []string        // attributes that a merged contact leaves to it
+}
+
+// optOutsOf looks up what the ledger knows of the opt-outs of contacts.
+func (a *Activities) optOutsOf(ctx context.Context, m *tableMapper, contacts []string) (map[string]knownOptOuts, error) {
+	if !m.mapper.HasOptOuts() || len(contacts) == 0 {
+		return nil, nil
+	}
+	owed, err := a.o.Ledger.OwedOptOuts(ctx, contacts)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.o.Ledger.OptOuts(ctx, contacts)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]knownOptOuts, len(contacts))
+	for _, id := range contacts {
+		known := knownOptOuts{owed: owed[id]}
+		if o := found[id]; o != nil {
+			known.contact = &optout.Contact{}
+			if err := json.Unmarshal(o.Doc, known.contact); err != nil {
+				return nil, fmt.Errorf("what is known of the opt-outs of contact %s cannot be read: %w", id, err)
+			}
+		}
+		out[id] = known
+	}
+	return out, nil
+}
+
+// mayBeCreated lists the records of a lane that Campaign does not hold, as far as the
+// ledger knows.
+func mayBeCreated(lane *ledger.Lane, known map[string]*ledger.Record) []string {
+	var out []string
+	for i := range lane.Entries {
+		e := &lane.Entries[i]
+		if rec := known[e.Key]; lane.Outcomes[i] == ledger.Pending && !e.Deleted && (rec == nil || rec.Payload == nil) {
+			out = append(out, e.Key)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// createBody is the body that creates a record. A profile begins with the opt-outs that
+// are known of its contact, so that nobody who opted out gets mail in between. row is
+// the contact as Dynamics has it; nil when it was not read.
+func (r *recordWriter) createBody(ctx context.Context, key string, row, body []byte) ([]byte, error) {
+	if !r.m.mapper.HasOptOuts() {
+		return body, nil
+	}
+	known, looked := r.optOuts[key]
+	if !looked {
+		found, err := r.activities.optOutsOf(ctx, r.m, []string{key})
+		if err != nil {
+			return nil, err
+		}
+		known = found[key]
+	}
+	read, out := r.m.mapper.OptedOut(row)
+	if known.contact != nil {
+		out = append(out, known.contact.OptedOut(read)...)
+	}
+	var fields []string
+	for _, attribute := range out {
+		// A mapped one is as Dynamics says.
+		if to, mapped := r.m.mapper.OptOutField(attribute); to != "" && !mapped {
+			fields = append(fields, to)
+		}
+	}
+	for _, attribute := range known.owed {
+		if to, _ := r.m.mapper.OptOutField(attribute); to != "" {
+			fields = append(fields, to)
+		}
+	}
+	return withOptOuts(body, fields)
+}
+
+// withOptOuts sets opt-outs in a body.
+func withOptOuts(body []byte, fields []string) ([]byte, error) {
+	if len(fields) == 0 {
+		return body, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(body, &object); err != nil {
+		return nil, fmt.Errorf("adding opt-outs to a record: %w", err)
+	}
+	for _, field := range fields {
+		object[field] = json.RawMessage("true")
+	}
+	return json.Marshal(object)
+}
+
+// passOptOuts gives the opt-outs of a profile to the winner of the merge, before the
+// profile is deleted. The ledger keeps them until the winner's profile has them, which
+// it may get when it is created.
+func (d *decision) passOptOuts(ctx context.Context) error {
+	if !d.m.mapper.HasOptOuts() {
+		return nil
+	}
+	stored, err := d.target.Get(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key))
+	if err != nil {
+		return err
+	}
+	held := d.m.mapper.HeldOptOuts(stored.Raw)
+	if len(held) == 0 {
+		return nil
+	}
+	winner, err := d.activities.winnerOf(ctx, d.m, d.entry.Winner)
+	if err != nil {
+		return err
+	}
+	owed := make([]ledger.OwedOptOut, len(held))
+	body := map[string]bool{}
+	var unpaired []string // that no flow takes over
+	for i, attribute := range held {
+		owed[i] = ledger.OwedOptOut{Contact: winner, Attribute: attribute, Loser: d.e.Key}
+		to, _ := d.m.mapper.OptOutField(attribute)
+		body[to] = true
+		if !d.m.mapper.Paired(attribute) {
+			unpaired = append(unpaired, attribute)
+		}
+	}
+	if err := d.ledger.OweOptOuts(ctx, owed); err != nil {
+		return err
+	}
+	doc, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	err = d.target.Patch(ctx, d.m.resource, d.m.mapper.MapKey(winner), doc)
+	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("giving the opt-outs of %s to %s, into which it was merged: %w", d.e.Key, winner, err)
+	}
+	return d.ledger.ForgetOwedOptOuts(ctx, winner, unpaired)
+}
+
+// winnerOf follows merges to the contact that was not merged itself, or that Dynamics
+// does not have any more.
+func (a *Activities) winnerOf(ctx context.Context, m *tableMapper, id string) (string, error) {
+	for range maxMerges {
+		row, err := a.readOne(ctx, m.query, id)
+		if err != nil {
+			return "", fmt.Errorf("reading contact %s, the winner of a merge: %w", id, err)
+		}
+		next := ""
+		if !row.Deleted {
+			next = m.mapper.MergedInto(row.Raw)
+		}
+		if next == "" {
+			return id, nil
+		}
+		id = next
+	}
+	return id, nil
+}
+
+// returned tells of the records of a table that came back after somebody had deleted
+// them in Campaign.
+func (a *Activities) returned(ctx context.Context, table string) (*activities.Returned, error) {
+	found, err := a.o.Ledger.Returned(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.of(table).returned.Update(float64(found.Count))
+	if found.Count == 0 {
+		return nil, nil
+	}
+	return &activities.Returned{Count: found.Count, Last: found.Last}, nil
+}
