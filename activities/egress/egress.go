@@ -27,6 +27,7 @@ import (
 type journal interface {
 	Page(ctx context.Context, link string, limit int) (*campaign.JournalPage, error)
 	Since(d time.Duration, limit int) string
+	Address() string
 }
 
 // dynamics is what egress needs of Dynamics.

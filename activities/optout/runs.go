@@ -24,20 +24,23 @@ func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInp
 }
 
 func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
-	run := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
+	begun := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
 	if in.Kind == activities.KindInitial {
 		me, err := a.o.Dynamics.WhoAmI(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("asking Dynamics for its clock: %w", err)
 		}
-		run.ServerStart = me.ServerTime
+		if err := run.SameOrganization(ctx, a.o.Ledger, me.OrganizationID); err != nil {
+			return nil, err
+		}
+		begun.ServerStart = me.ServerTime
 		if n, err := a.o.Dynamics.TotalRecordCount(ctx, "contact"); err == nil {
-			run.Expected = 2 * n // contacts, and about as many profiles
+			begun.Expected = 2 * n // contacts, and about as many profiles
 		} else {
 			a.o.Logger.Warn("no estimate of the records to read", "flow", activities.FlowOptOut, "error", err)
 		}
 	}
-	return a.o.Ledger.BeginRun(ctx, run)
+	return a.o.Ledger.BeginRun(ctx, begun)
 }
 
 // SaveOptOutPosition ends a run whose lanes are all written: in one transaction the
