@@ -19,6 +19,8 @@ type OwnerState struct {
 	Recent []string               `json:"recent,omitempty"` // the newest run names, so that none is used twice
 	Trail  []activities.Operation `json:"trail,omitempty"`  // entries of the audit trail that are not in the ledger yet
 	Held   *HeldPass              `json:"held,omitempty"`   // a small pass that was paused
+
+	restoredState
 }
 
 // owner is what all flows have in common: what operators can ask of them, how they

@@ -65,6 +65,9 @@ func headline(st Status) string {
 	if st.Reason != "" {
 		line += "\n\n> " + st.Reason
 	}
+	if st.Restored != "" {
+		line += "\n\n**" + st.Restored + "**; everything is compared anew"
+	}
 	return line
 }
 

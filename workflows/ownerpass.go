@@ -77,6 +77,9 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 		return nil, o.self.failed(ctx, err)
 	}
 	st.LastRun = &result.Summary
+	if result.Summary.State == "COMPLETED" {
+		o.completed(result.Summary.Run)
+	}
 	// A rollback counts nothing: the run that it undoes has counted it. A load that was
 	// stopped counts when it has ended, as a whole.
 	stopped := result.Summary.State == "STOPPED"

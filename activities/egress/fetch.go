@@ -33,6 +33,12 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	if err != nil || staged != nil {
 		return staged, err
 	}
+	identity := ""
+	if in.Phase == activities.PhaseEvents {
+		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress); err != nil {
+			return nil, err
+		}
+	}
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
@@ -40,7 +46,11 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	f := &pageFetch{Activities: a, in: in, plan: plan, last: last}
 	switch in.Phase {
 	case activities.PhaseEvents:
-		return f.wait(ctx)
+		out, err := f.wait(ctx)
+		if out != nil {
+			out.Ledger = identity
+		}
+		return out, err
 	case activities.PhaseJournal:
 		return f.stageJournalPage(ctx)
 	case activities.PhaseFiles:

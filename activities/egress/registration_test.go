@@ -68,7 +68,7 @@ func TestARegistrationThatWasMadeAnew(t *testing.T) {
 	out := s.events(activities.KindDelta, activities.Window{})
 	require.Equal(t, activities.Counts{Read: 2, Created: 1, Unchanged: 1}, out.Counts)
 	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("adobe_emailsends"))
-	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("adobe_emailclicks"))
+	require.EqualValues(t, 1, s.Sandboxes.Dynamics.Count("adobe_emailurlclicks"))
 	s.push(eventlog.Pushed{Kind: "send", ExternalID: contact})
 	require.Equal(t, activities.Counts{Read: 1, Created: 1}, s.events(activities.KindDelta, activities.Window{}).Counts, "it goes on")
 }

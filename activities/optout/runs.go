@@ -50,7 +50,7 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 	defer run.KeepBeating(ctx, nil)()
 	before, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
-		return nil, err
+		return nil, run.Lost(err)
 	}
 	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
 	var position ledger.Cursor
@@ -89,10 +89,13 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 
 // afterCompleted does what follows from a completed run: it saves the position in
 // Campaign, puts the files away that were read, and forgets old evidence.
-func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
+func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWatermarkInput, begun *ledger.Run, position ledger.Cursor) error {
 	at := time.Time{}
 	if in.Kind == activities.KindInitial {
-		at = earlier(run.Started, run.ServerStart)
+		if err := run.Trust(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+			return err
+		}
+		at = earlier(begun.Started, begun.ServerStart)
 	}
 	if stamp, ok := position.Of(ledger.CursorLooked); ok {
 		var err error

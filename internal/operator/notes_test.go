@@ -34,6 +34,10 @@ func TestNotesOfAFlow(t *testing.T) {
 				{operator.Hint, "3 records parked: what waits for a parent, or for children to go, goes on by itself; causeway explain contacts <id>"},
 				{operator.Hint, "1 record in quarantine: causeway quarantine list --table contacts; when the mapping is mended, stop and start try them again, else: causeway quarantine release contacts --all"},
 			}},
+		"a ledger that was restored": {
+			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Restored: "the ledger was restored"}},
+			[]operator.Note{{operator.Alarm, "the ledger was restored; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age"}},
+		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
 			[]operator.Note{
