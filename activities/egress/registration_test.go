@@ -53,7 +53,7 @@ func TestARegistrationThatWasMadeAnew(t *testing.T) {
 
 	s.restart(func(o *egress.Options) {
 		old := o.Journal.(*campaign.Journal)
-		o.Journal = renewed{old, old.Address() + "-new"}
+		o.Journal = renewed{old, old.Address()[:strings.LastIndex(old.Address(), "/")] + "/made-anew"}
 	})
 	for _, phase := range []activities.Phase{activities.PhaseEvents, activities.PhaseJournal} {
 		_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindDelta), Page: 1, Phase: phase, Lanes: 4})
