@@ -108,7 +108,7 @@ func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*timeline
 	}
 	doc, err := a.o.Ledger.Revision(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("loading the settings of revision %s: %w", ref.Revision, err)
+		return nil, run.LacksSettings(ctx, a.o.Ledger, ref, activities.FlowEgress, fmt.Errorf("loading the settings of revision %s: %w", ref.Revision, err))
 	}
 	p = &timeline.Plan{}
 	if err := json.Unmarshal(doc, p); err != nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
 )
@@ -36,11 +34,25 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 	if why == "" {
 		return identity, nil
 	}
+	return "", foundRestored(ctx, l, flow, table, why)
+}
+
+// foundRestored keeps that a flow's ledger was restored, and is the failure that tells the
+// flow.
+func foundRestored(ctx context.Context, l *ledger.Ledger, flow, table, why string) error {
 	if err := l.SaveFact(ctx, factRestored(flow, table), time.Now().UTC().Format(time.RFC3339)); err != nil {
-		return "", err
+		return err
 	}
-	activity.GetLogger(ctx).Warn("the ledger is not the one that the flow knew", "flow", flow, "table", table, "known_run", known.Run)
-	return "", Blocked(activities.FailureLedgerRestored, why)
+	return Blocked(activities.FailureLedgerRestored, why)
+}
+
+// LacksSettings makes a failure for want of the settings that a flow runs with a sign of a
+// restored ledger: every start keeps them there. Other failures stay what they are.
+func LacksSettings(ctx context.Context, l *ledger.Ledger, ref activities.RunRef, flow string, err error) error {
+	if !errors.Is(err, ledger.ErrNotFound) || ref.Plan == "" || ref.Undoes != "" {
+		return err
+	}
+	return foundRestored(ctx, l, flow, ref.Table, "the ledger lacks the settings that the flow runs with: it was restored from a backup, or replaced")
 }
 
 // Restored says that a flow's ledger was restored or replaced, and that it has not been

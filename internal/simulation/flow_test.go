@@ -48,7 +48,7 @@ type flow struct {
 	idle     int // passes in a row that found nothing
 	failures []string
 	known    activities.LedgerKnown
-	saved    string // the last run that was saved
+	saved    string        // the last run that was saved
 	stop     chan struct{} // closed when an operator wants something else of the run in hand
 	wish     string        // what: stop or cancel
 	pause    time.Duration // between stop and start
@@ -234,7 +234,7 @@ func (f *flow) life() error {
 		switch {
 		case ok && app.Type() == apierr.ReasonLinkExpired:
 			baseline = true
-		case ok && app.Type() == activities.FailureLedgerLost && !baseline:
+		case ok && app.Type() == activities.FailureLedgerLost:
 			// The run has ended; the next look tells whether the ledger was restored.
 		case ok && app.Type() == activities.FailureLedgerRestored:
 			f.w.note("FLOW: %v", err)

@@ -59,7 +59,9 @@ func (w *world) audit(run string) error {
 	}
 	missing := activities.AuditMissingInput{AuditInput: in}
 	for more := true; more; {
-		got, err := do(w, in.Run+" missing", func(a *attempt) (*activities.AuditMissingResult, error) { return w.ingressOf(a).AuditMissing(a.ctx, missing) })
+		got, err := do(w, in.Run+" missing", func(a *attempt) (*activities.AuditMissingResult, error) {
+			return w.ingressOf(a).AuditMissing(a.ctx, missing)
+		})
 		if err != nil {
 			return err
 		}
