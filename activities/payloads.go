@@ -196,6 +196,21 @@ type FetchInput struct {
 	DueFrom time.Time `json:"due_from,omitzero"` // delta: from then on, end the wait when quarantined records are due
 	// Now asks every source at once, also those that are asked less often.
 	Now bool `json:"now,omitempty"`
+	// Known is what the flow knows of the ledger: one that differs was restored from a
+	// backup, or replaced. nil: nothing yet.
+	Known *LedgerKnown `json:"known,omitempty"`
+}
+
+// Types of failures with which a flow goes on by itself.
+const (
+	FailureLedgerRestored = "LedgerRestored" // the ledger is not the one that the flow knew
+	FailureLedgerLost     = "LedgerLost"     // the ledger lacks what the run in hand had kept
+)
+
+// LedgerKnown is what a flow remembers of the ledger, so that it can tell a restored one.
+type LedgerKnown struct {
+	Ledger string `json:"ledger,omitempty"` // its identity
+	Run    string `json:"run,omitempty"`    // the flow's last run that was completed
 }
 
 // FetchResult describes a staged page.
@@ -214,6 +229,8 @@ type FetchResult struct {
 	// Quarantined comes with Nothing: how many records of the table are in quarantine. An
 	// operator may have discarded some meanwhile. Flows other than ingress do not say.
 	Quarantined *int64 `json:"quarantined,omitempty"`
+	// Ledger is the identity of the ledger in which the first page of changes was looked for.
+	Ledger string `json:"ledger,omitempty"`
 }
 
 // LaneInput asks for one lane of a staged page to be written.

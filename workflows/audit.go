@@ -12,7 +12,8 @@ import (
 type AuditInput struct {
 	Instance string           `json:"instance"`
 	Table    activities.Table `json:"table"`
-	Repair   bool             `json:"repair,omitempty"` // ask the owner of the table to repair what differs
+	Repair   bool             `json:"repair,omitempty"`   // ask the owner of the table to repair what differs
+	Restored bool             `json:"restored,omitempty"` // the owner began it, and waits for its end
 	By       string           `json:"by,omitempty"`
 	At       *AuditProgress   `json:"at,omitempty"` // nil: from the beginning
 }
@@ -104,6 +105,14 @@ func (a *audit) fail(ctx workflow.Context, why error) {
 	if err != nil {
 		workflow.GetLogger(ctx).Error("ending a failed audit", "run", a.at.Run, "error", err)
 	}
+	if !a.in.Restored {
+		return
+	}
+	err = workflow.SignalExternalWorkflow(clean, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
+		Repair{Audit: a.at.Run, By: a.in.By, Failed: true}).Get(clean, nil)
+	if err != nil {
+		workflow.GetLogger(ctx).Error("telling the flow that its audit failed", "run", a.at.Run, "error", err)
+	}
 }
 
 // audit is an Audit at work.
@@ -174,7 +183,7 @@ func (a *audit) conclude(ctx workflow.Context) (*AuditResult, error) {
 	if err := a.do(ctx, QueueMain, activities.EndAudit, a.ref(ctx), "summing up", &out.Findings); err != nil {
 		return nil, err
 	}
-	if a.in.Repair && out.Repairable() {
+	if a.in.Repair && (a.in.Restored || out.Repairable()) {
 		err := workflow.SignalExternalWorkflow(ctx, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
 			Repair{Audit: a.at.Run, By: a.in.By}).Get(ctx, nil)
 		if out.Repair = err == nil; err != nil {

@@ -12,7 +12,7 @@ import (
 // fetchChanges stages the first page of changes behind the watermark, polling
 // for up to wait while there are none; from dueFrom on, unless it is zero, it
 // comes back when quarantined records are due.
-func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration, dueFrom time.Time) (*activities.FetchResult, error) {
+func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration, dueFrom time.Time, known *activities.LedgerKnown) (*activities.FetchResult, error) {
 	summary := "changes since the watermark"
 	if wait > 0 {
 		summary = "waiting for changes"
@@ -20,7 +20,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, summary)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchPage, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll, DueFrom: dueFrom,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll, DueFrom: dueFrom, Known: known,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("reading changes to %s: %w", ref.Table, err)
@@ -30,7 +30,7 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 
 // applyChanges runs one delta pass if anything changed; nil when nothing did.
 func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
-	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{})
+	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{}, nil)
 	if err != nil || first.Nothing {
 		return nil, err
 	}

@@ -36,11 +36,11 @@ func eventPhases(in PassInput, _ int64) []activities.Phase {
 }
 
 // fetchEvents stages the first page of what is new, waiting for it.
-func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration) (*activities.FetchResult, error) {
+func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wait time.Duration, known *activities.LedgerKnown) (*activities.FetchResult, error) {
 	var first activities.FetchResult
 	opts := activityOptions(QueueCampaign, activities.KindDelta, "waiting for events")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchEvents, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll,
+		RunRef: ref, Page: 1, Phase: activities.PhaseEvents, Lanes: tuning.Lanes, Wait: activities.Duration(wait), Poll: tuning.Poll, Known: known,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("looking for events: %w", err)
@@ -50,7 +50,7 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 
 // applyEvents runs one pass if anything is new; nil when nothing is.
 func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
-	first, err := fetchEvents(ctx, ref, tuning, wait)
+	first, err := fetchEvents(ctx, ref, tuning, wait, nil)
 	if err != nil || first.Nothing {
 		return nil, err
 	}

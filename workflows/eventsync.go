@@ -151,6 +151,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles
 	}
 	st.Events = events
+	st.Restored = "" // events are created once, under fixed ids: nothing else is to be done
 	s.enter(ctx, StateRunning, "started", "")
 	return nil
 }
@@ -169,7 +170,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	}
 	var first *activities.FetchResult
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchEvents(waiting, ref, s.Tuning, wait)
+		first, err = fetchEvents(waiting, ref, s.Tuning, wait, s.Known)
 		return err
 	})
 	switch {
@@ -178,6 +179,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	case err != nil:
 		return s.failed(ctx, err)
 	}
+	s.knows(first)
 	st.Events.BadFiles = first.BadFiles
 	if first.Nothing {
 		s.well()
@@ -207,6 +209,9 @@ func (s *eventSync) failed(ctx workflow.Context, err error) error {
 	if s.folder != "" && failureType(err) == "NotFound" && ctx.Err() == nil {
 		s.recovered(ctx, err) // what an operator mistyped is no reason to stop the flow
 		return nil
+	}
+	if s.ledgerDiffers(ctx, err) {
+		return nil // events that come again are recognised
 	}
 	if ctx.Err() != nil || failureType(err) != "PositionExpired" {
 		return s.fail(ctx, err)

@@ -58,7 +58,9 @@ type Wake struct {
 // Repair makes the ledger say what an audit found, and loads the table anew.
 type Repair struct {
 	Audit string `json:"audit"` // its run
-	By    string `json:"by,omitempty"`
+	// Failed says that there is nothing to act on: an audit that the flow began has failed.
+	Failed bool   `json:"failed,omitempty"`
+	By     string `json:"by,omitempty"`
 }
 
 // Control is what an owner asks of a running pass.
@@ -195,6 +197,7 @@ type Status struct {
 	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came
 	LastError     string                `json:"last_error,omitempty"`
+	Restored      string                `json:"restored,omitempty"` // why the ledger counts as restored; "" when it has been compared with the systems since
 	StartedBy     string                `json:"started_by,omitempty"`
 	RetryAt       time.Time             `json:"retry_at,omitzero"` // a FAILED flow tries again by itself then
 	Retries       int                   `json:"retries,omitempty"` // failures since a run went well

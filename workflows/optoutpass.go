@@ -34,11 +34,11 @@ func optOutPhases(in PassInput, _ int64) []activities.Phase {
 
 // fetchOptOuts stages the first page of what is new, waiting for it; now looks at
 // every source at once.
-func fetchOptOuts(ctx workflow.Context, ref activities.RunRef, tuning Tuning, now bool) (*activities.FetchResult, error) {
+func fetchOptOuts(ctx workflow.Context, ref activities.RunRef, tuning Tuning, now bool, known *activities.LedgerKnown) (*activities.FetchResult, error) {
 	var first activities.FetchResult
 	opts := activityOptions(QueueDataverse, activities.KindDelta, "waiting for choices")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.FetchOptOuts, activities.FetchInput{
-		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(idleWait), Poll: tuning.Poll, Now: now,
+		RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: tuning.Lanes, Wait: activities.Duration(idleWait), Poll: tuning.Poll, Now: now, Known: known,
 	}).Get(ctx, &first)
 	if err != nil {
 		return nil, fmt.Errorf("looking for opt-outs: %w", err)

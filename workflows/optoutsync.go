@@ -119,6 +119,9 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
 	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
+	if st.Restored != "" {
+		s.state.NeedsBaseline, s.state.InitialRun = true, "" // what is staged is as old as the backup
+	}
 	before := st.OptOut
 	st.OptOut = &OptOutStatus{Mode: string(req.OptOut.Mode), Source: checked.Source, Pairs: len(req.OptOut.Pairs), Waiting: checked.Waiting}
 	if before != nil && before.Export != nil {
@@ -143,7 +146,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 	}
 	switch result.Summary.State {
 	case "COMPLETED":
-		s.state.NeedsBaseline = false
+		s.state.NeedsBaseline, s.Status.Restored = false, ""
 	case "STOPPED":
 		s.state.InitialRun = run
 	case "CANCELLED":
@@ -165,7 +168,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	var first *activities.FetchResult
 	asked := false
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchOptOuts(waiting, ref, s.Tuning, now)
+		first, err = fetchOptOuts(waiting, ref, s.Tuning, now, s.Known)
 		asked = waiting.Err() != nil // also when the worker ended the wait without a failure
 		return err
 	})
@@ -176,6 +179,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	case err != nil:
 		return s.failed(ctx, err)
 	}
+	s.knows(first)
 	s.state.Now = asked
 	st.OptOut.BadFiles = first.BadFiles
 	if first.Nothing {
@@ -199,6 +203,12 @@ func (s *optOutSync) account(out *PassResult) {
 // failed has a new look at everybody after an expired delta link; anything else is
 // for an operator.
 func (s *optOutSync) failed(ctx workflow.Context, err error) error {
+	if s.ledgerDiffers(ctx, err) {
+		if s.Status.Restored != "" {
+			s.state.NeedsBaseline, s.state.InitialRun = true, ""
+		}
+		return nil
+	}
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {
 		return s.fail(ctx, err)
 	}

@@ -21,6 +21,8 @@ type OwnerState struct {
 	Held   *HeldPass              `json:"held,omitempty"`   // a small pass that was paused
 	// Started is what the flow runs with, so that it can try again by itself.
 	Started *StartRequest `json:"started,omitempty"`
+
+	restoredState
 }
 
 // owner is what all flows have in common: what operators can ask of them, how they

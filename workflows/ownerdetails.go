@@ -68,6 +68,9 @@ func headline(st Status) string {
 	if !st.RetryAt.IsZero() {
 		line += "\n\nTries again by itself at " + st.RetryAt.UTC().Format(time.RFC3339) + "."
 	}
+	if st.Restored != "" {
+		line += "\n\n**" + st.Restored + "**; everything is compared anew"
+	}
 	return line
 }
 

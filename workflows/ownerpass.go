@@ -83,6 +83,7 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 	st.LastRun = &result.Summary
 	if result.Summary.State == "COMPLETED" {
 		o.well()
+		o.completed(result.Summary.Run)
 	}
 	// A rollback counts nothing: the run that it undoes has counted it. A load that was
 	// stopped counts when it has ended, as a whole.

@@ -20,6 +20,9 @@ func (s *tableSync) repair(ctx workflow.Context) error {
 	}
 	s.dequeue(RequestRepair, next.Run)
 	s.state.NeedsBaseline, s.state.Corrected = true, true
+	if s.state.Restore == restoreAuditing {
+		s.state.Restore = restoreRepair
+	}
 	return nil
 }
 
@@ -50,6 +53,12 @@ func (s *tableSync) drainRepairs(ctx workflow.Context) {
 }
 
 func (s *tableSync) takeRepair(ctx workflow.Context, asked Repair) {
+	if asked.Failed {
+		if s.state.Restore == restoreAuditing {
+			s.state.Restore, s.state.AuditAfter = restoreAudit, workflow.Now(ctx).Add(auditAgainAfter)
+		}
+		return
+	}
 	s.enqueue(Request{Kind: RequestRepair, Run: asked.Audit, By: asked.By})
 	s.logOperation(ctx, activities.Operation{ID: "repair/" + asked.Audit, By: asked.By, What: activities.OpRepair, Run: asked.Audit})
 }

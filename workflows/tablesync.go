@@ -26,6 +26,9 @@ type TableSyncState struct {
 	Corrected     bool      `json:"corrected,omitempty"`   // by an audit, and no baseline since
 	NextDue       time.Time `json:"next_due,omitzero"`     // no release that nobody asked for before it
 	Parents       []string  `json:"parents,omitempty"`     // mappings whose initial load comes first
+
+	Restore    restoreStep `json:"restore,omitempty"`    // what is next after the ledger was restored
+	AuditAfter time.Time   `json:"audit_after,omitzero"` // no audit of a restored ledger before it
 }
 
 // TableSync owns one table mapping for as long as it exists: the initial load,
@@ -88,6 +91,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.repair(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
+	case s.mayAudit(ctx):
+		return s.auditRestored(ctx)
 	case s.isQueued(RequestBackfill):
 		return s.backfill(ctx, Backfill)
 	case s.isQueued(RequestRelease):
@@ -115,6 +120,9 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
+	if s.state.Restore == restoreBaseline {
+		s.state.NeedsBaseline, s.state.InitialRun = true, "" // what is staged is as old as the backup
+	}
 	if s.state.Parents = nil; checked.Watermark.IsZero() {
 		s.state.Parents = checked.Parents
 	}
@@ -147,6 +155,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	case result == nil:
 	case result.Summary.State == "COMPLETED":
 		s.state.NeedsBaseline, s.state.Corrected = false, false
+		s.baselineAfterRestore(ctx)
 		s.releasedByBaseline()
 	case result.Summary.State == "STOPPED":
 		s.state.InitialRun = run
@@ -186,7 +195,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	var first *activities.FetchResult
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx))
+		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx), s.Known)
 		return err
 	})
 	switch {
@@ -194,7 +203,9 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		return nil // an operator wants something
 	case err != nil:
 		return s.failed(ctx, err)
-	case first.Nothing:
+	}
+	s.knows(first)
+	if first.Nothing {
 		s.well()
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
@@ -228,6 +239,12 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 			s.undoRefused(ctx, refused) // a pass of changes inside it; the newest goes first
 		}
 		s.undoRefused(ctx, run)
+	}
+	if s.ledgerDiffers(ctx, err) {
+		if failureType(err) == activities.FailureLedgerRestored {
+			s.state.Restore, s.state.NeedsBaseline, s.state.InitialRun = restoreBaseline, true, ""
+		}
+		return nil
 	}
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {
 		return s.fail(ctx, err)

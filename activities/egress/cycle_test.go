@@ -27,6 +27,8 @@ func (j *roundJournal) Page(_ context.Context, link string, _ int) (*campaign.Jo
 	return &campaign.JournalPage{Events: j.pages[n : n+1], Next: "?limit=1&at=" + "xxxxxxx"[:n]}, nil
 }
 
+func (j *roundJournal) Address() string { return "?limit=1" }
+
 func (j *roundJournal) Since(time.Duration, int) string { return "?limit=1" }
 
 // Pages of the journal that lead back to an earlier one end the run with the reason,

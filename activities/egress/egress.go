@@ -27,6 +27,7 @@ import (
 type journal interface {
 	Page(ctx context.Context, link string, limit int) (*campaign.JournalPage, error)
 	Since(d time.Duration, limit int) string
+	Address() string
 }
 
 // dynamics is what egress needs of Dynamics.
@@ -107,7 +108,7 @@ func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*timeline
 	}
 	doc, err := a.o.Ledger.Revision(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("loading the settings of revision %s: %w", ref.Revision, err)
+		return nil, run.LacksSettings(ctx, a.o.Ledger, ref, activities.FlowEgress, fmt.Errorf("loading the settings of revision %s: %w", ref.Revision, err))
 	}
 	p = &timeline.Plan{}
 	if err := json.Unmarshal(doc, p); err != nil {

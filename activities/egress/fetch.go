@@ -33,6 +33,12 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	if err != nil || staged != nil {
 		return staged, err
 	}
+	identity := ""
+	if in.Phase == activities.PhaseEvents {
+		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress); err != nil {
+			return nil, err
+		}
+	}
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
@@ -40,7 +46,11 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	f := &pageFetch{Activities: a, in: in, plan: plan, last: last}
 	switch in.Phase {
 	case activities.PhaseEvents:
-		return f.wait(ctx)
+		out, err := f.wait(ctx)
+		if out != nil {
+			out.Ledger = identity
+		}
+		return out, err
 	case activities.PhaseJournal:
 		return f.stageJournalPage(ctx)
 	case activities.PhaseFiles:
@@ -91,6 +101,19 @@ func (f *pageFetch) journalLink(ctx context.Context) (string, bool, error) {
 	return f.watermark.Link, true, err
 }
 
+// sameJournal fails as if the position had expired when the journal has another address
+// than the one that the position is of: its event registration was made anew.
+func (f *pageFetch) sameJournal(ctx context.Context) error {
+	if f.o.Journal == nil {
+		return nil
+	}
+	same, err := f.keepJournal(ctx, false)
+	if err == nil && !same {
+		err = run.Blocked(apierr.ReasonPositionExpired, "the position in the journal was kept under another campaign.journal.url; the new journal is read from its oldest event")
+	}
+	return err
+}
+
 func (f *pageFetch) loadWatermark(ctx context.Context) error {
 	mark, err := f.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) { // from the oldest event
@@ -107,6 +130,9 @@ func (f *pageFetch) loadWatermark(ctx context.Context) error {
 func (f *pageFetch) stageJournalPage(ctx context.Context) (*activities.FetchResult, error) {
 	if !f.useJournal() {
 		return f.nothing(), nil
+	}
+	if err := f.sameJournal(ctx); err != nil {
+		return nil, err
 	}
 	link, more, err := f.journalLink(ctx)
 	if err != nil || !more {
@@ -265,6 +291,11 @@ func journalKey(e *campaign.JournalEvent) string {
 func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 	if err := f.loadWatermark(ctx); err != nil {
 		return nil, err
+	}
+	if f.useJournal() {
+		if err := f.sameJournal(ctx); err != nil {
+			return nil, err
+		}
 	}
 	f.saved = time.Now()
 	deadline := time.Now().Add(time.Duration(f.in.Wait))

@@ -26,6 +26,8 @@ type bulky struct{ size int }
 
 func (b bulky) Since(time.Duration, int) string { return "" }
 
+func (b bulky) Address() string { return "bulky" }
+
 func (b bulky) Page(context.Context, string, int) (*campaign.JournalPage, error) {
 	page := &campaign.JournalPage{Next: "next"}
 	for i := range 3 {

@@ -40,6 +40,9 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("asking Dynamics who we are: %w", err))
 	}
+	if err := run.SameOrganization(ctx, a.o.Ledger, me.OrganizationID); err != nil {
+		return nil, err
+	}
 	plan, err := a.resolvePlan(ctx, s, me.UserID)
 	if err != nil {
 		return nil, err

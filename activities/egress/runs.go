@@ -80,23 +80,52 @@ func (a *Activities) EndEventRun(ctx context.Context, in activities.EndRunInput)
 	return run.End(ctx, a.o.Ledger, in, a.metrics.countEnded, a.o.Ledger.ForgetPages)
 }
 
-// RestartJournal forgets a position that the journal no longer holds. Reading begins again
-// with the oldest event that it has (R18.17); events that were written before are
-// recognised. A position that the journal still holds stays.
+// factJournal names the address of the journal that the saved position is of.
+const factJournal = "journal"
+
+// keepJournal says whether the saved position is of the journal as it is configured. It
+// keeps the address when none is kept, or when it is to replace the one that is.
+func (a *Activities) keepJournal(ctx context.Context, replace bool) (bool, error) {
+	address := a.o.Journal.Address()
+	kept, err := a.o.Ledger.Fact(ctx, factJournal)
+	if err != nil || kept == address {
+		return true, err
+	}
+	if kept != "" && !replace {
+		return false, nil
+	}
+	return true, a.o.Ledger.SaveFact(ctx, factJournal, address)
+}
+
+// RestartJournal forgets a position that the journal no longer holds, or that is of another
+// journal. Reading begins again with the oldest event that it has (R18.17); events that
+// were written before are recognised. A position that the journal still holds stays.
 func (a *Activities) RestartJournal(ctx context.Context, _ activities.RestartJournalInput) (*activities.RestartJournalResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowEgress, activities.FlowEgress)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return &activities.RestartJournalResult{}, nil
+		if err = nil; a.o.Journal != nil {
+			_, err = a.keepJournal(ctx, true)
+		}
+		return &activities.RestartJournalResult{}, err
 	}
 	if err != nil {
 		return nil, err
 	}
 	lost := mark.ObtainedAt
-	if mark.Link == "" {
-		return &activities.RestartJournalResult{Lost: lost}, nil // an earlier attempt did it
+	if mark.Link == "" { // an earlier attempt did it
+		if a.o.Journal != nil {
+			_, err = a.keepJournal(ctx, true)
+		}
+		return &activities.RestartJournalResult{Lost: lost}, err
 	}
+	same := true
 	if a.o.Journal != nil {
+		if same, err = a.keepJournal(ctx, false); err != nil {
+			return nil, err
+		}
+	}
+	if a.o.Journal != nil && same {
 		_, err := a.o.Journal.Page(ctx, mark.Link, a.o.PageSize)
 		switch {
 		case err == nil:
@@ -108,6 +137,11 @@ func (a *Activities) RestartJournal(ctx context.Context, _ activities.RestartJou
 	mark.Link = ""
 	if err := a.o.Ledger.SaveWatermark(ctx, *mark); err != nil {
 		return nil, err
+	}
+	if !same {
+		if _, err := a.keepJournal(ctx, true); err != nil {
+			return nil, err
+		}
 	}
 	a.metrics.restarts.Inc(1)
 	activity.GetLogger(ctx).Warn("the journal no longer held the position; it is read again from its oldest event", "flow", activities.FlowEgress, "settled_up_to", lost)

@@ -371,5 +371,27 @@ func (a *Activities) ApplyFindings(ctx context.Context, in activities.ApplyFindi
 	if err != nil {
 		return nil, err
 	}
+	if err := a.trustLedger(ctx, in.Table); err != nil {
+		return nil, err
+	}
 	return &activities.ApplyFindingsResult{Corrected: n}, nil
+}
+
+// trustLedger lets deletes go on that waited because the ledger was restored: an audit has
+// looked since. More than a run may make unasked wait for an operator.
+func (a *Activities) trustLedger(ctx context.Context, table string) error {
+	restored, err := run.Restored(ctx, a.o.Ledger, activities.FlowIngress, table)
+	if err != nil || !restored {
+		return err
+	}
+	if err := run.Trust(ctx, a.o.Ledger, activities.FlowIngress, table); err != nil {
+		return err
+	}
+	waiting, err := a.approvals(ctx, table)
+	for _, w := range waiting {
+		if _, err := a.releaseDeletes(ctx, w.Run, table); err != nil {
+			return err
+		}
+	}
+	return err
 }

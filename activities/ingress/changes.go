@@ -24,6 +24,10 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
+	identity, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table)
+	if err != nil {
+		return nil, err
+	}
 	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
@@ -36,7 +40,11 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 		return nil, err
 	}
 	w := changeWait{Activities: a, in: in, m: m, watermark: *mark, saved: time.Now()}
-	return w.wait(ctx)
+	out, err := w.wait(ctx)
+	if out != nil {
+		out.Ledger = identity
+	}
+	return out, err
 }
 
 // changeWait polls the delta link of a table until it leads to changes.

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/reconcile"
@@ -31,6 +32,14 @@ func (g *deleteGuard) allows(ctx context.Context) (bool, error) {
 	defer g.mu.Unlock()
 	if g.decided {
 		return g.open, nil
+	}
+	restored, err := run.Restored(ctx, g.o.Ledger, activities.FlowIngress, g.in.Table)
+	if err != nil {
+		return false, err
+	}
+	if restored {
+		g.decided = true
+		return false, nil
 	}
 	page, err := g.o.Ledger.Page(ctx, g.in.Run, g.in.Page)
 	if err != nil {
@@ -74,12 +83,20 @@ func (a *Activities) deleteLimit(ctx context.Context, table string) (int64, erro
 
 // releaseDeletes lets the deletes of a completed run go on, unless there are too many. It
 // returns the runs whose deletes wait for an operator.
-func (a *Activities) releaseDeletes(ctx context.Context, run, table string) ([]activities.Approval, error) {
+// After the ledger was restored all of them wait, until an audit has looked.
+func (a *Activities) releaseDeletes(ctx context.Context, id, table string) ([]activities.Approval, error) {
+	restored, err := run.Restored(ctx, a.o.Ledger, activities.FlowIngress, table)
+	if err != nil {
+		return nil, err
+	}
+	if restored {
+		return a.approvals(ctx, table)
+	}
 	limit, err := a.deleteLimit(ctx, table)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, limit); err != nil {
+	if _, err := a.o.Ledger.GuardDeletes(ctx, id, table, limit); err != nil {
 		return nil, err
 	}
 	return a.approvals(ctx, table)

@@ -108,8 +108,11 @@ func (a *Activities) mappingOf(ctx context.Context, ref activities.RunRef) (*tab
 		return m, nil
 	}
 	m, err := a.storedMapping(ctx, key)
-	if err != nil || ref.Plan == "" {
-		return m, err
+	if err != nil {
+		return nil, run.LacksSettings(ctx, a.o.Ledger, ref, activities.FlowIngress, err)
+	}
+	if ref.Plan == "" {
+		return m, nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -65,6 +65,9 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	if err != nil {
 		return nil, err
 	}
+	if err := run.SameOrganization(ctx, a.o.Ledger, me.OrganizationID); err != nil {
+		return nil, err
+	}
 	m, err := a.mappingOf(ctx, in.RunRef)
 	if err != nil {
 		return nil, err

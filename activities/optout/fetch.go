@@ -33,13 +33,23 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	if err != nil || staged != nil {
 		return staged, err
 	}
+	identity := ""
+	if in.Phase == activities.PhaseDelta && in.Page == 1 {
+		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+			return nil, err
+		}
+	}
 	plan, err := a.plan(ctx, in.RunRef)
 	if err != nil {
 		return nil, err
 	}
 	f := &pageFetch{Activities: a, in: in, plan: plan}
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
-		return f.wait(ctx)
+		out, err := f.wait(ctx)
+		if out != nil {
+			out.Ledger = identity
+		}
+		return out, err
 	}
 	page, err := f.next(ctx, last)
 	if err != nil {

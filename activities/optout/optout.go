@@ -129,7 +129,11 @@ func (p *settingsPlan) query() dataverse.Query {
 
 // plan is what the settings of a run resolved to.
 func (a *Activities) plan(ctx context.Context, ref activities.RunRef) (*settingsPlan, error) {
-	return a.planOf(ctx, ref.PlanKey())
+	p, err := a.planOf(ctx, ref.PlanKey())
+	if err != nil {
+		return nil, run.LacksSettings(ctx, a.o.Ledger, ref, activities.FlowOptOut, err)
+	}
+	return p, nil
 }
 
 // planOf loads what settings resolved to, once per process.

@@ -24,20 +24,23 @@ func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInp
 }
 
 func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (*ledger.Run, error) {
-	run := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
+	begun := ledger.Run{ID: in.Run, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: a.o.Now().UTC()}
 	if in.Kind == activities.KindInitial {
 		me, err := a.o.Dynamics.WhoAmI(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("asking Dynamics for its clock: %w", err)
 		}
-		run.ServerStart = me.ServerTime
+		if err := run.SameOrganization(ctx, a.o.Ledger, me.OrganizationID); err != nil {
+			return nil, err
+		}
+		begun.ServerStart = me.ServerTime
 		if n, err := a.o.Dynamics.TotalRecordCount(ctx, "contact"); err == nil {
-			run.Expected = 2 * n // contacts, and about as many profiles
+			begun.Expected = 2 * n // contacts, and about as many profiles
 		} else {
 			a.o.Logger.Warn("no estimate of the records to read", "flow", activities.FlowOptOut, "error", err)
 		}
 	}
-	return a.o.Ledger.BeginRun(ctx, run)
+	return a.o.Ledger.BeginRun(ctx, begun)
 }
 
 // SaveOptOutPosition ends a run whose lanes are all written: in one transaction the
@@ -47,7 +50,7 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 	defer run.KeepBeating(ctx, nil)()
 	before, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
-		return nil, err
+		return nil, run.Lost(err)
 	}
 	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
 	var position ledger.Cursor
@@ -86,10 +89,13 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 
 // afterCompleted does what follows from a completed run: it saves the position in
 // Campaign, puts the files away that were read, and forgets old evidence.
-func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWatermarkInput, run *ledger.Run, position ledger.Cursor) error {
+func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWatermarkInput, begun *ledger.Run, position ledger.Cursor) error {
 	at := time.Time{}
 	if in.Kind == activities.KindInitial {
-		at = earlier(run.Started, run.ServerStart)
+		if err := run.Trust(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+			return err
+		}
+		at = earlier(begun.Started, begun.ServerStart)
 	}
 	if stamp, ok := position.Of(ledger.CursorLooked); ok {
 		var err error

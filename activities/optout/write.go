@@ -33,8 +33,12 @@ func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) 
 	if in.Kind == activities.KindDelta {
 		ctx = budget.ForChanges(ctx)
 	}
+	restored, err := run.Restored(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut)
+	if err != nil {
+		return nil, err
+	}
 	return run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*contactState], error) {
-		return &contactWriter{Activities: a, in: in, plan: plan, lane: lane}, nil
+		return &contactWriter{Activities: a, in: in, plan: plan, lane: lane, restored: restored}, nil
 	})
 }
 
@@ -45,6 +49,18 @@ type contactWriter struct {
 	in   activities.LaneInput
 	plan *settingsPlan
 	lane *ledger.Lane
+	// restored says that the ledger was restored, and that the look at everybody's choices
+	// that follows is not through.
+	restored bool
+}
+
+// policy is what the operator has decided. After the ledger was restored nobody knows
+// which choices were made since its backup, so no choice has an age: an opt-out on either
+// side wins.
+func (w *contactWriter) policy() optout.Policy {
+	p := w.plan.Settings.Policy()
+	p.AgeUnknown = w.restored
+	return p
 }
 
 // contactState is what is known of a contact while it is written, and what was done.
@@ -59,7 +75,11 @@ type contactState struct {
 
 // Units makes a unit of every contact, and refuses entries that cannot be read.
 func (w *contactWriter) Units(ctx context.Context, a *run.Attempt[*contactState]) ([]*run.Unit[*contactState], error) {
-	known, err := w.knownContacts(ctx, w.lane.Entries)
+	only := ""
+	if w.restored {
+		only = w.in.Run // what was known before may be older than both systems
+	}
+	known, err := w.contactsOfRun(ctx, w.lane.Entries, only)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +132,7 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 		s.known.SeeDynamics(row)
 	}
 	look := given{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
-	done, err := reconcile(ctx, s.known, w.plan.Settings.Policy(), w.plan.Settings.Names(), sides, look)
+	done, err := reconcile(ctx, s.known, w.policy(), w.plan.Settings.Names(), sides, look)
 	s.out.merge(done)
 	refused, err := refusalOf(err)
 	if err != nil {
@@ -224,7 +244,7 @@ func (w *contactWriter) results(u *run.Unit[*contactState], known *optout.Contac
 	switch {
 	case refused != nil:
 		outcome, state.Waits, state.Due = ledger.Refused, ledger.WaitsForRetry, now.Add(retryRefused)
-		out.refuse(known.Decide(w.plan.Settings.Policy(), w.plan.Settings.Names()))
+		out.refuse(known.Decide(w.policy(), w.plan.Settings.Names()))
 	case out.Waits:
 		outcome, state.Waits, state.Due = ledger.ParkedOut, ledger.WaitsForProfile, now
 		if slices.ContainsFunc(u.Entries, func(i int) bool { return w.lane.Entries[i].Verdict == entryDue }) {
@@ -284,6 +304,12 @@ func refusedEntry(at int, e ledger.Entry, code, why string) ledger.Result {
 
 // knownContacts loads what is known of the contacts of entries.
 func (a *Activities) knownContacts(ctx context.Context, entries []ledger.Entry) (map[string]*optout.Contact, error) {
+	return a.contactsOfRun(ctx, entries, "")
+}
+
+// contactsOfRun is knownContacts, without what other runs than this one touched last; ""
+// stands for any run.
+func (a *Activities) contactsOfRun(ctx context.Context, entries []ledger.Entry, only string) (map[string]*optout.Contact, error) {
 	ids := make([]string, 0, len(entries))
 	for _, e := range entries {
 		if _, refused := unreadable(e); !refused {
@@ -297,6 +323,9 @@ func (a *Activities) knownContacts(ctx context.Context, entries []ledger.Entry) 
 	}
 	out := make(map[string]*optout.Contact, len(found))
 	for id, o := range found {
+		if only != "" && o.Run != only {
+			continue
+		}
 		c := &optout.Contact{}
 		if err := json.Unmarshal(o.Doc, c); err != nil {
 			return nil, fmt.Errorf("what is known of contact %s cannot be read: %w", id, err)

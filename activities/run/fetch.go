@@ -28,7 +28,7 @@ func StagedPage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput,
 	}
 	last, err := l.Page(ctx, in.Run, in.Page-1)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return nil, nil, Blocked("LedgerLost", fmt.Sprintf(
+		return nil, nil, Blocked(activities.FailureLedgerLost, fmt.Sprintf(
 			"run %s: page %d is not in the ledger, so page %d cannot be read; was the ledger restored from a backup? %s: it continues from where everything is written", in.Run, in.Page-1, in.Page, startAgain))
 	}
 	return nil, last, err

@@ -70,7 +70,7 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 	began := time.Now()
 	lane, err := l.Ledger.OpenLane(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", id, err)
+		return nil, Lost(fmt.Errorf("opening %s: %w", id, err))
 	}
 	if lane.Done {
 		return &activities.LaneResult{Counts: CountsOf(lane.Counts)}, nil

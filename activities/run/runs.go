@@ -66,14 +66,14 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *ledger.Page) ledger.Watermark) (*ledger.Run, *activities.SaveWatermarkResult, error) {
 	at, err := l.Resume(ctx, id)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, Lost(err)
 	}
 	ended, err := l.Advance(ctx, id, position(at.LastPage))
 	if open, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
 		return nil, &activities.SaveWatermarkResult{State: string(ledger.RunRunning), Unfinished: laneRefs(open.Lanes)}, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, Lost(err)
 	}
 	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: CountsOf(ended.Counts)}, nil
 }

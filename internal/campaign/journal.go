@@ -151,6 +151,9 @@ func (j *Journal) After(position string, limit int) string {
 	return link
 }
 
+// Address is that of the journal. Positions are worth something with it alone.
+func (j *Journal) Address() string { return j.root }
+
 // Since is the link to the events of the last d (the journal's seek).
 func (j *Journal) Since(d time.Duration, limit int) string {
 	link := fmt.Sprintf("%s?seek=-PT%dS", j.root, max(1, int64(d.Seconds())))

@@ -62,12 +62,15 @@ func (c *Client) Query(ctx context.Context, q Query) (*Page, error) {
 	return c.read(ctx, "read "+q.EntitySet, link, q)
 }
 
-// Follow reads the page behind a next or delta link, passed back unread; a link
-// to another host is refused. ReasonLinkExpired calls for a new baseline;
-// ReasonLinkRepeated ends a reading that would never end.
+// Follow reads the page behind a next or delta link, passed back unread.
+// ReasonLinkExpired calls for a new baseline: also for a link to another host, to
+// which nothing is sent. Pages hand out no such link, so it is from before the
+// address of the organisation was changed. ReasonLinkRepeated ends a reading that
+// would never end.
 func (c *Client) Follow(ctx context.Context, q Query, link string) (*Page, error) {
 	if _, err := transport.SameOrigin(c.base, link); err != nil {
-		return nil, err
+		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonLinkExpired, Service: service, Op: "read more of " + q.EntitySet,
+			Message: "the position was kept under another address than " + c.base.Host + "; a new baseline is needed"}
 	}
 	q.Track = false // the link knows
 	return c.read(ctx, "read more of "+q.EntitySet, link, q)
@@ -176,6 +179,14 @@ func (c *Client) readOnce(ctx context.Context, op, link string, q Query) (*Page,
 	if q.Track && page.NextLink == "" && page.DeltaLink == "" {
 		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonNotTracked, Service: service, Op: op, Status: http.StatusOK,
 			Message: q.EntitySet + " was read to the end without a delta link; enable change tracking for the table"}
+	}
+	for _, handedOut := range []string{page.NextLink, page.DeltaLink} {
+		if handedOut == "" {
+			continue
+		}
+		if _, err := transport.SameOrigin(c.base, handedOut); err != nil {
+			return nil, err
+		}
 	}
 	page.ServerTime = serverTime(res.Header)
 	return page, nil

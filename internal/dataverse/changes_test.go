@@ -17,7 +17,7 @@ import (
 
 func TestReadsOnTheWire(t *testing.T) {
 	t.Parallel()
-	rows := `{"value":[],"@odata.deltaLink":"x"}`
+	rows := `{"value":[],"@odata.deltaLink":"{origin}/x"}`
 	query := func(q dataverse.Query) func(context.Context, *dataverse.Client) error {
 		return func(ctx context.Context, c *dataverse.Client) error {
 			_, err := c.Query(ctx, q)
@@ -88,7 +88,7 @@ func TestReadsOnTheWire(t *testing.T) {
 func TestADeltaPageHasRowsAndTombstones(t *testing.T) {
 	t.Parallel()
 	row := `{"@odata.etag":"W/\"919051\"","firstname":"Ada","emailaddress1":null,"contactid":"AAAAAAAA-2222-3333-4444-555555555555"}`
-	body := `{"@odata.context":"x/$metadata#contacts/$delta","@odata.deltaLink":"https://o/next","value":[` + row +
+	body := `{"@odata.context":"x/$metadata#contacts/$delta","@odata.deltaLink":"{origin}/next","value":[` + row +
 		`,{"@odata.context":"x/$metadata#contacts/$deletedEntity","id":"BBBBBBBB-2222-3333-4444-555555555555"},{"id":"33333333-2222-3333-4444-555555555555","reason":"deleted"}]}`
 	rec := record(t, answer(200, body, "Date", "Mon, 02 Mar 2026 09:00:00 GMT"))
 	page, err := rec.client(t, nil).Follow(t.Context(), contacts, rec.url+api+"/contacts?$deltatoken=1")
@@ -99,7 +99,7 @@ func TestADeltaPageHasRowsAndTombstones(t *testing.T) {
 			{Key: "bbbbbbbb-2222-3333-4444-555555555555", Deleted: true},
 			{Key: "33333333-2222-3333-4444-555555555555", Deleted: true},
 		},
-		DeltaLink: "https://o/next", ServerTime: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		DeltaLink: rec.url + "/next", ServerTime: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 	}, page)
 }
 
@@ -130,19 +130,32 @@ func TestALinkToAnotherOriginIsNotFollowed(t *testing.T) {
 		"https://u@" + host + api, "//" + host + api, api + "/contacts", "", "https://" + host + ".evil.example.test/", ":",
 	} {
 		_, err := rec.client(t, nil).Follow(t.Context(), contacts, link)
-		require.Equal(t, apierr.ReasonForeignLink, apierr.ReasonOf(err), link)
+		require.Equal(t, apierr.ReasonLinkExpired, apierr.ReasonOf(err), link)
 		require.Equal(t, apierr.Blocked, apierr.ClassOf(err))
 	}
 	require.Empty(t, rec.all())
 }
 
+// A page hands on no link to another origin, so that a link which was kept and leads
+// elsewhere is known to be of an earlier address.
+func TestAPageThatLeadsToAnotherOriginIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"nextLink", "deltaLink"} {
+		rec := record(t, answer(200, `{"value":[],"@odata.`+name+`":"https://evil.example.test/x"}`))
+		_, err := rec.client(t, nil).Query(t.Context(), contacts)
+		require.Equal(t, apierr.ReasonForeignLink, apierr.ReasonOf(err), name)
+		require.Equal(t, apierr.Blocked, apierr.ClassOf(err))
+	}
+}
+
 func TestAnEmptyPageWithANextLinkIsNotTheEnd(t *testing.T) {
 	t.Parallel()
-	page, err := record(t, answer(200, `{"value":[],"@odata.nextLink":"https://o/2"}`)).client(t, nil).
+	rec := record(t, answer(200, `{"value":[],"@odata.nextLink":"{origin}/2"}`))
+	page, err := rec.client(t, nil).
 		Query(t.Context(), dataverse.Query{EntitySet: "contacts", KeyColumn: "contactid", Track: true})
 	require.NoError(t, err)
 	require.Empty(t, page.Changes)
-	require.Equal(t, "https://o/2", page.NextLink)
+	require.Equal(t, rec.url+"/2", page.NextLink)
 	require.Empty(t, page.DeltaLink)
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -80,13 +81,14 @@ func (r *recorder) one(t testing.TB) seen {
 }
 
 // answer is a handler that always says the same.
+// answer answers always the same; {origin} in its body is the address of the server.
 func answer(status int, body string, headers ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		for i := 0; i+1 < len(headers); i += 2 {
 			w.Header().Set(headers[i], headers[i+1])
 		}
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
+		_, _ = io.WriteString(w, strings.ReplaceAll(body, "{origin}", "https://"+r.Host))
 	}
 }
 

@@ -179,6 +179,9 @@ func (l *Ledger) ReleaseLane(ctx context.Context, id LaneID, token Token, outcom
 // HoldsLane says that no other attempt has opened the lane since this one did:
 // ErrFenced when one has, or when the lane or its run is no more.
 func (l *Ledger) HoldsLane(ctx context.Context, id LaneID, token Token) error {
+	if err := l.file.inPlace(); err != nil {
+		return err
+	}
 	var held bool
 	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND NOT done FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !held {

@@ -45,6 +45,7 @@ type Ledger struct {
 	postgres bool
 	seal     *sealer
 	sqlite   *sqliteWriter // SQLite only
+	file     *ledgerFile   // SQLite only
 	presence presence      // of this process among the workers; nil without Options.Worker
 	now      func() time.Time
 	logger   *slog.Logger
@@ -80,6 +81,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil && !l.postgres {
 		l.sqlite, err = newSQLiteWriter(ctx, o.Path, l.writer)
+		l.file = findFile(o.Path)
 	}
 	if err == nil && o.Worker && l.postgres {
 		l.presence, err = newSession(ctx, o.DSN, l.db, l.logger)
@@ -90,8 +92,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// Ping says whether the ledger can be read. It does not wait for writes.
+// Ping says whether the ledger can be read, and is still where it was opened. It does
+// not wait for writes.
 func (l *Ledger) Ping(ctx context.Context) error {
+	if err := l.file.inPlace(); err != nil {
+		return err
+	}
 	var one int
 	if err := l.db.QueryRowContext(ctx, `SELECT 1 FROM goose_db_version LIMIT 1`).Scan(&one); err != nil {
 		return fmt.Errorf("ledger: %w", err)

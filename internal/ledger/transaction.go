@@ -32,6 +32,9 @@ const conflictTries = 5
 // wait at the same time share a transaction; PostgreSQL commits side by side.
 func (l *Ledger) write(ctx context.Context, w work) error {
 	if !l.postgres {
+		if err := l.file.inPlace(); err != nil {
+			return err
+		}
 		return l.sqlite.do(ctx, w)
 	}
 	for try := 1; ; try++ {

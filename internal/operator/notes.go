@@ -97,6 +97,9 @@ func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 	case workflows.StateStopped:
 		n.add(Hint, "to go on: causeway start %s", flow)
 	}
+	if st.Restored != "" {
+		n.add(Alarm, "%s; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age", phrase.OneLine(st.Restored))
+	}
 	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
 		why := phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))
 		n.add(Alarm, "the last run %s is %s: %s; more: causeway runs show %s", last.Run, last.State, why, last.Run)

@@ -49,6 +49,10 @@ func TestNotesOfAFlow(t *testing.T) {
 			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Returned: &activities.Returned{Count: 1, Last: "7d3c"}}},
 			[]operator.Note{{operator.Caution, "1 record that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was 7d3c; erased: leave in the mapping leaves them deleted"}},
 		},
+		"a ledger that was restored": {
+			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Restored: "the ledger was restored"}},
+			[]operator.Note{{operator.Alarm, "the ledger was restored; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age"}},
+		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
 			[]operator.Note{

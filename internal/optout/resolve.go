@@ -75,6 +75,9 @@ type Policy struct {
 	// AttributeLevel dates a choice in Dynamics by the edit that changed the column
 	// (Side.Since) instead of by the last edit of the record (Side.At).
 	AttributeLevel bool
+	// AgeUnknown says that no choice has an age that can be trusted: an opt-out on either
+	// side wins.
+	AgeUnknown bool
 }
 
 // Resolution is the value that both sides should hold, and the rule that says so.
@@ -91,6 +94,8 @@ func Resolve(p Policy, dynamics, campaign Side) Resolution {
 	switch {
 	case !dynamics.Known && !campaign.Known:
 		return Resolution{Rule: RuleNothing}
+	case p.AgeUnknown && dynamics.Known && campaign.Known:
+		return Resolution{Out: dynamics.Out || campaign.Out, Rule: RuleAgeUnknown}
 	case p.Mode == CampaignToDynamics:
 		return overwrite(p, dynamics, campaign)
 	case !campaign.Known:

@@ -128,3 +128,15 @@ func TestOnlyANewerChoiceClearsAnOptOut(t *testing.T) {
 		require.Equal(t, got, optout.Resolve(p, d, c))
 	})
 }
+
+// After the ledger was restored no age counts: an opt-out on either side wins in every mode.
+func TestAnOptOutWinsWhereNoAgeCounts(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []optout.Mode{optout.Bidirectional, optout.CampaignToDynamics} {
+		p := optout.Policy{Mode: mode, AgeUnknown: true}
+		for _, sides := range [][2]optout.Side{{said(true, mon), said(false, tue)}, {said(false, tue), said(true, mon)}} {
+			require.Equal(t, optout.Resolution{Out: true, Rule: optout.RuleAgeUnknown}, optout.Resolve(p, sides[0], sides[1]), mode)
+		}
+		require.False(t, optout.Resolve(p, said(false, mon), said(false, tue)).Out)
+	}
+}

@@ -26,6 +26,7 @@ type steps struct {
 	write     func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error)
 	save      func(a *attempt, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error)
 	end       func(a *attempt, in activities.EndRunInput) error
+	audit     func(run string) error // nil: there is none
 }
 
 // started is what a start has found.
@@ -46,12 +47,30 @@ type flow struct {
 	runs     int
 	idle     int // passes in a row that found nothing
 	failures []string
+	known    activities.LedgerKnown
+	saved    string        // the last run that was saved
 	stop     chan struct{} // closed when an operator wants something else of the run in hand
 	wish     string        // what: stop or cancel
 	pause    time.Duration // between stop and start
 	queue    []string      // backfills
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
+
+	restored string // what follows on a restored ledger: restoredNow or auditDue
+}
+
+const (
+	restoredNow = "baseline"
+	auditDue    = "audit"
+)
+
+// audit compares Campaign with the ledger, and makes the ledger say what it found. Events
+// need none.
+func (f *flow) audit() error {
+	if f.steps.audit == nil {
+		return nil
+	}
+	return f.steps.audit(f.newRun())
 }
 
 // do runs an activity and gives its result its type.
@@ -170,7 +189,16 @@ func (f *flow) life() error {
 	}
 	f.started = *checked
 	baseline, unfinished := checked.baseline, checked.unfinished
+	if f.restored == restoredNow {
+		baseline, unfinished = true, ""
+	}
 	for {
+		if f.restored == auditDue && !baseline {
+			if err := f.audit(); err != nil {
+				return err
+			}
+			baseline, f.restored = true, ""
+		}
 		if baseline {
 			run := unfinished
 			if run == "" {
@@ -179,6 +207,9 @@ func (f *flow) life() error {
 			unfinished = ""
 			err = f.pass(f.ref(run, activities.KindInitial))
 			baseline = err != nil
+			if err == nil && f.restored == restoredNow {
+				f.restored = auditDue
+			}
 		} else if run := f.nextBackfill(); run != "" {
 			err = f.pass(f.ref(run, activities.KindBackfill))
 			if !errors.Is(err, errInterrupted) {
@@ -199,10 +230,20 @@ func (f *flow) life() error {
 		if err == nil {
 			continue
 		}
-		if app, ok := errors.AsType[*temporal.ApplicationError](err); !ok || app.Type() != apierr.ReasonLinkExpired {
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		switch {
+		case ok && app.Type() == apierr.ReasonLinkExpired:
+			baseline = true
+		case ok && app.Type() == activities.FailureLedgerLost:
+			// The run has ended; the next look tells whether the ledger was restored.
+		case ok && app.Type() == activities.FailureLedgerRestored:
+			f.w.note("FLOW: %v", err)
+			f.known = activities.LedgerKnown{}
+			f.restored = restoredNow
+			return f.life() // as at a start
+		default:
 			return err
 		}
-		baseline = true
 	}
 }
 
@@ -214,10 +255,11 @@ func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
 func (f *flow) follow() error {
 	ref := f.ref(f.newRun(), activities.KindDelta)
 	stop := f.begin(false)
-	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes})
+	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: &f.known})
 	if err != nil {
 		return err
 	}
+	f.known.Ledger = first.Ledger
 	if !first.Nothing {
 		return f.pass(ref)
 	}

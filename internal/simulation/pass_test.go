@@ -14,6 +14,9 @@ import (
 func (f *flow) pass(ref activities.RunRef) error {
 	f.sawWork()
 	err := f.drive(ref, f.begin(ref.Kind != activities.KindDelta))
+	if err == nil && f.saved == ref.Run {
+		f.known.Run = ref.Run
+	}
 	if err == nil || errors.Is(err, errClosing) {
 		return err
 	}
@@ -145,6 +148,7 @@ func (f *flow) save(ref activities.RunRef) error {
 		case saved.State == "INCOMPLETE":
 			return fmt.Errorf("%s is INCOMPLETE: %+v", ref.Run, saved.Counts)
 		case len(saved.Unfinished) == 0:
+			f.saved = ref.Run
 			return nil
 		}
 		l := newLanes(f, ref, nil)

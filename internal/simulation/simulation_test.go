@@ -47,7 +47,7 @@ type fault struct {
 var knownFaults = map[class]fault{
 	staleWriter: {"a worker that is paused past the heartbeat timeout, and wakes after another worker has taken over and written newer values, sends its old PATCHes", recordWrong},
 	interrupted: {"(not in the issue, found here) a create without an answer is forgotten when its run is ended and its pages are dropped; when the contact is then deleted or filtered out, its profile stays", recordWrong},
-	restored:    {"a ledger restored from a backup is not told apart from the one the flows knew: wrong values, deleted people left, status healthy", recordWrong},
+	restored:    {"after a restore, a profile that was created since the backup and whose contact was deleted meanwhile is not known to anybody: an audit lists it as stray, and an operator decides", recordWrong},
 }
 
 // result of a schedule.

@@ -39,8 +39,41 @@ func (w *world) ingressSteps() steps {
 		save: func(a *attempt, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 			return w.ingressOf(a).SaveWatermark(a.ctx, in)
 		},
-		end: func(a *attempt, in activities.EndRunInput) error { return w.ingressOf(a).EndRun(a.ctx, in) },
+		end:   func(a *attempt, in activities.EndRunInput) error { return w.ingressOf(a).EndRun(a.ctx, in) },
+		audit: w.audit,
 	}
+}
+
+// audit is that of workflows.Audit, and the repair that the owner begins with.
+func (w *world) audit(run string) error {
+	in := activities.AuditInput{Run: "audit-" + run, Table: w.table}
+	if _, err := do(w, in.Run+" open", func(a *attempt) (*activities.OpenAuditResult, error) { return w.ingressOf(a).OpenAudit(a.ctx, in) }); err != nil {
+		return err
+	}
+	for more := true; more; {
+		got, err := do(w, in.Run+" list", func(a *attempt) (*activities.AuditPagesResult, error) { return w.ingressOf(a).AuditPages(a.ctx, in) })
+		if err != nil {
+			return err
+		}
+		more = got.More
+	}
+	missing := activities.AuditMissingInput{AuditInput: in}
+	for more := true; more; {
+		got, err := do(w, in.Run+" missing", func(a *attempt) (*activities.AuditMissingResult, error) {
+			return w.ingressOf(a).AuditMissing(a.ctx, missing)
+		})
+		if err != nil {
+			return err
+		}
+		missing.After, more = got.After, got.More
+	}
+	if _, err := do(w, in.Run+" end", func(a *attempt) (*activities.AuditFindings, error) { return w.ingressOf(a).EndAudit(a.ctx, in) }); err != nil {
+		return err
+	}
+	_, err := do(w, in.Run+" apply", func(a *attempt) (*activities.ApplyFindingsResult, error) {
+		return w.ingressOf(a).ApplyFindings(a.ctx, activities.ApplyFindingsInput{Table: w.table.Name, Run: in.Run})
+	})
+	return err
 }
 
 // eventSteps are those of workflows.EventSync, with the journal as its source.

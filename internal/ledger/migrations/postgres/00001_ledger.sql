@@ -9,6 +9,12 @@ CREATE TABLE revision (
   doc BYTEA NOT NULL                         -- the mapping as it was, in JSON
 );
 
+-- What the ledger knows of itself and of the two systems, each under a name of its own.
+CREATE TABLE fact (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
 -- Runs: passes over one table, with their account.
 CREATE TABLE run (
   id TEXT PRIMARY KEY,
@@ -336,4 +342,5 @@ DROP TABLE lane;
 DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE run;
+DROP TABLE fact;
 DROP TABLE revision;

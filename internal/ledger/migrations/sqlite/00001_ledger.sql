@@ -9,6 +9,12 @@ CREATE TABLE revision (
   doc BLOB NOT NULL                          -- the mapping as it was, in JSON
 ) WITHOUT ROWID;
 
+-- What the ledger knows of itself and of the two systems, each under a name of its own.
+CREATE TABLE fact (
+  name TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- Runs: passes over one table, with their account.
 CREATE TABLE run (
   id TEXT PRIMARY KEY,
@@ -338,4 +344,5 @@ DROP TABLE lane;
 DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE run;
+DROP TABLE fact;
 DROP TABLE revision;

@@ -1,0 +1,64 @@
+package ingress_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+)
+
+// A ledger that is not the one that the flow knew is told apart, and deletes wait until an
+// audit has looked.
+func TestDeletesWaitAfterTheLedgerWasRestored(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 30)
+	s.Load()
+	look := func(known *activities.LedgerKnown) (*activities.FetchResult, error) {
+		ref := activities.RunRef{Run: "contacts-9", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindDelta}
+		value, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Known: known})
+		if err != nil {
+			return nil, err
+		}
+		var out activities.FetchResult
+		require.NoError(t, value.Get(&out))
+		return &out, nil
+	}
+	first, err := look(nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, first.Ledger)
+	same, err := look(&activities.LedgerKnown{Ledger: first.Ledger, Run: s.LastRun()})
+	require.NoError(t, err)
+	require.Equal(t, first.Ledger, same.Ledger)
+	_, err = look(&activities.LedgerKnown{Ledger: "another", Run: s.LastRun()})
+	require.ErrorContains(t, err, "it was replaced")
+	_, err = look(&activities.LedgerKnown{Ledger: first.Ledger, Run: "contacts-77"})
+	require.ErrorContains(t, err, "LedgerRestored")
+	require.ErrorContains(t, err, "the ledger lacks what run contacts-77 did: it was restored from a backup")
+
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[0]))
+	baseline := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Equal(t, int64(1), baseline.Counts.Parked)
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(keys[0]))
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[1]))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, s.Delta())
+
+	activitytest.Call[activities.ApplyFindingsResult](s, s.Ingress.ApplyFindings, activities.ApplyFindingsInput{Table: "contacts", Run: "audit"})
+	require.Equal(t, activities.Counts{Read: 2, Deleted: 2}, s.Delta())
+	require.Empty(t, s.Differences())
+}
+
+// A run that the ledger does not know is not waited for.
+func TestALaneThatTheLedgerLostIsFinal(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	ref := activities.RunRef{Run: "contacts-77", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindDelta}
+	_, err := s.Env.ExecuteActivity(s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.ErrorContains(t, err, "LedgerLost")
+	_, err = s.Env.ExecuteActivity(s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	require.ErrorContains(t, err, "LedgerLost")
+	require.ErrorContains(t, err, "retryable: false")
+}

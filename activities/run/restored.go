@@ -1,0 +1,77 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/ledger"
+)
+
+// factRestored names the time when a flow found that its ledger had been restored.
+func factRestored(flow, table string) string { return "restored/" + flow + "/" + table }
+
+// SameLedger fails with FailureLedgerRestored when the ledger is not the one that the flow knew:
+// it has another identity, or lacks the flow's last completed run. It returns the identity
+// of the ledger.
+func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table string) (string, error) {
+	identity, err := l.Identity(ctx)
+	if err != nil || known == nil {
+		return identity, err
+	}
+	why := ""
+	if known.Ledger != "" && known.Ledger != identity {
+		why = "the ledger is another one than before: it was replaced"
+	} else if known.Run != "" {
+		switch last, err := l.Run(ctx, known.Run); {
+		case errors.Is(err, ledger.ErrNotFound), err == nil && last.State != ledger.RunCompleted:
+			why = "the ledger lacks what run " + known.Run + " did: it was restored from a backup"
+		case err != nil:
+			return "", err
+		}
+	}
+	if why == "" {
+		return identity, nil
+	}
+	return "", foundRestored(ctx, l, flow, table, why)
+}
+
+// foundRestored keeps that a flow's ledger was restored, and is the failure that tells the
+// flow.
+func foundRestored(ctx context.Context, l *ledger.Ledger, flow, table, why string) error {
+	if err := l.SaveFact(ctx, factRestored(flow, table), time.Now().UTC().Format(time.RFC3339)); err != nil {
+		return err
+	}
+	return Blocked(activities.FailureLedgerRestored, why)
+}
+
+// LacksSettings makes a failure for want of the settings that a flow runs with a sign of a
+// restored ledger: every start keeps them there. Other failures stay what they are.
+func LacksSettings(ctx context.Context, l *ledger.Ledger, ref activities.RunRef, flow string, err error) error {
+	if !errors.Is(err, ledger.ErrNotFound) || ref.Plan == "" || ref.Undoes != "" {
+		return err
+	}
+	return foundRestored(ctx, l, flow, ref.Table, "the ledger lacks the settings that the flow runs with: it was restored from a backup, or replaced")
+}
+
+// Restored says that a flow's ledger was restored or replaced, and that it has not been
+// compared with the systems since. What it lacks may be anything.
+func Restored(ctx context.Context, l *ledger.Ledger, flow, table string) (bool, error) {
+	since, err := l.Fact(ctx, factRestored(flow, table))
+	return since != "", err
+}
+
+// Trust ends what SameLedger began.
+func Trust(ctx context.Context, l *ledger.Ledger, flow, table string) error {
+	return l.SaveFact(ctx, factRestored(flow, table), "")
+}
+
+// Lost makes a failure for want of a run in the ledger final: waiting does not
+// bring it back. The flow ends the run and goes on.
+func Lost(err error) error {
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	return Blocked(activities.FailureLedgerLost, err.Error()+"; was the ledger restored or replaced? The flow goes on from what it holds")
+}

@@ -1,0 +1,119 @@
+package workflows
+
+import (
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
+)
+
+// A ledger that is restored from a backup, or replaced by an empty one, does not know what
+// the flow did since. The flow knows its last run and the identity of its ledger, and so
+// can tell. It then checks its settings anew, as at a start, and takes a new baseline. An
+// owner of a table has an audit look at Campaign after that, and repairs what it finds.
+
+// restoredState is what a flow remembers to tell a restored ledger.
+type restoredState struct {
+	Known *activities.LedgerKnown `json:"known,omitempty"` // of the ledger; nil: nothing yet
+	Lost  int                     `json:"lost,omitempty"`  // runs in a row that the ledger lost
+}
+
+// maxLost is how many runs in a row the ledger may lose before the flow gives up.
+const maxLost = 3
+
+// knows keeps the identity of the ledger.
+func (o *owner) knows(first *activities.FetchResult) {
+	if first.Ledger == "" {
+		return
+	}
+	if o.Known == nil {
+		o.Known = &activities.LedgerKnown{}
+	}
+	o.Known.Ledger = first.Ledger
+}
+
+// completed keeps the last run that was completed.
+func (o *owner) completed(run string) {
+	if o.Known == nil {
+		o.Known = &activities.LedgerKnown{}
+	}
+	o.Known.Run, o.Lost = run, 0
+}
+
+// ledgerDiffers deals with a failure that says that the ledger is not what the flow knew;
+// false for other failures. A run that the ledger lost has ended, and the flow goes on
+// from what the ledger holds.
+func (o *owner) ledgerDiffers(ctx workflow.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	switch failureType(err) {
+	case activities.FailureLedgerLost:
+		if o.Lost++; o.Lost > maxLost {
+			return false
+		}
+	case activities.FailureLedgerRestored:
+		o.Known = nil
+		o.Status.Restored = reasonOf(err)
+		if o.starting == nil && !o.stopping && o.Started != nil {
+			again := *o.Started
+			o.starting = &again
+		}
+	default:
+		return false
+	}
+	o.recovered(ctx, err)
+	return true
+}
+
+// Steps of a table after its ledger was restored.
+type restoreStep string
+
+const (
+	restoreBaseline restoreStep = "baseline" // is due, or under way
+	restoreAudit    restoreStep = "audit"    // is due
+	restoreAuditing restoreStep = "auditing"
+	restoreRepair   restoreStep = "repair" // the baseline that follows on the audit
+)
+
+// auditAgainAfter is the pause before an audit that failed is tried again.
+const auditAgainAfter = time.Hour
+
+// mayAudit says that the audit after a restored ledger is to begin now.
+func (s *tableSync) mayAudit(ctx workflow.Context) bool {
+	return s.state.Restore == restoreAudit && !workflow.Now(ctx).Before(s.state.AuditAfter)
+}
+
+// auditRestored begins the audit after a restored ledger. It goes on beside this flow, and
+// signals its end.
+func (s *tableSync) auditRestored(ctx workflow.Context) error {
+	options := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID: s.id.AuditID(), TaskQueue: QueueMain, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, StaticSummary: "audit of " + s.name + " after the ledger was restored",
+	})
+	child := workflow.ExecuteChildWorkflow(options, Audit, AuditInput{
+		Instance: s.id.Instance, Table: *s.Started.Table, Repair: true, Restored: true, By: "causeway",
+	})
+	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		s.state.AuditAfter = workflow.Now(ctx).Add(auditAgainAfter) // another audit of the table runs
+		s.recovered(ctx, err)
+		return nil
+	}
+	s.state.Restore = restoreAuditing
+	return nil
+}
+
+// baselineAfterRestore goes on to what follows a completed baseline.
+func (s *tableSync) baselineAfterRestore(ctx workflow.Context) {
+	switch s.state.Restore {
+	case restoreBaseline:
+		s.state.Restore, s.state.AuditAfter = restoreAudit, time.Time{}
+	case restoreRepair:
+		s.state.Restore, s.Status.Restored = "", ""
+		s.publish(ctx)
+	}
+}
