@@ -76,7 +76,6 @@ func TestAFailureOfOurOwnRulesWaitsForAnOperator(t *testing.T) {
 		reason string
 	}{
 		"too many refusals": {patient(), "TooManyRefused"},
-		"a lost ledger":     {patient(), "LedgerLost"},
 		"never by itself":   {never, "Config"},
 	} {
 		t.Run(name, func(t *testing.T) {
