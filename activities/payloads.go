@@ -247,10 +247,11 @@ type SaveWatermarkResult struct {
 }
 
 // Approval is a run whose deletes wait for an operator: there are more of them
-// than a run may make unasked.
+// than may be made unasked.
 type Approval struct {
 	Run     string `json:"run"`
 	Deletes int64  `json:"deletes"`
+	Before  int64  `json:"before,omitempty"` // deletes of the table that earlier runs made unasked, and that count with these
 }
 
 // ApproveInput lets the deletes of a run go on.

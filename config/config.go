@@ -177,13 +177,15 @@ type Quarantine struct {
 	Reveal bool `yaml:"reveal" jsonschema:"default=true"`
 }
 
-// Deletes says when the deletes of a run wait for "causeway approve", before a
-// wrong filter or an emptied table does harm. Both must be exceeded.
+// Deletes says when deletes wait for "causeway approve", before a wrong filter or
+// an emptied table does harm. Both numbers must be exceeded.
 type Deletes struct {
-	// StopRatio is the share of the known records that one run may delete unasked; 1 never stops.
+	// StopRatio is the share of the known records that may be deleted unasked within Window; 1 never stops.
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.05"`
-	// StopMin is how many records one run may delete in any case.
+	// StopMin is how many records may be deleted within Window in any case.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+	// Window is the time within which the deletes of a table are added up, so that many small runs are asked about like a large one; 0s counts each run for itself. An approval begins the count anew.
+	Window time.Duration `yaml:"window" jsonschema:"minimum=0s,maximum=720h,default=24h"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -14,8 +15,10 @@ import (
 
 // deleteGuard holds back the deletes of a run until all of them are counted. If there are
 // too many, they wait for an operator: a wrong filter, an emptied table or a bad restore
-// in Dynamics must not empty Campaign. The rest of the run goes on. Nothing is held back
-// where the count is known to be small, because the page is the last of its run.
+// in Dynamics must not empty Campaign. The rest of the run goes on. What earlier runs
+// deleted unasked counts, too, for a while: many small runs together ask like a large one.
+// Nothing is held back where the count is known to be small, because the page is the last
+// of its run.
 type deleteGuard struct {
 	*Activities
 	in activities.LaneInput
@@ -37,17 +40,16 @@ func (g *deleteGuard) allows(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if last := page.Next.None() && slices.Contains([]activities.Phase{activities.PhaseDelta, activities.PhaseSweep, activities.PhaseQuarantined}, activities.Phase(page.Phase)); last {
-		deletes, err := g.o.Ledger.PageDeletes(ctx, g.in.Run)
-		if err != nil {
+		if g.open, err = g.o.Ledger.AdmitDeletes(ctx, g.in.Run, g.in.Table, g.in.Page, g.deleteLimit()); err != nil {
 			return false, err
 		}
-		g.open = deletes <= int64(g.o.DeleteMin)
 	}
 	g.decided = true
 	return g.open, nil
 }
 
-// deletesOf counts what a page would delete in Campaign.
+// deletesOf counts what a page would delete in Campaign. Deletes that waited, and that the
+// guard has decided on, are not counted again.
 func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string, changes []dataverse.Change) (int, error) {
 	rules := m.rules()
 	var keys []string
@@ -67,23 +69,31 @@ func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string
 		return 0, nil
 	}
 	held, err := a.o.Ledger.Holds(ctx, table, keys)
-	return len(held), err
+	if err != nil || len(held) == 0 {
+		return 0, err
+	}
+	waited, err := a.o.Ledger.Parked(ctx, table, slices.Collect(maps.Keys(held)))
+	if err != nil {
+		return 0, err
+	}
+	n := len(held)
+	for _, p := range waited {
+		if p.Ready && (p.Waits == ledger.WaitsForDeleteGuard || p.Waits == ledger.WaitsForChildren) {
+			n--
+		}
+	}
+	return n, nil
 }
 
-// deleteLimit is how many records of a table one run may delete unasked.
-func (a *Activities) deleteLimit(ctx context.Context, table string) (int64, error) {
-	known, err := a.o.Ledger.KnownCount(ctx, table)
-	return max(int64(a.o.DeleteMin), int64(a.o.DeleteRatio*float64(known))), err
+// deleteLimit is how many records of a table may be deleted unasked.
+func (a *Activities) deleteLimit() ledger.DeleteLimit {
+	return ledger.DeleteLimit{Ratio: a.o.DeleteRatio, Min: int64(a.o.DeleteMin), Window: a.o.DeleteWindow}
 }
 
 // releaseDeletes lets the deletes of a completed run go on, unless there are too many. It
 // returns the runs whose deletes wait for an operator.
 func (a *Activities) releaseDeletes(ctx context.Context, run, table string) ([]activities.Approval, error) {
-	limit, err := a.deleteLimit(ctx, table)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, limit); err != nil {
+	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, a.deleteLimit()); err != nil {
 		return nil, err
 	}
 	return a.approvals(ctx, table)
@@ -91,14 +101,14 @@ func (a *Activities) releaseDeletes(ctx context.Context, run, table string) ([]a
 
 // approvals are the runs whose deletes wait for an operator.
 func (a *Activities) approvals(ctx context.Context, table string) ([]activities.Approval, error) {
-	waiting, err := a.o.Ledger.Approvals(ctx, table)
+	waiting, err := a.o.Ledger.Approvals(ctx, table, a.o.DeleteWindow)
 	if err != nil {
 		return nil, err
 	}
 	var out []activities.Approval
 	var deletes int64
 	for _, w := range waiting {
-		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes})
+		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes, Before: w.Before})
 		deletes += w.Deletes
 	}
 	a.metrics.of(table).deletesHeld.Update(float64(deletes))

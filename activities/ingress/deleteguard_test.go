@@ -94,3 +94,54 @@ func TestDeletesThatWaitAreLetGoWhenTheyAreNotAppliedAnyMore(t *testing.T) {
 	require.Equal(t, int64(150), s.Sandboxes.Campaign.Count("profile"))
 	require.Zero(t, s.Delta(), "and not with every pass")
 }
+
+// deleteSome deletes contacts in Dynamics, and carries that out as one run.
+func deleteSome(t *testing.T, s *activitytest.World, keys []string) activities.SaveWatermarkResult {
+	t.Helper()
+	for _, key := range keys {
+		require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
+	}
+	return s.Pass(activities.KindDelta, activities.PhaseDelta)
+}
+
+// Many small runs delete no more unasked than one large run may.
+func TestManySmallDeletesAreAskedAbout(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 300)
+	s.Load()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	for n := range 2 {
+		out := deleteSome(t, s, keys[n*45:(n+1)*45])
+		require.EqualValues(t, 45, out.Counts.Deleted)
+	}
+	out := deleteSome(t, s, keys[90:135])
+	require.EqualValues(t, 45, out.Counts.Parked)
+	require.Equal(t, []activities.Approval{{Run: out.Approvals[0].Run, Deletes: 45, Before: 90}}, out.Approvals)
+	require.EqualValues(t, 210, s.Sandboxes.Campaign.Count("profile"))
+
+	// Whoever approves has seen what went before: counting begins anew.
+	approved := activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+	require.Equal(t, activities.ApproveResult{Approved: 45}, approved)
+	require.EqualValues(t, 45, s.Delta().Deleted)
+	out = deleteSome(t, s, keys[135:225])
+	require.EqualValues(t, 90, out.Counts.Deleted)
+	require.Empty(t, out.Approvals)
+	require.Empty(t, s.Differences())
+}
+
+// Deletes that a run held back until they were counted, and then let go, count as well.
+func TestDeletesThatWereHeldBackAndLetGoAreCounted(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 300)
+	s.Load()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	for _, key := range keys[100:] { // a first page without deletes, so that those of the second are not the only ones
+		s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
+	}
+	out := deleteSome(t, s, keys[:80])
+	require.Empty(t, out.Approvals)
+	s.Delta()
+	require.EqualValues(t, 220, s.Sandboxes.Campaign.Count("profile"))
+	out = deleteSome(t, s, keys[80:110])
+	require.Equal(t, []activities.Approval{{Run: out.Approvals[0].Run, Deletes: 30, Before: 80}}, out.Approvals)
+}

@@ -43,8 +43,9 @@ type Options struct {
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
 	CatchUpSlack time.Duration // how far the catch-up query reaches back
-	DeleteRatio  float64       // share of the known records that one run may delete unasked
-	DeleteMin    int           // and how many it may delete in any case
+	DeleteRatio  float64       // share of the known records that may be deleted unasked
+	DeleteMin    int           // and how many may be in any case
+	DeleteWindow time.Duration // within which deletes are added up
 	Concurrency  int           // requests in flight to Campaign, for the width of a lane
 	Lanes        int
 	KeepBefores  time.Duration // how long before-images are kept

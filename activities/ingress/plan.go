@@ -76,11 +76,11 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 			return nil, err
 		}
 	}
-	limit, err := a.deleteLimit(ctx, in.Table.Name)
+	few, err := a.o.Ledger.DeletesWithinLimit(ctx, in.Table.Name, p.out.Counts.Deleted, a.deleteLimit())
 	if err != nil {
 		return nil, err
 	}
-	p.out.NeedApproval = p.out.Counts.Deleted > limit
+	p.out.NeedApproval = !few && p.out.Counts.Deleted > 0
 	p.out.Fields, p.out.Rules, p.out.Refusals = ranked(p.fields), ranked(p.rules), ranked(p.refusals)
 	return &p.out, nil
 }

@@ -15,9 +15,12 @@ func newApprove(e *env) *cobra.Command {
 		Long: `Let deletes go on. A run that would delete more records in Campaign than
 deletes.stop_ratio and deletes.stop_min of the configuration allow stops before
 the first of them: everything else of the run is written, the deletes wait, and
-"causeway status" names the run. Look at why so many records are gone from
-Dynamics, or no longer match the filter, before you approve. To refuse, undo the
-cause: records that come back, or match again, are kept.
+"causeway status" names the run. What earlier runs deleted unasked within
+deletes.window counts with it; an approval begins that count anew.
+
+Look at why so many records are gone from Dynamics, or no longer match the
+filter, before you approve. To refuse, undo the cause: records that come back, or
+match again, are kept.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway status contacts\n  causeway approve contacts-20260102T030405.000Z",

@@ -24,6 +24,11 @@ func TestApprove(t *testing.T) {
 	require.Contains(t, out, "1,234 deletes of run "+run+" wait for approval, more than a run may make unasked: causeway approve "+run)
 	require.NotContains(t, out, "Engine calls", "nobody answered")
 	require.NotContains(t, out, "goes on by itself", "what waits for approval does not")
+	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+		st.Approvals = []activities.Approval{{Run: run, Deletes: 51, Before: 1450}}
+	}))
+	_, out, _ = w.run(t, "status", "contacts")
+	require.Contains(t, out, "51 deletes of run "+run+" wait for approval, more than may be made unasked with the 1,450 of earlier runs: causeway approve "+run)
 	w.on("Run "+activities.Meter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
 		{Hour: noon.Add(-time.Hour), Changes: 9, Loads: 9}, {Hour: noon, Changes: 80, Loads: 1_154},
 	}})

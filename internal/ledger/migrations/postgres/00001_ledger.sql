@@ -194,6 +194,17 @@ CREATE INDEX parked_by_run ON parked (run) WHERE ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
 CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
 
+-- Deletes that were let go unasked, for a while: the delete guard adds them up.
+CREATE TABLE unasked_delete (
+  run TEXT NOT NULL,
+  page INTEGER NOT NULL,                     -- of the run; 0: those that were held back until the run was complete
+  tbl TEXT NOT NULL,
+  at BIGINT NOT NULL,                        -- when
+  n BIGINT NOT NULL,                         -- how many
+  PRIMARY KEY (run, page)
+);
+CREATE INDEX unasked_delete_by_time ON unasked_delete (tbl, at);
+
 -- Which parents a record in the target names.
 CREATE TABLE link (
   tbl TEXT NOT NULL,
@@ -305,6 +316,7 @@ DROP TABLE event;
 DROP TABLE operation;
 DROP TABLE audit;
 DROP TABLE link;
+DROP TABLE unasked_delete;
 DROP TABLE parked;
 DROP TABLE engine_calls;
 DROP TABLE watermark;
