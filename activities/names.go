@@ -13,6 +13,7 @@ const (
 	SaveWatermark        = "SaveWatermark"        // SaveWatermarkInput -> SaveWatermarkResult
 	EndRun               = "EndRun"               // EndRunInput
 	ApproveDeletes       = "ApproveDeletes"       // ApproveInput -> ApproveResult
+	RejectDeletes        = "RejectDeletes"        // ApproveInput -> RejectResult
 	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
 	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
 	LogOperation         = "LogOperation"         // LogInput
@@ -55,6 +56,7 @@ const (
 	ListQuarantine     = "ListQuarantine"     // QuarantineListInput -> QuarantineListResult
 	ShowQuarantined    = "ShowQuarantined"    // ShowQuarantinedInput -> ShowQuarantinedResult
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
+	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult

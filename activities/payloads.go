@@ -254,7 +254,7 @@ type Approval struct {
 	Before  int64  `json:"before,omitempty"` // deletes of the table that earlier runs made unasked, and that count with these
 }
 
-// ApproveInput lets the deletes of a run go on.
+// ApproveInput says that an operator has decided on the deletes of a run.
 type ApproveInput struct {
 	Table string `json:"table"`
 	Run   string `json:"run"`
@@ -263,6 +263,12 @@ type ApproveInput struct {
 // ApproveResult says how many deletes go on, and what still waits.
 type ApproveResult struct {
 	Approved int64      `json:"approved"`
+	Waiting  []Approval `json:"waiting,omitempty"`
+}
+
+// RejectResult says how many deletes were dropped, and what still waits.
+type RejectResult struct {
+	Rejected int64      `json:"rejected"`
 	Waiting  []Approval `json:"waiting,omitempty"`
 }
 

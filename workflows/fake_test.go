@@ -79,7 +79,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
 		"MayRollback": f.MayRollback, "FindUnrecordedWrites": f.FindUnrecordedWrites, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
@@ -142,6 +142,14 @@ func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInp
 	f.log("approve %s", in.Run)
 	f.approvals = nil
 	return &activities.ApproveResult{Approved: 7}, nil
+}
+
+func (f *fakeIngress) RejectDeletes(_ context.Context, in activities.ApproveInput) (*activities.RejectResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("reject %s", in.Run)
+	f.approvals = nil
+	return &activities.RejectResult{Rejected: 7}, nil
 }
 
 func (f *fakeIngress) ApplyFindings(_ context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {

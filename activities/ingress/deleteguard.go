@@ -125,6 +125,17 @@ func (a *Activities) ApproveDeletes(ctx context.Context, in activities.ApproveIn
 	return &activities.ApproveResult{Approved: n, Waiting: waiting}, err
 }
 
+// RejectDeletes drops the deletes of a run: Campaign keeps the records. Rejecting twice
+// does no harm.
+func (a *Activities) RejectDeletes(ctx context.Context, in activities.ApproveInput) (*activities.RejectResult, error) {
+	n, err := a.o.Ledger.RejectDeletes(ctx, in.Run)
+	if err != nil {
+		return nil, fmt.Errorf("rejecting the deletes of %s: %w", in.Run, err)
+	}
+	waiting, err := a.approvals(ctx, in.Table)
+	return &activities.RejectResult{Rejected: n, Waiting: waiting}, err
+}
+
 // holdBackDelete parks a delete. One that waits already keeps its run and since when it
 // waits.
 func (r *recordWriter) holdBackDelete(known *ledger.Record, e *ledger.Entry, why reconcile.Why) ledger.Result {

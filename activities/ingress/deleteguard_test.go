@@ -145,3 +145,53 @@ func TestDeletesThatWereHeldBackAndLetGoAreCounted(t *testing.T) {
 	out = deleteSome(t, s, keys[80:110])
 	require.Equal(t, []activities.Approval{{Run: out.Approvals[0].Run, Deletes: 30, Before: 80}}, out.Approvals)
 }
+
+// What an operator rejects stays in Campaign, until its next change or a new baseline.
+func TestRejectedDeletesAreKept(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 250)
+	s.Load()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	run := deleteSome(t, s, keys[:150]).Approvals[0].Run
+	list := activitytest.Call[activities.DeleteListResult](s, s.Operator.ListDeletes, activities.DeleteListInput{Table: "contacts", Run: run, Limit: 2})
+	require.EqualValues(t, 150, list.Total)
+	require.Len(t, list.Deletes, 2)
+	require.Equal(t, activities.WaitingDelete{Table: "contacts", ID: keys[0], Run: run, Why: activities.DeleteGone, Since: list.Deletes[0].Since}, list.Deletes[0])
+
+	rejected := activitytest.Call[activities.RejectResult](s, s.Ingress.RejectDeletes, activities.ApproveInput{Table: "contacts", Run: run})
+	require.Equal(t, activities.RejectResult{Rejected: 150}, rejected)
+	require.Zero(t, activitytest.Call[activities.RejectResult](s, s.Ingress.RejectDeletes, activities.ApproveInput{Table: "contacts", Run: run}), "rejected once")
+	require.Zero(t, activitytest.Call[activities.DeleteListResult](s, s.Operator.ListDeletes, activities.DeleteListInput{}).Total)
+	require.Zero(t, s.Delta(), "nothing of them goes on")
+	require.EqualValues(t, 250, s.Sandboxes.Campaign.Count("profile"))
+	told := activitytest.Call[activities.ExplainResult](s, s.Ingress.Explain, activities.ExplainInput{Table: s.Table, ID: keys[0]})
+	require.Contains(t, told.Meaning, "an operator rejected that")
+
+	// A new baseline finds them gone once more, and asks once more.
+	out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Len(t, out.Approvals, 1)
+	require.EqualValues(t, 150, out.Approvals[0].Deletes)
+	require.EqualValues(t, 250, s.Sandboxes.Campaign.Count("profile"))
+}
+
+// A record whose delete was rejected goes on as before once it matches the filter again.
+func TestARejectedRecordThatMatchesAgainGoesOn(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 130)
+	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "address1_city", Is: "not_equals", Value: "Nebelheim"}}}
+	s.Load()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")[:110]
+	for _, key := range keys {
+		s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
+	}
+	run := s.Pass(activities.KindDelta, activities.PhaseDelta).Approvals[0].Run
+	list := activitytest.Call[activities.DeleteListResult](s, s.Operator.ListDeletes, activities.DeleteListInput{Limit: 1})
+	require.Equal(t, activities.DeleteFiltered, list.Deletes[0].Why)
+	activitytest.Call[activities.RejectResult](s, s.Ingress.RejectDeletes, activities.ApproveInput{Table: "contacts", Run: run})
+
+	s.Edit(keys[0], map[string]any{"address1_city": "Hellheim"})
+	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Delta())
+	s.Edit(keys[1], map[string]any{"firstname": "Ada"})
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta(), "one that changes and still does not match is one delete")
+	require.EqualValues(t, 129, s.Sandboxes.Campaign.Count("profile"))
+}

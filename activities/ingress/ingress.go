@@ -132,7 +132,7 @@ func (a *Activities) storedMapping(ctx context.Context, key string) (*tableMappe
 func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.Preflight: a.Preflight, activities.AwaitParents: a.AwaitParents, activities.OpenRun: a.OpenRun, activities.FetchPage: a.FetchPage, activities.WriteLane: a.WriteLane,
-		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes,
+		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes, activities.RejectDeletes: a.RejectDeletes,
 		activities.MayRollback: a.MayRollback, activities.FindUnrecordedWrites: a.FindUnrecordedWrites,
 		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
 		activities.ShowQuarantined: a.ShowQuarantined,

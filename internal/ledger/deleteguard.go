@@ -178,3 +178,59 @@ func (l *Ledger) Approvals(ctx context.Context, table string, window time.Durati
 	}
 	return collect(rows, func(a *Approval, scan scanner) error { return scan(&a.Run, &a.Deletes, &a.Before) })
 }
+
+// RejectDeletes drops the deletes that GuardDeletes kept back, and returns their number.
+// The target keeps the records. What is known of them stays, so that the next change, or
+// the next baseline, decides about them anew.
+func (l *Ledger) RejectDeletes(ctx context.Context, run string) (n int64, err error) {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET state = 'kept' WHERE state = 'parked' AND tbl IN (SELECT tbl FROM run WHERE id = ?)
+			AND key IN (SELECT key FROM parked p WHERE p.tbl = record.tbl AND p.run = ? AND p.waits = 'guard' AND p.ready = 0)`), run, run); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run)
+		if err != nil {
+			return err
+		}
+		n, err = res.RowsAffected()
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: rejecting the deletes of run %s: %w", run, err)
+	}
+	return n, nil
+}
+
+// HeldDelete is a delete that waits for an operator.
+type HeldDelete struct {
+	Table, Key, Run string
+	Gone            bool // from the source; else the record is there, and is left out by rule
+	Since           time.Time
+}
+
+// HeldDeletes lists deletes that wait for ApproveDeletes, and counts them. An empty table
+// or run matches all.
+func (l *Ledger) HeldDeletes(ctx context.Context, table, run string, limit int) ([]HeldDelete, int64, error) {
+	const from = ` FROM parked p JOIN run r ON r.id = p.run WHERE p.waits = 'guard' AND p.ready = 0 AND r.state = 'COMPLETED'`
+	where, args := "", []any{}
+	for _, c := range []struct{ column, value string }{{"p.tbl", table}, {"p.run", run}} {
+		if c.value != "" {
+			where, args = where+" AND "+c.column+" = ?", append(args, c.value)
+		}
+	}
+	total, err := l.count(ctx, `SELECT count(*)`+from+where, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT p.tbl, p.key, p.run, p.deleted, p.since`+from+where+` ORDER BY p.tbl, p.run, p.key LIMIT ?`), append(args, limitOf(limit))...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("ledger: listing deletes that wait: %w", err)
+	}
+	held, err := collect(rows, func(d *HeldDelete, scan scanner) error {
+		var since int64
+		err := scan(&d.Table, &d.Key, &d.Run, &d.Gone, &since)
+		d.Since = fromMillis(since)
+		return err
+	})
+	return held, total, err
+}

@@ -17,6 +17,7 @@ const (
 	Parked      State = "parked"      // waits, see ParkedItem; the target holds Payload, if any
 	Quarantined State = "quarantined" // refused; the target holds Payload, if any
 	Undone      State = "undone"      // a rollback removed from the target what a run had created
+	Kept        State = "kept"        // an operator rejected its delete; the target holds Payload
 	Lost        State = "lost"        // was written; an audit found that the target does not hold it any more
 )
 

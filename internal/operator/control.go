@@ -60,6 +60,29 @@ func (i *Instance) Approve(ctx context.Context, run string) (workflows.Status, e
 	return i.flow(table).updateStatus(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: i.By})
 }
 
+// Reject drops the deletes of a run that wait for an operator.
+func (i *Instance) Reject(ctx context.Context, run string) (workflows.Status, error) {
+	table, err := i.tableOf(run, "those that wait")
+	if err != nil {
+		return workflows.Status{}, err
+	}
+	return i.flow(table).updateStatus(ctx, workflows.UpdateReject, workflows.ApproveRequest{Run: run, By: i.By})
+}
+
+// ListDeletes lists the deletes that wait for an operator.
+func (i *Instance) ListDeletes(ctx context.Context, in activities.DeleteListInput) (r activities.DeleteListResult, err error) {
+	if in.Run != "" {
+		if _, err := i.tableOf(in.Run, "those that wait"); err != nil {
+			return r, err
+		}
+	}
+	err = i.ask(ctx, i.Timeout, activities.ListDeletes, in, &r)
+	if len(r.Deletes) == 0 {
+		r.Deletes = []activities.WaitingDelete{}
+	}
+	return r, err
+}
+
 // MayRollback says what undoing a run would touch. A run that is undone already is bad
 // input.
 func (i *Instance) MayRollback(ctx context.Context, run string) (activities.MayRollbackResult, error) {

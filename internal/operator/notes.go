@@ -153,5 +153,5 @@ func deletesWait(a activities.Approval) string {
 	if a.Before > 0 {
 		why = fmt.Sprintf("more than may be made unasked with the %s of earlier runs", humanize.Comma(a.Before))
 	}
-	return fmt.Sprintf("%s of run %s wait for approval, %s: causeway approve %s", phrase.Count(a.Deletes, "delete"), a.Run, why, a.Run)
+	return fmt.Sprintf("%s of run %s wait for approval, %s: causeway approve %s, or causeway reject %s", phrase.Count(a.Deletes, "delete"), a.Run, why, a.Run, a.Run)
 }

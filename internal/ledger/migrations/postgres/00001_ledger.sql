@@ -103,7 +103,7 @@ CREATE TABLE record (
   key TEXT COLLATE "C" NOT NULL,
   version TEXT NOT NULL,                     -- of the source, that was applied last
   target_key TEXT NOT NULL,                  -- the record's name in the target
-  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, lost
+  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, kept, lost
   payload BYTEA,                             -- what was written last; NULL when the target holds nothing of ours
   fingerprint BYTEA,                         -- of payload
   run TEXT NOT NULL,                         -- that touched it last

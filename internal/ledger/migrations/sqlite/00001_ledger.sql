@@ -105,7 +105,7 @@ CREATE TABLE record (
   key TEXT NOT NULL,
   version TEXT NOT NULL,                     -- of the source, that was applied last
   target_key TEXT NOT NULL,                  -- the record's name in the target
-  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, lost
+  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, kept, lost
   payload BLOB,                              -- what was written last; NULL when the target holds nothing of ours
   fingerprint BLOB,                          -- of payload
   run TEXT NOT NULL,                         -- that touched it last
