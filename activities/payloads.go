@@ -247,11 +247,19 @@ type SaveWatermarkResult struct {
 }
 
 // Approval is a run whose deletes wait for an operator: there are more of them
-// than may be made unasked.
+// than may be made unasked, or the run was shown too few records to believe it.
 type Approval struct {
 	Run     string `json:"run"`
 	Deletes int64  `json:"deletes"`
 	Before  int64  `json:"before,omitempty"` // deletes of the table that earlier runs made unasked, and that count with these
+	// Short is there when the run asks because its list showed too few records.
+	Short *ShortLoad `json:"short,omitempty"`
+}
+
+// ShortLoad is a load whose list showed far fewer records than there should be.
+type ShortLoad struct {
+	Expected int64 `json:"expected"` // records that Dynamics said the table has, up to a day before
+	Listed   int64 `json:"listed"`   // records that its list showed
 }
 
 // ApproveInput says that an operator has decided on the deletes of a run.

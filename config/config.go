@@ -186,6 +186,10 @@ type Deletes struct {
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
 	// Window is the time within which the deletes of a table are added up, so that many small runs are asked about like a large one; 0s counts each run for itself. An approval begins the count anew.
 	Window time.Duration `yaml:"window" jsonschema:"minimum=0s,maximum=720h,default=24h"`
+	// ShortLoadRatio is the share of the records that Dynamics says a table has which a new baseline must be shown; with less, each of its deletes waits, however few they are. 0 never asks.
+	ShortLoadRatio float64 `yaml:"short_load_ratio" jsonschema:"minimum=0,maximum=1,default=0.5"`
+	// ShortLoadMin is how many records Dynamics must say that the table has for ShortLoadRatio to count.
+	ShortLoadMin int `yaml:"short_load_min,omitempty" jsonschema:"minimum=1,maximum=100000000,default=1000"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -40,7 +40,11 @@ func (g *deleteGuard) allows(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if last := page.Next.None() && slices.Contains([]activities.Phase{activities.PhaseDelta, activities.PhaseSweep, activities.PhaseQuarantined}, activities.Phase(page.Phase)); last {
-		if g.open, err = g.o.Ledger.AdmitDeletes(ctx, g.in.Run, g.in.Table, g.in.Page, g.deleteLimit()); err != nil {
+		limit, err := g.deleteLimitOf(ctx, g.in.Run)
+		if err != nil {
+			return false, err
+		}
+		if g.open, err = g.o.Ledger.AdmitDeletes(ctx, g.in.Run, g.in.Table, g.in.Page, limit); err != nil {
 			return false, err
 		}
 	}
@@ -90,10 +94,32 @@ func (a *Activities) deleteLimit() ledger.DeleteLimit {
 	return ledger.DeleteLimit{Ratio: a.o.DeleteRatio, Min: int64(a.o.DeleteMin), Window: a.o.DeleteWindow}
 }
 
+// deleteLimitOf is deleteLimit for a run. A load that was shown far fewer records than
+// Dynamics says that there are asks about every delete: what its list left out may be
+// hidden, or the list was cut off.
+func (a *Activities) deleteLimitOf(ctx context.Context, run string) (ledger.DeleteLimit, error) {
+	limit := a.deleteLimit()
+	r, err := a.o.Ledger.Run(ctx, run)
+	if err != nil {
+		return limit, err
+	}
+	limit.Ask = a.shortLoad(r.Expected, r.Listed)
+	return limit, nil
+}
+
+// shortLoad says that a load was shown far fewer records than it had to expect.
+func (a *Activities) shortLoad(expected, listed int64) bool {
+	return listed >= 0 && expected >= int64(a.o.ShortLoadMin) && float64(listed) < a.o.ShortLoadRatio*float64(expected)
+}
+
 // releaseDeletes lets the deletes of a completed run go on, unless there are too many. It
 // returns the runs whose deletes wait for an operator.
 func (a *Activities) releaseDeletes(ctx context.Context, run, table string) ([]activities.Approval, error) {
-	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, a.deleteLimit()); err != nil {
+	limit, err := a.deleteLimitOf(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.o.Ledger.GuardDeletes(ctx, run, table, limit); err != nil {
 		return nil, err
 	}
 	return a.approvals(ctx, table)
@@ -108,7 +134,11 @@ func (a *Activities) approvals(ctx context.Context, table string) ([]activities.
 	var out []activities.Approval
 	var deletes int64
 	for _, w := range waiting {
-		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes, Before: w.Before})
+		approval := activities.Approval{Run: w.Run, Deletes: w.Deletes, Before: w.Before}
+		if a.shortLoad(w.Expected, w.Listed) {
+			approval.Short = &activities.ShortLoad{Expected: w.Expected, Listed: w.Listed}
+		}
+		out = append(out, approval)
 		deletes += w.Deletes
 	}
 	a.metrics.of(table).deletesHeld.Update(float64(deletes))

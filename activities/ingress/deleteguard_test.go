@@ -1,13 +1,16 @@
 package ingress_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/activities/ingress"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/sandbox/kit"
 )
 
 // More deletes than a run may make unasked wait for an operator; everything else
@@ -194,4 +197,51 @@ func TestARejectedRecordThatMatchesAgainGoesOn(t *testing.T) {
 	s.Edit(keys[1], map[string]any{"firstname": "Ada"})
 	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta(), "one that changes and still does not match is one delete")
 	require.EqualValues(t, 129, s.Sandboxes.Campaign.Count("profile"))
+}
+
+// saysItHas makes Dynamics say how many records a table has.
+func saysItHas(t *testing.T, s *activitytest.World, n int) {
+	t.Helper()
+	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "dataverse", Path: "RetrieveTotalRecordCount", Action: kit.Replace, Status: 200,
+		Headers: map[string]string{"Content-Type": "application/json; odata.metadata=minimal", "OData-Version": "4.0"},
+		Body:    fmt.Sprintf(`{"EntityRecordCountCollection":{"Count":1,"IsReadOnly":false,"Keys":["contact"],"Values":[%d]}}`, n)})
+	require.NoError(t, err)
+}
+
+// A baseline that is shown far fewer records than Dynamics says there are does not
+// believe that the others are gone, however few its deletes are.
+func TestABaselineThatIsShownTooFewRecordsAsks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		min, says int
+		want      *activities.ShortLoad
+	}{
+		"far fewer":      {1000, 1200, &activities.ShortLoad{Expected: 1200, Listed: 110}},
+		"a small table":  {1000, 999, nil},
+		"less than half": {100, 221, &activities.ShortLoad{Expected: 221, Listed: 110}},
+		"half":           {100, 220, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := activitytest.NewWorld(t, 120)
+			s.IngressOptions.ShortLoadMin = c.min
+			s.Ingress = ingress.New(s.IngressOptions)
+			s.Register()
+			s.Load()
+			for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[:10] {
+				require.True(t, s.Sandboxes.Dynamics.Delete("contacts", key))
+			}
+			saysItHas(t, s, c.says)
+			out := s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+			if c.want == nil {
+				require.EqualValues(t, 10, out.Counts.Deleted)
+				return
+			}
+			require.Equal(t, []activities.Approval{{Run: out.Approvals[0].Run, Deletes: 10, Short: c.want}}, out.Approvals)
+			require.EqualValues(t, 120, s.Sandboxes.Campaign.Count("profile"))
+			require.Zero(t, s.Delta().Deleted, "they wait, and nothing but an operator lets them go")
+			activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
+			require.EqualValues(t, 10, s.Delta().Deleted)
+		})
+	}
 }

@@ -46,13 +46,17 @@ type Options struct {
 	DeleteRatio  float64       // share of the known records that may be deleted unasked
 	DeleteMin    int           // and how many may be in any case
 	DeleteWindow time.Duration // within which deletes are added up
-	Concurrency  int           // requests in flight to Campaign, for the width of a lane
-	Lanes        int
-	KeepBefores  time.Duration // how long before-images are kept
-	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
-	HideValues   bool          // no values of quarantined records, sealed or not
-	Metrics      tally.Scope
-	Logger       *slog.Logger
+	ShortLoadMin int           // how many records a load must expect for the next to count
+	// ShortLoadRatio is the share of them that its list must show; with less, every
+	// delete of its sweep asks.
+	ShortLoadRatio float64
+	Concurrency    int // requests in flight to Campaign, for the width of a lane
+	Lanes          int
+	KeepBefores    time.Duration // how long before-images are kept
+	MaxRecords     int64         // an initial load estimated higher is refused; 0 = no limit
+	HideValues     bool          // no values of quarantined records, sealed or not
+	Metrics        tally.Scope
+	Logger         *slog.Logger
 }
 
 // Activities holds the activities of the flow Dynamics → Campaign.

@@ -20,6 +20,11 @@ const sweepPage = 500
 // fetchUnseen takes records that the ledger knows and the baseline did not show, and asks
 // Dynamics for each. Only a 404 means that it was deleted.
 func (a *Activities) fetchUnseen(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
+	if after == "" {
+		if err := a.o.Ledger.SetListed(ctx, in.Run, string(activities.PhaseBaseline)); err != nil {
+			return nil, ledger.Cursor{}, err
+		}
+	}
 	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
 	if err != nil {
 		return nil, ledger.Cursor{}, err

@@ -12,6 +12,7 @@ type DeleteLimit struct {
 	Ratio  float64       // share of the records that the target held when the window began; 1 never asks
 	Min    int64         // and how many in any case
 	Window time.Duration // 0: every run is counted for itself
+	Ask    bool          // about any delete: something else is wrong
 }
 
 // keepUnasked is how long at least it is kept how many deletes were let go unasked, so
@@ -43,7 +44,7 @@ func (l *Ledger) AdmitDeletes(ctx context.Context, run, table string, page int, 
 		if err != nil {
 			return err
 		}
-		if admitted = before+deletes <= limit.Min; !admitted || onPage == 0 {
+		if admitted = before+deletes <= limit.Min && !limit.Ask; !admitted || onPage == 0 {
 			return nil
 		}
 		return l.countUnasked(ctx, tx, run, page, table, onPage, limit.Window)
@@ -102,7 +103,10 @@ func (l *Ledger) GuardDeletes(ctx context.Context, run, table string, limit Dele
 // fewEnough compares deletes with the limit. What the target holds is counted only
 // where that matters, because it can be a long count.
 func (l *Ledger) fewEnough(ctx context.Context, table string, deletes, before int64, limit DeleteLimit) (bool, error) {
-	if deletes+before <= limit.Min || limit.Ratio >= 1 {
+	switch {
+	case limit.Ask:
+		return false, nil
+	case deletes+before <= limit.Min || limit.Ratio >= 1:
 		return true, nil
 	}
 	known, err := l.KnownCount(ctx, table)
@@ -163,20 +167,24 @@ func (l *Ledger) unguard(ctx context.Context, tx txn, run string) error {
 
 // Approval is a run whose deletes wait for an operator.
 type Approval struct {
-	Run     string
-	Deletes int64
-	Before  int64 // that were let go unasked within the window, up to the end of the run
+	Run      string
+	Deletes  int64
+	Before   int64 // that were let go unasked within the window, up to the end of the run
+	Expected int64 // records, of the run
+	Listed   int64 // see Run
 }
 
 // Approvals lists the completed runs of a table whose deletes wait for ApproveDeletes.
 func (l *Ledger) Approvals(ctx context.Context, table string, window time.Duration) ([]Approval, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT p.run, count(*), (SELECT coalesce(sum(u.n), 0) FROM unasked_delete u WHERE u.tbl = r.tbl AND u.at <= r.ended AND u.at > r.ended - ?)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT p.run, count(*), (SELECT coalesce(sum(u.n), 0) FROM unasked_delete u WHERE u.tbl = r.tbl AND u.at <= r.ended AND u.at > r.ended - ?), r.expected, r.listed
 		FROM parked p JOIN run r ON r.id = p.run
-		WHERE p.tbl = ? AND p.waits = 'guard' AND p.ready = 0 AND r.state = 'COMPLETED' GROUP BY p.run, r.tbl, r.ended ORDER BY p.run`), window.Milliseconds(), table)
+		WHERE p.tbl = ? AND p.waits = 'guard' AND p.ready = 0 AND r.state = 'COMPLETED' GROUP BY p.run, r.tbl, r.ended, r.expected, r.listed ORDER BY p.run`), window.Milliseconds(), table)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing deletes to approve: %w", err)
 	}
-	return collect(rows, func(a *Approval, scan scanner) error { return scan(&a.Run, &a.Deletes, &a.Before) })
+	return collect(rows, func(a *Approval, scan scanner) error {
+		return scan(&a.Run, &a.Deletes, &a.Before, &a.Expected, &a.Listed)
+	})
 }
 
 // RejectDeletes drops the deletes that GuardDeletes kept back, and returns their number.

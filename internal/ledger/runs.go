@@ -42,6 +42,7 @@ type Run struct {
 	PreBaseline               Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
 	Counts                    Counts
 	Expected                  int64
+	Listed                    int64  // records that the list of a load showed; -1 until SetListed
 	Span                      string // what a backfill was asked to read; its caller's to read
 }
 
@@ -55,7 +56,7 @@ type RunFilter struct {
 	Limit       int        // 0: 1,000
 }
 
-const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
+const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected, listed,
 	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, pre_baseline_kind, pre_baseline_at,
 	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored, span`
 
@@ -121,7 +122,7 @@ func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error
 func scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	c := &r.Counts
-	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
+	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected, &r.Listed,
 		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.PreBaseline.Kind, &r.PreBaseline.At,
 		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
@@ -176,6 +177,19 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: setting run %s to %s: %w", id, state, err)
+	}
+	return nil
+}
+
+// SetListed keeps how many records the pages of a phase hold, as what the list of a load
+// showed. It outlives the pages.
+func (l *Ledger) SetListed(ctx context.Context, id, phase string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET listed = (SELECT coalesce(sum(n_read), 0) FROM page WHERE run = ? AND phase = ?) WHERE id = ?`), id, phase, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keeping what run %s listed: %w", id, err)
 	}
 	return nil
 }

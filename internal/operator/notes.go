@@ -150,7 +150,11 @@ func (n *notes) quarantine(flow string, st *workflows.Status) {
 // deletesWait says why the deletes of a run wait, and what to type.
 func deletesWait(a activities.Approval) string {
 	why := "more than a run may make unasked"
-	if a.Before > 0 {
+	switch {
+	case a.Short != nil:
+		why = fmt.Sprintf("because the baseline was shown %s, and Dynamics said that there are about %s; look whether the application user may read all of them",
+			phrase.Count(a.Short.Listed, "record"), humanize.Comma(a.Short.Expected))
+	case a.Before > 0:
 		why = fmt.Sprintf("more than may be made unasked with the %s of earlier runs", humanize.Comma(a.Before))
 	}
 	return fmt.Sprintf("%s of run %s wait for approval, %s: causeway approve %s, or causeway reject %s", phrase.Count(a.Deletes, "delete"), a.Run, why, a.Run, a.Run)

@@ -29,6 +29,12 @@ func TestApprove(t *testing.T) {
 	}))
 	_, out, _ = w.run(t, "status", "contacts")
 	require.Contains(t, out, "51 deletes of run "+run+" wait for approval, more than may be made unasked with the 1,450 of earlier runs: causeway approve "+run)
+	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+		st.Approvals = []activities.Approval{{Run: run, Deletes: 3, Short: &activities.ShortLoad{Expected: 60_000, Listed: 25_000}}}
+	}))
+	_, out, _ = w.run(t, "status", "contacts")
+	require.Contains(t, out, "3 deletes of run "+run+" wait for approval, because the baseline was shown 25,000 records, and Dynamics said that there are about 60,000; "+
+		"look whether the application user may read all of them: causeway approve "+run)
 	w.on("Run "+activities.Meter, activities.MeterResult{Budget: 50_000, Hours: []activities.MeterCalls{
 		{Hour: noon.Add(-time.Hour), Changes: 9, Loads: 9}, {Hour: noon, Changes: 80, Loads: 1_154},
 	}})

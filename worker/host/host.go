@@ -90,6 +90,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
 		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack),
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin, DeleteWindow: o.Config.Deletes.Window,
+		ShortLoadMin: o.Config.Deletes.ShortLoadMin, ShortLoadRatio: o.Config.Deletes.ShortLoadRatio,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		KeepBefores: o.Config.Ledger.KeepBeforeImages,
 		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
