@@ -55,7 +55,7 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 		require.Len(t, ready(t, l, vehicles), 2, "its own, not those of the other run")
 		waits, err := l.Approvals(t.Context(), vehicles, 0)
 		require.NoError(t, err)
-		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3}}, waits)
+		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3, Listed: -1}}, waits)
 		n, err := l.ApproveDeletes(t.Context(), "c1")
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n)
