@@ -243,6 +243,7 @@ type SaveWatermarkResult struct {
 	Quarantined int64      `json:"quarantined"`          // open items of the table
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
+	NotFound    []string   `json:"not_found,omitempty"`  // ids that the run was asked for and Dynamics does not have
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
 }
 

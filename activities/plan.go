@@ -21,6 +21,7 @@ type PlanResult struct {
 	Refusals     []PlanCount   `json:"refusals,omitempty"` // why records would be refused
 	Examples     []PlanExample `json:"examples,omitempty"`
 	EngineCalls  int64         `json:"engine_calls"`
+	Short        *ShortLoad    `json:"short,omitempty"`         // Dynamics counts more records than it showed: what counts as deleted may be hidden
 	NeedApproval bool          `json:"need_approval,omitempty"` // the deletes would wait for an operator
 }
 

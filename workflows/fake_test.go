@@ -46,6 +46,7 @@ type fakeIngress struct {
 	parents   []string              // of the mapping
 	loading   int                   // looks at which they are still loading
 	approvals []activities.Approval // that a completed run leaves behind
+	notFound  []string              // ids that a backfill does not find
 	onLane    func(in activities.LaneInput)
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
@@ -308,7 +309,7 @@ func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWaterma
 	}
 	r.state = "COMPLETED"
 	f.log("watermark %s", in.Kind)
-	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts, Approvals: f.approvals}
+	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts, Approvals: f.approvals, NotFound: f.notFound}
 	if in.Kind != activities.KindBackfill {
 		f.marked = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		out.Watermark = f.marked

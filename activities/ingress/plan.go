@@ -72,6 +72,11 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 		return nil, run.ToTemporal(ctx, err)
 	}
 	if !p.out.Sampled && p.deletesUnseen() {
+		if known > p.found.held {
+			if err := p.checkUnseen(ctx, in.Table.Name, known-p.found.held); err != nil {
+				return nil, run.ToTemporal(ctx, err)
+			}
+		}
 		if err := p.countNotFound(ctx, known); err != nil {
 			return nil, err
 		}

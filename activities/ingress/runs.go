@@ -124,6 +124,7 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if err != nil || current == nil {
 		return out, err
 	}
+	out.NotFound = current.NotFound
 	if current.State == ledger.RunCompleted {
 		out.Watermark = mark.ObtainedAt
 		if err := a.prune(ctx); err != nil {

@@ -49,7 +49,7 @@ func (a *Activities) readCurrent(ctx context.Context, m *tableMapper, in activit
 	for i := range present.Changes {
 		found[present.Changes[i].Key] = &present.Changes[i]
 	}
-	changes, err := a.confirmDeletes(ctx, m, in, keys, found)
+	changes, err := a.confirmDeletes(ctx, m.query, in, keys, found)
 	if err != nil && len(changes) == 0 {
 		return nil, next, err
 	}
@@ -63,7 +63,7 @@ func (a *Activities) readCurrent(ctx context.Context, m *tableMapper, in activit
 // confirmDeletes reads the records that are not in found one by one. It returns all
 // records in the order of keys, up to the first that gave no answer; the error says why
 // that was.
-func (a *Activities) confirmDeletes(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
+func (a *Activities) confirmDeletes(ctx context.Context, q dataverse.Query, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
 	answers, errs := make([]*dataverse.Change, len(keys)), make([]error, len(keys))
 	var reads errgroup.Group
 	reads.SetLimit(run.ReadsAtATime)
@@ -72,7 +72,7 @@ func (a *Activities) confirmDeletes(ctx context.Context, m *tableMapper, in acti
 			continue
 		}
 		reads.Go(func() error {
-			answers[i], errs[i] = a.readOne(ctx, m.query, key)
+			answers[i], errs[i] = a.readOne(ctx, q, key)
 			activity.RecordHeartbeat(ctx, in.Page)
 			return errs[i]
 		})

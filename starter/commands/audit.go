@@ -115,6 +115,7 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	writeRanked(e, "FIELD CHANGED IN DYNAMICS", r.Source.Fields)
 	writeExamples(e, "IS", append(slices.Clone(f.Examples), r.Source.Examples...))
 	fmt.Fprintln(e.out)
+	writeShort(e, r.Source.Short)
 	switch {
 	case r.InStep():
 		fmt.Fprintln(e.out, p.with(good, "Both systems are in step."))
@@ -125,6 +126,15 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	default:
 		fmt.Fprintf(e.out, "To repair this: causeway audit %s --repair\n", table)
 	}
+}
+
+// writeShort warns that what reads like gone may be hidden.
+func writeShort(e *env, s *activities.ShortLoad) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintln(e.out, e.colours().with(bad, fmt.Sprintf("Dynamics showed %s and counts about %s, up to a day ago: some may be hidden from the application user, and not gone.",
+		phrase.Count(s.Listed, "record"), humanize.Comma(s.Expected))))
 }
 
 func writeRanked(e *env, title string, counts []activities.PlanCount) {

@@ -23,6 +23,7 @@ CREATE TABLE run (
   ended BIGINT NOT NULL DEFAULT 0,
   server_start BIGINT NOT NULL DEFAULT 0,    -- the source's clock when it began
   expected BIGINT NOT NULL DEFAULT 0,        -- estimate of the records that it reads
+  not_found TEXT NOT NULL DEFAULT '',        -- ids of those that a backfill was asked for by id and the source does not have (JSON)
   listed BIGINT NOT NULL DEFAULT -1,         -- records that the list of a load showed; -1 until that matters
   span TEXT NOT NULL DEFAULT '',             -- what a backfill was asked to read (JSON), so that it can be asked again when its history is gone
   pre_baseline_kind TEXT NOT NULL DEFAULT '', -- cursor from before a baseline was read: it shows what was deleted meanwhile
