@@ -58,6 +58,7 @@ const (
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult

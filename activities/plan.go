@@ -44,3 +44,8 @@ type PlanExample struct {
 func (r PlanResult) WouldWrite() bool {
 	return r.Counts.Created+r.Counts.Updated+r.Counts.Deleted > 0
 }
+
+// CheckMappingResult is that a mapping fits both systems, and what ran before under its name.
+type CheckMappingResult struct {
+	Revision string `json:"revision"`
+}

@@ -140,6 +140,6 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.MayRollback: a.MayRollback, activities.FindUnrecordedWrites: a.FindUnrecordedWrites,
 		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
 		activities.ShowQuarantined: a.ShowQuarantined,
-		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
 	})
 }

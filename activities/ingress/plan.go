@@ -44,7 +44,7 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
-	m, err := a.resolveMapping(ctx, in.Table)
+	m, _, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func TestResolveNamesPathValueAndRemedy(t *testing.T) {
 		},
 		"no fields": {
 			func(m *Table, _ *SourceSchema, _ *TargetSchema) { m.Fields = nil },
-			at + `fields: got no fields, want 1 to 50`,
+			at + `fields: got no fields, want 1 to 1000`,
 		},
 	}
 	for rule, tt := range tests {

@@ -42,11 +42,17 @@ func (i *Instance) SyncNow(ctx context.Context, name string) (workflows.Status, 
 	return i.flow(name).updateStatus(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: i.By})
 }
 
-// ApplyConfig tells a flow what the configuration says of it now, for its next start.
+// ApplyConfig tells a flow what the configuration says of it now, for its next start. A
+// mapping of a table that a start would refuse is refused.
 func (i *Instance) ApplyConfig(ctx context.Context, name string) (workflows.Status, error) {
 	f := i.flow(name)
 	if _, ok := f.configured(); !ok {
 		return workflows.Status{}, f.notConfigured()
+	}
+	if table, err := i.table(name); err == nil {
+		if err := i.ask(ctx, i.Timeout, activities.CheckMapping, activities.PreflightInput{Table: table}, &activities.CheckMappingResult{}); err != nil {
+			return workflows.Status{}, err
+		}
 	}
 	return f.updateStatus(ctx, workflows.UpdateApplyConfig, StartRequest(i.Config, name, i.By))
 }
