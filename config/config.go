@@ -158,7 +158,7 @@ type Ingress struct {
 	ReadAhead int `yaml:"read_ahead,omitempty" jsonschema:"minimum=1,maximum=8,default=2"`
 	// PollEvery is the pause between looks for changes.
 	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=3s"`
-	// MaxRecords is the most records an initial load may be estimated at; 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
+	// MaxRecords is the most records that the initial loads of all tables together may be estimated at; a load is not begun when its records cannot be counted. 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
 	MaxRecords int `yaml:"max_records" jsonschema:"minimum=0,maximum=1000000000,default=15000000"`
 	// CatchUpSlack is how far before the start of an initial load changes are read again after it.
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"minimum=0s,maximum=24h,default=5m"`

@@ -53,7 +53,7 @@ type Options struct {
 	Concurrency    int // requests in flight to Campaign, for the width of a lane
 	Lanes          int
 	KeepBefores    time.Duration // how long before-images are kept
-	MaxRecords     int64         // an initial load estimated higher is refused; 0 = no limit
+	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
 	HideValues     bool          // no values of quarantined records, sealed or not
 	Metrics        tally.Scope
 	Logger         *slog.Logger

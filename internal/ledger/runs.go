@@ -187,6 +187,15 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 	return nil
 }
 
+// ExpectedOfOthers is how many records the newest loads of the other tables of a flow
+// expected, those at work included.
+func (l *Ledger) ExpectedOfOthers(ctx context.Context, flow, table string) (int64, error) {
+	const counts = `kind = 'initial' AND state NOT IN ('CANCELLED', 'FAILED')`
+	return l.count(ctx, `SELECT coalesce(sum(expected), 0) FROM run WHERE flow = ? AND tbl <> ? AND `+counts+`
+		AND started = (SELECT max(started) FROM run newer WHERE newer.flow = run.flow AND newer.tbl = run.tbl AND newer.`+
+		`kind = 'initial' AND newer.state NOT IN ('CANCELLED', 'FAILED'))`, flow, table)
+}
+
 // SetListed keeps how many records the pages of a phase hold, as what the list of a load
 // showed. It outlives the pages.
 func (l *Ledger) SetListed(ctx context.Context, id, phase string) error {
