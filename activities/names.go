@@ -13,6 +13,7 @@ const (
 	SaveWatermark        = "SaveWatermark"        // SaveWatermarkInput -> SaveWatermarkResult
 	EndRun               = "EndRun"               // EndRunInput
 	ApproveDeletes       = "ApproveDeletes"       // ApproveInput -> ApproveResult
+	RejectDeletes        = "RejectDeletes"        // ApproveInput -> RejectResult
 	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
 	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
 	LogOperation         = "LogOperation"         // LogInput
@@ -55,7 +56,9 @@ const (
 	ListQuarantine     = "ListQuarantine"     // QuarantineListInput -> QuarantineListResult
 	ShowQuarantined    = "ShowQuarantined"    // ShowQuarantinedInput -> ShowQuarantinedResult
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
+	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult

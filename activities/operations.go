@@ -15,6 +15,7 @@ const (
 	OpRollback       = "rollback"
 	OpRepair         = "repair"
 	OpApprove        = "approve"
+	OpReject         = "reject"
 	OpApply          = "apply"
 	OpRelease        = "release"
 	OpDiscard        = "discard"

@@ -262,6 +262,7 @@ type SaveWatermarkResult struct {
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Returned    *Returned  `json:"returned,omitempty"`   // nil: none
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
+	NotFound    []string   `json:"not_found,omitempty"`  // ids that the run was asked for and Dynamics does not have
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
 }
 
@@ -273,13 +274,22 @@ type Returned struct {
 }
 
 // Approval is a run whose deletes wait for an operator: there are more of them
-// than a run may make unasked.
+// than may be made unasked, or the run was shown too few records to believe it.
 type Approval struct {
 	Run     string `json:"run"`
 	Deletes int64  `json:"deletes"`
+	Before  int64  `json:"before,omitempty"` // deletes of the table that earlier runs made unasked, and that count with these
+	// Short is there when the run asks because its list showed too few records.
+	Short *ShortLoad `json:"short,omitempty"`
 }
 
-// ApproveInput lets the deletes of a run go on.
+// ShortLoad is a load whose list showed far fewer records than there should be.
+type ShortLoad struct {
+	Expected int64 `json:"expected"` // records that Dynamics said the table has, up to a day before
+	Listed   int64 `json:"listed"`   // records that its list showed
+}
+
+// ApproveInput says that an operator has decided on the deletes of a run.
 type ApproveInput struct {
 	Table string `json:"table"`
 	Run   string `json:"run"`
@@ -288,6 +298,12 @@ type ApproveInput struct {
 // ApproveResult says how many deletes go on, and what still waits.
 type ApproveResult struct {
 	Approved int64      `json:"approved"`
+	Waiting  []Approval `json:"waiting,omitempty"`
+}
+
+// RejectResult says how many deletes were dropped, and what still waits.
+type RejectResult struct {
+	Rejected int64      `json:"rejected"`
 	Waiting  []Approval `json:"waiting,omitempty"`
 }
 

@@ -21,6 +21,7 @@ type PlanResult struct {
 	Refusals     []PlanCount   `json:"refusals,omitempty"` // why records would be refused
 	Examples     []PlanExample `json:"examples,omitempty"`
 	EngineCalls  int64         `json:"engine_calls"`
+	Short        *ShortLoad    `json:"short,omitempty"`         // Dynamics counts more records than it showed: what counts as deleted may be hidden
 	NeedApproval bool          `json:"need_approval,omitempty"` // the deletes would wait for an operator
 }
 
@@ -42,4 +43,9 @@ type PlanExample struct {
 // WouldWrite says whether the run would change anything in Campaign.
 func (r PlanResult) WouldWrite() bool {
 	return r.Counts.Created+r.Counts.Updated+r.Counts.Deleted > 0
+}
+
+// CheckMappingResult is that a mapping fits both systems, and what ran before under its name.
+type CheckMappingResult struct {
+	Revision string `json:"revision"`
 }

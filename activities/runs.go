@@ -46,6 +46,7 @@ type ShowRunResult struct {
 	Info  RunInfo `json:"info"`
 	// Window is what a backfill was asked to read; nil = not known, or not asked.
 	Window      *Window            `json:"window,omitempty"`
+	NotFound    []string           `json:"not_found,omitempty"`    // ids that it was asked for and Dynamics does not have
 	Quarantined int64              `json:"quarantined"`            // records that this run set aside, and that are still there
 	Rollback    *MayRollbackResult `json:"rollback,omitempty"`     // what undoing it would touch
 	Until       time.Time          `json:"until,omitzero"`         // it can be undone until then; zero while it runs, or is stopped

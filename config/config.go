@@ -160,7 +160,7 @@ type Ingress struct {
 	ReadAhead int `yaml:"read_ahead,omitempty" jsonschema:"minimum=1,maximum=8,default=2"`
 	// PollEvery is the pause between looks for changes.
 	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=3s"`
-	// MaxRecords is the most records an initial load may be estimated at; 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
+	// MaxRecords is the most records that the initial loads of all tables together may be estimated at; a load is not begun when its records cannot be counted. 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
 	MaxRecords int `yaml:"max_records" jsonschema:"minimum=0,maximum=1000000000,default=15000000"`
 	// CatchUpSlack is how far before the start of an initial load changes are read again after it.
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"minimum=0s,maximum=24h,default=5m"`
@@ -179,13 +179,19 @@ type Quarantine struct {
 	Reveal bool `yaml:"reveal" jsonschema:"default=true"`
 }
 
-// Deletes says when the deletes of a run wait for "causeway approve", before a
-// wrong filter or an emptied table does harm. Both must be exceeded.
+// Deletes says when deletes wait for "causeway approve", before a wrong filter or
+// an emptied table does harm. Both numbers must be exceeded.
 type Deletes struct {
-	// StopRatio is the share of the known records that one run may delete unasked; 1 never stops.
+	// StopRatio is the share of the known records that may be deleted unasked within Window; 1 never stops.
 	StopRatio float64 `yaml:"stop_ratio" jsonschema:"minimum=0,maximum=1,default=0.05"`
-	// StopMin is how many records one run may delete in any case.
+	// StopMin is how many records may be deleted within Window in any case.
 	StopMin int `yaml:"stop_min,omitempty" jsonschema:"minimum=1,maximum=1000000,default=100"`
+	// Window is the time within which the deletes of a table are added up, so that many small runs are asked about like a large one; 0s counts each run for itself. An approval begins the count anew.
+	Window time.Duration `yaml:"window" jsonschema:"minimum=0s,maximum=720h,default=24h"`
+	// ShortLoadRatio is the share of the records that Dynamics says a table has which a new baseline must be shown; with less, each of its deletes waits, however few they are. 0 never asks.
+	ShortLoadRatio float64 `yaml:"short_load_ratio" jsonschema:"minimum=0,maximum=1,default=0.5"`
+	// ShortLoadMin is how many records Dynamics must say that the table has for ShortLoadRatio to count.
+	ShortLoadMin int `yaml:"short_load_min,omitempty" jsonschema:"minimum=1,maximum=100000000,default=1000"`
 }
 
 // Failures says what follows when a service fails for longer than a moment.

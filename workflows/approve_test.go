@@ -33,6 +33,25 @@ func TestDeletesWaitForApproval(t *testing.T) {
 	require.Contains(t, o.f.steps(), "approve contacts-1")
 }
 
+// What an operator rejects waits no longer, and is in the audit trail.
+func TestDeletesThatWaitAreRejected(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.f.approvals = []activities.Approval{{Run: "contacts-1", Deletes: 7}}
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		o.asks(workflows.UpdateReject, o.mustRefuse("run contacts-2 has no deletes that wait for approval"), workflows.ApproveRequest{Run: "contacts-2"})
+		o.asks(workflows.UpdateReject, o.mustAccept, workflows.ApproveRequest{Run: "contacts-1", By: "ada"})
+	})
+	o.at(time.Hour+time.Minute, func() {
+		require.Empty(t, o.status().Approvals)
+		o.asks(workflows.UpdateApprove, o.mustRefuse("has no deletes that wait"), workflows.ApproveRequest{Run: "contacts-1"})
+	})
+	o.run(2 * time.Hour)
+	require.Contains(t, o.f.steps(), "reject contacts-1")
+	require.NotContains(t, o.f.steps(), "approve contacts-1")
+}
+
 // R17: parents before children in an initial load, and only there.
 func TestAnInitialLoadWaitsForThoseOfItsParents(t *testing.T) {
 	t.Parallel()

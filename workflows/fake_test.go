@@ -46,6 +46,7 @@ type fakeIngress struct {
 	parents   []string              // of the mapping
 	loading   int                   // looks at which they are still loading
 	approvals []activities.Approval // that a completed run leaves behind
+	notFound  []string              // ids that a backfill does not find
 	onLane    func(in activities.LaneInput)
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
@@ -79,7 +80,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
 		"MayRollback": f.MayRollback, "FindUnrecordedWrites": f.FindUnrecordedWrites, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
@@ -142,6 +143,14 @@ func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInp
 	f.log("approve %s", in.Run)
 	f.approvals = nil
 	return &activities.ApproveResult{Approved: 7}, nil
+}
+
+func (f *fakeIngress) RejectDeletes(_ context.Context, in activities.ApproveInput) (*activities.RejectResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("reject %s", in.Run)
+	f.approvals = nil
+	return &activities.RejectResult{Rejected: 7}, nil
 }
 
 func (f *fakeIngress) ApplyFindings(_ context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
@@ -300,7 +309,7 @@ func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWaterma
 	}
 	r.state = "COMPLETED"
 	f.log("watermark %s", in.Kind)
-	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts, Approvals: f.approvals}
+	out := &activities.SaveWatermarkResult{State: r.state, Counts: r.counts, Approvals: f.approvals, NotFound: f.notFound}
 	if in.Kind != activities.KindBackfill {
 		f.marked = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 		out.Watermark = f.marked

@@ -29,6 +29,7 @@ const (
 	UpdateCancelBackfill  = "CancelBackfill"
 	UpdateApplyConfig     = "ApplyConfig"
 	UpdateApprove         = "Approve"
+	UpdateReject          = "Reject"
 	UpdateRequestRollback = "RequestRollback"
 )
 
@@ -147,8 +148,8 @@ type RollbackRequest struct {
 	By  string `json:"by,omitempty"`
 }
 
-// ApproveRequest lets the deletes of a run go on that wait because there are
-// more of them than a run may make unasked.
+// ApproveRequest is about the deletes of a run that wait because there are more of
+// them than may be made unasked: with Approve they go on, with Reject they are dropped.
 type ApproveRequest struct {
 	Run string `json:"run"`
 	By  string `json:"by,omitempty"`

@@ -21,6 +21,7 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 		registerUpdate(ctx, UpdateRelease, "Try quarantined records again, as Dynamics has them now.", s.onRelease, s.mayRelease),
 		registerUpdate(ctx, UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		registerUpdate(ctx, UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
+		registerUpdate(ctx, UpdateReject, "Drop the deletes of a run that wait for an operator; Campaign keeps the records.", s.onReject, s.mayApprove),
 	)
 }
 
@@ -97,6 +98,21 @@ func (s *tableSync) onApprove(ctx workflow.Context, req ApproveRequest) (Status,
 	s.Status.Approvals = result.Waiting
 	s.publish(ctx)
 	s.endWait()
+	return s.Status, nil
+}
+
+func (s *tableSync) onReject(ctx workflow.Context, req ApproveRequest) (Status, error) {
+	s.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpReject, Run: req.Run})
+	opts := activityOptions(QueueMain, activities.KindDelta, "drop the deletes of "+req.Run+", rejected by "+cmp.Or(req.By, "an operator"))
+	var result activities.RejectResult
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.RejectDeletes,
+		activities.ApproveInput{Table: s.name, Run: req.Run}).Get(ctx, &result)
+	if err != nil {
+		return s.Status, fmt.Errorf("rejecting the deletes of %s: %w", req.Run, err)
+	}
+	s.Status.Parked = max(0, s.Status.Parked-result.Rejected)
+	s.Status.Approvals = result.Waiting
+	s.publish(ctx)
 	return s.Status, nil
 }
 

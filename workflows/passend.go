@@ -40,6 +40,9 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		if len(p.memory.BadFiles) > 0 {
 			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.memory.BadFiles, "; ")
 		}
+		if len(saved.NotFound) > 0 {
+			result.Summary.Reason = notFound(p.in.Ref.Run, saved.NotFound)
+		}
 		if saved.State != "COMPLETED" {
 			result.Summary.Reason = fmt.Sprintf("read %d records, but only %d have an outcome; the watermark was not moved", saved.Counts.Read, saved.Counts.Settled())
 		}
@@ -89,4 +92,15 @@ func (p *pass) fail(ctx workflow.Context, err error) {
 	if _, endErr := p.end(ctx, "FAILED", reasonOf(err), true); endErr != nil {
 		workflow.GetLogger(ctx).Error("ending a failed run", "run", p.in.Ref.Run, "error", endErr)
 	}
+}
+
+// fewIDs is how many ids a reason names.
+const fewIDs = 10
+
+// notFound names the ids that a backfill was asked for and Dynamics does not have.
+func notFound(run string, ids []string) string {
+	if len(ids) <= fewIDs {
+		return fmt.Sprintf("not found in Dynamics, and left alone: %s", strings.Join(ids, ", "))
+	}
+	return fmt.Sprintf("%d ids were not found in Dynamics, and left alone, among them %s; causeway runs show %s names all", len(ids), strings.Join(ids[:fewIDs], ", "), run)
 }

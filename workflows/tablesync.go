@@ -259,7 +259,7 @@ func (s *tableSync) details() string {
 	st := s.Status
 	details := headline(st) + settledUntil(st)
 	for _, a := range st.Approvals {
-		details += fmt.Sprintf("\n\n**%d deletes of run %s wait for approval**: `causeway approve %s`", a.Deletes, a.Run, a.Run)
+		details += fmt.Sprintf("\n\n**%d deletes of run %s wait for approval**: `causeway approve %s`, or `causeway reject %s`", a.Deletes, a.Run, a.Run, a.Run)
 	}
 	return details + allRuns(st, "records ")
 }

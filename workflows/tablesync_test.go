@@ -211,3 +211,20 @@ func TestBackfillsTakeTurns(t *testing.T) {
 	})
 	o.run(3 * time.Hour)
 }
+
+// A backfill by ids says which of them Dynamics does not have; it is complete all the same.
+func TestABackfillNamesTheIDsThatWereNotFound(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
+	o.at(time.Hour, func() {
+		o.f.notFound = []string{"b", "c"}
+		o.asks(workflows.UpdateRequestBackfill, o.mustAccept, workflows.BackfillRequest{Window: activities.Window{IDs: []string{"a", "b", "c"}}})
+	})
+	o.at(2*time.Hour, func() {
+		last := o.status().LastRun
+		require.Equal(t, "COMPLETED", last.State)
+		require.Equal(t, "not found in Dynamics, and left alone: b, c", last.Reason)
+	})
+	o.run(3 * time.Hour)
+}

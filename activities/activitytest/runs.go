@@ -1,6 +1,8 @@
 package activitytest
 
 import (
+	"fmt"
+
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
@@ -47,4 +49,10 @@ func (s *World) Scan(w activities.Window) activities.Counts {
 	s.Window = w
 	defer func() { s.Window = activities.Window{} }()
 	return s.Pass(activities.KindBackfill, activities.PhaseScan).Counts
+}
+
+// Ref names the next run of the table, for a test that carries it out by itself.
+func (s *World) Ref(kind activities.Kind) activities.RunRef {
+	s.Runs++
+	return activities.RunRef{Run: fmt.Sprintf("%s-%d", s.Table.Name, s.Runs), Table: s.Table.Name, Revision: s.Table.Revision(), Kind: kind}
 }

@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -15,8 +16,10 @@ import (
 
 // deleteGuard holds back the deletes of a run until all of them are counted. If there are
 // too many, they wait for an operator: a wrong filter, an emptied table or a bad restore
-// in Dynamics must not empty Campaign. The rest of the run goes on. Nothing is held back
-// where the count is known to be small, because the page is the last of its run.
+// in Dynamics must not empty Campaign. The rest of the run goes on. What earlier runs
+// deleted unasked counts, too, for a while: many small runs together ask like a large one.
+// Nothing is held back where the count is known to be small, because the page is the last
+// of its run.
 type deleteGuard struct {
 	*Activities
 	in activities.LaneInput
@@ -46,17 +49,20 @@ func (g *deleteGuard) allows(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if last := page.Next.None() && slices.Contains([]activities.Phase{activities.PhaseDelta, activities.PhaseSweep, activities.PhaseQuarantined}, activities.Phase(page.Phase)); last {
-		deletes, err := g.o.Ledger.PageDeletes(ctx, g.in.Run)
+		limit, err := g.deleteLimitOf(ctx, g.in.Run)
 		if err != nil {
 			return false, err
 		}
-		g.open = deletes <= int64(g.o.DeleteMin)
+		if g.open, err = g.o.Ledger.AdmitDeletes(ctx, g.in.Run, g.in.Table, g.in.Page, limit); err != nil {
+			return false, err
+		}
 	}
 	g.decided = true
 	return g.open, nil
 }
 
-// deletesOf counts what a page would delete in Campaign.
+// deletesOf counts what a page would delete in Campaign. Deletes that waited, and that the
+// guard has decided on, are not counted again.
 func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string, changes []dataverse.Change) (int, error) {
 	rules := m.rules()
 	var keys []string
@@ -72,13 +78,43 @@ func (a *Activities) deletesOf(ctx context.Context, m *tableMapper, table string
 		return 0, nil
 	}
 	held, err := a.o.Ledger.Holds(ctx, table, keys)
-	return len(held), err
+	if err != nil || len(held) == 0 {
+		return 0, err
+	}
+	waited, err := a.o.Ledger.Parked(ctx, table, slices.Collect(maps.Keys(held)))
+	if err != nil {
+		return 0, err
+	}
+	n := len(held)
+	for _, p := range waited {
+		if p.Ready && (p.Waits == ledger.WaitsForDeleteGuard || p.Waits == ledger.WaitsForChildren) {
+			n--
+		}
+	}
+	return n, nil
 }
 
-// deleteLimit is how many records of a table one run may delete unasked.
-func (a *Activities) deleteLimit(ctx context.Context, table string) (int64, error) {
-	known, err := a.o.Ledger.KnownCount(ctx, table)
-	return max(int64(a.o.DeleteMin), int64(a.o.DeleteRatio*float64(known))), err
+// deleteLimit is how many records of a table may be deleted unasked.
+func (a *Activities) deleteLimit() ledger.DeleteLimit {
+	return ledger.DeleteLimit{Ratio: a.o.DeleteRatio, Min: int64(a.o.DeleteMin), Window: a.o.DeleteWindow}
+}
+
+// deleteLimitOf is deleteLimit for a run. A load that was shown far fewer records than
+// Dynamics says that there are asks about every delete: what its list left out may be
+// hidden, or the list was cut off.
+func (a *Activities) deleteLimitOf(ctx context.Context, run string) (ledger.DeleteLimit, error) {
+	limit := a.deleteLimit()
+	r, err := a.o.Ledger.Run(ctx, run)
+	if err != nil {
+		return limit, err
+	}
+	limit.Ask = a.shortLoad(r.Expected, r.Listed)
+	return limit, nil
+}
+
+// shortLoad says that a load was shown far fewer records than it had to expect.
+func (a *Activities) shortLoad(expected, listed int64) bool {
+	return listed >= 0 && expected >= int64(a.o.ShortLoadMin) && float64(listed) < a.o.ShortLoadRatio*float64(expected)
 }
 
 // releaseDeletes lets the deletes of a completed run go on, unless there are too many. It
@@ -92,7 +128,7 @@ func (a *Activities) releaseDeletes(ctx context.Context, id, table string) ([]ac
 	if restored {
 		return a.approvals(ctx, table)
 	}
-	limit, err := a.deleteLimit(ctx, table)
+	limit, err := a.deleteLimitOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +140,18 @@ func (a *Activities) releaseDeletes(ctx context.Context, id, table string) ([]ac
 
 // approvals are the runs whose deletes wait for an operator.
 func (a *Activities) approvals(ctx context.Context, table string) ([]activities.Approval, error) {
-	waiting, err := a.o.Ledger.Approvals(ctx, table)
+	waiting, err := a.o.Ledger.Approvals(ctx, table, a.o.DeleteWindow)
 	if err != nil {
 		return nil, err
 	}
 	var out []activities.Approval
 	var deletes int64
 	for _, w := range waiting {
-		out = append(out, activities.Approval{Run: w.Run, Deletes: w.Deletes})
+		approval := activities.Approval{Run: w.Run, Deletes: w.Deletes, Before: w.Before}
+		if a.shortLoad(w.Expected, w.Listed) {
+			approval.Short = &activities.ShortLoad{Expected: w.Expected, Listed: w.Listed}
+		}
+		out = append(out, approval)
 		deletes += w.Deletes
 	}
 	a.metrics.of(table).deletesHeld.Update(float64(deletes))
@@ -126,6 +166,17 @@ func (a *Activities) ApproveDeletes(ctx context.Context, in activities.ApproveIn
 	}
 	waiting, err := a.approvals(ctx, in.Table)
 	return &activities.ApproveResult{Approved: n, Waiting: waiting}, err
+}
+
+// RejectDeletes drops the deletes of a run: Campaign keeps the records. Rejecting twice
+// does no harm.
+func (a *Activities) RejectDeletes(ctx context.Context, in activities.ApproveInput) (*activities.RejectResult, error) {
+	n, err := a.o.Ledger.RejectDeletes(ctx, in.Run)
+	if err != nil {
+		return nil, fmt.Errorf("rejecting the deletes of %s: %w", in.Run, err)
+	}
+	waiting, err := a.approvals(ctx, in.Table)
+	return &activities.RejectResult{Rejected: n, Waiting: waiting}, err
 }
 
 // holdBackDelete parks a delete. One that waits already keeps its run and since when it

@@ -63,6 +63,8 @@ func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *
 		}
 	case ledger.Undone:
 		out.Meaning = "it was written, and a rollback removed it; its next change in Dynamics, or a backfill, writes it again"
+	case ledger.Kept:
+		out.Meaning = "it was to be deleted in Campaign, and an operator rejected that; its next change in Dynamics, or a new baseline, decides about it anew"
 	case ledger.Lost:
 		out.Meaning = "it was written, and an audit found that Campaign does not hold it any more; the next baseline writes it again"
 	case ledger.Deleted:
@@ -108,7 +110,7 @@ func (a *Activities) explainWait(ctx context.Context, rec *ledger.Record, out *a
 	case ledger.WaitsForChildren:
 		out.Waits.For = "the deletes of records that name it"
 	case ledger.WaitsForDeleteGuard:
-		out.Waits.For = "an operator to approve the deletes of its run: causeway approve " + p.Run
+		out.Waits.For = "an operator to approve or reject the deletes of its run: causeway approve " + p.Run + ", or causeway reject " + p.Run
 	}
 	if p.Ready {
 		out.Waits.For = "the next pass; what it waited for has come"

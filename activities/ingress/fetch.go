@@ -55,6 +55,11 @@ func (a *Activities) readPhase(ctx context.Context, m *tableMapper, in activitie
 	if err != nil {
 		return nil, ledger.Cursor{}, err
 	}
+	if in.Phase == activities.PhaseScan && page.NextLink == "" {
+		if err := a.checkScan(ctx, m, in, len(page.Changes)); err != nil {
+			return nil, ledger.Cursor{}, err
+		}
+	}
 	return page, ledger.LinkCursor(page.NextLink), nil
 }
 
@@ -76,7 +81,7 @@ func (a *Activities) readLinked(ctx context.Context, m *tableMapper, in activiti
 		q.OrderBy = q.KeyColumn + " asc"
 	case activities.PhaseIDs:
 		defer run.KeepBeating(ctx, nil)()
-		return a.o.Source.ByIDs(ctx, q, in.Window.IDs)
+		return a.readNamed(ctx, q, in)
 	case activities.PhaseDelta:
 	default:
 		return nil, fmt.Errorf("phase %q is unknown to this build", in.Phase)

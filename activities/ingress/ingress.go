@@ -43,13 +43,18 @@ type Options struct {
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
 	CatchUpSlack time.Duration // how far the catch-up query reaches back
-	DeleteRatio  float64       // share of the known records that one run may delete unasked
-	DeleteMin    int           // and how many it may delete in any case
-	Concurrency  int           // requests in flight to Campaign, for the width of a lane
-	Lanes        int
-	KeepBefores  time.Duration // how long before-images are kept
-	MaxRecords   int64         // an initial load estimated higher is refused; 0 = no limit
-	HideValues   bool          // no values of quarantined records, sealed or not
+	DeleteRatio  float64       // share of the known records that may be deleted unasked
+	DeleteMin    int           // and how many may be in any case
+	DeleteWindow time.Duration // within which deletes are added up
+	ShortLoadMin int           // how many records a load must expect for the next to count
+	// ShortLoadRatio is the share of them that its list must show; with less, every
+	// delete of its sweep asks.
+	ShortLoadRatio float64
+	Concurrency    int // requests in flight to Campaign, for the width of a lane
+	Lanes          int
+	KeepBefores    time.Duration // how long before-images are kept
+	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
+	HideValues     bool          // no values of quarantined records, sealed or not
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
 	Metrics       tally.Scope
@@ -137,10 +142,10 @@ func (a *Activities) storedMapping(ctx context.Context, key string) (*tableMappe
 func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.Preflight: a.Preflight, activities.AwaitParents: a.AwaitParents, activities.OpenRun: a.OpenRun, activities.FetchPage: a.FetchPage, activities.WriteLane: a.WriteLane,
-		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes,
+		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes, activities.RejectDeletes: a.RejectDeletes,
 		activities.MayRollback: a.MayRollback, activities.FindUnrecordedWrites: a.FindUnrecordedWrites,
 		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
 		activities.ShowQuarantined: a.ShowQuarantined,
-		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
 	})
 }

@@ -44,7 +44,7 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
-	m, err := a.resolveMapping(ctx, in.Table)
+	m, _, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -72,15 +72,20 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 		return nil, run.ToTemporal(ctx, err)
 	}
 	if !p.out.Sampled && p.deletesUnseen() {
+		if known > p.found.held {
+			if err := p.checkUnseen(ctx, in.Table.Name, known-p.found.held); err != nil {
+				return nil, run.ToTemporal(ctx, err)
+			}
+		}
 		if err := p.countNotFound(ctx, known); err != nil {
 			return nil, err
 		}
 	}
-	limit, err := a.deleteLimit(ctx, in.Table.Name)
+	few, err := a.o.Ledger.DeletesWithinLimit(ctx, in.Table.Name, p.out.Counts.Deleted, a.deleteLimit())
 	if err != nil {
 		return nil, err
 	}
-	p.out.NeedApproval = p.out.Counts.Deleted > limit
+	p.out.NeedApproval = !few && p.out.Counts.Deleted > 0
 	p.out.Fields, p.out.Rules, p.out.Refusals = ranked(p.fields), ranked(p.rules), ranked(p.refusals)
 	return &p.out, nil
 }

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"fmt"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
@@ -43,6 +44,22 @@ func (p *planner) countNotFound(ctx context.Context, known int64) error {
 	p.out.Counts.Parked += waits
 	p.out.Counts.Deleted += held - waits
 	p.out.EngineCalls += held - waits
+	return nil
+}
+
+// checkUnseen asks whether records that were not found are hidden and not gone. When
+// Dynamics counts so many more than it showed, all of them may be.
+func (p *planner) checkUnseen(ctx context.Context, table string, unseen int64) error {
+	if err := p.a.lookForHidden(ctx, p.m, table); err != nil {
+		return err
+	}
+	total, err := p.a.o.Source.TotalRecordCount(ctx, p.m.plan.Table.Dynamics.Table)
+	if err != nil {
+		return fmt.Errorf("counting the records of %s: %w", table, err)
+	}
+	if listed := p.out.Counts.Read; total-listed >= unseen {
+		p.out.Short = &activities.ShortLoad{Expected: total, Listed: listed}
+	}
 	return nil
 }
 

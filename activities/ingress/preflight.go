@@ -31,22 +31,13 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
-	m, err := a.resolveMapping(ctx, in.Table)
-	if err != nil {
-		return nil, err
-	}
-	before, err := a.lastPlan(ctx, in.Table.Name)
+	m, before, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
 	}
 	if before == nil {
 		if err := a.probeKey(ctx, m); err != nil {
 			return nil, err
-		}
-	} else {
-		if was, is := pairOf(before.plan.Table), pairOf(in.Table); was != is {
-			return nil, run.Blocked("Mapping", fmt.Sprintf(
-				"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran; give the new pair a name of its own", in.Table.Name, is, was)) // R9.5, R10.4
 		}
 	}
 	doc, err := json.Marshal(m.plan)
@@ -65,6 +56,30 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 		}
 	}
 	return out, a.findPosition(ctx, in.Table.Name, m, out)
+}
+
+// fittingMapping is resolveMapping, and refuses a mapping of another pair than the one that
+// ran last under its name; before is that, nil when none ran.
+func (a *Activities) fittingMapping(ctx context.Context, t activities.Table) (m, before *tableMapper, err error) {
+	if m, err = a.resolveMapping(ctx, t); err != nil {
+		return nil, nil, err
+	}
+	if before, err = a.lastPlan(ctx, t.Name); err != nil || before == nil {
+		return m, nil, err
+	}
+	if was, is := pairOf(before.plan.Table), pairOf(t); was != is {
+		return nil, nil, run.Blocked("Mapping", fmt.Sprintf(
+			"the mapping does not fit: ingress.tables.%s: got %s, want %s, as it was when it first ran; give the new pair a name of its own", t.Name, is, was)) // R9.5, R10.4
+	}
+	return m, before, nil
+}
+
+// CheckMapping refuses a mapping that a start would refuse, and changes nothing.
+func (a *Activities) CheckMapping(ctx context.Context, in activities.PreflightInput) (*activities.CheckMappingResult, error) {
+	if _, _, err := a.fittingMapping(ctx, in.Table); err != nil {
+		return nil, err
+	}
+	return &activities.CheckMappingResult{Revision: in.Table.Revision()}, nil
 }
 
 // lastPlan is the mapping as it ran last under a name; nil when it never ran. Its tables

@@ -182,7 +182,12 @@ func TestTheTablesOfAMappingAreFixed(t *testing.T) {
 	other := f.vehicles.Table
 	other.Name, other.Fields = "contacts", other.Fields[1:]
 	_, err := f.Env.ExecuteActivity(f.Ingress.Preflight, activities.PreflightInput{Table: other})
-	require.ErrorContains(t, err, "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran")
+	const says = "ingress.tables.contacts: got new_vehicle -> cusVehicle with key externalId, want contact -> profile with key externalId, as it was when it first ran"
+	require.ErrorContains(t, err, says)
+	_, err = f.Env.ExecuteActivity(f.Ingress.CheckMapping, activities.PreflightInput{Table: other})
+	require.ErrorContains(t, err, says, "nor does apply take it")
+	_, err = f.Env.ExecuteActivity(f.Ingress.Plan, activities.PlanInput{Table: other})
+	require.ErrorContains(t, err, says, "nor plan")
 	f.vehicle("")
 	f.vehicles.Load()
 	require.Equal(t, int64(3), f.Sandboxes.Campaign.Count("profile"))

@@ -72,10 +72,18 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	if err != nil {
 		return nil, err
 	}
-	expected := a.estimate(ctx, m, in)
-	if in.Kind == activities.KindInitial && a.o.MaxRecords > 0 && expected > a.o.MaxRecords {
-		return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + in.Table,
-			Message: fmt.Sprintf("the table holds about %d records, more than the %d of ingress.max_records; raise it, if Campaign is licensed for so many, and start again", expected, a.o.MaxRecords)} // R15.7
+	expected, err := a.estimate(ctx, m, in)
+	if err != nil && (in.Kind != activities.KindInitial || a.o.MaxRecords == 0) {
+		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)
+		expected, err = 0, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("counting the records of %s, which ingress.max_records limits: %w", in.Table, err)
+	}
+	if in.Kind == activities.KindInitial && a.o.MaxRecords > 0 {
+		if err := a.checkTotal(ctx, in.Table, expected); err != nil {
+			return nil, err
+		}
 	}
 	var span []byte
 	if in.Kind == activities.KindBackfill {
@@ -89,28 +97,34 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	})
 }
 
-// estimate is how many records the run will read, for its progress; 0 when unknown.
-func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities.OpenRunInput) int64 {
+// checkTotal refuses a load with which all tables together have more records than
+// ingress.max_records (R15.7).
+func (a *Activities) checkTotal(ctx context.Context, table string, expected int64) error {
+	others, err := a.o.Ledger.ExpectedOfOthers(ctx, activities.FlowIngress, table)
+	if err != nil || expected+others <= a.o.MaxRecords {
+		return err
+	}
+	with := ""
+	if others > 0 {
+		with = fmt.Sprintf(", and %d with those of the other tables", expected+others)
+	}
+	return &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonConfig, Service: "dataverse", Op: "load " + table,
+		Message: fmt.Sprintf("the table holds about %d records%s, more than the %d of ingress.max_records; raise it, if Campaign is licensed for so many, and start again", expected, with, a.o.MaxRecords)}
+}
+
+// estimate is how many records the run will read; 0 when nothing tells.
+func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities.OpenRunInput) (int64, error) {
 	switch {
 	case in.Kind == activities.KindDelta, len(in.Window.Where) > 0:
-		return 0
+		return 0, nil
 	case in.Release != nil:
-		return a.countToTry(ctx, in)
+		return a.countToTry(ctx, in), nil
 	case len(in.Window.IDs) > 0:
-		return int64(len(in.Window.IDs))
+		return int64(len(in.Window.IDs)), nil
+	case in.Window.Since.IsZero() && in.Window.Until.IsZero():
+		return a.o.Source.TotalRecordCount(ctx, m.plan.Table.Dynamics.Table)
 	}
-	var n int64
-	var err error
-	if in.Window.Since.IsZero() && in.Window.Until.IsZero() {
-		n, err = a.o.Source.TotalRecordCount(ctx, m.plan.Table.Dynamics.Table)
-	} else {
-		n, err = a.o.Source.Count(ctx, m.query.EntitySet, run.WindowFilter(in.Window))
-	}
-	if err != nil {
-		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)
-		return 0
-	}
-	return n
+	return a.o.Source.Count(ctx, m.query.EntitySet, run.WindowFilter(in.Window))
 }
 
 // SaveWatermark ends a run whose lanes are all written: in one transaction the delta link
@@ -127,6 +141,7 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if err != nil || current == nil {
 		return out, err
 	}
+	out.NotFound = current.NotFound
 	if current.State == ledger.RunCompleted {
 		out.Watermark = mark.ObtainedAt
 		if err := a.prune(ctx); err != nil {

@@ -20,6 +20,11 @@ const sweepPage = 500
 // fetchUnseen takes records that the ledger knows and the baseline did not show, and asks
 // Dynamics for each. Only a 404 means that it was deleted.
 func (a *Activities) fetchUnseen(ctx context.Context, m *tableMapper, in activities.FetchInput, after string) (*dataverse.Page, ledger.Cursor, error) {
+	if after == "" {
+		if err := a.o.Ledger.SetListed(ctx, in.Run, string(activities.PhaseBaseline)); err != nil {
+			return nil, ledger.Cursor{}, err
+		}
+	}
 	unseen, err := a.o.Ledger.Unseen(ctx, in.Table, in.Run, after, sweepPage)
 	if err != nil {
 		return nil, ledger.Cursor{}, err
@@ -44,7 +49,7 @@ func (a *Activities) readCurrent(ctx context.Context, m *tableMapper, in activit
 	for i := range present.Changes {
 		found[present.Changes[i].Key] = &present.Changes[i]
 	}
-	changes, err := a.confirmDeletes(ctx, m, in, keys, found)
+	changes, err := a.confirmDeletes(ctx, m.query, in, keys, found)
 	if err != nil && len(changes) == 0 {
 		return nil, next, err
 	}
@@ -58,7 +63,7 @@ func (a *Activities) readCurrent(ctx context.Context, m *tableMapper, in activit
 // confirmDeletes reads the records that are not in found one by one. It returns all
 // records in the order of keys, up to the first that gave no answer; the error says why
 // that was.
-func (a *Activities) confirmDeletes(ctx context.Context, m *tableMapper, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
+func (a *Activities) confirmDeletes(ctx context.Context, q dataverse.Query, in activities.FetchInput, keys []string, found map[string]*dataverse.Change) ([]dataverse.Change, error) {
 	answers, errs := make([]*dataverse.Change, len(keys)), make([]error, len(keys))
 	var reads errgroup.Group
 	reads.SetLimit(run.ReadsAtATime)
@@ -67,7 +72,7 @@ func (a *Activities) confirmDeletes(ctx context.Context, m *tableMapper, in acti
 			continue
 		}
 		reads.Go(func() error {
-			answers[i], errs[i] = a.readOne(ctx, m.query, key)
+			answers[i], errs[i] = a.readOne(ctx, q, key)
 			activity.RecordHeartbeat(ctx, in.Page)
 			return errs[i]
 		})

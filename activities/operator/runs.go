@@ -55,7 +55,7 @@ func (a *Activities) ShowRun(ctx context.Context, in activities.ShowRunInput) (*
 	if err != nil {
 		return nil, err
 	}
-	out := &activities.ShowRunResult{Found: true, Info: runInfo(run)}
+	out := &activities.ShowRunResult{Found: true, Info: runInfo(run), NotFound: run.NotFound}
 	if run.Span != "" {
 		out.Window = &activities.Window{}
 		if err := json.Unmarshal([]byte(run.Span), out.Window); err != nil {

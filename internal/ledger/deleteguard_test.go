@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,7 +40,7 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 			require.NoError(t, err)
 		}
 		complete("c1", 0, 3)
-		waiting, err := l.GuardDeletes(t.Context(), "c1", vehicles, 2)
+		waiting, err := l.GuardDeletes(t.Context(), "c1", vehicles, ledger.DeleteLimit{Min: 2})
 		require.NoError(t, err)
 		require.EqualValues(t, 3, waiting)
 		require.Empty(t, ready(t, l, vehicles))
@@ -48,13 +49,13 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 		require.Empty(t, ready(t, l, vehicles), "time approves nothing")
 
 		complete("c2", 3, 2)
-		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 2)
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, ledger.DeleteLimit{Min: 2})
 		require.NoError(t, err)
 		require.Zero(t, waiting)
 		require.Len(t, ready(t, l, vehicles), 2, "its own, not those of the other run")
-		waits, err := l.Approvals(t.Context(), vehicles)
+		waits, err := l.Approvals(t.Context(), vehicles, 0)
 		require.NoError(t, err)
-		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3}}, waits)
+		require.Equal(t, []ledger.Approval{{Run: "c1", Deletes: 3, Listed: -1}}, waits)
 		n, err := l.ApproveDeletes(t.Context(), "c1")
 		require.NoError(t, err)
 		require.EqualValues(t, 3, n)
@@ -66,12 +67,12 @@ func TestTheGuardCountsTheDeletesOfARun(t *testing.T) {
 		// What a run that was given up held back counts as the next one's.
 		ln := childLane(t, l, "c3", 6)
 		require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{guards(ln, 5)}))
-		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 5)
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, ledger.DeleteLimit{Min: 5})
 		require.NoError(t, err)
 		require.Zero(t, waiting)
 		require.Len(t, ready(t, l, vehicles), 5, "not what a run at work holds back")
 		require.NoError(t, l.SetRunState(t.Context(), "c3", ledger.RunCancelled, ""))
-		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, 0)
+		waiting, err = l.GuardDeletes(t.Context(), "c2", vehicles, ledger.DeleteLimit{Min: 0})
 		require.NoError(t, err)
 		require.EqualValues(t, 1, waiting)
 	})
@@ -92,5 +93,40 @@ func TestAPageCountsItsDeletes(t *testing.T) {
 		n, err = l.PageDeletes(t.Context(), "r2")
 		require.NoError(t, err)
 		require.Zero(t, n)
+	})
+}
+
+// Many small runs together are asked about like a large one, for as long as the window is.
+func TestTheGuardAddsUpTheDeletesOfManyRuns(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		now := time.Now()
+		l := open(func(o *ledger.Options) { o.Now = func() time.Time { return now } })
+		limit := ledger.DeleteLimit{Min: 10, Ratio: 0.05, Window: time.Hour}
+		stage := func(run string, deletes ...int) {
+			begin(t, l, run)
+			for i, n := range deletes {
+				_, err := l.StagePage(t.Context(), ledger.PageInput{Run: run, Table: table, Number: i + 1, Lanes: [][]ledger.Entry{entries(0, 5)}, Deletes: n})
+				require.NoError(t, err)
+			}
+		}
+		admitted := func(run string, page int) bool {
+			t.Helper()
+			ok, err := l.AdmitDeletes(t.Context(), run, table, page, limit)
+			require.NoError(t, err)
+			return ok
+		}
+		stage("r1", 6)
+		require.True(t, admitted("r1", 1))
+		require.True(t, admitted("r1", 1), "asked again, it is counted once")
+		stage("r2", 4)
+		require.True(t, admitted("r2", 1), "ten with those before")
+		stage("r3", 1)
+		require.False(t, admitted("r3", 1))
+		require.True(t, admitted("r2", 1), "what was admitted stays so")
+		stage("r4", 6, 0)
+		require.False(t, admitted("r4", 2), "those of its first page count as well")
+		now = now.Add(2 * time.Hour)
+		require.True(t, admitted("r3", 1), "a day later they count no longer")
 	})
 }

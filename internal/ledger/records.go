@@ -17,6 +17,7 @@ const (
 	Parked      State = "parked"      // waits, see ParkedItem; the target holds Payload, if any
 	Quarantined State = "quarantined" // refused; the target holds Payload, if any
 	Undone      State = "undone"      // a rollback removed from the target what a run had created
+	Kept        State = "kept"        // an operator rejected its delete; the target holds Payload
 	Lost        State = "lost"        // was written; an audit found that the target does not hold it any more
 )
 
@@ -121,6 +122,32 @@ func (l *Ledger) Unseen(ctx context.Context, table, run, after string, limit int
 		return nil, fmt.Errorf("ledger: listing unseen records of %s: %w", table, err)
 	}
 	return collect(rows, func(key *string, scan scanner) error { return scan(key) })
+}
+
+// sampleKeys is how many records SampleHeld takes from each of sixteen places.
+const sampleKeys = 32
+
+// SampleHeld lists keys of records that the target holds, from all over a table; all of
+// them where they are few.
+func (l *Ledger) SampleHeld(ctx context.Context, table string) ([]string, error) {
+	var out []string
+	seen := map[string]bool{}
+	for _, from := range "0123456789abcdef" {
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key >= ? AND payload IS NOT NULL ORDER BY key LIMIT ?`), table, string(from), sampleKeys)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: listing some records of %s: %w", table, err)
+		}
+		keys, err := collect(rows, func(key *string, scan scanner) error { return scan(key) })
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			if !seen[key] {
+				seen[key], out = true, append(out, key)
+			}
+		}
+	}
+	return out, nil
 }
 
 // KnownCount is how many records of a table the target holds.

@@ -122,7 +122,7 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		l := open(func(o *ledger.Options) { o.Now = clock })
-		full := ledger.Run{ID: "b", Flow: flow, Table: table, Kind: "delta", Revision: "rev", State: "RUNNING", Workflow: "w", Started: noon, ServerStart: noon, Expected: 7, Span: `{"ids":["x"]}`}
+		full := ledger.Run{ID: "b", Flow: flow, Table: table, Kind: "delta", Revision: "rev", State: "RUNNING", Workflow: "w", Started: noon, ServerStart: noon, Expected: 7, Listed: -1, Span: `{"ids":["x"]}`}
 		got, err := l.BeginRun(t.Context(), full)
 		require.NoError(t, err)
 		require.Equal(t, full, *got)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,7 +43,9 @@ type Run struct {
 	PreBaseline               Cursor    // from before a baseline was read: it shows what was deleted meanwhile; none = not needed
 	Counts                    Counts
 	Expected                  int64
-	Span                      string // what a backfill was asked to read; its caller's to read
+	NotFound                  []string // ids of those that it was asked for by id and the source does not have
+	Listed                    int64    // records that the list of a load showed; -1 until SetListed
+	Span                      string   // what a backfill was asked to read; its caller's to read
 }
 
 // RunFilter selects runs; empty fields match all.
@@ -55,7 +58,7 @@ type RunFilter struct {
 	Limit       int        // 0: 1,000
 }
 
-const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected,
+const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected, listed, not_found,
 	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, pre_baseline_kind, pre_baseline_at,
 	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored, span`
 
@@ -120,12 +123,16 @@ func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error
 
 func scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
+	var notFound string
 	c := &r.Counts
-	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected,
+	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected, &r.Listed, &notFound,
 		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.PreBaseline.Kind, &r.PreBaseline.At,
 		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
-	return err
+	if err != nil || notFound == "" {
+		return err
+	}
+	return json.Unmarshal([]byte(notFound), &r.NotFound)
 }
 
 // Runs lists runs, newest first.
@@ -178,6 +185,48 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 		return fmt.Errorf("ledger: setting run %s to %s: %w", id, state, err)
 	}
 	return nil
+}
+
+// ExpectedOfOthers is how many records the newest loads of the other tables of a flow
+// expected, those at work included.
+func (l *Ledger) ExpectedOfOthers(ctx context.Context, flow, table string) (int64, error) {
+	const counts = `kind = 'initial' AND state NOT IN ('CANCELLED', 'FAILED')`
+	return l.count(ctx, `SELECT coalesce(sum(expected), 0) FROM run WHERE flow = ? AND tbl <> ? AND `+counts+`
+		AND started = (SELECT max(started) FROM run newer WHERE newer.flow = run.flow AND newer.tbl = run.tbl AND newer.`+
+		`kind = 'initial' AND newer.state NOT IN ('CANCELLED', 'FAILED'))`, flow, table)
+}
+
+// SetListed keeps how many records the pages of a phase hold, as what the list of a load
+// showed. It outlives the pages.
+func (l *Ledger) SetListed(ctx context.Context, id, phase string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET listed = (SELECT coalesce(sum(n_read), 0) FROM page WHERE run = ? AND phase = ?) WHERE id = ?`), id, phase, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: keeping what run %s listed: %w", id, err)
+	}
+	return nil
+}
+
+// SetNotFound keeps which of the records that a run was asked for the source does not have.
+func (l *Ledger) SetNotFound(ctx context.Context, id string, keys []string) error {
+	doc, err := json.Marshal(keys)
+	if err == nil {
+		err = l.write(ctx, func(ctx context.Context, tx txn) error {
+			_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET not_found = ? WHERE id = ?`), string(doc), id)
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: keeping what run %s did not find: %w", id, err)
+	}
+	return nil
+}
+
+// PhaseReads is how many records the staged pages of a phase hold.
+func (l *Ledger) PhaseReads(ctx context.Context, run, phase string) (int64, error) {
+	return l.count(ctx, `SELECT coalesce(sum(n_read), 0) FROM page WHERE run = ? AND phase = ?`, run, phase)
 }
 
 // QuarantinedBy is how many records a run set aside that are still open.

@@ -25,11 +25,11 @@ func (t Table) Check() Problems {
 		c.add("campaign.api", strconv.Quote(api), "profileAndServicesExt, profileAndServices or customResources", didYouMean(api, apis))
 	}
 	c.key(t)
-	switch n := len(t.Fields); {
+	switch n, limit := len(t.Fields), t.maxFields(); {
 	case n == 0:
-		c.add("fields", "no fields", "1 to 50", "")
-	case n > MaxFields:
-		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d", MaxFields), "remove the fields that Campaign does not need") // R9.10
+		c.add("fields", "no fields", fmt.Sprintf("1 to %d", limit), "")
+	case n > limit:
+		c.add("fields", fmt.Sprintf("%d fields", n), fmt.Sprintf("at most %d", limit), "remove the fields that Campaign does not need") // R9.10
 	}
 	c.fields(t)
 	c.filter(t.Filter)

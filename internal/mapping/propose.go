@@ -54,7 +54,7 @@ func Propose(name string, src SourceSchema, dst TargetSchema) *Proposal {
 	for _, to := range names {
 		switch {
 		case to == p.out.Table.Campaign.Key || !p.writable(to):
-		case partner[to] == "" || len(p.out.Table.Fields) == MaxFields:
+		case partner[to] == "" || len(p.out.Table.Fields) == p.out.Table.maxFields():
 			p.out.Unused = append(p.out.Unused, to)
 		default:
 			p.add(partner[to], to)

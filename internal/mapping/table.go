@@ -19,8 +19,12 @@ import (
 // MaxLinks is the most links one mapping may have (R17.3).
 const MaxLinks = 5
 
-// MaxFields is the most columns one mapping may name (R9.10).
-const MaxFields = 50
+// MaxFields is the most fields any mapping may have.
+const MaxFields = 1000
+
+// maxCustomFields is the most fields a mapping of a custom entity may have (R9.10).
+// Contacts have no such limit.
+const maxCustomFields = 50
 
 // What to do with text that is longer than the Campaign field.
 const (
@@ -53,8 +57,16 @@ type Table struct {
 	OptOuts []optout.PairSetting `json:"opt_outs,omitempty" yaml:"-"`
 	// Filter selects the records to propagate; without it, all of them (R13).
 	Filter Filter `json:"filter,omitzero" yaml:"filter,omitempty"`
-	// Fields are the pairs to synchronise. The key pair need not be listed.
-	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=50"`
+	// Fields are the pairs to synchronise. The key pair need not be listed. A mapping of another table than contact may have 50.
+	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=1000"`
+}
+
+// maxFields is the most fields the mapping may have.
+func (t Table) maxFields() int {
+	if t.Dynamics.Table == "contact" {
+		return MaxFields
+	}
+	return maxCustomFields
 }
 
 // What to do with the profile of a contact that was merged into another one.

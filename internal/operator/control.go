@@ -42,11 +42,17 @@ func (i *Instance) SyncNow(ctx context.Context, name string) (workflows.Status, 
 	return i.flow(name).updateStatus(ctx, workflows.UpdateSyncNow, workflows.SyncNowRequest{By: i.By})
 }
 
-// ApplyConfig tells a flow what the configuration says of it now, for its next start.
+// ApplyConfig tells a flow what the configuration says of it now, for its next start. A
+// mapping of a table that a start would refuse is refused.
 func (i *Instance) ApplyConfig(ctx context.Context, name string) (workflows.Status, error) {
 	f := i.flow(name)
 	if _, ok := f.configured(); !ok {
 		return workflows.Status{}, f.notConfigured()
+	}
+	if table, err := i.table(name); err == nil {
+		if err := i.ask(ctx, i.Timeout, activities.CheckMapping, activities.PreflightInput{Table: table}, &activities.CheckMappingResult{}); err != nil {
+			return workflows.Status{}, err
+		}
 	}
 	return f.updateStatus(ctx, workflows.UpdateApplyConfig, StartRequest(i.Config, name, i.By))
 }
@@ -58,6 +64,29 @@ func (i *Instance) Approve(ctx context.Context, run string) (workflows.Status, e
 		return workflows.Status{}, err
 	}
 	return i.flow(table).updateStatus(ctx, workflows.UpdateApprove, workflows.ApproveRequest{Run: run, By: i.By})
+}
+
+// Reject drops the deletes of a run that wait for an operator.
+func (i *Instance) Reject(ctx context.Context, run string) (workflows.Status, error) {
+	table, err := i.tableOf(run, "those that wait")
+	if err != nil {
+		return workflows.Status{}, err
+	}
+	return i.flow(table).updateStatus(ctx, workflows.UpdateReject, workflows.ApproveRequest{Run: run, By: i.By})
+}
+
+// ListDeletes lists the deletes that wait for an operator.
+func (i *Instance) ListDeletes(ctx context.Context, in activities.DeleteListInput) (r activities.DeleteListResult, err error) {
+	if in.Run != "" {
+		if _, err := i.tableOf(in.Run, "those that wait"); err != nil {
+			return r, err
+		}
+	}
+	err = i.ask(ctx, i.Timeout, activities.ListDeletes, in, &r)
+	if len(r.Deletes) == 0 {
+		r.Deletes = []activities.WaitingDelete{}
+	}
+	return r, err
 }
 
 // MayRollback says what undoing a run would touch. A run that is undone already is bad

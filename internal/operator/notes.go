@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
+	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
@@ -47,7 +50,7 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
 	for _, a := range st.Approvals {
 		parked -= a.Deletes
-		n.add(Alarm, "%s of run %s wait for approval, more than a run may make unasked: causeway approve %s", phrase.Count(a.Deletes, "delete"), a.Run, a.Run)
+		n.add(Alarm, "%s", deletesWait(a))
 	}
 	for _, w := range r.Waiting {
 		n.add(Caution, "waiting: %s", w.Sentence(now))
@@ -153,4 +156,17 @@ func (n *notes) quarantine(flow string, st *workflows.Status) {
 		then = "refused contacts are tried again by themselves"
 	}
 	n.add(Hint, "%s in quarantine: causeway quarantine list --table %s; %s", phrase.Count(st.Quarantined, noun), flow, then)
+}
+
+// deletesWait says why the deletes of a run wait, and what to type.
+func deletesWait(a activities.Approval) string {
+	why := "more than a run may make unasked"
+	switch {
+	case a.Short != nil:
+		why = fmt.Sprintf("because the baseline was shown %s, and Dynamics said that there are about %s; look whether the application user may read all of them",
+			phrase.Count(a.Short.Listed, "record"), humanize.Comma(a.Short.Expected))
+	case a.Before > 0:
+		why = fmt.Sprintf("more than may be made unasked with the %s of earlier runs", humanize.Comma(a.Before))
+	}
+	return fmt.Sprintf("%s of run %s wait for approval, %s: causeway approve %s, or causeway reject %s", phrase.Count(a.Deletes, "delete"), a.Run, why, a.Run, a.Run)
 }

@@ -14,7 +14,8 @@ func newApply(e *env) *cobra.Command {
 		Use: "apply <table> | egress | optout", Short: "Put the mapping in the configuration file on file for the next start",
 		Long: `Tell a flow about a changed mapping. A flow runs the revision it was started with,
 so the change takes effect at the next stop and start; until then everybody's
-"causeway status" shows that changes are pending.
+"causeway status" shows that changes are pending. A mapping of a table that does not
+fit both systems, so that a start would refuse it, is refused.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example: "  causeway apply contacts\n  causeway stop contacts --wait && causeway start contacts",

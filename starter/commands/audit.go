@@ -121,6 +121,7 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	if f.Duplicate > 0 {
 		fmt.Fprintln(e.out, p.with(bad, "Two profiles stand for one contact. Keep one of them: delete the other in Campaign, or give it another key."))
 	}
+	writeShort(e, r.Source.Short)
 	switch {
 	case !r.Repairable() && !r.InStep():
 	case r.InStep():
@@ -132,6 +133,15 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	default:
 		fmt.Fprintf(e.out, "To repair this: causeway audit %s --repair\n", table)
 	}
+}
+
+// writeShort warns that what reads like gone may be hidden.
+func writeShort(e *env, s *activities.ShortLoad) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintln(e.out, e.colours().with(bad, fmt.Sprintf("Dynamics showed %s and counts about %s, up to a day ago: some may be hidden from the application user, and not gone.",
+		phrase.Count(s.Listed, "record"), humanize.Comma(s.Expected))))
 }
 
 func writeRanked(e *env, title string, counts []activities.PlanCount) {

@@ -62,6 +62,11 @@ func TestAudit(t *testing.T) {
 	_, out, _ = w.run(t, "audit", "contacts", "--repair")
 	require.Contains(t, out, "Nobody repairs this: the flow of contacts does not run")
 
+	result = auditResult(func(r *workflows.AuditResult) { r.Source.Short = &activities.ShortLoad{Expected: 60, Listed: 25} })
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
+	_, out, _ = w.run(t, "audit", "contacts")
+	require.Contains(t, out, "Dynamics showed 25 records and counts about 60, up to a day ago: some may be hidden from the application user, and not gone.")
+
 	result = workflows.AuditResult{Run: "a", Held: 5}
 	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
 	code, out, _ = w.run(t, "audit", "contacts")

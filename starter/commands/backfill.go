@@ -30,6 +30,9 @@ as the flow last wrote them cost no call to Campaign. The flow must be running o
 paused; changes made meanwhile are applied in between. Backfills of one table run
 one after the other.
 
+An id of --ids that Dynamics does not have is named in the end; nothing is done about
+such a record. One that the application user may not read ends the run.
+
 Without a window the whole table is read, which asks first unless --yes is given.
 
 A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 UTC) or

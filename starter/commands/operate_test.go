@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -232,11 +233,23 @@ func TestApplySaysWhatIsPending(t *testing.T) { // R8.15
 	t.Parallel()
 	w := newWorld()
 	question := "Update " + contactsFlow + " ApplyConfig"
+	w.on("Run "+activities.CheckMapping, activities.CheckMappingResult{})
 	w.on(question, contacts(func(st *workflows.Status) { st.Revision = "aaaaaaaaaaaa" }))
 	code, out, _ := w.run(t, "apply", "contacts")
 	require.Zero(t, code)
 	require.Equal(t, "contacts: revision "+revision("contacts")+" is on file, aaaaaaaaaaaa is running; stop and start to apply\n", out)
 	require.Equal(t, revision("contacts"), w.Requests[question][0].(workflows.StartRequest).Table.Revision())
+}
+
+// What a start would refuse is not put on file for it.
+func TestApplyRefusesWhatAStartWouldRefuse(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Run "+activities.CheckMapping, errors.New("the mapping does not fit: ingress.tables.contacts.fields[0].from: got jobtitel, want a column of contact"))
+	code, _, stderr := w.run(t, "apply", "contacts")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, stderr, "got jobtitel, want a column of contact")
+	require.Empty(t, w.Requests["Update "+contactsFlow+" ApplyConfig"])
 }
 
 func TestFlagsReachTheConnection(t *testing.T) {

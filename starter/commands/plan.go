@@ -37,7 +37,7 @@ well; scripts tell it apart by standard output, which is empty then.
 
 With -o json: {run, revision, sampled, counts, adopted, fields: [{what, records}],
 rules, refusals, examples: [{id, outcome, changes, why}], engine_calls,
-need_approval}.`,
+need_approval, short}.`,
 		Example: "  causeway plan contacts\n  causeway plan contacts --sample 1000\n  causeway plan contacts -o json | jq .counts",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if in.Sample < 0 {
@@ -85,6 +85,7 @@ func writePlan(e *env, rate float64, table string, r activities.PlanResult) {
 		forecast = fmt.Sprintf("about %s at %s requests per second", phrase.Span(time.Duration(float64(r.EngineCalls)/rate*float64(time.Second))), humanize.Ftoa(rate))
 	}
 	fmt.Fprintf(e.out, "It would cost %s, %s.\n", phrase.Count(r.EngineCalls, "engine call"), forecast)
+	writeShort(e, r.Short)
 	if r.NeedApproval {
 		fmt.Fprintln(e.out, p.with(bad, fmt.Sprintf("Its %s would wait for: causeway approve <run>", phrase.Count(r.Counts.Deleted, "delete"))))
 	}

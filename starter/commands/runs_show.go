@@ -24,7 +24,7 @@ left out; when Temporal's history is gone, its steps are.
 
 ` + runArgHelp + `
 
-With -o json: {run, table, ledger: {info, window, quarantined, rollback, until,
+With -o json: {run, table, ledger: {info, window, not_found, quarantined, rollback, until,
 no_rollback, asked, undone_by, undone_state}, executions: [{workflow_id, run_id, type,
 status, started, closed, events, bytes, task_attempt, pending}], history: {type,
 executions, events, steps: [{name, child, times, attempts, done, failed, cancelled,
@@ -100,6 +100,13 @@ func (f *facts) ledger(now time.Time, l *activities.ShowRunResult) {
 			label = "Asked"
 		}
 		f.add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
+	}
+	for i, id := range l.NotFound {
+		label := ""
+		if i == 0 {
+			label = "Not found"
+		}
+		f.add(label, id+" is not in Dynamics; nothing was done about it")
 	}
 	if l.Quarantined > 0 {
 		f.add("Quarantine", fmt.Sprintf("%s: causeway quarantine list --run %s", phrase.Count(l.Quarantined, "record"), r.Run))

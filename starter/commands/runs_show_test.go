@@ -36,6 +36,11 @@ func TestRunsShow(t *testing.T) {
 	require.Zero(t, code)
 	golden(t, "runs-show-gone.txt", out)
 
+	shown.NotFound = []string{"6f0c1d2e-0000-4000-8000-000000000001"}
+	w.on("Run "+activities.ShowRun, shown)
+	_, out, _ = w.run(t, "runs", "show", loadRun)
+	require.Contains(t, out, "6f0c1d2e-0000-4000-8000-000000000001 is not in Dynamics; nothing was done about it")
+
 	// A few changes are carried out by the flow: their history is the flow's.
 	shown.Info.Kind = activities.KindDelta
 	w.on("Run "+activities.ShowRun, shown)

@@ -35,7 +35,7 @@ With -o json (one document; one per look with --watch):
     problem          the sentence that goes with it
     status           {instance, table, state, phase, reason, since, run, run_kind,
                       run_workflow, progress, last_run, watermark, totals, runs,
-                      quarantined, parked, approvals: [{run, deletes}], warnings, revision,
+                      quarantined, parked, approvals: [{run, deletes, before, short}], warnings, revision,
                       filed_revision, queue: [{kind, run, by, begun}], last_error,
                       started_by,
                       events: of egress {enabled, source, newest, lagging,

@@ -29,6 +29,8 @@ CREATE TABLE run (
   ended BIGINT NOT NULL DEFAULT 0,
   server_start BIGINT NOT NULL DEFAULT 0,    -- the source's clock when it began
   expected BIGINT NOT NULL DEFAULT 0,        -- estimate of the records that it reads
+  not_found TEXT NOT NULL DEFAULT '',        -- ids of those that a backfill was asked for by id and the source does not have (JSON)
+  listed BIGINT NOT NULL DEFAULT -1,         -- records that the list of a load showed; -1 until that matters
   span TEXT NOT NULL DEFAULT '',             -- what a backfill was asked to read (JSON), so that it can be asked again when its history is gone
   pre_baseline_kind TEXT NOT NULL DEFAULT '', -- cursor from before a baseline was read: it shows what was deleted meanwhile
   pre_baseline_at TEXT NOT NULL DEFAULT '',
@@ -111,7 +113,7 @@ CREATE TABLE record (
   key TEXT NOT NULL,
   version TEXT NOT NULL,                     -- of the source, that was applied last
   target_key TEXT NOT NULL,                  -- the record's name in the target
-  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, lost
+  state TEXT NOT NULL,                       -- written, filtered, deleted, parked, quarantined, undone, kept, lost
   payload BLOB,                              -- what was written last; NULL when the target holds nothing of ours
   fingerprint BLOB,                          -- of payload
   run TEXT NOT NULL,                         -- that touched it last
@@ -201,6 +203,17 @@ CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0
 CREATE INDEX parked_by_run ON parked (run) WHERE ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
 CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
+
+-- Deletes that were let go unasked, for a while: the delete guard adds them up.
+CREATE TABLE unasked_delete (
+  run TEXT NOT NULL,
+  page INTEGER NOT NULL,                     -- of the run; 0: those that were held back until the run was complete
+  tbl TEXT NOT NULL,
+  at BIGINT NOT NULL,                        -- when
+  n BIGINT NOT NULL,                         -- how many
+  PRIMARY KEY (run, page)
+) WITHOUT ROWID;
+CREATE INDEX unasked_delete_by_time ON unasked_delete (tbl, at);
 
 -- Which parents a record in the target names.
 CREATE TABLE link (
@@ -333,6 +346,7 @@ DROP TABLE event;
 DROP TABLE operation;
 DROP TABLE audit;
 DROP TABLE link;
+DROP TABLE unasked_delete;
 DROP TABLE parked;
 DROP TABLE engine_calls;
 DROP TABLE watermark;
