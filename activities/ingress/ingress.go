@@ -42,6 +42,7 @@ type Options struct {
 	TargetGate   run.Gate       // of Target
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
+	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
 	CatchUpSlack time.Duration // how far the catch-up query reaches back
 	DeleteRatio  float64       // share of the known records that one run may delete unasked
 	DeleteMin    int           // and how many it may delete in any case
@@ -84,7 +85,7 @@ func New(o Options) *Activities {
 		o: o,
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
-		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes))),
+		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
 		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"causeway.dev/activities/ingress"
 	"causeway.dev/activities/operator"
 	"causeway.dev/activities/optout"
+	"causeway.dev/activities/run"
 	"causeway.dev/config"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
@@ -86,11 +87,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
+	alone := run.NewAlone(0)
 	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
-		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack), SetAsideAfter: o.Config.Failures.SetAsideAfter,
+		Ledger: h.ledger, Alone: alone, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack), SetAsideAfter: o.Config.Failures.SetAsideAfter,
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
 		KeepBefores: o.Config.Ledger.KeepBeforeImages,
@@ -98,8 +100,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		HideValues:  !o.Config.Quarantine.Reveal,
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
-	eg := egress.New(egressOptions(o, services, h.ledger, h.metrics.Scope))
-	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
+	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
+	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
