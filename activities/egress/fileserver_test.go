@@ -60,6 +60,12 @@ func TestABadRowStopsNothing(t *testing.T) {
 	require.Equal(t, "file/trackinglog_20260301_120000.csv:3", list.Records[0].ID)
 	require.Contains(t, list.Records[0].Message, "logDate")
 	require.NotContains(t, list.Records[0].Message, "yesterday")
+	require.Empty(t, list.Elsewhere)
+	for _, table := range []string{"", "contacts"} { // who asks for tables is told of events
+		list = activitytest.Call[activities.QuarantineListResult](s.World, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: table})
+		require.Zero(t, list.Total)
+		require.Equal(t, []activities.QuarantineElsewhere{{Table: activities.FlowEgress, Records: 1}}, list.Elsewhere)
+	}
 }
 
 // R20.7: files that were read long ago are removed; with processed: delete, at once.

@@ -223,6 +223,22 @@ func (l *Ledger) QuarantineGroups(ctx context.Context, f QuarantineFilter) ([]Qu
 	})
 }
 
+// QuarantineTotal is how many refused records a table of a flow has.
+type QuarantineTotal struct {
+	Flow, Table string
+	Records     int64
+}
+
+// QuarantineTotals counts what a filter selects by flow and table, in their order.
+func (l *Ledger) QuarantineTotals(ctx context.Context, f QuarantineFilter) ([]QuarantineTotal, error) {
+	where, args := f.where(l)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT flow, tbl, count(*) FROM quarantine`+where+` GROUP BY flow, tbl ORDER BY flow, tbl LIMIT ?`), append(args, limitOf(f.Limit))...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: counting quarantine: %w", err)
+	}
+	return collect(rows, func(t *QuarantineTotal, scan scanner) error { return scan(&t.Flow, &t.Table, &t.Records) })
+}
+
 // QuarantinePayload returns the staged source object of a quarantined record, or
 // ErrNotFound. It holds personal data.
 func (l *Ledger) QuarantinePayload(ctx context.Context, key QuarantineKey) ([]byte, error) {

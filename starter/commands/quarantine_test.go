@@ -65,7 +65,19 @@ func TestQuarantineList(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, "No record in quarantine fits.\n", out)
 
-	_, code, _, stderr := list(activities.QuarantineListResult{}, "--table", "contact")
+	w, code, out, _ = list(activities.QuarantineListResult{Elsewhere: []activities.QuarantineElsewhere{{Table: "egress", Records: 17}, {Table: "optout", Records: 1}}}, "contacts")
+	require.Zero(t, code)
+	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", State: "open", Limit: 100}}, w.Requests[listQuestion], "the table as people type it")
+	require.Equal(t, `No record in quarantine fits.
+egress holds 17 records that fit: causeway quarantine list egress
+optout holds 1 record that fits: causeway quarantine list optout
+`, out)
+
+	_, code, _, stderr := list(activities.QuarantineListResult{}, "contact")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, stderr, `there is no table mapping "contact"`)
+
+	_, code, _, stderr = list(activities.QuarantineListResult{}, "--table", "contact")
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, stderr, `there is no table mapping "contact"`)
 
@@ -74,10 +86,12 @@ func TestQuarantineList(t *testing.T) {
 	require.Equal(t, "No record in quarantine fits.\n", out)
 
 	for args, says := range map[string]string{
-		"--limit 1001":         "--limit: got 1001, want 1 to 1000",
-		"--state closed":       `--state: got "closed", want open, released, discarded or all`,
-		"--older-than forever": `--older-than: got "forever", want an instant like`,
-		"--ids 7":              `--ids: got "7", want record ids like`,
+		"--limit 1001":            "--limit: got 1001, want 1 to 1000",
+		"--state closed":          `--state: got "closed", want open, released, discarded or all`,
+		"--older-than forever":    `--older-than: got "forever", want an instant like`,
+		"--ids 7":                 `--ids: got "7", want record ids like`,
+		"contacts --table egress": `got both "contacts" and --table "egress", want one table`,
+		"contacts " + firstID:     `want records as --ids`,
 	} {
 		w, code, _, stderr = list(two, strings.Fields(args)...)
 		require.Equal(t, exitBadInput, code)
