@@ -65,6 +65,7 @@ type Activities struct {
 
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
+	relisted     map[[32]byte]*relisting // by the hash of a plan
 	hidingWarned map[string]bool         // links of which was said that they hide records
 	stuck        map[string]sameChanges  // by table
 	pruned       time.Time               // when before-images were last looked through
@@ -86,7 +87,7 @@ func New(o Options) *Activities {
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
-		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
+		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{}, relisted: map[[32]byte]*relisting{},
 	}
 }
 
@@ -96,6 +97,7 @@ type tableMapper struct {
 	mapper   *mapping.Mapper
 	query    dataverse.Query
 	resource campaign.Resource
+	relisted *relisting
 }
 
 // mappingOf loads what the mapping of a run resolved to. It does so once per process,
@@ -128,6 +130,7 @@ func (a *Activities) storedMapping(ctx context.Context, key string) (*tableMappe
 	if err != nil {
 		return nil, fmt.Errorf("mapping revision %s: %w", key, err)
 	}
+	m.relisted = a.relistingOf(doc)
 	return m, nil
 }
 

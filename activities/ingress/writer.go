@@ -65,7 +65,7 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 			return err
 		},
 		record: &recordWriter{
-			target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
+			target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, run: in.Run, table: in.Table,
 			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
 			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
 			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,
