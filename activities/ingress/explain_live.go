@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
@@ -28,6 +29,10 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 			return nil, nil, fmt.Errorf("reading %s of %s from Dynamics: %w", id, m.plan.Table.Dynamics.Table, err)
 		}
 		e.Version, e.Raw = row.Version, row.Raw
+	}
+	ctx = run.About(ctx, e.Raw)
+	if rec != nil {
+		ctx = run.About(ctx, rec.Payload)
 	}
 	writer := &recordWriter{target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, table: table}
 	there, err := writer.readTarget(ctx, id)

@@ -163,6 +163,7 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 
 // record counts what the run would do about one record.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
+	ctx = run.About(ctx, e.Raw)
 	d, err := p.writer.beginDecision(ctx, known, e)
 	if err != nil {
 		return err

@@ -150,6 +150,9 @@ func (w *laneWriter) GroupSize() int { return 1 }
 // Write brings each entry of one record to an outcome, in order.
 func (w *laneWriter) Write(ctx context.Context, a *run.Attempt[*recordState], group []*run.Unit[*recordState]) error {
 	u := group[0]
+	if known := u.State.known; known != nil {
+		ctx = run.About(ctx, known.Payload)
+	}
 	for len(u.Entries) > 0 {
 		i := u.Entries[0]
 		u.State.ambiguous = u.Ambiguous

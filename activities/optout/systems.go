@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/optout"
@@ -14,7 +15,8 @@ import (
 // contactSides reads and writes the two records of one contact.
 type contactSides struct {
 	*contactWriter
-	id string
+	id   string
+	held []byte // the profile, when it was read last
 }
 
 // Now is the time, less what the clocks may differ by.
@@ -30,6 +32,7 @@ func (b *contactSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, er
 	if err != nil {
 		return optout.CampaignRow{}, fmt.Errorf("reading the profile of %s: %w", b.id, err)
 	}
+	b.held = stored.Raw
 	row := b.plan.campaignRow(stored.Raw, at)
 	row.Live = true
 	return *row, nil
@@ -47,7 +50,7 @@ func (b *contactSides) WriteCampaign(ctx context.Context, decisions []optout.Dec
 	if err != nil {
 		return false, err
 	}
-	err = b.o.Campaign.Patch(ctx, b.plan.resource(), b.id, doc)
+	err = b.o.Campaign.Patch(run.About(ctx, b.held), b.plan.resource(), b.id, doc)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return false, nil
 	}

@@ -209,7 +209,7 @@ func (a *Attempt[T]) writeGroup(ctx context.Context, group []*Unit[T]) (again []
 		}
 	}()
 	began := time.Now()
-	err := a.writer.Write(ctx, a, group)
+	err := a.writer.Write(a.about(ctx, group), a, group)
 	open, own := 0, 0
 	for _, u := range group {
 		a.ReleasePermit(u) // a result has taken it, or there was no write

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
@@ -127,6 +128,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         "causeway-" + h.o.Config.Instance,
+		Interceptors:                     []interceptor.WorkerInterceptor{&run.Panics{Logger: h.o.Logger}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)
