@@ -35,6 +35,7 @@ func (b *contactSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, er
 	b.held = stored.Raw
 	row := b.plan.campaignRow(stored.Raw, at)
 	row.Live = true
+	b.warnAhead(b.id, row.Believe(b.o.Now()))
 	return *row, nil
 }
 
@@ -78,6 +79,7 @@ func (b *contactSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	if err != nil {
 		return optout.DynamicsRow{}, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Service: "dataverse", Op: "read contact", Message: err.Error()}
 	}
+	b.warnAhead(b.id, row.Believe(b.o.Now()))
 	return *row, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
+	"causeway.dev/internal/readable"
 	"causeway.dev/workflows"
 )
 
@@ -106,6 +107,28 @@ optout holds 1 record that fits: causeway quarantine list optout
 	_, code, _, stderr = list(badInput("the ledger is locked"))
 	require.Equal(t, exitFailed, code, "work that failed is no refusal")
 	require.Equal(t, "causeway: the ledger is locked\n", stderr)
+}
+
+// Names and values that others chose steer no terminal, whatever prints them.
+func TestForeignTextSteersNoTerminal(t *testing.T) {
+	t.Parallel()
+	const evil = "export\x1b[2J\u202egnp.csv\u200b"
+	record := refusedRecord()
+	record.Code, record.Message, record.Run, record.ID = evil, evil, evil, evil
+	list := activities.QuarantineListResult{Total: 1, Records: []activities.QuarantinedRecord{record}, Elsewhere: []activities.QuarantineElsewhere{{Table: evil, Records: 1}},
+		Groups: []activities.QuarantineGroup{{Table: evil, Code: evil, Field: evil, Message: evil, Records: 1}}}
+	st := contacts(func(st *workflows.Status) { st.State, st.Reason, st.Phase = workflows.StateFailed, evil, evil })
+	for _, args := range [][]string{{"quarantine", "list"}, {"quarantine", "list", "-o", "json"}, {"status", "contacts"}, {"status", "contacts", "-o", "json"}, {"start", evil}, {"config", "validate", "-c", evil}} {
+		w := newWorld()
+		w.on(listQuestion, list)
+		w.on("Query "+contactsFlow+" "+workflows.QueryStatus, st)
+		_, out, stderr := w.run(t, args...)
+		printed := strings.NewReplacer("\n", "", "\t", "").Replace(out + stderr)
+		require.False(t, strings.ContainsFunc(printed, readable.Steers), "%v: %q", args, printed)
+		if args[0] != "status" {
+			require.Contains(t, printed, "gnp.csv", "%v", args)
+		}
+	}
 }
 
 // sealed is what a worker answers: values only for the key that came along.
