@@ -62,6 +62,16 @@ type QuarantineListResult struct {
 	Total   int64               `json:"total"`
 	Groups  []QuarantineGroup   `json:"groups"`
 	Records []QuarantinedRecord `json:"records"`
+	// Elsewhere is what the same selection holds of tables and flows that were not asked
+	// for.
+	Elsewhere []QuarantineElsewhere `json:"elsewhere,omitempty"`
+}
+
+// QuarantineElsewhere is how many records of a table, or of egress or optout, are in
+// quarantine.
+type QuarantineElsewhere struct {
+	Table   string `json:"table"`
+	Records int64  `json:"records"`
 }
 
 // InWords says what is selected, for the audit trail.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/readable"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/worker/host"
 )
@@ -25,7 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "worker: "+err.Error())
+		fmt.Fprintln(readable.Screen(os.Stderr), "worker: "+err.Error())
 		os.Exit(1)
 	}
 }

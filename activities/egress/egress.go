@@ -47,9 +47,10 @@ type Options struct {
 	Dynamics     dynamics
 	DynamicsGate run.Gate
 	Ledger       *ledger.Ledger
-	PageSize     int // events per page
-	BatchSize    int // most rows per request
-	Concurrency  int // requests in flight to Dynamics, for the width of a lane
+	Alone        *run.Alone // shared by the flows of a process; nil = there is one flow
+	PageSize     int        // events per page
+	BatchSize    int        // most rows per request
+	Concurrency  int        // requests in flight to Dynamics, for the width of a lane
 	Lanes        int
 	PagesPerRun  int // pages after which a run ends, so that its position is saved
 	// HopelessAfter is the attempt at a lane, 10 unless set, from which a row that fails
@@ -89,7 +90,7 @@ func New(o Options) *Activities {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Activities{
-		o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes))), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
 		files: inbox.New(inbox.Options{
 			Flow: activities.FlowEgress, Instance: o.Instance, Source: o.Files, KeepNotes: o.KeepEvents, Ledger: o.Ledger, Logger: o.Logger,

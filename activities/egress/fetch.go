@@ -206,6 +206,9 @@ func (f *pageFetch) stage(ctx context.Context, phase activities.Phase, s *sorted
 		return nil, err
 	}
 	f.metrics.read.Inc(int64(staged.Read))
+	if s.ahead > 0 {
+		f.o.Logger.Warn("events are dated more than a day ahead; they are written as they are, and none is taken for the newest", "flow", activities.FlowEgress, "page", f.in.Page, "read", s.ahead)
+	}
 	if !s.newest.IsZero() {
 		f.metrics.newest.Update(float64(s.newest.Unix()))
 	}
@@ -214,12 +217,17 @@ func (f *pageFetch) stage(ctx context.Context, phase activities.Phase, s *sorted
 	return out, nil
 }
 
+// farAhead is how far ahead of our clock an event may be dated and be believed. A date
+// like the year 9999 would stay the newest for ever.
+const farAhead = 24 * time.Hour
+
 // sortedPage is a page of events in lanes. Events of one contact, and the same event twice,
 // come into one lane, so that they are written one after the other.
 type sortedPage struct {
 	plan    *timeline.Plan
 	lanes   [][]ledger.Entry
-	newest  time.Time
+	newest  time.Time // not of events that are dated far ahead
+	ahead   int       // how many events are dated far ahead
 	reached time.Time // the newest that is not ahead of our clock, since another clock may be wrong
 }
 
@@ -241,7 +249,10 @@ func (s *sortedPage) add(e *events.MarketingEvent) {
 	if by == "" {
 		by = e.Key
 	}
-	if e.Time.After(s.newest) {
+	switch {
+	case e.Time.After(time.Now().Add(farAhead)):
+		s.ahead++
+	case e.Time.After(s.newest):
 		s.newest = e.Time
 	}
 	if e.Time.After(s.reached) && !e.Time.After(time.Now()) {

@@ -60,6 +60,32 @@ func TestABadRowStopsNothing(t *testing.T) {
 	require.Equal(t, "file/trackinglog_20260301_120000.csv:3", list.Records[0].ID)
 	require.Contains(t, list.Records[0].Message, "logDate")
 	require.NotContains(t, list.Records[0].Message, "yesterday")
+	require.Empty(t, list.Elsewhere)
+	for _, table := range []string{"", "contacts"} { // who asks for tables is told of events
+		list = activitytest.Call[activities.QuarantineListResult](s.World, s.Operator.ListQuarantine, activities.QuarantineListInput{Table: table})
+		require.Zero(t, list.Total)
+		require.Equal(t, []activities.QuarantineElsewhere{{Table: activities.FlowEgress, Records: 1}}, list.Elsewhere)
+	}
+}
+
+// An event that is dated in the year 9999 is written, and is not the newest for ever.
+func TestAnEventDatedFarAheadIsNotTheNewest(t *testing.T) {
+	t.Parallel()
+	s := newEventWorld(t, 10).withFiles(timeline.SourceSFTP)
+	contact := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	rows := []string{"trackingLogId,broadLogId,externalId,deliveryName,campaignName,logDate,urlType,url,urlLabel,urlCategory,mirrorPageUrl",
+		"1,2," + contact + ",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,", "3,2," + contact + ",DM1,CMP,9999-12-31T10:00:00.000Z,2,,,,", ""}
+	file := filepath.Join(s.Sandboxes.SFTPDir, "d365_loads/exports/trackinglog_20260301_120000.csv")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(rows, "\n")), 0o600))
+	s.begin()
+	out := s.events(activities.KindDelta, activities.Window{})
+	require.Equal(t, activities.Counts{Read: 2, Created: 2}, out.Counts)
+	newest := map[string]float64{}
+	for _, g := range s.Scope.Snapshot().Gauges() {
+		newest[g.Name()] = g.Value()
+	}
+	require.Contains(t, newest, "causeway.egress.newest_event_timestamp_seconds")
+	require.Equal(t, float64(time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC).Unix()), newest["causeway.egress.newest_event_timestamp_seconds"])
 }
 
 // R20.7: files that were read long ago are removed; with processed: delete, at once.

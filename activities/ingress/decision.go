@@ -26,7 +26,27 @@ type decision struct {
 
 // beginDecision begins a decision with the facts that were looked up for all records of
 // the lane together.
-func (r *recordWriter) beginDecision(rec *ledger.Record, e *ledger.Entry) (decision, error) {
+//
+// What the metadata does not list is looked for in the metadata as it is now, before the
+// record is refused for it.
+func (r *recordWriter) beginDecision(ctx context.Context, rec *ledger.Record, e *ledger.Entry) (decision, error) {
+	for {
+		d, err := r.readEntry(rec, e)
+		if err != nil || r.listed == nil || d.entry.Refused == nil || d.entry.Refused.Unlisted == "" {
+			return d, err
+		}
+		m, err := r.listed(ctx, r.m, d.entry.Refused.Unlisted)
+		if err != nil || m == r.m {
+			return d, err
+		}
+		with := *r // the writer is shared by the records of a lane
+		with.m = m
+		r = &with
+	}
+}
+
+// readEntry maps the row of an entry.
+func (r *recordWriter) readEntry(rec *ledger.Record, e *ledger.Entry) (decision, error) {
 	d := decision{recordWriter: r, rec: rec, e: e, rules: r.m.rules(), entry: reconcile.Entry{Version: e.Version, Deleted: e.Deleted},
 		facts: reconcile.Facts{Parents: r.parents, Children: r.children[e.Key], Waits: waitingFor(r.waiting[e.Key]), Retried: r.retried}}
 	d.rules.Replay = r.replay

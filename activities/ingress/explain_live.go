@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
@@ -29,7 +30,11 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 		}
 		e.Version, e.Raw = row.Version, row.Raw
 	}
-	writer := &recordWriter{target: a.o.Target, ledger: a.o.Ledger, m: m, table: table}
+	ctx = run.About(ctx, e.Raw)
+	if rec != nil {
+		ctx = run.About(ctx, rec.Payload)
+	}
+	writer := &recordWriter{target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, table: table}
 	there, err := writer.readTarget(ctx, id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
@@ -38,7 +43,7 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 	if writer.parents, writer.children, err = a.parentsAndChildren(ctx, m, table, lane); err != nil {
 		return nil, nil, err
 	}
-	d, err := writer.beginDecision(rec, e)
+	d, err := writer.beginDecision(ctx, rec, e)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -42,6 +42,7 @@ type Options struct {
 	TargetGate   run.Gate       // of Target
 	Budget       *budget.Budget // of calls to Target; nil = not counted
 	Ledger       *ledger.Ledger
+	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
 	CatchUpSlack time.Duration // how far the catch-up query reaches back
 	DeleteRatio  float64       // share of the known records that may be deleted unasked
 	DeleteMin    int           // and how many may be in any case
@@ -69,6 +70,7 @@ type Activities struct {
 
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
+	relisted     map[[32]byte]*relisting // by the hash of a plan
 	hidingWarned map[string]bool         // links of which was said that they hide records
 	stuck        map[string]sameChanges  // by table
 	pruned       time.Time               // when before-images were last looked through
@@ -89,8 +91,8 @@ func New(o Options) *Activities {
 		o: o,
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
-		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes))),
-		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
+		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
+		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{}, relisted: map[[32]byte]*relisting{},
 	}
 }
 
@@ -100,6 +102,7 @@ type tableMapper struct {
 	mapper   *mapping.Mapper
 	query    dataverse.Query
 	resource campaign.Resource
+	relisted *relisting
 }
 
 // mappingOf loads what the mapping of a run resolved to. It does so once per process,
@@ -135,6 +138,7 @@ func (a *Activities) storedMapping(ctx context.Context, key string) (*tableMappe
 	if err != nil {
 		return nil, fmt.Errorf("mapping revision %s: %w", key, err)
 	}
+	m.relisted = a.relistingOf(doc)
 	return m, nil
 }
 

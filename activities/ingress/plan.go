@@ -66,7 +66,7 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	default:
 		p.out.Run = "replay"
 	}
-	p.writer = recordWriter{target: a.o.Target, m: m, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
+	p.writer = recordWriter{target: a.o.Target, m: m, listed: a.listed, ledger: a.o.Ledger, table: in.Table.Name, replay: p.out.Run == "replay"}
 	p.empty = sync.OnceValues(func() (bool, error) { return p.targetIsEmpty(ctx) })
 	if err := p.readAll(ctx); err != nil {
 		return nil, run.ToTemporal(ctx, err)
@@ -168,7 +168,8 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 
 // record counts what the run would do about one record.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
-	d, err := p.writer.beginDecision(known, e)
+	ctx = run.About(ctx, e.Raw)
+	d, err := p.writer.beginDecision(ctx, known, e)
 	if err != nil {
 		return err
 	}

@@ -11,12 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/transport"
@@ -42,8 +44,10 @@ func TestMain(m *testing.M) {
 type victimOrder struct {
 	CampaignURL, IMSURL, ClientID, Secret string
 	CA, Ledger                            string
-	Poison                                []string // keys it dies at
-	DieAfter                              int      // and after so many writes; 0 = never
+	Poison                                []string      // keys it dies at
+	DieAfter                              int           // and after so many writes; 0 = never
+	KilledAfter                           time.Duration // from outside, whatever it does; 0 = never
+	Quiet                                 time.Duration // see run.NewAlone
 	Lane                                  activities.LaneInput
 }
 
@@ -71,6 +75,9 @@ func (d *deadly) Create(ctx context.Context, r campaign.Resource, body []byte) e
 		return err
 	}
 	d.at(record.Key)
+	if d.order.KilledAfter > 0 {
+		select {} // a target that is slower than the killer
+	}
 	err := d.Client.Create(ctx, r, body)
 	d.wrote()
 	return err
@@ -120,7 +127,11 @@ func victimLane(text string) error {
 	}
 	in := ingress.New(ingress.Options{
 		Target: &deadly{Client: client, order: order, writes: make(chan struct{}, max(order.DieAfter-1, 0))}, Ledger: books, Concurrency: 8, Lanes: 4,
+		Alone: run.NewAlone(order.Quiet),
 	})
+	if order.KilledAfter > 0 {
+		time.AfterFunc(order.KilledAfter, func() { os.Exit(victimDied) })
+	}
 	env := activitytest.NewEnv()
 	in.Register(env)
 	if _, err := env.ExecuteActivity(in.WriteLane, order.Lane); err != nil {
@@ -158,7 +169,7 @@ func TestAPoisonousRecordEndsInQuarantine(t *testing.T) {
 	ref, page := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	require.Equal(t, []int{40}, page.Lanes)
 	deaths := 0
-	for victim(s, victimOrder{Poison: keys[7:8], Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
+	for victim(s, victimOrder{Poison: keys[7:8], Quiet: time.Millisecond, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
 		deaths++
 		require.Less(t, deaths, 10, "it must come to an end")
 	}
@@ -180,7 +191,7 @@ func TestKilledWorkersBlameNoRecord(t *testing.T) {
 	s.Preflight()
 	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
 	deaths := 0
-	for victim(s, victimOrder{DieAfter: 3, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
+	for victim(s, victimOrder{DieAfter: 3, Quiet: time.Millisecond, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
 		deaths++
 		require.Less(t, deaths, 60)
 	}
@@ -188,6 +199,37 @@ func TestKilledWorkersBlameNoRecord(t *testing.T) {
 	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.Equal(t, activities.Counts{Read: 40, Created: 40}, done.Counts)
 	require.Empty(t, s.Differences())
+}
+
+// Several records at which workers die are all found.
+func TestSeveralPoisonousRecordsAreFound(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 6)
+	s.Preflight()
+	keys := s.Sandboxes.Dynamics.Keys("contacts")
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	deaths := 0
+	for victim(s, victimOrder{Poison: []string{keys[1], keys[4]}, Quiet: time.Millisecond, Lane: activities.LaneInput{RunRef: ref, Page: 1}}) {
+		deaths++
+		require.Less(t, deaths, 20, "it must come to an end")
+	}
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	require.Equal(t, activities.Counts{Read: 6, Created: 4, Quarantined: 2}, done.Counts)
+}
+
+// Workers that are killed again and again, with a target so slow that each has the same
+// record in flight, blame it for nothing: they die without it, too.
+func TestThePaceOfKillsBlamesNoRecord(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 1)
+	s.Preflight()
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	for range 12 {
+		require.True(t, victim(s, victimOrder{KilledAfter: 200 * time.Millisecond, Quiet: time.Minute, Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
+	}
+	require.False(t, victim(s, victimOrder{Quiet: time.Millisecond, Lane: activities.LaneInput{RunRef: ref, Page: 1}}))
+	done := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, done.Counts)
 }
 
 // panics is a target at which the code fails.

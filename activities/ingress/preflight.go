@@ -138,6 +138,7 @@ func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*t
 	if err != nil {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
+	m.relisted = a.relistingOf(doc)
 	return m, nil
 }
 

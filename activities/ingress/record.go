@@ -21,6 +21,7 @@ type recordWriter struct {
 	target     budget.Target
 	ledger     *ledger.Ledger
 	m          *tableMapper
+	listed     func(context.Context, *tableMapper, string) (*tableMapper, error) // see Activities.listed; nil: m is as it is
 	run, table string
 	runStarted time.Time
 	parents    map[mapping.Link]bool // of the links that Campaign checks, those whose parent it holds
@@ -45,7 +46,7 @@ func (r *recordWriter) apply(ctx context.Context, u *recordState, e *ledger.Entr
 	if r.claimed != nil && !r.claimed[e.Key] {
 		return ledger.Result{Outcome: ledger.Unchanged}, nil
 	}
-	d, err := r.beginDecision(u.known, e)
+	d, err := r.beginDecision(ctx, u.known, e)
 	if err != nil {
 		return ledger.Result{}, err
 	}

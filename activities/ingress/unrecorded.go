@@ -97,7 +97,7 @@ func (l *unrecordedFinder) lastCarriedOut(ctx context.Context, u *run.Unit[*reco
 	}
 	var last *ledger.Result
 	for _, i := range u.Entries {
-		s, err := l.carriedOut(known, &entries[i], &there)
+		s, err := l.carriedOut(ctx, known, &entries[i], &there)
 		if err != nil {
 			return nil, err
 		}
@@ -116,8 +116,8 @@ func (l *unrecordedFinder) touchedSince(ctx context.Context, known *ledger.Recor
 
 // carriedOut is the outcome of an entry, if Campaign is as that entry would have left it;
 // else nil. Whether the action would be held up today does not matter.
-func (l *unrecordedFinder) carriedOut(known *ledger.Record, e *ledger.Entry, there *reconcile.Target) (*ledger.Result, error) {
-	d, err := l.beginDecision(known, e)
+func (l *unrecordedFinder) carriedOut(ctx context.Context, known *ledger.Record, e *ledger.Entry, there *reconcile.Target) (*ledger.Result, error) {
+	d, err := l.beginDecision(ctx, known, e)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 			return err
 		},
 		record: &recordWriter{
-			activities: a, optOuts: optOuts, target: a.o.Target, ledger: a.o.Ledger, m: m, run: in.Run, table: in.Table,
+			activities: a, optOuts: optOuts, target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, run: in.Run, table: in.Table,
 			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
 			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
 			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,
@@ -154,6 +154,9 @@ func (w *laneWriter) GroupSize() int { return 1 }
 // Write brings each entry of one record to an outcome, in order.
 func (w *laneWriter) Write(ctx context.Context, a *run.Attempt[*recordState], group []*run.Unit[*recordState]) error {
 	u := group[0]
+	if known := u.State.known; known != nil {
+		ctx = run.About(ctx, known.Payload)
+	}
 	for len(u.Entries) > 0 {
 		i := u.Entries[0]
 		u.State.ambiguous = u.Ambiguous

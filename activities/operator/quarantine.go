@@ -37,6 +37,9 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 	if out.Total, err = a.ledger.CountQuarantined(ctx, f); err != nil {
 		return nil, err
 	}
+	if out.Elsewhere, err = a.elsewhere(ctx, f); err != nil {
+		return nil, err
+	}
 	f.Limit = maxGroups
 	groups, err := a.ledger.QuarantineGroups(ctx, f)
 	if err != nil {
@@ -55,6 +58,23 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 	}
 	for i := range items {
 		out.Records = append(out.Records, run.QuarantinedRecord(&items[i]))
+	}
+	return out, nil
+}
+
+// elsewhere counts what a selection holds outside of the flow and table that were asked
+// for. What rollbacks leave alone belongs to their runs and is not told here.
+func (a *Activities) elsewhere(ctx context.Context, asked ledger.QuarantineFilter) (out []activities.QuarantineElsewhere, err error) {
+	f := asked
+	f.Flow, f.Table = "", ""
+	totals, err := a.ledger.QuarantineTotals(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range totals {
+		if t.Flow != activities.FlowRollback && (t.Flow != asked.Flow || asked.Table != "" && t.Table != asked.Table) {
+			out = append(out, activities.QuarantineElsewhere{Table: t.Table, Records: t.Records})
+		}
 	}
 	return out, nil
 }

@@ -60,6 +60,35 @@ func (s *optOutWorld) exports() (waiting, processed []string) {
 	return waiting, processed
 }
 
+// A choice that is dated in the year 9999 does not win by its date, nor does it keep later
+// ones from being seen.
+func TestAChoiceDatedFarAheadWinsNothing(t *testing.T) {
+	t.Parallel()
+	s := newOptOutWorld(t, 10, optout.Bidirectional, optout.SourceSFTP)
+	s.startOptOut()
+	a, b := s.keys[0], s.keys[1]
+	s.inDynamics(a, "donotbulkemail", true)
+	s.inCampaign(b, "blackListEmail", true)
+	s.export("optout_20260301_020000.csv", exportHeader+s.exportRow(b))
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(a))
+	require.Equal(t, [2]bool{true, true}, s.both(b))
+
+	s.later()
+	far := func(id string) string { return id + ",9999-12-31T00:00:00Z,0,9999-12-31T00:00:00Z,0,,0,,teal\n" }
+	s.export("optout_20260302_020000.csv", exportHeader+far(a)+far(b))
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(a), "an opt-out wins over a choice of unknown date")
+	require.Equal(t, [2]bool{true, true}, s.both(b))
+
+	s.later()
+	s.inCampaign(a, "blackListEmail", true)
+	s.inCampaign(a, "blackListEmail", false) // a person, now
+	s.export("optout_20260303_020000.csv", exportHeader+s.exportRow(a))
+	s.settle()
+	require.Equal(t, [2]bool{false, false}, s.both(a), "a later choice with a date is seen")
+}
+
 // R19.13, R19.6: bidirectional, from the daily export.
 func TestBidirectionalFromExports(t *testing.T) {
 	t.Parallel()

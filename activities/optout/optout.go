@@ -48,6 +48,7 @@ type Options struct {
 	Files        *inbox.Source  // of the exports; nil: no file server is configured
 	Exports      exportControl
 	Ledger       *ledger.Ledger
+	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
 	Concurrency  int           // contacts written at a time in a lane
 	KeepEvidence time.Duration // how long what was decided is kept
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
@@ -88,7 +89,7 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
-	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency), plans: map[string]*settingsPlan{}}
+	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency, o.Alone), plans: map[string]*settingsPlan{}}
 	files := inbox.Options{Flow: activities.FlowOptOut, Instance: o.Instance, Source: o.Files, Ledger: o.Ledger, Logger: o.Logger, Now: o.Now}
 	if o.Files != nil {
 		files.KeepNotes = 2 * o.Files.Keep

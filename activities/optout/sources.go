@@ -163,7 +163,10 @@ func (f *pageFetch) onlyNews(ctx context.Context, entries []ledger.Entry) ([]led
 			return false
 		}
 		after := before.Clone()
-		if _, refused := unreadable(e); refused || applyEntry(after, e) != nil {
+		if _, refused := unreadable(e); refused {
+			return false
+		}
+		if _, err := applyEntry(after, e, f.o.Now()); err != nil {
 			return false
 		}
 		return before.NothingNew(f.plan.Settings.Policy(), after)

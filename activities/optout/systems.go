@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/optout"
@@ -14,7 +15,8 @@ import (
 // contactSides reads and writes the two records of one contact.
 type contactSides struct {
 	*contactWriter
-	id string
+	id   string
+	held []byte // the profile, when it was read last
 }
 
 // Now is the time, less what the clocks may differ by.
@@ -30,8 +32,10 @@ func (b *contactSides) ReadCampaign(ctx context.Context) (optout.CampaignRow, er
 	if err != nil {
 		return optout.CampaignRow{}, fmt.Errorf("reading the profile of %s: %w", b.id, err)
 	}
+	b.held = stored.Raw
 	row := b.plan.campaignRow(stored.Raw, at)
 	row.Live = true
+	b.warnAhead(b.id, row.Believe(b.o.Now()))
 	return *row, nil
 }
 
@@ -47,7 +51,7 @@ func (b *contactSides) WriteCampaign(ctx context.Context, decisions []optout.Dec
 	if err != nil {
 		return false, err
 	}
-	err = b.o.Campaign.Patch(ctx, b.plan.resource(), b.id, doc)
+	err = b.o.Campaign.Patch(run.About(ctx, b.held), b.plan.resource(), b.id, doc)
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return false, nil
 	}
@@ -75,6 +79,7 @@ func (b *contactSides) rowOf(c dataverse.Change) (optout.DynamicsRow, error) {
 	if err != nil {
 		return optout.DynamicsRow{}, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonInvalidValue, Service: "dataverse", Op: "read contact", Message: err.Error()}
 	}
+	b.warnAhead(b.id, row.Believe(b.o.Now()))
 	return *row, nil
 }
 

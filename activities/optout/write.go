@@ -150,9 +150,11 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 func (w *contactWriter) withEntries(u *run.Unit[*contactState]) (*optout.Contact, error) {
 	known := u.State.before.Clone()
 	for _, i := range u.Entries {
-		if err := applyEntry(known, w.lane.Entries[i]); err != nil {
+		ahead, err := applyEntry(known, w.lane.Entries[i], w.o.Now())
+		if err != nil {
 			return nil, fmt.Errorf("entry %d of %s: %w", i, w.lane.ID, err)
 		}
+		w.warnAhead(w.lane.Entries[i].Key, ahead)
 	}
 	for _, pair := range u.State.owed {
 		known.TakeOver(pair)
@@ -335,23 +337,33 @@ func (a *Activities) contactsOfRun(ctx context.Context, entries []ledger.Entry, 
 	return out, nil
 }
 
-// applyEntry adds what a staged entry says to what is known of a contact.
-func applyEntry(c *optout.Contact, e ledger.Entry) error {
+// applyEntry adds what a staged entry says to what is known of a contact. ahead says that
+// a date in it was not believed.
+func applyEntry(c *optout.Contact, e ledger.Entry, now time.Time) (ahead bool, err error) {
 	if e.Verdict == entryDue {
 		if c.Campaign == optout.Gone {
 			c.Campaign = optout.Unseen
 		}
-		return nil
+		return false, nil
 	}
 	var row stagedRow
 	if err := json.Unmarshal(e.Raw, &row); err != nil {
-		return fmt.Errorf("reading a staged row: %w", err)
+		return false, fmt.Errorf("reading a staged row: %w", err)
 	}
 	if row.Dynamics != nil {
+		ahead = row.Dynamics.Believe(now)
 		c.SeeDynamics(*row.Dynamics)
 	}
 	if row.Campaign != nil {
+		ahead = row.Campaign.Believe(now) || ahead
 		c.SeeCampaign(*row.Campaign)
 	}
-	return nil
+	return ahead, nil
+}
+
+// warnAhead tells of a date that is not believed.
+func (a *Activities) warnAhead(contact string, ahead bool) {
+	if ahead {
+		a.o.Logger.Warn("a choice is dated more than a day ahead; its date counts as unknown, so an opt-out on either side wins", "flow", activities.FlowOptOut, "record_id", contact)
+	}
 }

@@ -29,10 +29,10 @@ type Lanes struct {
 	Logger *slog.Logger
 	Gate   Gate // of the target; nil: a throttled unit is tried in the next round
 	Width  int  // groups that are written at a time in a lane
+	Alone  *Alone
 
-	unrecorded  *semaphore.Weighted
-	failing     failing
-	oneInFlight sync.Mutex // one unit of a lane that workers died at is in flight at a time
+	unrecorded *semaphore.Weighted
+	failing    failing
 }
 
 // maxUnrecorded bounds, over the process, the writes that have reached the target and
@@ -40,9 +40,13 @@ type Lanes struct {
 const maxUnrecorded = 100
 
 // NewLanes makes what the lanes of a flow share. width is how many groups of a lane are
-// written at a time.
-func NewLanes(l *ledger.Ledger, log *slog.Logger, gate Gate, width int) *Lanes {
-	return &Lanes{Ledger: l, Logger: log, Gate: gate, Width: width, unrecorded: semaphore.NewWeighted(maxUnrecorded)}
+// written at a time; alone is what it shares with the other flows of the process, nil when
+// there are none.
+func NewLanes(l *ledger.Ledger, log *slog.Logger, gate Gate, width int, alone *Alone) *Lanes {
+	if alone == nil {
+		alone = NewAlone(0)
+	}
+	return &Lanes{Ledger: l, Logger: log, Gate: gate, Width: width, Alone: alone, unrecorded: semaphore.NewWeighted(maxUnrecorded)}
 }
 
 // Attempt is one attempt of an activity to write a lane.
@@ -157,7 +161,7 @@ func (a *Attempt[T]) units(ctx context.Context, begin func(context.Context, *led
 func (a *Attempt[T]) round(ctx context.Context, units []*Unit[T]) {
 	width, write, size := max(1, min(a.lanes.Width, len(units))), a.writeGroup, a.writer.GroupSize
 	if a.Lane.Crashes >= aloneAfter {
-		width, write, size, units = 1, a.writeAlone, func() int { return 1 }, a.inFlightFirst(units)
+		width, write, size, units = 1, a.writeAlone, func() int { return 1 }, a.suspectsFirst(units)
 	}
 	q := newQueue(units)
 	var workers sync.WaitGroup
@@ -205,7 +209,7 @@ func (a *Attempt[T]) writeGroup(ctx context.Context, group []*Unit[T]) (again []
 		}
 	}()
 	began := time.Now()
-	err := a.writer.Write(ctx, a, group)
+	err := a.writer.Write(a.about(ctx, group), a, group)
 	open, own := 0, 0
 	for _, u := range group {
 		a.ReleasePermit(u) // a result has taken it, or there was no write

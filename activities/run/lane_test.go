@@ -118,7 +118,7 @@ func newWorld(t *testing.T, entries []ledger.Entry) *world {
 	require.NoError(t, err)
 	_, err = books.StagePage(t.Context(), ledger.PageInput{Run: "r", Table: "things", Number: 1, Phase: "delta", Lanes: [][]ledger.Entry{entries}})
 	require.NoError(t, err)
-	return &world{t: t, books: books, size: 5, lanes: run.NewLanes(books, slog.New(slog.DiscardHandler), nil, 4),
+	return &world{t: t, books: books, size: 5, lanes: run.NewLanes(books, slog.New(slog.DiscardHandler), nil, 4, nil),
 		target: target{keys: map[string]behaviour{}, busied: map[string]bool{}, wrote: map[string][]string{}, block: map[string]error{}}}
 }
 

@@ -33,10 +33,10 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
+	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable"}},
 	"console":          {may: []string{"console/", "internal/operator", "config"}},
 	"console/":         {may: []string{"console/", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
-	"worker":           {may: []string{"worker/host", "config", "internal/telemetry"}},
+	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},
 	"config":           {may: []string{"internal/mapping", "internal/optout", "internal/timeline"}},
 
@@ -71,7 +71,7 @@ var rules = table{
 	"internal/ledger":       {may: []string{"internal/processlock"}},
 	"internal/processlock":  {},
 	"internal/histories":    {},
-	"internal/telemetry":    {},
+	"internal/telemetry":    {may: []string{"internal/readable"}},
 	"internal/temporalconn": {},
 	"internal/operator":     {may: []string{"activities", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture": {},

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -249,7 +250,7 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 		c.odd.Ends(r.op)
 		return res, nil
 	}
-	fail := parseError(r.op, r.method, res, append(transport.Values(r.body), r.about...)...)
+	fail := parseError(r.op, r.method, res, slices.Concat(transport.Values(r.body), r.about, apierr.ValuesOf(ctx))...)
 	switch {
 	case !fail.Odd():
 		c.odd.Ends(r.op)

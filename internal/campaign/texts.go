@@ -154,7 +154,7 @@ func scrub(text string) string {
 		text = text[:at[0]]
 	}
 	text = codePattern.ReplaceAllString(text, "")
-	text = unsafeWord.ReplaceAllString(text, "…")
+	text = apierr.Unnamed(unsafeWord.ReplaceAllString(text, "…"))
 	text = strings.Join(strings.Fields(apierr.Plain(text)), " ")
 	if len(text) > longestText {
 		text = strings.ToValidUTF8(text[:longestText], "") + "…"

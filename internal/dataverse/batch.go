@@ -72,7 +72,7 @@ func (c *Client) Batch(ctx context.Context, ops []Operation, o BatchOptions) ([]
 	if err != nil {
 		return b.all(whole(op, err)), err
 	}
-	return c.answers(b, res, o.ContinueOnError)
+	return c.answers(ctx, b, res, o.ContinueOnError)
 }
 
 // batch is the operations as requests, in units: an operation, or a change set.
@@ -214,14 +214,14 @@ func skipped(op, message string) *apierr.Error {
 }
 
 // answers reads the answer to a batch.
-func (c *Client) answers(b *batch, res *transport.Response, continued bool) ([]Result, error) {
+func (c *Client) answers(ctx context.Context, b *batch, res *transport.Response, continued bool) ([]Result, error) {
 	boundary, ok := multipartBoundary(res.Header.Get("Content-Type"))
 	if !ok {
 		var fail *apierr.Error
 		if res.Status >= 200 && res.Status < 300 {
 			fail = unreadable(b.op, res, "want a multipart answer")
 		} else {
-			fail = c.failed(b.op, http.MethodPost, res, b.bodies()...)
+			fail = c.failed(ctx, b.op, http.MethodPost, res, b.bodies()...)
 		}
 		return b.all(fail), fail
 	}
@@ -229,7 +229,7 @@ func (c *Client) answers(b *batch, res *transport.Response, continued bool) ([]R
 	results := make([]Result, len(b.requests))
 	for n, unit := range b.units {
 		if n < len(parts) {
-			c.answerUnit(b, unit, parts[n], results)
+			c.answerUnit(ctx, b, unit, parts[n], results)
 			continue
 		}
 		if complete && !continued && len(parts) > 0 && endedBy(results, b.units[len(parts)-1]) {
@@ -270,9 +270,9 @@ func unauthorized(op string, res *transport.Response) *apierr.Error {
 }
 
 // answerUnit gives the operations of a unit their part of the answer.
-func (c *Client) answerUnit(b *batch, unit []int, p answerPart, results []Result) {
+func (c *Client) answerUnit(ctx context.Context, b *batch, unit []int, p answerPart, results []Result) {
 	if p.nested == nil && b.isSet(unit) {
-		c.answerSet(b, unit, p, results)
+		c.answerSet(ctx, b, unit, p, results)
 		return
 	}
 	replies := []answerPart{p}
@@ -293,7 +293,7 @@ func (c *Client) answerUnit(b *batch, unit []int, p answerPart, results []Result
 			results[i].Err = unauthorized(b.requests[i].op, reply.res)
 			continue
 		}
-		results[i] = c.outcome(b.requests[i], reply.res)
+		results[i] = c.outcome(ctx, b.requests[i], reply.res)
 	}
 	for _, i := range unit {
 		if !answered[i] {
@@ -303,7 +303,7 @@ func (c *Client) answerUnit(b *batch, unit []int, p answerPart, results []Result
 }
 
 // answerSet reads the one reply that stands for a change set: its failure.
-func (c *Client) answerSet(b *batch, unit []int, p answerPart, results []Result) {
+func (c *Client) answerSet(ctx context.Context, b *batch, unit []int, p answerPart, results []Result) {
 	culprit := -1
 	if p.contentID != 0 && slices.Contains(unit, p.contentID-1) {
 		culprit = p.contentID - 1
@@ -318,7 +318,7 @@ func (c *Client) answerSet(b *batch, unit []int, p answerPart, results []Result)
 		case culprit >= 0 && culprit != i:
 			results[i] = Result{Skipped: true, Err: skipped(r.op, "taken back, because another operation of the change set failed")}
 		default:
-			results[i].Err = c.refused(r, p.res)
+			results[i].Err = c.refused(ctx, r, p.res)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.R
 	case err != nil:
 		return nil, err
 	case res.Status != http.StatusOK && (res.Status < 200 || res.Status >= 300):
-		return nil, c.failed(op, http.MethodGet, res)
+		return nil, c.failed(ctx, op, http.MethodGet, res)
 	case res.Status != http.StatusOK || res.Page():
 		return nil, badResponse(op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
 	}
@@ -201,9 +201,9 @@ func (c *Client) send(ctx context.Context, op, method, link string, own http.Hea
 
 // failed classifies an answer, or a part of a batch's, and closes the gate when
 // the service is throttling, or down for a while. sent are the bodies of what it
-// answers.
-func (c *Client) failed(op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
-	fail := parseError(op, method, res, sent...)
+// answers. What ctx knows of the rows is masked as well.
+func (c *Client) failed(ctx context.Context, op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
+	fail := parseError(op, method, res, append(valuesOf(sent), apierr.ValuesOf(ctx)...)...)
 	switch {
 	case !fail.Odd():
 		c.odd.Ends(op)

@@ -74,8 +74,8 @@ var rules = map[string]rule{
 // parseError classifies an answer that is not a success. Bodies are often not
 // JSON; the code, where there is one, decides before the status. Messages are our
 // own words, except for what scrub leaves of a text we do not know, without the
-// values in the bodies that were sent.
-func parseError(op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
+// values that were sent.
+func parseError(op, method string, res *transport.Response, sent ...string) *apierr.Error {
 	e := &apierr.Error{Service: service, Op: op, Status: res.Status, RequestID: requestID(res.Header)}
 	code, text := bodyText(res.Body)
 	e.Code = code
@@ -160,7 +160,7 @@ func oddRule(status int) rule {
 
 // statusRule is what a status means when no known code came with it. An unknown
 // refusal of a write concerns its record; of a read, the way we ask.
-func statusRule(status int, write bool, text string, sent [][]byte) rule {
+func statusRule(status int, write bool, text string, sent []string) rule {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return rules["0x8005f103"]
@@ -184,7 +184,7 @@ func statusRule(status int, write bool, text string, sent [][]byte) rule {
 		status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity) {
 		r.class, r.reason = apierr.Rejected, apierr.ReasonRefused
 	}
-	if words := scrub(apierr.Masked(text, valuesOf(sent))); words != "" {
+	if words := scrub(apierr.Masked(text, sent)); words != "" {
 		r.message += ": " + words
 	}
 	return r
@@ -280,7 +280,7 @@ func scrub(text string) string {
 	if at := valueStart.FindStringIndex(text); at != nil {
 		text = text[:at[0]]
 	}
-	text = unsafeWord.ReplaceAllString(text, "…")
+	text = apierr.Unnamed(unsafeWord.ReplaceAllString(text, "…"))
 	text = strings.Join(strings.Fields(apierr.Plain(text)), " ")
 	if len(text) > longestText {
 		text = strings.ToValidUTF8(text[:longestText], "") + "…"

@@ -185,7 +185,7 @@ func (b *bulk) exchange(ctx context.Context, at []int) *apierr.Error {
 	}
 	switch {
 	case res.Status < 200 || res.Status >= 300:
-		return b.c.failed(b.op, http.MethodPost, res, body)
+		return b.c.failed(ctx, b.op, http.MethodPost, res, body)
 	case res.Status != want:
 		return unreadable(b.op, res, fmt.Sprintf("got status %d and %s, want %d", res.Status, res.Kind(), want))
 	}

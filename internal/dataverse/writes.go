@@ -88,7 +88,7 @@ func (c *Client) write(ctx context.Context, kind OpKind, w Write) (*Result, erro
 	if err != nil {
 		return nil, err
 	}
-	result := c.outcome(r, res)
+	result := c.outcome(ctx, r, res)
 	if result.Err != nil {
 		return nil, result.Err
 	}
@@ -209,10 +209,10 @@ func (r *request) confirms(status int) bool {
 
 // outcome reads the answer to a write. A success that the service does not give to
 // it, or that does not say what was created, is an ambiguous failure.
-func (c *Client) outcome(r *request, res *transport.Response) Result {
+func (c *Client) outcome(ctx context.Context, r *request, res *transport.Response) Result {
 	switch {
 	case res.Status < 200 || res.Status >= 300:
-		return Result{Err: c.refused(r, res)}
+		return Result{Err: c.refused(ctx, r, res)}
 	case res.Page() || !r.confirms(res.Status):
 		want := "want 204"
 		if r.returns() {
@@ -241,8 +241,8 @@ func (c *Client) outcome(r *request, res *transport.Response) Result {
 
 // refused classifies a refusal; older services give a failed version check no
 // code of its own.
-func (c *Client) refused(r *request, res *transport.Response) *apierr.Error {
-	fail := c.failed(r.op, r.method, res, r.body)
+func (c *Client) refused(ctx context.Context, r *request, res *transport.Response) *apierr.Error {
+	fail := c.failed(ctx, r.op, r.method, res, r.body)
 	if fail.Status == http.StatusPreconditionFailed && fail.Code == "" && r.w.IfMatch != "" {
 		conflict := rules["0x80060882"]
 		fail.Class, fail.Reason, fail.Message = conflict.class, conflict.reason, conflict.message

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -38,9 +39,8 @@ type Lane struct {
 	// Ledger.Alive; "" when the lane was free, or when no worker held it.
 	Before WorkerID
 
-	Crashes         int // attempts that died at the lane, see ReleaseLane
-	InFlight        int // entry that was marked last by an earlier attempt, see MarkInFlight; -1 = none
-	InFlightCrashes int // attempts in a row that died with that entry in flight
+	Crashes  int         // attempts that died at the lane, see ReleaseLane
+	Suspects map[int]int // of these, how many with which entry in flight, see MarkInFlight
 }
 
 // OpenLaneRef is a lane that is not done, and how many entries it has.
@@ -84,7 +84,7 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	}
 	lane := &Lane{
 		ID: id, Table: row.table, Token: row.token, Attempt: row.attempts, Done: row.done, Before: before,
-		Crashes: row.crashes, InFlight: row.entry, InFlightCrashes: row.entryCrashes, Outcomes: make([]Outcome, len(row.outcomes)),
+		Crashes: row.crashes, Suspects: row.suspects, Outcomes: make([]Outcome, len(row.outcomes)),
 	}
 	for i, o := range row.outcomes {
 		lane.Outcomes[i] = Outcome(o)
@@ -129,12 +129,13 @@ func (l *Ledger) emptyLane(ctx context.Context, id LaneID) (*Lane, error) {
 	if id.Lane < 0 || id.Lane >= len(page.LaneSizes) || page.LaneSizes[id.Lane] != 0 {
 		return nil, ErrNotFound
 	}
-	return &Lane{ID: id, Done: true, InFlight: -1}, nil
+	return &Lane{ID: id, Done: true}, nil
 }
 
-// MarkInFlight says which entry is about to be written. If the process dies at
-// it, later attempts see that in Lane.InFlight and Lane.InFlightCrashes.
-// ErrFenced when another attempt has opened the lane since.
+// MarkInFlight says which entry is about to be written, with nothing else of the lane
+// in flight. If the process dies then, later attempts see that in Lane.Suspects. With
+// Quiet it says that nothing is: if the process dies all the same, no entry is suspected
+// any more. ErrFenced when another attempt has opened the lane since.
 func (l *Ledger) MarkInFlight(ctx context.Context, id LaneID, token Token, entry int) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
 		lane, err := l.lockLaneOf(ctx, tx, id, token)
@@ -246,7 +247,7 @@ type lockedLane struct {
 
 // lockLane reads a lane that is about to be changed.
 func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
-	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.in_flight, lane.entry_crashes,
+	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.suspects,
 		lane.worker, lane.outcomes, page.tbl, run.flow FROM lane
 		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
 		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
@@ -254,11 +255,15 @@ func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, 
 		query += ` FOR UPDATE OF lane`
 	}
 	lane := &lockedLane{id: id}
+	var suspects string
 	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
-		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &lane.inFlight, &lane.entryCrashes,
+		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &suspects,
 			&lane.worker, &lane.outcomes, &lane.table, &lane.flow)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
+	}
+	if err == nil && suspects != "" {
+		err = json.Unmarshal([]byte(suspects), &lane.suspects)
 	}
 	return lane, err
 }
@@ -276,9 +281,14 @@ func (l *Ledger) lockLaneOf(ctx context.Context, tx txn, id LaneID, token Token)
 // save writes the state of the lane. The outcomes have a statement of their own.
 func (lane *lockedLane) save(ctx context.Context, l *Ledger, tx txn) error {
 	s := &lane.laneState
-	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, worker = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, in_flight = ?, entry_crashes = ?
+	suspects := ""
+	if len(s.suspects) > 0 {
+		doc, _ := json.Marshal(s.suspects) // numbers always can be
+		suspects = string(doc)
+	}
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, worker = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, suspects = ?
 		WHERE run = ? AND page = ? AND lane = ?`),
-		string(s.token), string(lane.worker), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, flag(s.inFlight), s.entryCrashes,
+		string(s.token), string(lane.worker), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, suspects,
 		lane.id.Run, lane.id.Page, lane.id.Lane)
 	return err
 }

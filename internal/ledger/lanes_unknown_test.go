@@ -80,16 +80,15 @@ func TestADeathIsLaidAtTheEntryInHand(t *testing.T) {
 			}
 			return lane
 		}
-		require.Equal(t, -1, dies(0).InFlight)
+		require.Empty(t, dies(0).Suspects)
 		for range 3 { // at something else, before the lane's turn came
-			lane := dies()
-			require.Equal(t, []int{0, 1}, []int{lane.InFlight, lane.InFlightCrashes})
+			require.Equal(t, map[int]int{0: 1}, dies().Suspects)
 		}
-		require.Equal(t, 1, dies(0).InFlightCrashes)
-		require.Equal(t, 2, dies(0, 3).InFlightCrashes)
-		lane := dies(3)
-		require.Equal(t, []int{3, 1}, []int{lane.InFlight, lane.InFlightCrashes}, "in a row")
-		require.Equal(t, 2, dies().InFlightCrashes)
+		require.Equal(t, map[int]int{0: 1}, dies(0).Suspects)
+		require.Equal(t, map[int]int{0: 2}, dies(0, 3).Suspects)
+		require.Equal(t, map[int]int{0: 2, 3: 1}, dies(3).Suspects)
+		require.Equal(t, map[int]int{0: 2, 3: 2}, dies(ledger.Quiet).Suspects)
+		require.Empty(t, dies().Suspects, "workers die without any of them")
 	})
 }
 

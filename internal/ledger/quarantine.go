@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -70,6 +71,8 @@ var tryAgain = [...]time.Duration{time.Hour, 4 * time.Hour, 24 * time.Hour, 48 *
 // never is the next try of a record that is not tried again by itself.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 
+var neverText = strconv.FormatInt(never, 10)
+
 // nextTry reads a stored next try; 0 is due at once.
 func nextTry(ms int64) (at time.Time, stays bool) {
 	if ms == never {
@@ -99,8 +102,13 @@ var putRefused = newBulk(4,
 	message = excluded.message, version = excluded.version, payload = excluded.payload, parent_tbl = excluded.parent_tbl, parent_key = excluded.parent_key,
 	last_seen = excluded.last_seen, attempts = quarantine.attempts + excluded.attempts, claim = '',
 	state = CASE WHEN quarantine.state = 'discarded' AND excluded.version <> '' AND quarantine.version = excluded.version THEN 'discarded' ELSE 'open' END,
-	tries = CASE WHEN quarantine.state = 'open' THEN quarantine.tries + 1 ELSE 1 END,
-	next_try = excluded.next_try + CASE WHEN quarantine.state <> 'open' OR excluded.next_try = `+fmt.Sprint(never)+` THEN 0`+longer()+` END`)
+	tries = CASE WHEN quarantine.state <> 'open' THEN 1 WHEN `+early+` THEN quarantine.tries ELSE quarantine.tries + 1 END,
+	next_try = CASE WHEN excluded.next_try < `+neverText+` AND `+early+` THEN quarantine.next_try
+	ELSE excluded.next_try + CASE WHEN quarantine.state <> 'open' OR excluded.next_try = `+neverText+` THEN 0`+longer()+` END END`)
+
+// early is SQL for a refusal before the time at which the record was to be tried again:
+// a person had it released, or it changed. That leaves the schedule as it is.
+var early = `(quarantine.state = 'open' AND quarantine.next_try > excluded.last_seen AND quarantine.next_try < ` + neverText + `)`
 
 // longer is SQL for what is added to tryAgain[0], by how many refusals came before
 // this one.
@@ -213,6 +221,22 @@ func (l *Ledger) QuarantineGroups(ctx context.Context, f QuarantineFilter) ([]Qu
 		}
 		return err
 	})
+}
+
+// QuarantineTotal is how many refused records a table of a flow has.
+type QuarantineTotal struct {
+	Flow, Table string
+	Records     int64
+}
+
+// QuarantineTotals counts what a filter selects by flow and table, in their order.
+func (l *Ledger) QuarantineTotals(ctx context.Context, f QuarantineFilter) ([]QuarantineTotal, error) {
+	where, args := f.where(l)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT flow, tbl, count(*) FROM quarantine`+where+` GROUP BY flow, tbl ORDER BY flow, tbl LIMIT ?`), append(args, limitOf(f.Limit))...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: counting quarantine: %w", err)
+	}
+	return collect(rows, func(t *QuarantineTotal, scan scanner) error { return scan(&t.Flow, &t.Table, &t.Records) })
 }
 
 // QuarantinePayload returns the staged source object of a quarantined record, or

@@ -62,6 +62,29 @@ func TestRefusedRecordsAreTriedAgainLaterAndLater(t *testing.T) {
 	})
 }
 
+// A record that is refused before its time, because somebody had it released or because
+// it changed, keeps its schedule: it is not pushed from an hour to a week.
+func TestARefusalBeforeItsTimeKeepsTheSchedule(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l, hours := clocked(open)
+		ln := lane(t, l, "r1", 1)
+		next := func() time.Time { return items(t, l, ledger.QuarantineFilter{})[0].NextTry }
+		commit(t, l, ln, refused(ln, 0, "TooLong"))
+		for range 7 {
+			commit(t, l, ln, refused(ln, 0, "TooLong"))
+			require.Equal(t, noon.Add(time.Hour), next())
+		}
+		hours.Add(1)
+		commit(t, l, ln, refused(ln, 0, "TooLong")) // by the schedule
+		require.Equal(t, noon.Add(5*time.Hour), next())
+		hours.Add(1)
+		commit(t, l, ln, refused(ln, 0, "TooLong"))
+		require.Equal(t, noon.Add(5*time.Hour), next())
+		require.Equal(t, 10, items(t, l, ledger.QuarantineFilter{})[0].Attempts)
+	})
+}
+
 // What is to stay is not tried by itself, whatever the clock and the mapping say.
 func TestWhatStaysIsNotTriedByItself(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ var (
 	notDate       = invalid("not an ISO 8601 date; want YYYY-MM-DD, with or without a time")
 	notText       = invalid("not text")
 	notChoice     = invalid("not the number of a choice")
-	unknownOption = invalid("a choice that the column's metadata did not list when the flow started; stop and start the flow to read it again")
+	unknownOption = invalid("a choice that the column's metadata does not list")
 	unmatched     = invalid("no member of the enumeration matches; want a name, value or label of it")
 	notID         = invalid("not an id; want a GUID")
 	// cut is no failure: it says that the text was shortened, as the mapping allows.

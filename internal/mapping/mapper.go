@@ -17,6 +17,9 @@ type FieldError struct {
 	From, To string
 	Reason   string // apierr.ReasonTooLong or ReasonInvalidValue
 	Detail   string // what was found and what is wanted, in general terms
+	// Unlisted names what the metadata of the plan does not list, where it may by now: an
+	// option or a member was added since. It is the same for the same missing option.
+	Unlisted string
 }
 
 // Error gives one line.
@@ -164,7 +167,9 @@ func (m *Mapper) Map(raw []byte) (*Payload, error) {
 			if bad == cut {
 				p.truncated = append(p.truncated, f.To)
 			} else if bad != nil {
-				return nil, bad.at(f)
+				err := bad.at(f)
+				err.Unlisted = f.unlisted(bad, v)
+				return nil, err
 			}
 			dst = out
 		}

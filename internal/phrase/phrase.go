@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 )
@@ -65,5 +66,7 @@ func Until(now, t time.Time) string {
 	}
 }
 
-// OneLine flattens text that came from elsewhere.
-func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// OneLine flattens text that came from elsewhere, without what would steer a terminal.
+func OneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) }), " ")
+}

@@ -1,5 +1,6 @@
-// Package readable has types of payloads that people read in the Temporal UI. The
-// payloads of workflows and activities and the settings of opt-outs use it.
+// Package readable is for what people read: types of payloads in the Temporal UI, and
+// writers that let no foreign text steer a terminal. Payloads and settings use the types;
+// the command line and the log of the worker write through the writers.
 package readable
 
 import "time"

@@ -18,6 +18,8 @@ import (
 	tallyprom "github.com/uber-go/tally/v4/prometheus"
 	"go.temporal.io/sdk/client"
 	sdktally "go.temporal.io/sdk/contrib/tally"
+
+	"causeway.dev/internal/readable"
 )
 
 // NewLogger writes records at or above level ("debug", "info", "warn", "error")
@@ -30,9 +32,9 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch strings.ToLower(format) {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(slog.NewTextHandler(readable.Screen(w), options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(slog.NewJSONHandler(readable.JSONLines(w), options)), nil
 	default:
 		return nil, fmt.Errorf("telemetry.log_format: got %q, want text or json", format)
 	}

@@ -22,6 +22,7 @@ import (
 	"causeway.dev/config"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/readable"
 )
 
 // Execute runs one command line, without the program name, and returns its exit
@@ -41,6 +42,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 type env struct {
 	in                                   io.Reader
 	out, err                             io.Writer
+	jsonOut                              io.Writer // of documents; see readable.JSONLines
 	inTerminal, outTerminal, errTerminal bool
 	columns                              func() int // of the terminal, 0 when there is none
 	now                                  func() time.Time
@@ -80,6 +82,9 @@ const rootExample = `  causeway config validate
 
 // execute builds the command tree, runs it and turns its error into an exit code.
 func execute(ctx context.Context, args []string, e *env) int {
+	// Names and values that others chose end in most of what is printed.
+	out := e.out
+	e.out, e.err, e.jsonOut = readable.Screen(e.out), readable.Screen(e.err), readable.JSONLines(out)
 	root := newRoot(e)
 	root.SetArgs(args)
 	root.SetIn(e.in)
@@ -179,7 +184,7 @@ func judge[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, 
 // show prints a result: as JSON where that was asked for, else text prints it.
 func (e *env) show(result any, text func()) error {
 	if e.json() {
-		return writeJSON(e.out, result)
+		return writeJSON(e.jsonOut, result)
 	}
 	text()
 	return nil

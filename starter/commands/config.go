@@ -95,7 +95,7 @@ func configValidate(e *env, secrets bool) error {
 	v.Valid = err == nil
 	switch {
 	case e.json() && (v.Valid || len(v.Problems) > 0):
-		if err := writeJSON(e.out, v); err != nil || v.Valid {
+		if err := writeJSON(e.jsonOut, v); err != nil || v.Valid {
 			return err
 		}
 		return quietly(exitBadInput)

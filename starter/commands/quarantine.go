@@ -63,24 +63,32 @@ func newQuarantineList(e *env) *cobra.Command {
 	var in activities.QuarantineListInput
 	var s selection
 	cmd := &cobra.Command{
-		Use: "list", Short: "Count records in quarantine by reason, and list them",
+		Use: "list [table]", Short: "Count records in quarantine by reason, and list them",
 		Long: `Count the records in quarantine by reason, most first, and list the first of them:
-ids and reasons, no values. A worker reads them from its ledger.
+ids and reasons, no values. A worker reads them from its ledger. Without a table, these
+are the records of all table mappings; events are those of "egress", opt-outs those of
+"optout". What is in quarantine elsewhere is counted at the end.
 
 Released records were applied after all; discarded ones somebody has given up, and
 says why.
 
 With -o json: {total, groups: [{table, code, field, message, records, first_seen,
 last_seen, next_try}], records: [{table, id, state, run, class, code, field, message,
-version, first_seen, last_seen, attempts, next_try, discarded: {by, reason, at}}]}.
+version, first_seen, last_seen, attempts, next_try, discarded: {by, reason, at}}],
+elsewhere: [{table, records}]}.
 total and groups count all that is selected, whatever --limit.`,
 		Example: `  causeway quarantine list
-  causeway quarantine list --table contacts --code TooLong --field lastName
+  causeway quarantine list contacts --code TooLong --field lastName
   causeway quarantine list --older-than 24h
   causeway quarantine list --state discarded
   causeway quarantine list -o json | jq -r '.records[].id'`,
-		Args: exactly("none", 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				if in.Table != "" && in.Table != args[0] {
+					return badInput("got both %q and --table %q, want one table", args[0], in.Table)
+				}
+				in.Table = args[0]
+			}
 			if in.Limit < 1 || in.Limit > 1000 {
 				return badInput("--limit: got %d, want 1 to 1000", in.Limit)
 			}
@@ -99,7 +107,9 @@ total and groups count all that is selected, whatever --limit.`,
 			}, func(e *env, r activities.QuarantineListResult) { writeQuarantine(e, in, r) })
 		},
 	}
-	cmd.Flags().StringVar(&in.Table, "table", "", "only records of this `table` mapping; egress for events")
+	cmd.Args = oneThenFlags(func(*cobra.Command, []string) error { return nil })
+	cmd.ValidArgsFunction = completeFlows(e)
+	cmd.Flags().StringVar(&in.Table, "table", "", "the same as the argument: only records of this `table` mapping; egress for events, optout for opt-outs")
 	s.flags(cmd)
 	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
@@ -111,6 +121,7 @@ total and groups count all that is selected, whatever --limit.`,
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {
 	if len(result.Records) == 0 {
 		fmt.Fprintln(e.out, nothingFits)
+		writeElsewhere(e, result.Elsewhere)
 		return
 	}
 	now := e.now()
@@ -141,6 +152,22 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	if in.State == "open" && !apart(in.Table) && !strings.HasPrefix(in.Run, "rollback-") {
 		fmt.Fprintln(e.out, "Why: causeway quarantine show <table> <id>; again: causeway quarantine release <table> --ids <id>, or --all")
 	}
+	writeElsewhere(e, result.Elsewhere)
+}
+
+// writeElsewhere tells what the list does not hold, so that nobody takes it for all.
+func writeElsewhere(e *env, elsewhere []activities.QuarantineElsewhere) {
+	for _, other := range elsewhere {
+		fmt.Fprintf(e.out, "%s holds %s that %s: causeway quarantine list %s\n",
+			phrase.OneLine(other.Table), phrase.Count(other.Records, "record"), fits(other.Records), phrase.OneLine(other.Table))
+	}
+}
+
+func fits(n int64) string {
+	if n == 1 {
+		return "fits"
+	}
+	return "fit"
 }
 
 // oneThenFlags says how records are named to who puts them behind the table, as

@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
+	"causeway.dev/internal/readable"
 	"causeway.dev/workflows"
 )
 
@@ -65,7 +66,19 @@ func TestQuarantineList(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, "No record in quarantine fits.\n", out)
 
-	_, code, _, stderr := list(activities.QuarantineListResult{}, "--table", "contact")
+	w, code, out, _ = list(activities.QuarantineListResult{Elsewhere: []activities.QuarantineElsewhere{{Table: "egress", Records: 17}, {Table: "optout", Records: 1}}}, "contacts")
+	require.Zero(t, code)
+	require.Equal(t, []any{activities.QuarantineListInput{Table: "contacts", State: "open", Limit: 100}}, w.Requests[listQuestion], "the table as people type it")
+	require.Equal(t, `No record in quarantine fits.
+egress holds 17 records that fit: causeway quarantine list egress
+optout holds 1 record that fits: causeway quarantine list optout
+`, out)
+
+	_, code, _, stderr := list(activities.QuarantineListResult{}, "contact")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, stderr, `there is no table mapping "contact"`)
+
+	_, code, _, stderr = list(activities.QuarantineListResult{}, "--table", "contact")
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, stderr, `there is no table mapping "contact"`)
 
@@ -74,10 +87,12 @@ func TestQuarantineList(t *testing.T) {
 	require.Equal(t, "No record in quarantine fits.\n", out)
 
 	for args, says := range map[string]string{
-		"--limit 1001":         "--limit: got 1001, want 1 to 1000",
-		"--state closed":       `--state: got "closed", want open, released, discarded or all`,
-		"--older-than forever": `--older-than: got "forever", want an instant like`,
-		"--ids 7":              `--ids: got "7", want record ids like`,
+		"--limit 1001":            "--limit: got 1001, want 1 to 1000",
+		"--state closed":          `--state: got "closed", want open, released, discarded or all`,
+		"--older-than forever":    `--older-than: got "forever", want an instant like`,
+		"--ids 7":                 `--ids: got "7", want record ids like`,
+		"contacts --table egress": `got both "contacts" and --table "egress", want one table`,
+		"contacts " + firstID:     `want records as --ids`,
 	} {
 		w, code, _, stderr = list(two, strings.Fields(args)...)
 		require.Equal(t, exitBadInput, code)
@@ -92,6 +107,28 @@ func TestQuarantineList(t *testing.T) {
 	_, code, _, stderr = list(badInput("the ledger is locked"))
 	require.Equal(t, exitFailed, code, "work that failed is no refusal")
 	require.Equal(t, "causeway: the ledger is locked\n", stderr)
+}
+
+// Names and values that others chose steer no terminal, whatever prints them.
+func TestForeignTextSteersNoTerminal(t *testing.T) {
+	t.Parallel()
+	const evil = "export\x1b[2J\u202egnp.csv\u200b"
+	record := refusedRecord()
+	record.Code, record.Message, record.Run, record.ID = evil, evil, evil, evil
+	list := activities.QuarantineListResult{Total: 1, Records: []activities.QuarantinedRecord{record}, Elsewhere: []activities.QuarantineElsewhere{{Table: evil, Records: 1}},
+		Groups: []activities.QuarantineGroup{{Table: evil, Code: evil, Field: evil, Message: evil, Records: 1}}}
+	st := contacts(func(st *workflows.Status) { st.State, st.Reason, st.Phase = workflows.StateFailed, evil, evil })
+	for _, args := range [][]string{{"quarantine", "list"}, {"quarantine", "list", "-o", "json"}, {"status", "contacts"}, {"status", "contacts", "-o", "json"}, {"start", evil}, {"config", "validate", "-c", evil}} {
+		w := newWorld()
+		w.on(listQuestion, list)
+		w.on("Query "+contactsFlow+" "+workflows.QueryStatus, st)
+		_, out, stderr := w.run(t, args...)
+		printed := strings.NewReplacer("\n", "", "\t", "").Replace(out + stderr)
+		require.False(t, strings.ContainsFunc(printed, readable.Steers), "%v: %q", args, printed)
+		if args[0] != "status" {
+			require.Contains(t, printed, "gnp.csv", "%v", args)
+		}
+	}
 }
 
 // sealed is what a worker answers: values only for the key that came along.

@@ -26,7 +26,7 @@ With -o json: {version, revision, modified, go}.`,
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild(debug.ReadBuildInfo())
 			if e.json() {
-				return writeJSON(e.out, b)
+				return writeJSON(e.jsonOut, b)
 			}
 			line := "causeway " + b.Version
 			if b.Revision != "" {

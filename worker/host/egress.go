@@ -4,15 +4,16 @@ import (
 	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/activities/egress"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/inbox"
 	"causeway.dev/internal/ledger"
 )
 
 // egressOptions are the options of the flow of events.
-func egressOptions(o Options, s *Services, l *ledger.Ledger, scope tally.Scope) egress.Options {
+func egressOptions(o Options, s *Services, l *ledger.Ledger, alone *run.Alone, scope tally.Scope) egress.Options {
 	e := o.Config.Egress
 	out := egress.Options{
-		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l,
+		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l, Alone: alone,
 		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
 		Metrics: scope, Logger: o.Logger,
 	}

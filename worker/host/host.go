@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
@@ -20,6 +21,7 @@ import (
 	"causeway.dev/activities/ingress"
 	"causeway.dev/activities/operator"
 	"causeway.dev/activities/optout"
+	"causeway.dev/activities/run"
 	"causeway.dev/config"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
@@ -86,11 +88,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
+	alone := run.NewAlone(0)
 	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
-		Ledger: h.ledger, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack), SetAsideAfter: o.Config.Failures.SetAsideAfter,
+		Ledger: h.ledger, Alone: alone, CatchUpSlack: time.Duration(o.Config.Ingress.CatchUpSlack), SetAsideAfter: o.Config.Failures.SetAsideAfter,
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin, DeleteWindow: o.Config.Deletes.Window,
 		ShortLoadMin: o.Config.Deletes.ShortLoadMin, ShortLoadRatio: o.Config.Deletes.ShortLoadRatio,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
@@ -99,8 +102,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		HideValues:  !o.Config.Quarantine.Reveal,
 		Metrics:     h.metrics.Scope, Logger: o.Logger,
 	})
-	eg := egress.New(egressOptions(o, services, h.ledger, h.metrics.Scope))
-	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, h.metrics.Scope))
+	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
+	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
@@ -126,6 +129,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         "causeway-" + h.o.Config.Instance,
+		Interceptors:                     []interceptor.WorkerInterceptor{&run.Panics{Logger: h.o.Logger}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)

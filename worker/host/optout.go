@@ -5,14 +5,15 @@ import (
 
 	"causeway.dev/activities/budget"
 	"causeway.dev/activities/optout"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/ledger"
 )
 
 // optOutOptions are the options of the flow of opt-outs.
-func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledger, scope tally.Scope) optout.Options {
+func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledger, alone *run.Alone, scope tally.Scope) optout.Options {
 	c := o.Config
 	return optout.Options{
-		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l,
+		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l, Alone: alone,
 		Files: fileSource(o, s), Concurrency: max(1, c.Campaign.Concurrency/max(1, c.OptOut.Lanes)), KeepEvidence: c.OptOut.KeepEvidence, CatchUpSlack: c.Ingress.CatchUpSlack, SetAsideAfter: c.Failures.SetAsideAfter,
 		Metrics: scope, Logger: o.Logger,
 	}

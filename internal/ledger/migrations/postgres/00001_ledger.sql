@@ -88,9 +88,8 @@ CREATE TABLE lane (
   done INTEGER NOT NULL DEFAULT 0,           -- every entry has an outcome, and the run's account has them
   outcome_unknown INTEGER NOT NULL DEFAULT 0, -- an attempt died at it, or ended without knowing what became of a write
   crashes INTEGER NOT NULL DEFAULT 0,        -- attempts that died at it
-  entry INTEGER NOT NULL DEFAULT -1,         -- the entry that was marked last as being in flight; -1 before the first
-  in_flight INTEGER NOT NULL DEFAULT 0,      -- the present attempt has marked entry
-  entry_crashes INTEGER NOT NULL DEFAULT 0,  -- attempts in a row that died with entry in flight
+  entry INTEGER NOT NULL DEFAULT -1,         -- that the present attempt has in flight alone; -1 none; -2 it waits and has none on purpose
+  suspects TEXT NOT NULL DEFAULT '',         -- JSON: attempts that died, by the entry that they had in flight
   outcomes BYTEA NOT NULL,                   -- one byte an entry, 0 while it has none
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page) REFERENCES page (run, number)
 );
