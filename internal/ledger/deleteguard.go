@@ -16,8 +16,8 @@ func (l *Ledger) PageDeletes(ctx context.Context, run string) (int64, error) {
 // work, or goes on later, has a decision of its own.
 func (l *Ledger) GuardDeletes(ctx context.Context, run, table string, limit int64) (waiting int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
-			AND run IN (SELECT id FROM run WHERE state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked /*sqlite INDEXED BY parked_guarded */ SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
+			AND EXISTS (SELECT 1 FROM run WHERE run.id = parked.run AND state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
 			return err
 		}
 		if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run).Scan(&waiting); err != nil {

@@ -180,7 +180,7 @@ func (l *Ledger) ReleaseLane(ctx context.Context, id LaneID, token Token, outcom
 // ErrFenced when one has, or when the lane or its run is no more.
 func (l *Ledger) HoldsLane(ctx context.Context, id LaneID, token Token) error {
 	var held bool
-	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND NOT done FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
+	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND done = 0 FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !held {
 		err = ErrFenced
 	}

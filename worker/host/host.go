@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
@@ -125,6 +126,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         "causeway-" + h.o.Config.Instance,
+		Interceptors:                     []interceptor.WorkerInterceptor{&heartbeats{}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)
