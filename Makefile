@@ -6,7 +6,7 @@
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-.PHONY: help build run test e2e simulate fmt lint bench histories schema golden image ci
+.PHONY: help build run test e2e simulate fmt lint bench scale histories schema golden image ci
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: ## formatting, vet, staticcheck, workflow determinism
 
 bench: ## print figures: rates, memory, delays, beside a bare loop (NAMES="latency events" chooses)
 	go run -C devstack ./bench $(NAMES)
+
+scale: ## times of the ledger's calls with ROWS=3000000 records, on SQLite and PostgreSQL (minutes)
+	go test ./internal/ledger -run TestTimesAtScale -v -timeout 0 -rows $(or $(ROWS),3000000)
 
 histories: ## record histories on a real server for the replay tests, one a scenario
 	devstack/record-histories

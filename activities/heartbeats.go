@@ -1,7 +1,15 @@
 package activities
 
+import "time"
+
 // PreBaselineBeat is the heartbeat while the ids before a baseline are read. Operators
 // see it, because nothing else shows how far that is.
 type PreBaselineBeat struct {
 	IDs int64 `json:"ids"` // read so far
+}
+
+// WaitingBeat is the heartbeat while an owner waits for something to do. Status takes it:
+// the owner learns only at the end of the wait up to when everything is settled.
+type WaitingBeat struct {
+	Checked time.Time `json:"checked,omitzero"` // the source was asked then, and had nothing new
 }

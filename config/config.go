@@ -146,6 +146,8 @@ type Ledger struct {
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
 	// Synchronous is full (a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
+	// StatementTimeout ends a statement of the ledger that lasts longer; it is tried again. 0 leaves it to the server. Only with postgres.
+	StatementTimeout time.Duration `yaml:"statement_timeout" jsonschema:"minimum=0s,maximum=1h,default=2m"`
 	// KeepBeforeImages is how long after its end a run can be rolled back.
 	KeepBeforeImages time.Duration `yaml:"keep_before_images,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=336h"`
 }

@@ -28,7 +28,8 @@ import (
 // With Phase events it waits, for up to in.Wait, until the journal or the file
 // server has something, and stages the first page of that.
 func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
-	defer run.KeepBeating(ctx, nil)()
+	var checked run.Checked
+	defer run.KeepBeating(ctx, checked.Beat)()
 	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start the flow again")
 	if err != nil || staged != nil {
 		return staged, err
@@ -43,7 +44,7 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	if err != nil {
 		return nil, err
 	}
-	f := &pageFetch{Activities: a, in: in, plan: plan, last: last}
+	f := &pageFetch{Activities: a, in: in, plan: plan, checked: &checked, last: last}
 	switch in.Phase {
 	case activities.PhaseEvents:
 		out, err := f.wait(ctx)
@@ -67,6 +68,7 @@ type pageFetch struct {
 	plan      *timeline.Plan
 	last      *ledger.Page // the page before; nil for the first
 	watermark ledger.Watermark
+	checked   *run.Checked
 	saved     time.Time // when mark was last saved
 	unsaved   bool      // mark is newer than the saved one
 	badFiles  []string  // files that cannot be read, with place and reason
@@ -323,6 +325,7 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 			return out, nil
 		default:
 			f.watermark.ObtainedAt, f.unsaved = time.Now().UTC(), true
+			f.checked.Set(f.watermark.ObtainedAt)
 			f.showWatermark(f.watermark.ObtainedAt)
 		}
 		if f.unsaved && time.Since(f.saved) >= run.SavePositionEvery {

@@ -181,10 +181,10 @@ func (w *changeWait) pause(ctx context.Context) bool {
 	for {
 		select {
 		case <-poll.C:
-			activity.RecordHeartbeat(ctx, "waiting")
+			activity.RecordHeartbeat(ctx, activities.WaitingBeat{Checked: w.watermark.ObtainedAt})
 			return true
 		case <-beat.C:
-			activity.RecordHeartbeat(ctx, "waiting")
+			activity.RecordHeartbeat(ctx, activities.WaitingBeat{Checked: w.watermark.ObtainedAt})
 		case <-activity.GetWorkerStopChannel(ctx):
 			return false
 		case <-ctx.Done():

@@ -28,7 +28,8 @@ const (
 // changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
 // files from Campaign, opt-outs whose profile has come.
 func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
-	defer run.KeepBeating(ctx, nil)()
+	var checked run.Checked
+	defer run.KeepBeating(ctx, checked.Beat)()
 	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start optout again")
 	if err != nil || staged != nil {
 		return staged, err
@@ -43,7 +44,7 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	if err != nil {
 		return nil, err
 	}
-	f := &pageFetch{Activities: a, in: in, plan: plan}
+	f := &pageFetch{Activities: a, in: in, plan: plan, checked: &checked}
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		out, err := f.wait(ctx)
 		if out != nil {
@@ -67,6 +68,7 @@ type pageFetch struct {
 	in        activities.FetchInput
 	plan      *settingsPlan
 	watermark ledger.Watermark
+	checked   *run.Checked
 	saved     time.Time
 	unsaved   bool
 }

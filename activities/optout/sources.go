@@ -147,6 +147,7 @@ func (f *pageFetch) dynamicsChanges(ctx context.Context) (*sourcePage, error) {
 		f.watermark.Link = read.DeltaLink
 	}
 	f.watermark.ObtainedAt, f.unsaved = f.o.Now().UTC(), true
+	f.checked.Set(f.watermark.ObtainedAt)
 	f.metrics.watermark.Update(float64(f.watermark.ObtainedAt.Unix()))
 	return nil, nil
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 )
 
@@ -123,4 +125,18 @@ func KeepBeating(ctx context.Context, details func() any) (stop func()) {
 		}
 	}()
 	return sync.OnceFunc(func() { close(done) })
+}
+
+// Checked is when a source was asked last and had nothing new. It goes out with heartbeats.
+type Checked struct{ at atomic.Pointer[time.Time] }
+
+// Set notes when that was.
+func (c *Checked) Set(at time.Time) { c.at.Store(&at) }
+
+// Beat is the heartbeat.
+func (c *Checked) Beat() any {
+	if at := c.at.Load(); at != nil {
+		return activities.WaitingBeat{Checked: *at}
+	}
+	return activities.WaitingBeat{}
 }

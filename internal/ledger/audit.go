@@ -51,13 +51,12 @@ func (l *Ledger) SaveObservations(ctx context.Context, table, run string, seen [
 // Unaudited lists keys that the target should hold and run has not looked at, in key
 // order behind after; at most limit, 1,000 when 0.
 func (l *Ledger) Unaudited(ctx context.Context, table, run, after string, limit int) ([]string, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND payload IS NOT NULL
-		AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.tbl = record.tbl AND audit.key = record.key AND audit.run = ?) ORDER BY key LIMIT ?`),
-		table, after, run, limitOf(limit))
+	out, err := l.recordKeys(ctx, `payload IS NOT NULL AND NOT EXISTS (SELECT 1 FROM audit WHERE audit.tbl = record.tbl AND audit.key = record.key AND audit.run = ?)`,
+		table, run, after, limitOf(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing what audit %s has not seen: %w", run, err)
 	}
-	return collect(rows, func(key *string, scan scanner) error { return scan(key) })
+	return out, nil
 }
 
 // AuditFindings lists the findings of an audit by key, behind after; at most
@@ -80,10 +79,12 @@ func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, li
 // by now, and what earlier audits found. Findings stay until the next audit of the
 // table has ended, because a repair may still have to act on them.
 func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND (run <> ? OR finding = '' OR finding = ?
-			AND EXISTS (SELECT 1 FROM record WHERE record.tbl = audit.tbl AND record.key = audit.key AND record.payload IS NOT NULL))`), table, run, string(Stray))
-		return err
+	err := l.walk(ctx, stretchOfAudit, []any{table}, "", func(from, to string) error {
+		return l.write(ctx, func(ctx context.Context, tx txn) error {
+			_, err := tx.ExecContext(ctx, l.q(`DELETE FROM audit WHERE tbl = ? AND key > ? AND key <= ? AND (run <> ? OR finding = '' OR finding = ?
+				AND EXISTS (SELECT 1 FROM record WHERE record.tbl = audit.tbl AND record.key = audit.key AND record.payload IS NOT NULL))`), table, from, to, run, string(Stray))
+			return err
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: ending audit %s: %w", run, err)
@@ -94,18 +95,33 @@ func (l *Ledger) EndAudit(ctx context.Context, table, run string) error {
 // Correct makes the ledger agree with what an audit saw in the target, for every
 // record that was not written since, and returns how many that were. It takes the
 // newest observation of a record, also of an audit that is still at work, and acts
-// on each once. Nobody else may write the table meanwhile.
+// on each once; one that fails half-way goes on where it was. Nobody else may write the
+// table meanwhile.
 func (l *Ledger) Correct(ctx context.Context, table string) (n int64, err error) {
+	err = l.walk(ctx, stretchOfFindings, []any{table}, "", func(from, to string) error {
+		corrected, err := l.correct(ctx, table, from, to)
+		n += corrected
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: correcting %s by what an audit saw: %w", table, err)
+	}
+	return n, nil
+}
+
+// correct is Correct for the keys above from, up to to.
+func (l *Ledger) correct(ctx context.Context, table, from, to string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		n = 0
+		const found = `FROM audit a WHERE a.tbl = ? AND a.key > ? AND a.key <= ? AND a.finding <> '' AND a.expected IS NOT NULL`
 		const observed = `FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key`
-		const same = ` WHERE tbl = ? AND EXISTS (SELECT 1 ` + observed + ` AND a.finding = ? AND a.expected = record.fingerprint)`
+		const same = ` WHERE tbl = ? AND key IN (SELECT a.key ` + found + `) AND EXISTS (SELECT 1 ` + observed + ` AND a.finding = ? AND a.expected = record.fingerprint)`
 		for _, q := range []struct {
 			sql  string
 			args []any
 		}{
-			{`UPDATE record SET payload = (SELECT a.payload ` + observed + `), fingerprint = (SELECT a.fingerprint ` + observed + `)` + same, []any{table, string(Changed)}},
-			{`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END` + same, []any{table, string(Missing)}},
+			{`UPDATE record SET payload = (SELECT a.payload ` + observed + `), fingerprint = (SELECT a.fingerprint ` + observed + `)` + same, []any{table, table, from, to, string(Changed)}},
+			{`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END` + same, []any{table, table, from, to, string(Missing)}},
 		} {
 			res, err := tx.ExecContext(ctx, l.q(q.sql), q.args...)
 			if err != nil {
@@ -117,11 +133,8 @@ func (l *Ledger) Correct(ctx context.Context, table string) (n int64, err error)
 			}
 			n += corrected
 		}
-		_, err := tx.ExecContext(ctx, l.q(`UPDATE audit SET expected = NULL WHERE tbl = ? AND finding <> ''`), table)
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE audit SET expected = NULL WHERE tbl = ? AND key > ? AND key <= ? AND finding <> '' AND expected IS NOT NULL`), table, from, to)
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("ledger: correcting %s by what an audit saw: %w", table, err)
-	}
-	return n, nil
+	return n, err
 }

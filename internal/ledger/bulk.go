@@ -40,8 +40,12 @@ func newBulk(shared int, head, row, tail string) *bulk {
 			return "$" + strconv.Itoa(param)
 		})
 	}
+	bulks = append(bulks, b)
 	return b
 }
+
+// bulks are all there are, for the test that looks at their plans.
+var bulks []*bulk
 
 func parse(text string) template {
 	var t template

@@ -215,6 +215,9 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.refuse(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
+	if err := e.countNew(ctx, l, tx, lane.table); err != nil {
+		return err
+	}
 	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
 		r := e.records[i]
 		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)

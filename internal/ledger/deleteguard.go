@@ -77,8 +77,8 @@ func (l *Ledger) countUnasked(ctx context.Context, tx txn, run string, page int,
 func (l *Ledger) GuardDeletes(ctx context.Context, run, table string, limit DeleteLimit) (waiting int64, err error) {
 	var before int64
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
-			AND run IN (SELECT id FROM run WHERE state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE parked /*sqlite INDEXED BY parked_guarded */ SET run = ? WHERE tbl = ? AND waits = 'guard' AND ready = 0
+			AND EXISTS (SELECT 1 FROM run WHERE run.id = parked.run AND state NOT IN ('COMPLETED', 'RUNNING') AND NOT `+goesOn+`)`), run, table); err != nil {
 			return err
 		}
 		var err error

@@ -98,7 +98,7 @@ func (l *Ledger) DropExportFile(ctx context.Context, f ExportFile) error {
 // ForgetExportFiles drops what was kept of files before the cutoff.
 func (l *Ledger) ForgetExportFiles(ctx context.Context, flow string, cutoff time.Time) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND at < ? AND state <> 'reading'`), flow, millis(cutoff))
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM export_file WHERE flow = ? AND state IN ('done', 'bad') AND at < ?`), flow, millis(cutoff))
 		return err
 	})
 	if err != nil {

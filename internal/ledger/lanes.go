@@ -184,7 +184,7 @@ func (l *Ledger) HoldsLane(ctx context.Context, id LaneID, token Token) error {
 		return err
 	}
 	var held bool
-	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND NOT done FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
+	err := l.db.QueryRowContext(ctx, l.q(`SELECT token = ? AND done = 0 FROM lane WHERE run = ? AND page = ? AND lane = ?`), string(token), id.Run, id.Page, id.Lane).Scan(&held)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && !held {
 		err = ErrFenced
 	}

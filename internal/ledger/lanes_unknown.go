@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // UnknownOutcomes lists the lanes of a run, in page order, at which an attempt
@@ -37,12 +36,13 @@ func (l *Ledger) DropLane(ctx context.Context, id LaneID) error {
 	return nil
 }
 
-// dropPagesOfEnded forgets the lanes with unknown outcomes of runs that ended
-// before the cutoff.
-func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, cutoff time.Time, not string, kept []any) error {
-	ended := `(SELECT id FROM run WHERE ended > 0 AND ended < ? AND state IN ('CANCELLED', 'FAILED', 'STOPPED') AND NOT ` + goesOn + ` AND NOT id ` + not + `)`
+// dropPagesOfEnded forgets the lanes with unknown outcomes of a run that was given up.
+func (l *Ledger) dropPagesOfEnded(ctx context.Context, tx txn, run *Run) error {
+	if run.State != RunCancelled && run.State != RunFailed && run.State != RunStopped {
+		return nil
+	}
 	for _, table := range []string{"lane_data", "lane", "page"} {
-		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run IN `+ended), append([]any{millis(cutoff)}, kept...)...); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run = ?`), run.ID); err != nil {
 			return err
 		}
 	}

@@ -20,10 +20,10 @@ const migrateTries = 3
 
 // migrate brings the schema to this build's version and refuses a newer one.
 func (l *Ledger) migrate(ctx context.Context) error {
-	dialect, dir := goose.DialectSQLite3, "migrations/sqlite"
+	dialect, dir, db := goose.DialectSQLite3, "migrations/sqlite", l.writer
 	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler)), goose.WithDisableGlobalRegistry(true)}
 	if l.postgres {
-		dialect, dir = goose.DialectPostgres, "migrations/postgres"
+		dialect, dir, db = goose.DialectPostgres, "migrations/postgres", l.migrator
 		locker, err := lock.NewPostgresSessionLocker()
 		if err != nil {
 			return fmt.Errorf("the ledger's migrations: %w", err)
@@ -34,7 +34,7 @@ func (l *Ledger) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the ledger's migrations: %w", err)
 	}
-	p, err := goose.NewProvider(dialect, l.writer, sub, options...)
+	p, err := goose.NewProvider(dialect, db, sub, options...)
 	if err != nil {
 		return fmt.Errorf("the ledger's migrations: %w", err)
 	}

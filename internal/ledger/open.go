@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,11 +37,17 @@ type Options struct {
 	// whom. Without it nothing is locked: tests and tools look at a ledger in use.
 	Worker bool
 	Waits  func(holder string) // nil: only logged
+
+	// StatementTimeout ends a statement that lasts longer, on PostgreSQL: a plan that went
+	// wrong must not hold its locks for hours. 0: the server's own setting. Migrations have
+	// no such bound.
+	StatementTimeout time.Duration
 }
 
 // Ledger is an open ledger; it is safe for concurrent use.
 type Ledger struct {
 	db       *sql.DB // PostgreSQL, or SQLite for reading
+	migrator *sql.DB // PostgreSQL: for migrations, without a bound on a statement; until they are done
 	writer   *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres bool
 	seal     *sealer
@@ -49,7 +56,8 @@ type Ledger struct {
 	presence presence      // of this process among the workers; nil without Options.Worker
 	now      func() time.Time
 	logger   *slog.Logger
-	texts    sync.Map // PostgreSQL: query with ? -> query with $1, $2 …
+	texts    sync.Map // query with ? -> query as the database takes it
+	walks    sync.Map // where the next stretch of a walk begins, by its name
 	closing  sync.Once
 	closed   error
 }
@@ -78,6 +86,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil {
 		err = l.migrate(ctx)
+	}
+	if l.migrator != nil {
+		err = errors.Join(err, l.migrator.Close())
 	}
 	if err == nil && !l.postgres {
 		l.sqlite, err = newSQLiteWriter(ctx, o.Path, l.writer)
@@ -129,13 +140,19 @@ func (l *Ledger) closeAll() error {
 	return errors.Join(errs...)
 }
 
+// sqliteHint is a comment that is part of the text on SQLite, whose planner knows nothing of
+// how many rows there are, and may take a primary key where an index of few rows serves.
+var sqliteHint = regexp.MustCompile(`/\*sqlite (.*?) \*/`)
+
 // q writes a query's ? as $1, $2 … for PostgreSQL.
 func (l *Ledger) q(query string) string {
-	if !l.postgres {
-		return query
-	}
 	if text, ok := l.texts.Load(query); ok {
 		return text.(string)
+	}
+	if !l.postgres {
+		text := sqliteHint.ReplaceAllString(query, "$1")
+		l.texts.Store(query, text)
+		return text
 	}
 	var b strings.Builder
 	n := 0

@@ -196,14 +196,6 @@ func (l *Ledger) OptOutsDue(ctx context.Context, table string, attributes []stri
 	return owed, err
 }
 
-// OptOutsWaiting counts the contacts that wait for something.
-func (l *Ledger) OptOutsWaiting(ctx context.Context, waits OptOutWaits) (n int64, err error) {
-	if err := l.db.QueryRowContext(ctx, l.q(`SELECT count(*) FROM optout WHERE waits <> '' AND waits = ?`), waits).Scan(&n); err != nil {
-		return 0, fmt.Errorf("ledger: counting opt-outs that wait: %w", err)
-	}
-	return n, nil
-}
-
 // DecisionFilter selects evidence; zero fields match all.
 type DecisionFilter struct {
 	Contact      string
@@ -241,7 +233,7 @@ func (l *Ledger) OptOutDecisions(ctx context.Context, f DecisionFilter) ([]OptOu
 // ProfilesChanged says whether Causeway itself changed Campaign after one time and
 // before another, by a run of ingress that began then or by an opt-out.
 func (l *Ledger) ProfilesChanged(ctx context.Context, after, before time.Time) (changed bool, err error) {
-	err = l.db.QueryRowContext(ctx, l.q(`SELECT EXISTS (SELECT 1 FROM run WHERE flow = 'ingress' AND state = 'COMPLETED' AND started > ? AND started < ? AND n_created + n_updated > 0)
+	err = l.db.QueryRowContext(ctx, l.q(`SELECT EXISTS (SELECT 1 FROM run /*sqlite INDEXED BY run_wrote */ WHERE flow = 'ingress' AND state = 'COMPLETED' AND started > ? AND started < ? AND n_created + n_updated > 0)
 		OR EXISTS (SELECT 1 FROM optout_decision WHERE at > ? AND at < ? AND effect IN ('campaign', 'both'))`),
 		millis(after), millis(before), millis(after), millis(before)).Scan(&changed)
 	if err != nil {

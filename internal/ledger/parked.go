@@ -84,7 +84,7 @@ var putDoubts = newBulk(3, `INSERT INTO parked (tbl, key, waits, parent_tbl, par
 // order; at most limit, 1,000 when 0. They stay parked until they have an outcome.
 // An entry with WaitsForCheck has no change: Raw is nil, and it is not Deleted.
 func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, deleted, payload FROM parked WHERE tbl = ? AND ready = 1 ORDER BY key LIMIT ?`), table, limitOf(limit))
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, deleted, payload FROM parked /*sqlite INDEXED BY parked_ready */ WHERE tbl = ? AND ready = 1 ORDER BY key LIMIT ?`), table, limitOf(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing what waited of %s: %w", table, err)
 	}
@@ -105,19 +105,15 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 //   - deletes whose parent was deleted, and so will not come any more;
 //   - deletes whose children are gone, or were waited for long enough.
 //
-// Callers call it from time to time.
-func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (int64, error) {
-	// Mostly nothing waits; then this writes nothing.
-	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND ready = 0 AND waits <> 'guard' LIMIT 1) one`, table)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND (
+// Callers call it from time to time. A call looks at a bounded number of records, and the
+// next one at those behind: mostly there are none, and a million may wait for a parent.
+func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (n int64, err error) {
+	err = l.look(ctx, "parked of "+table, stretchOfBlocked, []any{table}, func(ctx context.Context, tx txn, from, to string) error {
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND waits <> 'guard' AND key > ? AND key <= ? AND (
 			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key
 				AND (r.payload IS NOT NULL OR parked.deleted = 1 AND r.state = 'deleted'))
 			OR waits = 'children' AND (since < ? OR NOT EXISTS (SELECT 1 FROM link k WHERE k.parent_tbl = parked.tbl AND k.parent_key = parked.key)))`),
-			table, l.now().Add(-childrenGrace).UnixMilli())
+			table, from, to, l.now().Add(-childrenGrace).UnixMilli())
 		if err != nil {
 			return err
 		}
@@ -128,11 +124,6 @@ func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (int64, err
 		return 0, fmt.Errorf("ledger: looking for what can go on in %s: %w", table, err)
 	}
 	return n, nil
-}
-
-// ParkedCount is how many records of a table wait.
-func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
-	return l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ?`, table)
 }
 
 // Doubtful says which of these records are to be looked at in the target.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -23,6 +24,11 @@ func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 	}
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "causeway"
+	}
+	l.migrator = stdlib.OpenDB(*cfg)
+	if _, set := cfg.RuntimeParams["statement_timeout"]; !set && o.StatementTimeout > 0 {
+		cfg = cfg.Copy()
+		cfg.RuntimeParams["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
 	}
 	l.db = stdlib.OpenDB(*cfg)
 	l.db.SetMaxOpenConns(postgresConns)

@@ -167,12 +167,6 @@ func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 	return " WHERE " + strings.Join(where, " AND "), args
 }
 
-// QuarantineCount is how many records of a flow and table ("" = all) are set
-// aside and open.
-func (l *Ledger) QuarantineCount(ctx context.Context, flow, table string) (int64, error) {
-	return l.CountQuarantined(ctx, QuarantineFilter{Flow: flow, Table: table, State: QuarantineOpen})
-}
-
 // CountQuarantined counts what a filter selects, whatever its Limit.
 func (l *Ledger) CountQuarantined(ctx context.Context, f QuarantineFilter) (int64, error) {
 	where, args := f.where(l)

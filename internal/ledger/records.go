@@ -114,14 +114,14 @@ func (l *Ledger) BeforeImages(ctx context.Context, run, table, after string, lim
 // Unseen lists records that a baseline has not seen although the target holds them,
 // or would come to hold them because they wait. Their state does not matter: a
 // refused or parked update leaves the earlier payload in the target. Keys come in
-// order, behind after; at most limit, 1,000 when 0.
+// order, behind after; at most limit, 1,000 when 0. All calls of a sweep together look
+// at each record of the table once, in statements of bounded size.
 func (l *Ledger) Unseen(ctx context.Context, table, run, after string, limit int) ([]string, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND seen_run <> ? AND (payload IS NOT NULL OR state = 'parked') ORDER BY key LIMIT ?`),
-		table, after, run, limitOf(limit))
+	out, err := l.recordKeys(ctx, `seen_run <> ? AND (payload IS NOT NULL OR state = 'parked')`, table, run, after, limitOf(limit))
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing unseen records of %s: %w", table, err)
 	}
-	return collect(rows, func(key *string, scan scanner) error { return scan(key) })
+	return out, nil
 }
 
 // sampleKeys is how many records SampleHeld takes from each of sixteen places.
@@ -150,10 +150,22 @@ func (l *Ledger) SampleHeld(ctx context.Context, table string) ([]string, error)
 	return out, nil
 }
 
-// KnownCount is how many records of a table the target holds.
-func (l *Ledger) KnownCount(ctx context.Context, table string) (int64, error) {
-	// Both counts read an index only; counting payloads would read every record.
-	return l.count(ctx, `SELECT (SELECT count(*) FROM record WHERE tbl = ?) - (SELECT count(*) FROM record WHERE tbl = ? AND payload IS NULL)`, table, table)
+// recordKeys lists records of a table that fit a condition about a run, which no index
+// serves.
+func (l *Ledger) recordKeys(ctx context.Context, condition, table, run, after string, limit int) (out []string, err error) {
+	err = l.walk(ctx, stretchOfRecords, []any{table}, after, func(from, to string) error {
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key FROM record WHERE tbl = ? AND key > ? AND key <= ? AND `+condition+` ORDER BY key LIMIT ?`),
+			table, from, to, run, limit-len(out))
+		if err != nil {
+			return err
+		}
+		found, err := collect(rows, func(key *string, scan scanner) error { return scan(key) })
+		if out = append(out, found...); err == nil && len(out) >= limit {
+			err = errEndOfWalk
+		}
+		return err
+	})
+	return out, err
 }
 
 func (l *Ledger) count(ctx context.Context, query string, args ...any) (int64, error) {

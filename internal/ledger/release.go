@@ -46,16 +46,13 @@ func (l *Ledger) QuarantineDue(ctx context.Context, flow, table string, now time
 }
 
 // RetryUnblocked makes those records due whose parent the target holds now and did
-// not hold when they were refused. Callers call it from time to time.
-func (l *Ledger) RetryUnblocked(ctx context.Context, flow, table string) (int64, error) {
-	// Mostly there are none; then this writes nothing.
-	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' LIMIT 1) one`, flow, table)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET next_try = 0, parent_tbl = '', parent_key = '' WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> ''
-			AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = quarantine.parent_tbl AND r.key = quarantine.parent_key AND r.payload IS NOT NULL)`), flow, table)
+// not hold when they were refused. Callers call it from time to time; a call looks at a
+// bounded number of records, and the next one at those behind.
+func (l *Ledger) RetryUnblocked(ctx context.Context, flow, table string) (n int64, err error) {
+	err = l.look(ctx, "orphans of "+flow+"/"+table, stretchOfOrphans, []any{flow, table}, func(ctx context.Context, tx txn, from, to string) error {
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET next_try = 0, parent_tbl = '', parent_key = ''
+			WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' AND key > ? AND key <= ?
+			AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = quarantine.parent_tbl AND r.key = quarantine.parent_key AND r.payload IS NOT NULL)`), flow, table, from, to)
 		if err != nil {
 			return err
 		}

@@ -166,7 +166,7 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 		ended = l.now().UnixMilli()
 	}
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE run SET state = ?, error = ?, ended = ? WHERE id = ? AND state <> 'COMPLETED'`), state, text(reason), ended, id)
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE run SET state = ?, error = ?, ended = ?, pruned = 0 WHERE id = ? AND state <> 'COMPLETED'`), state, text(reason), ended, id)
 		if err != nil {
 			return err
 		}

@@ -171,12 +171,15 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.PreBaselineBeat{IDs: 4_000})}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
+			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.WaitingBeat{Checked: noon.Add(time.Minute)})}}},
 		},
 	})
 	require.Equal(t, &Description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []Pending{
 		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour), NextTry: noon.Add(3 * time.Hour), Lane: activities.Counts{Read: 70, Created: 70}}, // since the first attempt
 		{Activity: "FetchPage", Attempt: 1, Since: noon, IDs: 4_000},
 		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
+		{Activity: "FetchPage", Attempt: 1, Since: noon, Checked: noon.Add(time.Minute)},
 	}}, got)
 	require.Equal(t, "Terminated", describe(&workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED},

@@ -121,6 +121,9 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 				var beat activities.PreBaselineBeat
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &beat)
 				p.IDs = beat.IDs
+				var waiting activities.WaitingBeat
+				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &waiting)
+				p.Checked = waiting.Checked
 			}
 		}
 		budget := a.GetActivityOptions().GetScheduleToCloseTimeout()

@@ -56,6 +56,8 @@ type FlowReport struct {
 	Status         *workflows.Status `json:"status"`
 	Recorded       *Recorded         `json:"recorded,omitempty"`
 	Waiting        []Pending         `json:"waiting,omitempty"`
+	LastChecked    time.Time         `json:"last_checked,omitzero"` // the source was asked then
+	LagSeconds     *int64            `json:"lag_seconds,omitempty"` // the part of the time up to LastChecked that is not settled; not known before the first load
 	FileRevision   string            `json:"file_revision,omitempty"`
 	ChangesPending bool              `json:"changes_pending"`
 	Removed        bool              `json:"removed,omitempty"`
@@ -161,6 +163,13 @@ func (f *flow) look(ctx context.Context) (FlowReport, error) {
 		return r, f.explain(ctx, err)
 	}
 	r.Answered, r.Status, r.Recorded = true, &st, nil
+	r.LastChecked = st.Watermark
+	for _, p := range d.Pending {
+		if p.Checked.After(r.LastChecked) {
+			r.LastChecked = p.Checked
+		}
+	}
+	r.addLag()
 	r.ChangesPending = st.ChangesPending() || st.Revision != "" && r.FileRevision != "" && st.Revision != r.FileRevision
 	r.Waiting = d.Retried()
 	if st.RunWorkflow != "" {
@@ -170,6 +179,24 @@ func (f *flow) look(ctx context.Context) (FlowReport, error) {
 		}
 	}
 	return r, nil
+}
+
+// addLag says how far the flow is behind its source. While it is idle, everything up to the
+// last look is settled; while it is at work, what came since the last run is not. A flow that
+// is stopped looks at nothing, so nobody knows.
+func (r *FlowReport) addLag() {
+	st := r.Status
+	if st.Watermark.IsZero() || st.State != workflows.StateRunning {
+		return
+	}
+	var lag int64
+	if st.Run == "" {
+		st.Watermark = r.LastChecked
+	} else if st.Progress != nil && !st.Progress.Started.IsZero() {
+		r.LastChecked = st.Progress.Started
+		lag = max(0, int64(r.LastChecked.Sub(st.Watermark).Seconds()))
+	}
+	r.LagSeconds = &lag
 }
 
 // meterWithin bounds the question for the meter: a status without it is better

@@ -115,6 +115,7 @@ type Pending struct {
 	Since       time.Time `json:"since,omitzero"` // of the first attempt
 	NextTry     time.Time `json:"next_try,omitzero"`
 	IDs         int64     `json:"ids,omitempty"` // that a baseline has read before its first page
+	Checked     time.Time `json:"-"`             // an owner that waits has asked its source then, and it had nothing new
 
 	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
 }

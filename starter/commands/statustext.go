@@ -123,6 +123,13 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 				humanize.Comma(pr.Backlog), humanize.Comma(pr.Read), phrase.Count(int64(pr.Pages), "page")))
 		}
 		add("Settled up to", phrase.Moment(now, st.Watermark))
+		if !t.LastChecked.IsZero() {
+			checked := phrase.Moment(now, t.LastChecked)
+			if lag := t.LagSeconds; lag != nil {
+				checked += ", lag " + phrase.Span(time.Duration(*lag)*time.Second)
+			}
+			add("Last checked", checked)
+		}
 		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", phrase.Count(st.Runs, "run"),
 			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
 		if last := st.LastRun; last != nil {

@@ -129,7 +129,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         "causeway-" + h.o.Config.Instance,
-		Interceptors:                     []interceptor.WorkerInterceptor{&run.Panics{Logger: h.o.Logger}},
+		Interceptors:                     []interceptor.WorkerInterceptor{&run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)

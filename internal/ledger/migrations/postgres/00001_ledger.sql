@@ -46,9 +46,14 @@ CREATE TABLE run (
   n_soft_bounce BIGINT NOT NULL DEFAULT 0,   -- events that may still be delivered
   n_seed BIGINT NOT NULL DEFAULT 0,          -- events of test addresses
   n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
-  n_ignored BIGINT NOT NULL DEFAULT 0        -- events of another kind than e-mail
+  n_ignored BIGINT NOT NULL DEFAULT 0,       -- events of another kind than e-mail
+  pruned INTEGER NOT NULL DEFAULT 0          -- what it left for a rollback is forgotten
 );
-CREATE INDEX run_by_table ON run (flow, tbl, started);
+CREATE INDEX run_by_table ON run (flow, tbl, started, id);
+CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
+CREATE INDEX run_by_time ON run (started, id);
+CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
+CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- Staged pages of runs that go on. They are dropped when their run ends.
 CREATE TABLE page (
@@ -118,7 +123,7 @@ CREATE TABLE record (
   seen_run TEXT NOT NULL,                    -- the baseline that saw it last
   PRIMARY KEY (tbl, key)
 );
-CREATE INDEX record_empty ON record (tbl) WHERE payload IS NULL;
+CREATE INDEX record_created ON record (created_run) WHERE created_run <> ''; -- for a rollback
 
 -- What the target held of a record before a run touched it, for a rollback.
 CREATE TABLE before_image (
@@ -157,9 +162,10 @@ CREATE TABLE quarantine (
   discard_reason TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (flow, tbl, key)
 );
-CREATE INDEX quarantine_open ON quarantine (flow, tbl) WHERE state = 'open';
+CREATE INDEX quarantine_open ON quarantine (flow, tbl, key) WHERE state = 'open';
+CREATE INDEX quarantine_by_run ON quarantine (run) WHERE state = 'open';
 CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
-CREATE INDEX quarantine_orphan ON quarantine (flow, tbl) WHERE state = 'open' AND parent_key <> '';
+CREATE INDEX quarantine_orphan ON quarantine (flow, tbl, key) WHERE state = 'open' AND parent_key <> '';
 
 -- Positions everything before which has an outcome.
 CREATE TABLE watermark (
@@ -197,7 +203,9 @@ CREATE TABLE parked (
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0;
-CREATE INDEX parked_by_run ON parked (run) WHERE ready = 0;
+CREATE INDEX parked_guarded ON parked (tbl, run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_by_run ON parked (run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_blocked ON parked (tbl, key) WHERE waits <> 'guard' AND ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
 CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
 
@@ -234,7 +242,8 @@ CREATE TABLE audit (
   expected BYTEA,                            -- fingerprint of what was last written then
   PRIMARY KEY (tbl, key)
 );
-CREATE INDEX audit_findings ON audit (tbl, finding) WHERE finding <> '';
+CREATE INDEX audit_findings ON audit (tbl, run, key) WHERE finding <> '';
+CREATE INDEX audit_unapplied ON audit (tbl, key) WHERE finding <> '' AND expected IS NOT NULL;
 
 -- What operators asked for: the audit trail. Rows are never changed.
 CREATE TABLE operation (
@@ -294,6 +303,7 @@ CREATE TABLE export_file (
   at BIGINT NOT NULL,                        -- when this was kept
   PRIMARY KEY (flow, name, size, modified)
 );
+CREATE INDEX export_file_by_state ON export_file (flow, state, at);
 CREATE INDEX export_file_by_hash ON export_file (flow, hash);
 
 -- What is known of a contact's choices in both systems.
@@ -333,6 +343,75 @@ CREATE TABLE optout_decision (
 );
 CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 
+-- How many rows of the big tables there are in a state, so that nobody has to count
+-- them. Triggers keep it, so it is right after every statement, whoever wrote. A number
+-- is the sum over slots: each connection has its own, because transactions that
+-- change one row wait for each other.
+CREATE TABLE tally (
+  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for
+  flow TEXT NOT NULL,                        -- with quarantined
+  tbl TEXT NOT NULL,                         -- with optout, what is waited for
+  slot INTEGER NOT NULL,
+  n BIGINT NOT NULL,
+  PRIMARY KEY (what, flow, tbl, slot)
+);
+
+-- +goose StatementBegin
+CREATE FUNCTION tally_add(what TEXT, flow TEXT, tbl TEXT, change BIGINT) RETURNS VOID LANGUAGE sql AS $$
+  INSERT INTO tally AS t (what, flow, tbl, slot, n) VALUES ($1, $2, $3, pg_backend_pid() % 1000, $4)
+  ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = t.n + excluded.n;
+$$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION tally_held() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' AND OLD.payload IS NOT NULL THEN PERFORM tally_add('held', '', OLD.tbl, -1); END IF;
+  IF TG_OP <> 'DELETE' AND NEW.payload IS NOT NULL THEN PERFORM tally_add('held', '', NEW.tbl, 1); END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION tally_held_new() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM tally_add('held', '', r.tbl, count(*)) FROM new_rows r WHERE r.payload IS NOT NULL GROUP BY r.tbl;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION tally_parked() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN PERFORM tally_add('parked', '', OLD.tbl, -1); ELSE PERFORM tally_add('parked', '', NEW.tbl, 1); END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION tally_quarantined() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' AND OLD.state = 'open' THEN PERFORM tally_add('quarantined', OLD.flow, OLD.tbl, -1); END IF;
+  IF TG_OP <> 'DELETE' AND NEW.state = 'open' THEN PERFORM tally_add('quarantined', NEW.flow, NEW.tbl, 1); END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION tally_optout() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP <> 'INSERT' AND OLD.waits <> '' THEN PERFORM tally_add('optout', '', OLD.waits, -1); END IF;
+  IF TG_OP <> 'DELETE' AND NEW.waits <> '' THEN PERFORM tally_add('optout', '', NEW.waits, 1); END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- New records come many to a statement and are counted together. What happens to few
+-- rows of a statement is counted row by row, and costs the others nothing.
+CREATE TRIGGER tally_insert AFTER INSERT ON record REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION tally_held_new();
+CREATE TRIGGER tally_update AFTER UPDATE ON record FOR EACH ROW WHEN ((OLD.payload IS NULL) <> (NEW.payload IS NULL)) EXECUTE FUNCTION tally_held();
+CREATE TRIGGER tally_delete AFTER DELETE ON record FOR EACH ROW EXECUTE FUNCTION tally_held();
+CREATE TRIGGER tally_change AFTER INSERT OR DELETE ON parked FOR EACH ROW EXECUTE FUNCTION tally_parked();
+CREATE TRIGGER tally_change AFTER INSERT OR DELETE ON quarantine FOR EACH ROW EXECUTE FUNCTION tally_quarantined();
+CREATE TRIGGER tally_update AFTER UPDATE ON quarantine FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION tally_quarantined();
+CREATE TRIGGER tally_insert AFTER INSERT ON optout FOR EACH ROW WHEN (NEW.waits <> '') EXECUTE FUNCTION tally_optout();
+CREATE TRIGGER tally_update AFTER UPDATE ON optout FOR EACH ROW WHEN (OLD.waits <> NEW.waits) EXECUTE FUNCTION tally_optout();
+CREATE TRIGGER tally_delete AFTER DELETE ON optout FOR EACH ROW WHEN (OLD.waits <> '') EXECUTE FUNCTION tally_optout();
+
 -- +goose Down
 DROP TABLE optout_decision;
 DROP TABLE optout_owed;
@@ -357,3 +436,5 @@ DROP TABLE page;
 DROP TABLE run;
 DROP TABLE fact;
 DROP TABLE revision;
+DROP TABLE tally;
+DROP FUNCTION tally_held, tally_held_new, tally_parked, tally_quarantined, tally_optout, tally_add;

@@ -46,9 +46,14 @@ CREATE TABLE run (
   n_soft_bounce BIGINT NOT NULL DEFAULT 0,   -- events that may still be delivered
   n_seed BIGINT NOT NULL DEFAULT 0,          -- events of test addresses
   n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
-  n_ignored BIGINT NOT NULL DEFAULT 0        -- events of another kind than e-mail
+  n_ignored BIGINT NOT NULL DEFAULT 0,       -- events of another kind than e-mail
+  pruned INTEGER NOT NULL DEFAULT 0          -- what it left for a rollback is forgotten
 ) WITHOUT ROWID;
-CREATE INDEX run_by_table ON run (flow, tbl, started);
+CREATE INDEX run_by_table ON run (flow, tbl, started, id);
+CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
+CREATE INDEX run_by_time ON run (started, id);
+CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
+CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- Staged pages of runs that go on. They are dropped when their run ends.
 CREATE TABLE page (
@@ -120,7 +125,7 @@ CREATE TABLE record (
   seen_run TEXT NOT NULL,                    -- the baseline that saw it last
   PRIMARY KEY (tbl, key)
 );
-CREATE INDEX record_empty ON record (tbl) WHERE payload IS NULL;
+CREATE INDEX record_created ON record (created_run) WHERE created_run <> ''; -- for a rollback
 
 -- What the target held of a record before a run touched it, for a rollback.
 CREATE TABLE before_image (
@@ -159,9 +164,10 @@ CREATE TABLE quarantine (
   discard_reason TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (flow, tbl, key)
 ) WITHOUT ROWID;
-CREATE INDEX quarantine_open ON quarantine (flow, tbl) WHERE state = 'open';
+CREATE INDEX quarantine_open ON quarantine (flow, tbl, key) WHERE state = 'open';
+CREATE INDEX quarantine_by_run ON quarantine (run) WHERE state = 'open';
 CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
-CREATE INDEX quarantine_orphan ON quarantine (flow, tbl) WHERE state = 'open' AND parent_key <> '';
+CREATE INDEX quarantine_orphan ON quarantine (flow, tbl, key) WHERE state = 'open' AND parent_key <> '';
 
 -- Positions everything before which has an outcome.
 CREATE TABLE watermark (
@@ -199,7 +205,9 @@ CREATE TABLE parked (
   PRIMARY KEY (tbl, key)
 ) WITHOUT ROWID;
 CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0;
-CREATE INDEX parked_by_run ON parked (run) WHERE ready = 0;
+CREATE INDEX parked_guarded ON parked (tbl, run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_by_run ON parked (run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_blocked ON parked (tbl, key) WHERE waits <> 'guard' AND ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
 CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
 
@@ -236,7 +244,8 @@ CREATE TABLE audit (
   expected BLOB,                             -- fingerprint of what was last written then
   PRIMARY KEY (tbl, key)
 ) WITHOUT ROWID;
-CREATE INDEX audit_findings ON audit (tbl, finding) WHERE finding <> '';
+CREATE INDEX audit_findings ON audit (tbl, run, key) WHERE finding <> '';
+CREATE INDEX audit_unapplied ON audit (tbl, key) WHERE finding <> '' AND expected IS NOT NULL;
 
 -- What operators asked for: the audit trail. Rows are never changed.
 CREATE TABLE operation (
@@ -296,6 +305,7 @@ CREATE TABLE export_file (
   at BIGINT NOT NULL,                        -- when this was kept
   PRIMARY KEY (flow, name, size, modified)
 ) WITHOUT ROWID;
+CREATE INDEX export_file_by_state ON export_file (flow, state, at);
 CREATE INDEX export_file_by_hash ON export_file (flow, hash);
 
 -- What is known of a contact's choices in both systems.
@@ -335,6 +345,85 @@ CREATE TABLE optout_decision (
 ) WITHOUT ROWID;
 CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 
+-- How many rows of the big tables there are in a state, so that nobody has to count
+-- them. Triggers keep it, so it is right after every statement, whoever wrote. A number
+-- is the sum over slots: SQLite has one writer, so there is one. New records are the
+-- exception: a trigger for each would cost a tenth of a load, so Commit counts them.
+CREATE TABLE tally (
+  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for
+  flow TEXT NOT NULL,                        -- with quarantined
+  tbl TEXT NOT NULL,                         -- with optout, what is waited for
+  slot INTEGER NOT NULL,
+  n BIGINT NOT NULL,
+  PRIMARY KEY (what, flow, tbl, slot)
+) WITHOUT ROWID;
+
+-- +goose StatementBegin
+CREATE TRIGGER tally_held_more AFTER UPDATE OF payload ON record WHEN NEW.payload IS NOT NULL AND NOT OLD.payload IS NOT NULL BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('held', '', NEW.tbl, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_held_less AFTER UPDATE OF payload ON record WHEN OLD.payload IS NOT NULL AND NOT NEW.payload IS NOT NULL BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('held', '', OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_held_delete AFTER DELETE ON record WHEN OLD.payload IS NOT NULL BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('held', '', OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_parked_insert AFTER INSERT ON parked WHEN 1 BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('parked', '', NEW.tbl, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_parked_delete AFTER DELETE ON parked WHEN 1 BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('parked', '', OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_quarantined_insert AFTER INSERT ON quarantine WHEN NEW.state = 'open' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('quarantined', NEW.flow, NEW.tbl, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_quarantined_more AFTER UPDATE OF state ON quarantine WHEN NEW.state = 'open' AND NOT OLD.state = 'open' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('quarantined', NEW.flow, NEW.tbl, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_quarantined_less AFTER UPDATE OF state ON quarantine WHEN OLD.state = 'open' AND NOT NEW.state = 'open' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('quarantined', OLD.flow, OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_quarantined_delete AFTER DELETE ON quarantine WHEN OLD.state = 'open' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('quarantined', OLD.flow, OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_optout_insert AFTER INSERT ON optout WHEN NEW.waits <> '' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('optout', '', NEW.waits, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_optout_more AFTER UPDATE OF waits ON optout WHEN NEW.waits <> '' AND NEW.waits <> OLD.waits BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('optout', '', NEW.waits, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_optout_less AFTER UPDATE OF waits ON optout WHEN OLD.waits <> '' AND NEW.waits <> OLD.waits BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('optout', '', OLD.waits, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_optout_delete AFTER DELETE ON optout WHEN OLD.waits <> '' BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('optout', '', OLD.waits, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+
 -- +goose Down
 DROP TABLE optout_decision;
 DROP TABLE optout_owed;
@@ -359,3 +448,4 @@ DROP TABLE page;
 DROP TABLE run;
 DROP TABLE fact;
 DROP TABLE revision;
+DROP TABLE tally;
