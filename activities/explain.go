@@ -60,7 +60,15 @@ type ExplainResult struct {
 	Created     string             `json:"created,omitempty"` // run that created it in Campaign; "" = adopted, or never there
 	Quarantine  *QuarantinedRecord `json:"quarantine,omitempty"`
 	Waits       *ExplainWait       `json:"waits,omitempty"`
+	Doubt       *ExplainDoubt      `json:"doubt,omitempty"`
 	Live        *ExplainLive       `json:"live,omitempty"`
+}
+
+// ExplainDoubt is a request of a record that had no answer, so that Campaign is read once
+// it can have no effect any more.
+type ExplainDoubt struct {
+	Since time.Time `json:"since"`
+	Look  time.Time `json:"look"` // when Campaign is read next
 }
 
 // ExplainWait is what a parked record waits for.

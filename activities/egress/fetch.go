@@ -28,6 +28,7 @@ import (
 // With Phase events it waits, for up to in.Wait, until the journal or the file
 // server has something, and stages the first page of that.
 func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	ctx = run.InTurn(ctx)
 	var checked run.Checked
 	defer run.KeepBeating(ctx, checked.Beat)()
 	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start the flow again")

@@ -25,6 +25,7 @@ import (
 // at once.
 func (a *Activities) PreflightEvents(ctx context.Context, in activities.PreflightEventsInput) (_ *activities.PreflightEventsResult, err error) {
 	defer func() { err = run.AtStart(err) }()
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err

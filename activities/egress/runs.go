@@ -17,6 +17,7 @@ import (
 // OpenEventRun begins a run in the ledger, or finds where an earlier attempt left it. It
 // may run any number of times.
 func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	ctx = run.InTurn(ctx)
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
@@ -32,6 +33,7 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 // position is saved and the staged pages are dropped. Then the files that were read are
 // moved or deleted, which may be repeated.
 func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
 		mark := ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: in.Revision, Run: in.Run}
@@ -77,6 +79,7 @@ func (a *Activities) showWatermark(t time.Time) {
 
 // EndEventRun closes a run that did not finish.
 func (a *Activities) EndEventRun(ctx context.Context, in activities.EndRunInput) error {
+	ctx = run.InTurn(ctx)
 	return run.End(ctx, a.o.Ledger, in, a.metrics.countEnded, a.o.Ledger.ForgetPages)
 }
 

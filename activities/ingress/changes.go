@@ -101,7 +101,7 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 const unblockEvery = 10 * time.Second
 
 // addUnparked puts records before the changes of a page: those that were parked and can
-// go on, and doubtful ones, as Dynamics has them now.
+// go on, and those that are to be looked at in Campaign, as Dynamics has them now.
 func (w *changeWait) addUnparked(ctx context.Context, page *dataverse.Page) error {
 	if time.Since(w.unparked) >= unblockEvery {
 		if _, err := w.o.Ledger.ReleaseUnblocked(ctx, w.in.Table); err != nil {
@@ -109,6 +109,11 @@ func (w *changeWait) addUnparked(ctx context.Context, page *dataverse.Page) erro
 		}
 		w.unparked = time.Now()
 	}
+	inDoubt, err := w.doubtfulNow(ctx)
+	if err != nil {
+		return err
+	}
+	page.Changes = slices.Concat(inDoubt, page.Changes)
 	ready, err := w.o.Ledger.Ready(ctx, w.in.Table, maxUnparked)
 	if err != nil || len(ready) == 0 {
 		return err

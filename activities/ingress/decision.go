@@ -22,6 +22,8 @@ type decision struct {
 	known reconcile.Known
 	entry reconcile.Entry
 	facts reconcile.Facts
+
+	restored *ledger.Record // the decision only keeps it as a rollback has left it
 }
 
 // beginDecision begins a decision with the facts that were looked up for all records of
@@ -133,17 +135,15 @@ func (r *recordWriter) readTarget(ctx context.Context, key string) (reconcile.Ta
 	if err != nil {
 		return reconcile.Target{}, fmt.Errorf("reading record %s of %s from Campaign: %w", key, r.table, err)
 	}
-	return reconcile.Target{Asked: true, Payload: held, Ours: r.createdByThisRun(stored.Created)}, nil
+	target := reconcile.Target{Asked: true, Payload: held}
+	if created, err := time.Parse(stampLayout, stored.Created); err == nil {
+		target.Created, target.Ours = created, created.After(r.runStarted.Add(-clockSkew))
+	}
+	return target, nil
 }
 
 // stampLayout is that of Campaign's stamps: "2019-09-25 23:20:35.000Z".
 const stampLayout = "2006-01-02 15:04:05.999Z07:00"
-
-// createdByThisRun says whether Campaign's creation stamp is of this run.
-func (r *recordWriter) createdByThisRun(stamp string) bool {
-	created, err := time.Parse(stampLayout, stamp)
-	return err == nil && created.After(r.runStarted.Add(-clockSkew))
-}
 
 // hiddenByTarget says whether Campaign hides a record rather than not having it, by what
 // the ledger knows of its parents, and which parent is missing.

@@ -26,6 +26,9 @@ func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*
 			return nil, err
 		}
 	}
+	if err := a.explainDoubt(ctx, out); err != nil {
+		return nil, err
+	}
 	if in.Live {
 		m, err := a.resolveMapping(ctx, in.Table)
 		if err != nil {
@@ -93,6 +96,16 @@ func (a *Activities) explainRefusal(ctx context.Context, rec *ledger.Record, out
 		out.Meaning += "; an operator discarded it, so only its next change in Dynamics, or a backfill, tries it again"
 	}
 	return nil
+}
+
+// explainDoubt adds that Campaign may come to hold something else of a record.
+func (a *Activities) explainDoubt(ctx context.Context, out *activities.ExplainResult) error {
+	since, look, err := a.o.Ledger.DoubtOf(ctx, out.Table, out.ID)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	out.Doubt = &activities.ExplainDoubt{Since: since, Look: look}
+	return err
 }
 
 // explainWait adds what a parked record waits for.

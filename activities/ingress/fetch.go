@@ -15,6 +15,7 @@ import (
 // however often either activity runs. It returns counts only; records and links stay in
 // the ledger. A page that is staged already is returned without reading it again.
 func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	ctx = run.InTurn(ctx)
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return a.fetchChanges(ctx, in)
 	}

@@ -58,8 +58,10 @@ type Options struct {
 	HideValues     bool          // no values of quarantined records, sealed or not
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
-	Metrics       tally.Scope
-	Logger        *slog.Logger
+	// Clock is by what an attempt trusts that its lane is still its own; nil is time.Now.
+	Clock   func() time.Time
+	Metrics tally.Scope
+	Logger  *slog.Logger
 }
 
 // Activities holds the activities of the flow Dynamics → Campaign.
@@ -87,13 +89,15 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Target = o.Budget.Counted(o.Target)
 	}
-	return &Activities{
+	a := &Activities{
 		o: o,
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
 		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{}, relisted: map[[32]byte]*relisting{},
 	}
+	a.lanes.Clock = o.Clock
+	return a
 }
 
 // tableMapper is a table mapping as it resolved against both data models, ready for use.

@@ -24,6 +24,7 @@ type tableMetrics struct {
 	read        tally.Counter
 	throttled   tally.Counter // waits for a closed gate
 	transient   tally.Counter // failed calls that are tried again
+	late        tally.Counter // records that a late request had changed
 	watermark   tally.Gauge   // unix seconds: everything before it is dealt with
 	quarantined tally.Gauge   // open records
 	deletesHeld tally.Gauge   // deletes that wait for an operator's approval
@@ -43,7 +44,7 @@ func (m *metrics) of(table string) *tableMetrics {
 	run.ShowNoneEnded(scope)
 	made := &tableMetrics{
 		scope: scope, read: scope.Counter("records_read"), throttled: scope.Counter("throttle_waits"),
-		transient: scope.Counter("transient_failures"), watermark: scope.Gauge("watermark_timestamp_seconds"),
+		transient: scope.Counter("transient_failures"), late: scope.Counter("late_writes_repaired"), watermark: scope.Gauge("watermark_timestamp_seconds"),
 		quarantined: scope.Gauge("quarantine_open"), deletesHeld: scope.Gauge("deletes_waiting"),
 		returned: scope.Gauge("records_returned"),
 		outcomes: map[ledger.Outcome]tally.Counter{},

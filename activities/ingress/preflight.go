@@ -27,6 +27,7 @@ import (
 // fails with every problem at once (R11.14).
 func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput) (_ *activities.PreflightResult, err error) {
 	defer func() { err = run.AtStart(err) }()
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err

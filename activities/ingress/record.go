@@ -27,9 +27,11 @@ type recordWriter struct {
 	parents    map[mapping.Link]bool // of the links that Campaign checks, those whose parent it holds
 	children   map[string]bool       // deleted records that other records name
 	waiting    map[string]*ledger.ParkedItem
-	doubtful   map[string]bool         // Campaign may have removed or changed them together with a parent
-	claimed    map[string]bool         // the records that a release may still try; nil: not a release
-	optOuts    map[string]knownOptOuts // of records that may be created; looked up for others
+	doubtful   map[string]bool           // Campaign may have removed or changed them together with a parent
+	inDoubt    map[string][]ledger.Doubt // requests of them may have had an effect late
+	onLate     func(key string)          // one had
+	claimed    map[string]bool           // the records that a release may still try; nil: not a release
+	optOuts    map[string]knownOptOuts   // of records that may be created; looked up for others
 	guard      *deleteGuard
 	onHidden   func(mapping.Link)
 	retried    bool // an earlier attempt at this lane may have made unrecorded writes
@@ -45,6 +47,10 @@ const clockSkew = 2 * time.Minute
 func (r *recordWriter) apply(ctx context.Context, u *recordState, e *ledger.Entry, p permit) (ledger.Result, error) {
 	if r.claimed != nil && !r.claimed[e.Key] {
 		return ledger.Result{Outcome: ledger.Unchanged}, nil
+	}
+	doubts := r.inDoubt[e.Key]
+	if len(doubts) > 0 && !u.looked {
+		return r.applyInDoubt(ctx, u, e, doubts, p)
 	}
 	d, err := r.beginDecision(ctx, u.known, e)
 	if err != nil {
@@ -69,6 +75,35 @@ func (r *recordWriter) apply(ctx context.Context, u *recordState, e *ledger.Entr
 		result.Record = &known
 	}
 	result.Resolve = result.Resolve || result.Park == nil // parking replaces the item that said it is doubtful
+	return result, nil
+}
+
+// applyInDoubt is apply for a record that a late request may have changed.
+func (r *recordWriter) applyInDoubt(ctx context.Context, u *recordState, e *ledger.Entry, doubts []ledger.Doubt, p permit) (ledger.Result, error) {
+	began := r.ledger.Now()
+	d, err := r.look(ctx, u.known, e, doubts)
+	if err != nil {
+		return ledger.Result{}, err
+	}
+	d.facts.Ambiguous = u.ambiguous
+	result, err := d.carryOut(ctx, p)
+	if err != nil {
+		return result, err
+	}
+	if result.Outcome == ledger.Unchanged && result.Record == nil && d.rec != u.known {
+		// Campaign holds already what it is to hold, and the ledger does not know.
+		if result, err = r.foundThere(u.known, d.rec, e); err != nil {
+			return result, err
+		}
+	}
+	d.asRestored(&result)
+	u.looked, u.targetChecked = true, true
+	result.Look = &ledger.Look{Key: e.Key, At: began}
+	result.Resolve = result.Resolve || r.doubtful[e.Key] && result.Park == nil
+	if result.Record == nil && result.Resolve && u.known != nil {
+		known := *u.known
+		result.Record = &known
+	}
 	return result, nil
 }
 

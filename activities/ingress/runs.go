@@ -17,6 +17,7 @@ import (
 // OpenRun begins a run in the ledger and keeps what time Dynamics says it is, or finds
 // where an earlier attempt left the run. It may run any number of times.
 func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
@@ -131,6 +132,7 @@ func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities
 // becomes the watermark and the staged pages are dropped. Then deletes that were held
 // back go on, unless there are too many.
 func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	ctx = run.InTurn(ctx)
 	mark := ledger.Watermark{Flow: activities.FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
 	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
 		if (in.Kind == activities.KindInitial || in.Kind == activities.KindDelta) && last != nil {
@@ -175,6 +177,7 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 
 // EndRun closes a run that did not finish.
 func (a *Activities) EndRun(ctx context.Context, in activities.EndRunInput) error {
+	ctx = run.InTurn(ctx)
 	// DropPages keeps lanes at which an attempt died: a rollback searches them.
 	return run.End(ctx, a.o.Ledger, in, a.metrics.of(in.Table).countEnded, a.o.Ledger.DropPages)
 }

@@ -54,6 +54,10 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 	if err != nil {
 		return nil, err
 	}
+	inDoubt, err := a.o.Ledger.Doubts(ctx, in.Table, openKeys(lane))
+	if err != nil {
+		return nil, err
+	}
 	claimed, err := a.claimed(ctx, in, lane)
 	if err != nil {
 		return nil, err
@@ -70,7 +74,8 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 		},
 		record: &recordWriter{
 			activities: a, optOuts: optOuts, target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, run: in.Run, table: in.Table,
-			parents: parents, children: children, waiting: waiting, doubtful: doubtful, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
+			parents: parents, children: children, waiting: waiting, doubtful: doubtful, inDoubt: inDoubt, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
+			onLate:   func(key string) { a.warnLate(in.Table, key) },
 			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
 			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,
 		},
@@ -85,14 +90,20 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 	return w, nil
 }
 
-// known loads what the ledger holds of the lane's records that are still open.
-func (a *Activities) known(ctx context.Context, table string, lane *ledger.Lane) (map[string]*ledger.Record, error) {
+// openKeys lists the records of a lane that have no outcome yet.
+func openKeys(lane *ledger.Lane) []string {
 	keys := make([]string, 0, len(lane.Entries))
 	for i, e := range lane.Entries {
 		if lane.Outcomes[i] == ledger.Pending {
 			keys = append(keys, e.Key)
 		}
 	}
+	return keys
+}
+
+// known loads what the ledger holds of the lane's records that are still open.
+func (a *Activities) known(ctx context.Context, table string, lane *ledger.Lane) (map[string]*ledger.Record, error) {
+	keys := openKeys(lane)
 	known, err := a.o.Ledger.Records(ctx, table, keys)
 	if err != nil {
 		return nil, fmt.Errorf("looking up %d records of %s: %w", len(keys), table, err)
@@ -141,6 +152,7 @@ type recordState struct {
 	ambiguous     bool // an earlier try may have reached Campaign
 	targetChecked bool // Campaign was asked whether it still holds it as written
 	linksLost     bool // it does not
+	looked        bool // it was in doubt, and was read in Campaign
 }
 
 // Units makes a unit of every record.
@@ -165,10 +177,11 @@ func (w *laneWriter) Write(ctx context.Context, a *run.Attempt[*recordState], gr
 			return err
 		}
 		result.Index = i
-		if result.Record != nil {
-			u.State.known, u.Ambiguous = result.Record, false
-		}
+		known := result.Record
 		a.Done(u, result)
+		if known != nil {
+			u.State.known, u.Ambiguous = known, false
+		}
 	}
 	return nil
 }
@@ -180,7 +193,12 @@ func (w *laneWriter) LastResort(ctx context.Context, a *run.Attempt[*recordState
 
 // Refuse sets an entry aside. What Campaign holds of the record stays.
 func (w *laneWriter) Refuse(u *run.Unit[*recordState], entry int, why *apierr.Error) ledger.Result {
-	return w.record.refuse(u.State.known, &w.lane.Entries[entry], string(why.Class), why.Reason, why.Message, why.Field)
+	e := &w.lane.Entries[entry]
+	result := w.record.refuse(u.State.known, e, string(why.Class), why.Reason, why.Message, why.Field)
+	if !u.State.looked {
+		result.Look = &ledger.Look{Key: e.Key} // if it is in doubt, it is looked at later
+	}
+	return result
 }
 
 // Count counts in the metrics of the table.

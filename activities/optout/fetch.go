@@ -28,6 +28,7 @@ const (
 // changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
 // files from Campaign, opt-outs whose profile has come.
 func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+	ctx = run.InTurn(ctx)
 	var checked run.Checked
 	defer run.KeepBeating(ctx, checked.Beat)()
 	staged, last, err := run.StagedPage(ctx, a.o.Ledger, in, "Start optout again")

@@ -25,6 +25,7 @@ import (
 // what they resolved to. Settings that do not fit fail with every problem at once.
 func (a *Activities) PreflightOptOut(ctx context.Context, in activities.PreflightOptOutInput) (_ *activities.PreflightOptOutResult, err error) {
 	defer func() { err = run.AtStart(err) }()
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 // OpenOptOutRun begins a run in the ledger, or finds where an earlier attempt left it. It
 // may run any number of times.
 func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
@@ -47,6 +48,7 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 // position is saved and the staged pages are dropped. What follows, such as moving a file
 // that was read, may be repeated.
 func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
+	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
 	before, err := a.o.Ledger.Run(ctx, in.Run)
 	if err != nil {
@@ -139,5 +141,6 @@ func (a *Activities) prune(ctx context.Context) error {
 
 // EndOptOutRun closes a run that did not finish.
 func (a *Activities) EndOptOutRun(ctx context.Context, in activities.EndRunInput) error {
+	ctx = run.InTurn(ctx)
 	return run.End(ctx, a.o.Ledger, in, a.metrics.countEnded, a.o.Ledger.ForgetPages)
 }

@@ -35,6 +35,7 @@ func (a *Attempt[T]) Record(results ...ledger.Result) {
 // Done records the result of a unit's first entry.
 func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
 	a.lanes.failing.settled(a.key(u), u.permit)
+	a.keepUnanswered(u, &result)
 	u.Entries = u.Entries[1:]
 	a.committer.add(bundle{first: result, permit: a.handOverPermit(u)})
 }
@@ -42,8 +43,17 @@ func (a *Attempt[T]) Done(u *Unit[T], result ledger.Result) {
 // DoneTogether records a result for each entry of a unit.
 func (a *Attempt[T]) DoneTogether(u *Unit[T], results []ledger.Result) {
 	a.lanes.failing.settled(a.key(u), u.permit)
+	a.keepUnanswered(u, &results[len(results)-1])
 	u.Entries = nil
 	a.committer.add(bundle{first: results[0], more: results[1:], permit: a.handOverPermit(u)})
+}
+
+// keepUnanswered has the ledger keep with a result that an earlier request of the unit
+// had no answer: it may have an effect after this one.
+func (a *Attempt[T]) keepUnanswered(u *Unit[T], result *ledger.Result) {
+	if u.Ambiguous {
+		result.Unanswered = &a.Lane.Entries[u.Entries[0]]
+	}
 }
 
 // handOverPermit takes the permit from a unit. It goes with the result, and the commit
@@ -77,6 +87,7 @@ func (a *Attempt[T]) AcquirePermit(ctx context.Context, u *Unit[T]) error {
 	}
 	err := a.lanes.unrecorded.Acquire(ctx, 1)
 	u.permit = err == nil
+	u.sent = u.sent || u.permit
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 
@@ -33,6 +32,7 @@ type committer struct {
 	once   sync.Once // closes in
 
 	recorded  atomic.Int64 // results handed in
+	inLedger  []bool       // by entry: its result was committed; read when done has answered
 	committed atomic.Pointer[activities.Counts]
 }
 
@@ -44,7 +44,7 @@ type bundle struct {
 }
 
 func newCommitter(ctx context.Context, l *Lanes, lane *ledger.Lane, f *fence) *committer {
-	c := &committer{lanes: l, lane: lane, fence: f, in: make(chan bundle, maxCommitGroup), done: make(chan error, 1)}
+	c := &committer{lanes: l, lane: lane, fence: f, inLedger: make([]bool, len(lane.Entries)), in: make(chan bundle, maxCommitGroup), done: make(chan error, 1)}
 	c.committed.Store(&activities.Counts{})
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	go c.loop(context.WithoutCancel(ctx))
@@ -64,6 +64,10 @@ func (c *committer) close() error {
 	c.stop()
 	return <-c.done
 }
+
+// has says that the result of an entry was committed by this attempt. It is for after
+// close.
+func (c *committer) has(entry int) bool { return c.inLedger[entry] }
 
 // stop ends the committer when what it has is committed. It may be called twice.
 func (c *committer) stop() {
@@ -91,7 +95,7 @@ func (c *committer) loop(commit context.Context) {
 			}
 		}
 		if failed == nil {
-			began := time.Now()
+			began := c.fence.clock()
 			if err := c.lanes.Ledger.Commit(commit, c.lane.ID, c.lane.Token, group); err != nil {
 				failed = c.commitFailure(err)
 				c.cancel(failed)
@@ -99,6 +103,7 @@ func (c *committer) loop(commit context.Context) {
 				c.fence.held(began)
 				for i := range group {
 					counts.Count(group[i].Outcome)
+					c.inLedger[group[i].Index] = true
 				}
 				so := CountsOf(counts)
 				c.committed.Store(&so)
@@ -128,7 +133,7 @@ func errTakenOver() error {
 
 // commitFailure is the error of an attempt whose commit the ledger refused.
 func (c *committer) commitFailure(err error) error {
-	if errors.Is(err, ledger.ErrFenced) {
+	if errors.Is(err, ledger.ErrFenced) || errors.Is(err, ledger.ErrNotFound) { // or it was written to its end, and dropped
 		return errTakenOver()
 	}
 	return fmt.Errorf("committing results of %s: %w", c.lane.ID, err)

@@ -21,6 +21,7 @@ const fenceFresh = time.Second
 type fence struct {
 	ledger *ledger.Ledger
 	lane   *ledger.Lane
+	clock  func() time.Time
 
 	mu   sync.Mutex
 	seen time.Time // the lane was this attempt's own at this time
@@ -40,10 +41,10 @@ func (f *fence) held(at time.Time) {
 func (f *fence) check(ctx context.Context, fresh bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !fresh && time.Since(f.seen) < fenceFresh {
+	if !fresh && f.clock().Sub(f.seen) < fenceFresh {
 		return nil
 	}
-	asked := time.Now()
+	asked := f.clock()
 	if err := f.ledger.HoldsLane(ctx, f.lane.ID, f.lane.Token); err != nil {
 		return fenceFailure(err)
 	}

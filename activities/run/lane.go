@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +29,8 @@ type Lanes struct {
 	Gate   Gate // of the target; nil: a throttled unit is tried in the next round
 	Width  int  // groups that are written at a time in a lane
 	Alone  *Alone
+
+	Clock func() time.Time // by which a fence trusts what it knew; nil: time.Now
 
 	unrecorded *semaphore.Weighted
 	failing    failing
@@ -58,12 +59,13 @@ type Attempt[T any] struct {
 	committer *committer
 	stopping  <-chan struct{} // closed when the worker drains for a deployment
 
-	mu              sync.Mutex
-	failed          []*Unit[T] // to be tried again
-	lastErr         error      // of a failed unit
-	abortedBy       error      // Blocked, schema, storage, cancellation
-	streak          int        // transient failures in a row, over all groups
-	mayBeUnrecorded bool       // the target may hold a write that the ledger was not told of
+	mu          sync.Mutex
+	failed      []*Unit[T] // to be tried again
+	lastErr     error      // of a failed unit
+	abortedBy   error      // Blocked, schema, storage, cancellation
+	streak      int        // transient failures in a row, over all groups
+	uncommitted bool       // results were lost, because the ledger did not take them
+	all         []*Unit[T]
 }
 
 // WriteLane writes one lane of a staged page. It skips entries that an earlier attempt
@@ -71,7 +73,11 @@ type Attempt[T any] struct {
 // being written; the attempt fails at its end.
 func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, begin func(context.Context, *ledger.Lane) (Writer[T], error)) (*activities.LaneResult, error) {
 	id := ledger.LaneID{Run: in.Run, Page: in.Page, Lane: in.Lane}
-	began := time.Now()
+	clock := l.Clock
+	if clock == nil {
+		clock = time.Now
+	}
+	began := clock()
 	lane, err := l.Ledger.OpenLane(ctx, id)
 	if err != nil {
 		return nil, Lost(fmt.Errorf("opening %s: %w", id, err))
@@ -80,7 +86,7 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		return &activities.LaneResult{Counts: CountsOf(lane.Counts)}, nil
 	}
 	a := &Attempt[T]{Lane: lane, lanes: l, stopping: activity.GetWorkerStopChannel(ctx)}
-	f := &fence{ledger: l.Ledger, lane: lane, seen: began}
+	f := &fence{ledger: l.Ledger, lane: lane, clock: clock, seen: began}
 	err = a.write(transport.WithFence(ctx, f.check), f, begin)
 	var counts ledger.Counts
 	if err == nil {
@@ -89,17 +95,23 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		}
 	}
 	if err != nil {
-		l.release(ctx, lane, a.mayBeUnrecorded)
+		l.release(ctx, lane, a.unanswered(), a.uncommitted)
 		return nil, err
 	}
 	return &activities.LaneResult{Counts: CountsOf(counts)}, nil
 }
 
 // release tells the ledger that this attempt ends in good order, also when the activity
-// was cancelled. If that fails, the lane counts as one at which a worker died. That
-// costs a look at its records and no more.
-func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, outcomeUnknown bool) {
-	if err := l.Ledger.ReleaseLane(context.WithoutCancel(ctx), lane.ID, lane.Token, outcomeUnknown); err != nil {
+// was cancelled, and which entries it has sent without knowing what became of them. If
+// that fails, the lane counts as one at which a worker died. That costs a look at its
+// records and no more.
+func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, unanswered []int, uncommitted bool) {
+	ctx = context.WithoutCancel(ctx)
+	err := l.Ledger.ReportUnanswered(ctx, lane, unanswered)
+	if err == nil {
+		err = l.Ledger.ReleaseLane(ctx, lane.ID, lane.Token, uncommitted || len(unanswered) > 0)
+	}
+	if err != nil {
 		l.Logger.Warn("releasing a lane", "table", lane.Table, "page", lane.ID.Page, "error", err)
 	}
 }
@@ -126,7 +138,7 @@ func (a *Attempt[T]) write(ctx context.Context, f *fence, begin func(context.Con
 		a.failed = last.LastResort(ctx, a, a.failed)
 	}
 	commitErr := a.committer.close()
-	a.mayBeUnrecorded = commitErr != nil || slices.ContainsFunc(a.failed, func(u *Unit[T]) bool { return u.Ambiguous })
+	a.uncommitted = commitErr != nil
 	switch {
 	case commitErr != nil: // comes first: without a commit nothing counts
 		return commitErr
@@ -153,7 +165,29 @@ func (a *Attempt[T]) units(ctx context.Context, begin func(context.Context, *led
 	if units, err = a.writer.Units(ctx, a); err != nil {
 		return nil, ToTemporal(ctx, err)
 	}
+	a.all = units
+	for _, u := range units {
+		u.entries = u.Entries
+	}
 	return units, nil
+}
+
+// unanswered lists the entries that were sent without the ledger knowing what became of
+// them: there was no answer, or the ledger did not take the result.
+func (a *Attempt[T]) unanswered() (entries []int) {
+	for _, u := range a.all {
+		switch {
+		case len(u.Entries) > 0 && u.Ambiguous:
+			entries = append(entries, u.Entries...)
+		case u.sent && a.uncommitted:
+			for _, i := range u.entries {
+				if !a.committer.has(i) {
+					entries = append(entries, i)
+				}
+			}
+		}
+	}
+	return entries
 }
 
 // round tries each unit once. When a group fails as a whole, its units are tried in

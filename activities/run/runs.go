@@ -69,6 +69,15 @@ func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *
 		return nil, nil, Lost(err)
 	}
 	ended, err := l.Advance(ctx, id, position(at.LastPage))
+	if errors.Is(err, ledger.ErrEnded) {
+		// A stop from before the run was opened again may come late. Whoever saves the
+		// position is the one that has opened it.
+		if current, readErr := l.Run(ctx, id); readErr == nil && current.State == ledger.RunStopped {
+			if err = l.SetRunState(ctx, id, ledger.RunRunning, ""); err == nil {
+				ended, err = l.Advance(ctx, id, position(at.LastPage))
+			}
+		}
+	}
 	if open, ok := errors.AsType[*ledger.UnfinishedError](err); ok {
 		return nil, &activities.SaveWatermarkResult{State: string(ledger.RunRunning), Unfinished: laneRefs(open.Lanes)}, nil
 	}

@@ -43,6 +43,8 @@ type Unit[T any] struct {
 	Failure   error // of the last try
 	Alone     bool  // it was sent alone when it failed
 
+	entries    []int // all that it had
+	sent       bool  // a write of it may have left
 	maxGroup   int   // of how many units its group may be; 0 = any number
 	permit     bool  // to have a write that is not in the ledger yet
 	writeAgain bool  // at once, although it has no result

@@ -25,6 +25,9 @@ func (l *Ledger) Advance(ctx context.Context, id string, mark Watermark) (*Run, 
 			return err
 		}
 		out = run
+		if err := l.takeTurn(ctx, tx, run.Flow, run.Table); err != nil {
+			return err
+		}
 		switch run.State {
 		case RunCompleted, RunIncomplete:
 			return nil

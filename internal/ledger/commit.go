@@ -27,6 +27,9 @@ type Result struct {
 
 	Event *Event // what became of an event; with Resolve its key is that of the item
 
+	Unanswered *Entry // an earlier request of this entry had no answer, and may still have an effect
+	Look       *Look  // the target was read of a doubtful record
+
 	OptOut *OptOutResult // what is known of a contact's choices now, and what was decided
 }
 
@@ -104,6 +107,9 @@ type effects struct {
 	links                      map[string][]Parent
 	linked                     []string // the keys of links
 
+	unanswered []*Entry
+	looks      []*Look
+
 	events []*Event
 
 	optouts   []*OptOut
@@ -137,6 +143,12 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 		if s.Event != nil {
 			e.events = append(e.events, s.Event)
 		}
+		if s.Unanswered != nil {
+			e.unanswered = append(e.unanswered, s.Unanswered)
+		}
+		if s.Look != nil {
+			e.looks = append(e.looks, s.Look)
+		}
 		if s.Quarantine != nil {
 			e.refused = append(e.refused, s.Quarantine)
 		}
@@ -147,6 +159,7 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 	e.ofOptOuts(group)
 	slices.Sort(e.returned)
 	e.returned = slices.Compact(e.returned)
+	slices.SortStableFunc(e.looks, func(a, b *Look) int { return cmp.Compare(a.Key, b.Key) })
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
 	if err := e.ofLinks(l.seal, group); err != nil {
@@ -244,7 +257,22 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.park(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
-	return e.doubt(ctx, l, tx, run, lane)
+	if err := e.doubt(ctx, l, tx, run, lane); err != nil {
+		return err
+	}
+	return e.requests(ctx, l, tx, run, lane)
+}
+
+// requests ends the doubts that a read of the target has ended, and keeps those about
+// requests without an answer.
+func (e *effects) requests(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	if err := l.endDoubts(ctx, tx, lane.table, e.looks); err != nil {
+		return err
+	}
+	if !slices.Contains(flowsWithDoubt, lane.flow) {
+		return nil
+	}
+	return l.enterDoubts(ctx, tx, lane.table, run, lane.runStarted, "", e.unanswered)
 }
 
 var putRecords = newBulk(1,

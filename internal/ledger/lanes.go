@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // LaneID names one lane of a staged page.
@@ -27,6 +28,7 @@ type Token string
 // Lane is a lane as OpenLane hands it out.
 type Lane struct {
 	ID       LaneID
+	Flow     string
 	Table    string
 	Entries  []Entry
 	Outcomes []Outcome
@@ -37,7 +39,8 @@ type Lane struct {
 
 	// Before is the worker of an attempt that held the lane when this one opened it, see
 	// Ledger.Alive; "" when the lane was free, or when no worker held it.
-	Before WorkerID
+	Before     WorkerID
+	RunStarted time.Time
 
 	Crashes  int         // attempts that died at the lane, see ReleaseLane
 	Suspects map[int]int // of these, how many with which entry in flight, see MarkInFlight
@@ -64,6 +67,12 @@ func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
 	return lane, nil
 }
 
+// gone says that the process which holds a lane will never send anything again: it was
+// the one worker of a SQLite file, and this process is that now.
+func (l *Ledger) gone(lane *lockedLane) bool {
+	return !l.postgres && l.Worker() != "" && lane.worker != "" && lane.worker != l.Worker()
+}
+
 func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	var row *lockedLane
 	var before WorkerID
@@ -74,6 +83,9 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 		}
 		if row.held {
 			before = row.worker
+			if err := l.doubtOpenEntries(ctx, tx, row); err != nil {
+				return err
+			}
 		}
 		row.open(newToken())
 		row.worker = l.Worker()
@@ -83,7 +95,7 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 		return nil, err
 	}
 	lane := &Lane{
-		ID: id, Table: row.table, Token: row.token, Attempt: row.attempts, Done: row.done, Before: before,
+		ID: id, Flow: row.flow, Table: row.table, RunStarted: row.runStarted, Token: row.token, Attempt: row.attempts, Done: row.done, Before: before,
 		Crashes: row.crashes, Suspects: row.suspects, Outcomes: make([]Outcome, len(row.outcomes)),
 	}
 	for i, o := range row.outcomes {
@@ -106,6 +118,11 @@ func (l *Ledger) entries(ctx context.Context, id LaneID, want int) ([]Entry, err
 	if err != nil {
 		return nil, err
 	}
+	return l.openEntries(data, want)
+}
+
+// openEntries reads the sealed entries of a lane.
+func (l *Ledger) openEntries(data []byte, want int) ([]Entry, error) {
 	plain, err := l.seal.open(data)
 	if err != nil {
 		return nil, err
@@ -243,12 +260,13 @@ type lockedLane struct {
 	worker      WorkerID // of the attempt that opened the lane last
 	outcomes    []byte
 	flow, table string
+	runStarted  time.Time
 }
 
 // lockLane reads a lane that is about to be changed.
 func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
 	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.suspects,
-		lane.worker, lane.outcomes, page.tbl, run.flow FROM lane
+		lane.worker, lane.outcomes, page.tbl, run.flow, run.started FROM lane
 		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
 		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
 	if l.postgres {
@@ -256,9 +274,11 @@ func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, 
 	}
 	lane := &lockedLane{id: id}
 	var suspects string
+	var started int64
 	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
 		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &suspects,
-			&lane.worker, &lane.outcomes, &lane.table, &lane.flow)
+			&lane.worker, &lane.outcomes, &lane.table, &lane.flow, &started)
+	lane.runStarted = fromMillis(started)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}

@@ -10,6 +10,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -29,6 +30,7 @@ type Options struct {
 	DSN           string           // of the PostgreSQL database: a URL or key=value pairs
 	Synchronous   string           // SQLite: full (survives a power cut) or normal (survives a kill)
 	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
+	RequestsEnd   time.Duration    // how long after a request was given up it may still have an effect; 0: 2m5s
 	Now           func() time.Time // the clock of stamps; nil: time.Now
 	Logger        *slog.Logger     // nil: silent
 
@@ -46,20 +48,21 @@ type Options struct {
 
 // Ledger is an open ledger; it is safe for concurrent use.
 type Ledger struct {
-	db       *sql.DB // PostgreSQL, or SQLite for reading
-	migrator *sql.DB // PostgreSQL: for migrations, without a bound on a statement; until they are done
-	writer   *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
-	postgres bool
-	seal     *sealer
-	sqlite   *sqliteWriter // SQLite only
-	file     *ledgerFile   // SQLite only
-	presence presence      // of this process among the workers; nil without Options.Worker
-	now      func() time.Time
-	logger   *slog.Logger
-	texts    sync.Map // query with ? -> query as the database takes it
-	walks    sync.Map // where the next stretch of a walk begins, by its name
-	closing  sync.Once
-	closed   error
+	db          *sql.DB // PostgreSQL, or SQLite for reading
+	migrator    *sql.DB // PostgreSQL: for migrations, without a bound on a statement; until they are done
+	writer      *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
+	postgres    bool
+	seal        *sealer
+	sqlite      *sqliteWriter // SQLite only
+	requestsEnd time.Duration
+	file        *ledgerFile // SQLite only
+	presence    presence    // of this process among the workers; nil without Options.Worker
+	now         func() time.Time
+	logger      *slog.Logger
+	texts       sync.Map // query with ? -> query as the database takes it
+	walks       sync.Map // where the next stretch of a walk begins, by its name
+	closing     sync.Once
+	closed      error
 }
 
 // Open connects, checks that the file or database is a ledger or empty, and
@@ -69,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger}
+	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -102,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	return l, nil
 }
+
+// Now is the time by the ledger's clock, by which doubts are dated.
+func (l *Ledger) Now() time.Time { return l.now() }
 
 // Ping says whether the ledger can be read, and is still where it was opened. It does
 // not wait for writes.

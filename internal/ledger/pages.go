@@ -63,6 +63,9 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 	first := false
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		first = false
+		if err := l.takeTurnOf(ctx, tx, in.Run); err != nil {
+			return err
+		}
 		if err := l.mayStage(ctx, tx, in.Run); err != nil {
 			return err
 		}
@@ -181,7 +184,12 @@ func (l *Ledger) unfinished(ctx context.Context, db queryer, run string) ([]Open
 // DropPages forgets what a run staged, for one that was given up. Lanes with
 // unknown outcomes stay, because a rollback must look at them: see UnknownOutcomes.
 func (l *Ledger) DropPages(ctx context.Context, run string) error {
-	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.dropPages(ctx, tx, run) }); err != nil {
+	if err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurnOf(ctx, tx, run); err != nil {
+			return err
+		}
+		return l.dropPages(ctx, tx, run)
+	}); err != nil {
 		return fmt.Errorf("ledger: dropping the pages of run %s: %w", run, err)
 	}
 	return nil
@@ -191,6 +199,9 @@ func (l *Ledger) DropPages(ctx context.Context, run string) error {
 // writes are not undone, or are known by their ids.
 func (l *Ledger) ForgetPages(ctx context.Context, run string) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurnOf(ctx, tx, run); err != nil {
+			return err
+		}
 		for _, table := range []string{"lane_data", "lane", "page"} {
 			if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+table+` WHERE run = ?`), run); err != nil {
 				return err
@@ -205,6 +216,9 @@ func (l *Ledger) ForgetPages(ctx context.Context, run string) error {
 }
 
 func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
+	if err := l.fenceHeld(ctx, tx, run); err != nil {
+		return err
+	}
 	const unknown = ` EXISTS (SELECT 1 FROM lane WHERE lane.run = lane_data.run AND lane.page = lane_data.page AND lane.lane = lane_data.lane AND ` + unrecorded + `)`
 	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + unknown, `DELETE FROM lane WHERE run = ? AND NOT ` + unrecorded} {
 		if _, err := tx.ExecContext(ctx, l.q(q), run); err != nil {
@@ -212,6 +226,36 @@ func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
 		}
 	}
 	return l.dropEmptyPages(ctx, tx, run)
+}
+
+// fenceHeld takes the lanes of a run from the attempts that hold them. They may be
+// dead, asleep, or about to learn that their run has ended.
+func (l *Ledger) fenceHeld(ctx context.Context, tx txn, run string) error {
+	rows, err := tx.QueryContext(ctx, l.q(`SELECT page, lane FROM lane WHERE run = ? AND held = 1 AND done = 0 AND token <> '' ORDER BY page, lane`), run)
+	if err != nil {
+		return err
+	}
+	held, err := collect(rows, func(id *LaneID, scan scanner) error {
+		id.Run = run
+		return scan(&id.Page, &id.Lane)
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range held {
+		lane, err := l.lockLane(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := l.doubtOpenEntries(ctx, tx, lane); err != nil {
+			return err
+		}
+		lane.token = ""
+		if err := lane.save(ctx, l, tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Ledger) dropEmptyPages(ctx context.Context, tx txn, run string) error {

@@ -21,8 +21,9 @@ import (
 // costs what it finds.
 var smallIndexes = regexp.MustCompile(`parked_(guarded|by_run|blocked|ready|doubtful)|quarantine_(open|due|orphan|by_run)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote`)
 
-// smallTables hold what runs at work have staged, or a few rows an hour, file or mapping.
-var smallTables = []string{"tally", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "goose_db_version"}
+// smallTables hold what runs at work have staged, what was open when a worker died, or a
+// few rows an hour, file or mapping.
+var smallTables = []string{"doubt", "turn", "tally", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "goose_db_version"}
 
 // walks are the queries that may walk through a big table, each with the reason. The text
 // is part of the query.
@@ -176,6 +177,8 @@ func sample(ctx context.Context, of reflect.Type) reflect.Value {
 		return reflect.ValueOf([]string{"r1"})
 	case of == reflect.TypeFor[ledger.LaneID]():
 		return reflect.ValueOf(ledger.LaneID{Run: "r1", Page: 1})
+	case of == reflect.TypeFor[*ledger.Lane]():
+		return reflect.ValueOf(&ledger.Lane{ID: ledger.LaneID{Run: "r1", Page: 1}, Flow: flow, Table: table, Entries: entries(1, 3)})
 	case of == reflect.TypeFor[[]ledger.Observation]():
 		return reflect.ValueOf([]ledger.Observation{{Key: "r1"}})
 	}

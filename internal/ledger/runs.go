@@ -73,6 +73,9 @@ func (l *Ledger) BeginRun(ctx context.Context, r Run) (*Run, error) {
 	}
 	var out *Run
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurn(ctx, tx, r.Flow, r.Table); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO run (id, flow, tbl, kind, revision, state, workflow, started, server_start, expected, span)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
 			r.ID, r.Flow, r.Table, r.Kind, r.Revision, r.State, r.Workflow, millis(r.Started), millis(r.ServerStart), r.Expected, r.Span); err != nil {
@@ -112,6 +115,9 @@ func (l *Ledger) run(ctx context.Context, db queryer, id, lock string) (*Run, er
 // SetPreBaseline keeps the cursor that was obtained before a run's baseline.
 func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error {
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurnOf(ctx, tx, id); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET pre_baseline_kind = ?, pre_baseline_at = ? WHERE id = ?`), append(at.columns(), id)...)
 		return err
 	})
@@ -166,6 +172,9 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 		ended = l.now().UnixMilli()
 	}
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurnOf(ctx, tx, id); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, l.q(`UPDATE run SET state = ?, error = ?, ended = ?, pruned = 0 WHERE id = ? AND state <> 'COMPLETED'`), state, text(reason), ended, id)
 		if err != nil {
 			return err

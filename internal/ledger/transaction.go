@@ -35,6 +35,9 @@ func (l *Ledger) write(ctx context.Context, w work) error {
 		if err := l.file.inPlace(); err != nil {
 			return err
 		}
+		if turn, ok := ctx.Value(turnKey{}).(Turn); ok { // the transaction's context is not the caller's
+			return l.sqlite.do(ctx, func(ctx context.Context, tx txn) error { return w(WithTurn(ctx, turn), tx) })
+		}
 		return l.sqlite.do(ctx, w)
 	}
 	for try := 1; ; try++ {

@@ -33,7 +33,12 @@ func (l *Ledger) Watermark(ctx context.Context, flow, table string) (*Watermark,
 
 // SaveWatermark moves a watermark without a run, where nothing was read on the way.
 func (l *Ledger) SaveWatermark(ctx context.Context, w Watermark) error {
-	if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.putWatermark(ctx, tx, w) }); err != nil {
+	if err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		if err := l.takeTurn(ctx, tx, w.Flow, w.Table); err != nil {
+			return err
+		}
+		return l.putWatermark(ctx, tx, w)
+	}); err != nil {
 		return fmt.Errorf("ledger: saving the watermark of %s: %w", w.Table, err)
 	}
 	return nil

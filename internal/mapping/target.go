@@ -141,6 +141,13 @@ func (m *Mapper) Equivalent(want, have *Payload) bool {
 // Of a link only its presence can be compared, since a read does not say to which
 // record it leads.
 func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
+	return m.DriftBy(last, there, nil)
+}
+
+// DriftBy is Drift where requests of ours may have had an effect late. sent is what each
+// of them carried; nil stands for one of which that is not known. An opt-out that one of
+// them carried is ours, and a link that one of them may have changed counts as drifted.
+func (m *Mapper) DriftBy(last, there *Payload, sent []*Payload) (*Payload, []string) {
 	var drifted []int
 	var names []string
 	for i, path := range last.paths {
@@ -153,15 +160,27 @@ func (m *Mapper) Drift(last, there *Payload) (*Payload, []string) {
 		if bytes.Equal(a, b) || m.sameStored(path, a, b) {
 			continue
 		}
-		if !m.clearsOptOuts && string(a) == "false" && string(b) == "true" && slices.Contains(m.optOuts, at) {
+		if !m.clearsOptOuts && string(a) == "false" && string(b) == "true" && slices.Contains(m.optOuts, at) && !anySent(sent, path, func(s []byte) bool { return string(s) == "true" }) {
 			continue
 		}
-		if f := &m.fields[at]; f.Target == ToLink && string(a) != f.clear && string(b) != f.clear {
+		if f := &m.fields[at]; f.Target == ToLink && string(a) != f.clear && string(b) != f.clear && !anySent(sent, path, func(s []byte) bool { return !bytes.Equal(s, a) }) {
 			continue
 		}
 		drifted, names = append(drifted, i), append(names, path)
 	}
 	return last.withLiteralsOf(there, drifted, func([]byte) bool { return true }), names
+}
+
+// anySent says whether one of the requests carried such a literal in a field. One of which
+// nothing is known has an empty literal.
+func anySent(sent []*Payload, path string, is func(literal []byte) bool) bool {
+	return slices.ContainsFunc(sent, func(s *Payload) bool {
+		if s == nil {
+			return is(nil)
+		}
+		i, found := search(s.paths, path)
+		return found && is(s.literal(i))
+	})
 }
 
 // UnknownLinks names the fields in which a payload that FromTarget made has a link,

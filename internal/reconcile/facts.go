@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"time"
+
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/mapping"
 )
@@ -69,6 +71,7 @@ const (
 type Target struct {
 	Asked   bool
 	Payload *mapping.Payload // nil: it shows none
+	Created time.Time        // by Campaign's stamp; zero: it does not say
 	Ours    bool             // it was created since the run began
 }
 

@@ -29,6 +29,13 @@ func (w *world) rest() []string {
 	if stuck := w.drain(); stuck != "" {
 		return []string{stuck}
 	}
+	// A worker that was taken for dead may wake for a day. Then the doubts end.
+	w.mu.Lock()
+	w.skew = 25 * time.Hour
+	w.mu.Unlock()
+	if stuck := w.drain(); stuck != "" {
+		return []string{stuck}
+	}
 	// A profile that was erased in Campaign comes back with the next change.
 	for _, key := range w.dynamics.Keys(contacts) {
 		if w.erased[key] && w.campaign.Profile(key) == nil {

@@ -45,9 +45,7 @@ type fault struct {
 // knownFaults are the classes at which the code is known to fail. Who mends one
 // deletes its entry: then its misfortunes are part of every schedule.
 var knownFaults = map[class]fault{
-	staleWriter: {"a worker that is paused past the heartbeat timeout, and wakes after another worker has taken over and written newer values, sends its old PATCHes", recordWrong},
-	interrupted: {"(not in the issue, found here) a create without an answer is forgotten when its run is ended and its pages are dropped; when the contact is then deleted or filtered out, its profile stays", recordWrong},
-	restored:    {"after a restore, a profile that was created since the backup and whose contact was deleted meanwhile is not known to anybody: an audit lists it as stray, and an operator decides", recordWrong},
+	restored: {"after a restore, a profile that was created since the backup and whose contact was deleted meanwhile is not known to anybody: an audit lists it as stray, and an operator decides", recordWrong},
 }
 
 // result of a schedule.

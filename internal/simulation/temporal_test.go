@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
@@ -24,10 +25,13 @@ const (
 // attempt is one attempt at an activity, in a worker of its own: it shares nothing
 // with other attempts but the ledger and the two systems.
 type attempt struct {
-	w      *world
-	name   string
-	ctx    context.Context
-	cancel context.CancelFunc
+	w         *world
+	name      string
+	activity  string
+	try       int
+	scheduled time.Time
+	ctx       context.Context
+	cancel    context.CancelFunc
 
 	mu        sync.Mutex
 	beat      time.Time     // Temporal's last sign of life
@@ -102,6 +106,15 @@ func (*outbound) RecordHeartbeat(ctx context.Context, _ ...any) {
 	if !a.overdue {
 		a.beat = time.Now()
 	}
+}
+
+// GetInfo names the activity and when it was scheduled, as Temporal does.
+func (o *outbound) GetInfo(ctx context.Context) activity.Info {
+	info := o.Next.GetInfo(ctx)
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		info.ActivityID, info.Attempt, info.ScheduledTime = a.activity, int32(a.try), a.scheduled //nolint:gosec // tries are few
+	}
+	return info
 }
 
 func (*outbound) HasHeartbeatDetails(context.Context) bool { return false }
@@ -194,12 +207,12 @@ var errStuck = errors.New("every attempt fails")
 // with a new attempt where the last has failed or given no sign of life. Where stop is
 // closed, the attempt in hand is cancelled and there is no other; it may be nil.
 func (w *world) call(name string, stop <-chan struct{}, do work) (any, error) {
-	pause := firstPause
+	pause, scheduled := firstPause, time.Now()
 	for try := 1; ; try++ {
 		if closed(stop) {
 			return nil, errInterrupted
 		}
-		out, again := w.attempt(fmt.Sprintf("%s #%d", name, try), stop, do)
+		out, again := w.attempt(&attempt{activity: name, try: try, scheduled: scheduled}, stop, do)
 		if !again {
 			return out.value, out.err
 		}
@@ -226,8 +239,8 @@ func (w *world) call(name string, stop <-chan struct{}, do work) (any, error) {
 var errHeartbeat = errors.New("heartbeat timeout")
 
 // attempt makes one attempt; again is true where it has not succeeded.
-func (w *world) attempt(name string, stop <-chan struct{}, do work) (out outcome, again bool) {
-	a := &attempt{w: w, name: name, beat: time.Now()}
+func (w *world) attempt(a *attempt, stop <-chan struct{}, do work) (out outcome, again bool) {
+	a.w, a.name, a.beat = w, fmt.Sprintf("%s #%d", a.activity, a.try), time.Now()
 	base := context.WithValue(activityContext(), attemptKey{}, a)
 	a.ctx, a.cancel = context.WithCancel(base)
 	w.enter(a)

@@ -75,6 +75,9 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 		f.add("Parent", w.Parent)
 		f.add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
 	}
+	if d := r.Doubt; d != nil {
+		f.add("In doubt", "a request of it had no answer "+phrase.Moment(now, d.Since)+"; Campaign is looked at "+phrase.Until(now, d.Look))
+	}
 	if l := r.Live; l != nil {
 		where := map[bool]string{true: "there", false: "not there"}
 		f.add("In Dynamics now", where[l.InDynamics]+versionOf(l.Version))

@@ -55,6 +55,17 @@ CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
+-- The last activity that began, staged or ended runs of a table. An earlier one that
+-- wakes late may not do so any more.
+CREATE TABLE turn (
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  scheduled BIGINT NOT NULL,                 -- by Temporal's clock
+  activity TEXT NOT NULL,                    -- its id in its workflow
+  attempt INTEGER NOT NULL,
+  PRIMARY KEY (flow, tbl)
+) WITHOUT ROWID;
+
 -- Staged pages of runs that go on. They are dropped when their run ends.
 CREATE TABLE page (
   run TEXT NOT NULL REFERENCES run (id),
@@ -221,6 +232,24 @@ CREATE TABLE unasked_delete (
   PRIMARY KEY (run, page)
 ) WITHOUT ROWID;
 CREATE INDEX unasked_delete_by_time ON unasked_delete (tbl, at);
+
+-- Records of which the target may come to hold something else than the ledger says,
+-- because a request of which nobody knows the end may still have an effect.
+CREATE TABLE doubt (
+  tbl TEXT NOT NULL,
+  key TEXT NOT NULL,
+  cause TEXT NOT NULL,                       -- token of the attempt that may still send; '': it sends no more
+  run TEXT NOT NULL,                         -- that the request is of
+  carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known
+  version TEXT NOT NULL,                     -- of the source, that it carries
+  payload BLOB,                              -- the source's object; compressed, and encrypted where there is a key
+  since BIGINT NOT NULL,                     -- the request is no older
+  at BIGINT NOT NULL,                        -- when this was kept
+  look BIGINT NOT NULL,                      -- when the target is read next
+  final BIGINT NOT NULL,                     -- a read from then on ends the doubt
+  PRIMARY KEY (tbl, key, cause)
+) WITHOUT ROWID;
+CREATE INDEX doubt_due ON doubt (tbl, look);
 
 -- Which parents a record in the target names.
 CREATE TABLE link (
@@ -435,6 +464,7 @@ DROP TABLE operation;
 DROP TABLE audit;
 DROP TABLE link;
 DROP TABLE unasked_delete;
+DROP TABLE doubt;
 DROP TABLE parked;
 DROP TABLE engine_calls;
 DROP TABLE watermark;
@@ -445,6 +475,7 @@ DROP TABLE lane_data;
 DROP TABLE lane;
 DROP TABLE worker;
 DROP TABLE page;
+DROP TABLE turn;
 DROP TABLE run;
 DROP TABLE fact;
 DROP TABLE revision;
