@@ -64,9 +64,10 @@ type ExplainResult struct {
 	Live        *ExplainLive       `json:"live,omitempty"`
 }
 
-// ExplainDoubt is a request of a record that had no answer, so that Campaign is read once
-// it can have no effect any more.
+// ExplainDoubt is why Campaign may hold something else of a record than the ledger says,
+// and is looked at.
 type ExplainDoubt struct {
+	Why   string    `json:"why"`
 	Since time.Time `json:"since"`
 	Look  time.Time `json:"look"` // when Campaign is read next
 }

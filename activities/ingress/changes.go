@@ -119,19 +119,10 @@ func (w *changeWait) addUnparked(ctx context.Context, page *dataverse.Page) erro
 		return err
 	}
 	changes := make([]dataverse.Change, 0, len(ready)+len(page.Changes))
-	var doubtful []string
 	for _, e := range ready {
-		if e.Raw == nil && !e.Deleted {
-			doubtful = append(doubtful, e.Key)
-			continue
-		}
 		changes = append(changes, dataverse.Change{Key: e.Key, Version: e.Version, Deleted: e.Deleted, Raw: e.Raw})
 	}
-	now, _, err := w.readCurrent(ctx, w.m, w.in, doubtful[:min(len(doubtful), sweepPage)], false) // the rest comes with the next pass
-	if err != nil {
-		return err
-	}
-	page.Changes = slices.Concat(changes, now.Changes, page.Changes)
+	page.Changes = append(changes, page.Changes...)
 	return nil
 }
 

@@ -92,14 +92,6 @@ func (d *decision) resolveFacts(ctx context.Context, except ...reconcile.Fact) (
 // lookUp asks the ledger or Campaign for a fact.
 func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) {
 	switch fact {
-	case reconcile.TargetLinks:
-		var as bool
-		if as, err = d.keepsLinks(ctx, d.e, d.rec.Payload); err == nil {
-			d.facts.Doubt = reconcile.LinksLost
-			if as {
-				d.facts.Doubt = reconcile.NoDoubt
-			}
-		}
 	case reconcile.WantedParents:
 		f := &d.facts.Wanted
 		f.Link, f.Missing, err = d.firstMissingParent(ctx, d.m.mapper.Links(d.entry.Whole))
@@ -166,5 +158,5 @@ func waitingFor(p *ledger.ParkedItem) reconcile.Waiting {
 
 var waits = map[ledger.Waits]reconcile.Wait{
 	ledger.WaitsForParent: reconcile.ForParent, ledger.WaitsForChildren: reconcile.ForChildren,
-	ledger.WaitsForDeleteGuard: reconcile.ForGuard, ledger.WaitsForCheck: reconcile.ForCheck,
+	ledger.WaitsForDeleteGuard: reconcile.ForGuard,
 }

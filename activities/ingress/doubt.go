@@ -16,8 +16,9 @@ import (
 
 // A request whose end nobody knows may take effect after a newer one. The ledger keeps
 // such records as doubtful until Campaign was read after that can no longer happen.
-// This file looks at them: what a late request has changed is put right by the same
-// decisions as any other change.
+// So does it keep the children of a record that was created anew. This file looks at
+// them: what Campaign has lost or got late is put right by the same decisions as any
+// other change.
 
 // doubtfulNow reads the doubtful records that are due as Dynamics has them now. Those that
 // Campaign holds as the late request would leave them are done without a call.
@@ -95,17 +96,24 @@ func (m *tableMapper) sent(d *ledger.Doubt) *mapping.Payload {
 	return sent
 }
 
-// look reads a doubtful record in Campaign, and decides about it as it is there.
+// look reads a doubtful record in Campaign, and begins the decision about it as it is
+// there.
 func (r *recordWriter) look(ctx context.Context, known *ledger.Record, e *ledger.Entry, doubts []ledger.Doubt) (decision, error) {
 	target, err := r.readTarget(ctx, e.Key)
 	if err != nil {
 		return decision{}, err
 	}
-	asThere, changed, err := r.asInTarget(known, e, &target, doubts)
-	if err != nil {
-		return decision{}, err
+	var held reconcile.Known
+	if known != nil {
+		held = reconcile.Known{Payload: known.Payload, Fingerprint: known.Fingerprint}
 	}
-	d, err := r.beginDecision(ctx, asThere, e)
+	doubt := r.m.doubt(doubts)
+	rules := r.m.rules()
+	looked, err := rules.Look(&held, &target, &doubt)
+	if err != nil {
+		return decision{}, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
+	}
+	d, err := r.beginDecision(ctx, r.asLooked(known, e, &looked, doubts), e)
 	if err != nil {
 		return d, err
 	}
@@ -114,50 +122,48 @@ func (r *recordWriter) look(ctx context.Context, known *ledger.Record, e *ledger
 			return d, err
 		}
 	}
-	if d.known.Held() != (target.Payload != nil) {
+	if d.facts.Lost = looked.LinksLost; d.facts.Lost || !d.known.Held() {
 		d.facts.Target = target
-		if d.known.Held() {
-			d.facts.Doubt, changed = reconcile.LinksLost, true
-		}
 	}
-	if changed && r.onLate != nil {
+	if doubt.Requests && looked.Differs && r.onLate != nil {
 		r.onLate(e.Key)
 	}
 	return d, nil
 }
 
-// asInTarget is what the ledger would hold of a record had it been told of the late
-// request, and whether that differs from what it holds.
-func (r *recordWriter) asInTarget(known *ledger.Record, e *ledger.Entry, target *reconcile.Target, doubts []ledger.Doubt) (*ledger.Record, bool, error) {
-	held := known != nil && known.Payload != nil
-	if target.Payload == nil {
-		return known, false, nil
-	}
-	if !held {
-		run, ours := r.createdLate(target, doubts)
-		if !ours { // it was there before, or somebody made it in Campaign
-			return known, false, nil
+// doubt gathers what is in doubt of one record.
+func (m *tableMapper) doubt(of []ledger.Doubt) reconcile.Doubt {
+	var out reconcile.Doubt
+	for i := range of {
+		d := &of[i]
+		if d.Carries == ledger.CarriesNothing {
+			continue
 		}
-		return &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written,
-			Payload: target.Payload.Canonical(), Fingerprint: target.Payload.Fingerprint(), Run: run, CreatedRun: run, SeenRun: run}, true, nil
-	}
-	last, err := mapping.ParsePayload(known.Payload)
-	if err != nil {
-		return nil, false, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
-	}
-	var sent []*mapping.Payload
-	for i := range doubts {
-		if doubts[i].Carries != ledger.CarriesDelete {
-			sent = append(sent, r.m.sent(&doubts[i]))
+		if !out.Requests || d.Since.Before(out.Since) {
+			out.Since = d.Since
+		}
+		out.Requests = true
+		if d.Carries != ledger.CarriesDelete {
+			out.Sent = append(out.Sent, m.sent(d))
 		}
 	}
-	there, fields := r.m.mapper.DriftBy(last, target.Payload, sent)
-	if len(fields) == 0 {
-		return known, false, nil
+	return out
+}
+
+// asLooked is what the ledger would hold of a record, had it been told of what a look found.
+func (r *recordWriter) asLooked(known *ledger.Record, e *ledger.Entry, looked *reconcile.Looked, doubts []ledger.Doubt) *ledger.Record {
+	if !looked.Differs || looked.LinksLost {
+		return known
 	}
-	as := *known
-	as.Payload, as.Fingerprint = there.Canonical(), there.Fingerprint()
-	return &as, true, nil
+	as := &ledger.Record{Key: e.Key, Version: e.Version, TargetKey: r.m.mapper.MapKey(e.Key), State: ledger.Written}
+	if known != nil {
+		*as = *known
+	}
+	if looked.Created {
+		as.State, as.CreatedRun = ledger.Written, doubts[0].Run
+	}
+	as.Payload, as.Fingerprint = looked.Payload, looked.Fingerprint
+	return as
 }
 
 // foundThere is the result for a record that a late request has left as it is to be.
@@ -171,17 +177,6 @@ func (r *recordWriter) foundThere(known, there *ledger.Record, e *ledger.Entry) 
 		outcome = ledger.Created
 	}
 	return r.done(outcome, known, e, p, there.CreatedRun), nil
-}
-
-// createdLate says which run a record of Campaign is of that the ledger does not hold: a
-// late request may have created it.
-func (r *recordWriter) createdLate(target *reconcile.Target, doubts []ledger.Doubt) (run string, ours bool) {
-	for i := range doubts {
-		if d := &doubts[i]; d.Carries != ledger.CarriesDelete && target.Created.After(d.Since.Add(-clockSkew)) {
-			return d.Run, true
-		}
-	}
-	return "", false
 }
 
 // rolledBack says that a record is to stay as a rollback has left it: nothing about it has

@@ -100,11 +100,14 @@ func (a *Activities) explainRefusal(ctx context.Context, rec *ledger.Record, out
 
 // explainDoubt adds that Campaign may come to hold something else of a record.
 func (a *Activities) explainDoubt(ctx context.Context, out *activities.ExplainResult) error {
-	since, look, err := a.o.Ledger.DoubtOf(ctx, out.Table, out.ID)
+	carries, since, look, err := a.o.Ledger.DoubtOf(ctx, out.Table, out.ID)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
-	out.Doubt = &activities.ExplainDoubt{Since: since, Look: look}
+	out.Doubt = &activities.ExplainDoubt{Since: since, Look: look, Why: "a request of it had no answer, or a worker died at it"}
+	if carries == ledger.CarriesNothing {
+		out.Doubt.Why = "its parent was created anew"
+	}
 	return err
 }
 

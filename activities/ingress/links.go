@@ -3,10 +3,8 @@ package ingress
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"causeway.dev/activities"
-	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
 )
@@ -67,28 +65,6 @@ func (a *Activities) warnHiding(table string, link mapping.Link) {
 		a.o.Logger.Warn("Campaign hides records whose parent is missing; changes of them wait until it comes",
 			"flow", activities.FlowIngress, "table", table, "parent", link.Table, "hint", "prefer cardinality 0 or 1 for this link in Campaign") // R17.4
 	}
-}
-
-// keepsLinks says whether Campaign still holds a record with the links that were written.
-// When a parent was removed and came again, its children may have been removed with it,
-// or have lost their links.
-func (r *recordWriter) keepsLinks(ctx context.Context, e *ledger.Entry, written []byte) (bool, error) {
-	stored, err := r.target.Get(ctx, r.m.resource, r.m.mapper.MapKey(e.Key))
-	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	there, err := r.m.mapper.FromTarget(stored.Raw)
-	if err != nil {
-		return false, fmt.Errorf("reading record %s of %s from Campaign: %w", e.Key, r.table, err)
-	}
-	last, err := mapping.ParsePayload(written)
-	if err != nil {
-		return false, fmt.Errorf("record %s of %s in the ledger: %w", e.Key, r.table, err)
-	}
-	return slices.Equal(r.m.mapper.Links(there), r.m.mapper.Links(last)), nil
 }
 
 // linksOf lists the parents that a payload names.

@@ -31,7 +31,7 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		return d.leaveOut(d.rec, d.e), nil
 	case reconcile.Create:
 		result := d.done(ledger.Created, d.rec, d.e, a.Payload, d.run)
-		result.Returned = a.Why == reconcile.LostInTarget && d.facts.Doubt != reconcile.LinksLost
+		result.Returned = a.Why == reconcile.LostInTarget && !d.facts.Lost
 		return result, nil
 	case reconcile.Update:
 		return d.updated(a), nil

@@ -146,7 +146,7 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	if p.writer.waiting, err = p.a.waiting(ctx, p.in.Table.Name, known); err != nil {
 		return err
 	}
-	if p.writer.doubtful, err = p.a.o.Ledger.Doubtful(ctx, p.in.Table.Name, keys); err != nil {
+	if p.writer.inDoubt, err = p.a.o.Ledger.Doubts(ctx, p.in.Table.Name, keys); err != nil {
 		return err
 	}
 	if p.writer.parents, _, err = p.a.parentsAndChildren(ctx, p.m, p.in.Table.Name, lane); err != nil {
@@ -166,18 +166,24 @@ func (p *planner) page(ctx context.Context, changes []dataverse.Change) error {
 	return group.Wait()
 }
 
+// begin begins the decision about a record, and reads it in Campaign where it is in doubt,
+// as the run would.
+func (p *planner) begin(ctx context.Context, known *ledger.Record, e *ledger.Entry) (decision, error) {
+	if doubts := p.writer.inDoubt[e.Key]; len(doubts) > 0 {
+		p.locked(func() { p.out.EngineCalls++ })
+		return p.writer.look(ctx, known, e, doubts)
+	}
+	return p.writer.beginDecision(ctx, known, e)
+}
+
 // record counts what the run would do about one record.
 func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.Entry) error {
 	ctx = run.About(ctx, e.Raw)
-	d, err := p.writer.beginDecision(ctx, known, e)
+	d, err := p.begin(ctx, known, e)
 	if err != nil {
 		return err
 	}
 	d.facts.Guard = reconcile.GuardAllows // the delete guard is asked at the end, about all deletes
-	if d.known.Held() && p.writer.doubtful[e.Key] {
-		d.facts.Doubt = reconcile.Doubtful
-		p.locked(func() { p.out.EngineCalls++ })
-	}
 	act, calls, err := p.decide(ctx, &d)
 	if err != nil {
 		return err

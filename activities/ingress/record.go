@@ -27,8 +27,7 @@ type recordWriter struct {
 	parents    map[mapping.Link]bool // of the links that Campaign checks, those whose parent it holds
 	children   map[string]bool       // deleted records that other records name
 	waiting    map[string]*ledger.ParkedItem
-	doubtful   map[string]bool           // Campaign may have removed or changed them together with a parent
-	inDoubt    map[string][]ledger.Doubt // requests of them may have had an effect late
+	inDoubt    map[string][]ledger.Doubt // Campaign may hold something else of them than the ledger says
 	onLate     func(key string)          // one had
 	claimed    map[string]bool           // the records that a release may still try; nil: not a release
 	optOuts    map[string]knownOptOuts   // of records that may be created; looked up for others
@@ -56,29 +55,12 @@ func (r *recordWriter) apply(ctx context.Context, u *recordState, e *ledger.Entr
 	if err != nil {
 		return ledger.Result{}, err
 	}
-	d.facts.Ambiguous = u.ambiguous
-	doubtful := r.doubtful[e.Key] && !u.targetChecked
-	switch {
-	case doubtful:
-		d.facts.Doubt = reconcile.Doubtful
-	case u.linksLost:
-		d.facts.Doubt = reconcile.LinksLost
-	}
-	result, err := d.carryOut(ctx, p)
-	if !doubtful || err != nil {
-		return result, err
-	}
-	// Only the links were in doubt. Other fields that somebody changed in Campaign stay.
-	u.targetChecked, u.linksLost = true, d.facts.Doubt == reconcile.LinksLost
-	if result.Record == nil && u.known != nil {
-		known := *u.known
-		result.Record = &known
-	}
-	result.Resolve = result.Resolve || result.Park == nil // parking replaces the item that said it is doubtful
-	return result, nil
+	d.facts.Ambiguous, d.facts.Lost = u.ambiguous, u.lost
+	return d.carryOut(ctx, p)
 }
 
-// applyInDoubt is apply for a record that a late request may have changed.
+// applyInDoubt is apply for a record of which Campaign may hold something else than the
+// ledger says.
 func (r *recordWriter) applyInDoubt(ctx context.Context, u *recordState, e *ledger.Entry, doubts []ledger.Doubt, p permit) (ledger.Result, error) {
 	began := r.ledger.Now()
 	d, err := r.look(ctx, u.known, e, doubts)
@@ -97,12 +79,10 @@ func (r *recordWriter) applyInDoubt(ctx context.Context, u *recordState, e *ledg
 		}
 	}
 	d.asRestored(&result)
-	u.looked, u.targetChecked = true, true
+	u.looked = true
 	result.Look = &ledger.Look{Key: e.Key, At: began}
-	result.Resolve = result.Resolve || r.doubtful[e.Key] && result.Park == nil
-	if result.Record == nil && result.Resolve && u.known != nil {
-		known := *u.known
-		result.Record = &known
+	if u.lost = d.facts.Lost && (result.Outcome == ledger.ParkedOut || result.Outcome == ledger.Refused); u.lost {
+		result.Look.At = time.Time{} // it is looked at again: the ledger does not know that it is lost
 	}
 	return result, nil
 }

@@ -3,8 +3,6 @@ package ingress
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"causeway.dev/activities"
@@ -50,10 +48,6 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 	if err != nil {
 		return nil, err
 	}
-	doubtful, err := a.o.Ledger.Doubtful(ctx, in.Table, slices.Collect(maps.Keys(known)))
-	if err != nil {
-		return nil, err
-	}
 	inDoubt, err := a.o.Ledger.Doubts(ctx, in.Table, openKeys(lane))
 	if err != nil {
 		return nil, err
@@ -74,7 +68,7 @@ func (a *Activities) laneWriter(ctx context.Context, m *tableMapper, in activiti
 		},
 		record: &recordWriter{
 			activities: a, optOuts: optOuts, target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, run: in.Run, table: in.Table,
-			parents: parents, children: children, waiting: waiting, doubtful: doubtful, inDoubt: inDoubt, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
+			parents: parents, children: children, waiting: waiting, inDoubt: inDoubt, claimed: claimed, guard: &deleteGuard{Activities: a, in: in}, runStarted: current.Started, retried: lane.Attempt > 1,
 			onLate:   func(key string) { a.warnLate(in.Table, key) },
 			onHidden: func(link mapping.Link) { a.warnHiding(in.Table, link) },
 			baseline: in.Kind == activities.KindInitial, replay: in.Kind == activities.KindBackfill,
@@ -148,11 +142,10 @@ type laneWriter struct {
 
 // recordState is what is known of a record while its entries are written.
 type recordState struct {
-	known         *ledger.Record
-	ambiguous     bool // an earlier try may have reached Campaign
-	targetChecked bool // Campaign was asked whether it still holds it as written
-	linksLost     bool // it does not
-	looked        bool // it was in doubt, and was read in Campaign
+	known     *ledger.Record
+	ambiguous bool // an earlier try may have reached Campaign
+	looked    bool // it was in doubt, and was read in Campaign
+	lost      bool // Campaign did not hold it, or not with its links
 }
 
 // Units makes a unit of every record.

@@ -257,7 +257,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.park(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
-	if err := e.doubt(ctx, l, tx, run, lane); err != nil {
+	if err := e.doubtChildren(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
 	return e.requests(ctx, l, tx, run, lane)

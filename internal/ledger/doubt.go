@@ -9,8 +9,8 @@ import (
 )
 
 // Doubt is a record of which the target may come to hold something else than the
-// ledger says: a request was sent of which nobody knows the end, or a worker that
-// was taken for dead may wake and send one. A doubt ends only by a read of the
+// ledger says: a request was sent of which nobody knows the end, a worker that was
+// taken for dead may wake and send one, or the record's parent was created anew. A doubt ends only by a read of the
 // target that began after the last such request can have had an effect. Writing
 // the record again ends none, because the old request may arrive after it.
 type Doubt struct {
@@ -30,6 +30,9 @@ const (
 	CarriesRecord  Carries = "record"
 	CarriesDelete  Carries = "delete"
 	CarriesUnknown Carries = "" // one of several changes of the record, or a rollback
+	// CarriesNothing is for no request: the record's parent was created anew. The target may
+	// have removed the record with its parent, or taken the parent out of it.
+	CarriesNothing Carries = "nothing"
 )
 
 const (
@@ -99,6 +102,19 @@ func (l *Ledger) enterDoubts(ctx context.Context, tx txn, table, run string, sin
 		return append(args, d.Key, string(d.Carries), d.Version, sealed[i])
 	})
 }
+
+// doubtChildren has the children of records that were created anew looked at: the target
+// may have removed them with their parent, or taken the parent out of them.
+func (e *effects) doubtChildren(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	return putChildren.run(ctx, l, tx, []any{run, l.now().UnixMilli(), lane.table}, len(e.renewed), func(args []any, i int) []any {
+		return append(args, e.renewed[i])
+	})
+}
+
+var putChildren = newBulk(3, `INSERT INTO doubt (tbl, key, cause, run, carries, version, since, at, look, final)
+	SELECT DISTINCT k.tbl, k.key, 'parent', CAST({1} AS TEXT), '`+string(CarriesNothing)+`', '', CAST({2} AS BIGINT), CAST({2} AS BIGINT), CAST({2} AS BIGINT), CAST({2} AS BIGINT)
+	FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`,
+	`) ORDER BY 1, 2 ON CONFLICT (tbl, key, cause) DO UPDATE SET run = excluded.run, look = excluded.look, final = excluded.final`)
 
 // mergeDoubts makes one doubt of those of each key, in order of keys.
 func mergeDoubts(doubts []Doubt) []Doubt {
@@ -307,17 +323,17 @@ func (l *Ledger) DoubtCount(ctx context.Context, table string) (int64, error) {
 
 // DoubtOf returns when a record is looked at next because it is in doubt;
 // ErrNotFound when it is not.
-func (l *Ledger) DoubtOf(ctx context.Context, table, key string) (since, look time.Time, err error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT at, look FROM doubt WHERE tbl = ? AND key = ? ORDER BY look LIMIT 1`), table, key)
+func (l *Ledger) DoubtOf(ctx context.Context, table, key string) (carries Carries, since, look time.Time, err error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT carries, at, look FROM doubt WHERE tbl = ? AND key = ? ORDER BY look LIMIT 1`), table, key)
 	if err != nil {
-		return since, look, fmt.Errorf("ledger: looking up a doubtful record: %w", err)
+		return carries, since, look, fmt.Errorf("ledger: looking up a doubtful record: %w", err)
 	}
-	found, err := collect(rows, func(d *[2]int64, scan scanner) error { return scan(&d[0], &d[1]) })
+	found, err := collect(rows, func(d *[2]int64, scan scanner) error { return scan(&carries, &d[0], &d[1]) })
 	if err == nil && len(found) == 0 {
 		err = ErrNotFound
 	}
 	if err != nil {
-		return since, look, err
+		return carries, since, look, err
 	}
-	return fromMillis(found[0][0]), fromMillis(found[0][1]), nil
+	return carries, fromMillis(found[0][0]), fromMillis(found[0][1]), nil
 }

@@ -150,10 +150,10 @@ func TestAGivenUpRunLeavesDoubt(t *testing.T) {
 		require.ErrorIs(t, l.Commit(t.Context(), lane.ID, lane.Token, []ledger.Result{created(lane, 0)}), ledger.ErrFenced)
 		require.NoError(t, l.DropPages(t.Context(), "r1"))
 		require.EqualValues(t, 2, doubtCount(t, l))
-		_, look, err := l.DoubtOf(t.Context(), table, lane.Entries[0].Key)
+		_, _, look, err := l.DoubtOf(t.Context(), table, lane.Entries[0].Key)
 		require.NoError(t, err)
 		require.Equal(t, noon.Add(2*time.Minute), look)
-		_, _, err = l.DoubtOf(t.Context(), table, "another")
+		_, _, _, err = l.DoubtOf(t.Context(), table, "another")
 		require.ErrorIs(t, err, ledger.ErrNotFound)
 	})
 }

@@ -16,7 +16,6 @@ const (
 	WaitsForParent      Waits = "parent"   // until the target holds the parent
 	WaitsForChildren    Waits = "children" // until no record in the target names it; it is to be deleted
 	WaitsForDeleteGuard Waits = "guard"    // until the deletes of its run are counted and, when there are too many, approved
-	WaitsForCheck       Waits = "doubt"    // until it was looked up whether the target still holds it as written
 )
 
 // ParkedItem is a change that cannot be applied yet.
@@ -25,7 +24,7 @@ type ParkedItem struct {
 	Waits        Waits
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte    // the staged source object; nil when Deleted or with WaitsForCheck; compressed at rest, encrypted with a key
+	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
 	Run          string    // that parked it; "" = the lane's
 	Since        time.Time // zero = now
 	Ready        bool      // it waits no longer
@@ -67,22 +66,8 @@ func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane)
 
 var markReady = newBulk(1, `UPDATE parked SET ready = 1 WHERE ready = 0 AND parent_tbl = {1} AND parent_key IN (`, `{}`, `)`)
 
-// doubt parks the children of records that were created anew, so that they are
-// looked at: the target may have removed them with their parent, or taken the
-// parent out of them. A child that is parked already is written in any case.
-func (e *effects) doubt(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
-	return putDoubts.run(ctx, l, tx, []any{run, l.now().UnixMilli(), lane.table}, len(e.renewed), func(args []any, i int) []any {
-		return append(args, e.renewed[i])
-	})
-}
-
-var putDoubts = newBulk(3, `INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, run, since, ready)
-	SELECT DISTINCT k.tbl, k.key, '`+string(WaitsForCheck)+`', '', '', r.version, 0, CAST({1} AS TEXT), CAST({2} AS BIGINT), 1 FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key
-	WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`, `) ORDER BY 1, 2 ON CONFLICT DO NOTHING`)
-
 // Ready lists changes of a table that waited and can be applied now, in key
 // order; at most limit, 1,000 when 0. They stay parked until they have an outcome.
-// An entry with WaitsForCheck has no change: Raw is nil, and it is not Deleted.
 func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, version, deleted, payload FROM parked /*sqlite INDEXED BY parked_ready */ WHERE tbl = ? AND ready = 1 ORDER BY key LIMIT ?`), table, limitOf(limit))
 	if err != nil {
@@ -124,16 +109,6 @@ func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (n int64, e
 		return 0, fmt.Errorf("ledger: looking for what can go on in %s: %w", table, err)
 	}
 	return n, nil
-}
-
-// Doubtful says which of these records are to be looked at in the target.
-func (l *Ledger) Doubtful(ctx context.Context, table string, keys []string) (map[string]bool, error) {
-	// Mostly none is; then one look is enough.
-	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM parked WHERE tbl = ? AND waits = 'doubt' LIMIT 1) one`, table)
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	return l.among(ctx, `SELECT key FROM parked WHERE waits = 'doubt' AND tbl = ? AND key `, table, keys)
 }
 
 // HiddenDeletes counts the deletes that wait for a parent. Without the parent, the

@@ -5,13 +5,10 @@ import "causeway.dev/internal/apierr"
 // Decide says what is to be done about a record now, or which fact it needs to say
 // so. It is asked again with that fact, and again with what Campaign answered.
 func (r *Rules) Decide(k *Known, e *Entry, f *Facts) Action {
-	if f.Doubt == Doubtful && k.Held() && !e.Deleted {
-		return Action{Kind: Unchanged, Needs: TargetLinks}
-	}
 	if f.Refusal != nil {
 		return r.refused(k, e, f)
 	}
-	a := r.Calls(k, e, f.Doubt == LinksLost)
+	a := r.Calls(k, e, f.Lost)
 	switch a.Kind {
 	case Delete:
 		return r.remove(a, k, e, f)
@@ -107,7 +104,7 @@ func (r *Rules) write(a Action, k *Known, e *Entry, f *Facts) Action {
 		return r.update(a, k, e, f)
 	case f.Target.Asked:
 		return r.adopt(k, e, f)
-	case f.KeyTaken || f.Ambiguous || f.Doubt == LinksLost:
+	case f.KeyTaken || f.Ambiguous || f.Lost:
 		return Action{Kind: Adopt, Why: KeyIsThere, Payload: e.Whole, Needs: TargetRecord}
 	}
 	return a

@@ -164,15 +164,11 @@ func TestDecide(t *testing.T) {
 		"a field that Campaign does not have stops the flow":// R8.18
 		{known: never, says: beetle, facts: refusal(apierr.ReasonSchema), want: want{kind: reconcile.Stop, why: reconcile.SchemaChanged}},
 
-		// Doubt.
-		"a doubtful record is looked at":       {known: held, says: beetle, facts: reconcile.Facts{Doubt: reconcile.Doubtful}, want: want{kind: reconcile.Unchanged, needs: reconcile.TargetLinks}},
-		"so is one that the filter leaves out": {known: held, says: left, facts: reconcile.Facts{Doubt: reconcile.Doubtful}, want: want{kind: reconcile.Unchanged, needs: reconcile.TargetLinks}},
-		"one that is to be deleted is not":     {known: held, says: deleted, facts: reconcile.Facts{Doubt: reconcile.Doubtful, Guard: reconcile.GuardAllows}, want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource}},
-		"nor one that Campaign never had":      {known: never, says: beetle, facts: reconcile.Facts{Doubt: reconcile.Doubtful, Parents: garageThere}, want: want{kind: reconcile.Create, why: reconcile.IsNew}},
-		"what Campaign lost is written anew, though it did not change": {known: held, says: beetle, facts: reconcile.Facts{Doubt: reconcile.LinksLost, Parents: garageThere},
+		// What a look has found to be lost.
+		"what Campaign lost is written anew, though it did not change": {known: held, says: beetle, facts: reconcile.Facts{Lost: true, Parents: garageThere},
 			want: want{kind: reconcile.Adopt, why: reconcile.KeyIsThere, needs: reconcile.TargetRecord}},
-		"it is created where it is gone": {known: held, says: beetle, facts: reconcile.Facts{Doubt: reconcile.LinksLost, Parents: garageThere, Target: shownNothing}, want: want{kind: reconcile.Create, why: reconcile.LostInTarget}},
-		"where only its link is gone, that is written": {known: held, says: beetle, facts: reconcile.Facts{Doubt: reconcile.LinksLost, Parents: garageThere, Target: shows(t, &rules, beetle.but(func(c *car) { c.Owner = "" }))},
+		"it is created where it is gone": {known: held, says: beetle, facts: reconcile.Facts{Lost: true, Parents: garageThere, Target: shownNothing}, want: want{kind: reconcile.Create, why: reconcile.LostInTarget}},
+		"where only its link is gone, that is written": {known: held, says: beetle, facts: reconcile.Facts{Lost: true, Parents: garageThere, Target: shows(t, &rules, beetle.but(func(c *car) { c.Owner = "" }))},
 			want: want{kind: reconcile.Adopt, why: reconcile.KeyIsThere, changed: []string{"garage.PKey", "owner"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

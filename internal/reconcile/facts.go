@@ -12,14 +12,13 @@ type Fact int
 
 const (
 	NoFact        Fact = iota
-	TargetLinks        // Facts.Doubt: whether Campaign holds it with the links it was written with
 	WantedParents      // Facts.Wanted
 	HeldParents        // Facts.Held
 	GuardOpen          // Facts.Guard
 	TargetRecord       // Facts.Target
 )
 
-var facts = [...]string{"nothing", "its links in Campaign", "the parents that it is to have", "the parents that it has", "the delete guard", "the record in Campaign"}
+var facts = [...]string{"nothing", "the parents that it is to have", "the parents that it has", "the delete guard", "the record in Campaign"}
 
 func (f Fact) String() string { return facts[f] }
 
@@ -33,7 +32,7 @@ type Facts struct {
 	Ambiguous bool                  // an earlier try may have reached Campaign
 	Retried   bool                  // so may an earlier attempt of the run have
 
-	Doubt  Doubt
+	Lost   bool    // Campaign does not hold it, or not with its links
 	Wanted Parents // of the parents that it is to have
 	Held   Parents // of the parents that it was last written with
 	Guard  Guard
@@ -42,15 +41,6 @@ type Facts struct {
 	KeyTaken bool          // Campaign would not create it, because its key is there
 	Refusal  *apierr.Error // Campaign refused what was sent
 }
-
-// Doubt is whether Campaign may have removed a record with its parent, or changed it.
-type Doubt int
-
-const (
-	NoDoubt   Doubt = iota // or Campaign was asked, and holds it with its links
-	Doubtful               // Campaign is to be asked
-	LinksLost              // Campaign does not hold it, or not with its links
-)
 
 // Parents is the answer whether a parent is missing that may still come.
 type Parents struct {
@@ -94,7 +84,6 @@ const (
 	ForParent
 	ForChildren
 	ForGuard
-	ForCheck
 )
 
 // Answered takes in that Campaign refused an action, and says whether the decision

@@ -125,11 +125,9 @@ func TestAnyRecordComesToAnAllowedEnd(t *testing.T) {
 			f.Parents[garage] = true
 		}
 		if known.Parked {
-			f.Waits = reconcile.Waiting{For: reconcile.Wait(rapid.IntRange(0, 4).Draw(t, "waits")), Deleted: flip.Draw(t, "delete waits"), Version: "2", Ready: flip.Draw(t, "ready")}
+			f.Waits = reconcile.Waiting{For: reconcile.Wait(rapid.IntRange(0, 3).Draw(t, "waits")), Deleted: flip.Draw(t, "delete waits"), Version: "2", Ready: flip.Draw(t, "ready")}
 		}
-		if flip.Draw(t, "doubt") {
-			f.Doubt = reconcile.Doubtful
-		}
+		f.Lost = known.Held() && flip.Draw(t, "lost")
 		before, sentDelete := w.has, false
 		var end reconcile.Action
 		for step := 0; ; step++ {
@@ -137,9 +135,6 @@ func TestAnyRecordComesToAnAllowedEnd(t *testing.T) {
 			a := rules.Decide(&known, &e, &f)
 			require.Equal(t, a, rules.Decide(&known, &e, &f), "the same twice")
 			switch a.Needs {
-			case reconcile.TargetLinks:
-				f.Doubt = rapid.SampledFrom([]reconcile.Doubt{reconcile.NoDoubt, reconcile.LinksLost}).Draw(t, "links")
-				continue
 			case reconcile.WantedParents:
 				require.False(t, f.Wanted.Asked)
 				f.Wanted = w.missing(rules.Mapper.Links(e.Whole))

@@ -76,7 +76,7 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 		f.add("Since", phrase.Moment(now, w.Since)+", run "+w.Run)
 	}
 	if d := r.Doubt; d != nil {
-		f.add("In doubt", "a request of it had no answer "+phrase.Moment(now, d.Since)+"; Campaign is looked at "+phrase.Until(now, d.Look))
+		f.add("In doubt", d.Why+", "+phrase.Moment(now, d.Since)+"; Campaign is looked at "+phrase.Until(now, d.Look))
 	}
 	if l := r.Live; l != nil {
 		where := map[bool]string{true: "there", false: "not there"}

@@ -204,7 +204,7 @@ CREATE TABLE engine_calls (
 CREATE TABLE parked (
   tbl TEXT NOT NULL,
   key TEXT NOT NULL,
-  waits TEXT NOT NULL,                       -- parent: to be in the target; children: to be gone from it; guard: the delete guard; doubt: to be looked at
+  waits TEXT NOT NULL,                       -- parent: to be in the target; children: to be gone from it; guard: the delete guard
   parent_tbl TEXT NOT NULL,                  -- with waits = parent
   parent_key TEXT NOT NULL,
   version TEXT NOT NULL,                     -- of the source
@@ -220,7 +220,6 @@ CREATE INDEX parked_guarded ON parked (tbl, run) WHERE waits = 'guard' AND ready
 CREATE INDEX parked_by_run ON parked (run) WHERE waits = 'guard' AND ready = 0;
 CREATE INDEX parked_blocked ON parked (tbl, key) WHERE waits <> 'guard' AND ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
-CREATE INDEX parked_doubtful ON parked (tbl, key) WHERE waits = 'doubt';
 
 -- Deletes that were let go unasked, for a while: the delete guard adds them up.
 CREATE TABLE unasked_delete (
@@ -234,13 +233,14 @@ CREATE TABLE unasked_delete (
 CREATE INDEX unasked_delete_by_time ON unasked_delete (tbl, at);
 
 -- Records of which the target may come to hold something else than the ledger says,
--- because a request of which nobody knows the end may still have an effect.
+-- because a request of which nobody knows the end may still have an effect, or because
+-- their parent was created anew.
 CREATE TABLE doubt (
   tbl TEXT NOT NULL,
   key TEXT NOT NULL,
-  cause TEXT NOT NULL,                       -- token of the attempt that may still send; '': it sends no more
+  cause TEXT NOT NULL,                       -- token of the attempt that may still send; '': it sends no more; parent: was created anew
   run TEXT NOT NULL,                         -- that the request is of
-  carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known
+  carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known; nothing: there is none
   version TEXT NOT NULL,                     -- of the source, that it carries
   payload BLOB,                              -- the source's object; compressed, and encrypted where there is a key
   since BIGINT NOT NULL,                     -- the request is no older
