@@ -44,6 +44,9 @@ type ExplainInput struct {
 	Live  bool   `json:"live,omitempty"` // also look at both systems now
 }
 
+// NeverSeen is the State of a record that no run has met.
+const NeverSeen = "never seen"
+
 // ExplainResult is what is known of a record: states, ids, rules and names of
 // fields, no values.
 type ExplainResult struct {

@@ -11,4 +11,18 @@ type CheckFilterInput struct {
 // CheckFilterResult names the columns whose values may be personal.
 type CheckFilterResult struct {
 	Text []string `json:"text,omitempty"`
+	// Misfit is what is wrong with the conditions, each by its column and comparison: the
+	// values may be personal.
+	Misfit string `json:"misfit,omitempty"`
+}
+
+// CheckFolderInput asks whether exported files can be loaded from a folder.
+type CheckFolderInput struct {
+	Folder string `json:"folder"` // of a Window
+}
+
+// CheckFolderResult says so.
+type CheckFolderResult struct {
+	Files   int    `json:"files"`             // that hold events
+	Problem string `json:"problem,omitempty"` // why there is nothing to load; "" = there is
 }

@@ -185,6 +185,6 @@ func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.PreflightEvents: a.PreflightEvents, activities.OpenEventRun: a.OpenEventRun, activities.FetchEvents: a.FetchEvents, activities.WriteTimeline: a.WriteTimeline,
 		activities.SaveEventPosition: a.SaveEventPosition, activities.EndEventRun: a.EndEventRun,
-		activities.RestartJournal: a.RestartJournal, activities.RaiseLag: a.RaiseLag, activities.ExplainEvent: a.ExplainEvent,
+		activities.RestartJournal: a.RestartJournal, activities.RaiseLag: a.RaiseLag, activities.ExplainEvent: a.ExplainEvent, activities.CheckFolder: a.CheckFolder,
 	})
 }

@@ -69,10 +69,35 @@ func (f *pageFetch) archive() *inbox.Archive[*eventRows] {
 	if !f.in.Window.Since.IsZero() || from == "" {
 		return nil
 	}
+	return f.archiveOf(from)
+}
+
+// archiveOf is a folder as a Window names it; nil when it is on a file server and none is
+// configured.
+func (a *Activities) archiveOf(from string) *inbox.Archive[*eventRows] {
 	if on, ok := strings.CutPrefix(from, remoteFolder); ok {
-		return f.files.OnServer(on)
+		return a.files.OnServer(on)
 	}
-	return f.files.OnDisk(from)
+	return a.files.OnDisk(from)
+}
+
+// CheckFolder says whether a backfill finds files in a folder, so that whoever asks for one
+// learns at once when it does not.
+func (a *Activities) CheckFolder(ctx context.Context, in activities.CheckFolderInput) (*activities.CheckFolderResult, error) {
+	archive := a.archiveOf(in.Folder)
+	if archive == nil {
+		return &activities.CheckFolderResult{Problem: "got a folder of the file server, and the worker has no campaign.sftp"}, nil
+	}
+	n, err := archive.Files(ctx)
+	switch fail, ours := errors.AsType[*apierr.Error](err); {
+	case ours && apierr.ReasonOf(err) == apierr.ReasonNotFound:
+		return &activities.CheckFolderResult{Problem: fmt.Sprintf("got %s: %s", in.Folder, fail.Message)}, nil
+	case err != nil:
+		return nil, run.ToTemporal(ctx, fmt.Errorf("looking into %s: %w", in.Folder, err))
+	case n == 0:
+		return &activities.CheckFolderResult{Problem: fmt.Sprintf("got %s, which holds no exported logs (broadlog_*.csv, trackinglog_*.csv, also .gz)", in.Folder)}, nil
+	}
+	return &activities.CheckFolderResult{Files: n}, nil
 }
 
 // takesFiles says whether this run takes files from the configured folder.

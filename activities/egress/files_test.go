@@ -230,6 +230,16 @@ func TestABackfillFromAFolder(t *testing.T) {
 	ref := s.ref(activities.KindBackfill)
 	_, err := s.Env.ExecuteActivity(s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 4, Window: activities.Window{Folder: "/nowhere"}})
 	require.ErrorContains(t, err, "/nowhere cannot be read on the worker's machine")
+
+	// Whoever asks for a backfill is told before it is accepted.
+	check := func(folder string) activities.CheckFolderResult {
+		return activitytest.Call[activities.CheckFolderResult](s.World, s.eg.CheckFolder, activities.CheckFolderInput{Folder: folder})
+	}
+	require.Equal(t, activities.CheckFolderResult{Files: 3}, check(dir))
+	require.Equal(t, activities.CheckFolderResult{Files: 2}, check("sftp:d365_loads/exports"))
+	require.Contains(t, check("/nowhere").Problem, "/nowhere cannot be read on the worker's machine")
+	require.Contains(t, check("sftp:d365_loads/nowhere").Problem, "got sftp:d365_loads/nowhere: the folder does not exist")
+	require.Contains(t, check(t.TempDir()).Problem, "holds no exported logs")
 }
 
 // A worker that dies between two pages of a file: the next one goes on there.

@@ -15,7 +15,7 @@ import (
 func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*activities.ExplainResult, error) {
 	defer a.reportEngineCalls(ctx)
 	in.ID = strings.ToLower(strings.Trim(in.ID, "{}"))
-	out := &activities.ExplainResult{Table: in.Table.Name, ID: in.ID, State: "never seen", Meaning: "no run has met this record; it is new, or not among the records that were asked for"}
+	out := &activities.ExplainResult{Table: in.Table.Name, ID: in.ID, State: activities.NeverSeen, Meaning: "no run has met this record; it is new, or not among the records that were asked for"}
 	known, err := a.known(ctx, in.Table.Name, &ledger.Lane{Entries: []ledger.Entry{{Key: in.ID}}, Outcomes: []ledger.Outcome{ledger.Pending}})
 	if err != nil {
 		return nil, err

@@ -2,8 +2,12 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/dataverse"
@@ -17,17 +21,40 @@ func (a *Activities) CheckFilter(ctx context.Context, in activities.CheckFilterI
 	for _, column := range in.Columns {
 		where = append(where, activities.Condition{Column: column, Is: "not_empty"})
 	}
-	m, err := a.withConditions(ctx, in.Table, where)
+	table := in.Table
+	table.Filter = mapping.Filter{Where: where}
+	plan, err := a.resolvePlan(ctx, table)
+	if problems, ok := errors.AsType[mapping.Problems](err); ok {
+		return &activities.CheckFilterResult{Misfit: misfitOf(problems, where)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	out := &activities.CheckFilterResult{}
-	for i, c := range m.plan.Conditions {
+	for i, c := range plan.Conditions {
 		if c.Source == mapping.FromText {
 			out.Text = append(out.Text, where[i].Column)
 		}
 	}
 	return out, nil
+}
+
+// conditionPath is the path of a problem of one condition, as a mapping names it.
+var conditionPath = regexp.MustCompile(`\.filter\.where\[(\d+)\](?:\.\w+)?$`)
+
+// misfitOf says what is wrong in the words that the operator has typed: a condition of a
+// backfill is in no file. Its value may be personal, so it is left out.
+func misfitOf(problems mapping.Problems, where []activities.Condition) string {
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		if at := conditionPath.FindStringSubmatch(p.Path); at != nil {
+			if n, err := strconv.Atoi(at[1]); err == nil && n < len(where) {
+				p.Path = strconv.Quote(strings.TrimSpace(where[n].Column + " " + where[n].Is))
+			}
+		}
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "; ")
 }
 
 // withConditions is the mapping of a table with the conditions of a backfill in place of

@@ -112,6 +112,28 @@ func parentsOf(t activities.Table) []string {
 
 // resolveMapping reads both data models and checks a mapping against them.
 func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*tableMapper, error) {
+	plan, err := a.resolvePlan(ctx, t)
+	if problems, ok := errors.AsType[mapping.Problems](err); ok {
+		return nil, run.Blocked("Mapping", "the mapping does not fit: "+problems.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(plan) // a run reads it back from the ledger, so this is what it will see
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	m, err := newTableMapper(doc)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
+	}
+	m.relisted = a.relistingOf(doc)
+	return m, nil
+}
+
+// resolvePlan compares a mapping with what both systems have. What does not fit is
+// mapping.Problems.
+func (a *Activities) resolvePlan(ctx context.Context, t activities.Table) (*mapping.Plan, error) {
 	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
 	if unknownName(err) {
 		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
@@ -127,20 +149,7 @@ func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*t
 	if err != nil {
 		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
 	}
-	plan, err := mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
-	if err != nil {
-		return nil, run.Blocked("Mapping", "the mapping does not fit: "+err.Error())
-	}
-	doc, err := json.Marshal(plan) // a run reads it back from the ledger, so this is what it will see
-	if err != nil {
-		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
-	}
-	m, err := newTableMapper(doc)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
-	}
-	m.relisted = a.relistingOf(doc)
-	return m, nil
+	return mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
 }
 
 // unknownName tells a table or resource that does not exist from other failures. One

@@ -32,6 +32,14 @@ func (b *Box[R]) OnDisk(folder string) *Archive[R] {
 	return &Archive[R]{box: b, from: diskFolder{folder: folder}}
 }
 
+// Files is how many files there are that may hold what is looked for. It fails when the
+// folder is not there.
+func (a *Archive[R]) Files(ctx context.Context) (int, error) {
+	listing, err := a.from.list(ctx)
+	mine, _ := a.box.mine(listing)
+	return len(mine), err
+}
+
 // Next opens the file that a position is within, at that position, or the next one that can
 // be read; nil when there is none. A file that was written anew is read from its beginning.
 func (a *Archive[R]) Next(ctx context.Context, at Position) (*File[R], error) {

@@ -12,10 +12,24 @@ import (
 // Backfill asks a table's flow to read records again. Conditions that do not fit
 // the table are bad input.
 func (i *Instance) Backfill(ctx context.Context, table string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
+	if err := i.HasRecords(table); err != nil {
+		return answer, err
+	}
 	if err := i.checkFilter(ctx, table, w.Where); err != nil {
 		return answer, err
 	}
 	return i.backfill(ctx, table, w)
+}
+
+// HasRecords fails for a flow that is no table's, with what serves in place of a backfill.
+func (i *Instance) HasRecords(flow string) error {
+	switch id := i.flow(flow).id; {
+	case id.IsEvents():
+		return badInput("egress has events, not the records of a table; to read them again: causeway events backfill")
+	case id.IsOptOut():
+		return badInput("optout has no table whose records could be read again; to look at both systems now: causeway sync-now optout; to compare everybody's opt-outs: causeway optout check")
+	}
+	return nil
 }
 
 // BackfillEvents asks egress to read the journal again, or exported files.
@@ -28,7 +42,23 @@ func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (ans
 	case strings.HasPrefix(w.Folder, "sftp:") && !i.Config.Campaign.SFTP.Configured():
 		return answer, badField("from", "got a folder of the file server, and %s has no campaign.sftp", i.File)
 	}
+	if w.Folder != "" {
+		if err := i.checkFolder(ctx, w.Folder); err != nil {
+			return answer, err
+		}
+	}
 	return i.backfill(ctx, activities.FlowEgress, w)
+}
+
+// checkFolder asks a worker for the folder that is to be loaded: it is one of the worker's
+// machine, or of the file server.
+func (i *Instance) checkFolder(ctx context.Context, folder string) error {
+	var r activities.CheckFolderResult
+	err := i.ask(ctx, i.Timeout, activities.CheckFolder, activities.CheckFolderInput{Folder: folder}, &r)
+	if err == nil && r.Problem != "" {
+		err = badField("from", "%s", r.Problem)
+	}
+	return err
 }
 
 // JournalKeeps is how long events stay in the journal.
@@ -61,8 +91,8 @@ func (i *Instance) checkFilter(ctx context.Context, name string, where []activit
 		in.Columns = append(in.Columns, c.Column)
 		valued[c.Column] = valued[c.Column] || c.Value != ""
 	}
-	var known activities.CheckFilterResult
-	if err := i.ask(ctx, i.Timeout, activities.CheckFilter, in, &known); err != nil {
+	known, err := i.askFilter(ctx, in)
+	if err != nil {
 		return err
 	}
 	for _, column := range known.Text {
@@ -70,5 +100,15 @@ func (i *Instance) checkFilter(ctx context.Context, name string, where []activit
 			return badField("where", "%s is text, which may be personal, and conditions are kept in Temporal's history; ask whether it is empty or not_empty, or name records by their ids", column)
 		}
 	}
-	return i.ask(ctx, i.Timeout, activities.CheckFilter, activities.CheckFilterInput{Table: table, Where: where}, &known)
+	_, err = i.askFilter(ctx, activities.CheckFilterInput{Table: table, Where: where})
+	return err
+}
+
+// askFilter has a worker compare conditions with the table.
+func (i *Instance) askFilter(ctx context.Context, in activities.CheckFilterInput) (r activities.CheckFilterResult, err error) {
+	err = i.ask(ctx, i.Timeout, activities.CheckFilter, in, &r)
+	if err == nil && r.Misfit != "" {
+		err = badField("where", "%s", r.Misfit)
+	}
+	return r, err
 }

@@ -80,6 +80,9 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 		return err
 	}
 	return e.with(ctx, func(i *operator.Instance) error {
+		if err := i.HasRecords(o.table); err != nil {
+			return err
+		}
 		what := o.table
 		if t, mapped := i.Config.Ingress.Tables[o.table]; mapped {
 			what = fmt.Sprintf("every record of the Dynamics table %s", t.Dynamics.Table)

@@ -82,6 +82,21 @@ func TestBackfillRefusesBadInputWithoutAskingTemporal(t *testing.T) {
 	}
 }
 
+// A flow without records is refused with what serves instead, before anything is asked:
+// Temporal only knows which updates there are.
+func TestBackfillOfAFlowWithoutRecords(t *testing.T) {
+	t.Parallel()
+	for flow, says := range map[string]string{"optout": "causeway sync-now optout", "egress": "causeway events backfill"} {
+		for _, args := range [][]string{nil, {"--yes"}, {"--since", "1h"}} {
+			w := newWorld()
+			code, _, stderr := w.run(t, append([]string{"backfill", flow}, args...)...)
+			require.Equal(t, exitBadInput, code)
+			require.Contains(t, stderr, says)
+			require.Empty(t, w.Asked)
+		}
+	}
+}
+
 func TestBackfillOfEverythingAsks(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]int{"y\n": exitDone, "Yes\n": exitDone, "\n": exitFailed, "no\n": exitFailed, "": exitFailed} {
@@ -214,6 +229,12 @@ func TestBackfillOfAFilter(t *testing.T) {
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "--where: lastname is text, which may be personal")
 	require.NotContains(t, stderr, "Quibblethorn")
+	require.Len(t, w.Requests["Update "+contactsFlow+" RequestBackfill"], 1)
+
+	w.on("Run "+activities.CheckFilter, activities.CheckFilterResult{Misfit: `"statecod equals": got a column that contact does not have`})
+	code, _, stderr = w.run(t, "backfill", "contacts", "--where", "statecod equals Active")
+	require.Equal(t, exitBadInput, code)
+	require.Equal(t, "causeway: --where: \"statecod equals\": got a column that contact does not have\n", stderr)
 	require.Len(t, w.Requests["Update "+contactsFlow+" RequestBackfill"], 1)
 
 	for where, sentence := range map[string]string{

@@ -134,10 +134,17 @@ func TestEventsBackfill(t *testing.T) {
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "events-backfill.txt", out)
 	require.Equal(t, noon.Add(-48*time.Hour), w.Requests[update][0].(workflows.BackfillRequest).Window.Since)
+	w.on("Run "+activities.CheckFolder, activities.CheckFolderResult{Files: 2})
 	code, out, errs = w.run(t, "events", "backfill", "--from", "/var/logs", "-o", "json")
 	require.Equal(t, exitDone, code, errs)
 	golden(t, "events-backfill.json", out)
 	require.Equal(t, "/var/logs", w.Requests[update][1].(workflows.BackfillRequest).Window.Folder)
+
+	w.on("Run "+activities.CheckFolder, activities.CheckFolderResult{Problem: "got /var/lgos: /var/lgos cannot be read on the worker's machine: no such file or directory"})
+	code, _, errs = w.run(t, "events", "backfill", "--from", "/var/lgos")
+	require.Equal(t, exitBadInput, code)
+	require.Equal(t, "causeway: --from: got /var/lgos: /var/lgos cannot be read on the worker's machine: no such file or directory\n", errs)
+	require.Len(t, w.Requests[update], 2, "it is not accepted")
 
 	w.on("Query "+egressFlow+" Status", eventsStatus(func(st *workflows.Status) { st.LastRun.Run = "egress-1" }))
 	code, out, errs = w.run(t, "events", "backfill", "--since", "48h", "--wait")

@@ -30,10 +30,12 @@ whether it is on the timeline, since which run, how often it came, or why it was
 left out. The ledger knows events for egress.keep_events. With --live Dynamics is
 asked whether the activity is still there.
 
+Exit code 1 when no run has met the record, or the event.
+
 With -o json: {table, id, state, meaning, version, campaign_key, held, last_run,
 last_run_at, created, quarantine, waits, live}; of an event {events: [{key, type,
 contact, outcome, meaning, time, run, at, again, again_run, again_at, activity,
-quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
+quarantine, in_dynamics}]}.`,
 		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain event tracking/5000",
 		Args:              exactly("a table and the id of a record, or event and its key", 2),
 		ValidArgsFunction: completeTables(e),
@@ -41,9 +43,9 @@ quarantine, in_dynamics}]}, with exit code 1 when none is known.`,
 			if args[0] == "event" {
 				return explainEvent(cmd.Context(), e, args[1], live)
 			}
-			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ExplainResult, error) {
+			return judge(cmd.Context(), e, func(i *operator.Instance) (activities.ExplainResult, error) {
 				return i.Explain(cmd.Context(), args[0], args[1], live)
-			}, writeExplanation)
+			}, writeExplanation, func(r activities.ExplainResult) int { return failedIf(r.State == activities.NeverSeen) })
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")

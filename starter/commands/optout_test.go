@@ -210,6 +210,20 @@ func TestOptOutExport(t *testing.T) {
 	require.Zero(t, code, errs)
 	require.JSONEq(t, `{"file":"`+jsonFile+`","decisions":3}`, out)
 
+	// A dash is stdout, here as elsewhere, and no file.
+	w.on("Run "+activities.OptOutEvidence, evidenceOf(t, someEvidence))
+	code, out, errs = w.run(t, "optout", "export", "--output", "-")
+	require.Zero(t, code, errs)
+	require.Equal(t, "3 decisions\n", errs)
+	require.NoFileExists(t, "-")
+	golden(t, "optout export.csv", out)
+	code, _, errs = w.run(t, "optout", "export", "--output", "-", "-o", "json")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, errs, "both go to stdout")
+	code, _, errs = w.run(t, "runs", "export", "contacts", "--to", "-")
+	require.Equal(t, exitBadInput, code)
+	require.Contains(t, errs, "--to: got -, want a folder")
+
 	// What fails in the middle leaves no file.
 	w.on("Run "+activities.OptOutEvidence, operator.ErrNoWorker)
 	code, _, _ = w.run(t, "optout", "export", "--output", file+"2")

@@ -75,6 +75,14 @@ func TestExplainARecord(t *testing.T) {
 	require.Contains(t, out, ": agreed with sales; more: causeway quarantine show contacts "+id)
 	require.NotContains(t, out, "next try")
 
+	// As with an event, scripts learn from the exit code that nothing is known of it.
+	w.on("Run "+activities.Explain, activities.ExplainResult{Table: "contacts", ID: id, State: activities.NeverSeen, Meaning: "no run has met this record"})
+	for _, args := range [][]string{nil, {"--live"}, {"-o", "json"}} {
+		code, out, _ = w.run(t, append([]string{"explain", "contacts", id}, args...)...)
+		require.Equal(t, exitFailed, code)
+		require.Contains(t, out, "no run has met this record")
+	}
+
 	code, _, stderr = w.run(t, "explain", "contacts", "quibble")
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, `id: got "quibble", want the id of one record in Dynamics`)

@@ -57,6 +57,9 @@ func runsExport(ctx context.Context, e *env, name, to string) error {
 	if to == "" {
 		to = strings.ReplaceAll(name, "/", "-")
 	}
+	if to == "-" {
+		return badInput("--to: got -, want a folder: there may be several files")
+	}
 	return e.with(ctx, func(i *operator.Instance) error {
 		executions, err := i.RunExecutions(ctx, name)
 		if err != nil {

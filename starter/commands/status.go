@@ -23,8 +23,9 @@ and what to type next. Without a name, all mappings of the configuration file,
 egress where a type of event is switched on, optout where its mode calls for it, and
 flows that go on though their mapping was removed from the file.
 
-Exit code 0 when all is well, 1 when a flow is FAILED, was ended from outside, or
-its last run is INCOMPLETE, 3 when no worker answers; then what Temporal recorded
+Exit code 0 when all is well, 1 when a flow is FAILED (also while it tries again by
+itself: nothing flows until that has gone well), was ended from outside, or its last
+run is INCOMPLETE or FAILED, 3 when no worker answers; then what Temporal recorded
 last is shown.
 
 With -o json (one document; one per look with --watch):
@@ -133,7 +134,7 @@ func verdict(r operator.Report) int {
 		case f.Recorded != nil && !f.Recorded.Running:
 			code = exitFailed
 		case f.Status == nil:
-		case f.Status.State == workflows.StateFailed, f.Status.LastRun != nil && f.Status.LastRun.State == "INCOMPLETE":
+		case f.Status.State == workflows.StateFailed, f.Status.LastRun != nil && (f.Status.LastRun.State == "INCOMPLETE" || f.Status.LastRun.State == "FAILED"):
 			code = exitFailed
 		}
 	}

@@ -63,7 +63,13 @@ var scenes = map[string]struct {
 			st.LastRun.Reason, st.Quarantined = "reading contacts: dataverse: Permission (403): no right to read", 0
 			st.LastError = st.LastRun.Reason
 		}))
-	}, exitDone},
+	}, exitFailed},
+	"failed, and tries again by itself": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.State, st.Phase, st.Reason = workflows.StateFailed, "failed", "dataverse: read changes: ServiceFault (503)"
+			st.LastError, st.Since, st.RetryAt = st.Reason, noon.Add(-2*time.Minute), noon.Add(10*time.Minute)
+		}))
+	}, exitFailed},
 	"paused with changes pending": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
 			st.State, st.Reason, st.Since = workflows.StatePaused, "Campaign release (ada)", noon.Add(-90*time.Minute)
