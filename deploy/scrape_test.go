@@ -103,7 +103,7 @@ func scrape(t *testing.T) map[string][]string {
 		defer resp.Body.Close()
 		data, err := io.ReadAll(resp.Body)
 		text = string(data)
-		return err == nil && strings.Contains(text, "causeway_flow_failed")
+		return err == nil && strings.Contains(text, "causeway_flow_stuck") // the last
 	}, 30*time.Second, 50*time.Millisecond)
 	return exposed(text + exchange(t))
 }

@@ -3,8 +3,12 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +27,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/histories"
 	"causeway.dev/internal/ledger"
+	operatorface "causeway.dev/internal/operator"
 	"causeway.dev/worker/host"
 	"causeway.dev/workflows"
 )
@@ -150,7 +155,8 @@ func TestAFailedWorkflowIsResetAndCompletes(t *testing.T) {
 // it had received.
 func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30})
+	health := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	w := newWorld(t, worldOptions{contacts: 60, pageSize: 30, yaml: func(text string) string { return strings.Replace(text, "listen: 127.0.0.1:0", "listen: "+health, 1) }})
 	other := func(r workflows.Registry) {
 		r.RegisterWorkflowWithOptions(func(ctx workflow.Context, in workflows.TableSyncInput) error {
 			workflow.NewTimer(ctx, time.Millisecond) // which the product does not have
@@ -166,6 +172,11 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	stop()
 
 	w.startWorker()
+	// The first question shows it, before the owner has had anything to do.
+	code, out, stderr := w.causeway("status", "contacts")
+	require.Equal(t, 1, code, stderr)
+	require.Contains(t, out, "the workflow code of a worker is not that which began contacts")
+	require.Contains(t, out, "where they differ: causeway runs verify contacts")
 	w.edit(w.ids()[0], map[string]any{"address1_city": "Nebelheim"})
 	require.Eventually(t, func() bool { // a query makes the code fail
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -174,8 +185,20 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 		d, err := w.client.DescribeWorkflowExecution(ctx, w.flowID(), "")
 		return err == nil && d.GetPendingWorkflowTask().GetAttempt() > 1
 	}, settleWithin, 200*time.Millisecond)
+	code, out, stderr = w.causeway("status", "-o", "json")
+	require.Equal(t, 1, code, stderr)
+	var report operatorface.Report
+	require.NoError(t, json.Unmarshal([]byte(out), &report))
+	require.NotNil(t, report.Flows[0].Stuck, out)
+	require.True(t, report.Flows[0].Stuck.NonDeterministic)
+	require.Greater(t, report.Flows[0].Stuck.Attempt, 1)
+	var ready, metrics string
+	require.Eventually(t, func() bool {
+		ready, metrics = page(t, health, "/readyz"), page(t, health, "/metrics")
+		return strings.Contains(metrics, "causeway_flow_stuck{flow=\"contacts\"} 1") && strings.Contains(ready, "runs verify contacts")
+	}, settleWithin, 100*time.Millisecond, "it is alarmed, and the worker is not ready: %s", ready)
 
-	code, out, stderr := w.causeway("runs", "verify", "contacts")
+	code, out, stderr = w.causeway("runs", "verify", "contacts")
 	require.Equal(t, 1, code, stderr)
 	require.Contains(t, out, "TimerStarted")
 	history := w.history(w.flowID())
@@ -191,6 +214,20 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	require.Equal(t, mine.Task, got.Event)
 	w.loaded()
 	w.inStep()
+	require.Eventually(t, func() bool {
+		return strings.Contains(page(t, health, "/metrics"), "causeway_flow_stuck{flow=\"contacts\"} 0") && page(t, health, "/readyz") == "ready\n"
+	}, settleWithin, 100*time.Millisecond, "it fits again")
+}
+
+// page is what a worker says on its health endpoint.
+func page(t *testing.T, address, path string) string {
+	t.Helper()
+	resp, err := http.Get("http://" + address + path)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(body)
 }
 
 // The code of a load fails while it runs. The load is reset, while its owner goes on

@@ -155,7 +155,20 @@ func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*Desc
 	if err != nil {
 		return nil, t.explain(err)
 	}
-	return describe(answer), nil
+	d := describe(answer)
+	if d.Stuck, err = t.stuck(ctx, answer); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// stuck says whether the workflow's own code fails.
+func (t *temporalClient) stuck(ctx context.Context, answer *workflowservice.DescribeWorkflowExecutionResponse) (*Stuck, error) {
+	found, err := temporalconn.FindStuck(ctx, t.client.WorkflowService(), t.space, answer)
+	if err != nil || found == nil {
+		return nil, t.explain(err)
+	}
+	return &Stuck{WorkflowID: answer.GetWorkflowExecutionInfo().GetExecution().GetWorkflowId(), NonDeterministic: found.Differs, Attempt: found.Attempt, Since: found.Since}, nil
 }
 
 func (t *temporalClient) WorkerSeen(ctx context.Context) (time.Time, error) {

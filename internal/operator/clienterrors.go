@@ -28,6 +28,9 @@ func (t *temporalClient) explain(err error) error {
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return ErrNotFound
 	}
+	if _, ok := errors.AsType[*serviceerror.QueryFailed](err); ok {
+		return ErrCode
+	}
 	if app := innermost(err); app != nil {
 		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message())}
 	}

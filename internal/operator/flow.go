@@ -86,6 +86,9 @@ func (f *flow) updateStatus(ctx context.Context, name string, request any) (st w
 func (f *flow) explain(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrNoWorker):
+		if d, err := f.describe(context.WithoutCancel(ctx), f.owner()); err == nil && d.Stuck != nil {
+			return noWorker("%s (%s)", d.Stuck.Sentence(f.Now(), f.name), requestStands)
+		}
 		return f.whoDidNotAnswer(ctx, " for "+f.name, requestStands, f.Timeout)
 	case !errors.Is(err, ErrNotFound):
 		return err

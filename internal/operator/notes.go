@@ -47,6 +47,9 @@ func (r FlowReport) Notes(now time.Time) []Note {
 		return n
 	}
 	n.state(r.Flow, st, now)
+	if r.Stuck != nil {
+		n.add(Alarm, "%s", r.Stuck.Sentence(now, st.Run))
+	}
 	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
 	for _, a := range st.Approvals {
 		parked -= a.Deletes

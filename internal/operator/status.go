@@ -56,6 +56,7 @@ type FlowReport struct {
 	Status         *workflows.Status `json:"status"`
 	Recorded       *Recorded         `json:"recorded,omitempty"`
 	Waiting        []Pending         `json:"waiting,omitempty"`
+	Stuck          *Stuck            `json:"stuck,omitempty"`
 	LastChecked    time.Time         `json:"last_checked,omitzero"` // the source was asked then
 	LagSeconds     *int64            `json:"lag_seconds,omitempty"` // the part of the time up to LastChecked that is not settled; not known before the first load
 	FileRevision   string            `json:"file_revision,omitempty"`
@@ -147,8 +148,16 @@ func (f *flow) look(ctx context.Context) (FlowReport, error) {
 		r.Problem = fmt.Sprintf("the workflow of %s has ended (%s), so nothing flows; run: causeway start %s", f.name, d.Ended, f.name)
 		return r, nil
 	}
+	if r.Stuck = d.Stuck; r.Stuck != nil { // the server does not even pass a query on
+		r.Problem = r.Stuck.Sentence(f.Now(), f.name)
+		return r, nil
+	}
 	st, err := f.status(ctx)
 	switch {
+	case errors.Is(err, ErrCode):
+		r.Stuck = &Stuck{WorkflowID: r.WorkflowID, NonDeterministic: true}
+		r.Problem = r.Stuck.Sentence(f.Now(), f.name)
+		return r, nil
 	case errors.Is(err, ErrNoWorker):
 		ago, lives, err := f.workerSeen(ctx)
 		if err != nil {
@@ -175,7 +184,7 @@ func (f *flow) look(ctx context.Context) (FlowReport, error) {
 	if st.RunWorkflow != "" {
 		// Like the progress of a run it is left out when it cannot be had.
 		if run, err := f.describe(ctx, st.RunWorkflow); err == nil {
-			r.Waiting = append(r.Waiting, run.Retried()...)
+			r.Waiting, r.Stuck = append(r.Waiting, run.Retried()...), run.Stuck
 		}
 	}
 	return r, nil

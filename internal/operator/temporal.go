@@ -85,6 +85,10 @@ var (
 	ErrEnough   = errors.New("enough was read") // ends reading a history; it is no failure
 )
 
+// ErrCode is the ErrNoWorker of a question about a workflow whose own code fails: our
+// workflows answer every query, so the worker could not replay the history.
+var ErrCode = fmt.Errorf("%w: its workflow code fails", ErrNoWorker)
+
 // Description is what the server knows of a workflow.
 type Description struct {
 	Running     bool
@@ -94,6 +98,27 @@ type Description struct {
 	Written     int64
 	Quarantined int64
 	Pending     []Pending
+	Stuck       *Stuck // nil: its code does not fail
+}
+
+// Stuck is a workflow whose own code fails whenever a worker takes its task.
+type Stuck struct {
+	WorkflowID       string    `json:"workflow_id"`
+	NonDeterministic bool      `json:"non_deterministic"` // the code does something else than the history holds
+	Attempt          int       `json:"attempt"`           // of the task; 0 when a question showed it before any task did
+	Since            time.Time `json:"since,omitzero"`
+}
+
+// Sentence says what fails, and what to do. name is that of the flow or the run.
+func (s Stuck) Sentence(now time.Time, name string) string {
+	when := ""
+	if s.Attempt > 0 {
+		when = fmt.Sprintf(" (attempt %d, since %s)", s.Attempt, phrase.Moment(now, s.Since))
+	}
+	if !s.NonDeterministic {
+		return fmt.Sprintf("the workflow code of a worker fails on %s%s, so nothing flows and nothing is lost; the worker's log says why; start a worker of a build that works", name, when)
+	}
+	return fmt.Sprintf("the workflow code of a worker is not that which began %s%s, so nothing flows and nothing is lost; where they differ: causeway runs verify %s; start a worker of the build that fits, and it goes on by itself", name, when, name)
 }
 
 // Retried is the work that failed and is tried again.

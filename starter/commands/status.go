@@ -25,8 +25,8 @@ flows that go on though their mapping was removed from the file.
 
 Exit code 0 when all is well, 1 when a flow is FAILED (also while it tries again by
 itself: nothing flows until that has gone well), was ended from outside, or its last
-run is INCOMPLETE or FAILED, 3 when no worker answers; then what Temporal recorded
-last is shown.
+run is INCOMPLETE or FAILED, or when the workflow code of a worker fails; 3 when no
+worker answers. In the last two cases what Temporal recorded last is shown.
 
 With -o json (one document; one per look with --watch):
   {instance, tables: [{
@@ -46,6 +46,8 @@ With -o json (one document; one per look with --watch):
                      null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what
                      Temporal knows by itself when there is no status
+    stuck            {workflow_id, non_deterministic, attempt, since}: the workflow
+                     code of a worker fails; null when it does not
     waiting          [{activity, attempt, last_failure, since}]: work that failed
                      and is tried again
     file_revision    of the mapping in the configuration file
@@ -129,6 +131,8 @@ func verdict(r operator.Report) int {
 	code := exitDone
 	for _, f := range r.Flows {
 		switch {
+		case f.Stuck != nil: // somebody answers, with code that does not fit
+			code = exitFailed
 		case !f.Answered:
 			return exitUnreachable
 		case f.Recorded != nil && !f.Recorded.Running:

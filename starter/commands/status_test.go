@@ -85,6 +85,17 @@ var scenes = map[string]struct {
 		w.on("Query "+contactsFlow+" Status", contacts(nil))
 		w.on("Describe "+contactsFlow, operator.Description{Ended: "Terminated", State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})
 	}, exitFailed},
+	"other workflow code": {func(w *world) {
+		w.on("Query "+contactsFlow+" Status", operator.ErrCode)
+		w.on("Describe "+contactsFlow, operator.Description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100,
+			Stuck: &operator.Stuck{WorkflowID: contactsFlow, NonDeterministic: true, Attempt: 7, Since: noon.Add(-3 * time.Minute)}})
+	}, exitFailed},
+	"other workflow code, of a run": {func(w *world) {
+		st := contacts(loading)
+		w.on("Query "+contactsFlow+" Status", st)
+		w.on("Describe "+contactsFlow, operator.Description{Running: true})
+		w.on("Describe "+st.RunWorkflow, operator.Description{Running: true, Stuck: &operator.Stuck{WorkflowID: st.RunWorkflow, Attempt: 3, Since: noon.Add(-time.Minute)}})
+	}, exitFailed},
 	"no worker": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", operator.ErrNoWorker)
 		w.on("Describe "+contactsFlow, operator.Description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})

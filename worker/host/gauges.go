@@ -55,6 +55,7 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 func (h *Host) refreshGauges(ctx context.Context) {
 	flows := newFlowGauges(h.metrics.Scope, h.o.Config.Instance)
 	expiry := newExpiryWatch(h.o.Config, h.metrics.Scope, h.o.Logger)
+	stuck := &stuckGauges{scope: h.metrics.Scope, instance: h.o.Config.Instance, namespace: h.namespace, code: h.code, known: map[string]tally.Gauge{}}
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
@@ -65,6 +66,9 @@ func (h *Host) refreshGauges(ctx context.Context) {
 		}
 		if err := flows.refresh(ctx, h.client); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from Temporal", "error", err)
+		}
+		if err := stuck.refresh(ctx, h.client); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("asking Temporal whether workflows are stuck", "error", err)
 		}
 		select {
 		case <-tick.C:

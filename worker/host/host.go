@@ -58,6 +58,9 @@ type Host struct {
 	client  client.Client
 	workers []worker.Worker
 	health  *health
+	code    *codeWatch
+
+	namespace string // of Temporal
 
 	gauges *gaugeRefresher
 }
@@ -76,7 +79,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	options.Logger = sdklog.NewStructuredLogger(o.Logger)
-	options.MetricsHandler = h.metrics.Temporal
+	h.code, h.namespace = newCodeWatch(h.metrics.Temporal), options.Namespace
+	options.MetricsHandler = h.code
 	if h.client, err = client.DialContext(ctx, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
 	}
@@ -187,7 +191,7 @@ func (h *Host) ready(ctx context.Context) error {
 	if _, err := h.client.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		return fmt.Errorf("temporal: %w", err)
 	}
-	return nil
+	return h.code.fits()
 }
 
 func (h *Host) close() error {
