@@ -55,6 +55,53 @@ CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
+-- What the runs of a flow and table that have ended did together, kept in the transaction
+-- that ends a run. One that goes on is taken out until it ends again.
+CREATE TABLE run_total (
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  runs BIGINT NOT NULL,
+  n_read BIGINT NOT NULL,
+  n_created BIGINT NOT NULL,
+  n_updated BIGINT NOT NULL,
+  n_unchanged BIGINT NOT NULL,
+  n_filtered BIGINT NOT NULL,
+  n_deleted BIGINT NOT NULL,
+  n_parked BIGINT NOT NULL,
+  n_quarantined BIGINT NOT NULL,
+  n_disabled BIGINT NOT NULL,
+  n_soft_bounce BIGINT NOT NULL,
+  n_seed BIGINT NOT NULL,
+  n_no_contact BIGINT NOT NULL,
+  n_ignored BIGINT NOT NULL,
+  PRIMARY KEY (flow, tbl)
+);
+-- +goose StatementBegin
+CREATE FUNCTION run_total() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+DECLARE
+  after BIGINT := (NEW.state <> 'RUNNING')::INT;
+  before BIGINT := (OLD.state <> 'RUNNING')::INT;
+BEGIN
+  INSERT INTO run_total AS t (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
+    VALUES (NEW.flow, NEW.tbl, after - before,
+    after * NEW.n_read - before * OLD.n_read, after * NEW.n_created - before * OLD.n_created, after * NEW.n_updated - before * OLD.n_updated, after * NEW.n_unchanged - before * OLD.n_unchanged, after * NEW.n_filtered - before * OLD.n_filtered, after * NEW.n_deleted - before * OLD.n_deleted, after * NEW.n_parked - before * OLD.n_parked, after * NEW.n_quarantined - before * OLD.n_quarantined, after * NEW.n_disabled - before * OLD.n_disabled, after * NEW.n_soft_bounce - before * OLD.n_soft_bounce, after * NEW.n_seed - before * OLD.n_seed, after * NEW.n_no_contact - before * OLD.n_no_contact, after * NEW.n_ignored - before * OLD.n_ignored)
+    ON CONFLICT (flow, tbl) DO UPDATE SET runs = t.runs + excluded.runs, n_read = t.n_read + excluded.n_read, n_created = t.n_created + excluded.n_created, n_updated = t.n_updated + excluded.n_updated, n_unchanged = t.n_unchanged + excluded.n_unchanged, n_filtered = t.n_filtered + excluded.n_filtered, n_deleted = t.n_deleted + excluded.n_deleted, n_parked = t.n_parked + excluded.n_parked, n_quarantined = t.n_quarantined + excluded.n_quarantined, n_disabled = t.n_disabled + excluded.n_disabled, n_soft_bounce = t.n_soft_bounce + excluded.n_soft_bounce, n_seed = t.n_seed + excluded.n_seed, n_no_contact = t.n_no_contact + excluded.n_no_contact, n_ignored = t.n_ignored + excluded.n_ignored;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE FUNCTION run_total_new() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO run_total AS t (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
+    VALUES (NEW.flow, NEW.tbl, 1,
+    NEW.n_read, NEW.n_created, NEW.n_updated, NEW.n_unchanged, NEW.n_filtered, NEW.n_deleted, NEW.n_parked, NEW.n_quarantined, NEW.n_disabled, NEW.n_soft_bounce, NEW.n_seed, NEW.n_no_contact, NEW.n_ignored)
+    ON CONFLICT (flow, tbl) DO UPDATE SET runs = t.runs + excluded.runs, n_read = t.n_read + excluded.n_read, n_created = t.n_created + excluded.n_created, n_updated = t.n_updated + excluded.n_updated, n_unchanged = t.n_unchanged + excluded.n_unchanged, n_filtered = t.n_filtered + excluded.n_filtered, n_deleted = t.n_deleted + excluded.n_deleted, n_parked = t.n_parked + excluded.n_parked, n_quarantined = t.n_quarantined + excluded.n_quarantined, n_disabled = t.n_disabled + excluded.n_disabled, n_soft_bounce = t.n_soft_bounce + excluded.n_soft_bounce, n_seed = t.n_seed + excluded.n_seed, n_no_contact = t.n_no_contact + excluded.n_no_contact, n_ignored = t.n_ignored + excluded.n_ignored;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER run_total_update AFTER UPDATE ON run FOR EACH ROW WHEN (NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING') EXECUTE FUNCTION run_total();
+CREATE TRIGGER run_total_insert AFTER INSERT ON run FOR EACH ROW WHEN (NEW.state <> 'RUNNING') EXECUTE FUNCTION run_total_new();
+
 -- The last activity that began, staged or ended runs of a table. An earlier one that
 -- wakes late may not do so any more.
 CREATE TABLE turn (
@@ -465,6 +512,8 @@ DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE turn;
 DROP TABLE run;
+DROP TABLE run_total;
+DROP FUNCTION run_total, run_total_new;
 DROP TABLE fact;
 DROP TABLE revision;
 DROP TABLE tally;

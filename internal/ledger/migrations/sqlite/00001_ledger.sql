@@ -55,6 +55,44 @@ CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
+-- What the runs of a flow and table that have ended did together, kept in the transaction
+-- that ends a run. One that goes on is taken out until it ends again.
+CREATE TABLE run_total (
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  runs BIGINT NOT NULL,
+  n_read BIGINT NOT NULL,
+  n_created BIGINT NOT NULL,
+  n_updated BIGINT NOT NULL,
+  n_unchanged BIGINT NOT NULL,
+  n_filtered BIGINT NOT NULL,
+  n_deleted BIGINT NOT NULL,
+  n_parked BIGINT NOT NULL,
+  n_quarantined BIGINT NOT NULL,
+  n_disabled BIGINT NOT NULL,
+  n_soft_bounce BIGINT NOT NULL,
+  n_seed BIGINT NOT NULL,
+  n_no_contact BIGINT NOT NULL,
+  n_ignored BIGINT NOT NULL,
+  PRIMARY KEY (flow, tbl)
+) WITHOUT ROWID;
+-- +goose StatementBegin
+CREATE TRIGGER run_total_update AFTER UPDATE ON run WHEN NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING' BEGIN
+  INSERT INTO run_total (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
+    VALUES (NEW.flow, NEW.tbl, (NEW.state <> 'RUNNING') - (OLD.state <> 'RUNNING'),
+    (NEW.state <> 'RUNNING') * NEW.n_read - (OLD.state <> 'RUNNING') * OLD.n_read, (NEW.state <> 'RUNNING') * NEW.n_created - (OLD.state <> 'RUNNING') * OLD.n_created, (NEW.state <> 'RUNNING') * NEW.n_updated - (OLD.state <> 'RUNNING') * OLD.n_updated, (NEW.state <> 'RUNNING') * NEW.n_unchanged - (OLD.state <> 'RUNNING') * OLD.n_unchanged, (NEW.state <> 'RUNNING') * NEW.n_filtered - (OLD.state <> 'RUNNING') * OLD.n_filtered, (NEW.state <> 'RUNNING') * NEW.n_deleted - (OLD.state <> 'RUNNING') * OLD.n_deleted, (NEW.state <> 'RUNNING') * NEW.n_parked - (OLD.state <> 'RUNNING') * OLD.n_parked, (NEW.state <> 'RUNNING') * NEW.n_quarantined - (OLD.state <> 'RUNNING') * OLD.n_quarantined, (NEW.state <> 'RUNNING') * NEW.n_disabled - (OLD.state <> 'RUNNING') * OLD.n_disabled, (NEW.state <> 'RUNNING') * NEW.n_soft_bounce - (OLD.state <> 'RUNNING') * OLD.n_soft_bounce, (NEW.state <> 'RUNNING') * NEW.n_seed - (OLD.state <> 'RUNNING') * OLD.n_seed, (NEW.state <> 'RUNNING') * NEW.n_no_contact - (OLD.state <> 'RUNNING') * OLD.n_no_contact, (NEW.state <> 'RUNNING') * NEW.n_ignored - (OLD.state <> 'RUNNING') * OLD.n_ignored)
+    ON CONFLICT (flow, tbl) DO UPDATE SET runs = runs + excluded.runs, n_read = n_read + excluded.n_read, n_created = n_created + excluded.n_created, n_updated = n_updated + excluded.n_updated, n_unchanged = n_unchanged + excluded.n_unchanged, n_filtered = n_filtered + excluded.n_filtered, n_deleted = n_deleted + excluded.n_deleted, n_parked = n_parked + excluded.n_parked, n_quarantined = n_quarantined + excluded.n_quarantined, n_disabled = n_disabled + excluded.n_disabled, n_soft_bounce = n_soft_bounce + excluded.n_soft_bounce, n_seed = n_seed + excluded.n_seed, n_no_contact = n_no_contact + excluded.n_no_contact, n_ignored = n_ignored + excluded.n_ignored;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER run_total_insert AFTER INSERT ON run WHEN NEW.state <> 'RUNNING' BEGIN
+  INSERT INTO run_total (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
+    VALUES (NEW.flow, NEW.tbl, 1,
+    NEW.n_read, NEW.n_created, NEW.n_updated, NEW.n_unchanged, NEW.n_filtered, NEW.n_deleted, NEW.n_parked, NEW.n_quarantined, NEW.n_disabled, NEW.n_soft_bounce, NEW.n_seed, NEW.n_no_contact, NEW.n_ignored)
+    ON CONFLICT (flow, tbl) DO UPDATE SET runs = runs + excluded.runs, n_read = n_read + excluded.n_read, n_created = n_created + excluded.n_created, n_updated = n_updated + excluded.n_updated, n_unchanged = n_unchanged + excluded.n_unchanged, n_filtered = n_filtered + excluded.n_filtered, n_deleted = n_deleted + excluded.n_deleted, n_parked = n_parked + excluded.n_parked, n_quarantined = n_quarantined + excluded.n_quarantined, n_disabled = n_disabled + excluded.n_disabled, n_soft_bounce = n_soft_bounce + excluded.n_soft_bounce, n_seed = n_seed + excluded.n_seed, n_no_contact = n_no_contact + excluded.n_no_contact, n_ignored = n_ignored + excluded.n_ignored;
+END;
+-- +goose StatementEnd
+
 -- The last activity that began, staged or ended runs of a table. An earlier one that
 -- wakes late may not do so any more.
 CREATE TABLE turn (
@@ -477,6 +515,7 @@ DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE turn;
 DROP TABLE run;
+DROP TABLE run_total;
 DROP TABLE fact;
 DROP TABLE revision;
 DROP TABLE tally;
