@@ -64,6 +64,7 @@ const (
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult
 	ProposeMapping     = "ProposeMapping"     // ProposeInput -> ProposeResult
+	Totals             = "Totals"             // TotalsInput -> TotalsResult
 	Meter              = "Meter"              // MeterInput -> MeterResult
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
 	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult

@@ -84,6 +84,7 @@ func (r Report) Answered() bool {
 // those that go on though their mapping was removed from it.
 func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
+	totals := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
 	if name == "" {
 		names = i.Flows()
 	}
@@ -97,7 +98,45 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	if name == "" {
 		report.Flows = append(report.Flows, i.removed(ctx)...)
 	}
+	for n := range report.Flows {
+		if r := &report.Flows[n]; r.Known {
+			r.addTotals(totals[r.Flow])
+		}
+	}
 	return report, nil
+}
+
+// totals are what the ledger says that each flow did, by its name. There are none when no
+// worker answers soon: a status with the owners' own figures is better than one that waits.
+func (i *Instance) totals(ctx context.Context) map[string]*activities.FlowTotals {
+	if _, lives, err := i.workerSeen(ctx); err != nil || !lives {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerWithin)
+	defer cancel()
+	var result activities.TotalsResult
+	if err := i.temporal.Run(ctx, activities.Totals, activities.TotalsInput{}, &result); err != nil {
+		return nil
+	}
+	out := map[string]*activities.FlowTotals{}
+	for n, t := range result.Flows {
+		out[t.Table] = &result.Flows[n]
+	}
+	return out
+}
+
+// addTotals puts the ledger's figures in place of those that the owner remembers: it counts
+// no run that failed or was stopped, and forgets all when it is ended from outside.
+func (r *FlowReport) addTotals(t *activities.FlowTotals) {
+	if t == nil {
+		return
+	}
+	if st := r.Status; st != nil {
+		st.Runs, st.Totals, st.Quarantined, st.Parked = t.Runs, t.Counts, t.Quarantined, t.Parked
+	}
+	if rec := r.Recorded; rec != nil {
+		rec.Read, rec.Written, rec.Quarantined = t.Counts.Read, t.Counts.Written(), t.Quarantined
+	}
 }
 
 // removed are the flows that go on though their mapping is not in the configuration
@@ -208,9 +247,9 @@ func (r *FlowReport) addLag() {
 	r.LagSeconds = &lag
 }
 
-// meterWithin bounds the question for the meter: a status without it is better
-// than one that waits.
-const meterWithin = 5 * time.Second
+// ledgerWithin bounds the questions that a status asks the ledger: one without the answer
+// is better than one that waits.
+const ledgerWithin = 5 * time.Second
 
 // Meter is how many engine calls were made in the hour in hand.
 type Meter struct {
@@ -224,7 +263,7 @@ type Meter struct {
 
 // Meter asks a worker; nil when none answers in time.
 func (i *Instance) Meter(ctx context.Context) *Meter {
-	ctx, cancel := context.WithTimeout(ctx, meterWithin)
+	ctx, cancel := context.WithTimeout(ctx, ledgerWithin)
 	defer cancel()
 	var result activities.MeterResult
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {

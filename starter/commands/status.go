@@ -45,7 +45,8 @@ With -o json (one document; one per look with --watch):
                       export: {workflow, state, newest, alarm, looked, restarts}}};
                      null when there is none
     recorded         {running, ended, state, read, written, quarantined}: what
-                     Temporal knows by itself when there is no status
+                     Temporal knows by itself when there is no status; the figures
+                     are the ledger's when a worker answers
     stuck            {workflow_id, non_deterministic, attempt, since}: the workflow
                      code of a worker fails; null when it does not
     waiting          [{activity, attempt, last_failure, since}]: work that failed
@@ -58,7 +59,9 @@ With -o json (one document; one per look with --watch):
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
 updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
 {disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what
-Dynamics had already. Times are UTC.`
+Dynamics had already. Totals, runs and quarantined are those of the ledger when a worker
+answers: of all runs that have ended, however they ended; rollbacks count nothing. Times
+are UTC.`
 
 func newStatus(e *env) *cobra.Command {
 	var o statusOptions

@@ -20,6 +20,14 @@ func retrying(activity string) operator.Description {
 	}}
 }
 
+// totalsOf is what the ledger says of contacts.
+func totalsOf(read, created, quarantined int64) activities.TotalsResult {
+	return activities.TotalsResult{Flows: []activities.FlowTotals{
+		{Flow: "ingress", Table: "accounts", Runs: 9, Counts: activities.Counts{Read: 5}},
+		{Flow: "ingress", Table: "contacts", Runs: 4, Counts: activities.Counts{Read: read, Created: created, Quarantined: quarantined}, Quarantined: quarantined},
+	}}
+}
+
 // scenes are what two flows may look like, with the exit code each calls for.
 var scenes = map[string]struct {
 	prepare func(*world)
@@ -96,6 +104,19 @@ var scenes = map[string]struct {
 		w.on("Describe "+contactsFlow, operator.Description{Running: true})
 		w.on("Describe "+st.RunWorkflow, operator.Description{Running: true, Stuck: &operator.Stuck{WorkflowID: st.RunWorkflow, Attempt: 3, Since: noon.Add(-time.Minute)}})
 	}, exitFailed},
+	"terminated, and a worker has the ledger": {func(w *world) {
+		w.Seen = noon.Add(-time.Second)
+		w.on("Run "+activities.Totals, totalsOf(12_000, 11_000, 400))
+		w.on("Describe "+contactsFlow, operator.Description{Ended: "Terminated", State: "RUNNING"})
+	}, exitFailed},
+	"stopped in its first load": {func(w *world) {
+		w.Seen = noon.Add(-time.Second)
+		w.on("Run "+activities.Totals, totalsOf(1_200, 859, 341))
+		w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) {
+			st.State, st.Phase, st.Totals, st.Runs, st.Quarantined = workflows.StateStopped, "stopped", activities.Counts{}, 1, 41
+			st.LastRun.State = "STOPPED"
+		}))
+	}, exitDone},
 	"no worker": {func(w *world) {
 		w.on("Query "+contactsFlow+" Status", operator.ErrNoWorker)
 		w.on("Describe "+contactsFlow, operator.Description{Running: true, State: "RUNNING", Read: 10_000, Written: 9_900, Quarantined: 100})

@@ -1,0 +1,33 @@
+package operator
+
+import (
+	"context"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+)
+
+// Totals reads what each flow did so far from the ledger.
+func (a *Activities) Totals(ctx context.Context, _ activities.TotalsInput) (*activities.TotalsResult, error) {
+	totals, err := a.ledger.Totals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &activities.TotalsResult{Flows: []activities.FlowTotals{}}
+	for _, t := range totals {
+		if t.Flow == activities.FlowRollback || t.Flow == activities.FlowAudit {
+			continue // the run that a rollback undoes has counted, and an audit changes nothing
+		}
+		one := activities.FlowTotals{Flow: t.Flow, Table: t.Table, Runs: t.Runs, Counts: run.CountsOf(t.Counts)}
+		if one.Quarantined, err = a.ledger.QuarantineCount(ctx, t.Flow, t.Table); err != nil {
+			return nil, err
+		}
+		if t.Flow == activities.FlowIngress {
+			if one.Parked, err = a.ledger.ParkedCount(ctx, t.Table); err != nil {
+				return nil, err
+			}
+		}
+		out.Flows = append(out.Flows, one)
+	}
+	return out, nil
+}

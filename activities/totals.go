@@ -1,0 +1,21 @@
+package activities
+
+// TotalsInput asks what all flows did so far.
+type TotalsInput struct{}
+
+// TotalsResult is that, by flow and table, as the ledger has it: it outlives the memory of
+// the owners.
+type TotalsResult struct {
+	Flows []FlowTotals `json:"flows"`
+}
+
+// FlowTotals is what the runs of a flow that have ended did together, and what waits or was
+// refused now.
+type FlowTotals struct {
+	Flow        string `json:"flow"`  // ingress, egress, optout
+	Table       string `json:"table"` // as operators type it
+	Runs        int64  `json:"runs"`
+	Counts      Counts `json:"counts"`
+	Quarantined int64  `json:"quarantined"`
+	Parked      int64  `json:"parked"`
+}
