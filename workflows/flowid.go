@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"go.temporal.io/sdk/temporal"
+
 	"causeway.dev/activities"
 )
 
@@ -97,6 +99,13 @@ func (f FlowID) PassID(kind activities.Kind, run string) string {
 
 // AuditID is the id of the audit of a table; there is one at a time.
 func (f FlowID) AuditID() string { return f.WorkflowID() + "/audit" }
+
+// Searchable are the search attributes by which a workflow of the flow is found, however
+// it ends.
+func (f FlowID) Searchable(revision string) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(AttrFlow.ValueSet(f.Flow), AttrTable.ValueSet(f.Name()), AttrRevision.ValueSet(revision),
+		AttrRead.ValueSet(0), AttrWritten.ValueSet(0), AttrQuarantined.ValueSet(0))
+}
 
 // Owner is the type of the workflow that owns the flow, and the input that begins it.
 func (f FlowID) Owner() (workflowType string, input any) {

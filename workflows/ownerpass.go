@@ -35,6 +35,8 @@ func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workfl
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
 		StaticSummary:       id.runInWords(ref.Kind),
+		// From its first moment: a run that fails early, and shows nothing itself, is found too.
+		TypedSearchAttributes: id.Searchable(ref.Revision),
 	})
 }
 

@@ -91,6 +91,7 @@ func (s *tableSync) mayAudit(ctx workflow.Context) bool {
 func (s *tableSync) auditRestored(ctx workflow.Context) error {
 	options := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: s.id.AuditID(), TaskQueue: QueueMain, ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON, StaticSummary: "audit of " + s.name + " after the ledger was restored",
+		TypedSearchAttributes: s.id.Searchable(s.Status.Revision),
 	})
 	child := workflow.ExecuteChildWorkflow(options, Audit, AuditInput{
 		Instance: s.id.Instance, Table: *s.Started.Table, Repair: true, Restored: true, By: "causeway",

@@ -10,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -200,4 +202,23 @@ func TestARefusedRunIsQueuedForItsRollbackOnce(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, undone, "%v", o.f.steps())
+}
+
+// Every run is found by its table, a rollback too, from its first moment: one that fails at
+// its first step shows nothing later.
+func TestRunsCarrySearchAttributesFromTheirStart(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	found := map[string]string{}
+	o.env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
+		var table string
+		if p := info.SearchAttributes.GetIndexedFields()[workflows.AttrTable.GetName()]; p != nil {
+			require.NoError(t, converter.GetDefaultDataConverter().FromPayload(p, &table))
+		}
+		found[info.WorkflowType.Name] = table
+	})
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() { o.rollsBack("contacts-1", o.mustAccept) })
+	o.run(3 * time.Hour)
+	require.Equal(t, map[string]string{workflows.TypeBackfill: "contacts", workflows.TypeRollback: "contacts"}, found)
 }

@@ -15,7 +15,7 @@ func (i *Instance) BeginAudit(ctx context.Context, name string, repair bool) (bo
 		return false, err
 	}
 	in := workflows.AuditInput{Instance: i.Config.Instance, Table: table, Repair: repair, By: i.By}
-	return i.temporal.Begin(ctx, i.flow(name).id.AuditID(), workflows.TypeAudit, "audit of "+name, in)
+	return i.temporal.Begin(ctx, i.flow(name).id.AuditID(), workflows.TypeAudit, "audit of "+name, i.flow(name).id.Searchable(table.Revision()), in)
 }
 
 // WatchAudit follows the audit of a table to its result. It calls at with the progress

@@ -91,12 +91,13 @@ func (t *temporalClient) Start(ctx context.Context, flow workflows.FlowID, summa
 	return status, t.explain(err)
 }
 
-func (t *temporalClient) Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error) {
+func (t *temporalClient) Begin(ctx context.Context, workflowID, workflowType, summary string, found temporal.SearchAttributes, input any) (bool, error) {
 	_, err := t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflowID, TaskQueue: workflows.QueueMain, StaticSummary: summary,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    found,
 	}, workflowType, input)
 	if _, running := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); running {
 		return false, nil

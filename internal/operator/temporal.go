@@ -9,6 +9,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
@@ -23,8 +24,8 @@ type Temporal interface {
 	// Start makes sure the owner of a flow runs and sends it the Start update.
 	Start(ctx context.Context, flow workflows.FlowID, summary string, request workflows.StartRequest) (workflows.Status, error)
 	// Begin starts a workflow of ours; false when one with its id runs already,
-	// which is left alone.
-	Begin(ctx context.Context, workflowID, workflowType, summary string, input any) (bool, error)
+	// which is left alone. It is found by the search attributes.
+	Begin(ctx context.Context, workflowID, workflowType, summary string, found temporal.SearchAttributes, input any) (bool, error)
 	// Update sends an update and waits for its answer, a pointer. A request that
 	// the workflow refuses is bad input.
 	Update(ctx context.Context, workflowID, name string, request, answer any) error

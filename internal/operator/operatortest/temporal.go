@@ -11,6 +11,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
@@ -73,7 +74,7 @@ func (f *Temporal) Start(_ context.Context, flow workflows.FlowID, _ string, req
 	return st, err
 }
 
-func (f *Temporal) Begin(_ context.Context, id, _, _ string, input any) (began bool, err error) {
+func (f *Temporal) Begin(_ context.Context, id, _, _ string, _ temporal.SearchAttributes, input any) (began bool, err error) {
 	err = f.reply("Begin "+id, input, &began)
 	return began, err
 }
