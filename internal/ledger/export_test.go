@@ -1,6 +1,24 @@
 package ledger
 
-import "strings"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// FillDisk has SQLite answer as on a full disk: its file may not grow. Or it may again.
+func (l *Ledger) FillDisk(ctx context.Context, full bool) error {
+	return l.sqlite.do(ctx, func(ctx context.Context, tx txn) error {
+		pages := int64(1 << 30)
+		if full {
+			if err := tx.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages); err != nil {
+				return err
+			}
+		}
+		var now int64
+		return tx.QueryRowContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)).Scan(&now)
+	})
+}
 
 // Queries are the texts that the ledger has used so far, and those of bulk statements for
 // one row, as its database takes them.

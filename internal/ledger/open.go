@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -56,13 +57,16 @@ type Ledger struct {
 	sqlite      *sqliteWriter // SQLite only
 	requestsEnd time.Duration
 	file        *ledgerFile // SQLite only
-	presence    presence    // of this process among the workers; nil without Options.Worker
-	now         func() time.Time
-	logger      *slog.Logger
-	texts       sync.Map // query with ? -> query as the database takes it
-	walks       sync.Map // where the next stretch of a walk begins, by its name
-	closing     sync.Once
-	closed      error
+
+	unwritable atomic.Pointer[string] // why the last write was refused; nil: it was not
+
+	presence presence // of this process among the workers; nil without Options.Worker
+	now      func() time.Time
+	logger   *slog.Logger
+	texts    sync.Map // query with ? -> query as the database takes it
+	walks    sync.Map // where the next stretch of a walk begins, by its name
+	closing  sync.Once
+	closed   error
 }
 
 // Open connects, checks that the file or database is a ledger or empty, and
@@ -109,8 +113,8 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // Now is the time by the ledger's clock, by which doubts are dated.
 func (l *Ledger) Now() time.Time { return l.now() }
 
-// Ping says whether the ledger can be read, and is still where it was opened. It does
-// not wait for writes.
+// Ping says whether the ledger can be read, is still where it was opened, and took the last
+// write. It does not wait for writes.
 func (l *Ledger) Ping(ctx context.Context) error {
 	if err := l.file.inPlace(); err != nil {
 		return err
@@ -119,7 +123,7 @@ func (l *Ledger) Ping(ctx context.Context) error {
 	if err := l.db.QueryRowContext(ctx, `SELECT 1 FROM goose_db_version LIMIT 1`).Scan(&one); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	return nil
+	return l.writable()
 }
 
 // Close waits for commits under way; calls made after it fail.

@@ -31,6 +31,10 @@ const conflictTries = 5
 // not happened when it returns ctx's error from SQLite. On SQLite, callers that
 // wait at the same time share a transaction; PostgreSQL commits side by side.
 func (l *Ledger) write(ctx context.Context, w work) error {
+	return l.noted(l.writeOnce(ctx, w))
+}
+
+func (l *Ledger) writeOnce(ctx context.Context, w work) error {
 	if !l.postgres {
 		if err := l.file.inPlace(); err != nil {
 			return err

@@ -61,6 +61,9 @@ func (h *Host) refreshGauges(ctx context.Context) {
 	for {
 		expiry.refresh()
 		h.watch.Refresh()
+		if err := h.probeLedger(ctx); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("the ledger cannot be written", "error", err)
+		}
 		if err := h.gauges.refresh(ctx); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from the ledger", "error", err)
 		}

@@ -183,6 +183,16 @@ func (h *Host) stop() {
 	}
 }
 
+// probeWithin bounds the probe of the ledger.
+const probeWithin = 10 * time.Second
+
+// probeLedger notices a ledger that cannot be written while no flow has anything to write.
+func (h *Host) probeLedger(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
+	return h.ledger.Probe(ctx)
+}
+
 // ready says whether the worker can do its work.
 func (h *Host) ready(ctx context.Context) error {
 	if err := h.ledger.Ping(ctx); err != nil {
