@@ -1,10 +1,13 @@
 package ingress_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
@@ -29,10 +32,20 @@ func TestAThrottledTokenServiceIsWaitedFor(t *testing.T) {
 	_, err = s.Sandboxes.Faults.Add(kit.Rule{Service: "ims", Action: kit.Delay}) // counts the rest
 	require.NoError(t, err)
 
+	var told atomic.Pointer[activities.Wait]
+	s.Env.SetOnActivityHeartbeatListener(func(_ *activity.Info, details converter.EncodedValues) {
+		var beat activities.LaneBeat
+		if details.Get(&beat) == nil && beat.Waits != nil {
+			told.Store(beat.Waits)
+		}
+	})
 	before, began := s.EngineCalls(), time.Now()
 	require.Equal(t, activities.Counts{Read: 300, Updated: 300}, s.Delta())
 	require.GreaterOrEqual(t, time.Since(began), wait)
 	require.EqualValues(t, 300, s.EngineCalls()-before)
+	require.NotNil(t, told.Load(), "whoever looks sees why nothing moves")
+	require.Equal(t, "ims", told.Load().For)
+	require.GreaterOrEqual(t, told.Load().Until.Sub(began), time.Second)
 	requests := 0
 	for _, rule := range s.Sandboxes.Faults.List() {
 		requests += rule.Hits

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -58,6 +59,7 @@ type Attempt[T any] struct {
 	writer    Writer[T]
 	committer *committer
 	stopping  <-chan struct{} // closed when the worker drains for a deployment
+	waits     atomic.Pointer[activities.Wait]
 
 	mu          sync.Mutex
 	failed      []*Unit[T] // to be tried again
@@ -121,7 +123,7 @@ func (l *Lanes) release(ctx context.Context, lane *ledger.Lane, unanswered []int
 func (a *Attempt[T]) write(ctx context.Context, f *fence, begin func(context.Context, *ledger.Lane) (Writer[T], error)) error {
 	a.committer = newCommitter(ctx, a.lanes, a.Lane, f)
 	defer a.committer.stop() // also when a writer panics before its units are in the queue
-	defer KeepBeating(ctx, func() any { return a.committer.counts() })()
+	defer KeepBeating(ctx, a.beat)()
 	units, err := a.units(ctx, begin)
 	for round := 1; err == nil && len(units) > 0; round++ {
 		a.failed, a.streak = nil, 0
@@ -361,5 +363,18 @@ func (a *Attempt[T]) abort(err error) {
 // too long.
 func (a *Attempt[T]) waitUntilOpen(ctx context.Context, began time.Time, throttled error) bool {
 	a.writer.Count(Throttled)
+	if until := opens(a.lanes.Gate, began, throttled); !until.IsZero() {
+		wait := &activities.Wait{For: "a service", Since: time.Now().UTC(), Until: until.UTC()}
+		if fail, ok := errors.AsType[*apierr.Error](throttled); ok && fail.Service != "" {
+			wait.For = fail.Service
+		}
+		a.waits.Store(wait)
+		defer a.waits.CompareAndSwap(wait, nil)
+	}
 	return waitUntilOpen(ctx, a.lanes.Gate, began, throttled)
+}
+
+// beat is what the heartbeats of the attempt tell.
+func (a *Attempt[T]) beat() any {
+	return activities.LaneBeat{Counts: a.committer.counts(), Waits: a.waits.Load()}
 }

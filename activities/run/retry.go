@@ -42,11 +42,27 @@ func waitUntilOpen(ctx context.Context, gate Gate, began time.Time, throttled er
 	if until := gate.Until(); until.After(began) {
 		return time.Until(until) <= longestGateWait && gate.Wait(ctx) == nil
 	}
-	pause := minThrottlePause
-	if fail, ok := errors.AsType[*apierr.Error](throttled); ok {
-		pause = max(pause, fail.RetryAfter)
-	}
+	pause := askedPause(throttled)
 	return pause <= longestGateWait && sleep(ctx, pause)
+}
+
+// askedPause is how long a service asked to wait whose gate is not this one's.
+func askedPause(throttled error) time.Duration {
+	if fail, ok := errors.AsType[*apierr.Error](throttled); ok {
+		return max(minThrottlePause, fail.RetryAfter)
+	}
+	return minThrottlePause
+}
+
+// opens is when a throttled call may be made again; zero where there is no gate.
+func opens(gate Gate, began time.Time, throttled error) time.Time {
+	if gate == nil {
+		return time.Time{}
+	}
+	if until := gate.Until(); until.After(began) {
+		return until
+	}
+	return time.Now().Add(askedPause(throttled))
 }
 
 // Retry repeats a read a few times before Temporal's slower retry takes over. It waits

@@ -155,6 +155,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 		require.NoError(t, err)
 		return p
 	}
+	waits := &activities.Wait{For: "dataverse", Since: noon, Until: noon.Add(time.Minute)}
 	got := describe(&workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
 			Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
@@ -169,6 +170,8 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.Counts{Read: 70, Created: 70})}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.PreBaselineBeat{IDs: 4_000})}}},
+			{ActivityType: &commonpb.ActivityType{Name: "WriteEvents"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.LaneBeat{Counts: activities.Counts{Read: 3}, Waits: waits})}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
@@ -178,6 +181,7 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 	require.Equal(t, &Description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []Pending{
 		{Activity: "WriteLane", Attempt: 7, LastFailure: "campaign: 503", Since: noon.Add(-time.Hour), NextTry: noon.Add(3 * time.Hour), Lane: activities.Counts{Read: 70, Created: 70}}, // since the first attempt
 		{Activity: "FetchPage", Attempt: 1, Since: noon, IDs: 4_000},
+		{Activity: "WriteEvents", Attempt: 1, Since: noon, Waits: waits},
 		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
 		{Activity: "FetchPage", Attempt: 1, Since: noon, Checked: noon.Add(time.Minute)},
 	}}, got)

@@ -118,6 +118,9 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 		}
 		if beats := a.GetHeartbeatDetails().GetPayloads(); len(beats) == 1 {
 			// Each kind of work beats in a shape of its own; what cannot be read is left out.
+			var lane activities.LaneBeat // of records, events or opt-outs
+			_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &lane)
+			p.Waits = lane.Waits
 			if p.Activity == activities.WriteLane { // it beats the Counts of its lane
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &p.Lane)
 			} else {

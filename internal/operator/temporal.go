@@ -122,11 +122,17 @@ func (s Stuck) Sentence(now time.Time, name string) string {
 	return fmt.Sprintf("the workflow code of a worker is not that which began %s%s, so nothing flows and nothing is lost; where they differ: causeway runs verify %s; start a worker of the build that fits, and it goes on by itself", name, when, name)
 }
 
-// Retried is the work that failed and is tried again.
+// Retried is the work that failed and is tried again, or that waits by itself for a service.
+// Lanes that wait for the same service are told once.
 func (d *Description) Retried() []Pending {
 	var out []Pending
+	told := map[string]bool{}
 	for _, p := range d.Pending {
-		if p.Attempt > 1 {
+		switch {
+		case p.Attempt > 1:
+			out = append(out, p)
+		case p.Waits != nil && !told[p.Activity+" "+p.Waits.For]:
+			told[p.Activity+" "+p.Waits.For] = true
 			out = append(out, p)
 		}
 	}
@@ -141,7 +147,9 @@ type Pending struct {
 	Since       time.Time `json:"since,omitzero"` // of the first attempt
 	NextTry     time.Time `json:"next_try,omitzero"`
 	IDs         int64     `json:"ids,omitempty"` // that a baseline has read before its first page
-	Checked     time.Time `json:"-"`             // an owner that waits has asked its source then, and it had nothing new
+	// Waits is a wait that the activity makes itself, at whatever attempt.
+	Waits   *activities.Wait `json:"waits,omitempty"`
+	Checked time.Time        `json:"-"` // an owner that waits has asked its source then, and it had nothing new
 
 	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
 }
@@ -149,6 +157,10 @@ type Pending struct {
 // Sentence says what failed, how often and since when, and when it is tried again if that
 // is not soon: a service may ask to wait for hours.
 func (p Pending) Sentence(now time.Time) string {
+	if w := p.Waits; w != nil && p.Attempt <= 1 {
+		return fmt.Sprintf("%s waits for %s, which asked to be left alone, since %s, until %s (%s)", p.Activity, w.For, phrase.Moment(now, w.Since),
+			w.Until.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, w.Until))
+	}
 	line := fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", p.Activity, p.Attempt, cmp.Or(p.LastFailure, "unknown"), phrase.Moment(now, p.Since))
 	if p.NextTry.After(now.Add(2 * time.Minute)) {
 		line += fmt.Sprintf("; next try at %s (%s)", p.NextTry.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, p.NextTry))

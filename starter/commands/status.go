@@ -49,8 +49,9 @@ With -o json (one document; one per look with --watch):
                      are the ledger's when a worker answers
     stuck            {workflow_id, non_deterministic, attempt, since}: the workflow
                      code of a worker fails; null when it does not
-    waiting          [{activity, attempt, last_failure, since}]: work that failed
-                     and is tried again
+    waiting          [{activity, attempt, last_failure, since, next_try, waits:
+                     {for, since, until}}]: work that failed and is tried again, or
+                     that waits by itself because a service asked for it
     file_revision    of the mapping in the configuration file
     changes_pending  the mapping on file differs from the one that runs
     removed          the mapping is not on file any more, and its flow goes on

@@ -44,6 +44,16 @@ var scenes = map[string]struct {
 		w.on("Describe "+contactsFlow, operator.Description{Running: true})
 		w.on("Describe "+st.RunWorkflow, retrying("WriteLane"))
 	}, exitDone},
+	"initial load whose lanes wait by themselves": {func(w *world) {
+		st := contacts(loading)
+		w.on("Query "+contactsFlow+" Status", st)
+		w.on("Query "+st.RunWorkflow+" Progress", progressOf(4_500, 45))
+		w.on("Describe "+contactsFlow, operator.Description{Running: true})
+		wait := &activities.Wait{For: "campaign", Since: noon.Add(-10 * time.Second), Until: noon.Add(50 * time.Second)}
+		w.on("Describe "+st.RunWorkflow, operator.Description{Running: true, Pending: []operator.Pending{
+			{Activity: "FetchPage", Attempt: 1}, {Activity: "WriteLane", Attempt: 1, Waits: wait}, {Activity: "WriteLane", Attempt: 1, Waits: wait},
+		}})
+	}, exitDone},
 	"initial load that reads ids first": {func(w *world) {
 		st := contacts(loading)
 		w.on("Query "+contactsFlow+" Status", st)
