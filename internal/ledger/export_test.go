@@ -7,7 +7,7 @@ import (
 )
 
 // FillDisk has SQLite answer as on a full disk: its file may not grow. Or it may again.
-func (l *Ledger) FillDisk(ctx context.Context, full bool) error {
+func FillDisk(ctx context.Context, l *Ledger, full bool) error {
 	return l.sqlite.do(ctx, func(ctx context.Context, tx txn) error {
 		pages := int64(1 << 30)
 		if full {
