@@ -192,8 +192,8 @@ func (l *Ledger) Approvals(ctx context.Context, table string, window time.Durati
 // the next baseline, decides about them anew.
 func (l *Ledger) RejectDeletes(ctx context.Context, run string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET state = 'kept' WHERE state = 'parked' AND tbl IN (SELECT tbl FROM run WHERE id = ?)
-			AND key IN (SELECT key FROM parked p WHERE p.tbl = record.tbl AND p.run = ? AND p.waits = 'guard' AND p.ready = 0)`), run, run); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET state = 'kept' WHERE state = 'parked'
+			AND (tbl, key) IN (SELECT tbl, key FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0)`), run); err != nil {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run)
