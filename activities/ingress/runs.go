@@ -146,6 +146,11 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	out.NotFound = current.NotFound
 	if current.State == ledger.RunCompleted {
 		out.Watermark = mark.ObtainedAt
+		if in.Kind == activities.KindRollback {
+			if err := a.o.Ledger.ForgetUndoneDeletes(ctx, undoneRun(in.Run)); err != nil {
+				return nil, err
+			}
+		}
 		if err := a.prune(ctx); err != nil {
 			return nil, err
 		}

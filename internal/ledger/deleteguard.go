@@ -70,6 +70,20 @@ func (l *Ledger) countUnasked(ctx context.Context, tx txn, run string, page int,
 	return err
 }
 
+// ForgetUndoneDeletes takes the deletes that a run carried out unasked off what the limit
+// counts, once the run is undone: the target holds those records again.
+func (l *Ledger) ForgetUndoneDeletes(ctx context.Context, run string) error {
+	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		// Others carry out what a run held back, under page 0.
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM unasked_delete WHERE run = ? AND page > 0`), run)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: forgetting the undone deletes of run %s: %w", run, err)
+	}
+	return nil
+}
+
 // GuardDeletes decides on the deletes that a completed run held back. Up to the limit
 // they may go on. More wait for ApproveDeletes, and their number is returned.
 // Deletes of runs that ended in another way count as this run's. A run that is at
@@ -192,8 +206,8 @@ func (l *Ledger) Approvals(ctx context.Context, table string, window time.Durati
 // the next baseline, decides about them anew.
 func (l *Ledger) RejectDeletes(ctx context.Context, run string) (n int64, err error) {
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET state = 'kept' WHERE state = 'parked' AND tbl IN (SELECT tbl FROM run WHERE id = ?)
-			AND key IN (SELECT key FROM parked p WHERE p.tbl = record.tbl AND p.run = ? AND p.waits = 'guard' AND p.ready = 0)`), run, run); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`UPDATE record SET state = 'kept' WHERE state = 'parked'
+			AND (tbl, key) IN (SELECT tbl, key FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0)`), run); err != nil {
 			return err
 		}
 		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM parked WHERE run = ? AND waits = 'guard' AND ready = 0`), run)

@@ -128,5 +128,12 @@ func TestTheGuardAddsUpTheDeletesOfManyRuns(t *testing.T) {
 		require.False(t, admitted("r4", 2), "those of its first page count as well")
 		now = now.Add(2 * time.Hour)
 		require.True(t, admitted("r3", 1), "a day later they count no longer")
+
+		stage("r5", 9)
+		require.True(t, admitted("r5", 1))
+		stage("r6", 1)
+		require.False(t, admitted("r6", 1))
+		require.NoError(t, l.ForgetUndoneDeletes(t.Context(), "r5"))
+		require.True(t, admitted("r6", 1), "the target holds again what an undone run had deleted")
 	})
 }

@@ -53,15 +53,21 @@ func (l *Ledger) OwedOptOuts(ctx context.Context, contacts []string) (map[string
 
 // owedContacts lists the contacts to whom one of attributes is owed.
 func (l *Ledger) owedContacts(ctx context.Context, attributes []string, limit int) ([]string, error) {
-	if len(attributes) == 0 {
-		return nil, nil
+	var out []string
+	for _, attribute := range attributes {
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT contact FROM optout_owed WHERE attribute = ? ORDER BY contact LIMIT ?`), attribute, limitOf(limit))
+		if err != nil {
+			return nil, fmt.Errorf("ledger: listing contacts that have opt-outs of merged ones: %w", err)
+		}
+		found, err := collect(rows, func(s *string, scan scanner) error { return scan(s) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
 	}
-	in, args := l.in(attributes)
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT DISTINCT contact FROM optout_owed WHERE attribute `+in+` ORDER BY contact LIMIT ?`), append(args, limitOf(limit))...)
-	if err != nil {
-		return nil, fmt.Errorf("ledger: listing contacts that have opt-outs of merged ones: %w", err)
-	}
-	return collect(rows, func(s *string, scan scanner) error { return scan(s) })
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), limitOf(limit))], nil
 }
 
 // ForgetOwedOptOuts drops attributes that were owed to a contact and that both systems

@@ -19,7 +19,7 @@ import (
 
 // smallIndexes hold only what is to be done: rows that wait, are due, or differ. Walking one
 // costs what it finds.
-var smallIndexes = regexp.MustCompile(`parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote`)
+var smallIndexes = regexp.MustCompile(`parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote|run_loads`)
 
 // smallTables hold what runs at work have staged, what was open when a worker died, or a
 // few rows an hour, file or mapping.
@@ -39,6 +39,8 @@ var walks = map[string]string{
 	`UPDATE quarantine SET state = 'discarded'`: "causeway quarantine discard",
 	// Asked by an operator, without saying which flow; it ends at its limit.
 	`n_ignored, span FROM run WHERE started >= `: "causeway runs list goes through runs by their time",
+	// The first row of an index.
+	`SELECT key FROM returned WHERE tbl = `: "the last record that came back",
 	// Asked by an operator, of one run: as much as the run has changed.
 	`coalesce(sum(1 - t.existed), 0)`: "a rollback counts what its run changed",
 }

@@ -20,10 +20,10 @@ type Returned struct {
 
 // Returned counts the records of a table that came back.
 func (l *Ledger) Returned(ctx context.Context, table string) (out Returned, err error) {
-	if out.Count, err = l.count(ctx, `SELECT count(*) FROM returned WHERE tbl = ?`, table); err != nil || out.Count == 0 {
+	if out.Count, err = l.count(ctx, tallied+` AND flow = '' AND tbl = ?`, talliedReturned, table); err != nil || out.Count == 0 {
 		return out, err
 	}
-	err = l.db.QueryRowContext(ctx, l.q(`SELECT key FROM returned WHERE tbl = ? ORDER BY at DESC, key LIMIT 1`), table).Scan(&out.Last)
+	err = l.db.QueryRowContext(ctx, l.q(`SELECT key FROM returned WHERE tbl = ? ORDER BY at DESC, key DESC LIMIT 1`), table).Scan(&out.Last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Returned{}, nil
 	}
@@ -33,14 +33,21 @@ func (l *Ledger) Returned(ctx context.Context, table string) (out Returned, err 
 	return out, nil
 }
 
-// PruneReturned forgets records that came back before the cutoff.
+// PruneReturned forgets records that came back before the cutoff, a bounded number at a
+// time.
 func (l *Ledger) PruneReturned(ctx context.Context, cutoff time.Time) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM returned WHERE at < ?`), millis(cutoff))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("ledger: forgetting records that came back: %w", err)
+	for {
+		// Mostly there are none; then this writes nothing.
+		due, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM returned WHERE at < ? LIMIT ?) one`, millis(cutoff), pruneChunk)
+		if err != nil || due == 0 {
+			return err
+		}
+		err = l.write(ctx, func(ctx context.Context, tx txn) error {
+			_, err := tx.ExecContext(ctx, l.q(`DELETE FROM returned WHERE (tbl, key) IN (SELECT tbl, key FROM returned WHERE at < ? ORDER BY at LIMIT ?)`), millis(cutoff), pruneChunk)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("ledger: forgetting records that came back: %w", err)
+		}
 	}
-	return nil
 }

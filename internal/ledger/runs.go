@@ -200,8 +200,8 @@ func (l *Ledger) SetRunState(ctx context.Context, id string, state RunState, rea
 // expected, those at work included.
 func (l *Ledger) ExpectedOfOthers(ctx context.Context, flow, table string) (int64, error) {
 	const counts = `kind = 'initial' AND state NOT IN ('CANCELLED', 'FAILED')`
-	return l.count(ctx, `SELECT coalesce(sum(expected), 0) FROM run WHERE flow = ? AND tbl <> ? AND `+counts+`
-		AND started = (SELECT max(started) FROM run newer WHERE newer.flow = run.flow AND newer.tbl = run.tbl AND newer.`+
+	return l.count(ctx, `SELECT coalesce(sum(expected), 0) FROM run /*sqlite INDEXED BY run_loads */ WHERE flow = ? AND tbl <> ? AND `+counts+`
+		AND started = (SELECT max(started) FROM run newer /*sqlite INDEXED BY run_loads */ WHERE newer.flow = run.flow AND newer.tbl = run.tbl AND newer.`+
 		`kind = 'initial' AND newer.state NOT IN ('CANCELLED', 'FAILED'))`, flow, table)
 }
 

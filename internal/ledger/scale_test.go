@@ -46,6 +46,8 @@ func fill(t testing.TB, db *sql.DB, driver string, n int) {
 		{n / 3, `INSERT INTO event (key, type, contact, outcome, code, time, run, at, again, again_run, again_at) SELECT ` + key + `, 'open', 'c' || i, 99, '', i, 'load', i + 1000000000000, 0, '', 0 FROM s`},
 		{n / 3, `INSERT INTO optout (contact, doc, waits, due, run, at) SELECT ` + key + `, ` + print16 + `, CASE WHEN i % 30 = 0 THEN 'profile' ELSE '' END, 4102444800000, 'load', 1 FROM s`},
 		{n / 3, `INSERT INTO optout_decision (contact, at, run, pair, rule, chosen, dynamics, dynamics_at, campaign, campaign_at, effect) SELECT ` + key + `, i + 1000000000000, 'load', 'email', 'later', 1, 1, 1, 0, 1, 'both' FROM s`},
+		{n / 100, `INSERT INTO returned (tbl, key, run, at) SELECT 'contacts', ` + key + `, 'load', i + 1000000000000 FROM s`},
+		{n / 100, `INSERT INTO optout_owed (contact, attribute, loser, at) SELECT ` + key + `, CASE WHEN i % 3 = 0 THEN 'blackListEmail' ELSE 'blackListMobile' END, 'c', 1 FROM s`},
 		{n / 300, `INSERT INTO audit (run, tbl, key, finding, fields, expected) SELECT 'audit', 'contacts', ` + key + `, CASE WHEN i % 10 = 0 THEN 'missing' ELSE '' END, '', ` + print16 + ` FROM s`},
 	} {
 		_, err := db.ExecContext(t.Context(), fmt.Sprintf(series, part.rows)+part.text)

@@ -15,6 +15,7 @@ const (
 	talliedParked      = "parked"      // by table
 	talliedQuarantined = "quarantined" // and open, by flow and table
 	talliedOptOuts     = "optout"      // that wait, by what for
+	talliedReturned    = "returned"    // records that came back, by table
 )
 
 const tallied = `SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE what = ?`

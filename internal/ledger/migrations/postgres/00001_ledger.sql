@@ -53,6 +53,7 @@ CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
 CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
+CREATE INDEX run_loads ON run (flow, tbl, started) WHERE kind = 'initial';
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- What the runs of a flow and table that have ended did together, kept in the transaction
@@ -261,7 +262,7 @@ CREATE TABLE parked (
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0;
-CREATE INDEX parked_guarded ON parked (tbl, run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_guarded ON parked (tbl, run, key) WHERE waits = 'guard' AND ready = 0;
 CREATE INDEX parked_by_run ON parked (run) WHERE waits = 'guard' AND ready = 0;
 CREATE INDEX parked_blocked ON parked (tbl, key) WHERE waits <> 'guard' AND ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
@@ -364,6 +365,8 @@ CREATE TABLE returned (
   at BIGINT NOT NULL,
   PRIMARY KEY (tbl, key)
 );
+CREATE INDEX returned_by_age ON returned (at);
+CREATE INDEX returned_last ON returned (tbl, at, key);
 
 -- Exported files that were looked at: what they are in a listing, and what they hold.
 CREATE TABLE export_file (
@@ -401,6 +404,7 @@ CREATE TABLE optout_owed (
   at BIGINT NOT NULL,                        -- when that was noticed
   PRIMARY KEY (contact, attribute)
 );
+CREATE INDEX optout_owed_by_attribute ON optout_owed (attribute, contact);
 
 -- Evidence: what was decided about a choice, and on which grounds.
 CREATE TABLE optout_decision (
@@ -424,7 +428,7 @@ CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 -- is the sum over slots: each connection has its own, because transactions that
 -- change one row wait for each other.
 CREATE TABLE tally (
-  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for
+  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for; returned
   flow TEXT NOT NULL,                        -- with quarantined
   tbl TEXT NOT NULL,                         -- with optout, what is waited for
   slot INTEGER NOT NULL,
@@ -461,6 +465,13 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 -- +goose StatementBegin
+CREATE FUNCTION tally_returned() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' THEN PERFORM tally_add('returned', '', OLD.tbl, -1); ELSE PERFORM tally_add('returned', '', NEW.tbl, 1); END IF;
+  RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
 CREATE FUNCTION tally_quarantined() RETURNS TRIGGER LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP <> 'INSERT' AND OLD.state = 'open' THEN PERFORM tally_add('quarantined', OLD.flow, OLD.tbl, -1); END IF;
@@ -482,6 +493,7 @@ CREATE TRIGGER tally_insert AFTER INSERT ON record REFERENCING NEW TABLE AS new_
 CREATE TRIGGER tally_update AFTER UPDATE ON record FOR EACH ROW WHEN ((OLD.payload IS NULL) <> (NEW.payload IS NULL)) EXECUTE FUNCTION tally_held();
 CREATE TRIGGER tally_delete AFTER DELETE ON record FOR EACH ROW EXECUTE FUNCTION tally_held();
 CREATE TRIGGER tally_change AFTER INSERT OR DELETE ON parked FOR EACH ROW EXECUTE FUNCTION tally_parked();
+CREATE TRIGGER tally_change AFTER INSERT OR DELETE ON returned FOR EACH ROW EXECUTE FUNCTION tally_returned();
 CREATE TRIGGER tally_change AFTER INSERT OR DELETE ON quarantine FOR EACH ROW EXECUTE FUNCTION tally_quarantined();
 CREATE TRIGGER tally_update AFTER UPDATE ON quarantine FOR EACH ROW WHEN (OLD.state <> NEW.state) EXECUTE FUNCTION tally_quarantined();
 CREATE TRIGGER tally_insert AFTER INSERT ON optout FOR EACH ROW WHEN (NEW.waits <> '') EXECUTE FUNCTION tally_optout();
@@ -517,4 +529,4 @@ DROP FUNCTION run_total, run_total_new;
 DROP TABLE fact;
 DROP TABLE revision;
 DROP TABLE tally;
-DROP FUNCTION tally_held, tally_held_new, tally_parked, tally_quarantined, tally_optout, tally_add;
+DROP FUNCTION tally_held, tally_held_new, tally_parked, tally_returned, tally_quarantined, tally_optout, tally_add;

@@ -53,6 +53,7 @@ CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
 CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
+CREATE INDEX run_loads ON run (flow, tbl, started) WHERE kind = 'initial';
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- What the runs of a flow and table that have ended did together, kept in the transaction
@@ -254,7 +255,7 @@ CREATE TABLE parked (
   PRIMARY KEY (tbl, key)
 ) WITHOUT ROWID;
 CREATE INDEX parked_by_parent ON parked (parent_tbl, parent_key) WHERE ready = 0;
-CREATE INDEX parked_guarded ON parked (tbl, run) WHERE waits = 'guard' AND ready = 0;
+CREATE INDEX parked_guarded ON parked (tbl, run, key) WHERE waits = 'guard' AND ready = 0;
 CREATE INDEX parked_by_run ON parked (run) WHERE waits = 'guard' AND ready = 0;
 CREATE INDEX parked_blocked ON parked (tbl, key) WHERE waits <> 'guard' AND ready = 0;
 CREATE INDEX parked_ready ON parked (tbl, key) WHERE ready = 1;
@@ -357,6 +358,8 @@ CREATE TABLE returned (
   at BIGINT NOT NULL,
   PRIMARY KEY (tbl, key)
 ) WITHOUT ROWID;
+CREATE INDEX returned_by_age ON returned (at);
+CREATE INDEX returned_last ON returned (tbl, at, key);
 
 -- Exported files that were looked at: what they are in a listing, and what they hold.
 CREATE TABLE export_file (
@@ -394,6 +397,7 @@ CREATE TABLE optout_owed (
   at BIGINT NOT NULL,                        -- when that was noticed
   PRIMARY KEY (contact, attribute)
 ) WITHOUT ROWID;
+CREATE INDEX optout_owed_by_attribute ON optout_owed (attribute, contact);
 
 -- Evidence: what was decided about a choice, and on which grounds.
 CREATE TABLE optout_decision (
@@ -417,7 +421,7 @@ CREATE INDEX optout_decision_by_age ON optout_decision (at, contact);
 -- is the sum over slots: SQLite has one writer, so there is one. New records are the
 -- exception: a trigger for each would cost a tenth of a load, so Commit counts them.
 CREATE TABLE tally (
-  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for
+  what TEXT NOT NULL,                        -- held: records that the target holds; parked; quarantined: and open; optout: by what is waited for; returned
   flow TEXT NOT NULL,                        -- with quarantined
   tbl TEXT NOT NULL,                         -- with optout, what is waited for
   slot INTEGER NOT NULL,
@@ -448,6 +452,16 @@ END;
 -- +goose StatementBegin
 CREATE TRIGGER tally_parked_delete AFTER DELETE ON parked WHEN 1 BEGIN
   INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('parked', '', OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_returned_insert AFTER INSERT ON returned WHEN 1 BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('returned', '', NEW.tbl, 0, 1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + 1;
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER tally_returned_delete AFTER DELETE ON returned WHEN 1 BEGIN
+  INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('returned', '', OLD.tbl, 0, -1) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + -1;
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
