@@ -55,6 +55,7 @@ type Options struct {
 	Lanes          int
 	KeepBefores    time.Duration // how long before-images are kept
 	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
+	ProbeRecords   int           // whose keys are compared before a first start; 0 = one page of them
 	HideValues     bool          // no values of quarantined records, sealed or not
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
@@ -107,6 +108,8 @@ type tableMapper struct {
 	query    dataverse.Query
 	resource campaign.Resource
 	relisted *relisting
+
+	keySortable bool // Campaign lists the resource by the key; known after resolveMapping
 }
 
 // mappingOf loads what the mapping of a run resolved to. It does so once per process,

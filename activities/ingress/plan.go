@@ -44,9 +44,14 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
-	m, _, err := a.fittingMapping(ctx, in.Table)
+	m, before, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
+	}
+	if before == nil && !in.AllNew {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	p := &planner{a: a, m: m, in: in, fields: map[string]int64{}, rules: map[string]int64{}, refusals: map[string]int64{}, examples: map[string]int{}}
 	p.out.Revision = in.Table.Revision()

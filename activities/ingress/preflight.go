@@ -77,8 +77,14 @@ func (a *Activities) fittingMapping(ctx context.Context, t activities.Table) (m,
 
 // CheckMapping refuses a mapping that a start would refuse, and changes nothing.
 func (a *Activities) CheckMapping(ctx context.Context, in activities.PreflightInput) (*activities.CheckMappingResult, error) {
-	if _, _, err := a.fittingMapping(ctx, in.Table); err != nil {
+	m, before, err := a.fittingMapping(ctx, in.Table)
+	if err != nil {
 		return nil, err
+	}
+	if before == nil {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	return &activities.CheckMappingResult{Revision: in.Table.Revision()}, nil
 }
@@ -139,7 +145,7 @@ func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*t
 	if err != nil {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
-	m.relisted = a.relistingOf(doc)
+	m.relisted, m.keySortable = a.relistingOf(doc), metadata.Fields[t.Campaign.Key].Sortable
 	return m, nil
 }
 
