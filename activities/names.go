@@ -58,6 +58,7 @@ const (
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
