@@ -206,6 +206,8 @@ type Failures struct {
 	RetryAtMost time.Duration `yaml:"retry_at_most,omitempty" jsonschema:"minimum=1s,maximum=24h,default=15m"`
 	// SetAsideAfter is how long one record may fail alone, while the service takes others, before it goes to quarantine.
 	SetAsideAfter time.Duration `yaml:"set_aside_after,omitempty" jsonschema:"minimum=1m,maximum=168h,default=10m"`
+	// CheckModelsEvery is the pause between looks whether the data models of both systems still fit, while a flow runs. What does no harm is told; what does not fit any more fails the flow, before a record does. 0 looks at starts only.
+	CheckModelsEvery time.Duration `yaml:"check_models_every" jsonschema:"minimum=0s,maximum=720h,default=24h"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -56,6 +56,7 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 		}
 	}
+	a.models.Checked(in.Table.Name, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
 	return out, a.findPosition(ctx, in.Table.Name, m, out)
 }
 
