@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.temporal.io/sdk/activity"
@@ -204,11 +205,11 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 		})
 	case reconcile.LeaveOut:
 		p.locked(func() {
-			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: act.Rule})
+			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: d.ruleOf()})
 		})
 	case reconcile.Delete:
 		p.locked(func() {
-			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: act.Rule})
+			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: strings.TrimPrefix(d.ruleOf()+d.rejectedBefore(&act), "; ")})
 		})
 	case reconcile.Park:
 		p.countParked(e, act.Link, calls)
