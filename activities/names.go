@@ -59,6 +59,7 @@ const (
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFolder        = "CheckFolder"        // CheckFolderInput -> CheckFolderResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult

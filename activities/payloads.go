@@ -229,8 +229,16 @@ type FetchResult struct {
 	// Quarantined comes with Nothing: how many records of the table are in quarantine. An
 	// operator may have discarded some meanwhile. Flows other than ingress do not say.
 	Quarantined *int64 `json:"quarantined,omitempty"`
+	// Models is what a look at the data models found during a wait; nil: there was none.
+	Models *ModelChanges `json:"models,omitempty"`
 	// Ledger is the identity of the ledger in which the first page of changes was looked for.
 	Ledger string `json:"ledger,omitempty"`
+}
+
+// ModelChanges are changes of the data models since the start that do not keep the flow
+// from running: names of fields, options and lengths.
+type ModelChanges struct {
+	Changes []string `json:"changes,omitempty"`
 }
 
 // LaneInput asks for one lane of a staged page to be written.

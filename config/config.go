@@ -164,6 +164,8 @@ type Ingress struct {
 	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=3s"`
 	// MaxRecords is the most records that the initial loads of all tables together may be estimated at; a load is not begun when its records cannot be counted. 0 sets no limit. More than 15 million are beyond the guardrail of the Campaign integration (R15.7).
 	MaxRecords int `yaml:"max_records" jsonschema:"minimum=0,maximum=1000000000,default=15000000"`
+	// KeyProbeRecords is how many records of a Campaign resource are compared before the first start of its mapping, and by causeway plan and apply, for keys that several of them have. Each 1,000 cost an engine call.
+	KeyProbeRecords int `yaml:"key_probe_records,omitempty" jsonschema:"minimum=1,maximum=10000000,default=20000"`
 	// CatchUpSlack is how far before the start of an initial load changes are read again after it.
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"minimum=0s,maximum=24h,default=5m"`
 }
@@ -204,6 +206,8 @@ type Failures struct {
 	RetryAtMost time.Duration `yaml:"retry_at_most,omitempty" jsonschema:"minimum=1s,maximum=24h,default=15m"`
 	// SetAsideAfter is how long one record may fail alone, while the service takes others, before it goes to quarantine.
 	SetAsideAfter time.Duration `yaml:"set_aside_after,omitempty" jsonschema:"minimum=1m,maximum=168h,default=10m"`
+	// CheckModelsEvery is the pause between looks whether the data models of both systems still fit, while a flow runs. What does no harm is told; what does not fit any more fails the flow, before a record does. 0 looks at starts only.
+	CheckModelsEvery time.Duration `yaml:"check_models_every" jsonschema:"minimum=0s,maximum=720h,default=24h"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -144,7 +144,7 @@ func (s *eventSync) start(ctx workflow.Context) error {
 	if !ok {
 		return err
 	}
-	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
+	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.ModelChanges, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, nil, ""
 	s.Plan = checked.Plan
 	events := &EventStatus{Enabled: req.Egress.Names(), Source: req.Egress.Source}
 	if before := st.Events; before != nil {
@@ -180,6 +180,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 		return s.failed(ctx, err)
 	}
 	s.knows(first)
+	s.noteModels(ctx, first)
 	st.Events.BadFiles = first.BadFiles
 	if first.Nothing {
 		s.well()

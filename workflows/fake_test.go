@@ -51,7 +51,8 @@ type fakeIngress struct {
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
 
-	open          *int64 // quarantined records, as the wait for changes finds them
+	models        *activities.ModelChanges // what a wait for changes finds in the data models
+	open          *int64                   // quarantined records, as the wait for changes finds them
 	warnings      []string
 	quarantined   int64
 	refusedBefore int64 // open records refused under another revision
@@ -241,7 +242,7 @@ func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (
 	}
 	if in.Phase == activities.PhaseDelta {
 		if len(f.changes) == 0 {
-			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked, Quarantined: f.open}, nil
+			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked, Quarantined: f.open, Models: f.models}, nil
 		}
 		size, f.changes = f.changes[0], f.changes[1:]
 		f.pages[activities.PhaseDelta] = 1

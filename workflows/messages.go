@@ -189,11 +189,12 @@ type Status struct {
 	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
 	Totals        activities.Counts     `json:"totals"`             // of all finished runs since the flow first started
 	Runs          int64                 `json:"runs"`
-	Quarantined   int64                 `json:"quarantined"`         // open items
-	Warnings      []string              `json:"warnings,omitempty"`  // what had changed in the data models at the last start
-	Parked        int64                 `json:"parked,omitempty"`    // records that wait, by the end of the last run
-	Returned      *activities.Returned  `json:"returned,omitempty"`  // records that somebody deleted in Campaign and that were created again
-	Approvals     []activities.Approval `json:"approvals,omitempty"` // runs whose deletes wait for an operator
+	Quarantined   int64                 `json:"quarantined"`             // open items
+	Warnings      []string              `json:"warnings,omitempty"`      // what had changed in the data models at the last start
+	ModelChanges  []string              `json:"model_changes,omitempty"` // what has changed in the data models since, and does no harm
+	Parked        int64                 `json:"parked,omitempty"`        // records that wait, by the end of the last run
+	Returned      *activities.Returned  `json:"returned,omitempty"`      // records that somebody deleted in Campaign and that were created again
+	Approvals     []activities.Approval `json:"approvals,omitempty"`     // runs whose deletes wait for an operator
 	Revision      string                `json:"revision,omitempty"`
 	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came

@@ -116,7 +116,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	if !ok {
 		return err
 	}
-	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, ""
+	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.ModelChanges, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, nil, ""
 	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	if st.Restored != "" {
@@ -180,6 +180,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 		return s.failed(ctx, err)
 	}
 	s.knows(first)
+	s.noteModels(ctx, first)
 	s.state.Now = asked
 	st.OptOut.BadFiles = first.BadFiles
 	if first.Nothing {

@@ -2,9 +2,12 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
 )
 
 // shownAttributes are the search attributes of a flow.
@@ -50,6 +53,23 @@ func lastRun(st Status) string {
 	return line
 }
 
+// noteModels keeps what a look at the data models found while the flow waited.
+func (o *owner) noteModels(ctx workflow.Context, first *activities.FetchResult) {
+	if m := first.Models; m != nil && !slices.Equal(m.Changes, o.Status.ModelChanges) {
+		o.Status.ModelChanges = m.Changes
+		o.publish(ctx)
+	}
+}
+
+// modelChanges is a paragraph for each change of the data models.
+func modelChanges(st Status) string {
+	out := ""
+	for _, c := range st.ModelChanges {
+		out += "\n\n**Changed while it runs**: " + c
+	}
+	return out
+}
+
 // details of a flow that is one of a kind.
 func (o *owner) details() string {
 	st := o.Status
@@ -57,7 +77,7 @@ func (o *owner) details() string {
 	for _, w := range st.Warnings {
 		details += "\n\n**Warning**: " + w
 	}
-	return details + settledUntil(st) + allRuns(st, "")
+	return details + modelChanges(st) + settledUntil(st) + allRuns(st, "")
 }
 
 func headline(st Status) string {

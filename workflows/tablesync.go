@@ -117,7 +117,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
 	s.Status.Approvals, s.Status.Returned = checked.Approvals, checked.Returned
-	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
+	s.Status.Warnings, s.Status.ModelChanges, s.Plan = checked.Warnings, nil, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
 	if s.state.Restore == restoreBaseline {
@@ -205,6 +205,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		return s.failed(ctx, err)
 	}
 	s.knows(first)
+	s.noteModels(ctx, first)
 	if first.Nothing {
 		s.well()
 		if !first.Watermark.IsZero() {
@@ -257,7 +258,7 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 // details name what waits for an operator.
 func (s *tableSync) details() string {
 	st := s.Status
-	details := headline(st) + settledUntil(st)
+	details := headline(st) + modelChanges(st) + settledUntil(st)
 	for _, a := range st.Approvals {
 		details += fmt.Sprintf("\n\n**%d deletes of run %s wait for approval**: `causeway approve %s`, or `causeway reject %s`", a.Deletes, a.Run, a.Run, a.Run)
 	}

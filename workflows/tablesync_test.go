@@ -93,6 +93,30 @@ func TestStartLoadsThenFollowsChanges(t *testing.T) {
 	require.Contains(t, o.f.steps(), "watermark delta")
 }
 
+// R11.14: a change of the data models that is found while the flow waits is told until
+// the next start, and not forgotten by waits that did not look.
+func TestChangesOfTheModelsAreTold(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		require.Empty(t, o.status().ModelChanges)
+		o.f.models = &activities.ModelChanges{Changes: []string{"option 4 is new"}}
+	})
+	o.at(2*time.Hour, func() {
+		require.Equal(t, []string{"option 4 is new"}, o.status().ModelChanges)
+		require.Equal(t, workflows.StateRunning, o.status().State)
+		o.f.models = nil
+	})
+	o.at(3*time.Hour, func() {
+		require.Equal(t, []string{"option 4 is new"}, o.status().ModelChanges)
+		o.asks(workflows.UpdateStop, o.mustAccept, workflows.StopRequest{By: "ada"})
+	})
+	o.at(4*time.Hour, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(5*time.Hour, func() { require.Empty(t, o.status().ModelChanges) })
+	o.run(6 * time.Hour)
+}
+
 // R11.14, R8.7: a mapping that does not fit is refused before anything is written.
 func TestAMappingThatDoesNotFitFailsTheStart(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func (b *Budget) at(s slot) *openCalls {
 func (b *Budget) reserve(ctx context.Context, now time.Time, at slot) error {
 	limit := b.o.PerHour
 	if at.kind == CallsOfLoads {
-		limit = int64(float64(limit) * (1 - b.o.Reserved))
+		limit = b.ForLoads()
 	}
 	granted, used, err := b.o.Ledger.ReserveEngineCalls(ctx, at.hour, at.kind, min(budgetBlock, max(1, b.o.PerHour/100)), limit)
 	if err != nil {
@@ -197,6 +197,9 @@ func (b *Budget) Report(ctx context.Context) error {
 
 // PerHour is how many calls all workers together may make; 0 = any number.
 func (b *Budget) PerHour() int64 { return b.o.PerHour }
+
+// ForLoads is how many of them loads may make; 0 = any number.
+func (b *Budget) ForLoads() int64 { return int64(float64(b.o.PerHour) * (1 - b.o.Reserved)) }
 
 // Close tells what was made and gives back what was reserved and not made.
 func (b *Budget) Close(ctx context.Context) error {

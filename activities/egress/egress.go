@@ -57,14 +57,17 @@ type Options struct {
 	// although it is sent alone is set aside. That is minutes after the first attempt.
 	HopelessAfter int
 	KeepEvents    time.Duration // how long what became of an event is kept
-	Metrics       tally.Scope
-	Logger        *slog.Logger
+	// CheckModelsEvery is the pause between looks at the tables while the flow runs; 0 looks at starts only.
+	CheckModelsEvery time.Duration
+	Metrics          tally.Scope
+	Logger           *slog.Logger
 }
 
 // Activities holds the activities of the flow of marketing events.
 type Activities struct {
 	o         Options
 	metrics   *metrics
+	models    *run.ModelWatch
 	lanes     *run.Lanes
 	batchSize batchSizer
 	contacts  contactCache
@@ -92,6 +95,7 @@ func New(o Options) *Activities {
 	return &Activities{
 		o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
+		models:   run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger),
 		files: inbox.New(inbox.Options{
 			Flow: activities.FlowEgress, Instance: o.Instance, Source: o.Files, KeepNotes: o.KeepEvents, Ledger: o.Ledger, Logger: o.Logger,
 		}, eventFiles),

@@ -50,7 +50,7 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	case activities.PhaseEvents:
 		out, err := f.wait(ctx)
 		if out != nil {
-			out.Ledger = identity
+			out.Ledger, out.Models = identity, f.found
 		}
 		return out, err
 	case activities.PhaseJournal:
@@ -70,9 +70,10 @@ type pageFetch struct {
 	last      *ledger.Page // the page before; nil for the first
 	watermark ledger.Watermark
 	checked   *run.Checked
-	saved     time.Time // when mark was last saved
-	unsaved   bool      // mark is newer than the saved one
-	badFiles  []string  // files that cannot be read, with place and reason
+	saved     time.Time                // when mark was last saved
+	unsaved   bool                     // mark is newer than the saved one
+	found     *activities.ModelChanges // by a look at the tables; nil: there was none
+	badFiles  []string                 // files that cannot be read, with place and reason
 }
 
 // nothing is the answer when there is no page.
@@ -314,6 +315,11 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 	f.saved = time.Now()
 	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
+		if told, err := f.checkModels(ctx); err != nil {
+			return nil, err
+		} else if told {
+			return f.endWithNothing(ctx)
+		}
 		out, rest, err := f.askSources(ctx)
 		switch {
 		case ctx.Err() != nil:

@@ -15,6 +15,7 @@ func (a *Activities) RefreshGauges(ctx context.Context, lagAlarm time.Duration) 
 	if err != nil {
 		return err
 	}
+	a.models.Show(activities.FlowEgress)
 	a.showWatermark(at)
 	a.metrics.showLag(!at.IsZero() && time.Since(at) >= lagAlarm)
 	a.metrics.quarantine.Update(float64(open))

@@ -42,7 +42,7 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 	w := changeWait{Activities: a, in: in, m: m, watermark: *mark, saved: time.Now()}
 	out, err := w.wait(ctx)
 	if out != nil {
-		out.Ledger = identity
+		out.Ledger, out.Models = identity, w.found
 	}
 	return out, err
 }
@@ -53,15 +53,21 @@ type changeWait struct {
 	in        activities.FetchInput
 	m         *tableMapper
 	watermark ledger.Watermark
-	saved     time.Time // when the watermark was last saved
-	unparked  time.Time // when parked records were last searched for those that can go on
-	dueAsked  time.Time // when it was last asked whether quarantined records are due
-	unsaved   bool      // the watermark is newer than the saved one
+	saved     time.Time                // when the watermark was last saved
+	unparked  time.Time                // when parked records were last searched for those that can go on
+	dueAsked  time.Time                // when it was last asked whether quarantined records are due
+	unsaved   bool                     // the watermark is newer than the saved one
+	found     *activities.ModelChanges // by a look at the data models; nil: there was none
 }
 
 func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) {
 	deadline := time.Now().Add(time.Duration(w.in.Wait))
 	for {
+		if told, err := w.checkModels(ctx); err != nil {
+			return nil, err
+		} else if told {
+			return w.endWithNothing(ctx)
+		}
 		if due, err := w.releaseDue(ctx); err != nil || due {
 			return w.endForRelease(ctx, err)
 		}

@@ -192,6 +192,10 @@ func TestARejectedRecordThatMatchesAgainGoesOn(t *testing.T) {
 	require.Equal(t, activities.DeleteFiltered, list.Deletes[0].Why)
 	activitytest.Call[activities.RejectResult](s, s.Ingress.RejectDeletes, activities.ApproveInput{Table: "contacts", Run: run})
 
+	told := s.Explain(keys[2])
+	require.Equal(t, "delete", told.Live.Decision)
+	require.Contains(t, told.Live.Why, "; an operator rejected its delete, so Campaign keeps it until it changes in Dynamics")
+
 	s.Edit(keys[0], map[string]any{"address1_city": "Hellheim"})
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.Delta())
 	s.Edit(keys[1], map[string]any{"firstname": "Ada"})

@@ -60,7 +60,7 @@ func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *
 			out.Meaning += "; the record was there before and was adopted"
 		}
 	case ledger.Filtered:
-		out.Meaning = "the filter of the mapping leaves it out, and Campaign does not have it"
+		out.Meaning = "the filter of the mapping leaves it out, or Dynamics merged it into another record, and Campaign does not have it; --live says which"
 		if out.Held {
 			out.Meaning = "the filter of the mapping, or apply_deletes: false, leaves it out; Campaign keeps what was last written"
 		}

@@ -55,11 +55,13 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 	out := &activities.ExplainLive{Decision: decisions[act.Kind], InDynamics: !e.Deleted, InCampaign: there.Payload != nil, Version: e.Version}
 	if e.Deleted {
 		d.explainDeleted(&act, out)
+		out.Why += d.rejectedBefore(&act)
 		return out, nil, nil
 	}
 	if err := d.explainRow(ctx, &act, out); err != nil {
 		return nil, nil, err
 	}
+	out.Why += d.rejectedBefore(&act)
 	live := &liveRow{Entry: e}
 	if out.Decision == "create" || out.Decision == "update" {
 		live.send = act.Payload
@@ -96,7 +98,7 @@ func (d *decision) explainDeleted(act *reconcile.Action, out *activities.Explain
 // explainRow gives the reason for what the mapping calls for, and says in which fields
 // Campaign differs from it.
 func (d *decision) explainRow(ctx context.Context, act *reconcile.Action, out *activities.ExplainLive) error {
-	switch rule := d.entry.Rule; {
+	switch rule := d.ruleOf(); {
 	case rule != "" && act.Kind == reconcile.Park:
 		out.Why = rule + "; Campaign hides it until its parent is there, and it is deleted then: " + nameOf(act.Link)
 		return nil
@@ -175,3 +177,21 @@ func (d *decision) explainHidden(ctx context.Context, act *reconcile.Action, out
 }
 
 func nameOf(link mapping.Link) string { return link.Table + "/" + link.Key }
+
+// ruleOf is why a row is left out, with the record that it was merged into; "" when it is
+// not left out.
+func (d *decision) ruleOf() string {
+	if d.entry.Winner != "" {
+		return "Dynamics merged it into " + d.entry.Winner
+	}
+	return d.entry.Rule
+}
+
+// rejectedBefore tells of a delete that was decided on before, and that an operator
+// rejected; "" of any other action.
+func (d *decision) rejectedBefore(act *reconcile.Action) string {
+	if act.Kind != reconcile.Delete || d.rec == nil || d.rec.State != ledger.Kept {
+		return ""
+	}
+	return "; an operator rejected its delete, so Campaign keeps it until it changes in Dynamics, or a new baseline asks again"
+}

@@ -23,7 +23,7 @@ func (a *Activities) CheckFilter(ctx context.Context, in activities.CheckFilterI
 	}
 	table := in.Table
 	table.Filter = mapping.Filter{Where: where}
-	plan, err := a.resolvePlan(ctx, table)
+	plan, _, err := a.resolvePlan(ctx, table)
 	if problems, ok := errors.AsType[mapping.Problems](err); ok {
 		return &activities.CheckFilterResult{Misfit: misfitOf(problems, where)}, nil
 	}

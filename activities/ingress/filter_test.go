@@ -1,6 +1,7 @@
 package ingress_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/activities/ingress"
 	"causeway.dev/internal/mapping"
 	"causeway.dev/sandbox/stack"
 )
@@ -68,4 +70,62 @@ func TestTheKeyIsProbedBeforeTheFirstStart(t *testing.T) {
 	require.Equal(t, int64(1), s.Sandboxes.Campaign.Count("cusVehicle"))
 	wrong.Table.Campaign.Key, wrong.Table.Fields[0].To = "externalId", "name"
 	require.True(t, wrong.Preflight().NeedsBaseline)
+}
+
+// Several records with one key are found before a first load, by what would start it too,
+// wherever they are in the list. What it costs is a list call for each 1,000 records.
+func TestKeysOfSeveralRecordsAreFoundBeforeTheFirstLoad(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 1)
+	for i := range 2500 {
+		s.InsertProfile(map[string]any{"externalId": fmt.Sprintf("6f0c1d2e-0000-4000-8000-%012d", i), "lastName": "Grimble"})
+	}
+	for range 30 {
+		s.InsertProfile(map[string]any{"lastName": "Grimble"}) // those that are not from here have no key
+	}
+	before := s.EngineCalls()
+	s.Preflight()
+	require.Equal(t, before, s.EngineCalls())
+	require.Equal(t, int64(3+1), *s.ProbeCalls, "2,531 records, and one that is read by its key")
+
+	twin := "6f0c1d2e-0000-4000-8000-000000000700"
+	require.NoError(t, s.Sandboxes.Campaign.InsertTwin("profile", []byte(`{"externalId":"`+twin+`","lastName":"Wobbleton"}`)))
+	says := "ingress.tables.contacts.campaign.key: got externalId, with 1 of its values in several records each, of 2531 records that were compared, such as " + twin
+	for name, ask := range map[string]func() error{
+		"a start": func() error {
+			_, err := s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
+			return err
+		},
+		"apply": func() error {
+			_, err := s.Env.ExecuteActivity(s.Ingress.CheckMapping, activities.PreflightInput{Table: s.Table})
+			return err
+		},
+		"plan": func() error {
+			_, err := s.Env.ExecuteActivity(s.Ingress.Plan, activities.PlanInput{Table: s.Table})
+			return err
+		},
+	} {
+		require.ErrorContains(t, ask(), says, name)
+	}
+
+	// It looks no further than it may.
+	s.IngressOptions.ProbeRecords = 1000
+	s.Ingress = ingress.New(s.IngressOptions)
+	s.Env = activitytest.NewEnv()
+	s.Register()
+	s.Preflight()
+}
+
+// A key that is no id may be a name: what several records have of it is counted, not told.
+func TestKeysThatAreNoIdsAreNotNamed(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 1, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "..", "sandbox", "testdata", "vehicles.yaml") })
+	for i := range 2 {
+		require.NoError(t, s.Sandboxes.Campaign.Insert("cusVehicle", fmt.Appendf(nil, `{"externalId":"6f0c1d2e-0000-4000-8000-00000000000%d","name":"Grimble Wobbleton"}`, i)))
+	}
+	s = s.With(activities.Table{Name: "vehicles", Dynamics: mapping.SourceTable{Table: "new_vehicle"}, Campaign: mapping.TargetTable{Resource: "cusVehicle", Key: "name"},
+		Fields: []mapping.Field{{From: "new_name", To: "externalId"}}})
+	_, err := s.Env.ExecuteActivity(s.Ingress.Preflight, activities.PreflightInput{Table: s.Table})
+	require.ErrorContains(t, err, "got name, with 1 of its values in several records each, of 2 records that were compared, want one field without duplicates")
+	require.NotContains(t, err.Error(), "Grimble")
 }

@@ -18,6 +18,7 @@ func (a *Activities) RefreshGauges(ctx context.Context, table string) error {
 	if err != nil {
 		return err
 	}
+	a.models.Show(table)
 	metrics := a.metrics.of(table)
 	if !at.IsZero() {
 		metrics.showWatermark(at)

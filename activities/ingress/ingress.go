@@ -55,13 +55,16 @@ type Options struct {
 	Lanes          int
 	KeepBefores    time.Duration // how long before-images are kept
 	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
+	ProbeRecords   int           // whose keys are compared before a first start; 0 = one page of them
 	HideValues     bool          // no values of quarantined records, sealed or not
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
 	// Clock is by what an attempt trusts that its lane is still its own; nil is time.Now.
-	Clock   func() time.Time
-	Metrics tally.Scope
-	Logger  *slog.Logger
+	Clock func() time.Time
+	// CheckModelsEvery is the pause between looks at the data models while a flow runs; 0 looks at starts only.
+	CheckModelsEvery time.Duration
+	Metrics          tally.Scope
+	Logger           *slog.Logger
 }
 
 // Activities holds the activities of the flow Dynamics → Campaign.
@@ -69,6 +72,7 @@ type Activities struct {
 	o       Options
 	lanes   *run.Lanes
 	metrics *metrics
+	models  *run.ModelWatch
 
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
@@ -94,6 +98,7 @@ func New(o Options) *Activities {
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
+		models:  run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger),
 		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{}, relisted: map[[32]byte]*relisting{},
 	}
 	a.lanes.Clock = o.Clock
@@ -107,6 +112,8 @@ type tableMapper struct {
 	query    dataverse.Query
 	resource campaign.Resource
 	relisted *relisting
+
+	keySortable bool // Campaign lists the resource by the key; known after resolveMapping
 }
 
 // mappingOf loads what the mapping of a run resolved to. It does so once per process,

@@ -21,8 +21,9 @@ import (
 // familystatuscode, and counts how often the metadata is read.
 type desk struct {
 	*dataverse.Client
-	hidden map[int]bool
-	reads  atomic.Int64
+	hidden  map[int]bool
+	deleted string // a column that Dynamics does not have any more
+	reads   atomic.Int64
 }
 
 func (d *desk) Entity(ctx context.Context, name string) (*dataverse.Entity, error) {
@@ -39,6 +40,7 @@ func (d *desk) Entity(ctx context.Context, name string) (*dataverse.Entity, erro
 		}
 	}
 	column.Options = options
+	delete(e.Attributes, d.deleted)
 	e.Attributes["familystatuscode"] = column
 	return e, nil
 }

@@ -12,6 +12,7 @@ import (
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/optout"
+	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/stack"
 )
 
@@ -200,4 +201,50 @@ func TestAnErasedProfileThatComesBackIsTold(t *testing.T) {
 	require.Equal(t, want, s.Preflight().Returned)
 	require.NoError(t, s.Ledger.PruneReturned(t.Context(), time.Now().Add(time.Hour)))
 	require.Nil(t, s.Preflight().Returned)
+}
+
+// Whoever asks about a merged contact, or plans a run, is told into which one it was
+// merged.
+func TestAMergedContactIsExplained(t *testing.T) {
+	t.Parallel()
+	s, winner, loser, _ := mergedWorld(t, nil)
+	require.NoError(t, s.Sandboxes.Dynamics.Merge(winner, loser))
+	why := "Dynamics merged it into " + winner
+	before := s.Explain(loser)
+	require.Equal(t, "delete", before.Live.Decision)
+	require.Equal(t, why, before.Live.Why)
+	plan := activitytest.Call[activities.PlanResult](s, s.Ingress.Plan, activities.PlanInput{Table: s.Table})
+	require.Contains(t, plan.Examples, activities.PlanExample{ID: loser, Outcome: "deleted", Why: why})
+	s.Delta()
+	after := s.Explain(loser)
+	require.Contains(t, after.Meaning, "or Dynamics merged it into another record, and Campaign does not have it")
+	require.Equal(t, "leave out", after.Live.Decision)
+	require.Equal(t, why, after.Live.Why)
+	plan = activitytest.Call[activities.PlanResult](s, s.Ingress.Plan, activities.PlanInput{Table: s.Table})
+	require.Contains(t, plan.Examples, activities.PlanExample{ID: loser, Outcome: "filtered", Why: why})
+}
+
+// A rollback that brings a deleted profile back brings it with the opt-outs that are known
+// of its contact, also those that came after the delete.
+func TestARollbackBringsAProfileBackWithItsOptOuts(t *testing.T) {
+	t.Parallel()
+	s, gone, other, _ := mergedWorld(t, func(t *activities.Table) {
+		t.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "statecode", Is: "equals", Value: "Active"}}, DeleteUnmatched: true}
+	})
+	s.EditProfile(gone, `{"blackListEmail":false,"ccpaOptOut":false}`)
+	s.Edit(gone, map[string]any{"statecode": 1, "statuscode": 2})
+	s.Delta()
+	deletes := s.LastRun()
+	require.Nil(t, s.Sandboxes.Campaign.Profile(gone))
+	require.NoError(t, s.Ledger.OweOptOuts(t.Context(), []ledger.OwedOptOut{{Contact: gone, Attribute: "ccpaOptOut", Loser: other}}))
+	require.Equal(t, "COMPLETED", s.Rollback(deletes).State)
+	back := s.Sandboxes.Campaign.Profile(gone)
+	require.NotNil(t, back)
+	require.Equal(t, []any{false, true}, []any{back["blackListEmail"], back["ccpaOptOut"]})
+	s.Sandboxes.Campaign.EachWrites("profile", func(key string, n campaign.WriteCounts) {
+		if key == gone {
+			require.EqualValues(t, 2, n.Inserts)
+			require.Zero(t, n.Updates, "in the call that creates it")
+		}
+	})
 }

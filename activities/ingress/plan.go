@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.temporal.io/sdk/activity"
@@ -44,9 +45,14 @@ func (a *Activities) Plan(ctx context.Context, in activities.PlanInput) (*activi
 	if in.Examples == 0 {
 		in.Examples = 3
 	}
-	m, _, err := a.fittingMapping(ctx, in.Table)
+	m, before, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
+	}
+	if before == nil && !in.AllNew {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	p := &planner{a: a, m: m, in: in, fields: map[string]int64{}, rules: map[string]int64{}, refusals: map[string]int64{}, examples: map[string]int{}}
 	p.out.Revision = in.Table.Revision()
@@ -199,11 +205,11 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 		})
 	case reconcile.LeaveOut:
 		p.locked(func() {
-			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: act.Rule})
+			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: d.ruleOf()})
 		})
 	case reconcile.Delete:
 		p.locked(func() {
-			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: act.Rule})
+			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: strings.TrimPrefix(d.ruleOf()+d.rejectedBefore(&act), "; ")})
 		})
 	case reconcile.Park:
 		p.countParked(e, act.Link, calls)

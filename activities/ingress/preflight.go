@@ -56,6 +56,7 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 		}
 	}
+	a.models.Checked(in.Table.Name, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
 	return out, a.findPosition(ctx, in.Table.Name, m, out)
 }
 
@@ -77,8 +78,14 @@ func (a *Activities) fittingMapping(ctx context.Context, t activities.Table) (m,
 
 // CheckMapping refuses a mapping that a start would refuse, and changes nothing.
 func (a *Activities) CheckMapping(ctx context.Context, in activities.PreflightInput) (*activities.CheckMappingResult, error) {
-	if _, _, err := a.fittingMapping(ctx, in.Table); err != nil {
+	m, before, err := a.fittingMapping(ctx, in.Table)
+	if err != nil {
 		return nil, err
+	}
+	if before == nil {
+		if err := a.probeKey(ctx, m); err != nil {
+			return nil, err
+		}
 	}
 	return &activities.CheckMappingResult{Revision: in.Table.Revision()}, nil
 }
@@ -112,7 +119,7 @@ func parentsOf(t activities.Table) []string {
 
 // resolveMapping reads both data models and checks a mapping against them.
 func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*tableMapper, error) {
-	plan, err := a.resolvePlan(ctx, t)
+	plan, sortable, err := a.resolvePlan(ctx, t)
 	if problems, ok := errors.AsType[mapping.Problems](err); ok {
 		return nil, run.Blocked("Mapping", "the mapping does not fit: "+problems.Error())
 	}
@@ -127,29 +134,30 @@ func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*t
 	if err != nil {
 		return nil, fmt.Errorf("preparing the mapping of %s: %w", t.Name, err)
 	}
-	m.relisted = a.relistingOf(doc)
+	m.relisted, m.keySortable = a.relistingOf(doc), sortable
 	return m, nil
 }
 
 // resolvePlan compares a mapping with what both systems have. What does not fit is
-// mapping.Problems.
-func (a *Activities) resolvePlan(ctx context.Context, t activities.Table) (*mapping.Plan, error) {
+// mapping.Problems. sortable says that Campaign lists the resource by its key.
+func (a *Activities) resolvePlan(ctx context.Context, t activities.Table) (plan *mapping.Plan, sortable bool, err error) {
 	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
 	if unknownName(err) {
-		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
+		return nil, false, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
 	}
 	if err != nil {
-		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
+		return nil, false, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
 	}
 	resource := resourceOf(t)
 	metadata, err := a.o.Target.Metadata(ctx, resource)
 	if unknownName(err) {
-		return nil, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.resource: got %q, which Campaign does not have under %s, want a resource whose API is published, such as profile", t.Name, resource.Name, resource.API))
+		return nil, false, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.resource: got %q, which Campaign does not have under %s, want a resource whose API is published, such as profile", t.Name, resource.Name, resource.API))
 	}
 	if err != nil {
-		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
+		return nil, false, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))
 	}
-	return mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
+	plan, err = mapping.Resolve(t, sourceSchema(entity), targetSchema(resource, metadata))
+	return plan, metadata.Fields[t.Campaign.Key].Sortable, err
 }
 
 // unknownName tells a table or resource that does not exist from other failures. One

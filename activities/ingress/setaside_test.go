@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/sandbox/kit"
 )
 
@@ -56,6 +57,48 @@ func TestARecordThatAlwaysGetsAnOddAnswerIsSetAside(t *testing.T) {
 			require.Equal(t, keys[5], listed[0].ID)
 			require.NotEmpty(t, listed[0].Message)
 
+			s.Sandboxes.Faults.Clear(id)
+			s.ReleaseQuarantined(activities.Release{})
+			require.Empty(t, s.Differences())
+		})
+	}
+}
+
+// A record that is set aside after a write of which nobody knows the end stays in doubt:
+// the write may have been carried out, or may be yet.
+func TestARecordThatIsSetAsideAfterAnUnknownWriteIsInDoubt(t *testing.T) {
+	t.Parallel()
+	page := map[string]string{"Content-Type": "text/html"}
+	for name, c := range map[string]struct {
+		rule  kit.Rule
+		doubt bool
+	}{
+		"answered by a page":     {kit.Rule{Action: kit.Replace, Status: 200, Headers: page, Body: "<html>back soon"}, true},
+		"answered by a fault":    {kit.Rule{Action: kit.Replace, Status: 502, Headers: page, Body: "<html>"}, true},
+		"answered by a redirect": {kit.Rule{Action: kit.Replace, Status: 302, Headers: map[string]string{"Location": "/elsewhere"}}, true},
+		"refused by Campaign": {kit.Rule{Action: kit.Respond, Status: 500,
+			Body: `{"error_code":"RST-360011","message":"RST-360011 An error has occurred - please contact your administrator. PGS-220000 PostgreSQL error: ERROR: value too long for type character varying(30)"}`}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := impatient(t, 12)
+			keys := s.Sandboxes.Dynamics.Keys("contacts")
+			for i, key := range keys {
+				s.Edit(key, map[string]any{"lastname": fmt.Sprintf("Quitten %d", i)})
+			}
+			c.rule.Service, c.rule.Method, c.rule.Path = "campaign", http.MethodPatch, "/profile/"+keys[5]
+			id, err := s.Sandboxes.Faults.Add(c.rule)
+			require.NoError(t, err)
+			require.Equal(t, activities.Counts{Read: 12, Updated: 11, Quarantined: 1}, s.Delta())
+			_, _, _, err = s.Ledger.DoubtOf(t.Context(), "contacts", keys[5])
+			if c.doubt {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, ledger.ErrNotFound)
+			}
+			n, err := s.Ledger.DoubtCount(t.Context(), "contacts")
+			require.NoError(t, err)
+			require.Equal(t, c.doubt, n == 1, "of the others there is no doubt")
 			s.Sandboxes.Faults.Clear(id)
 			s.ReleaseQuarantined(activities.Release{})
 			require.Empty(t, s.Differences())

@@ -49,7 +49,7 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		out, err := f.wait(ctx)
 		if out != nil {
-			out.Ledger = identity
+			out.Ledger, out.Models = identity, f.found
 		}
 		return out, err
 	}
@@ -72,6 +72,7 @@ type pageFetch struct {
 	checked   *run.Checked
 	saved     time.Time
 	unsaved   bool
+	found     *activities.ModelChanges // by a look at the data models; nil: there was none
 }
 
 // sourcePage is a page as it was read from a source.

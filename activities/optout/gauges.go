@@ -13,6 +13,7 @@ func (a *Activities) RefreshGauges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.models.Show(activities.FlowOptOut)
 	a.showWatermark(at)
 	a.metrics.quarantine.Update(float64(open))
 	return nil

@@ -54,9 +54,11 @@ type Options struct {
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
-	Metrics       tally.Scope
-	Logger        *slog.Logger
-	Now           func() time.Time // nil: time.Now
+	// CheckModelsEvery is the pause between looks at the data models while the flow runs; 0 looks at starts only.
+	CheckModelsEvery time.Duration
+	Metrics          tally.Scope
+	Logger           *slog.Logger
+	Now              func() time.Time // nil: time.Now
 }
 
 // Activities holds the activities of the flow of opt-outs.
@@ -64,6 +66,7 @@ type Activities struct {
 	o       Options
 	metrics *metrics
 	lanes   *run.Lanes
+	models  *run.ModelWatch
 
 	files *inbox.Box[*exportRows]
 
@@ -89,7 +92,7 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
-	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency, o.Alone), plans: map[string]*settingsPlan{}}
+	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency, o.Alone), plans: map[string]*settingsPlan{}, models: run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger)}
 	files := inbox.Options{Flow: activities.FlowOptOut, Instance: o.Instance, Source: o.Files, Ledger: o.Ledger, Logger: o.Logger, Now: o.Now}
 	if o.Files != nil {
 		files.KeepNotes = 2 * o.Files.Keep

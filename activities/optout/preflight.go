@@ -55,6 +55,7 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err := a.o.Ledger.SaveRevision(ctx, activities.FlowOptOut+"/"+ref.PlanKey(), doc); err != nil {
 		return nil, fmt.Errorf("keeping the opt-out settings: %w", err)
 	}
+	a.models.Checked(activities.FlowOptOut, ref.PlanKey())
 	return out, errors.Join(a.findPosition(ctx, plan, out), a.hints(ctx, plan, out))
 }
 

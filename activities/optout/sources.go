@@ -29,6 +29,11 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 	bad := f.badFiles(ctx)
 	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
+		if told, err := f.checkModels(ctx); err != nil {
+			return nil, err
+		} else if told {
+			return f.endWithNothing(ctx)
+		}
 		page, err := f.askSources(ctx)
 		switch {
 		case ctx.Err() != nil:

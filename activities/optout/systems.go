@@ -3,6 +3,7 @@ package optout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -118,11 +119,30 @@ func (b *contactSides) WriteDynamics(ctx context.Context, version string, decisi
 	case reason == apierr.ReasonNotFound:
 		return optout.DynamicsRow{Gone: true}, nil
 	case err != nil:
-		return optout.DynamicsRow{}, markRefused(fmt.Errorf("writing contact %s: %w", b.id, err))
+		return optout.DynamicsRow{}, markRefused(fmt.Errorf("writing contact %s: %w", b.id, b.withoutValues(ctx, err)))
 	}
 	b.metrics.dynamics.Inc(1)
 	if optout.ClearsDynamics(decisions) {
 		b.metrics.cleared.Inc(1)
 	}
 	return b.rowOf(dataverse.Change{Key: written.ID, Version: written.Version, Raw: written.Raw})
+}
+
+// withoutValues leaves out of a refusal what the contact holds. Only its choices are read
+// to write them, and a plug-in may tell of anything else: so the whole row is read, which a
+// refusal is rare enough for.
+func (b *contactSides) withoutValues(ctx context.Context, err error) error {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	if !ok || fail.Class != apierr.Rejected && fail.Reason != apierr.ReasonConfig {
+		return err // its text is ours
+	}
+	whole := b.plan.query()
+	whole.Select = nil
+	masked := *fail
+	if row, readErr := b.o.Dynamics.Get(ctx, whole, b.id); readErr == nil {
+		masked.Message = apierr.Masked(fail.Message, apierr.ValuesOf(run.About(ctx, row.Raw)))
+	} else {
+		masked.Message = fmt.Sprintf("refused with status %d; what Dynamics said is left out, because it may tell of the contact", fail.Status)
+	}
+	return &masked
 }

@@ -78,6 +78,9 @@ func (a *Attempt[T]) SetAside(ctx context.Context, failed []*Unit[T], after time
 			continue
 		}
 		a.lanes.Logger.Warn("a record fails while the service takes others; it is set aside", "table", a.Lane.Table, "record_id", a.key(u), "error", fail)
+		// No refusal of the service's own has come. Whatever answered, a write that left
+		// may have been carried out: the record is looked at when it is tried again.
+		u.Ambiguous = u.Ambiguous || u.sent
 		why := *fail
 		why.Class = apierr.Rejected
 		a.Refuse(u, &why)

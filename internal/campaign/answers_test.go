@@ -3,6 +3,7 @@ package campaign_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
@@ -342,5 +344,24 @@ func TestTheMaintenancePageOfTheSandboxLosesNothing(t *testing.T) {
 		}
 		_, err := c.Get(t.Context(), profile, key)
 		require.Equal(t, apierr.ReasonNotFound, apierr.ReasonOf(err))
+	}
+}
+
+// A page in place of an answer is told of while it lasts, also when its status is 200 and
+// the request was a write.
+func TestAPageWithAGoodStatusIsToldOf(t *testing.T) {
+	t.Parallel()
+	for name, write := range writes {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			scope := tally.NewTestScope("", nil)
+			watch := transport.NewWatch(scope, slog.New(slog.DiscardHandler), "campaign")
+			r := record(t, answer(200, maintenance, "Content-Type", "text/html"))
+			c, err := campaign.New(campaign.Options{BaseURL: r.url + "/acme/", APIKey: "key-1",
+				Transport: transport.New(transport.Options{Service: "campaign", RootCAs: r.pool, Watch: watch})})
+			require.NoError(t, err)
+			require.Error(t, write(t.Context(), c))
+			require.Positive(t, scope.Snapshot().Gauges()["odd_answers_since_timestamp_seconds+service=campaign"].Value())
+		})
 	}
 }

@@ -242,12 +242,16 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 		if c.unhinted.Load() != 0 {
 			c.unhinted.Store(0)
 		}
-		if r.method == http.MethodGet && (res.Status != http.StatusOK || res.Page()) {
-			fail := badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
+		fail := badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
+		switch read := r.method == http.MethodGet; {
+		case read && res.Status != http.StatusOK, res.Page():
 			c.odd.Lasts(r.op, fail.Message) // it is told of; it may last
-			return nil, fail
+			if read {
+				return nil, fail
+			}
+		default:
+			c.odd.Ends(r.op)
 		}
-		c.odd.Ends(r.op)
 		return res, nil
 	}
 	fail := parseError(r.op, r.method, res, slices.Concat(transport.Values(r.body), r.about, apierr.ValuesOf(ctx))...)

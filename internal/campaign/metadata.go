@@ -20,6 +20,7 @@ type Field struct {
 	Type, ResType       string
 	Length              int // characters; 0 when not given
 	ReadOnly, Mandatory bool
+	Sortable            bool   // lists may be ordered by it
 	DataPolicy          string // email, smartCase
 	Target              string // of a link or collection
 	Values              map[string]EnumValue
@@ -59,7 +60,7 @@ func (m *Metadata) add(prefix string, content gjson.Result, depth int) {
 		path := prefix + name.String()
 		f := Field{
 			Type: d.Get("type").String(), ResType: d.Get("resType").String(), DataPolicy: d.Get("dataPolicy").String(),
-			ReadOnly: d.Get("readOnly").Bool(), Mandatory: d.Get("mandatory").Bool(), Target: d.Get("resTarget").String(),
+			ReadOnly: d.Get("readOnly").Bool(), Mandatory: d.Get("mandatory").Bool(), Sortable: d.Get("sortable").Bool(), Target: d.Get("resTarget").String(),
 			Values: enumValues(d.Get("values")),
 		}
 		if inner := d.Get("content"); inner.IsObject() && f.Type != "link" && f.Type != "collection" && depth < deepest {

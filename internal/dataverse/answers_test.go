@@ -3,6 +3,7 @@ package dataverse_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
@@ -330,4 +332,37 @@ func TestTheMaintenancePageOfTheSandboxLosesNothing(t *testing.T) {
 		_, err = w.client.Update(t.Context(), update)
 		require.NoError(t, err)
 	}
+}
+
+// A page in place of an answer is told of while it lasts, also when its status is 200 and
+// the request was a write.
+func TestAPageWithAGoodStatusIsToldOf(t *testing.T) {
+	t.Parallel()
+	scope := tally.NewTestScope("", nil)
+	watch := transport.NewWatch(scope, slog.New(slog.DiscardHandler), "dataverse")
+	odd := func() bool {
+		return scope.Snapshot().Gauges()["odd_answers_since_timestamp_seconds+service=dataverse"].Value() > 0
+	}
+	page := true
+	c, err := dataverse.New(dataverse.Options{OrgURL: "https://acme.example.test", PageSize: 10,
+		Transport: transport.New(transport.Options{Service: "dataverse", Watch: watch, Base: canned(func() *http.Response {
+			body, kind := `{"value":[]}`, "application/json"
+			if page {
+				body, kind = maintenance, "text/html"
+			}
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {kind}}, ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body))}
+		})})})
+	require.NoError(t, err)
+	_, err = c.Query(t.Context(), contacts)
+	require.Error(t, err)
+	require.True(t, odd(), "of a read")
+	page = false
+	_, err = c.Query(t.Context(), contacts)
+	require.NoError(t, err)
+	require.False(t, odd())
+
+	page = true
+	_, err = c.Update(t.Context(), dataverse.Write{Row: dataverse.Row{EntitySet: "contacts", ID: "6f0c1d2e-0000-4000-8000-000000000001"}, Body: []byte(`{"a":true}`), IfMatch: "1"})
+	require.Error(t, err)
+	require.True(t, odd(), "of a write: %v", err)
 }

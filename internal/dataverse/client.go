@@ -193,7 +193,11 @@ func (c *Client) send(ctx context.Context, op, method, link string, own http.Hea
 	}
 	maps.Copy(req.Header, own)
 	res, err := c.t.DoUpTo(ctx, op, req, limit)
-	if err == nil && res.Status >= 200 && res.Status < 300 {
+	switch {
+	case err != nil || res.Status < 200 || res.Status >= 300:
+	case res.Page():
+		c.odd.Lasts(op, fmt.Sprintf("got status %d and %s", res.Status, res.Kind())) // it is told of; it may last
+	default:
 		c.odd.Ends(op)
 	}
 	return res, err

@@ -32,6 +32,25 @@ func (i *Instance) HasRecords(flow string) error {
 	return nil
 }
 
+// estimateWithin bounds the question for an estimate: one can be asked without it.
+const estimateWithin = 5 * time.Second
+
+// EstimateBackfill says what reading a whole table, or all choices, again costs, by what
+// earlier runs left in the ledger; nil when no worker answers in time.
+func (i *Instance) EstimateBackfill(ctx context.Context, name string) *activities.EstimateResult {
+	ctx, cancel := context.WithTimeout(ctx, estimateWithin)
+	defer cancel()
+	in := activities.EstimateInput{Flow: activities.FlowIngress, Table: name}
+	if name == activities.FlowOptOut {
+		in.Flow = name
+	}
+	var out activities.EstimateResult
+	if err := i.temporal.Run(ctx, activities.EstimateBackfill, in, &out); err != nil {
+		return nil
+	}
+	return &out
+}
+
 // BackfillEvents asks egress to read the journal again, or exported files.
 func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (answer workflows.BackfillAnswer, err error) {
 	switch {

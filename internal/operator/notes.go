@@ -73,6 +73,9 @@ func (r FlowReport) Notes(now time.Time) []Note {
 		}
 		n.add(Caution, "%s", warning)
 	}
+	for _, change := range st.ModelChanges {
+		n.add(Caution, "changed while it runs: %s; the next start takes it up", change)
+	}
 	n.events(st, now)
 	n.optOut(st, now)
 	if back := st.Returned; back != nil {

@@ -22,6 +22,8 @@ func TestNotesOfAFlow(t *testing.T) {
 		"nobody answers": {operator.FlowReport{Flow: "contacts", Known: true, Problem: "no worker answers"},
 			[]operator.Note{{operator.Alarm, "no worker answers"}}},
 		"well": {operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning}}, nil},
+		"models that changed": {operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, ModelChanges: []string{"option 4 is new"}}},
+			[]operator.Note{{operator.Caution, "changed while it runs: option 4 is new; the next start takes it up"}}},
 		"failed": {operator.FlowReport{Flow: "contacts", ChangesPending: true, Status: &workflows.Status{State: workflows.StateFailed, Reason: "no field\nemial"}},
 			[]operator.Note{
 				{operator.Alarm, "no field emial"}, {operator.Hint, "when that is put right: causeway start contacts"},

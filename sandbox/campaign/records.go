@@ -138,6 +138,21 @@ func (s *Server) Insert(resource string, body []byte) error {
 	return bad.err()
 }
 
+// InsertTwin adds a record whose key another one has already, as an instance lets people
+// do where the key has no unique index (§4.3). The one that was there first answers to
+// the key.
+func (s *Server) InsertTwin(resource string, body []byte) error {
+	t, err := s.table(resource)
+	if err != nil {
+		return err
+	}
+	p, bad := t.parse(body, reader{admin: true, resolve: s.resolve})
+	if bad == nil {
+		t.insertTwin(p.changes, s.o.Clock.Now())
+	}
+	return bad.err()
+}
+
 // Update changes a record as a Campaign user would.
 func (s *Server) Update(resource, key string, body []byte) error {
 	t, err := s.table(resource)

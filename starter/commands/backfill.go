@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"causeway.dev/activities"
@@ -33,7 +34,9 @@ one after the other.
 An id of --ids that Dynamics does not have is named in the end; nothing is done about
 such a record. One that the application user may not read ends the run.
 
-Without a window the whole table is read, which asks first unless --yes is given.
+Without a window the whole table is read, which asks first unless --yes is given. It
+says then how many records that is, what it costs in engine calls of Campaign and how
+long it takes, by what earlier runs left in the ledger.
 
 A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 UTC) or
 an age (36h). It is compared with modifiedon: since is included, until is not.
@@ -87,8 +90,11 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 		if t, mapped := i.Config.Ingress.Tables[o.table]; mapped {
 			what = fmt.Sprintf("every record of the Dynamics table %s", t.Dynamics.Table)
 		}
-		err := e.confirm(ctx, o.yes || !window.Whole(),
-			fmt.Sprintf("This reads %s again (how many is not known beforehand) and writes\nto Campaign only what differs from what was written last. If much does, stop other\nprocesses in Campaign meanwhile.", what), "Go on?",
+		intro := ""
+		if asks := !o.yes && window.Whole(); asks && e.inTerminal && e.errTerminal {
+			intro = fmt.Sprintf("This reads %s again, and writes to Campaign only what differs\nfrom what was written last. %s\nIf much differs, stop other processes in Campaign meanwhile.", what, foreseen(i.EstimateBackfill(ctx, o.table)))
+		}
+		err := e.confirm(ctx, o.yes || !window.Whole(), intro, "Go on?",
 			fmt.Sprintf("this reads %s again; say --yes, or narrow it with --since, --until, --where or --ids", what))
 		if err != nil {
 			return err
@@ -99,6 +105,32 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 		}
 		return e.accepted(ctx, i, o.table, answer, o.wait)
 	})
+}
+
+// foreseen says what reading a whole table again costs.
+func foreseen(r *activities.EstimateResult) string {
+	if r == nil {
+		return "How many records that is, and how long it takes, is not known: no worker answers."
+	}
+	if r.Records == 0 {
+		return "How many records that is, and how long it takes, is not known: no run has read them yet."
+	}
+	calls := fmt.Sprintf("up to %s, if every record differs", phrase.Count(r.Records, "engine call"))
+	if r.Calls != nil {
+		calls = fmt.Sprintf("about %s as the last runs did, and %s if every record differs", phrase.Count(*r.Calls, "engine call"), humanize.Comma(r.Records))
+	}
+	out := fmt.Sprintf("It is about %s.\nIt costs %s.", phrase.Count(r.Records, "record"), calls)
+	if r.PerHour > 0 {
+		out += fmt.Sprintf("\nLoads may make %s an hour; what is more waits for the next.", humanize.Comma(r.PerHour))
+	}
+	if r.Runs == 0 {
+		return out + "\nHow long it takes is not known: no run over the whole table has ended yet."
+	}
+	span := phrase.Span(time.Duration(r.Quick) * time.Second)
+	if slow := phrase.Span(time.Duration(r.Slow) * time.Second); slow != span {
+		span += " to " + slow
+	}
+	return out + fmt.Sprintf("\nIt takes about %s at the pace of the last %s over the whole table.", span, phrase.Count(int64(r.Runs), "run"))
 }
 
 // accepted says which run a request became and, with wait, follows it to its end.

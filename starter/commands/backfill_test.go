@@ -106,7 +106,38 @@ func TestBackfillOfEverythingAsks(t *testing.T) {
 		code, _, stderr := w.run(t, "backfill", "contacts")
 		require.Equal(t, want, code, "answer %q", answer)
 		require.Contains(t, stderr, "This reads every record of the Dynamics table contact again")
-		require.Equal(t, want == exitDone, len(w.Asked) > 0, "answer %q", answer)
+		require.Contains(t, stderr, "is not known: no worker answers")
+		require.Equal(t, want == exitDone, len(w.Requests[backfillUpdate]) > 0, "answer %q", answer)
+	}
+}
+
+// Before it asks, it says what the ledger foretells.
+func TestBackfillForetellsWhatItCosts(t *testing.T) {
+	t.Parallel()
+	few := int64(1200)
+	for name, tc := range map[string]struct {
+		result activities.EstimateResult
+		says   string
+	}{
+		"of a table that was read again before": {activities.EstimateResult{Records: 400_000, Calls: &few, Runs: 3, Quick: 600, Slow: 1500, PerHour: 4000},
+			"It is about 400,000 records.\nIt costs about 1,200 engine calls as the last runs did, and 400,000 if every record differs.\nLoads may make 4,000 an hour; what is more waits for the next.\nIt takes about 10 min to 25 min at the pace of the last 3 runs over the whole table."},
+		"of a table with an initial load only": {activities.EstimateResult{Records: 1, Runs: 1, Quick: 1, Slow: 1},
+			"It is about 1 record.\nIt costs up to 1 engine call, if every record differs.\nIt takes about 1 s at the pace of the last 1 run over the whole table."},
+		"of a table whose load has not ended": {activities.EstimateResult{Records: 5000},
+			"It is about 5,000 records.\nIt costs up to 5,000 engine calls, if every record differs.\nHow long it takes is not known: no run over the whole table has ended yet."},
+		"of a table that never ran": {activities.EstimateResult{}, "is not known: no run has read them yet."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.terminal, w.stdin = true, "no\n"
+			w.on("Run "+activities.EstimateBackfill, tc.result)
+			code, _, stderr := w.run(t, "backfill", "contacts")
+			require.Equal(t, exitFailed, code)
+			require.Contains(t, stderr, tc.says)
+			require.Equal(t, []any{activities.EstimateInput{Flow: "ingress", Table: "contacts"}}, w.Requests["Run "+activities.EstimateBackfill])
+			require.Empty(t, w.Requests[backfillUpdate])
+		})
 	}
 }
 

@@ -30,7 +30,9 @@ fields and say "text of 6 -> text of 9".
 It predicts the initial load of a new table, a new baseline when columns or the
 filter have changed, and otherwise a replay (causeway backfill). Records that no
 run has met are looked up in Campaign, one engine call each, for they may be there
-already; --all-new skips that. What only Campaign can refuse is not foreseen.
+already; --all-new skips that. Before the first start the keys of records in
+Campaign are compared, too, one call for each 1,000 up to
+ingress.key_probe_records. What only Campaign can refuse is not foreseen.
 
 Exit code 0 when the run would write nothing, 2 when it would. Bad input is 2 as
 well; scripts tell it apart by standard output, which is empty then.

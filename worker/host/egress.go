@@ -15,7 +15,8 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, alone *run.Alone, s
 	out := egress.Options{
 		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l, Alone: alone,
 		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
-		Metrics: scope, Logger: o.Logger,
+		CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
+		Metrics:          scope, Logger: o.Logger,
 	}
 	if s.Journal != nil { // a nil client in the interface would not be nil
 		out.Journal = s.Journal

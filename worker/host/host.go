@@ -101,10 +101,11 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin, DeleteWindow: o.Config.Deletes.Window,
 		ShortLoadMin: o.Config.Deletes.ShortLoadMin, ShortLoadRatio: o.Config.Deletes.ShortLoadRatio,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
-		KeepBefores: o.Config.Ledger.KeepBeforeImages,
-		MaxRecords:  int64(o.Config.Ingress.MaxRecords),
-		HideValues:  !o.Config.Quarantine.Reveal,
-		Metrics:     h.metrics.Scope, Logger: o.Logger,
+		KeepBefores:  o.Config.Ledger.KeepBeforeImages,
+		MaxRecords:   int64(o.Config.Ingress.MaxRecords),
+		ProbeRecords: o.Config.Ingress.KeyProbeRecords, CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
+		HideValues: !o.Config.Quarantine.Reveal,
+		Metrics:    h.metrics.Scope, Logger: o.Logger,
 	})
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))

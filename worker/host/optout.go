@@ -15,6 +15,7 @@ func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledge
 	return optout.Options{
 		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l, Alone: alone,
 		Files: fileSource(o, s), Concurrency: max(1, c.Campaign.Concurrency/max(1, c.OptOut.Lanes)), KeepEvidence: c.OptOut.KeepEvidence, CatchUpSlack: c.Ingress.CatchUpSlack, SetAsideAfter: c.Failures.SetAsideAfter,
-		Metrics: scope, Logger: o.Logger,
+		CheckModelsEvery: c.Failures.CheckModelsEvery,
+		Metrics:          scope, Logger: o.Logger,
 	}
 }

@@ -1,0 +1,49 @@
+package optout
+
+import (
+	"context"
+	"fmt"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/run"
+)
+
+// checkModels looks whether the contact and the profile still have what the pairs name,
+// when it is time. told says that the wait is to end so that the flow can say what changed.
+func (f *pageFetch) checkModels(ctx context.Context) (told bool, err error) {
+	if f.in.Wait == 0 {
+		return false, nil // nobody would be told
+	}
+	found, news, err := f.models.Look(ctx, activities.FlowOptOut, f.in.PlanKey(), func() ([]string, error) {
+		fresh, err := f.resolvePairs(ctx, f.plan.Settings)
+		if err != nil {
+			return nil, err
+		}
+		return f.plan.drift(fresh)
+	})
+	if found != nil {
+		f.found = found
+	}
+	return news, err
+}
+
+// drift is what changed and does no harm. It fails when writes by p are refused now.
+func (p *settingsPlan) drift(fresh *settingsPlan) ([]string, error) {
+	var out []string
+	if p.EntitySet != fresh.EntitySet {
+		return nil, run.Blocked("Settings", fmt.Sprintf("the rows of contact were at %s and are at %s now", p.EntitySet, fresh.EntitySet))
+	}
+	for _, pair := range p.Settings.Pairs {
+		name := pair.Campaign
+		if was, is := p.Wire[name], fresh.Wire[name]; was != is {
+			return nil, run.Blocked("Settings", fmt.Sprintf("profile called %s by %s and does by %s now", name, was, is))
+		}
+		switch was, is := p.Stamps[name], fresh.Stamps[name]; {
+		case was == "" && is != "":
+			out = append(out, fmt.Sprintf("profile keeps the time of the last change of %s now, in %s", name, is))
+		case was != "" && is == "":
+			out = append(out, fmt.Sprintf("profile keeps the time of the last change of %s no more; it was in %s", name, was))
+		}
+	}
+	return out, nil
+}
