@@ -26,6 +26,7 @@ const (
 	AuditMissing  = "AuditMissing"  // AuditMissingInput -> AuditMissingResult
 	EndAudit      = "EndAudit"      // AuditInput -> AuditFindings
 	ApplyFindings = "ApplyFindings" // ApplyFindingsInput -> ApplyFindingsResult
+	DeleteStrays  = "DeleteStrays"  // DeleteStraysInput -> DeleteStraysResult
 )
 
 // Of the flow of marketing events.
@@ -57,6 +58,7 @@ const (
 	ShowQuarantined    = "ShowQuarantined"    // ShowQuarantinedInput -> ShowQuarantinedResult
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
+	ListStrays         = "ListStrays"         // StraysInput -> StraysResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult

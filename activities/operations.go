@@ -14,6 +14,7 @@ const (
 	OpCancelBackfill = "cancel-backfill"
 	OpRollback       = "rollback"
 	OpRepair         = "repair"
+	OpStrays         = "delete-strays"
 	OpApprove        = "approve"
 	OpReject         = "reject"
 	OpApply          = "apply"

@@ -136,6 +136,7 @@ type PreflightResult struct {
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
 	Plan          string     `json:"plan,omitempty"`           // of RunRef
 	Returned      *Returned  `json:"returned,omitempty"`       // nil: none
+	Strays        int64      `json:"strays,omitempty"`         // that the last audit found
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
@@ -229,6 +230,8 @@ type FetchResult struct {
 	// Quarantined comes with Nothing: how many records of the table are in quarantine. An
 	// operator may have discarded some meanwhile. Flows other than ingress do not say.
 	Quarantined *int64 `json:"quarantined,omitempty"`
+	// Strays comes with Quarantined: how many the last audit found.
+	Strays int64 `json:"strays,omitempty"`
 	// Ledger is the identity of the ledger in which the first page of changes was looked for.
 	Ledger string `json:"ledger,omitempty"`
 }
@@ -261,6 +264,7 @@ type SaveWatermarkResult struct {
 	Quarantined int64      `json:"quarantined"`          // open items of the table
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Returned    *Returned  `json:"returned,omitempty"`   // nil: none
+	Strays      int64      `json:"strays,omitempty"`     // that the last audit found
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
 	NotFound    []string   `json:"not_found,omitempty"`  // ids that the run was asked for and Dynamics does not have
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again

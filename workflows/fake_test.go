@@ -80,7 +80,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings, "DeleteStrays": f.DeleteStrays,
 		"MayRollback": f.MayRollback, "FindUnrecordedWrites": f.FindUnrecordedWrites, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
@@ -135,6 +135,13 @@ func (f *fakeIngress) AwaitParents(_ context.Context, in activities.AwaitParents
 		return &activities.AwaitParentsResult{Loading: in.Parents}, nil
 	}
 	return &activities.AwaitParentsResult{}, nil
+}
+
+func (f *fakeIngress) DeleteStrays(_ context.Context, in activities.DeleteStraysInput) (*activities.DeleteStraysResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("delete strays %v", in.IDs)
+	return &activities.DeleteStraysResult{Adopted: int64(len(in.IDs)), Strays: 2, Waiting: []activities.Approval{{Run: in.Run, Deletes: int64(len(in.IDs))}}}, nil
 }
 
 func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInput) (*activities.ApproveResult, error) {

@@ -89,6 +89,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.rest(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
 	case s.isQueued(RequestRepair):
 		return s.repair(ctx)
+	case s.isQueued(RequestStrays):
+		return s.deleteStrays(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
 	case s.mayAudit(ctx):
@@ -116,7 +118,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 		return err
 	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
-	s.Status.Approvals, s.Status.Returned = checked.Approvals, checked.Returned
+	s.Status.Approvals, s.Status.Returned, s.Status.Strays = checked.Approvals, checked.Returned, checked.Strays
 	s.Status.Warnings, s.Plan = checked.Warnings, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
@@ -210,6 +212,9 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
 		}
+		if first.Quarantined != nil {
+			s.Status.Strays = first.Strays
+		}
 		if n := first.Quarantined; n != nil && *n != s.Status.Quarantined {
 			s.Status.Quarantined = *n
 			s.publish(ctx)
@@ -226,7 +231,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 // account keeps what waits after a run, for an operator or for other records.
 func (s *tableSync) account(out *PassResult) {
 	if out.Summary.State == "COMPLETED" {
-		s.Status.Approvals, s.Status.Parked, s.Status.Returned = out.Approvals, out.Parked, out.Returned
+		s.Status.Approvals, s.Status.Parked, s.Status.Returned, s.Status.Strays = out.Approvals, out.Parked, out.Returned, out.Strays
 	}
 }
 

@@ -304,6 +304,7 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 	out := &activities.AuditFindings{}
 	fields := map[string]int64{}
 	examples := map[ledger.Finding]int{}
+	var ours int64 // strays with a key of ours
 	if err := a.o.Ledger.EndAudit(ctx, in.Table.Name, in.Run); err != nil {
 		return nil, err
 	}
@@ -322,6 +323,9 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 				out.Missing++
 			case ledger.Stray:
 				out.Stray++
+				if isOurKey(n.Key) {
+					ours++
+				}
 			case ledger.Duplicate:
 				out.Duplicate++
 			}
@@ -338,6 +342,9 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 		activity.RecordHeartbeat(ctx, after)
 	}
 	out.Fields = ranked(fields)
+	if err := a.o.Ledger.SaveStrays(ctx, in.Table.Name, ours); err != nil {
+		return nil, err
+	}
 	if err := a.o.Ledger.ForgetPages(ctx, in.Run); err != nil {
 		return nil, err
 	}

@@ -199,6 +199,9 @@ func (a *Activities) readState(ctx context.Context, table string, m *tableMapper
 	if out.Returned, err = a.returned(ctx, table); err != nil {
 		return err
 	}
+	if out.Strays, err = a.o.Ledger.Strays(ctx, table); err != nil {
+		return err
+	}
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowIngress, table)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):

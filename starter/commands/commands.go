@@ -202,11 +202,19 @@ func (e *env) confirm(ctx context.Context, yes bool, what, question, otherwise s
 	if what != "" {
 		e.say("%s", what)
 	}
-	fmt.Fprint(e.err, question+" [y/N] ")
-	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(e.readLine(ctx)))) {
+	if !e.confirmed(ctx, false, question) {
 		return failed("nothing was done")
 	}
 	return nil
+}
+
+// confirmed asks a question of somebody who is there.
+func (e *env) confirmed(ctx context.Context, yes bool, question string) bool {
+	if yes {
+		return true
+	}
+	fmt.Fprint(e.err, question+" [y/N] ")
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(e.readLine(ctx))))
 }
 
 // readLine reads a line of stdin, "" when ctx ends before there is one. The
