@@ -61,8 +61,8 @@ type StraysInput struct {
 // StraysResult lists them: ids, no values.
 type StraysResult struct {
 	Audit string   `json:"audit"`          // the run that found them; "" = there was none
-	Gone  []string `json:"gone"`           // have a key of ours, and Dynamics says that they are not there; at most MaxStrays
-	Left  int64    `json:"left"`           // of those looked at: Dynamics has them, or their key is none of ours
+	Gone  []string `json:"gone"`           // have a key of ours, and are not in Dynamics, or left out by the filter; at most MaxStrays
+	Left  int64    `json:"left"`           // of those looked at: Dynamics says that they belong there, or their key is none of ours
 	More  bool     `json:"more,omitempty"` // there are more than were looked at
 }
 
@@ -87,7 +87,7 @@ type DeleteStraysResult struct {
 // ApplyFindingsInput makes the ledger say what an audit found.
 type ApplyFindingsInput struct {
 	Table string `json:"table"`
-	Run   string `json:"run"` // the audit
+	Run   string `json:"run"` // the audit; "" = there was nothing to audit
 }
 
 // ApplyFindingsResult is how many records the ledger was wrong about.

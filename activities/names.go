@@ -59,6 +59,7 @@ const (
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	ListStrays         = "ListStrays"         // StraysInput -> StraysResult
+	MarkRestored       = "MarkRestored"       // MarkRestoredInput -> MarkRestoredResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult

@@ -15,6 +15,7 @@ const (
 	OpRollback       = "rollback"
 	OpRepair         = "repair"
 	OpStrays         = "delete-strays"
+	OpRestored       = "ledger-restored"
 	OpApprove        = "approve"
 	OpReject         = "reject"
 	OpApply          = "apply"

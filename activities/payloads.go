@@ -124,6 +124,10 @@ type RunRef struct {
 // PreflightInput asks whether a mapping fits both systems.
 type PreflightInput struct {
 	Table Table `json:"table"`
+	// Restored says why the flow takes the ledger for restored, and begins anew; "" = it does not.
+	Restored string `json:"restored,omitempty"`
+	// Comparing says that the flow compares the systems already because of that.
+	Comparing bool `json:"comparing,omitempty"`
 }
 
 // PreflightResult says what a start will do.
@@ -140,6 +144,7 @@ type PreflightResult struct {
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
+	Restored      string     `json:"restored,omitempty"`       // why the ledger counts as restored, and nobody compares the systems yet
 }
 
 // AwaitParentsInput waits for the initial loads of a table's parents.
@@ -212,6 +217,21 @@ const (
 type LedgerKnown struct {
 	Ledger string `json:"ledger,omitempty"` // its identity
 	Run    string `json:"run,omitempty"`    // the flow's last run that was completed
+	// Comparing says that the flow knows that it was restored, and compares the systems.
+	Comparing bool `json:"comparing,omitempty"`
+}
+
+// MarkRestoredInput says that the ledger was restored, or Temporal.
+type MarkRestoredInput struct {
+	Tables []string `json:"tables"`
+	Egress bool     `json:"egress,omitempty"`
+	OptOut bool     `json:"opt_out,omitempty"`
+	By     string   `json:"by,omitempty"`
+}
+
+// MarkRestoredResult names the flows that compare everything anew.
+type MarkRestoredResult struct {
+	Flows []string `json:"flows"`
 }
 
 // FetchResult describes a staged page.

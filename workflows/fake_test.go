@@ -58,6 +58,8 @@ type fakeIngress struct {
 	due           int   // releases until no quarantined record is due
 	dueFrom       []time.Time
 	tried         []activities.Release
+	restored      []bool // of each start: the flow takes the ledger for restored
+	saysRestored  string // what the ledger says of it to a flow that does not know
 }
 
 type fakeRun struct {
@@ -115,10 +117,14 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("preflight")
+	f.restored = append(f.restored, in.Restored != "")
 	if f.preflight != nil {
 		return nil, f.preflight
 	}
 	out := &activities.PreflightResult{Revision: in.Table.Revision(), RefusedBefore: f.refusedBefore, Quarantined: f.quarantined, Warnings: f.warnings, NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
+	if !in.Comparing {
+		out.Restored = f.saysRestored
+	}
 	for id, r := range f.runs {
 		if r.state == "STOPPED" {
 			out.UnfinishedRun = id

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
 )
 
@@ -29,8 +31,8 @@ func isOurKey(key string) bool {
 	return err == nil && id.String() == key
 }
 
-// ListStrays lists the strays of the last audit that have a key of ours and that Dynamics
-// says are not there.
+// ListStrays lists the strays of the last audit that have a key of ours, and that are not
+// in Dynamics or that the filter leaves out.
 func (a *Activities) ListStrays(ctx context.Context, in activities.StraysInput) (*activities.StraysResult, error) {
 	defer run.KeepBeating(ctx, nil)()
 	m, err := a.resolveOnce(ctx, in.Table)
@@ -66,19 +68,18 @@ func (a *Activities) ListStrays(ctx context.Context, in activities.StraysInput) 
 			return nil, run.ToTemporal(ctx, fmt.Errorf("asking Dynamics for strays of %s: %w", in.Table.Name, err))
 		}
 		out.Left += int64(len(keys) - len(gone))
-		if room := activities.MaxStrays - len(out.Gone); len(gone) > room {
-			gone = gone[:room]
+		for i := range gone[:min(len(gone), activities.MaxStrays-len(out.Gone))] {
+			out.Gone = append(out.Gone, gone[i].Key)
 		}
-		out.Gone = append(out.Gone, gone...)
 	}
 	out.More = true
 	return out, nil
 }
 
 // goneStrays are those of keys that have the shape of ours, that the ledger does not hold,
-// and that Dynamics says are not there. Each is asked for by its id, so that a row that is
+// and that are to be deleted by what Dynamics says. Each is asked for by its id, so that a row that is
 // only hidden is not taken for one that is gone.
-func (a *Activities) goneStrays(ctx context.Context, m *tableMapper, table string, keys []string) ([]string, error) {
+func (a *Activities) goneStrays(ctx context.Context, m *tableMapper, table string, keys []string) ([]dataverse.Change, error) {
 	held, err := a.o.Ledger.Holds(ctx, table, keys)
 	if err != nil {
 		return nil, err
@@ -96,13 +97,8 @@ func (a *Activities) goneStrays(ctx context.Context, m *tableMapper, table strin
 	if err != nil {
 		return nil, err
 	}
-	var gone []string
-	for i := range answers {
-		if answers[i].Deleted {
-			gone = append(gone, asked[i])
-		}
-	}
-	return gone, nil
+	rules := m.rules()
+	return slices.DeleteFunc(answers, func(c dataverse.Change) bool { return !rules.Deletes(c.Deleted, c.Raw) }), nil
 }
 
 // DeleteStrays takes up the deletes of strays that an operator has seen. It asks both
@@ -120,7 +116,7 @@ func (a *Activities) DeleteStrays(ctx context.Context, in activities.DeleteStray
 		return nil, err
 	}
 	out := &activities.DeleteStraysResult{}
-	var strays []*ledger.Record
+	var strays []ledger.StrayRecord
 	if m.rules().ApplyDeletes {
 		gone, err := a.goneStrays(ctx, m, in.Table, in.IDs)
 		if err != nil {
@@ -153,12 +149,14 @@ func (a *Activities) DeleteStrays(ctx context.Context, in activities.DeleteStray
 }
 
 // readStrays reads what Campaign holds of strays; one that is gone there is left out.
-func (a *Activities) readStrays(ctx context.Context, m *tableMapper, id string, keys []string) ([]*ledger.Record, error) {
+func (a *Activities) readStrays(ctx context.Context, m *tableMapper, id string, gone []dataverse.Change) ([]ledger.StrayRecord, error) {
 	var mu sync.Mutex
-	var strays []*ledger.Record
+	var strays []ledger.StrayRecord
 	var reads errgroup.Group
 	reads.SetLimit(run.ReadsAtATime)
-	for _, key := range keys {
+	for i := range gone {
+		c := &gone[i]
+		key := c.Key
 		reads.Go(func() error {
 			stored, err := a.readStored(ctx, m, key)
 			activity.RecordHeartbeat(ctx, key)
@@ -174,7 +172,8 @@ func (a *Activities) readStrays(ctx context.Context, m *tableMapper, id string, 
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			strays = append(strays, &ledger.Record{Key: key, TargetKey: key, State: ledger.Parked, Payload: there.Canonical(), Fingerprint: there.Fingerprint(), Run: id})
+			strays = append(strays, ledger.StrayRecord{Deleted: c.Deleted, Raw: c.Raw,
+				Record: ledger.Record{Key: key, Version: c.Version, TargetKey: key, State: ledger.Parked, Payload: there.Canonical(), Fingerprint: there.Fingerprint(), Run: id}})
 			return nil
 		})
 	}

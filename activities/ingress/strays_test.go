@@ -9,6 +9,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/mapping"
 )
 
 func straysOf(s *activitytest.World) activities.StraysResult {
@@ -31,6 +32,7 @@ func stray(n int) string { return fmt.Sprintf("0b1dc0de-0000-4000-8000-%012d", n
 func TestStraysAreDeletedOnlyWhenTheyAreGoneAndAskedFor(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 5)
+	s.Table.Filter = mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}}
 	s.Load()
 	require.Equal(t, activities.StraysResult{Gone: []string{}}, straysOf(s), "no audit yet")
 	s.InsertProfile(map[string]any{"externalId": stray(1), "lastName": "Gone", "email": "gone@example.com"})
@@ -39,18 +41,21 @@ func TestStraysAreDeletedOnlyWhenTheyAreGoneAndAskedFor(t *testing.T) {
 	there := s.InsertRow("contacts", map[string]any{"lastname": "New"})
 	s.InsertProfile(map[string]any{"externalId": there, "lastName": "New"})
 
-	require.Equal(t, int64(4), s.Audit("a1").Stray)
+	left := s.InsertRow("contacts", map[string]any{"lastname": "Left", "jobtitle": "left"})
+	s.InsertProfile(map[string]any{"externalId": left, "lastName": "Left"})
+
+	require.Equal(t, int64(5), s.Audit("a1").Stray)
 	listed := straysOf(s)
 	require.Equal(t, "a1", listed.Audit)
-	require.Equal(t, []string{stray(1), stray(2)}, listed.Gone)
+	require.Equal(t, []string{stray(1), stray(2), left}, listed.Gone)
 	require.Equal(t, int64(2), listed.Left)
-	require.Equal(t, int64(3), s.Preflight().Strays, "those with a key of ours")
+	require.Equal(t, int64(4), s.Preflight().Strays, "those with a key of ours")
 	require.Zero(t, s.Delta().Deleted, "nothing is deleted unasked")
 	before := s.Profiles()
 
-	took := deleteStrays(s, stray(1), "not-ours", there)
-	require.Equal(t, activities.DeleteStraysResult{Adopted: 1, Left: 2, Strays: 2}, took)
-	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, s.Delta())
+	took := deleteStrays(s, stray(1), left, "not-ours", there)
+	require.Equal(t, activities.DeleteStraysResult{Adopted: 2, Left: 2, Strays: 2}, took)
+	require.Equal(t, activities.Counts{Read: 2, Deleted: 2}, s.Delta())
 	deleted := s.LastRun()
 	require.Nil(t, s.Sandboxes.Campaign.Profile(stray(1)))
 	for _, key := range []string{stray(2), "not-ours", there} {

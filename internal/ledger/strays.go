@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -32,18 +33,32 @@ func (l *Ledger) Strays(ctx context.Context, table string) (int64, error) {
 	return n, nil
 }
 
+// StrayRecord is a record that the target holds and that nobody here remembers, with what the
+// source says that calls for its delete.
+type StrayRecord struct {
+	Record  Record
+	Deleted bool   // in the source; else it is left out by rule
+	Raw     []byte // the source object, where it is left out
+}
+
 // AdoptStrays makes records known that the target holds and that nobody here remembers,
 // and parks a delete of each for run, where the delete guard counts it. The records are
 // as Commit has them. They must not be held by now: nobody else may write the table
 // meanwhile.
-func (l *Ledger) AdoptStrays(ctx context.Context, run, table string, strays []*Record) error {
+func (l *Ledger) AdoptStrays(ctx context.Context, run, table string, strays []StrayRecord) error {
 	if len(strays) == 0 {
 		return nil
 	}
-	e := &effects{records: lastOf(strays, func(r *Record) string { return r.Key })}
-	for _, r := range e.records {
-		e.unparked = append(e.unparked, r.Key)
-		e.parked = append(e.parked, &ParkedItem{Key: r.Key, Waits: WaitsForDeleteGuard, Deleted: true})
+	e := &effects{sealedParked: map[*ParkedItem][]byte{}}
+	for _, s := range lastOf(slices.Clone(strays), func(s StrayRecord) string { return s.Record.Key }) {
+		p := &ParkedItem{Key: s.Record.Key, Version: s.Record.Version, Waits: WaitsForDeleteGuard, Deleted: s.Deleted}
+		if !s.Deleted {
+			var err error
+			if e.sealedParked[p], err = l.seal.close(s.Raw); err != nil {
+				return err
+			}
+		}
+		e.records, e.unparked, e.parked = append(e.records, &s.Record), append(e.unparked, p.Key), append(e.parked, p)
 	}
 	err := l.write(ctx, func(ctx context.Context, tx txn) error {
 		lane := &lockedLane{table: table}

@@ -77,7 +77,7 @@ func (i *Instance) Reject(ctx context.Context, run string) (workflows.Status, er
 }
 
 // ListStrays lists what the last audit of a table found in Campaign that nobody here
-// remembers, and that is gone from Dynamics.
+// remembers, and that is gone from Dynamics or left out by the filter.
 func (i *Instance) ListStrays(ctx context.Context, name string) (r activities.StraysResult, err error) {
 	table, err := i.table(name)
 	if err != nil {

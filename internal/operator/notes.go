@@ -73,7 +73,7 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	n.events(st, now)
 	n.optOut(st, now)
 	if st.Strays > 0 {
-		n.add(Caution, "%s in Campaign that the last audit found are not known here; those that are gone from Dynamics are listed, and deleted if you say so, by: causeway audit %s --repair --strays",
+		n.add(Caution, "%s in Campaign that the last audit found are not known here; those that do not belong there are listed, and deleted if you say so, by: causeway audit %s --repair --strays",
 			phrase.Count(st.Strays, "record"), r.Flow)
 	}
 	if back := st.Returned; back != nil {

@@ -41,8 +41,8 @@ included; as always, more deletes than deletes.stop_ratio allows wait for
 
 After the ledger was restored, a stray may be a record that was created since the
 backup, and deleted in Dynamics meanwhile. With --repair --strays the strays are
-listed that have a key as ours are, and that Dynamics says are gone. If you say so,
-they are deleted, at most 1,000 at a time; deletes.stop_ratio counts them, and the
+listed that have a key as ours are, and that are gone from Dynamics or left out by
+the filter; Dynamics is asked for each. If you say so, they are deleted, at most 1,000 at a time; deletes.stop_ratio counts them, and the
 run that deletes them can be rolled back. Look whether something else keeps records
 with such keys in Campaign before you say yes.
 
@@ -58,7 +58,7 @@ left, more}, and deleting: whether they are.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], o) },
 	})
 	cmd.Flags().BoolVar(&o.repair, "repair", false, "let the flow write what differs")
-	cmd.Flags().BoolVar(&o.strays, "strays", false, "with --repair: delete what is not known here and gone from Dynamics, after asking")
+	cmd.Flags().BoolVar(&o.strays, "strays", false, "with --repair: delete what is not known here and not in Dynamics, after asking")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	return cmd
 }

@@ -9,8 +9,8 @@ import (
 	"causeway.dev/internal/phrase"
 )
 
-// deleteStrays lists what an audit found that nobody here remembers and that is gone from
-// Dynamics, asks, and has it deleted.
+// deleteStrays lists what an audit found that nobody here remembers and that does not
+// belong there, asks, and has it deleted.
 func deleteStrays(ctx context.Context, e *env, i *operator.Instance, table string, yes bool, answer *auditAnswer) error {
 	found, err := i.ListStrays(ctx, table)
 	if err != nil {
@@ -20,7 +20,7 @@ func deleteStrays(ctx context.Context, e *env, i *operator.Instance, table strin
 	if len(found.Gone) == 0 {
 		return nil
 	}
-	e.say("%s in Campaign that are not known here, and gone from Dynamics:\n  %s", phrase.Count(int64(len(found.Gone)), "record"), strings.Join(found.Gone, "\n  "))
+	e.say("%s in Campaign that are not known here, and are gone from Dynamics or left out by the filter:\n  %s", phrase.Count(int64(len(found.Gone)), "record"), strings.Join(found.Gone, "\n  "))
 	if !e.confirmed(ctx, yes, "Delete them in Campaign?") {
 		return nil
 	}
@@ -37,7 +37,7 @@ func writeStrays(e *env, table string, r auditAnswer) {
 	}
 	s := r.Strays
 	if s.Left > 0 {
-		fmt.Fprintf(e.out, "%s left alone: Dynamics has them, or their key is none of ours.\n", phrase.Count(s.Left, "stray"))
+		fmt.Fprintf(e.out, "%s left alone: they belong there by what Dynamics says, or their key is none of ours.\n", phrase.Count(s.Left, "stray"))
 	}
 	switch {
 	case len(s.Gone) == 0:

@@ -124,13 +124,13 @@ func TestAuditStrays(t *testing.T) {
 
 	w.terminal, w.stdin = true, "n\n"
 	_, out, stderr := w.run(t, "audit", "contacts", "--repair", "--strays")
-	require.Contains(t, stderr, "2 records in Campaign that are not known here, and gone from Dynamics:\n  "+gone[0]+"\n  "+gone[1]+"\nDelete them in Campaign? [y/N]")
+	require.Contains(t, stderr, "2 records in Campaign that are not known here, and are gone from Dynamics or left out by the filter:\n  "+gone[0]+"\n  "+gone[1]+"\nDelete them in Campaign? [y/N]")
 	require.Contains(t, out, "2 strays kept.")
 	require.Empty(t, w.Requests["Update "+contactsFlow+" DeleteStrays"])
 
 	w.stdin = "y\n"
 	_, out, _ = w.run(t, "audit", "contacts", "--repair", "--strays")
-	require.Contains(t, out, "3 strays left alone: Dynamics has them, or their key is none of ours.\nThe flow deletes 2 strays, as far as deletes.stop_ratio lets it; watch it with: causeway status contacts\nThere are more;")
+	require.Contains(t, out, "3 strays left alone: they belong there by what Dynamics says, or their key is none of ours.\nThe flow deletes 2 strays, as far as deletes.stop_ratio lets it; watch it with: causeway status contacts\nThere are more;")
 	require.Equal(t, []any{workflows.DeleteStraysRequest{IDs: gone, By: "ada"}}, w.Requests["Update "+contactsFlow+" DeleteStrays"])
 	_, out, _ = w.run(t, "audit", "contacts", "--repair", "--strays", "--yes", "-o", "json")
 	require.Contains(t, out, `"deleting": true`)
