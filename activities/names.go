@@ -26,6 +26,7 @@ const (
 	AuditMissing  = "AuditMissing"  // AuditMissingInput -> AuditMissingResult
 	EndAudit      = "EndAudit"      // AuditInput -> AuditFindings
 	ApplyFindings = "ApplyFindings" // ApplyFindingsInput -> ApplyFindingsResult
+	DeleteStrays  = "DeleteStrays"  // DeleteStraysInput -> DeleteStraysResult
 )
 
 // Of the flow of marketing events.
@@ -58,6 +59,8 @@ const (
 	DiscardQuarantined = "DiscardQuarantined" // DiscardInput -> DiscardResult
 	ListDeletes        = "ListDeletes"        // DeleteListInput -> DeleteListResult
 	CheckFolder        = "CheckFolder"        // CheckFolderInput -> CheckFolderResult
+	ListStrays         = "ListStrays"         // StraysInput -> StraysResult
+	MarkRestored       = "MarkRestored"       // MarkRestoredInput -> MarkRestoredResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult

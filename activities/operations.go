@@ -14,6 +14,8 @@ const (
 	OpCancelBackfill = "cancel-backfill"
 	OpRollback       = "rollback"
 	OpRepair         = "repair"
+	OpStrays         = "delete-strays"
+	OpRestored       = "ledger-restored"
 	OpApprove        = "approve"
 	OpReject         = "reject"
 	OpApply          = "apply"

@@ -91,6 +91,7 @@ type OptOutSettings = optout.Settings
 // PreflightOptOutInput asks whether settings fit both systems.
 type PreflightOptOutInput struct {
 	Settings OptOutSettings `json:"settings"`
+	Restored string         `json:"restored,omitempty"` // as in PreflightInput
 }
 
 // PreflightOptOutResult says what a start will do.
@@ -100,6 +101,7 @@ type PreflightOptOutResult struct {
 	Source        string    `json:"source"`
 	NeedsBaseline bool      `json:"needs_baseline"` // both systems are read to the end first
 	UnfinishedRun string    `json:"unfinished_run,omitempty"`
+	Restored      string    `json:"restored,omitempty"` // as in PreflightResult
 	Watermark     time.Time `json:"watermark,omitzero"`
 	Quarantined   int64     `json:"quarantined"`
 	Waiting       int64     `json:"waiting"` // contacts whose opt-out waits for a profile

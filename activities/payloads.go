@@ -124,6 +124,10 @@ type RunRef struct {
 // PreflightInput asks whether a mapping fits both systems.
 type PreflightInput struct {
 	Table Table `json:"table"`
+	// Restored says why the flow takes the ledger for restored, and begins anew; "" = it does not.
+	Restored string `json:"restored,omitempty"`
+	// Comparing says that the flow compares the systems already because of that.
+	Comparing bool `json:"comparing,omitempty"`
 }
 
 // PreflightResult says what a start will do.
@@ -136,9 +140,11 @@ type PreflightResult struct {
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
 	Plan          string     `json:"plan,omitempty"`           // of RunRef
 	Returned      *Returned  `json:"returned,omitempty"`       // nil: none
+	Strays        int64      `json:"strays,omitempty"`         // that the last audit found
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
 	UnfinishedRun string     `json:"unfinished_run,omitempty"` // a stopped initial load of this revision, to go on with
+	Restored      string     `json:"restored,omitempty"`       // why the ledger counts as restored, and nobody compares the systems yet
 }
 
 // AwaitParentsInput waits for the initial loads of a table's parents.
@@ -211,6 +217,21 @@ const (
 type LedgerKnown struct {
 	Ledger string `json:"ledger,omitempty"` // its identity
 	Run    string `json:"run,omitempty"`    // the flow's last run that was completed
+	// Comparing says that the flow knows that it was restored, and compares the systems.
+	Comparing bool `json:"comparing,omitempty"`
+}
+
+// MarkRestoredInput says that the ledger was restored, or Temporal.
+type MarkRestoredInput struct {
+	Tables []string `json:"tables"`
+	Egress bool     `json:"egress,omitempty"`
+	OptOut bool     `json:"opt_out,omitempty"`
+	By     string   `json:"by,omitempty"`
+}
+
+// MarkRestoredResult names the flows that compare everything anew.
+type MarkRestoredResult struct {
+	Flows []string `json:"flows"`
 }
 
 // FetchResult describes a staged page.
@@ -231,6 +252,8 @@ type FetchResult struct {
 	Quarantined *int64 `json:"quarantined,omitempty"`
 	// Models is what a look at the data models found during a wait; nil: there was none.
 	Models *ModelChanges `json:"models,omitempty"`
+	// Strays comes with Quarantined: how many the last audit found.
+	Strays int64 `json:"strays,omitempty"`
 	// Ledger is the identity of the ledger in which the first page of changes was looked for.
 	Ledger string `json:"ledger,omitempty"`
 }
@@ -269,6 +292,7 @@ type SaveWatermarkResult struct {
 	Quarantined int64      `json:"quarantined"`          // open items of the table
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Returned    *Returned  `json:"returned,omitempty"`   // nil: none
+	Strays      int64      `json:"strays,omitempty"`     // that the last audit found
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
 	NotFound    []string   `json:"not_found,omitempty"`  // ids that the run was asked for and Dynamics does not have
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again

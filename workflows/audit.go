@@ -108,8 +108,12 @@ func (a *audit) fail(ctx workflow.Context, why error) {
 	if !a.in.Restored {
 		return
 	}
+	signal := Repair{Audit: a.at.Run, By: a.in.By, Failed: true}
+	if failureType(why) == "NothingWritten" { // nor is there anything to compare, and the flow goes on
+		signal = Repair{By: a.in.By}
+	}
 	err = workflow.SignalExternalWorkflow(clean, TableFlow(a.in.Instance, a.in.Table.Name).WorkflowID(), "", SignalRepair,
-		Repair{Audit: a.at.Run, By: a.in.By, Failed: true}).Get(clean, nil)
+		signal).Get(clean, nil)
 	if err != nil {
 		workflow.GetLogger(ctx).Error("telling the flow that its audit failed", "run", a.at.Run, "error", err)
 	}

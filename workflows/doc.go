@@ -18,7 +18,7 @@
 //	every owner  updates  Start, Stop, Pause, Resume, SyncNow, CancelBackfill, ApplyConfig
 //	             query    Status
 //	             signal   Wake, from whoever learns of a change
-//	TableSync    updates  RequestBackfill, Release, RequestRollback, Approve, Reject
+//	TableSync    updates  RequestBackfill, Release, RequestRollback, Approve, Reject, DeleteStrays
 //	             signal   Repair, from an audit
 //	EventSync    updates  RequestBackfill
 //

@@ -26,7 +26,7 @@ func TestThePackageCommentListsEverything(t *testing.T) {
 	doc := file.Doc.Text()
 	listed := names{
 		workflows.UpdateStart, workflows.UpdateStop, workflows.UpdatePause, workflows.UpdateResume, workflows.UpdateSyncNow,
-		workflows.UpdateRequestBackfill, workflows.UpdateCancelBackfill, workflows.UpdateApplyConfig, workflows.UpdateApprove,
+		workflows.UpdateRequestBackfill, workflows.UpdateCancelBackfill, workflows.UpdateApplyConfig, workflows.UpdateApprove, workflows.UpdateDeleteStrays,
 		workflows.UpdateRequestRollback, workflows.UpdateRelease,
 		workflows.QueryStatus, workflows.QueryProgress, workflows.SignalControl, workflows.SignalRepair, workflows.SignalWake,
 	}

@@ -170,7 +170,7 @@ func (s *eventSync) follow(ctx workflow.Context) error {
 	}
 	var first *activities.FetchResult
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchEvents(waiting, ref, s.Tuning, wait, s.Known)
+		first, err = fetchEvents(waiting, ref, s.Tuning, wait, s.known())
 		return err
 	})
 	switch {

@@ -59,6 +59,8 @@ type fakeIngress struct {
 	due           int   // releases until no quarantined record is due
 	dueFrom       []time.Time
 	tried         []activities.Release
+	restored      []bool // of each start: the flow takes the ledger for restored
+	saysRestored  string // what the ledger says of it to a flow that does not know
 }
 
 type fakeRun struct {
@@ -81,7 +83,7 @@ func newFake() *fakeIngress {
 func (f *fakeIngress) register(env *testsuite.TestWorkflowEnvironment) {
 	for name, fn := range map[string]any{
 		"Preflight": f.Preflight, "OpenRun": f.OpenRun, "FetchPage": f.FetchPage, "WriteLane": f.WriteLane,
-		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings,
+		"SaveWatermark": f.SaveWatermark, "EndRun": f.EndRun, "ApproveDeletes": f.ApproveDeletes, "RejectDeletes": f.RejectDeletes, "AwaitParents": f.AwaitParents, "ApplyFindings": f.ApplyFindings, "DeleteStrays": f.DeleteStrays,
 		"MayRollback": f.MayRollback, "FindUnrecordedWrites": f.FindUnrecordedWrites, "LogOperation": f.LogOperation,
 	} {
 		env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
@@ -116,10 +118,14 @@ func (f *fakeIngress) Preflight(_ context.Context, in activities.PreflightInput)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log("preflight")
+	f.restored = append(f.restored, in.Restored != "")
 	if f.preflight != nil {
 		return nil, f.preflight
 	}
 	out := &activities.PreflightResult{Revision: in.Table.Revision(), RefusedBefore: f.refusedBefore, Quarantined: f.quarantined, Warnings: f.warnings, NeedsBaseline: f.marked.IsZero(), Watermark: f.marked, Parents: f.parents}
+	if !in.Comparing {
+		out.Restored = f.saysRestored
+	}
 	for id, r := range f.runs {
 		if r.state == "STOPPED" {
 			out.UnfinishedRun = id
@@ -136,6 +142,13 @@ func (f *fakeIngress) AwaitParents(_ context.Context, in activities.AwaitParents
 		return &activities.AwaitParentsResult{Loading: in.Parents}, nil
 	}
 	return &activities.AwaitParentsResult{}, nil
+}
+
+func (f *fakeIngress) DeleteStrays(_ context.Context, in activities.DeleteStraysInput) (*activities.DeleteStraysResult, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log("delete strays %v", in.IDs)
+	return &activities.DeleteStraysResult{Adopted: int64(len(in.IDs)), Strays: 2, Waiting: []activities.Approval{{Run: in.Run, Deletes: int64(len(in.IDs))}}}, nil
 }
 
 func (f *fakeIngress) ApproveDeletes(_ context.Context, in activities.ApproveInput) (*activities.ApproveResult, error) {

@@ -31,6 +31,7 @@ const (
 	UpdateApprove         = "Approve"
 	UpdateReject          = "Reject"
 	UpdateRequestRollback = "RequestRollback"
+	UpdateDeleteStrays    = "DeleteStrays"
 )
 
 // Queries.
@@ -155,6 +156,13 @@ type ApproveRequest struct {
 	By  string `json:"by,omitempty"`
 }
 
+// DeleteStraysRequest has records deleted in Campaign that an audit found, that nobody
+// here remembers, and that are gone from Dynamics.
+type DeleteStraysRequest struct {
+	IDs []string `json:"ids"` // 1 to activities.MaxStrays
+	By  string   `json:"by,omitempty"`
+}
+
 // Tuning bounds the work of a flow. The configuration says it all; what it has no
 // setting for may be zero.
 type Tuning struct {
@@ -195,6 +203,7 @@ type Status struct {
 	Parked        int64                 `json:"parked,omitempty"`        // records that wait, by the end of the last run
 	Returned      *activities.Returned  `json:"returned,omitempty"`      // records that somebody deleted in Campaign and that were created again
 	Approvals     []activities.Approval `json:"approvals,omitempty"`     // runs whose deletes wait for an operator
+	Strays        int64                 `json:"strays,omitempty"`        // that the last audit found and nobody has decided about
 	Revision      string                `json:"revision,omitempty"`
 	FiledRevision string                `json:"filed_revision,omitempty"` // on file; differs while changes are pending (R8.15)
 	Queue         []QueuedRequest       `json:"queue,omitempty"`          // requests that wait, in the order they came

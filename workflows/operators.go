@@ -22,6 +22,7 @@ func (s *tableSync) handle(ctx workflow.Context) error {
 		registerUpdate(ctx, UpdateRequestRollback, "Undo a run; one that is running is cancelled first.", s.onRollback, s.mayRollback),
 		registerUpdate(ctx, UpdateApprove, "Let the deletes of a run go on that wait for an operator.", s.onApprove, s.mayApprove),
 		registerUpdate(ctx, UpdateReject, "Drop the deletes of a run that wait for an operator; Campaign keeps the records.", s.onReject, s.mayApprove),
+		registerUpdate(ctx, UpdateDeleteStrays, "Delete records in Campaign that an audit found and that are gone from Dynamics.", s.onDeleteStrays, s.mayDeleteStrays),
 	)
 }
 

@@ -112,13 +112,16 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	s.Tuning = req.Tuning.complete()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
-	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut, Restored: st.Restored}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.ModelChanges, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, nil, ""
 	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
+	if checked.Restored != "" {
+		s.Known, st.Restored = nil, checked.Restored
+	}
 	if st.Restored != "" {
 		s.state.NeedsBaseline, s.state.InitialRun = true, "" // what is staged is as old as the backup
 	}
@@ -168,7 +171,7 @@ func (s *optOutSync) follow(ctx workflow.Context) error {
 	var first *activities.FetchResult
 	asked := false
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchOptOuts(waiting, ref, s.Tuning, now, s.Known)
+		first, err = fetchOptOuts(waiting, ref, s.Tuning, now, s.known())
 		asked = waiting.Err() != nil // also when the worker ended the wait without a failure
 		return err
 	})
@@ -205,9 +208,7 @@ func (s *optOutSync) account(out *PassResult) {
 // for an operator.
 func (s *optOutSync) failed(ctx workflow.Context, err error) error {
 	if s.ledgerDiffers(ctx, err) {
-		if s.Status.Restored != "" {
-			s.state.NeedsBaseline, s.state.InitialRun = true, ""
-		}
+		s.state.NeedsBaseline, s.state.InitialRun = true, ""
 		return nil
 	}
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {

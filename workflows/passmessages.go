@@ -39,6 +39,7 @@ type PassResult struct {
 	Parked      int64                 `json:"parked,omitempty"`
 	Approvals   []activities.Approval `json:"approvals,omitempty"`
 	Returned    *activities.Returned  `json:"returned,omitempty"`
+	Strays      int64                 `json:"strays,omitempty"`
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved
 	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between

@@ -12,6 +12,7 @@ type RequestKind string
 const (
 	RequestRollback RequestKind = "rollback" // undo a run
 	RequestRepair   RequestKind = "repair"   // put right what an audit found
+	RequestStrays   RequestKind = "strays"   // delete what nobody remembers
 	RequestBackfill RequestKind = "backfill" // read records again
 	RequestRelease  RequestKind = "release"  // try quarantined records again
 )
@@ -21,7 +22,7 @@ const maxQueued = 20
 
 // Request waits for its turn in the queue of a flow, because one run at a time
 // writes. Requests of one kind are carried out in the order they came. Among the
-// kinds, step decides: a rollback first, then a repair, a backfill, a release.
+// kinds, step decides: a rollback first, then a repair, strays, a backfill, a release.
 type Request struct {
 	Kind RequestKind `json:"kind"`
 	// Run is the run that carries the request out; of a rollback the run that it
@@ -30,6 +31,7 @@ type Request struct {
 	By      string              `json:"by,omitempty"`
 	Window  activities.Window   `json:"window,omitzero"`   // of a backfill
 	Release *activities.Release `json:"release,omitempty"` // of a release: what it tries
+	IDs     []string            `json:"ids,omitempty"`     // of strays
 	Begun   bool                `json:"begun,omitempty"`   // a backfill that was stopped, and goes on
 	Memory  PassMemory          `json:"memory,omitzero"`   // by then
 }

@@ -42,9 +42,19 @@ func (o *owner) completed(run string) {
 	o.Known.Run, o.Lost = run, 0
 }
 
+// known is what the flow tells whoever looks into the ledger for it.
+func (o *owner) known() *activities.LedgerKnown {
+	var out activities.LedgerKnown
+	if o.Known != nil {
+		out = *o.Known
+	}
+	out.Comparing = o.Status.Restored != ""
+	return &out
+}
+
 // ledgerDiffers deals with a failure that says that the ledger is not what the flow knew;
-// false for other failures. A run that the ledger lost has ended, and the flow goes on
-// from what the ledger holds.
+// false for other failures. A run that the ledger lost has ended: it had been opened
+// there, so that ledger was restored too, also before the flow's first run was completed.
 func (o *owner) ledgerDiffers(ctx workflow.Context, err error) bool {
 	if ctx.Err() != nil {
 		return false
@@ -55,14 +65,14 @@ func (o *owner) ledgerDiffers(ctx workflow.Context, err error) bool {
 			return false
 		}
 	case activities.FailureLedgerRestored:
-		o.Known = nil
-		o.Status.Restored = reasonOf(err)
-		if o.starting == nil && !o.stopping && o.Started != nil {
-			again := *o.Started
-			o.starting = &again
-		}
 	default:
 		return false
+	}
+	o.Known = nil
+	o.Status.Restored = reasonOf(err)
+	if s := o.Status.State; (s == StateRunning || s == StatePaused) && o.starting == nil && !o.stopping && o.Started != nil {
+		again := *o.Started
+		o.starting = &again
 	}
 	o.recovered(ctx, err)
 	return true

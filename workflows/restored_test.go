@@ -18,17 +18,22 @@ func differs(kind string) error {
 	return temporal.NewNonRetryableApplicationError("the ledger lacks what run contacts-7 did: it was restored from a backup", kind, nil)
 }
 
+// onAudit takes the audits that a flow begins.
+func (o *operator) onAudit(asked *workflows.AuditInput) {
+	o.env.RegisterWorkflow(workflows.Audit)
+	o.env.OnWorkflow(workflows.Audit, mock.Anything, mock.Anything).Return(func(_ workflow.Context, in workflows.AuditInput) (*workflows.AuditResult, error) {
+		*asked = in
+		return &workflows.AuditResult{}, nil
+	})
+}
+
 // After the ledger was restored: settings checked, a new baseline, an audit, and its repair,
 // without an operator. The status says so until all of it is through.
 func TestARestoredLedgerIsComparedWithBothSystems(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	var asked workflows.AuditInput
-	o.env.RegisterWorkflow(workflows.Audit)
-	o.env.OnWorkflow(workflows.Audit, mock.Anything, mock.Anything).Return(func(_ workflow.Context, in workflows.AuditInput) (*workflows.AuditResult, error) {
-		asked = in
-		return &workflows.AuditResult{}, nil
-	})
+	o.onAudit(&asked)
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
 	o.at(time.Hour, func() {
 		require.Empty(t, o.status().Restored)
@@ -60,11 +65,13 @@ func TestARestoredLedgerIsComparedWithBothSystems(t *testing.T) {
 	require.Equal(t, 2, countOf(o.f.steps(), "preflight"))
 }
 
-// A run that the ledger lost ends, and the flow goes on; when the ledger keeps losing what
-// it was given, the flow FAILS.
+// A run that the ledger lost ends, and the flow goes on. The run had been opened, so the
+// ledger was restored: everything is compared anew, also before a run was completed.
 func TestARunThatTheLedgerLostEnds(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
+	var asked workflows.AuditInput
+	o.onAudit(&asked)
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
 	o.at(time.Hour, func() {
 		o.f.mu.Lock()
@@ -74,9 +81,33 @@ func TestARunThatTheLedgerLostEnds(t *testing.T) {
 	o.at(3*time.Hour, func() {
 		st := o.status()
 		require.Equal(t, workflows.StateRunning, st.State)
-		require.Contains(t, st.LastError, "restored from a backup")
+		require.Contains(t, st.Restored, "restored from a backup")
+		require.Equal(t, int64(2), st.Runs, "a new baseline")
+		require.True(t, asked.Restored)
 	})
 	o.run(4 * time.Hour)
+	require.Equal(t, []bool{false, true}, o.f.restored, "the second start tells the ledger")
+}
+
+// A start that finds in the ledger that it was restored compares everything, also where
+// Temporal was lost and the flow is a new one.
+func TestANewFlowTakesTheLedgersWordForARestore(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	var asked workflows.AuditInput
+	o.onAudit(&asked)
+	o.f.saysRestored = "an operator says that it was restored"
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
+	o.at(2*time.Hour, func() {
+		require.Equal(t, o.f.saysRestored, o.status().Restored)
+		require.True(t, asked.Restored)
+		o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"})
+	})
+	o.at(4*time.Hour, func() {
+		require.Empty(t, o.status().Restored)
+		require.Equal(t, int64(2), o.status().Runs)
+	})
+	o.run(5 * time.Hour)
 }
 
 func countOf(steps []string, step string) int {

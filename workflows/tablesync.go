@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +90,8 @@ func (s *tableSync) step(ctx workflow.Context) error {
 		return s.rest(ctx, func() bool { return s.starting != nil || s.isQueued(RequestRollback) })
 	case s.isQueued(RequestRepair):
 		return s.repair(ctx)
+	case s.isQueued(RequestStrays):
+		return s.deleteStrays(ctx)
 	case s.state.NeedsBaseline:
 		return s.initial(ctx)
 	case s.mayAudit(ctx):
@@ -111,12 +114,19 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
-	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, activities.PreflightInput{Table: *req.Table}, &checked)
+	in := activities.PreflightInput{Table: *req.Table, Comparing: s.Status.Restored != ""}
+	if s.state.Restore == restoreBaseline {
+		in.Restored = s.Status.Restored
+	}
+	ok, err := s.preflight(ctx, "check the mapping against both systems", activities.Preflight, in, &checked)
 	if !ok {
 		return err
 	}
+	if checked.Restored != "" {
+		s.Known, s.Status.Restored, s.state.Restore = nil, checked.Restored, restoreBaseline
+	}
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
-	s.Status.Approvals, s.Status.Returned = checked.Approvals, checked.Returned
+	s.Status.Approvals, s.Status.Returned, s.Status.Strays = checked.Approvals, checked.Returned, checked.Strays
 	s.Status.Warnings, s.Status.ModelChanges, s.Plan = checked.Warnings, nil, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
@@ -195,7 +205,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 	ref := s.ref(s.newRun(ctx), activities.KindDelta)
 	var first *activities.FetchResult
 	wanted, err := s.waitForWork(ctx, func(waiting workflow.Context) (err error) {
-		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx), s.Known)
+		first, err = fetchChanges(waiting, ref, s.Tuning, idleWait, s.dueFrom(ctx), s.known())
 		return err
 	})
 	switch {
@@ -210,6 +220,9 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 		s.well()
 		if !first.Watermark.IsZero() {
 			s.Status.Watermark = first.Watermark
+		}
+		if first.Quarantined != nil {
+			s.Status.Strays = first.Strays
 		}
 		if n := first.Quarantined; n != nil && *n != s.Status.Quarantined {
 			s.Status.Quarantined = *n
@@ -227,7 +240,7 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 // account keeps what waits after a run, for an operator or for other records.
 func (s *tableSync) account(out *PassResult) {
 	if out.Summary.State == "COMPLETED" {
-		s.Status.Approvals, s.Status.Parked, s.Status.Returned = out.Approvals, out.Parked, out.Returned
+		s.Status.Approvals, s.Status.Parked, s.Status.Returned, s.Status.Strays = out.Approvals, out.Parked, out.Returned, out.Strays
 	}
 }
 
@@ -242,9 +255,9 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 		s.undoRefused(ctx, run)
 	}
 	if s.ledgerDiffers(ctx, err) {
-		if failureType(err) == activities.FailureLedgerRestored {
-			s.state.Restore, s.state.NeedsBaseline, s.state.InitialRun = restoreBaseline, true, ""
-		}
+		s.state.Restore, s.state.NeedsBaseline, s.state.InitialRun = restoreBaseline, true, ""
+		// What audits of the other ledger found is not in this one.
+		s.setQueue(slices.DeleteFunc(slices.Clone(s.Queue), func(r Request) bool { return r.Kind == RequestRepair || r.Kind == RequestStrays }))
 		return nil
 	}
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {

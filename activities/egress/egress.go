@@ -141,6 +141,7 @@ type metrics struct {
 	watermark  tally.Gauge   // unix seconds: everything before it is dealt with
 	newest     tally.Gauge   // unix seconds: time of the newest event that was handled
 	quarantine tally.Gauge
+	restored   tally.Gauge // 1 while the ledger counts as restored
 	batch      tally.Gauge // rows per request, at present
 	outcomes   map[ledger.Outcome]tally.Counter
 }
@@ -152,7 +153,7 @@ func newMetrics(scope tally.Scope) *metrics {
 		scope: scope, read: scope.Counter("events_read"), throttled: scope.Counter("throttle_waits"), transient: scope.Counter("transient_failures"),
 		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: scope.Gauge("bad_files"),
 		lagAlarm: scope.Gauge("lag_alarm"), watermark: scope.Gauge("watermark_timestamp_seconds"), newest: scope.Gauge("newest_event_timestamp_seconds"),
-		quarantine: scope.Gauge("quarantine_open"), batch: scope.Gauge("batch_rows"), outcomes: map[ledger.Outcome]tally.Counter{},
+		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), batch: scope.Gauge("batch_rows"), outcomes: map[ledger.Outcome]tally.Counter{},
 	}
 	for outcome, name := range outcomeNames {
 		m.outcomes[outcome] = scope.Tagged(map[string]string{"outcome": name}).Counter("events_settled")

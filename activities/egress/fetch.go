@@ -27,7 +27,8 @@ import (
 //
 // With Phase events it waits, for up to in.Wait, until the journal or the file
 // server has something, and stages the first page of that.
-func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) (_ *activities.FetchResult, err error) {
+	defer func() { err = run.Lost(err) }()
 	ctx = run.InTurn(ctx)
 	var checked run.Checked
 	defer run.KeepBeating(ctx, checked.Beat)()

@@ -19,5 +19,5 @@ func (a *Activities) RefreshGauges(ctx context.Context, lagAlarm time.Duration) 
 	a.showWatermark(at)
 	a.metrics.showLag(!at.IsZero() && time.Since(at) >= lagAlarm)
 	a.metrics.quarantine.Update(float64(open))
-	return nil
+	return run.ShowRestored(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress, a.metrics.restored)
 }

@@ -71,6 +71,11 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
+	// Events are created once, under fixed ids: after the ledger was restored nothing is to
+	// be done but to read on.
+	if err := run.Trust(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress); err != nil {
+		return nil, err
+	}
 	return out, run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowEgress}, "", a.o.Ledger.ForgetPages)
 }
 

@@ -67,6 +67,7 @@ func TestABackfillTellsOfFilesThatAreTooYoung(t *testing.T) {
 	s.o.Files.StableFor = time.Hour
 	s.begin()
 	ref := s.ref(activities.KindBackfill)
+	activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
 	var told []string
 	read := 0
 	for page := 1; ; page++ {
@@ -94,7 +95,9 @@ func TestABackfillReadsFilesOfAClockThatIsAhead(t *testing.T) {
 			"1,2,"+s.Sandboxes.Dynamics.Keys("contacts")[0]+",DM1,CMP,2026-03-01T10:00:00.000Z,2,,,,\n"), 0o600))
 		require.NoError(t, os.Chtimes(file, time.Time{}, time.Now().Add(ahead)))
 		s.begin()
-		got := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: s.ref(activities.KindBackfill), Page: 1, Phase: activities.PhaseFiles, Lanes: 1, Window: activities.Window{Folder: "sftp:d365_loads/exports"}})
+		ref := s.ref(activities.KindBackfill)
+		activitytest.Call[activities.OpenRunResult](s.World, s.eg.OpenEventRun, activities.OpenRunInput{RunRef: ref})
+		got := activitytest.Call[activities.FetchResult](s.World, s.eg.FetchEvents, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseFiles, Lanes: 1, Window: activities.Window{Folder: "sftp:d365_loads/exports"}})
 		require.Equal(t, want, got.Read, ahead)
 		require.Len(t, got.BadFiles, 1-want)
 	}

@@ -50,7 +50,8 @@ func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*
 
 // AuditPages reads Campaign's list a few pages further and compares each record with what
 // was last written. The ledger keeps how far that is.
-func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (*activities.AuditPagesResult, error) {
+func (a *Activities) AuditPages(ctx context.Context, in activities.AuditInput) (_ *activities.AuditPagesResult, err error) {
+	defer func() { err = run.Lost(err) }()
 	defer run.KeepBeating(ctx, nil)()
 	defer a.reportEngineCalls(ctx)
 	m, err := a.resolveOnce(ctx, in.Table)
@@ -275,7 +276,8 @@ func sameRecord(a, b *ledger.Record) bool {
 
 // AuditMissing reads one by one the records that were written and that Campaign's list did
 // not show. The list has gaps, so only a 404 means that one is gone.
-func (a *Activities) AuditMissing(ctx context.Context, in activities.AuditMissingInput) (*activities.AuditMissingResult, error) {
+func (a *Activities) AuditMissing(ctx context.Context, in activities.AuditMissingInput) (_ *activities.AuditMissingResult, err error) {
+	defer func() { err = run.Lost(err) }()
 	defer a.reportEngineCalls(ctx)
 	m, err := a.resolveOnce(ctx, in.Table)
 	if err != nil {
@@ -300,10 +302,12 @@ func (a *Activities) AuditMissing(ctx context.Context, in activities.AuditMissin
 }
 
 // EndAudit sums up what an audit found, and ends it.
-func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*activities.AuditFindings, error) {
+func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (_ *activities.AuditFindings, err error) {
+	defer func() { err = run.Lost(err) }()
 	out := &activities.AuditFindings{}
 	fields := map[string]int64{}
 	examples := map[ledger.Finding]int{}
+	var ours int64 // strays with a key of ours
 	if err := a.o.Ledger.EndAudit(ctx, in.Table.Name, in.Run); err != nil {
 		return nil, err
 	}
@@ -322,6 +326,9 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 				out.Missing++
 			case ledger.Stray:
 				out.Stray++
+				if isOurKey(n.Key) {
+					ours++
+				}
 			case ledger.Duplicate:
 				out.Duplicate++
 			}
@@ -338,6 +345,9 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (*a
 		activity.RecordHeartbeat(ctx, after)
 	}
 	out.Fields = ranked(fields)
+	if err := a.o.Ledger.SaveStrays(ctx, in.Table.Name, ours); err != nil {
+		return nil, err
+	}
 	if err := a.o.Ledger.ForgetPages(ctx, in.Run); err != nil {
 		return nil, err
 	}
@@ -367,6 +377,11 @@ func exampleOf(n *ledger.Observation) activities.PlanExample {
 // audit found changed or missing. The next baseline then writes what Dynamics says. The
 // owner of the table has it run between two passes.
 func (a *Activities) ApplyFindings(ctx context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
+	if in.Run != "" { // a ledger that was restored since lacks the audit, and what it found
+		if _, err := a.o.Ledger.Run(ctx, in.Run); err != nil {
+			return nil, run.Lost(err)
+		}
+	}
 	n, err := a.o.Ledger.Correct(ctx, in.Table)
 	if err != nil {
 		return nil, err

@@ -170,7 +170,11 @@ func (w *changeWait) endWithNothing(ctx context.Context) (*activities.FetchResul
 	if err != nil {
 		return nil, err
 	}
-	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: w.watermark.ObtainedAt, Quarantined: &open}, nil
+	strays, err := w.o.Ledger.Strays(context.WithoutCancel(ctx), w.in.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: w.watermark.ObtainedAt, Quarantined: &open, Strays: strays}, nil
 }
 
 // pause sleeps until the next poll, with heartbeats, so that a cancellation arrives. It

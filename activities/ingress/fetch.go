@@ -14,7 +14,8 @@ import (
 // FetchPage reads one page and stages it, so that what is written is what was read,
 // however often either activity runs. It returns counts only; records and links stay in
 // the ledger. A page that is staged already is returned without reading it again.
-func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+func (a *Activities) FetchPage(ctx context.Context, in activities.FetchInput) (_ *activities.FetchResult, err error) {
+	defer func() { err = run.Lost(err) }()
 	ctx = run.InTurn(ctx)
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
 		return a.fetchChanges(ctx, in)

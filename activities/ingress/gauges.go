@@ -24,6 +24,9 @@ func (a *Activities) RefreshGauges(ctx context.Context, table string) error {
 		metrics.showWatermark(at)
 	}
 	metrics.quarantined.Update(float64(open))
+	if err := run.ShowRestored(ctx, a.o.Ledger, activities.FlowIngress, table, metrics.restored); err != nil {
+		return err
+	}
 	if _, err = a.approvals(ctx, table); err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package ingress_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -57,7 +59,7 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]float64{
-		"ingress.watermark_timestamp_seconds": float64(out.Watermark.Unix()), "ingress.quarantine_open": 1, "ingress.deletes_waiting": 150, "ingress.records_returned": 0,
+		"ingress.watermark_timestamp_seconds": float64(out.Watermark.Unix()), "ingress.quarantine_open": 1, "ingress.deletes_waiting": 150, "ingress.records_returned": 0, "ingress.ledger_restored": 0,
 	}, ofContacts)
 	require.Equal(t, float64(events.Unix()), activitytest.Gauges(scope)["egress.watermark_timestamp_seconds"])
 	require.Equal(t, float64(choices.Unix()), activitytest.Gauges(scope)["optout.watermark_timestamp_seconds"])
@@ -66,6 +68,14 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 	require.NoError(t, s.Ledger.SaveWatermark(t.Context(), ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Link: "x", ObtainedAt: time.Now()}))
 	refresh()
 	require.Zero(t, activitytest.Gauges(scope)["egress.lag_alarm"], "whichever worker raised it")
+
+	activitytest.Call[activities.MarkRestoredResult](s, s.Operator.MarkRestored, activities.MarkRestoredInput{Tables: []string{"contacts"}, OptOut: true})
+	refresh()
+	require.Equal(t, 1.0, activitytest.Gauges(scope)["optout.ledger_restored"])
+	require.Zero(t, activitytest.Gauges(scope)["egress.ledger_restored"])
+	require.True(t, slices.ContainsFunc(slices.Collect(maps.Values(scope.Snapshot().Gauges())), func(g tally.GaugeSnapshot) bool {
+		return g.Name() == "ingress.ledger_restored" && g.Tags()["table"] == "contacts" && g.Value() == 1
+	}))
 
 	approved := activitytest.Call[activities.ApproveResult](s, s.Ingress.ApproveDeletes, activities.ApproveInput{Table: "contacts", Run: out.Approvals[0].Run})
 	require.Equal(t, int64(150), approved.Approved)

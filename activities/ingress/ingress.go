@@ -160,6 +160,7 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.SaveWatermark: a.SaveWatermark, activities.EndRun: a.EndRun, activities.ApproveDeletes: a.ApproveDeletes, activities.RejectDeletes: a.RejectDeletes,
 		activities.MayRollback: a.MayRollback, activities.FindUnrecordedWrites: a.FindUnrecordedWrites,
 		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
+		activities.ListStrays: a.ListStrays, activities.DeleteStrays: a.DeleteStrays,
 		activities.ShowQuarantined: a.ShowQuarantined,
 		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
 	})

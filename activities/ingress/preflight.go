@@ -57,7 +57,13 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 		}
 	}
 	a.models.Checked(in.Table.Name, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
-	return out, a.findPosition(ctx, in.Table.Name, m, out)
+	if out.Restored, err = run.StartRestored(ctx, a.o.Ledger, activities.FlowIngress, in.Table.Name, in.Restored); err != nil {
+		return nil, err
+	}
+	if in.Comparing {
+		out.Restored = ""
+	}
+	return out, a.findPosition(ctx, in.Table.Name, m, out, in.Restored != "" || out.Restored != "")
 }
 
 // fittingMapping is resolveMapping, and refuses a mapping of another pair than the one that
@@ -190,8 +196,9 @@ func (a *Activities) resolveOnce(ctx context.Context, t activities.Table) (*tabl
 
 // findPosition says where the flow goes on: at the delta link if it shows the same
 // columns, with a stopped load of the same revision, or with a new baseline. Other
-// stopped loads are given up.
-func (a *Activities) findPosition(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult) error {
+// stopped loads are given up. With anew none goes on: what is staged is as old as the
+// backup that the ledger was restored from.
+func (a *Activities) findPosition(ctx context.Context, table string, m *tableMapper, out *activities.PreflightResult, anew bool) error {
 	if err := a.readState(ctx, table, m, out); err != nil {
 		return err
 	}
@@ -200,7 +207,8 @@ func (a *Activities) findPosition(ctx context.Context, table string, m *tableMap
 		Flow: activities.FlowIngress, Table: table, State: ledger.QuarantineOpen, OtherRevision: out.Revision}); err != nil {
 		return err
 	}
-	return a.findUnfinished(ctx, table, out)
+	out.NeedsBaseline = out.NeedsBaseline || anew
+	return a.findUnfinished(ctx, table, out, anew)
 }
 
 // readState says what is in quarantine or waits for approval, and whether the delta link
@@ -214,6 +222,9 @@ func (a *Activities) readState(ctx context.Context, table string, m *tableMapper
 		return err
 	}
 	if out.Returned, err = a.returned(ctx, table); err != nil {
+		return err
+	}
+	if out.Strays, err = a.o.Ledger.Strays(ctx, table); err != nil {
 		return err
 	}
 	mark, err := a.o.Ledger.Watermark(ctx, activities.FlowIngress, table)
@@ -233,7 +244,7 @@ func (a *Activities) readState(ctx context.Context, table string, m *tableMapper
 // that is younger than the delta link is a new baseline that is still called for.
 // Nothing is at work before a start. So a run that is open all the same has lost its
 // workflow, for instance because that was terminated together with its owner.
-func (a *Activities) findUnfinished(ctx context.Context, table string, out *activities.PreflightResult) error {
+func (a *Activities) findUnfinished(ctx context.Context, table string, out *activities.PreflightResult, anew bool) error {
 	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: table, States: []ledger.RunState{ledger.RunStopped, ledger.RunRunning}, Limit: 100})
 	if err != nil {
 		return err
@@ -242,7 +253,7 @@ func (a *Activities) findUnfinished(ctx context.Context, table string, out *acti
 		if activities.Kind(current.Kind) != activities.KindInitial {
 			continue
 		}
-		if out.UnfinishedRun == "" && current.Revision == out.Revision && (out.NeedsBaseline || current.Started.After(out.Watermark)) {
+		if !anew && out.UnfinishedRun == "" && current.Revision == out.Revision && (out.NeedsBaseline || current.Started.After(out.Watermark)) {
 			out.NeedsBaseline, out.UnfinishedRun = true, current.ID
 			continue
 		}

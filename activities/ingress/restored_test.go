@@ -45,7 +45,10 @@ func TestDeletesWaitAfterTheLedgerWasRestored(t *testing.T) {
 	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[1]))
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, s.Delta())
 
-	activitytest.Call[activities.ApplyFindingsResult](s, s.Ingress.ApplyFindings, activities.ApplyFindingsInput{Table: "contacts", Run: "audit"})
+	_, err = s.Env.ExecuteActivity(s.Ingress.ApplyFindings, activities.ApplyFindingsInput{Table: "contacts", Run: "lost"})
+	require.ErrorContains(t, err, "LedgerLost", "the ledger was restored since that audit")
+	s.Audit("audit")
+	s.ApplyFindings("audit")
 	require.Equal(t, activities.Counts{Read: 2, Deleted: 2}, s.Delta())
 	require.Empty(t, s.Differences())
 }
@@ -61,4 +64,49 @@ func TestALaneThatTheLedgerLostIsFinal(t *testing.T) {
 	_, err = s.Env.ExecuteActivity(s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref})
 	require.ErrorContains(t, err, "LedgerLost")
 	require.ErrorContains(t, err, "retryable: false")
+}
+
+// What an operator says of a restored ledger reaches a flow that runs, and one that does not
+// know because Temporal was lost too. Loads that are open are as old as the backup.
+func TestAnOperatorSaysThatTheLedgerWasRestored(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 5)
+	s.Load()
+	open, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	said := activitytest.Call[activities.MarkRestoredResult](s, s.Operator.MarkRestored, activities.MarkRestoredInput{Tables: []string{"contacts"}, Egress: true, OptOut: true, By: "ada"})
+	require.Equal(t, []string{"contacts", "egress", "optout"}, said.Flows)
+
+	const why = "ada says that the ledger was restored"
+	look := activities.FetchInput{RunRef: s.Ref(activities.KindDelta), Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Known: &activities.LedgerKnown{}}
+	_, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, look)
+	require.ErrorContains(t, err, "LedgerRestored")
+	require.ErrorContains(t, err, why)
+	look.Known.Comparing = true
+	activitytest.Call[activities.FetchResult](s, s.Ingress.FetchPage, look)
+
+	begun := s.Preflight()
+	require.Equal(t, why, begun.Restored)
+	require.True(t, begun.NeedsBaseline)
+	require.Empty(t, begun.UnfinishedRun)
+	lost, err := s.Ledger.Run(t.Context(), open.Run)
+	require.NoError(t, err)
+	require.EqualValues(t, "CANCELLED", lost.State)
+	comparing := activitytest.Call[activities.PreflightResult](s, s.Ingress.Preflight, activities.PreflightInput{Table: s.Table, Comparing: true})
+	require.Empty(t, comparing.Restored, "it is told once")
+
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", s.Sandboxes.Dynamics.Keys("contacts")[0]))
+	require.Equal(t, int64(1), s.Delta().Parked, "deletes wait")
+}
+
+// A page of a run that the ledger does not hold is final too, also the first one.
+func TestAPageOfARunThatTheLedgerLostIsFinal(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	ref := activities.RunRef{Run: "contacts-77", Table: "contacts", Revision: s.Table.Revision(), Kind: activities.KindInitial}
+	_, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseBaseline, Lanes: 4})
+	require.ErrorContains(t, err, "LedgerLost")
+	require.ErrorContains(t, err, "retryable: false")
+	_, err = s.Env.ExecuteActivity(s.Ingress.EndAudit, activities.AuditInput{Run: "audit-77", Table: s.Table})
+	require.ErrorContains(t, err, "LedgerLost")
 }

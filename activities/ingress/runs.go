@@ -164,6 +164,9 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if out.Returned, err = a.returned(ctx, in.Table); err != nil {
 		return nil, err
 	}
+	if out.Strays, err = a.o.Ledger.Strays(ctx, in.Table); err != nil {
+		return nil, err
+	}
 	if current.State == ledger.RunCompleted {
 		if out.Approvals, err = a.releaseDeletes(ctx, in.Run, in.Table); err != nil {
 			return nil, err

@@ -27,7 +27,8 @@ const (
 // A baseline reads Campaign's profiles, then all contacts. The first page of
 // changes is waited for, up to in.Wait: contacts changed in Dynamics, profiles or
 // files from Campaign, opt-outs whose profile has come.
-func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (*activities.FetchResult, error) {
+func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput) (_ *activities.FetchResult, err error) {
+	defer func() { err = run.Lost(err) }()
 	ctx = run.InTurn(ctx)
 	var checked run.Checked
 	defer run.KeepBeating(ctx, checked.Beat)()

@@ -16,5 +16,5 @@ func (a *Activities) RefreshGauges(ctx context.Context) error {
 	a.models.Show(activities.FlowOptOut)
 	a.showWatermark(at)
 	a.metrics.quarantine.Update(float64(open))
-	return nil
+	return run.ShowRestored(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, a.metrics.restored)
 }

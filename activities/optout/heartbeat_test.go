@@ -64,9 +64,6 @@ func TestOptOutsWaitForASlowSystem(t *testing.T) {
 		name string
 		do   func()
 	}{
-		{"preflight", func() {
-			activitytest.Call[activities.PreflightOptOutResult](s.World, s.opt.PreflightOptOut, activities.PreflightOptOutInput{Settings: s.settings})
-		}},
 		{"which source", func() {
 			activitytest.Call[activities.CheckSourceResult](s.World, s.opt.CheckSource, activities.CheckSourceInput{Settings: s.settings})
 		}},
@@ -84,6 +81,9 @@ func TestOptOutsWaitForASlowSystem(t *testing.T) {
 		}},
 		{"watch", func() {
 			activitytest.Call[activities.WatchExportResult](s.World, s.opt.WatchExport, activities.WatchExportInput{Export: optout.ExportSetting{Workflow: "optout", StaleAfter: time.Hour}})
+		}},
+		{"preflight, which closes the runs above", func() {
+			activitytest.Call[activities.PreflightOptOutResult](s.World, s.opt.PreflightOptOut, activities.PreflightOptOutInput{Settings: s.settings})
 		}},
 	} {
 		s.rebuild()

@@ -172,6 +172,7 @@ type metrics struct {
 	transient  tally.Counter // contacts that are tried again
 	waiting    tally.Gauge   // contacts whose opt-out waits for a profile
 	quarantine tally.Gauge
+	restored   tally.Gauge // 1 while the ledger counts as restored
 	badFiles   tally.Gauge // exported files that cannot be read
 	newestFile tally.Gauge // unix seconds: of the newest export that was read
 	exportDown tally.Gauge // 1 while somebody has to look after the export
@@ -188,7 +189,7 @@ func newMetrics(scope tally.Scope) *metrics {
 	return &metrics{
 		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
 		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
-		quarantine: scope.Gauge("quarantine_open"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
+		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
 		exportDown: scope.Gauge("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
 	}
 }

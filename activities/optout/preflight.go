@@ -56,7 +56,10 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 		return nil, fmt.Errorf("keeping the opt-out settings: %w", err)
 	}
 	a.models.Checked(activities.FlowOptOut, ref.PlanKey())
-	return out, errors.Join(a.findPosition(ctx, plan, out), a.hints(ctx, plan, out))
+	if out.Restored, err = run.StartRestored(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, in.Restored); err != nil {
+		return nil, err
+	}
+	return out, errors.Join(a.findPosition(ctx, plan, out, in.Restored != "" || out.Restored != ""), a.hints(ctx, plan, out))
 }
 
 func noSource(s optout.Settings, found *activities.CheckSourceResult) string {
@@ -230,7 +233,9 @@ func (a *Activities) whyNotFiles(ctx context.Context, s optout.Settings) (string
 
 // findPosition says where the flow goes on. Other pairs or another rule call for a
 // baseline.
-func (a *Activities) findPosition(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
+// With anew no stopped look goes on: what is staged is as old as the backup that the
+// ledger was restored from.
+func (a *Activities) findPosition(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult, anew bool) error {
 	var err error
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowOptOut, ""); err != nil {
 		return err
@@ -249,12 +254,13 @@ func (a *Activities) findPosition(ctx context.Context, plan *settingsPlan, out *
 		last, err := a.planOf(ctx, mark.Revision)
 		out.NeedsBaseline = err != nil || !samePlan(last, plan)
 	}
+	out.NeedsBaseline = out.NeedsBaseline || anew
 	stopped, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, State: ledger.RunStopped})
 	if err != nil {
 		return err
 	}
 	for _, run := range stopped {
-		if out.NeedsBaseline && out.UnfinishedRun == "" && activities.Kind(run.Kind) == activities.KindInitial && run.Revision == out.Revision {
+		if !anew && out.NeedsBaseline && out.UnfinishedRun == "" && activities.Kind(run.Kind) == activities.KindInitial && run.Revision == out.Revision {
 			out.UnfinishedRun = run.ID
 			continue
 		}
@@ -262,7 +268,7 @@ func (a *Activities) findPosition(ctx context.Context, plan *settingsPlan, out *
 			return err
 		}
 	}
-	return nil
+	return run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowOptOut}, "", a.o.Ledger.ForgetPages)
 }
 
 // samePlan says whether what was decided under one plan still stands under the other.

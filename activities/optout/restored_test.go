@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/ledger"
 	rules "causeway.dev/internal/optout"
 )
 
@@ -44,4 +46,32 @@ func TestAfterARestoreOnlyWhatBothSystemsHoldCounts(t *testing.T) {
 	// From then on choices have an age again.
 	carry("optout_20260303_020000.csv", false)
 	require.Equal(t, [2]bool{false, false}, s.both(chosen))
+}
+
+// A start closes the runs that the ledger has as running and whose workflow is gone, and
+// begins anew when an operator has said that the ledger was restored.
+func TestAStartClosesLostRunsOfOptOuts(t *testing.T) {
+	t.Parallel()
+	s := newOptOutWorld(t, 2, rules.Bidirectional, rules.SourceSFTP)
+	s.startOptOut()
+	for id, kind := range map[string]activities.Kind{"optout-lost": activities.KindDelta, "optout-load": activities.KindInitial} {
+		_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: id, Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Kind: ledger.RunKind(kind), Revision: s.ref.Revision})
+		require.NoError(t, err)
+	}
+	begin := func() activities.PreflightOptOutResult {
+		return activitytest.Call[activities.PreflightOptOutResult](s.World, s.opt.PreflightOptOut, activities.PreflightOptOutInput{Settings: s.settings})
+	}
+	begun := begin()
+	require.False(t, begun.NeedsBaseline, "it goes on from the watermark")
+	require.Empty(t, begun.Restored)
+	for _, id := range []string{"optout-lost", "optout-load"} {
+		lost, err := s.Ledger.Run(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, ledger.RunFailed, lost.State, id)
+	}
+
+	activitytest.Call[activities.MarkRestoredResult](s.World, s.Operator.MarkRestored, activities.MarkRestoredInput{OptOut: true})
+	begun = begin()
+	require.True(t, begun.NeedsBaseline)
+	require.Equal(t, "an operator says that the ledger was restored", begun.Restored)
 }

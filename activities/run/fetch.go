@@ -41,10 +41,11 @@ func unlessNotFound(err error) error {
 	return err
 }
 
-// Stage keeps a page in the ledger. The first page begins its run if nothing has yet:
-// only a page of changes shows that a run is called for.
+// Stage keeps a page in the ledger. The first page of changes begins its run if nothing
+// has yet: only that page shows that a run is called for. Other runs were opened before, so
+// one that is not there was lost with the ledger.
 func Stage(ctx context.Context, l *ledger.Ledger, in activities.FetchInput, r ledger.Run, page ledger.PageInput) (*ledger.Page, error) {
-	if in.Page == 1 {
+	if in.Page == 1 && in.Kind == activities.KindDelta {
 		r.ID, r.Kind, r.Revision, r.Workflow = in.Run, ledger.RunKind(in.Kind), in.Revision, activity.GetInfo(ctx).WorkflowExecution.ID
 		if _, err := l.BeginRun(ctx, r); err != nil {
 			return nil, err

@@ -3,17 +3,22 @@ package run
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+
+	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
 )
 
-// factRestored names the time when a flow found that its ledger had been restored.
+// factRestored names when a flow found that its ledger had been restored, or an operator
+// said so, and why.
 func factRestored(flow, table string) string { return "restored/" + flow + "/" + table }
 
 // SameLedger fails with FailureLedgerRestored when the ledger is not the one that the flow knew:
-// it has another identity, or lacks the flow's last completed run. It returns the identity
+// it has another identity, or lacks the flow's last completed run, or somebody has said that
+// it was restored. It returns the identity
 // of the ledger.
 func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table string) (string, error) {
 	identity, err := l.Identity(ctx)
@@ -31,16 +36,47 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 			return "", err
 		}
 	}
-	if why == "" {
-		return identity, nil
+	if why != "" {
+		return "", foundRestored(ctx, l, flow, table, why)
 	}
-	return "", foundRestored(ctx, l, flow, table, why)
+	if !known.Comparing {
+		why, err := WhyRestored(ctx, l, flow, table)
+		if err != nil {
+			return "", err
+		}
+		if why != "" {
+			return "", Blocked(activities.FailureLedgerRestored, why)
+		}
+	}
+	return identity, nil
+}
+
+// MarkRestored keeps that the ledger of a flow was restored, and why that is known.
+func MarkRestored(ctx context.Context, l *ledger.Ledger, flow, table, why string) error {
+	return l.SaveFact(ctx, factRestored(flow, table), time.Now().UTC().Format(time.RFC3339)+" "+why)
+}
+
+// WhyRestored is why the ledger of a flow counts as restored; "" when it does not, or has
+// been compared with the systems since.
+func WhyRestored(ctx context.Context, l *ledger.Ledger, flow, table string) (string, error) {
+	fact, err := l.Fact(ctx, factRestored(flow, table))
+	_, why, _ := strings.Cut(fact, " ")
+	return why, err
+}
+
+// StartRestored is what a start makes of a restored ledger. With why the flow knows of it,
+// and that is kept. Otherwise it returns why the ledger counts as restored, if it does.
+func StartRestored(ctx context.Context, l *ledger.Ledger, flow, table, why string) (string, error) {
+	if why != "" {
+		return "", MarkRestored(ctx, l, flow, table, why)
+	}
+	return WhyRestored(ctx, l, flow, table)
 }
 
 // foundRestored keeps that a flow's ledger was restored, and is the failure that tells the
 // flow.
 func foundRestored(ctx context.Context, l *ledger.Ledger, flow, table, why string) error {
-	if err := l.SaveFact(ctx, factRestored(flow, table), time.Now().UTC().Format(time.RFC3339)); err != nil {
+	if err := MarkRestored(ctx, l, flow, table, why); err != nil {
 		return err
 	}
 	return Blocked(activities.FailureLedgerRestored, why)
@@ -60,6 +96,20 @@ func LacksSettings(ctx context.Context, l *ledger.Ledger, ref activities.RunRef,
 func Restored(ctx context.Context, l *ledger.Ledger, flow, table string) (bool, error) {
 	since, err := l.Fact(ctx, factRestored(flow, table))
 	return since != "", err
+}
+
+// ShowRestored sets a gauge to 1 while the ledger of a flow counts as restored.
+func ShowRestored(ctx context.Context, l *ledger.Ledger, flow, table string, gauge tally.Gauge) error {
+	restored, err := Restored(ctx, l, flow, table)
+	if err != nil {
+		return err
+	}
+	value := 0.0
+	if restored {
+		value = 1
+	}
+	gauge.Update(value)
+	return nil
 }
 
 // Trust ends what SameLedger began.

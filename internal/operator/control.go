@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"strings"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/workflows"
@@ -73,6 +74,28 @@ func (i *Instance) Reject(ctx context.Context, run string) (workflows.Status, er
 		return workflows.Status{}, err
 	}
 	return i.flow(table).updateStatus(ctx, workflows.UpdateReject, workflows.ApproveRequest{Run: run, By: i.By})
+}
+
+// ListStrays lists what the last audit of a table found in Campaign that nobody here
+// remembers, and that is gone from Dynamics or left out by the filter.
+func (i *Instance) ListStrays(ctx context.Context, name string) (r activities.StraysResult, err error) {
+	table, err := i.table(name)
+	if err != nil {
+		return r, err
+	}
+	err = i.ask(ctx, max(straysWithin, i.Timeout), activities.ListStrays, activities.StraysInput{Table: table}, &r)
+	if r.Gone == nil {
+		r.Gone = []string{}
+	}
+	return r, err
+}
+
+// straysWithin bounds the questions to Dynamics, one for each stray.
+const straysWithin = 10 * time.Minute
+
+// DeleteStrays has strays deleted that an operator has seen.
+func (i *Instance) DeleteStrays(ctx context.Context, table string, ids []string) (workflows.Status, error) {
+	return i.flow(table).updateStatus(ctx, workflows.UpdateDeleteStrays, workflows.DeleteStraysRequest{IDs: ids, By: i.By})
 }
 
 // ListDeletes lists the deletes that wait for an operator.

@@ -78,6 +78,10 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	}
 	n.events(st, now)
 	n.optOut(st, now)
+	if st.Strays > 0 {
+		n.add(Caution, "%s in Campaign that the last audit found are not known here; those that do not belong there are listed, and deleted if you say so, by: causeway audit %s --repair --strays",
+			phrase.Count(st.Strays, "record"), r.Flow)
+	}
 	if back := st.Returned; back != nil {
 		n.add(Caution, "%s that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was %s; erased: leave in the mapping leaves them deleted",
 			phrase.Count(back.Count, "record"), back.Last)

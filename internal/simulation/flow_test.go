@@ -20,7 +20,7 @@ type steps struct {
 	table     string
 	first     activities.Phase // looks for what is new
 	phases    func(kind activities.Kind, known int64) []activities.Phase
-	preflight func(a *attempt) (*started, error)
+	preflight func(a *attempt, restored string) (*started, error)
 	open      func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error)
 	fetch     func(a *attempt, in activities.FetchInput) (*activities.FetchResult, error)
 	write     func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error)
@@ -34,6 +34,7 @@ type started struct {
 	revision, plan string
 	baseline       bool
 	unfinished     string
+	restored       bool // the ledger says so, and the flow did not know
 }
 
 // flow orders the activities of a flow as its owner in package workflows and its
@@ -56,12 +57,13 @@ type flow struct {
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
-	restored string // what follows on a restored ledger: restoredNow or auditDue
+	restored string // what follows on a restored ledger
 }
 
 const (
 	restoredNow = "baseline"
 	auditDue    = "audit"
+	repairing   = "repair"
 )
 
 // audit compares Campaign with the ledger, and makes the ledger say what it found. Events
@@ -183,21 +185,26 @@ func (f *flow) run() {
 
 // life is an owner from a start to its failure.
 func (f *flow) life() error {
-	checked, err := do(f.w, f.newRun()+" preflight", f.steps.preflight)
+	checked, err := do(f.w, f.newRun()+" preflight", func(a *attempt) (*started, error) { return f.steps.preflight(a, f.restored) })
 	if err != nil {
 		return err
 	}
 	f.started = *checked
 	baseline, unfinished := checked.baseline, checked.unfinished
-	if f.restored == restoredNow {
-		baseline, unfinished = true, ""
+	if checked.restored {
+		f.restored = restoredNow
+	}
+	if f.restored == restoredNow && f.steps.audit == nil {
+		f.restored = "" // events are created once
 	}
 	for {
 		if f.restored == auditDue && !baseline {
-			if err := f.audit(); err != nil {
+			if err := f.audit(); lost(err) {
+				return f.again(err)
+			} else if err != nil {
 				return err
 			}
-			baseline, f.restored = true, ""
+			baseline, f.restored = true, repairing
 		}
 		if baseline {
 			run := unfinished
@@ -207,8 +214,11 @@ func (f *flow) life() error {
 			unfinished = ""
 			err = f.pass(f.ref(run, activities.KindInitial))
 			baseline = err != nil
-			if err == nil && f.restored == restoredNow {
+			switch {
+			case err == nil && f.restored == restoredNow:
 				f.restored = auditDue
+			case err == nil && f.restored == repairing:
+				f.restored = ""
 			}
 		} else if run := f.nextBackfill(); run != "" {
 			err = f.pass(f.ref(run, activities.KindBackfill))
@@ -234,17 +244,26 @@ func (f *flow) life() error {
 		switch {
 		case ok && app.Type() == apierr.ReasonLinkExpired:
 			baseline = true
-		case ok && app.Type() == activities.FailureLedgerLost:
-			// The run has ended; the next look tells whether the ledger was restored.
-		case ok && app.Type() == activities.FailureLedgerRestored:
-			f.w.note("FLOW: %v", err)
-			f.known = activities.LedgerKnown{}
-			f.restored = restoredNow
-			return f.life() // as at a start
+		case lost(err):
+			return f.again(err)
 		default:
 			return err
 		}
 	}
+}
+
+// lost says that the ledger is not what the flow knew.
+func lost(err error) bool {
+	app, ok := errors.AsType[*temporal.ApplicationError](err)
+	return ok && (app.Type() == activities.FailureLedgerLost || app.Type() == activities.FailureLedgerRestored)
+}
+
+// again begins as at a start, with a new baseline.
+func (f *flow) again(why error) error {
+	f.w.note("FLOW: %v", why)
+	f.known = activities.LedgerKnown{}
+	f.restored = restoredNow
+	return f.life()
 }
 
 func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
@@ -255,6 +274,7 @@ func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
 func (f *flow) follow() error {
 	ref := f.ref(f.newRun(), activities.KindDelta)
 	stop := f.begin(false)
+	f.known.Comparing = f.restored != ""
 	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: &f.known})
 	if err != nil {
 		return err

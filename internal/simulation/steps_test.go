@@ -20,12 +20,16 @@ func (w *world) ingressSteps() steps {
 			}
 			return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
 		},
-		preflight: func(a *attempt) (*started, error) {
-			out, err := w.ingressOf(a).Preflight(a.ctx, activities.PreflightInput{Table: w.table})
+		preflight: func(a *attempt, restored string) (*started, error) {
+			in := activities.PreflightInput{Table: w.table, Comparing: restored != ""}
+			if restored == restoredNow {
+				in.Restored = "it was restored"
+			}
+			out, err := w.ingressOf(a).Preflight(a.ctx, in)
 			if err != nil {
 				return nil, err
 			}
-			return &started{out.Revision, out.Plan, out.NeedsBaseline, out.UnfinishedRun}, nil
+			return &started{out.Revision, out.Plan, out.NeedsBaseline || restored == repairing, out.UnfinishedRun, out.Restored != ""}, nil
 		},
 		open: func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error) {
 			return w.ingressOf(a).OpenRun(a.ctx, in)
@@ -76,6 +80,22 @@ func (w *world) audit(run string) error {
 	return err
 }
 
+// deleteStrays is what an operator does who has looked at the strays of the last audit.
+func (w *world) deleteStrays() error {
+	listed, err := do(w, "strays list", func(a *attempt) (*activities.StraysResult, error) {
+		return w.ingressOf(a).ListStrays(a.ctx, activities.StraysInput{Table: w.table})
+	})
+	if err != nil || len(listed.Gone) == 0 {
+		return err
+	}
+	w.note("STRAYS %v", listed.Gone)
+	in := activities.DeleteStraysInput{RunRef: w.flow.ref(w.flow.newRun(), activities.KindAudit), IDs: listed.Gone}
+	_, err = do(w, in.Run+" strays", func(a *attempt) (*activities.DeleteStraysResult, error) {
+		return w.ingressOf(a).DeleteStrays(a.ctx, in)
+	})
+	return err
+}
+
 // eventSteps are those of workflows.EventSync, with the journal as its source.
 func (w *world) eventSteps() steps {
 	settings := activities.EgressSettings{Source: timeline.SourceJournal, Sends: true, Opens: true, Clicks: true, Bounces: true,
@@ -85,7 +105,7 @@ func (w *world) eventSteps() steps {
 		phases: func(activities.Kind, int64) []activities.Phase {
 			return []activities.Phase{activities.PhaseJournal, activities.PhaseFiles}
 		},
-		preflight: func(a *attempt) (*started, error) {
+		preflight: func(a *attempt, _ string) (*started, error) {
 			out, err := w.egressOf(a).PreflightEvents(a.ctx, activities.PreflightEventsInput{Settings: settings})
 			if err != nil {
 				return nil, err

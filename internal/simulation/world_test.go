@@ -74,6 +74,7 @@ type world struct {
 	deleted  []string        // contacts
 	made     int             // edits, so that each has a value of its own
 	backups  []string        // copies of the ledger
+	restored bool            // the ledger was, at some time
 }
 
 // note is what a Campaign user wrote in a field that is not mapped.
@@ -190,6 +191,7 @@ func (w *world) backUp() error {
 
 // restore ends all workers and begins with an older ledger.
 func (w *world) restore(from string) error {
+	w.restored = true
 	for _, a := range w.alive() {
 		a.kill()
 	}

@@ -19,7 +19,7 @@ import (
 const exitDiffers = 2
 
 func newAudit(e *env) *cobra.Command {
-	repair := false
+	var o auditOptions
 	cmd := tableArg(e, &cobra.Command{
 		Use: "audit <table>", Short: "Compare both systems, and repair what differs",
 		Long: `Compare what Campaign holds, and what Dynamics says, with what was written. It
@@ -30,7 +30,7 @@ smaller pages), and one per record that differs.
 Changed: somebody changed mapped fields in Campaign. Fields with apply_updates:
 false belong to Campaign and are not compared; of links only whether they name
 something. Missing: somebody deleted the record in Campaign. Stray: Campaign has
-it with a key, and not from here; it is never touched. Duplicate: its key is that of
+it with a key, and not from here; it is left alone. Duplicate: its key is that of
 one of our records in another spelling, such as upper case; it is never touched,
 and somebody should keep one of the two. What Dynamics says and was
 not written yet is listed too: mostly changes on their way.
@@ -39,21 +39,46 @@ With --repair the flow then loads the table anew and writes what differs, delete
 included; as always, more deletes than deletes.stop_ratio allows wait for
 "causeway approve". "causeway status" shows how far it is.
 
+After the ledger was restored, a stray may be a record that was created since the
+backup, and deleted in Dynamics meanwhile. With --repair --strays the strays are
+listed that have a key as ours are, and that are gone from Dynamics or left out by
+the filter; Dynamics is asked for each. If you say so, they are deleted, at most 1,000 at a time; deletes.stop_ratio counts them, and the
+run that deletes them can be rolled back. Look whether something else keeps records
+with such keys in Campaign before you say yes.
+
 An audit is the workflow <instance>/ingress/<table>/audit; it goes on if this
 command is interrupted, and asking again watches it.
 
 Exit code 0 when nothing differs, 2 when something does.
 
 With -o json: {run, held, findings: {changed, missing, stray, duplicate, fields, examples},
-source: as causeway plan, repair, refused}.`,
-		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts -o json | jq .findings.missing",
-		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], repair) },
+source: as causeway plan, repair, refused}; with --strays also strays: {audit, gone,
+left, more}, and deleting: whether they are.`,
+		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts --repair --strays\n  causeway audit contacts -o json | jq .findings.missing",
+		RunE:    func(cmd *cobra.Command, args []string) error { return audit(cmd.Context(), e, args[0], o) },
 	})
-	cmd.Flags().BoolVar(&repair, "repair", false, "let the flow write what differs")
+	cmd.Flags().BoolVar(&o.repair, "repair", false, "let the flow write what differs")
+	cmd.Flags().BoolVar(&o.strays, "strays", false, "with --repair: delete what is not known here and not in Dynamics, after asking")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	return cmd
 }
 
-func audit(ctx context.Context, e *env, table string, repair bool) error {
+type auditOptions struct{ repair, strays, yes bool }
+
+// auditAnswer is what the command prints with -o json.
+type auditAnswer struct {
+	*workflows.AuditResult
+	Strays   *activities.StraysResult `json:"strays,omitempty"`
+	Deleting bool                     `json:"deleting,omitempty"`
+}
+
+func audit(ctx context.Context, e *env, table string, o auditOptions) error {
+	if o.strays && !o.repair {
+		return badInput("--strays goes with --repair")
+	}
+	if o.strays && !o.yes && !(e.inTerminal && e.errTerminal) {
+		return badInput("this deletes records in Campaign; say --yes")
+	}
 	began, shown := false, ""
 	at := func(look int, progress workflows.AuditProgress) {
 		if line := auditLine(table, progress); line != shown && look%plainLooks == 0 {
@@ -61,20 +86,24 @@ func audit(ctx context.Context, e *env, table string, repair bool) error {
 			shown = line
 		}
 	}
-	return judge(ctx, e, func(i *operator.Instance) (_ *workflows.AuditResult, err error) {
-		if began, err = i.BeginAudit(ctx, table, repair); err != nil {
-			return nil, err
+	return judge(ctx, e, func(i *operator.Instance) (answer auditAnswer, err error) {
+		if began, err = i.BeginAudit(ctx, table, o.repair); err != nil {
+			return answer, err
 		}
 		if !began {
 			e.say("an audit of %s is running already; watching that one", table)
 		}
-		return i.WatchAudit(ctx, table, at)
-	}, func(e *env, r *workflows.AuditResult) {
-		writeAudit(e, table, *r)
-		if repair && !began && !r.Repair && r.Repairable() {
+		if answer.AuditResult, err = i.WatchAudit(ctx, table, at); err != nil || !o.strays {
+			return answer, err
+		}
+		return answer, deleteStrays(ctx, e, i, table, o.yes, &answer)
+	}, func(e *env, r auditAnswer) {
+		writeAudit(e, table, *r.AuditResult)
+		if o.repair && !began && !r.Repair && r.Repairable() {
 			e.say("the audit that was running had not been asked to repair; run causeway audit %s --repair again", table)
 		}
-	}, func(r *workflows.AuditResult) int {
+		writeStrays(e, table, r)
+	}, func(r auditAnswer) int {
 		if r.InStep() {
 			return exitDone
 		}

@@ -102,3 +102,36 @@ func TestAnAuditThatFails(t *testing.T) {
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "kontakte")
 }
+
+// Strays are listed, and deleted only when somebody says so.
+func TestAuditStrays(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	result := auditResult(nil)
+	w.on("Begin "+auditFlow, true)
+	w.on("Query "+auditFlow+" Progress", workflows.AuditProgress{Result: &result})
+	gone := []string{"6f0c1d2e-0000-4000-8000-000000000001", "6f0c1d2e-0000-4000-8000-000000000002"}
+	w.on("Run ListStrays", activities.StraysResult{Audit: result.Run, Gone: gone, Left: 3, More: true})
+	w.on("Update "+contactsFlow+" DeleteStrays", contacts(nil))
+
+	code, _, stderr := w.run(t, "audit", "contacts", "--strays")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "--strays goes with --repair")
+	code, _, stderr = w.run(t, "audit", "contacts", "--repair", "--strays")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "this deletes records in Campaign; say --yes")
+	require.Empty(t, w.Asked, "nothing is asked for before that")
+
+	w.terminal, w.stdin = true, "n\n"
+	_, out, stderr := w.run(t, "audit", "contacts", "--repair", "--strays")
+	require.Contains(t, stderr, "2 records in Campaign that are not known here, and are gone from Dynamics or left out by the filter:\n  "+gone[0]+"\n  "+gone[1]+"\nDelete them in Campaign? [y/N]")
+	require.Contains(t, out, "2 strays kept.")
+	require.Empty(t, w.Requests["Update "+contactsFlow+" DeleteStrays"])
+
+	w.stdin = "y\n"
+	_, out, _ = w.run(t, "audit", "contacts", "--repair", "--strays")
+	require.Contains(t, out, "3 strays left alone: they belong there by what Dynamics says, or their key is none of ours.\nThe flow deletes 2 strays, as far as deletes.stop_ratio lets it; watch it with: causeway status contacts\nThere are more;")
+	require.Equal(t, []any{workflows.DeleteStraysRequest{IDs: gone, By: "ada"}}, w.Requests["Update "+contactsFlow+" DeleteStrays"])
+	_, out, _ = w.run(t, "audit", "contacts", "--repair", "--strays", "--yes", "-o", "json")
+	require.Contains(t, out, `"deleting": true`)
+}

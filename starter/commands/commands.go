@@ -119,7 +119,7 @@ func newRoot(e *env) *cobra.Command {
 	root.AddCommand(
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
-		newQuarantine(e), newLog(e), newRuns(e),
+		newQuarantine(e), newLog(e), newRuns(e), newLedger(e),
 		newConfig(e), newSetup(e), newVersion(e),
 	)
 	return root
@@ -202,11 +202,19 @@ func (e *env) confirm(ctx context.Context, yes bool, what, question, otherwise s
 	if what != "" {
 		e.say("%s", what)
 	}
-	fmt.Fprint(e.err, question+" [y/N] ")
-	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(e.readLine(ctx)))) {
+	if !e.confirmed(ctx, false, question) {
 		return failed("nothing was done")
 	}
 	return nil
+}
+
+// confirmed asks a question of somebody who is there.
+func (e *env) confirmed(ctx context.Context, yes bool, question string) bool {
+	if yes {
+		return true
+	}
+	fmt.Fprint(e.err, question+" [y/N] ")
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(e.readLine(ctx))))
 }
 
 // readLine reads a line of stdin, "" when ctx ends before there is one. The
