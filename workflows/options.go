@@ -44,9 +44,10 @@ func activityOptions(queue string, kind activities.Kind, summary string) workflo
 		// A cancelled activity settles what it has in flight before it returns.
 		WaitForCancellation: true,
 		RetryPolicy: &temporal.RetryPolicy{
+			// After a failure the worker says how long to wait, and longer each time. This
+			// one follows the death of a worker, and does not grow.
 			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
+			BackoffCoefficient: 1,
 			// An oversized result would come out the same again.
 			NonRetryableErrorTypes: []string{"payloadSizeError"},
 		},

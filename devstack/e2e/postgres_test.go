@@ -15,17 +15,28 @@ import (
 	"causeway.dev/workflows"
 )
 
+// newPostgresWorld is a world whose ledger is in PostgreSQL.
+func newPostgresWorld(t *testing.T, o worldOptions) *world {
+	t.Helper()
+	dsn := filepath.Join(t.TempDir(), "dsn")
+	require.NoError(t, os.WriteFile(dsn, []byte(ledgertest.Postgres(t).DSN), 0o600))
+	more := o.yaml
+	o.yaml = func(s string) string {
+		if more != nil {
+			s = more(s)
+		}
+		from, to := strings.Index(s, "  driver: sqlite"), strings.Index(s, "\ningress:")
+		return s[:from] + "  driver: postgres\n  dsn: file:" + dsn + s[to:]
+	}
+	return newWorld(t, o)
+}
+
 // Two workers on one PostgreSQL ledger share a load, changes and a backfill, and one of
 // them is killed in between. The end is the same as with one worker: each record is
 // written once for each change.
 func TestTwoWorkersShareALedger(t *testing.T) {
 	t.Parallel()
-	dsn := filepath.Join(t.TempDir(), "dsn")
-	require.NoError(t, os.WriteFile(dsn, []byte(ledgertest.Postgres(t).DSN), 0o600))
-	w := newWorld(t, worldOptions{contacts: 3_000, pageSize: 300, yaml: func(s string) string {
-		from, to := strings.Index(s, "  driver: sqlite"), strings.Index(s, "\ningress:")
-		return s[:from] + "  driver: postgres\n  dsn: file:" + dsn + s[to:]
-	}})
+	w := newPostgresWorld(t, worldOptions{contacts: 3_000, pageSize: 300})
 	w.boxes.Campaign.SetLatency(5 * time.Millisecond)
 	first := w.startWorker()
 	w.startWorker()

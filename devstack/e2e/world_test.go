@@ -174,8 +174,9 @@ var workerBinary = sync.OnceValues(func() (string, error) {
 
 // process is a worker of its own.
 type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
+	cmd      *exec.Cmd
+	done     chan struct{}
+	identity string // in Temporal, where it is known
 }
 
 func (w *world) startWorker() *process {

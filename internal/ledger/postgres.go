@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -12,6 +13,11 @@ import (
 )
 
 const postgresConns = 16
+
+// idleInTransaction is how long the server lets a connection stand still in a transaction.
+// A worker that is paused there holds locks that the others wait for; when this is over,
+// they are given back. It is as long as Temporal waits for a sign of life.
+const idleInTransaction = 10 * time.Second
 
 func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 	if o.DSN == "" {
@@ -26,8 +32,11 @@ func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 		cfg.RuntimeParams["application_name"] = "causeway"
 	}
 	l.migrator = stdlib.OpenDB(*cfg)
+	cfg = cfg.Copy()
+	if _, set := cfg.RuntimeParams["idle_in_transaction_session_timeout"]; !set {
+		cfg.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(idleInTransaction.Milliseconds(), 10)
+	}
 	if _, set := cfg.RuntimeParams["statement_timeout"]; !set && o.StatementTimeout > 0 {
-		cfg = cfg.Copy()
 		cfg.RuntimeParams["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
 	}
 	l.db = stdlib.OpenDB(*cfg)

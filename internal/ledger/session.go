@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,6 +16,7 @@ const (
 	sessionRetry  = time.Second      // between attempts to take a lost session up again
 	sessionTry    = 10 * time.Second // for one of them
 	sessionForget = 30 * 24 * time.Hour
+	sessionLook   = 300 * time.Millisecond // between two looks at whether a lock is held
 )
 
 // session is the presence of a worker on PostgreSQL: an advisory lock that a
@@ -109,15 +111,79 @@ func (s *session) hold(ctx context.Context) {
 
 func (s *session) id() WorkerID { return s.worker }
 
+// alive looks twice: a worker whose connection the server ended takes its lock again at
+// once.
 func (s *session) alive(ctx context.Context, other WorkerID) (bool, error) {
-	var gone bool
-	key := uint64(other.lock())
-	err := s.db.QueryRowContext(ctx, `SELECT
-		EXISTS (SELECT 1 FROM worker WHERE id = $1 AND server_start = pg_postmaster_start_time()::text)
-		AND NOT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-			AND classid::bigint = $2 AND objid::bigint = $3)`, string(other), int64(key>>32), int64(key&0xffffffff)).Scan(&gone)
-	return !gone, err
+	for look := range 2 {
+		if look > 0 {
+			select {
+			case <-ctx.Done():
+				return true, ctx.Err()
+			case <-time.After(sessionLook):
+			}
+		}
+		gone, err := s.gone(ctx)
+		if err != nil || !slices.Contains(gone, other) {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// gone lists the workers that took their lock in this start of the server, and do not
+// hold it.
+func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
+	known, err := readAll[string](ctx, s.db, `SELECT id FROM worker WHERE server_start = pg_postmaster_start_time()::text`)
+	if err != nil {
+		return nil, err
+	}
+	// Locks come second: a worker takes its lock before it has a row.
+	held, err := readAll[int64](ctx, s.db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		return nil, err
+	}
+	var gone []WorkerID
+	for _, id := range known {
+		if id := WorkerID(id); id != s.worker && !slices.Contains(held, id.lock()) {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
+}
+
+// alone runs f in a transaction that holds an advisory lock: the server gives the lock
+// back, also when this process dies.
+func (s *session) alone(ctx context.Context, f func(context.Context) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	var ours bool
+	if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, takeOverLock).Scan(&ours); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	if !ours {
+		return nil
+	}
+	return f(ctx)
+}
+
+func readAll[T any](ctx context.Context, db *sql.DB, query string) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
 }
 
 func (s *session) end() error {
@@ -128,9 +194,14 @@ func (s *session) end() error {
 	return s.conn.Close(ctx)
 }
 
+// takeOverLock is the number of the advisory lock of TakeOver.
+var takeOverLock = lockNumber("causeway takes over")
+
 // lock is the number of the advisory lock of a worker.
-func (id WorkerID) lock() int64 {
+func (id WorkerID) lock() int64 { return lockNumber("causeway worker " + string(id)) }
+
+func lockNumber(name string) int64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte("causeway worker " + id)) // never fails
+	_, _ = h.Write([]byte(name)) // never fails
 	return int64(h.Sum64())
 }

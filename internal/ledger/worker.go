@@ -18,6 +18,10 @@ type presence interface {
 	id() WorkerID
 	// alive is false only when the process of another worker is provably gone.
 	alive(ctx context.Context, other WorkerID) (bool, error)
+	// gone lists workers whose process is gone, as far as that is known without a name.
+	gone(ctx context.Context) ([]WorkerID, error)
+	// alone runs f, unless another worker does.
+	alone(ctx context.Context, f func(context.Context) error) error
 	end() error
 }
 
@@ -42,6 +46,29 @@ func (l *Ledger) Alive(ctx context.Context, id WorkerID) (bool, error) {
 		return true, fmt.Errorf("ledger: asking whether worker %s lives: %w", id, err)
 	}
 	return alive, nil
+}
+
+// Gone lists workers of whose processes one look says that they are gone; Alive looks
+// more closely. It is empty on SQLite: there every other worker is gone before this one
+// begins.
+func (l *Ledger) Gone(ctx context.Context) ([]WorkerID, error) {
+	if l.presence == nil {
+		return nil, nil
+	}
+	gone, err := l.presence.gone(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: asking which workers are gone: %w", err)
+	}
+	return gone, nil
+}
+
+// TakeOver runs f, which takes work over from workers that are gone. While one worker of
+// the ledger does, the others leave it alone: TakeOver then does nothing.
+func (l *Ledger) TakeOver(ctx context.Context, f func(context.Context) error) error {
+	if l.presence == nil {
+		return nil
+	}
+	return l.presence.alone(ctx, f)
 }
 
 func newWorkerID() WorkerID { return WorkerID(rand.Text()) }
@@ -77,5 +104,9 @@ func (f *fileLock) alive(context.Context, WorkerID) (bool, error) {
 	// With the lock's file removed, another process may have taken a new one.
 	return !processlock.Proves || f.lock.InPlace() != nil, nil
 }
+
+func (f *fileLock) gone(context.Context) ([]WorkerID, error) { return nil, nil }
+
+func (f *fileLock) alone(ctx context.Context, run func(context.Context) error) error { return run(ctx) }
 
 func (f *fileLock) end() error { return f.lock.Release() }

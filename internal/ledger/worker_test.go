@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,11 @@ func TestAKilledWorkerIsProvablyGone(t *testing.T) {
 				return !alive
 			}, 30*time.Second, 10*time.Millisecond)
 
+			gone, err := l.Gone(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, driver == "postgres", slices.Contains(gone, id), "on SQLite, all others are")
+			require.NotContains(t, gone, l.Worker())
+
 			lane := openLane(t, l, "r1", 1, 0)
 			require.Equal(t, id, lane.Before)
 			require.NoError(t, l.ReleaseLane(t.Context(), lane.ID, lane.Token, false))
@@ -151,4 +157,44 @@ func TestAWorkerOutlivesItsConnection(t *testing.T) {
 		require.NoError(t, err)
 		return !alive
 	}, 30*time.Second, 10*time.Millisecond)
+}
+
+// One worker at a time takes over, so that none ends what another has begun anew.
+func TestOneWorkerTakesOver(t *testing.T) {
+	t.Parallel()
+	o := ledgertest.Postgres(t)
+	o.Worker = true
+	l, other := ledgertest.Open(t, o), ledgertest.Open(t, o)
+	var took []string
+	note := func(who string) func(context.Context) error {
+		return func(context.Context) error {
+			took = append(took, who)
+			return nil
+		}
+	}
+	require.NoError(t, l.TakeOver(t.Context(), func(ctx context.Context) error {
+		require.NoError(t, other.TakeOver(ctx, note("at the same time")))
+		return nil
+	}))
+	require.NoError(t, other.TakeOver(t.Context(), note("after it")))
+	require.Equal(t, []string{"after it"}, took)
+}
+
+// A worker that stands still in a transaction does not hold up the others for ever.
+func TestAWorkerThatStandsStillGivesItsLocksBack(t *testing.T) {
+	t.Parallel()
+	o := ledgertest.Postgres(t)
+	o.Worker = true
+	l, other := ledgertest.Open(t, o), ledgertest.Open(t, o)
+	require.NoError(t, l.TakeOver(t.Context(), func(ctx context.Context) error {
+		took := false
+		require.Eventually(t, func() bool {
+			require.NoError(t, other.TakeOver(ctx, func(context.Context) error {
+				took = true
+				return nil
+			}))
+			return took
+		}, time.Minute, 100*time.Millisecond)
+		return nil
+	}))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -38,6 +39,10 @@ const budgetCloseWithin = 10 * time.Second
 // worker stops. They notice the stop at once and need the time of about one request.
 const stopWithin = 20 * time.Second
 
+// stickyWithin is how long a step of a workflow waits for the worker that has the workflow
+// in memory. A worker that was killed never comes for it.
+const stickyWithin = 2 * time.Second
+
 // Options of a worker.
 type Options struct {
 	Config *config.Config
@@ -62,13 +67,15 @@ type Host struct {
 
 	namespace string // of Temporal
 
-	gauges *gaugeRefresher
+	gauges   *gaugeRefresher
+	takeOver *takeOver
+	pauses   *pauses // of all queues
 }
 
 // New builds everything and connects to Temporal and the ledger. If one of them cannot
 // be reached, or a setting cannot be used, the error says so in one sentence.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger)}
+	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger), pauses: &pauses{}}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	var err error
 	if h.ledger, err = openLedger(ctx, o.Config, o.Logger, h.waitsForLedger); err != nil {
@@ -112,6 +119,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
 	}))
+	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
 	return h, nil
 }
@@ -133,8 +141,9 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		// Cancellation reaches an activity with its next heartbeat, so at most a second late.
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
-		Identity:                         "causeway-" + h.o.Config.Instance,
-		Interceptors:                     []interceptor.WorkerInterceptor{&run.Panics{Logger: h.o.Logger}, &heartbeats{}},
+		Identity:                         identityOf(h.o.Config.Instance, h.ledger.Worker()),
+		StickyScheduleToStartTimeout:     stickyWithin,
+		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)
@@ -162,8 +171,13 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	h.health.setStarted(true)
+	taking, stopTaking := context.WithCancel(ctx)
+	var taken sync.WaitGroup
+	taken.Go(func() { h.takeOver.run(taking) })
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
 	h.refreshGauges(ctx) // until the worker is to end
+	stopTaking()
+	taken.Wait()
 	h.health.setStarted(false)
 	h.o.Logger.Info("worker draining", "within", stopWithin)
 	h.stop()
