@@ -3,6 +3,7 @@ package simulation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ type flow struct {
 	wish     string        // what: stop or cancel
 	pause    time.Duration // between stop and start
 	queue    []string      // backfills
+	undo     []string      // runs to be rolled back
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
@@ -150,10 +152,10 @@ func (f *flow) nextBackfill() string {
 	return f.queue[0]
 }
 
-func (f *flow) dequeue() {
+func (f *flow) dequeue(run string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.queue = f.queue[1:]
+	f.queue = slices.DeleteFunc(f.queue, func(r string) bool { return r == run })
 }
 
 // run is the life of an owner.
@@ -193,6 +195,15 @@ func (f *flow) life() error {
 		baseline, unfinished = true, ""
 	}
 	for {
+		if run := f.nextRollback(); run != "" {
+			if run == unfinished {
+				unfinished = ""
+			}
+			if err := f.rollBack(run); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.restored == auditDue && !baseline {
 			if err := f.audit(); err != nil {
 				return err
@@ -213,7 +224,7 @@ func (f *flow) life() error {
 		} else if run := f.nextBackfill(); run != "" {
 			err = f.pass(f.ref(run, activities.KindBackfill))
 			if !errors.Is(err, errInterrupted) {
-				f.dequeue()
+				f.dequeue(run)
 			}
 		} else {
 			err = f.follow()
@@ -222,9 +233,7 @@ func (f *flow) life() error {
 			if baseline {
 				return err // an initial load that is cancelled leaves its flow stopped
 			}
-			if f.nextBackfill() != "" {
-				f.dequeue()
-			}
+			f.dequeue(f.nextBackfill())
 			continue
 		}
 		if err == nil {

@@ -26,7 +26,7 @@ var (
 	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all but the known faults")
 )
 
-var classes = []class{plain, marketing, interrupted, staleWriter, falseAnswer, falseRead, oddAnswer, restored}
+var classes = []class{plain, marketing, interrupted, merging, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer, restored}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
