@@ -61,6 +61,21 @@ func TestTheProfileOfAMergedContact(t *testing.T) {
 	}
 }
 
+// A merged contact stays merged when the one that it became is deleted, and names none
+// then: it has no profile, also when a later change or a load reads it.
+func TestAMergedContactWhoseWinnerIsDeletedHasNoProfile(t *testing.T) {
+	t.Parallel()
+	s, winner, loser, _ := mergedWorld(t, nil)
+	require.NoError(t, s.Sandboxes.Dynamics.Merge(winner, loser))
+	s.Sandboxes.Dynamics.Delete("contacts", winner)
+	s.Delta()
+	require.Nil(t, s.Sandboxes.Campaign.Profile(loser))
+	s.Edit(loser, map[string]any{"lastname": "Edited"})
+	s.Delta()
+	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Nil(t, s.Sandboxes.Campaign.Profile(loser))
+}
+
 // A contact that was merged before the first load gets no profile; one that was merged
 // between two loads loses it.
 func TestALoadKnowsMergedContacts(t *testing.T) {

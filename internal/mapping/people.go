@@ -49,10 +49,16 @@ func (r *resolver) optOuts() []PlanOptOut {
 	return out
 }
 
-// MergedInto is the contact that a row was merged into; "" when it was not, or when the
-// mapping is of another table.
+// Merged says that a row was merged into another one. It stays so when that one is
+// deleted, although it names none then.
+func (m *Mapper) Merged(raw []byte) bool {
+	return m.merges && gjson.GetBytes(raw, mergedColumn).Bool()
+}
+
+// MergedInto is the contact that a row was merged into; "" when it was not, when that
+// contact was deleted since, or when the mapping is of another table.
 func (m *Mapper) MergedInto(raw []byte) string {
-	if !m.merges || !gjson.GetBytes(raw, mergedColumn).Bool() {
+	if !m.Merged(raw) {
 		return ""
 	}
 	winner := gjson.GetBytes(raw, winnerProperty).String()

@@ -32,7 +32,7 @@ func (r *Rules) Calls(k *Known, e *Entry, anew bool) Action {
 		return Action{Kind: Nothing, Why: NeverHeld}
 	case e.Deleted:
 		return Action{Kind: Delete, Why: DeletedInSource}
-	case e.Winner != "" && k.Held():
+	case e.Merged && k.Held():
 		return Action{Kind: Delete, Why: WasMerged, Rule: e.Rule}
 	case e.Rule != "" && k.Held() && r.DeleteUnmatched:
 		return Action{Kind: Delete, Why: ByFilter, Rule: e.Rule}

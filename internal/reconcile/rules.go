@@ -47,7 +47,8 @@ type Entry struct {
 
 	// Of a record that is there, as Read found it:
 	Rule    string              // the condition of the filter that leaves it out, or RuleMerged
-	Winner  string              // the record that it was merged into, if that leaves it out
+	Merged  bool                // it was merged into another record, and that leaves it out
+	Winner  string              // that record; "" when Dynamics has deleted it since
 	Refused *mapping.FieldError // why it cannot be mapped
 	Same    bool                // what was written last says the same
 	Whole   *mapping.Payload    // what Campaign is to hold when the record is created
@@ -60,8 +61,8 @@ type Entry struct {
 func (r *Rules) Read(k *Known, version string, row []byte) (Entry, error) {
 	e := Entry{Version: version}
 	var err error
-	if e.Winner = r.winner(row); e.Winner != "" {
-		e.Rule = RuleMerged
+	if e.Merged = r.merged(row); e.Merged {
+		e.Rule, e.Winner = RuleMerged, r.Mapper.MergedInto(row)
 		return e, nil
 	}
 	if e.Rule, err = r.Mapper.Excluded(row); err == nil && e.Rule == "" {
@@ -93,14 +94,9 @@ func (r *Rules) Read(k *Known, version string, row []byte) (Entry, error) {
 // RuleMerged is the rule by which a record is left out that was merged into another one.
 const RuleMerged = "it was merged into another record"
 
-// winner is the record that a row was merged into, if the profile of such a row is
+// merged says that a row was merged into another one, if the profile of such a row is
 // deleted.
-func (r *Rules) winner(row []byte) string {
-	if !r.DeleteMerged {
-		return ""
-	}
-	return r.Mapper.MergedInto(row)
-}
+func (r *Rules) merged(row []byte) bool { return r.DeleteMerged && r.Mapper.Merged(row) }
 
 // Deletes says that a record calls for a delete if Campaign holds it: Dynamics has
 // deleted it or merged it into another one, or a condition of the filter leaves it out.
@@ -109,7 +105,7 @@ func (r *Rules) Deletes(deleted bool, row []byte) bool {
 	switch {
 	case deleted:
 		return r.ApplyDeletes
-	case r.winner(row) != "":
+	case r.merged(row):
 		return true
 	case !r.DeleteUnmatched:
 		return false

@@ -41,7 +41,7 @@ func (fixed) Invalidate(string)                       {}
 
 // sender is the transport of a client of an attempt.
 func (w *world) sender(a *attempt, service, token string) transport.Options {
-	return transport.Options{Service: service, Base: w.net.transport(a), Tokens: fixed(token), Gate: transport.NewGate(), Timeout: time.Minute}
+	return transport.Options{Service: service, Base: w.net.transport(a), Tokens: fixed(token), Gate: transport.NewGate(), Timeout: 24 * time.Hour}
 }
 
 func (w *world) dynamicsOf(a *attempt) (*dataverse.Client, *transport.Gate) {
@@ -57,7 +57,7 @@ func (w *world) ingressOf(a *attempt) *ingress.Activities {
 	o := w.sender(a, "campaign", w.tokens[1])
 	target, err := campaign.New(campaign.Options{BaseURL: "https://" + campaignHost + "/" + tenant, APIKey: apiKey, Transport: transport.New(o)})
 	must(err)
-	return ingress.New(ingress.Options{Source: source, Target: target, TargetGate: o.Gate, Ledger: w.ledger(), Concurrency: 4, Lanes: lanes,
+	return ingress.New(ingress.Options{Source: source, Target: target, TargetGate: o.Gate, Ledger: w.ledger(), Concurrency: 4, Lanes: lanes, Clock: a.clock,
 		CatchUpSlack: 5 * time.Minute, DeleteRatio: 1, DeleteMin: 1000, KeepBefores: 14 * 24 * time.Hour})
 }
 

@@ -3,6 +3,7 @@ package simulation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type flow struct {
 	wish     string        // what: stop or cancel
 	pause    time.Duration // between stop and start
 	queue    []string      // backfills
+	undo     []string      // runs to be rolled back
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
@@ -152,10 +154,10 @@ func (f *flow) nextBackfill() string {
 	return f.queue[0]
 }
 
-func (f *flow) dequeue() {
+func (f *flow) dequeue(run string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.queue = f.queue[1:]
+	f.queue = slices.DeleteFunc(f.queue, func(r string) bool { return r == run })
 }
 
 // run is the life of an owner.
@@ -198,6 +200,15 @@ func (f *flow) life() error {
 		f.restored = "" // events are created once
 	}
 	for {
+		if run := f.nextRollback(); run != "" {
+			if run == unfinished {
+				unfinished = ""
+			}
+			if err := f.rollBack(run); err != nil {
+				return err
+			}
+			continue
+		}
 		if f.restored == auditDue && !baseline {
 			if err := f.audit(); lost(err) {
 				return f.again(err)
@@ -223,7 +234,7 @@ func (f *flow) life() error {
 		} else if run := f.nextBackfill(); run != "" {
 			err = f.pass(f.ref(run, activities.KindBackfill))
 			if !errors.Is(err, errInterrupted) {
-				f.dequeue()
+				f.dequeue(run)
 			}
 		} else {
 			err = f.follow()
@@ -232,9 +243,7 @@ func (f *flow) life() error {
 			if baseline {
 				return err // an initial load that is cancelled leaves its flow stopped
 			}
-			if f.nextBackfill() != "" {
-				f.dequeue()
-			}
+			f.dequeue(f.nextBackfill())
 			continue
 		}
 		if err == nil {

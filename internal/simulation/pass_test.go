@@ -13,7 +13,11 @@ import (
 // pass carries a run out, and ends it where it fails.
 func (f *flow) pass(ref activities.RunRef) error {
 	f.sawWork()
-	err := f.drive(ref, f.begin(ref.Kind != activities.KindDelta))
+	stop := f.begin(ref.Kind != activities.KindDelta)
+	if ref.Kind == activities.KindRollback {
+		stop = nil // it ends before a flow is stopped
+	}
+	err := f.drive(ref, stop)
 	if err == nil && f.saved == ref.Run {
 		f.known.Run = ref.Run
 	}
@@ -85,6 +89,11 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 		return nil
 	default:
 		return f.save(ref)
+	}
+	if ref.Undoes != "" && open.LastPage == 0 {
+		if err := f.findUnrecorded(ref); err != nil {
+			return err
+		}
 	}
 	l := newLanes(f, ref, stop)
 	l.add(open.Unfinished)

@@ -14,14 +14,17 @@ import (
 type class string
 
 const (
-	plain       class = "plain"        // edits, outages, lost answers, kills, short pauses, clocks
-	marketing   class = "events"       // what recipients do goes the other way meanwhile
-	interrupted class = "interrupted"  // an operator stops the flow, or cancels a load or a backfill
-	staleWriter class = "stale writer" // an attempt, or its request in flight, outlives its heartbeat
-	falseAnswer class = "false answer" // a write is answered with a 200 that is no success
-	falseRead   class = "false read"   // so is a read
-	oddAnswer   class = "odd answer"   // one 404, 307 or 401 that means nothing
-	restored    class = "restored"     // the ledger is replaced by an older copy
+	plain       class = "plain"          // edits, outages, lost answers, kills, short pauses, clocks
+	marketing   class = "events"         // what recipients do goes the other way meanwhile
+	interrupted class = "interrupted"    // an operator stops the flow, or cancels a load or a backfill
+	staleWriter class = "stale writer"   // an attempt, or its request in flight, outlives its heartbeat
+	falseAnswer class = "false answer"   // a write is answered with a 200 that is no success
+	falseRead   class = "false read"     // so is a read
+	oddAnswer   class = "odd answer"     // one 404, 307 or 401 that means nothing
+	merging     class = "merge"          // a contact becomes part of another, and profiles are erased
+	undoing     class = "rollback"       // an operator undoes a run
+	standing    class = "standing clock" // an attempt is frozen with its clock, for minutes or hours
+	restored    class = "restored"       // the ledger is replaced by an older copy
 )
 
 // A step is what the schedule does next. N decides the rest, together with what is
@@ -58,10 +61,14 @@ var actions = []action{
 	}},
 	{"backfill", 1, plain, func(w *world, _ *rand.Rand) { w.flow.requestBackfill() }},
 	{"cancel", 3, interrupted, func(w *world, _ *rand.Rand) { w.flow.interrupt("cancel", time.Second) }},
+	{"merge", 4, merging, (*world).merge},
+	{"erase", 3, merging, (*world).eraseOne},
+	{"roll back", 3, undoing, (*world).rollBackOne},
 	{"freeze", 6, staleWriter, (*world).freezeOne},
 	{"thaw", 3, staleWriter, (*world).thawOne},
 	{"kill in flight", 3, staleWriter, (*world).killInFlight},
 	{"overtake", 4, staleWriter, (*world).overtake},
+	{"stand still", 6, standing, (*world).standStill},
 	{"lie", 6, falseAnswer, (*world).lie},
 	{"lie about a read", 6, falseRead, (*world).lieAboutRead},
 	{"answer oddly", 6, oddAnswer, (*world).answerOddly},
@@ -316,6 +323,29 @@ func (w *world) freezeOne(rng *rand.Rand) {
 		a.freeze(heartbeatTimeout + time.Duration(rng.Int64N(int64(frozenFor-heartbeatTimeout))))
 		w.wait(heartbeatTimeout)
 	}
+}
+
+// asleep is longer than a schedule: who stands so still wakes at rest.
+const asleep = 23 * time.Hour
+
+// standStill suspends an attempt together with its clock in the middle of a write, and
+// changes that record: it wakes sure that the lane is still its own.
+func (w *world) standStill(rng *rand.Rand) {
+	o := w.oneAt(rng, seamArrive, func(o *op) bool { return o.service == "campaign" })
+	if o == nil {
+		return
+	}
+	d := heartbeatTimeout + time.Duration(rng.Int64N(int64(frozenFor)))
+	if rng.IntN(3) == 0 {
+		d = asleep
+	}
+	w.note("  %s stands still", o.a.name)
+	o.a.stand(d)
+	if under := w.underWay(w.dynamics.Keys(contacts)); len(under) > 0 {
+		w.editOne(rng, under[rng.IntN(len(under))])
+	}
+	w.wait(heartbeatTimeout)
+	w.deliver(rng, 20+rng.IntN(40))
 }
 
 // thawOne lets a suspended attempt go on.

@@ -11,6 +11,8 @@ func (w *world) ingressSteps() steps {
 		name: "run", table: contacts, first: activities.PhaseDelta,
 		phases: func(kind activities.Kind, known int64) []activities.Phase {
 			switch {
+			case kind == activities.KindRollback:
+				return []activities.Phase{activities.PhaseUndo}
 			case kind == activities.KindDelta:
 				return []activities.Phase{activities.PhaseDelta}
 			case kind == activities.KindBackfill:

@@ -38,9 +38,11 @@ type attempt struct {
 	frozen    chan struct{} // closed when it goes on; nil while it runs
 	frozenAt  time.Time
 	frozenFor time.Duration
-	dead      bool // killed: it never goes on
-	overdue   bool // Temporal has given it up
-	unwanted  bool // its workflow has cancelled it
+	standing  bool          // its clock stands still while it is frozen
+	stood     time.Duration // by which its clock is behind
+	dead      bool          // killed: it never goes on
+	overdue   bool          // Temporal has given it up
+	unwanted  bool          // its workflow has cancelled it
 }
 
 type attemptKey struct{}
@@ -149,13 +151,35 @@ func (a *attempt) thaw() {
 func (a *attempt) freeze(d time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.frozen, a.frozenAt, a.frozenFor = make(chan struct{}), time.Now(), d
+	a.frozen, a.frozenAt, a.frozenFor, a.standing = make(chan struct{}), time.Now(), d, false
+}
+
+// stand suspends an attempt together with its clock, as a machine is.
+func (a *attempt) stand(d time.Duration) {
+	a.freeze(d)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.standing = true
+}
+
+// clock is the monotonic clock of an attempt's machine.
+func (a *attempt) clock() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	if a.frozen != nil && a.standing {
+		now = a.frozenAt
+	}
+	return now.Add(-a.stood)
 }
 
 func (a *attempt) resume() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.frozen != nil {
+		if a.standing {
+			a.stood += time.Since(a.frozenAt)
+		}
 		close(a.frozen)
 		a.frozen = nil
 	}
@@ -171,6 +195,13 @@ func (a *attempt) isFrozen() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.frozen != nil
+}
+
+// isAsleep says that it is frozen for longer than a schedule lasts.
+func (a *attempt) isAsleep() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.frozen != nil && a.frozenFor == asleep
 }
 
 func (a *attempt) isDead() bool {

@@ -65,16 +65,18 @@ type world struct {
 	tracing  bool
 	began    time.Time
 
-	flow     *flow           // of contacts
-	events   *flow           // nil until there is an event
-	pushed   map[string]int  // events by contact
-	goneOnce map[string]bool // contacts that were deleted at some time
-	erased   map[string]bool // contacts whose profile a Campaign user deleted
-	notes    map[string]note // what Campaign users wrote
-	deleted  []string        // contacts
-	made     int             // edits, so that each has a value of its own
-	backups  []string        // copies of the ledger
-	restored bool            // the ledger was, at some time
+	flow     *flow             // of contacts
+	events   *flow             // nil until there is an event
+	pushed   map[string]int    // events by contact
+	goneOnce map[string]bool   // contacts that were deleted at some time
+	winner   map[string]string // by the loser of a merge
+	inherits map[string]bool   // winners of people who had opted out
+	erased   map[string]bool   // contacts whose profile a Campaign user deleted
+	notes    map[string]note   // what Campaign users wrote
+	deleted  []string          // contacts
+	made     int               // edits, so that each has a value of its own
+	backups  []string          // copies of the ledger
+	restored bool              // the ledger was, at some time
 }
 
 // note is what a Campaign user wrote in a field that is not mapped.
@@ -99,7 +101,7 @@ var template = sync.OnceValues(func() (string, error) {
 
 // newWorld is called inside a bubble; template and activityContext are made outside.
 func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, goneOnce: map[string]bool{}, began: time.Now()}
+	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, winner: map[string]string{}, inherits: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, goneOnce: map[string]bool{}, began: time.Now()}
 	faults := &kit.Faults{}
 	e := entra.New(entra.Options{Clock: w.clock, Faults: faults, Tenant: tenant, ClientID: apiKey, ClientSecret: secret, ExpiresIn: 1000 * time.Hour})
 	i := ims.New(ims.Options{Clock: w.clock, Faults: faults, ClientID: apiKey, Secrets: []string{secret}, ExpiresIn: 1000 * time.Hour, Organization: tenant})
