@@ -142,6 +142,8 @@ type Ledger struct {
 	Path string `yaml:"path,omitempty" jsonschema:"default=causeway.db"`
 	// DSN of the PostgreSQL database, as env:NAME or file:path. Needed with postgres, and only there.
 	DSN Secret `yaml:"dsn,omitempty"`
+	// Password of the database, as env:NAME or file:path, in place of one in dsn. It needs no escaping. Only with postgres.
+	Password Secret `yaml:"password,omitempty"`
 	// EncryptionKey encrypts staged pages and quarantined records, as env:NAME or file:path.
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
 	// Synchronous is full (a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.

@@ -89,6 +89,7 @@ func (c *Config) secrets() []namedSecret {
 		{"campaign.client_secret", &c.Campaign.ClientSecret},
 		{"campaign.sftp.key", &c.Campaign.SFTP.Key},
 		{"ledger.dsn", &c.Ledger.DSN},
+		{"ledger.password", &c.Ledger.Password},
 		{"ledger.encryption_key", &c.Ledger.EncryptionKey},
 	}
 }

@@ -135,6 +135,9 @@ func (v *validator) ledger(l Ledger) {
 		if l.DSN.IsSet() {
 			v.add("ledger.dsn", "a database address with driver sqlite", "none", "remove dsn, or set driver: postgres")
 		}
+		if l.Password.IsSet() {
+			v.add("ledger.password", "a setting of driver postgres with driver sqlite", "none", "remove it, or set driver: postgres")
+		}
 		if v.source.at["ledger.statement_timeout"].line != 0 {
 			v.add("ledger.statement_timeout", "a setting of driver postgres with driver sqlite", "none", "remove it, or set driver: postgres")
 		}

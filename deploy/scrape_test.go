@@ -151,7 +151,7 @@ func workerConfig(t *testing.T) *config.Config {
 	path := filepath.Join(dir, "causeway.yaml")
 	edited := strings.NewReplacer(
 		"client_secret: file:/sandbox/dynamics-secret", "client_certificate: file:"+filepath.Join(dir, "dynamics-certificate.pem"), // whose end is shown
-		"driver: postgres", "driver: sqlite", "dsn: env:LEDGER_DSN", "path: "+filepath.Join(dir, "ledger.db"),
+		"driver: postgres", "driver: sqlite", "dsn: env:LEDGER_DSN", "path: "+filepath.Join(dir, "ledger.db"), "  password: env:LEDGER_PASSWORD\n", "",
 		"0.0.0.0:9464", "127.0.0.1:0", "/sandbox/", dir+"/", "//sandbox:8444"+dir, "//sandbox:8444/sandbox",
 	).Replace(string(text))
 	require.NoError(t, os.WriteFile(path, []byte(edited), 0o600))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"causeway.dev/internal/apierr"
@@ -75,11 +76,28 @@ func (s serverFolder) release(local string) { _ = os.Remove(local) }
 func (s serverFolder) copyPath(file string) string {
 	dir := s.Dir
 	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "causeway-exports")
+		dir = privateFolder()
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%t\n%s", s.copies, s.archive, file))
 	return filepath.Join(dir, hex.EncodeToString(sum[:8])+filepath.Ext(file))
 }
+
+// privateFolder is where copies are kept that nothing else says the place of. Files with
+// values of persons do not belong under a name that other accounts of the machine can
+// foretell and take first.
+var privateFolder = sync.OnceValue(func() string {
+	if cache, err := os.UserCacheDir(); err == nil {
+		dir := filepath.Join(cache, "causeway", "exports")
+		if err := os.MkdirAll(dir, 0o700); err == nil && os.Chmod(dir, 0o700) == nil {
+			return dir
+		}
+	}
+	dir, err := os.MkdirTemp("", "causeway-exports-") // 0700, and gone for the next process
+	if err != nil {
+		return filepath.Join(os.TempDir(), fmt.Sprintf("causeway-exports-%d", os.Getpid())) // creating it fails, and says why
+	}
+	return dir
+})
 
 // diskFolder is a folder of this machine. Its files are read in place.
 type diskFolder struct{ folder string }

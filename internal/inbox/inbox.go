@@ -41,7 +41,7 @@ type Source struct {
 	StableFor time.Duration // a file must not have changed for so long (docs/protocol/campaign.md §8)
 	Delete    bool          // delete files that were read; else they are moved into the folder processed
 	Keep      time.Duration // how long files stay that were moved or cannot be read (R20.7); 0 = for ever
-	Dir       string        // for local copies; "" = a folder in the system's temporary one
+	Dir       string        // for local copies; "" = a private folder of this account
 }
 
 // Reach fails when the folder cannot be listed.

@@ -29,6 +29,7 @@ type Options struct {
 	Driver        string           // sqlite or postgres
 	Path          string           // of the SQLite file; created with mode 0600 where missing
 	DSN           string           // of the PostgreSQL database: a URL or key=value pairs
+	Password      string           // of the PostgreSQL database; "" is the one in DSN
 	Synchronous   string           // SQLite: full (survives a power cut) or normal (survives a kill)
 	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
 	RequestsEnd   time.Duration    // how long after a request was given up it may still have an effect; 0: 2m5s
@@ -102,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		l.file = findFile(o.Path)
 	}
 	if err == nil && o.Worker && l.postgres {
-		l.presence, err = newSession(ctx, o.DSN, l.db, l.logger)
+		l.presence, err = newSession(ctx, o, l.db, l.logger)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())

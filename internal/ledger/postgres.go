@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,16 +22,9 @@ const postgresConns = 16
 const idleInTransaction = 10 * time.Second
 
 func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
-	if o.DSN == "" {
-		return errors.New("ledger.dsn: got nothing, want the address of the PostgreSQL database")
-	}
-	cfg, err := pgx.ParseConfig(o.DSN)
+	cfg, err := postgresConfig(o)
 	if err != nil {
-		// The cause may quote the password.
-		return errors.New("ledger.dsn: not a PostgreSQL address; want postgres://user:password@host:5432/database or key=value pairs")
-	}
-	if cfg.RuntimeParams["application_name"] == "" {
-		cfg.RuntimeParams["application_name"] = "causeway"
+		return err
 	}
 	l.migrator = stdlib.OpenDB(*cfg)
 	cfg = cfg.Copy()
@@ -50,6 +45,34 @@ func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 		return fmt.Errorf("ledger.dsn: database %s on %s:%d cannot be reached as %s: %s", cfg.Database, cfg.Host, cfg.Port, cfg.User, reason(err))
 	}
 	return nil
+}
+
+// postgresConfig reads the address of the database.
+func postgresConfig(o Options) (*pgx.ConnConfig, error) {
+	if o.DSN == "" {
+		return nil, errors.New("ledger.dsn: got nothing, want the address of the PostgreSQL database")
+	}
+	cfg, err := pgx.ParseConfig(o.DSN)
+	if err != nil {
+		// The cause may quote the password.
+		return nil, errors.New("ledger.dsn: not a PostgreSQL address; want postgres://user:password@host:5432/database or key=value pairs")
+	}
+	if strings.ContainsAny(cfg.Host, "@:/") && !strings.HasPrefix(cfg.Host, "/") && !isIPv6(cfg.Host) || strings.ContainsAny(cfg.Database, "@:/") {
+		// A part of the password would be looked up in the network, and told in errors.
+		return nil, errors.New("ledger.dsn: the password is not escaped, so that a part of it reads as the host or the database; set ledger.password in its place, or write @ as %40, / as %2F and : as %3A")
+	}
+	if o.Password != "" {
+		cfg.Password = o.Password
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "causeway"
+	}
+	return cfg, nil
+}
+
+func isIPv6(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Is6()
 }
 
 // reason is the server's own words where it answered.

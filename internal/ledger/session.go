@@ -37,8 +37,8 @@ type session struct {
 }
 
 // newSession shows this process to the workers of a PostgreSQL ledger.
-func newSession(ctx context.Context, dsn string, db *sql.DB, logger *slog.Logger) (presence, error) {
-	config, err := pgx.ParseConfig(dsn)
+func newSession(ctx context.Context, o Options, db *sql.DB, logger *slog.Logger) (presence, error) {
+	config, err := postgresConfig(o)
 	if err != nil {
 		return nil, err
 	}

@@ -192,6 +192,11 @@ func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, wa
 			return nil, fmt.Errorf("ledger.dsn: %w", err)
 		}
 	}
+	if l.Password.IsSet() {
+		if options.Password, err = l.Password.Resolve(); err != nil {
+			return nil, fmt.Errorf("ledger.password: %w", err)
+		}
+	}
 	if l.EncryptionKey.IsSet() {
 		key, err := l.EncryptionKey.Resolve()
 		if err != nil {
