@@ -1,5 +1,7 @@
 package activities
 
+import "time"
+
 // TotalsInput asks what all flows did so far.
 type TotalsInput struct{}
 
@@ -18,4 +20,7 @@ type FlowTotals struct {
 	Counts      Counts `json:"counts"`
 	Quarantined int64  `json:"quarantined"`
 	Parked      int64  `json:"parked"`
+	// CarriedUpTo is the time up to which every opt-out choice that was seen is held by both
+	// systems; of the opt-out flow only.
+	CarriedUpTo time.Time `json:"carried_up_to,omitzero"`
 }

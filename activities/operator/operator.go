@@ -4,6 +4,7 @@
 package operator
 
 import (
+	"context"
 	"time"
 
 	"causeway.dev/activities"
@@ -18,6 +19,8 @@ type Options struct {
 	Budget      *budget.Budget      // nil: engine calls are not counted
 	KeepBefores time.Duration       // how long before-images are kept
 	Ingress     *ingress.Activities // says what can be rolled back
+	// OptOutsCarriedUpTo says up to when choices are held by both systems; nil: there is no such flow.
+	OptOutsCarriedUpTo func(context.Context) (time.Time, error)
 	// Credentials are the ends of those that the worker signs in with; nil: none is known.
 	Credentials func() []activities.CredentialEnd
 }
@@ -29,11 +32,12 @@ type Activities struct {
 	keepBefores time.Duration
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
+	carriedUpTo func(context.Context) (time.Time, error)
 }
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, carriedUpTo: o.OptOutsCarriedUpTo}
 }
 
 // Register makes the activities known to a worker.

@@ -27,6 +27,11 @@ func (a *Activities) Totals(ctx context.Context, _ activities.TotalsInput) (*act
 				return nil, err
 			}
 		}
+		if t.Flow == activities.FlowOptOut && a.carriedUpTo != nil {
+			if one.CarriedUpTo, err = a.carriedUpTo(ctx); err != nil {
+				return nil, err
+			}
+		}
 		out.Flows = append(out.Flows, one)
 	}
 	return out, nil

@@ -51,6 +51,7 @@ type Options struct {
 	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
 	Concurrency  int           // contacts written at a time in a lane
 	KeepEvidence time.Duration // how long what was decided is kept
+	Deadline     time.Duration // how old a choice may become that is not carried over
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
@@ -172,6 +173,8 @@ type metrics struct {
 	transient  tally.Counter // contacts that are tried again
 	waiting    tally.Gauge   // contacts whose opt-out waits for a profile
 	quarantine tally.Gauge
+	carried    tally.Gauge // unix seconds: what was chosen until then is held by both systems
+	deadline   tally.Gauge // seconds: how old a choice may become that is not
 	restored   tally.Gauge // 1 while the ledger counts as restored
 	badFiles   tally.Gauge // exported files that cannot be read
 	newestFile tally.Gauge // unix seconds: of the newest export that was read
@@ -189,7 +192,7 @@ func newMetrics(scope tally.Scope) *metrics {
 	return &metrics{
 		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
 		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
-		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
+		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), carried: scope.Gauge("carried_up_to_timestamp_seconds"), deadline: scope.Gauge("deadline_seconds"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
 		exportDown: scope.Gauge("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
 	}
 }

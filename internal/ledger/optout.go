@@ -91,7 +91,11 @@ func (e *effects) ofOptOuts(group []Result) {
 func (e *effects) putOptOuts(ctx context.Context, l *Ledger, tx txn, run string, now int64) error {
 	if err := putOptOuts.run(ctx, l, tx, []any{run, now}, len(e.optouts), func(args []any, i int) []any {
 		o := e.optouts[i]
-		return append(args, o.Contact, o.Doc, o.Waits, millis(o.Due))
+		refused := int64(0)
+		if o.Waits == WaitsForRetry {
+			refused = now
+		}
+		return append(args, o.Contact, o.Doc, o.Waits, millis(o.Due), refused)
 	}); err != nil {
 		return err
 	}
@@ -122,8 +126,9 @@ func seenOf(column int, at int64) Seen {
 }
 
 var putOptOuts = newBulk(2,
-	`INSERT INTO optout (run, at, contact, doc, waits, due) VALUES `, `({1},{2},{},{},{},{})`,
-	` ON CONFLICT (contact) DO UPDATE SET doc = excluded.doc, waits = excluded.waits, due = excluded.due, run = excluded.run, at = excluded.at`)
+	`INSERT INTO optout (run, at, contact, doc, waits, due, refused) VALUES `, `({1},{2},{},{},{},{},{})`,
+	` ON CONFLICT (contact) DO UPDATE SET doc = excluded.doc, waits = excluded.waits, due = excluded.due, run = excluded.run, at = excluded.at,
+	refused = CASE WHEN excluded.refused > 0 AND optout.refused > 0 THEN optout.refused ELSE excluded.refused END`)
 
 var putDecisions = newBulk(1,
 	`INSERT INTO optout_decision (run, contact, at, pair, rule, chosen, dynamics, dynamics_at, campaign, campaign_at, effect) VALUES `,
@@ -167,6 +172,13 @@ func (l *Ledger) OptOutsAfter(ctx context.Context, after string, limit int) ([]O
 		return nil, fmt.Errorf("ledger: listing opt-outs: %w", err)
 	}
 	return collect(rows, scanOptOut)
+}
+
+// OldestRefused is since when a choice has been refused, the oldest of those that are;
+// zero when none is.
+func (l *Ledger) OldestRefused(ctx context.Context) (time.Time, error) {
+	since, err := l.count(ctx, `SELECT coalesce(min(refused), 0) FROM optout WHERE refused > 0`)
+	return fromMillis(since), err
 }
 
 // OptOutsDue lists contacts whose wait is over. That are refused ones whose time has

@@ -125,3 +125,34 @@ func TestOptOutsThatWait(t *testing.T) {
 		require.EqualValues(t, 2, n)
 	})
 }
+
+// Since when a choice is refused does not move with each try.
+func TestSinceWhenAChoiceIsRefused(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l, pass := ledgerAndClock(open)
+		begin(t, l, "a")
+		stage(t, l, "a", 1, 2)
+		ln := openLane(t, l, "a", 1, 0)
+		is := func(entry int, waits ledger.OptOutWaits) {
+			require.NoError(t, l.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{
+				chosen(ln, entry, ledger.OptOutResult{State: ledger.OptOut{Doc: []byte("1"), Waits: waits, Due: noon}})}))
+		}
+		oldest := func() time.Time {
+			at, err := l.OldestRefused(t.Context())
+			require.NoError(t, err)
+			return at
+		}
+		is(1, ledger.WaitsForProfile)
+		require.Zero(t, oldest(), "without a profile there is nothing to carry to")
+		is(0, ledger.WaitsForRetry)
+		pass(time.Hour)
+		is(0, ledger.WaitsForRetry)
+		is(1, ledger.WaitsForRetry)
+		require.Equal(t, noon, oldest())
+		is(0, "")
+		require.Equal(t, noon.Add(time.Hour), oldest())
+		is(1, "")
+		require.Zero(t, oldest())
+	})
+}

@@ -78,6 +78,10 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	}
 	n.events(st, now)
 	n.optOut(st, now)
+	if late := now.Sub(r.CarriedUpTo); !r.CarriedUpTo.IsZero() && r.Deadline > 0 && late > r.Deadline {
+		n.add(Alarm, "choices about opt-outs since %s are not carried over, or a system refuses one of then, and the deadline is %s (opt_out.deadline): people may be contacted against their will; causeway quarantine list optout",
+			phrase.Moment(now, r.CarriedUpTo), r.Deadline)
+	}
 	if st.Strays > 0 {
 		n.add(Caution, "%s in Campaign that the last audit found are not known here; those that do not belong there are listed, and deleted if you say so, by: causeway audit %s --repair --strays",
 			phrase.Count(st.Strays, "record"), r.Flow)

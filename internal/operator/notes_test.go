@@ -47,6 +47,13 @@ func TestNotesOfAFlow(t *testing.T) {
 				Status: &workflows.Status{State: workflows.StateRunning}},
 			[]operator.Note{{operator.Caution, "waiting: FetchPage, attempt 2, last failure: the service asked to wait, since 2026-03-02 12:00:00 UTC (just now); next try at 2026-03-02 15:00:00 UTC (in 3 h)"}},
 		},
+		"choices that are late": {
+			operator.FlowReport{Flow: "optout", CarriedUpTo: noon.Add(-16 * time.Minute), Deadline: 15 * time.Minute, Status: &workflows.Status{State: workflows.StateRunning}},
+			[]operator.Note{{operator.Alarm, "choices about opt-outs since 2026-03-02 11:44:00 UTC (16 min ago) are not carried over, or a system refuses one of then, and the deadline is 15m0s (opt_out.deadline): people may be contacted against their will; causeway quarantine list optout"}},
+		},
+		"choices that are in time": {
+			operator.FlowReport{Flow: "optout", CarriedUpTo: noon.Add(-14 * time.Minute), Deadline: 15 * time.Minute, Status: &workflows.Status{State: workflows.StateRunning}}, nil,
+		},
 		"a record that came back": {
 			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Returned: &activities.Returned{Count: 1, Last: "7d3c"}}},
 			[]operator.Note{{operator.Caution, "1 record that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was 7d3c; erased: leave in the mapping leaves them deleted"}},

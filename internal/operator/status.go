@@ -59,6 +59,8 @@ type FlowReport struct {
 	Stuck          *Stuck            `json:"stuck,omitempty"`
 	LastChecked    time.Time         `json:"last_checked,omitzero"` // the source was asked then
 	LagSeconds     *int64            `json:"lag_seconds,omitempty"` // the part of the time up to LastChecked that is not settled; not known before the first load
+	CarriedUpTo    time.Time         `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
+	Deadline       time.Duration     `json:"-"`                      // how old a choice may become that is not
 	FileRevision   string            `json:"file_revision,omitempty"`
 	ChangesPending bool              `json:"changes_pending"`
 	Removed        bool              `json:"removed,omitempty"`
@@ -101,6 +103,7 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	for n := range report.Flows {
 		if r := &report.Flows[n]; r.Known {
 			r.addTotals(totals[r.Flow])
+			r.Deadline = i.Config.OptOut.Deadline
 		}
 	}
 	return report, nil
@@ -131,6 +134,7 @@ func (r *FlowReport) addTotals(t *activities.FlowTotals) {
 	if t == nil {
 		return
 	}
+	r.CarriedUpTo = t.CarriedUpTo
 	if st := r.Status; st != nil {
 		st.Runs, st.Totals, st.Quarantined, st.Parked = t.Runs, t.Counts, t.Quarantined, t.Parked
 	}

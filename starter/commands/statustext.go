@@ -130,6 +130,9 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 			}
 			add("Last checked", checked)
 		}
+		if !t.CarriedUpTo.IsZero() {
+			add("Carried up to", phrase.Moment(now, t.CarriedUpTo)+", deadline "+phrase.Span(t.Deadline))
+		}
 		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", phrase.Count(st.Runs, "run"),
 			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
 		if last := st.LastRun; last != nil {

@@ -384,9 +384,11 @@ CREATE TABLE optout (
   doc BLOB NOT NULL,                         -- ids, choices and times (JSON)
   waits TEXT NOT NULL,                       -- profile: for its profile; refused: for another try
   due BIGINT NOT NULL,                       -- when to look again, if it waits
+  refused BIGINT NOT NULL DEFAULT 0,         -- since when a choice of it is refused; 0: none is
   run TEXT NOT NULL,                         -- that touched it last
   at BIGINT NOT NULL                         -- when
 ) WITHOUT ROWID;
+CREATE INDEX optout_refused ON optout (refused) WHERE refused > 0;
 CREATE INDEX optout_waits ON optout (due, contact) WHERE waits <> '';
 
 -- Opt-outs that a contact has from those that were merged into it, until both systems hold them.
