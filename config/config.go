@@ -132,6 +132,10 @@ type Temporal struct {
 	Profile string `yaml:"profile,omitempty"`
 	// UIURL is the address of Temporal's Web UI; "causeway runs show" then links to it.
 	UIURL string `yaml:"ui_url,omitempty" jsonschema:"format=uri,pattern=^https?://[^/?#@]+[^?#]*$,example=http://localhost:8233"`
+	// EncryptionKey seals payloads and the texts of failures before they go to Temporal, as env:NAME or file:path: keys of 32 bytes in hex or base64, separated by blanks or line breaks. The first seals, all open. The worker and the command line need it.
+	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
+	// CodecListen is where "causeway codec" opens them for Temporal's Web UI and command line: host:port of this machine alone. Pages of ui_url may ask.
+	CodecListen string `yaml:"codec_listen,omitempty" jsonschema:"format=host:port,default=127.0.0.1:8234"`
 }
 
 // Ledger is the database of staged pages, records, watermarks and quarantine.

@@ -91,6 +91,7 @@ func (c *Config) secrets() []namedSecret {
 		{"ledger.dsn", &c.Ledger.DSN},
 		{"ledger.password", &c.Ledger.Password},
 		{"ledger.encryption_key", &c.Ledger.EncryptionKey},
+		{"temporal.encryption_key", &c.Temporal.EncryptionKey},
 	}
 }
 

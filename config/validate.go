@@ -36,6 +36,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.section(reflect.ValueOf(c).Elem(), "")
 	v.dynamics(c.Dynamics)
 	v.campaign(c.Campaign)
+	v.temporal(c.Temporal)
 	v.ledger(c.Ledger)
 	v.ingress(c.Ingress)
 	v.egress(c)
@@ -125,6 +126,15 @@ func (v *validator) hostPort(path, value, example string) {
 	_, port, err := net.SplitHostPort(value)
 	if n, portErr := strconv.Atoi(port); err != nil || portErr != nil || n < 0 || n > 65535 {
 		v.add(path, short(value), "host:port, such as "+example, "")
+	}
+}
+
+// temporal lets nobody but this machine ask for what is sealed.
+func (v *validator) temporal(t Temporal) {
+	host, _, err := net.SplitHostPort(t.CodecListen)
+	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		v.add("temporal.codec_listen", short(t.CodecListen), "an address of this machine alone, such as 127.0.0.1:8234",
+			"nobody is asked yet who wants to read what is sealed, so keep it from other machines")
 	}
 }
 

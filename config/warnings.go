@@ -38,6 +38,9 @@ func (c *Config) Warnings() []string {
 			warn("ingress.tables."+name, "a resource without a link to the profile", "a pair with parent: where it holds personal data, so that a privacy delete in Campaign reaches it")
 		}
 	}
+	for _, name := range c.ClearTexts() {
+		warn("temporal.encryption_key", "nothing, and text in the filter or the replacements of "+name, "a key, so that this text, which can be a person's, is sealed in Temporal")
+	}
 	c.egressWarnings(warn)
 	if len(c.Ingress.Tables) == 0 && !c.Egress.Settings().Enabled() && !c.OptOut.Mode.WritesDynamics() {
 		warn("ingress.tables", "no mapping", "at least one, or nothing flows")

@@ -33,7 +33,7 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable"}},
+	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/operator", "config"}},
 	"console/":         {may: []string{"console/", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
@@ -62,20 +62,21 @@ var rules = table{
 	"internal/phrase":   {pure: true},
 
 	// Clients, durable state, and what operators can do.
-	"internal/apierr":       {},
-	"internal/transport":    {may: []string{"internal/apierr"}},
-	"internal/dataverse":    {may: []string{"internal/apierr", "internal/transport"}},
-	"internal/campaign":     {may: []string{"internal/apierr", "internal/transport"}},
-	"internal/exports":      {may: []string{"internal/events"}},
-	"internal/inbox":        {may: []string{"internal/apierr", "internal/campaign", "internal/ledger"}},
-	"internal/ledger":       {may: []string{"internal/processlock"}},
-	"internal/processlock":  {},
-	"internal/histories":    {},
-	"internal/telemetry":    {may: []string{"internal/readable"}},
-	"internal/temporalconn": {},
-	"internal/operator":     {may: []string{"activities", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
-	"internal/architecture": {},
-	"internal/simulation":   {}, // tests only
+	"internal/apierr":        {},
+	"internal/transport":     {may: []string{"internal/apierr"}},
+	"internal/dataverse":     {may: []string{"internal/apierr", "internal/transport"}},
+	"internal/campaign":      {may: []string{"internal/apierr", "internal/transport"}},
+	"internal/exports":       {may: []string{"internal/events"}},
+	"internal/inbox":         {may: []string{"internal/apierr", "internal/campaign", "internal/ledger"}},
+	"internal/ledger":        {may: []string{"internal/processlock"}},
+	"internal/processlock":   {},
+	"internal/histories":     {},
+	"internal/telemetry":     {may: []string{"internal/readable"}},
+	"internal/temporalconn":  {},
+	"internal/temporalcodec": {},
+	"internal/operator":      {may: []string{"activities", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
+	"internal/architecture":  {},
+	"internal/simulation":    {}, // tests only
 
 	// The stand-ins know nothing of the product, so that other clients can use them.
 	"sandbox":     {may: []string{"sandbox/commands"}},

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/internal/temporalconn"
 	"causeway.dev/workflows"
 )
@@ -25,6 +26,7 @@ import (
 // temporalClient is a Temporal on a real server.
 type temporalClient struct {
 	client  client.Client
+	keys    *temporalcodec.Keys
 	address string
 	space   string
 	// askByWorkflow is set once the server has said that it has no standalone
@@ -51,12 +53,17 @@ func Connect(ctx context.Context, to Address) (Temporal, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := KeysOf(to.File)
+	if err != nil {
+		return nil, err
+	}
+	keys.Apply(&options)
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
 			options.HostPort, phrase.OneLine(err.Error()))
 	}
-	return &temporalClient{client: c, address: options.HostPort, space: options.Namespace}, nil
+	return &temporalClient{client: c, keys: keys, address: options.HostPort, space: options.Namespace}, nil
 }
 
 func (t *temporalClient) Close()            { t.client.Close() }
@@ -155,6 +162,9 @@ func (t *temporalClient) Describe(ctx context.Context, workflowID string) (*Desc
 	answer, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	if err != nil {
 		return nil, t.explain(err)
+	}
+	if err := t.keys.Open(ctx, answer); err != nil {
+		return nil, unopened(err)
 	}
 	d := describe(answer)
 	if d.Stuck, err = t.stuck(ctx, answer); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/workflows"
 )
 
@@ -21,6 +22,9 @@ import (
 func (t *temporalClient) explain(err error) error {
 	if err == nil {
 		return nil
+	}
+	if _, ok := errors.AsType[*temporalcodec.MissingKeyError](err); ok {
+		return unopened(err)
 	}
 	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
 		return unreachable("namespace %q does not exist at %s; run: causeway setup", t.space, t.address)
@@ -31,7 +35,9 @@ func (t *temporalClient) explain(err error) error {
 	if _, ok := errors.AsType[*serviceerror.QueryFailed](err); ok {
 		return ErrCode
 	}
-	if app := innermost(err); app != nil {
+	if app := innermost(err); app != nil && app.Message() == temporalcodec.SealedText {
+		return failed("it was refused, and the reason is sealed with a key that this machine lacks: give %s the keys of the worker", temporalcodec.Setting)
+	} else if app != nil {
 		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message())}
 	}
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {

@@ -18,6 +18,9 @@ func (t *temporalClient) Execution(ctx context.Context, workflowID, runID string
 	if err != nil {
 		return nil, t.explain(err)
 	}
+	if err := t.keys.Open(ctx, answer); err != nil {
+		return nil, unopened(err)
+	}
 	x := executionOf(answer.GetWorkflowExecutionInfo())
 	x.TaskAttempt = int(answer.GetPendingWorkflowTask().GetAttempt())
 	x.Pending = describe(answer).Pending

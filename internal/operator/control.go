@@ -2,10 +2,12 @@ package operator
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/workflows"
 )
 
@@ -14,6 +16,9 @@ func (i *Instance) Start(ctx context.Context, name string) (workflows.Status, er
 	f := i.flow(name)
 	if _, ok := f.configured(); !ok {
 		return workflows.Status{}, f.notConfigured()
+	}
+	if slices.Contains(i.Config.ClearTexts(), name) {
+		i.Say("the filter or the replacements of " + name + " hold text, which goes into Temporal unsealed: set " + temporalcodec.Setting)
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()

@@ -18,7 +18,7 @@ func TestImportsNoFace(t *testing.T) {
 	require.NoError(t, err)
 	ours := map[string]bool{
 		"causeway.dev/config": true, "causeway.dev/workflows": true, "causeway.dev/activities": true,
-		"causeway.dev/internal/temporalconn": true, "causeway.dev/internal/histories": true, "causeway.dev/internal/phrase": true,
+		"causeway.dev/internal/temporalconn": true, "causeway.dev/internal/temporalcodec": true, "causeway.dev/internal/histories": true, "causeway.dev/internal/phrase": true,
 	}
 	seen := 0
 	for _, file := range files {

@@ -120,7 +120,7 @@ func (s *subject) firstEvent(ctx context.Context) (b beginning, err error) {
 	if s.newest == nil {
 		return b, nil
 	}
-	err = s.temporal.History(ctx, s.id, s.newest.RunID, func(e *historypb.HistoryEvent) error {
+	err = s.opened(ctx, s.id, s.newest.RunID, func(e *historypb.HistoryEvent) error {
 		started := e.GetWorkflowExecutionStartedEventAttributes()
 		b.child = started.GetParentWorkflowExecution() != nil
 		if payloads := started.GetInput().GetPayloads(); b.child && len(payloads) > 0 {

@@ -183,7 +183,7 @@ func (s *subject) execution(ctx context.Context) error {
 
 // runOf is the run that an execution's first activity names; "" without one.
 func (s *subject) runOf(ctx context.Context, x Execution) (run string, err error) {
-	err = s.temporal.History(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
+	err = s.opened(ctx, x.WorkflowID, x.RunID, func(e *historypb.HistoryEvent) error {
 		if e.GetEventType() != enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED {
 			return nil
 		}

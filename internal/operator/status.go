@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/workflows"
 )
 
@@ -19,6 +21,8 @@ type Report struct {
 	Meter    *Meter       `json:"engine_calls,omitempty"` // when it was asked for, and a worker answered
 	// Credentials are the certificates that a worker signs in with; known with Meter.
 	Credentials []activities.CredentialEnd `json:"credentials,omitempty"`
+	// Clear are the tables whose mapping holds text that goes into Temporal unsealed.
+	Clear []string `json:"unsealed_text,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -27,6 +31,9 @@ const endsSoon = 30 * 24 * time.Hour
 // Notes are those that concern every flow.
 func (r Report) Notes(now time.Time) []Note {
 	var n notes
+	if len(r.Clear) > 0 {
+		n.add(Caution, "the filters or replacements of %s hold text, which Temporal has unsealed: set %s", strings.Join(r.Clear, ", "), temporalcodec.Setting)
+	}
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -88,7 +95,7 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
 	totals := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
 	if name == "" {
-		names = i.Flows()
+		names, report.Clear = i.Flows(), i.Config.ClearTexts()
 	}
 	for _, n := range names {
 		one, err := i.flow(n).look(ctx)

@@ -22,6 +22,8 @@ func newRunsExport(e *env) *cobra.Command {
 workflow, oldest first, which are more than one when it continued as new or was
 reset. The Temporal UI loads such files (Import), and so do causeway runs verify and
 the SDK's replayers. Histories hold ids, counts and positions, and no personal data.
+With temporal.encryption_key they are written sealed, as Temporal has them; causeway
+runs verify opens them with the same keys, and so does the Temporal UI by causeway codec.
 
 A file that is there already is written anew. A history that is still growing is
 written as it is now.

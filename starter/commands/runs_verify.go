@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/temporalcodec"
 )
 
 func newRunsVerify(e *env) *cobra.Command {
@@ -24,6 +25,7 @@ Where the code does something else than the history holds, it names the event, w
 the history has there, and what the code does.
 
 A file or a folder is one that causeway runs export, or the Temporal UI, has written.
+What is sealed in it is opened with temporal.encryption_key of the configuration.
 
 ` + runArgHelp + `
 
@@ -45,7 +47,7 @@ type verification struct {
 func runsVerify(ctx context.Context, e *env, what string) (err error) {
 	out := verification{Deterministic: true}
 	if _, statErr := os.Stat(what); statErr == nil {
-		out.Histories, err = verifyFiles(what)
+		out.Histories, err = verifyFiles(e, what)
 	} else if !errors.Is(statErr, fs.ErrNotExist) || strings.HasSuffix(what, ".json") {
 		return badInput("reading %s: %v", what, statErr)
 	} else {
@@ -64,22 +66,39 @@ func runsVerify(ctx context.Context, e *env, what string) (err error) {
 }
 
 // verifyFiles checks a file, or all files of JSON in a folder.
-func verifyFiles(path string) (out []operator.Verified, err error) {
+func verifyFiles(e *env, path string) (out []operator.Verified, err error) {
 	files := []string{path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if files, err = filepath.Glob(filepath.Join(path, "*.json")); err != nil || len(files) == 0 {
 			return nil, badInput("%s: got a folder without histories, want files of JSON as causeway runs export writes them", path)
 		}
 	}
+	keys, err := keysIfAny(e)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range files {
 		f, err := os.Open(file)
 		if err != nil {
 			return nil, badInput("reading %s: %v", file, err)
 		}
-		out = append(out, operator.VerifyHistory(file, f))
+		out = append(out, operator.VerifyHistory(keys, file, f))
 		_ = f.Close()
 	}
 	return out, nil
+}
+
+// keysIfAny are the keys of the configuration. A history that is clear needs none, so
+// that it can be checked where there is no configuration.
+func keysIfAny(e *env) (*temporalcodec.Keys, error) {
+	if _, err := os.Stat(e.configPath); errors.Is(err, fs.ErrNotExist) {
+		return &temporalcodec.Keys{}, nil
+	}
+	cfg, err := e.load()
+	if err != nil {
+		return nil, err
+	}
+	return operator.KeysOf(cfg.Temporal)
 }
 
 func verifyRun(ctx context.Context, e *env, name string) (out []operator.Verified, err error) {

@@ -85,11 +85,19 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	keys, err := sealingKeys(o.Config)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	keys.Apply(&options)
 	options.Logger = sdklog.NewStructuredLogger(o.Logger)
 	h.code, h.namespace = newCodeWatch(h.metrics.Temporal), options.Namespace
 	options.MetricsHandler = h.code
 	if h.client, err = client.DialContext(ctx, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
+	}
+	if err := checkKeys(ctx, h.client, options.Namespace, o.Config.Instance, keys, o.Logger); err != nil {
+		return nil, errors.Join(err, h.close())
 	}
 	services, err := NewServices(o.Config, h.metrics.Scope, o.Logger)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"causeway.dev/internal/temporalconn"
 )
 
+// temporalOptions are the options of the connection, without what seals.
 func temporalOptions(o Options) (client.Options, error) {
 	if o.Temporal.HostPort != "" {
 		return o.Temporal, nil
