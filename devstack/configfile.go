@@ -46,6 +46,10 @@ temporal:
 {{- if .UI}}
   ui_url: {{.UI}}
 {{- end}}
+{{- if .Key}}
+  encryption_key: file:{{.Key}}
+  codec_listen: 127.0.0.1:{{.CodecPort}}
+{{- end}}
 ledger:
   driver: sqlite
   path: {{.Ledger}}
@@ -88,11 +92,15 @@ telemetry:
   listen: 127.0.0.1:{{.MetricsPort}}
 `))
 
-func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, error) {
+func writeConfig(o options, encrypted bool, boxes *stack.Stack, temporal, ui string) (string, error) {
 	path := filepath.Join(o.data, "causeway.yaml")
 	sftpHost, sftpPort, err := net.SplitHostPort(boxes.SFTPAddress)
 	if err != nil {
 		return "", fmt.Errorf("the SFTP sandbox's address: %w", err)
+	}
+	key := ""
+	if encrypted {
+		key = keyFile(o)
 	}
 	f, err := os.Create(path)
 	if err != nil {
@@ -100,7 +108,7 @@ func writeConfig(o options, boxes *stack.Stack, temporal, ui string) (string, er
 	}
 	err = configTemplate.Execute(f, map[string]any{
 		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal, "UI": ui,
-		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
+		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort, "Key": key, "CodecPort": o.codecPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
 	})
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -56,6 +56,8 @@ func command() *cobra.Command {
 	f.IntVar(&o.campaignPort, "campaign-port", 8444, "port of the Campaign sandbox")
 	f.IntVar(&o.adminPort, "admin-port", 8445, "port of the sandboxes' admin API")
 	f.IntVar(&o.metricsPort, "metrics-port", 9464, "port of the worker's metrics and health")
+	f.BoolVar(&o.encrypt, "encrypt", false, "seal what goes into Temporal, with a key in the data folder, and open it for the Web UI; a folder that was begun so stays so")
+	f.IntVar(&o.codecPort, "codec-port", 8234, "port of what opens sealed payloads for the Web UI, with --encrypt")
 	f.BoolVar(&o.exitWhenLoaded, "exit-when-loaded", false, "end after the initial load instead of staying up")
 	return cmd
 }
@@ -67,6 +69,7 @@ type options struct {
 	data                                                                     string
 	latency                                                                  time.Duration
 	temporalPort, uiPort, dynamicsPort, campaignPort, adminPort, metricsPort int
-	exitWhenLoaded                                                           bool
+	codecPort                                                                int
+	exitWhenLoaded, encrypt                                                  bool
 	out                                                                      *os.File
 }

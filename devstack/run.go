@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/config"
 	"causeway.dev/devstack/temporalserver"
+	"causeway.dev/internal/operator"
 	"causeway.dev/internal/processlock"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/sandbox/stack"
@@ -47,8 +48,12 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Fprintf(o.out, "Starting Temporal, the sandboxes and a worker; state is in %s\n", o.data)
 
+	codec, err := makeKey(o)
+	if err != nil {
+		return err
+	}
 	temporal, err := temporalserver.Start(ctx, temporalserver.Options{
-		Dir: o.data, FrontendPort: o.temporalPort, UIPort: o.uiPort, Namespace: namespace,
+		CodecEndpoint: codec, Dir: o.data, FrontendPort: o.temporalPort, UIPort: o.uiPort, Namespace: namespace,
 		Retention: 30 * 24 * time.Hour, SearchAttributes: workflows.SearchAttributes(),
 	})
 	if err != nil {
@@ -66,7 +71,7 @@ func run(ctx context.Context, o options) error {
 	}
 	defer closeBoxes(boxes, logger)
 
-	path, err := writeConfig(o, boxes, temporal.Address(), temporal.UIURL())
+	path, err := writeConfig(o, codec != "", boxes, temporal.Address(), temporal.UIURL())
 	if err != nil {
 		return err
 	}
@@ -74,13 +79,24 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	keys, err := operator.KeysOf(cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	closeCodec, err := serveCodec(ctx, cfg, keys)
+	if err != nil {
+		return err
+	}
+	defer closeCodec()
 	stopped, err := startWorker(ctx, cfg, temporal.Address(), logger)
 	if err != nil {
 		return err
 	}
 	defer stopped.wait()
 
-	c, err := client.Dial(client.Options{HostPort: temporal.Address(), Namespace: namespace, Logger: quiet{}})
+	dial := client.Options{HostPort: temporal.Address(), Namespace: namespace, Logger: quiet{}}
+	keys.Apply(&dial)
+	c, err := client.Dial(dial)
 	if err != nil {
 		return fmt.Errorf("connecting to the Temporal server: %w", err)
 	}

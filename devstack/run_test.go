@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/internal/processlock"
+	"causeway.dev/internal/temporalcodec"
 )
 
 func TestASecondDevstackOnOneFolderIsRefused(t *testing.T) {
@@ -23,4 +24,33 @@ func TestASecondDevstackOnOneFolderIsRefused(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 1, "nothing was begun")
+}
+
+// With --encrypt there is a key, in the configuration too. It stays in use, so that what it
+// has sealed is read.
+func TestAFolderThatIsSealedStaysSealed(t *testing.T) {
+	t.Parallel()
+	o := options{data: t.TempDir(), codecPort: 8234}
+	endpoint, err := makeKey(o)
+	require.NoError(t, err)
+	require.Empty(t, endpoint)
+	require.NoFileExists(t, keyFile(o))
+	o.encrypt = true
+	endpoint, err = makeKey(o)
+	require.NoError(t, err)
+	require.Equal(t, "http://127.0.0.1:8234", endpoint)
+	key, err := os.ReadFile(keyFile(o))
+	require.NoError(t, err)
+	_, err = temporalcodec.ParseKeys(string(key))
+	require.NoError(t, err)
+	info, err := os.Stat(keyFile(o))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	o.encrypt = false
+	endpoint, err = makeKey(o)
+	require.NoError(t, err)
+	require.NotEmpty(t, endpoint)
+	again, err := os.ReadFile(keyFile(o))
+	require.NoError(t, err)
+	require.Equal(t, key, again)
 }

@@ -91,12 +91,23 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	}
 	w.cfgPath = filepath.Join(w.dir, "causeway.yaml")
 	require.NoError(t, os.WriteFile(w.cfgPath, []byte(text), 0o600))
-	w.cfg, err = config.Load(w.cfgPath)
-	require.NoError(t, err)
-	w.client, err = client.Dial(client.Options{HostPort: w.address, Namespace: "default", Identity: "test", Logger: quiet{}})
-	require.NoError(t, err)
-	t.Cleanup(w.client.Close)
+	w.load()
 	return w
+}
+
+// load reads the configuration, and connects as it says.
+func (w *world) load() {
+	w.t.Helper()
+	var err error
+	w.cfg, err = config.Load(w.cfgPath)
+	require.NoError(w.t, err)
+	keys, err := operator.KeysOf(w.cfg.Temporal)
+	require.NoError(w.t, err)
+	options := client.Options{HostPort: w.address, Namespace: "default", Identity: "test", Logger: quiet{}}
+	keys.Apply(&options)
+	w.client, err = client.Dial(options)
+	require.NoError(w.t, err)
+	w.t.Cleanup(w.client.Close)
 }
 
 type quiet struct{}

@@ -36,6 +36,7 @@ type Options struct {
 	Dir              string // of the SQLite file temporal.db
 	FrontendPort     int    // 0 = a free one
 	UIPort           int    // 0 = a free one, -1 = no Web UI
+	CodecEndpoint    string // address that opens payloads for the Web UI; "" = none
 	Namespace        string
 	Retention        time.Duration // of closed workflows
 	SearchAttributes map[string]enumspb.IndexedValueType
@@ -81,7 +82,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	if o.UIPort >= 0 {
-		s.startUI(ports, o.Namespace)
+		s.startUI(ports, o)
 	}
 	return s, nil
 }
@@ -268,10 +269,11 @@ func addSearchAttributes(ctx context.Context, c client.Client, o Options) error 
 	return err
 }
 
-func (s *Server) startUI(p ports, namespace string) {
+func (s *Server) startUI(p ports, o Options) {
 	s.uiServer = server.NewServer(server_options.WithConfigProvider(&uiconfig.Config{
-		Host: host, Port: p.ui, TemporalGRPCAddress: s.address, EnableUI: true, DefaultNamespace: namespace,
+		Host: host, Port: p.ui, TemporalGRPCAddress: s.address, EnableUI: true, DefaultNamespace: o.Namespace,
 		CORS: uiconfig.CORS{CookieInsecure: true}, HideLogs: true, DisableNewsFetch: true,
+		Codec: uiconfig.Codec{Endpoint: o.CodecEndpoint},
 	}))
 	s.ui = fmt.Sprintf("http://%s:%d", host, p.ui)
 	go func() { _ = s.uiServer.Start() }()

@@ -95,7 +95,12 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
 	totals := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
 	if name == "" {
-		names, report.Clear = i.Flows(), i.Config.ClearTexts()
+		names = i.Flows()
+	}
+	for _, clear := range i.Config.ClearTexts() {
+		if name == "" || name == clear {
+			report.Clear = append(report.Clear, clear)
+		}
 	}
 	for _, n := range names {
 		one, err := i.flow(n).look(ctx)

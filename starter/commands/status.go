@@ -56,7 +56,8 @@ With -o json (one document; one per look with --watch):
     changes_pending  the mapping on file differs from the one that runs
     removed          the mapping is not on file any more, and its flow goes on
   }],
-  engine_calls       {hour, changes, loads, budget} of the hour in hand}
+  engine_calls       {hour, changes, loads, budget} of the hour in hand,
+  unsealed_text      [table]: their mapping holds text that Temporal has unsealed}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
 updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
 {disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what

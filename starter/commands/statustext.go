@@ -17,6 +17,20 @@ import (
 
 const neverStarted = "NEVER STARTED"
 
+// writeOfAll prints what concerns every flow.
+func writeOfAll(e *env, report operator.Report) {
+	notes := report.Notes(e.now())
+	if report.Meter != nil || len(notes) > 0 {
+		fmt.Fprintln(e.out)
+	}
+	if report.Meter != nil {
+		fmt.Fprintln(e.out, meterLine(report.Meter))
+	}
+	for _, n := range notes {
+		writeTable(e.out, e.colours(), [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
+	}
+}
+
 // writeStatus prints a report for people: one flow in detail, several as a table
 // with a line below for each that needs one. rates remembers earlier looks.
 func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
@@ -25,14 +39,7 @@ func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 		fmt.Fprintf(e.out, "%s has no table mappings; add one under ingress.tables\n", report.Instance)
 		return
 	}
-	if report.Meter != nil {
-		defer func() {
-			fmt.Fprintln(e.out, "\n"+meterLine(report.Meter))
-			for _, n := range report.Notes(now) {
-				writeTable(e.out, p, [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
-			}
-		}()
-	}
+	defer writeOfAll(e, report)
 	if len(report.Flows) == 1 {
 		for _, t := range report.Flows {
 			if rates[t.Flow] == nil {
