@@ -239,3 +239,29 @@ func TestKeysChangeDuringALoad(t *testing.T) {
 	w.edit(w.ids()[0], map[string]any{"address1_city": "Nebelheim"})
 	w.inStep()
 }
+
+// A flow is begun with a key that its worker does not have. It is not failed for that; it
+// goes on when a worker has the key.
+func TestAFlowWaitsForAWorkerWithItsKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{contacts: 30})
+	w.seal(aKey(1))
+	without := w.startWorker()
+	require.Eventually(t, func() bool { // it has begun, with its own key
+		code, _, _ := w.causeway("runs", "list", "--timeout", "2s")
+		return code == 0
+	}, settleWithin, 100*time.Millisecond, w.tail())
+	w.seal(aKey(2))
+	code, _, stderr := w.causeway("start", "contacts", "--timeout", "3s")
+	require.NotZero(t, code, stderr)
+	require.Eventually(t, func() bool {
+		d, err := w.client.DescribeWorkflowExecution(t.Context(), w.flowID(), "")
+		return err == nil && d.GetPendingWorkflowTask().GetAttempt() > 1
+	}, settleWithin, 100*time.Millisecond, w.tail())
+	require.Contains(t, w.tail(), "sealed with key "+keyNamed(t, aKey(2)), "the worker's log says what it lacks")
+	without.drain()
+	w.seal(aKey(2), aKey(1))
+	w.startWorker()
+	w.loaded() // with the start that nobody could answer
+	w.inStep()
+}
