@@ -225,6 +225,39 @@ func TestOneOddAnswerFailsNothing(t *testing.T) {
 	}
 }
 
+// What a page leads to is the service's own word: a refusal of it that no protocol
+// names, and a page that leads elsewhere, may pass like any odd answer.
+func TestOneOddAnswerToAHandedOutLinkFailsNothing(t *testing.T) {
+	const link = "https://acme.example.test/api/data/v9.2/contacts?$deltatoken=1"
+	for name, odd := range map[string]transport.Response{
+		"a row is not there":     {Status: 404, Body: []byte(`{"error":{"code":"0x80040217","message":"gone"}}`)},
+		"a plug-in refuses":      {Status: 400, Body: []byte(`{"error":{"code":"0x80040265","message":"no"}}`)},
+		"no code":                {Status: 400, Body: []byte(`{"error":{"code":"0x0","message":"strange"}}`)},
+		"a delta link elsewhere": {Status: 200, Body: []byte(`{"value":[],"@odata.deltaLink":"https://evil.example.test/x"}`)},
+		"a next link elsewhere":  {Status: 200, Body: []byte(`{"value":[],"@odata.nextLink":"https://evil.example.test/x"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := odd
+				c := still(t, nil, &now)
+				class := func() apierr.Class {
+					_, err := c.Follow(t.Context(), contacts, link)
+					return apierr.ClassOf(err)
+				}
+				require.Equal(t, apierr.Retryable, class())
+				time.Sleep(time.Minute)
+				now = transport.Response{Status: 200, Body: []byte(`{"value":[],"@odata.deltaLink":"` + link + `"}`)}
+				require.Empty(t, class())
+				time.Sleep(time.Hour)
+				now = odd
+				require.Equal(t, apierr.Retryable, class())
+				time.Sleep(2 * time.Minute)
+				require.Equal(t, apierr.Blocked, class())
+			})
+		})
+	}
+}
+
 // An organisation that is disabled is waited for, however long; nothing is sent in
 // the pauses.
 func TestADisabledOrganisationIsWaitedFor(t *testing.T) {

@@ -2,6 +2,7 @@ package dataverse
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -59,7 +60,7 @@ func (c *Client) Query(ctx context.Context, q Query) (*Page, error) {
 	if len(options) > 0 {
 		link += "?" + strings.Join(options, "&")
 	}
-	return c.read(ctx, "read "+q.EntitySet, link, q)
+	return c.read(ctx, "read "+q.EntitySet, link, q, asItIs)
 }
 
 // Follow reads the page behind a next or delta link, passed back unread.
@@ -73,7 +74,7 @@ func (c *Client) Follow(ctx context.Context, q Query, link string) (*Page, error
 			Message: "the position was kept under another address than " + c.base.Host + "; a new baseline is needed"}
 	}
 	q.Track = false // the link knows
-	return c.read(ctx, "read more of "+q.EntitySet, link, q)
+	return c.read(ctx, "read more of "+q.EntitySet, link, q, ofAHandedOutLink)
 }
 
 // Get reads one row; ReasonNotFound when it does not exist.
@@ -148,9 +149,9 @@ func (c *Client) prefer(q Query, collection bool) string {
 
 // read reads one page. One that names itself as the next is read once more, as
 // that may have come from a cache; when it does so again, it would do so for ever.
-func (c *Client) read(ctx context.Context, op, link string, q Query) (*Page, error) {
+func (c *Client) read(ctx context.Context, op, link string, q Query, judge judgement) (*Page, error) {
 	for try := 1; ; try++ {
-		page, err := c.readOnce(ctx, op, link, q)
+		page, err := c.readOnce(ctx, op, link, q, judge)
 		switch {
 		case err != nil:
 			return nil, err
@@ -167,8 +168,8 @@ func linkRepeated(op string) *apierr.Error {
 		Message: "a page names itself, or one before it, as the next one; reading on would never end"}
 }
 
-func (c *Client) readOnce(ctx context.Context, op, link string, q Query) (*Page, error) {
-	res, err := c.get(ctx, op, link, c.prefer(q, true))
+func (c *Client) readOnce(ctx context.Context, op, link string, q Query, judge judgement) (*Page, error) {
+	res, err := c.getAs(ctx, op, link, c.prefer(q, true), judge)
 	if err != nil {
 		return nil, err
 	}
@@ -185,11 +186,28 @@ func (c *Client) readOnce(ctx context.Context, op, link string, q Query) (*Page,
 			continue
 		}
 		if _, err := transport.SameOrigin(c.base, handedOut); err != nil {
-			return nil, err
+			return nil, c.foreign(q.EntitySet, err)
 		}
 	}
+	c.odd.Ends(linksOf + q.EntitySet)
 	page.ServerTime = serverTime(res.Header)
 	return page, nil
+}
+
+const linksOf = "links of "
+
+// foreign weighs a page that leads to another host. Nothing is sent there and the
+// page is not used, so it may pass like any other answer that nobody expects.
+func (c *Client) foreign(set string, err error) error {
+	fail, ok := errors.AsType[*apierr.Error](err)
+	if !ok {
+		return err
+	}
+	fail.Service, fail.Op, fail.Status = service, linksOf+set, http.StatusOK
+	if fail.Lasted = c.odd.Lasts(fail.Op, fail.Message); !fail.Lasted {
+		fail.Class = apierr.Retryable
+	}
+	return fail
 }
 
 // parsePage scans a page without decoding its rows; they are parts of body.

@@ -151,6 +151,11 @@ func (c *Client) TrackingWindow(ctx context.Context) (int, error) {
 
 // get sends one GET; prefer may be "".
 func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.Response, error) {
+	return c.getAs(ctx, op, link, prefer, asItIs)
+}
+
+// getAs is get with a judgement of its own on refusals.
+func (c *Client) getAs(ctx context.Context, op, link, prefer string, judge judgement) (*transport.Response, error) {
 	h := http.Header{"If-None-Match": {"null"}} // or expanded collections come from a cache
 	if prefer != "" {
 		h["Prefer"] = []string{prefer}
@@ -160,7 +165,7 @@ func (c *Client) get(ctx context.Context, op, link, prefer string) (*transport.R
 	case err != nil:
 		return nil, err
 	case res.Status != http.StatusOK && (res.Status < 200 || res.Status >= 300):
-		return nil, c.failed(ctx, op, http.MethodGet, res)
+		return nil, c.weighed(judge(parseError(op, http.MethodGet, res, apierr.ValuesOf(ctx)...)))
 	case res.Status != http.StatusOK || res.Page():
 		return nil, badResponse(op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
 	}
@@ -207,8 +212,12 @@ func (c *Client) send(ctx context.Context, op, method, link string, own http.Hea
 // the service is throttling, or down for a while. sent are the bodies of what it
 // answers. What ctx knows of the rows is masked as well.
 func (c *Client) failed(ctx context.Context, op, method string, res *transport.Response, sent ...[]byte) *apierr.Error {
-	fail := parseError(op, method, res, append(valuesOf(sent), apierr.ValuesOf(ctx)...)...)
-	switch {
+	return c.weighed(parseError(op, method, res, append(valuesOf(sent), apierr.ValuesOf(ctx)...)...))
+}
+
+// weighed makes an odd answer one for an operator when it lasts.
+func (c *Client) weighed(fail *apierr.Error) *apierr.Error {
+	switch op := fail.Op; {
 	case !fail.Odd():
 		c.odd.Ends(op)
 	case c.odd.Lasts(op, fail.Message):

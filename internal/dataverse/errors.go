@@ -149,6 +149,22 @@ func speaks(res *transport.Response, write bool) bool {
 	return true
 }
 
+// judgement says what a refusal means for the call that met it.
+type judgement func(*apierr.Error) *apierr.Error
+
+func asItIs(fail *apierr.Error) *apierr.Error { return fail }
+
+// ofAHandedOutLink is what a refusal of a link means that the service made itself:
+// no row and no words of ours can be the cause, so it may pass, as what a plug-in
+// answers or what somebody else answers in the service's form. What the protocol
+// says of such links, and of tables, columns and privileges, keeps its meaning.
+func ofAHandedOutLink(fail *apierr.Error) *apierr.Error {
+	if fail.Class == apierr.Rejected || fail.Class == apierr.Blocked && fail.Reason == apierr.ReasonConfig {
+		fail.Class, fail.Reason = apierr.Retryable, apierr.ReasonConfig
+	}
+	return fail
+}
+
 // oddRule is what a refusal means that nobody explains: it may pass.
 func oddRule(status int) rule {
 	r := rule{apierr.Retryable, apierr.ReasonConfig, "got status " + strconv.Itoa(status) + ", want an answer of Dataverse; if this lasts, check dynamics.url and what is in between"}
