@@ -214,6 +214,9 @@ func TestOneOddAnswerFailsNothing(t *testing.T) {
 		"404 of a gateway":     {404, maintenance, apierr.ReasonSchema},
 		"307":                  {307, ``, apierr.ReasonConfig},
 		"405":                  {405, ``, apierr.ReasonConfig},
+		"407 of a proxy":       {407, ``, apierr.ReasonConfig},
+		"418":                  {418, `teapot`, apierr.ReasonConfig},
+		"451 of a filter":      {451, maintenance, apierr.ReasonConfig},
 		"403 without a reason": {403, maintenance, apierr.ReasonPermission},
 	}
 	for name, tt := range odd {

@@ -36,6 +36,8 @@ func parseError(op, method string, res *transport.Response, sent ...string) *api
 		set(e, apierr.Retryable, apierr.ReasonSchema, noResource)
 	case res.Status >= 500:
 		set(e, apierr.Retryable, apierr.ReasonServiceFault, "the service failed with status "+strconv.Itoa(res.Status))
+	case !refusesRecords(res.Status):
+		set(e, apierr.Retryable, apierr.ReasonConfig, "got status "+strconv.Itoa(res.Status)+", want an answer of Campaign; if this lasts, check campaign.url and what is in between")
 	default:
 		set(e, apierr.Rejected, apierr.ReasonRefused, "refused with status "+strconv.Itoa(res.Status)+words(text, sent))
 	}
@@ -46,6 +48,17 @@ func parseError(op, method string, res *transport.Response, sent ...string) *api
 		}
 	}
 	return e
+}
+
+// refusesRecords says that a status may concern what was sent. Any other of the 4xx
+// is of something in between, such as a proxy that wants a login, and no record's.
+func refusesRecords(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusGone, http.StatusPreconditionFailed,
+		http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
 }
 
 const noResource = "Campaign does not know the resource; check its name and that its API is published"
