@@ -216,7 +216,8 @@ const (
 // LedgerKnown is what a flow remembers of the ledger, so that it can tell a restored one.
 type LedgerKnown struct {
 	Ledger string `json:"ledger,omitempty"` // its identity
-	Run    string `json:"run,omitempty"`    // the flow's last run that was completed
+	Run    string `json:"run,omitempty"`    // the flow's last run that the ledger was found to hold
+	Latest string `json:"latest,omitempty"` // the last run completed since then; "": none
 	// Comparing says that the flow knows that it was restored, and compares the systems.
 	Comparing bool `json:"comparing,omitempty"`
 }

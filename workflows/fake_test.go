@@ -51,6 +51,8 @@ type fakeIngress struct {
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
 
+	ledgerKnown []activities.LedgerKnown // what the flow asked the ledger for
+
 	models        *activities.ModelChanges // what a wait for changes finds in the data models
 	open          *int64                   // quarantined records, as the wait for changes finds them
 	warnings      []string
@@ -244,6 +246,9 @@ func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (
 	if err := f.fail("fetch " + string(in.Phase)); err != nil {
 		return nil, err
 	}
+	if in.Known != nil {
+		f.ledgerKnown = append(f.ledgerKnown, *in.Known)
+	}
 	size := f.size
 	if in.Phase == activities.PhaseQuarantined && in.Page == 1 {
 		f.tried = append(f.tried, *in.Release)
@@ -255,7 +260,7 @@ func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (
 	}
 	if in.Phase == activities.PhaseDelta {
 		if len(f.changes) == 0 {
-			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked, Quarantined: f.open, Models: f.models}, nil
+			return &activities.FetchResult{Phase: in.Phase, Nothing: true, Watermark: f.marked, Quarantined: f.open, Models: f.models, Ledger: "ledger-1"}, nil
 		}
 		size, f.changes = f.changes[0], f.changes[1:]
 		f.pages[activities.PhaseDelta] = 1

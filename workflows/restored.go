@@ -23,7 +23,7 @@ type restoredState struct {
 // maxLost is how many runs in a row the ledger may lose before the flow gives up.
 const maxLost = 3
 
-// knows keeps the identity of the ledger.
+// knows keeps the identity of the ledger, which was found to hold what the flow knew.
 func (o *owner) knows(first *activities.FetchResult) {
 	if first.Ledger == "" {
 		return
@@ -32,14 +32,24 @@ func (o *owner) knows(first *activities.FetchResult) {
 		o.Known = &activities.LedgerKnown{}
 	}
 	o.Known.Ledger = first.Ledger
+	if o.Known.Latest != "" {
+		o.Known.Run, o.Known.Latest = o.Known.Latest, ""
+	}
 }
 
-// completed keeps the last run that was completed.
+// completed keeps the last run that was completed. It says nothing of the runs before it:
+// what an operator asks for may have been carried out in a restored ledger, before the flow
+// looked. So the last run that was found there is looked for, too.
 func (o *owner) completed(run string) {
 	if o.Known == nil {
 		o.Known = &activities.LedgerKnown{}
 	}
-	o.Known.Run, o.Lost = run, 0
+	o.Lost = 0
+	if o.Known.Run == "" {
+		o.Known.Run = run
+		return
+	}
+	o.Known.Latest = run
 }
 
 // known is what the flow tells whoever looks into the ledger for it.

@@ -113,3 +113,28 @@ func TestANewFlowTakesTheLedgersWordForARestore(t *testing.T) {
 func countOf(steps []string, step string) int {
 	return len(slices.DeleteFunc(slices.Clone(steps), func(s string) bool { return s != step }))
 }
+
+// What an operator asks for may be carried out in a restored ledger before the flow looks.
+// So a run of it does not hide the last run that the ledger was found to hold.
+func TestABackfillHidesNoRestoredLedger(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
+	var first string
+	o.at(2*time.Hour, func() {
+		first = o.status().LastRun.Run
+		o.f.mu.Lock()
+		o.f.ledgerKnown = nil
+		o.f.mu.Unlock()
+		o.asks(workflows.UpdateRequestBackfill, o.accepted, workflows.BackfillRequest{})
+	})
+	o.at(4*time.Hour, func() {
+		second := o.status().LastRun.Run
+		require.NotEqual(t, first, second)
+		o.f.mu.Lock()
+		defer o.f.mu.Unlock()
+		require.Contains(t, o.f.ledgerKnown, activities.LedgerKnown{Ledger: "ledger-1", Run: first, Latest: second}, "both are looked for")
+		require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: second}, o.f.ledgerKnown[len(o.f.ledgerKnown)-1], "until they were found")
+	})
+	o.run(5 * time.Hour)
+}

@@ -36,6 +36,10 @@ func TestDeletesWaitAfterTheLedgerWasRestored(t *testing.T) {
 	_, err = look(&activities.LedgerKnown{Ledger: first.Ledger, Run: "contacts-77"})
 	require.ErrorContains(t, err, "LedgerRestored")
 	require.ErrorContains(t, err, "the ledger lacks what run contacts-77 did: it was restored from a backup")
+	_, err = look(&activities.LedgerKnown{Ledger: first.Ledger, Run: "contacts-77", Latest: s.LastRun()})
+	require.ErrorContains(t, err, "the ledger lacks what run contacts-77 did", "a run that came after does not make up for it")
+	_, err = look(&activities.LedgerKnown{Ledger: first.Ledger, Run: s.LastRun(), Latest: "contacts-78"})
+	require.ErrorContains(t, err, "the ledger lacks what run contacts-78 did")
 
 	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", keys[0]))

@@ -17,9 +17,8 @@ import (
 func factRestored(flow, table string) string { return "restored/" + flow + "/" + table }
 
 // SameLedger fails with FailureLedgerRestored when the ledger is not the one that the flow knew:
-// it has another identity, or lacks the flow's last completed run, or somebody has said that
-// it was restored. It returns the identity
-// of the ledger.
+// it has another identity, or lacks a completed run that the flow knows of, or somebody has
+// said that it was restored. It returns the identity of the ledger.
 func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table string) (string, error) {
 	identity, err := l.Identity(ctx)
 	if err != nil || known == nil {
@@ -28,10 +27,14 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 	why := ""
 	if known.Ledger != "" && known.Ledger != identity {
 		why = "the ledger is another one than before: it was replaced"
-	} else if known.Run != "" {
-		switch last, err := l.Run(ctx, known.Run); {
+	}
+	for _, of := range []string{known.Run, known.Latest} {
+		if of == "" || why != "" {
+			continue
+		}
+		switch last, err := l.Run(ctx, of); {
 		case errors.Is(err, ledger.ErrNotFound), err == nil && last.State != ledger.RunCompleted:
-			why = "the ledger lacks what run " + known.Run + " did: it was restored from a backup"
+			why = "the ledger lacks what run " + of + " did: it was restored from a backup"
 		case err != nil:
 			return "", err
 		}
