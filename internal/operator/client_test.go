@@ -176,6 +176,12 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(2)}}},
 			{ActivityType: &commonpb.ActivityType{Name: "FetchPage"}, Attempt: 1, ScheduledTime: timestamppb.New(noon),
 				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.WaitingBeat{Checked: noon.Add(time.Minute)})}}},
+			{ActivityType: &commonpb.ActivityType{Name: "FetchEvents"}, Attempt: 4, ScheduledTime: timestamppb.New(noon), LastStartedTime: timestamppb.New(noon.Add(30 * time.Second)),
+				State: enumspb.PENDING_ACTIVITY_STATE_STARTED, LastFailure: &failurepb.Failure{Message: "gone"},
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.WaitingBeat{Checked: noon.Add(time.Minute)})}}},
+			{ActivityType: &commonpb.ActivityType{Name: "FetchOptOuts"}, Attempt: 4, ScheduledTime: timestamppb.New(noon), LastStartedTime: timestamppb.New(noon.Add(2 * time.Minute)),
+				State: enumspb.PENDING_ACTIVITY_STATE_STARTED, LastFailure: &failurepb.Failure{Message: "gone"},
+				HeartbeatDetails: &commonpb.Payloads{Payloads: []*commonpb.Payload{payload(activities.WaitingBeat{Checked: noon.Add(time.Minute)})}}},
 		},
 	})
 	require.Equal(t, &Description{Running: true, State: "PAUSED", Read: 10, Written: 7, Pending: []Pending{
@@ -184,7 +190,14 @@ func TestDescribeReadsAttributesAndRetries(t *testing.T) {
 		{Activity: "WriteEvents", Attempt: 1, Since: noon, Waits: waits},
 		{Activity: "FetchPage", Attempt: 1, Since: noon}, // beats in a shape of its own
 		{Activity: "FetchPage", Attempt: 1, Since: noon, Checked: noon.Add(time.Minute)},
+		{Activity: "FetchEvents", Attempt: 4, LastFailure: "gone", Since: noon, Checked: noon.Add(time.Minute), Well: true},
+		{Activity: "FetchOptOuts", Attempt: 4, LastFailure: "gone", Since: noon, Checked: noon.Add(time.Minute)}, // what the attempt before has beaten
 	}}, got)
+	var retried []string
+	for _, p := range got.Retried() {
+		retried = append(retried, p.Activity)
+	}
+	require.Equal(t, []string{"WriteLane", "WriteEvents", "FetchOptOuts"}, retried, "what failed and is over is not told")
 	require.Equal(t, "Terminated", describe(&workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{Status: enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED},
 	}).Ended)

@@ -136,6 +136,8 @@ func describe(answer *workflowservice.DescribeWorkflowExecutionResponse) *Descri
 				var waiting activities.WaitingBeat
 				_ = converter.GetDefaultDataConverter().FromPayload(beats[0], &waiting)
 				p.Checked = waiting.Checked
+				// What an earlier attempt has beaten is kept, too.
+				p.Well = a.GetState() == enumspb.PENDING_ACTIVITY_STATE_STARTED && p.Checked.After(a.GetLastStartedTime().AsTime())
 			}
 		}
 		budget := a.GetActivityOptions().GetScheduleToCloseTimeout()

@@ -129,7 +129,7 @@ func (d *Description) Retried() []Pending {
 	told := map[string]bool{}
 	for _, p := range d.Pending {
 		switch {
-		case p.Attempt > 1:
+		case p.Attempt > 1 && !p.Well:
 			out = append(out, p)
 		case p.Waits != nil && !told[p.Activity+" "+p.Waits.For]:
 			told[p.Activity+" "+p.Waits.For] = true
@@ -151,6 +151,7 @@ type Pending struct {
 	Waits   *activities.Wait `json:"waits,omitempty"`
 	Checked time.Time        `json:"-"` // an owner that waits has asked its source then, and it had nothing new
 
+	Well bool              `json:"-"` // this attempt is at work and has asked its source, so what failed is over
 	Lane activities.Counts `json:"-"` // what a lane that is not finished has settled so far
 }
 
