@@ -210,11 +210,9 @@ func TestRunsCarrySearchAttributesFromTheirStart(t *testing.T) {
 	t.Parallel()
 	o := newOperator(t)
 	found := map[string]string{}
-	o.env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, _ workflow.Context, _ converter.EncodedValues) {
-		var table string
-		if p := info.SearchAttributes.GetIndexedFields()[workflows.AttrTable.GetName()]; p != nil {
-			require.NoError(t, converter.GetDefaultDataConverter().FromPayload(p, &table))
-		}
+	o.env.SetOnChildWorkflowStartedListener(func(info *workflow.Info, ctx workflow.Context, _ converter.EncodedValues) {
+		attributes := workflow.GetTypedSearchAttributes(ctx)
+		table, _ := attributes.GetKeyword(workflows.AttrTable)
 		found[info.WorkflowType.Name] = table
 	})
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
