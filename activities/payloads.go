@@ -165,6 +165,8 @@ type OpenRunInput struct {
 	Window   Window   `json:"window,omitzero"`
 	Workflow string   `json:"workflow"`
 	Release  *Release `json:"release,omitempty"` // what a release tries
+	// Known is what the flow remembers of the ledger; nil: it is not asked for.
+	Known *LedgerKnown `json:"known,omitempty"`
 }
 
 // LaneRef is one lane of a staged page.
@@ -220,6 +222,8 @@ type LedgerKnown struct {
 	Latest string `json:"latest,omitempty"` // the last run completed since then; "": none
 	// Comparing says that the flow knows that it was restored, and compares the systems.
 	Comparing bool `json:"comparing,omitempty"`
+	// Marked says that the ledger has been told so, and is to hold it until it was compared.
+	Marked bool `json:"marked,omitempty"`
 }
 
 // MarkRestoredInput says that the ledger was restored, or Temporal.
@@ -283,6 +287,7 @@ type LaneResult struct {
 // SaveWatermarkInput finishes a run.
 type SaveWatermarkInput struct {
 	RunRef
+	Pages int `json:"pages,omitempty"` // that the flow has had staged
 }
 
 // SaveWatermarkResult is how a run ended.
@@ -345,5 +350,6 @@ type EndRunInput struct {
 	RunRef
 	State  string `json:"state"` // STOPPED, FAILED or CANCELLED
 	Reason string `json:"reason,omitempty"`
-	Drop   bool   `json:"drop,omitempty"` // the staged pages will not be needed again
+	Drop   bool   `json:"drop,omitempty"`  // the staged pages will not be needed again
+	Pages  int    `json:"pages,omitempty"` // that the flow has had staged
 }

@@ -29,8 +29,8 @@ func fetchChanges(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wa
 }
 
 // applyChanges runs one delta pass if anything changed; nil when nothing did.
-func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
-	first, err := fetchChanges(ctx, ref, tuning, wait, time.Time{}, nil)
+func applyChanges(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, known *activities.LedgerKnown) (*PassResult, error) {
+	first, err := fetchChanges(ctx, ref, tuning, 0, time.Time{}, known)
 	if err != nil || first.Nothing {
 		return nil, err
 	}

@@ -49,8 +49,8 @@ func fetchEvents(ctx workflow.Context, ref activities.RunRef, tuning Tuning, wai
 }
 
 // applyEvents runs one pass if anything is new; nil when nothing is.
-func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error) {
-	first, err := fetchEvents(ctx, ref, tuning, wait, nil)
+func applyEvents(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, known *activities.LedgerKnown) (*PassResult, error) {
+	first, err := fetchEvents(ctx, ref, tuning, 0, known)
 	if err != nil || first.Nothing {
 		return nil, err
 	}

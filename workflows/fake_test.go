@@ -61,8 +61,10 @@ type fakeIngress struct {
 	due           int   // releases until no quarantined record is due
 	dueFrom       []time.Time
 	tried         []activities.Release
-	restored      []bool // of each start: the flow takes the ledger for restored
-	saysRestored  string // what the ledger says of it to a flow that does not know
+	knew          []activities.LedgerKnown // of the ledger, as runs are opened
+	staged        []int                    // pages, as runs are saved
+	restored      []bool                   // of each start: the flow takes the ledger for restored
+	saysRestored  string                   // what the ledger says of it to a flow that does not know
 }
 
 type fakeRun struct {
@@ -229,6 +231,12 @@ func (f *fakeIngress) OpenRun(_ context.Context, in activities.OpenRunInput) (*a
 		}
 	}
 	f.log("open %s", in.Kind)
+	if in.Known != nil {
+		f.knew = append(f.knew, *in.Known)
+	}
+	if err := f.fail("open " + string(in.Kind)); err != nil {
+		return nil, err
+	}
 	out := &activities.OpenRunResult{LastPage: r.last, LastPhase: r.phase, Known: f.known, Counts: r.counts, Ended: r.state}
 	out.More = r.last > 0 && r.inPhase < f.pages[r.phase]
 	for ref, written := range r.lanes {
@@ -320,6 +328,7 @@ func (f *fakeIngress) WriteLane(ctx context.Context, in activities.LaneInput) (*
 func (f *fakeIngress) SaveWatermark(_ context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.staged = append(f.staged, in.Pages)
 	r := f.run(in.Run)
 	for ref, written := range r.lanes {
 		if !written {

@@ -122,6 +122,7 @@ func (s *optOutSync) start(ctx workflow.Context) error {
 	if checked.Restored != "" {
 		s.Known, st.Restored = nil, checked.Restored
 	}
+	s.Marked = st.Restored != ""
 	if st.Restored != "" {
 		s.state.NeedsBaseline, s.state.InitialRun = true, "" // what is staged is as old as the backup
 	}
@@ -149,7 +150,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 	}
 	switch result.Summary.State {
 	case "COMPLETED":
-		s.state.NeedsBaseline, s.Status.Restored = false, ""
+		s.state.NeedsBaseline, s.Status.Restored, s.Marked = false, "", false
 	case "STOPPED":
 		s.state.InitialRun = run
 	case "CANCELLED":

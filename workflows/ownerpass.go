@@ -45,6 +45,7 @@ func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workfl
 func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
 	st := &o.Status
 	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
+	in.Known = o.known()
 	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.id, in.Ref), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		return nil, o.notStarted(ctx, in.Ref, fmt.Errorf("starting run %s: %w", in.Ref.Run, err))

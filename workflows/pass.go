@@ -53,7 +53,7 @@ type steps struct {
 	source, target                string // task queues
 	phases                        func(in PassInput, known int64) []activities.Phase
 	// between applies what is new while a backfill owns the flow; nil when nothing is.
-	between func(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, wait time.Duration) (*PassResult, error)
+	between func(ctx workflow.Context, id FlowID, ref activities.RunRef, tuning Tuning, known *activities.LedgerKnown) (*PassResult, error)
 }
 
 var ingressSteps = steps{
@@ -159,7 +159,7 @@ func (p *pass) drive(ctx workflow.Context) error {
 	var open activities.OpenRunResult
 	opts := activityOptions(p.steps.source, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.open, activities.OpenRunInput{
-		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID,
+		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID, Known: p.in.Known,
 	}).Get(ctx, &open)
 	if err != nil {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
@@ -324,13 +324,16 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 	ref := p.in.Ref
 	ref.Kind = activities.KindDelta
 	ref.Run = newRun(ctx, ref.Table)
-	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, 0)
+	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, p.in.Known)
 	if err != nil {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}
 	if info != nil {
 		p.memory.Deltas.Runs++
 		p.memory.Deltas.Counts.Add(info.Summary.Counts)
+		if p.in.Known != nil && info.Summary.State == "COMPLETED" {
+			p.in.Known.Run = ref.Run
+		}
 	}
 	return nil
 }

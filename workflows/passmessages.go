@@ -20,6 +20,8 @@ type PassInput struct {
 	Deltas bool `json:"deltas,omitempty"`
 	// Paused starts the pass held, after continuing as new in a pause.
 	Paused bool `json:"paused,omitempty"`
+	// Known is what the flow knows of the ledger: a run must not begin in an older one.
+	Known *activities.LedgerKnown `json:"known,omitempty"`
 	// Memory is that of the pass before it continued as new or was stopped.
 	Memory PassMemory `json:"memory,omitzero"`
 }

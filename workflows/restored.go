@@ -18,6 +18,8 @@ import (
 type restoredState struct {
 	Known *activities.LedgerKnown `json:"known,omitempty"` // of the ledger; nil: nothing yet
 	Lost  int                     `json:"lost,omitempty"`  // runs in a row that the ledger lost
+	// Marked says that a start has told the ledger that it was restored.
+	Marked bool `json:"marked,omitempty"`
 }
 
 // maxLost is how many runs in a row the ledger may lose before the flow gives up.
@@ -58,7 +60,7 @@ func (o *owner) known() *activities.LedgerKnown {
 	if o.Known != nil {
 		out = *o.Known
 	}
-	out.Comparing = o.Status.Restored != ""
+	out.Comparing, out.Marked = o.Status.Restored != "", o.Marked
 	return &out
 }
 
@@ -132,7 +134,7 @@ func (s *tableSync) auditRestored(ctx workflow.Context) error {
 func (s *tableSync) baselineAfterRestore(ctx workflow.Context) {
 	switch s.state.Restore {
 	case restoreBaseline:
-		s.state.Restore, s.state.AuditAfter = restoreAudit, time.Time{}
+		s.state.Restore, s.state.AuditAfter, s.Marked = restoreAudit, time.Time{}, false
 	case restoreRepair:
 		s.state.Restore, s.Status.Restored = "", ""
 		s.publish(ctx)

@@ -110,6 +110,37 @@ func TestANewFlowTakesTheLedgersWordForARestore(t *testing.T) {
 	o.run(5 * time.Hour)
 }
 
+// A restore that the flow first meets as it opens a run is told there: the run would be the
+// last that it knows, and nobody would ask for what the ledger lost.
+func TestARunTellsARestoredLedgerAsItBegins(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	var asked workflows.AuditInput
+	o.onAudit(&asked)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
+	o.at(time.Hour, func() {
+		o.f.mu.Lock()
+		o.f.failOnce["open backfill"] = differs(activities.FailureLedgerRestored)
+		o.f.mu.Unlock()
+		o.asks(workflows.UpdateRequestBackfill, o.accepted, workflows.BackfillRequest{})
+	})
+	o.at(3*time.Hour, func() {
+		require.Contains(t, o.status().Restored, "it was restored from a backup")
+		require.True(t, asked.Restored)
+		o.env.SignalWorkflow(workflows.SignalRepair, workflows.Repair{Audit: "audit-1"})
+	})
+	o.at(5*time.Hour, func() { require.Empty(t, o.status().Restored) })
+	o.run(6 * time.Hour)
+	require.Len(t, o.f.knew, 4, "a load, a backfill, a new baseline, a repair")
+	load, backfill, baseline, repair := o.f.knew[0], o.f.knew[1], o.f.knew[2], o.f.knew[3]
+	require.Equal(t, activities.LedgerKnown{}, load)
+	require.NotEmpty(t, backfill.Run)
+	require.Equal(t, activities.LedgerKnown{Comparing: true, Marked: true}, baseline, "the start has told the ledger")
+	require.NotEmpty(t, repair.Run)
+	require.Equal(t, activities.LedgerKnown{Run: repair.Run, Comparing: true}, repair, "the audit has looked")
+	require.NotContains(t, o.f.staged, 0, "who saves a run says how many pages it had staged")
+}
+
 func countOf(steps []string, step string) int {
 	return len(slices.DeleteFunc(slices.Clone(steps), func(s string) bool { return s != step }))
 }

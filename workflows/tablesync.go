@@ -125,6 +125,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	if checked.Restored != "" {
 		s.Known, s.Status.Restored, s.state.Restore = nil, checked.Restored, restoreBaseline
 	}
+	s.Marked = s.state.Restore == restoreBaseline
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
 	s.Status.Approvals, s.Status.Returned, s.Status.Strays = checked.Approvals, checked.Returned, checked.Strays
 	s.Status.Warnings, s.Status.ModelChanges, s.Plan = checked.Warnings, nil, checked.Plan

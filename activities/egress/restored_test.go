@@ -27,6 +27,8 @@ func TestARestoredLedgerReadsEventsOn(t *testing.T) {
 		return err
 	}
 	require.ErrorContains(t, look(activities.LedgerKnown{Run: "egress-99"}), "LedgerRestored")
+	_, err = s.Env.ExecuteActivity(s.eg.OpenEventRun, activities.OpenRunInput{RunRef: s.ref(activities.KindBackfill), Known: &activities.LedgerKnown{Run: "egress-99"}})
+	require.ErrorContains(t, err, "LedgerRestored", "a backfill does not begin in it")
 	s.begin()
 	lost, err := s.Ledger.Run(t.Context(), "egress-lost")
 	require.NoError(t, err)

@@ -21,6 +21,9 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress); err != nil {
+		return nil, err
+	}
 	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) {
 		return a.o.Ledger.BeginRun(ctx, ledger.Run{
 			ID: in.Run, Flow: activities.FlowEgress, Table: activities.FlowEgress, Kind: ledger.RunKind(in.Kind), Revision: in.Revision, Workflow: in.Workflow, Started: time.Now().UTC(),
@@ -35,7 +38,7 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	ctx = run.InTurn(ctx)
 	defer run.KeepBeating(ctx, nil)()
-	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+	current, out, err := run.Save(ctx, a.o.Ledger, in, func(last *ledger.Page) ledger.Watermark {
 		mark := ledger.Watermark{Flow: activities.FlowEgress, Table: activities.FlowEgress, Revision: in.Revision, Run: in.Run}
 		if in.Kind == activities.KindDelta && last != nil {
 			mark.Link, mark.ObtainedAt = last.End.At, last.ServerTime

@@ -36,12 +36,13 @@ func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*
 	if held == 0 {
 		return nil, run.Blocked("NothingWritten", fmt.Sprintf("nothing of %s was written to Campaign yet, so there is nothing to audit; causeway plan %s tells what a start would write", in.Table.Name, in.Table.Name))
 	}
-	if _, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
+	begun, err := a.o.Ledger.BeginRun(ctx, ledger.Run{
 		ID: in.Run, Flow: activities.FlowAudit, Table: in.Table.Name, Kind: ledger.RunKind(activities.KindAudit), Revision: in.Table.Revision(), Workflow: in.Workflow, Started: time.Now().UTC(), Expected: held,
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
-	return &activities.OpenAuditResult{Held: held}, nil
+	return &activities.OpenAuditResult{Held: held}, a.closeLostAudits(ctx, begun)
 }
 
 // AuditPages reads Campaign's list a few pages further and compares each record with what
@@ -265,42 +266,4 @@ func exampleOf(n *ledger.Observation) activities.PlanExample {
 		}
 	}
 	return x
-}
-
-// ApplyFindings makes the ledger say what Campaign holds of the records that the last
-// audit found changed or missing. The next baseline then writes what Dynamics says. The
-// owner of the table has it run between two passes.
-func (a *Activities) ApplyFindings(ctx context.Context, in activities.ApplyFindingsInput) (*activities.ApplyFindingsResult, error) {
-	if in.Run != "" { // a ledger that was restored since lacks the audit, and what it found
-		if _, err := a.o.Ledger.Run(ctx, in.Run); err != nil {
-			return nil, run.Lost(err)
-		}
-	}
-	n, err := a.o.Ledger.Correct(ctx, in.Table)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.trustLedger(ctx, in.Table); err != nil {
-		return nil, err
-	}
-	return &activities.ApplyFindingsResult{Corrected: n}, nil
-}
-
-// trustLedger lets deletes go on that waited because the ledger was restored: an audit has
-// looked since. More than a run may make unasked wait for an operator.
-func (a *Activities) trustLedger(ctx context.Context, table string) error {
-	restored, err := run.Restored(ctx, a.o.Ledger, activities.FlowIngress, table)
-	if err != nil || !restored {
-		return err
-	}
-	if err := run.Trust(ctx, a.o.Ledger, activities.FlowIngress, table); err != nil {
-		return err
-	}
-	waiting, err := a.approvals(ctx, table)
-	for _, w := range waiting {
-		if _, err := a.releaseDeletes(ctx, w.Run, table); err != nil {
-			return err
-		}
-	}
-	return err
 }

@@ -114,3 +114,86 @@ func TestAPageOfARunThatTheLedgerLostIsFinal(t *testing.T) {
 	_, err = s.Env.ExecuteActivity(s.Ingress.EndAudit, activities.AuditInput{Run: "audit-77", Table: s.Table})
 	require.ErrorContains(t, err, "LedgerLost")
 }
+
+// A load or a backfill does not begin in an older ledger: its own run would then be the
+// last that the flow knows, and hide what was lost.
+func TestARunDoesNotBeginInAnOlderLedger(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []activities.Kind{activities.KindInitial, activities.KindBackfill, activities.KindRelease} {
+		s := activitytest.NewWorld(t, 3)
+		s.Load()
+		open := func(known activities.LedgerKnown) error {
+			_, err := s.Env.ExecuteActivity(s.Ingress.OpenRun, activities.OpenRunInput{RunRef: s.Ref(kind), Known: &known})
+			return err
+		}
+		require.NoError(t, open(activities.LedgerKnown{}), "%s", kind)
+		err := open(activities.LedgerKnown{Comparing: true, Marked: true})
+		require.ErrorContains(t, err, "it was restored again", "%s", kind)
+		require.NoError(t, open(activities.LedgerKnown{Comparing: true, Marked: true}), "it holds now that it was restored")
+		err = open(activities.LedgerKnown{Run: "contacts-77", Comparing: true})
+		require.ErrorContains(t, err, "LedgerRestored", "%s", kind)
+		require.ErrorContains(t, err, "the ledger lacks what run contacts-77 did")
+		require.ErrorContains(t, err, "retryable: false")
+	}
+}
+
+// A run whose pages the ledger lost is not completed: nobody would know what it wrote.
+func TestARunOfWhichTheLedgerLostPagesIsNotSaved(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	_, err := s.Env.ExecuteActivity(s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref, Pages: 2})
+	require.ErrorContains(t, err, "LedgerLost")
+	require.ErrorContains(t, err, "page 2 is not in the ledger")
+	held, err := s.Ledger.Run(t.Context(), ref.Run)
+	require.NoError(t, err)
+	require.EqualValues(t, "RUNNING", held.State)
+	saved := activitytest.Call[activities.SaveWatermarkResult](s, s.Ingress.SaveWatermark, activities.SaveWatermarkInput{RunRef: ref, Pages: 1})
+	require.NotEmpty(t, saved.Unfinished, "the page that is there is still to be written")
+}
+
+// The next audit closes one that a restored ledger has as running.
+func TestAnAuditThatNobodyDrivesIsClosedByTheNext(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	for _, id := range []string{"audit-1", "audit-2"} {
+		activitytest.Call[activities.OpenAuditResult](s, s.Ingress.OpenAudit, activities.AuditInput{Run: id, Table: s.Table})
+	}
+	for id, state := range map[string]string{"audit-1": "FAILED", "audit-2": "RUNNING"} {
+		run, err := s.Ledger.Run(t.Context(), id)
+		require.NoError(t, err)
+		require.EqualValues(t, state, run.State)
+	}
+}
+
+// A rollback whose run and settings the ledger lost ends; it is not tried for ever.
+func TestARollbackThatTheLedgerLostIsFinal(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	ref := activities.RunRef{Run: activities.RollbackPrefix("contacts-77") + "1", Table: "contacts", Revision: "000000000000", Kind: activities.KindRollback, Undoes: "contacts-77"}
+	_, err := s.Env.ExecuteActivity(s.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.ErrorContains(t, err, "LedgerLost")
+	require.ErrorContains(t, err, "retryable: false")
+}
+
+// A run is not stopped or cancelled as if all was well where the ledger is older than it.
+func TestARunOfWhichTheLedgerLostPagesDoesNotEndWell(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 3)
+	s.Load()
+	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
+	unknown := ref
+	unknown.Run = "contacts-77"
+	end := func(of activities.RunRef, state string, pages int) error {
+		_, err := s.Env.ExecuteActivity(s.Ingress.EndRun, activities.EndRunInput{RunRef: of, State: state, Pages: pages})
+		return err
+	}
+	require.ErrorContains(t, end(ref, "STOPPED", 2), "LedgerLost")
+	require.ErrorContains(t, end(unknown, "CANCELLED", 1), "LedgerLost")
+	require.NoError(t, end(unknown, "CANCELLED", 0), "it never began")
+	require.NoError(t, end(unknown, "FAILED", 1), "its own failure says why")
+	require.NoError(t, end(ref, "STOPPED", 1))
+}

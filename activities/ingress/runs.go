@@ -25,6 +25,9 @@ func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*
 	if in.Undoes != "" && in.Revision == "" {
 		return nil, run.Blocked("BadInput", "a rollback needs the revision of the run that it undoes")
 	}
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table); err != nil {
+		return nil, err
+	}
 	current, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })
 	if err != nil {
 		return nil, err
@@ -134,7 +137,7 @@ func (a *Activities) estimate(ctx context.Context, m *tableMapper, in activities
 func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWatermarkInput) (*activities.SaveWatermarkResult, error) {
 	ctx = run.InTurn(ctx)
 	mark := ledger.Watermark{Flow: activities.FlowIngress, Table: in.Table, Revision: in.Revision, Run: in.Run}
-	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+	current, out, err := run.Save(ctx, a.o.Ledger, in, func(last *ledger.Page) ledger.Watermark {
 		if (in.Kind == activities.KindInitial || in.Kind == activities.KindDelta) && last != nil {
 			mark.Link, mark.ObtainedAt = last.End.At, time.Now().UTC()
 		}

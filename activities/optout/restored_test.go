@@ -38,6 +38,9 @@ func TestAfterARestoreOnlyWhatBothSystemsHoldCounts(t *testing.T) {
 	ref.Run, ref.Kind = "optout-look", activities.KindDelta
 	_, err := s.Env.ExecuteActivity(s.opt.FetchOptOuts, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Known: &activities.LedgerKnown{Run: "optout-lost"}})
 	require.ErrorContains(t, err, "LedgerRestored")
+	ref.Run, ref.Kind = "optout-begun", activities.KindInitial
+	_, err = s.Env.ExecuteActivity(s.opt.OpenOptOutRun, activities.OpenRunInput{RunRef: ref, Known: &activities.LedgerKnown{Run: "optout-lost", Comparing: true}})
+	require.ErrorContains(t, err, "LedgerRestored", "a look at everybody does not begin in it")
 	saved := s.optRun(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp)
 	require.Equal(t, "COMPLETED", saved.State)
 	require.Equal(t, [2]bool{true, true}, s.both(chosen), "the opt-out wins")

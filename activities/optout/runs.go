@@ -20,6 +20,9 @@ func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInp
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+		return nil, err
+	}
 	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })
 	return out, err
 }
@@ -56,7 +59,7 @@ func (a *Activities) SaveOptOutPosition(ctx context.Context, in activities.SaveW
 	}
 	mark := ledger.Watermark{Flow: activities.FlowOptOut, Table: activities.FlowOptOut, Revision: in.PlanKey(), Run: in.Run}
 	var position ledger.Cursor
-	current, out, err := run.Save(ctx, a.o.Ledger, in.Run, func(last *ledger.Page) ledger.Watermark {
+	current, out, err := run.Save(ctx, a.o.Ledger, in, func(last *ledger.Page) ledger.Watermark {
 		if last != nil {
 			position = last.End
 		}

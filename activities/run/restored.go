@@ -17,8 +17,8 @@ import (
 func factRestored(flow, table string) string { return "restored/" + flow + "/" + table }
 
 // SameLedger fails with FailureLedgerRestored when the ledger is not the one that the flow knew:
-// it has another identity, or lacks a completed run that the flow knows of, or somebody has
-// said that it was restored. It returns the identity of the ledger.
+// it has another identity, or lacks a completed run that the flow knows of or what it was
+// told, or somebody has said that it was restored. It returns the identity of the ledger.
 func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table string) (string, error) {
 	identity, err := l.Identity(ctx)
 	if err != nil || known == nil {
@@ -39,17 +39,18 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 			return "", err
 		}
 	}
-	if why != "" {
-		return "", foundRestored(ctx, l, flow, table, why)
+	marked, err := WhyRestored(ctx, l, flow, table)
+	switch {
+	case err != nil:
+		return "", err
+	case why == "" && known.Marked && marked == "":
+		why = "the ledger lacks that it was restored: it was restored again"
 	}
-	if !known.Comparing {
-		why, err := WhyRestored(ctx, l, flow, table)
-		if err != nil {
-			return "", err
-		}
-		if why != "" {
-			return "", Blocked(activities.FailureLedgerRestored, why)
-		}
+	switch {
+	case why != "":
+		return "", foundRestored(ctx, l, flow, table, why)
+	case marked != "" && !known.Comparing:
+		return "", Blocked(activities.FailureLedgerRestored, marked)
 	}
 	return identity, nil
 }
@@ -86,9 +87,18 @@ func foundRestored(ctx context.Context, l *ledger.Ledger, flow, table, why strin
 }
 
 // LacksSettings makes a failure for want of the settings that a flow runs with a sign of a
-// restored ledger: every start keeps them there. Other failures stay what they are.
+// restored ledger: every start keeps them there. A rollback that is not in the ledger was
+// lost with them. Other failures stay what they are.
 func LacksSettings(ctx context.Context, l *ledger.Ledger, ref activities.RunRef, flow string, err error) error {
-	if !errors.Is(err, ledger.ErrNotFound) || ref.Plan == "" || ref.Undoes != "" {
+	switch {
+	case !errors.Is(err, ledger.ErrNotFound):
+		return err
+	case ref.Undoes != "":
+		if _, gone := l.Run(ctx, ref.Run); errors.Is(gone, ledger.ErrNotFound) {
+			return Lost(err) // it was opened with them
+		}
+		return err
+	case ref.Plan == "":
 		return err
 	}
 	return foundRestored(ctx, l, flow, ref.Table, "the ledger lacks the settings that the flow runs with: it was restored from a backup, or replaced")

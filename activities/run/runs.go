@@ -62,11 +62,16 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 
 // Save ends a run whose lanes are all written: in one transaction the position becomes
 // the watermark and the staged pages are dropped. While lanes are still to be written,
-// the result names them and the returned run is nil.
-func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *ledger.Page) ledger.Watermark) (*ledger.Run, *activities.SaveWatermarkResult, error) {
+// the result names them and the returned run is nil. A ledger that lacks the last page of
+// a run that it has as running is older than the run.
+func Save(ctx context.Context, l *ledger.Ledger, in activities.SaveWatermarkInput, position func(last *ledger.Page) ledger.Watermark) (*ledger.Run, *activities.SaveWatermarkResult, error) {
+	id := in.Run
 	at, err := l.Resume(ctx, id)
 	if err != nil {
 		return nil, nil, Lost(err)
+	}
+	if err := holdsPages(ctx, l, id, at.LastPage, in.Pages); err != nil {
+		return nil, nil, err
 	}
 	ended, err := l.Advance(ctx, id, position(at.LastPage))
 	if errors.Is(err, ledger.ErrEnded) {
@@ -87,6 +92,22 @@ func Save(ctx context.Context, l *ledger.Ledger, id string, position func(last *
 	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: CountsOf(ended.Counts)}, nil
 }
 
+// holdsPages fails when the ledger lacks the last page of a run that it has as running: it
+// is older than the run.
+func holdsPages(ctx context.Context, l *ledger.Ledger, id string, last *ledger.Page, pages int) error {
+	if last != nil && last.Number >= pages || pages == 0 {
+		return nil
+	}
+	current, err := l.Run(ctx, id)
+	if err != nil {
+		return Lost(err)
+	}
+	if current.State != ledger.RunRunning && current.State != ledger.RunStopped {
+		return nil // it has ended, and needs them no more
+	}
+	return Blocked(activities.FailureLedgerLost, fmt.Sprintf("run %s: page %d is not in the ledger: it was restored from a backup", id, pages))
+}
+
 func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
 	for _, l := range lanes {
 		out = append(out, activities.LaneRef{Page: l.Page, Lane: l.Lane, Size: l.Size})
@@ -95,17 +116,27 @@ func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
 }
 
 // End closes a run that did not finish. ended counts it. drop removes its staged pages,
-// and is called if the input asks for that.
+// and is called if the input asks for that. What is not a failure does not end well where
+// the ledger is older than the run.
 func End(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended func(activities.Kind, ledger.RunState), drop func(context.Context, string) error) error {
 	current, err := l.Run(ctx, in.Run)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return nil // it never began
+	if errors.Is(err, ledger.ErrNotFound) && (in.Pages == 0 || in.State == string(ledger.RunFailed)) {
+		return nil // it never began, or why it fails says more
 	}
 	if err != nil {
-		return err
+		return Lost(err)
 	}
 	if current.State == ledger.RunCompleted || current.State == ledger.RunIncomplete {
 		return nil
+	}
+	if in.State != string(ledger.RunFailed) && in.Pages > 0 {
+		at, err := l.Resume(ctx, in.Run)
+		if err == nil {
+			err = holdsPages(ctx, l, in.Run, at.LastPage, in.Pages)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := l.SetRunState(ctx, in.Run, ledger.RunState(in.State), in.Reason); err != nil {
 		return err

@@ -83,7 +83,10 @@ func (w *world) add(key string) {
 		return
 	}
 	w.note("  Dynamics: %s created", key)
-	delete(w.winner, key)
+	if w.winner[key] != "" { // whose its events are depends on when each was written
+		w.goneOnce[w.person(key)] = true
+		delete(w.winner, key)
+	}
 	_, err := w.dynamics.Insert(contacts, map[string]any{
 		"contactid": key, "firstname": fmt.Sprintf("Name%d", w.made), "lastname": "Doe", "emailaddress1": fmt.Sprintf("new%d@example.test", w.made),
 		"address1_city": fmt.Sprintf("City%d", w.made), "jobtitle": "Purser", "donotbulkemail": false,

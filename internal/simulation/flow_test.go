@@ -59,7 +59,9 @@ type flow struct {
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
-	restored string // what follows on a restored ledger
+	restored  string // what follows on a restored ledger
+	pages     int    // that the run in hand has had staged
+	forgetful bool   // it remembers nothing of its ledger
 }
 
 const (
@@ -204,7 +206,9 @@ func (f *flow) life() error {
 			if run == unfinished {
 				unfinished = ""
 			}
-			if err := f.rollBack(run); err != nil {
+			if err := f.rollBack(run); lost(err) {
+				return f.again(err)
+			} else if err != nil {
 				return err
 			}
 			continue
@@ -283,8 +287,7 @@ func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
 func (f *flow) follow() error {
 	ref := f.ref(f.newRun(), activities.KindDelta)
 	stop := f.begin(false)
-	f.known.Comparing = f.restored != ""
-	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: &f.known})
+	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: f.knows()})
 	if err != nil {
 		return err
 	}
@@ -296,6 +299,16 @@ func (f *flow) follow() error {
 	f.idle++
 	f.mu.Unlock()
 	return f.w.sleepUnless(poll, stop)
+}
+
+// knows is what the flow tells whoever looks into the ledger for it.
+func (f *flow) knows() *activities.LedgerKnown {
+	if f.forgetful {
+		return nil
+	}
+	known := f.known
+	known.Comparing, known.Marked = f.restored != "", f.restored == restoredNow
+	return &known
 }
 
 func (f *flow) fetch(stop <-chan struct{}, in activities.FetchInput) (*activities.FetchResult, error) {

@@ -34,20 +34,27 @@ func (f *flow) pass(ref activities.RunRef) error {
 			end.State, end.Drop = "STOPPED", ref.Kind == activities.KindDelta
 		}
 	}
+	end.Pages = f.pages
 	_, ended := do(f.w, ref.Run+" end", func(a *attempt) (*struct{}, error) {
 		return &struct{}{}, f.steps.end(a, end)
 	})
+	if lost(ended) {
+		return ended
+	}
 	return errors.Join(err, ended)
 }
 
 // between applies changes while a backfill owns the table; nothing interrupts them.
 func (f *flow) between() error {
 	ref := f.ref(f.newRun(), activities.KindDelta)
-	first, err := f.fetch(nil, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes})
+	first, err := f.fetch(nil, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: f.knows()})
 	if err != nil || first.Nothing {
 		return err
 	}
 	err = f.drive(ref, nil)
+	if err == nil && f.saved == ref.Run {
+		f.known.Run = ref.Run
+	}
 	if err == nil || errors.Is(err, errClosing) {
 		return err
 	}
@@ -77,8 +84,10 @@ const (
 )
 
 func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
+	f.pages = 0
+	known := f.knows()
 	open, err := do(f.w, ref.Run+" open", func(a *attempt) (*activities.OpenRunResult, error) {
-		return f.steps.open(a, activities.OpenRunInput{RunRef: ref})
+		return f.steps.open(a, activities.OpenRunInput{RunRef: ref, Known: known})
 	})
 	if err != nil {
 		return err
@@ -88,7 +97,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 	case "CANCELLED", "FAILED":
 		return nil
 	default:
-		return f.save(ref)
+		return f.save(ref, 0)
 	}
 	if ref.Undoes != "" && open.LastPage == 0 {
 		if err := f.findUnrecorded(ref); err != nil {
@@ -102,6 +111,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 	}
 	of := f.steps.phases(ref.Kind, open.Known)
 	page, lastDelta := open.LastPage, time.Now()
+	f.pages = page
 	for phase := next(of, open.LastPhase, open.More); phase != ""; {
 		ahead := readAhead
 		if phase == activities.PhaseSweep {
@@ -115,7 +125,9 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 			if err := l.room(1); err != nil {
 				return err
 			}
-			if err := f.between(); err != nil {
+			err := f.between()
+			f.pages = page
+			if err != nil {
 				return err
 			}
 			lastDelta = time.Now()
@@ -130,6 +142,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 			phase = next(of, phase, false)
 			continue
 		}
+		f.pages = page
 		var refs []activities.LaneRef
 		for lane, size := range fetched.Lanes {
 			if size > 0 {
@@ -142,14 +155,14 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 	if err := l.room(1); err != nil {
 		return err
 	}
-	return f.save(ref)
+	return f.save(ref, page)
 }
 
 // save ends a run; lanes that the ledger does not hold as written are written first.
-func (f *flow) save(ref activities.RunRef) error {
+func (f *flow) save(ref activities.RunRef, pages int) error {
 	for range 10 {
 		saved, err := do(f.w, ref.Run+" save", func(a *attempt) (*activities.SaveWatermarkResult, error) {
-			return f.steps.save(a, activities.SaveWatermarkInput{RunRef: ref})
+			return f.steps.save(a, activities.SaveWatermarkInput{RunRef: ref, Pages: pages})
 		})
 		switch {
 		case err != nil:

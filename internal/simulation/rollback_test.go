@@ -58,7 +58,7 @@ func (f *flow) rollBack(run string) error {
 	if err == nil {
 		err = f.pass(activities.RunRef{Run: activities.RollbackPrefix(run) + f.newRun(), Table: f.steps.table, Revision: may.Mapping, Kind: activities.KindRollback, Undoes: run})
 	}
-	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.NonRetryable() {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.NonRetryable() && !lost(err) {
 		f.w.note("  not rolled back: %v", err)
 		err = nil
 	}

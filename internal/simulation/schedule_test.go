@@ -232,8 +232,14 @@ func (w *world) lieAboutRead(rng *rand.Rand) {
 
 func (w *world) answerOddly(rng *rand.Rand) {
 	if o := w.oneAt(rng, seamArrive, anyOp); o != nil {
-		verdicts := []verdict{missing, moved, denied}
-		w.give(o, verdicts[rng.IntN(len(verdicts))])
+		v := []verdict{missing, moved, denied}[rng.IntN(3)]
+		if v == denied { // a start tells a credential that is refused twice at once
+			if o.a.denied {
+				v = missing
+			}
+			o.a.denied = true
+		}
+		w.give(o, v)
 	}
 }
 
@@ -329,9 +335,11 @@ func (w *world) freezeOne(rng *rand.Rand) {
 const asleep = 23 * time.Hour
 
 // standStill suspends an attempt together with its clock in the middle of a write, and
-// changes that record: it wakes sure that the lane is still its own.
+// changes that record: it wakes sure that the lane is still its own. One that was cancelled
+// has reported already what it sent, and no request is under way for hours without the
+// machine that has sent it.
 func (w *world) standStill(rng *rand.Rand) {
-	o := w.oneAt(rng, seamArrive, func(o *op) bool { return o.service == "campaign" })
+	o := w.oneAt(rng, seamArrive, func(o *op) bool { return o.service == "campaign" && o.a.ctx.Err() == nil })
 	if o == nil {
 		return
 	}

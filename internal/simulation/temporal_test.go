@@ -43,6 +43,7 @@ type attempt struct {
 	dead      bool          // killed: it never goes on
 	overdue   bool          // Temporal has given it up
 	unwanted  bool          // its workflow has cancelled it
+	denied    bool          // a request of it was answered with a 401; the schedule's own
 }
 
 type attemptKey struct{}
