@@ -137,7 +137,7 @@ func TestARunTellsARestoredLedgerAsItBegins(t *testing.T) {
 	require.NotEmpty(t, backfill.Run)
 	require.Equal(t, activities.LedgerKnown{Comparing: true, Marked: true}, baseline, "the start has told the ledger")
 	require.NotEmpty(t, repair.Run)
-	require.Equal(t, activities.LedgerKnown{Run: repair.Run, Comparing: true}, repair, "the audit has looked")
+	require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: repair.Run, Comparing: true}, repair, "the audit has looked")
 	require.NotContains(t, o.f.staged, 0, "who saves a run says how many pages it had staged")
 }
 

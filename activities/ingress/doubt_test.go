@@ -149,6 +149,29 @@ func TestARequestThatComesLateIsPutRight(t *testing.T) {
 	}
 }
 
+// Of two requests without an answer the older one may come last. The opt-out that it carried
+// is ours, and no person's choice.
+func TestTheOlderOfTwoLateRequestsIsPutRight(t *testing.T) {
+	t.Parallel()
+	s, net := heldUpWorld(t, 10)
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	s.Edit(key, map[string]any{"donotbulkemail": false})
+	s.Delta()
+	s.Edit(key, map[string]any{"donotbulkemail": true})
+	net.hold(1)
+	s.Delta() // it is sent again, with success
+	s.Edit(key, map[string]any{"donotbulkemail": false})
+	net.hold(1)
+	s.Delta()
+	require.Empty(t, s.Differences())
+	net.late = net.late[:1]
+	net.deliver()
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(key)["blackListEmail"], "the late request did harm")
+	later(s, 3*time.Minute)
+	s.Delta()
+	require.Empty(t, s.Differences())
+}
+
 // A create without an answer whose run is given up is known to nobody but the doubt. When
 // the contact is deleted before the request is carried out, its profile goes, too.
 func TestALateCreateOfAGivenUpRunLeavesNobody(t *testing.T) {

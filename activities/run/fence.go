@@ -23,8 +23,9 @@ type fence struct {
 	lane   *ledger.Lane
 	clock  func() time.Time
 
-	mu   sync.Mutex
-	seen time.Time // the lane was this attempt's own at this time
+	mu      sync.Mutex
+	seen    time.Time // the lane was this attempt's own at this time
+	refused int       // requests that did not leave, because it no longer was
 }
 
 // held keeps that the ledger took this attempt for the lane's holder at a time.
@@ -46,10 +47,21 @@ func (f *fence) check(ctx context.Context, fresh bool) error {
 	}
 	asked := f.clock()
 	if err := f.ledger.HoldsLane(ctx, f.lane.ID, f.lane.Token); err != nil {
+		if errors.Is(err, ledger.ErrFenced) {
+			f.refused++
+		}
 		return fenceFailure(err)
 	}
 	f.seen = asked
 	return nil
+}
+
+// refusals is how many requests of this attempt did not leave because another one holds
+// the lane.
+func (f *fence) refusals() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refused
 }
 
 // fenceFailure is the error of an attempt that may not write.

@@ -97,6 +97,10 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		}
 	}
 	if err != nil {
+		if refused := f.refusals(); refused > 0 {
+			l.Logger.Warn("this worker stood still, and another one has taken its lane over; what is old is not sent", "flow", lane.Flow, "table", lane.Table,
+				"page", id.Page, "requests_not_sent", refused, "requests_without_answer", len(a.unanswered()))
+		}
 		l.release(ctx, lane, a.unanswered(), a.uncommitted)
 		return nil, err
 	}

@@ -1,30 +1,36 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/eventlog"
+	"causeway.dev/sandbox/kit"
 	"causeway.dev/sandbox/stack"
-	"causeway.dev/workflows"
 )
 
 // roundsEnv is how often TestAWorkerThatWakesUndoesNothing stops a worker; without it, it
 // does so staleRounds times.
 const roundsEnv, staleRounds = "CAUSEWAY_STALE_ROUNDS", 2
+
+const (
+	lateEvery = 5                // so many rounds have requests that are carried out late
+	late      = 6                // such requests
+	lateBy    = 40 * time.Second // after the newer ones
+	patience  = 20 * time.Second // of a worker, with an answer: longer than it stands still
+	deafFor   = 3 * time.Second  // a worker that wakes hears nothing of Temporal
+)
 
 // staleWorld has all flows: contacts, events, and opt-outs.
 type staleWorld struct {
@@ -34,6 +40,7 @@ type staleWorld struct {
 	rng       *rand.Rand
 	recipient map[string]bool // of events: the timeline goes with its contact
 	n         int             // counts up, so that each edit is a change
+	last      time.Time       // a stage of a round began
 }
 
 // newStaleWorld has opt-outs mapped with the contacts, or carried by their own flow.
@@ -48,6 +55,8 @@ func newStaleWorld(t *testing.T, open func(*testing.T, worldOptions) *world, map
   journal: {url: %q}
   sftp: {host: %s, port: %s, user: %s, key: "file:%s", known_hosts: %s, stable_for: 0s}
 `, boxes.CampaignOrganization, boxes.JournalURL, host, port, boxes.SFTPUser, boxes.SFTPKeyFile, boxes.SFTPKnownHostsFile), 1)
+		// A worker that wakes takes the answers that came while it stood still, and goes on.
+		text = strings.Replace(text, "timeout: 5s", fmt.Sprintf("timeout: %s", patience), 1)
 		// Rounds delete more than the delete guard lets go in a day.
 		text += "deletes: {stop_ratio: 1, stop_min: 1000000}\n"
 		text += "egress: {sends: true, opens: true, clicks: true, bounces: true, source: journal, lanes: 4, poll_every: 1s}\n"
@@ -83,6 +92,7 @@ func (w *staleWorld) begin() {
 	w.events.startFlow()
 	w.flow = ""
 	w.boxes.Campaign.SetLatency(300 * time.Millisecond)
+	w.last = time.Now()
 }
 
 // mailing publishes events.
@@ -144,9 +154,14 @@ func (w *staleWorld) replaceSome(ids []string) {
 	}
 }
 
-// old gives the workers something to write, and returns in the middle of it.
-func (w *staleWorld) old(round int) (ids []string) {
+// old gives the workers something to write, and returns when p is in the middle of it. In
+// some rounds a few of the requests are carried out late.
+func (w *staleWorld) old(round int, p *process) (ids []string) {
 	w.t.Helper()
+	if round%lateEvery == 0 {
+		_, err := w.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Path: "/profile/", Action: kit.Delay, LatencyMS: int(lateBy.Milliseconds()), Times: late})
+		require.NoError(w.t, err)
+	}
 	ids = w.ids()
 	w.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
 	ids = ids[:160]
@@ -155,7 +170,25 @@ func (w *staleWorld) old(round int) (ids []string) {
 	w.editAll(ids[:120])
 	w.replaceSome(ids[120:])
 	require.Eventually(w.t, func() bool { return w.engineCalls() > calls+int64(5+w.rng.IntN(40)) }, settleWithin, time.Millisecond, w.tail())
+	require.Eventually(w.t, func() bool {
+		_, types := w.attempts(p.identity)
+		if types["WriteLane"] == 0 && w.written(ids) {
+			w.editAll(ids[:120]) // the other worker was faster
+		}
+		return types["WriteLane"] > 0
+	}, 3*settleWithin, 20*time.Millisecond, "the worker to be stopped writes")
 	return ids
+}
+
+// written says that Campaign holds the towns of contacts.
+func (w *staleWorld) written(ids []string) bool {
+	for _, id := range ids[:120] {
+		row, profile := w.boxes.Dynamics.Row("contacts", id), w.boxes.Campaign.Profile(id)
+		if row != nil && expected(id, row)["location.city"] != held(profile, "location.city") {
+			return false
+		}
+	}
+	return true
 }
 
 // newer changes the same contacts again.
@@ -192,50 +225,6 @@ func (w *staleWorld) rest() {
 	}
 }
 
-// givenUp waits until Temporal has given up the attempts of a worker that stands still.
-func (w *staleWorld) givenUp(before map[string]int32) {
-	w.t.Helper()
-	require.Eventually(w.t, func() bool {
-		now := w.attempts("")
-		for id := range before {
-			if attempt, open := now[id]; open && attempt == before[id] {
-				return false
-			}
-		}
-		return true
-	}, 3*settleWithin, 100*time.Millisecond, "attempts of a stopped worker end")
-}
-
-// attempts are the attempts under way at a worker, by workflow and activity; of all
-// workers for "".
-func (w *staleWorld) attempts(identity string) map[string]int32 {
-	out := map[string]int32{}
-	todo := []string{
-		workflows.TableFlow(w.cfg.Instance, "contacts").WorkflowID(), workflows.OptOutFlow(w.cfg.Instance).WorkflowID(), workflows.EventFlow(w.cfg.Instance).WorkflowID(),
-	}
-	for len(todo) > 0 {
-		d, err := w.client.DescribeWorkflowExecution(context.WithoutCancel(w.t.Context()), todo[0], "")
-		todo = todo[1:]
-		if err != nil {
-			continue
-		}
-		for _, child := range d.PendingChildren {
-			todo = append(todo, child.WorkflowId)
-		}
-		for _, a := range d.PendingActivities {
-			if a.State == enumspb.PENDING_ACTIVITY_STATE_STARTED && strings.HasPrefix(a.LastWorkerIdentity, identity) {
-				out[d.WorkflowExecutionInfo.Execution.RunId+a.ActivityId] = a.Attempt
-			}
-		}
-	}
-	return out
-}
-
-func (p *process) signal(t *testing.T, s syscall.Signal) {
-	t.Helper()
-	require.NoError(t, p.cmd.Process.Signal(s))
-}
-
 func rounds(t *testing.T) int {
 	text := os.Getenv(roundsEnv)
 	if text == "" {
@@ -266,43 +255,56 @@ func TestAWorkerThatWakesUndoesNothing(t *testing.T) {
 }
 
 func (w *staleWorld) anotherTakesOver() {
-	workers := []*process{w.startedWorker(), w.startedWorker()}
+	workers := []*process{w.linked(w.startedWorker), w.linked(w.startedWorker)}
 	w.begin()
 	for round := range rounds(w.t) {
 		stopped := workers[round%2]
-		ids := w.old(round)
-		before := w.attempts(stopped.identity)
-		stopped.signal(w.t, syscall.SIGSTOP)
+		ids := w.old(round, stopped)
+		before := w.stop(stopped)
 		w.newer(ids)
 		w.givenUp(before)
-		calls := w.engineCalls()
-		require.Eventually(w.t, func() bool { return w.engineCalls() > calls+5 || len(w.differences(1)) == 0 }, 3*settleWithin, time.Millisecond, "the other worker writes")
-		stopped.signal(w.t, syscall.SIGCONT)
+		w.stage("given up")
+		if round%4 < 2 {
+			w.inStepAgain() // nobody would write again what it undoes
+		} else {
+			calls := w.engineCalls()
+			require.Eventually(w.t, func() bool { return w.engineCalls() > calls+5 || len(w.differences(1)) == 0 }, 3*settleWithin, time.Millisecond, "the other worker writes")
+		}
+		w.stage("other writes")
+		w.wake(stopped)
 		w.inStepAgain()
+		w.stage("round %d in step", round)
 	}
 	w.rest()
+	w.stage("at rest")
+	notSent, late := w.figures()
+	require.Positive(w.t, notSent+late, "nothing old was kept back or put right: nobody was stopped in the middle of it")
 	w.noPersonalData()
 }
 
 func (w *staleWorld) itWakesOrIsReplaced() {
-	p := w.startedWorker()
+	p := w.linked(w.startedWorker)
 	w.begin()
 	for round := range rounds(w.t) {
-		ids := w.old(round)
-		before := w.attempts("")
-		p.signal(w.t, syscall.SIGSTOP)
+		ids := w.old(round, p)
+		before := w.stop(p)
 		w.newer(ids)
 		if round%2 == 0 {
 			w.givenUp(before)
-			p.signal(w.t, syscall.SIGCONT)
+			w.stage("given up")
+			w.wake(p)
 		} else {
-			next := w.startWorker() // waits for the lock
+			next := w.linked(w.startWorker) // waits for the lock
 			p.kill()
 			p = next
 		}
 		w.inStepAgain()
+		w.stage("round %d in step", round)
 	}
 	w.rest()
+	w.stage("at rest")
+	notSent, late := w.figures()
+	require.Positive(w.t, notSent+late, "nothing old was kept back or put right: nobody was stopped in the middle of it")
 	w.noPersonalData()
 }
 

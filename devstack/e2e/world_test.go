@@ -188,6 +188,7 @@ type process struct {
 	cmd      *exec.Cmd
 	done     chan struct{}
 	identity string // in Temporal, where it is known
+	link     *link  // to Temporal, where it has one of its own
 }
 
 func (w *world) startWorker() *process {

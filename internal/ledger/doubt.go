@@ -62,10 +62,16 @@ func doubtOf(e *Entry, run string) Doubt {
 	return d
 }
 
+// sent is the cause of a doubt about a request whose sender sends no more. Requests that carry
+// different things are doubts of their own: what each of them carried must stay known.
+func (d *Doubt) sent() string {
+	return "sent " + d.Run + " " + string(d.Carries) + " " + d.Version
+}
+
 // putDoubt keeps doubts about requests of one attempt. Doubts of one record and one
 // cause become one.
-var putDoubt = newBulk(7, `INSERT INTO doubt (tbl, cause, run, since, at, look, final, key, carries, version, payload) VALUES `,
-	`({1},{2},{3},{4},{5},{6},{7},{},{},{},{})`,
+var putDoubt = newBulk(6, `INSERT INTO doubt (tbl, run, since, at, look, final, key, cause, carries, version, payload) VALUES `,
+	`({1},{2},{3},{4},{5},{6},{},{},{},{},{})`,
 	` ON CONFLICT (tbl, key, cause) DO UPDATE SET since = CASE WHEN excluded.since < doubt.since THEN excluded.since ELSE doubt.since END,
 	look = CASE WHEN excluded.look > doubt.look THEN excluded.look ELSE doubt.look END, final = CASE WHEN excluded.final > doubt.final THEN excluded.final ELSE doubt.final END,
 	carries = CASE WHEN `+sameRequest+` THEN doubt.carries ELSE '' END, payload = CASE WHEN `+sameRequest+` THEN doubt.payload ELSE NULL END, version = excluded.version, run = excluded.run`)
@@ -97,9 +103,12 @@ func (l *Ledger) enterDoubts(ctx context.Context, tx txn, table, run string, sin
 			return err
 		}
 	}
-	return putDoubt.run(ctx, l, tx, []any{table, string(cause), run, millis(since), millis(now), millis(look), millis(final)}, len(doubts), func(args []any, i int) []any {
-		d := &doubts[i]
-		return append(args, d.Key, string(d.Carries), d.Version, sealed[i])
+	return putDoubt.run(ctx, l, tx, []any{table, run, millis(since), millis(now), millis(look), millis(final)}, len(doubts), func(args []any, i int) []any {
+		d, of := &doubts[i], string(cause)
+		if of == "" {
+			of = d.sent()
+		}
+		return append(args, d.Key, of, string(d.Carries), d.Version, sealed[i])
 	})
 }
 

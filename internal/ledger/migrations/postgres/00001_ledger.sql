@@ -284,7 +284,7 @@ CREATE INDEX unasked_delete_by_time ON unasked_delete (tbl, at);
 CREATE TABLE doubt (
   tbl TEXT NOT NULL,
   key TEXT NOT NULL,
-  cause TEXT NOT NULL,                       -- token of the attempt that may still send; '': it sends no more; parent: was created anew
+  cause TEXT NOT NULL,                       -- token of the attempt that may still send; sent and what: it sends no more; parent: was created anew
   run TEXT NOT NULL,                         -- that the request is of
   carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known; nothing: there is none
   version TEXT NOT NULL,                     -- of the source, that it carries
