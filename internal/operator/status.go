@@ -64,8 +64,8 @@ type FlowReport struct {
 	Recorded       *Recorded         `json:"recorded,omitempty"`
 	Waiting        []Pending         `json:"waiting,omitempty"`
 	Stuck          *Stuck            `json:"stuck,omitempty"`
-	LastChecked    time.Time         `json:"last_checked,omitzero"` // the source was asked then
-	LagSeconds     *int64            `json:"lag_seconds,omitempty"` // the part of the time up to LastChecked that is not settled; not known before the first load
+	LastChecked    time.Time         `json:"last_checked,omitzero"`  // the source was asked then
+	LagSeconds     *int64            `json:"lag_seconds,omitempty"`  // the part of the time up to LastChecked that is not settled; not known before the first load
 	CarriedUpTo    time.Time         `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
 	Deadline       time.Duration     `json:"-"`                      // how old a choice may become that is not
 	FileRevision   string            `json:"file_revision,omitempty"`
