@@ -41,6 +41,7 @@ type staleWorld struct {
 	recipient map[string]bool // of events: the timeline goes with its contact
 	n         int             // counts up, so that each edit is a change
 	last      time.Time       // a stage of a round began
+	lateUntil time.Time       // until then requests are carried out late, or what they did is put right
 }
 
 // newStaleWorld has opt-outs mapped with the contacts, or carried by their own flow.
@@ -161,6 +162,7 @@ func (w *staleWorld) old(round int, p *process) (ids []string) {
 	if round%lateEvery == 0 {
 		_, err := w.boxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPatch, Path: "/profile/", Action: kit.Delay, LatencyMS: int(lateBy.Milliseconds()), Times: late})
 		require.NoError(w.t, err)
+		w.lateUntil = time.Now().Add(lateBy + patience + time.Minute + 15*time.Second)
 	}
 	ids = w.ids()
 	w.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
@@ -210,10 +212,11 @@ func (w *staleWorld) rest() {
 	var wrong []string
 	calls, same := int64(-1), 0
 	// A doubt that a worker left which is neither gone nor heard of ends a minute after the
-	// requests of that worker can have ended.
+	// requests of that worker can have ended. Before late requests were carried out, rest
+	// would say nothing.
 	if !assert.Eventually(w.t, func() bool {
 		wrong = w.allWrong()
-		if now := w.engineCalls(); len(wrong) > 0 || now != calls {
+		if now := w.engineCalls(); len(wrong) > 0 || now != calls || time.Now().Before(w.lateUntil) {
 			calls, same = now, 0
 			return false
 		}
