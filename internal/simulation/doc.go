@@ -1,5 +1,5 @@
 // Package simulation looks for schedules at which a record is lost or an old value
-// stays. The real activities of ingress and egress, the ledger on SQLite and the
+// stays. The real activities of ingress, egress and opt-outs, the ledger on SQLite and the
 // sandboxes run over in-memory connections in one bubble of testing/synctest, under
 // a small at-least-once scheduler in Temporal's place. A seed decides everything:
 // edits on both sides, faults and false answers, attempts that are suspended or

@@ -45,6 +45,7 @@ func (w *world) editOne(rng *rand.Rand, key string) {
 		w.dynamics.Delete(contacts, key)
 		w.deleted = append(w.deleted, key)
 		w.goneOnce[key] = true
+		w.forgets(key)
 	case n < 17:
 		again := ""
 		if len(w.deleted) > 0 && rng.IntN(4) > 0 {
@@ -114,6 +115,7 @@ func (w *world) erase(key string) {
 	}
 	must(w.campaign.Delete("profile", key))
 	w.erased[key] = true
+	w.forgets(key)
 	w.note("  Campaign: %s erased", key)
 }
 

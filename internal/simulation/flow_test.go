@@ -71,7 +71,7 @@ const (
 )
 
 // audit compares Campaign with the ledger, and makes the ledger say what it found. Events
-// need none.
+// and opt-outs need none.
 func (f *flow) audit() error {
 	if f.steps.audit == nil {
 		return nil
@@ -198,7 +198,7 @@ func (f *flow) life() error {
 	if checked.restored {
 		f.restored = restoredNow
 	}
-	if f.restored == restoredNow && f.steps.audit == nil {
+	if f.restored == restoredNow && f.steps.audit == nil && !baseline {
 		f.restored = "" // events are created once
 	}
 	for {
@@ -230,6 +230,8 @@ func (f *flow) life() error {
 			err = f.pass(f.ref(run, activities.KindInitial))
 			baseline = err != nil
 			switch {
+			case err == nil && f.restored == restoredNow && f.steps.audit == nil:
+				f.restored = "" // opt-outs need no more than the look at everybody
 			case err == nil && f.restored == restoredNow:
 				f.restored = auditDue
 			case err == nil && f.restored == repairing:

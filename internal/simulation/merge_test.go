@@ -24,6 +24,7 @@ func (w *world) merge(rng *rand.Rand) {
 	w.note("  Dynamics: %s merged into %s", loser, winner)
 	must(w.dynamics.Merge(winner, loser))
 	w.winner[loser] = winner
+	w.forgets(loser)
 	if w.optedOut(loser) {
 		w.inherits[winner] = true
 	}

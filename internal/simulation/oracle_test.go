@@ -12,8 +12,12 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// A simulation that takes longer to come to rest never does.
-const restWithin = 12 * time.Hour
+// A simulation that takes longer to come to rest never does. Passes that find something
+// each time do not wait for each other, and no time goes by: so moves count as well.
+const (
+	restWithin      = 12 * time.Hour
+	restWithinMoves = 50_000
+)
 
 // rest ends all misfortunes and lets everything be tried again, until a few passes
 // find nothing. It returns what is wrong then.
@@ -51,7 +55,14 @@ func (w *world) rest() []string {
 	if wrong := w.straysGo(); wrong != nil {
 		return wrong
 	}
-	out := slices.Concat(undone, w.differences(), w.timeline(), w.unbalanced())
+	writes := w.writes.Load()
+	if stuck := w.drain(); stuck != "" {
+		return []string{stuck}
+	}
+	out := slices.Concat(undone, w.lostOptOuts(), w.differences(), w.timeline(), w.unbalanced())
+	if n := w.writes.Load() - writes; n > 0 {
+		out = append(out, fmt.Sprintf("%d writes although nothing changes any more", n))
+	}
 	for _, f := range w.flows() {
 		out = append(out, f.failures...)
 	}
@@ -129,11 +140,13 @@ func (w *world) drain() string {
 	for _, f := range w.flows() {
 		f.sawWork()
 	}
-	for until := time.Now().Add(restWithin); time.Now().Before(until); {
+	moves := 0
+	for until := time.Now().Add(restWithin); moves < restWithinMoves && time.Now().Before(until); {
 		synctest.Wait()
 		ops := w.ready()
 		switch {
 		case len(ops) > 0:
+			moves++
 			w.give(ops[0], goOn)
 		case !slices.ContainsFunc(w.flows(), func(f *flow) bool { return f.idlePasses() < 3 }):
 			return ""
@@ -141,7 +154,7 @@ func (w *world) drain() string {
 			w.elapse()
 		}
 	}
-	return fmt.Sprintf("not at rest after %s: %v", restWithin, w.flow.failures)
+	return fmt.Sprintf("not at rest after %s and %d moves: %v", restWithin, moves, w.flow.failures)
 }
 
 // differences compares Campaign with what the contacts call for.

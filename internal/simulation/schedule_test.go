@@ -22,6 +22,7 @@ const (
 	falseRead   class = "false read"     // so is a read
 	oddAnswer   class = "odd answer"     // one 404, 307 or 401 that means nothing
 	merging     class = "merge"          // a contact becomes part of another, and profiles are erased
+	choosing    class = "opt-outs"       // people choose on both sides
 	undoing     class = "rollback"       // an operator undoes a run
 	standing    class = "standing clock" // an attempt is frozen with its clock, for minutes or hours
 	restored    class = "restored"       // the ledger is replaced by an older copy
@@ -63,6 +64,7 @@ var actions = []action{
 	{"cancel", 3, interrupted, func(w *world, _ *rand.Rand) { w.flow.interrupt("cancel", time.Second) }},
 	{"merge", 4, merging, (*world).merge},
 	{"erase", 3, merging, (*world).eraseOne},
+	{"choose", 8, choosing, (*world).choose},
 	{"roll back", 3, undoing, (*world).rollBackOne},
 	{"freeze", 6, staleWriter, (*world).freezeOne},
 	{"thaw", 3, staleWriter, (*world).thawOne},

@@ -23,10 +23,14 @@ var (
 	oneSeed  = flag.Uint64("seed", 0, "the seed to repeat; 0 = several")
 	lasting  = flag.Duration("for", 0, "try new seeds for so long")
 	ofSeeds  = flag.Int("seeds", 0, "how many seeds to try; 0 = as many as CI has time for")
-	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all")
+	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all but opt-outs")
 )
 
 var classes = []class{plain, marketing, interrupted, merging, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer, restored}
+
+// withChoices are the classes while people choose on both sides. Without them a schedule
+// has no flow of opt-outs.
+var withChoices = []class{plain, marketing, interrupted, merging, choosing, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -125,7 +129,7 @@ func enabled(t *testing.T) []class {
 	}
 	var out []class
 	for name := range strings.SplitSeq(*onlyFrom, ",") {
-		require.Contains(t, classes, class(name))
+		require.Contains(t, append(slices.Clone(classes), choosing), class(name))
 		out = append(out, class(name))
 	}
 	return out
@@ -179,6 +183,23 @@ func TestSimulation(t *testing.T) {
 	t.Log(s.progress())
 }
 
+// TestSimulationOfOptOuts tries the seeds of TestSimulation with a flow of opt-outs.
+func TestSimulationOfOptOuts(t *testing.T) {
+	if *oneSeed != 0 || *lasting > 0 || *ofSeeds > 0 || *onlyFrom != "" {
+		t.Skip("the flags are for TestSimulation; -classes names opt-outs there")
+	}
+	s := &search{of: withChoices, limit: ciSeeds, began: time.Now(), until: time.Now().Add(ciTime / 2)}
+	if testing.Short() {
+		s.until = time.Now().Add(ciTime / 4)
+	}
+	t.Run("seeds", func(t *testing.T) {
+		for n := range runtime.GOMAXPROCS(0) {
+			t.Run(fmt.Sprint(n), s.run)
+		}
+	})
+	t.Log(s.progress())
+}
+
 // search is a walk through seeds by several workers.
 type search struct {
 	of    []class
@@ -220,8 +241,12 @@ func (s *search) run(t *testing.T) {
 // A seed that fails must fail again, so everything in a schedule is the seed's.
 func TestScheduleRepeatsItself(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 5; seed++ {
-		steps := scheduleOf(seed, classes)
+	for seed := uint64(1); seed <= 8; seed++ {
+		of := classes
+		if seed > 5 {
+			of = withChoices
+		}
+		steps := scheduleOf(seed, of)
 		first := simulate(t, steps, true)
 		require.NotEmpty(t, first.trace)
 		require.Equal(t, first, simulate(t, steps, true), "seed %d", seed)

@@ -5,16 +5,19 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
+	"causeway.dev/internal/optout"
 	sandboxcampaign "causeway.dev/sandbox/campaign"
 	sandboxdataverse "causeway.dev/sandbox/dataverse"
 	"causeway.dev/sandbox/entra"
@@ -65,18 +68,21 @@ type world struct {
 	tracing  bool
 	began    time.Time
 
-	flow     *flow             // of contacts
-	events   *flow             // nil until there is an event
-	pushed   map[string]int    // events by contact
-	goneOnce map[string]bool   // contacts that were deleted at some time
-	winner   map[string]string // by the loser of a merge
-	inherits map[string]bool   // winners of people who had opted out
-	erased   map[string]bool   // contacts whose profile a Campaign user deleted
-	notes    map[string]note   // what Campaign users wrote
-	deleted  []string          // contacts
-	made     int               // edits, so that each has a value of its own
-	backups  []string          // copies of the ledger
-	restored bool              // the ledger was, at some time
+	flow     *flow              // of contacts
+	events   *flow              // nil until there is an event
+	choices  *flow              // nil until somebody chooses
+	chosen   map[string]*chosen // by contact
+	pushed   map[string]int     // events by contact
+	goneOnce map[string]bool    // contacts that were deleted at some time
+	winner   map[string]string  // by the loser of a merge
+	inherits map[string]bool    // winners of people who had opted out
+	erased   map[string]bool    // contacts whose profile a Campaign user deleted
+	notes    map[string]note    // what Campaign users wrote
+	deleted  []string           // contacts
+	writes   atomic.Int64       // that the systems have carried out
+	made     int                // edits, so that each has a value of its own
+	backups  []string           // copies of the ledger
+	restored bool               // the ledger was, at some time
 }
 
 // note is what a Campaign user wrote in a field that is not mapped.
@@ -101,7 +107,7 @@ var template = sync.OnceValues(func() (string, error) {
 
 // newWorld is called inside a bubble; template and activityContext are made outside.
 func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, winner: map[string]string{}, inherits: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, goneOnce: map[string]bool{}, began: time.Now()}
+	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, winner: map[string]string{}, inherits: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, chosen: map[string]*chosen{}, goneOnce: map[string]bool{}, began: time.Now()}
 	faults := &kit.Faults{}
 	e := entra.New(entra.Options{Clock: w.clock, Faults: faults, Tenant: tenant, ClientID: apiKey, ClientSecret: secret, ExpiresIn: 1000 * time.Hour})
 	i := ims.New(ims.Options{Clock: w.clock, Faults: faults, ClientID: apiKey, Secrets: []string{secret}, ExpiresIn: 1000 * time.Hour, Organization: tenant})
@@ -121,7 +127,7 @@ func newWorld(dir string) (*world, error) {
 	w.net.serve(journalHost, "journal", w.journal)
 	w.table = activities.Table{
 		Name: contacts, Dynamics: mapping.SourceTable{Table: "contact"}, Campaign: mapping.TargetTable{Resource: "profile", Key: "externalId"},
-		ApplyDeletes: true, ClearOptOuts: true,
+		ApplyDeletes: true, ClearOptOuts: true, OptOuts: []optout.PairSetting{phone},
 		Filter: mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}},
 		Fields: []mapping.Field{
 			{From: "firstname", To: "firstName"}, {From: "emailaddress1", To: "email"},
@@ -206,10 +212,7 @@ func (w *world) restore(from string) error {
 
 // flows are those that have begun.
 func (w *world) flows() []*flow {
-	if w.events == nil {
-		return []*flow{w.flow}
-	}
-	return []*flow{w.flow, w.events}
+	return slices.DeleteFunc([]*flow{w.flow, w.events, w.choices}, func(f *flow) bool { return f == nil })
 }
 
 // enter and leave keep who is at work.
@@ -290,6 +293,12 @@ func (w *world) note(format string, args ...any) {
 }
 
 // told notes what a service has carried out.
-func (w *world) told(service, _, label string, status int) {
+func (w *world) told(service, method, label string, status int) {
 	w.note("  %s: %s -> %d", service, label, status)
+	if method != http.MethodGet && status < 300 {
+		w.writes.Add(1)
+	}
+	if service == "campaign" && method == http.MethodDelete && status < 300 {
+		w.deletedProfile(label[strings.LastIndex(label, "/")+1:])
+	}
 }
