@@ -9,6 +9,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/optout"
 )
 
@@ -97,6 +98,44 @@ func (r *recordWriter) createBody(ctx context.Context, key string, row, body []b
 		}
 	}
 	return withOptOuts(body, fields)
+}
+
+// unreadOptOut is a field with an opt-out that only Campaign knows of; "" when there is
+// none. Deleting the profile would lose it: the next load would make it mailable.
+func (r *recordWriter) unreadOptOut(ctx context.Context, key string, last *mapping.Payload, stored []byte) (string, error) {
+	if !r.m.mapper.HasOptOuts() {
+		return "", nil
+	}
+	var known []string
+	unread := func() (field string) {
+		for _, attribute := range r.m.mapper.HeldOptOuts(stored) {
+			to, _ := r.m.mapper.OptOutField(attribute)
+			if string(last.Value(to)) != "true" && !slices.Contains(known, attribute) {
+				return to
+			}
+		}
+		return ""
+	}
+	if unread() == "" {
+		return "", nil
+	}
+	found, err := r.activities.optOutsOf(ctx, r.m, []string{key})
+	if err != nil {
+		return "", err
+	}
+	if known = found[key].owed; found[key].contact != nil {
+		known = append(known, found[key].contact.OptedOut(nil)...)
+	}
+	if unread() == "" {
+		return "", nil
+	}
+	row, err := r.activities.readOne(ctx, r.m.query, key)
+	if err != nil {
+		return "", err
+	}
+	_, out := r.m.mapper.OptedOut(row.Raw)
+	known = append(known, out...)
+	return unread(), nil
 }
 
 // withOptOuts sets opt-outs in a body.

@@ -227,6 +227,11 @@ func (r *rollbackWriter) uncreate(ctx context.Context, known *ledger.Record, e *
 		if r.modifiedSince(stored.LastModified) {
 			return r.leaveAsIs(e, codeChangedSince, "", "somebody changed it in Campaign since, in fields that the mapping does not know"), nil
 		}
+		if field, err := r.unreadOptOut(ctx, e.Key, last, stored.Raw); err != nil {
+			return ledger.Result{}, err
+		} else if field != "" {
+			return r.leaveAsIs(e, codeChangedSince, field, "its person has opted out in Campaign since, and nothing else knows of it yet; roll back again when opt-outs are carried over, or delete it in Campaign"), nil
+		}
 		if children, err := r.ledger.Children(ctx, r.table, []string{e.Key}); err != nil {
 			return ledger.Result{}, err
 		} else if children[e.Key] {

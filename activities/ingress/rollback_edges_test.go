@@ -335,3 +335,25 @@ func TestANewFieldEndsNoOptOut(t *testing.T) {
 		require.Equal(t, false, s.Sandboxes.Campaign.Profile(key)["blackListEmail"])
 	}
 }
+
+// A rollback does not delete a profile whose opt-out only Campaign knows of: the next load
+// would make it again, and mailable.
+func TestARollbackKeepsWhoOptedOutInCampaignSince(t *testing.T) {
+	t.Parallel()
+	for _, field := range []string{"blackListEmail", "blackListPhone"} {
+		t.Run(field, func(t *testing.T) {
+			t.Parallel()
+			s := activitytest.NewWorld(t, 5)
+			for _, id := range s.Sandboxes.Dynamics.Keys("contacts") {
+				s.Edit(id, map[string]any{"donotbulkemail": false})
+			}
+			keys := s.Sandboxes.Dynamics.Keys("contacts")
+			s.Edit(keys[1], map[string]any{"donotbulkemail": true})
+			s.Load()
+			s.EditProfile(keys[0], `{"`+field+`":true}`)
+			s.Rollback(s.LastRun())
+			require.Equal(t, true, s.Sandboxes.Campaign.Profile(keys[0])[field])
+			require.Nil(t, s.Sandboxes.Campaign.Profile(keys[1]), "what Dynamics knows comes back with it")
+		})
+	}
+}
