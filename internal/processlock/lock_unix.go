@@ -22,3 +22,7 @@ func exclusive(f *os.File) error {
 		}
 	}
 }
+
+// unlock releases the lock. Closing the file alone would not, while a program that this
+// process has just started still holds a copy of the descriptor.
+func unlock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }

@@ -127,7 +127,7 @@ func (l *Lock) InPlace() error {
 }
 
 // Release lets the next process in. The file stays: a process that waits has it open.
-func (l *Lock) Release() error { return l.file.Close() }
+func (l *Lock) Release() error { return errors.Join(unlock(l.file), l.file.Close()) }
 
 // sign writes who holds the lock into its file.
 func (l *Lock) sign() error {
