@@ -242,15 +242,15 @@ func (c *Client) do(ctx context.Context, r call) (*transport.Response, error) {
 		if c.unhinted.Load() != 0 {
 			c.unhinted.Store(0)
 		}
-		fail := badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
-		switch read := r.method == http.MethodGet; {
-		case read && res.Status != http.StatusOK, res.Page():
-			c.odd.Lasts(r.op, fail.Message) // it is told of; it may last
-			if read {
-				return nil, fail
-			}
-		default:
+		read := r.method == http.MethodGet
+		if (!read || res.Status == http.StatusOK) && !res.Page() {
 			c.odd.Ends(r.op)
+			return res, nil
+		}
+		fail := badResponse(r.op, fmt.Sprintf("got status %d and %s, want 200 and JSON", res.Status, res.Kind()))
+		c.odd.Lasts(r.op, fail.Message) // it is told of; it may last
+		if read {
+			return nil, fail
 		}
 		return res, nil
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // FuzzMap maps any text as a row. A payload is valid JSON and is the same when it is
@@ -73,6 +75,22 @@ func FuzzScanObject(f *testing.F) {
 		}
 		if object && utf8.ValidString(s) && len(got) != len(want) {
 			t.Fatalf("%d members, want %d", len(got), len(want))
+		}
+	})
+}
+
+// FuzzMerged: the quick look at a row never misses one that was merged.
+func FuzzMerged(f *testing.F) {
+	for _, row := range []string{
+		`{"merged":false}`, `{"merged":true}`, `{"merged" : true}`, `{"a":"merged","merged":1}`, `{"merged":"true"}`,
+		`{"a":{"merged":false},"merged":true}`, `{"merged":null,"b":"\"merged\":true"}`, `{"m\u0065rged":true}`, `{}`,
+	} {
+		f.Add([]byte(row))
+	}
+	m := &Mapper{merges: true}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if json.Valid(raw) && m.Merged(raw) != gjson.GetBytes(raw, mergedColumn).Bool() {
+			t.Fatalf("%s", raw)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"bytes"
+
 	"github.com/tidwall/gjson"
 
 	"causeway.dev/internal/optout"
@@ -52,7 +54,26 @@ func (r *resolver) optOuts() []PlanOptOut {
 // Merged says that a row was merged into another one. It stays so when that one is
 // deleted, although it names none then.
 func (m *Mapper) Merged(raw []byte) bool {
-	return m.merges && gjson.GetBytes(raw, mergedColumn).Bool()
+	return m.merges && mayBeTrue(raw, mergedColumn) && gjson.GetBytes(raw, mergedColumn).Bool()
+}
+
+// mayBeTrue says that a member of this name, at any depth, can be true. It reads the
+// row many times faster than gjson does, and nearly every row has false.
+func mayBeTrue(raw []byte, name string) bool {
+	if bytes.IndexByte(raw, '\\') >= 0 { // which could write the name in another way
+		return true
+	}
+	quoted := []byte(`"` + name + `"`)
+	for {
+		_, rest, found := bytes.Cut(raw, quoted)
+		if !found {
+			return false
+		}
+		if rest = bytes.TrimLeft(rest, ": \t\r\n"); len(rest) > 0 && rest[0] != 'f' && rest[0] != 'n' {
+			return true
+		}
+		raw = rest
+	}
 }
 
 // MergedInto is the contact that a row was merged into; "" when it was not, when that
@@ -72,8 +93,11 @@ func (m *Mapper) MergedInto(raw []byte) string {
 // which it says that the person has opted out.
 func (m *Mapper) OptedOut(raw []byte) (read, out []string) {
 	for _, o := range m.attributes {
+		if o.Column == "" {
+			continue
+		}
 		v := gjson.GetBytes(raw, o.Column)
-		if o.Column == "" || !v.IsBool() {
+		if !v.IsBool() {
 			continue
 		}
 		read = append(read, o.Attribute)
