@@ -104,14 +104,14 @@ func asked(t *testing.T, name string) bool {
 	return false
 }
 
-// Prometheus itself, where it is installed, takes the rules, and fires them when
-// they should.
+// Prometheus itself, where it is installed, takes its configuration and the rules, and
+// fires them when it should.
 func TestPrometheusTakesTheRules(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool is not installed")
 	}
-	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "testdata/alerts_test.yml"}} {
+	for _, args := range [][]string{{"check", "config", "--syntax-only", "prometheus.yml"}, {"check", "rules", "alerts.yml"}, {"test", "rules", "testdata/alerts_test.yml"}} {
 		out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}

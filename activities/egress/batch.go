@@ -94,11 +94,10 @@ func (w *timelineWriter) handleAnswers(ctx context.Context, a *run.Attempt[*even
 			done = append(done, writtenResults(u, ledger.Unchanged)...)
 		case r.Err.Reason == apierr.ReasonNotFound && !o.contactResolvedAgain:
 			done = append(done, w.resolveContactAgain(ctx, a, u)...)
-		case r.Err.Class == apierr.Blocked || r.Err.Reason == apierr.ReasonSchema:
-			// The table has changed, and every event of the type would fail.
-			e := *r.Err
-			e.Class = apierr.Blocked
-			a.Fail(u, &e)
+		case r.Err.Reason == apierr.ReasonSchema || r.Err.Reason == apierr.ReasonTooLong:
+			w.afterChange(ctx, a, u, r.Err)
+		case r.Err.Class == apierr.Blocked:
+			a.Fail(u, r.Err)
 		default:
 			// It failed by itself, while other rows of the request were written.
 			if r.Err.Reason == apierr.ReasonServiceFault && len(group) > 1 {
@@ -145,7 +144,7 @@ func (w *timelineWriter) resolveContactAgain(ctx context.Context, a *run.Attempt
 	if o.contact = to[o.event.ContactID]; o.contact == "" {
 		return w.withoutContactResults(u)
 	}
-	if o.row, err = w.makeRow(o); err != nil {
+	if o.row, err = w.makeFittingRow(ctx, o); err != nil {
 		a.Fail(u, err)
 		return nil
 	}

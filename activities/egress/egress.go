@@ -72,6 +72,7 @@ type Activities struct {
 	batchSize batchSizer
 	contacts  contactCache
 	files     *inbox.Box[*eventRows]
+	reread    run.Rereads[timeline.Plan]
 
 	mu     sync.Mutex
 	plans  map[string]*timeline.Plan

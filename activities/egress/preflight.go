@@ -93,6 +93,19 @@ func (a *Activities) checkConfigured(s activities.EgressSettings) error {
 
 // resolvePlan fits settings to the tables of Dynamics.
 func (a *Activities) resolvePlan(ctx context.Context, s activities.EgressSettings, owner string) (*timeline.Plan, error) {
+	schemas, err := a.readTables(ctx, s)
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	plan, err := a.fit(s, owner, schemas)
+	if err != nil {
+		return nil, run.Blocked("Settings", err.Error())
+	}
+	return plan, nil
+}
+
+// readTables reads the definitions of the tables that settings need, as far as they exist.
+func (a *Activities) readTables(ctx context.Context, s activities.EgressSettings) (map[string]*timeline.Schema, error) {
 	schemas := map[string]*timeline.Schema{}
 	for _, name := range s.Needed() {
 		entity, err := a.o.Dynamics.Entity(ctx, name)
@@ -100,13 +113,18 @@ func (a *Activities) resolvePlan(ctx context.Context, s activities.EgressSetting
 			continue
 		}
 		if err != nil {
-			return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", name, err))
+			return nil, fmt.Errorf("reading the definition of %s: %w", name, err)
 		}
 		schemas[name] = activitySchema(entity)
 	}
+	return schemas, nil
+}
+
+// fit fits settings to tables. What does not fit is told in one line.
+func (a *Activities) fit(s activities.EgressSettings, owner string, schemas map[string]*timeline.Schema) (*timeline.Plan, error) {
 	plan, err := timeline.Resolve(s, a.o.Instance, owner, schemas)
 	if err != nil {
-		return nil, run.Blocked("Settings", "the settings do not fit Dynamics: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+		return nil, errors.New("the settings do not fit Dynamics: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return plan, nil
 }

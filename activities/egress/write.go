@@ -24,7 +24,7 @@ func (a *Activities) WriteTimeline(ctx context.Context, in activities.LaneInput)
 	if err != nil {
 		return nil, err
 	}
-	w := &timelineWriter{Activities: a, plan: plan}
+	w := &timelineWriter{Activities: a, plan: plan, fresh: a.reread.Of(in.PlanKey())}
 	out, err := run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*eventState], error) {
 		w.lane = lane
 		return w, nil
@@ -40,8 +40,9 @@ func (a *Activities) WriteTimeline(ctx context.Context, in activities.LaneInput)
 // flow.
 type timelineWriter struct {
 	*Activities
-	plan *timeline.Plan
-	lane *ledger.Lane
+	plan  *timeline.Plan
+	fresh *run.Reread[timeline.Plan] // what the tables say since plan was resolved
+	lane  *ledger.Lane
 
 	unknown atomic.Int64 // events quarantined because Dynamics has no such contact
 }
@@ -57,8 +58,9 @@ type eventState struct {
 	refused              bool   // it was, before: its item in quarantine is settled with it
 	contact              string // whom it goes to
 	row                  *timeline.Row
-	faults               int  // times that the service failed at this very row
-	contactResolvedAgain bool // its contact was looked up again
+	plan                 *timeline.Plan // by which row was made
+	faults               int            // times that the service failed at this very row
+	contactResolvedAgain bool           // its contact was looked up again
 }
 
 // Units records what needs no request, and makes the rows of the rest.
@@ -211,8 +213,9 @@ func (w *timelineWriter) addressRows(ctx context.Context, a *run.Attempt[*eventS
 			a.Record(w.withoutContactResults(u)...)
 			continue
 		}
-		u.State.row, err = w.makeRow(u.State)
-		if fail, ok := errors.AsType[*apierr.Error](err); ok {
+		u.State.plan = w.fresh.Newest(w.plan)
+		u.State.row, err = w.makeFittingRow(ctx, u.State)
+		if fail, ok := errors.AsType[*apierr.Error](err); ok && fail.Class == apierr.Rejected {
 			a.Refuse(u, fail)
 			continue
 		}
@@ -247,7 +250,7 @@ func (w *timelineWriter) makeRow(o *eventState) (row *timeline.Row, err error) {
 			err = run.PanicRefusal(p)
 		}
 	}()
-	row, err = w.plan.Row(o.event, o.contact)
+	row, err = o.plan.Row(o.event, o.contact)
 	if tooLong, ok := errors.AsType[*timeline.TooLong](err); ok {
 		return nil, &apierr.Error{Class: apierr.Rejected, Reason: apierr.ReasonTooLong, Field: tooLong.Column, Message: tooLong.Error()}
 	}

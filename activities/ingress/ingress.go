@@ -74,9 +74,10 @@ type Activities struct {
 	metrics *metrics
 	models  *run.ModelWatch
 
+	relisted run.Rereads[tableMapper] // by the hash of a plan
+
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
-	relisted     map[[32]byte]*relisting // by the hash of a plan
 	hidingWarned map[string]bool         // links of which was said that they hide records
 	stuck        map[string]sameChanges  // by table
 	pruned       time.Time               // when before-images were last looked through
@@ -99,7 +100,7 @@ func New(o Options) *Activities {
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
 		models:  run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger),
-		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{}, relisted: map[[32]byte]*relisting{},
+		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
 	}
 	a.lanes.Clock = o.Clock
 	return a
@@ -111,7 +112,7 @@ type tableMapper struct {
 	mapper   *mapping.Mapper
 	query    dataverse.Query
 	resource campaign.Resource
-	relisted *relisting
+	relisted *run.Reread[tableMapper]
 
 	keySortable bool // Campaign lists the resource by the key; known after resolveMapping
 }

@@ -5,65 +5,29 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"sync"
-	"time"
 
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/mapping"
 )
 
-// relistEvery is for how long the metadata is not read again for the same value.
-const relistEvery = 10 * time.Minute
-
-// relisting is what was found in the metadata since a mapping was resolved. The mapping
-// and what it was extended to share it.
-type relisting struct {
-	mu    sync.Mutex
-	asked map[string]time.Time // when the metadata was read for a value
-	found *tableMapper         // the mapping with all that was added; nil: nothing was
-}
-
 // relistingOf is what was found since a plan was resolved, in this process.
-func (a *Activities) relistingOf(plan []byte) *relisting {
+func (a *Activities) relistingOf(plan []byte) *run.Reread[tableMapper] {
 	key := sha256.Sum256(plan)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	r := a.relisted[key]
-	if r == nil {
-		r = &relisting{asked: map[string]time.Time{}}
-		a.relisted[key] = r
-	}
-	return r
+	return a.relisted.Of(string(key[:]))
 }
 
 // listed is the mapping m with options and members of enumerations that were added since
-// m was resolved, when a record has one that m does not list. The metadata is read once
-// for each such value and relistEvery. It returns m itself when nothing more is known:
-// the value is listed nowhere.
+// m was resolved, when a record has one that m does not list. It returns m itself when
+// nothing more is known: the value is listed nowhere.
 func (a *Activities) listed(ctx context.Context, m *tableMapper, unlisted string) (*tableMapper, error) {
-	r := m.relisted
-	r.mu.Lock() // the other records of the lane wait for the one that reads
-	defer r.mu.Unlock()
-	if r.found != nil && r.found != m {
-		return r.found, nil
-	}
-	now := time.Now()
-	if at, ok := r.asked[unlisted]; ok && now.Sub(at) < relistEvery {
-		return m, nil
-	}
-	found, err := a.relist(ctx, m)
-	if err != nil {
-		return m, err
-	}
-	if len(r.asked) > 1000 {
-		clear(r.asked)
-	}
-	r.asked[unlisted] = now
-	if found == nil {
-		return m, nil
-	}
-	found.relisted, r.found = r, found
-	return found, nil
+	return m.relisted.Newer(m, unlisted, func() (*tableMapper, error) {
+		found, err := a.relist(ctx, m)
+		if found != nil {
+			found.relisted = m.relisted
+		}
+		return found, err
+	})
 }
 
 // relist reads the metadata of both systems; nil when it adds nothing. Metadata that

@@ -2,10 +2,13 @@ package optout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
+	"causeway.dev/internal/apierr"
 )
 
 // checkModels looks whether the contact and the profile still have what the pairs name,
@@ -46,4 +49,29 @@ func (p *settingsPlan) drift(fresh *settingsPlan) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// replan is what the settings mean by the data models as they are now, after a system
+// refused a write for what they are like; plan itself when nothing has changed. It fails
+// when the settings do not fit any more.
+func (w *contactWriter) replan(ctx context.Context, plan *settingsPlan, why error) (*settingsPlan, error) {
+	refusal, ok := errors.AsType[*apierr.Error](why)
+	if !ok {
+		return plan, nil
+	}
+	return w.fresh.Newer(plan, refusal.Service+" "+refusal.Code+" "+refusal.Field, func() (*settingsPlan, error) {
+		fresh, problems, err := w.readPairs(ctx, plan.Settings)
+		if err != nil {
+			return nil, err
+		}
+		if problems != "" {
+			return nil, &apierr.Error{Class: apierr.Blocked, Reason: apierr.ReasonSchema, Service: refusal.Service, Op: refusal.Op, Code: refusal.Code,
+				Message: "the data models changed while it ran: " + problems}
+		}
+		if fresh.Source = plan.Source; reflect.DeepEqual(fresh, plan) {
+			return nil, nil
+		}
+		w.o.Logger.Info("the data models are not as they were when the flow started", "flow", activities.FlowOptOut)
+		return fresh, nil
+	})
 }

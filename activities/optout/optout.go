@@ -69,7 +69,8 @@ type Activities struct {
 	lanes   *run.Lanes
 	models  *run.ModelWatch
 
-	files *inbox.Box[*exportRows]
+	files  *inbox.Box[*exportRows]
+	reread run.Rereads[settingsPlan]
 
 	mu            sync.Mutex
 	plans         map[string]*settingsPlan

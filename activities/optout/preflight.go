@@ -75,25 +75,35 @@ func noSource(s optout.Settings, found *activities.CheckSourceResult) string {
 
 // resolvePairs fits the pairs to both data models (R19.7, R19.8).
 func (a *Activities) resolvePairs(ctx context.Context, s optout.Settings) (*settingsPlan, error) {
+	plan, problems, err := a.readPairs(ctx, s)
+	switch {
+	case err != nil:
+		return nil, run.ToTemporal(ctx, err)
+	case problems != "":
+		return nil, run.Blocked("Settings", problems)
+	}
+	return plan, nil
+}
+
+// readPairs reads both data models and fits the pairs to them; problems is what does not fit.
+func (a *Activities) readPairs(ctx context.Context, s optout.Settings) (plan *settingsPlan, problems string, err error) {
 	entity, err := a.o.Dynamics.Entity(ctx, "contact")
 	if err != nil {
-		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of contact: %w", err))
+		return nil, "", fmt.Errorf("reading the definition of contact: %w", err)
 	}
-	plan := &settingsPlan{Settings: s, EntitySet: entity.EntitySetName, Key: entity.PrimaryIdAttribute, API: "profileAndServicesExt", Wire: map[string]string{}, Stamps: map[string]string{}}
+	plan = &settingsPlan{Settings: s, EntitySet: entity.EntitySetName, Key: entity.PrimaryIdAttribute, API: "profileAndServicesExt", Wire: map[string]string{}, Stamps: map[string]string{}}
 	metadata, err := a.o.Campaign.Metadata(ctx, plan.resource())
 	if reason := apierr.ReasonOf(err); apierr.ClassOf(err) != apierr.Retryable && (reason == apierr.ReasonSchema || reason == apierr.ReasonNotFound) {
 		plan.API = "profileAndServices" // which has the built-in fields, and exists in any case
 		metadata, err = a.o.Campaign.Metadata(ctx, plan.resource())
 	}
 	if err != nil {
-		return nil, run.ToTemporal(ctx, fmt.Errorf("reading the definition of profile: %w", err))
+		return nil, "", fmt.Errorf("reading the definition of profile: %w", err)
 	}
-	problems := contactProblems(entity, s.Pairs)
-	problems = append(problems, plan.bind(metadata)...)
-	if len(problems) > 0 {
-		return nil, run.Blocked("Settings", "the opt-out settings do not fit: "+strings.Join(problems, "; "))
+	if found := append(contactProblems(entity, s.Pairs), plan.bind(metadata)...); len(found) > 0 {
+		problems = "the opt-out settings do not fit: " + strings.Join(found, "; ")
 	}
-	return plan, nil
+	return plan, problems, nil
 }
 
 func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []string {

@@ -16,6 +16,7 @@ import (
 // contactSides reads and writes the two records of one contact.
 type contactSides struct {
 	*contactWriter
+	plan *settingsPlan // what the settings mean by the data models as they are now
 	id   string
 	held []byte // the profile, when it was read last
 }

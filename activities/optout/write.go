@@ -38,7 +38,7 @@ func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) 
 		return nil, err
 	}
 	return run.WriteLane(ctx, a.lanes, in, func(_ context.Context, lane *ledger.Lane) (run.Writer[*contactState], error) {
-		return &contactWriter{Activities: a, in: in, plan: plan, lane: lane, restored: restored}, nil
+		return &contactWriter{Activities: a, in: in, plan: plan, fresh: a.reread.Of(in.PlanKey()), lane: lane, restored: restored}, nil
 	})
 }
 
@@ -46,9 +46,10 @@ func (a *Activities) WriteOptOuts(ctx context.Context, in activities.LaneInput) 
 // run.Writer of this flow.
 type contactWriter struct {
 	*Activities
-	in   activities.LaneInput
-	plan *settingsPlan
-	lane *ledger.Lane
+	in    activities.LaneInput
+	plan  *settingsPlan
+	fresh *run.Reread[settingsPlan] // what the data models say since plan was resolved
+	lane  *ledger.Lane
 	// restored says that the ledger was restored, and that the look at everybody's choices
 	// that follows is not through.
 	restored bool
@@ -123,7 +124,40 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 		s.known = known
 		s.handsOver = known.HandsOver(s.before, w.plan.Settings.Names()) // before a newer choice clears it
 	}
-	sides := &contactSides{contactWriter: w, id: s.id}
+	refused, err := refusalOf(w.bring(ctx, s))
+	if err != nil {
+		return err
+	}
+	results, err := w.results(u, s.known, refused)
+	if err != nil {
+		return err
+	}
+	a.DoneTogether(u, results)
+	return nil
+}
+
+// bring brings both sides of a contact to what the rules decide. A refusal for what the
+// data models are like has them read again, and the contact tried anew by what they say now.
+func (w *contactWriter) bring(ctx context.Context, s *contactState) error {
+	plan := w.fresh.Newest(w.plan)
+	for {
+		err := w.bringBy(ctx, s, plan)
+		if apierr.ReasonOf(err) != apierr.ReasonSchema || apierr.ClassOf(err) == apierr.Retryable {
+			return err
+		}
+		switch fresh, readErr := w.replan(ctx, plan, err); {
+		case readErr != nil:
+			return readErr
+		case fresh == plan:
+			return err
+		default:
+			plan = fresh
+		}
+	}
+}
+
+func (w *contactWriter) bringBy(ctx context.Context, s *contactState, plan *settingsPlan) error {
+	sides := &contactSides{contactWriter: w, plan: plan, id: s.id}
 	if s.known.Owes() && s.known.Dynamics == optout.Unseen { // no entry has told of the winner yet
 		row, err := sides.ReadDynamics(ctx)
 		if err != nil {
@@ -134,16 +168,7 @@ func (w *contactWriter) Write(ctx context.Context, a *run.Attempt[*contactState]
 	look := given{New: w.in.Kind == activities.KindDelta && s.before.Campaign == optout.Unseen, Before: s.before}
 	done, err := reconcile(ctx, s.known, w.policy(), w.plan.Settings.Names(), sides, look)
 	s.out.merge(done)
-	refused, err := refusalOf(err)
-	if err != nil {
-		return err
-	}
-	results, err := w.results(u, s.known, refused)
-	if err != nil {
-		return err
-	}
-	a.DoneTogether(u, results)
-	return nil
+	return err
 }
 
 // withEntries is what is known of a contact together with what its entries say.

@@ -3,8 +3,12 @@ package timeline
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 )
+
+// Same says that rows made by two plans of the same settings are alike.
+func Same(a, b *Plan) bool { return reflect.DeepEqual(a.Targets, b.Targets) }
 
 // Drift compares two plans of the same settings: what changed in the tables and does no
 // harm, and the first change with which rows made by the earlier plan are refused.
