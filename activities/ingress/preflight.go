@@ -300,7 +300,7 @@ func newTableMapper(doc []byte) (*tableMapper, error) {
 }
 
 func resourceOf(t activities.Table) campaign.Resource {
-	return campaign.Resource{API: cmp.Or(t.Campaign.API, mapping.DefaultAPI), Name: t.Campaign.Resource}
+	return campaign.Resource{API: cmp.Or(t.Campaign.API, mapping.DefaultAPI), Name: t.Campaign.Resource, Key: t.Campaign.Key}
 }
 
 func sourceSchema(e *dataverse.Entity) mapping.SourceSchema {

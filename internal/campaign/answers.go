@@ -2,6 +2,9 @@ package campaign
 
 import (
 	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -25,6 +28,45 @@ func holds(body []byte, properties ...string) bool {
 		}
 	}
 	return doc.IsObject()
+}
+
+// textOf is a property of a JSON object; "" when it has none that is a text.
+func textOf(body []byte, property string) string {
+	if property == "" || strings.ContainsAny(property, ".*?|#@!{}[]") {
+		return ""
+	}
+	return gjson.GetBytes(body, property).Str
+}
+
+// isNamedBy says that an href may be that of the record with a business key: its path ends
+// in the name of the resource and in one more segment. That is a PKey, of which nothing can
+// be told, as it is another text in each context (§4.1), or a business key, which is then to
+// be ours. What stands before may have been rewritten on the way, and what follows, too.
+func (r Resource) isNamedBy(href, key string) bool {
+	link, err := url.Parse(href)
+	if err != nil {
+		return false
+	}
+	var segments []string
+	for part := range strings.SplitSeq(link.EscapedPath(), "/") {
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return false
+		}
+		if text != "" { // addresses of Campaign hold double slashes
+			segments = append(segments, text)
+		}
+	}
+	n := len(segments)
+	return n >= 2 && segments[n-2] == r.Name && sameKey(key, segments[n-1])
+}
+
+// guidForm is the form of the business keys that come from Dynamics. No PKey has it.
+var guidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+
+// sameKey is false when what an answer names is another record's business key for certain.
+func sameKey(ours, named string) bool {
+	return strings.EqualFold(ours, named) || !guidForm.MatchString(ours) || !guidForm.MatchString(named)
 }
 
 // badResponse is the failure of a read whose answer is not what was asked for.

@@ -161,7 +161,7 @@ func TestNoMoreThanAMebibyteIsReadOfTheAnswerToAWrite(t *testing.T) {
 	h := func(w http.ResponseWriter, r *http.Request) {
 		status := map[string]int{http.MethodPost: 201}[r.Method]
 		w.WriteHeader(max(status, 200))
-		_, _ = io.WriteString(w, `{"PKey":"@x","href":"y","x":"`)
+		_, _ = io.WriteString(w, `{"PKey":"@x","href":"/profile/@x","x":"`)
 		block := strings.Repeat("x", 1<<16)
 		for range 64 << 4 { // 64 MiB, if somebody reads them
 			n, err := io.WriteString(w, block)

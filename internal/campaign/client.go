@@ -77,6 +77,7 @@ func shape(u *url.URL) string {
 type Resource struct {
 	API  string // profileAndServicesExt, profileAndServices or customResources
 	Name string // profile, cusVehicle
+	Key  string // the field with the business key; "" where nothing is created
 }
 
 func (r Resource) path() string { return "/" + url.PathEscape(r.API) + "/" + url.PathEscape(r.Name) }
@@ -141,6 +142,10 @@ func (c *Client) Create(ctx context.Context, r Resource, body []byte) error {
 	if res.Status != http.StatusCreated || !holds(res.Body, "PKey") {
 		return unconfirmed(op, res, "want 201 and the record with its PKey")
 	}
+	key := textOf(body, r.Key)
+	if href := textOf(res.Body, "href"); href != "" && !r.isNamedBy(href, key) || !sameKey(key, textOf(res.Body, r.Key)) {
+		return unconfirmed(op, res, "the answer is about another record")
+	}
 	return nil
 }
 
@@ -158,6 +163,9 @@ func (c *Client) Patch(ctx context.Context, r Resource, key string, body []byte)
 	}
 	if res.Status != http.StatusOK || !holds(res.Body, "PKey", "href") {
 		return unconfirmed(op, res, "want 200 with the record's PKey and href")
+	}
+	if !r.isNamedBy(textOf(res.Body, "href"), key) {
+		return unconfirmed(op, res, "the answer is about another record")
 	}
 	return nil
 }

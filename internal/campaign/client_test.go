@@ -31,7 +31,7 @@ func TestCallsOnTheWire(t *testing.T) {
 		"patch by key": {
 			func(ctx context.Context, c *campaign.Client) error {
 				return c.Patch(ctx, profile, "a1", []byte(`{"age":1}`))
-			}, 200, `{"PKey":"@x","href":"y"}`,
+			}, 200, `{"PKey":"@x","href":"https://h/acme/campaign/profileAndServicesExt/profile/@x"}`,
 			seen{Method: "PATCH", URI: "/acme/campaign/profileAndServicesExt/profile/a1", Body: `{"age":1}`},
 		},
 		"a key is escaped": {

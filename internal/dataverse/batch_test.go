@@ -157,7 +157,7 @@ func TestWhatABatchGives(t *testing.T) {
 		"replies of a set out of order": {three(), multi(200, parts("batchresponse_9f", set("Content-ID: 2\n"+noContent, "Content-ID: 1\n"+created(ada)), noContent)), false,
 			[]string{"ok " + ada, "ok ", "ok " + ada}, ""},
 		"the id of an operation inside the reply": {three(), multi(200, parts("batchresponse_9f",
-			set("\nHTTP/1.1 204 No Content\nContent-ID: 2\n\n", "\nHTTP/1.1 204 No Content\nContent-ID: 1\nOData-EntityId: x("+ada+")\n\n"), noContent)), false,
+			set("\nHTTP/1.1 204 No Content\nContent-ID: 2\n\n", "\nHTTP/1.1 204 No Content\nContent-ID: 1\nOData-EntityId: x/acme_emailevents("+ada+")\n\n"), noContent)), false,
 			[]string{"ok " + ada, "ok ", "ok " + ada}, ""},
 		"one error stands for a set": {three(), multi(200, parts("batchresponse_9f", missing, noContent)), true,
 			[]string{"NotFound", "NotFound", "ok " + ada}, ""},

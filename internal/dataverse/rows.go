@@ -94,15 +94,32 @@ func (k KeyPart) literal(op string) (string, *apierr.Error) {
 	return "", unsendable(apierr.Blocked, apierr.ReasonConfig, op, fmt.Sprintf("a key has a type that keys do not take: column %s, %T", k.Column, k.Value))
 }
 
-// entityID is the GUID of the row an OData-EntityId names, "" when it names the
-// row by an alternate key (§5.3).
-func entityID(link string) string {
-	link = strings.TrimSuffix(strings.TrimSpace(link), ")")
-	id := link[strings.LastIndexByte(link, '(')+1:]
-	if !guidForm.MatchString(id) {
-		return ""
+// entityName is what an OData-EntityId names: the entity set, and the GUID of the row; "" as
+// the id when it names the row by an alternate key (§5.3).
+func entityName(link string) (set, id string) {
+	path, _, _ := strings.Cut(strings.TrimRight(strings.TrimSpace(link), "/"), "?")
+	path = path[strings.LastIndexByte(path, '/')+1:]
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
 	}
-	return strings.ToLower(id)
+	set, id, _ = strings.Cut(strings.TrimSuffix(path, ")"), "(")
+	if column, value, named := strings.Cut(id, "="); named && strings.HasSuffix(column, "id") {
+		id = value // contacts(contactid=…)
+	}
+	if !guidForm.MatchString(id) {
+		id = ""
+	}
+	return set, strings.ToLower(id)
+}
+
+// isNamedBy says that an OData-EntityId may be that of the row; none says nothing. A row
+// that has no address of its own, such as a later one of a change set, may be any.
+func (r Row) isNamedBy(link string) bool {
+	if link == "" || r.EntitySet == "" || r.Reference != 0 {
+		return true
+	}
+	set, id := entityName(link)
+	return set == r.EntitySet && (r.ID == "" || id == strings.ToLower(r.ID))
 }
 
 // rowBody is the JSON object of a row on one line, so that a batch has no bare

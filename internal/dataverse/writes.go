@@ -220,8 +220,13 @@ func (c *Client) outcome(ctx context.Context, r *request, res *transport.Respons
 		}
 		return Result{Err: unreadable(r.op, res, fmt.Sprintf("got status %d and %s, %s", res.Status, res.Kind(), want))}
 	}
+	link := res.Header.Get("OData-EntityId")
+	if !r.w.Row.isNamedBy(link) {
+		return Result{Err: unreadable(r.op, res, "the answer is about another row")}
+	}
 	c.odd.Ends(r.op)
-	out := Result{ID: entityID(res.Header.Get("OData-EntityId"))}
+	_, id := entityName(link)
+	out := Result{ID: id}
 	out.Created = res.Status == http.StatusCreated || res.Status == http.StatusNoContent && (r.kind == OpCreate || r.w.CreateOnly)
 	if out.ID == "" {
 		out.ID = strings.ToLower(r.w.Row.ID)

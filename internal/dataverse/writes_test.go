@@ -3,6 +3,7 @@ package dataverse_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,7 +57,11 @@ func TestWritesOnTheWire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rec := record(t, answer(204, "", "OData-EntityId", "https://o"+api+"/contacts("+grace+")"))
+			id := "https://o" + api + "/contacts(" + grace + ")"
+			if tt.write.Row.ID != "" {
+				id = "https://o" + api + "/contacts(" + tt.write.Row.ID + ")"
+			}
+			rec := record(t, answer(204, "", "OData-EntityId", id))
 			_, err := tt.call(rec.client(t, nil), t.Context(), tt.write)
 			require.NoError(t, err)
 			got := rec.one(t)
@@ -236,7 +241,7 @@ func (s *tokens) Invalidate(string)                     { s.n++ }
 
 func TestAWriteIsSentAgainInFullWithAFreshToken(t *testing.T) {
 	t.Parallel()
-	rec := record(t, script(t, answer(401, "HTTP Error 401"), answer(204, "", "OData-EntityId", "x("+ada+")")))
+	rec := record(t, script(t, answer(401, "HTTP Error 401"), answer(204, "", "OData-EntityId", "https://o/contacts("+ada+")")))
 	c, err := dataverse.New(dataverse.Options{OrgURL: rec.url, PageSize: 100, Transport: transport.New(transport.Options{RootCAs: rec.pool, Tokens: &tokens{}})})
 	require.NoError(t, err)
 	got, err := c.Create(t.Context(), dataverse.Write{Row: contact(""), Body: []byte(`{"a":1}`)})
@@ -246,4 +251,41 @@ func TestAWriteIsSentAgainInFullWithAFreshToken(t *testing.T) {
 	require.Len(t, sent, 2)
 	require.Equal(t, `{"a":1}`, sent[1].Body)
 	require.Equal(t, "Bearer t2", sent[1].Header.Get("Authorization"))
+}
+
+// The answer to a write names the row that was written.
+func TestAnAnswerAboutAnotherRowConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	for link, fits := range map[string]bool{
+		"": true,
+		"https://o/api/data/v9.2/contacts(" + ada + ")":                  true,
+		"https://o/api/data/v9.2/contacts(" + strings.ToUpper(ada) + ")": true,
+		"https://o/api/data/v9.2/contacts(contactid=" + ada + ")":        true,
+		"https://gateway.internal/x/contacts%28" + ada + "%29/":          true,
+		"https://o/api/data/v9.2/contacts(" + ada + ")?x=(y)":            true,
+		"https://o/api/data/v9.2/contacts(" + grace + ")":                false,
+		"https://o/api/data/v9.2/contacts(acme_id='P-1')":                false,
+		"https://o/api/data/v9.2/accounts(" + ada + ")":                  false,
+		"https://o/api/data/v9.2/contacts":                               false,
+	} {
+		rec := record(t, answer(204, "", "OData-EntityId", link))
+		for _, kind := range []dataverse.OpKind{dataverse.OpUpdate, dataverse.OpUpsert, dataverse.OpDelete} {
+			w := dataverse.Write{Row: contact(ada)}
+			if kind != dataverse.OpDelete {
+				w.Body = []byte(`{}`)
+			}
+			_, err := write(t, rec.client(t, nil), kind, w)
+			if fits {
+				require.NoError(t, err, "%s %s", kind, link)
+				continue
+			}
+			require.Equal(t, apierr.ReasonBadResponse, apierr.ReasonOf(err), "%s %s", kind, link)
+			require.Equal(t, apierr.Retryable, apierr.ClassOf(err))
+			var e *apierr.Error
+			require.ErrorAs(t, err, &e)
+			require.True(t, e.Ambiguous)
+		}
+	}
+	_, err := write(t, record(t, answer(204, "", "OData-EntityId", "https://o/accounts("+ada+")")).client(t, nil), dataverse.OpCreate, dataverse.Write{Row: contact(""), Body: []byte(`{}`)})
+	require.Equal(t, apierr.ReasonBadResponse, apierr.ReasonOf(err))
 }
