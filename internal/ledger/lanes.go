@@ -37,9 +37,6 @@ type Lane struct {
 	Done     bool
 	Counts   Counts // when Done
 
-	// Before is the worker of an attempt that held the lane when this one opened it, see
-	// Ledger.Alive; "" when the lane was free, or when no worker held it.
-	Before     WorkerID
 	RunStarted time.Time
 
 	Crashes  int         // attempts that died at the lane, see ReleaseLane
@@ -75,14 +72,11 @@ func (l *Ledger) gone(lane *lockedLane) bool {
 
 func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 	var row *lockedLane
-	var before WorkerID
 	err := l.write(ctx, func(ctx context.Context, tx txn) (err error) {
-		before = ""
 		if row, err = l.lockLane(ctx, tx, id); err != nil || row.done {
 			return err
 		}
 		if row.held {
-			before = row.worker
 			if err := l.doubtOpenEntries(ctx, tx, row); err != nil {
 				return err
 			}
@@ -95,7 +89,7 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
 		return nil, err
 	}
 	lane := &Lane{
-		ID: id, Flow: row.flow, Table: row.table, RunStarted: row.runStarted, Token: row.token, Attempt: row.attempts, Done: row.done, Before: before,
+		ID: id, Flow: row.flow, Table: row.table, RunStarted: row.runStarted, Token: row.token, Attempt: row.attempts, Done: row.done,
 		Crashes: row.crashes, Suspects: row.suspects, Outcomes: make([]Outcome, len(row.outcomes)),
 	}
 	for i, o := range row.outcomes {
