@@ -8,6 +8,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/ledger"
 	rules "causeway.dev/internal/optout"
 )
 
@@ -175,4 +176,31 @@ func TestAnOptOutUnderAKeyInAnotherLetterCase(t *testing.T) {
 			require.Equal(t, true, s.Sandboxes.Campaign.Profile(id)["blackListPhone"])
 		})
 	}
+}
+
+// A contact that was merged has no profile and gets none: nothing of it waits for one.
+func TestAMergedContactWaitsForNoProfile(t *testing.T) {
+	t.Parallel()
+	s := newOptOutWorld(t, 5, rules.Bidirectional, rules.SourceREST)
+	s.startOptOut()
+	winner, loser, other := s.keys[0], s.keys[1], s.keys[2]
+	waiting := func() int64 {
+		n, err := s.Ledger.OptOutsWaiting(t.Context(), ledger.WaitsForProfile)
+		require.NoError(t, err)
+		return n
+	}
+	for _, id := range []string{loser, other} {
+		require.NoError(t, s.Sandboxes.Campaign.Delete("profile", id))
+		s.inDynamics(id, "donotbulkemail", true)
+	}
+	s.settle()
+	require.EqualValues(t, 2, waiting())
+	s.merge(winner, loser)
+	s.settle()
+	require.Equal(t, [2]bool{true, true}, s.both(winner))
+	require.EqualValues(t, 1, waiting())
+	s.inDynamics(loser, "followemail", false)
+	s.settle()
+	require.EqualValues(t, 1, waiting(), "nor for a choice that comes later")
+	require.Equal(t, true, s.Sandboxes.Campaign.Profile(winner)["blackListPhone"])
 }

@@ -15,7 +15,8 @@ type Decision struct {
 	ToDynamics, ToCampaign bool
 	// Refused says that the service refused the write.
 	Refused bool
-	// Waits says that Campaign has no profile yet to write the opt-out to.
+	// Waits says that Campaign has no profile yet to write the opt-out to. A contact that
+	// was merged gets none: its opt-out goes to the winner.
 	Waits bool
 }
 
@@ -35,7 +36,7 @@ func (c *Contact) Decide(p Policy, pairs []string) []Decision {
 		if d.Rule != RuleNothing {
 			d.ToDynamics = c.Dynamics == Here && !pair.Dynamics.Holds(d.Out)
 			differs := (p.Mode == Bidirectional || pair.Owed) && c.Dynamics == Here && !pair.Campaign.Holds(d.Out)
-			d.ToCampaign, d.Waits = differs && c.Campaign != Gone, differs && c.Campaign == Gone
+			d.ToCampaign, d.Waits = differs && c.Campaign != Gone, differs && c.Campaign == Gone && c.Winner == ""
 		}
 		out = append(out, d)
 	}
