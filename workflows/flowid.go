@@ -123,9 +123,12 @@ var kindInWords = map[activities.Kind]string{
 	activities.KindRollback: "rollback", activities.KindRelease: "release",
 }
 
-// runInWords says in the Temporal UI what a run of the flow is.
-func (f FlowID) runInWords(kind activities.Kind) string {
+// runInWords says in the Temporal UI what a run of the flow is; title is what the kind does
+// not tell.
+func (f FlowID) runInWords(kind activities.Kind, title string) string {
 	switch {
+	case title != "":
+		return title + " of " + f.Name()
 	case f.IsEvents() && kind == activities.KindDelta:
 		return "events to the timeline"
 	case f.IsEvents():

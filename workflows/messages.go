@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -192,6 +193,7 @@ type Status struct {
 	Run           string                `json:"run,omitempty"`    // the run in hand
 	RunWorkflow   string                `json:"run_workflow,omitempty"`
 	RunKind       activities.Kind       `json:"run_kind,omitempty"`
+	RunTitle      string                `json:"run_title,omitempty"` // what the run is, where its kind does not tell
 	Progress      *Progress             `json:"progress,omitempty"` // of a run that the owner carries out itself; the workflow of another run is asked for its own
 	LastRun       *RunSummary           `json:"last_run,omitempty"`
 	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
@@ -226,12 +228,16 @@ func (s Status) ChangesPending() bool {
 type RunSummary struct {
 	Run    string            `json:"run"`
 	Kind   activities.Kind   `json:"kind"`
-	State  string            `json:"state"` // COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
+	Title  string            `json:"title,omitempty"` // what it was, where the kind does not tell: "new baseline"
+	State  string            `json:"state"`           // COMPLETED, INCOMPLETE, STOPPED, FAILED, CANCELLED
 	Reason string            `json:"reason,omitempty"`
 	Counts activities.Counts `json:"counts"`
 	Start  time.Time         `json:"start"`
 	End    time.Time         `json:"end"`
 }
+
+// Named is what the run was, in words.
+func (r RunSummary) Named() string { return cmp.Or(r.Title, string(r.Kind)) }
 
 // Progress of a pass. Counts cover finished lanes; Read may be ahead of them by Backlog.
 type Progress struct {

@@ -144,7 +144,7 @@ func (s *optOutSync) baseline(ctx workflow.Context) error {
 		run = s.newRun(ctx)
 	}
 	s.state.InitialRun = ""
-	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
+	result, err := s.runPass(ctx, OptOutPass, "looking at everybody's choices", PassInput{Title: "look at everybody's choices", Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning})
 	if err != nil || result == nil {
 		return err
 	}

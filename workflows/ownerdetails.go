@@ -48,7 +48,7 @@ func lastRun(st Status) string {
 		line = fmt.Sprintf("\n\nAt work: run %s, %d of %d records settled.", pr.Run, pr.Counts.Settled(), pr.Read)
 	}
 	if last := st.LastRun; last != nil {
-		line += fmt.Sprintf("\n\nLast run: %s (%s) %s, %d read, %d written, %d refused.", last.Run, last.Kind, last.State, last.Counts.Read, last.Counts.Written(), last.Counts.Quarantined)
+		line += fmt.Sprintf("\n\nLast run: %s (%s) %s, %d read, %d written, %d refused.", last.Run, last.Named(), last.State, last.Counts.Read, last.Counts.Written(), last.Counts.Quarantined)
 	}
 	return line
 }

@@ -29,12 +29,12 @@ func (o *owner) ref(run string, kind activities.Kind) activities.RunRef {
 	return activities.RunRef{Run: run, Table: o.name, Revision: o.Status.Revision, Kind: kind, Plan: o.Plan}
 }
 
-func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workflow.Context {
+func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef, title string) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          id.PassID(ref.Kind, ref.Run),
 		TaskQueue:           QueueMain,
 		WaitForCancellation: true,
-		StaticSummary:       id.runInWords(ref.Kind),
+		StaticSummary:       id.runInWords(ref.Kind, title),
 		// From its first moment: a run that fails early, and shows nothing itself, is found too.
 		TypedSearchAttributes: id.Searchable(ref.Revision),
 	})
@@ -44,9 +44,9 @@ func childOptions(ctx workflow.Context, id FlowID, ref activities.RunRef) workfl
 // returns ends the owner; a failed run does not, and has no result.
 func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInput) (*PassResult, error) {
 	st := &o.Status
-	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
+	st.Phase, st.Run, st.RunKind, st.RunTitle = phase, in.Ref.Run, in.Ref.Kind, in.Title
 	in.Known = o.known()
-	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.id, in.Ref), pass, in)
+	child := workflow.ExecuteChildWorkflow(childOptions(ctx, o.id, in.Ref, in.Title), pass, in)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		return nil, o.notStarted(ctx, in.Ref, fmt.Errorf("starting run %s: %w", in.Ref.Run, err))
 	}
@@ -73,10 +73,11 @@ func (o *owner) runPass(ctx workflow.Context, pass any, phase string, in PassInp
 // ended accounts for the run that was in hand.
 func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.Time, result *PassResult, err error) (*PassResult, error) {
 	st := &o.Status
-	st.Run, st.RunKind, st.RunWorkflow, st.Progress, o.givenUp = "", "", "", nil, ""
+	title := st.RunTitle
+	st.Run, st.RunKind, st.RunTitle, st.RunWorkflow, st.Progress, o.givenUp = "", "", "", "", nil, ""
 	st.Runs++
 	if err != nil {
-		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
+		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, Title: title, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
 		failed := o.self.failed(ctx, err)
 		if ref.Kind == activities.KindRollback {
 			o.leaveToOperator() // who undoes a run does not want it to be made again
@@ -84,6 +85,7 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 		return nil, failed
 	}
 	st.LastRun = &result.Summary
+	st.LastRun.Title = title
 	if result.Summary.State == "COMPLETED" {
 		o.well()
 		o.completed(result.Summary.Run)
@@ -119,7 +121,7 @@ func (o *owner) notStarted(ctx workflow.Context, ref activities.RunRef, err erro
 	if ctx.Err() != nil {
 		return err
 	}
-	o.Status.Run, o.Status.RunKind, o.givenUp = "", "", ""
+	o.Status.Run, o.Status.RunKind, o.Status.RunTitle, o.givenUp = "", "", "", ""
 	o.enter(ctx, StateFailed, "failed", fmt.Sprintf(
 		"%v; when it runs already, end it with: temporal workflow terminate --workflow-id %s; then: causeway start %s",
 		err, o.id.PassID(ref.Kind, ref.Run), o.name))

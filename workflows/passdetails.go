@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 
 	"go.temporal.io/sdk/workflow"
@@ -37,7 +38,7 @@ func (p *pass) describe(ctx workflow.Context) {
 		state = "phase " + string(p.progress.Phase) + ", paused"
 	}
 	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s of %s**, %s\n\n%s\n\nPages fetched: %d, backlog: %d, expected: %d",
-		p.in.Ref.Kind, p.in.Ref.Table, state, countsTable(p.progress.Read, p.progress.Counts),
+		cmp.Or(p.in.Title, string(p.in.Ref.Kind)), p.in.Ref.Table, state, countsTable(p.progress.Read, p.progress.Counts),
 		p.progress.Pages, p.progress.Backlog, p.progress.Expected))
 }
 

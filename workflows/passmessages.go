@@ -14,6 +14,7 @@ type PassInput struct {
 	Ref      activities.RunRef `json:"ref"`
 	Window   activities.Window `json:"window,omitzero"`
 	Tuning   Tuning            `json:"tuning"`
+	Title    string            `json:"title,omitempty"` // what the run is, where its kind does not tell
 	// Release is what a release tries.
 	Release *activities.Release `json:"release,omitempty"`
 	// Deltas makes a backfill look for changes in between: it owns the table meanwhile.

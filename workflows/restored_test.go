@@ -37,6 +37,7 @@ func TestARestoredLedgerIsComparedWithBothSystems(t *testing.T) {
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.accepted, start) })
 	o.at(time.Hour, func() {
 		require.Empty(t, o.status().Restored)
+		require.Equal(t, "initial load", o.status().LastRun.Named())
 		o.f.failOnce["fetch delta"] = differs(activities.FailureLedgerRestored)
 	})
 	o.at(3*time.Hour, func() {
@@ -44,6 +45,7 @@ func TestARestoredLedgerIsComparedWithBothSystems(t *testing.T) {
 		require.Equal(t, workflows.StateRunning, st.State)
 		require.Contains(t, st.Restored, "it was restored from a backup")
 		require.Equal(t, int64(2), st.Runs, "the first baseline, and a new one")
+		require.Equal(t, "new baseline after a restore", st.LastRun.Named())
 		require.True(t, asked.Repair)
 		require.True(t, asked.Restored)
 		require.Equal(t, "contacts", asked.Table.Name)
@@ -60,6 +62,7 @@ func TestARestoredLedgerIsComparedWithBothSystems(t *testing.T) {
 		require.Equal(t, workflows.StateRunning, st.State)
 		require.Empty(t, st.Restored)
 		require.Equal(t, int64(3), st.Runs)
+		require.Equal(t, "new baseline after an audit", st.LastRun.Named())
 	})
 	o.run(9 * time.Hour)
 	require.Equal(t, 2, countOf(o.f.steps(), "preflight"))

@@ -84,7 +84,7 @@ func (o *owner) resumeHeld(ctx workflow.Context) error {
 // goes on with it when the flow is resumed.
 func (o *owner) runSmall(ctx workflow.Context, phase string, in PassInput, first *activities.FetchResult) (*PassResult, error) {
 	st := &o.Status
-	st.Phase, st.Run, st.RunKind = phase, in.Ref.Run, in.Ref.Kind
+	st.Phase, st.Run, st.RunKind, st.RunTitle = phase, in.Ref.Run, in.Ref.Kind, in.Title
 	started := workflow.Now(ctx)
 	p := newSmallPass(ctx, o.self.steps(), in, first, o.describe)
 	o.small, st.Progress = p, &p.progress
@@ -126,7 +126,7 @@ func (o *owner) endHeld(ctx workflow.Context, state, reason string) {
 		st.LastRun.Start, st.LastRun.Counts = progress.Started, progress.Counts
 		st.Totals.Add(progress.Counts)
 	}
-	st.Run, st.RunKind, st.Progress = "", "", nil
+	st.Run, st.RunKind, st.RunTitle, st.Progress = "", "", "", nil
 	st.Runs++
 }
 
@@ -137,6 +137,6 @@ func applyBetween(ctx workflow.Context, steps steps, id FlowID, in PassInput, fi
 		return newSmallPass(ctx, steps, in, first, func(workflow.Context) {}).run(ctx, nil)
 	}
 	var result PassResult
-	err := workflow.ExecuteChildWorkflow(childOptions(ctx, id, in.Ref), steps.delta, in).Get(ctx, &result)
+	err := workflow.ExecuteChildWorkflow(childOptions(ctx, id, in.Ref, in.Title), steps.delta, in).Get(ctx, &result)
 	return &result, err
 }

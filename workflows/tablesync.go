@@ -25,6 +25,7 @@ type TableSyncState struct {
 	NeedsBaseline bool      `json:"needs_baseline,omitempty"`
 	InitialRun    string    `json:"initial_run,omitempty"` // a stopped initial load to go on with
 	Corrected     bool      `json:"corrected,omitempty"`   // by an audit, and no baseline since
+	Expired       bool      `json:"expired,omitempty"`     // the delta link, and no baseline since
 	NextDue       time.Time `json:"next_due,omitzero"`     // no release that nobody asked for before it
 	Parents       []string  `json:"parents,omitempty"`     // mappings whose initial load comes first
 
@@ -151,12 +152,9 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	if run == "" {
 		run = s.newRun(ctx)
 	}
-	phase := "initial load"
-	if !s.Status.Watermark.IsZero() {
-		phase = "new baseline"
-	}
-	result, err := s.runPass(ctx, Backfill, phase, PassInput{
-		Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning,
+	title := s.loadInWords()
+	result, err := s.runPass(ctx, Backfill, title, PassInput{
+		Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning, Title: title,
 	})
 	s.state.InitialRun = ""
 	if err != nil {
@@ -165,15 +163,30 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	switch {
 	case result == nil:
 	case result.Summary.State == "COMPLETED":
-		s.state.NeedsBaseline, s.state.Corrected = false, false
+		s.state.NeedsBaseline, s.state.Corrected, s.state.Expired = false, false, false
 		s.baselineAfterRestore(ctx)
 		s.releasedByBaseline()
 	case result.Summary.State == "STOPPED":
 		s.state.InitialRun = run
 	case result.Summary.State == "CANCELLED":
-		s.enter(ctx, StateStopped, "initial load cancelled", result.Summary.Reason)
+		s.enter(ctx, StateStopped, title+" cancelled", result.Summary.Reason)
 	}
 	return nil
+}
+
+// loadInWords says why the whole table is read.
+func (s *tableSync) loadInWords() string {
+	switch {
+	case s.state.Restore == restoreBaseline:
+		return "new baseline after a restore"
+	case s.state.Corrected || s.state.Restore == restoreRepair:
+		return "new baseline after an audit"
+	case s.state.Expired:
+		return "new baseline after an expired delta link"
+	case !s.Status.Watermark.IsZero():
+		return "new baseline"
+	}
+	return "initial load"
 }
 
 // awaitParents lets the initial loads of the tables that this one links to go
@@ -264,7 +277,7 @@ func (s *tableSync) failed(ctx workflow.Context, err error) error {
 	if ctx.Err() != nil || failureType(err) != "LinkExpired" {
 		return s.fail(ctx, err)
 	}
-	s.state.NeedsBaseline = true
+	s.state.NeedsBaseline, s.state.Expired = true, true
 	s.recovered(ctx, err)
 	return nil
 }

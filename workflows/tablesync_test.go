@@ -147,6 +147,7 @@ func TestAnExpiredLinkBecomesANewBaseline(t *testing.T) {
 		require.Equal(t, workflows.StateRunning, st.State)
 		require.Equal(t, int64(2), st.Runs)
 		require.Equal(t, "waiting for changes", st.Phase)
+		require.Equal(t, "new baseline after an expired delta link", st.LastRun.Named())
 	})
 	o.run(2 * time.Hour)
 }

@@ -122,7 +122,7 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 		add("Since", phrase.Moment(now, st.Since))
 		add("Phase", st.Phase)
 		if st.Run != "" {
-			add("Run", fmt.Sprintf("%s (%s)", st.Run, st.RunKind))
+			add("Run", fmt.Sprintf("%s (%s)", st.Run, cmp.Or(st.RunTitle, string(st.RunKind))))
 		}
 		if pr := st.Progress; pr != nil {
 			add("Progress", rate.figures(now, *st))
@@ -143,7 +143,7 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 		add("All runs", fmt.Sprintf("%s: %s read, %s written, %s in quarantine", phrase.Count(st.Runs, "run"),
 			humanize.Comma(st.Totals.Read), humanize.Comma(st.Totals.Written()), humanize.Comma(st.Quarantined)))
 		if last := st.LastRun; last != nil {
-			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Kind, last.State, phrase.Age(now, last.End), phrase.Span(last.End.Sub(last.Start))))
+			add("Last run", fmt.Sprintf("%s (%s) %s %s, took %s", last.Run, last.Named(), last.State, phrase.Age(now, last.End), phrase.Span(last.End.Sub(last.Start))))
 		}
 		for i, r := range st.Queue {
 			label := "Queue"
