@@ -66,27 +66,34 @@ func mayBeCreated(lane *ledger.Lane, known map[string]*ledger.Record) []string {
 	return slices.Compact(out)
 }
 
+// created is a record to be created.
+type created struct {
+	doc        []byte
+	handedOver []string // attributes that were owed to it, and that no flow takes over
+}
+
 // createBody is the body that creates a record. A profile begins with the opt-outs that
 // are known of its contact, so that nobody who opted out gets mail in between. row is
 // the contact as Dynamics has it; nil when it was not read.
-func (r *recordWriter) createBody(ctx context.Context, key string, row, body []byte) ([]byte, error) {
+func (r *recordWriter) createBody(ctx context.Context, key string, row, body []byte) (created, error) {
+	out := created{doc: body}
 	if !r.m.mapper.HasOptOuts() {
-		return body, nil
+		return out, nil
 	}
 	known, looked := r.optOuts[key]
 	if !looked {
 		found, err := r.activities.optOutsOf(ctx, r.m, []string{key})
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		known = found[key]
 	}
-	read, out := r.m.mapper.OptedOut(row)
+	read, opted := r.m.mapper.OptedOut(row)
 	if known.contact != nil {
-		out = append(out, known.contact.OptedOut(read)...)
+		opted = append(opted, known.contact.OptedOut(read)...)
 	}
 	var fields []string
-	for _, attribute := range out {
+	for _, attribute := range opted {
 		// A mapped one is as Dynamics says.
 		if to, mapped := r.m.mapper.OptOutField(attribute); to != "" && !mapped {
 			fields = append(fields, to)
@@ -96,46 +103,97 @@ func (r *recordWriter) createBody(ctx context.Context, key string, row, body []b
 		if to, _ := r.m.mapper.OptOutField(attribute); to != "" {
 			fields = append(fields, to)
 		}
+		if !r.m.mapper.Paired(attribute) {
+			out.handedOver = append(out.handedOver, attribute)
+		}
 	}
-	return withOptOuts(body, fields)
+	var err error
+	out.doc, err = withOptOuts(body, fields)
+	return out, err
 }
 
 // unreadOptOut is a field with an opt-out that only Campaign knows of; "" when there is
 // none. Deleting the profile would lose it: the next load would make it mailable.
 func (r *recordWriter) unreadOptOut(ctx context.Context, key string, last *mapping.Payload, stored []byte) (string, error) {
+	unread, err := r.unreadOptOuts(ctx, key, last, stored, func() ([]byte, error) {
+		row, err := r.activities.readOne(ctx, r.m.query, key)
+		return row.Raw, err
+	})
+	if err != nil || len(unread) == 0 {
+		return "", err
+	}
+	to, _ := r.m.mapper.OptOutField(unread[0])
+	return to, nil
+}
+
+// unreadOptOuts are the attributes with an opt-out that only Campaign knows of: neither
+// what was written last, nor the ledger, nor Dynamics has it. row gives the contact as
+// Dynamics has it, if that matters.
+func (r *recordWriter) unreadOptOuts(ctx context.Context, key string, last *mapping.Payload, stored []byte, row func() ([]byte, error)) ([]string, error) {
 	if !r.m.mapper.HasOptOuts() {
-		return "", nil
+		return nil, nil
 	}
-	var known []string
-	unread := func() (field string) {
-		for _, attribute := range r.m.mapper.HeldOptOuts(stored) {
-			to, _ := r.m.mapper.OptOutField(attribute)
-			if string(last.Value(to)) != "true" && !slices.Contains(known, attribute) {
-				return to
-			}
-		}
-		return ""
+	unread := slices.DeleteFunc(r.m.mapper.HeldOptOuts(stored), func(attribute string) bool {
+		to, _ := r.m.mapper.OptOutField(attribute)
+		return string(last.Value(to)) == "true"
+	})
+	without := func(known []string) bool {
+		unread = slices.DeleteFunc(unread, func(attribute string) bool { return slices.Contains(known, attribute) })
+		return len(unread) > 0
 	}
-	if unread() == "" {
-		return "", nil
+	if !without(nil) {
+		return nil, nil
 	}
 	found, err := r.activities.optOutsOf(ctx, r.m, []string{key})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if known = found[key].owed; found[key].contact != nil {
+	known := found[key].owed
+	if found[key].contact != nil {
 		known = append(known, found[key].contact.OptedOut(nil)...)
 	}
-	if unread() == "" {
-		return "", nil
+	if !without(known) {
+		return nil, nil
 	}
-	row, err := r.activities.readOne(ctx, r.m.query, key)
+	raw, err := row()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	_, out := r.m.mapper.OptedOut(row.Raw)
-	known = append(known, out...)
-	return unread(), nil
+	_, out := r.m.mapper.OptedOut(raw)
+	without(out)
+	return unread, nil
+}
+
+// keepOptOuts sees to it that no opt-out goes with a profile that is deleted while its
+// person is still in Dynamics: merged into another contact, or left out by the filter.
+// That costs a look at the profile, because the person may have opted out in Campaign a
+// moment ago. Who is deleted in Dynamics has no row there that could come back.
+func (d *decision) keepOptOuts(ctx context.Context) error {
+	switch {
+	case d.e.Deleted || !d.m.mapper.HasOptOuts():
+		return nil
+	case d.entry.Winner != "":
+		return d.passOptOuts(ctx)
+	}
+	stored, err := d.target.Get(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key))
+	if err != nil {
+		return err
+	}
+	last := &mapping.Payload{}
+	if d.rec != nil && d.rec.Payload != nil {
+		if last, err = mapping.ParsePayload(d.rec.Payload); err != nil {
+			return fmt.Errorf("reading what was written of record %s of %s: %w", d.e.Key, d.table, err)
+		}
+	}
+	unread, err := d.unreadOptOuts(ctx, d.e.Key, last, stored.Raw, func() ([]byte, error) { return d.e.Raw, nil })
+	if err != nil || len(unread) == 0 {
+		return err
+	}
+	owed := make([]ledger.OwedOptOut, len(unread))
+	for i, attribute := range unread {
+		owed[i] = ledger.OwedOptOut{Contact: d.e.Key, Attribute: attribute, Loser: d.e.Key}
+	}
+	return d.ledger.OweOptOuts(ctx, owed)
 }
 
 // withOptOuts sets opt-outs in a body.

@@ -175,6 +175,65 @@ func TestAProfileIsCreatedWithTheKnownOptOuts(t *testing.T) {
 	require.Equal(t, []any{false, false, false}, optOuts(fresh))
 }
 
+// A contact that leaves the filter and has opted out in Campaign a moment before, which
+// nothing else knows yet, stays opted out when it comes back; also where no opt-out flow
+// runs. A choice that it makes there afterwards counts.
+func TestWhoLeavesTheFilterStaysOptedOut(t *testing.T) {
+	t.Parallel()
+	for name, paired := range map[string]bool{"with the opt-out flow": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, id, known, gone := mergedWorld(t, func(t *activities.Table) {
+				t.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "out"}}, DeleteUnmatched: true}
+				if paired {
+					t.OptOuts = []optout.PairSetting{{Campaign: "denyListEmail", Dynamics: "donotbulkemail"}}
+				}
+			})
+			for _, key := range []string{id, gone} {
+				s.Edit(key, map[string]any{"donotbulkemail": false})
+			}
+			s.Delta()
+			owed := func(key string) []string {
+				found, err := s.Ledger.OwedOptOuts(t.Context(), []string{key})
+				require.NoError(t, err)
+				return found[key]
+			}
+			s.EditProfile(id, `{"blackListEmail":true}`)
+			s.EditProfile(gone, `{"blackListEmail":true}`)
+			s.Edit(id, map[string]any{"jobtitle": "out"})
+			s.Edit(known, map[string]any{"jobtitle": "out"})
+			before := s.EngineCalls()
+			s.Delta()
+			require.EqualValues(t, 4, s.EngineCalls()-before, "a look at each, and its delete")
+			require.Nil(t, s.Sandboxes.Campaign.Profile(id))
+			require.Equal(t, []string{"denyListEmail"}, owed(id))
+			require.Empty(t, owed(known))
+
+			s.Sandboxes.Dynamics.Delete("contacts", gone)
+			before = s.EngineCalls()
+			s.Delta()
+			require.EqualValues(t, 1, s.EngineCalls()-before, "who is deleted in Dynamics costs one call")
+			require.Empty(t, owed(gone))
+
+			s.Edit(id, map[string]any{"jobtitle": "in"})
+			before = s.EngineCalls()
+			s.Delta()
+			require.EqualValues(t, 1, s.EngineCalls()-before)
+			require.Equal(t, true, s.Sandboxes.Campaign.Profile(id)["blackListEmail"])
+			require.Equal(t, paired, len(owed(id)) > 0, "the flow takes it over, where there is one")
+			if paired {
+				return
+			}
+			s.EditProfile(id, `{"blackListEmail":false}`)
+			s.Edit(id, map[string]any{"jobtitle": "out"})
+			s.Delta()
+			s.Edit(id, map[string]any{"jobtitle": "in"})
+			s.Delta()
+			require.Equal(t, false, s.Sandboxes.Campaign.Profile(id)["blackListEmail"])
+		})
+	}
+}
+
 // A setting leaves erased a profile that somebody erased in Campaign, through changes,
 // loads and audits, until the setting is changed.
 func TestAProfileThatWasErasedInCampaign(t *testing.T) {

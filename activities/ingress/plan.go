@@ -208,6 +208,9 @@ func (p *planner) record(ctx context.Context, known *ledger.Record, e *ledger.En
 			p.countOutcome(ledger.FilteredOut, calls, activities.PlanExample{ID: e.Key, Outcome: "filtered", Why: d.ruleOf()})
 		})
 	case reconcile.Delete:
+		if !e.Deleted && d.m.mapper.HasOptOuts() {
+			calls++ // a look at its opt-outs, see keepOptOuts
+		}
 		p.locked(func() {
 			p.countOutcome(ledger.Removed, calls+1, activities.PlanExample{ID: e.Key, Outcome: "deleted", Why: strings.TrimPrefix(d.ruleOf()+d.rejectedBefore(&act), "; ")})
 		})

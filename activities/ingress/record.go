@@ -151,12 +151,13 @@ func (d *decision) send(ctx context.Context, a *reconcile.Action) error {
 		if err != nil {
 			return err
 		}
-		return d.target.Create(ctx, d.m.resource, body)
+		if err := d.target.Create(ctx, d.m.resource, body.doc); err != nil {
+			return err
+		}
+		return d.ledger.ForgetOwedOptOuts(ctx, d.e.Key, body.handedOver)
 	case reconcile.Delete:
-		if d.entry.Winner != "" {
-			if err := d.passOptOuts(ctx); err != nil {
-				return err
-			}
+		if err := d.keepOptOuts(ctx); err != nil {
+			return err
 		}
 		return d.target.Delete(ctx, d.m.resource, d.m.mapper.MapKey(d.e.Key))
 	}

@@ -278,7 +278,10 @@ func (r *rollbackWriter) recreate(ctx context.Context, known *ledger.Record, e *
 	if err != nil {
 		return ledger.Result{}, err
 	}
-	if err := r.target.Create(ctx, r.m.resource, body); err != nil {
+	if err := r.target.Create(ctx, r.m.resource, body.doc); err != nil {
+		return ledger.Result{}, err
+	}
+	if err := r.ledger.ForgetOwedOptOuts(ctx, e.Key, body.handedOver); err != nil {
 		return ledger.Result{}, err
 	}
 	return r.restoredResult(ledger.Created, known, e, before), nil

@@ -9,6 +9,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/mapping"
 	rules "causeway.dev/internal/optout"
 )
 
@@ -203,4 +204,37 @@ func TestAMergedContactWaitsForNoProfile(t *testing.T) {
 	s.settle()
 	require.EqualValues(t, 1, waiting(), "nor for a choice that comes later")
 	require.Equal(t, true, s.Sandboxes.Campaign.Profile(winner)["blackListPhone"])
+}
+
+// Who opts out in Campaign and leaves the filter before the flow has read it is opted out in
+// Dynamics, too, and when the profile comes back.
+func TestAnOptOutOutlivesItsProfile(t *testing.T) {
+	t.Parallel()
+	for name, mode := range modesWithMerges {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newOptOutWorld(t, 5, mode, rules.SourceREST)
+			s.startOptOut()
+			s.settle()
+			s.Table.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "out"}}, DeleteUnmatched: true}
+			s.Table.OptOuts = s.settings.Pairs
+			s.Load()
+			id := s.keys[0]
+			s.inCampaign(id, "blackListEmail", true)
+			s.inDynamics(id, "jobtitle", "out")
+			s.Delta()
+			require.Nil(t, s.Sandboxes.Campaign.Profile(id))
+			s.settle()
+			require.Equal(t, true, s.Sandboxes.Dynamics.Row("contacts", id)["donotbulkemail"])
+			require.Equal(t, []string{"merged true dynamics"}, s.history(id))
+			s.inDynamics(id, "jobtitle", "in")
+			s.Delta()
+			require.Equal(t, [2]bool{true, true}, s.both(id), "in the call that creates it")
+			s.settle()
+			require.Equal(t, [2]bool{true, true}, s.both(id))
+			s.inCampaign(id, "blackListEmail", false)
+			s.settle()
+			require.Equal(t, [2]bool{false, false}, s.both(id), "a later choice counts")
+		})
+	}
 }

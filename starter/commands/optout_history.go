@@ -58,7 +58,7 @@ func said(c activities.Choice) string {
 
 var ruleInWords = map[string]string{
 	"campaign-newer": "Campaign is newer", "dynamics-newer": "Dynamics is newer or as old: an opt-out wins", "age-unknown": "an age is unknown: an opt-out wins",
-	"only-dynamics": "only Dynamics has chosen", "only-campaign": "only Campaign has chosen", "campaign-changed": "Campaign overwrites", "kept": "Campaign has not changed", "merged": "a contact merged into it has opted out",
+	"only-dynamics": "only Dynamics has chosen", "only-campaign": "only Campaign has chosen", "campaign-changed": "Campaign overwrites", "kept": "Campaign has not changed", "merged": "a contact merged into it, or its own deleted profile, had opted out",
 	"nothing-known": "nothing is known",
 }
 
