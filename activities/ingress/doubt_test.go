@@ -195,6 +195,33 @@ func TestALateCreateOfAGivenUpRunLeavesNobody(t *testing.T) {
 	require.Empty(t, s.Differences())
 }
 
+// The same for a custom resource, of which Campaign says no time.
+func TestALateCreateOfACustomRecordLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	net := &heldUp{Target: f.IngressOptions.Target}
+	o := f.IngressOptions
+	o.Target = net
+	f.vehicles.Ingress, f.vehicles.Env = ingress.New(o), activitytest.NewEnv()
+	f.vehicles.Register()
+	f.vehicles.Load()
+	key := f.vehicle("")
+	ref, _ := f.vehicles.StageFirstPage(activities.KindDelta, activities.PhaseDelta)
+	net.hold(100)
+	_, err := f.vehicles.Env.ExecuteActivity(f.vehicles.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Error(t, err)
+	_, err = f.vehicles.Env.ExecuteActivity(f.vehicles.Ingress.EndRun, activities.EndRunInput{RunRef: ref, State: "CANCELLED", Drop: true})
+	require.NoError(t, err)
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", key))
+	net.hold(0)
+	f.vehicles.Delta()
+	net.deliver()
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", key), "nobody knows of it")
+	later(f.World, 3*time.Minute)
+	f.vehicles.Delta()
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", key))
+}
+
 // What somebody made in Campaign is not taken for a late request of ours.
 func TestWhatAPersonMadeInCampaignIsNoLateRequest(t *testing.T) {
 	t.Parallel()

@@ -55,8 +55,7 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 	}
 	result := d.refuse(d.rec, d.e, string(apierr.Rejected), a.Refusal.Reason, a.Refusal.Message, a.Refusal.Field)
 	if a.Orphan {
-		var err error
-		if result.Quarantine.Parent, err = d.parentNotHeld(ctx, d.entry.Whole); err != nil {
+		if err := d.missesParent(ctx, d.entry.Whole, result.Quarantine); err != nil {
 			return ledger.Result{}, err
 		}
 	}

@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -100,19 +101,28 @@ func (r *recordWriter) closeDeleted(known *ledger.Record, e *ledger.Entry) ledge
 	return ledger.Result{Outcome: ledger.FilteredOut, Record: &left, Resolve: true}
 }
 
-// parentNotHeld is the first parent of a record that Campaign does not hold, for want of
-// which the record may have been refused; empty when Campaign holds all.
-func (r *recordWriter) parentNotHeld(ctx context.Context, want *mapping.Payload) (ledger.Parent, error) {
+// missesParent keeps with a refusal for want of which parent it may be: the first one that
+// Campaign does not hold. If it holds all by the ledger, somebody has deleted one there. Then
+// it is the first one that Campaign requires, and the record is tried again when that is
+// created anew.
+func (r *recordWriter) missesParent(ctx context.Context, want *mapping.Payload, q *ledger.QuarantineItem) error {
+	required := false
 	for _, link := range r.m.mapper.Links(want) {
-		held, err := r.ledger.Holds(ctx, link.Table, []string{link.Key})
+		found, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
 		if err != nil {
-			return ledger.Parent{}, err
+			return err
 		}
-		if !held[link.Key] {
-			return ledger.Parent{Table: link.Table, Key: link.Key}, nil
+		parent := found[link.Key]
+		switch {
+		case parent == nil || parent.Payload == nil:
+			q.Parent, q.ParentRun = ledger.Parent{Table: link.Table, Key: link.Key}, ""
+			return nil
+		case q.Parent.Key == "" || link.Required && !required:
+			q.Parent, q.ParentRun = ledger.Parent{Table: link.Table, Key: link.Key}, cmp.Or(parent.CreatedRun, ledger.NoRun)
+			required = link.Required
 		}
 	}
-	return ledger.Parent{}, nil
+	return nil
 }
 
 // releaseDue says whether quarantined records are to be tried again by now. They come

@@ -280,6 +280,29 @@ func TestAParentThatCameBackReleasesItsChildren(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.ReleaseQuarantined(activities.Release{Due: true}))
 }
 
+// The same for a parent that somebody deleted in Campaign, of which the ledger knows nothing:
+// when it is created anew, its children need no operator and no hour.
+func TestAParentThatWasErasedReleasesItsChildren(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	f.vehicles.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusVehicle", v))
+	f.service(v)
+	w := f.warranty()
+	require.Positive(t, w.Load().Counts.Quarantined)
+	due := func() bool {
+		w.Runs++
+		return activitytest.Call[activities.FetchResult](w, w.Ingress.FetchPage, activities.FetchInput{RunRef: activities.RunRef{Run: w.LastRun(), Table: "warranties",
+			Revision: w.Table.Revision(), Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, DueFrom: time.Now()}).Due
+	}
+	require.False(t, due())
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": "Simplex"}))
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.Delta())
+	require.True(t, due())
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, w.ReleaseQuarantined(activities.Release{Due: true}))
+}
+
 // A discard is recorded, and a later change in Dynamics is tried as any other.
 func TestDiscardIsRecordedAndLetsTheNextVersionThrough(t *testing.T) {
 	t.Parallel()

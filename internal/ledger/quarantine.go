@@ -26,7 +26,8 @@ type QuarantineItem struct {
 	Class, Code, Field, Message string
 	Version                     string // of the source, that was refused
 	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
-	Parent                      Parent // that the target did not hold; may be the cause
+	Parent                      Parent // that may be the cause: the target did not hold it, or has lost it
+	ParentRun                   string // that had created the parent, NoRun for none; "" = the target did not hold it
 	State                       QuarantineState
 	FirstSeen, LastSeen         time.Time
 	Attempts                    int
@@ -34,6 +35,9 @@ type QuarantineItem struct {
 	NoRetry                     bool      // it is not to be tried again by itself
 	Discarded                   Discard   // the last one, if any
 }
+
+// NoRun is a QuarantineItem.ParentRun for a parent that no run has created.
+const NoRun = "-"
 
 // Discard is an operator's decision to leave a refused record alone.
 type Discard struct {
@@ -91,15 +95,15 @@ func (e *effects) refuse(ctx context.Context, l *Ledger, tx txn, run string, lan
 		if q.NoRetry {
 			next = never
 		}
-		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed[q], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key)
+		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed[q], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key, q.ParentRun)
 	})
 }
 
 var putRefused = newBulk(4,
-	`INSERT INTO quarantine (flow, tbl, run, state, first_seen, last_seen, next_try, key, class, code, field, message, version, payload, attempts, parent_tbl, parent_key) VALUES `,
-	`({1},{2},{3},'open',{4},{4},{},{},{},{},{},{},{},{},{},{},{})`,
+	`INSERT INTO quarantine (flow, tbl, run, state, first_seen, last_seen, next_try, key, class, code, field, message, version, payload, attempts, parent_tbl, parent_key, parent_run) VALUES `,
+	`({1},{2},{3},'open',{4},{4},{},{},{},{},{},{},{},{},{},{},{},{})`,
 	` ON CONFLICT (flow, tbl, key) DO UPDATE SET run = excluded.run, class = excluded.class, code = excluded.code, field = excluded.field,
-	message = excluded.message, version = excluded.version, payload = excluded.payload, parent_tbl = excluded.parent_tbl, parent_key = excluded.parent_key,
+	message = excluded.message, version = excluded.version, payload = excluded.payload, parent_tbl = excluded.parent_tbl, parent_key = excluded.parent_key, parent_run = excluded.parent_run,
 	last_seen = excluded.last_seen, attempts = quarantine.attempts + excluded.attempts, claim = '',
 	state = CASE WHEN quarantine.state = 'discarded' AND excluded.version <> '' AND quarantine.version = excluded.version THEN 'discarded' ELSE 'open' END,
 	tries = CASE WHEN quarantine.state <> 'open' THEN 1 WHEN `+early+` THEN quarantine.tries ELSE quarantine.tries + 1 END,

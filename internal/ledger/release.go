@@ -46,13 +46,14 @@ func (l *Ledger) QuarantineDue(ctx context.Context, flow, table string, now time
 }
 
 // RetryUnblocked makes those records due whose parent the target holds now and did
-// not hold when they were refused. Callers call it from time to time; a call looks at a
+// not hold when they were refused, or whose parent was created anew since. Callers call it from time to time; a call looks at a
 // bounded number of records, and the next one at those behind.
 func (l *Ledger) RetryUnblocked(ctx context.Context, flow, table string) (n int64, err error) {
 	err = l.look(ctx, "orphans of "+flow+"/"+table, stretchOfOrphans, []any{flow, table}, func(ctx context.Context, tx txn, from, to string) error {
-		res, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET next_try = 0, parent_tbl = '', parent_key = ''
+		res, err := tx.ExecContext(ctx, l.q(`UPDATE quarantine SET next_try = 0, parent_tbl = '', parent_key = '', parent_run = ''
 			WHERE flow = ? AND tbl = ? AND state = 'open' AND parent_key <> '' AND key > ? AND key <= ?
-			AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = quarantine.parent_tbl AND r.key = quarantine.parent_key AND r.payload IS NOT NULL)`), flow, table, from, to)
+			AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = quarantine.parent_tbl AND r.key = quarantine.parent_key AND r.payload IS NOT NULL
+				AND (quarantine.parent_run = '' OR quarantine.parent_run <> CASE WHEN r.created_run = '' THEN '`+NoRun+`' ELSE r.created_run END))`), flow, table, from, to)
 		if err != nil {
 			return err
 		}

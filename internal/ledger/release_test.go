@@ -254,6 +254,38 @@ func TestAParentThatCameMakesItsChildrenDue(t *testing.T) {
 	})
 }
 
+// What was refused because somebody deleted its parent in the target is due when that was
+// created anew.
+func TestAParentThatCameAgainMakesItsChildrenDue(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		ln := lane(t, l, "r1", 3)
+		parent := ledger.Parent{Table: table, Key: ln.Entries[2].Key}
+		commit(t, l, ln, created(ln, 2))
+		for i, run := range []string{"r0", ledger.NoRun} {
+			child := refused(ln, i, "Conflict")
+			child.Quarantine.Parent, child.Quarantine.ParentRun = parent, run
+			commit(t, l, ln, child)
+		}
+		again := created(ln, 2)
+		again.Record.CreatedRun = "r0"
+		commit(t, l, ln, again)
+		rouse := func() (keys []string) {
+			_, err := l.RetryUnblocked(t.Context(), flow, table)
+			require.NoError(t, err)
+			for _, q := range items(t, l, ledger.QuarantineFilter{DueBy: noon}) {
+				keys = append(keys, q.Key)
+			}
+			return keys
+		}
+		require.Equal(t, []string{ln.Entries[1].Key}, rouse(), "the other one met this parent")
+		again.Record.CreatedRun = "r1"
+		commit(t, l, ln, again)
+		require.ElementsMatch(t, []string{ln.Entries[0].Key, ln.Entries[1].Key}, rouse())
+	})
+}
+
 func BenchmarkClaim(b *testing.B) {
 	l := ledgertest.Open(b, ledgertest.SQLite(b))
 	ln := lane(b, l, "r1", 5000)

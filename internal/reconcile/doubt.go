@@ -39,8 +39,7 @@ func (r *Rules) Look(k *Known, there *Target, d *Doubt) (Looked, error) {
 		out.LinksLost, out.Differs = k.Held(), k.Held()
 		return out, nil
 	case !k.Held():
-		// Else it was there before, or somebody made it in Campaign. A delete creates nobody.
-		if out.Created = len(d.Sent) > 0 && there.Created.After(d.Since.Add(-clockSkew)); out.Created {
+		if out.Created = d.created(there); out.Created {
 			out.hold(there.Payload)
 		}
 		return out, nil
@@ -61,4 +60,20 @@ func (r *Rules) Look(k *Known, there *Target, d *Doubt) (Looked, error) {
 
 func (l *Looked) hold(p *mapping.Payload) {
 	l.Payload, l.Fingerprint, l.Differs = p.Canonical(), p.Fingerprint(), true
+}
+
+// created says that a doubtful request has created what Campaign shows. Else it was there
+// before, or somebody made it in Campaign. A delete creates nobody. A custom resource may
+// have no stamp: then it is ours if it holds what a request carried.
+func (d *Doubt) created(there *Target) bool {
+	if !there.Created.IsZero() {
+		return len(d.Sent) > 0 && there.Created.After(d.Since.Add(-clockSkew))
+	}
+	return slices.ContainsFunc(d.Sent, func(sent *mapping.Payload) bool {
+		if sent == nil {
+			return false
+		}
+		_, differs := sent.Diff(there.Payload)
+		return len(differs) == 0
+	})
 }

@@ -25,6 +25,10 @@ func TestLookAtADoubtfulRecord(t *testing.T) {
 		target.Created = began.Add(time.Second)
 		return target
 	}
+	earlier := func(target reconcile.Target) reconcile.Target {
+		target.Created = began.Add(-time.Hour)
+		return target
+	}
 	older := bare.but(func(c *car) { c.Name = "Older" })
 	out := bare.but(func(c *car) { c.OptedOut = true })
 	request := func(sent ...*mapping.Payload) reconcile.Doubt {
@@ -44,10 +48,12 @@ func TestLookAtADoubtfulRecord(t *testing.T) {
 		"an opt-out that one of them carried":     {known: known, there: shows(t, &rules, out), doubt: request(mapped(out)), want: reconcile.Looked{Differs: true}, holds: &out},
 		"an opt-out that none of them carried":    {known: known, there: shows(t, &rules, out), doubt: request(mapped(bare))},
 		"an opt-out, and nothing is known of one": {known: known, there: shows(t, &rules, out), doubt: request(nil)},
-		"a delete":                      {known: known, there: shownNothing, doubt: request(), want: reconcile.Looked{Differs: true, LinksLost: true}},
-		"nobody, as is right":           {known: never, there: shownNothing, doubt: request(mapped(bare))},
-		"somebody who was created":      {known: never, there: later(shows(t, &rules, bare)), doubt: request(mapped(bare)), want: reconcile.Looked{Differs: true, Created: true}, holds: &bare},
-		"somebody who was there before": {known: never, there: shows(t, &rules, bare), doubt: request(mapped(bare))},
+		"a delete":                                           {known: known, there: shownNothing, doubt: request(), want: reconcile.Looked{Differs: true, LinksLost: true}},
+		"nobody, as is right":                                {known: never, there: shownNothing, doubt: request(mapped(bare))},
+		"somebody who was created":                           {known: never, there: later(shows(t, &rules, bare)), doubt: request(mapped(bare)), want: reconcile.Looked{Differs: true, Created: true}, holds: &bare},
+		"somebody who was there before":                      {known: never, there: earlier(shows(t, &rules, bare)), doubt: request(mapped(bare))},
+		"what was sent, where Campaign says no time":         {known: never, there: shows(t, &rules, bare), doubt: request(nil, mapped(bare)), want: reconcile.Looked{Differs: true, Created: true}, holds: &bare},
+		"something else, where Campaign says no time":        {known: never, there: shows(t, &rules, older), doubt: request(nil, mapped(bare))},
 		"somebody who was made while a delete was under way": {known: never, there: later(shows(t, &rules, bare)), doubt: request()},
 		"a child that was removed with its parent":           {known: known, there: shownNothing, want: reconcile.Looked{Differs: true, LinksLost: true}},
 		"a child that has its parent":                        {known: known, there: shows(t, &rules, older)},

@@ -19,14 +19,25 @@ var brokenThings = []struct {
 	broken func(*world)
 }{
 	{"a ledger that keeps no doubts", []class{plain, staleWriter}, 1, (*world).keepNoDoubts},
+	{"a ledger that doubts no child", []class{plain, merging, linking}, 20, func(w *world) {
+		w.trigger(`BEFORE INSERT ON doubt WHEN NEW.carries = 'nothing' BEGIN SELECT RAISE(IGNORE); END`)
+	}},
+	{"a ledger that wakes no child", []class{plain, linking}, 1, func(w *world) {
+		w.trigger(`BEFORE UPDATE OF ready ON parked WHEN NEW.waits = 'parent' BEGIN SELECT RAISE(IGNORE); END`)
+	}},
 	{"a flow that remembers nothing of its ledger", []class{plain, restored}, 45, func(w *world) { w.flow.forgetful = true }},
 }
 
 // keepNoDoubts has the ledger's file ignore every doubt.
 func (w *world) keepNoDoubts() {
+	w.trigger(`BEFORE INSERT ON doubt BEGIN SELECT RAISE(IGNORE); END`)
+}
+
+// trigger breaks the ledger's file.
+func (w *world) trigger(of string) {
 	db, err := sql.Open("sqlite", "file:"+w.file)
 	must(err)
-	_, err = db.Exec(`CREATE TRIGGER no_doubt BEFORE INSERT ON doubt BEGIN SELECT RAISE(IGNORE); END`)
+	_, err = db.Exec("CREATE TRIGGER broken " + of)
 	must(err)
 	must(db.Close())
 }

@@ -4,7 +4,8 @@
 // a small at-least-once scheduler in Temporal's place. A seed decides everything:
 // edits on both sides, faults and false answers, attempts that are suspended or
 // killed, operators who interrupt, old ledgers that are restored, clocks that jump.
-// At rest both systems are compared, record by record, and every run is to balance.
+// At rest both systems are compared, record by record, and every run is to balance. So are
+// the links of records that name others, and nobody waits for a parent that is there.
 //
 // An attempt waits for the schedule at its seams: before and after its activity, and
 // at each request before the service has it and before the answer is back. The last

@@ -59,6 +59,19 @@ func (w *world) editOne(rng *rand.Rand, key string) {
 	}
 }
 
+// editUnderWay changes a record that is named at a seam.
+func (w *world) editUnderWay(rng *rand.Rand) {
+	under := w.underWay(w.dynamics.Keys(contacts))
+	linked := w.linkedUnderWay()
+	if n := len(under) + len(linked); n > 0 {
+		if at := rng.IntN(n); at < len(under) {
+			w.editOne(rng, under[at])
+		} else {
+			w.editLinked(rng, linked[at-len(under)])
+		}
+	}
+}
+
 // underWay lists the records that are named at a seam.
 func (w *world) underWay(keys []string) []string {
 	w.mu.Lock()

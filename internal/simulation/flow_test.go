@@ -43,6 +43,7 @@ type started struct {
 type flow struct {
 	w       *world
 	steps   steps
+	table   *activities.Table // nil: it is not one of ingress
 	started started
 
 	mu       sync.Mutex
@@ -50,12 +51,15 @@ type flow struct {
 	idle     int // passes in a row that found nothing
 	failures []string
 	known    activities.LedgerKnown
-	saved    string        // the last run that was saved
-	stop     chan struct{} // closed when an operator wants something else of the run in hand
-	wish     string        // what: stop or cancel
-	pause    time.Duration // between stop and start
-	queue    []string      // backfills
-	undo     []string      // runs to be rolled back
+	saved    string              // the last run that was saved
+	stop     chan struct{}       // closed when an operator wants something else of the run in hand
+	wish     string              // what: stop or cancel
+	pause    time.Duration       // between stop and start
+	queue    []string            // backfills
+	undo     []string            // runs to be rolled back
+	releases int                 // that were asked for
+	trying   *activities.Release // by the release in hand
+	nextDue  time.Time           // no release that nobody asked for before it
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
@@ -242,6 +246,8 @@ func (f *flow) life() error {
 			if !errors.Is(err, errInterrupted) {
 				f.dequeue(run)
 			}
+		} else if f.releaseAsked() {
+			err = f.release(&activities.Release{})
 		} else {
 			err = f.follow()
 		}
@@ -249,7 +255,7 @@ func (f *flow) life() error {
 			if baseline {
 				return err // an initial load that is cancelled leaves its flow stopped
 			}
-			f.dequeue(f.nextBackfill())
+			f.dequeue(f.nextBackfill()) // a release that is cancelled was taken from the queue before
 			continue
 		}
 		if err == nil {
@@ -289,11 +295,14 @@ func (f *flow) ref(run string, kind activities.Kind) activities.RunRef {
 func (f *flow) follow() error {
 	ref := f.ref(f.newRun(), activities.KindDelta)
 	stop := f.begin(false)
-	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: f.knows()})
+	first, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: f.knows(), DueFrom: f.dueFrom()})
 	if err != nil {
 		return err
 	}
 	f.known.Ledger = first.Ledger
+	if first.Due {
+		return f.release(&activities.Release{Due: true})
+	}
 	if !first.Nothing {
 		return f.pass(ref)
 	}

@@ -39,6 +39,7 @@ const (
 	missing  verdict = "404 html" // a gateway that has lost the way
 	moved    verdict = "307"      // or knows another one
 	denied   verdict = "401"      // a token that was good a moment ago
+	refused  verdict = "refused"  // what was sent is bad, says Campaign
 	gone     verdict = "gone"     // the simulation ends
 )
 
@@ -202,6 +203,10 @@ func (n *network) seams(service string, next http.Handler) http.Handler {
 		case throttle:
 			rw.Header().Set("Retry-After", "3")
 			rw.WriteHeader(http.StatusTooManyRequests)
+			return
+		case refused:
+			rw.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(rw, `"RST-360011 An error has occurred - please contact your administrator."`)
 			return
 		case denied:
 			rw.WriteHeader(http.StatusUnauthorized)

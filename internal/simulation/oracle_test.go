@@ -42,6 +42,10 @@ func (w *world) rest() []string {
 	}
 	undone := w.undone()
 	w.redo()
+	w.mendFamily()
+	for _, f := range w.tables() {
+		f.requestRelease()
+	}
 	// A profile that was erased in Campaign comes back with the next change.
 	for _, key := range w.dynamics.Keys(contacts) {
 		if w.erased[key] && w.campaign.Profile(key) == nil {
@@ -59,7 +63,7 @@ func (w *world) rest() []string {
 	if stuck := w.drain(); stuck != "" {
 		return []string{stuck}
 	}
-	out := slices.Concat(undone, w.lostOptOuts(), w.differences(), w.timeline(), w.unbalanced())
+	out := slices.Concat(undone, w.lostOptOuts(), w.differences(), w.familyDifferences(), w.unlinked(), w.timeline(), w.unbalanced())
 	if n := w.writes.Load() - writes; n > 0 {
 		out = append(out, fmt.Sprintf("%d writes although nothing changes any more", n))
 	}
@@ -79,8 +83,10 @@ func (w *world) straysGo() []string {
 	done := make(chan struct{})
 	w.running.Go(func() {
 		defer close(done)
-		if err := w.deleteStrays(); err != nil {
-			wrong = append(wrong, fmt.Sprintf("deleting strays: %v", err))
+		for _, f := range w.tables() {
+			if err := f.deleteStrays(); err != nil {
+				wrong = append(wrong, fmt.Sprintf("deleting strays: %v", err))
+			}
 		}
 	})
 	for {
@@ -239,7 +245,7 @@ func (w *world) unbalanced() []string {
 		c := r.Counts
 		settled := c.Created + c.Updated + c.Unchanged + c.Filtered + c.Deleted + c.Parked + c.Quarantined + c.Disabled + c.SoftBounce + c.SeedOrProof + c.NoContact + c.Ignored
 		switch {
-		case r.State == ledger.RunCompleted && c.Read == settled, r.State == ledger.RunFailed, r.State == ledger.RunCancelled, r.State == ledger.RunStopped && r.Kind == "delta":
+		case r.State == ledger.RunCompleted && c.Read == settled, r.State == ledger.RunFailed, r.State == ledger.RunCancelled, r.State == ledger.RunStopped && (r.Kind == "delta" || r.Kind == "release"):
 		default:
 			out = append(out, fmt.Sprintf("%s is %s: read %d, settled %d", r.ID, r.State, c.Read, settled))
 		}
@@ -248,8 +254,14 @@ func (w *world) unbalanced() []string {
 	must(err)
 	left, err := w.books.CountQuarantined(ctx, ledger.QuarantineFilter{State: ledger.QuarantineOpen, Flow: activities.FlowRollback})
 	must(err)
-	if aside -= left; aside > 0 { // a rollback leaves alone what has changed since
+	// A rollback leaves alone what has changed since, and what Campaign hides for good is for an operator.
+	if aside -= left + w.allLeftBehind(); aside > 0 {
+		items, err := w.books.Quarantined(ctx, ledger.QuarantineFilter{State: ledger.QuarantineOpen})
+		must(err)
 		out = append(out, fmt.Sprintf("%d records are in quarantine", aside))
+		for _, q := range items {
+			w.note("in quarantine: %s %s of %s: %s %s", q.Flow, q.Key, q.Run, q.Code, q.Message)
+		}
 	}
 	return out
 }

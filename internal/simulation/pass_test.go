@@ -30,8 +30,8 @@ func (f *flow) pass(ref activities.RunRef) error {
 		switch wish {
 		case "cancel":
 			end.State = "CANCELLED"
-		default: // a load goes on with its staged pages; changes are read again
-			end.State, end.Drop = "STOPPED", ref.Kind == activities.KindDelta
+		default: // a load goes on with its staged pages; the others read again
+			end.State, end.Drop = "STOPPED", ref.Kind == activities.KindDelta || ref.Kind == activities.KindRelease
 		}
 	}
 	end.Pages = f.pages
@@ -87,7 +87,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 	f.pages = 0
 	known := f.knows()
 	open, err := do(f.w, ref.Run+" open", func(a *attempt) (*activities.OpenRunResult, error) {
-		return f.steps.open(a, activities.OpenRunInput{RunRef: ref, Known: known})
+		return f.steps.open(a, activities.OpenRunInput{RunRef: ref, Known: known, Release: f.releaseOf(ref)})
 	})
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 		if err := l.room(ahead); err != nil {
 			return err
 		}
-		if ref.Kind == activities.KindBackfill && time.Since(lastDelta) >= deltaInterval {
+		if (ref.Kind == activities.KindBackfill || ref.Kind == activities.KindRelease) && time.Since(lastDelta) >= deltaInterval {
 			// A page read before a change must be written before the change.
 			if err := l.room(1); err != nil {
 				return err
@@ -133,7 +133,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 			lastDelta = time.Now()
 		}
 		page++
-		fetched, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: lanes})
+		fetched, err := f.fetch(stop, activities.FetchInput{RunRef: ref, Page: page, Phase: phase, Lanes: lanes, Release: f.releaseOf(ref)})
 		if err != nil {
 			return errors.Join(err, l.room(1))
 		}

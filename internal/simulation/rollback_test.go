@@ -17,17 +17,18 @@ import (
 
 // rollBackOne is an operator who undoes one of the last runs, also the one at work.
 func (w *world) rollBackOne(rng *rand.Rand) {
-	runs, err := w.books.Runs(context.Background(), ledger.RunFilter{Flow: activities.FlowIngress, Table: contacts})
+	of := w.oneTable(rng)
+	runs, err := w.books.Runs(context.Background(), ledger.RunFilter{Flow: activities.FlowIngress, Table: of.table.Name})
 	must(err)
 	if len(runs) == 0 {
 		return
 	}
 	slices.SortFunc(runs, func(a, b ledger.Run) int { return strings.Compare(b.ID, a.ID) })
 	run := runs[rng.IntN(min(len(runs), 6))]
-	w.flow.requestRollback(run.ID)
+	of.requestRollback(run.ID)
 	w.note("  roll back %s, which is %s", run.ID, run.State)
 	if run.State == ledger.RunRunning {
-		w.flow.interrupt("cancel", 0)
+		of.interrupt("cancel", 0)
 	}
 }
 
@@ -78,25 +79,27 @@ func (f *flow) findUnrecorded(ref activities.RunRef) error {
 	return err
 }
 
-// rolledBack are the contacts that a rollback was the last to write, each with the run
-// that it has undone.
-func (w *world) rolledBack() map[string]string {
+// rolledBack are the records of a table that a rollback was the last to write, each with the
+// run that it has undone.
+func (w *world) rolledBack(table string) map[string]string {
 	ctx := context.Background()
-	runs, err := w.books.Runs(ctx, ledger.RunFilter{Flow: activities.FlowRollback})
+	runs, err := w.books.Runs(ctx, ledger.RunFilter{Flow: activities.FlowRollback, Table: table})
 	must(err)
 	out := map[string]string{}
 	for _, r := range runs {
 		undone := strings.TrimPrefix(r.ID, "rollback-")
 		undone = undone[:strings.LastIndex(undone, "-")]
-		touched, err := w.books.Touched(ctx, undone, contacts, "", 0)
+		touched, err := w.books.Touched(ctx, undone, table, "", 0)
 		must(err)
 		keys := []string{}
 		for _, e := range touched {
 			keys = append(keys, e.Key)
 		}
-		keys = append(keys, w.deleted...)
-		keys = append(keys, w.dynamics.Keys(contacts)...)
-		known, err := w.books.Records(ctx, contacts, keys)
+		if table == contacts {
+			keys = append(keys, w.deleted...)
+		}
+		keys = append(keys, w.dynamics.Keys(setOf(table))...)
+		known, err := w.books.Records(ctx, table, keys)
 		must(err)
 		for key, record := range known {
 			if record.Run == r.ID {
@@ -110,7 +113,7 @@ func (w *world) rolledBack() map[string]string {
 // undone compares what rollbacks have left with the before-images of the runs.
 func (w *world) undone() []string {
 	var out []string
-	for key, run := range w.rolledBack() {
+	for key, run := range w.rolledBack(contacts) {
 		images, err := w.books.BeforeImages(context.Background(), run, contacts, "", 0)
 		must(err)
 		i := slices.IndexFunc(images, func(b ledger.BeforeImage) bool { return b.Key == key })
@@ -143,7 +146,7 @@ func (w *world) sameAsBefore(out *[]string, key, run, before string, p map[strin
 
 // redo brings what was rolled back up to date again: it stays so until the next change.
 func (w *world) redo() {
-	back := w.rolledBack()
+	back := w.rolledBack(contacts)
 	keys := make([]string, 0, len(back))
 	for key := range back {
 		keys = append(keys, key)

@@ -25,6 +25,8 @@ const (
 	choosing    class = "opt-outs"       // people choose on both sides
 	undoing     class = "rollback"       // an operator undoes a run
 	standing    class = "standing clock" // an attempt is frozen with its clock, for minutes or hours
+	linking     class = "links"          // records that name others come, move and go
+	refusing    class = "refusal"        // a healthy record is refused, and tried again
 	restored    class = "restored"       // the ledger is replaced by an older copy
 )
 
@@ -58,13 +60,16 @@ var actions = []action{
 	{"pause", 3, plain, (*world).pauseOne},
 	{"clock", 1, plain, (*world).moveClock},
 	{"stop", 4, interrupted, func(w *world, rng *rand.Rand) {
-		w.flow.interrupt("stop", time.Duration(rng.Int64N(int64(20*time.Second))))
+		w.oneTable(rng).interrupt("stop", time.Duration(rng.Int64N(int64(20*time.Second))))
 	}},
-	{"backfill", 1, plain, func(w *world, _ *rand.Rand) { w.flow.requestBackfill() }},
-	{"cancel", 3, interrupted, func(w *world, _ *rand.Rand) { w.flow.interrupt("cancel", time.Second) }},
+	{"backfill", 1, plain, func(w *world, rng *rand.Rand) { w.oneTable(rng).requestBackfill() }},
+	{"cancel", 3, interrupted, func(w *world, rng *rand.Rand) { w.oneTable(rng).interrupt("cancel", time.Second) }},
 	{"merge", 4, merging, (*world).merge},
 	{"erase", 3, merging, (*world).eraseOne},
 	{"choose", 8, choosing, (*world).choose},
+	{"link", 22, linking, (*world).editFamily},
+	{"refuse", 4, refusing, (*world).refuseOne},
+	{"release", 3, refusing, func(w *world, rng *rand.Rand) { w.oneTable(rng).requestRelease() }},
 	{"roll back", 3, undoing, (*world).rollBackOne},
 	{"freeze", 6, staleWriter, (*world).freezeOne},
 	{"thaw", 3, staleWriter, (*world).thawOne},
@@ -254,9 +259,7 @@ func (w *world) overtake(rng *rand.Rand) {
 	}
 	w.note("  froze %s", o.a.name)
 	o.a.freeze(frozenFor - time.Duration(rng.Int64N(int64(20*time.Second))))
-	if under := w.underWay(w.dynamics.Keys(contacts)); len(under) > 0 {
-		w.editOne(rng, under[rng.IntN(len(under))])
-	}
+	w.editUnderWay(rng)
 	w.wait(heartbeatTimeout)
 	w.deliver(rng, 20+rng.IntN(40))
 }
@@ -351,9 +354,7 @@ func (w *world) standStill(rng *rand.Rand) {
 	}
 	w.note("  %s stands still", o.a.name)
 	o.a.stand(d)
-	if under := w.underWay(w.dynamics.Keys(contacts)); len(under) > 0 {
-		w.editOne(rng, under[rng.IntN(len(under))])
-	}
+	w.editUnderWay(rng)
 	w.wait(heartbeatTimeout)
 	w.deliver(rng, 20+rng.IntN(40))
 }

@@ -5,10 +5,17 @@ import (
 	"causeway.dev/internal/timeline"
 )
 
+// tableFlow is the flow of a table mapping; name is that of its runs.
+func (w *world) tableFlow(name string, table activities.Table) *flow {
+	f := &flow{w: w, table: &table}
+	f.steps = w.ingressSteps(name, table, f)
+	return f
+}
+
 // ingressSteps are those of workflows.TableSync.
-func (w *world) ingressSteps() steps {
+func (w *world) ingressSteps(name string, table activities.Table, f *flow) steps {
 	return steps{
-		name: "run", table: contacts, first: activities.PhaseDelta,
+		name: name, table: table.Name, first: activities.PhaseDelta,
 		phases: func(kind activities.Kind, known int64) []activities.Phase {
 			switch {
 			case kind == activities.KindRollback:
@@ -17,13 +24,15 @@ func (w *world) ingressSteps() steps {
 				return []activities.Phase{activities.PhaseDelta}
 			case kind == activities.KindBackfill:
 				return []activities.Phase{activities.PhaseScan}
+			case kind == activities.KindRelease:
+				return []activities.Phase{activities.PhaseQuarantined}
 			case known > 0:
 				return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep}
 			}
 			return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
 		},
 		preflight: func(a *attempt, restored string) (*started, error) {
-			in := activities.PreflightInput{Table: w.table, Comparing: restored != ""}
+			in := activities.PreflightInput{Table: table, Comparing: restored != ""}
 			if restored == restoredNow {
 				in.Restored = "it was restored"
 			}
@@ -46,13 +55,14 @@ func (w *world) ingressSteps() steps {
 			return w.ingressOf(a).SaveWatermark(a.ctx, in)
 		},
 		end:   func(a *attempt, in activities.EndRunInput) error { return w.ingressOf(a).EndRun(a.ctx, in) },
-		audit: w.audit,
+		audit: f.auditTable,
 	}
 }
 
-// audit is that of workflows.Audit, and the repair that the owner begins with.
-func (w *world) audit(run string) error {
-	in := activities.AuditInput{Run: "audit-" + run, Table: w.table}
+// auditTable is that of workflows.Audit, and the repair that the owner begins with.
+func (f *flow) auditTable(run string) error {
+	w := f.w
+	in := activities.AuditInput{Run: "audit-" + run, Table: *f.table}
 	if _, err := do(w, in.Run+" open", func(a *attempt) (*activities.OpenAuditResult, error) { return w.ingressOf(a).OpenAudit(a.ctx, in) }); err != nil {
 		return err
 	}
@@ -77,21 +87,22 @@ func (w *world) audit(run string) error {
 		return err
 	}
 	_, err := do(w, in.Run+" apply", func(a *attempt) (*activities.ApplyFindingsResult, error) {
-		return w.ingressOf(a).ApplyFindings(a.ctx, activities.ApplyFindingsInput{Table: w.table.Name, Run: in.Run})
+		return w.ingressOf(a).ApplyFindings(a.ctx, activities.ApplyFindingsInput{Table: f.table.Name, Run: in.Run})
 	})
 	return err
 }
 
 // deleteStrays is what an operator does who has looked at the strays of the last audit.
-func (w *world) deleteStrays() error {
+func (f *flow) deleteStrays() error {
+	w := f.w
 	listed, err := do(w, "strays list", func(a *attempt) (*activities.StraysResult, error) {
-		return w.ingressOf(a).ListStrays(a.ctx, activities.StraysInput{Table: w.table})
+		return w.ingressOf(a).ListStrays(a.ctx, activities.StraysInput{Table: *f.table})
 	})
 	if err != nil || len(listed.Gone) == 0 {
 		return err
 	}
 	w.note("STRAYS %v", listed.Gone)
-	in := activities.DeleteStraysInput{RunRef: w.flow.ref(w.flow.newRun(), activities.KindAudit), IDs: listed.Gone}
+	in := activities.DeleteStraysInput{RunRef: f.ref(f.newRun(), activities.KindAudit), IDs: listed.Gone}
 	_, err = do(w, in.Run+" strays", func(a *attempt) (*activities.DeleteStraysResult, error) {
 		return w.ingressOf(a).DeleteStrays(a.ctx, in)
 	})

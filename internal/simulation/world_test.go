@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -68,21 +69,24 @@ type world struct {
 	tracing  bool
 	began    time.Time
 
-	flow     *flow              // of contacts
-	events   *flow              // nil until there is an event
-	choices  *flow              // nil until somebody chooses
-	chosen   map[string]*chosen // by contact
-	pushed   map[string]int     // events by contact
-	goneOnce map[string]bool    // contacts that were deleted at some time
-	winner   map[string]string  // by the loser of a merge
-	inherits map[string]bool    // winners of people who had opted out
-	erased   map[string]bool    // contacts whose profile a Campaign user deleted
-	notes    map[string]note    // what Campaign users wrote
-	deleted  []string           // contacts
-	writes   atomic.Int64       // that the systems have carried out
-	made     int                // edits, so that each has a value of its own
-	backups  []string           // copies of the ledger
-	restored bool               // the ledger was, at some time
+	flow     *flow               // of contacts
+	family   []*flow             // of linked tables, parents first; none until there is a record of them
+	events   *flow               // nil until there is an event
+	choices  *flow               // nil until somebody chooses
+	chosen   map[string]*chosen  // by contact
+	born     map[string][]string // by entity set: the linked records that there ever were
+	gone     map[string]bool     // linked records that a Campaign user deleted
+	pushed   map[string]int      // events by contact
+	goneOnce map[string]bool     // contacts that were deleted at some time
+	winner   map[string]string   // by the loser of a merge
+	inherits map[string]bool     // winners of people who had opted out
+	erased   map[string]bool     // contacts whose profile a Campaign user deleted
+	notes    map[string]note     // what Campaign users wrote
+	deleted  []string            // contacts
+	writes   atomic.Int64        // that the systems have carried out
+	made     int                 // edits, so that each has a value of its own
+	backups  []string            // copies of the ledger
+	restored bool                // the ledger was, at some time
 }
 
 // note is what a Campaign user wrote in a field that is not mapped.
@@ -107,12 +111,12 @@ var template = sync.OnceValues(func() (string, error) {
 
 // newWorld is called inside a bubble; template and activityContext are made outside.
 func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, winner: map[string]string{}, inherits: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, chosen: map[string]*chosen{}, goneOnce: map[string]bool{}, began: time.Now()}
+	w := &world{dir: dir, clock: &kit.Clock{}, closing: make(chan struct{}), erased: map[string]bool{}, winner: map[string]string{}, inherits: map[string]bool{}, notes: map[string]note{}, pushed: map[string]int{}, chosen: map[string]*chosen{}, goneOnce: map[string]bool{}, born: map[string][]string{}, gone: map[string]bool{}, began: time.Now()}
 	faults := &kit.Faults{}
 	e := entra.New(entra.Options{Clock: w.clock, Faults: faults, Tenant: tenant, ClientID: apiKey, ClientSecret: secret, ExpiresIn: 1000 * time.Hour})
 	i := ims.New(ims.Options{Clock: w.clock, Faults: faults, ClientID: apiKey, Secrets: []string{secret}, ExpiresIn: 1000 * time.Hour, Organization: tenant})
-	w.dynamics = sandboxdataverse.New(sandboxdataverse.Options{Clock: w.clock, Faults: faults, Tokens: e, Authority: "https://" + dynamicsHost + "/" + tenant})
-	w.campaign = sandboxcampaign.New(sandboxcampaign.Options{Clock: w.clock, Faults: faults, Tokens: i, APIKey: apiKey, Tenant: tenant})
+	w.dynamics = sandboxdataverse.New(sandboxdataverse.Options{Clock: w.clock, Faults: faults, CustomTables: familyTables(), Tokens: e, Authority: "https://" + dynamicsHost + "/" + tenant})
+	w.campaign = sandboxcampaign.New(sandboxcampaign.Options{Clock: w.clock, Faults: faults, Resources: familyResources(), Tokens: i, APIKey: apiKey, Tenant: tenant})
 	if err := w.dynamics.SeedContacts(seeded, 3); err != nil {
 		return nil, err
 	}
@@ -138,7 +142,7 @@ func newWorld(dir string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.flow = &flow{w: w, steps: w.ingressSteps()}
+	w.flow = w.tableFlow("run", w.table)
 	return w, w.open(empty)
 }
 
@@ -212,7 +216,18 @@ func (w *world) restore(from string) error {
 
 // flows are those that have begun.
 func (w *world) flows() []*flow {
-	return slices.DeleteFunc([]*flow{w.flow, w.events, w.choices}, func(f *flow) bool { return f == nil })
+	return slices.DeleteFunc(append(w.tables(), w.events, w.choices), func(f *flow) bool { return f == nil })
+}
+
+// tables are the flows of ingress, parents first.
+func (w *world) tables() []*flow { return append([]*flow{w.flow}, w.family...) }
+
+// oneTable picks a flow of ingress.
+func (w *world) oneTable(rng *rand.Rand) *flow {
+	if len(w.family) == 0 {
+		return w.flow
+	}
+	return w.tables()[rng.IntN(len(w.family)+1)]
 }
 
 // enter and leave keep who is at work.

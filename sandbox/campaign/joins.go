@@ -170,3 +170,29 @@ func (s *Server) Hidden(resource, key string) bool {
 	found, ok := t.find(key)
 	return ok && t.hidden(found)
 }
+
+// LinkedTo is the key of the record that a link of a record leads to; "" when there is
+// none. The link is named by its column, or by the link field where it has none.
+func (s *Server) LinkedTo(resource, key, link string) string {
+	t, err := s.table(resource)
+	if err != nil {
+		return ""
+	}
+	found, ok := t.find(key)
+	if !ok {
+		return ""
+	}
+	v, ok := t.read(found)
+	for i := range t.joins {
+		j := &t.joins[i]
+		if !ok || j.Column != link && (j.Column != "" || j.Link != link) {
+			continue
+		}
+		if target, there := j.of(v); there {
+			if of, there := j.target.read(target); there {
+				return value(of.data, j.target.key)
+			}
+		}
+	}
+	return ""
+}

@@ -208,8 +208,9 @@ CREATE TABLE quarantine (
   message TEXT NOT NULL,                     -- without values
   version TEXT NOT NULL,                     -- of the source, that was refused
   payload BYTEA,                             -- the source's object; compressed, and encrypted where there is a key
-  parent_tbl TEXT NOT NULL,                  -- the parent that the target did not hold, which may be the cause
+  parent_tbl TEXT NOT NULL,                  -- the parent that may be the cause: the target did not hold it, or has lost it
   parent_key TEXT COLLATE "C" NOT NULL,
+  parent_run TEXT NOT NULL DEFAULT '',       -- '': the target did not hold the parent; else that had created it by then, '-' for none
   first_seen BIGINT NOT NULL,
   last_seen BIGINT NOT NULL,
   attempts INTEGER NOT NULL,                 -- refusals ever
