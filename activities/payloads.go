@@ -220,10 +220,19 @@ type LedgerKnown struct {
 	Ledger string `json:"ledger,omitempty"` // its identity
 	Run    string `json:"run,omitempty"`    // the flow's last run that the ledger was found to hold
 	Latest string `json:"latest,omitempty"` // the last run completed since then; "": none
+	// Opened is the last run that was opened, however it ended; nil: none, or nobody knows.
+	Opened *RunKnown `json:"opened,omitempty"`
 	// Comparing says that the flow knows that it was restored, and compares the systems.
 	Comparing bool `json:"comparing,omitempty"`
 	// Marked says that the ledger has been told so, and is to hold it until it was compared.
 	Marked bool `json:"marked,omitempty"`
+}
+
+// RunKnown is what a flow remembers of a run. A ledger that holds less of it is an older one.
+type RunKnown struct {
+	Run     string `json:"run"`
+	State   string `json:"state"`             // in which it ended, RUNNING, or FAILED
+	Settled int64  `json:"settled,omitempty"` // records of lanes that were written
 }
 
 // MarkRestoredInput says that the ledger was restored, or Temporal.
@@ -287,7 +296,8 @@ type LaneResult struct {
 // SaveWatermarkInput finishes a run.
 type SaveWatermarkInput struct {
 	RunRef
-	Pages int `json:"pages,omitempty"` // that the flow has had staged
+	Pages   int   `json:"pages,omitempty"`   // that the flow has had staged
+	Settled int64 `json:"settled,omitempty"` // records of the lanes that it has had written
 }
 
 // SaveWatermarkResult is how a run ended.
@@ -352,4 +362,6 @@ type EndRunInput struct {
 	Reason string `json:"reason,omitempty"`
 	Drop   bool   `json:"drop,omitempty"`  // the staged pages will not be needed again
 	Pages  int    `json:"pages,omitempty"` // that the flow has had staged
+	// Settled is how many records the lanes have that the flow has had written.
+	Settled int64 `json:"settled,omitempty"`
 }

@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -52,6 +54,63 @@ func (o *owner) completed(run string) {
 		return
 	}
 	o.Known.Latest = run
+}
+
+// opened keeps the last run that was opened, however it ended. What it wrote is in the
+// ledger as long as that is not restored.
+func (o *owner) opened(run *activities.RunKnown) {
+	if run == nil {
+		return
+	}
+	if o.Known == nil {
+		o.Known = &activities.LedgerKnown{}
+	}
+	o.Known.Opened = run
+}
+
+// typeRunFailed is the type of the failure that tells what a run had done when it failed.
+const typeRunFailed = "RunFailed"
+
+// known is what the pass knows of its run.
+func (p *pass) known(state string) *activities.RunKnown {
+	return &activities.RunKnown{Run: p.in.Ref.Run, State: state, Settled: p.progress.Counts.Settled()}
+}
+
+// knows is what the pass tells whoever looks into the ledger for it: what its flow knew when
+// the run began, and what the run has done since.
+func (p *pass) knows() *activities.LedgerKnown {
+	if p.in.Known == nil || !p.opened {
+		return p.in.Known
+	}
+	known := *p.in.Known
+	known.Opened = p.known("RUNNING")
+	return &known
+}
+
+// failure has an error tell what the run had done, once the run was opened.
+func (p *pass) failure(err error) error {
+	if !p.opened || temporal.IsCanceledError(err) {
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions("run "+p.in.Ref.Run+" failed", typeRunFailed, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Cause: err, Details: []any{p.known("FAILED")},
+	})
+}
+
+// failedRun is the run that a failure tells of, and what it had done; nil: none was opened.
+func failedRun(err error) *activities.RunKnown {
+	for err != nil {
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		if !ok {
+			return nil
+		}
+		var run activities.RunKnown
+		if app.Type() == typeRunFailed && app.Details(&run) == nil {
+			return &run
+		}
+		err = app.Unwrap()
+	}
+	return nil
 }
 
 // known is what the flow tells whoever looks into the ledger for it.

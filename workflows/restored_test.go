@@ -137,7 +137,8 @@ func TestARunTellsARestoredLedgerAsItBegins(t *testing.T) {
 	require.NotEmpty(t, backfill.Run)
 	require.Equal(t, activities.LedgerKnown{Comparing: true, Marked: true}, baseline, "the start has told the ledger")
 	require.NotEmpty(t, repair.Run)
-	require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: repair.Run, Comparing: true}, repair, "the audit has looked")
+	last := &activities.RunKnown{Run: repair.Run, State: "COMPLETED", Settled: 40}
+	require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: repair.Run, Opened: last, Comparing: true}, repair, "the audit has looked")
 	require.NotContains(t, o.f.staged, 0, "who saves a run says how many pages it had staged")
 }
 
@@ -164,8 +165,9 @@ func TestABackfillHidesNoRestoredLedger(t *testing.T) {
 		require.NotEqual(t, first, second)
 		o.f.mu.Lock()
 		defer o.f.mu.Unlock()
-		require.Contains(t, o.f.ledgerKnown, activities.LedgerKnown{Ledger: "ledger-1", Run: first, Latest: second}, "both are looked for")
-		require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: second}, o.f.ledgerKnown[len(o.f.ledgerKnown)-1], "until they were found")
+		last := &activities.RunKnown{Run: second, State: "COMPLETED", Settled: 24}
+		require.Contains(t, o.f.ledgerKnown, activities.LedgerKnown{Ledger: "ledger-1", Run: first, Latest: second, Opened: last}, "both are looked for")
+		require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: second, Opened: last}, o.f.ledgerKnown[len(o.f.ledgerKnown)-1], "until they were found")
 	})
 	o.run(5 * time.Hour)
 }

@@ -61,6 +61,8 @@ type flow struct {
 
 	restored  string // what follows on a restored ledger
 	pages     int    // that the run in hand has had staged
+	settled   int64  // records of its lanes that were written
+	open      bool   // the ledger holds it
 	forgetful bool   // it remembers nothing of its ledger
 }
 
