@@ -22,6 +22,8 @@ type restoredState struct {
 	Lost  int                     `json:"lost,omitempty"`  // runs in a row that the ledger lost
 	// Marked says that a start has told the ledger that it was restored.
 	Marked bool `json:"marked,omitempty"`
+	// Start is the mark of the last start that has gone well.
+	Start string `json:"start,omitempty"`
 }
 
 // maxLost is how many runs in a row the ledger may lose before the flow gives up.
@@ -120,6 +122,9 @@ func (o *owner) known() *activities.LedgerKnown {
 		out = *o.Known
 	}
 	out.Comparing, out.Marked = o.Status.Restored != "", o.Marked
+	if s := o.Status.State; s == StateRunning || s == StatePaused {
+		out.Start = o.Start
+	}
 	return &out
 }
 
@@ -143,7 +148,7 @@ func (o *owner) ledgerDiffers(ctx workflow.Context, err error) bool {
 	o.Status.Restored = reasonOf(err)
 	if s := o.Status.State; (s == StateRunning || s == StatePaused) && o.starting == nil && !o.stopping && o.Started != nil {
 		again := *o.Started
-		o.starting = &again
+		o.starting, o.itself = &again, true
 	}
 	o.recovered(ctx, err)
 	return true

@@ -41,6 +41,13 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 			return "", err
 		}
 	}
+	lacks, err := lacksStart(ctx, l, flow, table, known.Start)
+	if err != nil {
+		return "", err
+	}
+	if why == "" {
+		why = lacks
+	}
 	if why == "" && known.Opened != nil {
 		if why, err = lacksOf(ctx, l, known.Opened, opening); err != nil {
 			return "", err
