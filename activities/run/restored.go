@@ -175,7 +175,17 @@ func Trust(ctx context.Context, l *ledger.Ledger, flow, table string) error {
 // bring it back. The flow ends the run and goes on.
 func Lost(err error) error {
 	if !errors.Is(err, ledger.ErrNotFound) {
-		return err
+		return Overtaken(err)
 	}
 	return Blocked(activities.FailureLedgerLost, err.Error()+"; was the ledger restored or replaced? The flow goes on from what it holds")
+}
+
+// Overtaken makes the failure of a step final that comes from a workflow which is older than
+// the ledger: Temporal was restored from a backup. The flow ends the run and goes on. Where
+// the step is that of a worker which stood still, Temporal takes no answer of it any more.
+func Overtaken(err error) error {
+	if !errors.Is(err, ledger.ErrOvertaken) {
+		return err
+	}
+	return Blocked(activities.FailureLedgerLost, err.Error()+"; was Temporal restored from a backup? The flow goes on from what the ledger holds")
 }

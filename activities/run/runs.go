@@ -39,11 +39,11 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 		current, err = begin(ctx)
 	}
 	if err != nil {
-		return nil, nil, ToTemporal(ctx, err)
+		return nil, nil, ToTemporal(ctx, Overtaken(err))
 	}
 	if current.State == ledger.RunStopped {
 		if err := l.SetRunState(ctx, id, ledger.RunRunning, ""); err != nil {
-			return nil, nil, err
+			return nil, nil, Overtaken(err)
 		}
 		current.State = ledger.RunRunning
 	}
@@ -142,7 +142,7 @@ func End(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended
 		}
 	}
 	if err := l.SetRunState(ctx, in.Run, ledger.RunState(in.State), in.Reason); err != nil {
-		return err
+		return Overtaken(err)
 	}
 	ended(in.Kind, ledger.RunState(in.State))
 	if in.Drop {
