@@ -19,6 +19,7 @@ const (
 // PreflightEventsInput asks whether settings fit the organisation.
 type PreflightEventsInput struct {
 	Settings EgressSettings `json:"settings"`
+	StartMark
 }
 
 // PreflightEventsResult says what a start will do.

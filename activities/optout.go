@@ -92,6 +92,7 @@ type OptOutSettings = optout.Settings
 type PreflightOptOutInput struct {
 	Settings OptOutSettings `json:"settings"`
 	Restored string         `json:"restored,omitempty"` // as in PreflightInput
+	StartMark
 }
 
 // PreflightOptOutResult says what a start will do.

@@ -121,6 +121,15 @@ type RunRef struct {
 	Undoes string `json:"undoes,omitempty"`
 }
 
+// StartMark tells one start of a flow from the others, in the flow and in the ledger: the
+// time of the start, and the revision that it was made with.
+type StartMark struct {
+	Start string `json:"start,omitempty"` // the ledger keeps it
+	// After is the start before, where the flow starts again by itself: with settings that
+	// a later start may have replaced. "" = an operator starts it.
+	After string `json:"after,omitempty"`
+}
+
 // PreflightInput asks whether a mapping fits both systems.
 type PreflightInput struct {
 	Table Table `json:"table"`
@@ -128,6 +137,7 @@ type PreflightInput struct {
 	Restored string `json:"restored,omitempty"`
 	// Comparing says that the flow compares the systems already because of that.
 	Comparing bool `json:"comparing,omitempty"`
+	StartMark
 }
 
 // PreflightResult says what a start will do.
@@ -215,15 +225,29 @@ const (
 	FailureLedgerLost     = "LedgerLost"     // the ledger lacks what the run in hand had kept
 )
 
+// FailureTemporalRestored is the type of the failure of a flow that does not know of its last
+// start, which was made with other settings: an operator starts it again.
+const FailureTemporalRestored = "TemporalRestored"
+
 // LedgerKnown is what a flow remembers of the ledger, so that it can tell a restored one.
 type LedgerKnown struct {
 	Ledger string `json:"ledger,omitempty"` // its identity
 	Run    string `json:"run,omitempty"`    // the flow's last run that the ledger was found to hold
 	Latest string `json:"latest,omitempty"` // the last run completed since then; "": none
+	Start  string `json:"start,omitempty"`  // mark of the flow's last start; "": it does not run
+	// Opened is the last run that was opened, however it ended; nil: none, or nobody knows.
+	Opened *RunKnown `json:"opened,omitempty"`
 	// Comparing says that the flow knows that it was restored, and compares the systems.
 	Comparing bool `json:"comparing,omitempty"`
 	// Marked says that the ledger has been told so, and is to hold it until it was compared.
 	Marked bool `json:"marked,omitempty"`
+}
+
+// RunKnown is what a flow remembers of a run. A ledger that holds less of it is an older one.
+type RunKnown struct {
+	Run     string `json:"run"`
+	State   string `json:"state"`             // in which it ended, RUNNING, or FAILED
+	Settled int64  `json:"settled,omitempty"` // records of lanes that were written
 }
 
 // MarkRestoredInput says that the ledger was restored, or Temporal.
@@ -287,7 +311,8 @@ type LaneResult struct {
 // SaveWatermarkInput finishes a run.
 type SaveWatermarkInput struct {
 	RunRef
-	Pages int `json:"pages,omitempty"` // that the flow has had staged
+	Pages   int   `json:"pages,omitempty"`   // that the flow has had staged
+	Settled int64 `json:"settled,omitempty"` // records of the lanes that it has had written
 }
 
 // SaveWatermarkResult is how a run ended.
@@ -352,4 +377,6 @@ type EndRunInput struct {
 	Reason string `json:"reason,omitempty"`
 	Drop   bool   `json:"drop,omitempty"`  // the staged pages will not be needed again
 	Pages  int    `json:"pages,omitempty"` // that the flow has had staged
+	// Settled is how many records the lanes have that the flow has had written.
+	Settled int64 `json:"settled,omitempty"`
 }

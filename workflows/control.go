@@ -112,7 +112,9 @@ func innermost(err error) *temporal.ApplicationError {
 		if !ok {
 			break
 		}
-		last, err = app, app.Unwrap()
+		if err = app.Unwrap(); app.Type() != typeRunFailed {
+			last = app
+		}
 	}
 	return last
 }

@@ -135,17 +135,17 @@ func (s *eventSync) onBackfill(ctx workflow.Context, req BackfillRequest) (Backf
 func (s *eventSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.begun(req)
+	mark := s.begun(ctx, req)
 	st := &s.Status
 	s.Tuning, s.state.LagAlarm = req.Tuning.complete(), req.LagAlarm
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightEventsResult
-	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: *req.Egress}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against Dynamics and the sources", activities.PreflightEvents, activities.PreflightEventsInput{Settings: *req.Egress, StartMark: mark}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.ModelChanges, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, nil, ""
-	s.Plan = checked.Plan
+	s.Plan, s.Start = checked.Plan, mark.Start
 	events := &EventStatus{Enabled: req.Egress.Names(), Source: req.Egress.Source}
 	if before := st.Events; before != nil {
 		events.Newest, events.Lost, events.BadFiles = before.Newest, before.Lost, before.BadFiles

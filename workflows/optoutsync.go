@@ -107,16 +107,17 @@ func (s *optOutSync) startable(req StartRequest) error {
 func (s *optOutSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.begun(req)
+	mark := s.begun(ctx, req)
 	st := &s.Status
 	s.Tuning = req.Tuning.complete()
 	st.StartedBy, st.FiledRevision = req.By, req.Revision
 	var checked activities.PreflightOptOutResult
-	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut, Restored: st.Restored}, &checked)
+	ok, err := s.preflight(ctx, "check the settings against both systems", activities.PreflightOptOut, activities.PreflightOptOutInput{Settings: *req.OptOut, Restored: st.Restored, StartMark: mark}, &checked)
 	if !ok {
 		return err
 	}
 	st.Revision, st.Watermark, st.Quarantined, st.Warnings, st.ModelChanges, st.LastError = checked.Revision, checked.Watermark, checked.Quarantined, checked.Warnings, nil, ""
+	s.Start = mark.Start
 	s.Plan, s.state.Settings, s.state.Now = checked.Plan, *req.OptOut, true
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline, checked.UnfinishedRun
 	if checked.Restored != "" {

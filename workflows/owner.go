@@ -35,6 +35,7 @@ type owner struct {
 	name      string        // as operators type it: a table's, else the flow's
 	seeks     string        // what it looks for, in words: "changes"
 	starting  *StartRequest // asked for, and not begun
+	itself    bool          // the flow asked for it, as the last start was
 	stopping  bool
 	givenUp   string              // the run in hand, if an operator has cancelled it
 	interrupt workflow.CancelFunc // of the wait for work, while there is one

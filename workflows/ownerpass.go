@@ -77,6 +77,7 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 	st.Run, st.RunKind, st.RunTitle, st.RunWorkflow, st.Progress, o.givenUp = "", "", "", "", nil, ""
 	st.Runs++
 	if err != nil {
+		o.opened(failedRun(err))
 		st.LastRun = &RunSummary{Run: ref.Run, Kind: ref.Kind, Title: title, State: "FAILED", Reason: reasonOf(err), Start: started, End: workflow.Now(ctx)}
 		failed := o.self.failed(ctx, err)
 		if ref.Kind == activities.KindRollback {
@@ -85,6 +86,7 @@ func (o *owner) ended(ctx workflow.Context, ref activities.RunRef, started time.
 		return nil, failed
 	}
 	st.LastRun = &result.Summary
+	o.opened(result.Opened)
 	st.LastRun.Title = title
 	if result.Summary.State == "COMPLETED" {
 		o.well()

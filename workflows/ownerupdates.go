@@ -76,7 +76,7 @@ func (o *owner) mayStart(_ workflow.Context, req StartRequest) error {
 
 // onStart answers once the flow runs or does not.
 func (o *owner) onStart(ctx workflow.Context, req StartRequest) (Status, error) {
-	o.starting = &req
+	o.starting, o.itself = &req, false
 	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpStart, Revision: req.Revision, Was: was(o.Status.Revision, req.Revision)})
 	phase := "checking the settings"
 	if o.id.IsTable() {

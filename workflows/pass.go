@@ -43,6 +43,7 @@ type pass struct {
 	steps    steps
 	givenUp  string // the state in which the ledger has ended the run already
 	ended    string // the state in which the run has ended
+	opened   bool   // the ledger holds the run
 }
 
 // steps are the activities that carry a run out, and the systems they call.
@@ -115,6 +116,9 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			if errors.Is(err, errInterrupted) {
 				continue
 			}
+			if err != nil {
+				err = p.failure(err)
+			}
 			return result, err
 		case errors.Is(err, errInterrupted):
 			continue
@@ -126,10 +130,11 @@ func (p *pass) run(ctx workflow.Context, self any) (*PassResult, error) {
 			}
 			in := p.in
 			in.Paused, in.Memory = p.control.paused, p.memory
+			in.Known = p.knows()
 			return nil, workflow.NewContinueAsNewError(ctx, self, in)
 		default:
 			p.fail(ctx, err)
-			return nil, err
+			return nil, p.failure(err)
 		}
 	}
 }
@@ -159,11 +164,12 @@ func (p *pass) drive(ctx workflow.Context) error {
 	var open activities.OpenRunResult
 	opts := activityOptions(p.steps.source, p.in.Ref.Kind, "where run "+p.in.Ref.Run+" stands")
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.open, activities.OpenRunInput{
-		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID, Known: p.in.Known,
+		RunRef: p.in.Ref, Window: p.in.Window, Release: p.in.Release, Workflow: workflow.GetInfo(ctx).WorkflowExecution.ID, Known: p.knows(),
 	}).Get(ctx, &open)
 	if err != nil {
 		return fmt.Errorf("opening run %s: %w", p.in.Ref.Run, err)
 	}
+	p.opened = true
 	if open.Ended != "" && open.Ended != "RUNNING" {
 		// An earlier attempt finished it. If it was given up there is no position to save.
 		if open.Ended == "CANCELLED" || open.Ended == "FAILED" {
@@ -324,7 +330,7 @@ func (p *pass) deltaBetween(ctx workflow.Context) error {
 	ref := p.in.Ref
 	ref.Kind = activities.KindDelta
 	ref.Run = newRun(ctx, ref.Table)
-	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, p.in.Known)
+	info, err := p.steps.between(ctx, FlowNamed(p.in.Instance, ref.Table), ref, p.in.Tuning, p.knows())
 	if err != nil {
 		return fmt.Errorf("applying changes during backfill %s: %w", p.in.Ref.Run, err)
 	}

@@ -16,7 +16,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		var saved activities.SaveWatermarkResult
 		opts := activityOptions(QueueMain, p.in.Ref.Kind, "balance run "+p.in.Ref.Run+" and save the watermark")
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), p.steps.save,
-			activities.SaveWatermarkInput{RunRef: p.in.Ref, Pages: p.progress.Pages}).Get(ctx, &saved)
+			activities.SaveWatermarkInput{RunRef: p.in.Ref, Pages: p.progress.Pages, Settled: p.progress.Counts.Settled()}).Get(ctx, &saved)
 		if err != nil {
 			return nil, fmt.Errorf("saving the watermark of %s: %w", p.in.Ref.Table, err)
 		}
@@ -64,7 +64,7 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 	defer cancel()
 	opts := activityOptions(QueueMain, p.in.Ref.Kind, "end run "+p.in.Ref.Run+": "+state)
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(clean, opts), p.steps.end,
-		activities.EndRunInput{RunRef: p.in.Ref, State: state, Reason: reason, Drop: drop, Pages: p.progress.Pages}).Get(clean, nil)
+		activities.EndRunInput{RunRef: p.in.Ref, State: state, Reason: reason, Drop: drop, Pages: p.progress.Pages, Settled: p.progress.Counts.Settled()}).Get(clean, nil)
 	if err != nil {
 		return nil, fmt.Errorf("ending run %s: %w", p.in.Ref.Run, err)
 	}
@@ -82,6 +82,9 @@ func (p *pass) end(ctx workflow.Context, state, reason string, drop bool) (*Pass
 func (p *pass) summarise(result *PassResult) {
 	p.ended, result.Memory = result.Summary.State, p.memory
 	result.Memory.Deltas = PassInfo{}
+	if p.opened {
+		result.Opened = p.known(result.Summary.State)
+	}
 	if p.memory.Deltas.Runs > 0 {
 		result.Deltas = []PassInfo{p.memory.Deltas}
 	}

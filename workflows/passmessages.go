@@ -47,6 +47,7 @@ type PassResult struct {
 	Newest      time.Time             `json:"newest,omitzero"`     // event that was read
 	Deltas      []PassInfo            `json:"deltas,omitempty"`    // passes run in between
 	Memory      PassMemory            `json:"memory,omitzero"`     // for when a stopped pass goes on
+	Opened      *activities.RunKnown  `json:"opened,omitempty"`    // the run as the ledger holds it; nil: it was not opened
 }
 
 // PassInfo accounts for a delta pass that ran inside a backfill.

@@ -6,6 +6,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"causeway.dev/activities"
 )
 
 // passing are the failures of a service that end without a change of what the operator
@@ -49,7 +51,15 @@ func (o *owner) tryAgainLater(ctx workflow.Context) {
 }
 
 // begun keeps what a flow is started with, so that it can try again by itself.
-func (o *owner) begun(req StartRequest) { o.Started = &req }
+// It returns the mark of the start.
+func (o *owner) begun(ctx workflow.Context, req StartRequest) activities.StartMark {
+	o.Started = &req
+	mark := activities.StartMark{Start: workflow.Now(ctx).UTC().Format("2006-01-02T15:04:05.000Z") + " " + req.Revision}
+	if o.itself {
+		mark.After = o.Start
+	}
+	return mark
+}
 
 // well notes that the flow has done what it is there for: the next failure is a new one.
 func (o *owner) well() { o.Status.Retries = 0 }
@@ -81,7 +91,7 @@ func (o *owner) tryAgain(ctx workflow.Context) error {
 	req, filed, by, last := *o.Started, o.Status.FiledRevision, o.Status.StartedBy, o.Status.LastError
 	o.Status.Phase = "trying again"
 	o.publish(ctx)
-	o.starting = &req
+	o.starting, o.itself = &req, true
 	err := o.self.start(ctx)
 	o.Status.FiledRevision, o.Status.StartedBy = filed, by // nobody has put a mapping on file
 	if err != nil {

@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"causeway.dev/activities"
@@ -20,6 +22,8 @@ type restoredState struct {
 	Lost  int                     `json:"lost,omitempty"`  // runs in a row that the ledger lost
 	// Marked says that a start has told the ledger that it was restored.
 	Marked bool `json:"marked,omitempty"`
+	// Start is the mark of the last start that has gone well.
+	Start string `json:"start,omitempty"`
 }
 
 // maxLost is how many runs in a row the ledger may lose before the flow gives up.
@@ -54,6 +58,63 @@ func (o *owner) completed(run string) {
 	o.Known.Latest = run
 }
 
+// opened keeps the last run that was opened, however it ended. What it wrote is in the
+// ledger as long as that is not restored.
+func (o *owner) opened(run *activities.RunKnown) {
+	if run == nil {
+		return
+	}
+	if o.Known == nil {
+		o.Known = &activities.LedgerKnown{}
+	}
+	o.Known.Opened = run
+}
+
+// typeRunFailed is the type of the failure that tells what a run had done when it failed.
+const typeRunFailed = "RunFailed"
+
+// known is what the pass knows of its run.
+func (p *pass) known(state string) *activities.RunKnown {
+	return &activities.RunKnown{Run: p.in.Ref.Run, State: state, Settled: p.progress.Counts.Settled()}
+}
+
+// knows is what the pass tells whoever looks into the ledger for it: what its flow knew when
+// the run began, and what the run has done since.
+func (p *pass) knows() *activities.LedgerKnown {
+	if p.in.Known == nil || !p.opened {
+		return p.in.Known
+	}
+	known := *p.in.Known
+	known.Opened = p.known("RUNNING")
+	return &known
+}
+
+// failure has an error tell what the run had done, once the run was opened.
+func (p *pass) failure(err error) error {
+	if !p.opened || temporal.IsCanceledError(err) {
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions("run "+p.in.Ref.Run+" failed", typeRunFailed, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Cause: err, Details: []any{p.known("FAILED")},
+	})
+}
+
+// failedRun is the run that a failure tells of, and what it had done; nil: none was opened.
+func failedRun(err error) *activities.RunKnown {
+	for err != nil {
+		app, ok := errors.AsType[*temporal.ApplicationError](err)
+		if !ok {
+			return nil
+		}
+		var run activities.RunKnown
+		if app.Type() == typeRunFailed && app.Details(&run) == nil {
+			return &run
+		}
+		err = app.Unwrap()
+	}
+	return nil
+}
+
 // known is what the flow tells whoever looks into the ledger for it.
 func (o *owner) known() *activities.LedgerKnown {
 	var out activities.LedgerKnown
@@ -61,6 +122,9 @@ func (o *owner) known() *activities.LedgerKnown {
 		out = *o.Known
 	}
 	out.Comparing, out.Marked = o.Status.Restored != "", o.Marked
+	if s := o.Status.State; s == StateRunning || s == StatePaused {
+		out.Start = o.Start
+	}
 	return &out
 }
 
@@ -84,7 +148,7 @@ func (o *owner) ledgerDiffers(ctx workflow.Context, err error) bool {
 	o.Status.Restored = reasonOf(err)
 	if s := o.Status.State; (s == StateRunning || s == StatePaused) && o.starting == nil && !o.stopping && o.Started != nil {
 		again := *o.Started
-		o.starting = &again
+		o.starting, o.itself = &again, true
 	}
 	o.recovered(ctx, err)
 	return true

@@ -136,11 +136,14 @@ func TestARunTellsARestoredLedgerAsItBegins(t *testing.T) {
 	o.run(6 * time.Hour)
 	require.Len(t, o.f.knew, 4, "a load, a backfill, a new baseline, a repair")
 	load, backfill, baseline, repair := o.f.knew[0], o.f.knew[1], o.f.knew[2], o.f.knew[3]
-	require.Equal(t, activities.LedgerKnown{}, load)
+	require.NotEmpty(t, load.Start)
+	require.Equal(t, activities.LedgerKnown{Start: load.Start}, load)
 	require.NotEmpty(t, backfill.Run)
-	require.Equal(t, activities.LedgerKnown{Comparing: true, Marked: true}, baseline, "the start has told the ledger")
+	require.Equal(t, activities.LedgerKnown{Start: baseline.Start, Comparing: true, Marked: true}, baseline, "the start has told the ledger")
 	require.NotEmpty(t, repair.Run)
-	require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: repair.Run, Comparing: true}, repair, "the audit has looked")
+	require.Greater(t, baseline.Start, load.Start, "it is another start")
+	last := &activities.RunKnown{Run: repair.Run, State: "COMPLETED", Settled: 40}
+	require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: repair.Run, Start: baseline.Start, Opened: last, Comparing: true}, repair, "the audit has looked")
 	require.NotContains(t, o.f.staged, 0, "who saves a run says how many pages it had staged")
 }
 
@@ -167,8 +170,10 @@ func TestABackfillHidesNoRestoredLedger(t *testing.T) {
 		require.NotEqual(t, first, second)
 		o.f.mu.Lock()
 		defer o.f.mu.Unlock()
-		require.Contains(t, o.f.ledgerKnown, activities.LedgerKnown{Ledger: "ledger-1", Run: first, Latest: second}, "both are looked for")
-		require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: second}, o.f.ledgerKnown[len(o.f.ledgerKnown)-1], "until they were found")
+		began := o.f.ledgerKnown[0].Start
+		last := &activities.RunKnown{Run: second, State: "COMPLETED", Settled: 24}
+		require.Contains(t, o.f.ledgerKnown, activities.LedgerKnown{Ledger: "ledger-1", Run: first, Latest: second, Start: began, Opened: last}, "both are looked for")
+		require.Equal(t, activities.LedgerKnown{Ledger: "ledger-1", Run: second, Start: began, Opened: last}, o.f.ledgerKnown[len(o.f.ledgerKnown)-1], "until they were found")
 	})
 	o.run(5 * time.Hour)
 }

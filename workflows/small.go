@@ -42,7 +42,7 @@ func newSmallPass(ctx workflow.Context, steps steps, in PassInput, first *activi
 // writeFirst writes the page that is staged; there is no other.
 func (p *pass) writeFirst(ctx workflow.Context) error {
 	first := p.small.first
-	p.small.first = nil
+	p.small.first, p.opened = nil, true
 	p.remember(first)
 	p.progress.Phase, p.progress.Pages, p.progress.Read = first.Phase, first.Page, int64(first.Read)
 	flow := newLanes(ctx, p)

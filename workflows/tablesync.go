@@ -110,12 +110,12 @@ func (s *tableSync) step(ctx workflow.Context) error {
 func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
-	s.begun(req)
+	mark := s.begun(ctx, req)
 	s.Tuning = req.Tuning.complete()
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
-	in := activities.PreflightInput{Table: *req.Table, Comparing: s.Status.Restored != ""}
+	in := activities.PreflightInput{Table: *req.Table, Comparing: s.Status.Restored != "", StartMark: mark}
 	if s.state.Restore == restoreBaseline {
 		in.Restored = s.Status.Restored
 	}
@@ -123,6 +123,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	if !ok {
 		return err
 	}
+	s.Start = mark.Start
 	if checked.Restored != "" {
 		s.Known, s.Status.Restored, s.state.Restore = nil, checked.Restored, restoreBaseline
 	}

@@ -38,7 +38,7 @@ func (a *Activities) FetchEvents(ctx context.Context, in activities.FetchInput) 
 	}
 	identity := ""
 	if in.Phase == activities.PhaseEvents {
-		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress); err != nil {
+		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress, ""); err != nil {
 			return nil, err
 		}
 	}

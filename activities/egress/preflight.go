@@ -30,6 +30,9 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
+	if err := run.NotBefore(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress, in.StartMark); err != nil {
+		return nil, err
+	}
 	s := in.Settings
 	if !s.Enabled() { // R8.16
 		return nil, run.Blocked("Settings", "no type of event is switched on; set egress.sends, opens, clicks or bounces to true")
@@ -76,7 +79,10 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	if err := run.Trust(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress); err != nil {
 		return nil, err
 	}
-	return out, run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowEgress}, "", a.o.Ledger.ForgetPages)
+	if err := run.CloseLost(ctx, a.o.Ledger, ledger.RunFilter{Flow: activities.FlowEgress}, "", a.o.Ledger.ForgetPages); err != nil {
+		return nil, err
+	}
+	return out, run.KeepStart(ctx, a.o.Ledger, activities.FlowEgress, activities.FlowEgress, in.StartMark)
 }
 
 // checkConfigured fails when the worker's configuration lacks a source that the settings

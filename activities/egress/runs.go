@@ -21,7 +21,7 @@ func (a *Activities) OpenEventRun(ctx context.Context, in activities.OpenRunInpu
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress); err != nil {
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowEgress, activities.FlowEgress, in.Run); err != nil {
 		return nil, err
 	}
 	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) {

@@ -33,7 +33,11 @@ func (a *Activities) OpenAudit(ctx context.Context, in activities.AuditInput) (*
 	if err != nil {
 		return nil, err
 	}
-	if held == 0 {
+	restored, err := run.Restored(ctx, a.o.Ledger, activities.FlowIngress, in.Table.Name)
+	if err != nil {
+		return nil, err
+	}
+	if held == 0 && !restored { // else Campaign may hold what the ledger has forgotten
 		return nil, run.Blocked("NothingWritten", fmt.Sprintf("nothing of %s was written to Campaign yet, so there is nothing to audit; causeway plan %s tells what a start would write", in.Table.Name, in.Table.Name))
 	}
 	begun, err := a.o.Ledger.BeginRun(ctx, ledger.Run{

@@ -24,7 +24,7 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 	} else if !errors.Is(err, ledger.ErrNotFound) {
 		return nil, err
 	}
-	identity, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table)
+	identity, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table, "")
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
+	if err := run.NotBefore(ctx, a.o.Ledger, activities.FlowIngress, in.Table.Name, in.StartMark); err != nil {
+		return nil, err
+	}
 	m, before, err := a.fittingMapping(ctx, in.Table)
 	if err != nil {
 		return nil, err
@@ -63,7 +66,10 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 	if in.Comparing {
 		out.Restored = ""
 	}
-	return out, a.findPosition(ctx, in.Table.Name, m, out, in.Restored != "" || out.Restored != "")
+	if err := a.findPosition(ctx, in.Table.Name, m, out, in.Restored != "" || out.Restored != ""); err != nil {
+		return nil, err
+	}
+	return out, run.KeepStart(ctx, a.o.Ledger, activities.FlowIngress, in.Table.Name, in.StartMark)
 }
 
 // fittingMapping is resolveMapping, and refuses a mapping of another pair than the one that

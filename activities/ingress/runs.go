@@ -25,7 +25,7 @@ func (a *Activities) OpenRun(ctx context.Context, in activities.OpenRunInput) (*
 	if in.Undoes != "" && in.Revision == "" {
 		return nil, run.Blocked("BadInput", "a rollback needs the revision of the run that it undoes")
 	}
-	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table); err != nil {
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowIngress, in.Table, in.Run); err != nil {
 		return nil, err
 	}
 	current, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })

@@ -38,7 +38,7 @@ func (a *Activities) FetchOptOuts(ctx context.Context, in activities.FetchInput)
 	}
 	identity := ""
 	if in.Phase == activities.PhaseDelta && in.Page == 1 {
-		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+		if identity, err = run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut, ""); err != nil {
 			return nil, err
 		}
 	}

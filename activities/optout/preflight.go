@@ -30,6 +30,9 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err := run.CheckInstance(a.o.Instance, activity.GetInfo(ctx).WorkflowExecution.ID); err != nil {
 		return nil, err
 	}
+	if err := run.NotBefore(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, in.StartMark); err != nil {
+		return nil, err
+	}
 	if idle := in.Settings.WhyIdle(); idle != "" {
 		return nil, run.Blocked("Settings", idle)
 	}
@@ -59,7 +62,10 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if out.Restored, err = run.StartRestored(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, in.Restored); err != nil {
 		return nil, err
 	}
-	return out, errors.Join(a.findPosition(ctx, plan, out, in.Restored != "" || out.Restored != ""), a.hints(ctx, plan, out))
+	if err := errors.Join(a.findPosition(ctx, plan, out, in.Restored != "" || out.Restored != ""), a.hints(ctx, plan, out)); err != nil {
+		return nil, err
+	}
+	return out, run.KeepStart(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, in.StartMark)
 }
 
 func noSource(s optout.Settings, found *activities.CheckSourceResult) string {

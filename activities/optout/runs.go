@@ -20,7 +20,7 @@ func (a *Activities) OpenOptOutRun(ctx context.Context, in activities.OpenRunInp
 	if err := run.CheckInstance(a.o.Instance, in.Workflow); err != nil {
 		return nil, err
 	}
-	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut); err != nil {
+	if _, err := run.SameLedger(ctx, a.o.Ledger, in.Known, activities.FlowOptOut, activities.FlowOptOut, in.Run); err != nil {
 		return nil, err
 	}
 	_, out, err := run.Open(ctx, a.o.Ledger, in.Run, func(ctx context.Context) (*ledger.Run, error) { return a.beginRun(ctx, in) })

@@ -80,7 +80,7 @@ func WriteLane[T any](ctx context.Context, l *Lanes, in activities.LaneInput, be
 		clock = time.Now
 	}
 	began := clock()
-	lane, err := l.Ledger.OpenLane(ctx, id)
+	lane, err := l.Ledger.OpenLaneAfter(ctx, id, int64(activity.GetInfo(ctx).Attempt)-1)
 	if err != nil {
 		return nil, Lost(fmt.Errorf("opening %s: %w", id, err))
 	}

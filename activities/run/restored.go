@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/uber-go/tally/v4"
+	"go.temporal.io/sdk/activity"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
@@ -17,9 +18,10 @@ import (
 func factRestored(flow, table string) string { return "restored/" + flow + "/" + table }
 
 // SameLedger fails with FailureLedgerRestored when the ledger is not the one that the flow knew:
-// it has another identity, or lacks a completed run that the flow knows of or what it was
-// told, or somebody has said that it was restored. It returns the identity of the ledger.
-func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table string) (string, error) {
+// it has another identity, or lacks a run that the flow knows of, or a part of it, or what it
+// was told, or somebody has said that it was restored. It returns the identity of the ledger.
+// opening is the run that is opened, "" when none is: it may go on again.
+func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerKnown, flow, table, opening string) (string, error) {
 	identity, err := l.Identity(ctx)
 	if err != nil || known == nil {
 		return identity, err
@@ -39,6 +41,18 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 			return "", err
 		}
 	}
+	lacks, err := lacksStart(ctx, l, flow, table, known.Start)
+	if err != nil {
+		return "", err
+	}
+	if why == "" {
+		why = lacks
+	}
+	if why == "" && known.Opened != nil {
+		if why, err = lacksOf(ctx, l, known.Opened, opening); err != nil {
+			return "", err
+		}
+	}
 	marked, err := WhyRestored(ctx, l, flow, table)
 	switch {
 	case err != nil:
@@ -53,6 +67,33 @@ func SameLedger(ctx context.Context, l *ledger.Ledger, known *activities.LedgerK
 		return "", Blocked(activities.FailureLedgerRestored, marked)
 	}
 	return identity, nil
+}
+
+// lacksOf says why a ledger is older than what a flow knows of a run; "" when it is not.
+func lacksOf(ctx context.Context, l *ledger.Ledger, known *activities.RunKnown, opening string) (string, error) {
+	// An earlier attempt may have opened the run again, which had been stopped.
+	opened := known.Run == opening && activity.GetInfo(ctx).Attempt > 1
+	current, err := l.Run(ctx, known.Run)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+	case err != nil:
+		return "", err
+	case current.Counts.WithOutcome() >= known.Settled && (opened || !before(current.State, ledger.RunState(known.State))):
+		return "", nil
+	}
+	return "the ledger lacks what run " + known.Run + " did: it was restored from a backup", nil
+}
+
+// before says that a run which was seen to end is in a state from before. A failure may not
+// have reached the ledger, and a run that was stopped may have been given up since.
+func before(is, ended ledger.RunState) bool {
+	switch ended {
+	case ledger.RunRunning, ledger.RunFailed:
+		return false
+	case ledger.RunStopped:
+		return is == ledger.RunRunning
+	}
+	return is == ledger.RunRunning || is == ledger.RunStopped
 }
 
 // MarkRestored keeps that the ledger of a flow was restored, and why that is known.
@@ -134,7 +175,17 @@ func Trust(ctx context.Context, l *ledger.Ledger, flow, table string) error {
 // bring it back. The flow ends the run and goes on.
 func Lost(err error) error {
 	if !errors.Is(err, ledger.ErrNotFound) {
-		return err
+		return Overtaken(err)
 	}
 	return Blocked(activities.FailureLedgerLost, err.Error()+"; was the ledger restored or replaced? The flow goes on from what it holds")
+}
+
+// Overtaken makes the failure of a step final that comes from a workflow which is older than
+// the ledger: Temporal was restored from a backup. The flow ends the run and goes on. Where
+// the step is that of a worker which stood still, Temporal takes no answer of it any more.
+func Overtaken(err error) error {
+	if !errors.Is(err, ledger.ErrOvertaken) {
+		return err
+	}
+	return Blocked(activities.FailureLedgerLost, err.Error()+"; was Temporal restored from a backup? The flow goes on from what the ledger holds")
 }

@@ -39,11 +39,11 @@ func Open(ctx context.Context, l *ledger.Ledger, id string, begin func(context.C
 		current, err = begin(ctx)
 	}
 	if err != nil {
-		return nil, nil, ToTemporal(ctx, err)
+		return nil, nil, ToTemporal(ctx, Overtaken(err))
 	}
 	if current.State == ledger.RunStopped {
 		if err := l.SetRunState(ctx, id, ledger.RunRunning, ""); err != nil {
-			return nil, nil, err
+			return nil, nil, Overtaken(err)
 		}
 		current.State = ledger.RunRunning
 	}
@@ -70,7 +70,7 @@ func Save(ctx context.Context, l *ledger.Ledger, in activities.SaveWatermarkInpu
 	if err != nil {
 		return nil, nil, Lost(err)
 	}
-	if err := holdsPages(ctx, l, id, at.LastPage, in.Pages); err != nil {
+	if err := holds(ctx, l, id, at.LastPage, in.Pages, in.Settled); err != nil {
 		return nil, nil, err
 	}
 	ended, err := l.Advance(ctx, id, position(at.LastPage))
@@ -92,12 +92,9 @@ func Save(ctx context.Context, l *ledger.Ledger, in activities.SaveWatermarkInpu
 	return ended, &activities.SaveWatermarkResult{State: string(ended.State), Counts: CountsOf(ended.Counts)}, nil
 }
 
-// holdsPages fails when the ledger lacks the last page of a run that it has as running: it
-// is older than the run.
-func holdsPages(ctx context.Context, l *ledger.Ledger, id string, last *ledger.Page, pages int) error {
-	if last != nil && last.Number >= pages || pages == 0 {
-		return nil
-	}
+// holds fails when the ledger lacks the last page of a run that it has as running, or a lane
+// that the flow has had written: it is older than the run.
+func holds(ctx context.Context, l *ledger.Ledger, id string, last *ledger.Page, pages int, settled int64) error {
 	current, err := l.Run(ctx, id)
 	if err != nil {
 		return Lost(err)
@@ -105,7 +102,13 @@ func holdsPages(ctx context.Context, l *ledger.Ledger, id string, last *ledger.P
 	if current.State != ledger.RunRunning && current.State != ledger.RunStopped {
 		return nil // it has ended, and needs them no more
 	}
-	return Blocked(activities.FailureLedgerLost, fmt.Sprintf("run %s: page %d is not in the ledger: it was restored from a backup", id, pages))
+	switch {
+	case pages > 0 && (last == nil || last.Number < pages):
+		return Blocked(activities.FailureLedgerLost, fmt.Sprintf("run %s: page %d is not in the ledger: it was restored from a backup", id, pages))
+	case current.Counts.WithOutcome() < settled:
+		return Blocked(activities.FailureLedgerLost, fmt.Sprintf("run %s: %d records were settled, and the ledger knows of %d: it was restored from a backup", id, settled, current.Counts.WithOutcome()))
+	}
+	return nil
 }
 
 func laneRefs(lanes []ledger.OpenLaneRef) (out []activities.LaneRef) {
@@ -129,17 +132,17 @@ func End(ctx context.Context, l *ledger.Ledger, in activities.EndRunInput, ended
 	if current.State == ledger.RunCompleted || current.State == ledger.RunIncomplete {
 		return nil
 	}
-	if in.State != string(ledger.RunFailed) && in.Pages > 0 {
+	if in.State != string(ledger.RunFailed) && (in.Pages > 0 || in.Settled > 0) {
 		at, err := l.Resume(ctx, in.Run)
 		if err == nil {
-			err = holdsPages(ctx, l, in.Run, at.LastPage, in.Pages)
+			err = holds(ctx, l, in.Run, at.LastPage, in.Pages, in.Settled)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if err := l.SetRunState(ctx, in.Run, ledger.RunState(in.State), in.Reason); err != nil {
-		return err
+		return Overtaken(err)
 	}
 	ended(in.Kind, ledger.RunState(in.State))
 	if in.Drop {

@@ -162,3 +162,24 @@ func TestAGivenUpRunLeavesDoubt(t *testing.T) {
 		require.ErrorIs(t, err, ledger.ErrNotFound)
 	})
 }
+
+// An attempt that the ledger knows nothing of has written all the same, where the ledger was
+// restored from a backup since. What it may have written is in doubt.
+func TestAnAttemptThatTheLedgerLostLeavesItsRecordsInDoubt(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l, _ := ledgerAndClock(open)
+		begin(t, l, "r1")
+		stage(t, l, "r1", 1, 3)
+		id := ledger.LaneID{Run: "r1", Page: 1}
+		lane, err := l.OpenLaneAfter(t.Context(), id, 1)
+		require.NoError(t, err)
+		require.EqualValues(t, 2, lane.Attempt, "the records are looked at before they are written")
+		require.EqualValues(t, 3, doubtCount(t, l))
+		require.NoError(t, l.ReleaseLane(t.Context(), id, lane.Token, false))
+		lane, err = l.OpenLaneAfter(t.Context(), id, 2)
+		require.NoError(t, err)
+		require.EqualValues(t, 3, lane.Attempt)
+		require.EqualValues(t, 3, doubtCount(t, l), "it knows of both")
+	})
+}

@@ -54,7 +54,14 @@ type OpenLaneRef struct {
 // without entries, with its counts, and stays its last attempt's. ErrNotFound for
 // a lane that was not staged or whose page was dropped.
 func (l *Ledger) OpenLane(ctx context.Context, id LaneID) (*Lane, error) {
-	lane, err := l.openLane(ctx, id)
+	return l.OpenLaneAfter(ctx, id, 0)
+}
+
+// OpenLaneAfter is OpenLane after as many attempts as the caller knows of. Where the ledger
+// knows of fewer, it was restored from a backup since, or one did not get so far: what they
+// have written may not be in it.
+func (l *Ledger) OpenLaneAfter(ctx context.Context, id LaneID, attempts int64) (*Lane, error) {
+	lane, err := l.openLane(ctx, id, attempts)
 	if errors.Is(err, ErrNotFound) {
 		lane, err = l.emptyLane(ctx, id)
 	}
@@ -70,13 +77,15 @@ func (l *Ledger) gone(lane *lockedLane) bool {
 	return !l.postgres && l.Worker() != "" && lane.worker != "" && lane.worker != l.Worker()
 }
 
-func (l *Ledger) openLane(ctx context.Context, id LaneID) (*Lane, error) {
+func (l *Ledger) openLane(ctx context.Context, id LaneID, attempts int64) (*Lane, error) {
 	var row *lockedLane
 	err := l.write(ctx, func(ctx context.Context, tx txn) (err error) {
 		if row, err = l.lockLane(ctx, tx, id); err != nil || row.done {
 			return err
 		}
-		if row.held {
+		unknown := row.attempts < attempts
+		row.attempts = max(row.attempts, attempts)
+		if row.held || unknown {
 			if err := l.doubtOpenEntries(ctx, tx, row); err != nil {
 				return err
 			}

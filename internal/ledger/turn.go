@@ -30,6 +30,10 @@ func WithTurn(ctx context.Context, t Turn) context.Context {
 // another one has overtaken is older by the heartbeat timeout at least.
 const turnSlack = 5 * time.Second
 
+// ErrOvertaken is ErrFenced for a step that was scheduled before one that has been there.
+// Trying again cannot help: the step comes from a workflow that is older than the ledger.
+var ErrOvertaken = fmt.Errorf("%w: a later step has been there", ErrFenced)
+
 // takeTurn refuses what a late activity does to the runs of a flow's table.
 func (l *Ledger) takeTurn(ctx context.Context, tx txn, flow, table string) error {
 	turn, ok := ctx.Value(turnKey{}).(Turn)
@@ -49,6 +53,8 @@ func (l *Ledger) takeTurn(ctx context.Context, tx txn, flow, table string) error
 	at := millis(turn.Scheduled)
 	switch late := time.Duration(scheduled-at) * time.Millisecond; {
 	case err != nil:
+	case late > turnSlack && scheduled <= millis(l.now().Add(turnSlack)):
+		return fmt.Errorf("%w, of %s", ErrOvertaken, table)
 	case late > turnSlack, late == 0 && turn.Activity == last.Activity && turn.Attempt < last.Attempt:
 		return fmt.Errorf("%w: a later step of %s has been there", ErrFenced, table)
 	case late > 0 || late == 0 && turn == (Turn{Scheduled: turn.Scheduled, Activity: last.Activity, Attempt: last.Attempt}):

@@ -135,8 +135,8 @@ func (w *world) choiceSteps() steps {
 			}
 			return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
 		},
-		preflight: func(a *attempt, restored string) (*started, error) {
-			in := activities.PreflightOptOutInput{Settings: settings}
+		preflight: func(a *attempt, restored string, mark activities.StartMark) (*started, error) {
+			in := activities.PreflightOptOutInput{Settings: settings, StartMark: mark}
 			if restored == restoredNow {
 				in.Restored = "it was restored"
 			}

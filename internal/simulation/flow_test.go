@@ -21,7 +21,7 @@ type steps struct {
 	table     string
 	first     activities.Phase // looks for what is new
 	phases    func(kind activities.Kind, known int64) []activities.Phase
-	preflight func(a *attempt, restored string) (*started, error)
+	preflight func(a *attempt, restored string, mark activities.StartMark) (*started, error)
 	open      func(a *attempt, in activities.OpenRunInput) (*activities.OpenRunResult, error)
 	fetch     func(a *attempt, in activities.FetchInput) (*activities.FetchResult, error)
 	write     func(a *attempt, in activities.LaneInput) (*activities.LaneResult, error)
@@ -63,8 +63,11 @@ type flow struct {
 	// cancellable says that a load or a backfill is in hand.
 	cancellable bool
 
+	start     string // mark of the last start
 	restored  string // what follows on a restored ledger
 	pages     int    // that the run in hand has had staged
+	settled   int64  // records of its lanes that were written
+	open      bool   // the ledger holds it
 	forgetful bool   // it remembers nothing of its ledger
 }
 
@@ -193,10 +196,12 @@ func (f *flow) run() {
 
 // life is an owner from a start to its failure.
 func (f *flow) life() error {
-	checked, err := do(f.w, f.newRun()+" preflight", func(a *attempt) (*started, error) { return f.steps.preflight(a, f.restored) })
+	mark := activities.StartMark{Start: time.Now().UTC().Format("2006-01-02T15:04:05.000Z") + " 1", After: f.start}
+	checked, err := do(f.w, f.newRun()+" preflight", func(a *attempt) (*started, error) { return f.steps.preflight(a, f.restored, mark) })
 	if err != nil {
 		return err
 	}
+	f.start = mark.Start
 	f.started = *checked
 	baseline, unfinished := checked.baseline, checked.unfinished
 	if checked.restored {
@@ -319,6 +324,7 @@ func (f *flow) knows() *activities.LedgerKnown {
 	}
 	known := f.known
 	known.Comparing, known.Marked = f.restored != "", f.restored == restoredNow
+	known.Start = f.start
 	return &known
 }
 

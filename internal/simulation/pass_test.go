@@ -20,6 +20,7 @@ func (f *flow) pass(ref activities.RunRef) error {
 	err := f.drive(ref, stop)
 	if err == nil && f.saved == ref.Run {
 		f.known.Run = ref.Run
+		f.opened(ref, "COMPLETED")
 	}
 	if err == nil || errors.Is(err, errClosing) {
 		return err
@@ -34,20 +35,34 @@ func (f *flow) pass(ref activities.RunRef) error {
 			end.State, end.Drop = "STOPPED", ref.Kind == activities.KindDelta || ref.Kind == activities.KindRelease
 		}
 	}
-	end.Pages = f.pages
+	end.Pages, end.Settled = f.pages, f.settled
 	_, ended := do(f.w, ref.Run+" end", func(a *attempt) (*struct{}, error) {
 		return &struct{}{}, f.steps.end(a, end)
 	})
 	if lost(ended) {
 		return ended
 	}
+	if ended == nil {
+		f.opened(ref, end.State)
+	}
 	return errors.Join(err, ended)
 }
 
+// opened keeps what is known of the run in hand, as the owner does.
+func (f *flow) opened(ref activities.RunRef, state string) {
+	if f.open {
+		f.known.Opened = &activities.RunKnown{Run: ref.Run, State: state, Settled: f.settled}
+	}
+}
+
 // between applies changes while a backfill owns the table; nothing interrupts them.
-func (f *flow) between() error {
+func (f *flow) between(of activities.RunRef) error {
+	known := f.knows()
+	if known != nil {
+		known.Opened = &activities.RunKnown{Run: of.Run, State: "RUNNING", Settled: f.settled}
+	}
 	ref := f.ref(f.newRun(), activities.KindDelta)
-	first, err := f.fetch(nil, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: f.knows()})
+	first, err := f.fetch(nil, activities.FetchInput{RunRef: ref, Page: 1, Phase: f.steps.first, Lanes: lanes, Known: known})
 	if err != nil || first.Nothing {
 		return err
 	}
@@ -84,7 +99,7 @@ const (
 )
 
 func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
-	f.pages = 0
+	f.pages, f.settled, f.open = 0, 0, false
 	known := f.knows()
 	open, err := do(f.w, ref.Run+" open", func(a *attempt) (*activities.OpenRunResult, error) {
 		return f.steps.open(a, activities.OpenRunInput{RunRef: ref, Known: known, Release: f.releaseOf(ref)})
@@ -92,6 +107,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	f.open, f.settled = true, open.Counts.Settled()
 	switch open.Ended {
 	case "", "RUNNING":
 	case "CANCELLED", "FAILED":
@@ -125,8 +141,9 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 			if err := l.room(1); err != nil {
 				return err
 			}
-			err := f.between()
-			f.pages = page
+			settled := f.settled
+			err := f.between(ref)
+			f.pages, f.settled = page, settled
 			if err != nil {
 				return err
 			}
@@ -162,7 +179,7 @@ func (f *flow) drive(ref activities.RunRef, stop <-chan struct{}) error {
 func (f *flow) save(ref activities.RunRef, pages int) error {
 	for range 10 {
 		saved, err := do(f.w, ref.Run+" save", func(a *attempt) (*activities.SaveWatermarkResult, error) {
-			return f.steps.save(a, activities.SaveWatermarkInput{RunRef: ref, Pages: pages})
+			return f.steps.save(a, activities.SaveWatermarkInput{RunRef: ref, Pages: pages, Settled: f.settled})
 		})
 		switch {
 		case err != nil:
@@ -225,7 +242,7 @@ func (l *lanesInHand) work(lane int) {
 	for len(l.queues[lane]) > 0 && l.err == nil {
 		ref := l.queues[lane][0]
 		l.mu.Unlock()
-		_, err := doUnless(l.f.w, l.stop, fmt.Sprintf("%s write %d/%d", l.ref.Run, ref.Page, lane), func(a *attempt) (*activities.LaneResult, error) {
+		done, err := doUnless(l.f.w, l.stop, fmt.Sprintf("%s write %d/%d", l.ref.Run, ref.Page, lane), func(a *attempt) (*activities.LaneResult, error) {
 			return l.f.steps.write(a, activities.LaneInput{RunRef: l.ref, Page: ref.Page, Lane: lane})
 		})
 		l.mu.Lock()
@@ -233,6 +250,7 @@ func (l *lanesInHand) work(lane int) {
 			l.err = errors.Join(l.err, err)
 			return
 		}
+		l.f.settled += done.Counts.Settled()
 		l.queues[lane] = l.queues[lane][1:]
 		if l.left[ref.Page]--; l.left[ref.Page] == 0 {
 			delete(l.left, ref.Page)

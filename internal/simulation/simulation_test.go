@@ -30,7 +30,7 @@ var classes = []class{plain, marketing, interrupted, merging, undoing, staleWrit
 
 // withChoices are the classes while people choose on both sides. Without them a schedule
 // has no flow of opt-outs.
-var withChoices = []class{plain, marketing, interrupted, merging, choosing, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer}
+var withChoices = []class{plain, marketing, interrupted, merging, choosing, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer, restored}
 
 // withLinks are the classes while records that name others come, move and go.
 var withLinks = []class{plain, interrupted, merging, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer, linking, refusing}
@@ -125,14 +125,11 @@ func shrink(t *testing.T, steps []step, shows string, tries int) []step {
 	return steps
 }
 
-// enabled are the classes of every schedule, or those that were asked for. Restored ledgers
-// are for those who ask: with all other misfortunes at once about one seed in a hundred still
-// ends with a profile too many, such as 131, or not at rest, such as 260. A ledger that is
-// restored before the flow's first run was saved is not told apart there.
+// enabled are the classes of every schedule, or those that were asked for.
 func enabled(t *testing.T) []class {
 	t.Helper()
 	if *onlyFrom == "" {
-		return slices.DeleteFunc(slices.Clone(classes), func(c class) bool { return c == restored })
+		return classes
 	}
 	var out []class
 	for name := range strings.SplitSeq(*onlyFrom, ",") {

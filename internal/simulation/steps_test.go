@@ -31,8 +31,8 @@ func (w *world) ingressSteps(name string, table activities.Table, f *flow) steps
 			}
 			return []activities.Phase{activities.PhaseBaseline, activities.PhaseCatchUp}
 		},
-		preflight: func(a *attempt, restored string) (*started, error) {
-			in := activities.PreflightInput{Table: table, Comparing: restored != ""}
+		preflight: func(a *attempt, restored string, mark activities.StartMark) (*started, error) {
+			in := activities.PreflightInput{Table: table, Comparing: restored != "", StartMark: mark}
 			if restored == restoredNow {
 				in.Restored = "it was restored"
 			}
@@ -118,8 +118,8 @@ func (w *world) eventSteps() steps {
 		phases: func(activities.Kind, int64) []activities.Phase {
 			return []activities.Phase{activities.PhaseJournal, activities.PhaseFiles}
 		},
-		preflight: func(a *attempt, _ string) (*started, error) {
-			out, err := w.egressOf(a).PreflightEvents(a.ctx, activities.PreflightEventsInput{Settings: settings})
+		preflight: func(a *attempt, _ string, mark activities.StartMark) (*started, error) {
+			out, err := w.egressOf(a).PreflightEvents(a.ctx, activities.PreflightEventsInput{Settings: settings, StartMark: mark})
 			if err != nil {
 				return nil, err
 			}
