@@ -16,7 +16,7 @@ const (
 	RejectDeletes        = "RejectDeletes"        // ApproveInput -> RejectResult
 	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
 	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
-	LogOperation         = "LogOperation"         // LogInput
+	LogOperation         = "LogOperation"         // LogInput -> LogEnd
 )
 
 // Of the audit of a table.
@@ -73,6 +73,7 @@ const (
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
 	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult
 	ListOperations     = "ListOperations"     // OperationsInput -> OperationsResult
+	VerifyLog          = "VerifyLog"          // VerifyLogInput -> VerifyLogResult
 	CheckOptOuts       = "CheckOptOuts"       // CheckOptOutsInput -> CheckOptOutsResult
 	CheckSource        = "CheckSource"        // CheckSourceInput -> CheckSourceResult
 	OptOutEvidence     = "OptOutEvidence"     // EvidenceInput -> EvidenceResult

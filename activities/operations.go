@@ -27,9 +27,12 @@ const (
 // Operation is an entry of the audit trail: who asked for what, and when. It
 // holds ids, revisions and the operator's own words; no values of records.
 type Operation struct {
-	ID       string    `json:"id"` // an entry is kept once
+	Seq      int64     `json:"seq,omitzero"` // its number in the log, from 1; the ledger gives it
+	ID       string    `json:"id"`           // an entry is kept once
 	At       time.Time `json:"at"`
-	By       string    `json:"by,omitempty"` // account name; "" when not known
+	By       string    `json:"by,omitempty"`       // account name; "" when not known
+	Verified bool      `json:"verified,omitempty"` // By has signed in; else it is what the client said
+	Subject  string    `json:"subject,omitempty"`  // of By at the issuer, if verified
 	What     string    `json:"what"`
 	Flow     string    `json:"flow"`
 	Table    string    `json:"table,omitempty"`
@@ -43,6 +46,44 @@ type Operation struct {
 // LogInput is what to add to the audit trail.
 type LogInput struct {
 	Operations []Operation `json:"operations"`
+}
+
+// LogEnd is the last entry of the audit trail at a time. Flows remember it, so that a
+// trail that is cut in the ledger is noticed.
+type LogEnd struct {
+	Seq  int64     `json:"seq"`
+	At   time.Time `json:"at"`
+	Hash []byte    `json:"hash"`
+}
+
+// RememberedEnd is how far a flow knows that the audit trail went.
+type RememberedEnd struct {
+	Flow string `json:"flow"`
+	LogEnd
+}
+
+// VerifyLogInput is what to compare the audit trail with.
+type VerifyLogInput struct {
+	Remembered []RememberedEnd `json:"remembered,omitempty"`
+}
+
+// VerifyLogResult is what the audit trail looks like.
+type VerifyLogResult struct {
+	Agrees   bool      `json:"agrees"`
+	Entries  int64     `json:"entries"` // that agree
+	From     time.Time `json:"from,omitzero"`
+	To       time.Time `json:"to,omitzero"`
+	Unkeyed  int64     `json:"unkeyed"`            // of Entries: chained without a key
+	Pruned   int64     `json:"pruned"`             // entries before them that were pruned
+	PrunedTo time.Time `json:"pruned_to,omitzero"` // when the last of these was accepted
+	Fault    string    `json:"fault,omitempty"`    // what does not agree first
+	FaultSeq int64     `json:"fault_seq,omitzero"`
+	// Lacking are the ends that flows remember and the trail does not have.
+	Lacking []RememberedEnd `json:"lacking,omitempty"`
+	// Restored is the entry that explains Lacking: somebody said that the ledger was restored.
+	Restored *Operation `json:"restored,omitempty"`
+	// Remembered are the flows whose ends were compared.
+	Remembered []string `json:"remembered"`
 }
 
 // OperationsInput selects from the audit trail; empty fields match all.

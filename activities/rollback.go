@@ -1,6 +1,9 @@
 package activities
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // UnrecordedWritesInput names a rollback. The unrecorded writes of the run that it
 // undoes are searched for.
@@ -25,6 +28,12 @@ const (
 
 // RollbackPrefix is how the ids of the rollbacks of a run begin.
 func RollbackPrefix(run string) string { return "rollback-" + run + "-" }
+
+// UndoneRun is the run that a rollback undoes, by the rollback's id.
+func UndoneRun(rollback string) string {
+	run := strings.TrimPrefix(rollback, "rollback-")
+	return run[:max(strings.LastIndex(run, "-"), 0)]
+}
 
 // MayRollbackInput asks what undoing a run would touch.
 type MayRollbackInput struct {

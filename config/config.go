@@ -55,6 +55,8 @@ type Config struct {
 	Quarantine Quarantine `yaml:"quarantine,omitempty"`
 	// Deletes says when deletes wait for an operator.
 	Deletes Deletes `yaml:"deletes,omitempty"`
+	// Retention says how long the ledger keeps what has been done with.
+	Retention Retention `yaml:"retention,omitempty"`
 	// Failures says what follows when a service fails for longer than a moment.
 	Failures Failures `yaml:"failures,omitempty"`
 	// Telemetry is what the worker tells of itself.
@@ -154,8 +156,6 @@ type Ledger struct {
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
 	// StatementTimeout ends a statement of the ledger that lasts longer; it is tried again. 0 leaves it to the server. Only with postgres.
 	StatementTimeout time.Duration `yaml:"statement_timeout" jsonschema:"minimum=0s,maximum=1h,default=2m"`
-	// KeepBeforeImages is how long after its end a run can be rolled back.
-	KeepBeforeImages time.Duration `yaml:"keep_before_images,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=336h"`
 }
 
 // Ingress is the flow from Dynamics to Campaign.

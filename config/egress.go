@@ -35,8 +35,6 @@ type Egress struct {
 	PollEvery time.Duration `yaml:"poll_every,omitempty" jsonschema:"minimum=1s,maximum=1h,default=10s"`
 	// LagAlarm is the age of what was last handled that raises an alarm. The journal keeps events for 7 days (R18.17).
 	LagAlarm time.Duration `yaml:"lag_alarm,omitempty" jsonschema:"minimum=1h,maximum=168h,default=120h"`
-	// KeepEvents is how long the ledger remembers what became of each event, for causeway explain event. What is forgotten is still never written twice.
-	KeepEvents time.Duration `yaml:"keep_events,omitempty" jsonschema:"minimum=24h,maximum=8760h,default=720h"`
 	// Tables are the activity tables in Dynamics. What is left out is as in the companion solution.
 	Tables timeline.ActivityTables `yaml:"tables,omitempty"`
 }

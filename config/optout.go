@@ -33,8 +33,6 @@ type OptOut struct {
 	Export optout.ExportSetting `yaml:"export,omitempty"`
 	// Deadline is how old a choice may become that is not carried over, before status and an alert say so. With source sftp a choice of Campaign counts from its export.
 	Deadline time.Duration `yaml:"deadline,omitempty" jsonschema:"minimum=1m,maximum=168h,default=15m"`
-	// KeepEvidence is how long each decision is kept for causeway optout history; 26280h are three years.
-	KeepEvidence time.Duration `yaml:"keep_evidence,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
 	// Lanes is how many parts of a page are carried in parallel.
 	Lanes int `yaml:"lanes,omitempty" jsonschema:"minimum=1,maximum=32,default=4"`
 }

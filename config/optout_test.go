@@ -67,8 +67,8 @@ func TestOptOutProblems(t *testing.T) {
 		"R19.4: dynamics_to_campaign, mapped with the contacts": {"opt_out:\n  mode: dynamics_to_campaign\n" + with(", { from: donotbulkemail, to: blackListEmail }"), nil},
 		"R19.3: disabled, mapped with the contacts":             {with(", { from: donotbulkemail, to: blackListEmail }"), nil},
 		"a restart needs to know what":                          {"opt_out:\n  export: { auto_restart: true }\n", []string{"opt_out.export.workflow"}},
-		"bounds": {"opt_out:\n  clock_skew: 1h\n  campaign_every: 1s\n  keep_evidence: 1h\n  lanes: 99\n  export: { check_every: 1s, stale_after: 1s }\n",
-			[]string{"opt_out.clock_skew", "opt_out.campaign_every", "opt_out.keep_evidence", "opt_out.lanes", "opt_out.export.check_every", "opt_out.export.stale_after"}},
+		"bounds": {"opt_out:\n  clock_skew: 1h\n  campaign_every: 1s\n  lanes: 99\n  export: { check_every: 1s, stale_after: 1s }\n",
+			[]string{"opt_out.clock_skew", "opt_out.campaign_every", "opt_out.lanes", "opt_out.export.check_every", "opt_out.export.stale_after"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ type EventSyncState struct {
 // be lost.
 func EventSync(ctx workflow.Context, in EventSyncInput) error {
 	s := newEventSync(ctx, in)
-	s.trail = openTrail(ctx, &s.Trail)
+	s.trail = openTrail(ctx, &s.Trail, &s.Status.LogEnd)
 	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err

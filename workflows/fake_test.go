@@ -194,19 +194,25 @@ func (f *fakeIngress) FindUnrecordedWrites(_ context.Context, in activities.Unre
 	return &activities.UnrecordedWritesResult{}, nil
 }
 
-func (f *fakeIngress) LogOperation(_ context.Context, in activities.LogInput) error {
+func (f *fakeIngress) LogOperation(_ context.Context, in activities.LogInput) (*activities.LogEnd, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.lost > 0 {
 		f.lost--
-		return errors.New("the ledger is down")
+		return nil, errors.New("the ledger is down")
 	}
 	for _, o := range in.Operations {
 		if !slices.ContainsFunc(f.trail, func(known activities.Operation) bool { return known.ID == o.ID }) {
 			f.trail = append(f.trail, o)
 		}
 	}
-	return nil
+	return f.logEnd(), nil
+}
+
+// logEnd is the last entry of the audit trail.
+func (f *fakeIngress) logEnd() *activities.LogEnd {
+	last := f.trail[len(f.trail)-1]
+	return &activities.LogEnd{Seq: int64(len(f.trail)), At: last.At, Hash: []byte(last.ID)}
 }
 
 func (f *fakeIngress) run(id string) *fakeRun {

@@ -214,6 +214,7 @@ type Status struct {
 	StartedBy     string                `json:"started_by,omitempty"`
 	RetryAt       time.Time             `json:"retry_at,omitzero"` // a FAILED flow tries again by itself then
 	Retries       int                   `json:"retries,omitempty"` // failures since a run went well
+	LogEnd        *activities.LogEnd    `json:"log_end,omitempty"` // the end of the audit trail when this flow last wrote to it
 
 	Events *EventStatus  `json:"events,omitempty"`  // of egress only
 	OptOut *OptOutStatus `json:"opt_out,omitempty"` // of the opt-out flow only

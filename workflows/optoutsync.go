@@ -30,7 +30,7 @@ type OptOutSyncState struct {
 // in between. It never ends by itself; stopped, it waits for Start.
 func OptOutSync(ctx workflow.Context, in OptOutSyncInput) error {
 	s := newOptOutSync(ctx, in)
-	s.trail = openTrail(ctx, &s.Trail)
+	s.trail = openTrail(ctx, &s.Trail, &s.Status.LogEnd)
 	s.receiveWakes(ctx)
 	if err := s.handle(ctx); err != nil {
 		return err

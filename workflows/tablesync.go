@@ -38,7 +38,7 @@ type TableSyncState struct {
 // itself; stopped, it waits for Start.
 func TableSync(ctx workflow.Context, in TableSyncInput) error {
 	s := newTableSync(ctx, in)
-	s.trail = openTrail(ctx, &s.Trail)
+	s.trail = openTrail(ctx, &s.Trail, &s.Status.LogEnd)
 	s.receiveWakes(ctx)
 	s.receiveRepairs(ctx)
 	if err := s.handle(ctx); err != nil {

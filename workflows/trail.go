@@ -19,12 +19,13 @@ const trailBatch = 50
 // is down. Entries that are not written yet are part of the owner's state.
 type trail struct {
 	pending *[]activities.Operation
+	end     **activities.LogEnd // the last entry in the ledger, when this workflow last wrote one
 }
 
-// openTrail begins to write entries to the ledger; pending is part of the
+// openTrail begins to write entries to the ledger; pending and end are part of the
 // workflow's state.
-func openTrail(ctx workflow.Context, pending *[]activities.Operation) *trail {
-	t := &trail{pending: pending}
+func openTrail(ctx workflow.Context, pending *[]activities.Operation, end **activities.LogEnd) *trail {
+	t := &trail{pending: pending, end: end}
 	clean, _ := workflow.NewDisconnectedContext(ctx) // entries are written also when the workflow is cancelled
 	workflow.GoNamed(clean, "audit-trail", t.write)
 	return t
@@ -47,13 +48,17 @@ func (t *trail) write(ctx workflow.Context) {
 		}
 		batch := slices.Clone((*t.pending)[:min(len(*t.pending), trailBatch)])
 		opts := activityOptions(QueueMain, activities.KindDelta, "audit trail: "+batch[len(batch)-1].What)
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, nil)
+		var end *activities.LogEnd
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), activities.LogOperation, activities.LogInput{Operations: batch}).Get(ctx, &end)
 		if err != nil { // the ledger was down for longer than an activity is tried
 			workflow.GetLogger(ctx).Error("audit trail", "entries", len(*t.pending), "error", err)
 			if workflow.Sleep(ctx, time.Minute) != nil {
 				return
 			}
 			continue
+		}
+		if end != nil { // a worker of before did not say it
+			*t.end = end
 		}
 		*t.pending = slices.Clone((*t.pending)[len(batch):])
 	}

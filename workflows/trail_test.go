@@ -69,6 +69,7 @@ func TestWhatOperatorsAskForIsLogged(t *testing.T) {
 		{"bob", "stop", "", before, "", ""},
 		{"bob", "start", "", after, before, ""},
 	}, got)
+	require.Equal(t, o.f.logEnd(), o.status().LogEnd, "it remembers how far the trail goes")
 }
 
 // A ledger that is down keeps nobody waiting for an answer, and what is not in
@@ -98,4 +99,22 @@ func TestTheAuditTrailOutlastsTheLedgerAndContinuingAsNew(t *testing.T) {
 	require.True(t, later.env.IsWorkflowCompleted())
 	require.Equal(t, next.State.Trail, later.f.trail)
 	require.Zero(t, later.f.lost)
+}
+
+// How far the audit trail goes is remembered when a flow continues as new.
+func TestTheEndOfTheAuditTrailIsRemembered(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t)
+	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, start) })
+	o.at(time.Hour, func() {
+		o.env.SetContinueAsNewSuggested(true)
+		o.asks(workflows.UpdateSyncNow, o.mustAccept, workflows.SyncNowRequest{})
+	})
+	o.env.ExecuteWorkflow(workflows.TableSync, workflows.TableSyncInput{Instance: "acme", Table: "contacts"})
+	again, ok := errors.AsType[*workflow.ContinueAsNewError](o.env.GetWorkflowError())
+	require.True(t, ok, "%v", o.env.GetWorkflowError())
+	var next workflows.TableSyncInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &next))
+	require.Len(t, o.f.trail, 1)
+	require.Equal(t, o.f.logEnd(), next.State.Status.LogEnd)
 }

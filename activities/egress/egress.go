@@ -56,7 +56,7 @@ type Options struct {
 	// HopelessAfter is the attempt at a lane, 10 unless set, from which a row that fails
 	// although it is sent alone is set aside. That is minutes after the first attempt.
 	HopelessAfter int
-	KeepEvents    time.Duration // how long what became of an event is kept
+	KeepEvents    time.Duration // how long what became of an event is kept, and what is known of an exported file
 	// CheckModelsEvery is the pause between looks at the tables while the flow runs; 0 looks at starts only.
 	CheckModelsEvery time.Duration
 	Metrics          tally.Scope
@@ -74,9 +74,8 @@ type Activities struct {
 	files     *inbox.Box[*eventRows]
 	reread    run.Rereads[timeline.Plan]
 
-	mu     sync.Mutex
-	plans  map[string]*timeline.Plan
-	pruned time.Time
+	mu    sync.Mutex
+	plans map[string]*timeline.Plan
 }
 
 // New makes the activities of one worker.

@@ -57,9 +57,6 @@ func (a *Activities) SaveEventPosition(ctx context.Context, in activities.SaveWa
 		if _, err := a.files.Finish(ctx, in.Run); err != nil {
 			return nil, err
 		}
-		if err := a.prune(ctx); err != nil {
-			return nil, err
-		}
 	}
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
 		return nil, err
@@ -170,25 +167,4 @@ func (a *Activities) RaiseLag(ctx context.Context, in activities.RaiseLagInput) 
 		activity.GetLogger(ctx).Warn("events wait for days; the journal forgets them after 7", "flow", activities.FlowEgress, "settled_up_to", mark.ObtainedAt)
 	}
 	return out, nil
-}
-
-// prune forgets what became of events, once that was kept long enough.
-func (a *Activities) prune(ctx context.Context) error {
-	a.mu.Lock()
-	due := time.Since(a.pruned) >= run.PruneEvery
-	if due {
-		a.pruned = time.Now()
-	}
-	a.mu.Unlock()
-	if !due {
-		return nil
-	}
-	cutoff := time.Now().Add(-a.o.KeepEvents)
-	for n := int64(1); n > 0; {
-		var err error
-		if n, err = a.o.Ledger.PruneEvents(ctx, cutoff); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -80,7 +80,6 @@ type Activities struct {
 	mappers      map[string]*tableMapper // by planKey
 	hidingWarned map[string]bool         // links of which was said that they hide records
 	stuck        map[string]sameChanges  // by table
-	pruned       time.Time               // when before-images were last looked through
 }
 
 // New makes the activities of one worker.

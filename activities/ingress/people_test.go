@@ -273,7 +273,8 @@ func TestAnErasedProfileThatComesBackIsTold(t *testing.T) {
 	want := &activities.Returned{Count: 1, Last: erased}
 	require.Equal(t, want, out.Returned)
 	require.Equal(t, want, s.Preflight().Returned)
-	require.NoError(t, s.Ledger.PruneReturned(t.Context(), time.Now().Add(time.Hour)))
+	_, err := s.Ledger.PruneReturned(t.Context(), time.Now().Add(time.Hour))
+	require.NoError(t, err)
 	require.Nil(t, s.Preflight().Returned)
 }
 

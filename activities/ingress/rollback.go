@@ -27,12 +27,6 @@ const (
 
 const rollbackPage = 500 // records per page of a rollback
 
-// undoneRun is the run that a rollback undoes, by the rollback's id.
-func undoneRun(rollback string) string {
-	run := strings.TrimPrefix(rollback, "rollback-")
-	return run[:max(strings.LastIndex(run, "-"), 0)]
-}
-
 // MayRollback counts what undoing a run would touch. It refuses, in a sentence, a run
 // that cannot be undone.
 func (a *Activities) MayRollback(ctx context.Context, in activities.MayRollbackInput) (*activities.MayRollbackResult, error) {
@@ -47,7 +41,7 @@ func (a *Activities) MayRollback(ctx context.Context, in activities.MayRollbackI
 	case current.Flow != activities.FlowIngress:
 		return nil, run.Blocked("BadInput", fmt.Sprintf("run %s is a %s, and only runs that write what Dynamics says can be rolled back; to have that again: causeway backfill %s", current.ID, current.Kind, current.Table))
 	case !current.Ended.IsZero() && !GoesOn(current) && time.Since(current.Ended) > a.o.KeepBefores:
-		return nil, run.Blocked("Expired", fmt.Sprintf("run %s ended %s, and before-images are kept for %s (ledger.keep_before_images); it cannot be rolled back any more", current.ID, current.Ended.UTC().Format(time.DateOnly), days(a.o.KeepBefores)))
+		return nil, run.Blocked("Expired", fmt.Sprintf("run %s ended %s, and before-images are kept for %s (retention.before_images); it cannot be rolled back any more", current.ID, current.Ended.UTC().Format(time.DateOnly), days(a.o.KeepBefores)))
 	}
 	c, err := a.o.Ledger.CountTouched(ctx, current.ID, current.Table, activities.RollbackPrefix(current.ID))
 	if err != nil {
@@ -349,37 +343,4 @@ func (r *rollbackWriter) leaveAsIs(e *ledger.Entry, code, field, message string)
 	return ledger.Result{Outcome: ledger.Refused, Quarantine: &ledger.QuarantineItem{
 		Flow: activities.FlowRollback, Table: r.table, Key: e.Key, Run: r.run, Class: string(apierr.Rejected), Code: code, Field: field, Message: message, State: ledger.QuarantineOpen,
 	}}
-}
-
-// prune forgets before-images that have been kept long enough. Those that a rollback at
-// work needs stay.
-func (a *Activities) prune(ctx context.Context) error {
-	a.mu.Lock()
-	due := time.Since(a.pruned) >= run.PruneEvery
-	if due {
-		a.pruned = time.Now()
-	}
-	a.mu.Unlock()
-	if !due {
-		return nil
-	}
-	if err := a.o.Ledger.PruneReturned(ctx, time.Now().Add(-a.o.KeepBefores)); err != nil {
-		return err
-	}
-	undoing, err := a.o.Ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowRollback, State: ledger.RunRunning})
-	if err != nil {
-		return err
-	}
-	var keep []string
-	for _, r := range undoing {
-		keep = append(keep, undoneRun(r.ID))
-	}
-	for due {
-		n, err := a.o.Ledger.PruneBefores(ctx, time.Now().Add(-a.o.KeepBefores), keep...)
-		if err != nil {
-			return err
-		}
-		due = n > 0
-	}
-	return nil
 }

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 	"go.temporal.io/sdk/worker"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/mapping"
@@ -171,25 +173,19 @@ func TestARollbackAtWorkKeepsItsBeforeImages(t *testing.T) {
 	s.Load()
 	s.Edit(key, map[string]any{"lastname": "After"})
 	s.Delta()
-	run := s.LastRun()
+	undone := s.LastRun()
 	s.Runs++
-	ref := activities.RunRef{Run: activities.RollbackPrefix(run) + "20260102T030405.000Z", Table: s.Table.Name, Revision: s.Table.Revision(), Kind: activities.KindRollback, Undoes: run}
+	ref := activities.RunRef{Run: activities.RollbackPrefix(undone) + "20260102T030405.000Z", Table: s.Table.Name, Revision: s.Table.Revision(), Kind: activities.KindRollback, Undoes: undone}
 	activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
-	s.IngressOptions.KeepBefores = time.Nanosecond
-	s.Ingress = ingress.New(s.IngressOptions)
-	s.Register()
-	s.Edit(s.Sandboxes.Dynamics.Keys("contacts")[1], map[string]any{"lastname": "Else"})
-	s.Delta()
-	kept, err := s.Ledger.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
+	pruner := &run.Pruner{Ledger: s.Ledger, Metrics: tally.NoopScope, Retention: run.Retention{BeforeImages: time.Nanosecond}}
+	require.NoError(t, pruner.Prune(t.Context(), time.Now().Add(time.Second)))
+	kept, err := s.Ledger.BeforeImages(t.Context(), undone, s.Table.Name, "", 0)
 	require.NoError(t, err)
 	require.Len(t, kept, 1)
 	require.Equal(t, activities.Counts{Read: 1, Updated: 1}, s.RunPhases(ref, activities.PhaseUndo).Counts)
 
-	s.Ingress = ingress.New(s.IngressOptions)
-	s.Register()
-	s.Edit(key, map[string]any{"lastname": "Then"})
-	s.Delta()
-	kept, err = s.Ledger.BeforeImages(t.Context(), run, s.Table.Name, "", 0)
+	require.NoError(t, pruner.Prune(t.Context(), time.Now().Add(time.Second)))
+	kept, err = s.Ledger.BeforeImages(t.Context(), undone, s.Table.Name, "", 0)
 	require.NoError(t, err)
 	require.Empty(t, kept)
 }

@@ -150,12 +150,9 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if current.State == ledger.RunCompleted {
 		out.Watermark = mark.ObtainedAt
 		if in.Kind == activities.KindRollback {
-			if err := a.o.Ledger.ForgetUndoneDeletes(ctx, undoneRun(in.Run)); err != nil {
+			if err := a.o.Ledger.ForgetUndoneDeletes(ctx, activities.UndoneRun(in.Run)); err != nil {
 				return nil, err
 			}
-		}
-		if err := a.prune(ctx); err != nil {
-			return nil, err
 		}
 	}
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowIngress, in.Table); err != nil {

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -10,15 +11,65 @@ import (
 )
 
 // LogOperation adds to the audit trail. An entry that is in it already stays as it is.
-func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) error {
+func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) (*activities.LogEnd, error) {
 	operations := make([]ledger.Operation, 0, len(in.Operations))
 	for _, o := range in.Operations {
 		if o.ID == "" || o.What == "" {
-			return run.Blocked("BadInput", "an operation needs an id and what was asked for")
+			return nil, run.Blocked("BadInput", "an operation needs an id and what was asked for")
 		}
 		operations = append(operations, ledger.Operation(o))
 	}
-	return a.ledger.Log(ctx, operations...)
+	end, err := a.ledger.Log(ctx, operations...)
+	if err != nil {
+		return nil, err
+	}
+	return (*activities.LogEnd)(&end), nil
+}
+
+// VerifyLog checks that the audit trail was only ever added to.
+func (a *Activities) VerifyLog(ctx context.Context, in activities.VerifyLogInput) (*activities.VerifyLogResult, error) {
+	remembered := make([]ledger.LogEnd, 0, len(in.Remembered))
+	out := &activities.VerifyLogResult{Remembered: []string{}}
+	for _, r := range in.Remembered {
+		remembered = append(remembered, ledger.LogEnd(r.LogEnd))
+		out.Remembered = append(out.Remembered, r.Flow)
+	}
+	check, err := a.ledger.VerifyLog(ctx, remembered...)
+	if err != nil {
+		return nil, err
+	}
+	out.Entries, out.From, out.To, out.Unkeyed, out.Pruned, out.PrunedTo = check.Entries, check.From, check.To, check.Unkeyed, check.Pruned, check.PrunedTo
+	out.Fault, out.FaultSeq = check.Fault, check.FaultSeq
+	var newest time.Time // of what is lacking
+	for i, r := range in.Remembered {
+		if check.Lacks[i] {
+			out.Lacking = append(out.Lacking, r)
+			newest = later(newest, r.At)
+		}
+	}
+	if len(out.Lacking) > 0 {
+		if out.Restored, err = a.restoredSince(ctx, newest); err != nil {
+			return nil, err
+		}
+	}
+	out.Agrees = out.Fault == "" && (len(out.Lacking) == 0 || out.Restored != nil)
+	return out, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// restoredSince is the entry that says that the ledger was restored at a time or later.
+func (a *Activities) restoredSince(ctx context.Context, at time.Time) (*activities.Operation, error) {
+	said, err := a.ledger.Operations(ctx, ledger.OperationFilter{What: activities.OpRestored, Since: at, Limit: 1})
+	if err != nil || len(said) == 0 {
+		return nil, err
+	}
+	return (*activities.Operation)(&said[0]), nil
 }
 
 // ListOperations reads the audit trail.

@@ -15,7 +15,7 @@ func TestTheAuditTrail(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 0)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	start := activities.Operation{ID: "1", At: at, By: "ada", What: activities.OpStart, Flow: activities.FlowIngress, Table: "contacts", Revision: "r2", Was: "r1"}
+	start := activities.Operation{ID: "1", At: at, By: "ada", Verified: true, Subject: "6f0c", What: activities.OpStart, Flow: activities.FlowIngress, Table: "contacts", Revision: "r2", Was: "r1"}
 	stop := activities.Operation{ID: "2", At: at.Add(time.Hour), By: "bob", What: activities.OpStop, Flow: activities.FlowIngress, Table: "contacts", Reason: "release"}
 	for range 2 {
 		_, err := s.Env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{start, stop}})
@@ -25,10 +25,37 @@ func TestTheAuditTrail(t *testing.T) {
 	require.ErrorContains(t, err, "needs an id")
 
 	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{})
+	start.Seq, stop.Seq = 1, 2
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
 	got = activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
 	require.NotNil(t, got.Operations)
 	require.Empty(t, got.Operations)
 	_, err = s.Env.ExecuteActivity("ListOperations", activities.OperationsInput{Limit: 1001})
 	require.ErrorContains(t, err, "limit: got 1001, want 1 to 1000")
+}
+
+// The trail is compared with what flows remember of it. A ledger from before that is known
+// to be restored explains what it lacks; nothing explains a trail that was changed.
+func TestTheAuditTrailIsVerified(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 0)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	end := activitytest.Call[activities.LogEnd](s, s.Operator.LogOperation, activities.LogInput{Operations: []activities.Operation{{ID: "1", At: at, What: "start"}, {ID: "2", At: at, What: "stop"}}})
+	mine := activities.RememberedEnd{Flow: "contacts", LogEnd: end}
+	cut := activities.RememberedEnd{Flow: "optout", LogEnd: activities.LogEnd{Seq: 7, At: at.Add(time.Hour), Hash: []byte("x")}}
+	verify := func(ends ...activities.RememberedEnd) activities.VerifyLogResult {
+		return activitytest.Call[activities.VerifyLogResult](s, s.Operator.VerifyLog, activities.VerifyLogInput{Remembered: ends})
+	}
+	require.Equal(t, activities.VerifyLogResult{Agrees: true, Entries: 2, From: at, To: at, Unkeyed: 2, Remembered: []string{"contacts"}}, verify(mine))
+	got := verify(mine, cut)
+	require.False(t, got.Agrees)
+	require.Equal(t, []activities.RememberedEnd{cut}, got.Lacking)
+
+	activitytest.Call[activities.MarkRestoredResult](s, s.Operator.MarkRestored, activities.MarkRestoredInput{By: "ada"})
+	got = verify(mine, cut)
+	require.True(t, got.Agrees)
+	require.Equal(t, "ada", got.Restored.By)
+	require.Equal(t, []activities.RememberedEnd{cut}, got.Lacking, "it is said all the same")
+	cut.At = time.Now().Add(time.Hour)
+	require.False(t, verify(cut).Agrees, "it was remembered after the restore")
 }

@@ -50,7 +50,6 @@ type Options struct {
 	Ledger       *ledger.Ledger
 	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
 	Concurrency  int           // contacts written at a time in a lane
-	KeepEvidence time.Duration // how long what was decided is kept
 	Deadline     time.Duration // how old a choice may become that is not carried over
 	CatchUpSlack time.Duration // how far before a baseline changes are read again
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
@@ -74,7 +73,6 @@ type Activities struct {
 
 	mu            sync.Mutex
 	plans         map[string]*settingsPlan
-	pruned        time.Time
 	campaignAsked time.Time // when Campaign or its file server was last looked at
 	farBackAsked  time.Time // … and far back, to the end
 	farBackIn     farBackRead

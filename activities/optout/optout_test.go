@@ -51,7 +51,7 @@ func newOptOutWorld(t *testing.T, contacts int, mode rules.Mode, source string, 
 	t.Cleanup(func() { _ = files.Close() })
 	s.optOpts = optout.Options{
 		Dynamics: s.IngressOptions.Source.(*dataverse.Client), Campaign: s.IngressOptions.Target, Exports: s.IngressOptions.Target.(*campaign.Client), Files: &inbox.Source{Server: files, Folder: "d365_loads/exports", Keep: 15 * 24 * time.Hour, Dir: t.TempDir()}, Ledger: s.Ledger,
-		Concurrency: 8, Metrics: s.Scope, Now: s.Sandboxes.Clock.Now, CatchUpSlack: time.Second, KeepEvidence: 3 * 365 * 24 * time.Hour,
+		Concurrency: 8, Metrics: s.Scope, Now: s.Sandboxes.Clock.Now, CatchUpSlack: time.Second,
 	}
 	s.settings = activities.OptOutSettings{
 		Mode: mode, Source: source, Pairs: []rules.PairSetting{emailPair, phonePair, ccpaPair}, CampaignEvery: time.Minute, SFTP: true,

@@ -121,24 +121,6 @@ func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWater
 	for _, file := range files {
 		a.metrics.newestFile.Update(float64(file.Modified.Unix()))
 	}
-	return a.prune(ctx)
-}
-
-// prune forgets evidence that was kept long enough.
-func (a *Activities) prune(ctx context.Context) error {
-	a.mu.Lock()
-	due := time.Since(a.pruned) >= time.Hour
-	if due {
-		a.pruned = time.Now()
-	}
-	a.mu.Unlock()
-	for due {
-		n, err := a.o.Ledger.PruneOptOutDecisions(ctx, a.o.Now().Add(-a.o.KeepEvidence))
-		if err != nil {
-			return err
-		}
-		due = n > 0
-	}
 	return nil
 }
 

@@ -18,9 +18,6 @@ import (
 // changes. A restart goes back no further.
 const SavePositionEvery = time.Minute
 
-// PruneEvery is how often the ledger is asked to forget what is older than it is kept.
-const PruneEvery = time.Hour
-
 // CheckInstance refuses work of another instance, because its records would be mixed
 // with ours.
 func CheckInstance(instance, workflowID string) error {

@@ -237,6 +237,9 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	}); err != nil {
 		return err
 	}
+	if err := e.forgetDeleted(ctx, l, tx, run, lane); err != nil {
+		return err
+	}
 	if err := putReturned.run(ctx, l, tx, []any{lane.table, run, now}, len(e.returned), func(args []any, i int) []any {
 		return append(args, e.returned[i])
 	}); err != nil {

@@ -112,14 +112,7 @@ func (l *Ledger) lookUpEvents(ctx context.Context, out map[string]*Event, keys [
 // PruneEvents forgets events that were handled before the cutoff, a bounded
 // number at a time, and returns how many went.
 func (l *Ledger) PruneEvents(ctx context.Context, cutoff time.Time) (n int64, err error) {
-	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		res, err := tx.ExecContext(ctx, l.q(`DELETE FROM event WHERE key IN (SELECT key FROM event WHERE at < ? ORDER BY at LIMIT ?)`), millis(cutoff), pruneChunk)
-		if err != nil {
-			return err
-		}
-		n, err = res.RowsAffected()
-		return err
-	})
+	n, err = l.pruneOldest(ctx, `event`, `key`, `at < ?`, `at`, millis(cutoff))
 	if err != nil {
 		return 0, fmt.Errorf("ledger: forgetting events: %w", err)
 	}

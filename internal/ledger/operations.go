@@ -11,9 +11,12 @@ import (
 // Operation is what somebody asked for: an entry of the audit trail. It holds
 // names of operators, ids and revisions; no values of records.
 type Operation struct {
+	Seq      int64     // its number in the log, from 1; the ledger gives it
 	ID       string    // given by the caller; an entry is kept once
 	At       time.Time // when it was accepted
 	By       string    // who; "" when not known
+	Verified bool      // By has signed in; else it is what the client said
+	Subject  string    // of By at the issuer, if verified
 	What     string    // the command: start, stop, rollback …
 	Flow     string
 	Table    string
@@ -31,23 +34,137 @@ type OperationFilter struct {
 	Limit                      int       // the newest so many; 0: 1,000
 }
 
-// Log keeps operations. One whose id is known already is left as it is, so that a
-// caller may repeat itself.
-func (l *Ledger) Log(ctx context.Context, operations ...Operation) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+// LogEnd is an entry of the log by which somebody outside the ledger remembers how far
+// the log went.
+type LogEnd struct {
+	Seq  int64
+	At   time.Time
+	Hash []byte
+}
+
+// Log keeps operations, and returns the last one that there is now. One whose id is known
+// already is left as it is, so that a caller may repeat itself. Rows are chained: each has
+// a hash over itself and the row before.
+func (l *Ledger) Log(ctx context.Context, operations ...Operation) (end LogEnd, err error) {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		last, err := l.chainEnd(ctx, tx, chainLast, true)
+		if err != nil {
+			return err
+		}
+		before := last.seq
 		for _, o := range operations {
-			if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO operation (id, at, who, what, flow, tbl, run, revision, was, reason, detail)
-				VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`),
-				o.ID, millis(o.At), text(o.By), o.What, o.Flow, o.Table, o.Run, o.Revision, o.Was, text(o.Reason), text(o.Detail)); err != nil {
+			if err := l.logOne(ctx, tx, last, o); err != nil {
 				return err
 			}
 		}
-		return nil
+		end = LogEnd{last.seq, fromMillis(last.at), last.hash}
+		if last.seq == before {
+			return nil
+		}
+		return l.moveChainEnd(ctx, tx, last)
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: logging %d operations: %w", len(operations), err)
+		return LogEnd{}, fmt.Errorf("ledger: logging %d operations: %w", len(operations), err)
 	}
+	return end, nil
+}
+
+// logOne adds a row behind last, and moves last to it.
+func (l *Ledger) logOne(ctx context.Context, tx txn, last *chainEnd, o Operation) error {
+	o.Seq, o.At, o.By, o.Subject, o.Reason, o.Detail = last.seq+1, fromMillis(millis(o.At)), text(o.By), text(o.Subject), text(o.Reason), text(o.Detail)
+	sum := l.chain.make(o.fields(last.hash)...)
+	res, err := tx.ExecContext(ctx, l.q(`INSERT INTO operation (seq, `+operationColumns+`, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`),
+		o.Seq, o.ID, millis(o.At), o.By, flag(o.Verified), o.Subject, o.What, o.Flow, o.Table, o.Run, o.Revision, o.Was, o.Reason, o.Detail, sum)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	last.seq, last.at, last.hash = o.Seq, millis(o.At), sum
 	return nil
+}
+
+const operationColumns = `id, at, who, verified, subject, what, flow, tbl, run, revision, was, reason, detail`
+
+func scanOperation(o *Operation, scan scanner, more ...any) error {
+	var at int64
+	var verified int
+	err := scan(append([]any{&o.Seq, &o.ID, &at, &o.By, &verified, &o.Subject, &o.What, &o.Flow, &o.Table, &o.Run, &o.Revision, &o.Was, &o.Reason, &o.Detail}, more...)...)
+	o.At, o.Verified = fromMillis(at), verified == 1
+	return err
+}
+
+// Names of the ends of the chain.
+const (
+	chainFirst = "first" // the last row that was pruned
+	chainLast  = "last"
+)
+
+// chainEnd reads an end of the chain. With lock nobody else moves it until the
+// transaction ends.
+func (l *Ledger) chainEnd(ctx context.Context, db queryer, name string, lock bool) (*chainEnd, error) {
+	query := `SELECT seq, at, hash, proof FROM operation_chain WHERE name = ?`
+	if lock && l.postgres {
+		query += ` FOR UPDATE`
+	}
+	e := &chainEnd{name: name}
+	if err := db.QueryRowContext(ctx, l.q(query), name).Scan(&e.seq, &e.at, &e.hash, &e.proof); err != nil {
+		return nil, fmt.Errorf("the %s entry of the log: %w", name, err)
+	}
+	return e, nil
+}
+
+func (l *Ledger) moveChainEnd(ctx context.Context, tx txn, e *chainEnd) error {
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE operation_chain SET seq = ?, at = ?, hash = ?, proof = ? WHERE name = ?`), e.seq, e.at, e.hash, l.chain.make(e.fields()...), e.name)
+	return err
+}
+
+// pruneOperations bounds the operations that go at a time.
+const pruneOperations = 500
+
+// PruneOperations forgets the oldest operations, up to the first that is not from before
+// the cutoff, a bounded number at a time, and returns how many went. What stays is
+// chained to the last that went.
+func (l *Ledger) PruneOperations(ctx context.Context, cutoff time.Time) (n int64, err error) {
+	due, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM operation WHERE at < ? LIMIT 1) one`, millis(cutoff))
+	if err != nil || due == 0 {
+		return 0, err
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		n = 0
+		first, err := l.chainEnd(ctx, tx, chainFirst, true)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, l.q(`SELECT seq, at, hash FROM operation WHERE seq > ? ORDER BY seq LIMIT ?`), first.seq, pruneOperations)
+		if err != nil {
+			return err
+		}
+		oldest, err := collect(rows, func(e *chainEnd, scan scanner) error { return scan(&e.seq, &e.at, &e.hash) })
+		if err != nil {
+			return err
+		}
+		for _, e := range oldest {
+			if e.at >= millis(cutoff) {
+				break
+			}
+			first.seq, first.at, first.hash = e.seq, e.at, e.hash
+			n++
+		}
+		if n == 0 {
+			return nil
+		}
+		if err := l.moveChainEnd(ctx, tx, first); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, l.q(`DELETE FROM operation WHERE seq <= ?`), first.seq)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: forgetting operations: %w", err)
+	}
+	return n, nil
 }
 
 // Operations lists the newest operations that fit, the newest last.
@@ -58,17 +175,12 @@ func (l *Ledger) Operations(ctx context.Context, f OperationFilter) ([]Operation
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
 		}
 	}
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT id, at, who, what, flow, tbl, run, revision, was, reason, detail FROM operation
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT seq, `+operationColumns+` FROM operation
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY at DESC, seq DESC LIMIT ?`), append(args, limitOf(f.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing operations: %w", err)
 	}
-	out, err := collect(rows, func(o *Operation, scan scanner) error {
-		var at int64
-		err := scan(&o.ID, &at, &o.By, &o.What, &o.Flow, &o.Table, &o.Run, &o.Revision, &o.Was, &o.Reason, &o.Detail)
-		o.At = fromMillis(at)
-		return err
-	})
+	out, err := collect(rows, func(o *Operation, scan scanner) error { return scanOperation(o, scan) })
 	slices.Reverse(out)
 	return out, err
 }

@@ -16,12 +16,13 @@ func TestOperationsAreKeptOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		ctx, l := t.Context(), open()
-		stop := ledger.Operation{ID: "b", At: noon, By: "ada", What: "stop", Flow: flow, Table: table, Reason: "rel\x00ease"}
+		stop := ledger.Operation{ID: "b", At: noon, By: "ada", Verified: true, Subject: "6f0c", What: "stop", Flow: flow, Table: table, Reason: "rel\x00ease"}
 		start := ledger.Operation{ID: "a", At: noon, By: "ada", What: "start", Flow: flow, Table: table, Revision: "r2", Was: "r1"}
 		undo := ledger.Operation{ID: "c", At: noon.Add(time.Hour), By: "bob", What: "rollback", Flow: flow, Table: "accounts", Run: "accounts-1", Detail: "x"}
-		require.NoError(t, l.Log(ctx, stop, start))
-		require.NoError(t, l.Log(ctx, ledger.Operation{ID: "b", At: noon.Add(time.Minute), What: "pause"}, undo))
-		stop.Reason = "release" // PostgreSQL takes no NUL
+		log(t, l, stop, start)
+		log(t, l, ledger.Operation{ID: "b", At: noon.Add(time.Minute), What: "pause"}, undo)
+		stop.Seq, start.Seq, undo.Seq = 1, 2, 3 // without a gap for the one that was there already
+		stop.Reason = "release"                 // PostgreSQL takes no NUL
 
 		tests := map[string]struct {
 			filter ledger.OperationFilter
@@ -42,4 +43,12 @@ func TestOperationsAreKeptOnceAndInOrder(t *testing.T) {
 			require.Equal(t, tc.want, got, name)
 		}
 	})
+}
+
+// log keeps operations and returns the last.
+func log(t *testing.T, l *ledger.Ledger, operations ...ledger.Operation) ledger.LogEnd {
+	t.Helper()
+	end, err := l.Log(t.Context(), operations...)
+	require.NoError(t, err)
+	return end
 }

@@ -19,11 +19,11 @@ import (
 
 // smallIndexes hold only what is to be done: rows that wait, are due, or differ. Walking one
 // costs what it finds.
-var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote|run_loads`)
+var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run|closed)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote|run_loads`)
 
 // smallTables hold what runs at work have staged, what was open when a worker died, or a
 // few rows an hour, file or mapping.
-var smallTables = []string{"doubt", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "goose_db_version"}
+var smallTables = []string{"doubt", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "operation_chain", "goose_db_version"}
 
 // walks are the queries that may walk through a big table, each with the reason. The text
 // is part of the query.
@@ -31,6 +31,9 @@ var walks = map[string]string{
 	// One look at each record in all, with a new baseline or an audit, 5,000 at a time.
 	`FROM (SELECT key FROM record WHERE tbl = `: "stretches of a sweep, an audit or the rollback of a load",
 	`FROM (SELECT key FROM audit WHERE tbl = `:  "stretches of the end of an audit",
+	// Once an audit is old enough, all that is left of it goes, 5,000 rows at a time.
+	`FROM audit WHERE tbl = $1 LIMIT 1`: "whether anything is left of an old audit", `FROM audit WHERE tbl = ? LIMIT 1`: "the same",
+	`DELETE FROM audit WHERE (tbl, key) IN (SELECT`: "what is left of an old audit",
 	// Asked by an operator: causeway plan.
 	`FROM (SELECT DISTINCT parent_key FROM link WHERE parent_tbl = `:                                "causeway plan counts parents",
 	`SELECT count(*) FROM parked p JOIN record r ON r.tbl = p.tbl AND r.key = p.key WHERE p.tbl = `: "causeway plan counts what waits",

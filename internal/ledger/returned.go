@@ -34,20 +34,11 @@ func (l *Ledger) Returned(ctx context.Context, table string) (out Returned, err 
 }
 
 // PruneReturned forgets records that came back before the cutoff, a bounded number at a
-// time.
-func (l *Ledger) PruneReturned(ctx context.Context, cutoff time.Time) error {
-	for {
-		// Mostly there are none; then this writes nothing.
-		due, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM returned WHERE at < ? LIMIT ?) one`, millis(cutoff), pruneChunk)
-		if err != nil || due == 0 {
-			return err
-		}
-		err = l.write(ctx, func(ctx context.Context, tx txn) error {
-			_, err := tx.ExecContext(ctx, l.q(`DELETE FROM returned WHERE (tbl, key) IN (SELECT tbl, key FROM returned WHERE at < ? ORDER BY at LIMIT ?)`), millis(cutoff), pruneChunk)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("ledger: forgetting records that came back: %w", err)
-		}
+// time, and returns how many went.
+func (l *Ledger) PruneReturned(ctx context.Context, cutoff time.Time) (n int64, err error) {
+	n, err = l.pruneOldest(ctx, `returned`, `tbl, key`, `at < ?`, `at`, millis(cutoff))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: forgetting records that came back: %w", err)
 	}
+	return n, nil
 }

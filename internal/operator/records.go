@@ -71,6 +71,23 @@ func (i *Instance) Log(ctx context.Context, in activities.OperationsInput) (r ac
 	return r, err
 }
 
+// VerifyLog checks that the audit trail was only ever added to, and that it still has what
+// the flows remember of it.
+func (i *Instance) VerifyLog(ctx context.Context) (r activities.VerifyLogResult, err error) {
+	report, err := i.Status(ctx, "")
+	if err != nil {
+		return r, err
+	}
+	in := activities.VerifyLogInput{}
+	for _, f := range report.Flows {
+		if f.Status != nil && f.Status.LogEnd != nil {
+			in.Remembered = append(in.Remembered, activities.RememberedEnd{Flow: f.Flow, LogEnd: *f.Status.LogEnd})
+		}
+	}
+	err = i.ask(ctx, i.Timeout, activities.VerifyLog, in, &r)
+	return r, err
+}
+
 // recordID is the id of one record in the spelling of the ledger.
 func recordID(input, noun, id string) (string, error) {
 	if id = strings.TrimSpace(id); uuid.Validate(id) != nil {

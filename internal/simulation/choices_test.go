@@ -120,7 +120,7 @@ func (w *world) optOutsOf(a *attempt) *optoutflow.Activities {
 	target, err := campaign.New(campaign.Options{BaseURL: "https://" + campaignHost + "/" + tenant, APIKey: apiKey, Transport: transport.New(w.sender(a, "campaign", w.tokens[1]))})
 	must(err)
 	return optoutflow.New(optoutflow.Options{Dynamics: source, Campaign: target, Exports: target, Ledger: w.ledger(), Concurrency: 1,
-		KeepEvidence: 3 * 365 * 24 * time.Hour, CatchUpSlack: 5 * time.Minute, Now: w.now})
+		CatchUpSlack: 5 * time.Minute, Now: w.now})
 }
 
 // choiceSteps are those of workflows.OptOutSync, over REST.

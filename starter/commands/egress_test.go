@@ -195,7 +195,7 @@ func TestExplainEvent(t *testing.T) {
 	w.on("Run ExplainEvent", activities.ExplainEventResult{Events: []activities.ExplainedEvent{}})
 	code, _, errs = w.run(t, "explain", "event", "9")
 	require.Equal(t, exitFailed, code)
-	require.Equal(t, "causeway: no run has met an event 9 in the last 30 d (egress.keep_events)\n", errs)
+	require.Equal(t, "causeway: no run has met an event 9 in the last 30 d (retention.events)\n", errs)
 	code, _, errs = w.run(t, "explain", "event", "a b")
 	require.Equal(t, exitBadInput, code)
 	require.Contains(t, errs, "want the key of one event")

@@ -27,7 +27,7 @@ the mapping in the configuration file calls for, and which fields differ.
 "explain event" does the same for an e-mail event, by its key (tracking/5000,
 broadlog/8003/send, broadlog/8003/bounce, event/<id>) or the id of its log entry:
 whether it is on the timeline, since which run, how often it came, or why it was
-left out. The ledger knows events for egress.keep_events. With --live Dynamics is
+left out. The ledger knows events for retention.events. With --live Dynamics is
 asked whether the activity is still there.
 
 Exit code 1 when no run has met the record, or the event.

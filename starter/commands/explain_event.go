@@ -15,11 +15,11 @@ import (
 func explainEvent(ctx context.Context, e *env, id string, live bool) error {
 	var kept time.Duration
 	return judge(ctx, e, func(i *operator.Instance) (activities.ExplainEventResult, error) {
-		kept = i.Config.Egress.KeepEvents
+		kept = i.Config.Retention.Events
 		return i.ExplainEvent(ctx, id, live)
 	}, func(e *env, r activities.ExplainEventResult) {
 		if len(r.Events) == 0 {
-			e.say("causeway: no run has met an event %s in the last %s (egress.keep_events)", strings.TrimSpace(id), phrase.Span(kept))
+			e.say("causeway: no run has met an event %s in the last %s (retention.events)", strings.TrimSpace(id), phrase.Span(kept))
 		}
 		writeEvents(e, r)
 	}, func(r activities.ExplainEventResult) int { return failedIf(len(r.Events) == 0) })

@@ -26,10 +26,13 @@ func newLog(e *env) *cobra.Command {
 		Long: `Show the audit trail: every start, stop, pause, resume, backfill, rollback, release,
 approval and changed mapping, with who asked, when, and which revision of the
 mapping it concerns, the newest last. A worker reads it from its ledger; an entry
-is there a moment after the request was answered.
+is there a moment after the request was answered. SIGNED IN says whether the name
+was verified; otherwise it is what the client said. "causeway log verify" checks
+that nothing was changed or removed. Entries are kept for retention.operations.
 
-With -o json: {operations: [{id, at, by, what, flow, table, run, revision, was,
-reason, detail}]}. was is the revision that another took the place of.`,
+With -o json: {operations: [{seq, id, at, by, verified, subject, what, flow, table,
+run, revision, was, reason, detail}]}. was is the revision that another took the
+place of.`,
 		Example: `  causeway log
   causeway log --table contacts --since 168h
   causeway log --what rollback -o json | jq -r '.operations[].by'`,
@@ -49,6 +52,7 @@ reason, detail}]}. was is the revision that another took the place of.`,
 	flags.StringVar(&o.in.Run, "run", "", "only what concerns this `run`")
 	flags.IntVar(&o.in.Limit, "limit", 100, "show the newest `N`, 1 to 1000")
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
+	cmd.AddCommand(newLogVerify(e))
 	return cmd
 }
 
@@ -63,19 +67,26 @@ func showLog(ctx context.Context, e *env, o logOptions) error {
 	}, func(e *env, r activities.OperationsResult) { writeLog(e, o.in, r.Operations) })
 }
 
+func signedIn(op activities.Operation) string {
+	if op.Verified {
+		return "yes"
+	}
+	return "no"
+}
+
 func writeLog(e *env, in activities.OperationsInput, operations []activities.Operation) {
 	if len(operations) == 0 {
 		fmt.Fprintln(e.out, "Nothing was asked for that fits.")
 		return
 	}
-	rows := [][]cell{header(nil, "TIME (UTC)", "BY", "WHAT", "OF", "RUN", "REVISION", "WHY")}
+	rows := [][]cell{header(nil, "TIME (UTC)", "BY", "SIGNED IN", "WHAT", "OF", "RUN", "REVISION", "WHY")}
 	for _, op := range operations {
 		revision := op.Revision
 		if op.Was != "" {
 			revision = op.Was + " -> " + op.Revision
 		}
 		rows = append(rows, []cell{
-			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(signedIn(op)), text(op.What), text(cmp.Or(op.Table, op.Flow)),
 			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(phrase.OneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
 		})
 	}

@@ -16,7 +16,7 @@ func newOptOutHistory(e *env) *cobra.Command {
 		Use: "history <contact>", Short: "Show every decision about a contact's opt-outs, and what it rests on",
 		Long: `Show what was decided about the opt-outs of a contact: what each system had said and
 when, the rule that applied, and what was written. Decisions are kept for
-opt_out.keep_evidence. The answer is encrypted on its way: Temporal keeps none of it.
+retention.evidence. The answer is encrypted on its way: Temporal keeps none of it.
 
 With -o json: [{contact, at, run, attribute, column, dynamics: {known, opted_out, at},
 campaign: {known, opted_out, at}, rule, opted_out, effect}], the oldest first.`,

@@ -33,7 +33,7 @@ the next change. A run that is at work is cancelled and then undone. Nothing is
 undone in Dynamics, and the records are not written again until they change there,
 or by causeway backfill.
 
-Runs can be undone for ledger.keep_before_images after their end, and once; what a
+Runs can be undone for retention.before_images after their end, and once; what a
 rollback left alone may be tried by another. A rollback cannot be undone. It costs
 two engine calls per record.
 

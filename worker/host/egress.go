@@ -14,7 +14,7 @@ func egressOptions(o Options, s *Services, l *ledger.Ledger, alone *run.Alone, s
 	e := o.Config.Egress
 	out := egress.Options{
 		Instance: o.Config.Instance, Dynamics: s.Dataverse, DynamicsGate: s.DataverseGate, Ledger: l, Alone: alone,
-		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: e.KeepEvents,
+		PageSize: e.PageSize, BatchSize: e.BatchSize, Concurrency: o.Config.Dynamics.Concurrency, Lanes: e.Lanes, KeepEvents: o.Config.Retention.Events,
 		CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
 		Metrics:          scope, Logger: o.Logger,
 	}

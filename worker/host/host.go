@@ -69,6 +69,7 @@ type Host struct {
 
 	gauges   *gaugeRefresher
 	takeOver *takeOver
+	pruner   *run.Pruner
 	pauses   *pauses // of all queues
 }
 
@@ -116,7 +117,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		DeleteRatio: o.Config.Deletes.StopRatio, DeleteMin: o.Config.Deletes.StopMin, DeleteWindow: o.Config.Deletes.Window,
 		ShortLoadMin: o.Config.Deletes.ShortLoadMin, ShortLoadRatio: o.Config.Deletes.ShortLoadRatio,
 		Concurrency: o.Config.Campaign.Concurrency, Lanes: o.Config.Ingress.Lanes,
-		KeepBefores:  o.Config.Ledger.KeepBeforeImages,
+		KeepBefores:  o.Config.Retention.BeforeImages,
 		MaxRecords:   int64(o.Config.Ingress.MaxRecords),
 		ProbeRecords: o.Config.Ingress.KeyProbeRecords, CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
 		HideValues: !o.Config.Quarantine.Reveal,
@@ -125,10 +126,11 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
-		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Ledger.KeepBeforeImages, Ingress: in,
+		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	}))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
+	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
 	return h, nil
 }
@@ -183,6 +185,7 @@ func (h *Host) Run(ctx context.Context) error {
 	taking, stopTaking := context.WithCancel(ctx)
 	var taken sync.WaitGroup
 	taken.Go(func() { h.takeOver.run(taking) })
+	taken.Go(func() { h.pruner.Run(taking) })
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
 	h.refreshGauges(ctx) // until the worker is to end
 	stopTaking()

@@ -14,7 +14,7 @@ func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledge
 	c := o.Config
 	return optout.Options{
 		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l, Alone: alone,
-		Files: fileSource(o, s), Concurrency: max(1, c.Campaign.Concurrency/max(1, c.OptOut.Lanes)), KeepEvidence: c.OptOut.KeepEvidence, Deadline: c.OptOut.Deadline, CatchUpSlack: c.Ingress.CatchUpSlack, SetAsideAfter: c.Failures.SetAsideAfter,
+		Files: fileSource(o, s), Concurrency: max(1, c.Campaign.Concurrency/max(1, c.OptOut.Lanes)), Deadline: c.OptOut.Deadline, CatchUpSlack: c.Ingress.CatchUpSlack, SetAsideAfter: c.Failures.SetAsideAfter,
 		CheckModelsEvery: c.Failures.CheckModelsEvery,
 		Metrics:          scope, Logger: o.Logger,
 	}

@@ -53,6 +53,7 @@ CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
 CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
+CREATE INDEX run_pruned ON run (ended, id) WHERE pruned = 1;
 CREATE INDEX run_loads ON run (flow, tbl, started) WHERE kind = 'initial';
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
@@ -187,6 +188,7 @@ CREATE TABLE before_image (
   at BIGINT NOT NULL,                        -- when that was kept
   PRIMARY KEY (run, tbl, key)
 );
+CREATE INDEX before_image_by_key ON before_image (tbl, key); -- for a record that the source has deleted
 
 -- Records that were refused, and set aside with the reason.
 CREATE TABLE quarantine (
@@ -218,6 +220,7 @@ CREATE TABLE quarantine (
 CREATE INDEX quarantine_open ON quarantine (flow, tbl, key) WHERE state = 'open';
 CREATE INDEX quarantine_by_run ON quarantine (run) WHERE state = 'open';
 CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
+CREATE INDEX quarantine_closed ON quarantine ((CASE WHEN discarded_at > last_seen THEN discarded_at ELSE last_seen END)) WHERE state <> 'open'; -- by when it was closed
 CREATE INDEX quarantine_orphan ON quarantine (flow, tbl, key) WHERE state = 'open' AND parent_key <> '';
 
 -- Positions everything before which has an outcome.
@@ -316,12 +319,16 @@ CREATE TABLE audit (
 CREATE INDEX audit_findings ON audit (tbl, run, key) WHERE finding <> '';
 CREATE INDEX audit_unapplied ON audit (tbl, key) WHERE finding <> '' AND expected IS NOT NULL;
 
--- What operators asked for: the audit trail. Rows are never changed.
+-- What operators asked for: the audit trail. Rows come at the end and go at the beginning,
+-- and each carries a hash over itself and the row before. reason and detail may be sealed
+-- anew: the hash is over what they say.
 CREATE TABLE operation (
-  seq INTEGER PRIMARY KEY,                   -- in the order they came
+  seq BIGINT PRIMARY KEY,                    -- from 1, without a gap, in the order they came
   id TEXT NOT NULL UNIQUE,                   -- given by the caller, so that it is kept once
   at BIGINT NOT NULL,
   who TEXT NOT NULL,
+  verified INTEGER NOT NULL DEFAULT 0,       -- who has signed in; else the name is what the client said
+  subject TEXT NOT NULL DEFAULT '',          -- of who at the issuer, if verified
   what TEXT NOT NULL,                        -- the command
   flow TEXT NOT NULL,
   tbl TEXT NOT NULL,
@@ -329,10 +336,32 @@ CREATE TABLE operation (
   revision TEXT NOT NULL,                    -- of the mapping that it is about
   was TEXT NOT NULL,                         -- the revision before
   reason TEXT NOT NULL,                      -- in the operator's words
-  detail TEXT NOT NULL                       -- what else was asked
-);
+  detail TEXT NOT NULL,                      -- what else was asked
+  hash BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX operation_by_time ON operation (at, seq);
 CREATE INDEX operation_by_run ON operation (run) WHERE run <> '';
+
+-- Where the audit trail begins (first: the last row that was pruned) and ends (last).
+-- Whoever adds a row holds the lock of last, so that the chain does not fork.
+CREATE TABLE operation_chain (
+  name TEXT PRIMARY KEY,                     -- first, last
+  seq BIGINT NOT NULL,                       -- of the row; 0: there was none yet
+  at BIGINT NOT NULL,                        -- of the row
+  hash BLOB NOT NULL,                      -- of the row
+  proof BLOB NOT NULL                      -- a hash over the rest
+) WITHOUT ROWID;
+INSERT INTO operation_chain (name, seq, at, hash, proof) VALUES ('first', 0, 0, '', ''), ('last', 0, 0, '', '');
+-- +goose StatementBegin
+CREATE TRIGGER operation_stays BEFORE UPDATE OF seq, id, at, who, verified, subject, what, flow, tbl, run, revision, was, hash ON operation BEGIN
+  SELECT RAISE(ABORT, 'an operation that was logged is not changed');
+END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER operation_pruned BEFORE DELETE ON operation WHEN OLD.seq > (SELECT seq FROM operation_chain WHERE name = 'first') BEGIN
+  SELECT RAISE(ABORT, 'operations go from the beginning of the log only');
+END;
+-- +goose StatementEnd
 
 -- What became of each marketing event, for a while: one that comes again costs no
 -- call, and an operator can ask.
@@ -516,6 +545,7 @@ DROP TABLE export_file;
 DROP TABLE returned;
 DROP TABLE event;
 DROP TABLE operation;
+DROP TABLE operation_chain;
 DROP TABLE audit;
 DROP TABLE link;
 DROP TABLE unasked_delete;
