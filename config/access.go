@@ -52,6 +52,11 @@ func FourEyesChoices() []string { return []string{"approve", "rollback", "reveal
 // Configured says that people sign in.
 func (a Access) Configured() bool { return a.Issuer != "" }
 
+// NeedsSecond says whether an operation waits for a second person.
+func (a Access) NeedsSecond(operation string) bool {
+	return operation != "" && slices.Contains(a.FourEyes, operation)
+}
+
 // TokenAudience is whom a token must be made for.
 func (a Access) TokenAudience() string {
 	if a.Audience != "" {
