@@ -192,7 +192,7 @@ func (w *world) withoutPermits() {
 	}{
 		"asked-around":   {workflows.TypeAsk, workflows.AskInput{Activity: activities.ListRuns, Input: []byte(`{}`), Queue: workflows.QueueMain}},
 		"audited-around": {workflows.TypeAudit, workflows.AuditInput{Instance: "acme", Table: w.cfg.Ingress.Tables["contacts"], Repair: true}},
-		"undone-around":  {workflows.TypeRollback, workflows.RollbackInput{}},
+		"undone-around":  {workflows.TypeRollback, map[string]any{}},
 	} {
 		run, err := w.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueMain, WorkflowExecutionTimeout: settleWithin}, one.kind, one.input)
 		require.NoError(w.t, err)

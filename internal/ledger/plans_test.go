@@ -138,6 +138,18 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 		_, err := l.Claim(ctx, "r1", f)
 		require.NoError(t, err)
 	}
+	_, err := l.AccessSecret(ctx, make([]byte, 32))
+	require.NoError(t, err)
+	_, err = l.UseOnce(ctx, "n", "x", noon)
+	require.NoError(t, err)
+	_, err = l.AskSecond(ctx, ledger.AccessRequest{ID: "ask", Until: noon})
+	require.NoError(t, err)
+	_, err = l.DecideAccess(ctx, "ask", "confirmed", "b")
+	require.NoError(t, err)
+	_, _, err = l.FindAccessRequest(ctx, "ask")
+	require.NoError(t, err)
+	_, err = l.AccessRequests(ctx, noon)
+	require.NoError(t, err)
 	for _, f := range []ledger.DecisionFilter{{}, {Contact: "c"}, {Since: noon, Until: noon}, {After: &ledger.OptOutDecision{}}} {
 		_, err := l.OptOutDecisions(ctx, f)
 		require.NoError(t, err)
