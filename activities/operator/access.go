@@ -139,7 +139,7 @@ func (a *Access) find(r access.Request) (access.Operation, error) {
 func (a *Activities) second(ctx context.Context, r access.Request, operation access.Operation, who access.Who, what string) (*activities.SecondPerson, error) {
 	now := a.access.now()
 	fresh := ledger.AccessRequest{
-		ID: "ask-" + access.NewNonce()[:10], Name: r.Name, Operation: operation.Name, Target: r.Target, What: what, Input: string(access.Shown(r.Input)),
+		ID: "ask-" + access.NewNonce()[:10], Name: r.Name, Operation: operation.Name, Role: int(operation.Role), Target: r.Target, What: what, Input: string(access.Shown(r.Input)),
 		Subject: who.Subject, Who: who.String(), Asked: now, Until: now.Add(a.access.Config.FourEyesWithin), Nonce: r.Nonce,
 	}
 	kept, err := a.ledger.AskSecond(ctx, fresh)
@@ -186,7 +186,7 @@ func (a *Activities) DecideRequest(ctx context.Context, in activities.DecideInpu
 	if err != nil {
 		return nil, err
 	}
-	operation, _ := access.Find(r.Name, json.RawMessage(r.Input))
+	operation := access.Operation{Name: r.Operation, Role: access.Role(r.Role)} // as it was when it was asked for
 	state, what := activities.SecondDeclined, activities.OpDecline
 	if in.Confirm {
 		state, what = activities.SecondConfirmed, activities.OpConfirm

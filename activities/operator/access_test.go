@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"causeway.dev/activities"
@@ -52,7 +54,9 @@ func newDesk(t *testing.T, fourEyes ...string) *desk {
 	}}
 	d.ledger = ledgertest.Open(t, ledger.Options{Driver: "sqlite", Path: t.TempDir() + "/ledger.db", Now: func() time.Time { return d.now }})
 	d.answers = operator.New(operator.Options{Ledger: d.ledger, Access: d.access})
-	d.env = (&testsuite.WorkflowTestSuite{}).NewTestActivityEnvironment()
+	suite := &testsuite.WorkflowTestSuite{}
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	d.env = suite.NewTestActivityEnvironment()
 	d.answers.Register(d.env)
 	return d
 }

@@ -50,6 +50,7 @@ type AccessRequest struct {
 	ID        string
 	Name      string // of what is asked for
 	Operation string // the same in words
+	Role      int    // that a second person needs
 	Target    string
 	What      string // the input, as a hash
 	Input     string // in JSON
@@ -62,11 +63,11 @@ type AccessRequest struct {
 	Nonce     string // of the request that carried it out
 }
 
-const accessColumns = `id, name, operation, target, what, input, subject, who, asked, until, state, decider, nonce`
+const accessColumns = `id, name, operation, role, target, what, input, subject, who, asked, until, state, decider, nonce`
 
 func (r *AccessRequest) scan(scan scanner) error {
 	var asked, until int64
-	err := scan(&r.ID, &r.Name, &r.Operation, &r.Target, &r.What, &r.Input, &r.Subject, &r.Who, &asked, &until, &r.State, &r.Decider, &r.Nonce)
+	err := scan(&r.ID, &r.Name, &r.Operation, &r.Role, &r.Target, &r.What, &r.Input, &r.Subject, &r.Who, &asked, &until, &r.State, &r.Decider, &r.Nonce)
 	r.Asked, r.Until = fromMillis(asked), fromMillis(until)
 	return err
 }
@@ -84,8 +85,8 @@ func (l *Ledger) AskSecond(ctx context.Context, r AccessRequest) (kept AccessReq
 		case errors.Is(err, sql.ErrNoRows):
 			kept = r
 			kept.State, kept.Nonce = "asked", ""
-			_, err = tx.ExecContext(ctx, l.q(`INSERT INTO access_request (`+accessColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`),
-				r.ID, r.Name, r.Operation, r.Target, r.What, text(r.Input), text(r.Subject), text(r.Who), millis(r.Asked), millis(r.Until), "asked", "", "")
+			_, err = tx.ExecContext(ctx, l.q(`INSERT INTO access_request (`+accessColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`),
+				r.ID, r.Name, r.Operation, r.Role, r.Target, r.What, text(r.Input), text(r.Subject), text(r.Who), millis(r.Asked), millis(r.Until), "asked", "", "")
 			return err
 		case err != nil || kept.State != "confirmed":
 			return err

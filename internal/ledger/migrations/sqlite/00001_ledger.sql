@@ -352,6 +352,7 @@ CREATE TABLE access_request (
   id TEXT PRIMARY KEY,
   name TEXT NOT NULL,                        -- of what is asked for, as permits have it
   operation TEXT NOT NULL,                   -- the same in words
+  role INTEGER NOT NULL,                     -- that a second person needs
   target TEXT NOT NULL,                      -- workflow that it is asked of
   what TEXT NOT NULL,                        -- the input, as a hash
   input TEXT NOT NULL,                       -- in JSON: ids, no values
