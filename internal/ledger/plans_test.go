@@ -154,7 +154,7 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 		_, err := l.OptOutDecisions(ctx, f)
 		require.NoError(t, err)
 	}
-	_, err := l.OptOutsDue(ctx, table, []string{"blackListEmail"}, 0)
+	_, err = l.OptOutsDue(ctx, table, []string{"blackListEmail"}, 0)
 	require.NoError(t, err)
 
 	// The rest is called with whatever its parameters take; only what it asks matters.
