@@ -20,12 +20,16 @@ type Operation struct {
 	Signs bool
 }
 
-// Names of what is asked for: an update of a workflow, an activity, a workflow that is
-// begun, or something that Temporal itself is asked for.
-func Update(name string) string    { return "update/" + name }
-func Ask(activity string) string   { return "ask/" + activity }
+// Update is the name of an update of a workflow.
+func Update(name string) string { return "update/" + name }
+
+// Ask is the name of a question, which an activity answers.
+func Ask(activity string) string { return "ask/" + activity }
+
+// Begin is the name of beginning a workflow of a type.
 func Begin(workflow string) string { return "begin/" + workflow }
 
+// What Temporal itself is asked for.
 const (
 	CancelRun = "temporal/cancel" // give up an audit
 	ResetRun  = "temporal/reset"  // take a workflow back to an earlier step
