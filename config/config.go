@@ -59,6 +59,8 @@ type Config struct {
 	Retention Retention `yaml:"retention,omitempty"`
 	// Failures says what follows when a service fails for longer than a moment.
 	Failures Failures `yaml:"failures,omitempty"`
+	// Access says who may do what.
+	Access Access `yaml:"access,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 

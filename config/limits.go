@@ -79,6 +79,7 @@ func Defaults() *Config {
 	setDefaults(reflect.ValueOf(c).Elem())
 	// Lists and tables of names, which a tag cannot hold.
 	c.Campaign.Scopes, c.Egress.Tables = defaultScopes(), timeline.DefaultTables()
+	c.Access.Scopes = defaultAccessScopes()
 	return c
 }
 

@@ -55,7 +55,7 @@ func (c *Config) complete(dir string) {
 		}
 		c.Ingress.Tables[name] = table
 	}
-	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts} {
+	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile} {
 		*path = from(dir, *path)
 	}
 	if c.Ledger.Driver == "sqlite" {

@@ -41,6 +41,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.ingress(c.Ingress)
 	v.egress(c)
 	v.optOut(c)
+	v.access(c.Access)
 	return v.problems
 }
 

@@ -23,6 +23,8 @@ type Options struct {
 	OptOutsCarriedUpTo func(context.Context) (time.Time, error)
 	// Credentials are the ends of those that the worker signs in with; nil: none is known.
 	Credentials func() []activities.CredentialEnd
+	// Access grants permits; nil: everybody may do everything.
+	Access *Access
 }
 
 // Activities holds the activities that answer operators from the ledger.
@@ -32,12 +34,13 @@ type Activities struct {
 	keepBefores time.Duration
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
+	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
 }
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, carriedUpTo: o.OptOutsCarriedUpTo}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access}
 }
 
 // Register makes the activities known to a worker.
@@ -46,5 +49,6 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.ListQuarantine: a.ListQuarantine, activities.DiscardQuarantined: a.DiscardQuarantined, activities.ListRuns: a.ListRuns, activities.ShowRun: a.ShowRun,
 		activities.LogOperation: a.LogOperation, activities.ListOperations: a.ListOperations, activities.VerifyLog: a.VerifyLog, activities.Meter: a.Meter, activities.Totals: a.Totals,
 		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored,
+		activities.AccessKey: a.AccessKey, activities.AskPermit: a.AskPermit, activities.ListRequests: a.ListRequests, activities.DecideRequest: a.DecideRequest,
 	})
 }

@@ -48,7 +48,7 @@ var rules = table{
 	"activities/ingress":  {may: with("activities/budget", "internal/dataverse", "internal/campaign", "internal/mapping", "internal/reconcile", "internal/optout"), lends: []string{"activities"}},
 	"activities/egress":   {may: with("internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/timeline"), lends: []string{"activities"}},
 	"activities/optout":   {may: with("activities/budget", "internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
-	"activities/operator": {may: with("activities/budget", "activities/ingress", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
+	"activities/operator": {may: with("config", "internal/access", "activities/budget", "activities/ingress", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
 
 	// Rules of the sync, which only compute.
 	"internal/mapping":   {may: []string{"internal/apierr", "internal/optout"}, pure: true},
@@ -74,7 +74,8 @@ var rules = table{
 	"internal/telemetry":     {may: []string{"internal/readable"}},
 	"internal/temporalconn":  {},
 	"internal/temporalcodec": {},
-	"internal/operator":      {may: []string{"activities", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
+	"internal/access":        {may: []string{"activities", "workflows", "config"}},
+	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture":  {},
 	"internal/simulation":    {}, // tests only
 

@@ -23,7 +23,7 @@ var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blo
 
 // smallTables hold what runs at work have staged, what was open when a worker died, or a
 // few rows an hour, file or mapping.
-var smallTables = []string{"doubt", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "operation_chain", "goose_db_version"}
+var smallTables = []string{"doubt", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "operation_chain", "access_secret", "access_used", "access_request", "goose_db_version"}
 
 // walks are the queries that may walk through a big table, each with the reason. The text
 // is part of the query.
@@ -141,11 +141,23 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 		_, err := l.Claim(ctx, "r1", f)
 		require.NoError(t, err)
 	}
+	_, err := l.AccessSecret(ctx, make([]byte, 32))
+	require.NoError(t, err)
+	_, err = l.UseOnce(ctx, "n", "x", noon)
+	require.NoError(t, err)
+	_, err = l.AskSecond(ctx, ledger.AccessRequest{ID: "ask", Until: noon})
+	require.NoError(t, err)
+	_, err = l.DecideAccess(ctx, "ask", "confirmed", "b")
+	require.NoError(t, err)
+	_, _, err = l.FindAccessRequest(ctx, "ask")
+	require.NoError(t, err)
+	_, err = l.AccessRequests(ctx, noon)
+	require.NoError(t, err)
 	for _, f := range []ledger.DecisionFilter{{}, {Contact: "c"}, {Since: noon, Until: noon}, {After: &ledger.OptOutDecision{}}} {
 		_, err := l.OptOutDecisions(ctx, f)
 		require.NoError(t, err)
 	}
-	_, err := l.OptOutsDue(ctx, table, []string{"blackListEmail"}, 0)
+	_, err = l.OptOutsDue(ctx, table, []string{"blackListEmail"}, 0)
 	require.NoError(t, err)
 
 	// The rest is called with whatever its parameters take; only what it asks matters.

@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
+	"causeway.dev/internal/access"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/internal/temporalconn"
@@ -58,6 +59,7 @@ func Connect(ctx context.Context, to Address) (Temporal, error) {
 		return nil, err
 	}
 	keys.Apply(&options)
+	options.Interceptors = append(options.Interceptors, &sendPermit{headers: Headers{keys.Converter()}})
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
 		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
@@ -87,7 +89,7 @@ func (t *temporalClient) Start(ctx context.Context, flow workflows.FlowID, summa
 	var status workflows.Status
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
-		UpdateOptions:          updateOptions(flow.WorkflowID(), workflows.UpdateStart, request),
+		UpdateOptions:          updateOptions(ctx, flow.WorkflowID(), workflows.UpdateStart, request),
 	})
 	if err == nil {
 		err = handle.Get(ctx, &status)
@@ -113,15 +115,18 @@ func (t *temporalClient) Begin(ctx context.Context, workflowID, workflowType, su
 }
 
 func (t *temporalClient) Update(ctx context.Context, workflowID, name string, request, answer any) error {
-	handle, err := t.client.UpdateWorkflow(ctx, updateOptions(workflowID, name, request))
+	handle, err := t.client.UpdateWorkflow(ctx, updateOptions(ctx, workflowID, name, request))
 	if err == nil {
 		err = handle.Get(ctx, answer)
 	}
 	return t.explain(err)
 }
 
-func updateOptions(workflowID, name string, request any) client.UpdateWorkflowOptions {
+// updateOptions give an update the id of its permit, so that the server takes it once.
+func updateOptions(ctx context.Context, workflowID, name string, request any) client.UpdateWorkflowOptions {
+	permit, _ := access.PermitOf(ctx)
 	return client.UpdateWorkflowOptions{
+		UpdateID:   permit.Nonce,
 		WorkflowID: workflowID, UpdateName: name, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
 }

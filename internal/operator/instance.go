@@ -25,8 +25,12 @@ type Instance struct {
 // Options are how an Instance asks.
 type Options struct {
 	File    string        // that the configuration was read from, for sentences about it
-	By      string        // who asks, for the audit trail
+	By      string        // who asks, for the audit trail; without access it is what they say
 	Timeout time.Duration // for one answer; following goes on for longer
+
+	// Token is that of whoever is signed in, "" when nobody is. It is asked for where the
+	// configuration has access.
+	Token func(context.Context) (string, error)
 
 	// Say is told, in a sentence, what is waited for or left out; nil: nobody is.
 	Say func(sentence string)
@@ -54,7 +58,7 @@ func New(cfg *config.Config, t Temporal, o Options) *Instance {
 	if o.After == nil {
 		o.After = callAfter
 	}
-	return &Instance{Config: cfg, temporal: t, Options: o}
+	return &Instance{Config: cfg, temporal: withPermits(cfg, t, o), Options: o}
 }
 
 // Close ends the connection.

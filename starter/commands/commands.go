@@ -50,6 +50,7 @@ type env struct {
 	after                                func(context.Context, time.Duration, func(context.Context)) (stop func()) // nil: the clock's
 	getenv                               func(string) string
 	by                                   string // account name, "" when unknown
+	token                                func(context.Context, *config.Config) (string, error)
 	dial                                 func(context.Context, operator.Address) (operator.Temporal, error)
 
 	configPath string
@@ -119,7 +120,7 @@ func newRoot(e *env) *cobra.Command {
 	root.AddCommand(
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
-		newQuarantine(e), newLog(e), newRuns(e), newLedger(e),
+		newQuarantine(e), newLog(e), newRequests(e), newRuns(e), newLedger(e),
 		newConfig(e), newSetup(e), newCodec(e), newVersion(e),
 	)
 	return root
@@ -160,9 +161,19 @@ func (e *env) with(ctx context.Context, do func(*operator.Instance) error) error
 	}
 	i := operator.New(cfg, temporal, operator.Options{
 		File: e.configPath, By: e.by, Timeout: e.timeout, Say: func(s string) { e.say("%s", s) }, Now: e.now, Sleep: e.sleep, After: e.after,
+		Token: func(ctx context.Context) (string, error) { return e.tokenOf(ctx, cfg) },
 	})
 	defer i.Close()
 	return do(i)
+}
+
+// tokenOf is the token of whoever is signed in; "" when nobody is. CAUSEWAY_TOKEN has one
+// for programs, which cannot sign in as people do.
+func (e *env) tokenOf(ctx context.Context, cfg *config.Config) (string, error) {
+	if token := e.getenv("CAUSEWAY_TOKEN"); token != "" || e.token == nil {
+		return token, nil
+	}
+	return e.token(ctx, cfg)
 }
 
 // tell asks an instance, and prints the answer as text does for people.

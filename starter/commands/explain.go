@@ -68,7 +68,7 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 		f.add("", fmt.Sprintf("%s, first %s, last %s", phrase.Count(int64(q.Attempts), "attempt"), phrase.Moment(now, q.FirstSeen), phrase.Moment(now, q.LastSeen)))
 		next := "next try " + phrase.Until(now, q.NextTry)
 		if d := q.Discarded; d != nil && q.State == "discarded" {
-			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason))
+			next = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(operator.Somebody(d.By), "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason))
 		}
 		f.add("", next+"; more: causeway quarantine show "+r.Table+" "+r.ID)
 	}

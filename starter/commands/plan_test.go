@@ -71,7 +71,7 @@ func TestExplainARecord(t *testing.T) {
 			Discarded: &activities.Discard{By: "ada", Reason: "agreed with sales", At: noon.Add(-time.Minute)}},
 	})
 	_, out, _ = w.run(t, "explain", "contacts", id)
-	require.Contains(t, out, "discarded by ada 2026-03-02")
+	require.Contains(t, out, "discarded by somebody who says to be ada 2026-03-02")
 	require.Contains(t, out, ": agreed with sales; more: causeway quarantine show contacts "+id)
 	require.NotContains(t, out, "next try")
 

@@ -137,7 +137,7 @@ func writeQuarantine(e *env, in activities.QuarantineListInput, result activitie
 	for _, q := range result.Records {
 		state := q.State
 		if q.Discarded != nil && state == "discarded" {
-			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(q.Discarded.By, "somebody"), phrase.Age(now, q.Discarded.At), phrase.OneLine(q.Discarded.Reason))
+			state = fmt.Sprintf("discarded by %s %s: %s", cmp.Or(operator.Somebody(q.Discarded.By), "somebody"), phrase.Age(now, q.Discarded.At), phrase.OneLine(q.Discarded.Reason))
 		}
 		rows = append(rows, []cell{
 			text(q.Table), text(q.ID), text(state), text(q.Code), text(cmp.Or(q.Field, "-")), number(int64(q.Attempts)), text(phrase.Age(now, q.LastSeen)), text(q.Run),

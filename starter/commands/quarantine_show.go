@@ -61,7 +61,7 @@ func writeShown(e *env, r *operator.ShownRecord) {
 		f.add("Next try", phrase.Until(now, q.NextTry)+", by itself; at once: causeway quarantine release "+q.Table+" --ids "+q.ID)
 	}
 	if d := q.Discarded; d != nil {
-		f.add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(d.By, "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
+		f.add("Discarded", fmt.Sprintf("by %s %s: %s", cmp.Or(operator.Somebody(d.By), "somebody"), phrase.Moment(now, d.At), phrase.OneLine(d.Reason)))
 	}
 	where := map[bool]string{true: "there", false: "not there"}
 	version := versionOf(r.Live.Version)

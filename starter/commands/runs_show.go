@@ -99,7 +99,7 @@ func (f *facts) ledger(now time.Time, l *activities.ShowRunResult) {
 		if i == 0 {
 			label = "Asked"
 		}
-		f.add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(phrase.OneLine(op.By), "somebody"), phrase.Moment(now, op.At)))
+		f.add(label, fmt.Sprintf("%s by %s, %s", op.What, cmp.Or(operator.Somebody(op.By), "somebody"), phrase.Moment(now, op.At)))
 	}
 	for i, id := range l.NotFound {
 		label := ""

@@ -167,7 +167,7 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 			add("Last error", phrase.OneLine(st.LastError))
 		}
 		if st.StartedBy != "" {
-			add("Started by", st.StartedBy)
+			add("Started by", operator.Who(st.StartedBy))
 		}
 	} else if r := t.Recorded; r != nil {
 		add("All runs", fmt.Sprintf("%s read, %s written, %s in quarantine",
@@ -228,7 +228,7 @@ func queuedInWords(r workflows.QueuedRequest) string {
 		line += ", which was stopped and goes on"
 	}
 	if r.By != "" {
-		line += ", asked for by " + r.By
+		line += ", asked for by " + operator.Somebody(r.By)
 	}
 	return line
 }

@@ -26,6 +26,7 @@ import (
 	"causeway.dev/config"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
+	asking "causeway.dev/internal/operator"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/internal/transport"
 	"causeway.dev/workflows"
@@ -108,6 +109,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
+	granting, err := openAccess(ctx, o.Config, h.ledger)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	alone := run.NewAlone(0)
 	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
@@ -125,7 +130,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	})
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
-	h.register(in, eg, opt, operator.New(operator.Options{Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
+	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	}))
@@ -146,7 +151,7 @@ func (h *Host) waitsForLedger(holder string) {
 
 // register registers workflows on the main queue, and activities on all three queues.
 // The workflow chooses the queue of each activity.
-func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
+func (h *Host) register(g *gate, sets ...interface{ Register(activities.Registry) }) {
 	options := worker.Options{
 		WorkerStopTimeout: stopWithin,
 		// Cancellation reaches an activity with its next heartbeat, so at most a second late.
@@ -154,7 +159,7 @@ func (h *Host) register(sets ...interface{ Register(activities.Registry) }) {
 		DefaultHeartbeatThrottleInterval: time.Second,
 		Identity:                         identityOf(h.o.Config.Instance, h.ledger.Worker()),
 		StickyScheduleToStartTimeout:     stickyWithin,
-		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
+		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, g, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		w := worker.New(h.client, queue, options)

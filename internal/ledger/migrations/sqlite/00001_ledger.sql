@@ -363,6 +363,40 @@ CREATE TRIGGER operation_pruned BEFORE DELETE ON operation WHEN OLD.seq > (SELEC
 END;
 -- +goose StatementEnd
 
+-- From which the workers' keys come that open requests and sign permits. One row.
+CREATE TABLE access_secret (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  secret BLOB NOT NULL
+);
+
+-- Requests that got a permit, for as long as they could be repeated.
+CREATE TABLE access_used (
+  nonce TEXT PRIMARY KEY,
+  asked_by TEXT NOT NULL,                    -- the execution of the activity, which may be tried again
+  until BIGINT NOT NULL
+);
+CREATE INDEX access_used_by_time ON access_used (until);
+
+-- What waits for a second person, or has waited for one.
+CREATE TABLE access_request (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,                        -- of what is asked for, as permits have it
+  operation TEXT NOT NULL,                   -- the same in words
+  role INTEGER NOT NULL,                     -- that a second person needs
+  target TEXT NOT NULL,                      -- workflow that it is asked of
+  what TEXT NOT NULL,                        -- the input, as a hash
+  input TEXT NOT NULL,                       -- in JSON: ids, no values
+  subject TEXT NOT NULL,                     -- who asks
+  who TEXT NOT NULL,                         -- with their name
+  asked BIGINT NOT NULL,
+  until BIGINT NOT NULL,                     -- it expires
+  state TEXT NOT NULL,                       -- asked, confirmed, declined, done
+  decider TEXT NOT NULL,                     -- the second person; '' before
+  nonce TEXT NOT NULL                        -- of the request that carried it out; '' before
+);
+CREATE INDEX access_request_by_what ON access_request (what, subject);
+CREATE INDEX access_request_by_time ON access_request (until);
+
 -- What became of each marketing event, for a while: one that comes again costs no
 -- call, and an operator can ask.
 CREATE TABLE event (
@@ -545,6 +579,9 @@ DROP TABLE export_file;
 DROP TABLE returned;
 DROP TABLE event;
 DROP TABLE operation;
+DROP TABLE access_request;
+DROP TABLE access_used;
+DROP TABLE access_secret;
 DROP TABLE operation_chain;
 DROP TABLE audit;
 DROP TABLE link;

@@ -1,0 +1,200 @@
+package operator_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	"causeway.dev/activities"
+	"causeway.dev/activities/operator"
+	"causeway.dev/config"
+	"causeway.dev/internal/access"
+	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
+)
+
+// people are who tokens say.
+type people map[string]access.Who
+
+func (p people) Verify(_ context.Context, token string) (access.Who, error) {
+	who, ok := p[token]
+	if !ok {
+		return who, &access.RefusedError{Why: "no such token"}
+	}
+	return who, nil
+}
+
+// desk is where permits are asked for.
+type desk struct {
+	t       *testing.T
+	access  *operator.Access
+	env     *testsuite.TestActivityEnvironment
+	now     time.Time
+	ledger  *ledger.Ledger
+	answers *operator.Activities
+}
+
+func newDesk(t *testing.T, fourEyes ...string) *desk {
+	t.Helper()
+	d := &desk{t: t, now: time.Now()}
+	keys, err := access.NewKeys(make([]byte, access.SecretSize), "")
+	require.NoError(t, err)
+	cfg := config.Defaults().Access
+	cfg.Issuer, cfg.FourEyes = "https://login.example", fourEyes
+	d.access = &operator.Access{Config: cfg, Instance: "acme", Keys: keys, Now: func() time.Time { return d.now }, Verifier: people{
+		"nobody": {Subject: "n"}, "viewer": {Subject: "v", Role: access.Viewer}, "support": {Subject: "s", Role: access.Support},
+		"operator": {Subject: "o", Name: "Ada", Role: access.Operator}, "operator2": {Subject: "o2", Name: "Bob", Role: access.Operator}, "admin": {Subject: "a", Role: access.Admin},
+	}}
+	d.ledger = ledgertest.Open(t, ledger.Options{Driver: "sqlite", Path: t.TempDir() + "/ledger.db", Now: func() time.Time { return d.now }})
+	d.answers = operator.New(operator.Options{Ledger: d.ledger, Access: d.access})
+	suite := &testsuite.WorkflowTestSuite{}
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	d.env = suite.NewTestActivityEnvironment()
+	d.answers.Register(d.env)
+	return d
+}
+
+func (d *desk) request(token, name, input string) access.Request {
+	return access.Request{Token: token, Instance: "acme", Name: name, Target: "wf", Input: json.RawMessage(input), Nonce: access.NewNonce(), At: d.now}
+}
+
+func (d *desk) ask(r access.Request) (activities.AskPermitResult, error) {
+	d.t.Helper()
+	sealed, err := access.Seal(r, d.access.Keys.Public())
+	require.NoError(d.t, err)
+	var out activities.AskPermitResult
+	value, err := d.env.ExecuteActivity(activities.AskPermit, activities.AskPermitInput{Sealed: sealed})
+	if err == nil {
+		require.NoError(d.t, value.Get(&out))
+	}
+	return out, err
+}
+
+// decide is what DecideRequest does once a worker has checked the permit of whoever asks.
+func (d *desk) decide(token, id string, confirm bool) error {
+	d.t.Helper()
+	who, err := d.access.Verifier.Verify(d.t.Context(), token)
+	require.NoError(d.t, err)
+	ctx := access.WithPermit(d.t.Context(), access.Permit{Subject: who.Subject, By: who.String(), Role: who.Role})
+	_, err = d.answers.DecideRequest(ctx, activities.DecideInput{ID: id, Confirm: confirm})
+	return err
+}
+
+// Every role and every operation, each way.
+func TestEveryRoleMayDoWhatTheTableSays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for _, name := range access.Names() {
+		for _, input := range []string{`{}`, `{"reveal_to":"AQ==","rollback":true}`} {
+			operation, ok := access.Find(name, json.RawMessage(input))
+			require.True(t, ok, name)
+			for token, who := range d.access.Verifier.(people) {
+				answer, err := d.ask(d.request(token, name, input))
+				if who.Role < operation.Role || who.Role == access.None {
+					require.ErrorContains(t, err, "needs the role "+operation.Role.String(), "%s %s", token, name)
+					continue
+				}
+				require.NoError(t, err, "%s %s", token, name)
+				var p access.Permit
+				require.NoError(t, json.Unmarshal(answer.Permit, &p))
+				what, err := access.What(json.RawMessage(input))
+				require.NoError(t, err)
+				require.NoError(t, d.access.Keys.Check(p, "acme", name, "wf", what, d.now))
+				require.Equal(t, who.String(), p.By)
+			}
+		}
+	}
+	_, err := d.ask(d.request("admin", "ask/Nothing", `{}`))
+	require.ErrorContains(t, err, "nobody may ask for")
+}
+
+// A request that somebody recorded gets them nothing.
+func TestARequestCountsOnceForAWhileAndHere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	r := d.request("operator", "update/Stop", `{}`)
+	_, err := d.ask(r)
+	require.NoError(t, err)
+	_, err = d.ask(r)
+	require.ErrorContains(t, err, "was made before")
+	for name, change := range map[string]func(*access.Request){
+		"late":             func(r *access.Request) { r.At = d.now.Add(-7 * time.Minute) },
+		"early":            func(r *access.Request) { r.At = d.now.Add(2 * time.Minute) },
+		"another instance": func(r *access.Request) { r.Instance = "other" },
+		"no token":         func(r *access.Request) { r.Token = "" },
+	} {
+		r := d.request("operator", "update/Stop", `{}`)
+		change(&r)
+		_, err := d.ask(r)
+		require.Error(t, err, name)
+	}
+	d.access.ChangesMapping = func(access.Request) bool { return true }
+	_, err = d.ask(d.request("operator", "update/Start", `{}`))
+	require.ErrorContains(t, err, "needs the role admin", "another mapping than the worker's")
+	_, err = d.ask(d.request("admin", "update/Start", `{}`))
+	require.NoError(t, err)
+}
+
+// What needs two people waits for a second one, for a while.
+func TestFourEyes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "approve", "rollback", "reveal")
+	for name, input := range map[string]string{
+		"update/RequestRollback": `{"run":"r1"}`, "update/Approve": `{"run":"r2"}`, "ask/ShowQuarantined": `{"id":"x","reveal_to":"%s"}`, "update/CancelBackfill": `{"rollback":true}`,
+	} {
+		n := 0
+		ask := func(token string) activities.AskPermitResult { // by a key of its own each time
+			n++
+			text := input
+			if name == "ask/ShowQuarantined" {
+				text = fmt.Sprintf(input, []string{"AA==", "AQ==", "Ag==", "Aw=="}[n%4])
+			}
+			answer, err := d.ask(d.request(token, name, text))
+			require.NoError(t, err)
+			return answer
+		}
+		asked := ask("operator")
+		require.Empty(t, asked.Permit, name)
+		require.Equal(t, asked.Waits.ID, ask("operator").Waits.ID, "asked twice by the same person")
+		id := asked.Waits.ID
+		require.ErrorContains(t, d.decide("operator", id, true), "you asked for this yourself")
+		require.ErrorContains(t, d.decide("viewer", id, true), "needs the role")
+		require.NoError(t, d.decide("operator2", id, true))
+		require.NoError(t, d.decide("operator2", id, true), "an activity may be tried again")
+		require.ErrorContains(t, d.decide("admin", id, true), "not open any more")
+		require.NotEmpty(t, ask("operator").Permit, name)
+		require.NotNil(t, ask("operator").Waits, "it was confirmed for once")
+	}
+	_, err := d.answers.DecideRequest(t.Context(), activities.DecideInput{ID: "x", Confirm: true})
+	require.ErrorContains(t, err, "a name that nobody verified does not count")
+	answer, err := d.ask(d.request("operator", "update/Reject", `{"run":"r1"}`))
+	require.NoError(t, err)
+	require.NotEmpty(t, answer.Permit, "nothing that is named waits")
+
+	other := func() activities.SecondPerson {
+		answer, err := d.ask(d.request("admin", "update/RequestRollback", `{"run":"r9"}`))
+		require.NoError(t, err)
+		return *answer.Waits
+	}
+	declined := other()
+	require.NoError(t, d.decide("operator", declined.ID, false))
+	require.ErrorContains(t, d.decide("operator2", declined.ID, true), "not open any more")
+	late := other()
+	require.NotEqual(t, declined.ID, late.ID)
+	d.now = d.now.Add(25 * time.Hour)
+	require.ErrorContains(t, d.decide("operator", late.ID, true), "it is expired")
+	require.NotEqual(t, late.ID, other().ID, "asked anew")
+	list, err := d.answers.ListRequests(t.Context(), activities.RequestsInput{})
+	require.NoError(t, err)
+	require.Len(t, list.Requests, 1)
+	list, err = d.answers.ListRequests(t.Context(), activities.RequestsInput{All: true})
+	require.NoError(t, err)
+	require.Len(t, list.Requests, 11)
+}
