@@ -2,6 +2,7 @@ package entra
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -11,6 +12,17 @@ import (
 )
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+// thumbprintOf says whether the header of an assertion names a certificate: by the SHA-256
+// thumbprint as base64url, or as the plain base64 that MSAL for Go writes; or, as older
+// clients do, by the SHA-1 one.
+func thumbprintOf(cert *x509.Certificate, header map[string]any) bool {
+	sum := sha256.Sum256(cert.Raw)
+	if named, ok := header["x5t#S256"].(string); ok {
+		return named == base64.RawURLEncoding.EncodeToString(sum[:]) || named == base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return header["x5t"] == thumbprint(cert.Raw)
+}
 
 // longestAssertion is how far ahead an assertion may expire.
 const longestAssertion = 24 * time.Hour
@@ -27,14 +39,13 @@ func (s *Server) assertion(r *http.Request, kind, text string) error {
 	now := s.o.Clock.Now()
 	var claims jwt.RegisteredClaims
 	_, err := jwt.ParseWithClaims(text, &claims, func(t *jwt.Token) (any, error) {
-		sum := sha256.Sum256(s.o.Certificate.Raw)
-		if t.Header["x5t#S256"] != base64.StdEncoding.EncodeToString(sum[:]) {
+		if !thumbprintOf(s.o.Certificate, t.Header) {
 			return nil, errors.New("the thumbprint is that of another certificate")
 		}
 		return s.o.Certificate.PublicKey, nil
 	},
-		jwt.WithValidMethods([]string{"PS256"}), jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithLeeway(5*time.Minute),
-		jwt.WithAudience("https://"+r.Host+"/"+s.o.Tenant+"/oauth2/v2.0/token"), jwt.WithExpirationRequired(),
+		jwt.WithValidMethods([]string{"PS256", "RS256"}), jwt.WithTimeFunc(func() time.Time { return now }), jwt.WithLeeway(5*time.Minute),
+		jwt.WithAudience("https://"+r.Host+r.URL.Path), jwt.WithExpirationRequired(),
 		jwt.WithIssuer(s.o.ClientID), jwt.WithSubject(s.o.ClientID))
 	if err != nil {
 		return err

@@ -1,12 +1,10 @@
-// Package entra stands in for the Microsoft Entra ID token endpoint, as far as client
-// credentials and MSAL need it (docs/protocol/dynamics.md §1). Package stack runs it
-// beside Dataverse.
+// Package entra stands in for Microsoft Entra ID: the token endpoint of services, and the
+// sign-in of people by OpenID Connect (docs/protocol/dynamics.md §1, docs/protocol/entra.md).
+// Package stack runs it beside Dataverse.
 package entra
 
 import (
-	"crypto/rand"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -18,23 +16,31 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// Options of the token endpoint.
+// Options of a tenant.
 type Options struct {
 	Clock                          *kit.Clock
 	Faults                         *kit.Faults
 	Tenant, ClientID, ClientSecret string
 	Certificate                    *x509.Certificate // of the client, registered beside its secret; nil = none
-	ExpiresIn                      time.Duration     // default 3599 s
+	ExpiresIn                      time.Duration     // of tokens; default 3599 s
+	DeviceInterval                 time.Duration     // between two questions of a device; default 5 s
+	Directory                      Directory         // empty = DefaultDirectory
 }
 
-// Server is the token endpoint of one tenant.
+// Server is one tenant.
 type Server struct {
 	o       Options
 	handler http.Handler
 
-	mu     sync.Mutex
-	tokens map[string]time.Time
-	used   map[string]time.Time // ids of assertions, until they expire
+	mu        sync.Mutex
+	tokens    map[string]time.Time // of services, until they expire
+	used      map[string]time.Time // ids of assertions, until they expire
+	directory Directory
+	keys      []*signingKey // the first one signs; made when they are first needed
+
+	codes, refresh map[string]*grant
+	pending        map[string]*visit  // pages on which somebody is to pick a user
+	devices        map[string]*device // by device code
 }
 
 // New returns a Server.
@@ -42,7 +48,16 @@ func New(o Options) *Server {
 	if o.ExpiresIn == 0 {
 		o.ExpiresIn = 3599 * time.Second
 	}
-	s := &Server{o: o, tokens: map[string]time.Time{}, used: map[string]time.Time{}}
+	if o.DeviceInterval == 0 {
+		o.DeviceInterval = 5 * time.Second
+	}
+	s := &Server{
+		o: o, tokens: map[string]time.Time{}, used: map[string]time.Time{}, directory: o.Directory,
+		codes: map[string]*grant{}, refresh: map[string]*grant{}, pending: map[string]*visit{}, devices: map[string]*device{},
+	}
+	if len(s.directory.Users)+len(s.directory.Apps)+len(s.directory.Groups) == 0 {
+		s.directory = DefaultDirectory()
+	}
 	s.handler = o.Faults.Wrap("entra", http.HandlerFunc(s.serve))
 	return s
 }
@@ -50,85 +65,71 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	base := "https://" + r.Host + "/" + s.o.Tenant
 	switch r.URL.Path {
-	case "/" + s.o.Tenant + "/v2.0/.well-known/openid-configuration":
-		kit.WriteJSON(w, http.StatusOK, map[string]string{
-			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
-		})
 	case "/common/discovery/instance":
 		kit.WriteJSON(w, http.StatusOK, map[string]any{
-			"api-version": "1.1", "tenant_discovery_endpoint": base + "/v2.0/.well-known/openid-configuration",
+			"api-version": "1.1", "tenant_discovery_endpoint": s.base(r) + "/v2.0/.well-known/openid-configuration",
 			"metadata": []any{map[string]any{"preferred_network": r.Host, "preferred_cache": r.Host, "aliases": []string{r.Host}}},
 		})
-	case "/" + s.o.Tenant + "/oauth2/v2.0/token":
-		s.token(w, r)
+		return
+	case "/common/discovery/keys", "/common/discovery/v2.0/keys":
+		s.jwks(w, r)
+		return
+	case devicePage:
+		s.deviceLogin(w, r)
+		return
+	}
+	path, ours := strings.CutPrefix(r.URL.Path, "/"+s.o.Tenant)
+	if !ours {
+		path = ""
+	}
+	switch path {
+	case "/v2.0/.well-known/openid-configuration":
+		s.discovery(w, r, s.issuer(r), "/oauth2/v2.0", "/discovery/v2.0/keys")
+	case "/.well-known/openid-configuration":
+		s.discovery(w, r, s.base(r)+"/", "/oauth2", "/discovery/keys")
+	case "/discovery/v2.0/keys", "/discovery/keys":
+		s.jwks(w, r)
+	case "/oauth2/v2.0/token":
+		s.token(w, r, false)
+	case "/oauth2/token":
+		s.token(w, r, true)
+	case "/oauth2/v2.0/authorize":
+		s.authorize(w, r)
+	case "/oauth2/v2.0/devicecode":
+		s.deviceCode(w, r)
+	case "/oauth2/v2.0/logout":
+		s.logout(w, r)
+	case "/login":
+		s.login(w, r)
 	default:
 		s.refuse(w, http.StatusBadRequest, "invalid_request", 90002, "Tenant not found. Check the tenant and the endpoint.")
 	}
 }
 
-func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
+// discovery is the document that clients begin with. It names what is served here.
+func (s *Server) discovery(w http.ResponseWriter, r *http.Request, issuer, oauth, keys string) {
+	base := s.base(r)
+	doc := map[string]any{
+		"issuer": issuer, "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + oauth + "/token",
+		"device_authorization_endpoint": base + "/oauth2/v2.0/devicecode", "end_session_endpoint": base + "/oauth2/v2.0/logout",
+		"jwks_uri":                              base + keys,
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+		"response_modes_supported":              []string{"query", "fragment", "form_post"},
+		"response_types_supported":              []string{"code"},
+		"subject_types_supported":               []string{"pairwise"},
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
+		"claims_supported": []string{"sub", "iss", "aud", "exp", "iat", "nbf", "nonce", "preferred_username", "name", "tid", "ver", "oid",
+			"email", "groups", "roles"},
+		"request_uri_parameter_supported": false, "http_logout_supported": true, "frontchannel_logout_supported": true,
+		"tenant_region_scope": "EU", "cloud_instance_name": r.Host, "cloud_graph_host_name": "graph.windows.net", "msgraph_host": "graph.microsoft.com",
 	}
-	if err := r.ParseForm(); err != nil {
-		s.refuse(w, http.StatusBadRequest, "invalid_request", 900144, "The request body cannot be read.")
-		return
-	}
-	f := r.PostForm
-	secret := s.secretNow(r)
-	resource, isDefault := "", false
-	for scope := range strings.FieldsSeq(f.Get("scope")) {
-		if head, ok := strings.CutSuffix(scope, "/.default"); ok {
-			resource, isDefault = head, true
-		}
-	}
-	switch {
-	case f.Get("grant_type") != "client_credentials":
-		s.refuse(w, http.StatusBadRequest, "unsupported_grant_type", 70003, "The grant type is not supported.")
-	case f.Get("client_id") != s.o.ClientID:
-		s.refuse(w, http.StatusBadRequest, "unauthorized_client", 700016, "The application was not found in the directory.")
-	case f.Get("client_assertion") != "":
-		if err := s.assertion(r, f.Get("client_assertion_type"), f.Get("client_assertion")); err != nil {
-			s.refuse(w, http.StatusUnauthorized, "invalid_client", 700027, "The client assertion cannot be accepted: "+err.Error()+".")
-			return
-		}
-		s.grant(w, r, resource, isDefault)
-	case f.Get("client_secret") == "":
-		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-	case secret != s.o.ClientSecret && f.Get("client_secret") == s.o.ClientSecret:
-		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000222, "The provided client secret keys for app '"+s.o.ClientID+"' are expired.")
-	case f.Get("client_secret") != secret:
-		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided.")
-	default:
-		s.grant(w, r, resource, isDefault)
-	}
+	kit.WriteJSON(w, http.StatusOK, doc)
 }
 
-// secretNow is the secret that the app registration has now. The named fault
-// secret_replaced says in its body that it is another than at the start, which has
-// expired.
-func (s *Server) secretNow(r *http.Request) string {
-	if rule, hit := s.o.Faults.Named("entra", "secret_replaced", r); hit {
-		return rule.Body
-	}
-	return s.o.ClientSecret
-}
-
-// grant answers a client that proved who it is.
-func (s *Server) grant(w http.ResponseWriter, r *http.Request, resource string, isDefault bool) {
-	switch {
-	case !isDefault:
-		s.refuse(w, http.StatusBadRequest, "invalid_scope", 70011, "The scope is not valid for this grant.")
-	case resource != "https://"+r.Host:
-		s.refuse(w, http.StatusBadRequest, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
-	default:
-		kit.WriteJSON(w, http.StatusOK, map[string]any{
-			"token_type": "Bearer", "expires_in": int(s.o.ExpiresIn.Seconds()), "ext_expires_in": int(s.o.ExpiresIn.Seconds()), "access_token": s.issue(),
-		})
-	}
+func (s *Server) fail(w http.ResponseWriter, p *problem) {
+	s.refuse(w, p.status, p.code, p.number, p.text)
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, code string, number int, text string) {
@@ -136,35 +137,4 @@ func (s *Server) refuse(w http.ResponseWriter, status int, code string, number i
 		"error": code, "error_description": fmt.Sprintf("AADSTS%d: %s", number, text), "error_codes": []int{number},
 		"timestamp": s.o.Clock.Now().Format("2006-01-02 15:04:05Z"), "trace_id": uuid.NewString(), "correlation_id": uuid.NewString(),
 	})
-}
-
-func (s *Server) issue() string {
-	raw := make([]byte, 48)
-	_, _ = rand.Read(raw)
-	token := "eyJ" + base64.RawURLEncoding.EncodeToString(raw)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.o.Clock.Now()
-	for old, expiry := range s.tokens {
-		if now.After(expiry) {
-			delete(s.tokens, old)
-		}
-	}
-	s.tokens[token] = now.Add(s.o.ExpiresIn)
-	return token
-}
-
-// ExpireAll ends the life of every token issued so far.
-func (s *Server) ExpireAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.tokens)
-}
-
-// Valid says whether token was issued here and has not expired.
-func (s *Server) Valid(token string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	expiry, ok := s.tokens[token]
-	return ok && s.o.Clock.Now().Before(expiry)
 }

@@ -2,6 +2,7 @@ package entra_test
 
 import (
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -160,8 +161,30 @@ func TestAssertions(t *testing.T) {
 			require.Equal(t, []any{700027.0}, doc["error_codes"])
 		})
 	}
+	sums := func(h map[string]any) (sha256Sum [32]byte, sha1Sum [20]byte) {
+		delete(h, "x5t#S256")
+		return sha256.Sum256(d.cert.Raw), sha1.Sum(d.cert.Raw)
+	}
+	for name, header := range map[string]func(h map[string]any){
+		"as the documentation says": func(h map[string]any) {
+			sum, _ := sums(h)
+			h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(sum[:])
+		},
+		"the older thumbprint": func(h map[string]any) {
+			_, sum := sums(h)
+			h["x5t"] = base64.RawURLEncoding.EncodeToString(sum[:])
+		},
+	} {
+		status, doc := ask(make(func(h map[string]any, c *jwt.RegisteredClaims) {
+			header(h)
+			c.ID = name
+		}))
+		require.Equal(t, http.StatusOK, status, "%s: %v", name, doc)
+	}
+	status, _ := ask(make(func(h map[string]any, _ *jwt.RegisteredClaims) { delete(h, "x5t#S256") }))
+	require.Equal(t, http.StatusUnauthorized, status, "no thumbprint")
 	good := make(func(map[string]any, *jwt.RegisteredClaims) {})
-	status, _ := ask(good)
+	status, _ = ask(good)
 	require.Equal(t, http.StatusOK, status)
 	status, _ = ask(good)
 	require.Equal(t, http.StatusUnauthorized, status, "an assertion is used once")

@@ -17,6 +17,7 @@ import (
 //	/campaign/events/one  POST an eventlog.Pushed: one event
 //	/campaign/workflows/… the exports: see exports.go
 //	/sftp                 GET usage and counts, POST limits; /sftp/host-key, /sftp/sessions: see sftp.go
+//	/entra/…     people, groups and applications, signing keys, sign-ins of Entra ID
 //	/faults      GET list, POST a kit.Rule, DELETE ?id= or all
 //	/clock       GET, POST {"advance":"48h"}
 //	/tokens      DELETE: every Campaign token expires now
@@ -30,6 +31,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("POST /campaign/events/one", s.adminPush)
 	s.adminSFTP(mux)
 	s.adminExports(mux)
+	mux.Handle("/entra/", http.StripPrefix("/entra", s.Entra.AdminHandler()))
 	mux.Handle("/faults", s.Faults.AdminHandler())
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, _ *http.Request) { s.writeClock(w) })

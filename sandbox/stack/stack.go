@@ -102,6 +102,7 @@ type Stack struct {
 	Clock    *kit.Clock
 
 	DynamicsURL, Authority, Tenant, DynamicsClientID, DynamicsSecretFile string
+	SignInIssuer, SignInClientID                                         string // at which people sign in, and to which application
 	CampaignURL, IMSURL, CampaignClientID, CampaignSecretFile            string
 	CampaignOrganization, JournalURL                                     string
 	SFTPAddress, SFTPUser, SFTPKeyFile, SFTPKnownHostsFile               string // "" with NoSFTP; the address is host:port
@@ -175,6 +176,7 @@ func (s *Stack) start(o Options, ca *kit.CA) error {
 	}
 	s.DynamicsURL = "https://" + address(o.Name, ports.dynamics)
 	s.Authority = s.DynamicsURL
+	s.SignInIssuer, s.SignInClientID = s.Authority+"/"+s.Tenant+"/v2.0", entra.SignInClientID
 	s.IMSURL = "https://" + address(o.Name, ports.campaign)
 	s.CampaignURL = s.IMSURL + "/" + o.Credentials.CampaignTenant
 	s.AdminURL = "http://" + ports.admin.Addr().String()
