@@ -33,7 +33,7 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/temporalcodec"}},
+	"starter/commands": {may: []string{"internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/operator", "config"}},
 	"console/":         {may: []string{"console/", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
@@ -70,6 +70,7 @@ var rules = table{
 	"internal/inbox":         {may: []string{"internal/apierr", "internal/campaign", "internal/ledger"}},
 	"internal/ledger":        {may: []string{"internal/processlock"}},
 	"internal/processlock":   {},
+	"internal/signin":        {may: []string{"config"}},
 	"internal/histories":     {},
 	"internal/telemetry":     {may: []string{"internal/readable"}},
 	"internal/temporalconn":  {},
