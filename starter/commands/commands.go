@@ -34,7 +34,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
 		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
-		now:     time.Now, getenv: os.Getenv, by: account(), dial: operator.Connect,
+		now:     time.Now, getenv: os.Getenv, by: account(), dial: operator.Connect, open: openBrowser,
 	})
 }
 
@@ -52,6 +52,8 @@ type env struct {
 	by                                   string // account name, "" when unknown
 	token                                func(context.Context, *config.Config) (string, error)
 	dial                                 func(context.Context, operator.Address) (operator.Temporal, error)
+	open                                 func(address string) // in a browser; nil: nowhere
+	tokens                               string               // folder of kept sign-ins; "": the account's
 
 	configPath string
 	address    string
@@ -121,7 +123,7 @@ func newRoot(e *env) *cobra.Command {
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
 		newQuarantine(e), newLog(e), newRequests(e), newRuns(e), newLedger(e),
-		newConfig(e), newSetup(e), newCodec(e), newVersion(e),
+		newConfig(e), newSetup(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newVersion(e),
 	)
 	return root
 }
