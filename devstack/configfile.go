@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"text/template"
 
+	"causeway.dev/sandbox/entra"
 	"causeway.dev/sandbox/stack"
 )
 
@@ -90,6 +91,18 @@ opt_out:
   export: {workflow: WKF_optout}
 telemetry:
   listen: 127.0.0.1:{{.MetricsPort}}
+{{- if .Access}}
+access:
+  issuer: {{.Boxes.SignInIssuer}}
+  client_id: {{.Boxes.SignInClientID}}
+  ca_file: {{.Boxes.CAPath}}
+  groups:
+    viewer: [{{index .Groups 0}}]
+    support: [{{index .Groups 1}}]
+    operator: [{{index .Groups 2}}]
+    admin: [{{index .Groups 3}}]
+  four_eyes: [rollback, forget]
+{{- end}}
 `))
 
 func writeConfig(o options, encrypted bool, boxes *stack.Stack, temporal, ui string) (string, error) {
@@ -107,6 +120,7 @@ func writeConfig(o options, encrypted bool, boxes *stack.Stack, temporal, ui str
 		return "", fmt.Errorf("writing the configuration: %w", err)
 	}
 	err = configTemplate.Execute(f, map[string]any{
+		"Access": o.access, "Groups": []string{entra.ViewerGroup, entra.SupportGroup, entra.OperatorGroup, entra.AdminGroup},
 		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal, "UI": ui,
 		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort, "Key": key, "CodecPort": o.codecPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
 	})
@@ -121,6 +135,10 @@ func writeConfig(o options, encrypted bool, boxes *stack.Stack, temporal, ui str
 
 // printNext prints addresses to look at and commands to try.
 func printNext(o options, path, ui string, boxes *stack.Stack) {
+	if o.access {
+		printSignIn(o, path, ui, boxes)
+		return
+	}
 	first := "<id>"
 	if ids := boxes.Dynamics.Keys("contacts"); len(ids) > 0 {
 		first = ids[0]
@@ -145,6 +163,33 @@ Try, in another terminal, from the top of the repository:
 Ctrl-C stops everything; starting again goes on where it was.
 `, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), path,
 		adminFlag(o), first, adminFlag(o), adminFlag(o), first)
+}
+
+// printSignIn prints how to sign in, and that flows wait for somebody who does.
+func printSignIn(o options, path, ui string, boxes *stack.Stack) {
+	fmt.Fprintf(o.out, `
+Temporal UI   %s/namespaces/%s/workflows
+Metrics       http://127.0.0.1:%d/metrics
+Worker log    %s
+
+People sign in at the Entra sandbox, %s
+They are made up: vera may look, sami supports, olga and otto operate, ada administers,
+and nils may do nothing. What needs a second person takes olga and otto.
+
+No flow was started. In another terminal, from the top of the repository:
+
+  go build -o bin/causeway ./starter && export CAUSEWAY_CONFIG=%s
+  bin/causeway login      # or: login --device
+  bin/causeway whoami
+  bin/causeway start contacts --wait
+  bin/causeway start optout
+  bin/causeway start egress
+  bin/causeway logout
+
+The browser warns of the sandbox's certificate: go on, or trust %s
+
+Ctrl-C stops everything; starting again goes on where it was, but for the sign-ins.
+`, ui, namespace, o.metricsPort, filepath.Join(o.data, "worker.log"), boxes.SignInIssuer, path, boxes.CAPath)
 }
 
 func adminFlag(o options) string {

@@ -58,7 +58,9 @@ func command() *cobra.Command {
 	f.IntVar(&o.metricsPort, "metrics-port", 9464, "port of the worker's metrics and health")
 	f.BoolVar(&o.encrypt, "encrypt", false, "seal what goes into Temporal, with a key in the data folder, and open it for the Web UI; a folder that was begun so stays so")
 	f.IntVar(&o.codecPort, "codec-port", 8234, "port of what opens sealed payloads for the Web UI, with --encrypt")
+	f.BoolVar(&o.access, "access", false, "ask people who they are: they sign in at the Entra sandbox, and start the flows themselves")
 	f.BoolVar(&o.exitWhenLoaded, "exit-when-loaded", false, "end after the initial load instead of staying up")
+	cmd.MarkFlagsMutuallyExclusive("access", "exit-when-loaded") // nothing is loaded until somebody starts it
 	return cmd
 }
 
@@ -70,6 +72,6 @@ type options struct {
 	latency                                                                  time.Duration
 	temporalPort, uiPort, dynamicsPort, campaignPort, adminPort, metricsPort int
 	codecPort                                                                int
-	exitWhenLoaded, encrypt                                                  bool
+	exitWhenLoaded, encrypt, access                                          bool
 	out                                                                      *os.File
 }

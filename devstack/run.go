@@ -101,7 +101,9 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("connecting to the Temporal server: %w", err)
 	}
 	defer c.Close()
-	if err := show(ctx, o, cfg, c, boxes); err != nil {
+	if o.access {
+		fmt.Fprintln(o.out, "Flows go on as they were; nothing new is started until somebody signs in.")
+	} else if err := show(ctx, o, cfg, c, boxes); err != nil {
 		if ctx.Err() != nil {
 			fmt.Fprintln(o.out, "\nStopping; start again to go on from here.")
 			return nil
