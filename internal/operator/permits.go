@@ -42,7 +42,11 @@ func (p *permitted) permit(ctx context.Context, name, target string, input any) 
 	token := ""
 	var err error
 	if p.token != nil {
-		if token, err = p.token(ctx); err != nil {
+		token, err = p.token(ctx)
+		if _, ours := errors.AsType[*Error](err); ours {
+			return ctx, err
+		}
+		if err != nil {
 			return ctx, badInput("%v", err)
 		}
 	}

@@ -34,7 +34,7 @@ func Execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 		in: stdin, out: stdout, err: stderr,
 		inTerminal: isTerminal(stdin), outTerminal: isTerminal(stdout), errTerminal: isTerminal(stderr),
 		columns: func() int { return cmp.Or(columns(stdout), columns(stderr)) },
-		now:     time.Now, getenv: os.Getenv, by: account(), dial: operator.Connect, open: openBrowser,
+		now:     time.Now, getenv: os.Getenv, by: account(), dial: operator.Connect, open: openBrowser, token: keptToken,
 	})
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,16 @@ import (
 func (e *env) signIn(cfg *config.Config) (*signin.Client, error) {
 	c, err := signin.New(signin.Options{Access: cfg.Access, Folder: e.tokens, Now: e.now})
 	return c, signInError(err)
+}
+
+// keptToken is the token of whoever is signed in on this machine.
+func keptToken(ctx context.Context, cfg *config.Config) (string, error) {
+	c, err := signin.New(signin.Options{Access: cfg.Access})
+	if err != nil {
+		return "", signInError(err)
+	}
+	token, err := c.Token(ctx)
+	return token, signInError(err)
 }
 
 // signInError turns an error of the sign-in into one of ours.
