@@ -64,6 +64,9 @@ func TestNoQueryWalksThroughABigTable(t *testing.T) {
 	eachDriver(t, func(t *testing.T, o ledger.Options) {
 		l := ledgertest.Open(t, o)
 		db := connect(t, o)
+		keepSecrets(t, l, 9)
+		l = reopen(t, l, keyed(o, key1))
+		rekey(t, l, func(int) {})
 		callAll(t, l)
 		fill(t, db, o.Driver, 6_000)
 		requireNoWalks(t, l, db, o.Driver)

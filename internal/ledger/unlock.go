@@ -18,6 +18,7 @@ const factSealing = "sealing"
 type sealing struct {
 	Keys   []string `json:"keys"`   // ids of those that have sealed something, since a rekey has found nothing else
 	Secret string   `json:"secret"` // keys fingerprints; sealed itself, with whether all values are sealed behind it
+	Rekey  *Rekey   `json:"rekey,omitempty"`
 }
 
 const secretSize = 32
@@ -92,27 +93,34 @@ func (l *Ledger) saveSealing(ctx context.Context, tx txn, s *sealing) error {
 	return err
 }
 
-// openSecret checks that every key is there that has sealed something.
 func (l *Ledger) openSecret(s *sealing) error {
+	secret, whole, err := l.readSecret(s)
+	if err == nil {
+		l.seal.secret = secret
+		l.seal.whole.Store(whole)
+	}
+	return err
+}
+
+// readSecret checks that every key is there that has sealed something.
+func (l *Ledger) readSecret(s *sealing) (secret []byte, whole bool, err error) {
 	for _, id := range s.Keys {
 		if !slices.Contains(l.seal.keys.names(), id) {
-			return l.seal.keys.missing(id)
+			return nil, false, l.seal.keys.missing(id)
 		}
 	}
 	sealed, err := base64.RawStdEncoding.DecodeString(s.Secret)
 	if err != nil || !isSealed(sealed) {
-		return damaged(secretPlace)
+		return nil, false, damaged(secretPlace)
 	}
-	secret, err := l.seal.open(sealed, secretPlace)
+	secret, err = l.seal.open(sealed, secretPlace)
 	if err == nil && len(secret) != secretSize+1 {
 		err = damaged(secretPlace)
 	}
 	if err != nil {
-		return err
+		return nil, false, err
 	}
-	l.seal.secret = secret[:secretSize:secretSize]
-	l.seal.whole.Store(secret[secretSize] == 1)
-	return nil
+	return secret[:secretSize:secretSize], secret[secretSize] == 1, nil
 }
 
 var secretPlace = at("fact.value", factSealing)
@@ -129,12 +137,12 @@ func (l *Ledger) makeSecret(ctx context.Context, tx txn, s *sealing) error {
 		return err
 	}
 	l.seal.whole.Store(n == 0)
-	return l.sealSecret(s)
+	return l.sealSecret(s, n == 0)
 }
 
-// sealSecret seals the secret with the first key.
-func (l *Ledger) sealSecret(s *sealing) error {
-	plain := append(slices.Clone(l.seal.secret), byte(flag(l.seal.whole.Load())))
+// sealSecret seals the secret with the first key, and whether everything is sealed.
+func (l *Ledger) sealSecret(s *sealing, whole bool) error {
+	plain := append(slices.Clone(l.seal.secret), byte(flag(whole)))
 	sealed, err := l.seal.close(plain, secretPlace)
 	s.Secret = base64.RawStdEncoding.EncodeToString(sealed)
 	return err
