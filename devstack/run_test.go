@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"causeway.dev/internal/processlock"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/processlock"
 	"causeway.dev/internal/temporalcodec"
 )
 

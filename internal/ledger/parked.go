@@ -24,7 +24,7 @@ type ParkedItem struct {
 	Waits        Waits
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
+	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, sealed with a key
 	Run          string    // that parked it; "" = the lane's
 	Since        time.Time // zero = now
 	Ready        bool      // it waits no longer

@@ -25,7 +25,7 @@ type QuarantineItem struct {
 	Flow, Table, Key, Run       string
 	Class, Code, Field, Message string
 	Version                     string // of the source, that was refused
-	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
+	Payload                     []byte // the staged source object; compressed at rest, sealed with a key
 	Parent                      Parent // that may be the cause: the target did not hold it, or has lost it
 	ParentRun                   string // that had created the parent, NoRun for none; "" = the target did not hold it
 	State                       QuarantineState

@@ -10,7 +10,7 @@ import (
 )
 
 // rekeyEvery is how often a worker asks whether the ledger is to be sealed anew.
-const rekeyEvery = 5 * time.Second
+const rekeyEvery = time.Second
 
 // rekeyer seals the ledger anew when an operator has asked for it.
 type rekeyer struct {
