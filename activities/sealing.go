@@ -8,6 +8,8 @@ type LedgerSealing struct {
 	OlderKeys []string     `json:"older_keys,omitempty"` // ids of others that are needed yet
 	Whole     bool         `json:"whole"`                // no value is there from before it had a key
 	Rekey     *LedgerRekey `json:"rekey,omitempty"`      // the last one; nil = none was asked for
+	// Remains says that free space of the SQLite file may hold values in clear, until the worker begins the next time.
+	Remains bool `json:"remains,omitempty"`
 }
 
 // LedgerRekey is how far the workers are with sealing the ledger anew.

@@ -24,7 +24,7 @@ func (a *Activities) RekeyLedger(ctx context.Context, in activities.RekeyLedgerI
 }
 
 func sealingOf(s *ledger.Sealing) *activities.LedgerSealing {
-	out := &activities.LedgerSealing{Key: s.Key, OlderKeys: s.OlderKey, Whole: s.Whole}
+	out := &activities.LedgerSealing{Key: s.Key, OlderKeys: s.OlderKey, Whole: s.Whole, Remains: s.Remains}
 	if r := s.Rekey; r != nil {
 		out.Rekey = &activities.LedgerRekey{Asked: r.Asked, Ended: r.Ended, Column: r.Column, Columns: r.Columns(), Looked: r.Looked, Sealed: r.Sealed, Problem: r.Problem}
 	}

@@ -107,6 +107,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err == nil {
 		err = l.unlock(ctx)
 	}
+	if err == nil && !l.postgres {
+		l.dropRemains(ctx, o.Path)
+	}
 	if err == nil && o.Worker && l.postgres {
 		l.presence, err = newSession(ctx, o, l.db, l.logger)
 	}

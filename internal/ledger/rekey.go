@@ -17,6 +17,7 @@ var ErrNoKey = errors.New("no key is configured: set " + keySetting)
 
 // Sealing says how the ledger is sealed.
 type Sealing struct {
+	Remains  bool     // free space of the SQLite file may hold values in clear, until it is opened the next time
 	Key      string   // id of the key that seals; "" when nothing is sealed
 	OlderKey []string // ids of other keys that have sealed something: they are needed
 	Whole    bool     // no value is there from before the ledger had a key
@@ -73,7 +74,7 @@ func (l *Ledger) Sealing(ctx context.Context) (*Sealing, error) {
 	if err != nil || kept == nil || l.seal.keys.first == nil {
 		return &Sealing{}, err
 	}
-	out := &Sealing{Key: l.seal.keys.first.name(), Whole: l.seal.whole.Load(), Rekey: kept.Rekey}
+	out := &Sealing{Key: l.seal.keys.first.name(), Whole: l.seal.whole.Load(), Rekey: kept.Rekey, Remains: kept.Remains}
 	for _, id := range kept.Keys {
 		if id != out.Key {
 			out.OlderKey = append(out.OlderKey, id)
@@ -157,6 +158,9 @@ func (l *Ledger) rekeyStep(ctx context.Context, tx txn, id string) (more bool, e
 			return false, err
 		}
 		return true, l.saveSealing(ctx, tx, kept)
+	}
+	if !l.postgres && !l.seal.whole.Load() {
+		kept.Remains = true
 	}
 	now := l.now().UTC()
 	r.Ended, r.After, kept.Keys = &now, nil, []string{id}

@@ -63,6 +63,30 @@ func TestALedgerFromBeforeIsSealed(t *testing.T) {
 	})
 }
 
+// What was in clear leaves remains in free space of a SQLite file. They are gone after the
+// next start.
+func TestNothingInClearRemainsInTheFile(t *testing.T) {
+	t.Parallel()
+	o := ledgertest.SQLite(t)
+	l := ledgertest.Open(t, o)
+	for n := range 40 {
+		keepSecrets(t, l, n)
+	}
+	require.NoError(t, l.DropPages(t.Context(), "r1")) // nothing overwrites what it frees
+	require.NoError(t, l.Close())
+	o = keyed(o, key1)
+	l = ledgertest.Open(t, o)
+	s := rekey(t, l, func(int) {})
+	require.True(t, s.Remains)
+	require.Contains(t, string(bytesOf(t, o)), secret, "the test needs remains")
+	l = reopen(t, l, o)
+	s, err := l.Sealing(t.Context())
+	require.NoError(t, err)
+	require.False(t, s.Remains)
+	require.NotContains(t, string(bytesOf(t, o)), secret)
+	checkSecrets(t, l, 2)
+}
+
 // An audit whose record was written before there was a key is applied as well.
 func TestAnAuditAcrossTheFirstKey(t *testing.T) {
 	t.Parallel()

@@ -19,6 +19,8 @@ type sealing struct {
 	Keys   []string `json:"keys"`   // ids of those that have sealed something, since a rekey has found nothing else
 	Secret string   `json:"secret"` // keys fingerprints; sealed itself, with whether all values are sealed behind it
 	Rekey  *Rekey   `json:"rekey,omitempty"`
+	// Remains says that free space of the SQLite file may hold values in clear, from before.
+	Remains bool `json:"remains,omitempty"`
 }
 
 const secretSize = 32

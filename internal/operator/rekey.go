@@ -37,6 +37,8 @@ func (n *notes) sealing(s *activities.LedgerSealing, now time.Time) {
 		n.add(Caution, "the ledger holds what is sealed with %s, which the workers need until it is sealed anew: causeway ledger rekey", phrase.Count(int64(len(s.OlderKeys)), "older key")+" ("+older+")")
 	case !s.Whole:
 		n.add(Caution, "the ledger holds values from before it had a key, and they are in clear: causeway ledger rekey")
+	case s.Remains:
+		n.add(Caution, "the ledger was sealed anew; free space of its file may hold values in clear from before: restart the worker, which then writes the file anew")
 	case r != nil && now.Sub(*r.Ended) < rekeyTold:
 		n.add(Hint, "the ledger was sealed anew %s: older keys are needed no more, but for backups from before", phrase.Moment(now, *r.Ended))
 	}

@@ -21,7 +21,7 @@ Give all workers the new key first and restart them. "causeway status" shows how
 they are, and when the older key is needed no more. Backups from before need it still.
 
 With -o json: {key, older_keys: [id], whole, rekey: {asked, ended, column, columns,
-looked, sealed, problem}}.`,
+looked, sealed, problem}, remains}.`,
 		Example: "  causeway ledger rekey\n  causeway status",
 		Args:    exactly("none", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -37,6 +37,7 @@ func TestStatusOfASealedLedger(t *testing.T) {
 			Key: "9f5ccdfc", OlderKeys: []string{"7d52e340"}, Rekey: &activities.LedgerRekey{Asked: ended, Column: 3, Columns: 14, Looked: 12_000}},
 		"sealing the ledger anew does not go on: record.payload of contacts 1: a sealed value": {
 			Key: "9f5ccdfc", Rekey: &activities.LedgerRekey{Asked: ended, Problem: "record.payload of contacts 1: a sealed value"}},
+		"free space of its file may hold values in clear from before: restart the worker": {Key: "9f5ccdfc", Whole: true, Remains: true},
 		"the ledger was sealed anew 2026-": {Key: "9f5ccdfc", Whole: true, Rekey: &activities.LedgerRekey{Asked: ended, Ended: &ended}},
 	} {
 		w := newWorld()
