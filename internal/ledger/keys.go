@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -164,7 +165,12 @@ func (s *sealer) print(fingerprint []byte) []byte {
 	if s.secret == nil || fingerprint == nil || len(fingerprint) == keyedPrint {
 		return fingerprint
 	}
-	mac := hmac.New(sha256.New, s.secret)
+	mac, ok := s.macs.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, s.secret)
+	}
+	defer s.macs.Put(mac)
+	mac.Reset()
 	mac.Write(fingerprint)
 	return mac.Sum(nil)[:keyedPrint]
 }

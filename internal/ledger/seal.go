@@ -65,6 +65,7 @@ type sealer struct {
 	dec   *zstd.Decoder
 	heads sync.Pool // of *[]byte: room for additional data
 
+	macs   sync.Pool   // of hash.Hash, with secret
 	secret []byte      // keys fingerprints; nil without a key
 	whole  atomic.Bool // every value in the ledger is sealed: one that is not was put there by somebody else
 }

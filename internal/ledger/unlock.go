@@ -98,7 +98,7 @@ func (l *Ledger) saveSealing(ctx context.Context, tx txn, s *sealing) error {
 func (l *Ledger) openSecret(s *sealing) error {
 	secret, whole, err := l.readSecret(s)
 	if err == nil {
-		l.seal.secret = secret
+		l.seal.secret = secret // nothing was fingerprinted before
 		l.seal.whole.Store(whole)
 	}
 	return err
