@@ -38,7 +38,7 @@ func TestStatusOfASealedLedger(t *testing.T) {
 		"sealing the ledger anew does not go on: record.payload of contacts 1: a sealed value": {
 			Key: "9f5ccdfc", Rekey: &activities.LedgerRekey{Asked: ended, Problem: "record.payload of contacts 1: a sealed value"}},
 		"free space of its file may hold values in clear from before: restart the worker": {Key: "9f5ccdfc", Whole: true, Remains: true},
-		"the ledger was sealed anew 2026-": {Key: "9f5ccdfc", Whole: true, Rekey: &activities.LedgerRekey{Asked: ended, Ended: &ended}},
+		"the ledger was sealed anew 2026-":                                                {Key: "9f5ccdfc", Whole: true, Rekey: &activities.LedgerRekey{Asked: ended, Ended: &ended}},
 	} {
 		w := newWorld()
 		w.on("Query "+contactsFlow+" Status", contacts(nil))
