@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, chain: chainKeysOf(o.EncryptionKey), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
+	l := &Ledger{seal: seal, chain: chainKeysOf(o.Keys...), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
 	if l.now == nil {
 		l.now = time.Now
 	}
