@@ -13,6 +13,8 @@ type MeterResult struct {
 	Hours  []MeterCalls `json:"hours"`            // of the last day, oldest first
 	// Credentials are the certificates that the worker signs in with.
 	Credentials []CredentialEnd `json:"credentials,omitempty"`
+	// Ledger says how the ledger is sealed; nil = that is not known.
+	Ledger *LedgerSealing `json:"ledger,omitempty"`
 }
 
 // CredentialEnd is when a credential ends, where that is known.

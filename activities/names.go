@@ -61,6 +61,7 @@ const (
 	CheckFolder        = "CheckFolder"        // CheckFolderInput -> CheckFolderResult
 	ListStrays         = "ListStrays"         // StraysInput -> StraysResult
 	MarkRestored       = "MarkRestored"       // MarkRestoredInput -> MarkRestoredResult
+	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult

@@ -16,6 +16,7 @@ const (
 	OpRepair         = "repair"
 	OpStrays         = "delete-strays"
 	OpRestored       = "ledger-restored"
+	OpRekey          = "ledger-rekey"
 	OpApprove        = "approve"
 	OpReject         = "reject"
 	OpApply          = "apply"

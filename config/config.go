@@ -152,7 +152,7 @@ type Ledger struct {
 	DSN Secret `yaml:"dsn,omitempty"`
 	// Password of the database, as env:NAME or file:path, in place of one in dsn. It needs no escaping. Only with postgres.
 	Password Secret `yaml:"password,omitempty"`
-	// EncryptionKey encrypts staged pages and quarantined records, as env:NAME or file:path.
+	// EncryptionKey seals every value in the ledger that can be a person's, as env:NAME or file:path: keys of 32 bytes in hex or base64, separated by blanks or line breaks. The first seals, all open. Only the worker needs it. A backup of the ledger is of no use without it.
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
 	// Synchronous is full (a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`

@@ -20,6 +20,9 @@ func good(t testing.TB) string {
 	return string(data)
 }
 
+// ledgerKey is the setting without which a configuration has a warning.
+const ledgerKey = "ledger: { encryption_key: env:LEDGER_ENCRYPTION_KEY }\n"
+
 // golden compares with a file in testdata, or writes it with -update.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -222,7 +225,7 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	withTable := good(t) + "ingress: { tables: { c: { dynamics: { table: contact }, campaign: { resource: profile, key: externalId }, fields: [{ from: a, to: b }] } } }\n"
 	for _, url := range []string{"https://acme.crm4.dynamics.com", "https://acme.crm.dynamics.com", "https://acme.api.crm11.dynamics.com/"} {
-		c, err := Parse("c.yaml", []byte(strings.Replace(withTable, "https://acme.crm4.dynamics.com", url, 1)))
+		c, err := Parse("c.yaml", []byte(strings.Replace(withTable+ledgerKey, "https://acme.crm4.dynamics.com", url, 1)))
 		require.NoError(t, err)
 		require.Empty(t, c.Warnings(), url)
 	}
@@ -230,7 +233,7 @@ func TestWarnings(t *testing.T) {
 		"https://acme.crm4.dynamics.com", "https://localhost:8443", "https://mc.adobe.io/acme", "https://localhost:8444/other",
 		"  tenant:", "  authority: https://localhost:8443\n  tenant:").Replace(good(t))))
 	require.NoError(t, err)
-	require.Len(t, c.Warnings(), 5)
+	require.Len(t, c.Warnings(), 6)
 	golden(t, "warnings.golden", strings.Join(c.Warnings(), "\n")+"\n")
 }
 

@@ -23,7 +23,7 @@ func TestTextThatGoesIntoTemporalUnsealed(t *testing.T) {
 		"a replacement's outcome": {replace: `, replace: { "1": Ada }`, text: true},
 		"a number replaced":       {replace: `, replace: { "1": "2", "": "0" }`},
 	} {
-		text := good(t) + fmt.Sprintf(table, c.filter, c.replace)
+		text := good(t) + fmt.Sprintf(table, c.filter, c.replace) + ledgerKey
 		clear, err := Parse("c.yaml", []byte(text))
 		require.NoError(t, err, name)
 		sealed, err := Parse("c.yaml", []byte(text+"temporal: { encryption_key: env:TEMPORAL_ENCRYPTION_KEY }\n"))

@@ -41,6 +41,9 @@ func (c *Config) Warnings() []string {
 	for _, name := range c.ClearTexts() {
 		warn("temporal.encryption_key", "nothing, and text in the filter or the replacements of "+name, "a key, so that this text, which can be a person's, is sealed in Temporal")
 	}
+	if !c.Ledger.EncryptionKey.IsSet() {
+		warn("ledger.encryption_key", "nothing", "a key, so that the values of persons in the ledger are sealed; make one with: openssl rand -base64 32")
+	}
 	c.egressWarnings(warn)
 	if len(c.Ingress.Tables) == 0 && !c.Egress.Settings().Enabled() && !c.OptOut.Mode.WritesDynamics() {
 		warn("ingress.tables", "no mapping", "at least one, or nothing flows")

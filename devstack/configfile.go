@@ -54,6 +54,7 @@ temporal:
 ledger:
   driver: sqlite
   path: {{.Ledger}}
+  encryption_key: file:{{.LedgerKey}}
 ingress:
   poll_every: 2s
   tables:
@@ -122,7 +123,7 @@ func writeConfig(o options, encrypted bool, boxes *stack.Stack, temporal, ui str
 	err = configTemplate.Execute(f, map[string]any{
 		"Access": o.access, "Groups": []string{entra.ViewerGroup, entra.SupportGroup, entra.OperatorGroup, entra.AdminGroup},
 		"Boxes": boxes, "Concurrency": o.concurrency, "Temporal": temporal, "UI": ui,
-		"Ledger": filepath.Join(o.data, "ledger.db"), "MetricsPort": o.metricsPort, "Key": key, "CodecPort": o.codecPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
+		"Ledger": filepath.Join(o.data, "ledger.db"), "LedgerKey": ledgerKeyFile(o), "MetricsPort": o.metricsPort, "Key": key, "CodecPort": o.codecPort, "SFTPHost": sftpHost, "SFTPPort": sftpPort,
 	})
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -25,16 +25,37 @@ func makeKey(o options) (string, error) {
 		if !o.encrypt {
 			return "", nil
 		}
-		key := make([]byte, 32)
-		if _, err := rand.Read(key); err != nil {
-			return "", err
-		}
-		err = os.WriteFile(keyFile(o), []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
+		err = writeKey(keyFile(o))
 	}
 	if err != nil {
 		return "", fmt.Errorf("--encrypt: %w", err)
 	}
 	return fmt.Sprintf("http://127.0.0.1:%d", o.codecPort), nil
+}
+
+// ledgerKeyFile holds the key that seals the ledger.
+func ledgerKeyFile(o options) string { return filepath.Join(o.data, "ledger.key") }
+
+// makeLedgerKey makes the key of the ledger where it is missing. A ledger from before there
+// was one is read on, and sealed by: causeway ledger rekey.
+func makeLedgerKey(o options) error {
+	_, err := os.Stat(ledgerKeyFile(o))
+	if errors.Is(err, os.ErrNotExist) {
+		err = writeKey(ledgerKeyFile(o))
+	}
+	if err != nil {
+		return fmt.Errorf("the key of the ledger: %w", err)
+	}
+	return nil
+}
+
+// writeKey writes a new key that only its owner can read.
+func writeKey(path string) error {
+	key := make([]byte, 32)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
 }
 
 // serveCodec opens what is sealed for the Web UI, until stop is called. Without a key it

@@ -49,6 +49,9 @@ func run(ctx context.Context, o options) error {
 	fmt.Fprintf(o.out, "Starting Temporal, the sandboxes and a worker; state is in %s\n", o.data)
 
 	codec, err := makeKey(o)
+	if err == nil {
+		err = makeLedgerKey(o)
+	}
 	if err != nil {
 		return err
 	}

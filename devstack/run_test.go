@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/processlock"
 	"causeway.dev/internal/temporalcodec"
 )
@@ -51,6 +52,24 @@ func TestAFolderThatIsSealedStaysSealed(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, endpoint)
 	again, err := os.ReadFile(keyFile(o))
+	require.NoError(t, err)
+	require.Equal(t, key, again)
+}
+
+// The ledger has a key from the first start on, which stays the same.
+func TestTheLedgerOfADevstackHasAKey(t *testing.T) {
+	t.Parallel()
+	o := options{data: t.TempDir()}
+	require.NoError(t, makeLedgerKey(o))
+	key, err := os.ReadFile(ledgerKeyFile(o))
+	require.NoError(t, err)
+	_, err = ledger.ParseKeys(string(key))
+	require.NoError(t, err)
+	info, err := os.Stat(ledgerKeyFile(o))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.NoError(t, makeLedgerKey(o))
+	again, err := os.ReadFile(ledgerKeyFile(o))
 	require.NoError(t, err)
 	require.Equal(t, key, again)
 }

@@ -17,6 +17,11 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 	if a.credentials != nil {
 		out.Credentials = a.credentials()
 	}
+	sealing, err := a.ledger.Sealing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Ledger = sealingOf(sealing)
 	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
 	for _, c := range calls {
 		if n := len(out.Hours); n == 0 || !out.Hours[n-1].Hour.Equal(c.Hour) {

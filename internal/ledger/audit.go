@@ -26,7 +26,7 @@ type Observation struct {
 	Fields      []string // Changed: the fields that differ
 	Payload     []byte   // Changed: what the target holds
 	Fingerprint []byte   // of Payload
-	Expected    []byte   // fingerprint of what was last written, when it was looked at
+	Expected    []byte   // fingerprint of what was last written, when it was looked at; AuditFindings returns it as it is kept
 }
 
 var putObservations = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fields, payload, fingerprint, expected) VALUES `, `({1},{2},{},{},{},{},{},{})`,
@@ -36,10 +36,17 @@ var putObservations = newBulk(2, `INSERT INTO audit (run, tbl, key, finding, fie
 // SaveObservations keeps what an audit saw; a later one of a key replaces an earlier one.
 func (l *Ledger) SaveObservations(ctx context.Context, table, run string, seen []Observation) error {
 	seen = lastOf(slices.Clone(seen), func(n Observation) string { return n.Key })
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+	sealed := make([][]byte, len(seen))
+	var err error
+	for i := range seen {
+		if sealed[i], err = l.seal.closeWith(seen[i].Payload, seen[i].Fingerprint, at(auditPayload, table, seen[i].Key)); err != nil {
+			return fmt.Errorf("ledger: keeping what audit %s saw: %w", run, err)
+		}
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		return putObservations.run(ctx, l, tx, []any{run, table}, len(seen), func(args []any, i int) []any {
 			n := &seen[i]
-			return append(args, n.Key, string(n.Finding), strings.Join(n.Fields, " "), n.Payload, n.Fingerprint, n.Expected)
+			return append(args, n.Key, string(n.Finding), strings.Join(n.Fields, " "), sealed[i], l.seal.print(n.Fingerprint), l.seal.print(n.Expected))
 		})
 	})
 	if err != nil {
@@ -69,8 +76,12 @@ func (l *Ledger) AuditFindings(ctx context.Context, table, run, after string, li
 	}
 	return collect(rows, func(n *Observation, scan scanner) error {
 		var fields string
-		err := scan(&n.Key, &n.Finding, &fields, &n.Payload, &n.Fingerprint, &n.Expected)
+		if err := scan(&n.Key, &n.Finding, &fields, &n.Payload, &n.Fingerprint, &n.Expected); err != nil {
+			return err
+		}
 		n.Fields = strings.Fields(fields)
+		var err error
+		n.Payload, n.Fingerprint, err = l.seal.openWith(n.Payload, n.Fingerprint, at(auditPayload, table, n.Key))
 		return err
 	})
 }
@@ -107,34 +118,4 @@ func (l *Ledger) Correct(ctx context.Context, table string) (n int64, err error)
 		return 0, fmt.Errorf("ledger: correcting %s by what an audit saw: %w", table, err)
 	}
 	return n, nil
-}
-
-// correct is Correct for the keys above from, up to to.
-func (l *Ledger) correct(ctx context.Context, table, from, to string) (n int64, err error) {
-	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		n = 0
-		const found = `FROM audit a WHERE a.tbl = ? AND a.key > ? AND a.key <= ? AND a.finding <> '' AND a.expected IS NOT NULL`
-		const observed = `FROM audit a WHERE a.tbl = record.tbl AND a.key = record.key`
-		const same = ` WHERE tbl = ? AND key IN (SELECT a.key ` + found + `) AND EXISTS (SELECT 1 ` + observed + ` AND a.finding = ? AND a.expected = record.fingerprint)`
-		for _, q := range []struct {
-			sql  string
-			args []any
-		}{
-			{`UPDATE record SET payload = (SELECT a.payload ` + observed + `), fingerprint = (SELECT a.fingerprint ` + observed + `)` + same, []any{table, table, from, to, string(Changed)}},
-			{`UPDATE record SET payload = NULL, fingerprint = NULL, state = CASE state WHEN 'written' THEN 'lost' ELSE state END` + same, []any{table, table, from, to, string(Missing)}},
-		} {
-			res, err := tx.ExecContext(ctx, l.q(q.sql), q.args...)
-			if err != nil {
-				return err
-			}
-			corrected, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			n += corrected
-		}
-		_, err := tx.ExecContext(ctx, l.q(`UPDATE audit SET expected = NULL WHERE tbl = ? AND key > ? AND key <= ? AND finding <> '' AND expected IS NOT NULL`), table, from, to)
-		return err
-	})
-	return n, err
 }

@@ -1,8 +1,10 @@
 package ledger_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -18,12 +20,20 @@ const (
 	benchGroup = 50
 )
 
-func benchOpen(b *testing.B, driver string) *ledger.Ledger {
+// benchOpen opens a ledger by the name of a bench: its driver or SQLite's synchronous, and
+// whether it has a key.
+func benchOpen(b *testing.B, name string) *ledger.Ledger {
+	driver, sealed := strings.CutSuffix(name, "-sealed")
+	var o ledger.Options
 	if driver == "postgres" {
-		return ledgertest.Open(b, ledgertest.Postgres(b))
+		o = ledgertest.Postgres(b)
+	} else {
+		o = ledgertest.SQLite(b)
+		o.Synchronous = driver
 	}
-	o := ledgertest.SQLite(b)
-	o.Synchronous = driver
+	if sealed {
+		o.Keys = [][]byte{bytes.Repeat([]byte{7}, 32)}
+	}
 	return ledgertest.Open(b, o)
 }
 
@@ -41,7 +51,7 @@ func benchEntries(n int) []ledger.Entry {
 // BenchmarkCommit commits staged records as created, 8 lanes at a time, in
 // groups of 50 with a payload of 400 bytes, and closes the lanes.
 func BenchmarkCommit(b *testing.B) {
-	for _, driver := range []string{"full", "normal", "postgres"} {
+	for _, driver := range []string{"full", "normal", "normal-sealed", "postgres", "postgres-sealed"} {
 		b.Run(driver, func(b *testing.B) {
 			l := benchOpen(b, driver)
 			begin(b, l, "r1")
@@ -96,7 +106,7 @@ func BenchmarkCommit(b *testing.B) {
 // BenchmarkLookUp looks up the records of a lane of 625 in a ledger of 50,000:
 // what every record costs, also one that has not changed.
 func BenchmarkLookUp(b *testing.B) {
-	for _, driver := range []string{"normal", "postgres"} {
+	for _, driver := range []string{"normal", "normal-sealed", "postgres", "postgres-sealed"} {
 		b.Run(driver, func(b *testing.B) {
 			l := benchOpen(b, driver)
 			begin(b, l, "r1")
@@ -134,7 +144,7 @@ func BenchmarkLookUp(b *testing.B) {
 
 // BenchmarkStage stages pages of 5,000 records in 8 lanes.
 func BenchmarkStage(b *testing.B) {
-	for _, driver := range []string{"full", "postgres"} {
+	for _, driver := range []string{"full", "full-sealed", "postgres", "postgres-sealed"} {
 		b.Run(driver, func(b *testing.B) {
 			l := benchOpen(b, driver)
 			begin(b, l, "r1")

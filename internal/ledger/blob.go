@@ -11,7 +11,7 @@ import (
 //	lengths and values: keys | versions | verdicts | problems | raws
 //
 // Verdicts and problems are there only if flags say so of an entry. Numbers are
-// uvarints. The blob is then compressed, and encrypted when a key is
+// uvarints. The blob is then compressed, and sealed when a key is
 // configured (sealer).
 const (
 	blobVersion = 3

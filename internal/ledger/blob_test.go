@@ -50,16 +50,26 @@ func FuzzLaneBlob(f *testing.F) {
 
 // FuzzSealed: a damaged value is an error, never a panic nor another value.
 func FuzzSealed(f *testing.F) {
-	s, err := newSealer(bytes.Repeat([]byte{1}, 32))
+	s, err := newSealer([][]byte{bytes.Repeat([]byte{1}, 32)})
 	require.NoError(f, err)
-	value, err := s.close([]byte("value"))
-	require.NoError(f, err)
-	f.Add(value)
-	f.Add([]byte{sealedPrefix, s.keyID})
-	f.Add([]byte{plainPrefix})
+	here := at("table.column", "key")
+	for _, close := range []func([]byte, place) ([]byte, error){
+		s.close, s.pack, func(b []byte, p place) ([]byte, error) { return s.closeWith(b, []byte("print"), p) },
+	} {
+		value, err := close([]byte("value"), here)
+		require.NoError(f, err)
+		f.Add(value)
+		f.Add(value[:sealedHead])
+	}
+	f.Add([]byte{formSealed, s.keys.first.id[0]})
+	f.Add([]byte{formEarly, s.keys.first.id[0]})
+	f.Add([]byte{formPacked})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		plain, err := s.open(b)
-		if err == nil && len(b) > 0 && b[0] == sealedPrefix {
+		sealed := isSealed(b)
+		if packed, err := s.unpack(bytes.Clone(b), here); err == nil && sealed {
+			require.Equal(t, "value", string(packed))
+		}
+		if plain, _, err := s.openWith(b, nil, here); err == nil && sealed {
 			require.Equal(t, "value", string(plain))
 		}
 	})

@@ -48,6 +48,13 @@ func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Res
 	if err != nil {
 		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
 	}
+	of, err := l.subjectOf(ctx, id)
+	if err == nil {
+		err = effects.seal(l.seal, id.Run, of.flow, of.table)
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
+	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		lane, err := l.lockLaneOf(ctx, tx, id, token)
 		if err != nil {
@@ -97,13 +104,11 @@ type effects struct {
 	seen        []string
 	befores     []*BeforeImage
 	refused     []*QuarantineItem
-	sealed      map[*QuarantineItem][]byte
 	resolved    []string
 	attemptsFor map[string]int
 
 	unparked, arrived, renewed []string
 	parked                     []*ParkedItem
-	sealedParked               map[*ParkedItem][]byte
 	links                      map[string][]Parent
 	linked                     []string // the keys of links
 
@@ -117,6 +122,8 @@ type effects struct {
 	returned  []string
 	owed      []*OwedOptOut
 	takenOver []*OwedOptOut
+
+	sealed sealedEffects
 }
 
 func (l *Ledger) effectsOf(group []Result) (*effects, error) {
@@ -162,10 +169,8 @@ func (l *Ledger) effectsOf(group []Result) (*effects, error) {
 	slices.SortStableFunc(e.looks, func(a, b *Look) int { return cmp.Compare(a.Key, b.Key) })
 	slices.Sort(e.seen)
 	slices.Sort(e.resolved)
-	if err := e.ofLinks(l.seal, group); err != nil {
-		return nil, err
-	}
-	return e, e.sealRefused(l.seal)
+	e.countRefused()
+	return e, e.ofLinks(group)
 }
 
 // resolve releases the quarantine item of a record, also one that came earlier in
@@ -175,24 +180,16 @@ func (e *effects) resolve(key string) {
 	e.refused = slices.DeleteFunc(e.refused, func(q *QuarantineItem) bool { return q.Key == key })
 }
 
-// sealRefused counts several refusals of one key as that many attempts of one item.
-func (e *effects) sealRefused(seal *sealer) error {
+// countRefused counts several refusals of one key as that many attempts of one item.
+func (e *effects) countRefused() {
 	if len(e.refused) == 0 {
-		return nil
+		return
 	}
 	e.attemptsFor = make(map[string]int, len(e.refused))
 	for _, q := range e.refused {
 		e.attemptsFor[q.Key]++
 	}
 	e.refused = lastOf(e.refused, func(q *QuarantineItem) string { return q.Key })
-	e.sealed = make(map[*QuarantineItem][]byte, len(e.refused))
-	for _, q := range e.refused {
-		var err error
-		if e.sealed[q], err = seal.close(q.Payload); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func lastOf[T any](items []T, key func(T) string) []T {
@@ -215,7 +212,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	}
 	if err := putBefores.run(ctx, l, tx, []any{run, lane.table, l.now().UnixMilli()}, len(e.befores), func(args []any, i int) []any {
 		b := e.befores[i]
-		return append(args, b.Key, flag(b.Existed), b.Payload)
+		return append(args, b.Key, flag(b.Existed), e.sealed.befores[i])
 	}); err != nil {
 		return err
 	}
@@ -233,7 +230,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	}
 	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
 		r := e.records[i]
-		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
+		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), e.sealed.records[i], l.seal.print(r.Fingerprint), r.Run, r.CreatedRun, r.SeenRun)
 	}); err != nil {
 		return err
 	}

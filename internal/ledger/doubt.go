@@ -96,19 +96,20 @@ func (l *Ledger) enterDoubts(ctx context.Context, tx txn, table, run string, sin
 	}
 	slices.SortStableFunc(doubts, func(a, b Doubt) int { return strings.Compare(a.Key, b.Key) })
 	doubts = mergeDoubts(doubts)
-	sealed := make([][]byte, len(doubts))
+	sealed, causes := make([][]byte, len(doubts)), make([]string, len(doubts))
 	for i := range doubts {
+		d := &doubts[i]
+		if causes[i] = string(cause); cause == "" {
+			causes[i] = d.sent()
+		}
 		var err error
-		if sealed[i], err = l.seal.close(doubts[i].Raw); err != nil {
+		if sealed[i], err = l.seal.pack(d.Raw, at(doubtPayload, table, d.Key, causes[i])); err != nil {
 			return err
 		}
 	}
 	return putDoubt.run(ctx, l, tx, []any{table, run, millis(since), millis(now), millis(look), millis(final)}, len(doubts), func(args []any, i int) []any {
-		d, of := &doubts[i], string(cause)
-		if of == "" {
-			of = d.sent()
-		}
-		return append(args, d.Key, of, string(d.Carries), d.Version, sealed[i])
+		d := &doubts[i]
+		return append(args, d.Key, causes[i], string(d.Carries), d.Version, sealed[i])
 	})
 }
 
@@ -149,7 +150,7 @@ func (l *Ledger) doubtOpenEntries(ctx context.Context, tx txn, lane *lockedLane)
 	if err != nil {
 		return err
 	}
-	entries, err := l.openEntries(data, len(lane.outcomes))
+	entries, err := l.openEntries(lane.id, data, len(lane.outcomes))
 	if err != nil {
 		return err
 	}
@@ -242,19 +243,20 @@ func (l *Ledger) anyDoubtDue(ctx context.Context, table string) (bool, error) {
 }
 
 func (l *Ledger) doubts(ctx context.Context, where string, args ...any) ([]Doubt, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, run, carries, version, payload, since, final FROM doubt WHERE `+where), args...)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, cause, run, carries, version, payload, since, final FROM doubt WHERE `+where), args...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: looking up doubtful records: %w", err)
 	}
 	return collect(rows, func(d *Doubt, scan scanner) error {
 		var sealed []byte
+		var table, cause string
 		var since, final int64
-		if err := scan(&d.Key, &d.Run, &d.Carries, &d.Version, &sealed, &since, &final); err != nil {
+		if err := scan(&table, &d.Key, &cause, &d.Run, &d.Carries, &d.Version, &sealed, &since, &final); err != nil {
 			return err
 		}
 		d.Since, d.Final = fromMillis(since), fromMillis(final)
 		var err error
-		d.Raw, err = l.seal.open(sealed)
+		d.Raw, err = l.seal.unpack(sealed, at(doubtPayload, table, d.Key, cause))
 		return err
 	})
 }

@@ -97,6 +97,7 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID, attempts int64) (*Lane
 	if err != nil {
 		return nil, err
 	}
+	l.subjects.Store(id, subject{row.flow, row.table})
 	lane := &Lane{
 		ID: id, Flow: row.flow, Table: row.table, RunStarted: row.runStarted, Token: row.token, Attempt: row.attempts, Done: row.done,
 		Crashes: row.crashes, Suspects: row.suspects, Outcomes: make([]Outcome, len(row.outcomes)),
@@ -121,12 +122,12 @@ func (l *Ledger) entries(ctx context.Context, id LaneID, want int) ([]Entry, err
 	if err != nil {
 		return nil, err
 	}
-	return l.openEntries(data, want)
+	return l.openEntries(id, data, want)
 }
 
 // openEntries reads the sealed entries of a lane.
-func (l *Ledger) openEntries(data []byte, want int) ([]Entry, error) {
-	plain, err := l.seal.open(data)
+func (l *Ledger) openEntries(id LaneID, data []byte, want int) ([]Entry, error) {
+	plain, err := l.seal.unpack(data, id.place())
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +245,7 @@ func (l *Ledger) CloseLane(ctx context.Context, id LaneID, token Token) (Counts,
 	if err != nil {
 		return Counts{}, fmt.Errorf("ledger: closing %s: %w", id, err)
 	}
+	l.subjects.Delete(id)
 	return counts, nil
 }
 

@@ -26,15 +26,15 @@ import (
 
 // Options of a ledger.
 type Options struct {
-	Driver        string           // sqlite or postgres
-	Path          string           // of the SQLite file; created with mode 0600 where missing
-	DSN           string           // of the PostgreSQL database: a URL or key=value pairs
-	Password      string           // of the PostgreSQL database; "" is the one in DSN
-	Synchronous   string           // SQLite: full (survives a power cut) or normal (survives a kill)
-	EncryptionKey []byte           // 32 bytes: encrypts staged pages and quarantined payloads; nil: compressed only
-	RequestsEnd   time.Duration    // how long after a request was given up it may still have an effect; 0: 2m5s
-	Now           func() time.Time // the clock of stamps; nil: time.Now
-	Logger        *slog.Logger     // nil: silent
+	Driver      string           // sqlite or postgres
+	Path        string           // of the SQLite file; created with mode 0600 where missing
+	DSN         string           // of the PostgreSQL database: a URL or key=value pairs
+	Password    string           // of the PostgreSQL database; "" is the one in DSN
+	Synchronous string           // SQLite: full (survives a power cut) or normal (survives a kill)
+	Keys        [][]byte         // of 32 bytes: the first seals what can hold a value of a person, all open it; nil: nothing is sealed
+	RequestsEnd time.Duration    // how long after a request was given up it may still have an effect; 0: 2m5s
+	Now         func() time.Time // the clock of stamps; nil: time.Now
+	Logger      *slog.Logger     // nil: silent
 
 	// Worker says that this process is a worker: others can ask whether it lives. On
 	// SQLite, opening waits until no other worker has the file, and tells Waits for
@@ -65,6 +65,7 @@ type Ledger struct {
 	presence presence // of this process among the workers; nil without Options.Worker
 	now      func() time.Time
 	logger   *slog.Logger
+	subjects sync.Map // LaneID -> subject, of lanes that are at work
 	texts    sync.Map // query with ? -> query as the database takes it
 	walks    sync.Map // where the next stretch of a walk begins, by its name
 	closing  sync.Once
@@ -74,11 +75,11 @@ type Ledger struct {
 // Open connects, checks that the file or database is a ledger or empty, and
 // applies migrations. Errors are sentences that name the setting and what to do.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
-	seal, err := newSealer(o.EncryptionKey)
+	seal, err := newSealer(o.Keys)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, chain: chainKeysOf(o.EncryptionKey), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
+	l := &Ledger{seal: seal, chain: chainKeysOf(o.Keys...), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -102,6 +103,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err == nil && !l.postgres {
 		l.sqlite, err = newSQLiteWriter(ctx, o.Path, l.writer)
 		l.file = findFile(o.Path)
+	}
+	if err == nil {
+		err = l.unlock(ctx)
+	}
+	if err == nil && !l.postgres {
+		l.dropRemains(ctx, o.Path)
 	}
 	if err == nil && o.Worker && l.postgres {
 		l.presence, err = newSession(ctx, o, l.db, l.logger)

@@ -65,7 +65,7 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 		"no address":            {ledger.Options{Driver: "postgres"}, "ledger.dsn: got nothing"},
 		"a driver":              {ledger.Options{Driver: "mysql"}, `ledger.driver: got "mysql", want sqlite or postgres`},
 		"a synchronous":         {ledger.Options{Driver: "sqlite", Path: file("s"), Synchronous: "off"}, `ledger.synchronous: got "off", want full or normal`},
-		"a short key":           {ledger.Options{Driver: "sqlite", Path: file("k"), EncryptionKey: []byte("short")}, "ledger.encryption_key: got 5 bytes, want 32"},
+		"a short key":           {ledger.Options{Driver: "sqlite", Path: file("k"), Keys: [][]byte{[]byte("short")}}, "ledger.encryption_key: got 5 bytes, want 32"},
 		"a folder":              {ledger.Options{Driver: "sqlite", Path: dir}, "is a directory; name a file in a folder the worker may write to"},
 		"below a file":          {ledger.Options{Driver: "sqlite", Path: file("notes/ledger.db")}, "not a directory; name a file"},
 		"no SQLite file":        {ledger.Options{Driver: "sqlite", Path: file("notes")}, "is not a SQLite file; name a new file"},
@@ -202,60 +202,6 @@ func TestTwoWorkersShareALedger(t *testing.T) {
 				require.Equal(t, "ok", intact(t, o.Path))
 			}
 		})
-	}
-}
-
-func TestStagedRecordsAreEncrypted(t *testing.T) {
-	t.Parallel()
-	key := bytes.Repeat([]byte{7}, 32)
-	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": ledgertest.SQLite, "postgres": ledgertest.Postgres} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			o := options(t)
-			l := ledgertest.Open(t, o)
-			begin(t, l, "r1")
-			stage(t, l, "r1", 1, 2)
-			withKey := func(key []byte) *ledger.Ledger {
-				keyed := o
-				keyed.EncryptionKey = key
-				return ledgertest.Open(t, keyed)
-			}
-			sealed := withKey(key)
-			require.Len(t, openLane(t, sealed, "r1", 1, 0).Entries, 2, "what was staged before there was a key")
-			stage(t, sealed, "r1", 2, 2)
-			ln := openLane(t, sealed, "r1", 2, 0)
-			require.Equal(t, entries(20_000, 2), ln.Entries)
-			require.NoError(t, sealed.Commit(t.Context(), ln.ID, ln.Token, []ledger.Result{refused(ln, 0, "TooLong")}))
-
-			at := ledger.LaneID{Run: "r1", Page: 2}
-			item := ledger.QuarantineKey{Flow: flow, Table: table, Key: ln.Entries[0].Key}
-			for says, l := range map[string]*ledger.Ledger{
-				"the ledger is encrypted: set ledger.encryption_key":                   l,
-				"the ledger was encrypted with another key than ledger.encryption_key": withKey(bytes.Repeat([]byte{8}, 32)),
-			} {
-				_, err := l.OpenLane(t.Context(), at)
-				require.ErrorContains(t, err, says)
-				_, err = l.QuarantinePayload(t.Context(), item)
-				require.ErrorContains(t, err, says)
-			}
-			payload, err := sealed.QuarantinePayload(t.Context(), item)
-			require.NoError(t, err)
-			require.Equal(t, `{"secret":1}`, string(payload))
-		})
-	}
-}
-
-func TestParseKey(t *testing.T) {
-	t.Parallel()
-	want := []byte("0123456789abcdef0123456789abcdef")
-	for _, text := range []string{"3031323334353637383961626364656630313233343536373839616263646566", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="} {
-		key, err := ledger.ParseKey(text)
-		require.NoError(t, err)
-		require.Equal(t, want, key)
-	}
-	for _, text := range []string{"", "00", "0123456789abcdef0123456789abcdef", "MDEy"} {
-		_, err := ledger.ParseKey(text)
-		require.Error(t, err)
 	}
 }
 

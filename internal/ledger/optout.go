@@ -95,7 +95,7 @@ func (e *effects) putOptOuts(ctx context.Context, l *Ledger, tx txn, run string,
 		if o.Waits == WaitsForRetry {
 			refused = now
 		}
-		return append(args, o.Contact, o.Doc, o.Waits, millis(o.Due), refused)
+		return append(args, o.Contact, e.sealed.optouts[i], o.Waits, millis(o.Due), refused)
 	}); err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (l *Ledger) OptOuts(ctx context.Context, contacts []string) (map[string]*Op
 		if err != nil {
 			return nil, fmt.Errorf("ledger: looking up opt-outs: %w", err)
 		}
-		found, err := collect(rows, scanOptOut)
+		found, err := collect(rows, l.scanOptOut)
 		if err != nil {
 			return nil, err
 		}
@@ -158,10 +158,14 @@ func (l *Ledger) OptOuts(ctx context.Context, contacts []string) (map[string]*Op
 
 const optOutColumns = `contact, doc, waits, due, run, at`
 
-func scanOptOut(o *OptOut, scan scanner) error {
-	var due, at int64
-	err := scan(&o.Contact, &o.Doc, &o.Waits, &due, &o.Run, &at)
-	o.Due, o.At = fromMillis(due), fromMillis(at)
+func (l *Ledger) scanOptOut(o *OptOut, scan scanner) error {
+	var due, kept int64
+	if err := scan(&o.Contact, &o.Doc, &o.Waits, &due, &o.Run, &kept); err != nil {
+		return err
+	}
+	o.Due, o.At = fromMillis(due), fromMillis(kept)
+	var err error
+	o.Doc, err = l.seal.open(o.Doc, at(optOutDoc, o.Contact))
 	return err
 }
 
@@ -171,7 +175,7 @@ func (l *Ledger) OptOutsAfter(ctx context.Context, after string, limit int) ([]O
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing opt-outs: %w", err)
 	}
-	return collect(rows, scanOptOut)
+	return collect(rows, l.scanOptOut)
 }
 
 // OldestRefused is since when a choice has been refused, the oldest of those that are;

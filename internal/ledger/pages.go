@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -52,11 +53,15 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 			continue
 		}
 		var err error
-		if blobs[i], err = l.seal.close(encodeEntries(entries)); err != nil {
+		if blobs[i], err = l.seal.pack(encodeEntries(entries), LaneID{Run: in.Run, Page: in.Number, Lane: i}.place()); err != nil {
 			return nil, err
 		}
 	}
 	sizes, err := json.Marshal(page.LaneSizes)
+	if err != nil {
+		return nil, err
+	}
+	next, end, err := l.sealCursors(in.Run, in.Number, in.Next, in.End)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +76,7 @@ func (l *Ledger) StagePage(ctx context.Context, in PageInput) (*Page, error) {
 		}
 		res, err := tx.ExecContext(ctx, l.q(`INSERT INTO page (run, number, tbl, phase, n_read, lane_sizes, server_time, n_deletes, next_kind, next_at, end_kind, end_at)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
-			slices.Concat([]any{in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), millis(in.ServerTime), in.Deletes}, in.Next.columns(), in.End.columns())...)
+			slices.Concat([]any{in.Run, in.Number, in.Table, in.Phase, page.Read, string(sizes), millis(in.ServerTime), in.Deletes}, next.columns(), end.columns())...)
 		if err != nil {
 			return err
 		}
@@ -132,10 +137,10 @@ const pageColumns = `run, number, phase, n_read, lane_sizes, server_time, next_k
 
 // Page returns a staged page, or ErrNotFound.
 func (l *Ledger) Page(ctx context.Context, run string, number int) (*Page, error) {
-	return scanPage(l.db.QueryRowContext(ctx, l.q(`SELECT `+pageColumns+` FROM page WHERE run = ? AND number = ?`), run, number))
+	return l.scanPage(l.db.QueryRowContext(ctx, l.q(`SELECT `+pageColumns+` FROM page WHERE run = ? AND number = ?`), run, number))
 }
 
-func scanPage(row *sql.Row) (*Page, error) {
+func (l *Ledger) scanPage(row *sql.Row) (*Page, error) {
 	var p Page
 	var sizes string
 	var server int64
@@ -147,16 +152,32 @@ func scanPage(row *sql.Row) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading a page: %w", err)
 	}
+	if err := l.openCursors(&p); err != nil {
+		return nil, fmt.Errorf("ledger: reading page %d of run %s: %w", p.Number, p.Run, err)
+	}
 	if err := json.Unmarshal([]byte(sizes), &p.LaneSizes); err != nil {
 		return nil, fmt.Errorf("ledger: reading page %d of run %s: %w", p.Number, p.Run, err)
 	}
 	return &p, nil
 }
 
+// A link of a service can repeat the filter of a mapping, and with it what an operator wrote.
+func (l *Ledger) sealCursors(run string, number int, next, end Cursor) (Cursor, Cursor, error) {
+	var err, err2 error
+	next.At, err = l.seal.closeText(next.At, at(pageNext, run, strconv.Itoa(number)))
+	end.At, err2 = l.seal.closeText(end.At, at(pageEnd, run, strconv.Itoa(number)))
+	return next, end, errors.Join(err, err2)
+}
+
+func (l *Ledger) openCursors(p *Page) error {
+	return errors.Join(l.seal.openText(&p.Next.At, at(pageNext, p.Run, strconv.Itoa(p.Number))),
+		l.seal.openText(&p.End.At, at(pageEnd, p.Run, strconv.Itoa(p.Number))))
+}
+
 // Resume returns where a run stands: its last page and the lanes not written, in
 // page order.
 func (l *Ledger) Resume(ctx context.Context, run string) (*ResumePoint, error) {
-	last, err := scanPage(l.db.QueryRowContext(ctx, l.q(`SELECT `+pageColumns+` FROM page WHERE run = ? ORDER BY number DESC LIMIT 1`), run))
+	last, err := l.scanPage(l.db.QueryRowContext(ctx, l.q(`SELECT `+pageColumns+` FROM page WHERE run = ? ORDER BY number DESC LIMIT 1`), run))
 	if errors.Is(err, ErrNotFound) {
 		return &ResumePoint{}, nil
 	}

@@ -24,7 +24,7 @@ type ParkedItem struct {
 	Waits        Waits
 	Parent       Parent // with WaitsForParent
 	Deleted      bool
-	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, encrypted with a key
+	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, sealed with a key
 	Run          string    // that parked it; "" = the lane's
 	Since        time.Time // zero = now
 	Ready        bool      // it waits no longer
@@ -44,10 +44,10 @@ func (e *effects) park(ctx context.Context, l *Ledger, tx txn, run string, lane 
 	}); err != nil {
 		return err
 	}
-	for _, p := range e.parked { // few at a time: most records find their parents
+	for i, p := range e.parked { // few at a time: most records find their parents
 		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, payload, run, since, ready)
 			VALUES (?,?,?,?,?,?,?,?,?,?,`+parkedReady+`)`),
-			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealedParked[p], cmp.Or(p.Run, run), cmp.Or(millis(p.Since), l.now().UnixMilli()),
+			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealed.parked[i], cmp.Or(p.Run, run), cmp.Or(millis(p.Since), l.now().UnixMilli()),
 			p.Parent.Table, p.Parent.Key); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 			return err
 		}
 		var err error
-		e.Raw, err = l.seal.open(sealed)
+		e.Raw, err = l.seal.unpack(sealed, at(parkedPayload, table, e.Key))
 		return err
 	})
 }
@@ -156,7 +156,7 @@ func (l *Ledger) NewParkedCount(ctx context.Context, table string) (int64, error
 var errParked = errors.New("a parked record needs what it waits for")
 
 // ofLinks gathers, for each key, what its last result says.
-func (e *effects) ofLinks(seal *sealer, group []Result) error {
+func (e *effects) ofLinks(group []Result) error {
 	park := map[string]*ParkedItem{}
 	for i := range group {
 		s := &group[i]
@@ -189,19 +189,10 @@ func (e *effects) ofLinks(seal *sealer, group []Result) error {
 			e.renewed = append(e.renewed, k)
 		}
 	}
-	e.sealedParked = map[*ParkedItem][]byte{}
 	for k, p := range park {
 		e.unparked = append(e.unparked, k)
-		if p == nil {
-			continue
-		}
-		e.parked = append(e.parked, p)
-		if p.Deleted {
-			continue
-		}
-		var err error
-		if e.sealedParked[p], err = seal.close(p.Payload); err != nil {
-			return err
+		if p != nil {
+			e.parked = append(e.parked, p)
 		}
 	}
 	slices.Sort(e.unparked)

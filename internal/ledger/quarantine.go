@@ -25,7 +25,7 @@ type QuarantineItem struct {
 	Flow, Table, Key, Run       string
 	Class, Code, Field, Message string
 	Version                     string // of the source, that was refused
-	Payload                     []byte // the staged source object; compressed at rest, encrypted with a key
+	Payload                     []byte // the staged source object; compressed at rest, sealed with a key
 	Parent                      Parent // that may be the cause: the target did not hold it, or has lost it
 	ParentRun                   string // that had created the parent, NoRun for none; "" = the target did not hold it
 	State                       QuarantineState
@@ -95,7 +95,7 @@ func (e *effects) refuse(ctx context.Context, l *Ledger, tx txn, run string, lan
 		if q.NoRetry {
 			next = never
 		}
-		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed[q], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key, q.ParentRun)
+		return append(args, next, q.Key, text(q.Class), text(q.Code), text(q.Field), text(q.Message), q.Version, e.sealed.refused[i], e.attemptsFor[q.Key], q.Parent.Table, q.Parent.Key, q.ParentRun)
 	})
 }
 
@@ -248,7 +248,7 @@ func (l *Ledger) QuarantinePayload(ctx context.Context, key QuarantineKey) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading quarantine: %w", err)
 	}
-	return l.seal.open(sealed)
+	return l.seal.unpack(sealed, at(quarantinePayload, key.Flow, key.Table, key.Key))
 }
 
 // Discard closes the open records that a filter selects, and returns how many this

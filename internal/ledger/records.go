@@ -69,6 +69,9 @@ func (l *Ledger) lookUp(ctx context.Context, out map[string]*Record, table strin
 		if err := rows.Scan(&r.Key, &r.Version, &r.TargetKey, &r.State, &r.Payload, &r.Fingerprint, &r.Run, &r.CreatedRun, &r.SeenRun); err != nil {
 			return err
 		}
+		if r.Payload, r.Fingerprint, err = l.seal.openWith(r.Payload, r.Fingerprint, at(recordPayload, table, r.Key)); err != nil {
+			return err
+		}
 		out[r.Key] = r
 	}
 	return rows.Err()
@@ -89,9 +92,13 @@ func (l *Ledger) in(keys []string) (string, []any) {
 // SaveBefore makes sure that what the target holds is kept before run changes
 // it. The first image of a key in a run wins.
 func (l *Ledger) SaveBefore(ctx context.Context, run, table string, image BeforeImage) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+	sealed, err := l.seal.close(image.Payload, at(beforePayload, run, table, image.Key))
+	if err != nil {
+		return fmt.Errorf("ledger: keeping a before-image of run %s: %w", run, err)
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		return putBefores.run(ctx, l, tx, []any{run, table, l.now().UnixMilli()}, 1, func(args []any, _ int) []any {
-			return append(args, image.Key, flag(image.Existed), image.Payload)
+			return append(args, image.Key, flag(image.Existed), sealed)
 		})
 	})
 	if err != nil {
@@ -108,7 +115,14 @@ func (l *Ledger) BeforeImages(ctx context.Context, run, table, after string, lim
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing before-images: %w", err)
 	}
-	return collect(rows, func(b *BeforeImage, scan scanner) error { return scan(&b.Key, &b.Existed, &b.Payload) })
+	return collect(rows, func(b *BeforeImage, scan scanner) error {
+		if err := scan(&b.Key, &b.Existed, &b.Payload); err != nil {
+			return err
+		}
+		var err error
+		b.Payload, err = l.seal.open(b.Payload, at(beforePayload, run, table, b.Key))
+		return err
+	})
 }
 
 // Unseen lists records that a baseline has not seen although the target holds them,

@@ -72,13 +72,17 @@ func (l *Ledger) BeginRun(ctx context.Context, r Run) (*Run, error) {
 		r.Started = l.now()
 	}
 	var out *Run
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+	span, err := l.seal.closeText(r.Span, at(runSpan, r.ID))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: beginning run %s: %w", r.ID, err)
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		if err := l.takeTurn(ctx, tx, r.Flow, r.Table); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO run (id, flow, tbl, kind, revision, state, workflow, started, server_start, expected, span)
 			VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING`),
-			r.ID, r.Flow, r.Table, r.Kind, r.Revision, r.State, r.Workflow, millis(r.Started), millis(r.ServerStart), r.Expected, r.Span); err != nil {
+			r.ID, r.Flow, r.Table, r.Kind, r.Revision, r.State, r.Workflow, millis(r.Started), millis(r.ServerStart), r.Expected, span); err != nil {
 			return err
 		}
 		var err error
@@ -102,7 +106,7 @@ func (l *Ledger) Run(ctx context.Context, id string) (*Run, error) {
 
 func (l *Ledger) run(ctx context.Context, db queryer, id, lock string) (*Run, error) {
 	r := &Run{}
-	err := scanRun(r, db.QueryRowContext(ctx, l.q(`SELECT `+runColumns+` FROM run WHERE id = ?`+lock), id).Scan)
+	err := l.scanRun(r, db.QueryRowContext(ctx, l.q(`SELECT `+runColumns+` FROM run WHERE id = ?`+lock), id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -113,12 +117,16 @@ func (l *Ledger) run(ctx context.Context, db queryer, id, lock string) (*Run, er
 }
 
 // SetPreBaseline keeps the cursor that was obtained before a run's baseline.
-func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+func (l *Ledger) SetPreBaseline(ctx context.Context, id string, cursor Cursor) error {
+	var err error
+	if cursor.At, err = l.seal.closeText(cursor.At, at(runPreBaseline, id)); err != nil {
+		return fmt.Errorf("ledger: keeping the pre-baseline link of run %s: %w", id, err)
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		if err := l.takeTurnOf(ctx, tx, id); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET pre_baseline_kind = ?, pre_baseline_at = ? WHERE id = ?`), append(at.columns(), id)...)
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE run SET pre_baseline_kind = ?, pre_baseline_at = ? WHERE id = ?`), append(cursor.columns(), id)...)
 		return err
 	})
 	if err != nil {
@@ -127,7 +135,7 @@ func (l *Ledger) SetPreBaseline(ctx context.Context, id string, at Cursor) error
 	return nil
 }
 
-func scanRun(r *Run, scan scanner) error {
+func (l *Ledger) scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	var notFound string
 	c := &r.Counts
@@ -135,6 +143,9 @@ func scanRun(r *Run, scan scanner) error {
 		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.PreBaseline.Kind, &r.PreBaseline.At,
 		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)
+	if err == nil {
+		err = errors.Join(l.seal.openText(&r.Span, at(runSpan, r.ID)), l.seal.openText(&r.PreBaseline.At, at(runPreBaseline, r.ID)))
+	}
 	if err != nil || notFound == "" {
 		return err
 	}
@@ -160,7 +171,7 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing runs: %w", err)
 	}
-	return collect(rows, scanRun)
+	return collect(rows, l.scanRun)
 }
 
 // SetRunState changes the state of a run; any state but RUNNING ends it. A

@@ -1,51 +1,81 @@
 package ledger
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// What a sealed value begins with.
+// What a value that is kept begins with. A value with none of these is plain, as it is.
 const (
-	plainPrefix  = 'z' // zstd follows
-	sealedPrefix = 's' // key id, nonce and AES-256-GCM over zstd follow
+	formPacked      = 'z' // zstd follows; nothing is sealed
+	formEarly       = 's' // one byte of the key's id, nonce and AES-256-GCM over zstd follow; written no more
+	formSealed      = 1   // id of the key, nonce and XChaCha20-Poly1305 follow
+	formSealedPack  = 2   // the same, over zstd
+	formSealedPrint = 3   // the same, over the length of a fingerprint, the fingerprint, and the value
 )
 
-const maxPlain = 1 << 30 // bytes one value may unpack to
+const (
+	nonceSize  = 24
+	sealedHead = 1 + keyIDSize + nonceSize
+	maxPlain   = 1 << 30 // bytes one value may unpack to
+)
 
-// sealer compresses, and encrypts when it has a key. It is safe for concurrent use.
-type sealer struct {
-	enc   *zstd.Encoder
-	dec   *zstd.Decoder
-	aead  cipher.AEAD
-	keyID byte // tells a wrong key from damage
+// sealedText is what a sealed text begins with; base64 follows.
+const sealedText = "sealed:"
+
+// place is where a value is kept: a sealed value cannot be read anywhere else, so that one
+// that was put into another row is refused.
+type place struct {
+	column string // table.column
+	key    [3]string
 }
 
-func newSealer(key []byte) (*sealer, error) {
-	s := &sealer{}
-	if key != nil {
-		if len(key) != 32 {
-			return nil, fmt.Errorf("ledger.encryption_key: got %d bytes, want 32", len(key))
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, fmt.Errorf("ledger.encryption_key: %w", err)
-		}
-		if s.aead, err = cipher.NewGCM(block); err != nil {
-			return nil, fmt.Errorf("ledger.encryption_key: %w", err)
-		}
-		sum := sha256.Sum256(append([]byte("causeway ledger key id\n"), key...))
-		s.keyID = sum[0]
+func (p *place) appendTo(b []byte) []byte {
+	b = append(binary.AppendUvarint(b, uint64(len(p.column))), p.column...)
+	for _, k := range p.key {
+		b = append(binary.AppendUvarint(b, uint64(len(k))), k...)
 	}
+	return b
+}
+
+func (p *place) String() string {
+	key := strings.TrimSpace(strings.Join(p.key[:], " "))
+	return strings.TrimSpace(p.column + " of " + key)
+}
+
+func at(column string, key ...string) place {
+	p := place{column: column}
+	copy(p.key[:], key)
+	return p
+}
+
+// sealer compresses what is worth it, and seals when it has a key. It is safe for
+// concurrent use.
+type sealer struct {
+	keys  keyring
+	enc   *zstd.Encoder
+	dec   *zstd.Decoder
+	heads sync.Pool // of *[]byte: room for additional data
+
+	macs   sync.Pool   // of hash.Hash, with secret
+	secret []byte      // keys fingerprints; nil without a key
+	whole  atomic.Bool // every value in the ledger is sealed: one that is not was put there by somebody else
+}
+
+func newSealer(keys [][]byte) (*sealer, error) {
+	s := &sealer{heads: sync.Pool{New: func() any { b := make([]byte, 0, 256); return &b }}}
 	var err error
+	if s.keys, err = newKeyring(keys); err != nil {
+		return nil, err
+	}
 	if s.enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)); err != nil {
 		return nil, err
 	}
@@ -55,42 +85,96 @@ func newSealer(key []byte) (*sealer, error) {
 
 func (s *sealer) release() { s.dec.Close() }
 
-// ParseKey reads an encryption key: 32 bytes as hex or base64.
-func ParseKey(text string) ([]byte, error) {
-	if key, err := hex.DecodeString(text); err == nil && len(key) == 32 {
-		return key, nil
-	}
-	if key, err := base64.StdEncoding.DecodeString(text); err == nil && len(key) == 32 {
-		return key, nil
-	}
-	return nil, errors.New("want 32 bytes as 64 hexadecimal digits or as base64")
+// close seals a value; nil stays nil. Small values are not compressed: that takes longer
+// than to seal them.
+func (s *sealer) close(plain []byte, p place) ([]byte, error) {
+	return s.closeWith(plain, nil, p)
 }
 
-// close seals a value; nil stays nil.
-func (s *sealer) close(plain []byte) ([]byte, error) {
+// closeWith seals a value together with its fingerprint, which is then read back with it.
+func (s *sealer) closeWith(plain, print []byte, p place) ([]byte, error) {
+	if plain == nil || s.keys.first == nil {
+		return plain, nil
+	}
+	out := make([]byte, sealedHead, sealedHead+1+len(print)+len(plain)+s.keys.first.aead.Overhead())
+	out[0] = formSealed
+	if print != nil {
+		out[0] = formSealedPrint
+		out = append(append(out, byte(len(print))), print...)
+	}
+	return s.lock(append(out, plain...), p)
+}
+
+// pack compresses a value and seals it; nil stays nil.
+func (s *sealer) pack(plain []byte, p place) ([]byte, error) {
 	if plain == nil {
 		return nil, nil
 	}
-	packed := s.enc.EncodeAll(plain, append(make([]byte, 0, len(plain)/3+64), plainPrefix))
-	if s.aead == nil {
-		return packed, nil
+	if s.keys.first == nil {
+		return s.enc.EncodeAll(plain, append(make([]byte, 0, len(plain)/3+64), formPacked)), nil
 	}
-	head := 2 + s.aead.NonceSize()
-	out := make([]byte, head, head+len(packed)+s.aead.Overhead())
-	out[0], out[1] = sealedPrefix, s.keyID
-	if _, err := rand.Read(out[2:]); err != nil {
-		return nil, err
-	}
-	return s.aead.Seal(out, out[2:head], packed[1:], out[:2]), nil
+	out := make([]byte, sealedHead, sealedHead+len(plain)/3+64)
+	out[0] = formSealedPack
+	return s.lock(s.enc.EncodeAll(plain, out), p)
 }
 
-// open reads a sealed value. A ledger with a key also reads what was written
-// before it had one.
-func (s *sealer) open(b []byte) ([]byte, error) {
+// lock seals what follows the head of b, in place.
+func (s *sealer) lock(b []byte, p place) ([]byte, error) {
+	k := s.keys.first
+	copy(b[1:], k.id[:])
+	if _, err := rand.Read(b[1+keyIDSize : sealedHead]); err != nil {
+		return nil, err
+	}
+	return s.withHead(b, p, func(head []byte) ([]byte, error) {
+		return k.aead.Seal(b[:sealedHead], b[1+keyIDSize:sealedHead], b[sealedHead:], head), nil
+	})
+}
+
+// withHead hands out the additional data of a value: how it is sealed, and its place.
+func (s *sealer) withHead(b []byte, p place, do func(head []byte) ([]byte, error)) ([]byte, error) {
+	room := s.heads.Get().(*[]byte)
+	defer s.heads.Put(room)
+	*room = p.appendTo(append((*room)[:0], b[:1+keyIDSize]...))
+	return do(*room)
+}
+
+// open reads what close has sealed.
+func (s *sealer) open(b []byte, p place) ([]byte, error) {
+	plain, _, err := s.openWith(b, nil, p)
+	return plain, err
+}
+
+// openWith reads what closeWith has sealed. kept is the fingerprint as the row has it: it
+// is that of a value that is not sealed. What b holds is overwritten.
+func (s *sealer) openWith(b, kept []byte, p place) (plain, print []byte, err error) {
+	if b == nil {
+		return nil, kept, nil
+	}
+	if !isSealed(b) {
+		return b, kept, s.mayBeClear(p)
+	}
+	if plain, err = s.unlock(b, p); err != nil {
+		return nil, nil, err
+	}
+	switch b[0] {
+	case formSealedPack:
+		return nil, nil, damaged(p)
+	case formSealedPrint:
+		if len(plain) == 0 || len(plain) <= int(plain[0]) {
+			return nil, nil, damaged(p)
+		}
+		n := 1 + int(plain[0])
+		return plain[n:], plain[1:n:n], nil
+	}
+	return plain, nil, nil
+}
+
+// unpack reads what pack has sealed.
+func (s *sealer) unpack(b []byte, p place) ([]byte, error) {
 	if b == nil {
 		return nil, nil
 	}
-	packed, err := s.decrypt(b)
+	packed, err := s.packed(b, p)
 	if err != nil {
 		return nil, err
 	}
@@ -101,27 +185,80 @@ func (s *sealer) open(b []byte) ([]byte, error) {
 	return plain, nil
 }
 
-func (s *sealer) decrypt(b []byte) ([]byte, error) {
+func (s *sealer) packed(b []byte, p place) ([]byte, error) {
 	switch {
-	case len(b) == 0:
-		return nil, errBlob
-	case b[0] == plainPrefix:
-		return b[1:], nil
-	case b[0] != sealedPrefix:
-		return nil, errBlob
-	case s.aead == nil:
-		return nil, errors.New("the ledger is encrypted: set ledger.encryption_key to the key it was written with")
+	case len(b) > 0 && b[0] == formPacked:
+		return b[1:], s.mayBeClear(p)
+	case len(b) > 0 && b[0] == formEarly:
+		if err := s.mayBeClear(p); err != nil { // it is not bound to its row
+			return nil, err
+		}
+		return s.keys.openEarly(b, p)
+	case len(b) > 0 && b[0] == formSealedPack:
+		return s.unlock(b, p)
 	}
-	head := 2 + s.aead.NonceSize()
-	if len(b) < head {
-		return nil, errBlob
-	}
-	if b[1] != s.keyID {
-		return nil, errors.New("the ledger was encrypted with another key than ledger.encryption_key: set the key it was written with")
-	}
-	packed, err := s.aead.Open(nil, b[2:head], b[head:], b[:2])
-	if err != nil {
-		return nil, errors.New("an encrypted value in the ledger is damaged, or was written with another key than ledger.encryption_key")
-	}
-	return packed, nil
+	return nil, errBlob
 }
+
+// unlock opens what lock has sealed, in place.
+func (s *sealer) unlock(b []byte, p place) ([]byte, error) {
+	if len(b) < sealedHead {
+		return nil, damaged(p)
+	}
+	k := s.keys.of([keyIDSize]byte(b[1 : 1+keyIDSize]))
+	if k == nil {
+		return nil, fmt.Errorf("%s: %w", p.String(), s.keys.missing(keyName(b[1:1+keyIDSize])))
+	}
+	return s.withHead(b, p, func(head []byte) ([]byte, error) {
+		plain, err := k.aead.Open(b[sealedHead:sealedHead], b[1+keyIDSize:sealedHead], b[sealedHead:], head)
+		if err != nil {
+			return nil, damaged(p)
+		}
+		return plain, nil
+	})
+}
+
+// closeText seals a text; "" stays "".
+func (s *sealer) closeText(plain string, p place) (string, error) {
+	if plain == "" || s.keys.first == nil {
+		return plain, nil
+	}
+	b, err := s.close([]byte(plain), p)
+	return sealedText + base64.RawStdEncoding.EncodeToString(b), err
+}
+
+// openText reads what closeText has sealed, in place.
+func (s *sealer) openText(text *string, p place) error {
+	coded, sealed := strings.CutPrefix(*text, sealedText)
+	if !sealed {
+		if *text == "" {
+			return nil
+		}
+		return s.mayBeClear(p)
+	}
+	b, err := base64.RawStdEncoding.DecodeString(coded)
+	if err != nil || !isSealed(b) {
+		return damaged(p)
+	}
+	plain, err := s.open(b, p)
+	*text = string(plain)
+	return err
+}
+
+func isSealed(b []byte) bool { return len(b) > 0 && b[0] >= formSealed && b[0] <= formSealedPrint }
+
+// mayBeClear refuses what is not sealed in a ledger where everything is.
+func (s *sealer) mayBeClear(p place) error {
+	if s.whole.Load() {
+		return fmt.Errorf("%s: %w", p.String(), errNotSealed)
+	}
+	return nil
+}
+
+// ErrDamaged says that a sealed value cannot be opened with the key that it names.
+var (
+	ErrDamaged   = errors.New("a sealed value in the ledger is damaged, or was taken from another row")
+	errNotSealed = fmt.Errorf("%w: it is not sealed, and everything in this ledger is", ErrDamaged)
+)
+
+func damaged(p place) error { return fmt.Errorf("%s: %w", p.String(), ErrDamaged) }

@@ -49,25 +49,26 @@ func (l *Ledger) AdoptStrays(ctx context.Context, run, table string, strays []St
 	if len(strays) == 0 {
 		return nil
 	}
-	e := &effects{sealedParked: map[*ParkedItem][]byte{}}
+	e := &effects{}
 	for _, s := range lastOf(slices.Clone(strays), func(s StrayRecord) string { return s.Record.Key }) {
 		p := &ParkedItem{Key: s.Record.Key, Version: s.Record.Version, Waits: WaitsForDeleteGuard, Deleted: s.Deleted}
 		if !s.Deleted {
-			var err error
-			if e.sealedParked[p], err = l.seal.close(s.Raw); err != nil {
-				return err
-			}
+			p.Payload = s.Raw
 		}
 		e.records, e.unparked, e.parked = append(e.records, &s.Record), append(e.unparked, p.Key), append(e.parked, p)
 	}
-	err := l.write(ctx, func(ctx context.Context, tx txn) error {
+	err := e.seal(l.seal, run, "", table)
+	if err != nil {
+		return fmt.Errorf("ledger: adopting %d strays of %s: %w", len(strays), table, err)
+	}
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		lane := &lockedLane{table: table}
 		if err := e.countNew(ctx, l, tx, table); err != nil {
 			return err
 		}
 		if err := putRecords.run(ctx, l, tx, []any{table}, len(e.records), func(args []any, i int) []any {
 			r := e.records[i]
-			return append(args, r.Key, r.Version, r.TargetKey, string(r.State), r.Payload, r.Fingerprint, r.Run, r.CreatedRun, r.SeenRun)
+			return append(args, r.Key, r.Version, r.TargetKey, string(r.State), e.sealed.records[i], l.seal.print(r.Fingerprint), r.Run, r.CreatedRun, r.SeenRun)
 		}); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func TestTheLogTellsWhatWasDoneToIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			eachDriver(t, func(t *testing.T, o ledger.Options) {
-				o.EncryptionKey = chainKey
+				o.Keys = [][]byte{chainKey}
 				l := ledgertest.Open(t, o)
 				logMany(t, l, 5)
 				_, err := connect(t, o).ExecContext(t.Context(), unlock[o.Driver]+tc.done)
@@ -98,7 +98,7 @@ func TestOperationsAreOnlyAppended(t *testing.T) {
 func TestPruningTheLogKeepsTheChain(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
-		l := open(func(o *ledger.Options) { o.EncryptionKey = chainKey })
+		l := open(func(o *ledger.Options) { o.Keys = [][]byte{chainKey} })
 		end := logMany(t, l, 5)
 		n, err := l.PruneOperations(t.Context(), noon.Add(3*time.Hour))
 		require.NoError(t, err)
@@ -141,14 +141,14 @@ func TestTheLogUnderAKeyThatComesLater(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, o ledger.Options) {
 		logMany(t, ledgertest.Open(t, o), 2)
-		o.EncryptionKey = chainKey
+		o.Keys = [][]byte{chainKey}
 		keyed := ledgertest.Open(t, o)
 		log(t, keyed, ledger.Operation{ID: "k", At: noon}, ledger.Operation{ID: "l", At: noon})
 		check := verify(t, keyed)
 		require.Empty(t, check.Fault)
 		require.EqualValues(t, 2, check.Unkeyed)
 
-		o.EncryptionKey = nil
+		o.Keys = nil
 		plain := ledgertest.Open(t, o)
 		check = verify(t, plain)
 		require.Contains(t, check.Fault, "entry 3 was chained with a key that is not in ledger.encryption_key")

@@ -18,16 +18,19 @@ type Watermark struct {
 // Watermark returns the watermark of a flow's table, or ErrNotFound.
 func (l *Ledger) Watermark(ctx context.Context, flow, table string) (*Watermark, error) {
 	w := Watermark{Flow: flow, Table: table}
-	var at int64
+	var obtained int64
 	err := l.db.QueryRowContext(ctx, l.q(`SELECT link, revision, obtained_at, run FROM watermark WHERE flow = ? AND tbl = ?`), flow, table).
-		Scan(&w.Link, &w.Revision, &at, &w.Run)
+		Scan(&w.Link, &w.Revision, &obtained, &w.Run)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: reading the watermark of %s: %w", table, err)
 	}
-	w.ObtainedAt = fromMillis(at)
+	w.ObtainedAt = fromMillis(obtained)
+	if err := l.seal.openText(&w.Link, at(watermarkLink, flow, table)); err != nil {
+		return nil, fmt.Errorf("ledger: reading the watermark of %s: %w", table, err)
+	}
 	return &w, nil
 }
 
@@ -57,8 +60,12 @@ func (l *Ledger) ClearWatermark(ctx context.Context, flow, table string) error {
 }
 
 func (l *Ledger) putWatermark(ctx context.Context, tx txn, w Watermark) error {
-	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO watermark (flow, tbl, link, revision, obtained_at, run) VALUES (?,?,?,?,?,?)
+	link, err := l.seal.closeText(w.Link, at(watermarkLink, w.Flow, w.Table))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, l.q(`INSERT INTO watermark (flow, tbl, link, revision, obtained_at, run) VALUES (?,?,?,?,?,?)
 		ON CONFLICT (flow, tbl) DO UPDATE SET link = excluded.link, revision = excluded.revision, obtained_at = excluded.obtained_at, run = excluded.run`),
-		w.Flow, w.Table, w.Link, w.Revision, millis(w.ObtainedAt), w.Run)
+		w.Flow, w.Table, link, w.Revision, millis(w.ObtainedAt), w.Run)
 	return err
 }

@@ -23,6 +23,8 @@ type Report struct {
 	Credentials []activities.CredentialEnd `json:"credentials,omitempty"`
 	// Clear are the tables whose mapping holds text that goes into Temporal unsealed.
 	Clear []string `json:"unsealed_text,omitempty"`
+	// Ledger says how the ledger is sealed; known with Meter.
+	Ledger *activities.LedgerSealing `json:"ledger,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -34,6 +36,7 @@ func (r Report) Notes(now time.Time) []Note {
 	if len(r.Clear) > 0 {
 		n.add(Caution, "the filters or replacements of %s hold text, which Temporal has unsealed: set %s", strings.Join(r.Clear, ", "), temporalcodec.Setting)
 	}
+	n.sealing(r.Ledger, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -49,7 +52,7 @@ func (r Report) Notes(now time.Time) []Note {
 // WithMeter adds what Meter found; nil adds nothing.
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
-		r.Credentials = m.credentials
+		r.Credentials, r.Ledger = m.credentials, m.ledger
 	}
 }
 
@@ -275,6 +278,7 @@ type Meter struct {
 	Budget  int64     `json:"budget,omitempty"` // 0 = none
 
 	credentials []activities.CredentialEnd
+	ledger      *activities.LedgerSealing
 }
 
 // Meter asks a worker; nil when none answers in time.
@@ -285,7 +289,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {
 			out.Changes, out.Loads = h.Changes, h.Loads

@@ -13,7 +13,7 @@ import (
 
 func newLedger(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "ledger", Short: "Say what became of the ledger", Long: "Say what became of the ledger, the database of Causeway's own state."}
-	cmd.AddCommand(newLedgerRestored(e))
+	cmd.AddCommand(newLedgerRestored(e), newLedgerRekey(e))
 	return cmd
 }
 

@@ -57,7 +57,8 @@ With -o json (one document; one per look with --watch):
     removed          the mapping is not on file any more, and its flow goes on
   }],
   engine_calls       {hour, changes, loads, budget} of the hour in hand,
-  unsealed_text      [table]: their mapping holds text that Temporal has unsealed}
+  unsealed_text      [table]: their mapping holds text that Temporal has unsealed,
+  ledger             {key, older_keys, whole, rekey}: how the ledger is sealed}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
 updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
 {disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what

@@ -187,10 +187,19 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	h.health.setStarted(true)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var keyMissing error
 	taking, stopTaking := context.WithCancel(ctx)
 	var taken sync.WaitGroup
 	taken.Go(func() { h.takeOver.run(taking) })
 	taken.Go(func() { h.pruner.Run(taking) })
+	taken.Go(func() {
+		rekey := rekeyer{ledger: h.ledger, logger: h.o.Logger, sleep: rest}
+		if keyMissing = rekey.run(taking); keyMissing != nil {
+			end()
+		}
+	})
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
 	h.refreshGauges(ctx) // until the worker is to end
 	stopTaking()
@@ -198,7 +207,7 @@ func (h *Host) Run(ctx context.Context) error {
 	h.health.setStarted(false)
 	h.o.Logger.Info("worker draining", "within", stopWithin)
 	h.stop()
-	return h.close()
+	return errors.Join(keyMissing, h.close())
 }
 
 // stop drains all queues at once.

@@ -202,7 +202,7 @@ func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, wa
 		if err != nil {
 			return nil, fmt.Errorf("ledger.encryption_key: %w", err)
 		}
-		if options.EncryptionKey, err = ledger.ParseKey(key); err != nil {
+		if options.Keys, err = ledger.ParseKeys(key); err != nil {
 			return nil, fmt.Errorf("ledger.encryption_key: %w", err)
 		}
 	}

@@ -165,7 +165,7 @@ CREATE TABLE lane_data (
   run TEXT NOT NULL,
   page INTEGER NOT NULL,
   lane INTEGER NOT NULL,
-  data BYTEA NOT NULL,                       -- entries; compressed, and encrypted where there is a key
+  data BYTEA NOT NULL,                       -- entries; compressed, and sealed where there is a key
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page, lane) REFERENCES lane (run, page, lane)
 );
 
@@ -209,7 +209,7 @@ CREATE TABLE quarantine (
   field TEXT NOT NULL,                       -- that was refused
   message TEXT NOT NULL,                     -- without values
   version TEXT NOT NULL,                     -- of the source, that was refused
-  payload BYTEA,                             -- the source's object; compressed, and encrypted where there is a key
+  payload BYTEA,                             -- the source's object; compressed, and sealed where there is a key
   parent_tbl TEXT NOT NULL,                  -- the parent that may be the cause: the target did not hold it, or has lost it
   parent_key TEXT COLLATE "C" NOT NULL,
   parent_run TEXT NOT NULL DEFAULT '',       -- '': the target did not hold the parent; else that had created it by then, '-' for none
@@ -259,7 +259,7 @@ CREATE TABLE parked (
   parent_key TEXT COLLATE "C" NOT NULL,
   version TEXT NOT NULL,                     -- of the source
   deleted INTEGER NOT NULL,                  -- the source has deleted it
-  payload BYTEA,                             -- the source's object; compressed, and encrypted where there is a key
+  payload BYTEA,                             -- the source's object; compressed, and sealed where there is a key
   run TEXT NOT NULL,                         -- that parked it
   since BIGINT NOT NULL,
   ready INTEGER NOT NULL,                    -- it waits no longer and can be applied
@@ -292,7 +292,7 @@ CREATE TABLE doubt (
   run TEXT NOT NULL,                         -- that the request is of
   carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known; nothing: there is none
   version TEXT NOT NULL,                     -- of the source, that it carries
-  payload BYTEA,                              -- the source's object; compressed, and encrypted where there is a key
+  payload BYTEA,                              -- the source's object; compressed, and sealed where there is a key
   since BIGINT NOT NULL,                     -- the request is no older
   at BIGINT NOT NULL,                        -- when this was kept
   look BIGINT NOT NULL,                      -- when the target is read next
