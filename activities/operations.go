@@ -22,6 +22,7 @@ const (
 	OpRelease        = "release"
 	OpDiscard        = "discard"
 	OpReplay         = "replay"
+	OpAcknowledge    = "acknowledge"
 )
 
 // Operation is an entry of the audit trail: who asked for what, and when. It

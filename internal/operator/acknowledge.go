@@ -1,0 +1,26 @@
+package operator
+
+import (
+	"context"
+
+	"causeway.dev/activities"
+)
+
+// Acknowledged says whether whoever asks has acknowledged what they are responsible for, by
+// the ledger.
+func (i *Instance) Acknowledged(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, min(i.Timeout, ledgerWithin))
+	defer cancel()
+	log, err := i.Log(ctx, activities.OperationsInput{By: i.By, What: activities.OpAcknowledge, Limit: 1})
+	return len(log.Operations) > 0, err
+}
+
+// Acknowledge enters into the ledger that whoever asks has acknowledged the text named. The
+// entry waits in Temporal for a worker, because the person need not.
+func (i *Instance) Acknowledge(ctx context.Context, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
+	defer cancel()
+	return i.temporal.Later(ctx, activities.LogOperation, activities.LogInput{Operations: []activities.Operation{{
+		ID: activities.OpAcknowledge + "/" + text + "/" + i.By, At: i.Now(), By: i.By, What: activities.OpAcknowledge, Flow: "console", Detail: text,
+	}}})
+}
