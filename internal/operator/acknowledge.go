@@ -9,6 +9,9 @@ import (
 // Acknowledged says whether whoever asks has acknowledged what they are responsible for, by
 // the ledger.
 func (i *Instance) Acknowledged(ctx context.Context) (bool, error) {
+	if i.By == "" {
+		return false, badInput("who acknowledges has no name")
+	}
 	ctx, cancel := context.WithTimeout(ctx, min(i.Timeout, ledgerWithin))
 	defer cancel()
 	log, err := i.Log(ctx, activities.OperationsInput{By: i.By, What: activities.OpAcknowledge, Limit: 1})
@@ -18,6 +21,9 @@ func (i *Instance) Acknowledged(ctx context.Context) (bool, error) {
 // Acknowledge enters into the ledger that whoever asks has acknowledged the text named. The
 // entry waits in Temporal for a worker, because the person need not.
 func (i *Instance) Acknowledge(ctx context.Context, text string) error {
+	if i.By == "" {
+		return badInput("who acknowledges has no name")
+	}
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
 	return i.temporal.Later(ctx, activities.LogOperation, activities.LogInput{Operations: []activities.Operation{{

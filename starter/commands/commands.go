@@ -120,7 +120,7 @@ func newRoot(e *env) *cobra.Command {
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
 		newQuarantine(e), newLog(e), newRuns(e), newLedger(e),
-		newConfig(e), newSetup(e), newCodec(e), newVersion(e),
+		newConfig(e), newSetup(e), newCodec(e), newConsole(e), newVersion(e),
 	)
 	return root
 }
