@@ -94,6 +94,12 @@ func run(ctx context.Context, o options) error {
 	}
 	defer stopped.wait()
 
+	web, err := startConsole(ctx, o, path, cfg, temporal.Address())
+	if err != nil {
+		return err
+	}
+	defer web.wait()
+
 	dial := client.Options{HostPort: temporal.Address(), Namespace: namespace, Logger: quiet{}}
 	keys.Apply(&dial)
 	c, err := client.Dial(dial)
@@ -109,6 +115,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	printNext(o, path, temporal.UIURL(), boxes)
+	fmt.Fprintf(o.out, "\nThe console; this link signs you in, once, within %s:\n\n  %s\n", linkLasts, web.Link())
 	if o.exitWhenLoaded {
 		return nil
 	}
@@ -118,6 +125,8 @@ func run(ctx context.Context, o options) error {
 		return nil
 	case err := <-stopped.failed:
 		return fmt.Errorf("the worker ended: %w", err)
+	case err := <-web.failed:
+		return fmt.Errorf("the console ended: %w", err)
 	}
 }
 
