@@ -54,7 +54,7 @@ func (l *list) add(class string, act *action, title string, text ...string) {
 	if class == "off" {
 		icon = "wait"
 	}
-	a := attention{Class: class, Icon: icon, Title: title, Text: text, Otherwise: "Nothing to do here", weight: weights[class]}
+	a := attention{Class: class, Icon: icon, Title: title, Text: text, weight: weights[class]}
 	if act != nil && l.may {
 		act.ID, act.Class = "todo-"+act.ID, ""
 		a.Action = act
@@ -132,7 +132,11 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 		l.deletes("reject", "Reject deletes", name+": or keep these records", a.Run, "Rejected deletes are not made. The records stay in Campaign.")
 	}
 	for _, text := range st.Warnings {
-		l.add("warn", nil, name+": the data model has changed", sentence(text))
+		about := "the data model has changed since the last start"
+		if st.Events != nil || st.OptOut != nil {
+			about = "worth a look"
+		}
+		l.add("warn", nil, name+": "+about, sentence(text))
 	}
 	for _, text := range st.ModelChanges {
 		l.add("warn", l.does(f.Flow, "restart"), name+": the data model has changed while it runs", sentence(text), "The next start takes it up.")

@@ -55,3 +55,12 @@ document.addEventListener("change", (e) => {
 
 // What was done is told once.
 if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
+
+// What was asked for may take a while: the button says so, and is not pressed twice.
+document.addEventListener("submit", (e) => {
+  const button = e.submitter;
+  if (!button || e.target.hasAttribute("data-theme-choice")) return;
+  if (button.getAttribute("aria-busy") === "true") return e.preventDefault();
+  button.setAttribute("aria-busy", "true");
+  button.lastChild.textContent = "Asking…";
+});
