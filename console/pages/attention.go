@@ -18,6 +18,7 @@ import (
 type attention struct {
 	Class, Icon, Title string
 	Text               []string
+	Since              time.Time // zero: that is not told
 	Action             *action
 	Otherwise          string // in place of a button
 	weight             int    // the most pressing first
@@ -49,7 +50,7 @@ var levels = map[operator.Level]string{operator.Alarm: "bad", operator.Caution: 
 
 var weights = map[string]int{"bad": 0, "warn": 1, "off": 2}
 
-func (l *list) add(class string, act *action, title string, text ...string) {
+func (l *list) add(class string, act *action, title string, text ...string) *attention {
 	icon := class
 	if class == "off" {
 		icon = "wait"
@@ -62,6 +63,7 @@ func (l *list) add(class string, act *action, title string, text ...string) {
 		a.Otherwise = "Needs an operator"
 	}
 	l.items = append(l.items, a)
+	return &l.items[len(l.items)-1]
 }
 
 func (l *list) does(flow, name string) *action { return doing(l.instance, flow, name) }
@@ -99,7 +101,7 @@ func (l *list) state(f operator.FlowReport, name string, st *workflows.Status) {
 		}
 		l.add("bad", l.does(f.Flow, "start"), name+" has failed", sentence(cmp.Or(st.Reason, st.LastError, "it does not say why")), then)
 	case workflows.StatePaused:
-		l.add("warn", l.does(f.Flow, "resume"), name+" is paused", "Since "+phrase.Moment(l.now, st.Since)+": "+sentence(st.Reason))
+		l.add("warn", l.does(f.Flow, "resume"), name+" is paused", sentence(st.Reason)).Since = st.Since
 	}
 	if st.Restored != "" {
 		l.add("bad", nil, name+": the ledger was restored", sentence(st.Restored), "Everything is compared anew by itself. Until that is through, deletes wait, and opt-outs count as of unknown age.")
@@ -174,7 +176,7 @@ func (l *list) events(f operator.FlowReport, name string, st *workflows.Status) 
 		case st.State == workflows.StatePaused:
 			act, then = l.does(f.Flow, "resume"), "Resume it."
 		}
-		l.add("bad", act, name+": events may be lost", "Nothing was handled since "+phrase.Moment(l.now, st.Watermark)+", and the journal forgets events after 7 days. "+then)
+		l.add("bad", act, name+": events may be lost", "Nothing was handled for a long time, and the journal forgets events after 7 days. "+then).Since = st.Watermark
 	}
 	for _, lost := range st.Events.Lost {
 		l.add("bad", nil, name+": events were lost", sentence(lost.Sentence()))
@@ -186,10 +188,10 @@ func (l *list) events(f operator.FlowReport, name string, st *workflows.Status) 
 
 func (l *list) optOuts(f operator.FlowReport, name string, st *workflows.Status) {
 	if late := l.now.Sub(f.CarriedUpTo); !f.CarriedUpTo.IsZero() && f.Deadline > 0 && late > f.Deadline {
-		l.add("bad", nil, name+": choices are late", "Choices since "+phrase.Moment(l.now, f.CarriedUpTo)+" are not carried over, or a system refuses one of then. The deadline is "+phrase.Span(f.Deadline)+": people may be contacted against their will.")
+		l.add("bad", nil, name+": choices are late", "Choices are not carried over, or a system refuses one. The deadline is "+phrase.Span(f.Deadline)+": people may be contacted against their will.").Since = f.CarriedUpTo
 	}
 	if x := st.OptOut.Export; x != nil && x.Alarm != "" {
-		l.add("bad", nil, name+": the export needs a look", sentence(x.Alarm), "Looked at "+phrase.Moment(l.now, x.Looked)+".")
+		l.add("bad", nil, name+": the export needs a look", sentence(x.Alarm)).Since = x.Looked
 	}
 	for _, file := range st.OptOut.BadFiles {
 		l.add("bad", nil, name+": an export cannot be used", sentence(file), "Nothing of it was taken.")

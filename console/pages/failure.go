@@ -30,7 +30,7 @@ func explain(err error) notice {
 	case operator.Unreachable:
 		n.Title = "Temporal does not answer"
 		n.Text = []string{"Nothing is lost: the workflows are kept by Temporal, and go on when it is back.",
-			"What to do: see whether the Temporal server runs, and start it. This page goes on by itself then.", sentence(err.Error())}
+			"What to do: see whether the Temporal server runs, and start it.", sentence(err.Error())}
 	case operator.BadInput:
 		n.Title, n.Class, n.Icon = "That was refused, and nothing was done", "warn", "warn"
 	case operator.NotStarted:
