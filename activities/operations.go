@@ -46,6 +46,13 @@ type LogInput struct {
 	Operations []Operation `json:"operations"`
 }
 
+// AcknowledgeInput is a text that somebody has acknowledged.
+type AcknowledgeInput struct {
+	Text string    `json:"text"` // its edition, such as privacy-1
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+}
+
 // OperationsInput selects from the audit trail; empty fields match all.
 type OperationsInput struct {
 	Flow  string    `json:"flow,omitempty"`

@@ -31,15 +31,14 @@ func TestThePrivacyTextComesFirst(t *testing.T) { // R6.6, R6.7, R6.8
 	require.Contains(t, text, "Your organisation is responsible")
 
 	require.Equal(t, http.StatusBadRequest, w.post("/i/acme/acknowledge", nil).status)
-	require.Empty(t, w.acme.Requests["Later LogOperation"])
+	require.Empty(t, w.acme.Requests["Later Acknowledge"])
 	p = w.post("/i/acme/acknowledge", url.Values{"read": {"yes"}, "next": {"/i/acme/"}})
 	require.Equal(t, "/i/acme/", p.header.Get("Location"))
-	kept := w.acme.Requests["Later LogOperation"][0].(activities.LogInput).Operations[0]
-	require.Equal(t, activities.Operation{ID: "acknowledge/privacy-1/ada", At: noon, By: "ada", What: "acknowledge", Flow: "console", Detail: "privacy-1"}, kept)
+	require.Equal(t, []any{activities.AcknowledgeInput{Text: "privacy-1", By: "ada", At: noon}}, w.acme.Requests["Later Acknowledge"])
 	require.Equal(t, http.StatusOK, w.get("/i/acme/").status)
 	require.Equal(t, http.StatusSeeOther, w.get("/i/acme-stage/").status, "each instance has its own")
 
-	w.acme.On("Run "+activities.ListOperations, activities.OperationsResult{Operations: []activities.Operation{kept}})
+	w.acme.On("Run "+activities.ListOperations, activities.OperationsResult{Operations: []activities.Operation{{By: "ada", What: activities.OpAcknowledge}}})
 	w.browser = newBrowser(t)
 	w.get(w.link.New())
 	require.Equal(t, http.StatusOK, w.get("/i/acme/").status, "the ledger knows")

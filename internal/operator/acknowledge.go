@@ -26,7 +26,5 @@ func (i *Instance) Acknowledge(ctx context.Context, text string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
-	return i.temporal.Later(ctx, activities.LogOperation, activities.LogInput{Operations: []activities.Operation{{
-		ID: activities.OpAcknowledge + "/" + text + "/" + i.By, At: i.Now(), By: i.By, What: activities.OpAcknowledge, Flow: "console", Detail: text,
-	}}})
+	return i.temporal.Later(ctx, activities.Acknowledge, activities.AcknowledgeInput{Text: text, By: i.By, At: i.Now()})
 }
