@@ -17,6 +17,7 @@ const (
 	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
 	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
 	LogOperation         = "LogOperation"         // LogInput -> LogEnd
+	Acknowledge          = "Acknowledge"          // AcknowledgeInput
 )
 
 // Of the audit of a table.

@@ -23,6 +23,7 @@ const (
 	OpRelease        = "release"
 	OpDiscard        = "discard"
 	OpReplay         = "replay"
+	OpAcknowledge    = "acknowledge"
 )
 
 // Operation is an entry of the audit trail: who asked for what, and when. It
@@ -85,6 +86,13 @@ type VerifyLogResult struct {
 	Restored *Operation `json:"restored,omitempty"`
 	// Remembered are the flows whose ends were compared.
 	Remembered []string `json:"remembered"`
+}
+
+// AcknowledgeInput is a text that somebody has acknowledged.
+type AcknowledgeInput struct {
+	Text string    `json:"text"` // its edition, such as privacy-1
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
 }
 
 // OperationsInput selects from the audit trail; empty fields match all.

@@ -52,6 +52,7 @@ func command() *cobra.Command {
 	f.IntVar(&o.concurrency, "concurrency", 64, "requests in flight to Campaign, 1 to 256")
 	f.IntVar(&o.temporalPort, "temporal-port", 7233, "port of the Temporal server")
 	f.IntVar(&o.uiPort, "ui-port", 8233, "port of the Temporal Web UI")
+	f.IntVar(&o.consolePort, "console-port", 8280, "port of the web console")
 	f.IntVar(&o.dynamicsPort, "dynamics-port", 8443, "port of the Dynamics sandbox")
 	f.IntVar(&o.campaignPort, "campaign-port", 8444, "port of the Campaign sandbox")
 	f.IntVar(&o.adminPort, "admin-port", 8445, "port of the sandboxes' admin API")
@@ -71,7 +72,7 @@ type options struct {
 	data                                                                     string
 	latency                                                                  time.Duration
 	temporalPort, uiPort, dynamicsPort, campaignPort, adminPort, metricsPort int
-	codecPort                                                                int
+	codecPort, consolePort                                                   int
 	exitWhenLoaded, encrypt, access                                          bool
 	out                                                                      *os.File
 }

@@ -29,7 +29,7 @@ func TestTheRootModuleDoesWithoutTheServer(t *testing.T) {
 // The versions that are tested here are those of the root module.
 func TestBothModulesUseTheSameVersions(t *testing.T) {
 	for _, module := range []string{
-		"go.temporal.io/sdk", "go.temporal.io/api", "github.com/uber-go/tally/v4", "github.com/AzureAD/microsoft-authentication-library-for-go", "modernc.org/sqlite",
+		"go.temporal.io/sdk", "go.temporal.io/api", "github.com/gorilla/securecookie", "github.com/uber-go/tally/v4", "github.com/AzureAD/microsoft-authentication-library-for-go", "modernc.org/sqlite",
 	} {
 		version := func(dir string) []string { return goList(t, dir, "-m", "-f", "{{.Version}}", module) }
 		require.Equal(t, version(".."), version("."), module)

@@ -97,6 +97,12 @@ func run(ctx context.Context, o options) error {
 	}
 	defer stopped.wait()
 
+	web, err := startConsole(ctx, o, path, cfg, temporal.Address())
+	if err != nil {
+		return err
+	}
+	defer web.wait()
+
 	dial := client.Options{HostPort: temporal.Address(), Namespace: namespace, Logger: quiet{}}
 	keys.Apply(&dial)
 	c, err := client.Dial(dial)
@@ -114,6 +120,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	printNext(o, path, temporal.UIURL(), boxes)
+	fmt.Fprintf(o.out, "\nThe console; this link signs you in, once, within %s:\n\n  %s\n", linkLasts, web.Link())
 	if o.exitWhenLoaded {
 		return nil
 	}
@@ -123,6 +130,8 @@ func run(ctx context.Context, o options) error {
 		return nil
 	case err := <-stopped.failed:
 		return fmt.Errorf("the worker ended: %w", err)
+	case err := <-web.failed:
+		return fmt.Errorf("the console ended: %w", err)
 	}
 }
 

@@ -79,6 +79,18 @@ func (a *Activities) restoredSince(ctx context.Context, at time.Time) (*activiti
 	return (*activities.Operation)(&said[0]), nil
 }
 
+// Acknowledge enters into the audit trail that somebody has acknowledged a text. Whoever may
+// look may do that, so it is an activity of its own. The first time counts.
+func (a *Activities) Acknowledge(ctx context.Context, in activities.AcknowledgeInput) error {
+	if in.Text == "" || in.By == "" {
+		return run.Blocked("BadInput", "an acknowledgement needs a text, and who acknowledges it")
+	}
+	_, err := a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
+		ID: activities.OpAcknowledge + "/" + in.Text + "/" + in.By, At: in.At, By: in.By, What: activities.OpAcknowledge, Flow: "console", Detail: in.Text,
+	}}})
+	return err
+}
+
 // ListOperations reads the audit trail.
 func (a *Activities) ListOperations(ctx context.Context, in activities.OperationsInput) (*activities.OperationsResult, error) {
 	if in.Limit == 0 {

@@ -24,7 +24,16 @@ func TestTheAuditTrail(t *testing.T) {
 	_, err := s.Env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{{What: "stop"}}})
 	require.ErrorContains(t, err, "needs an id")
 
-	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{})
+	for range 2 { // it is kept once
+		_, err = s.Env.ExecuteActivity("Acknowledge", activities.AcknowledgeInput{Text: "privacy-1", By: "cleo", At: at})
+		require.NoError(t, err)
+	}
+	_, err = s.Env.ExecuteActivity("Acknowledge", activities.AcknowledgeInput{Text: "privacy-1", At: at})
+	require.ErrorContains(t, err, "who acknowledges it")
+	kept := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "cleo", What: activities.OpAcknowledge})
+	require.Equal(t, []activities.Operation{{Seq: 3, ID: "acknowledge/privacy-1/cleo", At: at, By: "cleo", What: activities.OpAcknowledge, Flow: "console", Detail: "privacy-1"}}, kept.Operations)
+
+	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{Flow: activities.FlowIngress})
 	start.Seq, stop.Seq = 1, 2
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
 	got = activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})

@@ -71,6 +71,8 @@ var operations = map[string]Operation{
 	Ask(activities.ShowRun):            {Name: "runs show", Role: Viewer},
 	Ask(activities.ListOperations):     {Name: "log", Role: Viewer},
 	Ask(activities.ListRequests):       {Name: "requests", Role: Viewer},
+	Ask(activities.VerifyLog):          {Name: "log verify", Role: Viewer},
+	Ask(activities.Acknowledge):        {Name: "console: acknowledge the privacy text", Role: Viewer, Signs: true},
 	Ask(activities.Totals):             {Name: "status", Role: Viewer},
 	Ask(activities.Meter):              {Name: "status: engine calls", Role: Viewer},
 	Ask(activities.MayRollback):        {Name: "rollback: what it would touch", Role: Viewer},
@@ -83,6 +85,7 @@ var operations = map[string]Operation{
 	Ask(activities.ProposeMapping):     {Name: "mapping propose", Role: Operator},
 	Ask(activities.LogOperation):       {Name: "runs replay: enter it into the log", Role: Operator, Signs: true},
 	Ask(activities.MarkRestored):       {Name: "ledger restored", Role: Admin, Signs: true},
+	Ask(activities.RekeyLedger):        {Name: "ledger rekey", Role: Admin, Signs: true},
 	Ask(activities.DecideRequest):      {Name: "requests confirm, requests decline", Role: Viewer},
 
 	Begin(workflows.TypeAudit): {Name: "audit", Role: Operator, Signs: true},

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalcodec"
@@ -105,12 +107,10 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 			report.Clear = append(report.Clear, clear)
 		}
 	}
-	for _, n := range names {
-		one, err := i.flow(n).look(ctx)
-		if err != nil {
-			return report, err
-		}
-		report.Flows = append(report.Flows, one)
+	looks, err := i.lookAt(ctx, names)
+	report.Flows = append(report.Flows, looks...)
+	if err != nil {
+		return report, err
 	}
 	if name == "" {
 		report.Flows = append(report.Flows, i.removed(ctx)...)
@@ -180,6 +180,30 @@ func (i *Instance) removed(ctx context.Context) (out []FlowReport) {
 		out = append(out, one)
 	}
 	return out
+}
+
+// looksAtOnce bounds the flows that are looked at together.
+const looksAtOnce = 8
+
+// lookAt looks at flows together: where nobody answers, the wait for one is the wait for all.
+// It returns those before the first that fails.
+func (i *Instance) lookAt(ctx context.Context, names []string) ([]FlowReport, error) {
+	reports, errs := make([]FlowReport, len(names)), make([]error, len(names))
+	var group errgroup.Group
+	group.SetLimit(looksAtOnce)
+	for n, name := range names {
+		group.Go(func() error {
+			reports[n], errs[n] = i.flow(name).look(ctx)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for n, err := range errs {
+		if err != nil {
+			return reports[:n], err
+		}
+	}
+	return reports, nil
 }
 
 // look asks everything there is to know about one flow.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -21,6 +22,7 @@ import (
 // last one for ever; an answer that is an error is returned as one, a function is
 // given the request.
 type Temporal struct {
+	mu       sync.Mutex       // several questions may be asked at once
 	answers  map[string][]any // "Query <workflow> <name>", "Update …", "Start <workflow>", "Describe …", "Result …", "Run <activity>"
 	Requests map[string][]any // by question, in order
 	Asked    []string         // all questions, in order
@@ -43,19 +45,39 @@ func New() *Temporal {
 }
 
 // On scripts the answers to a question.
-func (f *Temporal) On(question string, answers ...any) { f.answers[question] = answers }
+func (f *Temporal) On(question string, answers ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[question] = answers
+}
 
-func (f *Temporal) reply(question string, request, into any) error {
+// next notes a question, and takes the answer to it.
+func (f *Temporal) next(question string, request any) (answer any, known bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.Asked = append(f.Asked, question)
 	f.Requests[question] = append(f.Requests[question], request)
 	queue, known := f.answers[question]
 	if !known {
-		return operator.ErrNotFound
+		return nil, false
 	}
 	if len(queue) > 1 {
 		f.answers[question] = queue[1:]
 	}
-	answer := queue[0]
+	return queue[0], true
+}
+
+func (f *Temporal) scripted(question string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.answers[question] != nil
+}
+
+func (f *Temporal) reply(question string, request, into any) error {
+	answer, known := f.next(question, request)
+	if !known {
+		return operator.ErrNotFound
+	}
 	if reply, ok := answer.(func(request any) any); ok {
 		answer = reply(request)
 	}
@@ -88,14 +110,14 @@ func (f *Temporal) Query(_ context.Context, id, name string, answer any) error {
 }
 
 func (f *Temporal) Flows(_ context.Context, instance string) (tables []string, err error) {
-	if _, known := f.answers["Flows "+instance]; known {
+	if f.scripted("Flows " + instance) {
 		err = f.reply("Flows "+instance, nil, &tables)
 	}
 	return tables, err
 }
 
 func (f *Temporal) Describe(_ context.Context, id string) (*operator.Description, error) {
-	if _, answers := f.answers["Query "+id+" Status"]; answers && f.answers["Describe "+id] == nil {
+	if f.scripted("Query "+id+" Status") && !f.scripted("Describe "+id) {
 		return &operator.Description{Running: true}, nil
 	}
 	var d operator.Description
@@ -113,6 +135,8 @@ func (f *Temporal) Run(_ context.Context, activity string, input, result any) er
 func (f *Temporal) WorkerSeen(context.Context) (time.Time, error) { return f.Seen, f.Lost }
 
 func (f *Temporal) Later(_ context.Context, activity string, input any) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.Asked = append(f.Asked, "Later "+activity)
 	f.Requests["Later "+activity] = append(f.Requests["Later "+activity], input)
 	return f.Down

@@ -1,0 +1,80 @@
+package pages
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"causeway.dev/config"
+	"causeway.dev/console/session"
+	"causeway.dev/internal/operator"
+)
+
+const (
+	connectWithin = 3 * time.Second            // Temporal answers at once or not at all
+	askWithin     = 4 * time.Second            // one question of a page
+	doWithin      = 20 * time.Second           // one request that was asked for
+	stayAway      = 2 * time.Second            // after Temporal did not answer, before it is asked again
+	pageWithin    = 4 * askWithin              // all of a page
+	actWithin     = doWithin + connectWithin*2 // all of an action
+)
+
+// Instance is one Causeway instance that the console shows.
+type Instance struct {
+	Config *config.Config
+	File   string // that Config was read from
+	// Dial connects to the instance's Temporal.
+	Dial func(context.Context) (operator.Temporal, error)
+
+	turn     chan struct{} // holds one token: who has it may connect
+	temporal operator.Temporal
+	failed   error
+	tried    time.Time
+}
+
+// Name is that of the configuration.
+func (i *Instance) Name() string { return i.Config.Instance }
+
+// connect gives the one connection of the instance, which mends itself once it stands.
+func (i *Instance) connect(ctx context.Context) (operator.Temporal, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	select {
+	case <-i.turn:
+	case <-ctx.Done():
+		return nil, &operator.Error{Kind: operator.Unreachable, Text: "Temporal has not answered yet"}
+	}
+	defer func() { i.turn <- struct{}{} }()
+	switch {
+	case i.temporal != nil:
+		return i.temporal, nil
+	case i.failed != nil && time.Since(i.tried) < stayAway:
+		return nil, i.failed
+	}
+	i.temporal, i.failed = i.Dial(ctx)
+	i.tried = time.Now()
+	return i.temporal, i.failed
+}
+
+// as is the instance asked in somebody's name.
+func (i *Instance) as(ctx context.Context, who session.Who, within time.Duration, now func() time.Time) (*operator.Instance, error) {
+	temporal, err := i.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return operator.New(i.Config, temporal, operator.Options{File: i.File, By: who.Name, Timeout: within, Now: now}), nil
+}
+
+// byName indexes instances, and refuses two of one name: their addresses would be the same.
+func byName(instances []*Instance) (map[string]*Instance, error) {
+	out := map[string]*Instance{}
+	for _, i := range instances {
+		if other := out[i.Name()]; other != nil {
+			return nil, fmt.Errorf("%s and %s are both of the instance %q; each instance is shown once", other.File, i.File, i.Name())
+		}
+		i.turn = make(chan struct{}, 1)
+		i.turn <- struct{}{}
+		out[i.Name()] = i
+	}
+	return out, nil
+}

@@ -1,0 +1,195 @@
+// Package pages is what the console shows: one file a page, with its view model. A handler
+// asks internal/operator, builds a view and renders it; no rule of the sync lives here. The
+// console's server calls it, and has checked who asks.
+//
+// A further page is a file here, a template of its name, a line in routes, and one in nav.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"causeway.dev/console/session"
+	"causeway.dev/console/static"
+	"causeway.dev/console/templates"
+	"causeway.dev/internal/operator"
+)
+
+// Prefix is where the pages of an instance are.
+const Prefix = "/i/{instance}"
+
+// Route is a page or an action, and the role that it needs of its instance.
+type Route struct {
+	Method, Path string // below Prefix
+	Role         session.Role
+	Handle       http.HandlerFunc
+	// Before says that it is there before the privacy text was acknowledged.
+	Before bool
+	// Acts says that something is done, which may take longer than a look.
+	Acts bool
+}
+
+// Pages are the pages of some instances.
+type Pages struct {
+	names     []string
+	instances map[string]*Instance
+	sessions  *session.Sessions
+	templates templates.Set
+	now       func() time.Time
+}
+
+// New makes the pages of instances, in the order in which they are listed.
+func New(instances []*Instance, sessions *session.Sessions, now func() time.Time) (*Pages, error) {
+	index, err := byName(instances)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{instances: index, sessions: sessions, templates: templates.Parse(), now: now}
+	for _, i := range instances {
+		p.names = append(p.names, i.Name())
+	}
+	return p, nil
+}
+
+// Routes are all pages and actions of an instance.
+func (p *Pages) Routes() []Route {
+	return []Route{
+		{Method: "GET", Path: "/acknowledge", Role: session.Viewer, Handle: p.askAcknowledgement, Before: true},
+		{Method: "POST", Path: "/acknowledge", Role: session.Viewer, Handle: p.acknowledge, Before: true, Acts: true},
+		{Method: "GET", Path: "/{$}", Role: session.Viewer, Handle: p.overview},
+		{Method: "GET", Path: "/overview/live", Role: session.Viewer, Handle: p.overviewLive},
+		{Method: "GET", Path: "/flows/{flow}/{action}", Role: session.Operator, Handle: p.confirm},
+		{Method: "POST", Path: "/flows/{flow}/{action}", Role: session.Operator, Handle: p.act, Acts: true},
+		{Method: "GET", Path: "/all/{action}", Role: session.Operator, Handle: p.confirmAll},
+		{Method: "POST", Path: "/all/{action}", Role: session.Operator, Handle: p.actAll, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.confirmDeletes},
+		{Method: "POST", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.actDeletes, Acts: true},
+	}
+}
+
+// nav are the pages that the menu leads to.
+func nav(instance string) []link {
+	return []link{{URL: home(instance), Icon: "grid", Label: "Overview"}}
+}
+
+// link is an entry of the menu.
+type link struct{ URL, Icon, Label string }
+
+// home is the overview of an instance.
+func home(instance string) string { return "/i/" + instance + "/" }
+
+// Visible are the instances in which somebody has a role.
+func (p *Pages) Visible(who session.Who) []string {
+	return slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return who.Role(name) == session.Nobody })
+}
+
+// Has says that the console shows an instance.
+func (p *Pages) Has(name string) bool { return p.instances[name] != nil }
+
+// Within is how long a route may take.
+func (r Route) Within() time.Duration {
+	if r.Acts {
+		return actWithin
+	}
+	return pageWithin
+}
+
+// Close ends the connections.
+func (p *Pages) Close() {
+	for _, i := range p.instances {
+		<-i.turn
+		if i.temporal != nil {
+			i.temporal.Close()
+		}
+	}
+}
+
+// instance is the one that a request is about; the server has checked that it is there.
+func (p *Pages) instance(r *http.Request) *Instance { return p.instances[r.PathValue("instance")] }
+
+// operator asks the instance of a request in the name of who is signed in.
+func (p *Pages) operator(r *http.Request) (*operator.Instance, error) {
+	within := askWithin
+	if r.Method == http.MethodPost {
+		within = doWithin
+	}
+	return p.instance(r).as(r.Context(), session.Of(r).Who, within, p.now)
+}
+
+// may says whether who is signed in has a role in the instance of a request.
+func (p *Pages) may(r *http.Request, role session.Role) bool {
+	return session.Of(r).Who.Role(r.PathValue("instance")) >= role
+}
+
+// frame is what every page has around its view.
+type frame struct {
+	Title, Theme, Path, Version string
+	Themes                      []string
+	Who                         session.Who
+	Instance                    string
+	Role                        session.Role
+	Instances                   []string
+	Nav                         []link
+	View                        any
+}
+
+// themes that can be chosen; the first follows the machine.
+var themes = []string{"auto", "light", "dark"}
+
+// themeCookie keeps the choice.
+const themeCookie = "causeway_theme"
+
+// Theme is what a request's cookie chose.
+func Theme(r *http.Request) string {
+	if c, err := r.Cookie(themeCookie); err == nil && slices.Contains(themes, c.Value) {
+		return c.Value
+	}
+	return themes[0]
+}
+
+// SetTheme keeps a choice; one that there is not is left out.
+func SetTheme(w http.ResponseWriter, theme string, secure bool) {
+	if slices.Contains(themes, theme) {
+		http.SetCookie(w, &http.Cookie{Name: themeCookie, Value: theme, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode})
+	}
+}
+
+func (p *Pages) frame(r *http.Request, title string, view any) frame {
+	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, View: view}
+	if s := session.Of(r); s != nil {
+		f.Who, f.Instances = s.Who, p.Visible(s.Who)
+		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > session.Nobody {
+			f.Role, f.Nav = s.Who.Role(f.Instance), nav(f.Instance)
+		} else {
+			f.Instance = ""
+		}
+	}
+	return f
+}
+
+// render writes a page; part writes a part of it alone.
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, page, title string, view any) {
+	p.part(w, r, status, page, "layout", title, view)
+}
+
+func (p *Pages) part(w http.ResponseWriter, r *http.Request, status int, page, part, title string, view any) {
+	var out bytes.Buffer // nothing is sent of a page that cannot be written whole
+	if err := p.templates.Write(&out, page, part, p.frame(r, title, view)); err != nil {
+		http.Error(w, "the page cannot be written: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = out.WriteTo(w)
+}
+
+// inPart says that a part of a page is asked for, by the page that is there already.
+func inPart(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// detached goes on when who asked has gone, because what was begun is then told to the log.
+func detached(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), within)
+}

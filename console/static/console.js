@@ -1,0 +1,66 @@
+// What the pages need beyond htmx. Every page works without it, but for the parts that
+// update by themselves.
+"use strict";
+
+// A confirmation that was fetched opens, with the focus on Cancel.
+document.addEventListener("htmx:afterSwap", (e) => {
+  const dialog = e.detail.target.closest("dialog");
+  if (dialog && !dialog.open) dialog.showModal();
+});
+document.addEventListener("click", (e) => {
+  const close = e.target.closest("[data-close]");
+  if (!close) return;
+  const dialog = close.closest("dialog");
+  if (dialog) {
+    e.preventDefault();
+    dialog.close();
+  }
+});
+
+// A part that updates by itself holds still while somebody uses it, or nobody looks.
+document.addEventListener("htmx:beforeRequest", (e) => {
+  const part = e.detail.elt;
+  if (!part.hasAttribute("data-live")) return;
+  if (document.hidden || document.querySelector("dialog[open]") || part.querySelector(":popover-open")) e.preventDefault();
+});
+
+// The console itself may be gone.
+const away = (gone) => {
+  const note = document.getElementById("away");
+  if (note) note.hidden = !gone;
+};
+document.addEventListener("htmx:sendError", () => away(true));
+document.addEventListener("htmx:timeout", () => away(true));
+document.addEventListener("htmx:responseError", (e) => {
+  if (e.detail.xhr.status === 401) location.reload();
+  else away(true);
+});
+document.addEventListener("htmx:afterOnLoad", () => away(false));
+
+// Tips close on Escape.
+document.addEventListener("keydown", (e) => {
+  if (e.key !== "Escape") return;
+  for (const term of document.querySelectorAll(".term:hover, .term:focus")) {
+    term.classList.add("closed");
+    term.addEventListener("mouseleave", () => term.classList.remove("closed"), { once: true });
+    term.addEventListener("blur", () => term.classList.remove("closed"), { once: true });
+  }
+});
+
+// The theme is chosen at once; without this file the form has a button.
+document.addEventListener("change", (e) => {
+  const form = e.target.closest("form[data-theme-choice]");
+  if (form) form.requestSubmit();
+});
+
+// What was done is told once.
+if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
+
+// What was asked for may take a while: the button says so, and is not pressed twice.
+document.addEventListener("submit", (e) => {
+  const button = e.submitter;
+  if (!button || e.target.hasAttribute("data-theme-choice")) return;
+  if (button.getAttribute("aria-busy") === "true") return e.preventDefault();
+  button.setAttribute("aria-busy", "true");
+  button.lastChild.textContent = "Asking…";
+});

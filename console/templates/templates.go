@@ -1,0 +1,105 @@
+// Package templates holds the pages' HTML and what it is written with. A page is a file that
+// defines "main"; layout.html is around it, parts.html has what several share, and a page
+// may define parts of its own that are rendered alone when they are refreshed.
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"causeway.dev/internal/phrase"
+)
+
+//go:embed *.html
+var files embed.FS
+
+// Set is all pages, parsed.
+type Set map[string]*template.Template
+
+// Parse reads all pages. It panics when one is wrong, which a test shows.
+func Parse() Set {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(err)
+	}
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "layout.html", "parts.html"))
+	out := Set{}
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		out[name] = template.Must(template.Must(shared.Clone()).ParseFS(files, e.Name()))
+	}
+	return out
+}
+
+// Write writes a part of a page; "layout" is all of it.
+func (s Set) Write(w io.Writer, page, part string, view any) error {
+	t := s[page]
+	if t == nil {
+		return fmt.Errorf("there is no page %q", page)
+	}
+	return t.ExecuteTemplate(w, part, view)
+}
+
+var functions = template.FuncMap{
+	"icon":   icon,
+	"number": func(n int64) string { return humanize.Comma(n) },
+	"count":  phrase.Count,
+	"since":  since,
+	"span":   phrase.Span,
+	"args":   func(values ...any) []any { return values },
+}
+
+// since is a time for people: how long ago, and the moment on hover.
+func since(now, t time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	return timeElement(t, phrase.Age(now, t))
+}
+
+func timeElement(t time.Time, text string) template.HTML {
+	t = t.UTC()
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // made of times alone
+		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 UTC"), template.HTMLEscapeString(text)))
+}
+
+// icons are drawn in a field of 16 by 16.
+var icons = map[string]string{
+	"bad":     `<path d="M5.4 1.75h5.2l3.65 3.65v5.2l-3.65 3.65H5.4l-3.65-3.65V5.4z"/><path d="M6 6l4 4M10 6l-4 4"/>`,
+	"warn":    `<path d="M8 2.2l6.3 11.1H1.7z"/><path d="M8 6.4v3.2M8 11.3v.1"/>`,
+	"wait":    `<circle cx="8" cy="8" r="6.25"/><path d="M8 4.6V8l2.3 1.5"/>`,
+	"ok":      `<circle cx="8" cy="8" r="6.25"/><path d="M5.3 8.2l1.9 1.9 3.6-4"/>`,
+	"running": `<circle cx="8" cy="8" r="6.25"/><circle cx="8" cy="8" r="2.5" fill="currentColor" stroke="none"/>`,
+	"stop":    `<rect x="3.25" y="3.25" width="9.5" height="9.5" rx="1.5"/>`,
+	"start":   `<path d="M4.5 2.8v10.4L13 8z"/>`,
+	"pause":   `<path d="M5.5 3.5v9M10.5 3.5v9"/>`,
+	"sync":    `<path d="M13.4 6.5A5.8 5.8 0 0 0 3.3 4.7M2.6 9.5a5.8 5.8 0 0 0 10.1 1.8"/><path d="M3 1.9v3h3M13 14.1v-3h-3"/>`,
+	"more":    `<path d="M3.2 8h.1M8 8h.1M12.7 8h.1" stroke-width="2.4"/>`,
+	"menu":    `<path d="M2.5 4h11M2.5 8h11M2.5 12h11"/>`,
+	"down":    `<path d="M3.5 6l4.5 4.5L12.5 6"/>`,
+	"grid":    `<rect x="2.2" y="2.2" width="4.8" height="4.8" rx="1"/><rect x="9" y="2.2" width="4.8" height="4.8" rx="1"/><rect x="2.2" y="9" width="4.8" height="4.8" rx="1"/><rect x="9" y="9" width="4.8" height="4.8" rx="1"/>`,
+	"shield":  `<path d="M8 1.8l5.2 1.8v4c0 3.2-2.1 5.4-5.2 6.6-3.1-1.2-5.2-3.4-5.2-6.6v-4z"/>`,
+	"key":     `<circle cx="5" cy="11" r="3.1"/><path d="M7.3 8.7L13.6 2.4M11 5l2.2 2.2"/>`,
+	"out":     `<path d="M2.5 8h11M9.7 4.2L13.5 8l-3.8 3.8"/>`,
+	"none":    ``,
+}
+
+// icon is a picture, which says nothing by itself: a word stands beside it. More classes
+// colour it.
+func icon(name string, classes ...string) (template.HTML, error) {
+	paths, ok := icons[name]
+	if !ok {
+		return "", fmt.Errorf("there is no icon %q", name)
+	}
+	return template.HTML(`<svg class="` + template.HTMLEscapeString(strings.Join(append([]string{"i"}, classes...), " ")) + //nolint:gosec // ours
+		`" viewBox="0 0 16 16" aria-hidden="true">` + paths + `</svg>`), nil
+}
