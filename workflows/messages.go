@@ -194,7 +194,7 @@ type Status struct {
 	RunWorkflow   string                `json:"run_workflow,omitempty"`
 	RunKind       activities.Kind       `json:"run_kind,omitempty"`
 	RunTitle      string                `json:"run_title,omitempty"` // what the run is, where its kind does not tell
-	Progress      *Progress             `json:"progress,omitempty"` // of a run that the owner carries out itself; the workflow of another run is asked for its own
+	Progress      *Progress             `json:"progress,omitempty"`  // of a run that the owner carries out itself; the workflow of another run is asked for its own
 	LastRun       *RunSummary           `json:"last_run,omitempty"`
 	Watermark     time.Time             `json:"watermark,omitzero"` // everything before it is settled
 	Totals        activities.Counts     `json:"totals"`             // of all finished runs since the flow first started

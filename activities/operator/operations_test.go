@@ -15,7 +15,7 @@ func TestTheAuditTrail(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 0)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	start := activities.Operation{ID: "1", At: at, By: "ada", Verified: true, Subject: "6f0c", What: activities.OpStart, Flow: activities.FlowIngress, Table: "contacts", Revision: "r2", Was: "r1"}
+	start := activities.Operation{ID: "1", At: at, By: "Ada <6f0c>", What: activities.OpStart, Flow: activities.FlowIngress, Table: "contacts", Revision: "r2", Was: "r1"}
 	stop := activities.Operation{ID: "2", At: at.Add(time.Hour), By: "bob", What: activities.OpStop, Flow: activities.FlowIngress, Table: "contacts", Reason: "release"}
 	for range 2 {
 		_, err := s.Env.ExecuteActivity("LogOperation", activities.LogInput{Operations: []activities.Operation{start, stop}})
@@ -34,9 +34,9 @@ func TestTheAuditTrail(t *testing.T) {
 	require.Equal(t, []activities.Operation{{Seq: 3, ID: "acknowledge/privacy-1/cleo", At: at, By: "cleo", What: activities.OpAcknowledge, Flow: "console", Detail: "privacy-1"}}, kept.Operations)
 
 	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{Flow: activities.FlowIngress})
-	start.Seq, stop.Seq = 1, 2
+	start.Seq, start.Verified, start.Subject, stop.Seq = 1, true, "6f0c", 2
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)
-	got = activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "ada", What: "stop"})
+	got = activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "Ada <6f0c>", What: "stop"})
 	require.NotNil(t, got.Operations)
 	require.Empty(t, got.Operations)
 	_, err = s.Env.ExecuteActivity("ListOperations", activities.OperationsInput{Limit: 1001})
