@@ -53,9 +53,18 @@ var walks = map[string]string{
 	`coalesce(sum(1 - t.existed), 0)`: "a rollback counts what its run changed",
 }
 
-func allowed(query string) bool {
+// runWalks are the queries that may walk through the runs. PostgreSQL joins that way when
+// more deletes wait for an approval than there are runs.
+var runWalks = []string{`SET run = $1 WHERE tbl = $2 AND waits = 'guard'`, `FROM parked p JOIN run r ON r.id = p.run WHERE p.tbl = $2 AND p.waits = 'guard'`}
+
+func allowed(query, step string) bool {
 	for part := range walks {
 		if strings.Contains(query, part) {
+			return true
+		}
+	}
+	for _, part := range runWalks {
+		if strings.Contains(query, part) && strings.Contains(step, " Scan run ") {
 			return true
 		}
 	}
@@ -88,8 +97,10 @@ func requireNoWalks(t *testing.T, l *ledger.Ledger, db *sql.DB, driver string) {
 	defer conn.Close()
 	for _, query := range queries {
 		plan, bad := explain(t, conn, driver, query)
-		if len(bad) > 0 && !allowed(query) {
-			t.Errorf("%s\n  walks: %s\n%s", query, strings.Join(bad, "; "), plan)
+		for _, step := range bad {
+			if !allowed(query, step) {
+				t.Errorf("%s\n  walks: %s\n%s", query, step, plan)
+			}
 		}
 		if testing.Verbose() {
 			t.Logf("%s\n%s", query, plan)
