@@ -37,6 +37,7 @@ func main() {
 // options of a measurement.
 type options struct {
 	contacts, million int
+	rounds            int
 	idle              time.Duration
 	synchronous       string
 }
@@ -51,6 +52,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{"latency", "initial load with Campaign answering after 20 ms, 64 in flight, next to a bare loop", true, latency},
 	{"full", "initial load with Campaign answering at once, next to a bare loop; then all of it again unchanged", true, full},
+	{"sealing", "what sealing the ledger, or what goes into Temporal, costs an initial load and the same again unchanged", false, sealing},
 	{"throttled", "initial load against 500 calls/s and Retry-After", true, throttled},
 	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
 	{"children", "records that come before their parents, in random order", true, children},
@@ -79,6 +81,7 @@ func command() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts, or events, of the quick measurements")
 	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily, events of events-million")
+	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often the measurement called sealing loads, for each of its cases")
 	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
 	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
 	return cmd

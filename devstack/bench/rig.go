@@ -45,6 +45,8 @@ type rigOptions struct {
 	egress      string               // settings of the egress section; "" = no egress
 	optOut      string               // settings of the opt_out section; "" = opt-outs are mapped with the contacts
 	stack       func(*stack.Options) // more of the sandboxes
+	sealLedger  bool                 // the ledger is sealed
+	sealHistory bool                 // what goes into Temporal is sealed
 }
 
 func newRig(ctx context.Context, o rigOptions) (*rig, error) {
@@ -75,6 +77,10 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 	if err != nil {
 		return err
 	}
+	key := filepath.Join(r.dir, "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("2a", 32)), 0o600); err != nil {
+		return err
+	}
 	path := filepath.Join(r.dir, "causeway.yaml")
 	if err := os.WriteFile(path, []byte(configText(r.boxes, r.dir, o)), 0o600); err != nil {
 		return err
@@ -82,7 +88,13 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 	if r.cfg, err = config.Load(path); err != nil {
 		return err
 	}
-	if r.client, err = client.Dial(client.Options{HostPort: r.temporal.Address(), Namespace: "default", Logger: quiet{}}); err != nil {
+	at := client.Options{HostPort: r.temporal.Address(), Namespace: "default", Logger: quiet{}}
+	keys, err := operator.KeysOf(r.cfg.Temporal)
+	if err != nil {
+		return err
+	}
+	keys.Apply(&at)
+	if r.client, err = client.Dial(at); err != nil {
 		return err
 	}
 	return r.startWorker(path)
@@ -93,6 +105,10 @@ func configText(boxes *stack.Stack, dir string, o rigOptions) string {
 	if o.synchronous != "" {
 		ledger = "\n  synchronous: " + o.synchronous
 	}
+	key := fmt.Sprintf("encryption_key: %q", "file:"+filepath.Join(dir, "key"))
+	if o.sealLedger {
+		ledger += "\n  " + key
+	}
 	organization, egress := "BENCH@AdobeOrg", ""
 	if o.egress != "" {
 		organization = boxes.CampaignOrganization + fmt.Sprintf(", journal: {url: %q}", boxes.JournalURL)
@@ -101,6 +117,9 @@ func configText(boxes *stack.Stack, dir string, o rigOptions) string {
 	mapped := "\n        - {from: donotbulkemail, to: blackListEmail}"
 	if o.optOut != "" {
 		mapped, egress = "", egress+"opt_out: {"+o.optOut+"}\n"
+	}
+	if o.sealHistory {
+		egress += "temporal: {" + key + "}\n"
 	}
 	return fmt.Sprintf(`instance: sandbox
 dynamics: {url: %[1]q, authority: %[1]q, tenant: %[2]s, client_id: %[3]s, client_secret: "file:%[4]s", instance_discovery: false, ca_file: %[5]s}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -19,6 +20,8 @@ const (
 	benchLanes = 8
 	benchGroup = 50
 )
+
+var benchPayload = bytes.Repeat([]byte("abcdefgh"), 50)
 
 // benchOpen opens a ledger by the name of a bench: its driver or SQLite's synchronous, and
 // whether it has a key.
@@ -56,11 +59,7 @@ func BenchmarkCommit(b *testing.B) {
 			l := benchOpen(b, driver)
 			begin(b, l, "r1")
 			const size = 625
-			payload := make([]byte, 400)
-			for i := range payload {
-				payload[i] = byte('a' + i%26)
-			}
-			page := 0
+			page, cpu := 0, time.Duration(0)
 			for b.Loop() {
 				b.StopTimer()
 				page++
@@ -71,6 +70,7 @@ func BenchmarkCommit(b *testing.B) {
 				_, err := l.StagePage(b.Context(), in)
 				require.NoError(b, err)
 				b.StartTimer()
+				from := userCPU()
 				var wg sync.WaitGroup
 				for n := range benchLanes {
 					wg.Go(func() {
@@ -83,7 +83,7 @@ func BenchmarkCommit(b *testing.B) {
 							group := make([]ledger.Result, 0, benchGroup)
 							for i := from; i < min(from+benchGroup, size); i++ {
 								s := created(lane, i)
-								s.Record.Payload = payload
+								s.Record.Payload = benchPayload
 								group = append(group, s)
 							}
 							if err := l.Commit(b.Context(), lane.ID, lane.Token, group); err != nil {
@@ -97,8 +97,10 @@ func BenchmarkCommit(b *testing.B) {
 					})
 				}
 				wg.Wait()
+				cpu += userCPU() - from
 			}
 			b.ReportMetric(float64(b.N*benchLanes*size)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64(cpu.Nanoseconds())/float64(b.N*benchLanes*size), "cpu-ns/record")
 		})
 	}
 }
@@ -125,12 +127,15 @@ func BenchmarkLookUp(b *testing.B) {
 					var group []ledger.Result
 					var keys []string
 					for i := range lane.Entries {
-						group, keys = append(group, created(lane, i)), append(keys, lane.Entries[i].Key)
+						r := created(lane, i)
+						r.Record.Payload = benchPayload
+						group, keys = append(group, r), append(keys, lane.Entries[i].Key)
 					}
 					require.NoError(b, l.Commit(b.Context(), lane.ID, lane.Token, group))
 					lanes = append(lanes, keys)
 				}
 			}
+			from := userCPU()
 			for n := 0; b.Loop(); n++ {
 				keys := lanes[n%len(lanes)]
 				found, err := l.Records(b.Context(), table, keys)
@@ -138,6 +143,7 @@ func BenchmarkLookUp(b *testing.B) {
 				require.Len(b, found, len(keys))
 			}
 			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64((userCPU()-from).Nanoseconds())/float64(b.N*size), "cpu-ns/record")
 		})
 	}
 }

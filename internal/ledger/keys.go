@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"hash"
 	"strings"
-
-	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // keySetting is where the keys are configured.
@@ -25,7 +23,7 @@ const keyIDSize = 4
 // that the same key may serve something else.
 type ledgerKey struct {
 	id    [keyIDSize]byte // tells nothing of the key
-	aead  cipher.AEAD
+	x     *xaes
 	early cipher.AEAD // opens formEarly
 }
 
@@ -58,11 +56,11 @@ func newKey(key []byte) (*ledgerKey, error) {
 	}
 	sum := sha256.Sum256(append([]byte("causeway ledger key id\n"), key...))
 	k := &ledgerKey{id: [keyIDSize]byte(sum[:keyIDSize])}
-	derived, err := hkdf.Key(sha256.New, key, nil, "causeway ledger values", chacha20poly1305.KeySize)
+	derived, err := hkdf.Key(sha256.New, key, nil, "causeway ledger values", 32)
 	if err != nil {
 		return nil, err
 	}
-	if k.aead, err = chacha20poly1305.NewX(derived); err != nil {
+	if k.x, err = newXAES(derived); err != nil {
 		return nil, err
 	}
 	block, err := aes.NewCipher(key)

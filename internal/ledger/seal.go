@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -17,13 +16,12 @@ import (
 const (
 	formPacked      = 'z' // zstd follows; nothing is sealed
 	formEarly       = 's' // one byte of the key's id, nonce and AES-256-GCM over zstd follow; written no more
-	formSealed      = 1   // id of the key, nonce and XChaCha20-Poly1305 follow
+	formSealed      = 1   // id of the key, nonce and XAES-256-GCM follow
 	formSealedPack  = 2   // the same, over zstd
 	formSealedPrint = 3   // the same, over the length of a fingerprint, the fingerprint, and the value
 )
 
 const (
-	nonceSize  = 24
 	sealedHead = 1 + keyIDSize + nonceSize
 	maxPlain   = 1 << 30 // bytes one value may unpack to
 )
@@ -96,7 +94,7 @@ func (s *sealer) closeWith(plain, print []byte, p place) ([]byte, error) {
 	if plain == nil || s.keys.first == nil {
 		return plain, nil
 	}
-	out := make([]byte, sealedHead, sealedHead+1+len(print)+len(plain)+s.keys.first.aead.Overhead())
+	out := make([]byte, sealedHead, sealedHead+1+len(print)+len(plain)+tagSize)
 	out[0] = formSealed
 	if print != nil {
 		out[0] = formSealedPrint
@@ -113,7 +111,7 @@ func (s *sealer) pack(plain []byte, p place) ([]byte, error) {
 	if s.keys.first == nil {
 		return s.enc.EncodeAll(plain, append(make([]byte, 0, len(plain)/3+64), formPacked)), nil
 	}
-	out := make([]byte, sealedHead, sealedHead+len(plain)/3+64)
+	out := make([]byte, sealedHead, sealedHead+len(plain)/3+64+tagSize)
 	out[0] = formSealedPack
 	return s.lock(s.enc.EncodeAll(plain, out), p)
 }
@@ -122,20 +120,17 @@ func (s *sealer) pack(plain []byte, p place) ([]byte, error) {
 func (s *sealer) lock(b []byte, p place) ([]byte, error) {
 	k := s.keys.first
 	copy(b[1:], k.id[:])
-	if _, err := rand.Read(b[1+keyIDSize : sealedHead]); err != nil {
-		return nil, err
-	}
-	return s.withHead(b, p, func(head []byte) ([]byte, error) {
-		return k.aead.Seal(b[:sealedHead], b[1+keyIDSize:sealedHead], b[sealedHead:], head), nil
-	})
+	head := s.head(b, p)
+	defer s.heads.Put(head)
+	return k.x.seal(b, 1+keyIDSize, *head)
 }
 
-// withHead hands out the additional data of a value: how it is sealed, and its place.
-func (s *sealer) withHead(b []byte, p place, do func(head []byte) ([]byte, error)) ([]byte, error) {
+// head is the additional data of a value: how it is sealed, and its place. It goes back to
+// s.heads.
+func (s *sealer) head(b []byte, p place) *[]byte {
 	room := s.heads.Get().(*[]byte)
-	defer s.heads.Put(room)
 	*room = p.appendTo(append((*room)[:0], b[:1+keyIDSize]...))
-	return do(*room)
+	return room
 }
 
 // open reads what close has sealed.
@@ -209,13 +204,13 @@ func (s *sealer) unlock(b []byte, p place) ([]byte, error) {
 	if k == nil {
 		return nil, fmt.Errorf("%s: %w", p.String(), s.keys.missing(keyName(b[1:1+keyIDSize])))
 	}
-	return s.withHead(b, p, func(head []byte) ([]byte, error) {
-		plain, err := k.aead.Open(b[sealedHead:sealedHead], b[1+keyIDSize:sealedHead], b[sealedHead:], head)
-		if err != nil {
-			return nil, damaged(p)
-		}
-		return plain, nil
-	})
+	head := s.head(b, p)
+	defer s.heads.Put(head)
+	plain, err := k.x.open(b[1+keyIDSize:], *head)
+	if err != nil {
+		return nil, damaged(p)
+	}
+	return plain, nil
 }
 
 // closeText seals a text; "" stays "".

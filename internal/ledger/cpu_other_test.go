@@ -1,0 +1,7 @@
+//go:build !unix
+
+package ledger_test
+
+import "time"
+
+func userCPU() time.Duration { return 0 }
