@@ -55,8 +55,8 @@ type Ledger struct {
 	writer      *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres    bool
 	seal        *sealer
-	chain       chainKeys     // of the audit trail
-	sqlite      *sqliteWriter // SQLite only
+	chain       atomic.Pointer[chainKey] // of the audit trail; nil without an encryption key
+	sqlite      *sqliteWriter            // SQLite only
 	requestsEnd time.Duration
 	file        *ledgerFile // SQLite only
 
@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, chain: chainKeysOf(o.Keys...), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
+	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
 	if l.now == nil {
 		l.now = time.Now
 	}

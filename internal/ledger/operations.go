@@ -72,7 +72,7 @@ func (l *Ledger) Log(ctx context.Context, operations ...Operation) (end LogEnd, 
 // logOne adds a row behind last, and moves last to it.
 func (l *Ledger) logOne(ctx context.Context, tx txn, last *chainEnd, o Operation) error {
 	o.Seq, o.At, o.By, o.Subject, o.Reason, o.Detail = last.seq+1, fromMillis(millis(o.At)), text(o.By), text(o.Subject), text(o.Reason), text(o.Detail)
-	sum := l.chain.make(o.fields(last.hash)...)
+	sum := l.chain.Load().make(o.fields(last.hash)...)
 	res, err := tx.ExecContext(ctx, l.q(`INSERT INTO operation (seq, `+operationColumns+`, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`),
 		o.Seq, o.ID, millis(o.At), o.By, flag(o.Verified), o.Subject, o.What, o.Flow, o.Table, o.Run, o.Revision, o.Was, o.Reason, o.Detail, sum)
 	if err != nil {
@@ -116,7 +116,7 @@ func (l *Ledger) chainEnd(ctx context.Context, db queryer, name string, lock boo
 }
 
 func (l *Ledger) moveChainEnd(ctx context.Context, tx txn, e *chainEnd) error {
-	_, err := tx.ExecContext(ctx, l.q(`UPDATE operation_chain SET seq = ?, at = ?, hash = ?, proof = ? WHERE name = ?`), e.seq, e.at, e.hash, l.chain.make(e.fields()...), e.name)
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE operation_chain SET seq = ?, at = ?, hash = ?, proof = ? WHERE name = ?`), e.seq, e.at, e.hash, l.chain.Load().make(e.fields()...), e.name)
 	return err
 }
 

@@ -253,6 +253,7 @@ func (s *sealer) mayBeClear(p place) error {
 // ErrDamaged says that a sealed value cannot be opened with the key that it names.
 var (
 	ErrDamaged   = errors.New("a sealed value in the ledger is damaged, or was taken from another row")
+	errNoSecret  = fmt.Errorf("%w: it is missing; restore it from a backup", ErrDamaged)
 	errNotSealed = fmt.Errorf("%w: it is not sealed, and everything in this ledger is", ErrDamaged)
 )
 

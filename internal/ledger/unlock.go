@@ -98,9 +98,17 @@ func (l *Ledger) saveSealing(ctx context.Context, tx txn, s *sealing) error {
 func (l *Ledger) openSecret(s *sealing) error {
 	secret, whole, err := l.readSecret(s)
 	if err == nil {
-		l.seal.secret = secret // nothing was fingerprinted before
-		l.seal.whole.Store(whole)
+		err = l.useSecret(secret, whole)
 	}
+	return err
+}
+
+// useSecret is called before anything is fingerprinted or logged.
+func (l *Ledger) useSecret(secret []byte, whole bool) error {
+	chain, err := newChainKey(secret)
+	l.seal.secret = secret
+	l.seal.whole.Store(whole)
+	l.chain.Store(chain)
 	return err
 }
 
@@ -134,11 +142,18 @@ func (l *Ledger) makeSecret(ctx context.Context, tx txn, s *sealing) error {
 	if err := tx.QueryRowContext(ctx, l.q(`SELECT count(*) FROM (SELECT id FROM run UNION ALL SELECT hash FROM revision UNION ALL SELECT tbl FROM watermark UNION ALL SELECT contact FROM optout LIMIT 1) one`)).Scan(&n); err != nil {
 		return err
 	}
-	l.seal.secret = make([]byte, secretSize)
-	if _, err := rand.Read(l.seal.secret); err != nil {
+	end, err := l.chainEnd(ctx, tx, chainLast, false)
+	if err != nil {
 		return err
 	}
-	l.seal.whole.Store(n == 0)
+	if isKeyed(end.hash) { // somebody took the secret away, so that values in clear would be read again
+		return fmt.Errorf("%s: %w", secretPlace.String(), errNoSecret)
+	}
+	secret := make([]byte, secretSize)
+	_, _ = rand.Read(secret) // it never fails
+	if err := l.useSecret(secret, n == 0); err != nil {
+		return err
+	}
 	return l.sealSecret(s, n == 0)
 }
 

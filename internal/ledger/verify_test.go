@@ -135,12 +135,13 @@ func TestARememberedEndTellsOfACutLog(t *testing.T) {
 	})
 }
 
-// A key that is set later protects what is logged from then on. Without it, nothing that it
-// protects can be checked.
+// A key that is set later protects what is logged from then on: also from a worker that does
+// not know of it yet.
 func TestTheLogUnderAKeyThatComesLater(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, o ledger.Options) {
-		logMany(t, ledgertest.Open(t, o), 2)
+		plain := ledgertest.Open(t, o)
+		logMany(t, plain, 2)
 		o.Keys = [][]byte{chainKey}
 		keyed := ledgertest.Open(t, o)
 		log(t, keyed, ledger.Operation{ID: "k", At: noon}, ledger.Operation{ID: "l", At: noon})
@@ -148,13 +149,49 @@ func TestTheLogUnderAKeyThatComesLater(t *testing.T) {
 		require.Empty(t, check.Fault)
 		require.EqualValues(t, 2, check.Unkeyed)
 
-		o.Keys = nil
-		plain := ledgertest.Open(t, o)
 		check = verify(t, plain)
-		require.Contains(t, check.Fault, "entry 3 was chained with a key that is not in ledger.encryption_key")
+		require.Contains(t, check.Fault, "entry 3 was chained with a secret that this ledger does not have")
 		log(t, plain, ledger.Operation{ID: "m", At: noon})
 		check = verify(t, keyed)
 		require.Contains(t, check.Fault, "entry 5 of 2026-03-01T12:00:00Z is chained without the key")
+	})
+}
+
+// What was logged, and pruned, under an older key is checked when that key is gone.
+func TestTheLogOutlivesItsKey(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		l := ledgertest.Open(t, keyed(o, key1))
+		logMany(t, l, 5)
+		_, err := l.PruneOperations(t.Context(), noon.Add(2*time.Hour))
+		require.NoError(t, err)
+		l = reopen(t, l, keyed(o, key2, key1))
+		end := log(t, l, ledger.Operation{ID: "later", At: noon.Add(9 * time.Hour)})
+		rekey(t, l, func(int) {})
+		l = reopen(t, l, keyed(o, key2))
+		check := verify(t, l, end)
+		require.Empty(t, check.Fault)
+		require.Zero(t, check.Unkeyed)
+		require.EqualValues(t, 5, check.Entries)
+		require.EqualValues(t, 1, check.Pruned)
+		require.Equal(t, []bool{false}, check.Lacks)
+	})
+}
+
+// Without its secret a ledger that was sealed is refused: with a new one, values in clear
+// would be believed again.
+func TestALedgerThatLostItsSecretIsRefused(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		l := ledgertest.Open(t, keyed(o, key1))
+		logMany(t, l, 1)
+		require.NoError(t, l.Close())
+		db := connect(t, o)
+		_, err := db.ExecContext(t.Context(), `DELETE FROM fact WHERE name = 'sealing'`)
+		require.NoError(t, err)
+		_, err = ledger.Open(t.Context(), keyed(o, key1))
+		require.ErrorIs(t, err, ledger.ErrDamaged)
+		require.ErrorContains(t, err, "fact.value of sealing")
 	})
 }
 
