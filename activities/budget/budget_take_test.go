@@ -12,6 +12,7 @@ import (
 
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 )
 
 // made makes one call that leaves.
@@ -29,7 +30,7 @@ func made(b *Budget, kind string) error {
 // and did not use goes back; the next hour is new.
 func TestWorkersShareTheBudget(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(t, err)
 	defer books.Close()
 	var at atomic.Int64
@@ -77,7 +78,7 @@ func TestWorkersShareTheBudget(t *testing.T) {
 // take it for calls.
 func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(t, err)
 	defer books.Close()
 	at := time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC)
@@ -99,7 +100,7 @@ func TestABlockOfAKilledWorkerIsNotCountedAsMade(t *testing.T) {
 // Without a budget calls are counted all the same.
 func TestCallsAreCountedWithoutABudget(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(t, err)
 	defer books.Close()
 	at := time.Date(2026, 3, 1, 12, 59, 0, 0, time.UTC)
@@ -123,7 +124,7 @@ func TestCallsAreCountedWithoutABudget(t *testing.T) {
 // the engine; the one that is sent in its place does.
 func TestOnlyRequestsThatLeaveAreCounted(t *testing.T) {
 	t.Parallel()
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(t, err)
 	defer books.Close()
 	at := time.Date(2026, 3, 1, 12, 59, 0, 0, time.UTC)

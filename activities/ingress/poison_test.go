@@ -21,6 +21,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 	"causeway.dev/internal/transport"
 )
 
@@ -108,7 +109,7 @@ func victimLane(text string) error {
 		return err
 	}
 	ctx := context.Background()
-	books, err := ledger.Open(ctx, ledger.Options{Driver: "sqlite", Path: order.Ledger, Synchronous: "normal"})
+	books, err := ledger.Open(ctx, ledger.Options{Driver: "sqlite", Path: order.Ledger, Synchronous: "normal", Keys: ledgertest.Keys})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestTheAuditTrailIsVerified(t *testing.T) {
 	verify := func(ends ...activities.RememberedEnd) activities.VerifyLogResult {
 		return activitytest.Call[activities.VerifyLogResult](s, s.Operator.VerifyLog, activities.VerifyLogInput{Remembered: ends})
 	}
-	require.Equal(t, activities.VerifyLogResult{Agrees: true, Entries: 2, From: at, To: at, Unkeyed: 2, Remembered: []string{"contacts"}}, verify(mine))
+	require.Equal(t, activities.VerifyLogResult{Agrees: true, Entries: 2, From: at, To: at, Remembered: []string{"contacts"}}, verify(mine))
 	got := verify(mine, cut)
 	require.False(t, got.Agrees)
 	require.Equal(t, []activities.RememberedEnd{cut}, got.Lacking)

@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 	"causeway.dev/internal/optout"
 	"causeway.dev/sandbox/exports"
 )
@@ -24,7 +25,7 @@ func (s *optOutWorld) reopen(f func(path string)) {
 	path := filepath.Join(s.ledgerDir, "ledger.db")
 	f(path)
 	var err error
-	s.Ledger, err = ledger.Open(s.T.Context(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal"})
+	s.Ledger, err = ledger.Open(s.T.Context(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(s.T, err)
 	s.T.Cleanup(func() { _ = s.Ledger.Close() })
 	s.optOpts.Ledger = s.Ledger

@@ -17,6 +17,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 )
 
 // behaviour is how the target of these tests answers a key.
@@ -111,7 +112,7 @@ type world struct {
 
 func newWorld(t *testing.T, entries []ledger.Entry) *world {
 	t.Helper()
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal"})
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })
 	_, err = books.BeginRun(t.Context(), ledger.Run{ID: "r", Flow: "test", Table: "things", Kind: "delta", Started: time.Now()})

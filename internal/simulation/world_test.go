@@ -17,6 +17,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/optout"
 	sandboxcampaign "causeway.dev/sandbox/campaign"
@@ -102,7 +103,7 @@ var template = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "ledger.db")
-	l, err := ledger.Open(context.Background(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal"})
+	l, err := ledger.Open(context.Background(), ledger.Options{Driver: "sqlite", Path: path, Synchronous: "normal", Keys: ledgertest.Keys})
 	if err != nil {
 		return "", err
 	}
@@ -153,7 +154,7 @@ func (w *world) open(from string) error {
 	if err := copyFile(from, w.file); err != nil {
 		return err
 	}
-	l, err := ledger.Open(context.Background(), ledger.Options{Driver: "sqlite", Path: w.file, Synchronous: "normal", Now: w.now})
+	l, err := ledger.Open(context.Background(), ledger.Options{Driver: "sqlite", Path: w.file, Synchronous: "normal", Keys: ledgertest.Keys, Now: w.now})
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,11 @@ import (
 	"causeway.dev/internal/ledger"
 )
 
-// Each runs a test once per driver, in parallel. open opens a new, empty ledger
-// that is closed with the test; edit may change its options.
+// Keys is a key as a worker would have one.
+var Keys = [][]byte{[]byte("a key of the ledgers of tests ...")[:32]}
+
+// Each runs a test once per driver, in parallel. open opens a new, empty ledger with a key,
+// which is closed with the test; edit may change its options.
 func Each(t *testing.T, test func(t *testing.T, open func(edit ...func(*ledger.Options)) *ledger.Ledger)) {
 	t.Helper()
 	for driver, options := range map[string]func(testing.TB) ledger.Options{"sqlite": SQLite, "postgres": Postgres} {
@@ -20,6 +23,7 @@ func Each(t *testing.T, test func(t *testing.T, open func(edit ...func(*ledger.O
 			t.Parallel()
 			test(t, func(edit ...func(*ledger.Options)) *ledger.Ledger {
 				o := options(t)
+				o.Keys = Keys
 				for _, e := range edit {
 					e(&o)
 				}
