@@ -98,6 +98,23 @@ func TestConfigurationLoads(t *testing.T) {
 	require.True(t, strings.HasSuffix(cfg.Telemetry.Listen, ":9464"), "health and Prometheus ask this port")
 }
 
+// Everything is sealed. The key of the ledger is with the worker alone; whoever runs causeway
+// has that of Temporal.
+func TestKeysAreWhereTheyAreNeeded(t *testing.T) {
+	cfg, err := config.Load("causeway.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "file:/ledger-key/key", string(cfg.Ledger.EncryptionKey))
+	require.Equal(t, "file:/temporal-key/key", string(cfg.Temporal.EncryptionKey))
+	c := compose(t)
+	require.Subset(t, c.Services["keys"].Volumes, []string{"ledger-key:/ledger-key", "temporal-key:/temporal-key"})
+	for name, s := range c.Services {
+		configured := slices.ContainsFunc(s.Volumes, func(v string) bool { return strings.HasPrefix(v, "./deploy/causeway.yaml:") })
+		require.Equal(t, configured, slices.Contains(s.Volumes, "temporal-key:/temporal-key:ro"), name)
+		require.Equal(t, name == "worker", slices.Contains(s.Volumes, "ledger-key:/ledger-key:ro"), name)
+	}
+	require.Contains(t, c.Services["setup"].DependsOn, "keys", "the others wait for it")
+}
+
 func TestTheImageHoldsWhatItsContainersRun(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "Dockerfile"))
 	require.NoError(t, err)

@@ -148,11 +148,15 @@ func workerConfig(t *testing.T) *config.Config {
 	text, err := os.ReadFile("causeway.yaml")
 	require.NoError(t, err)
 	volume(t, dir)
+	for _, name := range []string{"ledger-key", "temporal-key"} { // what the service keys makes
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "key"), []byte(strings.Repeat("2a", 32)+"\n"), 0o600))
+	}
 	path := filepath.Join(dir, "causeway.yaml")
 	edited := strings.NewReplacer(
 		"client_secret: file:/sandbox/dynamics-secret", "client_certificate: file:"+filepath.Join(dir, "dynamics-certificate.pem"), // whose end is shown
 		"driver: postgres", "driver: sqlite", "dsn: env:LEDGER_DSN", "path: "+filepath.Join(dir, "ledger.db"), "  password: env:LEDGER_PASSWORD\n", "",
-		"0.0.0.0:9464", "127.0.0.1:0", "/sandbox/", dir+"/", "//sandbox:8444"+dir, "//sandbox:8444/sandbox",
+		"0.0.0.0:9464", "127.0.0.1:0", "/sandbox/", dir+"/", "file:/ledger-key/", "file:"+dir+"/ledger-key/", "file:/temporal-key/", "file:"+dir+"/temporal-key/", "//sandbox:8444"+dir, "//sandbox:8444/sandbox",
 	).Replace(string(text))
 	require.NoError(t, os.WriteFile(path, []byte(edited), 0o600))
 	cfg, err := config.Load(path)

@@ -34,6 +34,7 @@ type gaugeRefresher struct {
 	egress  *egress.Activities
 	optOut  *optout.Activities
 	budget  *budget.Budget
+	sealing *sealingGauges
 }
 
 // refresh brings the gauges of the configured flows up to date.
@@ -48,7 +49,7 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 	if g.config.OptOut.Mode.WritesDynamics() {
 		errs = append(errs, g.optOut.RefreshGauges(ctx))
 	}
-	return errors.Join(append(errs, g.budget.RefreshGauges(ctx))...)
+	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx))...)
 }
 
 // refreshGauges keeps the gauges right until ctx ends.

@@ -136,7 +136,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	}))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
-	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget}
+	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
+		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}}
 	return h, nil
 }
 
