@@ -46,7 +46,7 @@ type Permit struct {
 }
 
 // Keys are those of the workers of an instance. All of them have the same, because they
-// come from a secret in the ledger, and from the ledger's encryption key where there is one:
+// come from a secret in the ledger, and from one that is sealed in it where it has a key:
 // a copy of the ledger alone opens and signs nothing.
 type Keys struct {
 	private, public [32]byte
@@ -56,12 +56,12 @@ type Keys struct {
 // SecretSize is the size of the secret that keys come from.
 const SecretSize = 32
 
-// NewKeys makes the keys of a secret and of an encryption key, which may be "".
-func NewKeys(secret []byte, encryptionKey string) (*Keys, error) {
+// NewKeys makes the keys of a secret, and of one that is sealed in the ledger, which may be "".
+func NewKeys(secret []byte, sealed string) (*Keys, error) {
 	if len(secret) != SecretSize {
 		return nil, fmt.Errorf("the secret of the workers has %d bytes, want %d", len(secret), SecretSize)
 	}
-	material, err := hkdf.Key(sha256.New, secret, []byte(encryptionKey), "causeway access", 64)
+	material, err := hkdf.Key(sha256.New, secret, []byte(sealed), "causeway access", 64)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (k *Keys) Open(sealed []byte) (Request, error) {
 	var r Request
 	plain, ok := box.OpenAnonymous(nil, sealed, &k.public, &k.private)
 	if !ok {
-		return r, refused("the request is sealed with another key than the workers have, as after a change of the ledger or of its encryption key; ask again")
+		return r, refused("the request is sealed with another key than the workers have, as after a change of the ledger; ask again")
 	}
 	if err := json.Unmarshal(plain, &r); err != nil {
 		return r, refused("the request cannot be read; is the command of another version than the worker?")

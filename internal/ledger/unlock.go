@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
@@ -110,6 +112,15 @@ func (l *Ledger) useSecret(secret []byte, whole bool) error {
 	l.seal.whole.Store(whole)
 	l.chain.Store(chain)
 	return err
+}
+
+// SealedSecret is a secret for a purpose, which nobody has who has the ledger without its key.
+// It outlives a change of that key. Without a key it is empty.
+func (l *Ledger) SealedSecret(purpose string) ([]byte, error) {
+	if l.seal.secret == nil {
+		return nil, nil
+	}
+	return hkdf.Key(sha256.New, l.seal.secret, nil, purpose, secretSize)
 }
 
 // readSecret checks that every key is there that has sealed something.

@@ -37,13 +37,11 @@ func openAccess(ctx context.Context, cfg *config.Config, l *ledger.Ledger) (*per
 	if err != nil {
 		return nil, err
 	}
-	encryption := ""
-	if cfg.Ledger.EncryptionKey.IsSet() {
-		if encryption, err = cfg.Ledger.EncryptionKey.Resolve(); err != nil {
-			return nil, fmt.Errorf("ledger.encryption_key: %w", err)
-		}
+	sealed, err := l.SealedSecret("causeway access") // the same for workers with other encryption keys, as while they are changed
+	if err != nil {
+		return nil, err
 	}
-	keys, err := access.NewKeys(secret, encryption)
+	keys, err := access.NewKeys(secret, string(sealed))
 	if err != nil {
 		return nil, err
 	}
