@@ -65,20 +65,28 @@ type AccessRequest struct {
 
 const accessColumns = `id, name, operation, role, target, what, input, subject, who, asked, until, state, decider, nonce`
 
-func (r *AccessRequest) scan(scan scanner) error {
+// readAccess reads a request, and opens what is sealed of it.
+func (l *Ledger) readAccess(r *AccessRequest, scan scanner) error {
 	var asked, until int64
 	err := scan(&r.ID, &r.Name, &r.Operation, &r.Role, &r.Target, &r.What, &r.Input, &r.Subject, &r.Who, &asked, &until, &r.State, &r.Decider, &r.Nonce)
+	if err != nil {
+		return err
+	}
 	r.Asked, r.Until = fromMillis(asked), fromMillis(until)
-	return err
+	return l.seal.openText(&r.Input, at(accessInput, r.ID))
 }
 
 // AskSecond records that somebody asks for something that needs a second person, unless
 // they have asked for it already. What was confirmed in the meantime may be done now, and
 // is done with it; r.Nonce says by which request.
 func (l *Ledger) AskSecond(ctx context.Context, r AccessRequest) (kept AccessRequest, err error) {
+	input, err := l.seal.closeText(text(r.Input), at(accessInput, r.ID))
+	if err != nil {
+		return kept, fmt.Errorf("ledger: asking a second person: %w", err)
+	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
 		kept = AccessRequest{}
-		err := kept.scan(tx.QueryRowContext(ctx, l.q(`SELECT `+accessColumns+` FROM access_request
+		err := l.readAccess(&kept, tx.QueryRowContext(ctx, l.q(`SELECT `+accessColumns+` FROM access_request
 			WHERE what = ? AND subject = ? AND name = ? AND target = ? AND (state IN ('asked', 'confirmed') AND until >= ? OR state = 'done' AND nonce = ?)
 			ORDER BY asked LIMIT 1`), r.What, r.Subject, r.Name, r.Target, millis(l.now()), r.Nonce).Scan)
 		switch {
@@ -86,7 +94,7 @@ func (l *Ledger) AskSecond(ctx context.Context, r AccessRequest) (kept AccessReq
 			kept = r
 			kept.State, kept.Nonce = "asked", ""
 			_, err = tx.ExecContext(ctx, l.q(`INSERT INTO access_request (`+accessColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`),
-				r.ID, r.Name, r.Operation, r.Role, r.Target, r.What, text(r.Input), text(r.Subject), text(r.Who), millis(r.Asked), millis(r.Until), "asked", "", "")
+				r.ID, r.Name, r.Operation, r.Role, r.Target, r.What, input, text(r.Subject), text(r.Who), millis(r.Asked), millis(r.Until), "asked", "", "")
 			return err
 		case err != nil || kept.State != "confirmed":
 			return err
@@ -103,7 +111,7 @@ func (l *Ledger) AskSecond(ctx context.Context, r AccessRequest) (kept AccessReq
 
 // FindAccessRequest is a request by its id; ok is false when there is none.
 func (l *Ledger) FindAccessRequest(ctx context.Context, id string) (r AccessRequest, ok bool, err error) {
-	err = r.scan(l.db.QueryRowContext(ctx, l.q(`SELECT `+accessColumns+` FROM access_request WHERE id = ?`), id).Scan)
+	err = l.readAccess(&r, l.db.QueryRowContext(ctx, l.q(`SELECT `+accessColumns+` FROM access_request WHERE id = ?`), id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, false, nil
 	}
@@ -137,5 +145,5 @@ func (l *Ledger) AccessRequests(ctx context.Context, since time.Time) ([]AccessR
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing requests: %w", err)
 	}
-	return collect(rows, func(r *AccessRequest, scan scanner) error { return r.scan(scan) })
+	return collect(rows, func(r *AccessRequest, scan scanner) error { return l.readAccess(r, scan) })
 }

@@ -54,6 +54,7 @@ const rekeyStep = 200
 var sealedColumns = []sealedColumn{
 	{table: "revision", column: "doc", key: []string{"hash"}},
 	{table: "watermark", column: "link", key: []string{"flow", "tbl"}, text: true},
+	{table: "access_request", column: "input", key: []string{"id"}, text: true},
 	{table: "run", column: "span", key: []string{"id"}, text: true},
 	{table: "run", column: "pre_baseline_at", key: []string{"id"}, text: true},
 	{table: "page", column: "next_at", key: []string{"run", "number#"}, text: true},

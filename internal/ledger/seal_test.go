@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,8 @@ func keepSecrets(t *testing.T, l *ledger.Ledger, n int) {
 	require.NoError(t, err)
 	require.NoError(t, l.SetPreBaseline(ctx, run, ledger.LinkCursor(link)))
 	require.NoError(t, l.SaveRevision(ctx, run, hide("revision")))
+	_, err = l.AskSecond(ctx, ledger.AccessRequest{ID: run, Name: "start", What: run, Input: string(hide("input")), Until: noon.Add(1e6 * time.Hour)})
+	require.NoError(t, err)
 	require.NoError(t, l.SaveWatermark(ctx, ledger.Watermark{Flow: flow, Table: run, Link: link}))
 	staged := entries(n*100, 5)
 	for i := range staged {
@@ -82,6 +85,10 @@ func checkSecrets(t *testing.T, l *ledger.Ledger, n int) {
 	w, err := l.Watermark(ctx, flow, run)
 	require.NoError(t, err)
 	shows("link", []byte(w.Link), nil)
+	asked, ok, err := l.FindAccessRequest(ctx, run)
+	require.NoError(t, err)
+	require.True(t, ok)
+	shows("input", []byte(asked.Input), nil)
 	page, err := l.Page(ctx, run, 1)
 	require.NoError(t, err)
 	shows("link", []byte(page.Next.At), nil)

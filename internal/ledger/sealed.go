@@ -24,6 +24,7 @@ const (
 	pageNext          = "page.next_at"
 	pageEnd           = "page.end_at"
 	watermarkLink     = "watermark.link"
+	accessInput       = "access_request.input"
 )
 
 func (id LaneID) place() place {

@@ -392,7 +392,7 @@ CREATE TABLE access_request (
   role INTEGER NOT NULL,                     -- that a second person needs
   target TEXT NOT NULL,                      -- workflow that it is asked of
   what TEXT NOT NULL,                        -- the input, as a hash
-  input TEXT NOT NULL,                       -- in JSON: ids, no values
+  input TEXT NOT NULL,                       -- in JSON; a mapping in it may name a value
   subject TEXT NOT NULL,                     -- who asks
   who TEXT NOT NULL,                         -- with their name
   asked BIGINT NOT NULL,
