@@ -35,7 +35,7 @@ func TestGaugesSayHowTheLedgerIsSealed(t *testing.T) {
 		"from before":     {sealedAs{Key: "a"}, "partly", 1, 0},
 		"remains":         {sealedAs{Key: "a", Whole: true, Remains: true, Rekey: &ledger.Rekey{Ended: &ended, Column: columns}}, "partly", 1, 0},
 		"a new key":       {sealedAs{Key: "b", OlderKey: []string{"a"}, Whole: true}, "older", 1, 0},
-		"being rekeyed":   {sealedAs{Key: "b", OlderKey: []string{"a"}, Whole: true, Rekey: &ledger.Rekey{Column: columns / 2}}, "older", 0.5, 0},
+		"being rekeyed":   {sealedAs{Key: "b", OlderKey: []string{"a"}, Whole: true, Rekey: &ledger.Rekey{Column: 3}}, "older", 3 / float64(columns), 0},
 		"a rekey stuck":   {sealedAs{Key: "b", Whole: true, OlderKey: []string{"a"}, Rekey: &ledger.Rekey{Problem: "record.payload of x"}}, "older", 0, 1},
 		"sealed anew":     {sealedAs{Key: "b", Whole: true, Rekey: &ledger.Rekey{Ended: &ended, Column: columns}}, "sealed", 1, 0},
 		"from the outset": {sealedAs{Key: "b", Whole: true}, "sealed", 1, 0},
