@@ -135,21 +135,23 @@ func TestARememberedEndTellsOfACutLog(t *testing.T) {
 	})
 }
 
-// A key that is set later protects what is logged from then on. Without it, nothing that it
-// protects can be checked.
+// A key that is set later protects what is logged from then on. A worker that was not
+// restarted since cannot check what the key protects, and what it logs is told apart.
 func TestTheLogUnderAKeyThatComesLater(t *testing.T) {
 	t.Parallel()
 	eachDriver(t, func(t *testing.T, o ledger.Options) {
-		logMany(t, ledgertest.Open(t, o), 2)
-		o.Keys = [][]byte{chainKey}
-		keyed := ledgertest.Open(t, o)
+		plain := ledgertest.Open(t, o)
+		logMany(t, plain, 2)
+		keyed := ledgertest.Open(t, keyed(o, chainKey))
 		log(t, keyed, ledger.Operation{ID: "k", At: noon}, ledger.Operation{ID: "l", At: noon})
 		check := verify(t, keyed)
 		require.Empty(t, check.Fault)
 		require.EqualValues(t, 2, check.Unkeyed)
 
-		o.Keys = nil
-		plain := ledgertest.Open(t, o)
+		_, err := ledger.Open(t.Context(), o)
+		var missing *ledger.MissingKeyError
+		require.ErrorAs(t, err, &missing, "without the key it is not opened again")
+
 		check = verify(t, plain)
 		require.Contains(t, check.Fault, "entry 3 was chained with a key that is not in ledger.encryption_key")
 		log(t, plain, ledger.Operation{ID: "m", At: noon})
