@@ -12,39 +12,39 @@ import (
 // How a hash of the audit trail was made: its first byte. A key's id follows hashKeyed.
 const (
 	hashPlain = 'p' // SHA-256: whoever can write to the database can make it
-	hashKeyed = 'k' // HMAC-SHA-256 under a key of its own, derived from an encryption key
+	hashKeyed = 'k' // HMAC-SHA-256 under a key of its own, derived from the ledger's secret
 )
 
-// chainKeys make and check the hashes of the audit trail. The first makes them, all check
-// them. Without one they are made without a key.
-type chainKeys []chainKey
-
+// chainKey makes and checks the hashes of the audit trail. It comes from the secret of the
+// ledger and not from an encryption key, which may be given up after a rekey: the log can
+// be verified from its beginning after that too. The zero one is none.
 type chainKey struct {
 	id  byte
 	key []byte
 }
 
-// chainKeysOf derives the keys of the audit trail from encryption keys; nil is none.
-func chainKeysOf(keys ...[]byte) (out chainKeys) {
-	for _, key := range keys {
-		if key == nil {
-			continue
-		}
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte("causeway ledger operations\n"))
-		derived := mac.Sum(nil)
-		id := sha256.Sum256(append([]byte("causeway ledger operations key id\n"), derived...))
-		out = append(out, chainKey{id[0], derived})
+// chainKeyOf derives the key of the audit trail from the secret of a ledger; nil is none.
+func chainKeyOf(secret []byte) (k chainKey) {
+	if secret == nil {
+		return k
 	}
-	return out
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("causeway ledger operations\n"))
+	k.key = mac.Sum(nil)
+	id := sha256.Sum256(append([]byte("causeway ledger operations key id\n"), k.key...))
+	k.id = id[0]
+	return k
 }
 
+// there says whether there is a key.
+func (k chainKey) there() bool { return k.key != nil }
+
 // make is the hash of fields, in order.
-func (k chainKeys) make(fields ...[]byte) []byte {
-	if len(k) == 0 {
+func (k chainKey) make(fields ...[]byte) []byte {
+	if !k.there() {
 		return hashed([]byte{hashPlain}, sha256.New(), fields)
 	}
-	return hashed([]byte{hashKeyed, k[0].id}, hmac.New(sha256.New, k[0].key), fields)
+	return hashed([]byte{hashKeyed, k.id}, hmac.New(sha256.New, k.key), fields)
 }
 
 // verdict is what a hash says of fields.
@@ -57,26 +57,16 @@ const (
 )
 
 // check compares a hash with fields.
-func (k chainKeys) check(sum []byte, fields ...[]byte) verdict {
+func (k chainKey) check(sum []byte, fields ...[]byte) verdict {
 	switch {
 	case len(sum) > 0 && sum[0] == hashPlain:
 		return verdictOf(hmac.Equal(sum, hashed([]byte{hashPlain}, sha256.New(), fields)))
 	case !isKeyed(sum):
 		return differs
-	}
-	found := false
-	for _, key := range k {
-		if key.id != sum[1] {
-			continue
-		}
-		if found = true; hmac.Equal(sum, hashed([]byte{hashKeyed, key.id}, hmac.New(sha256.New, key.key), fields)) {
-			return agrees
-		}
-	}
-	if !found {
+	case !k.there() || k.id != sum[1]:
 		return otherKey
 	}
-	return differs
+	return verdictOf(hmac.Equal(sum, k.make(fields...)))
 }
 
 func verdictOf(equal bool) verdict {

@@ -55,7 +55,7 @@ type Ledger struct {
 	writer      *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres    bool
 	seal        *sealer
-	chain       chainKeys     // of the audit trail
+	chain       chainKey      // of the audit trail
 	sqlite      *sqliteWriter // SQLite only
 	requestsEnd time.Duration
 	file        *ledgerFile // SQLite only
@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, chain: chainKeysOf(o.Keys...), now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
+	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -106,6 +106,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil {
 		err = l.unlock(ctx)
+		l.chain = chainKeyOf(l.seal.secret)
 	}
 	if err == nil && !l.postgres {
 		l.dropRemains(ctx, o.Path)

@@ -100,7 +100,7 @@ func (v *verifier) verify(ctx context.Context, tx queryer) error {
 
 // proves checks the proof of an end. Where its entry needed a key, the proof needs one.
 func (v *verifier) proves(e *chainEnd) verdict {
-	if len(v.chain) > 0 && isKeyed(e.hash) && !isKeyed(e.proof) {
+	if v.chain.there() && isKeyed(e.hash) && !isKeyed(e.proof) {
 		return differs
 	}
 	return v.chain.check(e.proof, e.fields()...)
@@ -127,7 +127,7 @@ func (v *verifier) next(ctx context.Context, tx queryer, before *chainEnd) (n in
 			v.fault(before.seq+1, fmt.Sprintf("entry %d is missing; the next is entry %d of %s", before.seq+1, e.Seq, e.At.Format(time.RFC3339)))
 			return 0, nil
 		}
-		if isKeyed(before.hash) && !isKeyed(e.hash) && len(v.chain) > 0 {
+		if isKeyed(before.hash) && !isKeyed(e.hash) && v.chain.there() {
 			v.fault(e.Seq, fmt.Sprintf("entry %d of %s is chained without the key that the one before was chained with", e.Seq, e.At.Format(time.RFC3339)))
 			return 0, nil
 		}
@@ -157,7 +157,7 @@ func (v *verifier) judge(seq int64, said verdict, fault string) bool {
 	case agrees:
 		return true
 	case otherKey:
-		fault = fmt.Sprintf("entry %d was chained with a key that is not in ledger.encryption_key, so nothing can be said of it and what follows", seq)
+		fault = fmt.Sprintf("entry %d was chained with a key that is not here, so nothing can be said of it and what follows", seq)
 	}
 	v.fault(seq, fault)
 	return false

@@ -153,10 +153,35 @@ func TestTheLogUnderAKeyThatComesLater(t *testing.T) {
 		require.ErrorAs(t, err, &missing, "without the key it is not opened again")
 
 		check = verify(t, plain)
-		require.Contains(t, check.Fault, "entry 3 was chained with a key that is not in ledger.encryption_key")
+		require.Contains(t, check.Fault, "entry 3 was chained with a key that is not here")
 		log(t, plain, ledger.Operation{ID: "m", At: noon})
 		check = verify(t, keyed)
 		require.Contains(t, check.Fault, "entry 5 of 2026-03-01T12:00:00Z is chained without the key")
+	})
+}
+
+// A key that was given up after the ledger was sealed anew is not needed to verify the log.
+func TestTheLogIsVerifiedAfterAKeyIsGivenUp(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		before := ledgertest.Open(t, keyed(o, key1))
+		logMany(t, before, 4)
+		_, err := before.PruneOperations(t.Context(), noon.Add(time.Hour+time.Second))
+		require.NoError(t, err)
+		require.NoError(t, before.Close())
+
+		both := ledgertest.Open(t, keyed(o, key2, key1))
+		rekey(t, both, func(int) {})
+		require.NoError(t, both.Close())
+
+		l := ledgertest.Open(t, keyed(o, key2))
+		end := log(t, l, ledger.Operation{ID: "after", At: noon.Add(24 * time.Hour)})
+		check := verify(t, l, end)
+		require.Empty(t, check.Fault)
+		require.Zero(t, check.Unkeyed)
+		require.Positive(t, check.Pruned)
+		require.EqualValues(t, 5, check.Pruned+check.Entries)
+		require.Equal(t, []bool{false}, check.Lacks)
 	})
 }
 
