@@ -58,7 +58,9 @@ func TestAFlowGoesOnWithTheStateOfAnEarlierBuild(t *testing.T) {
 	o := &operator{t: t, env: newWorkflowEnv(), f: newFake()}
 	o.f.register(o.env)
 	o.at(time.Second, func() {
-		require.Equal(t, in.State.Status, o.status())
+		want := in.State.Status
+		want.LogEnd = o.f.logEnd() // what waited to be logged is
+		require.Equal(t, want, o.status())
 		o.asks(workflows.UpdateCancelBackfill, o.mustAccept, workflows.CancelBackfillRequest{Run: "s194", By: "ada"})
 		o.asks(workflows.UpdateCancelBackfill, o.mustRefuse("run s999 is neither running nor queued"), workflows.CancelBackfillRequest{Run: "s999"})
 	})

@@ -113,6 +113,12 @@ func TestAPlanOfAnyState(t *testing.T) {
 				loaded[s] = true
 				held, err := f.Ledger.Ready(t.Context(), s.Table.Name, 0)
 				require.NoError(t, err)
+				heldCalls := int64(len(held))
+				for _, e := range held {
+					if s == f.World && !e.Deleted { // left by the filter: its opt-outs are looked at first
+						heldCalls++
+					}
+				}
 				want, got := plan.Counts, run.Counts
 				got.Deleted, got.Parked = got.Deleted+int64(len(held)), got.Parked-int64(len(held))
 				if s == f.services { // which of the deleted ones Campaign hides, the ledger does not tell
@@ -120,7 +126,7 @@ func TestAPlanOfAnyState(t *testing.T) {
 					got.Deleted, got.Parked = 0, got.Deleted+got.Parked
 				}
 				require.Equal(t, want, got, "%s of %s", plan.Run, s.Table.Name)
-				require.Equal(t, plan.EngineCalls, s.EngineCalls()-calls+int64(len(held)), "%s of %s", plan.Run, s.Table.Name)
+				require.Equal(t, plan.EngineCalls, s.EngineCalls()-calls+heldCalls, "%s of %s", plan.Run, s.Table.Name)
 			}
 		})
 	}

@@ -29,7 +29,7 @@ func choices(ctx context.Context, o options, contacts int) (err error) {
 	if _, err := r.load(ctx); err != nil {
 		return err
 	}
-	calls, requests := r.boxes.Campaign.Calls().Engine(), r.boxes.Dynamics.Requests()
+	calls := r.boxes.Campaign.Calls().Engine()
 	began := time.Now()
 	if err := r.startOptOuts(ctx); err != nil {
 		return err
@@ -43,7 +43,8 @@ func choices(ctx context.Context, o options, contacts int) (err error) {
 		took.Round(100*time.Millisecond), float64(run.Counts.Read)/took.Seconds(), run.Counts.Read, run.Counts.Updated, r.boxes.Campaign.Calls().Engine()-calls)
 
 	keys := r.boxes.Dynamics.Keys("contacts")
-	calls, requests = r.boxes.Campaign.Calls().Engine(), r.boxes.Dynamics.Requests()
+	calls = r.boxes.Campaign.Calls().Engine()
+	requests := r.boxes.Dynamics.Requests()
 	wanted := map[string]bool{}
 	for i := 0; len(wanted) < changes && i < len(keys); i++ {
 		id := keys[len(keys)-1-i]

@@ -86,7 +86,7 @@ func writeLog(e *env, in activities.OperationsInput, operations []activities.Ope
 			revision = op.Was + " -> " + op.Revision
 		}
 		rows = append(rows, []cell{
-			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(operator.Who(op.By), "-")), text(signedIn(op)), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(signedIn(op)), text(op.What), text(cmp.Or(op.Table, op.Flow)),
 			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(phrase.OneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
 		})
 	}
