@@ -23,6 +23,7 @@ var (
 	oneSeed  = flag.Uint64("seed", 0, "the seed to repeat; 0 = several")
 	lasting  = flag.Duration("for", 0, "try new seeds for so long")
 	ofSeeds  = flag.Int("seeds", 0, "how many seeds to try; 0 = as many as CI has time for")
+	whole    = flag.Bool("whole", false, "show all of a schedule that fails, not as short as possible")
 	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all but opt-outs")
 )
 
@@ -143,7 +144,10 @@ func enabled(t *testing.T) []class {
 func report(t *testing.T, seed uint64, of []class, wrong result) string {
 	t.Helper()
 	shows := wrong.kind()
-	steps := shrink(t, scheduleOf(seed, of), shows, 300)
+	steps := scheduleOf(seed, of)
+	if !*whole {
+		steps = shrink(t, steps, shows, 300)
+	}
 	short := simulate(t, steps, true)
 	names := make([]string, len(of))
 	for i, c := range of {
