@@ -154,7 +154,7 @@ func (d *decision) hiddenByTarget(ctx context.Context) (mapping.Link, bool, erro
 	}
 	as := *d
 	as.facts.KeyTaken, as.facts.Target = true, reconcile.Target{Asked: true}
-	a, err := as.resolveFacts(ctx)
+	a, err := as.resolveFacts(ctx, reconcile.ShownParents)
 	return a.Link, a.Kind == reconcile.Park, err
 }
 

@@ -46,15 +46,18 @@ func (d *decision) mayBeHidden(by ...mapping.Link) {
 }
 
 // lookForParents asks Campaign for the parents that it holds by the ledger. It is a call each,
-// and only for a record that is to be deleted and is not found.
+// and only for a record that is not found although it is to be there.
 func (d *decision) lookForParents(ctx context.Context) error {
 	links := d.hiddenBy
+	if d.entry.Whole != nil {
+		links = append(links[:len(links):len(links)], d.m.mapper.Links(d.entry.Whole)...)
+	}
 	if d.known.Held() {
 		p, err := mapping.ParsePayload(d.rec.Payload)
 		if err != nil {
 			return fmt.Errorf("a record of %s in the ledger: %w", d.table, err)
 		}
-		links = d.m.mapper.Links(p)
+		links = append(links[:len(links):len(links)], d.m.mapper.Links(p)...)
 	}
 	for _, link := range links {
 		if link.Required {

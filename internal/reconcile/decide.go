@@ -216,5 +216,10 @@ func (r *Rules) orphan(k *Known, f *Facts, a Action) Action {
 			return wait
 		}
 	}
+	if f.KeyTaken { // it is there and hidden: somebody may have deleted a parent in Campaign
+		if wait, waits := f.Shown.park(a, ShownParents, HiddenByTarget); waits {
+			return wait
+		}
+	}
 	return a
 }

@@ -36,7 +36,7 @@ type Facts struct {
 	Lost   bool    // Campaign does not hold it, or not with its links
 	Wanted Parents // of the parents that it is to have
 	Held   Parents // of the parents that it was last written with
-	Shown  Parents // of those, the ones that Campaign does not show although it holds them by the ledger
+	Shown  Parents // of all these, the ones that Campaign does not show although it holds them by the ledger
 	Guard  Guard
 	Target Target
 
@@ -98,10 +98,10 @@ func (f *Facts) Answered(a Kind, fail *apierr.Error) bool {
 		f.Target = Target{Asked: true}
 	case fail.Reason == apierr.ReasonExists && a == Create:
 		f.Target, f.KeyTaken = Target{}, true
-		f.Wanted, f.Held = Parents{}, Parents{}
+		f.Wanted, f.Held, f.Shown = Parents{}, Parents{}, Parents{}
 	case fail.Class == apierr.Rejected:
 		f.Refusal = fail
-		f.Wanted, f.Held = Parents{}, Parents{}
+		f.Wanted, f.Held, f.Shown = Parents{}, Parents{}, Parents{}
 	default:
 		return false
 	}

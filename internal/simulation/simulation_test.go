@@ -178,7 +178,7 @@ func TestSimulation(t *testing.T) {
 	case *lasting > 0:
 		s.first, s.limit, s.until, s.all = rand.Uint64N(1<<40), math.MaxInt64, time.Now().Add(*lasting), true
 	case *ofSeeds > 0:
-		s.limit, s.until = int64(*ofSeeds), time.Now().Add(24*time.Hour)
+		s.limit, s.until, s.all = int64(*ofSeeds), time.Now().Add(24*time.Hour), true
 	case testing.Short(): // under the race detector
 		s.until = time.Now().Add(ciTime / 4)
 	}
