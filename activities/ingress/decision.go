@@ -23,6 +23,8 @@ type decision struct {
 	entry reconcile.Entry
 	facts reconcile.Facts
 
+	hiddenBy []mapping.Link // the parents that Campaign may hide it for, where the ledger holds nothing of it
+	creator  string         // of the parent of facts.Shown
 	restored *ledger.Record // the decision only keeps it as a rollback has left it
 }
 
@@ -56,6 +58,7 @@ func (r *recordWriter) readEntry(rec *ledger.Record, e *ledger.Entry) (decision,
 		d.known = reconcile.Known{Payload: rec.Payload, Fingerprint: rec.Fingerprint, Parked: rec.State == ledger.Parked, Own: r.run != "" && rec.CreatedRun == r.run,
 			Lost: rec.State == ledger.Lost}
 	}
+	d.mayBeHidden(r.hidingParent(rec, e.Key)...)
 	if e.Deleted {
 		return d, nil
 	}
@@ -98,8 +101,14 @@ func (d *decision) lookUp(ctx context.Context, fact reconcile.Fact) (err error) 
 		f.Asked = err == nil
 	case reconcile.HeldParents:
 		f := &d.facts.Held
-		f.Link, f.Missing, err = d.missingParentOf(ctx, d.rec.Payload)
+		if d.known.Hidden {
+			f.Link, f.Missing, err = d.firstMissingParent(ctx, d.hiddenBy)
+		} else {
+			f.Link, f.Missing, err = d.missingParentOf(ctx, d.rec.Payload)
+		}
 		f.Asked = err == nil
+	case reconcile.ShownParents:
+		err = d.lookForParents(ctx)
 	case reconcile.GuardOpen:
 		var open bool
 		if open, err = d.guard.allows(ctx); err == nil {
@@ -145,7 +154,7 @@ func (d *decision) hiddenByTarget(ctx context.Context) (mapping.Link, bool, erro
 	}
 	as := *d
 	as.facts.KeyTaken, as.facts.Target = true, reconcile.Target{Asked: true}
-	a, err := as.resolveFacts(ctx)
+	a, err := as.resolveFacts(ctx, reconcile.ShownParents)
 	return a.Link, a.Kind == reconcile.Park, err
 }
 

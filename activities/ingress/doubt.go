@@ -122,6 +122,13 @@ func (r *recordWriter) look(ctx context.Context, known *ledger.Record, e *ledger
 			return d, err
 		}
 	}
+	if !d.known.Held() && target.Payload == nil {
+		for _, sent := range doubt.Sent {
+			if sent != nil {
+				d.mayBeHidden(r.m.mapper.Links(sent)...)
+			}
+		}
+	}
 	if d.facts.Lost = looked.LinksLost; d.facts.Lost || !d.known.Held() {
 		d.facts.Target = target
 	}

@@ -42,6 +42,9 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		}
 		return d.done(outcome, d.rec, d.e, a.Payload, createdRun(d.rec)), nil
 	case reconcile.Delete:
+		if !d.known.Held() {
+			return d.removedHidden(a), nil
+		}
 		return d.removed(a), nil
 	case reconcile.HoldBack:
 		return d.holdBackDelete(d.rec, d.e, a.Why), nil
@@ -49,7 +52,11 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		if a.Why == reconcile.HiddenByTarget {
 			d.reportHidden(a.Link)
 		}
-		return d.park(d.rec, d.e, a.Link), nil
+		result := d.park(d.rec, d.e, a.Link)
+		if d.facts.Shown.Missing {
+			result.Park.ParentRun = d.creator
+		}
+		return result, nil
 	case reconcile.Stop:
 		return ledger.Result{}, d.schemaChanged(d.facts.Refusal)
 	}

@@ -93,7 +93,7 @@ func (d *decision) carryOut(ctx context.Context, p permit) (ledger.Result, error
 	acquired := false
 	for {
 		a := d.action()
-		if !acquired && (a.Sends() || a.Needs == reconcile.TargetRecord) {
+		if !acquired && (a.Sends() || a.Needs == reconcile.TargetRecord || a.Needs == reconcile.ShownParents) {
 			if err := p.acquire(ctx); err != nil {
 				return ledger.Result{}, err
 			}

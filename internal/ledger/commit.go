@@ -205,6 +205,10 @@ func firstOf[T any](items []T, key func(T) string) []T {
 // put writes the effects. Items are resolved before new ones are added: a record
 // written and then refused in one group stays in quarantine.
 func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
+	renewals, err := e.lockRenewals(ctx, l, tx)
+	if err != nil {
+		return err
+	}
 	if err := markSeen.run(ctx, l, tx, []any{run, lane.table}, len(e.seen), func(args []any, i int) []any {
 		return append(args, e.seen[i])
 	}); err != nil {
@@ -257,7 +261,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.park(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
-	if err := e.doubtChildren(ctx, l, tx, run, lane); err != nil {
+	if err := e.doubtChildren(ctx, l, tx, run, lane, renewals); err != nil {
 		return err
 	}
 	return e.requests(ctx, l, tx, run, lane)

@@ -24,6 +24,11 @@ func (l *Ledger) correct(ctx context.Context, table, from, to string) (n int64, 
 		}); err != nil {
 			return err
 		}
+		if err := unlink.run(ctx, l, tx, []any{table}, len(found.missing), func(args []any, i int) []any {
+			return append(args, found.missing[i])
+		}); err != nil {
+			return err
+		}
 		n = int64(len(found.changed) + len(found.missing))
 		_, err = tx.ExecContext(ctx, l.q(`UPDATE audit SET expected = NULL WHERE tbl = ? AND key > ? AND key <= ? AND finding <> '' AND expected IS NOT NULL`), table, from, to)
 		return err

@@ -113,19 +113,6 @@ func (l *Ledger) enterDoubts(ctx context.Context, tx txn, table, run string, sin
 	})
 }
 
-// doubtChildren has the children of records that were created anew looked at: the target
-// may have removed them with their parent, or taken the parent out of them.
-func (e *effects) doubtChildren(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
-	return putChildren.run(ctx, l, tx, []any{run, l.now().UnixMilli(), lane.table}, len(e.renewed), func(args []any, i int) []any {
-		return append(args, e.renewed[i])
-	})
-}
-
-var putChildren = newBulk(3, `INSERT INTO doubt (tbl, key, cause, run, carries, version, since, at, look, final)
-	SELECT DISTINCT k.tbl, k.key, 'parent', CAST({1} AS TEXT), '`+string(CarriesNothing)+`', '', CAST({2} AS BIGINT), CAST({2} AS BIGINT), CAST({2} AS BIGINT), CAST({2} AS BIGINT)
-	FROM link k JOIN record r ON r.tbl = k.tbl AND r.key = k.key WHERE r.payload IS NOT NULL AND k.parent_tbl = {3} AND k.parent_key IN (`, `{}`,
-	`) ORDER BY 1, 2 ON CONFLICT (tbl, key, cause) DO UPDATE SET run = excluded.run, look = excluded.look, final = excluded.final`)
-
 // mergeDoubts makes one doubt of those of each key, in order of keys.
 func mergeDoubts(doubts []Doubt) []Doubt {
 	out := doubts[:0]

@@ -92,6 +92,9 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID, attempts int64) (*Lane
 		}
 		row.open(newToken())
 		row.worker = l.Worker()
+		if row.renewals, err = l.renewals(ctx, tx, false); err != nil {
+			return err
+		}
 		return row.save(ctx, l, tx)
 	})
 	if err != nil {
@@ -266,12 +269,13 @@ type lockedLane struct {
 	outcomes    []byte
 	flow, table string
 	runStarted  time.Time
+	renewals    int64 // records that had been created anew when it was opened
 }
 
 // lockLane reads a lane that is about to be changed.
 func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
 	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.suspects,
-		lane.worker, lane.outcomes, page.tbl, run.flow, run.started FROM lane
+		lane.worker, lane.outcomes, lane.renewals, page.tbl, run.flow, run.started FROM lane
 		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
 		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
 	if l.postgres {
@@ -282,7 +286,7 @@ func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, 
 	var started int64
 	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
 		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &suspects,
-			&lane.worker, &lane.outcomes, &lane.table, &lane.flow, &started)
+			&lane.worker, &lane.outcomes, &lane.renewals, &lane.table, &lane.flow, &started)
 	lane.runStarted = fromMillis(started)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
@@ -311,9 +315,9 @@ func (lane *lockedLane) save(ctx context.Context, l *Ledger, tx txn) error {
 		doc, _ := json.Marshal(s.suspects) // numbers always can be
 		suspects = string(doc)
 	}
-	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, worker = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, suspects = ?
+	_, err := tx.ExecContext(ctx, l.q(`UPDATE lane SET token = ?, worker = ?, attempts = ?, held = ?, done = ?, outcome_unknown = ?, crashes = ?, entry = ?, suspects = ?, renewals = ?
 		WHERE run = ? AND page = ? AND lane = ?`),
-		string(s.token), string(lane.worker), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, suspects,
+		string(s.token), string(lane.worker), s.attempts, flag(s.held), flag(s.done), flag(s.outcomeUnknown), s.crashes, s.entry, suspects, lane.renewals,
 		lane.id.Run, lane.id.Page, lane.id.Lane)
 	return err
 }

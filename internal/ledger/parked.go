@@ -23,6 +23,7 @@ type ParkedItem struct {
 	Key, Version string
 	Waits        Waits
 	Parent       Parent // with WaitsForParent
+	ParentRun    string // somebody deleted the parent in the target, which this run had created, NoRun for none; "" = the ledger does not have it there
 	Deleted      bool
 	Payload      []byte    // the staged source object; nil when Deleted; compressed at rest, sealed with a key
 	Run          string    // that parked it; "" = the lane's
@@ -34,9 +35,16 @@ type ParkedItem struct {
 // because the flow of the children may be stopped.
 const childrenGrace = 10 * time.Minute
 
+// parentGrace is how long a parent is waited for that somebody deleted in the target. Then
+// the target is asked again: the parent may have come back without the ledger.
+const parentGrace = time.Hour
+
 // parkedReady says whether the parent is there by now: it may have come after the
 // caller looked.
-const parkedReady = `CASE WHEN EXISTS (SELECT 1 FROM record WHERE tbl = ? AND key = ? AND payload IS NOT NULL) THEN 1 ELSE 0 END`
+const parkedReady = `CASE WHEN EXISTS (SELECT 1 FROM record r WHERE r.tbl = ? AND r.key = ? AND r.payload IS NOT NULL AND ` + parentCreator + ` <> ?) THEN 1 ELSE 0 END`
+
+// parentCreator is the run that created a parent r, as ParkedItem.ParentRun names it.
+const parentCreator = `CASE WHEN r.created_run = '' THEN '` + NoRun + `' ELSE r.created_run END`
 
 func (e *effects) park(ctx context.Context, l *Ledger, tx txn, run string, lane *lockedLane) error {
 	if err := unpark.run(ctx, l, tx, []any{lane.table}, len(e.unparked), func(args []any, i int) []any {
@@ -45,10 +53,10 @@ func (e *effects) park(ctx context.Context, l *Ledger, tx txn, run string, lane 
 		return err
 	}
 	for i, p := range e.parked { // few at a time: most records find their parents
-		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, version, deleted, payload, run, since, ready)
-			VALUES (?,?,?,?,?,?,?,?,?,?,`+parkedReady+`)`),
-			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.Version, flag(p.Deleted), e.sealed.parked[i], cmp.Or(p.Run, run), cmp.Or(millis(p.Since), l.now().UnixMilli()),
-			p.Parent.Table, p.Parent.Key); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO parked (tbl, key, waits, parent_tbl, parent_key, parent_run, version, deleted, payload, run, since, ready)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,`+parkedReady+`)`),
+			lane.table, p.Key, p.Waits, p.Parent.Table, p.Parent.Key, p.ParentRun, p.Version, flag(p.Deleted), e.sealed.parked[i], cmp.Or(p.Run, run), cmp.Or(millis(p.Since), l.now().UnixMilli()),
+			p.Parent.Table, p.Parent.Key, p.ParentRun); err != nil {
 			return err
 		}
 	}
@@ -59,9 +67,14 @@ var unpark = newBulk(1, `DELETE FROM parked WHERE tbl = {1} AND key IN (`, `{}`,
 
 // wake marks what waited for records that the target holds now.
 func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane) error {
-	return markReady.run(ctx, l, tx, []any{lane.table}, len(e.arrived), func(args []any, i int) []any {
-		return append(args, e.arrived[i])
-	})
+	for _, keys := range [][]string{e.arrived, e.renewed} {
+		if err := markReady.run(ctx, l, tx, []any{lane.table}, len(keys), func(args []any, i int) []any {
+			return append(args, keys[i])
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var markReady = newBulk(1, `UPDATE parked SET ready = 1 WHERE ready = 0 AND parent_tbl = {1} AND parent_key IN (`, `{}`, `)`)
@@ -87,6 +100,8 @@ func (l *Ledger) Ready(ctx context.Context, table string, limit int) ([]Entry, e
 // ReleaseUnblocked marks parked records as ready that nothing else has marked, and
 // returns how many:
 //   - records whose parent came at the very moment they were parked;
+//   - records whose parent was created anew after somebody had deleted it in the target, or
+//     was waited for long enough;
 //   - deletes whose parent was deleted, and so will not come any more;
 //   - deletes whose children are gone, or were waited for long enough.
 //
@@ -96,9 +111,9 @@ func (l *Ledger) ReleaseUnblocked(ctx context.Context, table string) (n int64, e
 	err = l.look(ctx, "parked of "+table, stretchOfBlocked, []any{table}, func(ctx context.Context, tx txn, from, to string) error {
 		res, err := tx.ExecContext(ctx, l.q(`UPDATE parked SET ready = 1 WHERE tbl = ? AND ready = 0 AND waits <> 'guard' AND key > ? AND key <= ? AND (
 			waits = 'parent' AND EXISTS (SELECT 1 FROM record r WHERE r.tbl = parked.parent_tbl AND r.key = parked.parent_key
-				AND (r.payload IS NOT NULL OR parked.deleted = 1 AND r.state = 'deleted'))
+				AND (r.payload IS NOT NULL AND (parked.since < ? OR `+parentCreator+` <> parked.parent_run) OR parked.deleted = 1 AND r.state = 'deleted'))
 			OR waits = 'children' AND (since < ? OR NOT EXISTS (SELECT 1 FROM link k WHERE k.parent_tbl = parked.tbl AND k.parent_key = parked.key)))`),
-			table, from, to, l.now().Add(-childrenGrace).UnixMilli())
+			table, from, to, l.now().Add(-parentGrace).UnixMilli(), l.now().Add(-childrenGrace).UnixMilli())
 		if err != nil {
 			return err
 		}

@@ -262,3 +262,65 @@ func TestChildrenOfARenewedRecordAreDoubtful(t *testing.T) {
 		require.Equal(t, map[string]bool{child(3): true}, doubtful())
 	})
 }
+
+// A parent that somebody deleted in the target is waited for until it is created anew, or
+// for a while.
+func TestADeleteWaitsForAParentThatSomebodyErased(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		now := noon
+		l := open(func(o *ledger.Options) { o.Now = func() time.Time { return now } })
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 2)
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{arrives(parents, 0), arrives(parents, 1)}))
+		var group []ledger.Result
+		for i := range children.Entries {
+			s := parks(children, i, parents.Entries[i].Key)
+			s.Park.Deleted, s.Park.ParentRun = true, "p1"
+			group = append(group, s)
+		}
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, group))
+		_, err := l.ReleaseUnblocked(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Empty(t, ready(t, l, vehicles))
+
+		anew := created(parents, 0)
+		anew.Record.CreatedRun, anew.Renewed = "p2", true
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{anew}))
+		require.Equal(t, []string{children.Entries[0].Key}, ready(t, l, vehicles))
+
+		now = now.Add(61 * time.Minute)
+		_, err = l.ReleaseUnblocked(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Len(t, ready(t, l, vehicles), 2)
+	})
+}
+
+// A child whose request was under way while its parent was created anew is looked at.
+func TestAChildThatWasUnderWayWhenItsParentWasRenewedIsDoubtful(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		parents, children := lane(t, l, "p1", 2), childLane(t, l, "c1", 2)
+		renewed := created(parents, 0)
+		renewed.Renewed = true
+		require.NoError(t, l.Commit(t.Context(), parents.ID, parents.Token, []ledger.Result{renewed, arrives(parents, 1)}))
+		var group []ledger.Result
+		for i := range children.Entries {
+			s := created(children, i)
+			s.Links = []ledger.Parent{{Table: table, Key: parents.Entries[i].Key}}
+			group = append(group, s)
+		}
+		require.NoError(t, l.Commit(t.Context(), children.ID, children.Token, group))
+		n, err := l.DoubtCount(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n)
+
+		later := childLane(t, l, "c2", 2)
+		s := created(later, 1)
+		s.Links = []ledger.Parent{{Table: table, Key: parents.Entries[0].Key}}
+		require.NoError(t, l.Commit(t.Context(), later.ID, later.Token, []ledger.Result{s}))
+		n, err = l.DoubtCount(t.Context(), vehicles)
+		require.NoError(t, err)
+		require.Equal(t, int64(1), n, "one that was opened afterwards is not")
+	})
+}

@@ -10,6 +10,16 @@ type Link struct {
 // HasLinks says whether records of this mapping can name parents.
 func (m *Mapper) HasLinks() bool { return len(m.links) > 0 }
 
+// Requires says that Campaign refuses a record without its parent of a table.
+func (m *Mapper) Requires(table string) bool {
+	for _, i := range m.links {
+		if f := &m.fields[i]; f.Parent == table && f.Target == ToLink {
+			return true
+		}
+	}
+	return false
+}
+
 // Links lists the parents that a payload names. A payload from the ledger may lack
 // fields that were added to the mapping since; those name no parent.
 func (m *Mapper) Links(p *Payload) []Link {

@@ -28,13 +28,15 @@ func (r *Rules) Calls(k *Known, e *Entry, anew bool) Action {
 	switch {
 	case e.Deleted && !r.ApplyDeletes:
 		return Action{Kind: LeaveOut, Why: DeletesOff} // R14.2
+	case e.Deleted && k.Hidden:
+		return Action{Kind: Delete, Why: DeletedInSource}
 	case e.Deleted && !k.Held(): // created and deleted before anybody looked
 		return Action{Kind: Nothing, Why: NeverHeld}
 	case e.Deleted:
 		return Action{Kind: Delete, Why: DeletedInSource}
-	case e.Merged && k.Held():
+	case e.Merged && (k.Held() || k.Hidden):
 		return Action{Kind: Delete, Why: WasMerged, Rule: e.Rule}
-	case e.Rule != "" && k.Held() && r.DeleteUnmatched:
+	case e.Rule != "" && (k.Held() || k.Hidden) && r.DeleteUnmatched:
 		return Action{Kind: Delete, Why: ByFilter, Rule: e.Rule}
 	case e.Rule != "":
 		return Action{Kind: LeaveOut, Why: ByFilter, Rule: e.Rule} // R13.8
@@ -155,17 +157,23 @@ func (r *Rules) remove(a Action, k *Known, e *Entry, f *Facts) Action {
 			if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
 				return wait
 			}
+			// Somebody may have deleted its parent in Campaign, and the ledger does not know.
+			if wait, waits := f.Shown.park(a, ShownParents, HiddenByTarget); waits {
+				return wait
+			}
 		}
 		a.Done = true
 		return a
 	}
 	w := &f.Waits
-	if w.For == ForParent && w.Deleted == e.Deleted && (e.Deleted || w.Version == e.Version) { // it was found hidden
+	if k.Hidden || w.For == ForParent && w.Deleted == e.Deleted && (e.Deleted || w.Version == e.Version) { // it was found hidden
 		if wait, waits := f.Held.park(a, HeldParents, StillWaits); waits {
 			return wait
 		}
 	}
 	switch {
+	case k.Hidden: // the guard counts what the ledger knows to be there
+		return a
 	case f.Guard == GuardUnasked:
 		a.Needs = GuardOpen
 		return a
@@ -205,6 +213,11 @@ func (r *Rules) orphan(k *Known, f *Facts, a Action) Action {
 	}
 	if k.Held() {
 		if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
+			return wait
+		}
+	}
+	if f.KeyTaken { // it is there and hidden: somebody may have deleted a parent in Campaign
+		if wait, waits := f.Shown.park(a, ShownParents, HiddenByTarget); waits {
 			return wait
 		}
 	}

@@ -16,6 +16,7 @@ func TestDecide(t *testing.T) {
 	rules := cars(t)
 	var (
 		never    = reconcile.Known{}
+		hidden   = reconcile.Known{Parked: true, Hidden: true}
 		held     = written(t, &rules, beetle)
 		parked   = reconcile.Known{Payload: held.Payload, Fingerprint: held.Fingerprint, Parked: true}
 		sold     = beetle.but(func(c *car) { c.Owner = seller.Key })
@@ -108,8 +109,14 @@ func TestDecide(t *testing.T) {
 		{known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing}, want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource, needs: reconcile.HeldParents}},
 		"the delete of what is hidden waits for the parent":// R17.7
 		{known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing, Held: missing(owner)}, want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
+		"so may what has all its parents by the ledger": {known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing, Held: there},
+			want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource, needs: reconcile.ShownParents}},
+		"the delete waits for a parent that somebody deleted in Campaign": {known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing, Held: there, Shown: missing(owner)},
+			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
+		"what may be hidden is deleted, though the ledger holds nothing of it": {known: hidden, says: deleted, facts: reconcile.Facts{Held: there}, want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource}},
+		"its delete waits for the parent":                                      {known: hidden, says: deleted, facts: reconcile.Facts{Held: missing(owner)}, want: want{kind: reconcile.Park, why: reconcile.StillWaits, link: owner}},
 		"the delete of what is gone is done":// R14.5
-		{known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing, Held: there}, want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource, done: true}},
+		{known: held, says: deleted, facts: reconcile.Facts{Target: shownNothing, Held: there, Shown: there}, want: want{kind: reconcile.Delete, why: reconcile.DeletedInSource, done: true}},
 		"a delete that Campaign refuses is set aside": {known: held, says: deleted, facts: refusal(apierr.ReasonConflict), want: want{kind: reconcile.Refuse, why: reconcile.TargetRefused}},
 
 		// Parents.
@@ -158,7 +165,9 @@ func TestDecide(t *testing.T) {
 		{known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing}, want: want{kind: reconcile.Refuse, why: reconcile.KeyIsHidden, needs: reconcile.WantedParents}},
 		"it waits for the parent that is missing": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: missing(owner)},
 			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
-		"with all parents there it is set aside": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there},
+		"it waits for a parent that somebody deleted in Campaign": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there, Shown: missing(owner)},
+			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
+		"with all parents there it is set aside": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there, Shown: there},
 			want: want{kind: reconcile.Refuse, why: reconcile.KeyIsHidden}},
 		"a value that Campaign refuses is set aside": {known: never, says: beetle, facts: refusal(apierr.ReasonTooLong), want: want{kind: reconcile.Refuse, why: reconcile.TargetRefused}},
 		"a field that Campaign does not have stops the flow":// R8.18

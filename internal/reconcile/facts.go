@@ -16,9 +16,10 @@ const (
 	HeldParents        // Facts.Held
 	GuardOpen          // Facts.Guard
 	TargetRecord       // Facts.Target
+	ShownParents       // Facts.Shown
 )
 
-var facts = [...]string{"nothing", "the parents that it is to have", "the parents that it has", "the delete guard", "the record in Campaign"}
+var facts = [...]string{"nothing", "the parents that it is to have", "the parents that it has", "the delete guard", "the record in Campaign", "the parents in Campaign"}
 
 func (f Fact) String() string { return facts[f] }
 
@@ -35,6 +36,7 @@ type Facts struct {
 	Lost   bool    // Campaign does not hold it, or not with its links
 	Wanted Parents // of the parents that it is to have
 	Held   Parents // of the parents that it was last written with
+	Shown  Parents // of all these, the ones that Campaign does not show although it holds them by the ledger
 	Guard  Guard
 	Target Target
 
@@ -91,15 +93,15 @@ const (
 func (f *Facts) Answered(a Kind, fail *apierr.Error) bool {
 	switch {
 	case fail.Reason == apierr.ReasonNotFound && a == Delete:
-		f.Target, f.Held = Target{Asked: true}, Parents{}
+		f.Target, f.Held, f.Shown = Target{Asked: true}, Parents{}, Parents{}
 	case fail.Reason == apierr.ReasonNotFound && (a == Update || a == Adopt):
 		f.Target = Target{Asked: true}
 	case fail.Reason == apierr.ReasonExists && a == Create:
 		f.Target, f.KeyTaken = Target{}, true
-		f.Wanted, f.Held = Parents{}, Parents{}
+		f.Wanted, f.Held, f.Shown = Parents{}, Parents{}, Parents{}
 	case fail.Class == apierr.Rejected:
 		f.Refusal = fail
-		f.Wanted, f.Held = Parents{}, Parents{}
+		f.Wanted, f.Held, f.Shown = Parents{}, Parents{}, Parents{}
 	default:
 		return false
 	}

@@ -35,6 +35,7 @@ type Known struct {
 	Parked      bool   // a change of it waits
 	Own         bool   // this run created it
 	Lost        bool   // somebody deleted it in Campaign
+	Hidden      bool   // it is not held, and Campaign may have it all the same, hidden for want of a parent
 }
 
 // Held says that Campaign holds the record, as far as the ledger knows.

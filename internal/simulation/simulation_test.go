@@ -23,7 +23,8 @@ var (
 	oneSeed  = flag.Uint64("seed", 0, "the seed to repeat; 0 = several")
 	lasting  = flag.Duration("for", 0, "try new seeds for so long")
 	ofSeeds  = flag.Int("seeds", 0, "how many seeds to try; 0 = as many as CI has time for")
-	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all but opt-outs")
+	whole    = flag.Bool("whole", false, "show all of a schedule that fails, not as short as possible")
+	onlyFrom = flag.String("classes", "", "the classes of misfortunes, with commas; empty = all, with -for; else those without opt-outs, links and refusals")
 )
 
 var classes = []class{plain, marketing, interrupted, merging, undoing, staleWriter, standing, falseAnswer, falseRead, oddAnswer, restored}
@@ -143,7 +144,10 @@ func enabled(t *testing.T) []class {
 func report(t *testing.T, seed uint64, of []class, wrong result) string {
 	t.Helper()
 	shows := wrong.kind()
-	steps := shrink(t, scheduleOf(seed, of), shows, 300)
+	steps := scheduleOf(seed, of)
+	if !*whole {
+		steps = shrink(t, steps, shows, 300)
+	}
 	short := simulate(t, steps, true)
 	names := make([]string, len(of))
 	for i, c := range of {
@@ -172,9 +176,12 @@ func TestSimulation(t *testing.T) {
 	s := &search{of: of, limit: ciSeeds, began: time.Now(), until: time.Now().Add(ciTime)}
 	switch {
 	case *lasting > 0:
+		if *onlyFrom == "" {
+			s.others = [][]class{withChoices, withLinks}
+		}
 		s.first, s.limit, s.until, s.all = rand.Uint64N(1<<40), math.MaxInt64, time.Now().Add(*lasting), true
 	case *ofSeeds > 0:
-		s.limit, s.until = int64(*ofSeeds), time.Now().Add(24*time.Hour)
+		s.limit, s.until, s.all = int64(*ofSeeds), time.Now().Add(24*time.Hour), true
 	case testing.Short(): // under the race detector
 		s.until = time.Now().Add(ciTime / 4)
 	}
@@ -192,10 +199,9 @@ func TestSimulationOfOptOuts(t *testing.T) {
 	searchIn(t, withChoices, ciSeeds)
 }
 
-// TestSimulationOfLinks tries them with records that name others, and refusals. Seed 50 of
-// these classes still ends with a child that is missing.
+// TestSimulationOfLinks tries them with records that name others, and refusals.
 func TestSimulationOfLinks(t *testing.T) {
-	searchIn(t, withLinks, 45)
+	searchIn(t, withLinks, ciSeeds)
 }
 
 // searchIn tries the first seeds with other classes than TestSimulation's.
@@ -218,7 +224,9 @@ func searchIn(t *testing.T, of []class, seeds int64) {
 
 // search is a walk through seeds by several workers.
 type search struct {
-	of    []class
+	of     []class
+	others [][]class // taken in turn with of
+
 	first uint64
 	limit int64
 	all   bool // do not stop at the first seed that fails
@@ -243,9 +251,13 @@ func (s *search) run(t *testing.T) {
 			return
 		}
 		seed := s.first + uint64(n) //nolint:gosec // n counts from 1
-		if got := simulate(t, scheduleOf(seed, s.of), false); len(got.wrong) > 0 {
+		of := s.of
+		if at := n % int64(len(s.others)+1); at > 0 {
+			of = s.others[at-1]
+		}
+		if got := simulate(t, scheduleOf(seed, of), false); len(got.wrong) > 0 {
 			s.failed.Store(true)
-			t.Error(report(t, seed, s.of, got))
+			t.Error(report(t, seed, of, got))
 		}
 		s.done.Add(1)
 		if told := s.told.Load(); s.all && time.Now().Unix() >= told+60 && s.told.CompareAndSwap(told, time.Now().Unix()) {

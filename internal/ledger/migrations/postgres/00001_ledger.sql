@@ -154,6 +154,7 @@ CREATE TABLE lane (
   outcome_unknown INTEGER NOT NULL DEFAULT 0, -- an attempt died at it, or ended without knowing what became of a write
   crashes INTEGER NOT NULL DEFAULT 0,        -- attempts that died at it
   entry INTEGER NOT NULL DEFAULT -1,         -- that the present attempt has in flight alone; -1 none; -2 it waits and has none on purpose
+  renewals BIGINT NOT NULL DEFAULT 0,        -- records that had been created anew when it was opened last
   suspects TEXT NOT NULL DEFAULT '',         -- JSON: attempts that died, by the entry that they had in flight
   outcomes BYTEA NOT NULL,                   -- one byte an entry, 0 while it has none
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page) REFERENCES page (run, number)
@@ -181,6 +182,7 @@ CREATE TABLE record (
   run TEXT NOT NULL,                         -- that touched it last
   created_run TEXT NOT NULL,                 -- that created it in the target; '' when it was there before
   seen_run TEXT NOT NULL,                    -- the baseline that saw it last
+  renewed BIGINT NOT NULL DEFAULT 0,         -- the count in table renewals when it was created anew last
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX record_created ON record (created_run) WHERE created_run <> ''; -- for a rollback
@@ -257,6 +259,7 @@ CREATE TABLE parked (
   waits TEXT NOT NULL,                       -- parent: to be in the target; children: to be gone from it; guard: the delete guard
   parent_tbl TEXT NOT NULL,                  -- with waits = parent
   parent_key TEXT COLLATE "C" NOT NULL,
+  parent_run TEXT NOT NULL DEFAULT '',       -- '': the ledger did not have the parent in the target; else somebody deleted it there after this run had created it, '-' for none
   version TEXT NOT NULL,                     -- of the source
   deleted INTEGER NOT NULL,                  -- the source has deleted it
   payload BYTEA,                             -- the source's object; compressed, and sealed where there is a key
@@ -300,6 +303,14 @@ CREATE TABLE doubt (
   PRIMARY KEY (tbl, key, cause)
 );
 CREATE INDEX doubt_due ON doubt (tbl, look);
+
+-- How many records were created anew. A child whose request was under way meanwhile is
+-- looked at: the target may have removed it with the parent that was there before.
+CREATE TABLE renewals (
+  one INTEGER PRIMARY KEY,
+  n BIGINT NOT NULL
+);
+INSERT INTO renewals (one, n) VALUES (1, 0);
 
 -- Which parents a record in the target names.
 CREATE TABLE link (
@@ -581,6 +592,7 @@ DROP TABLE operation_chain;
 DROP FUNCTION operation_stays;
 DROP TABLE audit;
 DROP TABLE link;
+DROP TABLE renewals;
 DROP TABLE unasked_delete;
 DROP TABLE doubt;
 DROP TABLE parked;

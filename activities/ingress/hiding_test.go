@@ -1,0 +1,85 @@
+package ingress_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/sandbox/kit"
+)
+
+// A user of Campaign deletes a vehicle, and Dynamics deletes its service: Campaign hides it,
+// and answers that it is not there. It would show again with the vehicle.
+func TestADeleteOfAChildWaitsForAParentThatSomebodyErased(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	s := f.service(v)
+	f.vehicles.Load()
+	f.services.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusVehicle", v))
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+	calls := f.EngineCalls()
+	require.Zero(t, f.services.Delta(), "it is not asked again until the vehicle is there")
+	require.Equal(t, calls, f.EngineCalls())
+
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": "Coupé"}))
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.Delta())
+	require.Equal(t, int64(1), f.services.Delta().Deleted)
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", s))
+}
+
+// A service that somebody deleted in Campaign is gone where its vehicle is there.
+func TestADeleteOfAChildThatSomebodyErasedIsDone(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	s := f.service(f.vehicle(""))
+	f.vehicles.Load()
+	f.services.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusService", s))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Delta())
+}
+
+// Campaign created a service whose answer was lost, and hides it, as its vehicle has not come.
+// Then Dynamics deletes the service. The vehicle must not bring it back.
+func TestAHiddenChildWhoseAnswerWasLostIsDeletedWhenItsParentComes(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	s := f.service(v)
+	_, err := f.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPost, Path: "/cusService", Action: kit.ResetAfter, Times: 1})
+	require.NoError(t, err)
+	require.Equal(t, activities.Counts{Read: 2, Parked: 2}, f.services.Load().Counts, "read again by the catch-up")
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+
+	f.vehicles.Load()
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Delta())
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", s))
+	require.Zero(t, f.services.Delta())
+}
+
+// The same, where Dynamics brings the service back before its vehicle comes.
+func TestAHiddenChildThatComesBackIsAdopted(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	s := f.service(v)
+	_, err := f.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPost, Path: "/cusService", Action: kit.ResetAfter, Times: 1})
+	require.NoError(t, err)
+	f.services.Load()
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	f.services.Delta()
+	_, err = f.Sandboxes.Dynamics.Insert("new_services", map[string]any{"new_serviceid": s, "new_name": "Tyres", "new_vehicleid@odata.bind": "/new_vehicles(" + v + ")"})
+	require.NoError(t, err)
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+	f.vehicles.Load()
+	require.Equal(t, int64(1), f.services.Delta().Read)
+	require.Equal(t, "Tyres", f.Sandboxes.Campaign.Record("cusService", s)["name"])
+}
