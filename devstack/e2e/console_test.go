@@ -3,6 +3,9 @@ package e2e
 import (
 	"context"
 	"net/url"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,8 @@ import (
 
 	"causeway.dev/console"
 	"causeway.dev/internal/operator"
+	"causeway.dev/sandbox/entra"
+	"causeway.dev/sandbox/stack"
 	"causeway.dev/workflows"
 )
 
@@ -84,4 +89,50 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.do(chromedp.Evaluate(`document.querySelector('form[action="/sign-out"]').requestSubmit()`, nil), b.shows("You are signed out"))
 	b.do(chromedp.Navigate(link()), b.shows("Workflows")) // the ledger knows that the text was acknowledged
 	b.quiet(origin)
+}
+
+// People sign in at the directory, and may do what their groups say: the operator starts a
+// table, the viewer sees it and is offered nothing, and is refused by address as well.
+func TestSigningInToTheConsoleInABrowser(t *testing.T) {
+	b := newBrowser(t)
+	var issuer string
+	w := newWorld(t, worldOptions{contacts: 50, boxes: func(s *stack.Stack) { issuer = s.SignInIssuer }, yaml: func(text string) string {
+		return text + "access:\n  issuer: " + issuer + "\n  client_id: " + entra.SignInClientID + "\n  ca_file: CA\n  groups: {viewer: [" + entra.ViewerGroup +
+			"], operator: [" + entra.OperatorGroup + "]}\n"
+	}})
+	text, err := os.ReadFile(w.cfgPath)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(w.cfgPath, []byte(strings.Replace(string(text), "ca_file: CA", "ca_file: "+w.boxes.CAPath, 1)), 0o600))
+	w.load()
+	w.startWorker()
+	_, origin := w.startConsole()
+	as := func(name string) {
+		b.do(chromedp.Navigate(origin+"/i/acme/"), b.shows("Use the account of your organisation"))
+		b.do(chromedp.Click(`main a.btn.primary`), b.shows(name),
+			chromedp.Click(`//label[contains(., "`+name+`")]`, chromedp.BySearch), chromedp.Click(`button[value="signin"]`), b.shows("Before you begin: personal data"))
+		b.do(chromedp.Click(`input[name="read"]`), chromedp.Click(`button.primary`), b.shows("Workflows"))
+	}
+	out := chromedp.Evaluate(`document.querySelector('form[action="/sign-out"]').requestSubmit()`, nil)
+
+	as("Olga Dahl")
+	b.do(chromedp.Click(`#start-contacts`), b.shows("Contacts was started."))
+	w.until("the start", func(st workflows.Status) bool {
+		return st.State == workflows.StateRunning && strings.HasPrefix(st.StartedBy, "Olga Dahl <")
+	})
+	b.do(out, b.shows("You are signed out"))
+	b.accessible("the door to the issuer")
+
+	as("Vera Holm")
+	var buttons int
+	b.do(b.shows("Contacts"), chromedp.Evaluate(`document.querySelectorAll("#stop-contacts").length`, &buttons))
+	require.Zero(t, buttons)
+	b.do(chromedp.Navigate(origin+"/i/acme/flows/contacts/stop"), b.shows("this needs the role operator"))
+	u, err := url.Parse(issuer)
+	require.NoError(t, err)
+	b.mu.Lock()
+	b.complaints = slices.DeleteFunc(b.complaints, func(text string) bool {
+		return strings.Contains(text, "status of 403") || strings.Contains(text, "status of 400") // what was asked for, and the directory's icon
+	})
+	b.mu.Unlock()
+	b.quiet(origin, u.Scheme+"://"+u.Host)
 }
