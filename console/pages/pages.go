@@ -63,10 +63,23 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/acknowledge", Role: access.Viewer, Handle: p.acknowledge, Before: true, Acts: true},
 		{Method: "GET", Path: "/{$}", Role: access.Viewer, Handle: p.overview},
 		{Method: "GET", Path: "/overview/live", Role: access.Viewer, Handle: p.overviewLive},
+		{Method: "GET", Path: "/flows/{flow}", Role: access.Viewer, Handle: p.flow},
+		{Method: "GET", Path: "/flows/{flow}/live", Role: access.Viewer, Handle: p.flowLive},
 		{Method: "GET", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.confirm},
 		{Method: "POST", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.act, Acts: true},
 		{Method: "GET", Path: "/all/{action}", Role: access.Operator, Handle: p.confirmAll},
 		{Method: "POST", Path: "/all/{action}", Role: access.Operator, Handle: p.actAll, Acts: true},
+		{Method: "GET", Path: "/runs", Role: access.Viewer, Handle: p.runs},
+		{Method: "GET", Path: "/runs/{run}", Role: access.Viewer, Handle: p.run},
+		{Method: "GET", Path: "/runs/{run}/live", Role: access.Viewer, Handle: p.runLive},
+		{Method: "GET", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.confirmReplay},
+		{Method: "POST", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.replay, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/cancel", Role: access.Operator, Handle: p.confirmCancel},
+		{Method: "POST", Path: "/runs/{run}/cancel", Role: access.Operator, Handle: p.cancel, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/rollback", Role: access.Operator, Handle: p.confirmRollback},
+		{Method: "POST", Path: "/runs/{run}/rollback", Role: access.Operator, Handle: p.rollback, Acts: true},
+		{Method: "GET", Path: "/backfill", Role: access.Operator, Handle: p.backfill},
+		{Method: "POST", Path: "/backfill", Role: access.Operator, Handle: p.askBackfill, Acts: true},
 		{Method: "GET", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.confirmDeletes},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.actDeletes, Acts: true},
 	}
@@ -74,7 +87,10 @@ func (p *Pages) Routes() []Route {
 
 // nav are the pages that the menu leads to.
 func nav(instance string) []link {
-	return []link{{URL: home(instance), Icon: "grid", Label: "Overview"}}
+	return []link{
+		{URL: home(instance), Icon: "grid", Label: "Overview"},
+		{URL: home(instance) + "runs", Icon: "list", Label: "Runs"},
+	}
 }
 
 // link is an entry of the menu.
