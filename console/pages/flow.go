@@ -188,7 +188,7 @@ func (v *flowView) status(i *operator.Instance, f operator.FlowReport) {
 	st := f.Status
 	v.Since = st.Since
 	if st.Phase != "" {
-		v.Sub = append(v.Sub, sentence(st.Phase))
+		v.Sub = append(v.Sub, capital(st.Phase))
 	}
 	if st.StartedBy != "" {
 		v.Sub = append(v.Sub, "Started by "+operator.Somebody(st.StartedBy))
@@ -246,9 +246,9 @@ func revisionOf(f operator.FlowReport) *revision {
 }
 
 func inHand(i *operator.Instance, flow string, st *workflows.Status) *runInHand {
-	out := &runInHand{What: kindText(st.RunKind), URL: runURL(i.Config.Instance, st.Run), Phase: st.Phase, Done: -1}
+	out := &runInHand{What: kindText(st.RunKind), URL: runURL(i.Config.Instance, st.Run), Phase: capital(st.Phase), Done: -1}
 	if st.RunTitle != "" {
-		out.What = sentence(st.RunTitle)
+		out.What = capital(st.RunTitle)
 	}
 	if p := st.Progress; p != nil {
 		out.Done, out.Read, out.Expected, out.Since, out.Balance = percent(p), p.Read, p.Expected, p.Started, balanceOf(flow, p.Counts)

@@ -139,7 +139,7 @@ func (v *runView) ledger(r *http.Request, i *operator.Instance, l *activities.Sh
 		v.Failure = &notice{Class: "bad", Icon: "bad", Title: stateTitle[info.State], Text: []string{sentence(info.Reason), stateThen[info.State]}}
 	}
 	for _, op := range l.Asked {
-		v.Asked = append(v.Asked, askedRow{What: string(op.What), By: cmp.Or(operator.Who(op.By), "somebody"), At: op.At})
+		v.Asked = append(v.Asked, askedRow{What: capital(string(op.What)), By: cmp.Or(operator.Who(op.By), "somebody"), At: op.At})
 	}
 	v.window(l)
 	v.Refused = l.Quarantined

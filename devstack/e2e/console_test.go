@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
+	"causeway.dev/activities"
 	"causeway.dev/console"
 	"causeway.dev/internal/operator"
 	"causeway.dev/sandbox/entra"
@@ -47,7 +48,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	w := newWorld(t, worldOptions{contacts: 300})
 	w.startWorker()
 	w.startFlow()
-	w.loaded()
+	load := w.loaded().LastRun.Run
 	link, origin := w.startConsole()
 
 	b.do(chromedp.Navigate(origin+"/i/acme/"), b.shows("Print another link"))
@@ -69,6 +70,8 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.do(chromedp.Click(`#start-contacts`), b.shows("Contacts was started."))
 	w.until("the start", func(st workflows.Status) bool { return st.State == workflows.StateRunning && st.StartedBy == "ada" })
 
+	b.runsInTheConsole(w, origin, load)
+
 	// The page tells by itself what somebody else does.
 	b.do(chromedp.Navigate(origin + "/i/acme/"))
 	var st workflows.Status
@@ -89,6 +92,35 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.do(chromedp.Evaluate(`document.querySelector('form[action="/sign-out"]').requestSubmit()`, nil), b.shows("You are signed out"))
 	b.do(chromedp.Navigate(link()), b.shows("Workflows")) // the ledger knows that the text was acknowledged
 	b.quiet(origin)
+}
+
+// runsInTheConsole looks at a table and its runs, reads records again of which one is not
+// there, and rolls the first load back.
+func (b *browser) runsInTheConsole(w *world, origin, load string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(origin+"/i/acme/"), b.shows("Workflows"), chromedp.Click(`#row-contacts th a`), b.shows("Recent runs"), b.shows("It adds up."))
+	b.accessible("a workflow")
+	b.do(chromedp.Navigate(origin+"/i/acme/runs"), b.shows("Load of Contacts"))
+	b.accessible("runs")
+
+	b.do(chromedp.Click(`main .head a.btn`), b.shows("Say what it costs"))
+	b.accessible("the form of a backfill")
+	b.do(chromedp.Click(`input[value="ids"]`), chromedp.SendKeys(`textarea[name="ids"]`, w.boxes.Dynamics.Keys("contacts")[0]+"\n6f0c1d2e-ffff-4000-8000-000000000001"),
+		chromedp.Click(`#check`), b.shows("Nothing is read yet"), b.shows("Read 2 records again"))
+	b.accessible("what a backfill costs")
+	b.do(chromedp.Click(`#begin`), b.shows("The backfill was accepted"))
+	again := w.until("the backfill", func(st workflows.Status) bool { return st.LastRun != nil && st.LastRun.Kind == activities.KindBackfill }).LastRun.Run
+	b.do(chromedp.Navigate(origin+"/i/acme/runs/"+again), b.shows("Backfill of Contacts"), b.shows("Found 1 of 2"), b.shows("6f0c1d2e-ffff-4000-8000-000000000001"))
+
+	b.do(chromedp.Navigate(origin+"/i/acme/runs/"+load), b.shows("Load of Contacts"), b.shows("Pages and lanes"))
+	b.accessible("a run")
+	b.do(chromedp.Click(`#rollback-run`), chromedp.WaitVisible(`dialog[open] button.primary`), b.shows("Roll back 300 records"))
+	b.accessible("the preview of a rollback")
+	b.do(chromedp.Click(`dialog[open] button.primary`), b.shows("The rollback was accepted"))
+	w.until("the rollback", func(st workflows.Status) bool {
+		return st.LastRun != nil && st.LastRun.Kind == activities.KindRollback && st.LastRun.State == "COMPLETED"
+	})
+	b.do(chromedp.Navigate(origin+"/i/acme/runs/"+load), b.shows("It was undone by"))
 }
 
 // People sign in at the directory, and may do what their groups say: the operator starts a
