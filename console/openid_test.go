@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,12 +36,14 @@ import (
 // office is a console whose people sign in at a directory.
 type office struct {
 	*world
-	entra   *entra.Server
-	faults  *kit.Faults
-	time    *kit.Clock
-	issuer  *httptest.Server
-	granted []access.Request // that the worker got
-	person  *http.Client     // follows redirects, and trusts the directory
+	entra  *entra.Server
+	faults *kit.Faults
+	time   *kit.Clock
+	issuer *httptest.Server
+	person *http.Client // follows redirects, and trusts the directory
+
+	mu      sync.Mutex // a page asks several things at once
+	granted []access.Request
 }
 
 // newOffice has acme with a role for each group, and acme-stage for admins alone.
@@ -112,7 +115,9 @@ func (o *office) grant(fake *operatortest.Temporal, cfg *config.Config) {
 		if err := access.May(who, operation); err != nil {
 			return &operator.Error{Kind: operator.BadInput, Text: err.Error()}
 		}
+		o.mu.Lock()
 		o.granted = append(o.granted, request)
+		o.mu.Unlock()
 		text, err := json.Marshal(keys.Sign(access.Permit{By: who.String()}))
 		if err != nil {
 			return err

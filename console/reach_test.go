@@ -1,9 +1,12 @@
 package console_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,4 +143,40 @@ func TestCopiesShareSessions(t *testing.T) {
 	require.Nil(t, read(made(key, "_1"), cookies[:1]))
 	cookies[1].Value = cookies[0].Value
 	require.Nil(t, read(made(key, "_1"), cookies))
+}
+
+// An issuer may take a refresh token only once: what many requests of a session need at the
+// same time is asked for once, also by those that come a little later with the old cookie.
+func TestASessionIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	cookies, err := session.NewCookies("", "", false)
+	require.NoError(t, err)
+	var asked atomic.Int64
+	sessions := session.New(session.Options{Lasts: time.Hour, Cookies: cookies, Renew: func(context.Context, session.Tokens) (session.Arrival, error) {
+		asked.Add(1)
+		return session.Arrival{Who: session.Who{Name: "Ada"}, Tokens: session.Tokens{Token: "new", Refresh: "second", Until: time.Now().Add(time.Hour)}}, nil
+	}})
+	w := httptest.NewRecorder()
+	require.NoError(t, sessions.Begin(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil),
+		session.Arrival{Who: session.Who{Name: "Ada"}, Tokens: session.Tokens{Token: "old", Refresh: "first", Until: time.Now()}}))
+	held := w.Result().Cookies()
+	var all sync.WaitGroup
+	var renewed atomic.Int64
+	for range 20 {
+		all.Go(func() {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			for _, c := range held {
+				r.AddCookie(c)
+			}
+			answer := httptest.NewRecorder()
+			sessions.Attach(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if s := session.Of(r); s != nil && s.Tokens.Token == "new" {
+					renewed.Add(1)
+				}
+			})).ServeHTTP(answer, r)
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 20, renewed.Load())
+	require.EqualValues(t, 1, asked.Load())
 }
