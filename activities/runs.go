@@ -27,7 +27,14 @@ type RunListInput struct {
 	Kind   string    `json:"kind,omitempty"`
 	States []string  `json:"states,omitempty"` // any of them
 	Since  time.Time `json:"since,omitzero"`   // begun at or after it
+	Before *RunPlace `json:"before,omitempty"` // only what comes after it in the list; nil: from its beginning
 	Limit  int       `json:"limit,omitempty"`  // the newest so many, 1 to 1,000; default 20
+}
+
+// RunPlace is where a run stands in a list of runs.
+type RunPlace struct {
+	Started time.Time `json:"started"`
+	Run     string    `json:"run"`
 }
 
 // RunListResult lists runs, the newest first.

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/internal/access"
+
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
-	"causeway.dev/console/session"
 	"causeway.dev/console/signin"
 	"causeway.dev/workflows"
 )
@@ -159,7 +160,7 @@ func TestOtherOriginsAreRefused(t *testing.T) {
 func TestRolesHoldByAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(w *world) {
-		w.who.Roles = map[string]session.Role{"acme": session.Viewer}
+		w.who.Roles = map[string]access.Role{"acme": access.Viewer}
 	})
 	w.runs(func(st *workflows.Status) {
 		st.Approvals = []activities.Approval{{Run: "contacts-20260302T100000.000Z", Deletes: 700}}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"causeway.dev/internal/access"
+
 	"causeway.dev/console/pages"
 	"causeway.dev/console/session"
 	"causeway.dev/console/signin"
@@ -22,12 +24,14 @@ import (
 type Options struct {
 	Instances []*pages.Instance
 	SignIn    signin.SignIn
-	Lasts     time.Duration // a session; 0: 8 hours
-	Secure    bool          // it is reached by https alone
+	Lasts     time.Duration    // a session; 0: 8 hours
+	Cookies   *session.Cookies // nil: with keys of this process
 	// LocalOnly refuses requests that name another host than this machine: a page from
 	// elsewhere could have its name lead here.
 	LocalOnly bool
-	Now       func() time.Time // nil: the clock's
+	// Host is the only one that it answers requests for, where it is not LocalOnly; "": any.
+	Host string
+	Now  func() time.Time // nil: the clock's
 }
 
 // Console is the handler of all its pages.
@@ -46,8 +50,13 @@ func New(o Options) (*Console, error) {
 	if o.Lasts == 0 {
 		o.Lasts = 8 * time.Hour
 	}
-	c := &Console{options: o, sessions: session.New(session.Options{Lasts: o.Lasts, Secure: o.Secure, Now: o.Now})}
 	var err error
+	if o.Cookies == nil {
+		if o.Cookies, err = session.NewCookies("", "", false); err != nil {
+			return nil, err
+		}
+	}
+	c := &Console{options: o, sessions: session.New(session.Options{Lasts: o.Lasts, Cookies: o.Cookies, Now: o.Now, Renew: o.SignIn.Renew})}
 	if c.pages, err = pages.New(o.Instances, c.sessions, o.Now); err != nil {
 		return nil, err
 	}
@@ -64,13 +73,13 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /{$}", c.start)
 	mux.HandleFunc("GET "+signin.Path+"{$}", c.door)
-	mux.Handle(signin.Path, c.options.SignIn.Handler(c.in))
+	mux.Handle(signin.Path, c.options.SignIn.Handler(signin.Desk{In: c.in, Out: c.out}))
 	mux.HandleFunc("POST /sign-out", func(w http.ResponseWriter, r *http.Request) {
 		c.sessions.End(w, r)
 		http.Redirect(w, r, signin.Path+"?out=1", http.StatusSeeOther)
 	})
 	mux.HandleFunc("POST /theme", func(w http.ResponseWriter, r *http.Request) {
-		pages.SetTheme(w, r.PostFormValue("theme"), c.options.Secure)
+		pages.SetTheme(w, r.PostFormValue("theme"), c.options.Cookies.Secure)
 		http.Redirect(w, r, signin.Local(r.PostFormValue("back")), http.StatusSeeOther)
 	})
 	for _, route := range c.pages.Routes() {
@@ -97,7 +106,7 @@ func (c *Console) guard(route pages.Route) http.HandlerFunc {
 		}
 		role := who.Who.Role(r.PathValue("instance"))
 		switch { // who has no role in an instance learns nothing of it, not even whether it is there
-		case !c.pages.Has(r.PathValue("instance")) || role == session.Nobody:
+		case !c.pages.Has(r.PathValue("instance")) || role == access.None:
 			c.pages.Refuse(w, r, http.StatusNotFound, "There is no such instance", "It is not shown here, or you have no role in it", "Somebody who administers it can give you one.")
 			return
 		case role < route.Role:
@@ -143,17 +152,24 @@ func (c *Console) sendToDoor(w http.ResponseWriter, r *http.Request) {
 }
 
 // in begins a session for somebody who has shown who they are.
-func (c *Console) in(w http.ResponseWriter, r *http.Request, who session.Who, next string) {
-	if err := c.sessions.Begin(w, r, who); err != nil {
+func (c *Console) in(w http.ResponseWriter, r *http.Request, a session.Arrival, next string) {
+	if err := c.sessions.Begin(w, r, a); err != nil {
 		c.pages.Refuse(w, r, http.StatusInternalServerError, "You are not signed in", "The session cannot be kept", "Try again.")
 		return
 	}
 	http.Redirect(w, r, signin.Local(next), http.StatusSeeOther)
 }
 
+// out says why nobody was let in.
+func (c *Console) out(w http.ResponseWriter, r *http.Request, why string) {
+	c.pages.Door(w, r, http.StatusForbidden, pages.DoorView{Title: "Sign in", Text: about, Door: c.options.SignIn.Door("/"), Notes: []string{why}})
+}
+
+const about = "Dynamics 365 and Campaign in step."
+
 // door is the page for people who are not signed in.
 func (c *Console) door(w http.ResponseWriter, r *http.Request) {
-	view := pages.DoorView{Title: "Sign in", Text: "Dynamics 365 and Campaign in step.", Door: c.options.SignIn.Door()}
+	view := pages.DoorView{Title: "Sign in", Text: about, Door: c.options.SignIn.Door(r.URL.Query().Get("next"))}
 	q := r.URL.Query()
 	for _, told := range []struct{ query, text string }{
 		{"used", "That link was used already, or is too old. Ask for another."},
@@ -172,6 +188,10 @@ func (c *Console) local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.options.LocalOnly && !isLocal(r.Host) {
 			http.Error(w, "this console answers on this machine only: open it as http://127.0.0.1 or http://localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		if c.options.Host != "" && !strings.EqualFold(r.Host, c.options.Host) && r.URL.Path != "/healthz" {
+			http.Error(w, "this console is reached as "+c.options.Host, http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

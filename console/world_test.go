@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"causeway.dev/internal/access"
+
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
@@ -44,7 +46,7 @@ type world struct {
 func newWorld(t *testing.T, change ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, acme: operatortest.New(), stage: operatortest.New(), clock: noon}
-	w.who = session.Who{Subject: "local:ada", Name: "ada", Roles: map[string]session.Role{session.AnyInstance: session.Admin}}
+	w.who = session.Who{Subject: "local:ada", Name: "ada", Roles: map[string]access.Role{session.AnyInstance: access.Admin}}
 	for _, c := range change {
 		c(w)
 	}
@@ -148,7 +150,7 @@ func (w *world) signIn() *world {
 	w.t.Helper()
 	require.Equal(w.t, http.StatusSeeOther, w.get(w.link.New()).status)
 	for _, name := range []string{"acme", "acme-stage"} {
-		if w.who.Role(name) > session.Nobody {
+		if w.who.Role(name) > access.None {
 			p := w.post("/i/"+name+"/acknowledge", url.Values{"read": {"yes"}, "next": {"/i/" + name + "/"}})
 			require.Equal(w.t, http.StatusSeeOther, p.status, p.body)
 		}

@@ -120,7 +120,11 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	printNext(o, path, temporal.UIURL(), boxes)
-	fmt.Fprintf(o.out, "\nThe console; this link signs you in, once, within %s:\n\n  %s\n", linkLasts, web.Link())
+	if web.SignsIn() {
+		fmt.Fprintf(o.out, "\nThe console, where you sign in as one of these people:\n\n  %s\n", web.Link())
+	} else {
+		fmt.Fprintf(o.out, "\nThe console; this link signs you in, once, within %s:\n\n  %s\n", linkLasts, web.Link())
+	}
 	if o.exitWhenLoaded {
 		return nil
 	}

@@ -26,9 +26,11 @@ func (a *Activities) ListRuns(ctx context.Context, in activities.RunListInput) (
 	for i, s := range in.States {
 		states[i] = ledger.RunState(s)
 	}
-	runs, err := a.ledger.Runs(ctx, ledger.RunFilter{
-		Flow: in.Flow, Table: in.Table, Kind: ledger.RunKind(in.Kind), States: states, Since: in.Since, Limit: in.Limit,
-	})
+	filter := ledger.RunFilter{Flow: in.Flow, Table: in.Table, Kind: ledger.RunKind(in.Kind), States: states, Since: in.Since, Limit: in.Limit}
+	if in.Before != nil {
+		filter.Before = ledger.RunPlace{Started: in.Before.Started, ID: in.Before.Run}
+	}
+	runs, err := a.ledger.Runs(ctx, filter)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -113,9 +114,24 @@ func (p *Pages) act(w http.ResponseWriter, r *http.Request) {
 	p.done(w, r, flow)
 }
 
-// done goes back to the overview, which says what was done.
+// done goes back to the page that it was asked for on, which says what was done.
 func (p *Pages) done(w http.ResponseWriter, r *http.Request, what string) {
-	http.Redirect(w, r, home(r.PathValue("instance"))+"?"+url.Values{"done": {r.PathValue("action")}, "of": {what}}.Encode(), http.StatusSeeOther)
+	p.doneAs(w, r, r.PathValue("action"), what)
+}
+
+func (p *Pages) doneAs(w http.ResponseWriter, r *http.Request, action, what string) {
+	back := home(r.PathValue("instance"))
+	if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host && p.tells(r, from.Path) {
+		back = from.EscapedPath()
+	}
+	http.Redirect(w, r, back+"?"+url.Values{"done": {action}, "of": {what}}.Encode(), http.StatusSeeOther)
+}
+
+// tells says whether a path is that of a page that says what was done.
+func (p *Pages) tells(r *http.Request, path string) bool {
+	rest, below := strings.CutPrefix(path, home(r.PathValue("instance")))
+	kind, name, named := strings.Cut(rest, "/")
+	return below && named && name != "" && !strings.Contains(name, "/") && (kind == "flows" || kind == "runs")
 }
 
 // everything stands for all flows in the address of what was done.
@@ -127,6 +143,14 @@ func doneText(r *http.Request) string {
 	switch v, ok := verbs[q.Get("done")]; {
 	case q.Get("done") == "approve":
 		return "The deletes were approved, and are being made."
+	case q.Get("done") == "backfill":
+		return "The backfill was accepted. It begins as soon as the workflow has its hands free."
+	case q.Get("done") == "rollback":
+		return "The rollback was accepted. The run is being undone."
+	case q.Get("done") == "replay":
+		return "The run is done again."
+	case q.Get("done") == "cancel":
+		return "The run is being given up. What it has written stays."
 	case q.Get("done") == "reject":
 		return "The deletes were rejected. The records stay in Campaign."
 	case !ok:

@@ -146,14 +146,21 @@ func (o rowsOf) all() (out []action) {
 
 // sentence begins a text of internal/operator as a sentence.
 func sentence(text string) string {
+	if text = capital(text); text == "" {
+		return ""
+	}
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
+}
+
+// capital begins a text with a capital letter.
+func capital(text string) string {
 	text = phrase.OneLine(text)
 	first, size := utf8.DecodeRuneInString(text)
 	if size == 0 {
 		return ""
 	}
-	text = string(unicode.ToUpper(first)) + text[size:]
-	if !strings.HasSuffix(text, ".") {
-		text += "."
-	}
-	return text
+	return string(unicode.ToUpper(first)) + text[size:]
 }

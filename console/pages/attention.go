@@ -21,8 +21,12 @@ type attention struct {
 	Since              time.Time // zero: that is not told
 	Action             *action
 	Otherwise          string // in place of a button
+	about              string // deletesWait, or ""
 	weight             int    // the most pressing first
 }
+
+// deletesWait is what attention about deletes is about.
+const deletesWait = "deletes"
 
 // list collects what needs attention.
 type list struct {
@@ -164,7 +168,7 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 // deletes adds a decision about the deletes of a run.
 func (l *list) deletes(decision, label, title, run, text string) {
 	l.add("warn", &action{ID: decision + "-" + run, Label: label, Icon: "warn", Asks: true, Title: label + " of run " + run,
-		URL: home(l.instance.Config.Instance) + "runs/" + url.PathEscape(run) + "/" + decision}, title, text)
+		URL: home(l.instance.Config.Instance) + "runs/" + url.PathEscape(run) + "/" + decision}, title, text).about = deletesWait
 }
 
 func (l *list) events(f operator.FlowReport, name string, st *workflows.Status) {

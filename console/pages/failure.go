@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"strings"
 
 	"causeway.dev/internal/operator"
 )
@@ -35,6 +36,11 @@ func explain(err error) notice {
 		n.Title, n.Class, n.Icon = "That was refused, and nothing was done", "warn", "warn"
 	case operator.NotStarted:
 		n.Title, n.Class, n.Icon = "The workflow is not running", "warn", "warn"
+	case operator.Failed:
+		n.Title = "That did not work"
+		if strings.HasPrefix(err.Error(), "nothing was done yet") { // access.four_eyes
+			n.Title, n.Class, n.Icon = "A second person has to confirm it", "warn", "wait"
+		}
 	default:
 		n.Title = "That did not work"
 	}

@@ -56,13 +56,13 @@ func (i *Instance) connect(ctx context.Context) (operator.Temporal, error) {
 	return i.temporal, i.failed
 }
 
-// as is the instance asked in somebody's name.
-func (i *Instance) as(ctx context.Context, who session.Who, within time.Duration, now func() time.Time) (*operator.Instance, error) {
+// as is the instance asked in the name of a session, with its token.
+func (i *Instance) as(ctx context.Context, of *session.Session, within time.Duration, now func() time.Time) (*operator.Instance, error) {
 	temporal, err := i.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return operator.New(i.Config, temporal, operator.Options{File: i.File, By: who.Name, Timeout: within, Now: now}), nil
+	return operator.New(i.Config, temporal, operator.Options{File: i.File, By: of.Who.By(), Timeout: within, Now: now, Token: func(context.Context) (string, error) { return of.Tokens.Token, nil }}), nil
 }
 
 // byName indexes instances, and refuses two of one name: their addresses would be the same.

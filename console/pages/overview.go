@@ -6,7 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"causeway.dev/console/session"
+	"causeway.dev/internal/access"
+
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
@@ -69,7 +70,7 @@ func (p *Pages) look(r *http.Request) overviewView {
 		return view.without(err)
 	}
 	report.WithMeter(meter)
-	rows := rowsOf{report: report, instance: i, now: view.Now, may: p.may(r, session.Operator)}
+	rows := rowsOf{report: report, instance: i, now: view.Now, may: p.may(r, access.Operator)}
 	view.Groups, view.All = rows.groups(), rows.all()
 	view.Attention = attend(i, report, view.Now, rows.may)
 	view.Calls = callsOf(meter, view.Now)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"causeway.dev/internal/access"
+
 	"causeway.dev/console/session"
 	"causeway.dev/console/static"
 	"causeway.dev/console/templates"
@@ -24,7 +26,7 @@ const Prefix = "/i/{instance}"
 // Route is a page or an action, and the role that it needs of its instance.
 type Route struct {
 	Method, Path string // below Prefix
-	Role         session.Role
+	Role         access.Role
 	Handle       http.HandlerFunc
 	// Before says that it is there before the privacy text was acknowledged.
 	Before bool
@@ -57,22 +59,38 @@ func New(instances []*Instance, sessions *session.Sessions, now func() time.Time
 // Routes are all pages and actions of an instance.
 func (p *Pages) Routes() []Route {
 	return []Route{
-		{Method: "GET", Path: "/acknowledge", Role: session.Viewer, Handle: p.askAcknowledgement, Before: true},
-		{Method: "POST", Path: "/acknowledge", Role: session.Viewer, Handle: p.acknowledge, Before: true, Acts: true},
-		{Method: "GET", Path: "/{$}", Role: session.Viewer, Handle: p.overview},
-		{Method: "GET", Path: "/overview/live", Role: session.Viewer, Handle: p.overviewLive},
-		{Method: "GET", Path: "/flows/{flow}/{action}", Role: session.Operator, Handle: p.confirm},
-		{Method: "POST", Path: "/flows/{flow}/{action}", Role: session.Operator, Handle: p.act, Acts: true},
-		{Method: "GET", Path: "/all/{action}", Role: session.Operator, Handle: p.confirmAll},
-		{Method: "POST", Path: "/all/{action}", Role: session.Operator, Handle: p.actAll, Acts: true},
-		{Method: "GET", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.confirmDeletes},
-		{Method: "POST", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.actDeletes, Acts: true},
+		{Method: "GET", Path: "/acknowledge", Role: access.Viewer, Handle: p.askAcknowledgement, Before: true},
+		{Method: "POST", Path: "/acknowledge", Role: access.Viewer, Handle: p.acknowledge, Before: true, Acts: true},
+		{Method: "GET", Path: "/{$}", Role: access.Viewer, Handle: p.overview},
+		{Method: "GET", Path: "/overview/live", Role: access.Viewer, Handle: p.overviewLive},
+		{Method: "GET", Path: "/flows/{flow}", Role: access.Viewer, Handle: p.flow},
+		{Method: "GET", Path: "/flows/{flow}/live", Role: access.Viewer, Handle: p.flowLive},
+		{Method: "GET", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.confirm},
+		{Method: "POST", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.act, Acts: true},
+		{Method: "GET", Path: "/all/{action}", Role: access.Operator, Handle: p.confirmAll},
+		{Method: "POST", Path: "/all/{action}", Role: access.Operator, Handle: p.actAll, Acts: true},
+		{Method: "GET", Path: "/runs", Role: access.Viewer, Handle: p.runs},
+		{Method: "GET", Path: "/runs/{run}", Role: access.Viewer, Handle: p.run},
+		{Method: "GET", Path: "/runs/{run}/live", Role: access.Viewer, Handle: p.runLive},
+		{Method: "GET", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.confirmReplay},
+		{Method: "POST", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.replay, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/cancel", Role: access.Operator, Handle: p.confirmCancel},
+		{Method: "POST", Path: "/runs/{run}/cancel", Role: access.Operator, Handle: p.cancel, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/rollback", Role: access.Operator, Handle: p.confirmRollback},
+		{Method: "POST", Path: "/runs/{run}/rollback", Role: access.Operator, Handle: p.rollback, Acts: true},
+		{Method: "GET", Path: "/backfill", Role: access.Operator, Handle: p.backfill},
+		{Method: "POST", Path: "/backfill", Role: access.Operator, Handle: p.askBackfill, Acts: true},
+		{Method: "GET", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.confirmDeletes},
+		{Method: "POST", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.actDeletes, Acts: true},
 	}
 }
 
 // nav are the pages that the menu leads to.
 func nav(instance string) []link {
-	return []link{{URL: home(instance), Icon: "grid", Label: "Overview"}}
+	return []link{
+		{URL: home(instance), Icon: "grid", Label: "Overview"},
+		{URL: home(instance) + "runs", Icon: "list", Label: "Runs"},
+	}
 }
 
 // link is an entry of the menu.
@@ -83,7 +101,7 @@ func home(instance string) string { return "/i/" + instance + "/" }
 
 // Visible are the instances in which somebody has a role.
 func (p *Pages) Visible(who session.Who) []string {
-	return slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return who.Role(name) == session.Nobody })
+	return slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return who.Role(name) == access.None })
 }
 
 // Has says that the console shows an instance.
@@ -116,11 +134,11 @@ func (p *Pages) operator(r *http.Request) (*operator.Instance, error) {
 	if r.Method == http.MethodPost {
 		within = doWithin
 	}
-	return p.instance(r).as(r.Context(), session.Of(r).Who, within, p.now)
+	return p.instance(r).as(r.Context(), session.Of(r), within, p.now)
 }
 
 // may says whether who is signed in has a role in the instance of a request.
-func (p *Pages) may(r *http.Request, role session.Role) bool {
+func (p *Pages) may(r *http.Request, role access.Role) bool {
 	return session.Of(r).Who.Role(r.PathValue("instance")) >= role
 }
 
@@ -130,7 +148,7 @@ type frame struct {
 	Themes                      []string
 	Who                         session.Who
 	Instance                    string
-	Role                        session.Role
+	Role                        access.Role
 	Instances                   []string
 	Nav                         []link
 	View                        any
@@ -161,7 +179,7 @@ func (p *Pages) frame(r *http.Request, title string, view any) frame {
 	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, View: view}
 	if s := session.Of(r); s != nil {
 		f.Who, f.Instances = s.Who, p.Visible(s.Who)
-		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > session.Nobody {
+		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > access.None {
 			f.Role, f.Nav = s.Who.Role(f.Instance), nav(f.Instance)
 		} else {
 			f.Instance = ""

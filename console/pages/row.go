@@ -18,7 +18,7 @@ type word struct{ Class, Icon, Text string }
 
 // row is a workflow, or a table under the first.
 type row struct {
-	ID, Name, Detail                  string
+	ID, Name, Detail, URL             string // URL of its page; "": it has none
 	Lead                              bool
 	State                             word
 	Words                             []word
@@ -122,7 +122,7 @@ func (o rowsOf) lead() row {
 
 // row is one flow.
 func (o rowsOf) row(f operator.FlowReport) row {
-	r := row{ID: f.Flow, Name: title(f.Flow), Detail: detail[f.Flow], State: state(f), Checked: f.LastChecked, Backlog: "–", Lag: "–", Quarantine: "–", Deletes: "–"}
+	r := row{ID: f.Flow, Name: title(f.Flow), Detail: detail[f.Flow], URL: flowURL(o.instance.Config.Instance, f.Flow), State: state(f), Checked: f.LastChecked, Backlog: "–", Lag: "–", Quarantine: "–", Deletes: "–"}
 	if t, ok := o.instance.Config.Ingress.Tables[f.Flow]; ok {
 		r.Detail = t.Dynamics.Table + " → " + t.Campaign.Resource
 	}

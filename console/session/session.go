@@ -7,12 +7,10 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/gorilla/securecookie"
 )
 
 // cookie is the name of the cookie that holds the session.
-const cookie = "causeway_session"
+const cookie = "session"
 
 // Session is one stay of somebody, from a sign-in to its end.
 type Session struct {
@@ -20,6 +18,20 @@ type Session struct {
 	Who          Who
 	Ends         time.Time
 	Acknowledged []string // the instances for which the person has acknowledged the privacy text
+	Tokens       Tokens   `json:",omitzero"`
+}
+
+// Tokens are what an issuer gave at the sign-in; empty without one. No page has them.
+type Tokens struct {
+	Token   string // that requests to workers carry
+	Refresh string
+	Until   time.Time
+}
+
+// Arrival is somebody who has shown who they are.
+type Arrival struct {
+	Who    Who
+	Tokens Tokens
 }
 
 // Has says that the privacy text was acknowledged for an instance.
@@ -27,39 +39,38 @@ func (s *Session) Has(instance string) bool { return slices.Contains(s.Acknowled
 
 // Options of the sessions.
 type Options struct {
-	Lasts  time.Duration // from the sign-in on
-	Secure bool          // the console is reached by https alone
-	Now    func() time.Time
+	Lasts   time.Duration // from the sign-in on
+	Cookies *Cookies
+	Now     func() time.Time
+	// Renew asks the issuer for new tokens, and who that is now. Fails with ErrEnded when
+	// the issuer renews them no more. nil: there is no issuer.
+	Renew func(context.Context, Tokens) (Arrival, error)
 }
 
-// Sessions makes, reads and ends sessions. The keys are of this process: when it ends, so do
-// all sessions.
+// Sessions makes, reads and ends sessions.
 type Sessions struct {
 	options Options
-	code    *securecookie.SecureCookie
+	renewal renewals
 
 	mu    sync.Mutex
 	ended map[string]time.Time // sessions signed out, until they would have ended
 }
 
-// New makes sessions with keys of their own.
+// New makes sessions.
 func New(o Options) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	code := securecookie.New(securecookie.GenerateRandomKey(64), securecookie.GenerateRandomKey(32))
-	code.SetSerializer(securecookie.JSONEncoder{})
-	code.MaxAge(0) // the end stands inside
-	return &Sessions{options: o, code: code, ended: map[string]time.Time{}}
+	return &Sessions{options: o, ended: map[string]time.Time{}}
 }
 
 // Begin starts a session with an id that nobody has seen before, and ends the one that the
 // browser had.
-func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, who Who) error {
+func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, a Arrival) error {
 	if old := s.read(r); old != nil {
 		s.forget(old)
 	}
-	return s.write(w, &Session{ID: rand.Text(), Who: who, Ends: s.options.Now().Add(s.options.Lasts)})
+	return s.write(w, &Session{ID: rand.Text(), Who: a.Who, Tokens: a.Tokens, Ends: s.options.Now().Add(s.options.Lasts)})
 }
 
 // Acknowledge notes in the session that the privacy text was acknowledged.
@@ -76,19 +87,11 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) {
 	if old := s.read(r); old != nil {
 		s.forget(old)
 	}
-	http.SetCookie(w, s.cookie("", -1))
+	s.options.Cookies.Remove(w, r, cookie)
 }
 
 func (s *Sessions) write(w http.ResponseWriter, session *Session) error {
-	value, err := s.code.Encode(cookie, session)
-	if err == nil {
-		http.SetCookie(w, s.cookie(value, int(session.Ends.Sub(s.options.Now()).Seconds())))
-	}
-	return err
-}
-
-func (s *Sessions) cookie(value string, age int) *http.Cookie {
-	return &http.Cookie{Name: cookie, Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: s.options.Secure, SameSite: http.SameSiteLaxMode}
+	return s.options.Cookies.Write(w, cookie, session, session.Ends.Sub(s.options.Now()))
 }
 
 // forget makes sure that a copy of the cookie is worth nothing.
@@ -106,12 +109,8 @@ func (s *Sessions) forget(session *Session) {
 
 // read is the session of a request; nil when there is none that counts.
 func (s *Sessions) read(r *http.Request) *Session {
-	c, err := r.Cookie(cookie)
-	if err != nil {
-		return nil
-	}
 	session := &Session{}
-	if s.code.Decode(cookie, c.Value, session) != nil || session.ID == "" || !s.options.Now().Before(session.Ends) {
+	if !s.options.Cookies.Read(r, cookie, session) || session.ID == "" || !s.options.Now().Before(session.Ends) {
 		return nil
 	}
 	s.mu.Lock()
@@ -127,7 +126,7 @@ type key struct{}
 // Attach hands the session of a request on to next, which asks Of.
 func (s *Sessions) Attach(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if session := s.read(r); session != nil {
+		if session := s.read(r); session != nil && s.counts(w, r, session) {
 			r = r.WithContext(context.WithValue(r.Context(), key{}, session))
 		}
 		next.ServeHTTP(w, r)

@@ -1,8 +1,10 @@
-// Package signin lets people in to the console. Link does it without an issuer: whoever can
-// read what the console prints on its machine is let in.
+// Package signin lets people in to the console. OpenID has them sign in at the issuer that
+// the configuration names. Link does without an issuer: whoever can read what the console
+// prints on its machine is let in.
 package signin
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"net/http"
@@ -17,12 +19,24 @@ import (
 // Path is where a way to sign in answers: Path itself, and what is below.
 const Path = "/sign-in/"
 
-// SignIn is one way to sign in. Its handler answers below Path. It calls in for whoever has
-// shown who they are, once, and in sends them on to next, which it has checked.
+// SignIn is one way to sign in. Its handler answers below Path.
 type SignIn interface {
-	Handler(in func(w http.ResponseWriter, r *http.Request, who session.Who, next string)) http.Handler
-	// Door is what the page for people who are not signed in offers.
-	Door() Door
+	Handler(d Desk) http.Handler
+	// Door is what the page for people who are not signed in offers; next is where they
+	// wanted to go.
+	Door(next string) Door
+	// Renew gets new tokens for those of a session, and who that is now. It fails with
+	// session.ErrEnded when that is over.
+	Renew(ctx context.Context, tokens session.Tokens) (session.Arrival, error)
+}
+
+// Desk is what a way to sign in answers with.
+type Desk struct {
+	// In lets somebody in who has shown who they are, and sends them on to next, which is
+	// checked.
+	In func(w http.ResponseWriter, r *http.Request, a session.Arrival, next string)
+	// Out says on the page for people who are not signed in why nobody was let in.
+	Out func(w http.ResponseWriter, r *http.Request, why string)
 }
 
 // Door is what somebody who is not signed in is told, and the button there.
@@ -30,6 +44,7 @@ type Door struct {
 	Text   string
 	Label  string // of the button
 	Action string // that the button posts to
+	Link   string // that the button leads to, in place of Action
 	Hint   string
 }
 
@@ -83,14 +98,14 @@ func (l *Link) take(token string) bool {
 }
 
 // Handler answers links, and the button of the door.
-func (l *Link) Handler(in func(http.ResponseWriter, *http.Request, session.Who, string)) http.Handler {
+func (l *Link) Handler(d Desk) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path+"link", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || !l.take(r.URL.Query().Get("token")) {
 			http.Redirect(w, r, Path+"?used=1", http.StatusSeeOther)
 			return
 		}
-		in(w, r, l.who, Local(r.URL.Query().Get("next")))
+		d.In(w, r, session.Arrival{Who: l.who}, Local(r.URL.Query().Get("next")))
 	})
 	mux.HandleFunc("POST "+Path+"link", func(w http.ResponseWriter, r *http.Request) {
 		if path := l.New(); path != "" {
@@ -102,13 +117,18 @@ func (l *Link) Handler(in func(http.ResponseWriter, *http.Request, session.Who, 
 }
 
 // Door tells where the link is.
-func (l *Link) Door() Door {
+func (l *Link) Door(string) Door {
 	return Door{
 		Text:   "The link to sign in was printed where the console was started. It is good once.",
 		Label:  "Print another link",
 		Action: Path + "link",
 		Hint:   "It is printed in the same place, because whoever can read that may come in.",
 	}
+}
+
+// Renew keeps a session as it is: a link gives no token.
+func (l *Link) Renew(_ context.Context, tokens session.Tokens) (session.Arrival, error) {
+	return session.Arrival{Who: l.who, Tokens: tokens}, nil
 }
 
 // Local is a path of this console to go on to; "/" for anything else, so that no link of

@@ -53,13 +53,16 @@ var functions = template.FuncMap{
 	"icon":   icon,
 	"number": func(n int64) string { return humanize.Comma(n) },
 	"count":  phrase.Count,
-	"since":  since,
+	"since":  Since,
 	"span":   phrase.Span,
-	"args":   func(values ...any) []any { return values },
+	"mark": func(class, icon, text string) map[string]string {
+		return map[string]string{"Class": class, "Icon": icon, "Text": text}
+	},
+	"args": func(values ...any) []any { return values },
 }
 
-// since is a time for people: how long ago, and the moment on hover.
-func since(now, t time.Time) template.HTML {
+// Since is a time for people: how long ago, and the moment on hover.
+func Since(now, t time.Time) template.HTML {
 	if t.IsZero() {
 		return "never"
 	}
@@ -90,6 +93,9 @@ var icons = map[string]string{
 	"shield":  `<path d="M8 1.8l5.2 1.8v4c0 3.2-2.1 5.4-5.2 6.6-3.1-1.2-5.2-3.4-5.2-6.6v-4z"/>`,
 	"key":     `<circle cx="5" cy="11" r="3.1"/><path d="M7.3 8.7L13.6 2.4M11 5l2.2 2.2"/>`,
 	"out":     `<path d="M2.5 8h11M9.7 4.2L13.5 8l-3.8 3.8"/>`,
+	"list":    `<path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.1M2.5 8h.1M2.5 12h.1"/>`,
+	"again":   `<path d="M2.6 8a5.4 5.4 0 1 0 1.6-3.8"/><path d="M2.6 2v3.4H6"/>`,
+	"undo":    `<path d="M5.5 3L2.5 6l3 3"/><path d="M2.5 6h7a4 4 0 0 1 0 8H6"/>`,
 	"none":    ``,
 }
 

@@ -151,7 +151,7 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 	require.NoError(t, l.SaveObservations(ctx, table, "a1", []ledger.Observation{{Key: key(1), Finding: ledger.Missing, Expected: []byte{1, 2}}}))
 	for _, f := range []ledger.RunFilter{
 		{}, {Flow: flow}, {Flow: flow, Table: table}, {Flow: flow, State: "RUNNING"}, {Flow: flow, Table: table, State: "RUNNING"},
-		{Flow: flow, Table: table, States: []ledger.RunState{"STOPPED", "RUNNING"}},
+		{Flow: flow, Table: table, States: []ledger.RunState{"STOPPED", "RUNNING"}}, {Before: ledger.RunPlace{Started: noon, ID: "r1"}}, {Table: table, Before: ledger.RunPlace{Started: noon, ID: "r1"}},
 	} {
 		_, err := l.Runs(ctx, f)
 		require.NoError(t, err)

@@ -145,6 +145,7 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, runs, 2)
 		require.Equal(t, "a", runs[0].ID)
+		runs0, runs1 := runs[0], runs[1]
 		require.Equal(t, "because\uFFFD", runs[0].Error)
 		require.Equal(t, clock(), runs[0].Ended)
 		runs, err = l.Runs(t.Context(), ledger.RunFilter{Flow: flow, Table: table, State: "RUNNING", Limit: 1})
@@ -158,6 +159,8 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 			"in one of states":   {ledger.RunFilter{States: []ledger.RunState{"FAILED", "INCOMPLETE"}}, []string{"a"}},
 			"in any of states":   {ledger.RunFilter{States: []ledger.RunState{"FAILED", "RUNNING"}}, []string{"a", "b"}},
 			"since, included":    {ledger.RunFilter{Since: noon}, []string{"a", "b"}},
+			"after the first":    {ledger.RunFilter{Before: ledger.RunPlace{Started: runs0.Started, ID: runs0.ID}}, []string{"b"}},
+			"after the last":     {ledger.RunFilter{Before: ledger.RunPlace{Started: runs1.Started, ID: runs1.ID}}, nil},
 			"since, begun later": {ledger.RunFilter{Since: clock().Add(time.Hour)}, nil},
 		} {
 			runs, err = l.Runs(t.Context(), tc.filter)

@@ -55,7 +55,14 @@ type RunFilter struct {
 	State       RunState
 	States      []RunState // any of them
 	Since       time.Time  // begun at or after it
+	Before      RunPlace   // only those that come after it in a list, whose newest stands first
 	Limit       int        // 0: 1,000
+}
+
+// RunPlace is where a run stands in a list.
+type RunPlace struct {
+	Started time.Time
+	ID      string
 }
 
 const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected, listed, not_found,
@@ -159,6 +166,10 @@ func (l *Ledger) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
 		}
+	}
+	if !f.Before.Started.IsZero() {
+		at := millis(f.Before.Started)
+		where, args = append(where, "started <= ? AND (started < ? OR id < ?)"), append(args, at, at, f.Before.ID)
 	}
 	if len(f.States) > 0 {
 		where = append(where, "state IN ("+strings.Repeat("?,", len(f.States)-1)+"?)")

@@ -44,6 +44,9 @@ func (c *Client) Browser(ctx context.Context, show func(address string)) (Who, e
 		return Who{}, fail(Refused, "interrupted; nobody was signed in")
 	case a := <-back:
 		kept, err := c.exchange(ctx, issuer, oauth, a.query, nonce, verifier)
+		if err == nil {
+			err = c.keep.write(kept)
+		}
 		if err != nil {
 			a.told <- "You are not signed in: " + err.Error()
 			return Who{}, err
@@ -67,7 +70,7 @@ func (c *Client) exchange(ctx context.Context, issuer *oidc.Provider, oauth *oau
 	if err != nil {
 		return session{}, c.silent(err)
 	}
-	return c.accept(ctx, issuer, answer, nonce)
+	return c.check(ctx, issuer, answer, nonce)
 }
 
 // listen waits for the browser at a free port of this machine. Only a request that knows

@@ -31,6 +31,7 @@ type Options struct {
 // without access: it has no token, and none is wanted.
 type Client struct {
 	access config.Access
+	secret string // of the application; a public one has none
 	keep   store
 	now    func() time.Time
 	http   *http.Client
@@ -49,11 +50,21 @@ func New(o Options) (*Client, error) {
 	if !o.Access.Configured() {
 		return nil, nil
 	}
-	pool, err := trusted(o.Access.CAFile)
+	keep, err := newStore(o.Folder, o.Access)
 	if err != nil {
 		return nil, err
 	}
-	keep, err := newStore(o.Folder, o.Access)
+	c, err := newClient(o.Access, o.Now)
+	if err != nil {
+		return nil, err
+	}
+	c.keep = keep
+	return c, nil
+}
+
+// newClient keeps nothing.
+func newClient(access config.Access, now func() time.Time) (*Client, error) {
+	pool, err := trusted(access.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -61,11 +72,10 @@ func New(o Options) (*Client, error) {
 	if pool != nil {
 		transport.TLSClientConfig.RootCAs = pool
 	}
-	c := &Client{access: o.Access, keep: keep, now: o.Now, http: &http.Client{Transport: transport, Timeout: issuerWithin}}
-	if c.now == nil {
-		c.now = time.Now
+	if now == nil {
+		now = time.Now
 	}
-	return c, nil
+	return &Client{access: access, now: now, http: &http.Client{Transport: transport, Timeout: issuerWithin}}, nil
 }
 
 // trusted are the system's authorities and those of a file; nil without a file.
@@ -153,20 +163,29 @@ func (c *Client) renew(ctx context.Context, kept session) (session, error) {
 		return session{}, fail(NotSignedIn, "the sign-in ended at %s, and %s gave nothing to renew it with; run: causeway login",
 			kept.Who.Until.Format(time.RFC3339), c.access.Issuer)
 	}
+	fresh, err := c.refresh(ctx, kept.Refresh)
+	if err != nil {
+		return session{}, err
+	}
+	return fresh, c.keep.write(fresh)
+}
+
+// refresh gets new tokens for a refresh token.
+func (c *Client) refresh(ctx context.Context, token string) (session, error) {
 	ctx = c.asking(ctx)
 	issuer, err := c.discover(ctx)
 	if err != nil {
 		return session{}, err
 	}
-	answer, err := c.oauth(issuer, "").TokenSource(ctx, &oauth2.Token{RefreshToken: kept.Refresh}).Token()
+	answer, err := c.oauth(issuer, "").TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
 	if err != nil {
 		if why := c.refusal(err); why != "" {
 			return session{}, fail(NotSignedIn, "the sign-in has ended (%s); run: causeway login", why)
 		}
 		return session{}, c.silent(err)
 	}
-	answer.RefreshToken = cmp.Or(answer.RefreshToken, kept.Refresh)
-	return c.accept(ctx, issuer, answer, "")
+	answer.RefreshToken = cmp.Or(answer.RefreshToken, token)
+	return c.check(ctx, issuer, answer, "")
 }
 
 // asking has everything of a context ask the issuer through our client.
@@ -184,11 +203,20 @@ func (c *Client) discover(ctx context.Context) (*oidc.Provider, error) {
 func (c *Client) oauth(issuer *oidc.Provider, redirect string) *oauth2.Config {
 	endpoint := issuer.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInParams // a public client has no secret to hide in a header
-	return &oauth2.Config{ClientID: c.access.ClientID, Endpoint: endpoint, RedirectURL: redirect, Scopes: c.access.Scopes}
+	return &oauth2.Config{ClientID: c.access.ClientID, ClientSecret: c.secret, Endpoint: endpoint, RedirectURL: redirect, Scopes: c.access.Scopes}
 }
 
 // accept checks what the issuer gave, and keeps it.
 func (c *Client) accept(ctx context.Context, issuer *oidc.Provider, answer *oauth2.Token, nonce string) (session, error) {
+	kept, err := c.check(ctx, issuer, answer, nonce)
+	if err != nil {
+		return kept, err
+	}
+	return kept, c.keep.write(kept)
+}
+
+// check checks what the issuer gave.
+func (c *Client) check(ctx context.Context, issuer *oidc.Provider, answer *oauth2.Token, nonce string) (session, error) {
 	raw, _ := answer.Extra("id_token").(string)
 	if raw == "" {
 		return session{}, fail(Refused, "%s gave no ID token; access.scopes needs openid", c.access.Issuer)
@@ -198,7 +226,7 @@ func (c *Client) accept(ctx context.Context, issuer *oidc.Provider, answer *oaut
 	case err != nil:
 		return session{}, fail(Refused, "the ID token that %s gave is not good: %v", c.access.Issuer, err)
 	case id.Nonce != nonce && nonce != "":
-		return session{}, fail(Refused, "the ID token that %s gave is not the answer to this sign-in; run causeway login again", c.access.Issuer)
+		return session{}, fail(Refused, "the ID token that %s gave is not the answer to this sign-in; sign in again", c.access.Issuer)
 	}
 	token := id
 	if c.access.Audience != "" {
@@ -210,7 +238,7 @@ func (c *Client) accept(ctx context.Context, issuer *oidc.Provider, answer *oaut
 		}
 	}
 	kept := session{Issuer: c.access.Issuer, ClientID: c.access.ClientID, Token: raw, Refresh: answer.RefreshToken, Who: c.who(id, token)}
-	return kept, c.keep.write(kept)
+	return kept, nil
 }
 
 // who reads a name from the ID token, and groups from the token that workers get.

@@ -72,7 +72,7 @@ func DefaultDirectory() Directory {
 		},
 		Apps: []App{{
 			ClientID: SignInClientID, Name: "Causeway", Public: true, Scopes: []string{"access"},
-			RedirectURIs: []string{"http://localhost", "http://127.0.0.1"},
+			RedirectURIs: []string{"http://localhost", "http://127.0.0.1", "http://localhost/sign-in/back", "http://127.0.0.1/sign-in/back"},
 		}},
 	}
 }
