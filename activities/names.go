@@ -62,6 +62,8 @@ const (
 	CheckFolder        = "CheckFolder"        // CheckFolderInput -> CheckFolderResult
 	ListStrays         = "ListStrays"         // StraysInput -> StraysResult
 	MarkRestored       = "MarkRestored"       // MarkRestoredInput -> MarkRestoredResult
+	FindTraces         = "FindTraces"         // TracesInput -> TracesResult
+	Forget             = "Forget"             // ForgetInput -> ForgetResult
 	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult

@@ -17,6 +17,7 @@ const (
 	OpStrays         = "delete-strays"
 	OpRestored       = "ledger-restored"
 	OpRekey          = "ledger-rekey"
+	OpForget         = "forget"
 	OpApprove        = "approve"
 	OpReject         = "reject"
 	OpApply          = "apply"

@@ -154,6 +154,8 @@ type Ledger struct {
 	Password Secret `yaml:"password,omitempty"`
 	// EncryptionKey seals every value in the ledger that can be a person's, as env:NAME or file:path: keys of 32 bytes in hex or base64, separated by blanks or line breaks. The first seals, all open. Only the worker needs it. A backup of the ledger is of no use without it.
 	EncryptionKey Secret `yaml:"encryption_key,omitempty"`
+	// Erasures is a file that keeps, as keyed hashes, who was forgotten, so that a ledger restored from a backup can be searched for them. Keep it with the backups, but do not restore it with them. Relative to the configuration file. Left out with sqlite, it is beside the ledger, with .erasures at the end of the name. Give workers on several hosts each their own.
+	Erasures string `yaml:"erasures,omitempty"`
 	// Synchronous is full (a commit survives a power cut) or normal (faster; a power cut may lose the last commits). Only with sqlite.
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
 	// StatementTimeout ends a statement of the ledger that lasts longer; it is tried again. 0 leaves it to the server. Only with postgres.

@@ -55,11 +55,14 @@ func (c *Config) complete(dir string) {
 		}
 		c.Ingress.Tables[name] = table
 	}
-	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile} {
+	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Ledger.Erasures} {
 		*path = from(dir, *path)
 	}
 	if c.Ledger.Driver == "sqlite" {
 		c.Ledger.Path = from(dir, c.Ledger.Path)
+		if c.Ledger.Erasures == "" && c.Ledger.Path != "" {
+			c.Ledger.Erasures = c.Ledger.Path + ".erasures"
+		}
 	}
 	for _, s := range c.secrets() {
 		if ref := string(*s.secret); len(ref) > 5 && ref[:5] == "file:" {

@@ -50,7 +50,7 @@ func newDesk(t *testing.T, fourEyes ...string) *desk {
 	cfg.Issuer, cfg.FourEyes = "https://login.example", fourEyes
 	d.access = &operator.Access{Config: cfg, Instance: "acme", Keys: keys, Now: func() time.Time { return d.now }, Verifier: people{
 		"nobody": {Subject: "n"}, "viewer": {Subject: "v", Role: access.Viewer}, "support": {Subject: "s", Role: access.Support},
-		"operator": {Subject: "o", Name: "Ada", Role: access.Operator}, "operator2": {Subject: "o2", Name: "Bob", Role: access.Operator}, "admin": {Subject: "a", Role: access.Admin},
+		"operator": {Subject: "o", Name: "Ada", Role: access.Operator}, "operator2": {Subject: "o2", Name: "Bob", Role: access.Operator}, "admin": {Subject: "a", Role: access.Admin}, "admin2": {Subject: "a2", Role: access.Admin},
 	}}
 	d.ledger = ledgertest.Open(t, ledger.Options{Driver: "sqlite", Path: t.TempDir() + "/ledger.db", Now: func() time.Time { return d.now }})
 	d.answers = operator.New(operator.Options{Ledger: d.ledger, Access: d.access})
@@ -140,6 +140,28 @@ func TestARequestCountsOnceForAWhileAndHere(t *testing.T) {
 	require.ErrorContains(t, err, "needs the role admin", "another mapping than the worker's")
 	_, err = d.ask(d.request("admin", "update/Start", `{}`))
 	require.NoError(t, err)
+}
+
+// Forgetting somebody needs two admins, where access.four_eyes says so.
+func TestForgettingNeedsASecondAdmin(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "forget")
+	ask := func() activities.AskPermitResult {
+		answer, err := d.ask(d.request("admin", "ask/Forget", `{"id":"x"}`))
+		require.NoError(t, err)
+		return answer
+	}
+	_, err := d.ask(d.request("operator", "ask/Forget", `{"id":"x"}`))
+	require.ErrorContains(t, err, "needs the role admin")
+	id := ask().Waits.ID
+	require.ErrorContains(t, d.decide("admin", id, true), "you asked for this yourself")
+	require.ErrorContains(t, d.decide("operator2", id, true), "needs the role")
+	require.NoError(t, d.decide("admin2", id, true))
+	require.NotEmpty(t, ask().Permit)
+	require.NotNil(t, ask().Waits, "it was confirmed for once")
+	seen, err := d.ask(d.request("admin", "ask/FindTraces", `{"id":"x"}`))
+	require.NoError(t, err)
+	require.NotEmpty(t, seen.Permit, "to look needs nobody else")
 }
 
 // What needs two people waits for a second one, for a while.

@@ -22,6 +22,11 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		return nil, err
 	}
 	out.Ledger = sealingOf(sealing)
+	erasures, err := a.ledger.Erasures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Erasures = erasuresOf(erasures)
 	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
 	for _, c := range calls {
 		if n := len(out.Hours); n == 0 || !out.Hours[n-1].Hour.Equal(c.Hour) {

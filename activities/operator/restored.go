@@ -29,6 +29,9 @@ func (a *Activities) MarkRestored(ctx context.Context, in activities.MarkRestore
 	if in.OptOut {
 		flows = append(flows, named{activities.FlowOptOut, activities.FlowOptOut})
 	}
+	if err := a.ledger.SearchErased(ctx); err != nil {
+		return nil, err
+	}
 	out := &activities.MarkRestoredResult{Flows: []string{}}
 	for _, f := range flows {
 		if err := run.MarkRestored(ctx, a.ledger, f.flow, f.table, by+" says that the ledger was restored"); err != nil {

@@ -40,6 +40,7 @@ const (
 	approve  = "approve"
 	rollback = "rollback"
 	reveal   = "reveal"
+	forget   = "forget"
 )
 
 // operations are what may be asked for, and by whom. What is missing nobody may ask for.
@@ -86,6 +87,8 @@ var operations = map[string]Operation{
 	Ask(activities.LogOperation):       {Name: "runs replay: enter it into the log", Role: Operator, Signs: true},
 	Ask(activities.MarkRestored):       {Name: "ledger restored", Role: Admin, Signs: true},
 	Ask(activities.RekeyLedger):        {Name: "ledger rekey", Role: Admin, Signs: true},
+	Ask(activities.FindTraces):         {Name: "forget: where a person is", Role: Admin},
+	Ask(activities.Forget):             {Name: "forget", Role: Admin, FourEyes: forget, Signs: true},
 	Ask(activities.DecideRequest):      {Name: "requests confirm, requests decline", Role: Viewer},
 
 	Begin(workflows.TypeAudit): {Name: "audit", Role: Operator, Signs: true},

@@ -47,3 +47,42 @@ func (l *Ledger) Queries() []string {
 	}
 	return out
 }
+
+// Opened is every value of a column that can hold one of a person, as whoever has the key reads it.
+func Opened(ctx context.Context, l *Ledger) (out []string, err error) {
+	for _, c := range sealedColumns {
+		rows, err := l.db.QueryContext(ctx, `SELECT `+strings.Join(append(c.names(), c.column), ", ")+` FROM `+c.table+` WHERE `+c.column+` IS NOT NULL`)
+		if err != nil {
+			return nil, err
+		}
+		found, err := collect(rows, func(r *rekeyRow, scan scanner) error {
+			var dest []any
+			for i := range c.key {
+				dest = append(dest, &r.key[i])
+			}
+			return scan(append(dest, &r.value)...)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			p := at(c.table+"."+c.column, r.key[:len(c.key)]...)
+			var plain []byte
+			switch {
+			case c.text:
+				text := string(r.value)
+				err = l.seal.openText(&text, p)
+				plain = []byte(text)
+			case c.packed:
+				plain, err = l.seal.unpack(r.value, p)
+			default:
+				plain, err = l.seal.open(r.value, p)
+			}
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, string(plain))
+		}
+	}
+	return out, nil
+}

@@ -34,6 +34,7 @@ type Options struct {
 	Keys        [][]byte         // of 32 bytes: the first seals what can hold a value of a person, all open it; nil: nothing is sealed
 	RequestsEnd time.Duration    // how long after a request was given up it may still have an effect; 0: 2m5s
 	Now         func() time.Time // the clock of stamps; nil: time.Now
+	Erasures    string           // file that keeps who was forgotten, apart from the ledger; "": none
 	Logger      *slog.Logger     // nil: silent
 
 	// Worker says that this process is a worker: others can ask whether it lives. On
@@ -60,6 +61,10 @@ type Ledger struct {
 	requestsEnd time.Duration
 	file        *ledgerFile // SQLite only
 
+	erasures      *erasureFile
+	erasureSecret []byte // keys the hashes of erasures
+	search        search // for them, after a restore
+
 	unwritable atomic.Pointer[string] // why the last write was refused; nil: it was not
 
 	presence presence // of this process among the workers; nil without Options.Worker
@@ -79,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd)}
+	l := &Ledger{seal: seal, now: o.Now, logger: o.Logger, requestsEnd: cmp.Or(o.RequestsEnd, defaultRequestsEnd), erasures: &erasureFile{path: o.Erasures}}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -106,6 +111,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil {
 		err = l.unlock(ctx)
+	}
+	if err == nil {
+		err = l.secretOfErasures(ctx)
 	}
 	if err == nil && !l.postgres {
 		l.dropRemains(ctx, o.Path)

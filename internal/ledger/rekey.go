@@ -53,6 +53,7 @@ const rekeyStep = 200
 
 var sealedColumns = []sealedColumn{
 	{table: "revision", column: "doc", key: []string{"hash"}},
+	{table: "erasure_secret", column: "secret", key: []string{"one#"}, text: true},
 	{table: "watermark", column: "link", key: []string{"flow", "tbl"}, text: true},
 	{table: "access_request", column: "input", key: []string{"id"}, text: true},
 	{table: "run", column: "span", key: []string{"id"}, text: true},

@@ -25,6 +25,7 @@ const (
 	pageEnd           = "page.end_at"
 	watermarkLink     = "watermark.link"
 	accessInput       = "access_request.input"
+	erasureSecret     = "erasure_secret.secret"
 )
 
 func (id LaneID) place() place {

@@ -27,6 +27,8 @@ type Report struct {
 	Clear []string `json:"unsealed_text,omitempty"`
 	// Ledger says how the ledger is sealed; known with Meter.
 	Ledger *activities.LedgerSealing `json:"ledger,omitempty"`
+	// Erasures says what was forgotten, and what is to be; known with Meter.
+	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -39,6 +41,7 @@ func (r Report) Notes(now time.Time) []Note {
 		n.add(Caution, "the filters or replacements of %s hold text, which Temporal has unsealed: set %s", strings.Join(r.Clear, ", "), temporalcodec.Setting)
 	}
 	n.sealing(r.Ledger, now)
+	n.erasures(r.Erasures, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -54,7 +57,7 @@ func (r Report) Notes(now time.Time) []Note {
 // WithMeter adds what Meter found; nil adds nothing.
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
-		r.Credentials, r.Ledger = m.credentials, m.ledger
+		r.Credentials, r.Ledger, r.Erasures = m.credentials, m.ledger, m.erasures
 	}
 }
 
@@ -303,6 +306,7 @@ type Meter struct {
 
 	credentials []activities.CredentialEnd
 	ledger      *activities.LedgerSealing
+	erasures    *activities.ErasuresState
 }
 
 // Meter asks a worker; nil when none answers in time.
@@ -313,7 +317,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {
 			out.Changes, out.Loads = h.Changes, h.Loads

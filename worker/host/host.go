@@ -196,6 +196,10 @@ func (h *Host) Run(ctx context.Context) error {
 	taken.Go(func() { h.takeOver.run(taking) })
 	taken.Go(func() { h.pruner.Run(taking) })
 	taken.Go(func() {
+		forget := forgetter{ledger: h.ledger, waiting: h.metrics.Scope.Gauge("erasures_waiting"), logger: h.o.Logger, sleep: rest}
+		forget.run(taking)
+	})
+	taken.Go(func() {
 		rekey := rekeyer{ledger: h.ledger, logger: h.o.Logger, sleep: rest}
 		if keyMissing = rekey.run(taking); keyMissing != nil {
 			end()

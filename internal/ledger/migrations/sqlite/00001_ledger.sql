@@ -388,6 +388,27 @@ CREATE TABLE access_used (
 );
 CREATE INDEX access_used_by_time ON access_used (until);
 
+-- Who is to be forgotten, until nothing of theirs is left.
+CREATE TABLE erasing (
+  key TEXT PRIMARY KEY,                      -- id in Dynamics
+  tbl TEXT NOT NULL,
+  at BIGINT NOT NULL,                        -- when that was asked for
+  waits TEXT NOT NULL                        -- for what; '' for nothing
+) WITHOUT ROWID;
+
+-- Who was forgotten: no ids.
+CREATE TABLE erasure (
+  hash TEXT PRIMARY KEY,                     -- of the id, with erasure_secret
+  at BIGINT NOT NULL,
+  searched INTEGER NOT NULL                  -- 0: the ledger was restored since, and is to be searched for it
+) WITHOUT ROWID;
+
+-- What the hashes of erasures are made with. One row, from the first opening on, so that every backup has it.
+CREATE TABLE erasure_secret (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  secret TEXT NOT NULL                       -- sealed where there is a key
+);
+
 -- What waits for a second person, or has waited for one.
 CREATE TABLE access_request (
   id TEXT PRIMARY KEY,
@@ -593,6 +614,9 @@ DROP TABLE operation;
 DROP TABLE access_request;
 DROP TABLE access_used;
 DROP TABLE access_secret;
+DROP TABLE erasure_secret;
+DROP TABLE erasure;
+DROP TABLE erasing;
 DROP TABLE operation_chain;
 DROP TABLE audit;
 DROP TABLE link;

@@ -1,0 +1,213 @@
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// erasureFile keeps who was forgotten apart from the ledger, so that a ledger from a backup
+// can be told: a line for each, with a keyed hash and a time. It is only ever added to.
+// Without a path there is none.
+type erasureFile struct {
+	path string
+
+	mu     sync.Mutex
+	looked time.Time // when it was compared with the ledger last
+}
+
+// compareEvery is how often the file and the ledger are compared.
+const compareEvery = time.Minute
+
+// add adds a hash, which is on the disk when it returns nil.
+func (f *erasureFile) add(hash string, at time.Time) error {
+	if f.path == "" {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	has, err := f.read()
+	if err != nil || !has[hash].IsZero() {
+		return err
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return f.failed(err)
+	}
+	defer file.Close()
+	line := hash + " " + at.UTC().Format(time.RFC3339) + "\n"
+	if end, err := file.Seek(0, io.SeekEnd); err == nil && end > 0 {
+		last := make([]byte, 1)
+		if _, err := file.ReadAt(last, end-1); err == nil && last[0] != '\n' {
+			line = "\n" + line // a line before was cut by a crash
+		}
+	}
+	if _, err = file.WriteString(line); err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(f.path))
+	}
+	return f.failed(err)
+}
+
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func (f *erasureFile) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("ledger.erasures: %s cannot be used, and nobody is forgotten before it can: %w", f.path, err)
+}
+
+// read reads the hashes. What is no line of ours was cut by a crash.
+func (f *erasureFile) read() (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	file, err := os.Open(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, f.failed(err)
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		hash, when, _ := strings.Cut(lines.Text(), " ")
+		at, err := time.Parse(time.RFC3339, when)
+		if raw, bad := hex.DecodeString(hash); bad == nil && len(raw) == 32 && err == nil {
+			out[hash] = at
+		}
+	}
+	return out, f.failed(lines.Err())
+}
+
+// compareErasures makes the file and the ledger agree: other workers may have a file of their
+// own, and a ledger from a backup lacks what was forgotten since. That is searched for.
+func (l *Ledger) compareErasures(ctx context.Context) error {
+	f := l.erasures
+	if f.path == "" {
+		return nil
+	}
+	f.mu.Lock()
+	due := time.Since(f.looked) >= compareEvery
+	f.mu.Unlock()
+	if !due {
+		return nil
+	}
+	inFile, err := f.read()
+	if err != nil {
+		return err
+	}
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT hash, at FROM erasure`))
+	if err != nil {
+		return err
+	}
+	type erasure struct {
+		hash string
+		at   int64
+	}
+	known, err := collect(rows, func(e *erasure, scan scanner) error { return scan(&e.hash, &e.at) })
+	if err != nil {
+		return err
+	}
+	for _, e := range known {
+		if inFile[e.hash].IsZero() {
+			if err := f.add(e.hash, fromMillis(e.at)); err != nil {
+				return err
+			}
+		}
+		delete(inFile, e.hash)
+	}
+	if len(inFile) > 0 {
+		if err := l.write(ctx, func(ctx context.Context, tx txn) error {
+			for hash, at := range inFile {
+				if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,0) ON CONFLICT (hash) DO NOTHING`), hash, millis(at)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	f.looked = time.Now()
+	f.mu.Unlock()
+	return nil
+}
+
+// SearchErased has the ledger searched for all who were forgotten, because it was restored.
+func (l *Ledger) SearchErased(ctx context.Context) error {
+	l.erasures.mu.Lock()
+	l.erasures.looked = time.Time{}
+	l.erasures.mu.Unlock()
+	err := l.compareErasures(ctx)
+	if err == nil {
+		err = l.write(ctx, func(ctx context.Context, tx txn) error {
+			_, err := tx.ExecContext(ctx, l.q(`UPDATE erasure SET searched = 0`))
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: asking for a search for what was forgotten: %w", err)
+	}
+	return nil
+}
+
+// secretOfErasures reads the secret of erasures, and makes it in a new ledger. One from before the
+// ledger had a key is sealed with it.
+func (l *Ledger) secretOfErasures(ctx context.Context) error {
+	place := at(erasureSecret, "1")
+	var kept string
+	read := func(db queryer) error {
+		return db.QueryRowContext(ctx, `SELECT coalesce(max(secret), '') FROM erasure_secret`).Scan(&kept)
+	}
+	if err := read(l.db); err != nil {
+		return fmt.Errorf("ledger: reading the secret of erasures: %w", err)
+	}
+	if kept == "" || !strings.HasPrefix(kept, sealedText) && l.seal.keys.first != nil {
+		err := l.write(ctx, func(ctx context.Context, tx txn) error {
+			if err := read(tx); err != nil || strings.HasPrefix(kept, sealedText) {
+				return err
+			}
+			if kept == "" {
+				kept = rand.Text()
+			}
+			sealed, err := l.seal.closeText(kept, place)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure_secret (one, secret) VALUES (1, ?) ON CONFLICT (one) DO NOTHING`), sealed); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, l.q(`UPDATE erasure_secret SET secret = ? WHERE secret = ?`), sealed, kept); err != nil {
+				return err
+			}
+			return read(tx)
+		})
+		if err != nil {
+			return fmt.Errorf("ledger: making the secret of erasures: %w", err)
+		}
+	}
+	if err := l.seal.openText(&kept, place); err != nil {
+		return err
+	}
+	l.erasureSecret = []byte(kept)
+	return nil
+}
