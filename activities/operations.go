@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,7 @@ const (
 	OpApply          = "apply"
 	OpRelease        = "release"
 	OpDiscard        = "discard"
+	OpReveal         = "reveal"
 	OpReplay         = "replay"
 	OpAcknowledge    = "acknowledge"
 )
@@ -110,4 +112,15 @@ type OperationsInput struct {
 // OperationsResult is a part of the audit trail, the newest last.
 type OperationsResult struct {
 	Operations []Operation `json:"operations"`
+}
+
+// SubjectOf is who a verified name belongs to, as the issuer calls them: "Ada <subject>". A
+// name that nobody verified never has this form.
+func SubjectOf(name string) (subject string, verified bool) {
+	rest, closed := strings.CutSuffix(name, ">")
+	_, subject, opened := strings.Cut(rest, "<")
+	if !closed || !opened {
+		return "", false
+	}
+	return subject, true
 }

@@ -56,8 +56,22 @@ func (a *Activities) ShowQuarantined(ctx context.Context, in activities.ShowQuar
 	if out.Sealed, err = run.Seal(values, in.RevealTo); err != nil {
 		return nil, err
 	}
+	if err := run.LogReveal(ctx, a.o.Ledger, ledger.Operation{
+		By: in.By, Flow: activities.FlowIngress, Table: in.Table, Detail: fmt.Sprintf("quarantine show --reveal of %s: %s", in.ID, strings.Join(fieldNames(out.Fields), ", ")),
+	}, in.RevealTo); err != nil {
+		return nil, err
+	}
 	activity.GetLogger(ctx).Info("values of a quarantined record were shown", "flow", activities.FlowIngress, "table", in.Table, "record_id", in.ID, "by", in.By)
 	return out, nil
+}
+
+// fieldNames are the columns that a mapping reads.
+func fieldNames(fields []activities.ShownField) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.From
+	}
+	return names
 }
 
 // ruleOf is the field mapping that writes a field of Campaign: lastname -> lastName.

@@ -3,6 +3,7 @@ package ingress_test
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/internal/ledger"
 )
 
 // Why a record was refused and what would be sent now, in general terms; values
@@ -52,11 +54,20 @@ func TestShowQuarantined(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `"`+longName+`"`, string(values[i].InDynamics))
 	require.JSONEq(t, `"Dr"`, string(values[i].InCampaign))
+	log, err := s.Ledger.Operations(t.Context(), ledger.OperationFilter{What: activities.OpReveal})
+	require.NoError(t, err)
+	require.Len(t, log, 1, "what is shown is in the log")
+	require.Contains(t, log[0].Detail, key)
+	require.Contains(t, log[0].Detail, "salutation")
+	require.NotContains(t, fmt.Sprint(log), "Quibblethorn")
 	stranger, other, err := box.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	_, err = activities.Reveal(refused.Sealed, stranger, other)
 	require.ErrorContains(t, err, "not sealed to this key")
 	require.Empty(t, s.ShowQuarantined(key, nil).Sealed)
+	log, err = s.Ledger.Operations(t.Context(), ledger.OperationFilter{What: activities.OpReveal})
+	require.NoError(t, err)
+	require.Len(t, log, 1, "nothing was shown")
 
 	// Mended in Dynamics since: the newest version is what counts.
 	s.Edit(key, map[string]any{"salutation": "Dr"})

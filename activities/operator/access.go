@@ -88,7 +88,7 @@ func (a *Activities) permit(ctx context.Context, sealed []byte) (*activities.Ask
 		return nil, err
 	}
 	until := r.At.Add(a.access.Config.RequestWithin + a.access.Config.ClockSkew)
-	mine, err := a.ledger.UseOnce(ctx, r.Nonce, execution(ctx), until.Add(a.access.Config.ClockSkew))
+	mine, err := a.ledger.UseOnce(ctx, r.Nonce, Execution(ctx), until.Add(a.access.Config.ClockSkew))
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +233,8 @@ func (a *Access) told(r ledger.AccessRequest) activities.SecondPerson {
 	}
 }
 
-// execution names this execution of an activity, also when it is tried again.
-func execution(ctx context.Context) string {
+// Execution names this execution of an activity, also when it is tried again.
+func Execution(ctx context.Context) string {
 	info := activity.GetInfo(ctx)
 	return info.WorkflowExecution.RunID + "/" + info.ActivityRunID + "/" + info.ActivityID
 }

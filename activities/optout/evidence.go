@@ -47,8 +47,25 @@ func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceI
 		last := found[len(found)-1]
 		out.Next = &activities.EvidencePlace{At: last.At, Contact: last.Contact, Run: last.Run, Pair: last.Pair}
 	}
-	out.Sealed, err = run.Seal(rows, in.RevealTo)
-	return out, err
+	if out.Sealed, err = run.Seal(rows, in.RevealTo); err != nil {
+		return nil, err
+	}
+	return out, run.LogReveal(ctx, a.o.Ledger, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: evidenceInWords(in)}, in.RevealTo)
+}
+
+// evidenceInWords says whose choices are shown.
+func evidenceInWords(in activities.EvidenceInput) string {
+	words := "choices of everybody"
+	if in.Contact != "" {
+		words = "choices of " + events.ContactID(in.Contact)
+	}
+	if !in.Since.IsZero() {
+		words += ", decided since " + in.Since.UTC().Format(time.RFC3339)
+	}
+	if !in.Until.IsZero() {
+		words += ", decided before " + in.Until.UTC().Format(time.RFC3339)
+	}
+	return words
 }
 
 const checkedPages = 5 // of profiles, in one part

@@ -10,6 +10,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/optout"
 )
 
@@ -26,7 +27,7 @@ func TestEvidence(t *testing.T) {
 	public, private, err := box.GenerateKey(rand.Reader)
 	require.NoError(t, err)
 	var all []activities.Evidence
-	in := activities.EvidenceInput{RevealTo: public[:], Limit: 1}
+	in := activities.EvidenceInput{RevealTo: public[:], Limit: 1, By: "Ada <ada>"}
 	for {
 		got := activitytest.Call[activities.EvidenceResult](s.World, s.opt.OptOutEvidence, in)
 		doc, err := json.Marshal(got)
@@ -52,6 +53,11 @@ func TestEvidence(t *testing.T) {
 	require.False(t, all[0].Campaign.At.IsZero())
 	require.Equal(t, "followemail", all[1].Column)
 	require.Equal(t, "campaign", all[1].Effect)
+
+	log, err := s.Ledger.Operations(t.Context(), ledger.OperationFilter{What: activities.OpReveal})
+	require.NoError(t, err)
+	require.Len(t, log, 1, "one entry for all pages of a question")
+	require.Equal(t, []any{"Ada <ada>", true, "ada", "choices of everybody"}, []any{log[0].By, log[0].Verified, log[0].Subject, log[0].Detail})
 
 	one := activitytest.Call[activities.EvidenceResult](s.World, s.opt.OptOutEvidence, activities.EvidenceInput{Contact: a, RevealTo: public[:]})
 	require.Equal(t, 1, one.Rows)

@@ -23,7 +23,7 @@ import (
 )
 
 // signIn configures access with an issuer of the test.
-func (w *world) signIn(issuer *accesstest.Issuer, fourEyes string) {
+func (w *world) signIn(issuer *accesstest.Issuer, fourEyes string, more ...string) {
 	w.t.Helper()
 	ca := filepath.Join(w.dir, "issuer.pem")
 	require.NoError(w.t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate()}), 0o600))
@@ -31,6 +31,9 @@ func (w *world) signIn(issuer *accesstest.Issuer, fourEyes string) {
 	require.NoError(w.t, err)
 	section := fmt.Sprintf("access:\n  issuer: %s\n  client_id: %s\n  ca_file: issuer.pem\n  groups: {viewer: [v], support: [s], operator: [o], admin: [a]}\n  four_eyes: [%s]\n",
 		issuer.URL(), accesstest.Audience, fourEyes)
+	for _, line := range more {
+		section += "  " + line + "\n"
+	}
 	require.NoError(w.t, os.WriteFile(w.cfgPath, append(text, section...), 0o600))
 	w.load()
 }

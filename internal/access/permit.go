@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/crypto/curve25519"
 	"golang.org/x/crypto/nacl/box"
+
+	"causeway.dev/activities"
 )
 
 // Request asks for a permit. It travels sealed to the workers, because Temporal keeps what
@@ -180,12 +182,7 @@ func Verified(name string) bool {
 
 // Subject is who a verified name in the operations log belongs to, as the issuer calls them.
 func Subject(name string) (subject string, verified bool) {
-	rest, closed := strings.CutSuffix(name, ">")
-	_, subject, opened := strings.Cut(rest, "<")
-	if !closed || !opened {
-		return "", false
-	}
-	return subject, true
+	return activities.SubjectOf(name)
 }
 
 // plain leaves out what would change how a name of the issuer reads.

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
@@ -16,6 +17,7 @@ import (
 const (
 	headerPermit = "causeway-permit"
 	headerOrigin = "causeway-origin"
+	headerUsed   = "causeway-used"
 )
 
 // What began a workflow, as its activities are told. Only workers say so.
@@ -46,6 +48,27 @@ func (h Headers) ReadOrigin(header map[string]*commonpb.Payload) (origin string)
 		_ = h.Converter.FromPayload(payload, &origin) // unreadable is none
 	}
 	return origin
+}
+
+// UsedPermit is a permit that a flow has carried out. It is known until nobody takes it any more.
+type UsedPermit struct {
+	Nonce string    `json:"nonce"`
+	Until time.Time `json:"until"`
+}
+
+// ReadUsed are the permits that the histories before this one have used.
+func (h Headers) ReadUsed(header map[string]*commonpb.Payload) (used []UsedPermit) {
+	if payload, ok := header[headerUsed]; ok {
+		_ = h.Converter.FromPayload(payload, &used) // unreadable is none
+	}
+	return used
+}
+
+// WriteUsed hands used permits to the next history, if there are any.
+func (h Headers) WriteUsed(header map[string]*commonpb.Payload, used []UsedPermit) {
+	if len(used) > 0 {
+		h.put(header, headerUsed, used)
+	}
 }
 
 // Write puts a permit and an origin into a header, each where there is one.

@@ -63,13 +63,12 @@ func (i *Instance) OptOutHistory(ctx context.Context, contact string) ([]activit
 	return all, err
 }
 
-// OptOutEvidence calls each with decisions about opt-outs, page by page. Each page is
-// sealed to a key made for it, so that Temporal holds nothing readable.
+// OptOutEvidence calls each with decisions about opt-outs, page by page. All are sealed to a
+// key made for this question, so that Temporal holds nothing readable.
 func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInput, each func([]activities.Evidence) error) error {
-	for {
-		var r activities.EvidenceResult
-		err := sealed(func(public, private *[32]byte) error {
-			in.RevealTo = public[:]
+	return sealed(func(public, private *[32]byte) error {
+		for in.RevealTo, in.By = public[:], i.By; ; {
+			var r activities.EvidenceResult
 			if err := i.ask(ctx, i.Timeout, activities.OptOutEvidence, in, &r); err != nil {
 				return err
 			}
@@ -77,13 +76,12 @@ func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInp
 			if err != nil {
 				return unsealed(err)
 			}
-			return each(page)
-		})
-		if err != nil || r.Next == nil {
-			return err
+			if err := each(page); err != nil || r.Next == nil {
+				return err
+			}
+			in.After = r.Next
 		}
-		in.After = r.Next
-	}
+	})
 }
 
 // ExportOptOuts writes decisions about opt-outs as CSV, one line each, and returns how many

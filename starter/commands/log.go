@@ -24,9 +24,9 @@ func newLog(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log", Short: "Show who asked for what: starts, stops, backfills, rollbacks …",
 		Long: `Show the audit trail: every start, stop, pause, resume, backfill, rollback, release,
-approval and changed mapping, with who asked, when, and which revision of the
-mapping it concerns, the newest last. A worker reads it from its ledger; an entry
-is there a moment after the request was answered. SIGNED IN says whether the name
+approval, changed mapping and reveal of values, with who asked, when, and which
+revision of the mapping it concerns, the newest last. A worker reads it from its
+ledger; an entry is there a moment after the request was answered. SIGNED IN says whether the name
 was verified; otherwise it is what the client said. "causeway log verify" checks
 that nothing was changed or removed. Entries are kept for retention.operations.
 

@@ -130,7 +130,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	})
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
-	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
+	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	}))
