@@ -24,6 +24,7 @@ const (
 	OpDiscard        = "discard"
 	OpReplay         = "replay"
 	OpAcknowledge    = "acknowledge"
+	OpReveal         = "reveal"
 )
 
 // Operation is an entry of the audit trail: who asked for what, and when. It

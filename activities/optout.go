@@ -16,6 +16,7 @@ type EvidenceInput struct {
 	// RevealTo is the X25519 public key of whoever asks, made for this question. What
 	// people chose comes sealed to it, because results are kept in Temporal.
 	RevealTo []byte `json:"reveal_to"`
+	By       string `json:"by,omitempty"`
 }
 
 // EvidencePlace is the last decision of a page of evidence.

@@ -57,6 +57,11 @@ func TestShowQuarantined(t *testing.T) {
 	_, err = activities.Reveal(refused.Sealed, stranger, other)
 	require.ErrorContains(t, err, "not sealed to this key")
 	require.Empty(t, s.ShowQuarantined(key, nil).Sealed)
+	log := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{What: activities.OpReveal})
+	require.Len(t, log.Operations, 1, "showing without values is no reveal")
+	require.Equal(t, "ada", log.Operations[0].By)
+	require.Equal(t, "contacts", log.Operations[0].Table)
+	require.Contains(t, log.Operations[0].Detail, key)
 
 	// Mended in Dynamics since: the newest version is what counts.
 	s.Edit(key, map[string]any{"salutation": "Dr"})

@@ -7,7 +7,6 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/access"
 	"causeway.dev/internal/ledger"
 )
 
@@ -18,19 +17,13 @@ func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) (
 		if o.ID == "" || o.What == "" {
 			return nil, run.Blocked("BadInput", "an operation needs an id and what was asked for")
 		}
-		operations = append(operations, withSubject(ledger.Operation(o)))
+		operations = append(operations, ledger.Operation(o))
 	}
-	end, err := a.ledger.Log(ctx, operations...)
+	end, err := run.Log(ctx, a.ledger, operations...)
 	if err != nil {
 		return nil, err
 	}
 	return (*activities.LogEnd)(&end), nil
-}
-
-// withSubject says of an operation whether its name was verified, as the name's form tells.
-func withSubject(o ledger.Operation) ledger.Operation {
-	o.Subject, o.Verified = access.Subject(o.By)
-	return o
 }
 
 // VerifyLog checks that the audit trail was only ever added to.

@@ -47,8 +47,14 @@ func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceI
 		last := found[len(found)-1]
 		out.Next = &activities.EvidencePlace{At: last.At, Contact: last.Contact, Run: last.Run, Pair: last.Pair}
 	}
-	out.Sealed, err = run.Seal(rows, in.RevealTo)
-	return out, err
+	if out.Sealed, err = run.Seal(rows, in.RevealTo); err != nil || in.After != nil { // the first page is logged, for all
+		return out, err
+	}
+	whose := "of everybody"
+	if f.Contact != "" {
+		whose = "of the contact " + f.Contact
+	}
+	return out, run.LogReveal(ctx, a.o.Ledger, in.RevealTo, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: "decisions about the opt-outs " + whose})
 }
 
 const checkedPages = 5 // of profiles, in one part

@@ -53,7 +53,10 @@ func TestEvidence(t *testing.T) {
 	require.Equal(t, "followemail", all[1].Column)
 	require.Equal(t, "campaign", all[1].Effect)
 
-	one := activitytest.Call[activities.EvidenceResult](s.World, s.opt.OptOutEvidence, activities.EvidenceInput{Contact: a, RevealTo: public[:]})
+	one := activitytest.Call[activities.EvidenceResult](s.World, s.opt.OptOutEvidence, activities.EvidenceInput{Contact: a, RevealTo: public[:], By: "ada"})
+	log := activitytest.Call[activities.OperationsResult](s.World, s.Operator.ListOperations, activities.OperationsInput{What: activities.OpReveal, By: "ada"})
+	require.Len(t, log.Operations, 1)
+	require.Equal(t, "decisions about the opt-outs of the contact "+a, log.Operations[0].Detail)
 	require.Equal(t, 1, one.Rows)
 	_, err = s.Env.ExecuteActivity(s.opt.OptOutEvidence, activities.EvidenceInput{Contact: "x", RevealTo: public[:]})
 	require.Error(t, err)

@@ -62,7 +62,7 @@ var operations = map[string]Operation{
 	Ask(activities.ShowQuarantined):    {Name: "quarantine show", Role: Viewer, Signs: true},
 	Ask(activities.Explain):            {Name: "explain", Role: Support},
 	Ask(activities.ExplainEvent):       {Name: "explain event", Role: Support},
-	Ask(activities.OptOutEvidence):     {Name: "optout history, optout export", Role: Support},
+	Ask(activities.OptOutEvidence):     {Name: "optout history, optout export", Role: Support, Signs: true},
 	Ask(activities.CheckOptOuts):       {Name: "optout check", Role: Support},
 	Ask(activities.ListQuarantine):     {Name: "quarantine list", Role: Viewer},
 	Ask(activities.ListDeletes):        {Name: "approve --list", Role: Viewer},

@@ -66,6 +66,7 @@ func (i *Instance) OptOutHistory(ctx context.Context, contact string) ([]activit
 // OptOutEvidence calls each with decisions about opt-outs, page by page. Each page is
 // sealed to a key made for it, so that Temporal holds nothing readable.
 func (i *Instance) OptOutEvidence(ctx context.Context, in activities.EvidenceInput, each func([]activities.Evidence) error) error {
+	in.By = i.By
 	for {
 		var r activities.EvidenceResult
 		err := sealed(func(public, private *[32]byte) error {
