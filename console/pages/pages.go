@@ -10,6 +10,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway.dev/console/session"
@@ -66,17 +67,33 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/all/{action}", Role: session.Operator, Handle: p.confirmAll},
 		{Method: "POST", Path: "/all/{action}", Role: session.Operator, Handle: p.actAll, Acts: true},
 		{Method: "GET", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.confirmDeletes},
+		{Method: "GET", Path: "/quarantine", Role: session.Viewer, Handle: p.quarantine},
+		{Method: "GET", Path: "/quarantine.csv", Role: session.Viewer, Handle: p.quarantineCSV, Acts: true},
+		{Method: "GET", Path: "/quarantine/{table}", Role: session.Viewer, Handle: p.refusedRecords},
+		{Method: "GET", Path: "/quarantine/{table}/{action}", Role: session.Support, Handle: p.confirmRefused},
+		{Method: "POST", Path: "/quarantine/{table}/{action}", Role: session.Support, Handle: p.actRefused, Acts: true},
+		{Method: "GET", Path: "/quarantine/{table}/records/{id}", Role: session.Viewer, Handle: p.refusedRecord},
+		{Method: "GET", Path: "/quarantine/{table}/records/{id}/reveal", Role: session.Support, Handle: p.confirmReveal},
+		{Method: "POST", Path: "/quarantine/{table}/records/{id}/reveal", Role: session.Support, Handle: p.reveal, Acts: true},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.actDeletes, Acts: true},
 	}
 }
 
 // nav are the pages that the menu leads to.
 func nav(instance string) []link {
-	return []link{{URL: home(instance), Icon: "grid", Label: "Overview"}}
+	return []link{
+		{URL: home(instance), Icon: "grid", Label: "Overview"},
+		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
+	}
 }
 
 // link is an entry of the menu.
 type link struct{ URL, Icon, Label string }
+
+// Here says that a page is the one that an entry leads to, or below it.
+func (l link) Here(path string) bool {
+	return path == l.URL || !strings.HasSuffix(l.URL, "/") && strings.HasPrefix(path, l.URL+"/")
+}
 
 // home is the overview of an instance.
 func home(instance string) string { return "/i/" + instance + "/" }

@@ -54,6 +54,7 @@ var functions = template.FuncMap{
 	"number": func(n int64) string { return humanize.Comma(n) },
 	"count":  phrase.Count,
 	"since":  since,
+	"until":  until,
 	"span":   phrase.Span,
 	"args":   func(values ...any) []any { return values },
 }
@@ -64,6 +65,14 @@ func since(now, t time.Time) template.HTML {
 		return "never"
 	}
 	return timeElement(t, phrase.Age(now, t))
+}
+
+// until is a time that is to come, as since is one that has passed.
+func until(now, t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	return timeElement(t, phrase.Until(now, t))
 }
 
 func timeElement(t time.Time, text string) template.HTML {
@@ -90,6 +99,10 @@ var icons = map[string]string{
 	"shield":  `<path d="M8 1.8l5.2 1.8v4c0 3.2-2.1 5.4-5.2 6.6-3.1-1.2-5.2-3.4-5.2-6.6v-4z"/>`,
 	"key":     `<circle cx="5" cy="11" r="3.1"/><path d="M7.3 8.7L13.6 2.4M11 5l2.2 2.2"/>`,
 	"out":     `<path d="M2.5 8h11M9.7 4.2L13.5 8l-3.8 3.8"/>`,
+	"box":     `<path d="M2.2 5.2L8 2.2l5.8 3v5.6L8 13.8l-5.8-3z"/><path d="M2.4 5.3L8 8.2l5.6-2.9M8 8.2v5.4"/>`,
+	"cross":   `<path d="M4 4l8 8M12 4l-8 8"/>`,
+	"load":    `<path d="M8 2v8M4.7 7L8 10.3 11.3 7M2.5 13.5h11"/>`,
+	"eye":     `<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><circle cx="8" cy="8" r="2"/>`,
 	"none":    ``,
 }
 
