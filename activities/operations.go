@@ -103,8 +103,16 @@ type OperationsInput struct {
 	Run   string    `json:"run,omitempty"`
 	By    string    `json:"by,omitempty"`
 	What  string    `json:"what,omitempty"`
-	Since time.Time `json:"since,omitzero"`  // at or after it
-	Limit int       `json:"limit,omitempty"` // the newest so many, 1 to 1,000; default 100
+	Since time.Time `json:"since,omitzero"` // at or after it
+	// Before leads to older entries: those before the first of a page, or before a time.
+	Before *OperationPlace `json:"before,omitempty"`
+	Limit  int             `json:"limit,omitempty"` // the newest so many, 1 to 1,000; default 100
+}
+
+// OperationPlace is a place in the audit trail.
+type OperationPlace struct {
+	At  time.Time `json:"at"`
+	Seq int64     `json:"seq,omitempty"`
 }
 
 // OperationsResult is a part of the audit trail, the newest last.

@@ -92,9 +92,11 @@ func (a *Activities) ListOperations(ctx context.Context, in activities.Operation
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, run.Blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	kept, err := a.ledger.Operations(ctx, ledger.OperationFilter{
-		Flow: in.Flow, Table: in.Table, Run: in.Run, By: in.By, What: in.What, Since: in.Since, Limit: in.Limit,
-	})
+	f := ledger.OperationFilter{Flow: in.Flow, Table: in.Table, Run: in.Run, By: in.By, What: in.What, Since: in.Since, Limit: in.Limit}
+	if in.Before != nil {
+		f.Before = ledger.OperationPlace(*in.Before)
+	}
+	kept, err := a.ledger.Operations(ctx, f)
 	if err != nil {
 		return nil, err
 	}

@@ -75,6 +75,8 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/quarantine/{table}/records/{id}", Role: session.Viewer, Handle: p.refusedRecord},
 		{Method: "GET", Path: "/quarantine/{table}/records/{id}/reveal", Role: session.Support, Handle: p.confirmReveal},
 		{Method: "POST", Path: "/quarantine/{table}/records/{id}/reveal", Role: session.Support, Handle: p.reveal, Acts: true},
+		{Method: "GET", Path: "/log", Role: session.Viewer, Handle: p.log},
+		{Method: "GET", Path: "/log/chain", Role: session.Viewer, Handle: p.logChain},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.actDeletes, Acts: true},
 	}
 }
@@ -84,6 +86,7 @@ func nav(instance string) []link {
 	return []link{
 		{URL: home(instance), Icon: "grid", Label: "Overview"},
 		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
+		{URL: logURL(instance), Icon: "clock", Label: "Operations log"},
 	}
 }
 

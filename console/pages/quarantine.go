@@ -76,9 +76,17 @@ func (p *Pages) quarantine(w http.ResponseWriter, r *http.Request) {
 
 func groupOf(i *operator.Instance, at string, g activities.QuarantineGroup, total int64) refusedGroup {
 	return refusedGroup{
-		Reason: sentence(g.Message), Code: g.Code, Table: title(g.Table), Field: rule(i, g.Table, g.Field), Records: g.Records, Of: total, First: g.FirstSeen,
+		Reason: reasonOf(g.Message), Code: g.Code, Table: title(g.Table), Field: rule(i, g.Table, g.Field), Records: g.Records, Of: total, First: g.FirstSeen,
 		Width: percentOf(g.Records, total), URL: at + "/" + url.PathEscape(g.Table) + "?" + url.Values{"code": {g.Code}, "field": {g.Field}}.Encode(),
 	}
+}
+
+// reasonOf is why a record was refused, without the pair of fields, which stands beside it.
+func reasonOf(message string) string {
+	if pair, why, found := strings.Cut(message, ": "); found && strings.Contains(pair, " -> ") {
+		message = why
+	}
+	return sentence(message)
 }
 
 // rule is the pair of fields that writes a field of Campaign.
@@ -151,7 +159,7 @@ func (p *Pages) refusedRecords(w http.ResponseWriter, r *http.Request) {
 		view.Records = append(view.Records, one)
 	}
 	if len(list.Records) > 0 {
-		view.Reason = sentence(list.Records[0].Message)
+		view.Reason = reasonOf(list.Records[0].Message)
 		if len(list.Records) == in.Limit {
 			query.Set("after", list.Records[len(list.Records)-1].ID)
 			view.Next = view.Base + "?" + query.Encode()

@@ -143,8 +143,8 @@ func (b *browser) keep(name string) {
 		return
 	}
 	var picture []byte
-	b.do(chromedp.FullScreenshot(&picture, 90))
-	require.NoError(b.t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".jpg"), picture, 0o600))
+	b.do(chromedp.FullScreenshot(&picture, 100))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".png"), picture, 0o600))
 }
 
 // quiet requires that the browser went nowhere else, and complained about nothing.
