@@ -94,7 +94,15 @@ type AcknowledgeInput struct {
 	Text string    `json:"text"` // its edition, such as privacy-1
 	By   string    `json:"by"`
 	At   time.Time `json:"at"`
+	Once bool      `json:"once,omitempty"` // one person acknowledges it for all
 }
+
+// TextTypology is that Campaign's typology rules were looked at before opt-outs are carried.
+const TextTypology = "typology-1"
+
+// AcknowledgedOnce is the id of the entry that says that somebody has acknowledged a text
+// for all.
+func AcknowledgedOnce(text string) string { return OpAcknowledge + "/" + text }
 
 // OperationsInput selects from the audit trail; empty fields match all.
 type OperationsInput struct {

@@ -74,14 +74,17 @@ func (a *Activities) restoredSince(ctx context.Context, at time.Time) (*activiti
 
 // Acknowledge enters into the audit trail that somebody has acknowledged a text. Whoever may
 // look may do that, so it is an activity of its own. The first time counts.
-func (a *Activities) Acknowledge(ctx context.Context, in activities.AcknowledgeInput) error {
+func (a *Activities) Acknowledge(ctx context.Context, in activities.AcknowledgeInput) (*activities.LogEnd, error) {
 	if in.Text == "" || in.By == "" {
-		return run.Blocked("BadInput", "an acknowledgement needs a text, and who acknowledges it")
+		return nil, run.Blocked("BadInput", "an acknowledgement needs a text, and who acknowledges it")
 	}
-	_, err := a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
-		ID: activities.OpAcknowledge + "/" + in.Text + "/" + in.By, At: in.At, By: in.By, What: activities.OpAcknowledge, Flow: "console", Detail: in.Text,
+	id := activities.AcknowledgedOnce(in.Text)
+	if !in.Once {
+		id += "/" + in.By
+	}
+	return a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
+		ID: id, At: in.At, By: in.By, What: activities.OpAcknowledge, Flow: "console", Detail: in.Text,
 	}}})
-	return err
 }
 
 // ListOperations reads the audit trail.

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,14 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/quarantine/{table}/records/{id}/reveal", Role: session.Support, Handle: p.reveal, Acts: true},
 		{Method: "GET", Path: "/log", Role: session.Viewer, Handle: p.log},
 		{Method: "GET", Path: "/log/chain", Role: session.Viewer, Handle: p.logChain},
+		{Method: "GET", Path: "/optouts", Role: session.Viewer, Handle: p.optOuts},
+		{Method: "POST", Path: "/optouts/compare", Role: session.Support, Handle: p.compareOptOuts, Acts: true},
+		{Method: "POST", Path: "/optouts/evidence", Role: session.Support, Handle: p.evidence, Acts: true},
+		{Method: "POST", Path: "/optouts/evidence.csv", Role: session.Support, Handle: p.evidenceCSV, Acts: true},
+		{Method: "POST", Path: "/optouts/typology", Role: session.Operator, Handle: p.lookedAtTypology, Acts: true},
+		{Method: "GET", Path: "/docs", Role: session.Viewer, Handle: p.doc, Before: true},
+		{Method: "GET", Path: "/docs/{page...}", Role: session.Viewer, Handle: p.doc, Before: true},
+		{Method: "GET", Path: "/about", Role: session.Viewer, Handle: p.about},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: session.Operator, Handle: p.actDeletes, Acts: true},
 	}
 }
@@ -86,7 +95,9 @@ func nav(instance string) []link {
 	return []link{
 		{URL: home(instance), Icon: "grid", Label: "Overview"},
 		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
+		{URL: optOutsURL(instance), Icon: "shield", Label: "Opt-outs and privacy"},
 		{URL: logURL(instance), Icon: "clock", Label: "Operations log"},
+		{URL: docsURL(instance), Icon: "book", Label: "Documentation"},
 	}
 }
 
@@ -179,6 +190,9 @@ func SetTheme(w http.ResponseWriter, theme string, secure bool) {
 
 func (p *Pages) frame(r *http.Request, title string, view any) frame {
 	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, View: view}
+	if from, err := url.Parse(r.Referer()); err == nil && r.Method == http.MethodPost {
+		f.Path = from.Path // the answer to a form has no address of its own
+	}
 	if s := session.Of(r); s != nil {
 		f.Who, f.Instances = s.Who, p.Visible(s.Who)
 		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > session.Nobody {

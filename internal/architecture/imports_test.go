@@ -35,7 +35,7 @@ var rules = table{
 	"starter":          {may: []string{"starter/commands"}},
 	"starter/commands": {may: []string{"console", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/operator", "config"}},
-	"console/":         {may: []string{"console/", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
+	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},
 	"config":           {may: []string{"internal/mapping", "internal/optout", "internal/timeline"}},

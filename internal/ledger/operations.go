@@ -175,6 +175,19 @@ func (l *Ledger) PruneOperations(ctx context.Context, cutoff time.Time) (n int64
 	return n, nil
 }
 
+// Operation finds an operation by its id.
+func (l *Ledger) Operation(ctx context.Context, id string) (o Operation, found bool, err error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT seq, `+operationColumns+` FROM operation WHERE id = ?`), id)
+	if err != nil {
+		return o, false, fmt.Errorf("ledger: finding an operation: %w", err)
+	}
+	all, err := collect(rows, func(o *Operation, scan scanner) error { return scanOperation(o, scan) })
+	if err != nil || len(all) == 0 {
+		return o, false, err
+	}
+	return all[0], true, nil
+}
+
 // Operations lists the newest operations that fit, the newest last.
 func (l *Ledger) Operations(ctx context.Context, f OperationFilter) ([]Operation, error) {
 	where, args := []string{"at >= ?"}, []any{millis(f.Since)}
