@@ -226,3 +226,31 @@ func TestRefusedRecordsAreReleasedAndDiscarded(t *testing.T) {
 	}
 	require.Equal(t, http.StatusForbidden, w.post(at+"/discard", url.Values{"which": {"all"}, "reason": {"x"}}, "Sec-Fetch-Site", "cross-site").status)
 }
+
+// Nothing that a viewer can open or ask for has a value of a person in it.
+func TestAViewerSeesNoValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, carriesOptOuts, as(session.Viewer))
+	w.runs(nil)
+	w.refuses(3)
+	w.shows()
+	w.decides()
+	w.acme.On("Run "+activities.ListOperations, activities.OperationsResult{})
+	w.signIn()
+	const record = "/quarantine/contacts/records/" + refusedID
+	for _, path := range []string{
+		"/", "/overview/live", "/quarantine", "/quarantine?table=optout", "/quarantine.csv", "/quarantine/contacts", "/quarantine/contacts?code=TooLong&field=email", record, record + "/reveal", record + "?reveal=true",
+		"/log", "/log/chain", "/optouts", "/optouts/evidence", "/docs", "/about",
+	} {
+		for _, header := range [][]string{nil, {"HX-Request", "true"}} {
+			require.NotContains(t, w.get("/i/acme"+path, header...).body, secretName, path)
+		}
+		body := w.post("/i/acme"+path, url.Values{"contact": {refusedID}, "reveal": {"true"}}).body
+		require.NotContains(t, body, secretName, path)
+		require.NotContains(t, body, "<b>opted out</b>", path)
+	}
+	for _, request := range w.acme.Requests["Run "+activities.ShowQuarantined] {
+		require.Empty(t, request.(activities.ShowQuarantinedInput).RevealTo)
+	}
+	require.Empty(t, w.acme.Requests["Run "+activities.OptOutEvidence])
+}

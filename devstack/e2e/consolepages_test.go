@@ -8,6 +8,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/optout"
 )
 
 // signedIn is a browser in which somebody has signed in to the console of a world, and has
@@ -81,4 +84,46 @@ func TestTheQuarantineInABrowser(t *testing.T) {
 	require.Eventually(t, func() bool { return w.boxes.Campaign.Profile(id) != nil }, settleWithin, 100*time.Millisecond)
 	b.quiet(origin)
 	w.noPersonalData()
+}
+
+// A data-protection officer says that the typology rules were looked at, compares both
+// systems, and prints what was decided about one person; all of that is in the log, whose
+// chain holds.
+func TestOptOutsInABrowser(t *testing.T) {
+	b := newBrowser(t)
+	w := newOptOutWorld(t, 60, "rest")
+	w.startWorker()
+	w.startFlow()
+	w.loaded()
+	require.Contains(t, w.start(optout.Bidirectional).Warnings, activities.TypologyWarning)
+	contact := w.ids()[0]
+	require.NoError(t, w.boxes.Campaign.Update("profile", contact, []byte(`{"blackListEmail":true}`)))
+	w.syncNow()
+	origin := w.signedIn(b)
+
+	b.do(chromedp.Navigate(origin+"/i/acme/optouts"), b.shows("both ways"), b.shows("How long things are kept"))
+	b.accessible("opt-outs and privacy")
+	b.do(chromedp.Click(`#typology`), b.shows("Nobody is asked again"), b.shows("says to be ada looked at them"))
+	code, out, stderr := w.causeway("status", "optout")
+	require.Zero(t, code, stderr)
+	require.NotContains(t, out, "typology")
+	b.do(chromedp.Click(`#compare`), b.shows("60 profiles compared"))
+	b.accessible("compared")
+
+	b.do(chromedp.Navigate(origin+"/i/acme/optouts"), chromedp.SendKeys(`input[name="contact"]`, contact), chromedp.Click(`#evidence`), b.shows("Decisions, the oldest first"))
+	b.accessible("evidence")
+
+	b.do(chromedp.Navigate(origin+"/i/acme/log"), b.shows("Nothing was changed or removed"), b.shows("Reveal values"), b.shows("of the contact "+contact), b.shows("Acknowledge"))
+	b.accessible("the operations log")
+	b.do(chromedp.Navigate(origin+"/i/acme/log?by=nobody"), b.shows("Nothing fits"))
+	b.accessible("nothing fits")
+	b.do(chromedp.Navigate(origin+"/i/acme/quarantine"), b.shows("Nothing is in quarantine"))
+	b.accessible("an empty quarantine")
+	b.do(chromedp.Navigate(origin+"/i/acme/docs"), b.shows("you know which page to read"))
+	b.accessible("the documentation")
+	b.do(chromedp.Click(`.doc a[href$="/docs/access"]`), b.shows("Who may do what"))
+	b.accessible("a page of the documentation")
+	b.do(chromedp.Navigate(origin+"/i/acme/about"), b.shows("Zero-Clause BSD"))
+	b.accessible("about")
+	b.quiet(origin)
 }
