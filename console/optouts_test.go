@@ -104,7 +104,7 @@ func TestEvidenceOfOnePerson(t *testing.T) {
 	form := url.Values{"contact": {" " + strings.ToUpper(refusedID) + " "}}
 	p := w.post("/i/acme/optouts/evidence", form)
 	require.Equal(t, http.StatusOK, p.status, p.body)
-	for _, text := range []string{refusedID, "Campaign is newer", "<b>opted out</b>", "2026-03-02 11:59:00", "for says to be ada", "data-print"} {
+	for _, text := range []string{refusedID, "Campaign is newer", "<b>opted out</b>", "2026-03-02 11:59:00", "for somebody who says to be ada", "data-print"} {
 		require.Contains(t, p.body, text)
 	}
 	p = w.post("/i/acme/optouts/evidence.csv", form)

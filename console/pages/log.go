@@ -29,6 +29,9 @@ var asked = map[string]string{
 	activities.OpDecline: "Decline a request",
 }
 
+// texts are those that can be acknowledged.
+var texts = map[string]string{privacyText: "what people are responsible for", activities.TextTypology: "Campaign’s typology rules were looked at"}
+
 // logView is the operations log.
 type logView struct {
 	Now               time.Time
@@ -149,6 +152,9 @@ func entryOf(o activities.Operation, at string) logEntry {
 	if about := cmp.Or(o.Table, o.Flow); about != "" {
 		e.About = title(about)
 	}
+	if text := texts[o.Detail]; o.What == activities.OpAcknowledge && text != "" {
+		o.Detail = text
+	}
 	var parts []string
 	for _, part := range []string{o.Reason, o.Detail} {
 		if part != "" {
@@ -187,7 +193,7 @@ func chainOf(r activities.VerifyLogResult) chainView {
 	v := chainView{Class: "ok", Icon: "ok", Title: "Nothing was changed or removed"}
 	day := func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") }
 	if r.Entries > 0 {
-		v.Text = append(v.Text, phrase.Count(r.Entries, "entry")+" in order, from "+day(r.From)+" to "+day(r.To)+". Each is chained to the one before it.")
+		v.Text = append(v.Text, phrase.Count(r.Entries, "operation")+" in order, from "+day(r.From)+" to "+day(r.To)+". Each is chained to the one before it.")
 	}
 	if r.Pruned > 0 {
 		v.Text = append(v.Text, humanize.Comma(r.Pruned)+" older ones were forgotten when their time was over, up to "+day(r.PrunedTo)+".")
