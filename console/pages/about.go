@@ -19,8 +19,6 @@ type aboutView struct {
 // module is a library that is compiled in.
 type module struct{ Path, Version string }
 
-func aboutURL(instance string) string { return home(instance) + "about" }
-
 // about shows the version, and what is embedded under which licence.
 func (p *Pages) about(w http.ResponseWriter, r *http.Request) {
 	view := aboutView{Version: "unknown", Go: runtime.Version(), Files: static.Version, Embedded: static.Licences()}
