@@ -27,6 +27,7 @@ require (
 	github.com/tidwall/btree v1.8.1
 	github.com/tidwall/gjson v1.20.1
 	github.com/uber-go/tally/v4 v4.1.17
+	github.com/yuin/goldmark v1.8.7
 	go.temporal.io/api v1.64.1
 	go.temporal.io/sdk v1.50.0
 	go.temporal.io/sdk/contrib/envconfig v1.0.2

@@ -17,7 +17,7 @@ const (
 	MayRollback          = "MayRollback"          // MayRollbackInput -> MayRollbackResult
 	FindUnrecordedWrites = "FindUnrecordedWrites" // UnrecordedWritesInput -> UnrecordedWritesResult
 	LogOperation         = "LogOperation"         // LogInput -> LogEnd
-	Acknowledge          = "Acknowledge"          // AcknowledgeInput
+	Acknowledge          = "Acknowledge"          // AcknowledgeInput -> LogEnd
 )
 
 // Of the audit of a table.

@@ -96,7 +96,15 @@ type AcknowledgeInput struct {
 	Text string    `json:"text"` // its edition, such as privacy-1
 	By   string    `json:"by"`
 	At   time.Time `json:"at"`
+	Once bool      `json:"once,omitempty"` // one person acknowledges it for all
 }
+
+// TextTypology is that Campaign's typology rules were looked at before opt-outs are carried.
+const TextTypology = "typology-1"
+
+// AcknowledgedOnce is the id of the entry that says that somebody has acknowledged a text
+// for all.
+func AcknowledgedOnce(text string) string { return OpAcknowledge + "/" + text }
 
 // OperationsInput selects from the audit trail; empty fields match all.
 type OperationsInput struct {
@@ -105,8 +113,16 @@ type OperationsInput struct {
 	Run   string    `json:"run,omitempty"`
 	By    string    `json:"by,omitempty"`
 	What  string    `json:"what,omitempty"`
-	Since time.Time `json:"since,omitzero"`  // at or after it
-	Limit int       `json:"limit,omitempty"` // the newest so many, 1 to 1,000; default 100
+	Since time.Time `json:"since,omitzero"` // at or after it
+	// Before leads to older entries: those before the first of a page, or before a time.
+	Before *OperationPlace `json:"before,omitempty"`
+	Limit  int             `json:"limit,omitempty"` // the newest so many, 1 to 1,000; default 100
+}
+
+// OperationPlace is a place in the audit trail.
+type OperationPlace struct {
+	At  time.Time `json:"at"`
+	Seq int64     `json:"seq,omitempty"`
 }
 
 // OperationsResult is a part of the audit trail, the newest last.

@@ -86,6 +86,9 @@ type OptOutDifference struct {
 	Loser string `json:"loser,omitempty"`
 }
 
+// TypologyWarning is told at a start until somebody has acknowledged TextTypology.
+const TypologyWarning = "review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake"
+
 // OptOutSettings are what an opt-out flow is started with.
 type OptOutSettings = optout.Settings
 

@@ -16,6 +16,15 @@ type QuarantineListInput struct {
 	Selection
 	State string `json:"state,omitempty"` // open, released, discarded or all; default open
 	Limit int    `json:"limit,omitempty"` // 1 to 1,000; default 100
+	// After is the last record of the page before. Only the first page has groups, and says
+	// what is elsewhere.
+	After *QuarantinePlace `json:"after,omitempty"`
+}
+
+// QuarantinePlace is a record in a list of refused records.
+type QuarantinePlace struct {
+	Table string `json:"table"`
+	ID    string `json:"id"`
 }
 
 // QuarantinedRecord is one refused record: ids and reasons, no values.
@@ -59,7 +68,7 @@ type QuarantineGroup struct {
 // QuarantineListResult is how many records a selection holds, how many for each reason,
 // and the first of them.
 type QuarantineListResult struct {
-	Total   int64               `json:"total"`
+	Total   int64               `json:"total"` // of all pages
 	Groups  []QuarantineGroup   `json:"groups"`
 	Records []QuarantinedRecord `json:"records"`
 	// Elsewhere is what the same selection holds of tables and flows that were not asked

@@ -9,6 +9,9 @@ type TotalsInput struct{}
 // the owners.
 type TotalsResult struct {
 	Flows []FlowTotals `json:"flows"`
+	// Typology says who has looked at Campaign's typology rules, and when; nil: nobody has
+	// said so.
+	Typology *Operation `json:"typology,omitempty"`
 }
 
 // FlowTotals is what the runs of a flow that have ended did together, and what waits or was

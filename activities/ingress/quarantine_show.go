@@ -56,9 +56,9 @@ func (a *Activities) ShowQuarantined(ctx context.Context, in activities.ShowQuar
 	if out.Sealed, err = run.Seal(values, in.RevealTo); err != nil {
 		return nil, err
 	}
-	if err := run.LogReveal(ctx, a.o.Ledger, ledger.Operation{
-		By: in.By, Flow: activities.FlowIngress, Table: in.Table, Detail: fmt.Sprintf("quarantine show --reveal of %s: %s", in.ID, strings.Join(fieldNames(out.Fields), ", ")),
-	}, in.RevealTo); err != nil {
+	if err := run.LogReveal(ctx, a.o.Ledger, in.RevealTo, ledger.Operation{
+		By: in.By, Flow: activities.FlowIngress, Table: in.Table, Detail: fmt.Sprintf("values of the refused record %s: %s", in.ID, strings.Join(fieldNames(out.Fields), ", ")),
+	}); err != nil {
 		return nil, err
 	}
 	activity.GetLogger(ctx).Info("values of a quarantined record were shown", "flow", activities.FlowIngress, "table", in.Table, "record_id", in.ID, "by", in.By)

@@ -59,6 +59,24 @@ func TestFiveThousandRefusedRecordsLandAfterTheMappingIsMended(t *testing.T) {
 		require.Equal(t, int64(1_250), g.Records, g.Message)
 	}
 	require.Contains(t, fmt.Sprint(list.Groups), "text too long, want at most 30 characters")
+	seen := map[string]bool{}
+	page := activities.QuarantineListInput{Table: "contacts", Selection: activities.Selection{Code: "TooLong", Field: "salutation"}, Limit: 500}
+	for n := 1; ; n++ {
+		got := s.ListQuarantine(page)
+		require.Equal(t, int64(1_250), got.Total, "of all pages")
+		require.Equal(t, n == 1, len(got.Groups) > 0, "on the first page")
+		for _, r := range got.Records {
+			require.False(t, seen[r.ID], "a record is on one page")
+			seen[r.ID] = true
+		}
+		if len(got.Records) < page.Limit {
+			require.Equal(t, 3, n)
+			break
+		}
+		last := got.Records[len(got.Records)-1]
+		page.After = &activities.QuarantinePlace{Table: last.Table, ID: last.ID}
+	}
+	require.Len(t, seen, 1_250)
 
 	s.Table = mended(s.Table)
 	checked := s.Preflight()

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/run"
 	"causeway.dev/config"
 	"causeway.dev/internal/access"
 	"causeway.dev/internal/ledger"
@@ -215,10 +216,10 @@ func (a *Activities) DecideRequest(ctx context.Context, in activities.DecideInpu
 
 // logSecond enters into the audit trail what became of a request.
 func (a *Activities) logSecond(ctx context.Context, r ledger.AccessRequest, what string, who access.Who) error {
-	_, err := a.ledger.Log(ctx, withSubject(ledger.Operation{
+	_, err := run.Log(ctx, a.ledger, ledger.Operation{
 		ID: r.ID + "/" + what, At: a.access.now(), By: who.String(), What: what, Flow: activities.FlowIngress,
 		Detail: strings.TrimSpace(r.Operation + " " + r.Target + " " + r.Input + ", request " + r.ID + " of " + r.Who),
-	}))
+	})
 	return err
 }
 

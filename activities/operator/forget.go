@@ -72,8 +72,8 @@ func (a *Activities) Forget(ctx context.Context, in activities.ForgetInput) (*ac
 	}
 	if asked != nil { // else a worker was faster, after an attempt that logged it or did not end
 		// The log is kept for years and chained, so it has the hash and not the id.
-		_, err = a.ledger.Log(ctx, withSubject(ledger.Operation{ID: fmt.Sprintf("forget/%s/%d", out.Erasure, asked.At.UnixMilli()), At: asked.At, By: in.By,
-			What: activities.OpForget, Flow: activities.FlowIngress, Table: in.Table.Name, Detail: "erasure " + out.Erasure}))
+		_, err = run.Log(ctx, a.ledger, ledger.Operation{ID: fmt.Sprintf("forget/%s/%d", out.Erasure, asked.At.UnixMilli()), At: asked.At, By: in.By,
+			What: activities.OpForget, Flow: activities.FlowIngress, Table: in.Table.Name, Detail: "erasure " + out.Erasure})
 		if err != nil {
 			return nil, err
 		}

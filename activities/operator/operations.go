@@ -7,7 +7,6 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
-	"causeway.dev/internal/access"
 	"causeway.dev/internal/ledger"
 )
 
@@ -18,19 +17,13 @@ func (a *Activities) LogOperation(ctx context.Context, in activities.LogInput) (
 		if o.ID == "" || o.What == "" {
 			return nil, run.Blocked("BadInput", "an operation needs an id and what was asked for")
 		}
-		operations = append(operations, withSubject(ledger.Operation(o)))
+		operations = append(operations, ledger.Operation(o))
 	}
-	end, err := a.ledger.Log(ctx, operations...)
+	end, err := run.Log(ctx, a.ledger, operations...)
 	if err != nil {
 		return nil, err
 	}
 	return (*activities.LogEnd)(&end), nil
-}
-
-// withSubject says of an operation whether its name was verified, as the name's form tells.
-func withSubject(o ledger.Operation) ledger.Operation {
-	o.Subject, o.Verified = access.Subject(o.By)
-	return o
 }
 
 // VerifyLog checks that the audit trail was only ever added to.
@@ -81,14 +74,17 @@ func (a *Activities) restoredSince(ctx context.Context, at time.Time) (*activiti
 
 // Acknowledge enters into the audit trail that somebody has acknowledged a text. Whoever may
 // look may do that, so it is an activity of its own. The first time counts.
-func (a *Activities) Acknowledge(ctx context.Context, in activities.AcknowledgeInput) error {
+func (a *Activities) Acknowledge(ctx context.Context, in activities.AcknowledgeInput) (*activities.LogEnd, error) {
 	if in.Text == "" || in.By == "" {
-		return run.Blocked("BadInput", "an acknowledgement needs a text, and who acknowledges it")
+		return nil, run.Blocked("BadInput", "an acknowledgement needs a text, and who acknowledges it")
 	}
-	_, err := a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
-		ID: activities.OpAcknowledge + "/" + in.Text + "/" + in.By, At: in.At, By: in.By, What: activities.OpAcknowledge, Flow: "console", Detail: in.Text,
+	id := activities.AcknowledgedOnce(in.Text)
+	if !in.Once {
+		id += "/" + in.By
+	}
+	return a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
+		ID: id, At: in.At, By: in.By, What: activities.OpAcknowledge, Flow: "console", Detail: in.Text,
 	}}})
-	return err
 }
 
 // ListOperations reads the audit trail.
@@ -99,9 +95,11 @@ func (a *Activities) ListOperations(ctx context.Context, in activities.Operation
 	if in.Limit < 1 || in.Limit > 1000 {
 		return nil, run.Blocked("BadInput", fmt.Sprintf("limit: got %d, want 1 to 1000", in.Limit))
 	}
-	kept, err := a.ledger.Operations(ctx, ledger.OperationFilter{
-		Flow: in.Flow, Table: in.Table, Run: in.Run, By: in.By, What: in.What, Since: in.Since, Limit: in.Limit,
-	})
+	f := ledger.OperationFilter{Flow: in.Flow, Table: in.Table, Run: in.Run, By: in.By, What: in.What, Since: in.Since, Limit: in.Limit}
+	if in.Before != nil {
+		f.Before = ledger.OperationPlace(*in.Before)
+	}
+	kept, err := a.ledger.Operations(ctx, f)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,14 @@ func TestTheAuditTrail(t *testing.T) {
 	kept := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{By: "cleo", What: activities.OpAcknowledge})
 	require.Equal(t, []activities.Operation{{Seq: 3, ID: "acknowledge/privacy-1/cleo", At: at, By: "cleo", What: activities.OpAcknowledge, Flow: "console", Detail: "privacy-1"}}, kept.Operations)
 
+	// One person looks at the typology rules for all, and status knows who.
+	require.Nil(t, activitytest.Call[activities.TotalsResult](s, s.Operator.Totals, activities.TotalsInput{}).Typology)
+	for _, who := range []string{"dan", "eve"} {
+		_, err = s.Env.ExecuteActivity("Acknowledge", activities.AcknowledgeInput{Text: activities.TextTypology, By: who, At: at, Once: true})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "dan", activitytest.Call[activities.TotalsResult](s, s.Operator.Totals, activities.TotalsInput{}).Typology.By)
+
 	got := activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{Flow: activities.FlowIngress})
 	start.Seq, start.Verified, start.Subject, stop.Seq = 1, true, "6f0c", 2
 	require.Equal(t, []activities.Operation{start, stop}, got.Operations)

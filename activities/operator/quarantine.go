@@ -37,19 +37,10 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 	if out.Total, err = a.ledger.CountQuarantined(ctx, f); err != nil {
 		return nil, err
 	}
-	if out.Elsewhere, err = a.elsewhere(ctx, f); err != nil {
+	if in.After != nil {
+		f.After = ledger.QuarantineKey{Flow: f.Flow, Table: in.After.Table, Key: in.After.ID}
+	} else if err := a.summarise(ctx, f, out); err != nil {
 		return nil, err
-	}
-	f.Limit = maxGroups
-	groups, err := a.ledger.QuarantineGroups(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range groups {
-		if f.Flow != activities.FlowIngress {
-			g.NextTry = time.Time{}
-		}
-		out.Groups = append(out.Groups, activities.QuarantineGroup(g))
 	}
 	f.Limit = in.Limit
 	items, err := a.ledger.Quarantined(ctx, f)
@@ -60,6 +51,22 @@ func (a *Activities) ListQuarantine(ctx context.Context, in activities.Quarantin
 		out.Records = append(out.Records, run.QuarantinedRecord(&items[i]))
 	}
 	return out, nil
+}
+
+// summarise counts what a selection holds by reason, and what it holds elsewhere.
+func (a *Activities) summarise(ctx context.Context, f ledger.QuarantineFilter, out *activities.QuarantineListResult) (err error) {
+	if out.Elsewhere, err = a.elsewhere(ctx, f); err != nil {
+		return err
+	}
+	f.Limit = maxGroups
+	groups, err := a.ledger.QuarantineGroups(ctx, f)
+	for _, g := range groups {
+		if f.Flow != activities.FlowIngress {
+			g.NextTry = time.Time{}
+		}
+		out.Groups = append(out.Groups, activities.QuarantineGroup(g))
+	}
+	return err
 }
 
 // elsewhere counts what a selection holds outside of the flow and table that were asked

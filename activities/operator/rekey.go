@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/ledger"
 )
 
@@ -20,7 +21,7 @@ func (a *Activities) RekeyLedger(ctx context.Context, in activities.RekeyLedgerI
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.ledger.Log(ctx, withSubject(ledger.Operation{ID: "rekey/" + rand.Text(), At: time.Now().UTC(), By: in.By, What: activities.OpRekey, Flow: activities.FlowIngress, Detail: "with key " + s.Key}))
+	_, err = run.Log(ctx, a.ledger, ledger.Operation{ID: "rekey/" + rand.Text(), At: time.Now().UTC(), By: in.By, What: activities.OpRekey, Flow: activities.FlowIngress, Detail: "with key " + s.Key})
 	return sealingOf(s), err
 }
 

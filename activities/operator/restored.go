@@ -39,6 +39,6 @@ func (a *Activities) MarkRestored(ctx context.Context, in activities.MarkRestore
 		}
 		out.Flows = append(out.Flows, f.table)
 	}
-	_, err := a.ledger.Log(ctx, withSubject(ledger.Operation{ID: "restored/" + rand.Text(), At: time.Now().UTC(), By: in.By, What: activities.OpRestored, Flow: activities.FlowIngress}))
+	_, err := run.Log(ctx, a.ledger, ledger.Operation{ID: "restored/" + rand.Text(), At: time.Now().UTC(), By: in.By, What: activities.OpRestored, Flow: activities.FlowIngress})
 	return out, err
 }

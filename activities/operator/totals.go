@@ -34,5 +34,9 @@ func (a *Activities) Totals(ctx context.Context, _ activities.TotalsInput) (*act
 		}
 		out.Flows = append(out.Flows, one)
 	}
-	return out, nil
+	looked, found, err := a.ledger.Operation(ctx, activities.AcknowledgedOnce(activities.TextTypology))
+	if found {
+		out.Typology = (*activities.Operation)(&looked)
+	}
+	return out, err
 }

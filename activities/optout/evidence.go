@@ -50,7 +50,7 @@ func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceI
 	if out.Sealed, err = run.Seal(rows, in.RevealTo); err != nil {
 		return nil, err
 	}
-	return out, run.LogReveal(ctx, a.o.Ledger, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: evidenceInWords(in)}, in.RevealTo)
+	return out, run.LogReveal(ctx, a.o.Ledger, in.RevealTo, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: evidenceInWords(in)})
 }
 
 // evidenceInWords says whose choices are shown.

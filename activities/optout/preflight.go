@@ -295,7 +295,7 @@ func samePlan(a, b *settingsPlan) bool {
 // hints adds warnings that an operator should know before the first choice is written.
 func (a *Activities) hints(ctx context.Context, plan *settingsPlan, out *activities.PreflightOptOutResult) error {
 	if out.NeedsBaseline {
-		out.Warnings = append(out.Warnings, "review the typology rules in Campaign before an opt-out attribute changes its meaning, so that relationship or transactional mail is not cut off by mistake") // R19.18
+		out.Warnings = append(out.Warnings, activities.TypologyWarning) // R19.18
 	}
 	for _, p := range plan.Settings.Pairs {
 		if plan.Stamps[p.Campaign] == "" && plan.Settings.Mode == optout.Bidirectional {

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,13 +19,18 @@ type confirmView struct {
 	Touches                        []touch
 	IDs                            []string
 	Reason                         bool
+	Example                        string   // of a reason
+	Hidden                         []hidden // what is sent along
 }
+
+// hidden is a value that a form sends along.
+type hidden struct{ Name, Value string }
 
 type touch struct{ Count, What string }
 
 // show renders a confirmation: as a dialog where a page is there already.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, view confirmView) {
-	view.URL, view.Back = r.URL.Path, home(r.PathValue("instance"))
+	view.URL, view.Back = r.URL.Path, cmp.Or(view.Back, home(r.PathValue("instance")))
 	if inPart(r) {
 		p.part(w, r, http.StatusOK, "confirm", "ask", view.Title, view)
 		return

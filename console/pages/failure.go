@@ -69,6 +69,21 @@ func (p *Pages) cannot(w http.ResponseWriter, r *http.Request, err error) {
 	p.render(w, r, statusOf(err), "failure", view.Title, view)
 }
 
+// cannotThere is cannot for what may have been asked for in a dialog, which then says why.
+func (p *Pages) cannotThere(w http.ResponseWriter, r *http.Request, err error) {
+	if !inPart(r) || r.Method != http.MethodGet {
+		p.cannot(w, r, err)
+		return
+	}
+	n := explain(err)
+	p.part(w, r, http.StatusOK, "confirm", "told", n.Title, failureView{Title: n.Title, Note: n, Back: home(r.PathValue("instance"))})
+}
+
+// noSuchPage says that an address leads nowhere.
+func (p *Pages) noSuchPage(w http.ResponseWriter, r *http.Request) {
+	p.Refuse(w, r, http.StatusNotFound, "There is no such page", "The address leads nowhere", "What you look for may have moved.")
+}
+
 // Refuse shows that there is no such page, or that somebody may not see it.
 func (p *Pages) Refuse(w http.ResponseWriter, r *http.Request, status int, title string, text ...string) {
 	p.render(w, r, status, "failure", title, failureView{Title: title, Note: notice{Class: "warn", Icon: "warn", Title: text[0], Text: text[1:]}, Back: "/", BackLabel: "Back to the start"})

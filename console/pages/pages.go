@@ -9,7 +9,9 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway.dev/internal/access"
@@ -82,6 +84,24 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/backfill", Role: access.Operator, Handle: p.askBackfill, Acts: true},
 		{Method: "GET", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.confirmDeletes},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.actDeletes, Acts: true},
+		{Method: "GET", Path: "/quarantine", Role: access.Viewer, Handle: p.quarantine},
+		{Method: "GET", Path: "/quarantine.csv", Role: access.Viewer, Handle: p.quarantineCSV, Acts: true},
+		{Method: "GET", Path: "/quarantine/{table}", Role: access.Viewer, Handle: p.refusedRecords},
+		{Method: "GET", Path: "/quarantine/{table}/{action}", Role: access.Support, Handle: p.confirmRefused},
+		{Method: "POST", Path: "/quarantine/{table}/{action}", Role: access.Support, Handle: p.actRefused, Acts: true},
+		{Method: "GET", Path: "/quarantine/{table}/records/{id}", Role: access.Viewer, Handle: p.refusedRecord},
+		{Method: "GET", Path: "/quarantine/{table}/records/{id}/reveal", Role: access.Support, Handle: p.confirmReveal},
+		{Method: "POST", Path: "/quarantine/{table}/records/{id}/reveal", Role: access.Support, Handle: p.reveal, Acts: true},
+		{Method: "GET", Path: "/log", Role: access.Viewer, Handle: p.log},
+		{Method: "GET", Path: "/log/chain", Role: access.Viewer, Handle: p.logChain},
+		{Method: "GET", Path: "/optouts", Role: access.Viewer, Handle: p.optOuts},
+		{Method: "POST", Path: "/optouts/compare", Role: access.Support, Handle: p.compareOptOuts, Acts: true},
+		{Method: "POST", Path: "/optouts/evidence", Role: access.Support, Handle: p.evidence, Acts: true},
+		{Method: "POST", Path: "/optouts/evidence.csv", Role: access.Support, Handle: p.evidenceCSV, Acts: true},
+		{Method: "POST", Path: "/optouts/typology", Role: access.Operator, Handle: p.lookedAtTypology, Acts: true},
+		{Method: "GET", Path: "/docs", Role: access.Viewer, Handle: p.doc, Before: true},
+		{Method: "GET", Path: "/docs/{page...}", Role: access.Viewer, Handle: p.doc, Before: true},
+		{Method: "GET", Path: "/about", Role: access.Viewer, Handle: p.about},
 	}
 }
 
@@ -90,11 +110,20 @@ func nav(instance string) []link {
 	return []link{
 		{URL: home(instance), Icon: "grid", Label: "Overview"},
 		{URL: home(instance) + "runs", Icon: "list", Label: "Runs"},
+		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
+		{URL: optOutsURL(instance), Icon: "shield", Label: "Opt-outs and privacy"},
+		{URL: logURL(instance), Icon: "clock", Label: "Operations log"},
+		{URL: docsURL(instance), Icon: "book", Label: "Documentation"},
 	}
 }
 
 // link is an entry of the menu.
 type link struct{ URL, Icon, Label string }
+
+// Here says that a page is the one that an entry leads to, or below it.
+func (l link) Here(path string) bool {
+	return path == l.URL || !strings.HasSuffix(l.URL, "/") && strings.HasPrefix(path, l.URL+"/")
+}
 
 // home is the overview of an instance.
 func home(instance string) string { return "/i/" + instance + "/" }
@@ -177,6 +206,9 @@ func SetTheme(w http.ResponseWriter, theme string, secure bool) {
 
 func (p *Pages) frame(r *http.Request, title string, view any) frame {
 	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, View: view}
+	if from, err := url.Parse(r.Referer()); err == nil && r.Method == http.MethodPost {
+		f.Path = from.Path // the answer to a form has no address of its own
+	}
 	if s := session.Of(r); s != nil {
 		f.Who, f.Instances = s.Who, p.Visible(s.Who)
 		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > access.None {

@@ -18,7 +18,7 @@ const runsPage = 50
 type runsView struct {
 	Problem  *notice
 	Rows     []runRow
-	Filters  []choice
+	Filters  []filter
 	Narrowed bool
 	Older    string // address of the next page
 	Newest   string // of the first page; "" on it
@@ -26,8 +26,8 @@ type runsView struct {
 	Self     string
 }
 
-// choice is one thing to choose from a list.
-type choice struct {
+// filter is one thing to choose from a list.
+type filter struct {
 	Name, Label string
 	Options     []option
 }
@@ -91,7 +91,7 @@ func narrowed(q url.Values) url.Values {
 
 // filters reads what the list is narrowed to.
 func (v *runsView) filters(i *operator.Instance, q url.Values, now time.Time) activities.RunListInput {
-	tables, kindsOf, states, since := choice{Name: "table", Label: "Workflow"}, choice{Name: "kind", Label: "What"}, choice{Name: "state", Label: "State"}, choice{Name: "since", Label: "Begun within"}
+	tables, kindsOf, states, since := filter{Name: "table", Label: "Workflow"}, filter{Name: "kind", Label: "What"}, filter{Name: "state", Label: "State"}, filter{Name: "since", Label: "Begun within"}
 	for _, name := range i.Flows() {
 		tables.Options = append(tables.Options, option{Value: name, Label: title(name)})
 	}
@@ -104,7 +104,7 @@ func (v *runsView) filters(i *operator.Instance, q url.Values, now time.Time) ac
 	for _, w := range windows {
 		since.Options = append(since.Options, option{Value: w.value, Label: w.label})
 	}
-	chosen := func(c *choice) string {
+	chosen := func(c *filter) string {
 		n := slices.IndexFunc(c.Options, func(o option) bool { return o.Value == q.Get(c.Name) })
 		if n >= 0 {
 			c.Options[n].Chosen, v.Narrowed = true, true
@@ -126,6 +126,6 @@ func (v *runsView) filters(i *operator.Instance, q url.Values, now time.Time) ac
 			in.Since = now.Add(-w.back)
 		}
 	}
-	v.Filters = []choice{tables, kindsOf, states, since}
+	v.Filters = []filter{tables, kindsOf, states, since}
 	return in
 }

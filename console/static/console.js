@@ -56,10 +56,15 @@ document.addEventListener("change", (e) => {
 // What was done is told once.
 if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
 
+// A page that is made to be printed.
+document.addEventListener("click", (e) => {
+  if (e.target.closest("[data-print]")) window.print();
+});
+
 // What was asked for may take a while: the button says so, and is not pressed twice.
 document.addEventListener("submit", (e) => {
   const button = e.submitter;
-  if (!button || e.target.hasAttribute("data-theme-choice")) return;
+  if (!button || e.target.hasAttribute("data-theme-choice") || button.hasAttribute("data-download")) return;
   if (button.getAttribute("aria-busy") === "true") return e.preventDefault();
   button.setAttribute("aria-busy", "true");
   button.lastChild.textContent = "Asking…";

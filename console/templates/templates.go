@@ -54,6 +54,7 @@ var functions = template.FuncMap{
 	"number": func(n int64) string { return humanize.Comma(n) },
 	"count":  phrase.Count,
 	"since":  Since,
+	"until":  until,
 	"span":   phrase.Span,
 	"mark": func(class, icon, text string) map[string]string {
 		return map[string]string{"Class": class, "Icon": icon, "Text": text}
@@ -67,6 +68,14 @@ func Since(now, t time.Time) template.HTML {
 		return "never"
 	}
 	return timeElement(t, phrase.Age(now, t))
+}
+
+// until is a time that is to come, as since is one that has passed.
+func until(now, t time.Time) template.HTML {
+	if t.IsZero() {
+		return "–"
+	}
+	return timeElement(t, phrase.Until(now, t))
 }
 
 func timeElement(t time.Time, text string) template.HTML {
@@ -96,6 +105,13 @@ var icons = map[string]string{
 	"list":    `<path d="M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.1M2.5 8h.1M2.5 12h.1"/>`,
 	"again":   `<path d="M2.6 8a5.4 5.4 0 1 0 1.6-3.8"/><path d="M2.6 2v3.4H6"/>`,
 	"undo":    `<path d="M5.5 3L2.5 6l3 3"/><path d="M2.5 6h7a4 4 0 0 1 0 8H6"/>`,
+	"box":     `<path d="M2.2 5.2L8 2.2l5.8 3v5.6L8 13.8l-5.8-3z"/><path d="M2.4 5.3L8 8.2l5.6-2.9M8 8.2v5.4"/>`,
+	"clock":   `<path d="M2.3 8a5.7 5.7 0 1 0 1.8-4.1L2.3 5.6"/><path d="M2.2 2.4v3.3h3.3M8 5v3l2.2 1.4"/>`,
+	"book":    `<path d="M3 2.5h7.5A2.5 2.5 0 0 1 13 5v8.5H5.5A2.5 2.5 0 0 1 3 11zM3 11a2.2 2.2 0 0 1 2.4-1.9H13"/>`,
+	"about":   `<circle cx="8" cy="8" r="6.25"/><path d="M8 7.4v3.6M8 4.9v.1"/>`,
+	"cross":   `<path d="M4 4l8 8M12 4l-8 8"/>`,
+	"load":    `<path d="M8 2v8M4.7 7L8 10.3 11.3 7M2.5 13.5h11"/>`,
+	"eye":     `<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><circle cx="8" cy="8" r="2"/>`,
 	"none":    ``,
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -127,11 +128,24 @@ func (b *browser) accessible(what string) {
 			b.do(chromedp.EmulateViewport(width, 900),
 				chromedp.Evaluate(fmt.Sprintf(`document.documentElement.dataset.theme = %q; document.documentElement.scrollWidth > innerWidth`, theme), &wide),
 				chromedp.Evaluate(axe+`;axe.run().then((r) => r.violations)`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+			b.keep(fmt.Sprintf("%s-%d-%s", what, width, theme))
 			require.Empty(b.t, found, "%s, %d px, %s", what, width, theme)
 			require.False(b.t, wide, "%s, %d px: it scrolls sideways", what, width)
 		}
 	}
 	b.do(chromedp.EmulateViewport(1280, 900))
+}
+
+// keep writes a picture of the page into the folder CAUSEWAY_SCREENSHOTS, for people who look.
+func (b *browser) keep(name string) {
+	b.t.Helper()
+	dir := os.Getenv("CAUSEWAY_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	var picture []byte
+	b.do(chromedp.FullScreenshot(&picture, 100))
+	require.NoError(b.t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".png"), picture, 0o600))
 }
 
 // quiet requires that the browser went nowhere else, and complained about nothing.

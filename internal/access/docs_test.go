@@ -21,7 +21,7 @@ import (
 func table() []string {
 	var rows []string
 	for _, name := range access.Names() {
-		for _, input := range []string{`{}`, `{"reveal_to":"AQ==","rollback":true}`} {
+		for _, input := range []string{`{}`, `{"reveal_to":"AQ==","rollback":true,"once":true}`} {
 			operation, _ := access.Find(name, json.RawMessage(input))
 			row := fmt.Sprintf("| %d%s | %s | %s |", operation.Role, operation.Role, operation.Name, operation.FourEyes)
 			if !slices.Contains(rows, row) {
@@ -80,7 +80,7 @@ func TestEverythingThatIsAskedForHasARole(t *testing.T) {
 func TestFourEyesAreOfOperations(t *testing.T) {
 	t.Parallel()
 	for _, name := range access.Names() {
-		operation, _ := access.Find(name, json.RawMessage(`{"reveal_to":"AQ==","rollback":true}`))
+		operation, _ := access.Find(name, json.RawMessage(`{"reveal_to":"AQ==","rollback":true,"once":true}`))
 		if operation.FourEyes != "" {
 			require.Contains(t, config.FourEyesChoices(), operation.FourEyes)
 		}

@@ -102,11 +102,14 @@ func Find(name string, input json.RawMessage) (Operation, bool) {
 	var more struct {
 		RevealTo []byte `json:"reveal_to"`
 		Rollback bool   `json:"rollback"`
+		Once     bool   `json:"once"`
 	}
 	_ = json.Unmarshal(input, &more) // what is no object asks for nothing more
 	switch {
 	case name == Ask(activities.ShowQuarantined) && len(more.RevealTo) > 0:
 		op.Name, op.Role, op.FourEyes = "quarantine show --reveal", Support, reveal
+	case name == Ask(activities.Acknowledge) && more.Once:
+		op.Name, op.Role = "console: acknowledge the typology rules", Operator
 	case name == Update(workflows.UpdateCancelBackfill) && more.Rollback:
 		op.Name, op.FourEyes = "cancel-backfill --rollback", rollback
 	}

@@ -31,7 +31,15 @@ type Operation struct {
 type OperationFilter struct {
 	Flow, Table, Run, By, What string
 	Since                      time.Time // at or after it
-	Limit                      int       // the newest so many; 0: 1,000
+	Before                     OperationPlace
+	Limit                      int // the newest so many; 0: 1,000
+}
+
+// OperationPlace is a place in the log: what comes before it in time, and of one time what
+// has a lower number. The zero place is its end.
+type OperationPlace struct {
+	At  time.Time
+	Seq int64
 }
 
 // LogEnd is an entry of the log by which somebody outside the ledger remembers how far
@@ -167,9 +175,25 @@ func (l *Ledger) PruneOperations(ctx context.Context, cutoff time.Time) (n int64
 	return n, nil
 }
 
+// Operation finds an operation by its id.
+func (l *Ledger) Operation(ctx context.Context, id string) (o Operation, found bool, err error) {
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT seq, `+operationColumns+` FROM operation WHERE id = ?`), id)
+	if err != nil {
+		return o, false, fmt.Errorf("ledger: finding an operation: %w", err)
+	}
+	all, err := collect(rows, func(o *Operation, scan scanner) error { return scanOperation(o, scan) })
+	if err != nil || len(all) == 0 {
+		return o, false, err
+	}
+	return all[0], true, nil
+}
+
 // Operations lists the newest operations that fit, the newest last.
 func (l *Ledger) Operations(ctx context.Context, f OperationFilter) ([]Operation, error) {
 	where, args := []string{"at >= ?"}, []any{millis(f.Since)}
+	if f.Before != (OperationPlace{}) {
+		where, args = append(where, "(at, seq) < (?, ?)"), append(args, millis(f.Before.At), f.Before.Seq)
+	}
 	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"run", f.Run}, {"who", f.By}, {"what", f.What}} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)

@@ -35,6 +35,8 @@ func TestOperationsAreKeptOnceAndInOrder(t *testing.T) {
 			"of an operator":  {ledger.OperationFilter{By: "bob"}, []ledger.Operation{undo}},
 			"of a kind":       {ledger.OperationFilter{What: "start"}, []ledger.Operation{start}},
 			"of a run":        {ledger.OperationFilter{Run: "accounts-1"}, []ledger.Operation{undo}},
+			"before an entry": {ledger.OperationFilter{Before: ledger.OperationPlace{At: noon, Seq: 2}}, []ledger.Operation{stop}},
+			"before a time":   {ledger.OperationFilter{Before: ledger.OperationPlace{At: noon.Add(time.Hour)}}, []ledger.Operation{stop, start}},
 			"since, included": {ledger.OperationFilter{Since: noon.Add(time.Hour)}, []ledger.Operation{undo}},
 		}
 		for name, tc := range tests {

@@ -18,6 +18,13 @@ func (i *Instance) Acknowledged(ctx context.Context) (bool, error) {
 	return len(log.Operations) > 0, err
 }
 
+// AcknowledgeTypology enters into the ledger that whoever asks has looked at Campaign's
+// typology rules, for all.
+func (i *Instance) AcknowledgeTypology(ctx context.Context) error {
+	var end activities.LogEnd
+	return i.ask(ctx, i.Timeout, activities.Acknowledge, activities.AcknowledgeInput{Text: activities.TextTypology, By: i.By, At: i.Now(), Once: true}, &end)
+}
+
 // Acknowledge enters into the ledger that whoever asks has acknowledged the text named. The
 // entry waits in Temporal for a worker, because the person need not.
 func (i *Instance) Acknowledge(ctx context.Context, text string) error {

@@ -63,22 +63,23 @@ func (r *Report) WithMeter(m *Meter) {
 
 // FlowReport is what there is to know of one flow.
 type FlowReport struct {
-	Flow           string            `json:"table"`
-	WorkflowID     string            `json:"workflow_id"`
-	Known          bool              `json:"known"`
-	Answered       bool              `json:"answered"`
-	Problem        string            `json:"problem,omitempty"`
-	Status         *workflows.Status `json:"status"`
-	Recorded       *Recorded         `json:"recorded,omitempty"`
-	Waiting        []Pending         `json:"waiting,omitempty"`
-	Stuck          *Stuck            `json:"stuck,omitempty"`
-	LastChecked    time.Time         `json:"last_checked,omitzero"`  // the source was asked then
-	LagSeconds     *int64            `json:"lag_seconds,omitempty"`  // the part of the time up to LastChecked that is not settled; not known before the first load
-	CarriedUpTo    time.Time         `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
-	Deadline       time.Duration     `json:"-"`                      // how old a choice may become that is not
-	FileRevision   string            `json:"file_revision,omitempty"`
-	ChangesPending bool              `json:"changes_pending"`
-	Removed        bool              `json:"removed,omitempty"`
+	Flow           string                `json:"table"`
+	WorkflowID     string                `json:"workflow_id"`
+	Known          bool                  `json:"known"`
+	Answered       bool                  `json:"answered"`
+	Problem        string                `json:"problem,omitempty"`
+	Status         *workflows.Status     `json:"status"`
+	Recorded       *Recorded             `json:"recorded,omitempty"`
+	Waiting        []Pending             `json:"waiting,omitempty"`
+	Stuck          *Stuck                `json:"stuck,omitempty"`
+	LastChecked    time.Time             `json:"last_checked,omitzero"`  // the source was asked then
+	LagSeconds     *int64                `json:"lag_seconds,omitempty"`  // the part of the time up to LastChecked that is not settled; not known before the first load
+	CarriedUpTo    time.Time             `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
+	Typology       *activities.Operation `json:"typology,omitempty"`     // who has looked at Campaign's typology rules; of the opt-out flow
+	Deadline       time.Duration         `json:"-"`                      // how old a choice may become that is not
+	FileRevision   string                `json:"file_revision,omitempty"`
+	ChangesPending bool                  `json:"changes_pending"`
+	Removed        bool                  `json:"removed,omitempty"`
 }
 
 // Recorded is what the server knows without a worker; counters are those of
@@ -101,7 +102,7 @@ func (r Report) Answered() bool {
 // those that go on though their mapping was removed from it.
 func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
-	totals := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
+	totals, looked := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
 	if name == "" {
 		names = i.Flows()
 	}
@@ -121,6 +122,7 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	for n := range report.Flows {
 		if r := &report.Flows[n]; r.Known {
 			r.addTotals(totals[r.Flow])
+			r.addTypology(looked)
 			r.Deadline = i.Config.OptOut.Deadline
 		}
 	}
@@ -129,21 +131,31 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 
 // totals are what the ledger says that each flow did, by its name. There are none when no
 // worker answers soon: a status with the owners' own figures is better than one that waits.
-func (i *Instance) totals(ctx context.Context) map[string]*activities.FlowTotals {
+func (i *Instance) totals(ctx context.Context) (map[string]*activities.FlowTotals, *activities.Operation) {
 	if _, lives, err := i.workerSeen(ctx); err != nil || !lives {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerWithin)
 	defer cancel()
 	var result activities.TotalsResult
 	if err := i.temporal.Run(ctx, activities.Totals, activities.TotalsInput{}, &result); err != nil {
-		return nil
+		return nil, nil
 	}
 	out := map[string]*activities.FlowTotals{}
 	for n, t := range result.Flows {
 		out[t.Table] = &result.Flows[n]
 	}
-	return out
+	return out, result.Typology
+}
+
+// addTypology leaves out that the typology rules are to be looked at, where somebody has
+// said that they did.
+func (r *FlowReport) addTypology(looked *activities.Operation) {
+	if looked == nil || r.Status == nil || r.Status.OptOut == nil {
+		return
+	}
+	r.Typology = looked
+	r.Status.Warnings = slices.DeleteFunc(r.Status.Warnings, func(w string) bool { return w == activities.TypologyWarning })
 }
 
 // addTotals puts the ledger's figures in place of those that the owner remembers: it counts

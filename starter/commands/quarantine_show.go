@@ -21,8 +21,8 @@ how the record is now, and its newest version is mapped with the mapping that ru
 
 Values are shown in general terms, "text of 61", unless --reveal is given. Revealed
 values are personal data: a worker encrypts them to a key that this command makes for
-this one answer, so that Temporal holds nothing readable, and the worker's log says
-who asked.
+this one answer, so that Temporal holds nothing readable, and the operations log
+says who asked.
 
 With -o json: {record, rule, held, parent, mapping, live, fields: [{from, to,
 in_dynamics, in_campaign, would_send}]}; in_campaign is what was last written. With
