@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
@@ -20,6 +21,7 @@ type attention struct {
 	Text               []string
 	Since              time.Time // zero: that is not told
 	Action             *action
+	Look               *link  // the page that tells more, in place of a button
 	Otherwise          string // in place of a button
 	about              string // deletesWait, or ""
 	weight             int    // the most pressing first
@@ -142,7 +144,10 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 		if st.Events != nil || st.OptOut != nil {
 			about = "worth a look"
 		}
-		l.add("warn", nil, name+": "+about, sentence(text))
+		a := l.add("warn", nil, name+": "+about, sentence(text))
+		if text == activities.TypologyWarning {
+			a.Look = &link{URL: optOutsURL(l.instance.Config.Instance), Label: "Say that you have"}
+		}
 	}
 	for _, text := range st.ModelChanges {
 		l.add("warn", l.does(f.Flow, "restart"), name+": the data model has changed while it runs", sentence(text), "The next start takes it up.")
@@ -161,7 +166,9 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 		case st.OptOut != nil:
 			then = "They are tried again by themselves."
 		}
-		l.add("off", nil, name+": "+phrase.Count(st.Quarantined, "record")+" in quarantine", then)
+		l.add("off", nil, name+": "+phrase.Count(st.Quarantined, "record")+" in quarantine", then).Look = &link{
+			URL: quarantineURL(l.instance.Config.Instance) + "?" + url.Values{"table": {f.Flow}}.Encode(), Label: "See records",
+		}
 	}
 }
 

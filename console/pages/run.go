@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -268,7 +269,13 @@ func (v *runView) offer(i *operator.Instance, may bool, name, label, icon string
 
 // stepNames are steps as people call them.
 var stepNames = map[string]string{
-	activities.FetchPage: "Read pages", activities.WriteLane: "Write lanes", activities.WriteTimeline: "Write lanes", activities.WriteOptOuts: "Write lanes",
+	activities.Preflight: "Check the set-up", activities.PreflightEvents: "Check the set-up", activities.PreflightOptOut: "Check the set-up",
+	activities.OpenRun: "Begin", activities.OpenEventRun: "Begin", activities.OpenOptOutRun: "Begin",
+	activities.AwaitParents: "Wait for parents",
+	activities.FetchPage:    "Read pages", activities.FetchEvents: "Read pages", activities.FetchOptOuts: "Read pages",
+	activities.WriteLane: "Write lanes", activities.WriteTimeline: "Write lanes", activities.WriteOptOuts: "Write lanes",
+	activities.SaveWatermark: "Keep the position", activities.SaveEventPosition: "Keep the position", activities.SaveOptOutPosition: "Keep the position",
+	activities.EndRun: "End", activities.EndEventRun: "End", activities.EndOptOutRun: "End",
 }
 
 // steps adds what its workflow did, on one axis of time.
@@ -303,5 +310,8 @@ func (v *runView) steps(h *histories.Summary) {
 		row.X, row.Width = fmt.Sprintf("%.2f", x), fmt.Sprintf("%.2f", max(0.5, min(100-x, 100*float64(s.Last.Sub(s.First))/float64(span))))
 		v.Steps = append(v.Steps, row)
 	}
-	v.Span = []string{"0 s", phrase.Span(span / 2), phrase.Span(span)}
+	v.Span = []string{"0 s", phrase.Span(span)}
+	if span >= 4*time.Second {
+		v.Span = slices.Insert(v.Span, 1, phrase.Span(span/2))
+	}
 }
