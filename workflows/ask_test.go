@@ -26,7 +26,7 @@ func askedFor(t *testing.T, in workflows.AskInput, within time.Duration, answer 
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: "ask", TaskQueue: workflows.QueueMain, WorkflowExecutionTimeout: within})
 	env.RegisterActivityWithOptions(answer, activity.RegisterOptions{Name: in.Activity})
 	env.ExecuteWorkflow(workflows.TypeAsk, in)
-	require.True(t, env.IsWorkflowCompleted())
+	completed(t, env)
 	var got json.RawMessage
 	err := env.GetWorkflowError()
 	if err == nil {

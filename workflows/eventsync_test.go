@@ -332,7 +332,7 @@ func TestEventSyncContinuesAsNew(t *testing.T) {
 	})
 	later.at(2*time.Hour, later.env.CancelWorkflow)
 	later.env.ExecuteWorkflow(workflows.EventSync, in)
-	require.True(t, later.env.IsWorkflowCompleted())
+	completed(t, later.env)
 	require.NotContains(t, later.eg.steps(), "preflight", "it runs on")
 }
 

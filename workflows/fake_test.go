@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -24,6 +26,15 @@ func newWorkflowEnv() *testsuite.TestWorkflowEnvironment {
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
 	return env
+}
+
+// completed says that the workflow came to its end, and not by a fault of the program. After
+// such a fault no callback is called any more, and whatever a test asks in them is not asked.
+func completed(t *testing.T, env *testsuite.TestWorkflowEnvironment) {
+	t.Helper()
+	require.True(t, env.IsWorkflowCompleted())
+	fault, ok := errors.AsType[*temporal.PanicError](env.GetWorkflowError())
+	require.False(t, ok, "%v", fault)
 }
 
 // fakeIngress stands in for the activities and the ledger behind them: it keeps

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/mock"
-	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -217,7 +216,7 @@ func newEventWorld(t *testing.T) *eventWorld {
 func (w *eventWorld) run(end time.Duration) {
 	w.at(end, w.env.CancelWorkflow)
 	w.env.ExecuteWorkflow(workflows.EventSync, workflows.EventSyncInput{Instance: "acme"})
-	require.True(w.t, w.env.IsWorkflowCompleted())
+	completed(w.t, w.env)
 }
 
 func startEvents() workflows.StartRequest {

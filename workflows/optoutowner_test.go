@@ -90,7 +90,7 @@ func (o *optOutOwner) run(until time.Duration, then func()) {
 		o.env.CancelWorkflow()
 	}, until)
 	o.env.ExecuteWorkflow(workflows.OptOutSync, workflows.OptOutSyncInput{Instance: "acme"})
-	require.True(o.t, o.env.IsWorkflowCompleted())
+	completed(o.t, o.env)
 }
 
 // A start that asks for it looks at everybody first; a stop in between is gone on

@@ -91,7 +91,7 @@ func theWaitForChoices(t *testing.T, first error, sync time.Duration, wantPasses
 		env.CancelWorkflow()
 	}, 21*time.Minute)
 	env.ExecuteWorkflow(workflows.OptOutSync, workflows.OptOutSyncInput{Instance: "acme"})
-	require.True(t, env.IsWorkflowCompleted())
+	completed(t, env)
 	require.Equal(t, wantPasses, passes)
 	require.Equal(t, wantLooks, looks)
 }

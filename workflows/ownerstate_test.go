@@ -71,7 +71,7 @@ func TestAFlowGoesOnWithTheStateOfAnEarlierBuild(t *testing.T) {
 		o.env.CancelWorkflow()
 	})
 	o.env.ExecuteWorkflow(workflows.TableSync, in)
-	require.True(t, o.env.IsWorkflowCompleted())
+	completed(t, o.env)
 	require.Equal(t, written, o.f.trail[:1])
 	cancelled := o.f.trail[1]
 	require.Equal(t, []string{"ada", activities.OpCancelBackfill, activities.FlowIngress, "contacts", "s194", "s84"},

@@ -34,7 +34,7 @@ func runPass(t *testing.T, f *fakeIngress, in workflows.PassInput) (*workflows.P
 		f.inTime(env)
 		env.RegisterWorkflow(workflows.DeltaPass)
 		env.ExecuteWorkflow(workflows.Backfill, in)
-		require.True(t, env.IsWorkflowCompleted())
+		completed(t, env)
 		err := env.GetWorkflowError()
 		if next, ok := errors.AsType[*workflow.ContinueAsNewError](err); ok {
 			require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))

@@ -94,8 +94,10 @@ func (p *pass) failure(err error) error {
 	if !p.opened || temporal.IsCanceledError(err) {
 		return err
 	}
+	// The details are a value, not a pointer: the failure of a small pass does not leave its
+	// workflow, and nothing converts them on the way to failedRun.
 	return temporal.NewApplicationErrorWithOptions("run "+p.in.Ref.Run+" failed", typeRunFailed, temporal.ApplicationErrorOptions{
-		NonRetryable: true, Cause: err, Details: []any{p.known("FAILED")},
+		NonRetryable: true, Cause: err, Details: []any{*p.known("FAILED")},
 	})
 }
 

@@ -246,9 +246,19 @@ func TestASmallPassThatFailsStopsTheFlow(t *testing.T) {
 		require.Equal(t, "no permission", st.Reason)
 		require.Equal(t, "FAILED", st.LastRun.State)
 		require.Equal(t, "FAILED", run.state)
+		o.f.mu.Lock()
+		o.f.ledgerKnown = nil
+		o.f.mu.Unlock()
 		o.asks(workflows.UpdateStart, o.mustAccept, start)
 	})
-	o.at(3*time.Hour, func() { require.Equal(t, workflows.StateRunning, o.status().State) })
+	o.at(3*time.Hour, func() {
+		require.Equal(t, workflows.StateRunning, o.status().State)
+		id, _ := o.delta()
+		o.f.mu.Lock()
+		defer o.f.mu.Unlock()
+		require.NotEmpty(t, o.f.ledgerKnown)
+		require.Equal(t, &activities.RunKnown{Run: id, State: "FAILED"}, o.f.ledgerKnown[0].Opened, "a ledger that does not know of the run was restored")
+	})
 	o.run(4 * time.Hour)
 }
 
@@ -312,7 +322,7 @@ func TestAFlowWithSmallPassesEndsTheSameWhereverItContinuesAsNew(t *testing.T) {
 				at(4*time.Hour, func() { st = o.status() })
 				at(5*time.Hour, o.env.CancelWorkflow)
 				o.env.ExecuteWorkflow(workflows.TableSync, in)
-				require.True(t, o.env.IsWorkflowCompleted())
+				completed(t, o.env)
 				if next, ok := errors.AsType[*workflow.ContinueAsNewError](o.env.GetWorkflowError()); ok {
 					require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(next.Input, &in))
 					began += o.env.Now().Sub(first)

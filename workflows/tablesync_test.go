@@ -62,7 +62,7 @@ func (o *operator) status() workflows.Status {
 func (o *operator) run(end time.Duration) {
 	o.at(end, o.env.CancelWorkflow)
 	o.env.ExecuteWorkflow(workflows.TableSync, workflows.TableSyncInput{Instance: "acme", Table: "contacts"})
-	require.True(o.t, o.env.IsWorkflowCompleted())
+	completed(o.t, o.env)
 }
 
 var start = workflows.StartRequest{

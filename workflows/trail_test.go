@@ -96,7 +96,7 @@ func TestTheAuditTrailOutlastsTheLedgerAndContinuingAsNew(t *testing.T) {
 	later.f.lost = 100
 	later.at(time.Hour, later.env.CancelWorkflow) // while the ledger is still down
 	later.env.ExecuteWorkflow(workflows.TableSync, next)
-	require.True(t, later.env.IsWorkflowCompleted())
+	completed(t, later.env)
 	require.Equal(t, next.State.Trail, later.f.trail)
 	require.Zero(t, later.f.lost)
 }

@@ -255,7 +255,7 @@ func (d *decision) passOptOuts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("giving the opt-outs of %s to %s, into which it was merged: %w", d.e.Key, winner, err)
 	}
-	return d.ledger.ForgetOwedOptOuts(ctx, winner, unpaired)
+	return d.ledger.ForgetOwedOptOuts(context.WithoutCancel(ctx), winner, unpaired)
 }
 
 // winnerOf follows merges to the contact that was not merged itself, or that Dynamics

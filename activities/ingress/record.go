@@ -154,7 +154,8 @@ func (d *decision) send(ctx context.Context, a *reconcile.Action) error {
 		if err := d.target.Create(ctx, d.m.resource, body.doc); err != nil {
 			return err
 		}
-		return d.ledger.ForgetOwedOptOuts(ctx, d.e.Key, body.handedOver)
+		// A stop that comes meanwhile does not undo what Campaign has answered.
+		return d.ledger.ForgetOwedOptOuts(context.WithoutCancel(ctx), d.e.Key, body.handedOver)
 	case reconcile.Delete:
 		if err := d.keepOptOuts(ctx); err != nil {
 			return err

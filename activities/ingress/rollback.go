@@ -275,7 +275,7 @@ func (r *rollbackWriter) recreate(ctx context.Context, known *ledger.Record, e *
 	if err := r.target.Create(ctx, r.m.resource, body.doc); err != nil {
 		return ledger.Result{}, err
 	}
-	if err := r.ledger.ForgetOwedOptOuts(ctx, e.Key, body.handedOver); err != nil {
+	if err := r.ledger.ForgetOwedOptOuts(context.WithoutCancel(ctx), e.Key, body.handedOver); err != nil {
 		return ledger.Result{}, err
 	}
 	return r.restoredResult(ledger.Created, known, e, before), nil

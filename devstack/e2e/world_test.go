@@ -281,14 +281,17 @@ func (w *world) status() (workflows.Status, error) {
 func (w *world) until(what string, ok func(workflows.Status) bool) workflows.Status {
 	w.t.Helper()
 	var last workflows.Status
-	require.Eventually(w.t, func() bool {
+	if !assert.Eventually(w.t, func() bool {
 		st, err := w.status()
 		if err != nil {
 			return false
 		}
 		last = st
 		return ok(st)
-	}, settleWithin, 100*time.Millisecond, "waiting for %s; worker log:\n%s", what, w.tail())
+	}, settleWithin, 100*time.Millisecond, "waiting for %s", what) {
+		st, err := w.status()
+		require.FailNow(w.t, "waiting for "+what, "status: %+v %v\nworker log:\n%s", st, err, w.tail())
+	}
 	return last
 }
 

@@ -71,11 +71,6 @@ func (c *Client) closeAsAsked(resp *Response) {
 
 func (c *Client) exchange(ctx context.Context, op string, req *http.Request, token string, limit int64) (*Response, Outcome, error) {
 	limited := ctx
-	if c.o.Timeout > 0 {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeout(ctx, c.o.Timeout)
-		defer cancel()
-	}
 	var connected atomic.Bool
 	var fenced atomic.Pointer[error] // why the request was not sent
 	ask := fenceOf(ctx, req.Method)
@@ -83,14 +78,24 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 		if err := ask(); err != nil { // before a connection is spent on it
 			return nil, Abandoned, err
 		}
-		first := ask
+		first, left := ask, answered(ctx)
+		defer left.end()
+		limited = left.ctx
 		ask = func() error {
 			err := first()
+			if err == nil {
+				err = left.leaves()
+			}
 			if err != nil {
 				fenced.Store(&err)
 			}
 			return err
 		}
+	}
+	if c.o.Timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(limited, c.o.Timeout)
+		defer cancel()
 	}
 	meter := meterOf(ctx)
 	if c.traced {
