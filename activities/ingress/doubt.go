@@ -86,10 +86,15 @@ func (w *changeWait) harmless(ctx context.Context, known *ledger.Record, d *ledg
 
 // sent is what a doubtful request carries; nil when that is not known.
 func (m *tableMapper) sent(d *ledger.Doubt) *mapping.Payload {
-	if d.Carries != ledger.CarriesRecord {
+	read := m.mapper.Map
+	switch d.Carries {
+	case ledger.CarriesRecord:
+	case ledger.CarriesBefore:
+		read = m.mapper.Parse
+	default:
 		return nil
 	}
-	sent, err := m.mapper.Map(d.Raw)
+	sent, err := read(d.Raw)
 	if err != nil {
 		return nil
 	}

@@ -222,6 +222,36 @@ func TestALateCreateOfACustomRecordLeavesNothing(t *testing.T) {
 	require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", key))
 }
 
+// A rollback brings a custom record back twice, because the answer to the first request was
+// lost. Dynamics creates it, and deletes it again. Then the first request arrives.
+func TestALateCreateOfARollbackLeavesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	net := &heldUp{Target: f.IngressOptions.Target}
+	o := f.IngressOptions
+	o.Target = net
+	f.vehicles.Ingress, f.vehicles.Env = ingress.New(o), activitytest.NewEnv()
+	f.vehicles.Register()
+	key := f.vehicle("")
+	f.vehicles.Load()
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", key))
+	require.Equal(t, int64(1), f.vehicles.Delta().Deleted)
+
+	net.hold(1)
+	f.vehicles.LaneAttempts = 2
+	require.Equal(t, activities.Counts{Read: 1, Created: 1}, f.vehicles.Rollback(f.vehicles.LastRun()).Counts)
+	_, err := f.Sandboxes.Dynamics.Insert("new_vehicles", map[string]any{"new_vehicleid": key, "new_name": "Landau"})
+	require.NoError(t, err)
+	require.Equal(t, int64(1), f.vehicles.Delta().Updated)
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_vehicles", key))
+	require.Equal(t, int64(1), f.vehicles.Delta().Deleted)
+	net.deliver()
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", key), "nobody knows of it")
+	later(f.World, 3*time.Minute)
+	f.vehicles.Delta()
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", key))
+}
+
 // What somebody made in Campaign is not taken for a late request of ours.
 func TestWhatAPersonMadeInCampaignIsNoLateRequest(t *testing.T) {
 	t.Parallel()

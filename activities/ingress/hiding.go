@@ -13,8 +13,8 @@ import (
 )
 
 // Campaign hides a record whose parent is missing, and answers that it is not there. So
-// "not found" proves nothing of a record that is to be deleted: when its parent comes,
-// it would show again. This file finds out of whom that may be true.
+// "not found" proves nothing of a record that has parents: when the missing one comes, it
+// shows again. This file finds out of whom that may be true.
 
 // hidingParent is the parent for want of which Campaign was found to hide a record that the
 // ledger holds nothing of: an earlier request had created it.
@@ -59,43 +59,51 @@ func (d *decision) lookForParents(ctx context.Context) error {
 		}
 		links = append(links[:len(links):len(links)], d.m.mapper.Links(p)...)
 	}
+	f := &d.facts.Shown
+	var err error
+	f.Link, d.creator, f.Missing, err = d.firstErasedParent(ctx, links)
+	f.Asked = err == nil
+	return err
+}
+
+// firstErasedParent asks Campaign for parents that it holds by the ledger, and finds the first
+// one that it does not show. creator is the run that has created that.
+func (r *recordWriter) firstErasedParent(ctx context.Context, links []mapping.Link) (erased mapping.Link, creator string, found bool, err error) {
 	for _, link := range links {
 		if link.Required {
 			continue
 		}
 		// Read before Campaign is asked: who creates the parent anew meanwhile is noticed.
-		found, err := d.ledger.Records(ctx, link.Table, []string{link.Key})
+		known, err := r.ledger.Records(ctx, link.Table, []string{link.Key})
 		if err != nil {
-			return err
+			return link, "", false, err
 		}
-		parent := found[link.Key]
+		parent := known[link.Key]
 		if parent == nil || parent.Payload == nil {
 			continue
 		}
-		shown, err := d.shows(ctx, link)
+		shown, err := r.shows(ctx, link)
 		if err != nil {
-			return err
+			return link, "", false, err
 		}
 		if !shown {
-			d.facts.Shown.Link, d.facts.Shown.Missing, d.creator = link, true, cmp.Or(parent.CreatedRun, ledger.NoRun)
-			break
+			return link, cmp.Or(parent.CreatedRun, ledger.NoRun), true, nil
 		}
 	}
-	d.facts.Shown.Asked = true
-	return nil
+	return mapping.Link{}, "", false, nil
 }
 
 // shows says whether Campaign shows a record of another table.
-func (d *decision) shows(ctx context.Context, link mapping.Link) (bool, error) {
-	runs, err := d.ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: link.Table, Limit: 1})
+func (r *recordWriter) shows(ctx context.Context, link mapping.Link) (bool, error) {
+	runs, err := r.ledger.Runs(ctx, ledger.RunFilter{Flow: activities.FlowIngress, Table: link.Table, Limit: 1})
 	if err != nil || len(runs) == 0 {
 		return true, err // nobody knows where it is
 	}
-	m, err := d.activities.storedMapping(ctx, runs[0].Revision)
+	m, err := r.activities.storedMapping(ctx, runs[0].Revision)
 	if err != nil {
 		return false, err
 	}
-	_, err = d.target.Get(ctx, m.resource, m.mapper.MapKey(link.Key))
+	_, err = r.target.Get(ctx, m.resource, m.mapper.MapKey(link.Key))
 	if apierr.ReasonOf(err) == apierr.ReasonNotFound {
 		return false, nil
 	}

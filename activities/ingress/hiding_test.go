@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/mapping"
 	"causeway.dev/sandbox/kit"
 )
 
@@ -81,5 +82,70 @@ func TestAHiddenChildThatComesBackIsAdopted(t *testing.T) {
 	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
 	f.vehicles.Load()
 	require.Equal(t, int64(1), f.services.Delta().Read)
+	require.Equal(t, "Tyres", f.Sandboxes.Campaign.Record("cusService", s)["name"])
+}
+
+// The same, where Dynamics gives the service to another vehicle, which is there, before it
+// deletes it. What Campaign hides still names the vehicle that has not come.
+func TestAHiddenChildThatWentToAnotherParentIsDeletedWhenTheFirstComes(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	there := f.vehicle("")
+	f.vehicles.Load()
+	v := f.vehicle("")
+	s := f.service(v)
+	_, err := f.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPost, Path: "/cusService", Action: kit.ResetAfter, Times: 1})
+	require.NoError(t, err)
+	f.services.Load()
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", s, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + there + ")"}))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+
+	f.vehicles.Delta()
+	require.Equal(t, activities.Counts{Read: 1, Deleted: 1}, f.services.Delta())
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", s))
+}
+
+// An audit does not take a hidden child for one that is gone: when its vehicle is created anew,
+// it shows again, and Dynamics may have deleted it meanwhile.
+func TestAnAuditRepairDoesNotForgetAHiddenChild(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	v := f.vehicle("")
+	s, stays, erased := f.service(v), f.service(v), f.service(v)
+	f.vehicles.Load()
+	f.services.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusService", erased))
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusVehicle", v))
+	require.Equal(t, int64(3), f.services.Audit("s1").Missing)
+	require.Zero(t, f.services.ApplyFindings("s1"), "nobody knows whether they are gone or hidden")
+	require.True(t, f.Sandboxes.Dynamics.Delete("new_services", s))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": "Coupé"}))
+	require.Equal(t, int64(1), f.vehicles.Delta().Created)
+	f.services.Delta()
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusService", s))
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusService", stays))
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusService", erased), "it was gone, and comes back")
+}
+
+// With erased: leave, a hidden child is not one that somebody deleted in Campaign.
+func TestAHiddenChildIsNotTakenForErased(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	f.services.Table.Erased = mapping.LeaveErased
+	v := f.vehicle("")
+	s := f.service(v)
+	f.vehicles.Load()
+	f.services.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("cusVehicle", v))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", s, map[string]any{"new_name": "Tyres"}))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_vehicles", v, map[string]any{"new_name": "Coupé"}))
+	require.Equal(t, int64(1), f.vehicles.Delta().Created)
+	f.services.Delta()
 	require.Equal(t, "Tyres", f.Sandboxes.Campaign.Record("cusService", s)["name"])
 }

@@ -83,13 +83,8 @@ func (a *Activities) observe(ctx context.Context, m *tableMapper, in activities.
 		case !held:
 			return &ledger.Observation{Key: key, Finding: ledger.Stray}, nil
 		case gone && m.mapper.HasLinks():
-			// Campaign hides a record whose parent is missing; that is not a deletion.
-			_, hidden, err := (&recordWriter{ledger: a.o.Ledger, m: m, table: in.Table.Name}).missingParentOf(ctx, rec.Payload)
-			if err != nil {
-				return nil, err
-			}
-			if hidden {
-				return &ledger.Observation{Key: key}, nil
+			if finding, err := a.notShown(ctx, m, in.Table.Name, rec); err != nil || finding != nil {
+				return finding, err
 			}
 			fallthrough
 		case gone:
@@ -102,6 +97,30 @@ func (a *Activities) observe(ctx context.Context, m *tableMapper, in activities.
 		observation, err := compareWithWritten(m, rec, there)
 		return &observation, err
 	}
+}
+
+// notShown is what is observed of a record that Campaign may hide: its parent is missing, or
+// somebody deleted it in Campaign. nil: it is gone. Where a parent was deleted, nobody knows
+// which. It is reported then, and nothing is corrected: once the parent is created anew, the
+// record is looked at.
+func (a *Activities) notShown(ctx context.Context, m *tableMapper, table string, rec *ledger.Record) (*ledger.Observation, error) {
+	r := &recordWriter{activities: a, target: a.o.Target, ledger: a.o.Ledger, m: m, table: table}
+	p, err := mapping.ParsePayload(rec.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("a record of %s in the ledger: %w", table, err)
+	}
+	links := m.mapper.Links(p)
+	_, hidden, err := r.firstMissingParent(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	if hidden {
+		return &ledger.Observation{Key: rec.Key}, nil
+	}
+	if _, _, hidden, err = r.firstErasedParent(ctx, links); err != nil || !hidden {
+		return nil, err
+	}
+	return &ledger.Observation{Key: rec.Key, Finding: ledger.Missing}, nil
 }
 
 // readStored reads a record in Campaign, with a few tries: an attempt reads hundreds, and

@@ -18,7 +18,7 @@ type Doubt struct {
 	Run     string    // that the request is of
 	Carries Carries   // what the request would do
 	Version string    // of the source, with CarriesRecord
-	Raw     []byte    // the source's object, with CarriesRecord
+	Raw     []byte    // the source's object, with CarriesRecord; what the target is to hold, with CarriesBefore
 	Since   time.Time // the request is no older
 	Final   time.Time // a read that begins then or later ends the doubt
 }
@@ -29,7 +29,8 @@ type Carries string
 const (
 	CarriesRecord  Carries = "record"
 	CarriesDelete  Carries = "delete"
-	CarriesUnknown Carries = "" // one of several changes of the record, or a rollback
+	CarriesBefore  Carries = "before" // a rollback's: what the record held before
+	CarriesUnknown Carries = ""       // one of several changes of the record
 	// CarriesNothing is for no request: the record's parent was created anew. The target may
 	// have removed the record with its parent, or taken the parent out of it.
 	CarriesNothing Carries = "nothing"
@@ -53,11 +54,12 @@ var flowsWithDoubt = []string{"ingress", "rollback"}
 // doubtOf makes the doubt about the request of an entry.
 func doubtOf(e *Entry, run string) Doubt {
 	d := Doubt{Key: e.Key, Run: run, Carries: CarriesRecord, Version: e.Version, Raw: e.Raw}
+	rollback := strings.HasPrefix(run, "rollback-")
 	switch {
-	case e.Deleted:
+	case e.Deleted, rollback && e.Raw == nil: // the run that is undone had created it
 		d.Carries, d.Version, d.Raw = CarriesDelete, "", nil
-	case strings.HasPrefix(run, "rollback-"):
-		d.Carries, d.Version, d.Raw = CarriesUnknown, "", nil
+	case rollback:
+		d.Carries, d.Version = CarriesBefore, ""
 	}
 	return d
 }

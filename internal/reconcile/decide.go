@@ -97,7 +97,11 @@ func (r *Rules) write(a Action, k *Known, e *Entry, f *Facts) Action {
 		return r.orphan(k, f, Action{Kind: Refuse, Why: KeyIsHidden, Refusal: Refusal{Reason: apierr.ReasonConflict,
 			Message: "the key is taken, yet the record cannot be read; in Campaign it may wait for a parent that does not exist"}})
 	case f.Target.lacks() && a.Kind == Update && r.LeaveErased:
-		return Action{Kind: LeaveOut, Why: Erased, Rule: RuleErased}
+		out := Action{Kind: LeaveOut, Why: Erased, Rule: RuleErased}
+		if wait, waits := r.hides(out, f); waits {
+			return wait
+		}
+		return out
 	case f.Target.lacks() && a.Kind == Update: // somebody deleted it in Campaign; Dynamics is the source of truth (R2.1)
 		return Action{Kind: Create, Why: LostInTarget, Payload: e.Whole}
 	case f.Target.lacks():
@@ -150,17 +154,24 @@ func (r *Rules) adopt(k *Known, e *Entry, f *Facts) Action {
 	return a
 }
 
+// hides says whether an action waits because Campaign may hide the record that it does not
+// show: it hides one whose parent is missing, which is not gone.
+func (r *Rules) hides(a Action, f *Facts) (Action, bool) {
+	if !r.Mapper.HasLinks() {
+		return a, false
+	}
+	if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
+		return wait, true
+	}
+	// Somebody may have deleted its parent in Campaign, and the ledger does not know.
+	return f.Shown.park(a, ShownParents, HiddenByTarget)
+}
+
 // remove says whether a delete may be carried out.
 func (r *Rules) remove(a Action, k *Known, e *Entry, f *Facts) Action {
 	if f.Target.lacks() { // R14.5
-		if r.Mapper.HasLinks() { // Campaign hides a record whose parent is missing: it is not gone
-			if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
-				return wait
-			}
-			// Somebody may have deleted its parent in Campaign, and the ledger does not know.
-			if wait, waits := f.Shown.park(a, ShownParents, HiddenByTarget); waits {
-				return wait
-			}
+		if wait, waits := r.hides(a, f); waits {
+			return wait
 		}
 		a.Done = true
 		return a
@@ -211,7 +222,7 @@ func (r *Rules) orphan(k *Known, f *Facts, a Action) Action {
 	if wait, waits := f.Wanted.park(a, WantedParents, HiddenByTarget); waits {
 		return wait
 	}
-	if k.Held() {
+	if k.Held() || k.Hidden {
 		if wait, waits := f.Held.park(a, HeldParents, HiddenByTarget); waits {
 			return wait
 		}

@@ -167,6 +167,8 @@ func TestDecide(t *testing.T) {
 			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
 		"it waits for a parent that somebody deleted in Campaign": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there, Shown: missing(owner)},
 			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: owner}},
+		"one that is hidden for want of another parent waits for that": {known: hidden, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there, Held: missing(seller)},
+			want: want{kind: reconcile.Park, why: reconcile.HiddenByTarget, link: seller}},
 		"with all parents there it is set aside": {known: never, says: beetle, facts: reconcile.Facts{Parents: garageThere, KeyTaken: true, Target: shownNothing, Wanted: there, Shown: there},
 			want: want{kind: reconcile.Refuse, why: reconcile.KeyIsHidden}},
 		"a value that Campaign refuses is set aside": {known: never, says: beetle, facts: refusal(apierr.ReasonTooLong), want: want{kind: reconcile.Refuse, why: reconcile.TargetRefused}},

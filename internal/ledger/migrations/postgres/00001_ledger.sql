@@ -293,7 +293,7 @@ CREATE TABLE doubt (
   key TEXT NOT NULL,
   cause TEXT NOT NULL,                       -- token of the attempt that may still send; sent and what: it sends no more; parent: was created anew
   run TEXT NOT NULL,                         -- that the request is of
-  carries TEXT NOT NULL,                     -- what it would do: record, delete; '': not known; nothing: there is none
+  carries TEXT NOT NULL,                     -- what it would do: record, before, delete; '': not known; nothing: there is none
   version TEXT NOT NULL,                     -- of the source, that it carries
   payload BYTEA,                              -- the source's object; compressed, and sealed where there is a key
   since BIGINT NOT NULL,                     -- the request is no older
