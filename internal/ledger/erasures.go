@@ -36,7 +36,7 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	has, err := f.read()
-	if err != nil || !has[hash].IsZero() {
+	if at = at.UTC().Truncate(time.Millisecond); err != nil || !has[hash].Before(at) {
 		return err
 	}
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
@@ -44,7 +44,7 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 		return f.failed(err)
 	}
 	defer file.Close()
-	line := hash + " " + at.UTC().Format(time.RFC3339) + "\n"
+	line := hash + " " + at.Format(time.RFC3339Nano) + "\n"
 	if end, err := file.Seek(0, io.SeekEnd); err == nil && end > 0 {
 		last := make([]byte, 1)
 		if _, err := file.ReadAt(last, end-1); err == nil && last[0] != '\n' {
@@ -58,6 +58,12 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 		err = syncFolder(filepath.Dir(f.path))
 	}
 	return f.failed(err)
+}
+
+// erasure is that somebody was forgotten, as the ledger has it.
+type erasure struct {
+	hash string
+	at   int64
 }
 
 func syncFolder(path string) error {
@@ -75,7 +81,8 @@ func (f *erasureFile) failed(err error) error {
 	return fmt.Errorf("ledger.erasures: %s cannot be used, and nobody is forgotten before it can: %w", f.path, err)
 }
 
-// read reads the hashes. What is no line of ours was cut by a crash.
+// read reads the hashes, and when each was forgotten the last time. What is no line of ours
+// was cut by a crash.
 func (f *erasureFile) read() (map[string]time.Time, error) {
 	out := map[string]time.Time{}
 	file, err := os.Open(f.path)
@@ -90,7 +97,7 @@ func (f *erasureFile) read() (map[string]time.Time, error) {
 	for lines.Scan() {
 		hash, when, _ := strings.Cut(lines.Text(), " ")
 		at, err := time.Parse(time.RFC3339, when)
-		if raw, bad := hex.DecodeString(hash); bad == nil && len(raw) == 32 && err == nil {
+		if raw, bad := hex.DecodeString(hash); bad == nil && len(raw) == 32 && err == nil && out[hash].Before(at) {
 			out[hash] = at
 		}
 	}
@@ -98,7 +105,8 @@ func (f *erasureFile) read() (map[string]time.Time, error) {
 }
 
 // compareErasures makes the file and the ledger agree: other workers may have a file of their
-// own, and a ledger from a backup lacks what was forgotten since. That is searched for.
+// own, and a ledger from a backup lacks what was forgotten since, the first time or once more.
+// That is searched for.
 func (l *Ledger) compareErasures(ctx context.Context) error {
 	f := l.erasures
 	if f.path == "" {
@@ -118,26 +126,23 @@ func (l *Ledger) compareErasures(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	type erasure struct {
-		hash string
-		at   int64
-	}
 	known, err := collect(rows, func(e *erasure, scan scanner) error { return scan(&e.hash, &e.at) })
 	if err != nil {
 		return err
 	}
 	for _, e := range known {
-		if inFile[e.hash].IsZero() {
-			if err := f.add(e.hash, fromMillis(e.at)); err != nil {
+		if at := fromMillis(e.at); !inFile[e.hash].After(at) {
+			if err := f.add(e.hash, at); err != nil {
 				return err
 			}
+			delete(inFile, e.hash)
 		}
-		delete(inFile, e.hash)
 	}
 	if len(inFile) > 0 {
 		if err := l.write(ctx, func(ctx context.Context, tx txn) error {
 			for hash, at := range inFile {
-				if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,0) ON CONFLICT (hash) DO NOTHING`), hash, millis(at)); err != nil {
+				if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,0)
+					ON CONFLICT (hash) DO UPDATE SET at = excluded.at, searched = 0 WHERE erasure.at < excluded.at`), hash, millis(at)); err != nil {
 					return err
 				}
 			}

@@ -179,6 +179,16 @@ func TestForgettingWaitsForWhateverMayStillWrite(t *testing.T) {
 				require.NoError(t, l.SetRunState(t.Context(), "r1", ledger.RunFailed, ""))
 			},
 		},
+		"a rollback that began since, and has not read what it brings back": {
+			hold: func(t *testing.T, l *ledger.Ledger) {
+				_, err := l.BeginRun(t.Context(), ledger.Run{ID: "b1", Flow: "rollback", Table: table, Kind: "rollback", Started: noon.Add(time.Hour)})
+				require.NoError(t, err)
+			},
+			says: "run b1, which is RUNNING",
+			until: func(t *testing.T, l *ledger.Ledger, _ func(time.Duration)) {
+				require.NoError(t, l.SetRunState(t.Context(), "b1", ledger.RunFailed, ""))
+			},
+		},
 		"a load that goes on later": {
 			hold: func(t *testing.T, l *ledger.Ledger) {
 				begin(t, l, "r1")
@@ -248,6 +258,66 @@ func TestForgettingGoesOnAfterAKill(t *testing.T) {
 		l = reopen(t, l, o)
 		forgetNow(t, l)
 		require.False(t, holdsSecret(t, l))
+	})
+}
+
+// A run may stage the record after it was looked for who holds it. Then nothing goes yet.
+func TestNothingIsErasedThatWasTakenUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		finishedRun(t, l)
+		begin(t, l, "r2")
+		stage(t, l, "r2", 1, 3)
+		erased, err := ledger.EraseRows(t.Context(), l, table, person)
+		require.NoError(t, err)
+		require.False(t, erased)
+		require.NotNil(t, record(t, l, person))
+		require.NoError(t, l.SetRunState(t.Context(), "r2", ledger.RunFailed, ""))
+		require.NoError(t, l.ForgetPages(t.Context(), "r2"))
+		erased, err = ledger.EraseRows(t.Context(), l, table, person)
+		require.NoError(t, err)
+		require.True(t, erased)
+		require.Nil(t, record(t, l, person))
+	})
+}
+
+// finishedRun leaves a record of the person by a run that has ended.
+func finishedRun(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	begin(t, l, "r1")
+	stage(t, l, "r1", 1, 3)
+	finish(t, l, "r1")
+	require.NoError(t, l.SetRunState(t.Context(), "r1", ledger.RunFailed, ""))
+	require.NoError(t, l.ForgetPages(t.Context(), "r1"))
+	require.NotNil(t, record(t, l, person))
+}
+
+// A person who was forgotten, came back and was forgotten once more: a ledger from a backup
+// in between knows of the first time.
+func TestASecondErasureSurvivesARestore(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		now := noon
+		o.Now = func() time.Time { return now }
+		o.Erasures = filepath.Join(t.TempDir(), "erasures")
+		l := ledgertest.Open(t, o)
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		db := connect(t, o)
+		backup := all(t, db, `SELECT at FROM erasure`)
+		now = now.Add(time.Hour)
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		apply(t, db, `UPDATE erasure SET at = `+backup[0])
+		leave(t, l, db)
+		l = reopen(t, l, o)
+		forgetNow(t, l)
+		forgetNow(t, l) // what the search has found
+		require.False(t, holdsSecret(t, l))
+		at, err := l.Forgotten(t.Context(), person)
+		require.NoError(t, err)
+		require.Equal(t, now, at)
 	})
 }
 
