@@ -1,9 +1,9 @@
 package ledger
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -35,7 +35,7 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	has, err := f.read()
+	has, _, err := f.read()
 	if at = at.UTC().Truncate(time.Millisecond); err != nil || !has[hash].Before(at) {
 		return err
 	}
@@ -81,28 +81,39 @@ func (f *erasureFile) failed(err error) error {
 	return fmt.Errorf("ledger.erasures: %s cannot be used, and nobody is forgotten before it can: %w", f.path, err)
 }
 
-// read reads the hashes, and when each was forgotten the last time. What is no line of ours
-// was cut by a crash.
-func (f *erasureFile) read() (map[string]time.Time, error) {
-	out := map[string]time.Time{}
-	file, err := os.Open(f.path)
+// read reads the hashes, and when each was forgotten the last time. damaged is how many lines
+// are none of ours: erasures may be missing. The beginning of a line was cut by a crash, before
+// anybody was forgotten.
+func (f *erasureFile) read() (out map[string]time.Time, damaged int, err error) {
+	out = map[string]time.Time{}
+	if f.path == "" {
+		return out, 0, nil
+	}
+	text, err := os.ReadFile(f.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return out, nil
+		return out, 0, nil
 	}
 	if err != nil {
-		return nil, f.failed(err)
+		return nil, 0, f.failed(err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		hash, when, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\r\n")
+		hash, when, _ := strings.Cut(line, " ")
 		at, err := time.Parse(time.RFC3339, when)
-		if raw, bad := hex.DecodeString(hash); bad == nil && len(raw) == 32 && err == nil && out[hash].Before(at) {
-			out[hash] = at
+		switch raw, bad := hex.DecodeString(hash); {
+		case bad == nil && len(raw) == sha256.Size && err == nil:
+			if out[hash].Before(at) {
+				out[hash] = at
+			}
+		case strings.Trim(line, "0123456789abcdef TZ:.-") != "" || len(line) > maxErasure:
+			damaged++
 		}
 	}
-	return out, f.failed(lines.Err())
+	return out, damaged, nil
 }
+
+// maxErasure is the length of the longest line of ours.
+const maxErasure = 2*sha256.Size + 1 + len("2006-01-02T15:04:05.000Z")
 
 // compareErasures makes the file and the ledger agree: other workers may have a file of their
 // own, and a ledger from a backup lacks what was forgotten since, the first time or once more.
@@ -118,7 +129,7 @@ func (l *Ledger) compareErasures(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	inFile, err := f.read()
+	inFile, _, err := f.read()
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,8 @@ type Erasures struct {
 	Waiting   []Erasing // the oldest
 	Searching bool      // the ledger was restored, and is searched for what was forgotten
 	File      string    // that keeps them apart from the ledger; "": none is configured
+	Damaged   int       // lines of the file that are none of ours
+	Problem   string    // why nobody can be forgotten, because of the file
 }
 
 // Erasure is the keyed hash of an id. It leads to nobody without the ledger's secret.
@@ -58,6 +60,10 @@ func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string, until
 // Erasures reads what was forgotten and what is to be.
 func (l *Ledger) Erasures(ctx context.Context) (out Erasures, err error) {
 	out.File = l.erasures.path
+	var unusable error
+	if _, out.Damaged, unusable = l.erasures.read(); unusable != nil {
+		out.Problem = unusable.Error()
+	}
 	if out.Done, err = l.count(ctx, `SELECT count(*) FROM erasure`); err != nil {
 		return out, err
 	}

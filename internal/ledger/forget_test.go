@@ -368,6 +368,39 @@ func TestErasuresSurviveARestore(t *testing.T) {
 	})
 }
 
+// A file that was damaged is told of, and does not keep anybody from being forgotten. The
+// beginning of a line, which a crash has cut, is no damage.
+func TestADamagedFileOfErasuresIsToldOf(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		path := filepath.Join(t.TempDir(), "erasures")
+		l := open(func(o *ledger.Options) { o.Erasures = path })
+		damage := func(text string) {
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			require.NoError(t, err)
+			_, err = file.WriteString(text)
+			require.NoError(t, err)
+			require.NoError(t, file.Close())
+		}
+		damage("0123abcd 2026-03\n")
+		damage(strings.Repeat("\x00", 100_000))
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		is, err := l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ledger.Erasures{Done: 1, File: path, Damaged: 1}, is)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "\n"+l.Erasure(person)+" ")
+
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.Mkdir(path, 0o700))
+		is, err = l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, is.Problem, "cannot be used, and nobody is forgotten before it can")
+	})
+}
+
 // Each worker's file has all erasures, also those that another worker carried out.
 func TestTheFilesOfSeveralWorkersAgree(t *testing.T) {
 	t.Parallel()
