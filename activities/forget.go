@@ -49,5 +49,7 @@ type ErasuresState struct {
 	Since     time.Time `json:"since,omitzero"`  // the oldest that waits
 	Waits     string    `json:"waits,omitempty"` // for what it waits
 	Searching bool      `json:"searching,omitempty"`
-	File      string    `json:"file,omitempty"` // that keeps them apart from the ledger; "" = none
+	File      string    `json:"file,omitempty"`    // that keeps them apart from the ledger; "" = none
+	Damaged   int       `json:"damaged,omitempty"` // lines of the file that cannot be read
+	Problem   string    `json:"problem,omitempty"` // why nobody can be forgotten, because of the file
 }

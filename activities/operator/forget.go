@@ -95,7 +95,7 @@ func (a *Activities) Forget(ctx context.Context, in activities.ForgetInput) (*ac
 }
 
 func erasuresOf(e ledger.Erasures) *activities.ErasuresState {
-	out := &activities.ErasuresState{Done: e.Done, Waiting: int64(len(e.Waiting)), Searching: e.Searching, File: e.File}
+	out := &activities.ErasuresState{Done: e.Done, Waiting: int64(len(e.Waiting)), Searching: e.Searching, File: e.File, Damaged: e.Damaged, Problem: e.Problem}
 	if len(e.Waiting) > 0 {
 		out.Since, out.Waits = e.Waiting[0].At, e.Waiting[0].Waits
 	}

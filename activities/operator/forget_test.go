@@ -111,3 +111,47 @@ func TestForgettingWaitsForARun(t *testing.T) {
 	require.Empty(t, where(s, id).Ledger)
 	require.Len(t, activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{What: activities.OpForget}).Operations, 1)
 }
+
+// Somebody may restore a contact in Dynamics while its erasure waits. What is known of the
+// restored one stays, or its next deletion would not reach Campaign. The old values go.
+func TestAContactThatComesBackWhileItsErasureWaitsIsKnown(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 6)
+	s.Load()
+	id := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
+	s.Delta()
+	hold := func(run string) {
+		_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: run, Flow: activities.FlowAudit, Table: "contacts", Kind: "audit", Started: time.Now().Add(-time.Minute)})
+		require.NoError(t, err)
+	}
+	goOn := func(run string) {
+		require.NoError(t, s.Ledger.SetRunState(t.Context(), run, ledger.RunFailed, ""))
+		_, err := s.Ledger.ForgetStep(t.Context(), nil)
+		require.NoError(t, err)
+	}
+	hold("audit-contacts-7")
+	require.False(t, forgetting(s, id).Done)
+	s.InsertRow("contacts", map[string]any{"contactid": id, "lastname": "Back", "emailaddress1": "back@example.org"})
+	require.EqualValues(t, 1, s.Delta().Created)
+	goOn("audit-contacts-7")
+	require.Zero(t, where(s, id).Asked)
+	require.Equal(t, []activities.Trace{{Where: "record", Rows: 1}}, where(s, id).Ledger)
+
+	// The same while a search of a ledger that was restored waits.
+	require.NoError(t, s.Ledger.SearchErased(t.Context()))
+	for more := true; more; {
+		var err error
+		more, err = s.Ledger.ForgetStep(t.Context(), nil)
+		require.NoError(t, err)
+	}
+	_, err := s.Ledger.ForgetStep(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, []activities.Trace{{Where: "record", Rows: 1}}, where(s, id).Ledger)
+
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
+	require.EqualValues(t, 1, s.Delta().Deleted)
+	require.Nil(t, s.Sandboxes.Campaign.Profile(id))
+	require.True(t, forgetting(s, id).Done)
+	require.Empty(t, where(s, id).Ledger)
+}

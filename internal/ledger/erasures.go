@@ -1,9 +1,9 @@
 package ledger
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -35,8 +35,8 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	has, err := f.read()
-	if err != nil || !has[hash].IsZero() {
+	has, _, err := f.read()
+	if at = at.UTC().Truncate(time.Millisecond); err != nil || !has[hash].Before(at) {
 		return err
 	}
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
@@ -44,7 +44,7 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 		return f.failed(err)
 	}
 	defer file.Close()
-	line := hash + " " + at.UTC().Format(time.RFC3339) + "\n"
+	line := hash + " " + at.Format(time.RFC3339Nano) + "\n"
 	if end, err := file.Seek(0, io.SeekEnd); err == nil && end > 0 {
 		last := make([]byte, 1)
 		if _, err := file.ReadAt(last, end-1); err == nil && last[0] != '\n' {
@@ -58,6 +58,12 @@ func (f *erasureFile) add(hash string, at time.Time) error {
 		err = syncFolder(filepath.Dir(f.path))
 	}
 	return f.failed(err)
+}
+
+// erasure is that somebody was forgotten, as the ledger has it.
+type erasure struct {
+	hash string
+	at   int64
 }
 
 func syncFolder(path string) error {
@@ -75,30 +81,43 @@ func (f *erasureFile) failed(err error) error {
 	return fmt.Errorf("ledger.erasures: %s cannot be used, and nobody is forgotten before it can: %w", f.path, err)
 }
 
-// read reads the hashes. What is no line of ours was cut by a crash.
-func (f *erasureFile) read() (map[string]time.Time, error) {
-	out := map[string]time.Time{}
-	file, err := os.Open(f.path)
+// read reads the hashes, and when each was forgotten the last time. damaged is how many lines
+// are none of ours: erasures may be missing. The beginning of a line was cut by a crash, before
+// anybody was forgotten.
+func (f *erasureFile) read() (out map[string]time.Time, damaged int, err error) {
+	out = map[string]time.Time{}
+	if f.path == "" {
+		return out, 0, nil
+	}
+	text, err := os.ReadFile(f.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return out, nil
+		return out, 0, nil
 	}
 	if err != nil {
-		return nil, f.failed(err)
+		return nil, 0, f.failed(err)
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		hash, when, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimRight(line, "\r\n")
+		hash, when, _ := strings.Cut(line, " ")
 		at, err := time.Parse(time.RFC3339, when)
-		if raw, bad := hex.DecodeString(hash); bad == nil && len(raw) == 32 && err == nil {
-			out[hash] = at
+		switch raw, bad := hex.DecodeString(hash); {
+		case bad == nil && len(raw) == sha256.Size && err == nil:
+			if out[hash].Before(at) {
+				out[hash] = at
+			}
+		case strings.Trim(line, "0123456789abcdef TZ:.-") != "" || len(line) > maxErasure:
+			damaged++
 		}
 	}
-	return out, f.failed(lines.Err())
+	return out, damaged, nil
 }
 
+// maxErasure is the length of the longest line of ours.
+const maxErasure = 2*sha256.Size + 1 + len("2006-01-02T15:04:05.000Z")
+
 // compareErasures makes the file and the ledger agree: other workers may have a file of their
-// own, and a ledger from a backup lacks what was forgotten since. That is searched for.
+// own, and a ledger from a backup lacks what was forgotten since, the first time or once more.
+// That is searched for.
 func (l *Ledger) compareErasures(ctx context.Context) error {
 	f := l.erasures
 	if f.path == "" {
@@ -110,7 +129,7 @@ func (l *Ledger) compareErasures(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	inFile, err := f.read()
+	inFile, _, err := f.read()
 	if err != nil {
 		return err
 	}
@@ -118,26 +137,23 @@ func (l *Ledger) compareErasures(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	type erasure struct {
-		hash string
-		at   int64
-	}
 	known, err := collect(rows, func(e *erasure, scan scanner) error { return scan(&e.hash, &e.at) })
 	if err != nil {
 		return err
 	}
 	for _, e := range known {
-		if inFile[e.hash].IsZero() {
-			if err := f.add(e.hash, fromMillis(e.at)); err != nil {
+		if at := fromMillis(e.at); !inFile[e.hash].After(at) {
+			if err := f.add(e.hash, at); err != nil {
 				return err
 			}
+			delete(inFile, e.hash)
 		}
-		delete(inFile, e.hash)
 	}
 	if len(inFile) > 0 {
 		if err := l.write(ctx, func(ctx context.Context, tx txn) error {
 			for hash, at := range inFile {
-				if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,0) ON CONFLICT (hash) DO NOTHING`), hash, millis(at)); err != nil {
+				if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,0)
+					ON CONFLICT (hash) DO UPDATE SET at = excluded.at, searched = 0 WHERE erasure.at < excluded.at`), hash, millis(at)); err != nil {
 					return err
 				}
 			}

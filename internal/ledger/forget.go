@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +21,7 @@ var refusingFlows = []string{"egress", "ingress", "optout", "rollback"}
 type Erasing struct {
 	Table, Key string
 	At         time.Time // when that was asked for
+	Until      time.Time // what runs wrote that began later is of somebody who came back
 	Waits      string    // for what; "" for nothing
 }
 
@@ -28,6 +31,8 @@ type Erasures struct {
 	Waiting   []Erasing // the oldest
 	Searching bool      // the ledger was restored, and is searched for what was forgotten
 	File      string    // that keeps them apart from the ledger; "": none is configured
+	Damaged   int       // lines of the file that are none of ours
+	Problem   string    // why nobody can be forgotten, because of the file
 }
 
 // Erasure is the keyed hash of an id. It leads to nobody without the ledger's secret.
@@ -39,21 +44,26 @@ func (l *Ledger) Erasure(key string) string {
 
 // AskForget keeps that a record is to be forgotten; ForgetStep does it, also after a restart.
 func (l *Ledger) AskForget(ctx context.Context, table, key string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key) })
+	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key, l.now()) })
 	if err != nil {
 		return fmt.Errorf("ledger: keeping that a record is to be forgotten: %w", err)
 	}
 	return nil
 }
 
-func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string) error {
-	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, waits) VALUES (?,?,?,'') ON CONFLICT (key) DO NOTHING`), key, table, millis(l.now()))
+func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string, until time.Time) error {
+	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, until, waits) VALUES (?,?,?,?,'')
+		ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE erasing.until < excluded.until`), key, table, millis(l.now()), millis(until))
 	return err
 }
 
 // Erasures reads what was forgotten and what is to be.
 func (l *Ledger) Erasures(ctx context.Context) (out Erasures, err error) {
 	out.File = l.erasures.path
+	var unusable error
+	if _, out.Damaged, unusable = l.erasures.read(); unusable != nil {
+		out.Problem = unusable.Error()
+	}
 	if out.Done, err = l.count(ctx, `SELECT count(*) FROM erasure`); err != nil {
 		return out, err
 	}
@@ -78,14 +88,14 @@ func (l *Ledger) ToForget(ctx context.Context, key string) (*Erasing, error) {
 }
 
 func (l *Ledger) toForget(ctx context.Context) ([]Erasing, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, waits FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, until, waits FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing who is to be forgotten: %w", err)
 	}
 	return collect(rows, func(e *Erasing, scan scanner) error {
-		var at int64
-		err := scan(&e.Table, &e.Key, &at, &e.Waits)
-		e.At = fromMillis(at)
+		var at, until int64
+		err := scan(&e.Table, &e.Key, &at, &until, &e.Waits)
+		e.At, e.Until = fromMillis(at), fromMillis(until)
 		return err
 	})
 }
@@ -116,7 +126,8 @@ func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool)
 
 // forget forgets one record, unless something holds it.
 func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bool) error {
-	holds, rest, err := l.holds(ctx, e)
+	seen := map[LaneID]bool{}
+	holds, rest, err := l.holds(ctx, l.db, e, seen)
 	if err != nil {
 		return err
 	}
@@ -136,62 +147,126 @@ func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bo
 	if err := l.forgetEvents(ctx, e.Key); err != nil {
 		return err
 	}
-	keepsChoice := true
-	known, err := l.OptOuts(ctx, []string{e.Key})
-	if err != nil {
+	if err := l.erasures.add(l.Erasure(e.Key), e.Until); err != nil { // before the ledger: a restored one is compared with the file
 		return err
 	}
-	if o := known[e.Key]; o != nil && optedOut != nil {
-		keepsChoice = optedOut(o.Doc)
-	}
-	if err := l.erasures.add(l.Erasure(e.Key), l.now()); err != nil { // before the ledger: a restored one is compared with the file
-		return err
-	}
-	return l.eraseRows(ctx, e, keepsChoice)
+	_, err = l.eraseRows(ctx, e, seen, optedOut)
+	return err
 }
 
 // keyedRows are the tables with rows of one record, by table and id.
 var keyedRows = []string{"record", "before_image", "parked", "doubt", "audit", "returned", "link"}
 
-// eraseRows drops all rows of a record at once, and keeps that it was forgotten.
-func (l *Ledger) eraseRows(ctx context.Context, e Erasing, keepsChoice bool) error {
+// eraseRows drops all rows of a record at once, and keeps that it was forgotten. What came
+// to hold it since it was looked at, but for the lanes that were seen, leaves all as it is.
+func (l *Ledger) eraseRows(ctx context.Context, e Erasing, seen map[LaneID]bool, optedOut func([]byte) bool) (erased bool, err error) {
 	tables, err := l.tablesWith(ctx, e.Table)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return l.write(ctx, func(ctx context.Context, tx txn) error {
-		if !l.postgres { // what is dropped is overwritten
-			if _, err := tx.ExecContext(ctx, `PRAGMA secure_delete = on`); err != nil {
+	err = l.write(ctx, func(ctx context.Context, tx txn) error {
+		erased = false
+		if l.postgres { // nobody begins a run or stages a lane until this is committed
+			if _, err := tx.ExecContext(ctx, `LOCK TABLE run, lane_data IN SHARE MODE`); err != nil {
 				return err
 			}
+		} else if _, err := tx.ExecContext(ctx, `PRAGMA secure_delete = on`); err != nil { // what is dropped is overwritten
+			return err
+		} else {
 			defer func() { _, _ = tx.ExecContext(ctx, `PRAGMA secure_delete = off`) }()
 		}
+		holds, rest, err := l.holds(ctx, tx, e, seen)
+		if err != nil || len(holds) > 0 || len(rest) > 0 {
+			return err
+		}
+		isBack := false
 		for _, table := range tables {
-			for _, rows := range keyedRows {
-				if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+rows+` WHERE tbl = ? AND key = ?`), table, e.Key); err != nil {
-					return err
-				}
+			since, err := l.backSince(ctx, tx, table, e)
+			if err != nil {
+				return err
 			}
-			for _, flow := range refusingFlows {
-				if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM quarantine WHERE flow = ? AND tbl = ? AND key = ?`), flow, table, e.Key); err != nil {
-					return err
-				}
+			isBack = isBack || !since.IsZero()
+			if err := l.eraseRowsOf(ctx, tx, table, e.Key, since); err != nil {
+				return err
 			}
 		}
-		if !keepsChoice {
-			if _, err := tx.ExecContext(ctx, l.q(`DELETE FROM optout WHERE contact = ?`), e.Key); err != nil {
+		if !isBack {
+			if err := l.eraseChoices(ctx, tx, e.Key, optedOut); err != nil {
 				return err
 			}
 		}
 		if err := l.dropDecided(ctx, tx, e.Key); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,1) ON CONFLICT (hash) DO NOTHING`), l.Erasure(e.Key), millis(l.now())); err != nil {
+		if _, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasure (hash, at, searched) VALUES (?,?,1)
+			ON CONFLICT (hash) DO UPDATE SET at = CASE WHEN erasure.at < excluded.at THEN excluded.at ELSE erasure.at END, searched = 1`), l.Erasure(e.Key), millis(e.Until)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM erasing WHERE key = ?`), e.Key)
+		_, err = tx.ExecContext(ctx, l.q(`DELETE FROM erasing WHERE key = ?`), e.Key)
+		erased = err == nil
 		return err
 	})
+	return erased, err
+}
+
+// backSince is when the run began that read a record again after it was to be forgotten;
+// zero: none did. Somebody has restored it in the source, or brought it back to the target.
+func (l *Ledger) backSince(ctx context.Context, tx txn, table string, e Erasing) (time.Time, error) {
+	var since int64
+	err := tx.QueryRowContext(ctx, l.q(`SELECT coalesce(min(started), 0) FROM run WHERE started > ? AND id IN (
+		SELECT run FROM record WHERE tbl = ? AND key = ? AND payload IS NOT NULL
+		UNION SELECT created_run FROM record WHERE tbl = ? AND key = ? AND payload IS NOT NULL
+		UNION SELECT run FROM parked WHERE tbl = ? AND key = ? AND payload IS NOT NULL
+		UNION SELECT run FROM quarantine WHERE flow = 'ingress' AND tbl = ? AND key = ? AND state = 'open' AND payload IS NOT NULL)`),
+		millis(e.Until), table, e.Key, table, e.Key, table, e.Key, table, e.Key).Scan(&since)
+	return fromMillis(since), err
+}
+
+// eraseRowsOf drops the rows of a record in one table; with a time, those of runs before.
+func (l *Ledger) eraseRowsOf(ctx context.Context, tx txn, table, key string, since time.Time) error {
+	drop := func(rows, is string, args ...any) error {
+		if !since.IsZero() {
+			is += ` AND NOT EXISTS (SELECT 1 FROM run WHERE run.id = ` + rows + `.run AND run.started >= ?)`
+			args = append(args, millis(since))
+		}
+		_, err := tx.ExecContext(ctx, l.q(`DELETE FROM `+rows+` WHERE `+is), args...)
+		return err
+	}
+	for _, rows := range keyedRows {
+		if rows == "link" && !since.IsZero() {
+			continue // they are those of the record that is there
+		}
+		if err := drop(rows, `tbl = ? AND key = ?`, table, key); err != nil {
+			return err
+		}
+	}
+	for _, flow := range refusingFlows {
+		if err := drop("quarantine", `flow = ? AND tbl = ? AND key = ?`, flow, table, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseChoices drops what is known of a contact's choices, unless an opt-out is among them.
+func (l *Ledger) eraseChoices(ctx context.Context, tx txn, key string, optedOut func([]byte) bool) error {
+	query := `SELECT doc FROM optout WHERE contact = ?`
+	if l.postgres {
+		query += ` FOR UPDATE`
+	}
+	var doc []byte
+	err := tx.QueryRowContext(ctx, l.q(query), key).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		doc, err = l.seal.open(doc, at(optOutDoc, key))
+	}
+	if err != nil || optedOut == nil || optedOut(doc) {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, l.q(`DELETE FROM optout WHERE contact = ?`), key)
+	return err
 }
 
 // tablesWith are the tables that flows have been at work on, and one more.
@@ -280,7 +355,7 @@ func (l *Ledger) refusedEvents(ctx context.Context, contact string) (out []strin
 // names says whether a document names an id, in any spelling.
 func names(doc []byte, id string) bool { return bytes.Contains(bytes.ToLower(doc), []byte(id)) }
 
-// Forgotten is when a record was forgotten the first time; zero when it was not.
+// Forgotten is when a record was forgotten the last time; zero when it was not.
 func (l *Ledger) Forgotten(ctx context.Context, key string) (time.Time, error) {
 	at, err := l.count(ctx, `SELECT coalesce(max(at), 0) FROM erasure WHERE hash = ?`, l.Erasure(key))
 	return fromMillis(at), err

@@ -179,6 +179,16 @@ func TestForgettingWaitsForWhateverMayStillWrite(t *testing.T) {
 				require.NoError(t, l.SetRunState(t.Context(), "r1", ledger.RunFailed, ""))
 			},
 		},
+		"a rollback that began since, and has not read what it brings back": {
+			hold: func(t *testing.T, l *ledger.Ledger) {
+				_, err := l.BeginRun(t.Context(), ledger.Run{ID: "b1", Flow: "rollback", Table: table, Kind: "rollback", Started: noon.Add(time.Hour)})
+				require.NoError(t, err)
+			},
+			says: "run b1, which is RUNNING",
+			until: func(t *testing.T, l *ledger.Ledger, _ func(time.Duration)) {
+				require.NoError(t, l.SetRunState(t.Context(), "b1", ledger.RunFailed, ""))
+			},
+		},
 		"a load that goes on later": {
 			hold: func(t *testing.T, l *ledger.Ledger) {
 				begin(t, l, "r1")
@@ -251,6 +261,66 @@ func TestForgettingGoesOnAfterAKill(t *testing.T) {
 	})
 }
 
+// A run may stage the record after it was looked for who holds it. Then nothing goes yet.
+func TestNothingIsErasedThatWasTakenUpMeanwhile(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		finishedRun(t, l)
+		begin(t, l, "r2")
+		stage(t, l, "r2", 1, 3)
+		erased, err := ledger.EraseRows(t.Context(), l, table, person)
+		require.NoError(t, err)
+		require.False(t, erased)
+		require.NotNil(t, record(t, l, person))
+		require.NoError(t, l.SetRunState(t.Context(), "r2", ledger.RunFailed, ""))
+		require.NoError(t, l.ForgetPages(t.Context(), "r2"))
+		erased, err = ledger.EraseRows(t.Context(), l, table, person)
+		require.NoError(t, err)
+		require.True(t, erased)
+		require.Nil(t, record(t, l, person))
+	})
+}
+
+// finishedRun leaves a record of the person by a run that has ended.
+func finishedRun(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
+	begin(t, l, "r1")
+	stage(t, l, "r1", 1, 3)
+	finish(t, l, "r1")
+	require.NoError(t, l.SetRunState(t.Context(), "r1", ledger.RunFailed, ""))
+	require.NoError(t, l.ForgetPages(t.Context(), "r1"))
+	require.NotNil(t, record(t, l, person))
+}
+
+// A person who was forgotten, came back and was forgotten once more: a ledger from a backup
+// in between knows of the first time.
+func TestASecondErasureSurvivesARestore(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		now := noon
+		o.Now = func() time.Time { return now }
+		o.Erasures = filepath.Join(t.TempDir(), "erasures")
+		l := ledgertest.Open(t, o)
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		db := connect(t, o)
+		backup := all(t, db, `SELECT at FROM erasure`)
+		now = now.Add(time.Hour)
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		apply(t, db, `UPDATE erasure SET at = `+backup[0])
+		leave(t, l, db)
+		l = reopen(t, l, o)
+		forgetNow(t, l)
+		forgetNow(t, l) // what the search has found
+		require.False(t, holdsSecret(t, l))
+		at, err := l.Forgotten(t.Context(), person)
+		require.NoError(t, err)
+		require.Equal(t, now, at)
+	})
+}
+
 // A ledger from a backup is searched for those who were forgotten since; the file that
 // outlives it tells. Keys were changed meanwhile, and the last line was cut by a crash.
 func TestErasuresSurviveARestore(t *testing.T) {
@@ -295,6 +365,39 @@ func TestErasuresSurviveARestore(t *testing.T) {
 		is, err = l.Erasures(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, ledger.Erasures{Done: 1, File: o.Erasures}, is)
+	})
+}
+
+// A file that was damaged is told of, and does not keep anybody from being forgotten. The
+// beginning of a line, which a crash has cut, is no damage.
+func TestADamagedFileOfErasuresIsToldOf(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		path := filepath.Join(t.TempDir(), "erasures")
+		l := open(func(o *ledger.Options) { o.Erasures = path })
+		damage := func(text string) {
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			require.NoError(t, err)
+			_, err = file.WriteString(text)
+			require.NoError(t, err)
+			require.NoError(t, file.Close())
+		}
+		damage("0123abcd 2026-03\n")
+		damage(strings.Repeat("\x00", 100_000))
+		require.NoError(t, l.AskForget(t.Context(), table, person))
+		forgetNow(t, l)
+		is, err := l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, ledger.Erasures{Done: 1, File: path, Damaged: 1}, is)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "\n"+l.Erasure(person)+" ")
+
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.Mkdir(path, 0o700))
+		is, err = l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, is.Problem, "cannot be used, and nobody is forgotten before it can")
 	})
 }
 

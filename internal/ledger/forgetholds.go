@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -14,8 +15,9 @@ func readers(table string) [][2]string {
 
 // holds says what a record has to wait for before it can be forgotten: a run would write
 // what it has read, or a request may still have an effect. rest are lanes with the record
-// that nobody will write any more.
-func (l *Ledger) holds(ctx context.Context, e Erasing) (holds []string, rest []LaneID, err error) {
+// that nobody will write any more. It adds the lanes that it looks at to seen; inside a
+// transaction it does not look at them again.
+func (l *Ledger) holds(ctx context.Context, db queryer, e Erasing, seen map[LaneID]bool) (holds []string, rest []LaneID, err error) {
 	held := map[string]bool{}
 	hold := func(run, state string) {
 		if !held[run] {
@@ -23,22 +25,31 @@ func (l *Ledger) holds(ctx context.Context, e Erasing) (holds []string, rest []L
 			holds = append(holds, "run "+run+", which is "+state)
 		}
 	}
-	parked, err := l.count(ctx, `SELECT count(*) FROM parked WHERE tbl = ? AND key = ? AND payload IS NOT NULL`, e.Table, e.Key)
+	var waits, until int64
+	err = db.QueryRowContext(ctx, l.q(`SELECT (SELECT count(*) FROM parked WHERE tbl = ? AND key = ? AND payload IS NOT NULL),
+		(SELECT coalesce(max(final), 0) FROM doubt WHERE tbl = ? AND key = ? AND final > ? AND carries <> 'nothing')`),
+		e.Table, e.Key, e.Table, e.Key, millis(l.now())).Scan(&waits, &until)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, r := range readers(e.Table) {
-		at, err := l.Runs(ctx, RunFilter{Flow: r[0], Table: r[1], State: RunRunning})
+		upTo := millis(e.At)
+		if r[0] == "rollback" || waits > 0 && r[0] == "ingress" { // it may take up what is there, whenever it began
+			upTo = math.MaxInt64
+		}
+		rows, err := db.QueryContext(ctx, l.q(`SELECT id FROM run WHERE flow = ? AND tbl = ? AND state = 'RUNNING' AND started <= ? ORDER BY started, id LIMIT ?`), r[0], r[1], upTo, defaultLimit)
 		if err != nil {
 			return nil, nil, err
 		}
-		for i := range at {
-			if !at[i].Started.After(e.At) || parked > 0 && r[0] == "ingress" { // it may take up what waits
-				hold(at[i].ID, string(RunRunning))
-			}
+		at, err := collect(rows, func(id *string, scan scanner) error { return scan(id) })
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, id := range at {
+			hold(id, string(RunRunning))
 		}
 	}
-	lanes, err := l.lanesWith(ctx, func(flow, table string, entry *Entry) bool { return isOf(e.Table, e.Key, flow, table, entry) })
+	lanes, err := l.lanesWith(ctx, db, seen, func(flow, table string, entry *Entry) bool { return isOf(e.Table, e.Key, flow, table, entry) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,11 +60,10 @@ func (l *Ledger) holds(ctx context.Context, e Erasing) (holds []string, rest []L
 			rest = append(rest, lane.id)
 		}
 	}
-	until, err := l.count(ctx, `SELECT coalesce(max(final), 0) FROM doubt WHERE tbl = ? AND key = ? AND final > ? AND carries <> 'nothing'`, e.Table, e.Key, millis(l.now()))
-	if err == nil && until > 0 {
+	if until > 0 {
 		holds = append(holds, "a request about it that had no answer, until "+fromMillis(until).Format(time.RFC3339))
 	}
-	return holds, rest, err
+	return holds, rest, nil
 }
 
 // isOf says whether a staged entry is a record, or names it in a way that comes with values.
@@ -71,9 +81,10 @@ type laneWith struct {
 	goesOn bool   // the run, at once or at the next start
 }
 
-// lanesWith opens all staged lanes, one after the other, and lists those with an entry that fits.
-func (l *Ledger) lanesWith(ctx context.Context, fits func(flow, table string, e *Entry) bool) (out []laneWith, err error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT lane_data.run, lane_data.page, lane_data.lane, lane_data.data, page.tbl, run.flow, run.state,
+// lanesWith opens all staged lanes but those seen, one after the other, and lists those with
+// an entry that fits.
+func (l *Ledger) lanesWith(ctx context.Context, db queryer, seen map[LaneID]bool, fits func(flow, table string, e *Entry) bool) (out []laneWith, err error) {
+	rows, err := db.QueryContext(ctx, l.q(`SELECT lane_data.run, lane_data.page, lane_data.lane, lane_data.data, page.tbl, run.flow, run.state,
 		CASE WHEN run.state = 'RUNNING' OR `+goesOn+` THEN 1 ELSE 0 END
 		FROM lane_data JOIN page ON page.run = lane_data.run AND page.number = lane_data.page JOIN run ON run.id = lane_data.run`))
 	if err != nil {
@@ -88,6 +99,10 @@ func (l *Ledger) lanesWith(ctx context.Context, fits func(flow, table string, e 
 		if err := rows.Scan(&lane.id.Run, &lane.id.Page, &lane.id.Lane, &data, &table, &flow, &lane.state, &on); err != nil {
 			return nil, err
 		}
+		if seen[lane.id] {
+			continue
+		}
+		seen[lane.id] = true
 		lane.goesOn = on == 1
 		entries, err := l.decode(lane.id, data)
 		if err != nil {

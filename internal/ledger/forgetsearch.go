@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // search is where a search for what was forgotten stands. A restart begins it anew.
 type search struct {
 	mu     sync.Mutex
-	hashes map[string]bool // that are looked for; nil: nothing is
+	hashes map[string]time.Time // that are looked for, and when each was forgotten; nil: nothing is
 	parts  []searched
 	after  string // the key that was looked at last, in the first part
 }
@@ -27,11 +28,11 @@ func (l *Ledger) searchStep(ctx context.Context) (more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hashes == nil {
-		rows, err := l.db.QueryContext(ctx, l.q(`SELECT hash FROM erasure WHERE searched = 0`))
+		rows, err := l.db.QueryContext(ctx, l.q(`SELECT hash, at FROM erasure WHERE searched = 0`))
 		if err != nil {
 			return false, err
 		}
-		hashes, err := collect(rows, func(h *string, scan scanner) error { return scan(h) })
+		hashes, err := collect(rows, func(e *erasure, scan scanner) error { return scan(&e.hash, &e.at) })
 		if err != nil || len(hashes) == 0 {
 			return false, err
 		}
@@ -60,14 +61,14 @@ func (l *Ledger) searchStep(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-func (l *Ledger) beginSearch(ctx context.Context, s *search, hashes []string) error {
+func (l *Ledger) beginSearch(ctx context.Context, s *search, hashes []erasure) error {
 	tables, err := l.tablesWith(ctx, "contacts")
 	if err != nil {
 		return err
 	}
-	s.hashes, s.parts, s.after = map[string]bool{}, nil, ""
-	for _, h := range hashes {
-		s.hashes[h] = true
+	s.hashes, s.parts, s.after = map[string]time.Time{}, nil, ""
+	for _, e := range hashes {
+		s.hashes[e.hash] = fromMillis(e.at)
 	}
 	for _, t := range tables {
 		for _, rows := range keyedRows {
@@ -86,7 +87,7 @@ func (l *Ledger) beginSearch(ctx context.Context, s *search, hashes []string) er
 func (l *Ledger) askFound(ctx context.Context, s *search, table string, rows [][2]string) error {
 	var found []string
 	for i, r := range rows {
-		if (i == 0 || rows[i-1][1] != r[1]) && s.hashes[l.Erasure(r[1])] {
+		if (i == 0 || rows[i-1][1] != r[1]) && !s.hashes[l.Erasure(r[1])].IsZero() {
 			found = append(found, r[1])
 		}
 	}
@@ -95,7 +96,7 @@ func (l *Ledger) askFound(ctx context.Context, s *search, table string, rows [][
 	}
 	return l.write(ctx, func(ctx context.Context, tx txn) error {
 		for _, key := range found {
-			if err := l.askForget(ctx, tx, table, key); err != nil {
+			if err := l.askForget(ctx, tx, table, key, s.hashes[l.Erasure(key)]); err != nil {
 				return err
 			}
 		}
@@ -105,24 +106,23 @@ func (l *Ledger) askFound(ctx context.Context, s *search, table string, rows [][
 
 // endSearch looks at what is staged too, and ends the search.
 func (l *Ledger) endSearch(ctx context.Context, s *search) (more bool, err error) {
-	type staged struct{ table, key string }
-	var found []staged
-	if _, err := l.lanesWith(ctx, func(_, table string, e *Entry) bool {
-		if s.hashes[l.Erasure(e.Key)] {
-			found = append(found, staged{table, e.Key})
+	found := map[string][][2]string{}
+	if _, err := l.lanesWith(ctx, l.db, map[LaneID]bool{}, func(_, table string, e *Entry) bool {
+		if !s.hashes[l.Erasure(e.Key)].IsZero() {
+			found[table] = append(found[table], [2]string{e.Key, e.Key})
 		}
 		return false
 	}); err != nil {
 		return false, err
 	}
-	for _, f := range found {
-		if err := l.AskForget(ctx, f.table, f.key); err != nil {
+	for table, rows := range found {
+		if err := l.askFound(ctx, s, table, rows); err != nil {
 			return false, err
 		}
 	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		for hash := range s.hashes {
-			if _, err := tx.ExecContext(ctx, l.q(`UPDATE erasure SET searched = 1 WHERE hash = ?`), hash); err != nil {
+		for hash, at := range s.hashes { // one that was forgotten once more meanwhile is searched for anew
+			if _, err := tx.ExecContext(ctx, l.q(`UPDATE erasure SET searched = 1 WHERE hash = ? AND at = ?`), hash, millis(at)); err != nil {
 				return err
 			}
 		}

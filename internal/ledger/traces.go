@@ -49,7 +49,7 @@ func (l *Ledger) Traces(ctx context.Context, table, key string) (out []Trace, er
 	}
 	if err == nil {
 		var lanes []laneWith
-		lanes, err = l.lanesWith(ctx, func(flow, of string, e *Entry) bool { return isOf(table, key, flow, of, e) })
+		lanes, err = l.lanesWith(ctx, l.db, map[LaneID]bool{}, func(flow, of string, e *Entry) bool { return isOf(table, key, flow, of, e) })
 		counts["lane_data"] = int64(len(lanes))
 	}
 	if err != nil {

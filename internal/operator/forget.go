@@ -68,6 +68,12 @@ func (n *notes) erasures(e *activities.ErasuresState, now time.Time) {
 	if e.Searching {
 		n.add(Hint, "the ledger is being searched for people who were forgotten, because it was restored")
 	}
+	if e.Problem != "" {
+		n.add(Alarm, "%s", e.Problem)
+	}
+	if e.Damaged > 0 {
+		n.add(Caution, "%s of %s cannot be read: an erasure may be missing there. With a ledger that was not restored: move the file away, and the workers write it anew; else put it back from a backup", phrase.Count(int64(e.Damaged), "line"), e.File)
+	}
 	if e.Done > 0 && e.File == "" {
 		n.add(Caution, "whoever was forgotten would come back with a ledger from a backup, and nobody would notice: set ledger.erasures on the workers")
 	}

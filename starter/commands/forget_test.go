@@ -73,6 +73,8 @@ func TestStatusTellsOfErasures(t *testing.T) {
 		", which waits for run contacts-7, which is RUNNING":                       {Waiting: 1, Since: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Waits: "run contacts-7, which is RUNNING", File: "f"},
 		"the ledger is being searched for people who were forgotten":               {Done: 1, Searching: true, File: "f"},
 		"set ledger.erasures on the workers":                                       {Done: 1},
+		"2 lines of f cannot be read: an erasure may be missing there":             {Done: 1, File: "f", Damaged: 2},
+		"and nobody is forgotten before it can: permission denied":                 {File: "f", Problem: "ledger.erasures: f cannot be used, and nobody is forgotten before it can: permission denied"},
 	} {
 		w := newWorld()
 		w.on("Query "+contactsFlow+" Status", contacts(nil))

@@ -400,6 +400,7 @@ CREATE TABLE erasing (
   key TEXT PRIMARY KEY,                      -- id in Dynamics
   tbl TEXT NOT NULL,
   at BIGINT NOT NULL,                        -- when that was asked for
+  until BIGINT NOT NULL,                     -- what runs wrote that began later is of somebody who came back
   waits TEXT NOT NULL                        -- for what; '' for nothing
 );
 
