@@ -101,7 +101,7 @@ func (a *Activities) permit(ctx context.Context, sealed []byte) (*activities.Ask
 		return nil, err
 	}
 	if a.access.Config.NeedsSecond(operation.FourEyes) {
-		waits, err := a.second(ctx, r, operation, who, what)
+		waits, err := a.second(ctx, r, operation, who)
 		if err != nil || waits != nil {
 			return &activities.AskPermitResult{Waits: waits}, err
 		}
@@ -137,11 +137,16 @@ func (a *Access) find(r access.Request) (access.Operation, error) {
 
 // second records that a request waits for a second person. It returns nil when one has
 // confirmed it.
-func (a *Activities) second(ctx context.Context, r access.Request, operation access.Operation, who access.Who, what string) (*activities.SecondPerson, error) {
+func (a *Activities) second(ctx context.Context, r access.Request, operation access.Operation, who access.Who) (*activities.SecondPerson, error) {
 	now := a.access.now()
+	what, err := access.Alike(r.Input)
+	if err != nil {
+		return nil, err
+	}
 	fresh := ledger.AccessRequest{
 		ID: "ask-" + access.NewNonce()[:10], Name: r.Name, Operation: operation.Name, Role: int(operation.Role), Target: r.Target, What: what, Input: string(access.Shown(r.Input)),
-		Subject: who.Subject, Who: who.String(), Asked: now, Until: now.Add(a.access.Config.FourEyesWithin), Nonce: r.Nonce,
+		Subject: who.Subject, Who: who.String(), Asked: now, Until: now.Add(a.access.Config.FourEyesWithin),
+		Nonce: r.Nonce + "/" + Execution(ctx), // whoever asks chooses the first, and could choose the same again
 	}
 	kept, err := a.ledger.AskSecond(ctx, fresh)
 	if err != nil || kept.State == activities.SecondDone {

@@ -142,6 +142,29 @@ func TestARequestCountsOnceForAWhileAndHere(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What a second person confirmed is done once: not again by a request that names itself as
+// the one that did it, long after that was forgotten.
+func TestWhatWasConfirmedIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "rollback")
+	r := d.request("operator", "update/RequestRollback", `{"run":"r1"}`)
+	again := func() activities.AskPermitResult {
+		r.At = d.now
+		answer, err := d.ask(r)
+		require.NoError(t, err)
+		return answer
+	}
+	first := again()
+	require.NotNil(t, first.Waits)
+	require.NoError(t, d.decide("operator2", first.Waits.ID, true))
+	d.now = d.now.Add(time.Hour)
+	require.NotEmpty(t, again().Permit)
+	d.now = d.now.Add(time.Hour)
+	second := again()
+	require.NotNil(t, second.Waits, "somebody has to confirm it anew")
+	require.NotEqual(t, first.Waits.ID, second.Waits.ID)
+}
+
 // Forgetting somebody needs two admins, where access.four_eyes says so.
 func TestForgettingNeedsASecondAdmin(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,8 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/access"
@@ -117,4 +119,53 @@ func (w *world) firstTask(run string) int64 {
 	}
 	require.Fail(w.t, "no task was completed")
 	return 0
+}
+
+// Whoever may look at a refused record gets no values for it, also not by asking a worker
+// with another client than ours: the permit of a look is none of a reveal, and that of a
+// reveal is for one key.
+func TestThePermitOfALookRevealsNothing(t *testing.T) {
+	t.Parallel()
+	issuer := accesstest.New(t)
+	w := newWorld(t, worldOptions{contacts: 20})
+	w.signIn(issuer, "reveal")
+	w.startWorker()
+	ctx := t.Context()
+	raw, err := operator.Connect(ctx, operator.Address{HostPort: w.address, Namespace: "default", By: "test", File: w.cfg.Temporal})
+	require.NoError(t, err)
+	t.Cleanup(raw.Close)
+
+	viewer, ask := issuer.Token("vera", "Vera", []string{"v"}, nil), access.Ask(activities.ShowQuarantined)
+	look := activities.ShowQuarantinedInput{Table: "contacts", ID: "00000000-0000-4000-8000-000000000001"}
+	reveal := look
+	reveal.RevealTo = make([]byte, 32)
+	var got activities.ShowQuarantinedResult
+	looks, _ := w.permit(raw, viewer, ask, "", look)
+	require.ErrorContains(t, raw.Run(looks, activities.ShowQuarantined, reveal, &got), "for something else")
+
+	// An audit without a permit does nothing: not from its middle, not when Temporal begins it again.
+	in := workflows.AuditInput{Instance: "acme", Table: activities.Table{Name: "contacts"}, At: &workflows.AuditProgress{Run: "audit-x"}}
+	for name, more := range map[string]client.StartWorkflowOptions{"middle": {}, "cron": {CronSchedule: "@every 1s"}, "again": {RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 2, InitialInterval: time.Millisecond}}} {
+		more.ID, more.TaskQueue = "mine/"+name, workflows.QueueMain
+		run, err := w.client.ExecuteWorkflow(ctx, more, workflows.TypeAudit, in)
+		require.NoError(t, err)
+		why, next := w.failure(more.ID, run.GetRunID())
+		require.Contains(t, why, "was begun in another way", name)
+		require.Equal(t, name == "cron", next != "", name)
+		if next != "" {
+			why, _ = w.failure(more.ID, next)
+			require.Contains(t, why, "was begun in another way", "the second time")
+		}
+	}
+}
+
+// failure waits until a history ends, and says why it failed and which one comes next.
+func (w *world) failure(id, run string) (why, next string) {
+	w.t.Helper()
+	event, err := w.client.GetWorkflowHistory(w.t.Context(), id, run, true, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Next()
+	require.NoError(w.t, err)
+	if again := event.GetWorkflowExecutionContinuedAsNewEventAttributes(); again != nil {
+		return again.GetFailure().GetMessage(), again.GetNewExecutionRunId()
+	}
+	return event.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetMessage(), ""
 }

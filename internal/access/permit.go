@@ -138,32 +138,41 @@ func (k *Keys) Check(p Permit, instance, name, target, what string, now time.Tim
 // sealed. Two people who ask for the same thing differ in them.
 var byWhom = []string{"by", "reveal_to", "at"}
 
-// What is an input as a hash, without who asks.
-func What(input any) (string, error) {
+// What is an input as a hash, without the name of whoever asks, which a worker replaces.
+// Everything else counts: whether and to whom something is revealed, too.
+func What(input any) (string, error) { return hashed(input, "by") }
+
+// Alike is the same hash for inputs that ask for the same thing, by whomever, whenever, and
+// to whomever the answer is sealed.
+func Alike(input any) (string, error) { return hashed(input, byWhom...) }
+
+func hashed(input any, leaveOut ...string) (string, error) {
 	text, err := json.Marshal(input)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(Shown(text))
+	sum := sha256.Sum256(without(text, leaveOut))
 	return hex.EncodeToString(sum[:]), nil
 }
 
 // Shown is an input in JSON without who asks.
-func Shown(text json.RawMessage) json.RawMessage {
+func Shown(text json.RawMessage) json.RawMessage { return without(text, byWhom) }
+
+func without(text json.RawMessage, leaveOut []string) json.RawMessage {
 	var parts map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if decoder.Decode(&parts) != nil || parts == nil {
 		return text
 	}
-	for _, part := range byWhom {
+	for _, part := range leaveOut {
 		delete(parts, part)
 	}
-	shown, err := json.Marshal(parts)
+	rest, err := json.Marshal(parts)
 	if err != nil {
 		panic(err) // it was read from JSON
 	}
-	return shown
+	return rest
 }
 
 // NewNonce is a text that nobody can guess.

@@ -85,7 +85,15 @@ func TestWhatIsAskedFor(t *testing.T) {
 		return one == two
 	}
 	require.True(t, same(workflows.RollbackRequest{Run: "r", By: "ada"}, workflows.RollbackRequest{Run: "r", By: "bob"}))
-	require.True(t, same(activities.ShowQuarantinedInput{ID: "x", RevealTo: []byte{1}}, activities.ShowQuarantinedInput{ID: "x", RevealTo: []byte{2}}))
+	look, reveal, elsewhere := activities.ShowQuarantinedInput{ID: "x"}, activities.ShowQuarantinedInput{ID: "x", RevealTo: []byte{1}}, activities.ShowQuarantinedInput{ID: "x", RevealTo: []byte{2}}
+	require.False(t, same(look, reveal), "a look is no reveal, which needs more")
+	require.False(t, same(reveal, elsewhere), "nor is a reveal one to somebody else")
+	require.False(t, same(workflows.AuditInput{}, workflows.AuditInput{At: &workflows.AuditProgress{Run: "r"}}), "nor does an audit begin in its middle")
+	one, err := access.Alike(reveal)
+	require.NoError(t, err)
+	two, err := access.Alike(elsewhere)
+	require.NoError(t, err)
+	require.Equal(t, one, two, "what a second person confirmed is revealed to another key")
 	require.False(t, same(workflows.RollbackRequest{Run: "r"}, workflows.RollbackRequest{Run: "s"}))
 	start := workflows.StartRequest{Revision: "1", Tuning: workflows.Tuning{StopRatio: 0.2, Poll: activities.Duration(3 * time.Second)}, Table: &activities.Table{Name: "contacts"}}
 	text, err := json.Marshal(start)

@@ -60,7 +60,7 @@ type AccessRequest struct {
 	Until     time.Time
 	State     string // asked, confirmed, declined, done
 	Decider   string
-	Nonce     string // of the request that carried it out
+	Nonce     string // of the request that carried it out, and the activity that permitted that
 }
 
 const accessColumns = `id, name, operation, role, target, what, input, subject, who, asked, until, state, decider, nonce`

@@ -20,11 +20,9 @@ const (
 	headerUsed   = "causeway-used"
 )
 
-// What began a workflow, as its activities are told. Only workers say so.
-const (
-	OriginChild = "child" // another workflow
-	OriginAsked = "asked" // somebody
-)
+// OriginChild says that another workflow began a workflow, as its activities are told. Only
+// workers say so.
+const OriginChild = "child"
 
 // Headers reads and writes them, sealed as everything is that goes to Temporal.
 type Headers struct{ Converter converter.DataConverter }

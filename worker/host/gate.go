@@ -117,17 +117,28 @@ func (g *gatedActivity) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 	case name == activities.AccessKey, name == activities.AskPermit:
 	case !info.IsWorkflowActivity(), of == workflows.TypeAsk:
 		return g.asked(ctx, name, permit, in)
-	case of == workflows.TypeAudit && name == activities.OpenAudit && origin == operator.OriginAsked:
-		if err := g.check(permit, access.Begin(of), info.WorkflowExecution.ID, whatOfPermit(permit), time.Now()); err != nil {
-			return nil, err
-		}
-		if err := g.spend(ctx, permit); err != nil {
+	case of == workflows.TypeAudit && origin != operator.OriginChild:
+		if err := g.audits(ctx, info, permit); err != nil {
 			return nil, err
 		}
 	case g.keys != nil && slices.Contains(passes, of) && origin != operator.OriginChild:
 		return nil, refuse("workflow %s was not begun by the flow that owns it; nothing was done", info.WorkflowExecution.ID)
 	}
 	return g.Next.ExecuteActivity(ctx, in)
+}
+
+// audits checks the permit of an audit that somebody began. Its first activity uses the
+// permit up, and has to come in time; those after it show the same one.
+func (g *gatedActivity) audits(ctx context.Context, info activity.Info, permit *access.Permit) error {
+	now, first := time.Now(), info.ActivityType.Name == activities.OpenAudit
+	if !first && permit != nil {
+		now = permit.Until
+	}
+	err := g.check(permit, access.Begin(workflows.TypeAudit), info.WorkflowExecution.ID, whatOfPermit(permit), now)
+	if err == nil && first {
+		err = g.spend(ctx, permit)
+	}
+	return err
 }
 
 // asked carries out what somebody asks for.
@@ -166,20 +177,34 @@ func (g *gatedWorkflow) Init(outbound interceptor.WorkflowOutboundInterceptor) e
 func (g *gatedWorkflow) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	info := workflow.GetInfo(ctx)
 	begun := info.ParentWorkflowExecution == nil && info.ContinuedExecutionRunID == ""
+	if info.WorkflowType.Name == workflows.TypeAudit && info.ParentWorkflowExecution == nil && (repeats(info) || begun && inItsMiddle(in.Args)) {
+		return nil, refuse("an audit begins once and from the beginning, and this one was begun in another way; nothing was done")
+	}
 	g.carries.before = g.headers.ReadUsed(interceptor.WorkflowHeader(ctx))
 	switch permit := g.headers.ReadPermit(interceptor.WorkflowHeader(ctx)); {
 	case info.ParentWorkflowExecution != nil:
 		g.carries.origin = operator.OriginChild
 	case info.WorkflowType.Name == workflows.TypeAsk:
 		g.carries.permit = permit
-	case info.WorkflowType.Name == workflows.TypeAudit && begun:
-		g.carries.permit, g.carries.origin = permit, operator.OriginAsked
+	case info.WorkflowType.Name == workflows.TypeAudit && !begun:
+		g.carries.permit = permit
+	case info.WorkflowType.Name == workflows.TypeAudit:
+		g.carries.permit = permit
 		if permit != nil && permit.What != whatOf(in.Args) { // whether it is a real one, OpenAudit looks
 			return nil, refuse("the permit of this audit is for something else; nothing was done")
 		}
 		in.Args = signed(in.Args, permit)
 	}
 	return g.Next.ExecuteWorkflow(ctx, in)
+}
+
+// repeats says that Temporal begins a workflow again by itself: that would look as if it went
+// on after its beginning, where its permit is checked.
+func repeats(info *workflow.Info) bool { return info.CronSchedule != "" || info.Attempt > 1 }
+
+func inItsMiddle(args []any) bool {
+	in, ok := args[0].(workflows.AuditInput)
+	return !ok || in.At != nil
 }
 
 // whatOf is the input that something is done with, as permits have it; "" when it cannot be
@@ -233,7 +258,7 @@ func (g *gatedWorkflow) ExecuteUpdate(ctx workflow.Context, in *interceptor.Upda
 
 // carries tells activities what their workflow was begun by, and hands the permit on. When a
 // workflow continues as new, it hands on which permits were used: Temporal takes an update
-// with the same id once, but in one history only.
+// with the same id once, but in one history only. An audit hands on the one that it was begun with.
 type carries struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	headers operator.Headers
@@ -247,6 +272,7 @@ func (c *carries) NewContinueAsNewError(ctx workflow.Context, workflowFn any, ar
 	now := workflow.Now(ctx)
 	still := slices.DeleteFunc(slices.Concat(c.before, c.used), func(u operator.UsedPermit) bool { return now.After(u.Until.Add(keepUsed)) })
 	c.headers.WriteUsed(interceptor.WorkflowHeader(ctx), still)
+	c.headers.Write(interceptor.WorkflowHeader(ctx), c.permit, "")
 	return c.Next.NewContinueAsNewError(ctx, workflowFn, args...)
 }
 
