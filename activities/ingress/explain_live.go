@@ -129,6 +129,8 @@ func (d *decision) explainRow(ctx context.Context, act *reconcile.Action, out *a
 func (d *decision) whyRow(act *reconcile.Action, inCampaign bool) string {
 	same := act.Kind == reconcile.Unchanged
 	switch {
+	case same && !inCampaign && d.rules.LeaveErased, act.Why == reconcile.Erased:
+		return "somebody deleted it in Campaign, and it stays deleted (erased in the mapping" + broughtBack(&d.m.plan.Table) + ")"
 	case same && !inCampaign:
 		return "what Dynamics says was written, and somebody deleted it in Campaign since; its next change in Dynamics creates it again, or causeway audit --repair"
 	case same && d.rec.Version != d.e.Version:

@@ -179,6 +179,7 @@ CREATE TABLE record (
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX record_created ON record (created_run) WHERE created_run <> ''; -- for a rollback
+CREATE INDEX record_lost ON record (tbl) WHERE state = 'lost';
 
 -- What the target held of a record before a run touched it, for a rollback.
 CREATE TABLE before_image (
