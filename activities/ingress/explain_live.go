@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -16,6 +17,30 @@ import (
 type liveRow struct {
 	*ledger.Entry
 	send *mapping.Payload // what a run would write of it; nil: nothing
+}
+
+// StillThere says which systems have a record, by the mapping that its table ran with last;
+// "" when none has.
+func (a *Activities) StillThere(ctx context.Context, table, id string) (string, error) {
+	m, err := a.lastPlan(ctx, table)
+	if err != nil || m == nil { // of a table that never ran nothing was read
+		return "", err
+	}
+	var has []string
+	switch _, err := a.o.Source.Get(ctx, m.query, id); {
+	case err == nil:
+		has = append(has, "Dynamics, which has it again")
+	case apierr.ReasonOf(err) != apierr.ReasonNotFound:
+		return "", err
+	}
+	there, err := (&recordWriter{target: a.o.Target, m: m, table: table}).readTarget(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if there.Payload != nil {
+		has = append(has, "Campaign, which has it again")
+	}
+	return strings.Join(has, ", and "), nil
 }
 
 // explainLive reads a record in both systems, and says what a run would do with it. The

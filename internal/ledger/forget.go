@@ -20,6 +20,7 @@ type Erasing struct {
 	Table, Key string
 	At         time.Time // when that was asked for
 	Waits      string    // for what; "" for nothing
+	Again      bool      // they were forgotten before, and a restore brought them back
 }
 
 // Erasures says what was forgotten, and what is to be.
@@ -39,15 +40,15 @@ func (l *Ledger) Erasure(key string) string {
 
 // AskForget keeps that a record is to be forgotten; ForgetStep does it, also after a restart.
 func (l *Ledger) AskForget(ctx context.Context, table, key string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key) })
+	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key, false) })
 	if err != nil {
 		return fmt.Errorf("ledger: keeping that a record is to be forgotten: %w", err)
 	}
 	return nil
 }
 
-func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string) error {
-	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, waits) VALUES (?,?,?,'') ON CONFLICT (key) DO NOTHING`), key, table, millis(l.now()))
+func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string, again bool) error {
+	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, waits, again) VALUES (?,?,?,'',?) ON CONFLICT (key) DO NOTHING`), key, table, millis(l.now()), flag(again))
 	return err
 }
 
@@ -78,14 +79,14 @@ func (l *Ledger) ToForget(ctx context.Context, key string) (*Erasing, error) {
 }
 
 func (l *Ledger) toForget(ctx context.Context) ([]Erasing, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, waits FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, waits, again FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing who is to be forgotten: %w", err)
 	}
 	return collect(rows, func(e *Erasing, scan scanner) error {
-		var at int64
-		err := scan(&e.Table, &e.Key, &at, &e.Waits)
-		e.At = fromMillis(at)
+		var at, again int64
+		err := scan(&e.Table, &e.Key, &at, &e.Waits, &again)
+		e.At, e.Again = fromMillis(at), again == 1
 		return err
 	})
 }
@@ -94,7 +95,12 @@ func (l *Ledger) toForget(ctx context.Context) ([]Erasing, error) {
 // restore. It says whether there is more to do at once. Several workers may call it, and
 // one that was killed leaves nothing that the next call does not finish. optedOut says of
 // OptOut.Doc whether an opt-out was chosen: then it stays. nil keeps all.
-func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool) (more bool, err error) {
+//
+// stillThere is asked right before somebody is forgotten, and says which system has them
+// again; "" for none. They wait until it says that none has, also when it does not know.
+// nil is for who has just looked. What a restore brought back goes without asking: it is
+// older than what the systems have.
+func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool, stillThere StillThere) (more bool, err error) {
 	if err := l.compareErasures(ctx); err != nil {
 		return false, fmt.Errorf("ledger: %w", err)
 	}
@@ -103,7 +109,7 @@ func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool)
 		return false, err
 	}
 	for _, e := range asked {
-		if err := l.forget(ctx, e, optedOut); err != nil {
+		if err := l.forget(ctx, e, optedOut, stillThere); err != nil {
 			return false, fmt.Errorf("ledger: forgetting a record: %w", err)
 		}
 	}
@@ -114,11 +120,26 @@ func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool)
 	return more, err
 }
 
+// StillThere says which system has a record of a table, in words; "" for none.
+type StillThere func(ctx context.Context, table, key string) (string, error)
+
 // forget forgets one record, unless something holds it.
-func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bool) error {
+func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bool, stillThere StillThere) error {
 	holds, rest, err := l.holds(ctx, e)
 	if err != nil {
 		return err
+	}
+	if len(holds) == 0 && stillThere != nil && !e.Again {
+		still, err := stillThere(ctx, e.Table, e.Key)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			still = "an answer of Dynamics and Campaign, whether one of them has it again"
+		}
+		if still != "" {
+			holds = []string{still}
+		}
 	}
 	if waits := strings.Join(holds, "; "); waits != "" || e.Waits != "" {
 		if err := l.write(ctx, func(ctx context.Context, tx txn) error {

@@ -95,7 +95,7 @@ func (l *Ledger) askFound(ctx context.Context, s *search, table string, rows [][
 	}
 	return l.write(ctx, func(ctx context.Context, tx txn) error {
 		for _, key := range found {
-			if err := l.askForget(ctx, tx, table, key); err != nil {
+			if err := l.askForget(ctx, tx, table, key, true); err != nil {
 				return err
 			}
 		}
@@ -116,7 +116,7 @@ func (l *Ledger) endSearch(ctx context.Context, s *search) (more bool, err error
 		return false, err
 	}
 	for _, f := range found {
-		if err := l.AskForget(ctx, f.table, f.key); err != nil {
+		if err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, f.table, f.key, true) }); err != nil {
 			return false, err
 		}
 	}

@@ -394,7 +394,8 @@ CREATE TABLE erasing (
   key TEXT PRIMARY KEY,                      -- id in Dynamics
   tbl TEXT NOT NULL,
   at BIGINT NOT NULL,                        -- when that was asked for
-  waits TEXT NOT NULL                        -- for what; '' for nothing
+  waits TEXT NOT NULL,                       -- for what; '' for nothing
+  again INTEGER NOT NULL DEFAULT 0           -- 1: they were forgotten before, and a restore brought them back
 ) WITHOUT ROWID;
 
 -- Who was forgotten: no ids.
