@@ -42,6 +42,9 @@ type AuditFindings struct {
 	Changed int64 `json:"changed"` // mapped fields were changed in Campaign
 	Missing int64 `json:"missing"` // deleted in Campaign, or hidden for want of a parent
 	Stray   int64 `json:"stray"`   // with a key, in Campaign, and not from here; touched only when an operator asks (R2.5)
+	// Erased counts records that somebody deleted in Campaign and that the mapping leaves so:
+	// those known before, and those that the audit found. They are not Missing.
+	Erased int64 `json:"erased,omitempty"`
 	// Duplicate counts records whose key is that of one of ours in another spelling, such
 	// as a GUID in upper case; never touched. Two profiles then stand for one contact.
 	Duplicate int64 `json:"duplicate,omitempty"`

@@ -150,6 +150,7 @@ type PreflightResult struct {
 	Approvals     []Approval `json:"approvals,omitempty"`      // runs whose deletes wait for an operator
 	Plan          string     `json:"plan,omitempty"`           // of RunRef
 	Returned      *Returned  `json:"returned,omitempty"`       // nil: none
+	Erased        *Erased    `json:"erased,omitempty"`         // nil: none, or they are created again
 	Strays        int64      `json:"strays,omitempty"`         // that the last audit found
 	Warnings      []string   `json:"warnings,omitempty"`       // what has changed in the data models since the last start
 	Parents       []string   `json:"parents,omitempty"`        // mappings that records of this one link to
@@ -323,10 +324,17 @@ type SaveWatermarkResult struct {
 	Quarantined int64      `json:"quarantined"`          // open items of the table
 	Parked      int64      `json:"parked,omitempty"`     // records of the table that wait
 	Returned    *Returned  `json:"returned,omitempty"`   // nil: none
+	Erased      *Erased    `json:"erased,omitempty"`     // nil: none, or they are created again
 	Strays      int64      `json:"strays,omitempty"`     // that the last audit found
 	Approvals   []Approval `json:"approvals,omitempty"`  // runs whose deletes wait for an operator
 	NotFound    []string   `json:"not_found,omitempty"`  // ids that the run was asked for and Dynamics does not have
 	Unfinished  []LaneRef  `json:"unfinished,omitempty"` // lanes the ledger does not hold as written: write them, then save again
+}
+
+// Erased tells of records that somebody deleted in Campaign, and that the mapping leaves so.
+type Erased struct {
+	Count   int64 `json:"count"`
+	ForGood bool  `json:"for_good,omitempty"` // a backfill does not bring them back either
 }
 
 // Returned tells of records that somebody deleted in Campaign and that were created again,

@@ -203,6 +203,7 @@ type Status struct {
 	Warnings      []string              `json:"warnings,omitempty"`      // what had changed in the data models at the last start
 	ModelChanges  []string              `json:"model_changes,omitempty"` // what has changed in the data models since, and does no harm
 	Parked        int64                 `json:"parked,omitempty"`        // records that wait, by the end of the last run
+	Erased        *activities.Erased    `json:"erased,omitempty"`        // records that somebody deleted in Campaign and that stay so
 	Returned      *activities.Returned  `json:"returned,omitempty"`      // records that somebody deleted in Campaign and that were created again
 	Approvals     []activities.Approval `json:"approvals,omitempty"`     // runs whose deletes wait for an operator
 	Strays        int64                 `json:"strays,omitempty"`        // that the last audit found and nobody has decided about

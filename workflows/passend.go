@@ -35,7 +35,7 @@ func (p *pass) finish(ctx workflow.Context) (*PassResult, error) {
 		result := &PassResult{
 			Summary: RunSummary{Run: p.in.Ref.Run, Kind: p.in.Ref.Kind, State: saved.State, Counts: saved.Counts,
 				Start: p.progress.Started, End: workflow.Now(ctx)},
-			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Returned: saved.Returned, Strays: saved.Strays, Newest: p.memory.Newest,
+			Quarantined: saved.Quarantined, Approvals: saved.Approvals, Parked: saved.Parked, Erased: saved.Erased, Returned: saved.Returned, Strays: saved.Strays, Newest: p.memory.Newest,
 		}
 		if len(p.memory.BadFiles) > 0 {
 			result.Summary.Reason = "left alone, because they cannot be read: " + strings.Join(p.memory.BadFiles, "; ")

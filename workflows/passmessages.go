@@ -41,6 +41,7 @@ type PassResult struct {
 	Quarantined int64                 `json:"quarantined"`
 	Parked      int64                 `json:"parked,omitempty"`
 	Approvals   []activities.Approval `json:"approvals,omitempty"`
+	Erased      *activities.Erased    `json:"erased,omitempty"`
 	Returned    *activities.Returned  `json:"returned,omitempty"`
 	Strays      int64                 `json:"strays,omitempty"`
 	Watermark   int64                 `json:"watermark,omitempty"` // unix seconds; 0 = not moved

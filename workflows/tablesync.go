@@ -129,7 +129,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	}
 	s.Marked = s.state.Restore == restoreBaseline
 	s.Status.Revision, s.Status.Watermark, s.Status.Quarantined = checked.Revision, checked.Watermark, checked.Quarantined
-	s.Status.Approvals, s.Status.Returned, s.Status.Strays = checked.Approvals, checked.Returned, checked.Strays
+	s.Status.Approvals, s.Status.Erased, s.Status.Returned, s.Status.Strays = checked.Approvals, checked.Erased, checked.Returned, checked.Strays
 	s.Status.Warnings, s.Status.ModelChanges, s.Plan = checked.Warnings, nil, checked.Plan
 	s.Status.LastError = ""
 	s.state.NeedsBaseline, s.state.InitialRun = checked.NeedsBaseline || s.state.Corrected, checked.UnfinishedRun
@@ -255,7 +255,8 @@ func (s *tableSync) follow(ctx workflow.Context) error {
 // account keeps what waits after a run, for an operator or for other records.
 func (s *tableSync) account(out *PassResult) {
 	if out.Summary.State == "COMPLETED" {
-		s.Status.Approvals, s.Status.Parked, s.Status.Returned, s.Status.Strays = out.Approvals, out.Parked, out.Returned, out.Strays
+		s.Status.Approvals, s.Status.Parked, s.Status.Strays = out.Approvals, out.Parked, out.Strays
+		s.Status.Erased, s.Status.Returned = out.Erased, out.Returned
 	}
 }
 

@@ -207,6 +207,13 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (_ 
 	fields := map[string]int64{}
 	examples := map[ledger.Finding]int{}
 	var ours int64 // strays with a key of ours
+	leaves := in.Table.LeavesErased(false)
+	if leaves {
+		var err error
+		if out.Erased, err = a.o.Ledger.LostCount(ctx, in.Table.Name); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.o.Ledger.EndAudit(ctx, in.Table.Name, in.Run); err != nil {
 		return nil, err
 	}
@@ -215,9 +222,21 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (_ 
 		if err != nil {
 			return nil, err
 		}
+		var left map[string]bool
+		if leaves {
+			if left, err = a.leftErased(ctx, in.Table.Name, observations); err != nil {
+				return nil, err
+			}
+		}
 		for i := range observations {
 			n := &observations[i]
 			after = n.Key
+			if n.Finding == ledger.Missing && leaves {
+				if !left[n.Key] { // counted already
+					out.Erased++
+				}
+				continue
+			}
 			switch n.Finding {
 			case ledger.Changed:
 				out.Changed++
@@ -252,6 +271,26 @@ func (a *Activities) EndAudit(ctx context.Context, in activities.AuditInput) (_ 
 	}
 	if err := a.o.Ledger.SetRunState(ctx, in.Run, ledger.RunCompleted, ""); err != nil {
 		return nil, err
+	}
+	return out, nil
+}
+
+// leftErased says of which records of a page of findings the ledger knows by now that
+// Campaign does not hold them.
+func (a *Activities) leftErased(ctx context.Context, table string, page []ledger.Observation) (map[string]bool, error) {
+	var keys []string
+	for i := range page {
+		if page[i].Finding == ledger.Missing {
+			keys = append(keys, page[i].Key)
+		}
+	}
+	known, err := a.o.Ledger.Records(ctx, table, keys)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, key := range keys {
+		out[key] = known[key] == nil || known[key].Payload == nil
 	}
 	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
+	"causeway.dev/internal/mapping"
 	"causeway.dev/sandbox/kit"
 	"causeway.dev/workflows"
 )
@@ -18,6 +19,7 @@ import (
 func TestAnAuditFindsAndRepairsWhatWasDoneInCampaign(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 2_300)
+	s.Table.Erased = mapping.RestoreErased
 	s.Load()
 	before := s.EngineCalls()
 	require.Equal(t, activities.AuditFindings{}, s.Audit("a1"))

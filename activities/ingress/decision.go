@@ -53,7 +53,7 @@ func (r *recordWriter) beginDecision(ctx context.Context, rec *ledger.Record, e 
 func (r *recordWriter) readEntry(rec *ledger.Record, e *ledger.Entry) (decision, error) {
 	d := decision{recordWriter: r, rec: rec, e: e, rules: r.m.rules(), entry: reconcile.Entry{Version: e.Version, Deleted: e.Deleted},
 		facts: reconcile.Facts{Parents: r.parents, Children: r.children[e.Key], Waits: waitingFor(r.waiting[e.Key]), Retried: r.retried}}
-	d.rules.Replay = r.replay
+	d.rules.Replay, d.rules.LeaveErased = r.replay, r.m.plan.Table.LeavesErased(r.replay)
 	if rec != nil {
 		d.known = reconcile.Known{Payload: rec.Payload, Fingerprint: rec.Fingerprint, Parked: rec.State == ledger.Parked, Own: r.run != "" && rec.CreatedRun == r.run,
 			Lost: rec.State == ledger.Lost}
@@ -73,7 +73,7 @@ func (r *recordWriter) readEntry(rec *ledger.Record, e *ledger.Entry) (decision,
 func (m *tableMapper) rules() reconcile.Rules {
 	t := &m.plan.Table
 	return reconcile.Rules{Mapper: m.mapper, ApplyDeletes: t.ApplyDeletes, DeleteUnmatched: t.Filter.DeleteUnmatched, DeleteMerged: t.DeletesMerged(),
-		LeaveErased: t.Erased == mapping.LeaveErased, ClearOptOuts: t.ClearOptOuts}
+		LeaveErased: t.LeavesErased(false), ClearOptOuts: t.ClearOptOuts}
 }
 
 // action is what the record calls for by the facts that are known so far.

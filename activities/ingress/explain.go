@@ -22,7 +22,7 @@ func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*
 	}
 	rec := known[in.ID]
 	if rec != nil {
-		if err := a.explainKnown(ctx, rec, out); err != nil {
+		if err := a.explainKnown(ctx, in.Table, rec, out); err != nil {
 			return nil, err
 		}
 	}
@@ -42,7 +42,7 @@ func (a *Activities) Explain(ctx context.Context, in activities.ExplainInput) (*
 }
 
 // explainKnown says what the ledger has of a record.
-func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *activities.ExplainResult) error {
+func (a *Activities) explainKnown(ctx context.Context, table activities.Table, rec *ledger.Record, out *activities.ExplainResult) error {
 	out.State, out.Version, out.CampaignKey, out.Held = string(rec.State), rec.Version, rec.TargetKey, rec.Payload != nil
 	out.LastRun, out.Created = rec.Run, rec.CreatedRun
 	rolledBack := false
@@ -70,6 +70,9 @@ func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *
 		out.Meaning = "it was to be deleted in Campaign, and an operator rejected that; its next change in Dynamics, or a new baseline, decides about it anew"
 	case ledger.Lost:
 		out.Meaning = "it was written, and an audit found that Campaign does not hold it any more; the next baseline writes it again"
+		if table.LeavesErased(false) {
+			out.Meaning = "it was written, and somebody deleted it in Campaign; it stays deleted (erased in the mapping" + broughtBack(&table) + ")"
+		}
 	case ledger.Deleted:
 		out.Meaning = "it was deleted in Dynamics, and by us in Campaign"
 	case ledger.Quarantined:
@@ -82,6 +85,14 @@ func (a *Activities) explainKnown(ctx context.Context, rec *ledger.Record, out *
 		return a.explainWait(ctx, rec, out)
 	}
 	return nil
+}
+
+// broughtBack says whether a backfill brings back what somebody deleted in Campaign.
+func broughtBack(t *activities.Table) string {
+	if t.LeavesErased(true) {
+		return ""
+	}
+	return "; a backfill of it brings it back"
 }
 
 // explainRefusal adds why a record is in quarantine.

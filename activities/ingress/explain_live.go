@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
@@ -16,6 +17,30 @@ import (
 type liveRow struct {
 	*ledger.Entry
 	send *mapping.Payload // what a run would write of it; nil: nothing
+}
+
+// StillThere says which systems have a record, by the mapping that its table ran with last;
+// "" when none has.
+func (a *Activities) StillThere(ctx context.Context, table, id string) (string, error) {
+	m, err := a.lastPlan(ctx, table)
+	if err != nil || m == nil { // of a table that never ran nothing was read
+		return "", err
+	}
+	var has []string
+	switch _, err := a.o.Source.Get(ctx, m.query, id); {
+	case err == nil:
+		has = append(has, "Dynamics, which has it again")
+	case apierr.ReasonOf(err) != apierr.ReasonNotFound:
+		return "", err
+	}
+	there, err := (&recordWriter{target: a.o.Target, m: m, table: table}).readTarget(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if there.Payload != nil {
+		has = append(has, "Campaign, which has it again")
+	}
+	return strings.Join(has, ", and "), nil
 }
 
 // explainLive reads a record in both systems, and says what a run would do with it. The
@@ -129,6 +154,8 @@ func (d *decision) explainRow(ctx context.Context, act *reconcile.Action, out *a
 func (d *decision) whyRow(act *reconcile.Action, inCampaign bool) string {
 	same := act.Kind == reconcile.Unchanged
 	switch {
+	case same && !inCampaign && d.rules.LeaveErased, act.Why == reconcile.Erased:
+		return "somebody deleted it in Campaign, and it stays deleted (erased in the mapping" + broughtBack(&d.m.plan.Table) + ")"
 	case same && !inCampaign:
 		return "what Dynamics says was written, and somebody deleted it in Campaign since; its next change in Dynamics creates it again, or causeway audit --repair"
 	case same && d.rec.Version != d.e.Version:

@@ -175,6 +175,7 @@ func TestExplainLooksAtParentsAndChildren(t *testing.T) {
 func TestExplainSaysWhenWhatIsGoneFromCampaignComesBack(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 3)
+	s.Table.Erased = mapping.RestoreErased
 	s.Load()
 	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", key))

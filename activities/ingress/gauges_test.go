@@ -59,7 +59,7 @@ func TestAnotherWorkersGaugesShowTheSame(t *testing.T) {
 		}
 	}
 	require.Equal(t, map[string]float64{
-		"ingress.watermark_timestamp_seconds": float64(out.Watermark.Unix()), "ingress.quarantine_open": 1, "ingress.deletes_waiting": 150, "ingress.records_returned": 0, "ingress.ledger_restored": 0,
+		"ingress.watermark_timestamp_seconds": float64(out.Watermark.Unix()), "ingress.quarantine_open": 1, "ingress.deletes_waiting": 150, "ingress.records_returned": 0, "ingress.records_erased": 0, "ingress.ledger_restored": 0,
 	}, ofContacts)
 	require.Equal(t, float64(events.Unix()), activitytest.Gauges(scope)["egress.watermark_timestamp_seconds"])
 	require.Equal(t, float64(choices.Unix()), activitytest.Gauges(scope)["optout.watermark_timestamp_seconds"])

@@ -25,6 +25,7 @@ type family struct {
 
 func newFamily(t *testing.T, contacts int) *family {
 	s := activitytest.NewWorld(t, contacts, func(o *stack.Options) { o.SeedFile = filepath.Join("..", "..", "sandbox", "testdata", "vehicles.yaml") })
+	s.Table.Erased = mapping.RestoreErased // so that children come back with it
 	custom := func(name, table, resource string, fields ...mapping.Field) *activitytest.World {
 		return s.With(activities.Table{Name: name, ApplyDeletes: true, Dynamics: mapping.SourceTable{Table: table},
 			Campaign: mapping.TargetTable{Resource: resource, Key: "externalId"}, Fields: append(fields, mapping.Field{From: "new_name", To: "name"})})

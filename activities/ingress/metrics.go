@@ -30,6 +30,7 @@ type tableMetrics struct {
 	deletesHeld tally.Gauge   // deletes that wait for an operator's approval
 	restored    tally.Gauge   // 1 while the ledger counts as restored
 	returned    tally.Gauge   // records that somebody deleted in Campaign and that came back
+	erased      tally.Gauge   // records that somebody deleted in Campaign and that are not back
 	outcomes    map[ledger.Outcome]tally.Counter
 }
 
@@ -47,7 +48,7 @@ func (m *metrics) of(table string) *tableMetrics {
 		scope: scope, read: scope.Counter("records_read"), throttled: scope.Counter("throttle_waits"),
 		transient: scope.Counter("transient_failures"), late: scope.Counter("late_writes_repaired"), watermark: scope.Gauge("watermark_timestamp_seconds"),
 		quarantined: scope.Gauge("quarantine_open"), deletesHeld: scope.Gauge("deletes_waiting"),
-		returned: scope.Gauge("records_returned"), restored: scope.Gauge("ledger_restored"),
+		returned: scope.Gauge("records_returned"), erased: scope.Gauge("records_erased"), restored: scope.Gauge("ledger_restored"),
 		outcomes: map[ledger.Outcome]tally.Counter{},
 	}
 	for outcome, name := range map[ledger.Outcome]string{

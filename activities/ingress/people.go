@@ -278,6 +278,24 @@ func (a *Activities) winnerOf(ctx context.Context, m *tableMapper, id string) (s
 	return id, nil
 }
 
+// erased tells of the records of a table that somebody deleted in Campaign, and that the
+// mapping leaves so. The mapping is asked for only when there are any.
+func (a *Activities) erased(ctx context.Context, table string, mappingOf func() (*tableMapper, error)) (*activities.Erased, error) {
+	n, err := a.o.Ledger.LostCount(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.of(table).erased.Update(float64(n))
+	if n == 0 {
+		return nil, nil
+	}
+	m, err := mappingOf()
+	if err != nil || !m.plan.Table.LeavesErased(false) {
+		return nil, err
+	}
+	return &activities.Erased{Count: n, ForGood: m.plan.Table.LeavesErased(true)}, nil
+}
+
 // returned tells of the records of a table that came back after somebody had deleted
 // them in Campaign.
 func (a *Activities) returned(ctx context.Context, table string) (*activities.Returned, error) {

@@ -260,10 +260,53 @@ func TestAProfileThatWasErasedInCampaign(t *testing.T) {
 	require.NotNil(t, s.Sandboxes.Campaign.Profile(erased))
 }
 
+// Whoever deletes a profile in Campaign may carry out somebody's wish to be erased. So a
+// mapping that says nothing leaves it deleted: no change, repair or load brings it back. It
+// is told. A backfill, which an operator asks for, brings it back; so does the setting.
+func TestAProfileThatWasErasedStaysSoByDefault(t *testing.T) {
+	t.Parallel()
+	s, erased, seen, never := mergedWorld(t, func(t *activities.Table) {
+		t.Filter = mapping.Filter{Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "out"}}, DeleteUnmatched: true}
+	})
+	require.Nil(t, s.Preflight().Erased)
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", erased))
+	s.Edit(erased, map[string]any{"lastname": "Again"})
+	out := s.Pass(activities.KindDelta, activities.PhaseDelta)
+	require.EqualValues(t, 1, out.Counts.Filtered)
+	require.Nil(t, s.Sandboxes.Campaign.Profile(erased))
+	require.Equal(t, &activities.Erased{Count: 1}, out.Erased)
+	require.Equal(t, out.Erased, s.Preflight().Erased)
+	require.Contains(t, s.Explain(erased).Meaning, "it stays deleted")
+
+	// One that left the filter was deleted by us, and comes back as ever.
+	s.Edit(never, map[string]any{"jobtitle": "out"})
+	s.Delta()
+	s.Edit(never, map[string]any{"jobtitle": "in"})
+	require.EqualValues(t, 1, s.Delta().Created)
+
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", seen))
+	require.Contains(t, s.Explain(seen).Live.Why, "it stays deleted")
+	found := s.Audit("a1")
+	require.EqualValues(t, 2, found.Erased)
+	require.Zero(t, found.Drifted())
+	s.ApplyFindings("a1")
+	s.Pass(activities.KindInitial, activities.PhaseBaseline, activities.PhaseCatchUp, activities.PhaseSweep)
+	require.Nil(t, s.Sandboxes.Campaign.Profile(erased))
+	require.Nil(t, s.Sandboxes.Campaign.Profile(seen))
+	found = s.Audit("a2")
+	require.EqualValues(t, 2, found.Erased, "each counts once")
+	require.Zero(t, found.Missing)
+
+	s.Pass(activities.KindBackfill, activities.PhaseScan)
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(erased))
+	require.NotNil(t, s.Sandboxes.Campaign.Profile(seen))
+	require.Nil(t, s.Preflight().Erased)
+}
+
 // What came back is told, after the run and at the next start.
 func TestAnErasedProfileThatComesBackIsTold(t *testing.T) {
 	t.Parallel()
-	s, erased, other, _ := mergedWorld(t, nil)
+	s, erased, other, _ := mergedWorld(t, func(t *activities.Table) { t.Erased = mapping.RestoreErased })
 	s.Edit(other, map[string]any{"lastname": "Else"})
 	require.Nil(t, s.Pass(activities.KindDelta, activities.PhaseDelta).Returned)
 	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", erased))

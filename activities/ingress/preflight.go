@@ -230,6 +230,9 @@ func (a *Activities) readState(ctx context.Context, table string, m *tableMapper
 	if out.Returned, err = a.returned(ctx, table); err != nil {
 		return err
 	}
+	if out.Erased, err = a.erased(ctx, table, func() (*tableMapper, error) { return m, nil }); err != nil {
+		return err
+	}
 	if out.Strays, err = a.o.Ledger.Strays(ctx, table); err != nil {
 		return err
 	}

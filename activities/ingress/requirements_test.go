@@ -21,6 +21,7 @@ import (
 func TestDynamicsIsTheSourceOfTruth(t *testing.T) {
 	t.Parallel()
 	s := activitytest.NewWorld(t, 20)
+	s.Table.Erased = mapping.RestoreErased
 	s.Load()
 	keys := s.Sandboxes.Dynamics.Keys("contacts")
 	version := s.Sandboxes.Dynamics.Version()

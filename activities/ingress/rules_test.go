@@ -106,6 +106,7 @@ func TestFieldsWithoutUpdates(t *testing.T) {
 	s := activitytest.NewWorld(t, 10)
 	off := false
 	s.Table.Fields[1].ApplyUpdates = &off // lastname
+	s.Table.Erased = mapping.RestoreErased
 	s.Load()
 	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
 	city := func(id string) any { return s.Sandboxes.Campaign.Profile(id)["location"].(map[string]any)["city"] }

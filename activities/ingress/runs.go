@@ -164,6 +164,9 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 	if out.Returned, err = a.returned(ctx, in.Table); err != nil {
 		return nil, err
 	}
+	if out.Erased, err = a.erased(ctx, in.Table, func() (*tableMapper, error) { return a.mappingOf(ctx, in.RunRef) }); err != nil {
+		return nil, err
+	}
 	if out.Strays, err = a.o.Ledger.Strays(ctx, in.Table); err != nil {
 		return nil, err
 	}

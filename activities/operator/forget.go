@@ -78,7 +78,7 @@ func (a *Activities) Forget(ctx context.Context, in activities.ForgetInput) (*ac
 			return nil, err
 		}
 	}
-	if _, err := a.ledger.ForgetStep(ctx, optout.Chosen); err != nil {
+	if _, err := a.ledger.ForgetStep(ctx, optout.Chosen, nil); err != nil {
 		return nil, err
 	}
 	if asked, err = a.ledger.ToForget(ctx, live.ID); err != nil {

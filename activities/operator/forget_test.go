@@ -1,6 +1,8 @@
 package operator_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/activitytest"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/optout"
 )
 
 func forgetting(s *activitytest.World, id string) activities.ForgetResult {
@@ -86,6 +89,46 @@ func TestARollbackBringsNobodyBackWhoWasForgotten(t *testing.T) {
 	require.NotNil(t, s.Sandboxes.Campaign.Profile(keys[1]))
 }
 
+// workerForgets takes the step that a worker takes by itself.
+func workerForgets(s *activitytest.World) {
+	s.T.Helper()
+	_, err := s.Ledger.ForgetStep(s.T.Context(), optout.Chosen, s.Ingress.StillThere)
+	require.NoError(s.T, err)
+}
+
+// Somebody who came back while forgetting waited is not forgotten: both systems are asked
+// again right before. Nor is one of whom they cannot be asked.
+func TestForgettingAsksAgainAfterItWaited(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 6)
+	s.Load()
+	id := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	row := s.Sandboxes.Dynamics.Row("contacts", id)
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
+	s.Delta()
+	_, err := s.Ledger.BeginRun(t.Context(), ledger.Run{ID: "audit-contacts-7", Flow: activities.FlowAudit, Table: "contacts", Kind: "audit", Started: time.Now().Add(-time.Minute)})
+	require.NoError(t, err)
+	require.False(t, forgetting(s, id).Done)
+	require.NoError(t, s.Ledger.SetRunState(t.Context(), "audit-contacts-7", ledger.RunFailed, ""))
+
+	s.InsertRow("contacts", map[string]any{"contactid": id, "lastname": row["lastname"]})
+	s.InsertProfile(map[string]any{"externalId": id, "lastName": "Again"})
+	workerForgets(s)
+	require.NotEmpty(t, where(s, id).Ledger)
+	require.Equal(t, "Dynamics, which has it again, and Campaign, which has it again", where(s, id).Waits)
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
+	workerForgets(s)
+	require.Equal(t, "Campaign, which has it again", where(s, id).Waits)
+	require.NoError(t, s.Sandboxes.Campaign.Delete("profile", id))
+
+	_, err = s.Ledger.ForgetStep(t.Context(), optout.Chosen, func(context.Context, string, string) (string, error) { return "", errors.New("no answer") })
+	require.NoError(t, err)
+	require.Equal(t, "an answer of Dynamics and Campaign, whether one of them has it again", where(s, id).Waits)
+	workerForgets(s)
+	require.Empty(t, where(s, id).Ledger)
+	require.NotZero(t, where(s, id).Forgotten)
+}
+
 // While a run holds the record it waits, says for whom, and needs no second request.
 func TestForgettingWaitsForARun(t *testing.T) {
 	t.Parallel()
@@ -106,8 +149,7 @@ func TestForgettingWaitsForARun(t *testing.T) {
 	require.Equal(t, got.Waits, meter.Erasures.Waits)
 
 	require.NoError(t, s.Ledger.SetRunState(t.Context(), "audit-contacts-7", ledger.RunFailed, ""))
-	_, err = s.Ledger.ForgetStep(t.Context(), nil) // as a worker does by itself
-	require.NoError(t, err)
+	workerForgets(s)
 	require.Empty(t, where(s, id).Ledger)
 	require.Len(t, activitytest.Call[activities.OperationsResult](s, s.Operator.ListOperations, activities.OperationsInput{What: activities.OpForget}).Operations, 1)
 }
@@ -127,7 +169,7 @@ func TestAContactThatComesBackWhileItsErasureWaitsIsKnown(t *testing.T) {
 	}
 	goOn := func(run string) {
 		require.NoError(t, s.Ledger.SetRunState(t.Context(), run, ledger.RunFailed, ""))
-		_, err := s.Ledger.ForgetStep(t.Context(), nil)
+		_, err := s.Ledger.ForgetStep(t.Context(), nil, nil)
 		require.NoError(t, err)
 	}
 	hold("audit-contacts-7")
@@ -142,10 +184,10 @@ func TestAContactThatComesBackWhileItsErasureWaitsIsKnown(t *testing.T) {
 	require.NoError(t, s.Ledger.SearchErased(t.Context()))
 	for more := true; more; {
 		var err error
-		more, err = s.Ledger.ForgetStep(t.Context(), nil)
+		more, err = s.Ledger.ForgetStep(t.Context(), nil, nil)
 		require.NoError(t, err)
 	}
-	_, err := s.Ledger.ForgetStep(t.Context(), nil)
+	_, err := s.Ledger.ForgetStep(t.Context(), nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, []activities.Trace{{Where: "record", Rows: 1}}, where(s, id).Ledger)
 

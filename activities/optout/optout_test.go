@@ -44,6 +44,7 @@ func newOptOutWorld(t *testing.T, contacts int, mode rules.Mode, source string, 
 	s := &optOutWorld{}
 	s.World = activitytest.NewWorld(t, contacts, append(edit, func(o *stack.Options) { s.ledgerDir = o.Dir })...)
 	s.Table.Fields = []mapping.Field{{From: "lastname", To: "lastName"}, {From: "emailaddress1", To: "email"}}
+	s.Table.Erased = mapping.RestoreErased // profiles come back with their opt-outs
 	key, err := os.ReadFile(s.Sandboxes.SFTPKeyFile)
 	require.NoError(t, err)
 	files, err := campaign.NewSFTP(campaign.SFTPOptions{Addr: s.Sandboxes.SFTPAddress, User: s.Sandboxes.SFTPUser, Key: key, KnownHosts: s.Sandboxes.SFTPKnownHostsFile})

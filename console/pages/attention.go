@@ -155,6 +155,9 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 	if st.Strays > 0 {
 		l.add("warn", nil, name+": "+phrase.Count(st.Strays, "record")+" in Campaign that nobody here knows", "The last audit found them. Whoever runs the command line can list them, and delete those that do not belong there.")
 	}
+	if left := st.Erased; left != nil {
+		l.add("off", nil, name+": "+phrase.Count(left.Count, "record")+" stay deleted", "Somebody deleted them in Campaign. They are not created again when they change in Dynamics, because it may have been a person's wish. The setting erased of the mapping brings them back.")
+	}
 	if back := st.Returned; back != nil {
 		l.add("warn", nil, name+": "+phrase.Count(back.Count, "record")+" came back", "Somebody had deleted them in Campaign, and Dynamics changed them since. They came back with the opt-outs that are known.")
 	}

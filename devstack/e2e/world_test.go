@@ -162,6 +162,7 @@ ingress:
       dynamics: {table: contact}
       campaign: {resource: profile, key: externalId}
       apply_deletes: true
+      erased: restore
       fields:%s
 telemetry:
   listen: 127.0.0.1:0

@@ -23,6 +23,7 @@ type Erasing struct {
 	At         time.Time // when that was asked for
 	Until      time.Time // what runs wrote that began later is of somebody who came back
 	Waits      string    // for what; "" for nothing
+	Again      bool      // they were forgotten before, and a restore brought them back
 }
 
 // Erasures says what was forgotten, and what is to be.
@@ -44,16 +45,17 @@ func (l *Ledger) Erasure(key string) string {
 
 // AskForget keeps that a record is to be forgotten; ForgetStep does it, also after a restart.
 func (l *Ledger) AskForget(ctx context.Context, table, key string) error {
-	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key, l.now()) })
+	err := l.write(ctx, func(ctx context.Context, tx txn) error { return l.askForget(ctx, tx, table, key, l.now(), false) })
 	if err != nil {
 		return fmt.Errorf("ledger: keeping that a record is to be forgotten: %w", err)
 	}
 	return nil
 }
 
-func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string, until time.Time) error {
-	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, until, waits) VALUES (?,?,?,?,'')
-		ON CONFLICT (key) DO UPDATE SET until = excluded.until WHERE erasing.until < excluded.until`), key, table, millis(l.now()), millis(until))
+func (l *Ledger) askForget(ctx context.Context, tx txn, table, key string, until time.Time, again bool) error {
+	_, err := tx.ExecContext(ctx, l.q(`INSERT INTO erasing (key, tbl, at, until, waits, again) VALUES (?,?,?,?,'',?) ON CONFLICT (key) DO UPDATE SET
+		until = CASE WHEN excluded.until > erasing.until THEN excluded.until ELSE erasing.until END, again = erasing.again * excluded.again`),
+		key, table, millis(l.now()), millis(until), flag(again))
 	return err
 }
 
@@ -88,14 +90,14 @@ func (l *Ledger) ToForget(ctx context.Context, key string) (*Erasing, error) {
 }
 
 func (l *Ledger) toForget(ctx context.Context) ([]Erasing, error) {
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, until, waits FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, key, at, until, waits, again FROM erasing ORDER BY at, key LIMIT ?`), defaultLimit)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: listing who is to be forgotten: %w", err)
 	}
 	return collect(rows, func(e *Erasing, scan scanner) error {
-		var at, until int64
-		err := scan(&e.Table, &e.Key, &at, &until, &e.Waits)
-		e.At, e.Until = fromMillis(at), fromMillis(until)
+		var at, until, again int64
+		err := scan(&e.Table, &e.Key, &at, &until, &e.Waits, &again)
+		e.At, e.Until, e.Again = fromMillis(at), fromMillis(until), again == 1
 		return err
 	})
 }
@@ -104,7 +106,12 @@ func (l *Ledger) toForget(ctx context.Context) ([]Erasing, error) {
 // restore. It says whether there is more to do at once. Several workers may call it, and
 // one that was killed leaves nothing that the next call does not finish. optedOut says of
 // OptOut.Doc whether an opt-out was chosen: then it stays. nil keeps all.
-func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool) (more bool, err error) {
+//
+// stillThere is asked right before somebody is forgotten, and says which system has them
+// again; "" for none. They wait until it says that none has, also when it does not know.
+// nil is for who has just looked. What a restore brought back goes without asking: it is
+// older than what the systems have.
+func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool, stillThere StillThere) (more bool, err error) {
 	if err := l.compareErasures(ctx); err != nil {
 		return false, fmt.Errorf("ledger: %w", err)
 	}
@@ -113,7 +120,7 @@ func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool)
 		return false, err
 	}
 	for _, e := range asked {
-		if err := l.forget(ctx, e, optedOut); err != nil {
+		if err := l.forget(ctx, e, optedOut, stillThere); err != nil {
 			return false, fmt.Errorf("ledger: forgetting a record: %w", err)
 		}
 	}
@@ -124,12 +131,27 @@ func (l *Ledger) ForgetStep(ctx context.Context, optedOut func(doc []byte) bool)
 	return more, err
 }
 
+// StillThere says which system has a record of a table, in words; "" for none.
+type StillThere func(ctx context.Context, table, key string) (string, error)
+
 // forget forgets one record, unless something holds it.
-func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bool) error {
+func (l *Ledger) forget(ctx context.Context, e Erasing, optedOut func([]byte) bool, stillThere StillThere) error {
 	seen := map[LaneID]bool{}
 	holds, rest, err := l.holds(ctx, l.db, e, seen)
 	if err != nil {
 		return err
+	}
+	if len(holds) == 0 && stillThere != nil && !e.Again {
+		still, err := stillThere(ctx, e.Table, e.Key)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			still = "an answer of Dynamics and Campaign, whether one of them has it again"
+		}
+		if still != "" {
+			holds = []string{still}
+		}
 	}
 	if waits := strings.Join(holds, "; "); waits != "" || e.Waits != "" {
 		if err := l.write(ctx, func(ctx context.Context, tx txn) error {

@@ -100,7 +100,7 @@ func traces(t *testing.T, l *ledger.Ledger, key string) (out []string) {
 func forgetNow(t *testing.T, l *ledger.Ledger) {
 	t.Helper()
 	for {
-		more, err := l.ForgetStep(t.Context(), func(doc []byte) bool { return string(doc) == "out" })
+		more, err := l.ForgetStep(t.Context(), func(doc []byte) bool { return string(doc) == "out" }, nil)
 		require.NoError(t, err)
 		if !more {
 			return
@@ -251,7 +251,7 @@ func TestForgettingGoesOnAfterAKill(t *testing.T) {
 		leave(t, l, db)
 		require.NoError(t, l.AskForget(t.Context(), table, person))
 		require.NoError(t, os.Mkdir(o.Erasures, 0o700)) // so that it ends before the last step
-		_, err := l.ForgetStep(t.Context(), nil)
+		_, err := l.ForgetStep(t.Context(), nil, nil)
 		require.ErrorContains(t, err, "ledger.erasures: "+o.Erasures+" cannot be used, and nobody is forgotten before it can")
 		require.True(t, holdsSecret(t, l))
 		require.NoError(t, os.Remove(o.Erasures))

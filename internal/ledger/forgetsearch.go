@@ -96,7 +96,7 @@ func (l *Ledger) askFound(ctx context.Context, s *search, table string, rows [][
 	}
 	return l.write(ctx, func(ctx context.Context, tx txn) error {
 		for _, key := range found {
-			if err := l.askForget(ctx, tx, table, key, s.hashes[l.Erasure(key)]); err != nil {
+			if err := l.askForget(ctx, tx, table, key, s.hashes[l.Erasure(key)], true); err != nil {
 				return err
 			}
 		}

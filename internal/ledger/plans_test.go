@@ -19,7 +19,7 @@ import (
 
 // smallIndexes hold only what is to be done: rows that wait, are due, or differ. Walking one
 // costs what it finds.
-var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run|closed)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote|run_loads`)
+var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blocked|ready)|quarantine_(open|due|orphan|by_run|closed)|audit_(findings|unapplied)|optout_waits|run_unpruned|run_wrote|run_loads|record_lost`)
 
 // smallTables hold what runs at work have staged, what was open when a worker died, or a
 // few rows an hour, file or mapping.

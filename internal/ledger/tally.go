@@ -50,6 +50,12 @@ func (l *Ledger) KnownCount(ctx context.Context, table string) (int64, error) {
 	return l.count(ctx, tallied+` AND flow = '' AND tbl = ?`, talliedHeld, table)
 }
 
+// LostCount is how many records of a table somebody deleted in the target, and that are not
+// there again. An index holds those alone.
+func (l *Ledger) LostCount(ctx context.Context, table string) (int64, error) {
+	return l.count(ctx, `SELECT count(*) FROM record WHERE tbl = ? AND state = 'lost'`, table)
+}
+
 // ParkedCount is how many records of a table wait.
 func (l *Ledger) ParkedCount(ctx context.Context, table string) (int64, error) {
 	return l.count(ctx, tallied+` AND flow = '' AND tbl = ?`, talliedParked, table)

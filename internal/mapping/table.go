@@ -51,8 +51,8 @@ type Table struct {
 	ClearOptOuts bool `json:"clear_opt_outs,omitempty" yaml:"clear_opt_outs,omitempty"`
 	// Merged says what becomes of the profile of a contact that Dynamics merged into another one: delete or keep. Without it, the profile is deleted where apply_deletes is set, and kept elsewhere. Its opt-outs go to the winner's profile first.
 	Merged string `json:"merged,omitempty" yaml:"merged,omitempty" jsonschema:"enum=delete,enum=keep"`
-	// Erased says what becomes of a record that somebody deleted in Campaign when it changes in Dynamics: restore creates it again, with the opt-outs that are known of it; leave leaves it deleted.
-	Erased string `json:"erased,omitempty" yaml:"erased,omitempty" jsonschema:"enum=restore,enum=leave,default=restore"`
+	// Erased says what becomes of a record that Causeway wrote and somebody deleted in Campaign: restore creates it again with its next change in Dynamics, and with the opt-outs that are known of it; leave leaves it deleted, whatever comes. Without it, the profile of a contact stays deleted until a backfill reads the contact, and records of other tables are created again.
+	Erased string `json:"erased,omitempty" yaml:"erased,omitempty" jsonschema:"enum=restore,enum=leave"`
 	// OptOuts are the pairs that opt_out keeps in step. A profile is created with those that Dynamics holds.
 	OptOuts []optout.PairSetting `json:"opt_outs,omitempty" yaml:"-"`
 	// Filter selects the records to propagate; without it, all of them (R13).
@@ -61,9 +61,11 @@ type Table struct {
 	Fields []Field `json:"fields" yaml:"fields" jsonschema:"required,minItems=1,maxItems=1000"`
 }
 
+const contactTable = "contact"
+
 // maxFields is the most fields the mapping may have.
 func (t Table) maxFields() int {
-	if t.Dynamics.Table == "contact" {
+	if t.Dynamics.Table == contactTable {
 		return MaxFields
 	}
 	return maxCustomFields
@@ -85,6 +87,14 @@ const (
 // merged into another one.
 func (t *Table) DeletesMerged() bool {
 	return t.Merged == DeleteMerged || t.Merged == "" && t.ApplyDeletes
+}
+
+// LeavesErased says that a record which somebody deleted in Campaign stays deleted. The
+// profile of a person does unless the mapping says otherwise: whoever deleted it may have
+// been asked to. A backfill is asked for by an operator, so it brings such a profile back
+// where the mapping says nothing.
+func (t *Table) LeavesErased(backfill bool) bool {
+	return t.Erased == LeaveErased || t.Erased == "" && t.Dynamics.Table == contactTable && !backfill
 }
 
 // SourceTable is the Dynamics side of a mapping.
@@ -181,7 +191,7 @@ func (t Table) normal() Table {
 		fields[i] = f
 	}
 	t.Fields = fields
-	if t.Erased == RestoreErased {
+	if t.Erased == RestoreErased && t.Dynamics.Table != contactTable {
 		t.Erased = ""
 	}
 	if len(t.OptOuts) == 0 {

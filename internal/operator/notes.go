@@ -86,6 +86,13 @@ func (r FlowReport) Notes(now time.Time) []Note {
 		n.add(Caution, "%s in Campaign that the last audit found are not known here; those that do not belong there are listed, and deleted if you say so, by: causeway audit %s --repair --strays",
 			phrase.Count(st.Strays, "record"), r.Flow)
 	}
+	if left := st.Erased; left != nil {
+		back := "to bring them back: erased: restore in the mapping"
+		if !left.ForGood {
+			back += ", or causeway backfill " + r.Flow
+		}
+		n.add(Hint, "%s that somebody deleted in Campaign, and that stay deleted, whatever changes in Dynamics; %s", phrase.Count(left.Count, "record"), back)
+	}
 	if back := st.Returned; back != nil {
 		n.add(Caution, "%s that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was %s; erased: leave in the mapping leaves them deleted",
 			phrase.Count(back.Count, "record"), back.Last)

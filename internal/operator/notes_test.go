@@ -58,6 +58,10 @@ func TestNotesOfAFlow(t *testing.T) {
 			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Returned: &activities.Returned{Count: 1, Last: "7d3c"}}},
 			[]operator.Note{{operator.Caution, "1 record that somebody had deleted in Campaign came back, with the opt-outs that are known, because Dynamics changed; the last was 7d3c; erased: leave in the mapping leaves them deleted"}},
 		},
+		"a profile that stays deleted": {
+			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Erased: &activities.Erased{Count: 1}}},
+			[]operator.Note{{operator.Hint, "1 record that somebody deleted in Campaign, and that stay deleted, whatever changes in Dynamics; to bring them back: erased: restore in the mapping, or causeway backfill contacts"}},
+		},
 		"a ledger that was restored": {
 			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Restored: "the ledger was restored"}},
 			[]operator.Note{{operator.Alarm, "the ledger was restored; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age"}},

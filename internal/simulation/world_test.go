@@ -132,7 +132,7 @@ func newWorld(dir string) (*world, error) {
 	w.net.serve(journalHost, "journal", w.journal)
 	w.table = activities.Table{
 		Name: contacts, Dynamics: mapping.SourceTable{Table: "contact"}, Campaign: mapping.TargetTable{Resource: "profile", Key: "externalId"},
-		ApplyDeletes: true, ClearOptOuts: true, OptOuts: []optout.PairSetting{phone},
+		ApplyDeletes: true, ClearOptOuts: true, Erased: mapping.RestoreErased, OptOuts: []optout.PairSetting{phone},
 		Filter: mapping.Filter{DeleteUnmatched: true, Where: []mapping.Condition{{Column: "jobtitle", Is: "not_equals", Value: "left"}}},
 		Fields: []mapping.Field{
 			{From: "firstname", To: "firstName"}, {From: "emailaddress1", To: "email"},

@@ -29,7 +29,9 @@ smaller pages), and one per record that differs.
 
 Changed: somebody changed mapped fields in Campaign. Fields with apply_updates:
 false belong to Campaign and are not compared; of links only whether they name
-something. Missing: somebody deleted the record in Campaign. Stray: Campaign has
+something. Missing: somebody deleted the record in Campaign. Where the mapping leaves such a
+record deleted (erased, by default for contacts), it is listed as left so, counts
+as no difference, and --repair does not create it. Stray: Campaign has
 it with a key, and not from here; it is left alone. Duplicate: its key is that of
 one of our records in another spelling, such as upper case; it is never touched,
 and somebody should keep one of the two. What Dynamics says and was
@@ -51,7 +53,7 @@ command is interrupted, and asking again watches it.
 
 Exit code 0 when nothing differs, 2 when something does.
 
-With -o json: {run, held, findings: {changed, missing, stray, duplicate, fields, examples},
+With -o json: {run, held, findings: {changed, missing, erased, stray, duplicate, fields, examples},
 source: as causeway plan, repair, refused}; with --strays also strays: {audit, gone,
 left, more}, and deleting: whether they are.`,
 		Example: "  causeway audit contacts\n  causeway audit contacts --repair\n  causeway audit contacts --repair --strays\n  causeway audit contacts -o json | jq .findings.missing",
@@ -132,6 +134,7 @@ func writeAudit(e *env, table string, r workflows.AuditResult) {
 	}{
 		{"changed in Campaign", f.Changed},
 		{"missing in Campaign", f.Missing},
+		{"deleted in Campaign, left so", f.Erased},
 		{"in Campaign, and not from here (left alone)", f.Stray},
 		{"in Campaign twice, with the key in another spelling", f.Duplicate},
 		{"in Dynamics, and not yet in Campaign", src.Created},

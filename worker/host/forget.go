@@ -18,12 +18,13 @@ const forgetEvery = 5 * time.Second
 // for those who were forgotten.
 type forgetter struct {
 	ledger interface {
-		ForgetStep(ctx context.Context, optedOut func([]byte) bool) (more bool, err error)
+		ForgetStep(ctx context.Context, optedOut func([]byte) bool, stillThere ledger.StillThere) (more bool, err error)
 		Erasures(ctx context.Context) (ledger.Erasures, error)
 	}
-	waiting tally.Gauge
-	logger  *slog.Logger
-	sleep   func(context.Context, time.Duration)
+	stillThere ledger.StillThere
+	waiting    tally.Gauge
+	logger     *slog.Logger
+	sleep      func(context.Context, time.Duration)
 }
 
 // run works until ctx ends. It rests as long as each step took, so that flows keep at least
@@ -31,7 +32,7 @@ type forgetter struct {
 func (f *forgetter) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		from := time.Now()
-		more, err := f.ledger.ForgetStep(ctx, optout.Chosen)
+		more, err := f.ledger.ForgetStep(ctx, optout.Chosen, f.stillThere)
 		if err == nil && !more {
 			var is ledger.Erasures
 			if is, err = f.ledger.Erasures(ctx); err == nil {

@@ -20,7 +20,7 @@ type stepsOfForget struct {
 	end     context.CancelFunc
 }
 
-func (s *stepsOfForget) ForgetStep(_ context.Context, optedOut func([]byte) bool) (bool, error) {
+func (s *stepsOfForget) ForgetStep(_ context.Context, optedOut func([]byte) bool, _ ledger.StillThere) (bool, error) {
 	if optedOut([]byte(`{}`)) || len(s.answers) == 0 {
 		return false, nil
 	}

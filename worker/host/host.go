@@ -68,10 +68,11 @@ type Host struct {
 
 	namespace string // of Temporal
 
-	gauges   *gaugeRefresher
-	takeOver *takeOver
-	pruner   *run.Pruner
-	pauses   *pauses // of all queues
+	gauges     *gaugeRefresher
+	takeOver   *takeOver
+	stillThere ledger.StillThere
+	pruner     *run.Pruner
+	pauses     *pauses // of all queues
 }
 
 // New builds everything and connects to Temporal and the ledger. If one of them cannot
@@ -128,6 +129,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		HideValues: !o.Config.Quarantine.Reveal,
 		Metrics:    h.metrics.Scope, Logger: o.Logger,
 	})
+	h.stillThere = in.StillThere
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
@@ -196,7 +198,7 @@ func (h *Host) Run(ctx context.Context) error {
 	taken.Go(func() { h.takeOver.run(taking) })
 	taken.Go(func() { h.pruner.Run(taking) })
 	taken.Go(func() {
-		forget := forgetter{ledger: h.ledger, waiting: h.metrics.Scope.Gauge("erasures_waiting"), logger: h.o.Logger, sleep: rest}
+		forget := forgetter{ledger: h.ledger, stillThere: h.stillThere, waiting: h.metrics.Scope.Gauge("erasures_waiting"), logger: h.o.Logger, sleep: rest}
 		forget.run(taking)
 	})
 	taken.Go(func() {

@@ -186,6 +186,7 @@ CREATE TABLE record (
   PRIMARY KEY (tbl, key)
 );
 CREATE INDEX record_created ON record (created_run) WHERE created_run <> ''; -- for a rollback
+CREATE INDEX record_lost ON record (tbl) WHERE state = 'lost';
 
 -- What the target held of a record before a run touched it, for a rollback.
 CREATE TABLE before_image (
@@ -401,7 +402,8 @@ CREATE TABLE erasing (
   tbl TEXT NOT NULL,
   at BIGINT NOT NULL,                        -- when that was asked for
   until BIGINT NOT NULL,                     -- what runs wrote that began later is of somebody who came back
-  waits TEXT NOT NULL                        -- for what; '' for nothing
+  waits TEXT NOT NULL,                       -- for what; '' for nothing
+  again INTEGER NOT NULL DEFAULT 0           -- 1: they were forgotten before, and a restore brought them back
 );
 
 -- Who was forgotten: no ids.
