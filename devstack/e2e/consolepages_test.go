@@ -113,7 +113,7 @@ func TestOptOutsInABrowser(t *testing.T) {
 	b.do(chromedp.Navigate(origin+"/i/acme/optouts"), chromedp.SendKeys(`input[name="contact"]`, contact), chromedp.Click(`#evidence`), b.shows("Decisions, the oldest first"))
 	b.accessible("evidence")
 
-	b.do(chromedp.Navigate(origin+"/i/acme/log"), b.shows("Nothing was changed or removed"), b.shows("Reveal values"), b.shows("of the contact "+contact), b.shows("Acknowledge"))
+	b.do(chromedp.Navigate(origin+"/i/acme/log"), b.shows("Nothing was changed or removed"), b.shows("Reveal values"), b.shows("Choices of "+contact), b.shows("Acknowledge"))
 	b.accessible("the operations log")
 	b.do(chromedp.Navigate(origin+"/i/acme/log?by=nobody"), b.shows("Nothing fits"))
 	b.accessible("nothing fits")
