@@ -30,7 +30,7 @@ import (
 
 // settleWithin is the longest wait for an expected state. A healthy run needs a small
 // part of it.
-const settleWithin = time.Minute
+const settleWithin = 4 * time.Minute
 
 // world is one installation: Temporal, both sandboxes, a configuration.
 type world struct {
