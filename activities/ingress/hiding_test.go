@@ -149,3 +149,32 @@ func TestAHiddenChildIsNotTakenForErased(t *testing.T) {
 	f.services.Delta()
 	require.Equal(t, "Tyres", f.Sandboxes.Campaign.Record("cusService", s)["name"])
 }
+
+// A profile is created, and the ledger does not learn of it. Its vehicle is written, and goes
+// with the profile when somebody deletes that in Campaign. Then the profile is created once
+// more, for the first time by the ledger.
+func TestAChildComesBackWithAParentWhoseFirstCreationNobodyKnows(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	f.Load()
+	contact := f.InsertRow("contacts", map[string]any{"lastname": "New"})
+	ref, _ := f.StageFirstPage(activities.KindDelta, activities.PhaseDelta)
+	_, err := f.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodPost, Path: "/profile", Action: kit.ResetAfter, Times: 1})
+	require.NoError(t, err)
+	outage, err := f.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: http.MethodGet, Path: "/profile", Action: kit.Respond, Status: 503})
+	require.NoError(t, err)
+	_, err = f.Env.ExecuteActivity(f.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Error(t, err)
+	require.NotNil(t, f.Sandboxes.Campaign.Profile(contact))
+	f.Sandboxes.Faults.Clear(outage)
+	v := f.vehicle(contact)
+	f.vehicles.Load()
+	require.NoError(t, f.Sandboxes.Campaign.Delete("profile", contact))
+	require.Nil(t, f.Sandboxes.Campaign.Record("cusVehicle", v), "Campaign's cascade")
+
+	_, err = f.Env.ExecuteActivity(f.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.NoError(t, err)
+	require.NotNil(t, f.Sandboxes.Campaign.Profile(contact))
+	f.vehicles.Delta()
+	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", v))
+}

@@ -31,6 +31,8 @@ func (d *decision) result(ctx context.Context, a *reconcile.Action) (ledger.Resu
 		return d.leaveOut(d.rec, d.e), nil
 	case reconcile.Create:
 		result := d.done(ledger.Created, d.rec, d.e, a.Payload, d.run)
+		// An earlier request may have created it, and somebody deleted it since with its children.
+		result.Renewed = result.Renewed || d.facts.Ambiguous || d.facts.Retried || len(d.inDoubt[d.e.Key]) > 0
 		result.Returned = a.Why == reconcile.LostInTarget && !d.facts.Lost
 		return result, nil
 	case reconcile.Update:
