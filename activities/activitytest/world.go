@@ -91,7 +91,7 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 			Tokens: campaign.NewIMSTokens(campaign.IMSOptions{URL: boxes.IMSURL, ClientID: boxes.CampaignClientID, Secret: string(secret), Scopes: []string{"campaign_sdk"}, HTTPClient: client})})})
 	require.NoError(t, err)
 	behind := new(atomic.Int64)
-	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal", Keys: ledgertest.Keys,
+	books, err := ledger.Open(t.Context(), ledger.Options{Driver: "sqlite", Path: filepath.Join(dir, "ledger.db"), Synchronous: "normal", Erasures: filepath.Join(dir, "erasures"), Keys: ledgertest.Keys,
 		Now: func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = books.Close() })

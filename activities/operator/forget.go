@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -78,7 +79,13 @@ func (a *Activities) Forget(ctx context.Context, in activities.ForgetInput) (*ac
 			return nil, err
 		}
 	}
-	if _, err := a.ledger.ForgetStep(ctx, optout.Chosen, nil); err != nil {
+	_, err = a.ledger.ForgetStep(ctx, optout.Chosen, nil)
+	if errors.Is(err, ledger.ErrErasures) { // the request is kept
+		why := err.Error()
+		out.Waits = why[strings.Index(why, ledger.ErrErasures.Error()):]
+		return out, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	if asked, err = a.ledger.ToForget(ctx, live.ID); err != nil {

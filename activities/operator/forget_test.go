@@ -3,6 +3,7 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,28 @@ func TestAContactThatComesBackWhileItsErasureWaitsIsKnown(t *testing.T) {
 	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
 	require.EqualValues(t, 1, s.Delta().Deleted)
 	require.Nil(t, s.Sandboxes.Campaign.Profile(id))
+	require.True(t, forgetting(s, id).Done)
+	require.Empty(t, where(s, id).Ledger)
+}
+
+// A file of erasures that cannot be used keeps the request waiting, and the answer says why.
+func TestForgettingWaitsForTheFileOfErasures(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 6)
+	s.Load()
+	id := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	require.True(t, s.Sandboxes.Dynamics.Delete("contacts", id))
+	s.Delta()
+	is, err := s.Ledger.Erasures(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.Mkdir(is.File, 0o700))
+	got := forgetting(s, id)
+	require.False(t, got.Done)
+	require.Contains(t, got.Waits, "ledger.erasures: "+is.File+" cannot be used, and nobody is forgotten before it can")
+	require.NotContains(t, got.Waits, "ledger: ")
+	require.NotEmpty(t, where(s, id).Ledger)
+
+	require.NoError(t, os.Remove(is.File))
 	require.True(t, forgetting(s, id).Done)
 	require.Empty(t, where(s, id).Ledger)
 }

@@ -74,11 +74,15 @@ func syncFolder(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
+// ErrErasures says that the file of erasures cannot be used. Whoever is to be forgotten is
+// once it can.
+var ErrErasures = errors.New("ledger.erasures")
+
 func (f *erasureFile) failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("ledger.erasures: %s cannot be used, and nobody is forgotten before it can: %w", f.path, err)
+	return fmt.Errorf("%w: %s cannot be used, and nobody is forgotten before it can: %w", ErrErasures, f.path, err)
 }
 
 // read reads the hashes, and when each was forgotten the last time. damaged is how many lines
