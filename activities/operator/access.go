@@ -101,6 +101,9 @@ func (a *Activities) permit(ctx context.Context, sealed []byte) (*activities.Ask
 		return nil, err
 	}
 	if a.access.Config.NeedsSecond(operation.FourEyes) {
+		if operation.NamesNoRun {
+			return nil, refusal("a second person has to confirm this, and the running backfill could be another one by then; name the run, which causeway status has")
+		}
 		waits, err := a.second(ctx, r, operation, who)
 		if err != nil || waits != nil {
 			return &activities.AskPermitResult{Waits: waits}, err

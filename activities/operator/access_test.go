@@ -165,6 +165,20 @@ func TestWhatWasConfirmedIsDoneOnce(t *testing.T) {
 	require.NotEqual(t, first.Waits.ID, second.Waits.ID)
 }
 
+// Nobody confirms to undo "the running backfill": it could be another one by then.
+func TestASecondPersonKnowsWhichRun(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "rollback")
+	_, err := d.ask(d.request("operator", "update/CancelBackfill", `{"rollback":true}`))
+	require.ErrorContains(t, err, "name the run")
+	answer, err := d.ask(d.request("operator", "update/CancelBackfill", `{"rollback":true,"run":"r1"}`))
+	require.NoError(t, err)
+	require.NotNil(t, answer.Waits)
+	answer, err = d.ask(d.request("operator", "update/CancelBackfill", `{}`))
+	require.NoError(t, err)
+	require.NotEmpty(t, answer.Permit, "what is kept needs nobody else")
+}
+
 // Forgetting somebody needs two admins, where access.four_eyes says so.
 func TestForgettingNeedsASecondAdmin(t *testing.T) {
 	t.Parallel()
@@ -192,7 +206,7 @@ func TestFourEyes(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "approve", "rollback", "reveal")
 	for name, input := range map[string]string{
-		"update/RequestRollback": `{"run":"r1"}`, "update/Approve": `{"run":"r2"}`, "ask/ShowQuarantined": `{"id":"x","reveal_to":"%s"}`, "update/CancelBackfill": `{"rollback":true}`,
+		"update/RequestRollback": `{"run":"r1"}`, "update/Approve": `{"run":"r2"}`, "ask/ShowQuarantined": `{"id":"x","reveal_to":"%s"}`, "update/CancelBackfill": `{"run":"r1","rollback":true}`,
 	} {
 		n := 0
 		ask := func(token string) activities.AskPermitResult { // by a key of its own each time
