@@ -18,6 +18,9 @@ type Operation struct {
 	FourEyes string
 	// Signs says that its input names who asks, which is replaced by who was verified.
 	Signs bool
+	// NamesNoRun says that it is about the run that is at work when it is carried out, which
+	// nobody can confirm beforehand.
+	NamesNoRun bool
 }
 
 // Update is the name of an update of a workflow.
@@ -102,6 +105,7 @@ func Find(name string, input json.RawMessage) (Operation, bool) {
 	var more struct {
 		RevealTo []byte `json:"reveal_to"`
 		Rollback bool   `json:"rollback"`
+		Run      string `json:"run"`
 		Once     bool   `json:"once"`
 	}
 	_ = json.Unmarshal(input, &more) // what is no object asks for nothing more
@@ -112,6 +116,7 @@ func Find(name string, input json.RawMessage) (Operation, bool) {
 		op.Name, op.Role = "console: acknowledge the typology rules", Operator
 	case name == Update(workflows.UpdateCancelBackfill) && more.Rollback:
 		op.Name, op.FourEyes = "cancel-backfill --rollback", rollback
+		op.NamesNoRun = more.Run == ""
 	}
 	return op, ok
 }
