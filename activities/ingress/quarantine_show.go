@@ -56,7 +56,7 @@ func (a *Activities) ShowQuarantined(ctx context.Context, in activities.ShowQuar
 	if out.Sealed, err = run.Seal(values, in.RevealTo); err != nil {
 		return nil, err
 	}
-	if err := run.LogReveal(ctx, a.o.Ledger, in.RevealTo, ledger.Operation{
+	if err := run.LogReveal(ctx, a.o.Ledger, run.Execution(ctx), ledger.Operation{
 		By: in.By, Flow: activities.FlowIngress, Table: in.Table, Detail: fmt.Sprintf("values of the refused record %s: %s", in.ID, strings.Join(fieldNames(out.Fields), ", ")),
 	}); err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
@@ -89,7 +88,7 @@ func (a *Activities) permit(ctx context.Context, sealed []byte) (*activities.Ask
 		return nil, err
 	}
 	until := r.At.Add(a.access.Config.RequestWithin + a.access.Config.ClockSkew)
-	mine, err := a.ledger.UseOnce(ctx, r.Nonce, Execution(ctx), until.Add(a.access.Config.ClockSkew))
+	mine, err := a.ledger.UseOnce(ctx, r.Nonce, run.Execution(ctx), until.Add(a.access.Config.ClockSkew))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +112,8 @@ func (a *Activities) permit(ctx context.Context, sealed []byte) (*activities.Ask
 		until = a.access.now().Add(logKept)
 	}
 	permit, err := json.Marshal(a.access.Keys.Sign(access.Permit{
-		Instance: r.Instance, Name: r.Name, Target: r.Target, What: what, Nonce: r.Nonce, Until: until.UTC(),
+		Instance: r.Instance, Name: r.Name, Target: r.Target, What: what, Until: until.UTC(),
+		Nonce:   access.NewNonce(), // not the request's: whoever asks chooses that one, and the log has this one in its ids
 		Subject: who.Subject, By: who.String(), Role: who.Role,
 	}))
 	return &activities.AskPermitResult{Permit: permit}, err
@@ -149,7 +149,7 @@ func (a *Activities) second(ctx context.Context, r access.Request, operation acc
 	fresh := ledger.AccessRequest{
 		ID: "ask-" + access.NewNonce()[:10], Name: r.Name, Operation: operation.Name, Role: int(operation.Role), Target: r.Target, What: what, Input: string(access.Shown(r.Input)),
 		Subject: who.Subject, Who: who.String(), Asked: now, Until: now.Add(a.access.Config.FourEyesWithin),
-		Nonce: r.Nonce + "/" + Execution(ctx), // whoever asks chooses the first, and could choose the same again
+		Nonce: r.Nonce + "/" + run.Execution(ctx), // whoever asks chooses the first, and could choose the same again
 	}
 	kept, err := a.ledger.AskSecond(ctx, fresh)
 	if err != nil || kept.State == activities.SecondDone {
@@ -240,10 +240,4 @@ func (a *Access) told(r ledger.AccessRequest) activities.SecondPerson {
 	return activities.SecondPerson{
 		ID: r.ID, Operation: r.Operation, Target: r.Target, Input: json.RawMessage(r.Input), By: r.Who, At: r.Asked, Until: r.Until, State: state, Decider: r.Decider,
 	}
-}
-
-// Execution names this execution of an activity, also when it is tried again.
-func Execution(ctx context.Context) string {
-	info := activity.GetInfo(ctx)
-	return info.WorkflowExecution.RunID + "/" + info.ActivityRunID + "/" + info.ActivityID
 }

@@ -179,6 +179,39 @@ func TestASecondPersonKnowsWhichRun(t *testing.T) {
 	require.NotEmpty(t, answer.Permit, "what is kept needs nobody else")
 }
 
+// Nobody can choose the id that something gets in the log, and have it left out because an
+// entry of theirs has that id already.
+func TestNobodyChoosesIDsOfTheLog(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	r := d.request("operator", "update/Stop", `{}`)
+	answer, err := d.ask(r)
+	require.NoError(t, err)
+	var p access.Permit
+	require.NoError(t, json.Unmarshal(answer.Permit, &p))
+	require.NotEmpty(t, p.Nonce)
+	require.NotEqual(t, r.Nonce, p.Nonce, "updates have the number of the permit, and entries that of the update")
+
+	asked := access.WithPermit(t.Context(), p)
+	entry := func(id, what string) error {
+		_, err := d.answers.LogOperation(asked, activities.LogInput{Operations: []activities.Operation{{ID: id, What: what, By: p.By, At: d.now}}})
+		return err
+	}
+	require.ErrorContains(t, entry("run-1/"+p.Nonce, activities.OpReplay), "people enter replays")
+	require.ErrorContains(t, entry("replay/1", activities.OpStop), "people enter replays")
+	require.NoError(t, entry("replay/1", activities.OpReplay))
+
+	// Nor does the time that a discard brings make two of them one.
+	discard := activities.DiscardInput{Table: activities.FlowOptOut, Discard: activities.Discard{By: "Sam <s>", At: d.now, Reason: "known"}}
+	for range 2 {
+		_, err := d.env.ExecuteActivity(activities.DiscardQuarantined, discard)
+		require.NoError(t, err)
+	}
+	entries, err := d.ledger.Operations(t.Context(), ledger.OperationFilter{What: activities.OpDiscard, Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, entries, 2)
+}
+
 // Forgetting somebody needs two admins, where access.four_eyes says so.
 func TestForgettingNeedsASecondAdmin(t *testing.T) {
 	t.Parallel()

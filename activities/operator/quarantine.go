@@ -116,10 +116,10 @@ func (a *Activities) DiscardQuarantined(ctx context.Context, in activities.Disca
 	if err != nil {
 		return nil, err
 	}
-	_, err = a.LogOperation(ctx, activities.LogInput{Operations: []activities.Operation{{
-		ID: fmt.Sprintf("discard/%s/%s/%d", in.Table, in.By, in.At.UnixNano()), At: in.At, By: in.By, What: activities.OpDiscard, Flow: flow, Table: in.Table, Run: in.Run,
+	_, err = a.enter(ctx, activities.LogInput{Operations: []activities.Operation{{
+		ID: "discard/" + run.Execution(ctx), At: in.At, By: in.By, What: activities.OpDiscard, Flow: flow, Table: in.Table, Run: in.Run,
 		Reason: in.Reason, Detail: fmt.Sprintf("%d discarded: %s", n, in.InWords()),
-	}}})
+	}}}, false)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,9 @@ func (a *Activities) OptOutEvidence(ctx context.Context, in activities.EvidenceI
 	if out.Sealed, err = run.Seal(rows, in.RevealTo); err != nil {
 		return nil, err
 	}
-	return out, run.LogReveal(ctx, a.o.Ledger, in.RevealTo, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: evidenceInWords(in)})
+	// All pages of a question have the same key. One that is used for other questions, too, is entered every hour.
+	question := fmt.Sprintf("%x %s", in.RevealTo, time.Now().UTC().Format("2006-01-02T15"))
+	return out, run.LogReveal(ctx, a.o.Ledger, question, ledger.Operation{By: in.By, Flow: activities.FlowOptOut, Detail: evidenceInWords(in)})
 }
 
 // evidenceInWords says whose choices are shown.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"causeway.dev/activities"
 	"causeway.dev/internal/access"
 	"causeway.dev/internal/ledger"
@@ -22,12 +24,17 @@ func Log(ctx context.Context, l *ledger.Ledger, operations ...ledger.Operation) 
 }
 
 // LogReveal enters into the audit trail that values of persons are shown to somebody. It
-// comes before they are: what cannot be logged is not shown. The key to which they are
-// sealed is made for one question, so it tells an activity that runs twice from two
-// questions.
-func LogReveal(ctx context.Context, l *ledger.Ledger, to []byte, shown ledger.Operation) error {
-	question := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %q", to, shown.By, shown.Table, shown.Detail))
-	shown.ID, shown.What, shown.At = activities.OpReveal+"/"+hex.EncodeToString(question[:]), activities.OpReveal, time.Now()
+// comes before they are: what cannot be logged is not shown. question tells an activity that
+// runs twice from two questions; whoever asks may not choose it alone.
+func LogReveal(ctx context.Context, l *ledger.Ledger, question string, shown ledger.Operation) error {
+	id := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", question, shown.By, shown.Table, shown.Detail))
+	shown.ID, shown.What, shown.At = activities.OpReveal+"/"+hex.EncodeToString(id[:]), activities.OpReveal, time.Now()
 	_, err := Log(ctx, l, shown)
 	return err
+}
+
+// Execution names this execution of an activity, also when it is tried again.
+func Execution(ctx context.Context) string {
+	info := activity.GetInfo(ctx)
+	return info.WorkflowExecution.RunID + "/" + info.ActivityRunID + "/" + info.ActivityID
 }

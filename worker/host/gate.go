@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	permits "causeway.dev/activities/operator"
+	"causeway.dev/activities/run"
 	"causeway.dev/internal/access"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/operator"
@@ -69,7 +70,7 @@ func (g *gate) spend(ctx context.Context, p *access.Permit) error {
 	if p == nil {
 		return nil
 	}
-	mine, err := g.ledger.UseOnce(ctx, "permit/"+p.Nonce, permits.Execution(ctx), p.Until.Add(2*g.skew))
+	mine, err := g.ledger.UseOnce(ctx, "permit/"+p.Nonce, run.Execution(ctx), p.Until.Add(2*g.skew))
 	if err == nil && !mine {
 		err = errUsed
 	}
