@@ -26,8 +26,18 @@ func Log(ctx context.Context, l *ledger.Ledger, operations ...ledger.Operation) 
 // sealed is made for one question, so it tells an activity that runs twice from two
 // questions.
 func LogReveal(ctx context.Context, l *ledger.Ledger, to []byte, shown ledger.Operation) error {
-	question := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %q", to, shown.By, shown.Table, shown.Detail))
-	shown.ID, shown.What, shown.At = activities.OpReveal+"/"+hex.EncodeToString(question[:]), activities.OpReveal, time.Now()
-	_, err := Log(ctx, l, shown)
+	return logQuestion(ctx, l, activities.OpReveal, to, shown)
+}
+
+// LogSearch enters into the audit trail that somebody looks for a person, and by what,
+// before it is done. It holds nothing of what is looked for.
+func LogSearch(ctx context.Context, l *ledger.Ledger, to []byte, search ledger.Operation) error {
+	return logQuestion(ctx, l, activities.OpSearch, to, search)
+}
+
+func logQuestion(ctx context.Context, l *ledger.Ledger, what string, to []byte, o ledger.Operation) error {
+	question := sha256.Sum256(fmt.Appendf(nil, "%x %q %q %q", to, o.By, o.Table, o.Detail))
+	o.ID, o.What, o.At = what+"/"+hex.EncodeToString(question[:]), what, time.Now()
+	_, err := Log(ctx, l, o)
 	return err
 }

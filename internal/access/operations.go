@@ -62,6 +62,8 @@ var operations = map[string]Operation{
 	Ask(activities.DiscardQuarantined): {Name: "quarantine discard", Role: Support, Signs: true},
 	Ask(activities.ShowQuarantined):    {Name: "quarantine show", Role: Viewer, Signs: true},
 	Ask(activities.Explain):            {Name: "explain", Role: Support},
+	Ask(activities.FindRecords):        {Name: "explain --email, explain --name", Role: Support, Signs: true},
+	Ask(activities.QuestionKey):        {Name: "explain --email, explain --name: the key to seal to", Role: Support},
 	Ask(activities.ExplainEvent):       {Name: "explain event", Role: Support},
 	Ask(activities.OptOutEvidence):     {Name: "optout history, optout export", Role: Support, Signs: true},
 	Ask(activities.CheckOptOuts):       {Name: "optout check", Role: Support},
