@@ -72,6 +72,7 @@ const (
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult
 	FindRecords        = "FindRecords"        // FindInput -> FindResult
+	ShowPerson         = "ShowPerson"         // ShowPersonInput -> ShowPersonResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult
 	ProposeMapping     = "ProposeMapping"     // ProposeInput -> ProposeResult
 	Totals             = "Totals"             // TotalsInput -> TotalsResult

@@ -164,6 +164,6 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.ListStrays: a.ListStrays, activities.DeleteStrays: a.DeleteStrays,
 		activities.ShowQuarantined: a.ShowQuarantined,
 		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
-		activities.QuestionKey: a.QuestionKey, activities.FindRecords: a.FindRecords,
+		activities.QuestionKey: a.QuestionKey, activities.FindRecords: a.FindRecords, activities.ShowPerson: a.ShowPerson,
 	})
 }
