@@ -37,7 +37,7 @@ func TestAPersonInABrowser(t *testing.T) {
 	b.do(chromedp.SendKeys(`#q`, address+"\r"), b.shows("Side by side"), b.shows(id), b.shows("Created in Campaign"), b.shows("differs"))
 	b.hides(hidden...)
 	b.accessible("a person")
-	b.do(chromedp.Click(`#reveal`), chromedp.WaitVisible(`dialog[open] input[name="reason"]`), chromedp.SendKeys(`dialog[open] input[name="reason"]`, "ticket 4711"),
+	b.do(chromedp.Click(`#reveal`), chromedp.WaitVisible(`dialog[open] [data-close]:focus`), chromedp.SendKeys(`dialog[open] input[name="reason"]`, "ticket 4711"),
 		chromedp.Click(`dialog[open] button.primary`), b.shows("You see values of a person"), b.shows(changed), b.shows(address))
 	b.accessible("a revealed person")
 	code, out, stderr := w.causeway("log")
