@@ -70,6 +70,9 @@ const (
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
+	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult
+	FindRecords        = "FindRecords"        // FindInput -> FindResult
+	ShowPerson         = "ShowPerson"         // ShowPersonInput -> ShowPersonResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult
 	ProposeMapping     = "ProposeMapping"     // ProposeInput -> ProposeResult
 	Totals             = "Totals"             // TotalsInput -> TotalsResult

@@ -25,6 +25,7 @@ const (
 	OpRelease        = "release"
 	OpDiscard        = "discard"
 	OpReveal         = "reveal"
+	OpSearch         = "search"
 	OpReplay         = "replay"
 	OpAcknowledge    = "acknowledge"
 )

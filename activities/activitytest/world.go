@@ -24,6 +24,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/activities/ingress"
 	"causeway.dev/activities/operator"
+	"causeway.dev/internal/access"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/dataverse"
 	"causeway.dev/internal/ledger"
@@ -99,6 +100,9 @@ func NewWorld(t *testing.T, contacts int, edit ...func(*stack.Options)) *World {
 	s := &World{T: t, Sandboxes: boxes, Scope: scope, Ledger: books, ClockBehind: behind, ProbeCalls: new(int64), DynamicsGate: dynamicsGate}
 	s.IngressOptions = ingress.Options{Source: source, Target: target, TargetGate: gate, Ledger: books, Concurrency: 16, Lanes: 4, Metrics: scope,
 		CatchUpSlack: 5 * time.Minute, DeleteRatio: 0.05, DeleteMin: 100, DeleteWindow: 24 * time.Hour, ShortLoadMin: 1000, ShortLoadRatio: 0.5, KeepBefores: 14 * 24 * time.Hour, ProbeRecords: 20_000}
+	questions, err := access.NewQuestionKeys(make([]byte, access.SecretSize), "")
+	require.NoError(t, err)
+	s.IngressOptions.Questions = questions
 	s.Ingress = ingress.New(s.IngressOptions)
 	s.Env = NewEnv()
 	s.Register()

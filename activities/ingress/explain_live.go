@@ -46,12 +46,18 @@ func (a *Activities) StillThere(ctx context.Context, table, id string) (string, 
 // explainLive reads a record in both systems, and says what a run would do with it. The
 // row is nil when Dynamics does not have it.
 func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string, rec *ledger.Record) (*activities.ExplainLive, *liveRow, error) {
+	out, row, _, err := a.explainBoth(ctx, m, id, rec)
+	return out, row, err
+}
+
+// explainBoth is explainLive, with what Campaign holds; nil when Campaign does not have it.
+func (a *Activities) explainBoth(ctx context.Context, m *tableMapper, id string, rec *ledger.Record) (*activities.ExplainLive, *liveRow, *mapping.Payload, error) {
 	table := m.plan.Table.Name
 	row, err := a.o.Source.Get(ctx, m.query, id)
 	e := &ledger.Entry{Key: id, Deleted: apierr.ReasonOf(err) == apierr.ReasonNotFound}
 	if !e.Deleted {
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading %s of %s from Dynamics: %w", id, m.plan.Table.Dynamics.Table, err)
+			return nil, nil, nil, fmt.Errorf("reading %s of %s from Dynamics: %w", id, m.plan.Table.Dynamics.Table, err)
 		}
 		e.Version, e.Raw = row.Version, row.Raw
 	}
@@ -62,36 +68,36 @@ func (a *Activities) explainLive(ctx context.Context, m *tableMapper, id string,
 	writer := &recordWriter{target: a.o.Target, ledger: a.o.Ledger, m: m, listed: a.listed, table: table}
 	there, err := writer.readTarget(ctx, id)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
+		return nil, nil, nil, fmt.Errorf("reading %s of %s from Campaign: %w", id, m.resource.Name, err)
 	}
 	lane := &ledger.Lane{Entries: []ledger.Entry{*e}, Outcomes: []ledger.Outcome{ledger.Pending}}
 	if writer.parents, writer.children, err = a.parentsAndChildren(ctx, m, table, lane); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	d, err := writer.beginDecision(ctx, rec, e)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	d.facts.Target, d.facts.Guard = there, reconcile.GuardAllows
 	act, err := d.resolveFacts(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	out := &activities.ExplainLive{Decision: decisions[act.Kind], InDynamics: !e.Deleted, InCampaign: there.Payload != nil, Version: e.Version}
 	if e.Deleted {
 		d.explainDeleted(&act, out)
 		out.Why += d.rejectedBefore(&act)
-		return out, nil, nil
+		return out, nil, there.Payload, nil
 	}
 	if err := d.explainRow(ctx, &act, out); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	out.Why += d.rejectedBefore(&act)
 	live := &liveRow{Entry: e}
 	if out.Decision == "create" || out.Decision == "update" {
 		live.send = act.Payload
 	}
-	return out, live, nil
+	return out, live, there.Payload, nil
 }
 
 // decisions are the words for what a run would do.

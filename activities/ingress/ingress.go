@@ -57,6 +57,7 @@ type Options struct {
 	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
 	ProbeRecords   int           // whose keys are compared before a first start; 0 = one page of them
 	HideValues     bool          // no values of quarantined records, sealed or not
+	Questions      Questions     // opens what is looked for; nil: nothing can be
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
 	// Clock is by what an attempt trusts that its lane is still its own; nil is time.Now.
@@ -163,5 +164,6 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.ListStrays: a.ListStrays, activities.DeleteStrays: a.DeleteStrays,
 		activities.ShowQuarantined: a.ShowQuarantined,
 		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+		activities.QuestionKey: a.QuestionKey, activities.FindRecords: a.FindRecords, activities.ShowPerson: a.ShowPerson,
 	})
 }

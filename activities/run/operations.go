@@ -27,9 +27,19 @@ func Log(ctx context.Context, l *ledger.Ledger, operations ...ledger.Operation) 
 // comes before they are: what cannot be logged is not shown. question tells an activity that
 // runs twice from two questions; whoever asks may not choose it alone.
 func LogReveal(ctx context.Context, l *ledger.Ledger, question string, shown ledger.Operation) error {
-	id := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", question, shown.By, shown.Table, shown.Detail))
-	shown.ID, shown.What, shown.At = activities.OpReveal+"/"+hex.EncodeToString(id[:]), activities.OpReveal, time.Now()
-	_, err := Log(ctx, l, shown)
+	return logQuestion(ctx, l, activities.OpReveal, question, shown)
+}
+
+// LogSearch enters into the audit trail that somebody looks for a person, and by what,
+// before it is done. It holds nothing of what is looked for.
+func LogSearch(ctx context.Context, l *ledger.Ledger, question string, search ledger.Operation) error {
+	return logQuestion(ctx, l, activities.OpSearch, question, search)
+}
+
+func logQuestion(ctx context.Context, l *ledger.Ledger, what, question string, o ledger.Operation) error {
+	id := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q", question, o.By, o.Table, o.Detail))
+	o.ID, o.What, o.At = what+"/"+hex.EncodeToString(id[:]), what, time.Now()
+	_, err := Log(ctx, l, o)
 	return err
 }
 

@@ -92,6 +92,13 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/quarantine/{table}/records/{id}", Role: access.Viewer, Handle: p.refusedRecord},
 		{Method: "GET", Path: "/quarantine/{table}/records/{id}/reveal", Role: access.Support, Handle: p.confirmReveal},
 		{Method: "POST", Path: "/quarantine/{table}/records/{id}/reveal", Role: access.Support, Handle: p.reveal, Acts: true},
+		{Method: "GET", Path: "/people", Role: access.Support, Handle: p.people},
+		{Method: "POST", Path: "/people", Role: access.Support, Handle: p.findPeople, Acts: true},
+		{Method: "GET", Path: "/people/{id}", Role: access.Support, Handle: p.person},
+		{Method: "GET", Path: "/people/{id}/reveal", Role: access.Support, Handle: p.confirmRevealPerson},
+		{Method: "POST", Path: "/people/{id}/reveal", Role: access.Support, Handle: p.revealPerson, Acts: true},
+		{Method: "GET", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.confirmForget},
+		{Method: "POST", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.forget, Acts: true},
 		{Method: "GET", Path: "/log", Role: access.Viewer, Handle: p.log},
 		{Method: "GET", Path: "/log/chain", Role: access.Viewer, Handle: p.logChain},
 		{Method: "GET", Path: "/optouts", Role: access.Viewer, Handle: p.optOuts},
@@ -105,20 +112,25 @@ func (p *Pages) Routes() []Route {
 	}
 }
 
-// nav are the pages that the menu leads to.
-func nav(instance string) []link {
-	return []link{
+// nav are the pages that the menu leads to, for somebody with a role.
+func nav(instance string, role access.Role) []link {
+	all := []link{
 		{URL: home(instance), Icon: "grid", Label: "Overview"},
 		{URL: home(instance) + "runs", Icon: "list", Label: "Runs"},
 		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
+		{URL: peopleURL(instance), Icon: "person", Label: "Find a person", Role: access.Support},
 		{URL: optOutsURL(instance), Icon: "shield", Label: "Opt-outs and privacy"},
 		{URL: logURL(instance), Icon: "clock", Label: "Operations log"},
 		{URL: docsURL(instance), Icon: "book", Label: "Documentation"},
 	}
+	return slices.DeleteFunc(all, func(l link) bool { return l.Role > role })
 }
 
 // link is an entry of the menu.
-type link struct{ URL, Icon, Label string }
+type link struct {
+	URL, Icon, Label string
+	Role             access.Role // that it needs; none: every role has it
+}
 
 // Here says that a page is the one that an entry leads to, or below it.
 func (l link) Here(path string) bool {
@@ -180,6 +192,7 @@ type frame struct {
 	Role                        access.Role
 	Instances                   []string
 	Nav                         []link
+	Finds                       bool // may look for people
 	View                        any
 }
 
@@ -212,7 +225,8 @@ func (p *Pages) frame(r *http.Request, title string, view any) frame {
 	if s := session.Of(r); s != nil {
 		f.Who, f.Instances = s.Who, p.Visible(s.Who)
 		if f.Instance = r.PathValue("instance"); p.Has(f.Instance) && s.Who.Role(f.Instance) > access.None {
-			f.Role, f.Nav = s.Who.Role(f.Instance), nav(f.Instance)
+			f.Role = s.Who.Role(f.Instance)
+			f.Nav, f.Finds = nav(f.Instance, f.Role), f.Role >= access.Support
 		} else {
 			f.Instance = ""
 		}

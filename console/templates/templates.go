@@ -112,6 +112,13 @@ var icons = map[string]string{
 	"cross":   `<path d="M4 4l8 8M12 4l-8 8"/>`,
 	"load":    `<path d="M8 2v8M4.7 7L8 10.3 11.3 7M2.5 13.5h11"/>`,
 	"eye":     `<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><circle cx="8" cy="8" r="2"/>`,
+	"person":  `<circle cx="8" cy="5.2" r="2.9"/><path d="M2.6 13.8c.6-2.9 2.7-4.4 5.4-4.4s4.8 1.5 5.4 4.4"/>`,
+	"find":    `<circle cx="7" cy="7" r="4.75"/><path d="M10.6 10.6l3.4 3.4"/>`,
+	"mail":    `<rect x="1.8" y="3.2" width="12.4" height="9.6" rx="1.4"/><path d="M2.2 4.2L8 8.6l5.8-4.4"/>`,
+	"pen":     `<path d="M2.4 13.6l.8-3.3 7.6-7.6a1.4 1.4 0 0 1 2 0l.5.5a1.4 1.4 0 0 1 0 2l-7.6 7.6z"/>`,
+	"plus":    `<path d="M8 3v10M3 8h10"/>`,
+	"same":    `<path d="M3 6h10M3 10h10"/>`,
+	"differs": `<path d="M3 6h10M3 10h10M10.5 3l-5 10"/>`,
 	"none":    ``,
 }
 

@@ -65,6 +65,9 @@ var operations = map[string]Operation{
 	Ask(activities.DiscardQuarantined): {Name: "quarantine discard", Role: Support, Signs: true},
 	Ask(activities.ShowQuarantined):    {Name: "quarantine show", Role: Viewer, Signs: true},
 	Ask(activities.Explain):            {Name: "explain", Role: Support},
+	Ask(activities.FindRecords):        {Name: "explain --email, explain --name", Role: Support, Signs: true},
+	Ask(activities.QuestionKey):        {Name: "explain --email, explain --name: the key to seal to", Role: Support},
+	Ask(activities.ShowPerson):         {Name: "console: a person", Role: Support, Signs: true},
 	Ask(activities.ExplainEvent):       {Name: "explain event", Role: Support},
 	Ask(activities.OptOutEvidence):     {Name: "optout history, optout export", Role: Support, Signs: true},
 	Ask(activities.CheckOptOuts):       {Name: "optout check", Role: Support},
@@ -112,6 +115,8 @@ func Find(name string, input json.RawMessage) (Operation, bool) {
 	switch {
 	case name == Ask(activities.ShowQuarantined) && len(more.RevealTo) > 0:
 		op.Name, op.Role, op.FourEyes = "quarantine show --reveal", Support, reveal
+	case name == Ask(activities.ShowPerson) && len(more.RevealTo) > 0:
+		op.Name, op.FourEyes = "console: reveal a person's values", reveal
 	case name == Ask(activities.Acknowledge) && more.Once:
 		op.Name, op.Role = "console: acknowledge the typology rules", Operator
 	case name == Update(workflows.UpdateCancelBackfill) && more.Rollback:

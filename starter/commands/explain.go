@@ -15,8 +15,9 @@ import (
 
 func newExplain(e *env) *cobra.Command {
 	var live bool
+	var who soughtPerson
 	cmd := &cobra.Command{
-		Use: "explain {<table> | event} <id>", Short: "Say what happened to one record or event, and why",
+		Use: "explain {<table> | event} {<id> | --email <address> | --name <name>}", Short: "Say what happened to one record or event, and why",
 		Long: `Say what is known of one record, by its id in Dynamics: the version that was last
 applied and by which run, whether Campaign holds it, why it was left out, refused
 or waits, and for what. Values are never shown.
@@ -30,16 +31,27 @@ whether it is on the timeline, since which run, how often it came, or why it was
 left out. The ledger knows events for retention.events. With --live Dynamics is
 asked whether the activity is still there.
 
-Exit code 1 when no run has met the record, or the event.
+With --email or --name instead of an id both systems are asked who that is. Those
+who fit are listed with their ids, and values in general terms, "text of 12"; one
+alone is explained as well. A name is one or more words, each the beginning of the
+first or the last name. "-" reads the address or the name from standard input, so
+that it is not in the history of your shell. What you look for is sealed for the
+worker, and not kept; the operations log says who searched, and by what.
+
+Exit code 1 when no run has met the record, or the event, or nobody fits.
 
 With -o json: {table, id, state, meaning, version, campaign_key, held, last_run,
 last_run_at, created, quarantine, waits, live}; of an event {events: [{key, type,
 contact, outcome, meaning, time, run, at, again, again_run, again_at, activity,
-quarantine, in_dynamics}]}.`,
-		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain event tracking/5000",
-		Args:              exactly("a table and the id of a record, or event and its key", 2),
+quarantine, in_dynamics}]}; of a search {hits: [{id, in_dynamics, in_campaign,
+fields: [{to, in_dynamics, in_campaign}]}], more, at, record}.`,
+		Example:           "  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001\n  causeway explain contacts 6f0c1d2e-0000-4000-8000-000000000001 --live\n  causeway explain contacts --email -\n  causeway explain event tracking/5000",
+		Args:              who.args,
 		ValidArgsFunction: completeTables(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return who.find(cmd.Context(), e, args[0], live)
+			}
 			if args[0] == "event" {
 				return explainEvent(cmd.Context(), e, args[1], live)
 			}
@@ -49,6 +61,9 @@ quarantine, in_dynamics}]}.`,
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "also ask both systems how the record is now")
+	cmd.Flags().StringVar(&who.email, "email", "", "look for who has this e-mail `address`; - reads it from standard input")
+	cmd.Flags().StringVar(&who.name, "name", "", "look for who has this `name`; - reads it from standard input")
+	cmd.MarkFlagsMutuallyExclusive("email", "name")
 	return cmd
 }
 

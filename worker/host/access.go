@@ -18,15 +18,33 @@ import (
 	"causeway.dev/workflows"
 )
 
+// secretOf is the secret that all workers of a ledger have.
+func secretOf(ctx context.Context, l *ledger.Ledger) ([]byte, error) {
+	fresh := make([]byte, access.SecretSize)
+	_, _ = rand.Read(fresh) // it never fails
+	return l.AccessSecret(ctx, fresh)
+}
+
+// openQuestions makes the keys that what is looked for is sealed to.
+func openQuestions(ctx context.Context, l *ledger.Ledger) (*access.QuestionKeys, error) {
+	secret, err := secretOf(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := l.SealedSecret("causeway questions") // as openAccess has one
+	if err != nil {
+		return nil, err
+	}
+	return access.NewQuestionKeys(secret, string(sealed))
+}
+
 // openAccess makes what permits are granted with; nil where the configuration asks nobody
 // who they are.
 func openAccess(ctx context.Context, cfg *config.Config, l *ledger.Ledger) (*permits.Access, error) {
 	if !cfg.Access.Configured() {
 		return nil, nil
 	}
-	fresh := make([]byte, access.SecretSize)
-	_, _ = rand.Read(fresh) // it never fails
-	secret, err := l.AccessSecret(ctx, fresh)
+	secret, err := secretOf(ctx, l)
 	if err != nil {
 		return nil, err
 	}

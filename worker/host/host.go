@@ -114,6 +114,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	questions, err := openQuestions(ctx, h.ledger)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	alone := run.NewAlone(0)
 	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
@@ -126,8 +130,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		KeepBefores:  o.Config.Retention.BeforeImages,
 		MaxRecords:   int64(o.Config.Ingress.MaxRecords),
 		ProbeRecords: o.Config.Ingress.KeyProbeRecords, CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
-		HideValues: !o.Config.Quarantine.Reveal,
-		Metrics:    h.metrics.Scope, Logger: o.Logger,
+		HideValues: !o.Config.Quarantine.Reveal, Questions: questions,
+		Metrics: h.metrics.Scope, Logger: o.Logger,
 	})
 	h.stillThere = in.StillThere
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))

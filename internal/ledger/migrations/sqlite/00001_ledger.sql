@@ -448,6 +448,7 @@ CREATE TABLE event (
   again_at BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX event_by_age ON event (at);
+CREATE INDEX event_by_contact ON event (contact, time); -- for what happened to a person
 
 -- Records that somebody deleted in Campaign and that were created again, when they came back last.
 CREATE TABLE returned (
