@@ -172,8 +172,13 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	stop()
 
 	w.startWorker()
-	// The first question shows it, before the owner has had anything to do.
-	code, out, stderr := w.causeway("status", "contacts")
+	// The first question that the worker takes shows it, before the owner has had anything to do.
+	var code int
+	var out, stderr string
+	require.Eventually(t, func() bool {
+		code, out, stderr = w.causeway("status", "contacts")
+		return code != 3 // no worker answers: it is still starting
+	}, settleWithin, 100*time.Millisecond)
 	require.Equal(t, 1, code, stderr)
 	require.Contains(t, out, "the workflow code of a worker is not that which began contacts")
 	require.Contains(t, out, "where they differ: causeway runs verify contacts")
