@@ -115,6 +115,19 @@ func TestKeysAreWhereTheyAreNeeded(t *testing.T) {
 	require.Contains(t, c.Services["setup"].DependsOn, "keys", "the others wait for it")
 }
 
+// Who was forgotten is kept apart from the database, on a volume of its own that the worker
+// may write to, so that a ledger from a backup is told.
+func TestErasuresAreKeptApartFromTheLedger(t *testing.T) {
+	cfg, err := config.Load("causeway.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "/erasures/erasures", cfg.Ledger.Erasures)
+	c := compose(t)
+	for _, name := range []string{"worker", "keys"} {
+		require.Contains(t, c.Services[name].Volumes, "erasures:/erasures", name)
+	}
+	require.NotContains(t, c.Services["ledger-db"].Volumes, "erasures:/erasures")
+}
+
 func TestTheImageHoldsWhatItsContainersRun(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "Dockerfile"))
 	require.NoError(t, err)

@@ -55,6 +55,10 @@ func TestWhatWasKeptLongEnoughIsForgotten(t *testing.T) {
 	edited := s.LastRun()
 	_, err := s.Ledger.Log(t.Context(), ledger.Operation{ID: "1", At: time.Now(), What: "start"})
 	require.NoError(t, err)
+	_, err = s.Ledger.AskSecond(t.Context(), ledger.AccessRequest{ID: "ask-1", Until: time.Now().Add(11 * 24 * time.Hour)})
+	require.NoError(t, err)
+	_, err = s.Ledger.AskSecond(t.Context(), ledger.AccessRequest{ID: "ask-2", What: "another", Until: time.Now().Add(13 * 24 * time.Hour)})
+	require.NoError(t, err)
 	undo := activities.RollbackPrefix(edited) + "9"
 	_, err = s.Ledger.BeginRun(t.Context(), ledger.Run{ID: undo, Flow: activities.FlowRollback, Table: s.Table.Name, Kind: ledger.RunKind(activities.KindRollback)})
 	require.NoError(t, err)
@@ -70,6 +74,7 @@ func TestWhatWasKeptLongEnoughIsForgotten(t *testing.T) {
 	}
 	require.NoError(t, pruner.Prune(t.Context(), time.Now().Add(13*day)))
 	require.Zero(t, pruned("before_images"), "the run can still be rolled back")
+	require.EqualValues(t, 1, pruned("requests"), "the other has not expired for a day")
 	require.NoError(t, pruner.Prune(t.Context(), time.Now().Add(30*day)))
 	require.Equal(t, 1, imagesOf(t, s, edited), "the rollback at work needs it")
 	require.Zero(t, pruned("before_images"))

@@ -16,6 +16,10 @@ import (
 // PruneEvery is how often the ledger is asked to forget what is older than it is kept.
 const PruneEvery = time.Hour
 
+// requestsKept is how long a request for a second person stays after it has expired, so that
+// whoever asked sees that it has. The log of operations says what became of it.
+const requestsKept = 24 * time.Hour
+
 // Retention is how long the ledger keeps what has been done with, by kind.
 type Retention struct {
 	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations time.Duration
@@ -75,6 +79,7 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 		{"evidence", r.Evidence, l.PruneOptOutDecisions},
 		{"runs", r.Runs, l.PruneRuns}, // after before-images: a run that has some stays
 		{"operations", r.Operations, l.PruneOperations},
+		{"requests", requestsKept, l.PruneAccessRequests},
 	} {
 		count := p.Metrics.Tagged(map[string]string{"kind": kind.name}).Counter("rows_pruned")
 		count.Inc(0) // known from the start

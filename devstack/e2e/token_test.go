@@ -67,7 +67,7 @@ func TestTheCommandLineAsksWithATokenOfTheEnvironment(t *testing.T) {
 	request := strings.Fields(lines[1])[0]
 	for by, says := range map[string]string{token("sam", "s"): "you asked for this yourself", token("vera", "v"): "needs the role support"} {
 		code, _, stderr = as(by, "requests", "confirm", request)
-		require.Equal(t, 1, code, stderr)
+		require.Equal(t, 2, code, stderr)
 		require.Contains(t, stderr, says)
 	}
 	code, out, stderr = as(token("sue", "s"), "requests", "confirm", request)

@@ -139,6 +139,16 @@ func (l *Ledger) DecideAccess(ctx context.Context, id, state, decider string) (d
 	return decided, nil
 }
 
+// PruneAccessRequests forgets requests that expired before the cutoff, a bounded number at a
+// time, and returns how many went.
+func (l *Ledger) PruneAccessRequests(ctx context.Context, cutoff time.Time) (n int64, err error) {
+	n, err = l.pruneOldest(ctx, `access_request`, `id`, `until < ?`, `until`, millis(cutoff))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: forgetting requests that have expired: %w", err)
+	}
+	return n, nil
+}
+
 // AccessRequests lists the requests that expire at or after a time, the oldest first.
 func (l *Ledger) AccessRequests(ctx context.Context, since time.Time) ([]AccessRequest, error) {
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT `+accessColumns+` FROM access_request WHERE until >= ? ORDER BY until, id LIMIT ?`), millis(since), defaultLimit)

@@ -29,7 +29,7 @@ type Operation struct {
 
 // OperationFilter selects operations; empty fields match all.
 type OperationFilter struct {
-	Flow, Table, Run, By, What string
+	Flow, Table, Run, By, What string    // By: a name with its subject, or either of them alone
 	Since                      time.Time // at or after it
 	Before                     OperationPlace
 	Limit                      int // the newest so many; 0: 1,000
@@ -194,10 +194,14 @@ func (l *Ledger) Operations(ctx context.Context, f OperationFilter) ([]Operation
 	if f.Before != (OperationPlace{}) {
 		where, args = append(where, "(at, seq) < (?, ?)"), append(args, millis(f.Before.At), f.Before.Seq)
 	}
-	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"run", f.Run}, {"who", f.By}, {"what", f.What}} {
+	for _, c := range []struct{ column, value string }{{"flow", f.Flow}, {"tbl", f.Table}, {"run", f.Run}, {"what", f.What}} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
 		}
+	}
+	if f.By != "" { // a verified name comes with its subject: "Ada <6f0c>"
+		where = append(where, `(who = ? OR verified = 1 AND (subject = ? OR who = ? || ' <' || subject || '>'))`)
+		args = append(args, f.By, f.By, f.By)
 	}
 	rows, err := l.db.QueryContext(ctx, l.q(`SELECT seq, `+operationColumns+` FROM operation
 		WHERE `+strings.Join(where, " AND ")+` ORDER BY at DESC, seq DESC LIMIT ?`), append(args, limitOf(f.Limit))...)

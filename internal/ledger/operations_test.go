@@ -16,7 +16,7 @@ func TestOperationsAreKeptOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	ledgertest.Each(t, func(t *testing.T, open open) {
 		ctx, l := t.Context(), open()
-		stop := ledger.Operation{ID: "b", At: noon, By: "ada", Verified: true, Subject: "6f0c", What: "stop", Flow: flow, Table: table, Reason: "rel\x00ease"}
+		stop := ledger.Operation{ID: "b", At: noon, By: "ada <6f0c>", Verified: true, Subject: "6f0c", What: "stop", Flow: flow, Table: table, Reason: "rel\x00ease"}
 		start := ledger.Operation{ID: "a", At: noon, By: "ada", What: "start", Flow: flow, Table: table, Revision: "r2", Was: "r1"}
 		undo := ledger.Operation{ID: "c", At: noon.Add(time.Hour), By: "bob", What: "rollback", Flow: flow, Table: "accounts", Run: "accounts-1", Detail: "x"}
 		log(t, l, stop, start)
@@ -32,6 +32,9 @@ func TestOperationsAreKeptOnceAndInOrder(t *testing.T) {
 			"the newest":      {ledger.OperationFilter{Limit: 2}, []ledger.Operation{start, undo}},
 			"of a table":      {ledger.OperationFilter{Table: table}, []ledger.Operation{stop, start}},
 			"of a flow":       {ledger.OperationFilter{Flow: "egress"}, nil},
+			"by their name":   {ledger.OperationFilter{By: "ada"}, []ledger.Operation{stop, start}},
+			"by both":         {ledger.OperationFilter{By: "ada <6f0c>"}, []ledger.Operation{stop}},
+			"of a subject":    {ledger.OperationFilter{By: "6f0c"}, []ledger.Operation{stop}},
 			"of an operator":  {ledger.OperationFilter{By: "bob"}, []ledger.Operation{undo}},
 			"of a kind":       {ledger.OperationFilter{What: "start"}, []ledger.Operation{start}},
 			"of a run":        {ledger.OperationFilter{Run: "accounts-1"}, []ledger.Operation{undo}},

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/access"
 	"causeway.dev/workflows"
 )
 
@@ -86,6 +87,8 @@ func TestQuestionsWithoutStandaloneActivities(t *testing.T) {
 
 	r.answer.err = temporal.NewApplicationError("the ledger is locked", "Ledger")
 	require.EqualError(t, c.Run(ctx, activities.ListQuarantine, nil, &got), "the ledger is locked")
+	r.answer.err = temporal.NewApplicationError("you asked for this yourself", access.CodeRefused)
+	require.Equal(t, BadInput, KindOf(asFailed(c.Run(ctx, activities.DecideRequest, nil, &got))), "nothing was done")
 	r.answer = workflowAnswer{}
 	require.NoError(t, c.Run(ctx, activities.LogOperation, activities.LogInput{}, nil), "work without an answer")
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/access"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/workflows"
@@ -38,7 +39,7 @@ func (t *temporalClient) explain(err error) error {
 	if app := innermost(err); app != nil && app.Message() == temporalcodec.SealedText {
 		return failed("it was refused, and the reason is sealed with a key that this machine lacks: give %s the keys of the worker", temporalcodec.Setting)
 	} else if app != nil {
-		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message())}
+		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message()), refused: app.Type() == access.CodeRefused}
 	}
 	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
 		return unreachable("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, phrase.OneLine(denied.Message))

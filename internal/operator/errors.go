@@ -22,6 +22,8 @@ type Error struct {
 	Kind  Kind
 	Field string // the input that is wrong, such as since, where a face has one for it
 	Text  string
+
+	refused bool // somebody may not do it: nothing was done, also where the question was accepted
 }
 
 func (e *Error) Error() string {
@@ -63,9 +65,10 @@ func unreachable(format string, args ...any) error {
 	return &Error{Kind: Unreachable, Text: fmt.Sprintf(format, args...)}
 }
 
-// asFailed is for work that was accepted: an error of it is no bad input.
+// asFailed is for work that was accepted: an error of it is no bad input, unless somebody
+// was not allowed to ask for it.
 func asFailed(err error) error {
-	if KindOf(err) == BadInput {
+	if e, ours := errors.AsType[*Error](err); ours && e.Kind == BadInput && !e.refused {
 		return failed("%s", err.Error())
 	}
 	return err

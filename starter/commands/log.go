@@ -47,7 +47,7 @@ place of.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.in.Table, "table", "", "only what concerns this `table` mapping")
 	flags.StringVar(&o.since, "since", "", "only from this `time` on: an instant, a day or an age like 36h")
-	flags.StringVar(&o.in.By, "by", "", "only what this `operator` asked for")
+	flags.StringVar(&o.in.By, "by", "", "only what this `operator` asked for, by name or by subject")
 	flags.StringVar(&o.in.What, "what", "", "only this `command`, such as start, stop, backfill or rollback")
 	flags.StringVar(&o.in.Run, "run", "", "only what concerns this `run`")
 	flags.IntVar(&o.in.Limit, "limit", 100, "show the newest `N`, 1 to 1000")
