@@ -29,10 +29,10 @@ smaller pages), and one per record that differs.
 
 Changed: somebody changed mapped fields in Campaign. Fields with apply_updates:
 false belong to Campaign and are not compared; of links only whether they name
-something. Missing: somebody deleted the record in Campaign. Where the mapping leaves such a
-record deleted (erased, by default for contacts), it is listed as left so, counts
-as no difference, and --repair does not create it. Stray: Campaign has
-it with a key, and not from here; it is left alone. Duplicate: its key is that of
+something. Missing: somebody deleted the record in Campaign. Where the mapping
+leaves such a record deleted (erased, by default for contacts), it is listed as
+left so, counts as no difference, and --repair does not create it. Stray: Campaign
+has it with a key, and not from here; it is left alone. Duplicate: its key is that of
 one of our records in another spelling, such as upper case; it is never touched,
 and somebody should keep one of the two. What Dynamics says and was
 not written yet is listed too: mostly changes on their way.
