@@ -304,30 +304,13 @@ func (l *Ledger) tablesWith(ctx context.Context, table string) ([]string, error)
 }
 
 // forgetEvents takes the id out of what is known of events, and drops refused events that
-// name it. No index holds events by contact, so it looks at all, a bounded number at a time.
+// name it.
 func (l *Ledger) forgetEvents(ctx context.Context, key string) error {
-	for after, more := "", true; more; {
-		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, contact FROM event WHERE key > ? ORDER BY key LIMIT ?`), after, walkChunk)
-		if err != nil {
-			return err
-		}
-		events, err := collect(rows, func(e *[2]string, scan scanner) error { return scan(&e[0], &e[1]) })
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			after = e[0]
-			if e[1] != key {
-				continue
-			}
-			if err := l.write(ctx, func(ctx context.Context, tx txn) error {
-				_, err := tx.ExecContext(ctx, l.q(`UPDATE event SET contact = '' WHERE key = ?`), after)
-				return err
-			}); err != nil {
-				return err
-			}
-		}
-		more = len(events) == walkChunk
+	if err := l.write(ctx, func(ctx context.Context, tx txn) error {
+		_, err := tx.ExecContext(ctx, l.q(`UPDATE event SET contact = '' WHERE contact = ?`), key)
+		return err
+	}); err != nil {
+		return err
 	}
 	refused, err := l.refusedEvents(ctx, key)
 	for _, event := range refused {

@@ -121,7 +121,8 @@ func TestAWalkIsRecognised(t *testing.T) {
 		for query, walks := range map[string]bool{
 			`SELECT count(*) FROM record WHERE tbl = 'contacts'`:                                                true,
 			`SELECT count(*) FROM record WHERE version = 'x'`:                                                   true,
-			`SELECT key FROM event WHERE contact = 'x'`:                                                         true,
+			`SELECT key FROM event WHERE code = 'x'`:                                                            true,
+			`SELECT key FROM event WHERE contact = 'x'`:                                                         false,
 			`SELECT r.key FROM record r WHERE r.tbl = 'contacts' AND r.seen_run = 'x' ORDER BY r.key`:           true,
 			`SELECT key FROM record WHERE tbl = 'contacts' AND key = 'x'`:                                       false,
 			`SELECT key FROM event WHERE at < 5 ORDER BY at LIMIT 10`:                                           false,

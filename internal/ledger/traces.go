@@ -39,9 +39,7 @@ func (l *Ledger) Traces(ctx context.Context, table, key string) (out []Trace, er
 	count("optout", `SELECT count(*) FROM optout WHERE contact = ?`, key)
 	count("optout_decision", `SELECT count(*) FROM optout_decision WHERE contact = ?`, key)
 	count("optout_owed", `SELECT count(*) FROM optout_owed WHERE contact = ?`, key)
-	if err == nil {
-		counts["event"], err = l.eventsOf(ctx, key)
-	}
+	count("event", `SELECT count(*) FROM event WHERE contact = ?`, key)
 	if err == nil {
 		var refused []string
 		refused, err = l.refusedEvents(ctx, key)
@@ -62,26 +60,4 @@ func (l *Ledger) Traces(ctx context.Context, table, key string) (out []Trace, er
 		}
 	}
 	return out, nil
-}
-
-// eventsOf counts the events of a contact, which no index holds.
-func (l *Ledger) eventsOf(ctx context.Context, contact string) (n int64, err error) {
-	for after, more := "", true; more; {
-		rows, err := l.db.QueryContext(ctx, l.q(`SELECT key, contact FROM event WHERE key > ? ORDER BY key LIMIT ?`), after, walkChunk)
-		if err != nil {
-			return 0, err
-		}
-		events, err := collect(rows, func(e *[2]string, scan scanner) error { return scan(&e[0], &e[1]) })
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range events {
-			after = e[0]
-			if e[1] == contact {
-				n++
-			}
-		}
-		more = len(events) == walkChunk
-	}
-	return n, nil
 }
