@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -149,4 +150,52 @@ func TestLoginThatFails(t *testing.T) {
 	code, _, stderr = o.run(t.Context(), nil, "login")
 	require.Equal(t, 3, code)
 	require.Contains(t, stderr, "cannot reach "+o.server.URL)
+}
+
+// What is sealed in Temporal is opened only for whoever may see values of persons.
+func TestTheCodecAsksWhoIsSignedIn(t *testing.T) {
+	o := newOffice(t)
+	text, err := os.ReadFile(o.config)
+	require.NoError(t, err)
+	t.Setenv("CODEC_KEY", strings.Repeat("01", 32))
+	sealed := strings.Replace(string(text), "temporal:\n", "temporal:\n  encryption_key: env:CODEC_KEY\n  codec_listen: 127.0.0.1:0\n", 1)
+	require.NotEqual(t, string(text), sealed)
+	require.NoError(t, os.WriteFile(o.config, []byte(sealed), 0o600))
+
+	code, _, stderr := o.run(t.Context(), nil, "codec")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "nobody is signed in")
+	code, _, stderr = o.run(t.Context(), o.signer("vera@sandbox.example"), "login")
+	require.Zero(t, code, stderr)
+	code, _, stderr = o.run(t.Context(), nil, "codec")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "you need the role support; signed in is Vera")
+
+	code, _, stderr = o.run(t.Context(), o.signer("olga@sandbox.example"), "login")
+	require.Zero(t, code, stderr)
+	ctx, stop := context.WithCancel(t.Context())
+	asked := func(address string) (int, string) {
+		res, err := http.Post(address+"/decode", "application/json", strings.NewReader(`{"payloads":[]}`))
+		require.NoError(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(body)
+	}
+	address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	code, _, stderr = o.run(ctx, func(line string) {
+		at := address.FindString(line)
+		if at == "" {
+			return
+		}
+		defer stop()
+		status, body := asked(at)
+		require.Equal(t, http.StatusOK, status, body)
+		code, _, stderr := o.run(t.Context(), nil, "logout")
+		require.Zero(t, code, stderr)
+		status, body = asked(at)
+		require.Equal(t, http.StatusForbidden, status)
+		require.Contains(t, body, "nobody is signed in")
+	}, "codec")
+	require.Zero(t, code, stderr)
 }

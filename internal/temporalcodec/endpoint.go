@@ -18,6 +18,9 @@ type Endpoint struct {
 	Keys   *Keys
 	Listen string // host:port on the loopback of this machine
 	UI     string // address of the Web UI; its pages, and no others, may ask
+	// May is asked before each answer; its error is the answer then. nil: whoever reaches
+	// the endpoint may read.
+	May func(context.Context) error
 }
 
 const (
@@ -33,7 +36,7 @@ func Loopback(listen string) error {
 		return fmt.Errorf("got %q, want host:port, such as 127.0.0.1:8234", listen)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("got %q, want an address of this machine alone, such as 127.0.0.1:8234: causeway cannot ask yet who wants to read what is sealed, so whoever reaches the endpoint may", listen)
+		return fmt.Errorf("got %q, want an address of this machine alone, such as 127.0.0.1:8234: it is for the people who work on this machine, and does not ask others who they are", listen)
 	}
 	return nil
 }
@@ -87,12 +90,19 @@ func (e Endpoint) Handler() http.Handler {
 		switch {
 		case r.Method == http.MethodOptions:
 			w.WriteHeader(http.StatusNoContent)
+			return
 		case strings.HasSuffix(r.URL.Path, "/encode"):
 			http.Error(w, "this endpoint opens what is sealed, and seals nothing; start and update flows with causeway", http.StatusForbidden)
-		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			opens.ServeHTTP(w, r)
+			return
 		}
+		if e.May != nil {
+			if err := e.May(r.Context()); err != nil {
+				http.Error(w, err.Error(), http.StatusForbidden)
+				return
+			}
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		opens.ServeHTTP(w, r)
 	})
 }
 

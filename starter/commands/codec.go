@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"causeway.dev/config"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/temporalcodec"
 )
@@ -17,9 +18,10 @@ temporal.encryption_key: set the UI's codec server to the address that is printe
 run temporal with --codec-endpoint. It runs until it is interrupted.
 
 It opens and does not seal. It listens on temporal.codec_listen, which must be an
-address of this machine alone, because nobody is asked yet who they are: whoever has
-an account on this machine can read what is sealed. In a browser only the pages of
-temporal.ui_url may ask.
+address of this machine alone. With access it opens only while somebody is signed in
+here whose role is support or higher; without it, nobody is asked who they are. Either
+way whoever has an account on this machine can read through it meanwhile. In a browser
+only the pages of temporal.ui_url may ask.
 
 With -o json: {address}, once it listens.`,
 		Example: "  causeway codec\n  temporal workflow show --codec-endpoint http://127.0.0.1:8234 --workflow-id acme/ingress/contacts",
@@ -41,6 +43,14 @@ func codec(ctx context.Context, e *env) error {
 		return badInput("%s: got nothing, want the keys of the worker; without them nothing is sealed", temporalcodec.Setting)
 	}
 	endpoint := temporalcodec.Endpoint{Keys: keys, Listen: cfg.Temporal.CodecListen, UI: cfg.Temporal.UIURL}
+	if endpoint.May, err = e.mayOpen(cfg); err != nil {
+		return err
+	}
+	if endpoint.May != nil {
+		if err := endpoint.May(ctx); err != nil {
+			return err
+		}
+	}
 	err = endpoint.Serve(ctx, func(address string) {
 		_ = e.show(struct {
 			Address string `json:"address"`
@@ -55,4 +65,26 @@ func codec(ctx context.Context, e *env) error {
 		return badInput("temporal.codec_listen: %v", err)
 	}
 	return nil
+}
+
+// mayOpen says whether whoever is signed in here may read what can be a person's; nil where
+// nobody is asked who they are.
+func (e *env) mayOpen(cfg *config.Config) (func(context.Context) error, error) {
+	c, err := e.signIn(cfg)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, e.timeout)
+		defer cancel()
+		who, err := c.Who(ctx)
+		if err != nil {
+			return signInError(err)
+		}
+		p := personOf(cfg.Access, who)
+		if p.Role == "" || p.Role == "viewer" {
+			return badInput("to open what is sealed you need the role support; signed in is %s", p.text())
+		}
+		return nil
+	}, nil
 }
