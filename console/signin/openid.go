@@ -76,6 +76,9 @@ func (o *OpenID) Handler(d Desk) http.Handler {
 	return mux
 }
 
+// issuerWithin bounds what a browser waits for the issuer, in all.
+const issuerWithin = 20 * time.Second
+
 func (o *OpenID) begin(w http.ResponseWriter, r *http.Request, d Desk) {
 	if !strings.EqualFold(r.Host, o.options.Base.Host) { // the cookie has to be there when the browser comes back
 		to := o.options.Base.JoinPath(Path, "begin")
@@ -83,7 +86,9 @@ func (o *OpenID) begin(w http.ResponseWriter, r *http.Request, d Desk) {
 		http.Redirect(w, r, to.String(), http.StatusSeeOther)
 		return
 	}
-	address, begun, err := o.web.Begin(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), issuerWithin)
+	defer cancel()
+	address, begun, err := o.web.Begin(ctx)
 	if err == nil {
 		err = o.options.Cookies.Write(w, visitCookie, visit{begun, Local(r.URL.Query().Get("next")), o.options.Now().Add(visitLasts)}, visitLasts)
 	}
@@ -100,10 +105,12 @@ func (o *OpenID) back(w http.ResponseWriter, r *http.Request, d Desk) {
 		v = visit{}
 	}
 	o.options.Cookies.Remove(w, r, visitCookie) // it is good once
-	got, err := o.web.Finish(r.Context(), v.Visit, r.URL.Query())
+	ctx, cancel := context.WithTimeout(r.Context(), issuerWithin)
+	defer cancel()
+	got, err := o.web.Finish(ctx, v.Visit, r.URL.Query())
 	var who session.Who
 	if err == nil {
-		who, err = o.who(r.Context(), got.Token)
+		who, err = o.who(ctx, got.Token)
 	}
 	if err != nil {
 		d.Out(w, r, said(err))
