@@ -2,8 +2,9 @@
 // update by themselves.
 "use strict";
 
-// A confirmation that was fetched opens, with the focus on Cancel.
-document.addEventListener("htmx:afterSwap", (e) => {
+// A confirmation that was fetched opens, with the focus on Cancel. Earlier, htmx would set the
+// focus once more, when somebody may be writing already.
+document.addEventListener("htmx:afterSettle", (e) => {
   const dialog = e.detail.target.closest("dialog");
   if (dialog && !dialog.open) dialog.showModal();
 });
