@@ -257,7 +257,10 @@ func TestASmallPassThatFailsStopsTheFlow(t *testing.T) {
 		o.f.mu.Lock()
 		defer o.f.mu.Unlock()
 		require.NotEmpty(t, o.f.ledgerKnown)
-		require.Equal(t, &activities.RunKnown{Run: id, State: "FAILED"}, o.f.ledgerKnown[0].Opened, "a ledger that does not know of the run was restored")
+		opened := o.f.ledgerKnown[0].Opened
+		require.NotNil(t, opened, "a ledger that does not know of the run was restored")
+		opened.Settled = 0 // or 1: the other lane may be written before the pass fails
+		require.Equal(t, activities.RunKnown{Run: id, State: "FAILED"}, *opened)
 	})
 	o.run(4 * time.Hour)
 }
