@@ -177,8 +177,10 @@ func TestAPauseOfASmallPassIsTakenBack(t *testing.T) {
 	o, children := loaded(t)
 	o.at(asked, func() {
 		once := sync.OnceFunc(func() {
-			o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "mistaken"})
-			o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
+			o.at(0, func() { // this is the goroutine of an activity, from which nothing may be asked
+				o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "mistaken"})
+				o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
+			})
 		})
 		o.f.onLane = func(activities.LaneInput) { once() }
 		o.changed(3)
@@ -259,8 +261,8 @@ func TestASmallPassThatFailsStopsTheFlow(t *testing.T) {
 		require.NotEmpty(t, o.f.ledgerKnown)
 		opened := o.f.ledgerKnown[0].Opened
 		require.NotNil(t, opened, "a ledger that does not know of the run was restored")
-		opened.Settled = 0 // or 1: the other lane may be written before the pass fails
-		require.Equal(t, activities.RunKnown{Run: id, State: "FAILED"}, *opened)
+		require.Equal(t, id, opened.Run) // the other lane may be written before the pass fails
+		require.Equal(t, "FAILED", opened.State)
 	})
 	o.run(4 * time.Hour)
 }
