@@ -58,7 +58,7 @@ type fakeIngress struct {
 	loading   int                   // looks at which they are still loading
 	approvals []activities.Approval // that a completed run leaves behind
 	notFound  []string              // ids that a backfill does not find
-	onLane    func(in activities.LaneInput)
+	onLane    func(in activities.LaneInput) error
 	trail     []activities.Operation // the audit trail
 	lost      int                    // attempts at it that still fail
 
@@ -312,7 +312,9 @@ func (f *fakeIngress) FetchPage(ctx context.Context, in activities.FetchInput) (
 
 func (f *fakeIngress) WriteLane(ctx context.Context, in activities.LaneInput) (*activities.LaneResult, error) {
 	if f.onLane != nil {
-		f.onLane(in)
+		if err := f.onLane(in); err != nil {
+			return nil, err
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

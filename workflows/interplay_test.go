@@ -157,12 +157,13 @@ func TestTooManyRefusalsInsideABackfillAreUndoneToo(t *testing.T) {
 	req := start
 	req.Tuning.StopMin, req.Tuning.OnStop, req.Tuning.DeltaInterval = 4, workflows.OnStopRollback, 1
 	refused, backfill := "", ""
-	o.f.onLane = func(in activities.LaneInput) {
+	o.f.onLane = func(in activities.LaneInput) error {
 		if in.Kind == activities.KindDelta {
 			o.f.mu.Lock() // lanes are written side by side
 			defer o.f.mu.Unlock()
 			o.f.refuse, refused = 4, in.Run
 		}
+		return nil
 	}
 	o.at(time.Second, func() { o.asks(workflows.UpdateStart, o.mustAccept, req) })
 	o.at(time.Hour, func() {

@@ -123,13 +123,14 @@ func TestTheWatermarkWaitsForLanesTheLedgerLost(t *testing.T) {
 
 	lost := newFake() // the ledger was restored: a lane Temporal saw written is open again
 	var once bool
-	lost.onLane = func(in activities.LaneInput) {
+	lost.onLane = func(in activities.LaneInput) error {
 		lost.mu.Lock()
 		defer lost.mu.Unlock()
 		if in.Page == 5 && !once {
 			once = true
 			lost.runs["contacts-1"].lanes[activities.LaneRef{Page: 1, Lane: 0, Size: 4}] = false
 		}
+		return nil
 	}
 	out, _, err = runPass(t, lost, passInput(activities.KindInitial))
 	require.NoError(t, err)

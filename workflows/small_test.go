@@ -176,13 +176,23 @@ func TestAPauseOfASmallPassIsTakenBack(t *testing.T) {
 	t.Parallel()
 	o, children := loaded(t)
 	o.at(asked, func() {
-		once := sync.OnceFunc(func() {
+		var attempts sync.Map // of lanes
+		pauses := sync.OnceFunc(func() {
+			done := make(chan struct{})
 			o.at(0, func() { // this is the goroutine of an activity, from which nothing may be asked
 				o.asks(workflows.UpdatePause, o.mustAccept, workflows.PauseRequest{Reason: "mistaken"})
 				o.asks(workflows.UpdateResume, o.mustAccept, workflows.ResumeRequest{})
+				o.at(0, func() { close(done) }) // both were heard
 			})
+			<-done
 		})
-		o.f.onLane = func(activities.LaneInput) { once() }
+		o.f.onLane = func(in activities.LaneInput) error {
+			if _, again := attempts.LoadOrStore(in.Lane, true); again {
+				return nil
+			}
+			pauses() // while each lane is in its first attempt, which it ends without a write
+			return context.Canceled
+		}
 		o.changed(3)
 	})
 	o.at(2*time.Hour, func() { o.carried(3) })
