@@ -153,6 +153,9 @@ func (d *decision) hiddenByTarget(ctx context.Context) (mapping.Link, bool, erro
 		return mapping.Link{}, false, nil
 	}
 	as := *d
+	if err := as.doubtsMayHide(ctx); err != nil {
+		return mapping.Link{}, false, err
+	}
 	as.facts.KeyTaken, as.facts.Target = true, reconcile.Target{Asked: true}
 	a, err := as.resolveFacts(ctx, reconcile.ShownParents)
 	return a.Link, a.Kind == reconcile.Park, err

@@ -45,6 +45,24 @@ func (d *decision) mayBeHidden(by ...mapping.Link) {
 	d.known.Hidden = len(d.hiddenBy) > 0
 }
 
+// doubtsMayHide notes the parents that a request without an answer has named, whether its doubt
+// is due or not: the request may have created the record behind them.
+func (d *decision) doubtsMayHide(ctx context.Context) error {
+	if d.known.Held() || !d.m.mapper.HasLinks() {
+		return nil
+	}
+	doubts, err := d.ledger.DoubtsAbout(ctx, d.table, d.e.Key)
+	if err != nil {
+		return err
+	}
+	for _, sent := range d.m.doubt(doubts).Sent {
+		if sent != nil {
+			d.mayBeHidden(d.m.mapper.Links(sent)...)
+		}
+	}
+	return nil
+}
+
 // lookForParents asks Campaign for the parents that it holds by the ledger. It is a call each,
 // and only for a record that is not found although it is to be there.
 func (d *decision) lookForParents(ctx context.Context) error {

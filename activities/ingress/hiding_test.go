@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/activities/activitytest"
+	"causeway.dev/activities/ingress"
 	"causeway.dev/internal/mapping"
 	"causeway.dev/sandbox/kit"
 )
@@ -177,4 +179,37 @@ func TestAChildComesBackWithAParentWhoseFirstCreationNobodyKnows(t *testing.T) {
 	require.NotNil(t, f.Sandboxes.Campaign.Profile(contact))
 	f.vehicles.Delta()
 	require.NotNil(t, f.Sandboxes.Campaign.Record("cusVehicle", v))
+}
+
+// A service was created behind a vehicle that has not come, for a run that was given up before
+// the answer. Then Dynamics gives the service to a vehicle that is there. Its key is taken, and
+// only the doubt, which is not due yet, knows what hides it.
+func TestALateCreateThatIsHiddenWaitsForTheParentItNames(t *testing.T) {
+	t.Parallel()
+	f := newFamily(t, 1)
+	net := &heldUp{Target: f.IngressOptions.Target}
+	o := f.IngressOptions
+	o.Target = net
+	f.services.Ingress, f.services.Env = ingress.New(o), activitytest.NewEnv()
+	f.services.Register()
+	there := f.vehicle("")
+	f.vehicles.Load()
+	f.services.Load()
+	v := f.vehicle("")
+	s := f.service(v)
+	ref, _ := f.services.StageFirstPage(activities.KindDelta, activities.PhaseDelta)
+	net.hold(100)
+	_, err := f.services.Env.ExecuteActivity(f.services.Ingress.WriteLane, activities.LaneInput{RunRef: ref, Page: 1})
+	require.Error(t, err)
+	_, err = f.services.Env.ExecuteActivity(f.services.Ingress.EndRun, activities.EndRunInput{RunRef: ref, State: "CANCELLED", Drop: true})
+	require.NoError(t, err)
+	net.hold(0)
+	net.deliver()
+	require.True(t, f.Sandboxes.Campaign.Hidden("cusService", s))
+	require.NoError(t, f.Sandboxes.Dynamics.Update("new_services", s, map[string]any{"new_vehicleid@odata.bind": "/new_vehicles(" + there + ")"}))
+	require.Equal(t, activities.Counts{Read: 1, Parked: 1}, f.services.Delta())
+
+	f.vehicles.Delta()
+	f.services.Delta()
+	require.Equal(t, there, f.Sandboxes.Campaign.Record("cusService", s)["VehicleExternalId"])
 }

@@ -131,10 +131,16 @@ func (d *decision) step(ctx context.Context, a *reconcile.Action) (again bool, e
 	default:
 		return false, nil
 	}
-	if fail, ok := errors.AsType[*apierr.Error](err); ok && d.facts.Answered(sent, fail) {
-		return true, nil
+	taken := d.facts.KeyTaken
+	fail, ok := errors.AsType[*apierr.Error](err)
+	if !ok || !d.facts.Answered(sent, fail) {
+		return false, err
 	}
-	return false, err
+	if d.facts.KeyTaken && !taken {
+		err = d.doubtsMayHide(ctx)
+		return err == nil, err
+	}
+	return true, nil
 }
 
 // send makes the write that an action calls for. The before-image must be in the ledger

@@ -226,6 +226,11 @@ func (l *Ledger) DueDoubts(ctx context.Context, table string, limit int) (map[st
 	return l.Doubts(ctx, table, slices.Compact(keys))
 }
 
+// DoubtsAbout returns all doubts about one record, also those that are not due yet.
+func (l *Ledger) DoubtsAbout(ctx context.Context, table, key string) ([]Doubt, error) {
+	return l.doubts(ctx, `tbl = ? AND key = ? ORDER BY cause`, table, key)
+}
+
 func (l *Ledger) anyDoubtDue(ctx context.Context, table string) (bool, error) {
 	n, err := l.count(ctx, `SELECT count(*) FROM (SELECT 1 FROM doubt WHERE tbl = ? AND look <= ? LIMIT 1) one`, table, millis(l.now()))
 	return n > 0, err
