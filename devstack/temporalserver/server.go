@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -99,50 +98,6 @@ func (s *Server) Stop() {
 		s.uiServer.Stop()
 	}
 	_ = s.temporal.Stop()
-}
-
-type ports struct{ frontend, http, history, matching, worker, ui int }
-
-func choosePorts(o Options) (ports, error) {
-	p := ports{frontend: o.FrontendPort, ui: o.UIPort}
-	if err := free(o.FrontendPort, "--temporal-port"); err != nil {
-		return p, err
-	}
-	if o.UIPort > 0 {
-		if err := free(o.UIPort, "--ui-port"); err != nil {
-			return p, err
-		}
-	}
-	want := []*int{&p.http, &p.history, &p.matching, &p.worker}
-	if p.frontend == 0 {
-		want = append(want, &p.frontend)
-	}
-	if p.ui == 0 {
-		want = append(want, &p.ui)
-	}
-	var held []net.Listener // all open at once, so that no port is given twice
-	for _, port := range want {
-		l, err := net.Listen("tcp", host+":0")
-		if err != nil {
-			return p, fmt.Errorf("finding a free port: %w", err)
-		}
-		held = append(held, l)
-		*port = l.Addr().(*net.TCPAddr).Port
-	}
-	for _, l := range held {
-		if err := l.Close(); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
-}
-
-func free(port int, flag string) error {
-	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", host, port))
-	if err != nil {
-		return fmt.Errorf("port %d cannot be used (%w); free it or choose another with %s", port, err, flag)
-	}
-	return l.Close()
 }
 
 // prepare creates schema and namespace in a new file.

@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -119,6 +120,11 @@ func (c *CA) TLSConfig(hosts ...string) (*tls.Config, error) {
 	}, nil
 }
 
+// clientKey is the key of every client certificate that this process makes. A process
+// that starts hundreds of sandboxes makes it once: an RSA key costs more than the rest of
+// the start.
+var clientKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 // ClientCertificate loads the certificate and key in path, or makes them. It is the
 // certificate that an administrator would register for an application.
 func ClientCertificate(path string) (*x509.Certificate, error) {
@@ -130,7 +136,7 @@ func ClientCertificate(path string) (*x509.Certificate, error) {
 		}
 		return nil, fmt.Errorf("%s holds no certificate; delete it to get a new one", path)
 	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := clientKey()
 	if err != nil {
 		return nil, err
 	}
