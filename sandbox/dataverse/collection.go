@@ -158,7 +158,7 @@ func quote(s string) []byte {
 
 func (s *Server) open(r *http.Request, t *table, rd *reading, suffix string) []byte {
 	b := make([]byte, 0, 64<<10)
-	return fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s(%s)%s"`, r.Host, t.EntitySet, rd.sel, suffix)
+	return fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s%s%s"`, base(r), t.EntitySet, inBrackets(rd.sel), suffix)
 }
 
 // rows writes the rows and completes the answer.
@@ -174,7 +174,7 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request, b []byte, rd *read
 		if i > 0 || len(rows) > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, r.Host, rd.t.EntitySet, key)
+		b = fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, base(r), rd.t.EntitySet, key)
 	}
 	s.json(w, http.StatusOK, append(b, "]}"...))
 }

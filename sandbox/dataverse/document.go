@@ -1,6 +1,7 @@
 package dataverse
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -108,9 +109,14 @@ func (c *Column) FalseLabel() string {
 }
 
 // entity is the context of a single row's answer.
-func (s *Server) entity(host string, t *table, sel string) string {
-	if sel != "" {
-		sel = "(" + sel + ")"
+func (s *Server) entity(r *http.Request, t *table, sel string) string {
+	return base(r) + "/$metadata#" + t.EntitySet + inBrackets(sel) + "/$entity"
+}
+
+// inBrackets is how a context shows what was selected; nothing when that is everything.
+func inBrackets(sel string) string {
+	if sel == "" {
+		return ""
 	}
-	return "https://" + host + root + "/$metadata#" + t.EntitySet + sel + "/$entity"
+	return "(" + sel + ")"
 }

@@ -77,10 +77,10 @@ func (x *tx) parse(r *http.Request, t *table, data []byte, create bool) ([]assig
 // done answers a write: 204, or the row if the request wants it. address is how the
 // URL named the row, because an alternate key comes back as such (§5.3).
 func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row, address string, status int) {
-	url := fmt.Sprintf("https://%s%s/%s(%s)", r.Host, root, t.EntitySet, address)
+	url := fmt.Sprintf("%s/%s(%s)", base(r), t.EntitySet, address)
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
 		if id := r.Header.Get(contentID); id != "" {
-			x.refs[id] = fmt.Sprintf("%s/%s(%s)", root, t.EntitySet, row.key)
+			x.refs[id] = fmt.Sprintf("%s/%s(%s)", rootOf(r), t.EntitySet, row.key)
 		}
 	}
 	if !strings.Contains(strings.Join(r.Header.Values("Prefer"), ","), "return=representation") {
@@ -97,7 +97,7 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row
 		return
 	}
 	w.Header().Set("Preference-Applied", "return=representation")
-	s.json(w, status, t.appendRow(nil, s.entity(r.Host, t, rd.sel), row, rd.selected, rd.labels))
+	s.json(w, status, t.appendRow(nil, s.entity(r, t, rd.sel), row, rd.selected, rd.labels))
 }
 
 // row serves one row by key.
@@ -161,7 +161,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 	case !rd.labels && etag(found) == r.Header.Get("If-None-Match"):
 		w.WriteHeader(http.StatusNotModified)
 	default:
-		s.json(w, http.StatusOK, t.appendRow(nil, s.entity(r.Host, t, rd.sel), found, rd.selected, rd.labels))
+		s.json(w, http.StatusOK, t.appendRow(nil, s.entity(r, t, rd.sel), found, rd.selected, rd.labels))
 	}
 }
 

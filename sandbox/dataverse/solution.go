@@ -56,7 +56,7 @@ func workflows() Table {
 func people() Table {
 	return Table{LogicalName: "systemuser", EntitySet: "systemusers", Key: "systemuserid", Name: "fullname", TypeCode: 8, Columns: []Column{
 		{Name: "systemuserid", Type: "Uniqueidentifier"}, text("fullname", 200), text("domainname", 1024),
-		{Name: "applicationid", Type: "Uniqueidentifier"}, boolean("isdisabled"),
+		{Name: "applicationid", Type: "Uniqueidentifier"}, {Name: "azureactivedirectoryobjectid", Type: "Uniqueidentifier"}, boolean("isdisabled"),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
@@ -75,8 +75,9 @@ func (s *Server) install() {
 		}
 		t.put(key, set, s.version.Add(1), x.now, x.by)
 	}
-	add(s.names["systemuser"], applicationUser, map[string]string{"fullname": `"# Causeway"`, "applicationid": `"0a11ce00-0000-4000-8000-0000000000cc"`})
-	add(s.names["systemuser"], salesUser, map[string]string{"fullname": `"Sales"`})
+	add(s.names["systemuser"], applicationUser, map[string]string{"fullname": `"# Causeway"`, "applicationid": `"0a11ce00-0000-4000-8000-0000000000cc"`,
+		"azureactivedirectoryobjectid": `"0a11ce00-0000-4000-8000-0000000000c1"`})
+	add(s.names["systemuser"], salesUser, map[string]string{"fullname": `"Sales"`, "azureactivedirectoryobjectid": `"0a11ce00-0000-4000-8000-0000000000c2"`})
 	if s.o.NoSolution {
 		return
 	}

@@ -45,8 +45,12 @@ func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
 		return f(x)
 	}
-	x := s.begin(applicationUser)
-	bad := f(x)
+	by, bad := s.caller(r)
+	if bad != nil {
+		return bad
+	}
+	x := s.begin(by)
+	bad = f(x)
 	x.end(bad == nil)
 	return bad
 }
