@@ -105,7 +105,7 @@ func (s *Server) part(out *bytes.Buffer, by string, p *batchPart, boundary strin
 // changeSet carries out operations in one transaction. If one fails, none counts, and
 // its answer is failed.
 func (s *Server) changeSet(by string, operations []batchPart) (answers []*answer, failed *answer) {
-	x := s.begin(by)
+	x := s.beginFor(by)
 	for i := range operations {
 		p := &operations[i]
 		p.operation = p.operation.WithContext(withTx(p.operation.Context(), x))

@@ -90,8 +90,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 	if rd.top > 0 {
 		size = min(rd.top, size)
 	}
-	t.rlock()
-	defer t.runlock()
+	defer s.rlock(rd)()
 	rows, more := rd.take(size)
 	if rd.top > 0 {
 		more = false
@@ -114,9 +113,9 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 	case more:
 		b = fmt.Appendf(b, `,"@odata.nextLink":%s`, quote(rd.link("$skiptoken="+next.encode())))
 	case rd.track:
-		w.Header().Add("Preference-Applied", "odata.track-changes")
 		b = fmt.Appendf(b, `,"@odata.deltaLink":%s`, quote(rd.link("$deltatoken="+s.deltaToken())))
 	}
+	rd.applied(w)
 	s.rows(w, r, b, rd, rows, nil)
 }
 
@@ -158,7 +157,7 @@ func quote(s string) []byte {
 
 func (s *Server) open(r *http.Request, t *table, rd *reading, suffix string) []byte {
 	b := make([]byte, 0, 64<<10)
-	return fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s%s%s"`, base(r), t.EntitySet, inBrackets(rd.sel), suffix)
+	return fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s%s%s"`, base(r), t.EntitySet, inBrackets(rd.shape), suffix)
 }
 
 // rows writes the rows and completes the answer.
@@ -168,7 +167,7 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request, b []byte, rd *read
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = rd.t.appendRow(b, "", one, rd.selected, rd.labels)
+		b = s.appendEntity(b, rd, "", one)
 	}
 	for i, key := range deleted {
 		if i > 0 || len(rows) > 0 {

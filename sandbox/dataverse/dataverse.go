@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 const (
 	applicationUser = "0a11ce00-0000-4000-8000-000000000001"
 	salesUser       = "0a11ce00-0000-4000-8000-000000000002"
+	defaultTeam     = "0a11ce00-0000-4000-8000-0000000000b1"
 	organization    = "0a11ce00-0000-4000-8000-00000000000a"
 	businessUnit    = "0a11ce00-0000-4000-8000-00000000000b"
 )
@@ -60,6 +62,7 @@ type Server struct {
 	latency atomic.Int64
 	calls   atomic.Int64
 	used    usage
+	teams   sync.Map // keys of the teams: owners that are no users
 
 	forgotten atomic.Int64 // calls before the last ResetUsage
 }
@@ -89,7 +92,7 @@ func New(o Options) *Server {
 
 // declare makes the tables.
 func (s *Server) declare() {
-	tables := append([]Table{Contact(), Task(), people(), workflows(), pointers()}, s.o.CustomTables...)
+	tables := append([]Table{Contact(), Account(), Task(), people(), teams(), units(), workflows(), pointers()}, s.o.CustomTables...)
 	if !s.o.NoSolution {
 		tables = append(tables, Solution()...)
 	}
@@ -107,7 +110,8 @@ func (s *Server) declare() {
 	view := s.names["activitypointer"]
 	view.view(activities)
 	view.closed = viewOnly(view.Table)
-	for _, name := range []string{"systemuser", "workflow"} {
+	s.connect()
+	for _, name := range []string{"systemuser", "workflow", "team", "businessunit"} {
 		s.names[name].closed = forbidden(s.names[name].Table)
 	}
 }
@@ -227,11 +231,11 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 		s.count(w, r, t)
 	case strings.HasPrefix(rest, "/"+actions):
 		s.bulk(w, r, t, strings.TrimPrefix(rest, "/"+actions))
+	case strings.HasPrefix(rest, "(") && strings.Contains(rest, ")/"):
+		inner, path, _ := strings.Cut(rest[1:], ")/")
+		s.below(w, r, t, inner, path)
 	case strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")"):
 		s.row(w, r, t, rest[1:len(rest)-1])
-	case strings.HasPrefix(rest, "(") && strings.Contains(rest, ")/"):
-		inner, property, _ := strings.Cut(rest[1:], ")/")
-		s.property(w, r, t, inner, property)
 	default:
 		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
 	}
@@ -246,6 +250,11 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
 	t.rlock()
 	n := s.countRows(&reading{t: t, filter: filter})
 	t.runlock()
+	s.plainCount(w, n)
+}
+
+// plainCount writes a number as text. The service counts to 5000.
+func (s *Server) plainCount(w http.ResponseWriter, n int64) {
 	w.Header().Set("Content-Type", "text/plain")
 	_, _ = io.WriteString(w, strconv.FormatInt(min(n, 5000), 10))
 }

@@ -57,8 +57,7 @@ func (s *Server) delta(w http.ResponseWriter, r *http.Request, rd *reading, toke
 		s.fail(w, &refusal{400, "0x80072491", "Entity " + t.LogicalName + " isn't enabled for change tracking."})
 		return
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	defer s.rlock(rd)()
 	upTo := s.version.Load()
 	start, _ := slices.BinarySearchFunc(t.log, from+1, func(l logged, v int64) int { return int(min(1, max(-1, l.version-v))) })
 	var rows []*row

@@ -13,7 +13,7 @@ const formatted = "@OData.Community.Display.V1.FormattedValue"
 
 // appendRow writes a row as JSON with the selected columns, and on request their
 // labels. The key is always included. context may be "".
-func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels bool) []byte {
+func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels, lookups bool) []byte {
 	b = append(b, '{')
 	if context != "" {
 		b = append(append(append(b, `"@odata.context":`...), quote(context)...), ',')
@@ -24,7 +24,11 @@ func (t *table) appendRow(b []byte, context string, r *row, selected []int, labe
 	keyed := false
 	for _, i := range selected {
 		c := &t.Columns[i]
-		if labels && r.value(i) != nil {
+		switch {
+		case !labels && !lookups || r.value(i) == nil:
+		case len(c.Targets) > 0:
+			b = t.appendLookup(b, c, i, r, labels, lookups)
+		case labels:
 			b = t.appendLabel(b, c, r.value(i))
 		}
 		b = append(append(append(b, `,"`...), c.property()...), `":`...)
