@@ -70,6 +70,9 @@ func (rd *reading) compare(a []string, aKey string, b []string, bKey string) int
 
 // collection serves a page of an entity set.
 func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
+	if s.namedQuery(w, r, t) {
+		return
+	}
 	rd, bad := s.parseReading(r, t)
 	if bad != nil {
 		s.fail(w, bad)

@@ -70,6 +70,7 @@ type reading struct {
 	track    bool
 	labels   bool
 	lookups  bool
+	paging   bool // cookies of FetchXML are wanted
 	expand   []*expansion
 	shape    string // what the context shows of $select and $expand
 	root     string // address of the API
