@@ -1,10 +1,12 @@
 package dataverse
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -58,6 +60,11 @@ func (rd *reading) compare(a []string, aKey string, b []string, bKey string) int
 			break
 		}
 		o := strings.Compare(a[i], b[i])
+		if rd.t.Columns[rd.order[i]].number() && a[i] != "" && b[i] != "" {
+			x, _ := strconv.ParseFloat(a[i], 64)
+			y, _ := strconv.ParseFloat(b[i], 64)
+			o = cmp.Compare(x, y)
+		}
 		if rd.desc[i] {
 			o = -o
 		}
@@ -83,7 +90,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		return
 	}
 	if rd.track && !s.tracks(r, t) {
-		s.fail(w, &refusal{400, "0x80072491", "Entity " + t.LogicalName + " isn't enabled for change tracking."})
+		s.fail(w, untracked(t))
 		return
 	}
 	size := rd.size

@@ -188,8 +188,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case get && path == "organizations":
 		s.write(w, map[string]any{"value": []any{map[string]any{"expirechangetrackingindays": int(s.o.Retention.Hours() / 24)}}})
-	case get && strings.HasPrefix(path, "EntityDefinitions"):
+	case isMetadata(path):
 		s.metadata(w, r, path)
+	case get && path == "$metadata":
+		s.csdl(w, r)
 	case get && path == "":
 		s.service(w, r)
 	case path == "$batch":
@@ -242,7 +244,18 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
-	filter, bad := t.parseFilter(r.URL.Query().Get("$filter"))
+	q := r.URL.Query()
+	for name := range q {
+		if name != "$filter" && name != "$deltatoken" && name != "tag" {
+			s.fail(w, &refusal{400, "0x80060888", "The query parameter " + name + " is not supported"})
+			return
+		}
+	}
+	if token := q.Get("$deltatoken"); token != "" {
+		s.countChanges(w, r, t, token)
+		return
+	}
+	filter, bad := t.parseFilter(q.Get("$filter"))
 	if bad != nil {
 		s.fail(w, bad)
 		return

@@ -28,6 +28,15 @@ func (c *Column) fits(literal string) bool {
 	return true
 }
 
+// number says that values are ordered as numbers.
+func (c *Column) number() bool {
+	switch c.Type {
+	case "Integer", "BigInt", "Money", "Decimal", "Double", "Picklist", "State", "Status":
+		return true
+	}
+	return false
+}
+
 // moments reads a date, or a date and a time; without an offset it is UTC.
 func moments(literal string) (time.Time, bool) {
 	for _, form := range []string{time.RFC3339, time.DateOnly, "2006-01-02T15:04:05", "2006-01-02t15:04:05z07:00", "2006-01-02t15:04:05", time.DateTime} {
