@@ -10,7 +10,7 @@ func pointerColumns() []Column {
 	status := []Option{{Value: 1, Label: "Open"}, {Value: 2, Label: "Completed", State: 1}, {Value: 3, Label: "Canceled", State: 2}, {Value: 4, Label: "Scheduled", State: 3}}
 	subject := text("subject", 400)
 	subject.Required = true
-	return []Column{
+	columns := []Column{
 		{Name: "activityid", Type: "Uniqueidentifier"}, subject, {Name: "description", Type: "Memo", MaxLength: 2000},
 		moment("actualstart"), moment("actualend"), moment("scheduledstart"), moment("scheduledend"),
 		{Name: "actualdurationminutes", Type: "Integer", Positive: true}, {Name: "scheduleddurationminutes", Type: "Integer", Positive: true},
@@ -20,13 +20,12 @@ func pointerColumns() []Column {
 		owner(),
 		{Name: "activitytypecode", Type: "EntityName", ReadOnly: true},
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
-		{Name: "createdby", Type: "Lookup", Property: "_createdby_value", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
-		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
 		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Open"}, {Value: 1, Label: "Completed"}, {Value: 2, Label: "Canceled"}, {Value: 3, Label: "Scheduled"}}},
 		{Name: "statuscode", Type: "Status", Options: status},
 	}
+	return append(append(columns, written()...), owning()...)
 }
 
 func moment(name string) Column { return Column{Name: name, Type: "DateTime", Behavior: "UserLocal"} }
@@ -45,7 +44,7 @@ func Activity(t Table) Table {
 		at := declared(c.Name)
 		switch {
 		case c.Name == regarding && at < 0:
-			c.Targets = append([]Target{{Table: "contact", Nav: regarding + "_contact_" + t.LogicalName}}, c.Targets...)
+			c.Targets = append([]Target{{Table: "contact", Nav: regarding + "_contact_" + t.LogicalName, Relationship: t.regardingOf()}}, c.Targets...)
 		case c.Name == regarding:
 			c.Targets = append(slices.Clone(own[at].Targets), c.Targets...)
 		case c.Name == "activitytypecode":
@@ -72,6 +71,14 @@ func Task() Table {
 		Columns: []Column{subject, {Name: "percentcomplete", Type: "Integer", Positive: true}}})
 }
 
+// regardingOf is the name of the activities of a type, as a contact's collection.
+func (t Table) regardingOf() string {
+	if t.LogicalName == "task" {
+		return "Contact_Tasks"
+	}
+	return "contact_" + t.EntitySet
+}
+
 // pointers is the view of all activities.
 func pointers() Table {
 	return Table{LogicalName: "activitypointer", EntitySet: "activitypointers", Key: "activityid", Name: "subject", TypeCode: 4200, Columns: inherited()}
@@ -84,6 +91,9 @@ func inherited() []Column {
 	for i := range columns {
 		for j := range columns[i].Targets {
 			columns[i].Targets[j].Inherited = false
+			if columns[i].Name == regarding {
+				columns[i].Targets[j].Relationship = "Contact_ActivityPointers"
+			}
 		}
 	}
 	return columns
@@ -109,7 +119,7 @@ func (t *table) view(parts []*table) {
 }
 
 func (u *union) project(part int, r *row) *row {
-	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, columns: u.columns[part]}
+	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, table: r.table, columns: u.columns[part]}
 }
 
 // rlock locks t for a read. For a view it locks the parts.

@@ -127,7 +127,7 @@ func TestTheRegardingNavigation(t *testing.T) {
 	length := o.send("GET", "EntityDefinitions(LogicalName='adobe_emailurlclick')/Attributes(LogicalName='adobe_trackingurl')/Microsoft.Dynamics.CRM.StringAttributeMetadata", "")
 	require.EqualValues(t, 2000, length.get("MaxLength").Int())
 	require.False(t, o.send("GET", "EntityDefinitions(LogicalName='contact')", "").get("IsActivity").Bool())
-	for _, filter := range []string{"contains(LogicalName,'a')", "Logicalname%20eq%20'contact'", "IsActivity%20ne%20true"} {
+	for _, filter := range []string{"contains(LogicalName,'a')", "Logicalname%20eq%20'contact'", "IsActivity%20gt%20true"} {
 		o.refused(o.send("GET", "EntityDefinitions?$filter="+filter, ""), 400, "0x80060888")
 	}
 }

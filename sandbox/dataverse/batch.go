@@ -43,7 +43,11 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
 		return
 	}
-	data, bad := s.body(r)
+	by, bad := s.caller(r)
+	var data []byte
+	if bad == nil {
+		data, bad = s.body(r)
+	}
 	var parts []batchPart
 	if bad == nil {
 		parts, bad = parseBatch(r, data)
@@ -62,7 +66,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	var out bytes.Buffer
 	for i := range parts {
-		failed := s.part(&out, &parts[i], boundary)
+		failed := s.part(&out, by, &parts[i], boundary)
 		if failed != 0 && !goOn {
 			status = failed
 			break
@@ -76,14 +80,14 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 
 // part carries out one part and writes its answer. It returns the status of a failure,
 // else 0.
-func (s *Server) part(out *bytes.Buffer, p *batchPart, boundary string) int {
+func (s *Server) part(out *bytes.Buffer, by string, p *batchPart, boundary string) int {
 	fmt.Fprintf(out, "--%s\r\n", boundary)
 	if p.operation != nil {
 		answer := s.operate(p)
 		answer.writeTo(out, "")
 		return answer.failure()
 	}
-	answers, failed := s.changeSet(p.operations)
+	answers, failed := s.changeSet(by, p.operations)
 	if failed != nil {
 		failed.writeTo(out, "")
 		return failed.failure()
@@ -100,8 +104,8 @@ func (s *Server) part(out *bytes.Buffer, p *batchPart, boundary string) int {
 
 // changeSet carries out operations in one transaction. If one fails, none counts, and
 // its answer is failed.
-func (s *Server) changeSet(operations []batchPart) (answers []*answer, failed *answer) {
-	x := s.begin(applicationUser)
+func (s *Server) changeSet(by string, operations []batchPart) (answers []*answer, failed *answer) {
+	x := s.beginFor(by)
 	for i := range operations {
 		p := &operations[i]
 		p.operation = p.operation.WithContext(withTx(p.operation.Context(), x))
@@ -126,7 +130,7 @@ func (s *Server) changeSet(operations []batchPart) (answers []*answer, failed *a
 // resolve replaces $1 in an operation's URL by the path of the row that operation 1
 // wrote.
 func (x *tx) resolve(r *http.Request) *refusal {
-	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, root), "/")
+	path := strings.TrimPrefix(withoutRoot(r.URL.Path), "/")
 	if !strings.HasPrefix(path, "$") {
 		return nil
 	}
@@ -168,6 +172,9 @@ func parseBatch(r *http.Request, data []byte) ([]batchPart, *refusal) {
 		total += p.count()
 		parts = append(parts, p)
 	}
+	if total == 0 {
+		return nil, &refusal{400, "0x80048d19", "Error identified in Payload provided by the user for Entity :'', the batch holds no operation."}
+	}
 	if total > maxOperations {
 		return nil, &refusal{400, "0x80040203", fmt.Sprintf("The batch holds %d operations; the limit is %d.", total, maxOperations)}
 	}
@@ -175,12 +182,15 @@ func parseBatch(r *http.Request, data []byte) ([]batchPart, *refusal) {
 }
 
 // split cuts a multipart body at its boundary. After the last boundary of a nested
-// body, the CRLF may belong to the boundary around it.
+// body, the CRLF may belong to the boundary around it. What comes before the first
+// boundary is no part (RFC 2046 calls it the preamble).
 func split(data []byte, boundary string, nested bool) ([][]byte, *refusal) {
 	dash := []byte("--" + boundary)
 	rest, ok := bytes.CutPrefix(data, dash)
 	if !ok {
-		return nil, unreadable
+		if _, rest, ok = bytes.Cut(data, append([]byte("\r\n"), dash...)); !ok {
+			return nil, unreadable
+		}
 	}
 	var parts [][]byte
 	for {
@@ -217,17 +227,17 @@ func parsePart(r *http.Request, data []byte, outermost bool) (batchPart, *refusa
 		p.operations = []batchPart{}
 		for _, one := range raw {
 			op, bad := parsePart(r, one, false)
-			switch {
-			case bad != nil:
+			if bad == nil {
+				bad = p.admit(op)
+			}
+			if bad != nil {
 				return p, bad
-			case op.operation.Method == http.MethodGet:
-				return p, &refusal{400, "0x80048d19", "A change set cannot hold a GET request."}
-			case op.header.Get(contentID) == "":
-				return p, &refusal{400, "0x80048d19", "The Content-ID of an operation in a change set is missing."}
 			}
 			p.operations = append(p.operations, op)
 		}
 		return p, nil
+	case err == nil && media == "multipart/mixed":
+		return p, &refusal{400, "0x80048d19", "Nested changesets in a batch payload are not supported."}
 	case err != nil, media != "application/http", !strings.EqualFold(header.Get("Content-Transfer-Encoding"), "binary"):
 		return p, &refusal{400, "0x80048d19", "A part of a batch must be of type application/http with Content-Transfer-Encoding binary."}
 	}
@@ -235,9 +245,27 @@ func parsePart(r *http.Request, data []byte, outermost bool) (batchPart, *refusa
 	return p, bad
 }
 
-// headerOf reads header lines up to the empty one.
+// admit refuses an operation that a change set cannot hold.
+func (p *batchPart) admit(op batchPart) *refusal {
+	id := op.header.Get(contentID)
+	switch {
+	case op.operation.Method == http.MethodGet:
+		return &refusal{400, "0x80048d19", "An invalid HTTP method 'GET' was detected for a request in a change set. Requests in change sets only support the HTTP methods 'POST', 'PUT', 'DELETE', and 'PATCH'."}
+	case id == "":
+		return &refusal{400, "0x80048d19", "The Content-ID header is not present in an operation of a change set."}
+	case slices.ContainsFunc(p.operations, func(other batchPart) bool { return other.header.Get(contentID) == id }):
+		return &refusal{400, "0x80048d19", "The content ID '" + id + "' was found more than once in the same change set or same batch request. Content IDs have to be unique across all operations of a change set for OData V4.0."}
+	}
+	return nil
+}
+
+// headerOf reads header lines up to the empty one. The boundary after them may take its
+// place: then there is no body.
 func headerOf(data []byte) (textproto.MIMEHeader, []byte, *refusal) {
 	head, body, ok := bytes.Cut(data, []byte("\r\n\r\n"))
+	if !ok {
+		head, ok = bytes.CutSuffix(data, []byte("\r\n"))
+	}
 	if !ok || bytes.Contains(bytes.ReplaceAll(head, []byte("\r\n"), nil), []byte("\n")) {
 		return nil, nil, unreadable
 	}
@@ -257,7 +285,7 @@ func operationOf(outer *http.Request, data []byte) (*http.Request, *refusal) {
 	}
 	header := textproto.MIMEHeader{}
 	body, none := bytes.CutPrefix(rest, []byte("\r\n"))
-	if !none {
+	if !none && len(rest) > 0 {
 		var bad *refusal
 		if header, body, bad = headerOf(rest); bad != nil {
 			return nil, &refusal{400, "0x80048d19", "The message header '" + strings.SplitN(string(rest), "\r\n", 2)[0] + "' is invalid. The header value must be of the format '<header name>: <header value>'."}
@@ -276,6 +304,11 @@ func operationOf(outer *http.Request, data []byte) (*http.Request, *refusal) {
 	}
 	if strings.HasSuffix(u.Path, "/$batch") {
 		return nil, &refusal{400, "0x80048d19", "A batch cannot hold a batch."}
+	}
+	for _, name := range []string{callerID, callerObjectID} { // who writes is said once, for the whole batch
+		if v := outer.Header.Get(name); v != "" && header.Get(name) == "" {
+			header.Set(name, v)
+		}
 	}
 	r := (&http.Request{
 		Method: fields[0], URL: &url.URL{Path: u.Path, RawPath: u.RawPath, RawQuery: u.RawQuery}, Host: outer.Host,

@@ -56,7 +56,7 @@ func (s *Server) bulk(w http.ResponseWriter, r *http.Request, t *table, action s
 	case bad != nil:
 		s.fail(w, bad)
 	case action == "CreateMultiple":
-		s.write(w, map[string]any{"@odata.context": "https://" + r.Host + root + "/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse", "Ids": ids})
+		s.write(w, map[string]any{"@odata.context": base(r) + "/$metadata#Microsoft.Dynamics.CRM.CreateMultipleResponse", "Ids": ids})
 	default:
 		w.WriteHeader(http.StatusNoContent)
 	}

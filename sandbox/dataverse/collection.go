@@ -1,10 +1,12 @@
 package dataverse
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -58,6 +60,11 @@ func (rd *reading) compare(a []string, aKey string, b []string, bKey string) int
 			break
 		}
 		o := strings.Compare(a[i], b[i])
+		if rd.t.Columns[rd.order[i]].number() && a[i] != "" && b[i] != "" {
+			x, _ := strconv.ParseFloat(a[i], 64)
+			y, _ := strconv.ParseFloat(b[i], 64)
+			o = cmp.Compare(x, y)
+		}
 		if rd.desc[i] {
 			o = -o
 		}
@@ -70,6 +77,9 @@ func (rd *reading) compare(a []string, aKey string, b []string, bKey string) int
 
 // collection serves a page of an entity set.
 func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
+	if s.namedQuery(w, r, t) {
+		return
+	}
 	rd, bad := s.parseReading(r, t)
 	if bad != nil {
 		s.fail(w, bad)
@@ -80,7 +90,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		return
 	}
 	if rd.track && !s.tracks(r, t) {
-		s.fail(w, &refusal{400, "0x80072491", "Entity " + t.LogicalName + " isn't enabled for change tracking."})
+		s.fail(w, untracked(t))
 		return
 	}
 	size := rd.size
@@ -90,8 +100,7 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 	if rd.top > 0 {
 		size = min(rd.top, size)
 	}
-	t.rlock()
-	defer t.runlock()
+	defer s.rlock(rd)()
 	rows, more := rd.take(size)
 	if rd.top > 0 {
 		more = false
@@ -114,9 +123,9 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 	case more:
 		b = fmt.Appendf(b, `,"@odata.nextLink":%s`, quote(rd.link("$skiptoken="+next.encode())))
 	case rd.track:
-		w.Header().Add("Preference-Applied", "odata.track-changes")
 		b = fmt.Appendf(b, `,"@odata.deltaLink":%s`, quote(rd.link("$deltatoken="+s.deltaToken())))
 	}
+	rd.applied(w)
 	s.rows(w, r, b, rd, rows, nil)
 }
 
@@ -158,7 +167,7 @@ func quote(s string) []byte {
 
 func (s *Server) open(r *http.Request, t *table, rd *reading, suffix string) []byte {
 	b := make([]byte, 0, 64<<10)
-	return fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s(%s)%s"`, r.Host, t.EntitySet, rd.sel, suffix)
+	return fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s%s%s"`, base(r), t.EntitySet, inBrackets(rd.shape), suffix)
 }
 
 // rows writes the rows and completes the answer.
@@ -168,13 +177,13 @@ func (s *Server) rows(w http.ResponseWriter, r *http.Request, b []byte, rd *read
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = rd.t.appendRow(b, "", one, rd.selected, rd.labels)
+		b = s.appendEntity(b, rd, "", one)
 	}
 	for i, key := range deleted {
 		if i > 0 || len(rows) > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"@odata.context":"https://%s/api/data/v9.2/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, r.Host, rd.t.EntitySet, key)
+		b = fmt.Appendf(b, `{"@odata.context":"%s/$metadata#%s/$deletedEntity","id":%q,"reason":"deleted"}`, base(r), rd.t.EntitySet, key)
 	}
 	s.json(w, http.StatusOK, append(b, "]}"...))
 }

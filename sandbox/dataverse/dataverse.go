@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,9 @@ import (
 const (
 	applicationUser = "0a11ce00-0000-4000-8000-000000000001"
 	salesUser       = "0a11ce00-0000-4000-8000-000000000002"
-	root            = "/api/data/v9.2"
+	defaultTeam     = "0a11ce00-0000-4000-8000-0000000000b1"
+	organization    = "0a11ce00-0000-4000-8000-00000000000a"
+	businessUnit    = "0a11ce00-0000-4000-8000-00000000000b"
 )
 
 // Options of a Server.
@@ -59,6 +62,7 @@ type Server struct {
 	latency atomic.Int64
 	calls   atomic.Int64
 	used    usage
+	teams   sync.Map // keys of the teams: owners that are no users
 
 	forgotten atomic.Int64 // calls before the last ResetUsage
 }
@@ -88,7 +92,7 @@ func New(o Options) *Server {
 
 // declare makes the tables.
 func (s *Server) declare() {
-	tables := append([]Table{Contact(), Task(), people(), workflows(), pointers()}, s.o.CustomTables...)
+	tables := append([]Table{Contact(), Account(), Task(), people(), teams(), units(), workflows(), pointers()}, s.o.CustomTables...)
 	if !s.o.NoSolution {
 		tables = append(tables, Solution()...)
 	}
@@ -106,7 +110,8 @@ func (s *Server) declare() {
 	view := s.names["activitypointer"]
 	view.view(activities)
 	view.closed = viewOnly(view.Table)
-	for _, name := range []string{"systemuser", "workflow"} {
+	s.connect()
+	for _, name := range []string{"systemuser", "workflow", "team", "businessunit"} {
 		s.names[name].closed = forbidden(s.names[name].Table)
 	}
 }
@@ -131,7 +136,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if d := s.latency.Load(); d > 0 && !pause(r.Context(), time.Duration(d)) {
 		return
 	}
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token, bearer := bearerOf(r)
 	_, expired := s.o.Faults.Named("dataverse", "token_expired", r)
 	if !bearer || expired || !s.o.Tokens.Valid(token) {
 		h.Set("WWW-Authenticate", "Bearer authorization_uri="+s.o.Authority+"/oauth2/authorize, resource_id=https://"+r.Host+"/")
@@ -157,40 +162,41 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	m := &metered{ResponseWriter: w}
 	defer func() { leave(s.o.Clock.Now(), s.cost(m, time.Since(began))) }()
-	if r.URL.Path != root+"/$batch" {
+	if !strings.HasSuffix(r.URL.Path, "/$batch") {
 		s.spend(r.Context(), m, 1)
 	}
 	s.route(m, r)
 }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
-	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), root+"/")
-	if !ok {
-		s.fail(w, &refusal{404, "0x8006088a", "Resource not found."})
-		return
+	rest, bad := apiPath(r.URL.EscapedPath())
+	var path string
+	if bad == nil {
+		var err error
+		if path, err = url.PathUnescape(rest); err != nil {
+			bad = &refusal{400, "0x80060888", "The path cannot be parsed."}
+		}
 	}
-	path, err := url.PathUnescape(rest)
-	if err != nil {
-		s.fail(w, &refusal{400, "0x80060888", "The path cannot be parsed."})
+	if bad == nil {
+		_, bad = s.caller(r)
+	}
+	if bad != nil {
+		s.fail(w, bad)
 		return
 	}
 	get := r.Method == http.MethodGet
 	switch {
-	case get && path == "WhoAmI":
-		s.write(w, map[string]string{
-			"@odata.context": "https://" + r.Host + root + "/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-			"BusinessUnitId": "0a11ce00-0000-4000-8000-00000000000b", "UserId": applicationUser, "OrganizationId": "0a11ce00-0000-4000-8000-00000000000a",
-		})
 	case get && path == "organizations":
 		s.write(w, map[string]any{"value": []any{map[string]any{"expirechangetrackingindays": int(s.o.Retention.Hours() / 24)}}})
-	case get && strings.HasPrefix(path, "RetrieveTotalRecordCount"):
-		s.totals(w, r)
-	case get && strings.HasPrefix(path, "EntityDefinitions"):
+	case isMetadata(path):
 		s.metadata(w, r, path)
+	case get && path == "$metadata":
+		s.csdl(w, r)
 	case get && path == "":
 		s.service(w, r)
 	case path == "$batch":
 		s.batch(w, r)
+	case get && s.function(w, r, path), !get && s.action(w, r, path):
 	default:
 		s.resource(w, r, path)
 	}
@@ -202,7 +208,7 @@ func (s *Server) service(w http.ResponseWriter, r *http.Request) {
 	for _, set := range slices.Sorted(maps.Keys(s.sets)) {
 		sets = append(sets, map[string]string{"name": set, "kind": "EntitySet", "url": set})
 	}
-	s.write(w, map[string]any{"@odata.context": "https://" + r.Host + root + "/$metadata", "value": sets})
+	s.write(w, map[string]any{"@odata.context": base(r) + "/$metadata", "value": sets})
 }
 
 // resource serves an entity set, its count, its actions, or a row.
@@ -227,18 +233,29 @@ func (s *Server) resource(w http.ResponseWriter, r *http.Request, path string) {
 		s.count(w, r, t)
 	case strings.HasPrefix(rest, "/"+actions):
 		s.bulk(w, r, t, strings.TrimPrefix(rest, "/"+actions))
+	case strings.HasPrefix(rest, "(") && strings.Contains(rest, ")/"):
+		inner, path, _ := strings.Cut(rest[1:], ")/")
+		s.below(w, r, t, inner, path)
 	case strings.HasPrefix(rest, "(") && strings.HasSuffix(rest, ")"):
 		s.row(w, r, t, rest[1:len(rest)-1])
-	case strings.HasPrefix(rest, "(") && strings.Contains(rest, ")/"):
-		inner, property, _ := strings.Cut(rest[1:], ")/")
-		s.property(w, r, t, inner, property)
 	default:
 		s.fail(w, &refusal{405, "0x8006088a", "The method is not allowed here."})
 	}
 }
 
 func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
-	filter, bad := t.parseFilter(r.URL.Query().Get("$filter"))
+	q := r.URL.Query()
+	for name := range q {
+		if name != "$filter" && name != "$deltatoken" && name != "tag" {
+			s.fail(w, &refusal{400, "0x80060888", "The query parameter " + name + " is not supported"})
+			return
+		}
+	}
+	if token := q.Get("$deltatoken"); token != "" {
+		s.countChanges(w, r, t, token)
+		return
+	}
+	filter, bad := t.parseFilter(q.Get("$filter"))
 	if bad != nil {
 		s.fail(w, bad)
 		return
@@ -246,28 +263,13 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
 	t.rlock()
 	n := s.countRows(&reading{t: t, filter: filter})
 	t.runlock()
-	w.Header().Set("Content-Type", "text/plain")
-	_, _ = io.WriteString(w, strconv.FormatInt(min(n, 5000), 10))
+	s.plainCount(w, n)
 }
 
-func (s *Server) totals(w http.ResponseWriter, r *http.Request) {
-	var names []string
-	if json.Unmarshal([]byte(r.URL.Query().Get("@p1")), &names) != nil || len(names) == 0 {
-		s.fail(w, &refusal{400, "0x80060888", "EntityNames is missing."})
-		return
-	}
-	values := make([]int64, 0, len(names))
-	for _, n := range names {
-		t, ok := s.names[n]
-		if !ok {
-			s.fail(w, &refusal{404, "0x80040217", "The entity " + n + " was not found."})
-			return
-		}
-		t.rlock()
-		values = append(values, int64(t.size()))
-		t.runlock()
-	}
-	s.write(w, map[string]any{"EntityRecordCountCollection": map[string]any{"Count": len(names), "IsReadOnly": false, "Keys": names, "Values": values}})
+// plainCount writes a number as text. The service counts to 5000.
+func (s *Server) plainCount(w http.ResponseWriter, n int64) {
+	w.Header().Set("Content-Type", "text/plain")
+	_, _ = io.WriteString(w, strconv.FormatInt(min(n, 5000), 10))
 }
 
 // fail answers with the service's error object (§9).

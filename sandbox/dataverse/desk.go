@@ -88,35 +88,36 @@ func (s *Server) SetProcess(name string, active bool, owner string) error {
 // Merge merges loser into winner. loser becomes inactive and names winner, and its
 // activities then regard winner (§6.2, trap 39). Its other columns stay.
 func (s *Server) Merge(winner, loser string) error {
-	winner, loser = strings.ToLower(winner), strings.ToLower(loser)
-	contacts := s.names["contact"]
 	x := s.begin(salesUser)
-	err := func() error {
-		for _, key := range []string{winner, loser} {
-			if r, ok := contacts.rows[key]; !ok {
-				return contacts.missing(address{key: key})
-			} else if contacts.str(r, "merged") == "true" || winner == loser {
-				return fmt.Errorf("contact %s: it is merged already, or with itself", key)
+	bad := x.merge(strings.ToLower(winner), strings.ToLower(loser))
+	x.end(bad == nil)
+	if bad != nil {
+		return bad
+	}
+	return nil
+}
+
+func (x *tx) merge(winner, loser string) *refusal {
+	contacts := x.s.names["contact"]
+	for _, key := range []string{winner, loser} {
+		if r, ok := contacts.rows[key]; !ok {
+			return contacts.missing(address{key: key})
+		} else if contacts.str(r, "merged") == "true" || winner == loser {
+			return &refusal{400, "0x80040203", "Merge warning: contact " + key + " is merged already, or with itself."}
+		}
+	}
+	for _, t := range x.s.activities() {
+		for _, key := range t.regarding(loser) {
+			if _, bad := x.put(t, key, []assignment{{t.byProp["_"+regarding+"_value"], []byte(`"` + winner + `"`)}}); bad != nil {
+				return bad
 			}
 		}
-		for _, t := range s.activities() {
-			for _, key := range t.regarding(loser) {
-				if _, bad := x.put(t, key, []assignment{{t.byProp["_"+regarding+"_value"], []byte(`"` + winner + `"`)}}); bad != nil {
-					return bad
-				}
-			}
-		}
-		_, bad := x.put(contacts, loser, []assignment{
-			{contacts.byProp["merged"], []byte("true")}, {contacts.byProp["_masterid_value"], []byte(`"` + winner + `"`)},
-			{contacts.byProp["statecode"], []byte("1")}, {contacts.byProp["statuscode"], []byte("2")},
-		})
-		if bad != nil {
-			return bad
-		}
-		return nil
-	}()
-	x.end(err == nil)
-	return err
+	}
+	_, bad := x.put(contacts, loser, []assignment{
+		{contacts.byProp["merged"], []byte("true")}, {contacts.byProp["_masterid_value"], []byte(`"` + winner + `"`)},
+		{contacts.byProp["statecode"], []byte("1")}, {contacts.byProp["statuscode"], []byte("2")},
+	})
+	return bad
 }
 
 // activities returns the activity tables.

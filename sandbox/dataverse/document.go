@@ -1,6 +1,7 @@
 package dataverse
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ const formatted = "@OData.Community.Display.V1.FormattedValue"
 
 // appendRow writes a row as JSON with the selected columns, and on request their
 // labels. The key is always included. context may be "".
-func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels bool) []byte {
+func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels, lookups bool) []byte {
 	b = append(b, '{')
 	if context != "" {
 		b = append(append(append(b, `"@odata.context":`...), quote(context)...), ',')
@@ -23,7 +24,11 @@ func (t *table) appendRow(b []byte, context string, r *row, selected []int, labe
 	keyed := false
 	for _, i := range selected {
 		c := &t.Columns[i]
-		if labels && r.value(i) != nil {
+		switch {
+		case !labels && !lookups || r.value(i) == nil:
+		case len(c.Targets) > 0:
+			b = t.appendLookup(b, c, i, r, labels, lookups)
+		case labels:
 			b = t.appendLabel(b, c, r.value(i))
 		}
 		b = append(append(append(b, `,"`...), c.property()...), `":`...)
@@ -108,9 +113,14 @@ func (c *Column) FalseLabel() string {
 }
 
 // entity is the context of a single row's answer.
-func (s *Server) entity(host string, t *table, sel string) string {
-	if sel != "" {
-		sel = "(" + sel + ")"
+func (s *Server) entity(r *http.Request, t *table, sel string) string {
+	return base(r) + "/$metadata#" + t.EntitySet + inBrackets(sel) + "/$entity"
+}
+
+// inBrackets is how a context shows what was selected; nothing when that is everything.
+func inBrackets(sel string) string {
+	if sel == "" {
+		return ""
 	}
-	return "https://" + host + root + "/$metadata#" + t.EntitySet + sel + "/$entity"
+	return "(" + sel + ")"
 }

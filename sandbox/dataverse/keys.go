@@ -178,7 +178,7 @@ func (x *tx) reference(r *http.Request, value string, targets []Target) (string,
 		return "", &refusal{400, "0x80060888", "Content-ID Reference: '" + value + "' does not exist in the batch context."}
 	}
 	value = strings.TrimPrefix(value, "https://"+r.Host)
-	value = strings.TrimPrefix(strings.TrimPrefix(value, root), "/")
+	value = strings.TrimPrefix(withoutRoot(value), "/")
 	set, inner, ok := strings.Cut(value, "(")
 	inner, closed := strings.CutSuffix(inner, ")")
 	t := x.s.sets[set]

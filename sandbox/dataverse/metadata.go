@@ -5,171 +5,240 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
-var definition = regexp.MustCompile(`^EntityDefinitions(?:\(LogicalName='([a-z0-9_]+)'\)(?:/(Keys|ManyToOneRelationships)|/Attributes(?:\(LogicalName='([a-z0-9_]+)'\))?(?:/Microsoft\.Dynamics\.CRM\.([A-Za-z]+)AttributeMetadata)?)?)?$`)
+const metadataKey = `(?:\(([^()]+)\))?`
 
-// metadata serves table definitions, their keys and relationships, and their
-// columns, plain or cast to a type (§8).
+// metadataPath is the URL of definitions: a kind with a key, what is below it with a key,
+// and a cast to a type.
+var metadataPath = regexp.MustCompile(`^(EntityDefinitions|RelationshipDefinitions|GlobalOptionSetDefinitions)` + metadataKey +
+	`(?:/(Attributes|Keys|ManyToOneRelationships|OneToManyRelationships|ManyToManyRelationships)` + metadataKey + `)?(?:/Microsoft\.Dynamics\.CRM\.([A-Za-z]+Metadata))?$`)
+
+func isMetadata(path string) bool {
+	return strings.HasPrefix(path, "EntityDefinitions") || strings.HasPrefix(path, "RelationshipDefinitions") || strings.HasPrefix(path, "GlobalOptionSetDefinitions")
+}
+
+// metadataID is the id of a definition. It is the same in every run.
+func metadataID(parts ...string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte(strings.Join(parts, "/"))).String()
+}
+
+// metadata serves table definitions, their keys and relationships, and their columns,
+// plain or cast to a type (§8).
 func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
-	m := definition.FindStringSubmatch(path)
-	if m == nil {
+	m := metadataPath.FindStringSubmatch(path)
+	q, err := queryOf(r)
+	switch {
+	case m == nil || err != nil:
 		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + path + "'."})
 		return
+	case r.Method != http.MethodGet:
+		s.fail(w, notImitated("Changing definitions through the Web API"))
+		return
 	}
-	q := r.URL.Query()
 	for name := range q {
-		if name != "$select" && name != "$expand" && name != "$filter" {
+		if name != "$select" && name != "$expand" && name != "$filter" && name != "LabelLanguages" {
 			s.fail(w, &refusal{400, "0x80060888", "The query parameter " + name + " is not supported"})
 			return
 		}
 	}
-	if m[1] == "" {
-		s.definitions(w, q)
-		return
-	}
-	t, ok := s.names[m[1]]
-	if !ok {
-		s.fail(w, &refusal{404, "0x80060888", "The entity with a name = '" + m[1] + "' was not found in the MetadataCache."})
-		return
-	}
-	attributes := strings.Contains(path, "/Attributes")
+	kind, key, below, inner, cast := m[1], m[2], m[3], m[4], m[5]
 	switch {
-	case m[2] == "Keys":
-		s.list(w, t.keyDefinitions(), q)
-	case m[2] != "":
-		s.list(w, t.relationships(), q)
-	case attributes && m[3] != "":
-		s.attribute(w, t, m[3], m[4])
-	case attributes && m[4] == "":
-		s.write(w, map[string]any{"value": t.attributes()})
-	case attributes:
-		out := []any{}
-		for _, c := range t.Columns {
-			if c.Type == m[4] {
-				out = append(out, c.cast())
-			}
-		}
-		s.write(w, map[string]any{"value": out})
+	case kind == "RelationshipDefinitions" && below == "":
+		s.definitions(w, r, q, s.allRelationships(), kind, key, "SchemaName", cast)
+	case kind == "GlobalOptionSetDefinitions" && below == "":
+		s.definitions(w, r, q, []map[string]any{}, kind, key, "Name", cast)
+	case kind != "EntityDefinitions" || cast != "" && below == "" || below != "" && key == "":
+		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + path + "'."})
+	case below == "":
+		s.definitions(w, r, q, s.allTables(), kind, key, "LogicalName", "")
 	default:
-		s.definition(w, t, q)
-	}
-}
-
-func (s *Server) definitions(w http.ResponseWriter, q url.Values) {
-	var out []map[string]any
-	for _, name := range s.order {
-		out = append(out, s.names[name].definition())
-	}
-	s.list(w, out, q)
-}
-
-// list answers with the definitions that match $filter, reduced to the names in
-// $select.
-func (s *Server) list(w http.ResponseWriter, all []map[string]any, q url.Values) {
-	out := []any{}
-	for _, doc := range all {
-		keep, bad := definitionMatches(doc, q.Get("$filter"))
+		t, bad := s.definedBy(key)
 		if bad != nil {
 			s.fail(w, bad)
 			return
 		}
-		if keep {
-			out = append(out, selected(doc, q.Get("$select")))
-		}
+		s.definitions(w, r, q, s.under(t, below, cast), kind+"('"+t.LogicalName+"')/"+below, inner, "LogicalName", cast)
 	}
-	s.write(w, map[string]any{"value": out})
 }
 
-var definitionTest = regexp.MustCompile(`^([A-Za-z]+) eq (?:'([^']*)'|(true|false))$`)
-
-// definitionMatches evaluates a filter of metadata: tests for equality, joined by
-// "and". Clients need no more, so any other filter is refused.
-func definitionMatches(doc map[string]any, filter string) (bool, *refusal) {
-	if filter == "" {
-		return true, nil
+// definedBy finds a table by its name or the id of its definition.
+func (s *Server) definedBy(key string) (*table, *refusal) {
+	id := strings.ToLower(strings.TrimPrefix(key, "MetadataId="))
+	name, named := strings.CutPrefix(key, "LogicalName=")
+	for _, t := range s.names {
+		if named && strings.Trim(name, "'") == t.LogicalName || id == metadataID("table", t.LogicalName) {
+			return t, nil
+		}
 	}
-	all := true
-	for test := range strings.SplitSeq(filter, " and ") {
-		m := definitionTest.FindStringSubmatch(test)
-		if m == nil {
-			return false, &refusal{400, "0x80060888", "The $filter expression '" + test + "' is not supported."}
-		}
-		have, known := doc[m[1]]
-		if !known {
-			return false, &refusal{400, "0x80060888", "Could not find a property named '" + m[1] + "'."}
-		}
-		var want any = m[2]
-		if m[3] != "" {
-			want = m[3] == "true"
-		}
-		all = all && have == want
+	if !named && !guidForm.MatchString(id) {
+		return nil, &refusal{400, "0x80060888", "The key in the request URI is not valid for resource 'Microsoft.Dynamics.CRM.EntityMetadata'."}
 	}
-	return all, nil
+	return nil, &refusal{404, "0x80060888", "The entity with a name = '" + strings.Trim(name, "'") + "' was not found in the MetadataCache."}
 }
 
-// definition answers with one table. Lists are included only if $expand names them.
-func (s *Server) definition(w http.ResponseWriter, t *table, q url.Values) {
-	doc := selected(t.definition(), q.Get("$select"))
+func (s *Server) allTables() []map[string]any {
+	var out []map[string]any
+	for _, name := range s.order {
+		out = append(out, s.names[name].definition())
+	}
+	return out
+}
+
+func (s *Server) allRelationships() []map[string]any {
+	out := []map[string]any{}
+	for _, name := range s.order {
+		out = append(out, s.names[name].relationships()...)
+	}
+	return out
+}
+
+// under are the definitions below a table.
+func (s *Server) under(t *table, kind, cast string) []map[string]any {
+	switch kind {
+	case "Keys":
+		return t.keyDefinitions()
+	case "ManyToOneRelationships":
+		return t.relationships()
+	case "OneToManyRelationships":
+		return slices.DeleteFunc(s.allRelationships(), func(doc map[string]any) bool { return doc["ReferencedEntity"] != t.LogicalName })
+	case "ManyToManyRelationships":
+		return []map[string]any{}
+	}
+	if cast == "" || cast == "AttributeMetadata" {
+		return t.attributes()
+	}
+	out := []map[string]any{}
+	for i, plain := range t.attributes() {
+		if c := &t.Columns[i]; c.kind()+"AttributeMetadata" == cast {
+			for name, value := range c.cast() {
+				plain[name] = value
+			}
+			out = append(out, plain)
+		}
+	}
+	return out
+}
+
+// kind is the type by which a column is cast.
+func (c *Column) kind() string {
+	switch c.Type {
+	case "Owner", "Customer":
+		return "Lookup"
+	}
+	return c.Type
+}
+
+// definitions answers with a list, or with the one that a key names.
+func (s *Server) definitions(w http.ResponseWriter, r *http.Request, q url.Values, all []map[string]any, kind, key, named, cast string) {
+	context := base(r) + "/$metadata#" + kind
+	if cast != "" {
+		context += "/Microsoft.Dynamics.CRM." + cast
+	}
+	shape := inBrackets(q.Get("$select"))
+	if key != "" {
+		id := strings.ToLower(strings.TrimPrefix(key, "MetadataId="))
+		want := strings.Trim(strings.TrimPrefix(key, named+"="), "'")
+		i := slices.IndexFunc(all, func(doc map[string]any) bool { return doc["MetadataId"] == id || doc[named] == want })
+		if i < 0 {
+			s.fail(w, &refusal{404, "0x80060888", "The definition " + want + " was not found in the MetadataCache."})
+			return
+		}
+		doc, bad := s.shaped(all[i], q)
+		if bad != nil {
+			s.fail(w, bad)
+			return
+		}
+		doc["@odata.context"] = context + shape + "/$entity"
+		s.write(w, doc)
+		return
+	}
+	keep, bad := parseMetadataFilter(q.Get("$filter"), all)
+	out := []any{}
+	for _, doc := range all {
+		if bad == nil && keep(doc) {
+			var one map[string]any
+			if one, bad = s.shaped(doc, q); bad == nil {
+				out = append(out, one)
+			}
+		}
+	}
+	if bad != nil {
+		s.fail(w, bad)
+		return
+	}
+	s.write(w, map[string]any{"@odata.context": context + shape, "value": out})
+}
+
+// shaped reduces a definition to $select, and adds what $expand names. Both may be options
+// of an expanded list.
+func (s *Server) shaped(doc map[string]any, q url.Values) (map[string]any, *refusal) {
+	out := selected(doc, q.Get("$select"))
 	for _, part := range topLevel(q.Get("$expand")) {
-		name, _, _ := strings.Cut(part, "(")
-		switch name {
-		case "":
-		case "Attributes":
-			doc[name] = t.attributes()
-		case "Keys":
-			doc[name] = t.keyDefinitions()
-		case "ManyToOneRelationships":
-			doc[name] = t.relationships()
-		default:
-			s.fail(w, &refusal{400, "0x80060888", "Could not find a property named '" + name + "' on type 'Microsoft.Dynamics.CRM.EntityMetadata'."})
-			return
+		name, inner, _ := strings.Cut(strings.TrimSpace(part), "(")
+		if name == "" {
+			continue
 		}
+		options := url.Values{}
+		for _, option := range splitOutside(strings.TrimSuffix(inner, ")"), ';') {
+			key, value, _ := strings.Cut(option, "=")
+			options.Set(strings.TrimSpace(key), value)
+		}
+		if value, ok := doc[name]; ok && (name == "OptionSet" || name == "GlobalOptionSet") {
+			if set, ok := value.(map[string]any); ok {
+				value = selected(set, options.Get("$select"))
+			}
+			out[name] = value
+			continue
+		}
+		t := s.names[str(doc["LogicalName"])]
+		known := t != nil && doc["EntitySetName"] != nil && slices.Contains([]string{"Attributes", "Keys", "ManyToOneRelationships", "OneToManyRelationships", "ManyToManyRelationships"}, name)
+		if !known {
+			return nil, &refusal{400, "0x80060888", "Could not find a property named '" + name + "' on type 'Microsoft.Dynamics.CRM.EntityMetadata'."}
+		}
+		below := s.under(t, name, "")
+		keep, bad := parseMetadataFilter(options.Get("$filter"), below)
+		if bad != nil {
+			return nil, bad
+		}
+		list := []any{}
+		for _, one := range below {
+			if keep(one) {
+				list = append(list, selected(one, options.Get("$select")))
+			}
+		}
+		out[name] = list
 	}
-	s.write(w, doc)
+	return out, nil
 }
 
-func (s *Server) attribute(w http.ResponseWriter, t *table, name, cast string) {
-	for i, c := range t.Columns {
-		switch {
-		case c.Name != name:
-		case cast == "":
-			s.write(w, t.attributes()[i])
-			return
-		case cast == c.Type:
-			s.write(w, c.cast())
-			return
-		}
-	}
-	s.fail(w, &refusal{404, "0x80060888", "The attribute " + name + " of " + t.LogicalName + " was not found in the MetadataCache."})
+func str(v any) string {
+	s, _ := v.(string)
+	return s
 }
 
 // topLevel splits at commas outside brackets.
-func topLevel(list string) []string {
-	var out []string
-	depth, start := 0, 0
-	for i, c := range list {
-		switch {
-		case c == '(':
-			depth++
-		case c == ')':
-			depth--
-		case c == ',' && depth == 0:
-			out = append(out, list[start:i])
-			start = i + 1
-		}
-	}
-	return append(out, list[start:])
-}
+func topLevel(list string) []string { return splitOutside(list, ',') }
 
 // selected reduces a definition to the names in $select. MetadataId is always
 // included.
 func selected(doc map[string]any, choice string) map[string]any {
+	out := map[string]any{}
 	if choice == "" {
-		return doc
+		for name, v := range doc {
+			if name != "GlobalOptionSet" && name != "OptionSet" || doc["AttributeType"] == nil {
+				out[name] = v
+			}
+		}
+		return out
 	}
-	out := map[string]any{"MetadataId": doc["MetadataId"]}
+	if id, ok := doc["MetadataId"]; ok {
+		out["MetadataId"] = id
+	}
 	for name := range strings.SplitSeq(choice, ",") {
 		if v, ok := doc[strings.TrimSpace(name)]; ok {
 			out[strings.TrimSpace(name)] = v
@@ -181,8 +250,8 @@ func selected(doc map[string]any, choice string) map[string]any {
 func (t *table) keyDefinitions() []map[string]any {
 	out := []map[string]any{}
 	for _, k := range t.AlternateKeys {
-		out = append(out, map[string]any{"LogicalName": k.Name, "SchemaName": k.Name, "KeyAttributes": k.Columns,
-			"EntityKeyIndexStatus": cmp.Or(k.Status, "Active"), "MetadataId": newKey()})
+		out = append(out, map[string]any{"LogicalName": k.Name, "SchemaName": k.Name, "KeyAttributes": k.Columns, "EntityLogicalName": t.LogicalName,
+			"EntityKeyIndexStatus": cmp.Or(k.Status, "Active"), "MetadataId": metadataID("key", t.LogicalName, k.Name)})
 	}
 	return out
 }
@@ -194,8 +263,10 @@ func (t *table) relationships() []map[string]any {
 			if l.Inherited {
 				continue
 			}
-			out = append(out, map[string]any{"SchemaName": t.LogicalName + "_" + l.Nav, "ReferencingAttribute": c.Name,
-				"ReferencedEntity": l.Table, "ReferencingEntityNavigationPropertyName": l.Nav, "MetadataId": newKey()})
+			name := t.relationship(l)
+			out = append(out, map[string]any{"SchemaName": name, "ReferencingAttribute": c.Name, "ReferencingEntity": t.LogicalName, "RelationshipType": "OneToManyRelationship",
+				"ReferencedEntity": l.Table, "ReferencedAttribute": l.Table + "id", "ReferencingEntityNavigationPropertyName": l.Nav,
+				"ReferencedEntityNavigationPropertyName": name, "IsCustomRelationship": strings.Contains(t.LogicalName, "_"), "MetadataId": metadataID("relationship", t.LogicalName, name, l.Table)})
 		}
 	}
 	return out
@@ -203,17 +274,18 @@ func (t *table) relationships() []map[string]any {
 
 var level = map[bool]string{false: "None", true: "ApplicationRequired"}
 
-func (t *table) attributes() []any {
-	columns := []any{}
+func (t *table) attributes() []map[string]any {
+	columns := []map[string]any{}
 	for _, c := range t.Columns {
 		kind := c.Type
 		if kind == "MultiSelectPicklist" {
 			kind = "Virtual" // its type name says what it really is (§8)
 		}
 		columns = append(columns, map[string]any{
-			"LogicalName": c.Name, "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
-			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key,
-			"IsPrimaryId": c.Name == t.Key, "AttributeOf": nil, "MetadataId": newKey(),
+			"@odata.type": "#Microsoft.Dynamics.CRM." + c.kind() + "AttributeMetadata",
+			"LogicalName": c.Name, "SchemaName": c.Name, "EntityLogicalName": t.LogicalName, "AttributeType": kind, "AttributeTypeName": map[string]any{"Value": c.Type + "Type"},
+			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key, "IsValidODataAttribute": true,
+			"IsPrimaryId": c.Name == t.Key, "IsPrimaryName": c.Name == t.Name, "AttributeOf": nil, "MetadataId": metadataID("column", t.LogicalName, c.Name), "DisplayName": label(c.Name),
 			"RequiredLevel": map[string]any{"Value": level[c.Required], "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
 		})
 	}
@@ -225,9 +297,10 @@ func (t *table) definition() map[string]any {
 	tracked := t.tracked
 	t.mu.RUnlock()
 	return map[string]any{
-		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
-		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": newKey(),
-		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000),
+		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "LogicalCollectionName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
+		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": metadataID("table", t.LogicalName),
+		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000), "IsCustomEntity": strings.Contains(t.LogicalName, "_"),
+		"DisplayName": label(t.LogicalName), "CanChangeTrackingBeEnabled": map[string]any{"Value": true, "CanBeChanged": true, "ManagedPropertyLogicalName": "canchangetrackingbeenabled"},
 	}
 }
 
@@ -236,25 +309,31 @@ func label(s string) map[string]any {
 	return map[string]any{"LocalizedLabels": []any{l}, "UserLocalizedLabel": l}
 }
 
-func (c Column) cast() map[string]any {
-	out := map[string]any{"LogicalName": c.Name, "MetadataId": newKey()}
+func (c *Column) cast() map[string]any {
+	out := map[string]any{}
 	switch c.Type {
 	case "String", "Memo":
 		out["MaxLength"] = c.MaxLength
 	case "DateTime":
-		out["DateTimeBehavior"] = map[string]string{"Value": c.Behavior}
+		out["DateTimeBehavior"] = map[string]any{"Value": c.Behavior}
 		out["Format"] = strings.TrimPrefix(c.Behavior, "User")
 	case "Boolean":
 		out["DefaultValue"] = c.Default == "true"
 		out["OptionSet"] = map[string]any{
 			"TrueOption": map[string]any{"Value": 1, "Label": label(c.TrueLabel())}, "FalseOption": map[string]any{"Value": 0, "Label": label(c.FalseLabel())},
 		}
+	case "Lookup", "Owner", "Customer":
+		targets := []string{}
+		for _, l := range c.Targets {
+			targets = append(targets, l.Table)
+		}
+		out["Targets"] = targets
 	case "Picklist", "MultiSelectPicklist", "State", "Status":
 		options := []any{}
 		for _, o := range c.Options {
 			options = append(options, map[string]any{"Value": o.Value, "State": o.State, "Label": label(o.Label)})
 		}
-		out["OptionSet"], out["GlobalOptionSet"] = map[string]any{"Name": c.Name, "IsGlobal": false, "Options": options}, nil
+		out["OptionSet"], out["GlobalOptionSet"] = map[string]any{"Name": c.Name, "IsGlobal": false, "OptionSetType": c.Type, "Options": options}, nil
 	}
 	return out
 }

@@ -69,28 +69,45 @@ type reading struct {
 	size     int
 	track    bool
 	labels   bool
-	at       cookie
-	base     string
+	lookups  bool
+	paging   bool // cookies of FetchXML are wanted
+	expand   []*expansion
+	shape    string // what the context shows of $select and $expand
+	root     string // address of the API
+
+	preferences []string // that are followed
+	at          cookie
+	base        string
+}
+
+// queryOf reads the query of a request. A semicolon separates nothing: it is part of an
+// option in $expand.
+func queryOf(r *http.Request) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(r.URL.RawQuery, ";", "%3B"))
 }
 
 func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
-	q, err := url.ParseQuery(r.URL.RawQuery)
+	q, err := queryOf(r)
 	if err != nil {
 		return nil, &refusal{400, "0x80060888", "The query cannot be parsed."}
 	}
-	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath()}
-	prefer := strings.Join(r.Header.Values("Prefer"), ",")
-	for p := range strings.SplitSeq(prefer, ",") {
-		p = strings.TrimSpace(p)
+	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath(), root: base(r)}
+	for _, p := range preferences(r) {
 		if n, ok := strings.CutPrefix(p, "odata.maxpagesize="); ok {
 			size, err := strconv.Atoi(n)
 			if err != nil || size < 1 {
 				return nil, &refusal{400, "0x80060888", "odata.maxpagesize must be a positive number."}
 			}
 			rd.size = min(size, maxPage)
+			rd.preferences = append(rd.preferences, p)
 		}
-		rd.track = rd.track || p == "odata.track-changes"
-		rd.labels = rd.labels || strings.HasPrefix(p, "odata.include-annotations")
+		if p == "odata.track-changes" {
+			rd.track, rd.preferences = true, append(rd.preferences, p)
+		}
+		if list, ok := strings.CutPrefix(p, "odata.include-annotations="); ok {
+			rd.annotations(list)
+			rd.preferences = append(rd.preferences, p)
+		}
 	}
 	var keep []string
 	for name, values := range q {
@@ -99,6 +116,11 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 		case "$select":
 			rd.sel = v
 			keep = append(keep, "$select="+v)
+		case "$expand":
+			keep = append(keep, "$expand="+url.PathEscape(v))
+			if bad := rd.parseExpand(v); bad != nil {
+				return nil, bad
+			}
 		case "$filter":
 			keep = append(keep, "$filter="+url.PathEscape(v))
 			var bad *refusal
@@ -136,7 +158,9 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	}
 	slices.Sort(keep)
 	rd.rawQuery = strings.Join(keep, "&")
-	return rd, rd.parseSelect()
+	bad := rd.parseSelect()
+	rd.shape = rd.shapeOf()
+	return rd, bad
 }
 
 func (rd *reading) parseSelect() *refusal {

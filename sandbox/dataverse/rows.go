@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -77,10 +78,10 @@ func (x *tx) parse(r *http.Request, t *table, data []byte, create bool) ([]assig
 // done answers a write: 204, or the row if the request wants it. address is how the
 // URL named the row, because an alternate key comes back as such (§5.3).
 func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row, address string, status int) {
-	url := fmt.Sprintf("https://%s%s/%s(%s)", r.Host, root, t.EntitySet, address)
+	url := fmt.Sprintf("%s/%s(%s)", base(r), t.EntitySet, address)
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
 		if id := r.Header.Get(contentID); id != "" {
-			x.refs[id] = fmt.Sprintf("%s/%s(%s)", root, t.EntitySet, row.key)
+			x.refs[id] = fmt.Sprintf("%s/%s(%s)", rootOf(r), t.EntitySet, row.key)
 		}
 	}
 	if !strings.Contains(strings.Join(r.Header.Values("Prefer"), ","), "return=representation") {
@@ -97,7 +98,11 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row
 		return
 	}
 	w.Header().Set("Preference-Applied", "return=representation")
-	s.json(w, status, t.appendRow(nil, s.entity(r.Host, t, rd.sel), row, rd.selected, rd.labels))
+	rd.applied(w)
+	if _, locked := r.Context().Value(txKey{}).(*tx); !locked {
+		defer s.rlock(rd)()
+	}
+	s.json(w, status, s.appendEntity(nil, rd, s.entity(r, t, rd.shape), row))
 }
 
 // row serves one row by key.
@@ -147,8 +152,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 		s.fail(w, bad)
 		return
 	}
-	t.rlock()
-	defer t.runlock()
+	defer s.rlock(rd)()
 	a, bad := t.address(inner)
 	if bad != nil {
 		s.fail(w, bad)
@@ -158,10 +162,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 	switch {
 	case !ok:
 		s.fail(w, t.missing(a))
-	case !rd.labels && etag(found) == r.Header.Get("If-None-Match"):
+	case !rd.wide() && etag(found) == r.Header.Get("If-None-Match"):
 		w.WriteHeader(http.StatusNotModified)
 	default:
-		s.json(w, http.StatusOK, t.appendRow(nil, s.entity(r.Host, t, rd.sel), found, rd.selected, rd.labels))
+		rd.applied(w)
+		s.json(w, http.StatusOK, s.appendEntity(nil, rd, s.entity(r, t, rd.shape), found))
 	}
 }
 
@@ -245,8 +250,8 @@ func (x *tx) upsert(r *http.Request, t *table, inner string, data []byte) (writt
 	return written, !present, bad
 }
 
-// property serves a single column of a row: PUT sets it, DELETE nulls it, and
-// DELETE of <navigation property>/$ref clears a lookup (§5.1, §2.3).
+// property serves a single column of a row: PUT sets it, DELETE nulls it, and the same
+// of <navigation property>/$ref does so to a lookup (§5.1, §2.3).
 func (s *Server) property(w http.ResponseWriter, r *http.Request, t *table, inner, name string) {
 	var column int
 	var ok bool
@@ -262,18 +267,29 @@ func (s *Server) property(w http.ResponseWriter, r *http.Request, t *table, inne
 	}
 	var literal []byte
 	var bad *refusal
+	id := "" // of the row to look up
 	switch {
 	case r.Method == http.MethodPut && !isRef:
 		literal, bad = s.single(r, t, column)
+	case r.Method == http.MethodPut:
+		var data []byte
+		if data, bad = s.body(r); bad == nil {
+			id, bad = idOf(data)
+		}
 	case r.Method != http.MethodDelete:
 		bad = &refusal{405, "0x8006088a", "The method is not allowed here."}
 	}
-	if c := t.Columns[column]; bad == nil && (c.ReadOnly || !isRef && len(c.Targets) > 0 || c.Type == "Owner") { // every row has an owner
+	if c := t.Columns[column]; bad == nil && (c.ReadOnly || !isRef && len(c.Targets) > 0 || c.Type == "Owner" && id == "") { // every row has an owner
 		bad = &refusal{400, "0x80040203", "The property '" + name + "' cannot be set."}
 	}
 	if bad == nil {
 		bad = s.inTx(r, func(x *tx) *refusal {
 			found, _, bad := x.find(r, t, inner)
+			if bad == nil && id != "" {
+				var key string
+				key, bad = x.reference(r, id, slices.DeleteFunc(slices.Clone(t.Columns[column].Targets), func(l Target) bool { return l.Nav != nav }))
+				literal = []byte(`"` + key + `"`)
+			}
 			if bad == nil {
 				_, bad = x.put(t, found.key, []assignment{{column, literal}})
 			}

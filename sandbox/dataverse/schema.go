@@ -17,13 +17,15 @@ type Column struct {
 	Default   string   // JSON of a new row's value; "" = false, 0, 1 or null, by type
 	Required  bool     // for applications; the service itself does not require it
 	Positive  bool     // no Integer below 0
+	Derived   bool     // follows from the owner, and is not stored
 }
 
 // Target is a table a lookup may name, and the navigation property that binds
 // it. An inherited one is declared by activitypointer, not by the table.
 type Target struct {
-	Table, Nav string
-	Inherited  bool
+	Table, Nav   string
+	Inherited    bool
+	Relationship string // schema name, and the name of the collection at the other end; default: <table>_<Nav>
 }
 
 // OnDelete says what happens to a row when the row it looks up is deleted.
@@ -93,28 +95,31 @@ func Contact() Table {
 		boolean("donotemail"), boolean("donotbulkemail"), boolean("donotphone"), boolean("donotfax"), boolean("donotpostalmail"),
 		boolean("donotbulkpostalmail"), boolean("donotsendmm"), {Name: "followemail", Type: "Boolean", Default: "true"}, boolean("creditonhold"),
 		{Name: "merged", Type: "Boolean", ReadOnly: true},
-		{Name: "masterid", Type: "Lookup", ReadOnly: true, Targets: []Target{{Table: "contact", Nav: "masterid"}}},
+		{Name: "masterid", Type: "Lookup", ReadOnly: true, Targets: []Target{{Table: "contact", Nav: "masterid", Relationship: "contact_master_contact"}}},
+		{Name: "parentcustomerid", Type: "Customer", Targets: []Target{
+			{Table: "account", Nav: "parentcustomerid_account", Relationship: "contact_customer_accounts"}, {Table: "contact", Nav: "parentcustomerid_contact", Relationship: "contact_customer_contacts"},
+		}},
 		owner(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
-		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
 		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Active"}, {Value: 1, Label: "Inactive"}}},
 		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
 	}
+	cols = append(append(cols, written()...), owning()...)
 	return Table{LogicalName: "contact", EntitySet: "contacts", Key: "contactid", Name: "fullname", Tracked: true, TypeCode: 2, Columns: cols}
 }
 
-// owner is bound by one navigation property. A new row belongs to the user who
-// created it.
+// owner is bound by one navigation property, to a user or a team. A new row belongs to
+// the user who created it.
 func owner() Column {
-	return Column{Name: "ownerid", Type: "Owner", Targets: []Target{{Table: "systemuser", Nav: "ownerid"}}}
+	return Column{Name: "ownerid", Type: "Owner", Targets: []Target{{Table: "systemuser", Nav: "ownerid"}, {Table: "team", Nav: "ownerid"}}}
 }
 
 // WithSystemColumns adds the key and the columns that every custom table has, unless
 // the table declares them.
 func WithSystemColumns(t Table) Table {
-	for _, c := range []Column{
+	columns := []Column{
 		{Name: t.Key, Type: "Uniqueidentifier"},
 		owner(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
@@ -122,7 +127,8 @@ func WithSystemColumns(t Table) Table {
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
 		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Active"}, {Value: 1, Label: "Inactive"}}},
 		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Active"}, {Value: 2, Label: "Inactive", State: 1}}},
-	} {
+	}
+	for _, c := range append(columns, owning()...) {
 		if !slices.ContainsFunc(t.Columns, func(have Column) bool { return have.Name == c.Name }) {
 			t.Columns = append(t.Columns, c)
 		}

@@ -56,7 +56,7 @@ func (s *Server) SeedContacts(n int, seed uint64) error {
 		if rng.IntN(20) == 0 { // inactive contacts are synchronised too (R15.1)
 			set = append(set, assignment{t.byProp["statecode"], []byte("1")}, assignment{t.byProp["statuscode"], []byte("2")})
 		}
-		t.put(key, set, s.version.Add(1), now.Add(-48*time.Hour), salesUser)
+		t.put(key, set, s.version.Add(1), now.Add(-48*time.Hour), salesUser, "")
 	}
 	return nil
 }

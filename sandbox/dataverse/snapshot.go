@@ -116,7 +116,7 @@ func (t *table) restore(st savedTable) {
 	}
 	t.log = nil
 	for i, key := range st.Keys {
-		t.set(newRow(key, st.Version[i], st.Values[i]))
+		t.set(t.newRow(key, st.Version[i], st.Values[i]))
 		t.log = append(t.log, logged{version: st.Version[i], key: key})
 	}
 	for _, g := range st.Gone {

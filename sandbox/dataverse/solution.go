@@ -45,7 +45,7 @@ func workflows() Table {
 		owner(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
-		{Name: "modifiedby", Type: "Lookup", Property: "_modifiedby_value", ReadOnly: true},
+		{Name: "modifiedby", Type: "Lookup", ReadOnly: true, Targets: []Target{{Table: "systemuser", Nav: "modifiedby"}}},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
 		{Name: "statecode", Type: "State", NoCreate: true, Options: []Option{{Value: 0, Label: "Draft"}, {Value: 1, Label: "Activated"}}},
 		{Name: "statuscode", Type: "Status", Options: []Option{{Value: 1, Label: "Draft"}, {Value: 2, Label: "Activated", State: 1}}},
@@ -56,7 +56,7 @@ func workflows() Table {
 func people() Table {
 	return Table{LogicalName: "systemuser", EntitySet: "systemusers", Key: "systemuserid", Name: "fullname", TypeCode: 8, Columns: []Column{
 		{Name: "systemuserid", Type: "Uniqueidentifier"}, text("fullname", 200), text("domainname", 1024),
-		{Name: "applicationid", Type: "Uniqueidentifier"}, boolean("isdisabled"),
+		{Name: "applicationid", Type: "Uniqueidentifier"}, {Name: "azureactivedirectoryobjectid", Type: "Uniqueidentifier"}, boolean("isdisabled"), inUnit(),
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "modifiedon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
 		{Name: "versionnumber", Type: "BigInt", ReadOnly: true},
@@ -68,15 +68,19 @@ func people() Table {
 func (s *Server) install() {
 	x := s.begin(applicationUser)
 	defer x.end(true)
+	unit := `"` + businessUnit + `"`
 	add := func(t *table, key string, values map[string]string) {
 		set := make([]assignment, 0, len(values))
 		for property, literal := range values {
 			set = append(set, assignment{t.byProp[property], []byte(literal)})
 		}
-		t.put(key, set, s.version.Add(1), x.now, x.by)
+		t.put(key, set, s.version.Add(1), x.now, x.by, "")
 	}
-	add(s.names["systemuser"], applicationUser, map[string]string{"fullname": `"# Causeway"`, "applicationid": `"0a11ce00-0000-4000-8000-0000000000cc"`})
-	add(s.names["systemuser"], salesUser, map[string]string{"fullname": `"Sales"`})
+	add(s.names["businessunit"], businessUnit, map[string]string{"name": `"Sandbox"`})
+	add(s.names["team"], defaultTeam, map[string]string{"name": `"Sandbox"`, "isdefault": "true", "_businessunitid_value": unit})
+	add(s.names["systemuser"], applicationUser, map[string]string{"fullname": `"# Causeway"`, "applicationid": `"0a11ce00-0000-4000-8000-0000000000cc"`,
+		"_businessunitid_value": unit, "azureactivedirectoryobjectid": `"0a11ce00-0000-4000-8000-0000000000c1"`})
+	add(s.names["systemuser"], salesUser, map[string]string{"fullname": `"Sales"`, "_businessunitid_value": unit, "azureactivedirectoryobjectid": `"0a11ce00-0000-4000-8000-0000000000c2"`})
 	if s.o.NoSolution {
 		return
 	}

@@ -2,6 +2,7 @@ package dataverse
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -29,7 +30,10 @@ type table struct {
 	system  system
 	tracked bool
 	scratch [][]byte // of put
+	stored  int      // how many columns are
 	union   *union   // for a view: where its rows are; nil for a table
+	back    []backward
+	server  *Server
 	closed  *refusal // the answer to writes through the Web API; nil when they are allowed
 
 	mu     sync.RWMutex
@@ -40,10 +44,17 @@ type table struct {
 	log    []logged              // ascending versions; an older entry of a row is stale
 }
 
+func asInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // system holds the numbers of the columns that the service fills in; -1 when the table
 // does not have one.
 type system struct {
-	key, createdOn, createdBy, modifiedOn, modifiedBy, version, owner, fullName int
+	key, createdOn, createdBy, createdFor, modifiedFor, modifiedOn, modifiedBy, version, owner, fullName int
 }
 
 // row is never changed, only replaced. Its values are in one text, because a sandbox
@@ -53,7 +64,8 @@ type row struct {
 	version int64
 	text    []byte
 	ends    []uint32 // by column, in text
-	columns []int    // for a view: the number of each of its columns in the row
+	table   *table
+	columns []int // for a view: the number of each of its columns in the row
 }
 
 // value is the JSON literal of a column; nil = null.
@@ -61,6 +73,14 @@ func (r *row) value(column int) []byte {
 	if r.columns != nil {
 		column = r.columns[column]
 	}
+	if column >= len(r.ends) {
+		return r.table.derive(column, r)
+	}
+	return r.storedAt(column)
+}
+
+// storedAt is the literal of a column by its number in the table that holds the row.
+func (r *row) storedAt(column int) []byte {
 	start := uint32(0)
 	if column > 0 {
 		start = r.ends[column-1]
@@ -80,12 +100,12 @@ func (r *row) values() [][]byte {
 	return out
 }
 
-func newRow(key string, version int64, values [][]byte) *row {
+func (t *table) newRow(key string, version int64, values [][]byte) *row {
 	size := 0
 	for _, v := range values {
 		size += len(v)
 	}
-	r := &row{key: key, version: version, text: make([]byte, 0, size), ends: make([]uint32, len(values))}
+	r := &row{key: key, version: version, table: t, text: make([]byte, 0, size), ends: make([]uint32, len(values))}
 	for i, v := range values {
 		r.text = append(r.text, v...)
 		r.ends[i] = uint32(len(r.text)) //nolint:gosec // a request is 128 MB at most
@@ -101,13 +121,17 @@ type logged struct {
 }
 
 func newTable(t Table) *table {
+	columns := slices.Clone(t.Columns)
+	slices.SortStableFunc(columns, func(a, b Column) int { return cmp.Compare(asInt(a.Derived), asInt(b.Derived)) })
+	t.Columns = columns
 	out := &table{Table: t, byProp: map[string]int{}, byNav: map[string]int{}, tracked: t.Tracked, rows: map[string]*row{}}
 	for i, c := range t.Columns {
+		out.stored += 1 - asInt(c.Derived)
 		out.byProp[c.property()] = i
 		for _, l := range c.Targets {
 			out.byNav[l.Nav] = i
 		}
-		if len(c.Targets) > 0 && c.Type != "Owner" {
+		if slices.ContainsFunc(c.Targets, func(l Target) bool { return l.Table != "systemuser" && l.Table != "team" && l.Table != "businessunit" }) {
 			out.links, out.byLink = append(out.links, i), append(out.byLink, map[string][]string{})
 		}
 		out.blank = append(out.blank, c.initial())
@@ -122,7 +146,8 @@ func newTable(t Table) *table {
 		}
 		return -1
 	}
-	out.system = system{key: at(t.Key), createdOn: at("createdon"), createdBy: at("_createdby_value"), modifiedOn: at("modifiedon"),
+	out.system = system{key: at(t.Key), createdOn: at("createdon"), createdBy: at("_createdby_value"),
+		createdFor: at("_createdonbehalfby_value"), modifiedFor: at("_modifiedonbehalfby_value"), modifiedOn: at("modifiedon"),
 		modifiedBy: at("_modifiedby_value"), version: at("versionnumber"), owner: at("_ownerid_value"), fullName: at("fullname")}
 	return out
 }
@@ -294,9 +319,13 @@ func compact(raw string) []byte {
 }
 
 // put creates or updates a row. The caller holds mu and has drawn version.
-func (t *table) put(key string, set []assignment, version int64, now time.Time, by string) *row {
+func (t *table) put(key string, set []assignment, version int64, now time.Time, by, behalf string) *row {
 	old, existed := t.rows[key]
 	at, user := []byte(now.Format(`"2006-01-02T15:04:05Z"`)), []byte(`"`+by+`"`)
+	var really []byte // who made the request in the name of user
+	if behalf != "" {
+		really = []byte(`"` + behalf + `"`)
+	}
 	values := t.scratch
 	fill := func(column int, literal []byte) {
 		if column >= 0 {
@@ -312,6 +341,7 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 		fill(t.system.key, []byte(`"`+key+`"`))
 		fill(t.system.createdOn, at)
 		fill(t.system.createdBy, user)
+		fill(t.system.createdFor, really)
 		fill(t.system.owner, user)
 	}
 	for _, a := range set {
@@ -319,12 +349,13 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 	}
 	fill(t.system.modifiedOn, at)
 	fill(t.system.modifiedBy, user)
+	fill(t.system.modifiedFor, really)
 	fill(t.system.version, strconv.AppendInt(nil, version, 10))
 	if t.LogicalName == "contact" {
 		first, last := values[t.byProp["firstname"]], values[t.byProp["lastname"]]
 		fill(t.system.fullName, quote(strings.TrimSpace(gjson.ParseBytes(first).String()+" "+gjson.ParseBytes(last).String())))
 	}
-	r := newRow(key, version, values)
+	r := t.newRow(key, version, values[:t.stored])
 	clear(values)
 	t.set(r)
 	t.log = append(t.log, logged{version: version, key: key, at: now})

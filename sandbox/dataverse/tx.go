@@ -10,11 +10,12 @@ import (
 // tx is one transaction. It locks every table, because a write may read the rows it
 // is linked to. If it fails, all its writes are undone.
 type tx struct {
-	s    *Server
-	by   string
-	now  time.Time
-	undo []func()
-	refs map[string]string // Content-ID of a change set -> path of the row
+	s      *Server
+	by     string
+	behalf string // the application user, when it writes in the name of by
+	now    time.Time
+	undo   []func()
+	refs   map[string]string // Content-ID of a change set -> path of the row
 }
 
 type txKey struct{}
@@ -25,6 +26,15 @@ func (s *Server) begin(by string) *tx {
 		s.names[name].mu.Lock()
 	}
 	return &tx{s: s, by: by, now: s.o.Clock.Now(), refs: map[string]string{}}
+}
+
+// beginFor begins a transaction of the application user, in the name of a user.
+func (s *Server) beginFor(by string) *tx {
+	x := s.begin(by)
+	if by != applicationUser {
+		x.behalf = applicationUser
+	}
+	return x
 }
 
 // end keeps the writes, or undoes them, newest first. Then it unlocks the tables.
@@ -45,8 +55,12 @@ func (s *Server) inTx(r *http.Request, f func(*tx) *refusal) *refusal {
 	if x, ok := r.Context().Value(txKey{}).(*tx); ok {
 		return f(x)
 	}
-	x := s.begin(applicationUser)
-	bad := f(x)
+	by, bad := s.caller(r)
+	if bad != nil {
+		return bad
+	}
+	x := s.beginFor(by)
+	bad = f(x)
 	x.end(bad == nil)
 	return bad
 }
@@ -68,7 +82,7 @@ func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 		}
 	}
 	logged := len(t.log)
-	r := t.put(key, set, x.s.version.Add(1), x.now, x.by)
+	r := t.put(key, set, x.s.version.Add(1), x.now, x.by, x.behalf)
 	x.undo = append(x.undo, func() { t.undo(key, old, logged) })
 	if bad := t.paired(r); bad != nil {
 		return nil, bad
@@ -143,6 +157,9 @@ func (t *table) set(r *row) {
 		t.keys.Insert(r.key)
 	}
 	t.rows[r.key] = r
+	if t.LogicalName == "team" {
+		t.server.teams.Store(r.key, true)
+	}
 	for n, i := range t.links {
 		if to := linked(r.value(i)); to != "" {
 			t.byLink[n][to] = append(t.byLink[n][to], r.key)
@@ -162,6 +179,9 @@ func (t *table) unset(key string) {
 	}
 	t.unindex(r)
 	delete(t.rows, key)
+	if t.LogicalName == "team" {
+		t.server.teams.Delete(key)
+	}
 	t.keys.Delete(key)
 }
 
