@@ -68,6 +68,7 @@ const (
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
+	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

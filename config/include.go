@@ -36,6 +36,27 @@ type folder struct {
 
 var disk = folder{filepath.Glob, os.ReadFile}
 
+// with is the folder as it is once texts, by path, are saved.
+func (f folder) with(texts map[string][]byte) folder {
+	return folder{
+		glob: func(pattern string) ([]string, error) {
+			found, err := f.glob(pattern)
+			for path := range texts {
+				if fits, _ := filepath.Match(pattern, path); fits && !slices.Contains(found, path) {
+					found = append(found, path)
+				}
+			}
+			return found, err
+		},
+		read: func(path string) ([]byte, error) {
+			if data, ok := texts[path]; ok {
+				return data, nil
+			}
+			return f.read(path)
+		},
+	}
+}
+
 const mappingsOnly = "mappings only, under ingress.tables"
 
 // include reads the files that the main file names and takes over their mappings.

@@ -27,20 +27,37 @@ func Load(path string) (*Config, error) {
 // relative paths and includes.
 func Parse(name string, data []byte) (*Config, error) { return parse(name, data, disk) }
 
+// Read is Load with texts that are not saved yet, by path: each stands for the file of
+// that path, whether the file exists or not. It names the files that were read, the main
+// file first, also where something is wrong with them.
+func Read(path string, texts map[string][]byte) (c *Config, files []string, err error) {
+	in := disk.with(texts)
+	data, err := in.read(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return parseFiles(path, data, in)
+}
+
 func parse(name string, data []byte, in folder) (*Config, error) {
+	c, _, err := parseFiles(name, data, in)
+	return c, err
+}
+
+func parseFiles(name string, data []byte, in folder) (read *Config, files []string, err error) {
 	c, d := Defaults(), newDecoder(name)
-	read := d.decode(data, reflect.ValueOf(c).Elem())
+	complete := d.decode(data, reflect.ValueOf(c).Elem())
 	c.source.take(d)
 	problems := d.problems
-	if read { // else all of it would be missing
+	if complete { // else all of it would be missing
 		problems = append(problems, c.include(in)...)
 		problems = append(problems, c.validate(problems)...)
 	}
 	if err := c.source.err(problems); err != nil {
-		return nil, err
+		return nil, c.source.files, err
 	}
 	c.complete(filepath.Dir(name))
-	return c, nil
+	return c, c.source.files, nil
 }
 
 // complete names the mappings, fills in their API and makes relative paths relative to the file.

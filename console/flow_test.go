@@ -30,6 +30,7 @@ func (w *world) busy() {
 		st.Revision, st.FiledRevision = "r14", "r15"
 		st.Queue = []workflows.QueuedRequest{{Kind: "backfill", Run: "contacts-20260302T115959.000Z"}}
 	})
+	w.acme.On("Run "+activities.CompareMapping, activities.CompareMappingResult{Known: true, Differences: []activities.MappingDifference{{Sentence: "Field emailaddress1 -> email: apply updates is now off"}}})
 	w.acme.On("Run "+activities.ListDeletes, func(in any) any {
 		out := activities.DeleteListResult{Total: 700}
 		for n := range in.(activities.DeleteListInput).Limit {
@@ -88,7 +89,7 @@ func TestAFlowIsShown(t *testing.T) {
 		"Contacts", "Started by Olga <o1>", "At work: Backfill", "23 %", "5,000 of about 20,000 read",
 		"It adds up.", "Read 32,183 = 10,212 + 1,092 + 19,336 + 1,020 + 60 + 81 + 382.", "Read 5,000 = 4,000 + 757 + 243 that have no outcome yet.",
 		"700 deletes wait for approval", "6f0c1d2e-0000-4000-8000-000000000003", "and 688 more", `href="/i/acme/runs/` + aRun + `/approve"`, `href="/i/acme/runs/` + aRun + `/reject"`,
-		"<code>r14</code> runs, <code>r15</code> is on file", "Saved edits are not running yet", "Run contacts-20260302T115959.000Z waits for its turn.", "3 records wait for their parents",
+		"<code>r14</code> runs, <code>r15</code> is on file", "Saved edits are not running yet", "<li>Field emailaddress1 -> email: apply updates is now off</li>", "Run contacts-20260302T115959.000Z waits for its turn.", "3 records wait for their parents",
 		"contact in Dynamics 365", `href="/i/acme/flows/contacts/stop"`, `href="/i/acme/flows/contacts/restart"`, `href="/i/acme/runs?table=contacts"`, "contacts-20260302T120000.000Z",
 	} {
 		require.Contains(t, body, want)

@@ -60,6 +60,7 @@ type fact struct{ Name, Value string }
 type revision struct {
 	Runs, Filed string
 	Text        string
+	Differences []string // what the filed one says and the running one does not
 }
 
 // runInHand is what the workflow does now.
@@ -241,6 +242,9 @@ func revisionOf(f operator.FlowReport) *revision {
 		r.Filed, r.Text = st.FiledRevision, "Saved edits are not running yet. They start to run after Stop and Start."
 	case f.FileRevision != "" && f.FileRevision != st.Revision:
 		r.Filed, r.Text = f.FileRevision, "The configuration of this console says something else than what runs. The next start applies it."
+	}
+	for _, d := range f.Differences {
+		r.Differences = append(r.Differences, d.Sentence)
 	}
 	return r
 }

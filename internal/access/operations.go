@@ -80,6 +80,7 @@ var operations = map[string]Operation{
 	Ask(activities.ListRequests):       {Name: "requests", Role: Viewer},
 	Ask(activities.VerifyLog):          {Name: "log verify", Role: Viewer},
 	Ask(activities.Acknowledge):        {Name: "console: acknowledge the privacy text", Role: Viewer, Signs: true},
+	Ask(activities.CompareMapping):     {Name: "mapping diff", Role: Viewer},
 	Ask(activities.Totals):             {Name: "status", Role: Viewer},
 	Ask(activities.Meter):              {Name: "status: engine calls", Role: Viewer},
 	Ask(activities.MayRollback):        {Name: "rollback: what it would touch", Role: Viewer},

@@ -33,12 +33,13 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"console", "internal/operator", "config", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
+	"starter/commands": {may: []string{"console", "internal/operator", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/access", "internal/operator", "config"}},
-	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/operator", "internal/signin", "config", "workflows", "activities", "internal/histories", "internal/phrase"}},
+	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/operator", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},
 	"config":           {may: []string{"internal/mapping", "internal/optout", "internal/timeline"}},
+	"config/edit":      {may: []string{"config", "internal/mapping"}},
 
 	// Order, and the work that is ordered. Flows do not know each other.
 	"workflows":           {may: []string{"activities"}},

@@ -79,7 +79,9 @@ type FlowReport struct {
 	Deadline       time.Duration         `json:"-"`                      // how old a choice may become that is not
 	FileRevision   string                `json:"file_revision,omitempty"`
 	ChangesPending bool                  `json:"changes_pending"`
-	Removed        bool                  `json:"removed,omitempty"`
+
+	Differences []activities.MappingDifference `json:"differences,omitempty"` // of the mapping on file; where one flow was asked about
+	Removed     bool                           `json:"removed,omitempty"`
 }
 
 // Recorded is what the server knows without a worker; counters are those of
@@ -124,6 +126,9 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 			r.addTotals(totals[r.Flow])
 			r.addTypology(looked)
 			r.Deadline = i.Config.OptOut.Deadline
+			if name != "" {
+				i.addDifferences(ctx, r)
+			}
 		}
 	}
 	return report, nil

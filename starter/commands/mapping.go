@@ -13,9 +13,9 @@ import (
 
 func newMapping(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
-		Use: "mapping", Short: "Make table mappings",
+		Use: "mapping", Short: "Make and compare table mappings",
 	})
-	cmd.AddCommand(newMappingInit(e))
+	cmd.AddCommand(newMappingInit(e), newMappingDiff(e))
 	return cmd
 }
 
@@ -45,6 +45,42 @@ yaml}.`,
 	cmd.Flags().StringVar(&in.Name, "name", "", "`name` of the mapping (default: the Dynamics table, with an s)")
 	cmd.Flags().StringVar(&in.API, "api", "", "Campaign `API` of the resource: profileAndServicesExt (default), profileAndServices or customResources")
 	return cmd
+}
+
+func newMappingDiff(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "diff <table>", Short: "Say what the mapping on file says and the one that runs does not",
+		Long: `Say in words what the mapping in the configuration file says differently than the
+revision that runs. A saved edit runs after stop and start.
+
+Exit code 1 when they differ.
+
+With -o json: {revision, runs, known, differences: [{path, kind, before, after,
+sentence}]}; kind is added, removed or changed.`,
+		Example:           "  causeway mapping diff contacts",
+		Args:              exactly("a table mapping", 1),
+		ValidArgsFunction: completeTables(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return judge(cmd.Context(), e, func(i *operator.Instance) (activities.CompareMappingResult, error) {
+				return i.CompareMapping(cmd.Context(), args[0])
+			}, writeMappingDifferences, func(r activities.CompareMappingResult) int { return failedIf(r.Revision != r.Runs) })
+		},
+	}
+}
+
+func writeMappingDifferences(e *env, r activities.CompareMappingResult) {
+	switch {
+	case r.Revision == r.Runs:
+		fmt.Fprintf(e.out, "Revision %s runs and is on file.\n", r.Runs)
+		return
+	case !r.Known:
+		fmt.Fprintf(e.out, "Revision %s runs, %s is on file. What the former said is not known any more.\n", r.Runs, r.Revision)
+		return
+	}
+	fmt.Fprintf(e.out, "Revision %s runs, %s is on file:\n", r.Runs, r.Revision)
+	for _, d := range r.Differences {
+		fmt.Fprintln(e.out, "  "+d.Sentence)
+	}
 }
 
 func writeProposal(e *env, result activities.ProposeResult) {

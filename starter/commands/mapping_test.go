@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/activities"
+	"causeway.dev/workflows"
 )
 
 func TestMappingInit(t *testing.T) {
@@ -28,4 +29,35 @@ func TestMappingInit(t *testing.T) {
 	require.Equal(t, activities.ProposeInput{Name: "people", Table: "contact", Resource: "profile", API: "profileAndServices"}, w.Requests[question][1])
 	code, _, _ = w.run(t, "mapping", "init", "contact")
 	require.Equal(t, 2, code)
+}
+
+// What is saved and does not run yet is said in words.
+func TestMappingDiff(t *testing.T) {
+	t.Parallel()
+	question := "Run " + activities.CompareMapping
+	w := newWorld()
+	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) { st.Revision = "0123456789ab" }))
+	w.on(question, activities.CompareMappingResult{Revision: revision("contacts"), Runs: "0123456789ab", Known: true,
+		Differences: []activities.MappingDifference{{Path: "ingress.tables.contacts.fields[0].apply_updates", Kind: "changed", Before: "true", After: "false", Sentence: "Field emailaddress1 -> email: apply updates is now off"}}})
+	code, out, stderr := w.run(t, "mapping", "diff", "contacts")
+	require.Equal(t, 1, code, stderr)
+	require.Equal(t, "Revision 0123456789ab runs, "+revision("contacts")+" is on file:\n  Field emailaddress1 -> email: apply updates is now off\n", out)
+	require.Equal(t, "0123456789ab", w.Requests[question][0].(activities.CompareMappingInput).Revision)
+
+	_, out, _ = w.run(t, "status", "contacts")
+	require.Contains(t, out, "Not running yet")
+	require.Contains(t, out, "Field emailaddress1 -> email: apply updates is now off")
+	asked := len(w.Requests[question])
+	_, _, _ = w.run(t, "status")
+	require.Len(t, w.Requests[question], asked, "an overview does not ask about each")
+
+	w.on(question, activities.CompareMappingResult{Revision: revision("contacts"), Runs: revision("contacts"), Known: true})
+	code, out, _ = w.run(t, "mapping", "diff", "contacts")
+	require.Zero(t, code)
+	require.Equal(t, "Revision "+revision("contacts")+" runs and is on file.\n", out)
+
+	w.on("Query "+contactsFlow+" Status", contacts(func(st *workflows.Status) { st.Revision, st.FiledRevision = "", "" }))
+	code, _, stderr = w.run(t, "mapping", "diff", "contacts")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "has not run yet")
 }

@@ -54,6 +54,9 @@ With -o json (one document; one per look with --watch):
                      that waits by itself because a service asked for it
     file_revision    of the mapping in the configuration file
     changes_pending  the mapping on file differs from the one that runs
+    differences      [{path, kind, before, after, sentence}]: what the mapping on
+                     file says and the one that runs does not, when one flow is
+                     asked about
     removed          the mapping is not on file any more, and its flow goes on
   }],
   engine_calls       {hour, changes, loads, budget} of the hour in hand,

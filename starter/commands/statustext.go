@@ -153,6 +153,13 @@ func details(t operator.FlowReport, now time.Time, rate *progress) [][]cell {
 			add(label, queuedInWords(r))
 		}
 		add("Revision", revisions(t))
+		for n, d := range t.Differences {
+			label := ""
+			if n == 0 {
+				label = "Not running yet"
+			}
+			add(label, d.Sentence)
+		}
 		if ev := st.Events; ev != nil {
 			add("Events", strings.Join(ev.Enabled, ", ")+" from "+sourceInWords[ev.Source])
 			add("Newest event", phrase.Moment(now, ev.Newest))
