@@ -211,7 +211,7 @@ func (t *table) attributes() []any {
 			kind = "Virtual" // its type name says what it really is (§8)
 		}
 		columns = append(columns, map[string]any{
-			"LogicalName": c.Name, "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
+			"LogicalName": c.Name, "DisplayName": label(spoken(c.Name)), "AttributeType": kind, "AttributeTypeName": map[string]string{"Value": c.Type + "Type"},
 			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key,
 			"IsPrimaryId": c.Name == t.Key, "AttributeOf": nil, "MetadataId": newKey(),
 			"RequiredLevel": map[string]any{"Value": level[c.Required], "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
@@ -225,10 +225,19 @@ func (t *table) definition() map[string]any {
 	tracked := t.tracked
 	t.mu.RUnlock()
 	return map[string]any{
-		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
+		"LogicalName": t.LogicalName, "DisplayName": label(spoken(t.LogicalName)), "EntitySetName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
 		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": newKey(),
 		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000),
 	}
+}
+
+// spoken is what people call a table or a column: its name without the publisher's prefix.
+func spoken(name string) string {
+	if prefix, rest, found := strings.Cut(name, "_"); found && len(prefix) < 6 {
+		name = rest
+	}
+	name = strings.ReplaceAll(name, "_", " ")
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 func label(s string) map[string]any {
