@@ -76,6 +76,9 @@ const (
 	ShowPerson         = "ShowPerson"         // ShowPersonInput -> ShowPersonResult
 	ExplainEvent       = "ExplainEvent"       // ExplainEventInput -> ExplainEventResult
 	ProposeMapping     = "ProposeMapping"     // ProposeInput -> ProposeResult
+	ListModels         = "ListModels"         // ListModelsInput -> ListModelsResult
+	DescribeMapping    = "DescribeMapping"    // DescribeMappingInput -> DescribeMappingResult
+	TryMapping         = "TryMapping"         // TryMappingInput -> TryMappingResult
 	Totals             = "Totals"             // TotalsInput -> TotalsResult
 	Meter              = "Meter"              // MeterInput -> MeterResult
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult

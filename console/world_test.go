@@ -41,6 +41,7 @@ type world struct {
 	server   *httptest.Server
 	browser  *http.Client
 	settings func(*console.Options)
+	mapping  string // of the contacts of acme, after campaign; "" = one field
 }
 
 func newWorld(t *testing.T, change ...func(*world)) *world {
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	}
 	o := console.Options{
 		Instances: []*pages.Instance{
-			{Config: configured(t, "acme"), File: "acme.yaml", Dial: dial(w.acme)}, {Config: configured(t, "acme-stage"), File: "stage.yaml", Dial: dial(w.stage)},
+			{Config: configuredWith(t, "acme", w.mapping), File: "acme.yaml", Dial: dial(w.acme)}, {Config: configured(t, "acme-stage"), File: "stage.yaml", Dial: dial(w.stage)},
 		},
 		SignIn: w.link, Now: now, LocalOnly: true,
 	}
@@ -87,6 +88,14 @@ func newBrowser(t *testing.T) *http.Client {
 
 func configured(t *testing.T, instance string) *config.Config {
 	t.Helper()
+	return configuredWith(t, instance, "")
+}
+
+func configuredWith(t *testing.T, instance, mapping string) *config.Config {
+	t.Helper()
+	if mapping == "" {
+		mapping = "      fields: [{from: emailaddress1, to: email}]\n"
+	}
 	text := `instance: ` + instance + `
 dynamics: {url: "https://acme.crm4.dynamics.com", tenant: 0f0e0d0c-1111-2222-3333-444455556666, client_id: 1f1e1d1c-1111-2222-3333-444455556666, client_secret: "env:UNSET"}
 campaign: {url: "https://mc.adobe.io/acme", client_id: 2f2e, client_secret: "env:UNSET", organization_id: "ABC@AdobeOrg"}
@@ -95,8 +104,7 @@ ingress:
     contacts:
       dynamics: {table: contact}
       campaign: {resource: profile, key: externalId}
-      fields: [{from: emailaddress1, to: email}]
-`
+` + mapping
 	c, err := config.Parse(instance+".yaml", []byte(text))
 	require.NoError(t, err)
 	return c

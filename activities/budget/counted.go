@@ -11,6 +11,7 @@ import (
 // Target is what ingress needs of Campaign.
 type Target interface {
 	Metadata(ctx context.Context, r campaign.Resource) (*campaign.Metadata, error)
+	Resources(ctx context.Context, api string) ([]campaign.ResourceName, error)
 	Get(ctx context.Context, r campaign.Resource, key string) (*campaign.Stored, error)
 	Create(ctx context.Context, r campaign.Resource, body []byte) error
 	Patch(ctx context.Context, r campaign.Resource, key string, body []byte) error

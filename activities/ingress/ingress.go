@@ -26,6 +26,7 @@ import (
 type source interface {
 	WhoAmI(ctx context.Context) (*dataverse.Identity, error)
 	Entity(ctx context.Context, logicalName string) (*dataverse.Entity, error)
+	Tables(ctx context.Context) ([]dataverse.TableName, error)
 	Query(ctx context.Context, q dataverse.Query) (*dataverse.Page, error)
 	Follow(ctx context.Context, q dataverse.Query, link string) (*dataverse.Page, error)
 	ByIDs(ctx context.Context, q dataverse.Query, ids []string) (*dataverse.Page, error)
@@ -76,6 +77,7 @@ type Activities struct {
 	models  *run.ModelWatch
 
 	relisted run.Rereads[tableMapper] // by the hash of a plan
+	looked   modelCache               // for people who look at mappings
 
 	mu           sync.Mutex
 	mappers      map[string]*tableMapper // by planKey
@@ -164,6 +166,7 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.ListStrays: a.ListStrays, activities.DeleteStrays: a.DeleteStrays,
 		activities.ShowQuarantined: a.ShowQuarantined,
 		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.CompareMapping: a.CompareMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+		activities.ListModels: a.ListModels, activities.DescribeMapping: a.DescribeMapping, activities.TryMapping: a.TryMapping,
 		activities.QuestionKey: a.QuestionKey, activities.FindRecords: a.FindRecords, activities.ShowPerson: a.ShowPerson,
 	})
 }

@@ -155,7 +155,7 @@ func (a *Activities) resolveMapping(ctx context.Context, t activities.Table) (*t
 func (a *Activities) resolvePlan(ctx context.Context, t activities.Table) (plan *mapping.Plan, sortable bool, err error) {
 	entity, err := a.o.Source.Entity(ctx, t.Dynamics.Table)
 	if unknownName(err) {
-		return nil, false, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.dynamics.table: got %q, which Dynamics does not have, want the logical name of a table, such as contact", t.Name, t.Dynamics.Table))
+		return nil, false, run.Blocked("Mapping", "the mapping does not fit: "+noSuchTable(t).String())
 	}
 	if err != nil {
 		return nil, false, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", t.Dynamics.Table, err))
@@ -163,7 +163,7 @@ func (a *Activities) resolvePlan(ctx context.Context, t activities.Table) (plan 
 	resource := resourceOf(t)
 	metadata, err := a.o.Target.Metadata(ctx, resource)
 	if unknownName(err) {
-		return nil, false, run.Blocked("Mapping", fmt.Sprintf("the mapping does not fit: ingress.tables.%s.campaign.resource: got %q, which Campaign does not have under %s, want a resource whose API is published, such as profile", t.Name, resource.Name, resource.API))
+		return nil, false, run.Blocked("Mapping", "the mapping does not fit: "+noSuchResource(t).String())
 	}
 	if err != nil {
 		return nil, false, run.ToTemporal(ctx, fmt.Errorf("reading the definition of %s: %w", resource.Name, err))

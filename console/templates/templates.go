@@ -119,6 +119,7 @@ var icons = map[string]string{
 	"plus":    `<path d="M8 3v10M3 8h10"/>`,
 	"same":    `<path d="M3 6h10M3 10h10"/>`,
 	"differs": `<path d="M3 6h10M3 10h10M10.5 3l-5 10"/>`,
+	"map":     `<path d="M2 4.2h4l4 7.6h4M2 11.8h4M10 4.2h4"/>`,
 	"none":    ``,
 }
 

@@ -12,7 +12,7 @@ import (
 // page shows a value before it is revealed, and Temporal never has one.
 func TestAPersonInABrowser(t *testing.T) {
 	b := newBrowser(t)
-	w := newWorld(t, worldOptions{contacts: 60})
+	w := newWorld(t, worldOptions{contacts: 60, stack: withVehicles})
 	ids := w.ids()
 	const address, name, changed = "quibblethorn@example.test", "Quibblethorn", "Marshwiggle"
 	for _, id := range ids[:2] {
@@ -51,6 +51,8 @@ func TestAPersonInABrowser(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Contains(t, out, id)
 	require.NotContains(t, out, name)
+
+	b.looksAtMappings(w, origin, id, address, hidden)
 
 	// Forgotten, once neither system has the person.
 	b.do(chromedp.Navigate(origin+"/i/acme/people/"+id), b.shows("Side by side"), chromedp.Click(`#forget`), b.shows("Nothing is erased while Dynamics has the person"))

@@ -91,6 +91,9 @@ var operations = map[string]Operation{
 	Ask(activities.CheckMapping):       {Name: "apply: check a mapping", Role: Operator},
 	Ask(activities.Plan):               {Name: "plan", Role: Operator},
 	Ask(activities.ProposeMapping):     {Name: "mapping propose", Role: Operator},
+	Ask(activities.ListModels):         {Name: "console: what there is to map", Role: Operator},
+	Ask(activities.DescribeMapping):    {Name: "console: a mapping against both systems", Role: Viewer},
+	Ask(activities.TryMapping):         {Name: "console: try a mapping on one record", Role: Support, Signs: true},
 	Ask(activities.LogOperation):       {Name: "runs replay: enter it into the log", Role: Operator, Signs: true},
 	Ask(activities.MarkRestored):       {Name: "ledger restored", Role: Admin, Signs: true},
 	Ask(activities.RekeyLedger):        {Name: "ledger rekey", Role: Admin, Signs: true},
@@ -118,6 +121,8 @@ func Find(name string, input json.RawMessage) (Operation, bool) {
 		op.Name, op.Role, op.FourEyes = "quarantine show --reveal", Support, reveal
 	case name == Ask(activities.ShowPerson) && len(more.RevealTo) > 0:
 		op.Name, op.FourEyes = "console: reveal a person's values", reveal
+	case name == Ask(activities.TryMapping) && len(more.RevealTo) > 0:
+		op.Name, op.FourEyes = "console: reveal what a mapping would send", reveal
 	case name == Ask(activities.Acknowledge) && more.Once:
 		op.Name, op.Role = "console: acknowledge the typology rules", Operator
 	case name == Update(workflows.UpdateCancelBackfill) && more.Rollback:

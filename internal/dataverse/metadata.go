@@ -11,6 +11,7 @@ import (
 // Entity describes a table.
 type Entity struct {
 	LogicalName, EntitySetName, PrimaryIdAttribute string
+	DisplayName                                    string // what people call it; "" when nobody named it
 	PrimaryNameAttribute                           string
 	ChangeTrackingEnabled, IsActivity              bool
 	OptimisticConcurrency                          bool                 // If-Match with a version is checked
@@ -50,6 +51,7 @@ func (e *Entity) Navigation(column, target string) (string, bool) {
 // Attribute describes a column.
 type Attribute struct {
 	LogicalName           string
+	DisplayName           string         // what people call it; "" when nobody named it
 	Type                  string         // AttributeTypeName without "Type": String, DateTime, MultiSelectPicklist
 	MaxLength             int            // of text; 0 when not given
 	DateTimeBehavior      string         // UserLocal, DateOnly, TimeZoneIndependent
@@ -62,8 +64,8 @@ type Attribute struct {
 	Required              string // None, Recommended, ApplicationRequired, SystemRequired
 }
 
-const entitySelect = "$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,ChangeTrackingEnabled,IsActivity,IsOptimisticConcurrencyEnabled" +
-	"&$expand=Attributes($select=LogicalName,AttributeType,AttributeTypeName,IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel,AttributeOf)," +
+const entitySelect = "$select=LogicalName,DisplayName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,ChangeTrackingEnabled,IsActivity,IsOptimisticConcurrencyEnabled" +
+	"&$expand=Attributes($select=LogicalName,DisplayName,AttributeType,AttributeTypeName,IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel,AttributeOf)," +
 	"Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus)," +
 	"ManyToOneRelationships($select=SchemaName,ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName)"
 
@@ -111,7 +113,7 @@ func (c *Client) Entity(ctx context.Context, logicalName string) (*Entity, error
 func parseEntity(doc gjson.Result) *Entity {
 	e := &Entity{
 		LogicalName: doc.Get("LogicalName").String(), EntitySetName: doc.Get("EntitySetName").String(),
-		PrimaryIdAttribute: doc.Get("PrimaryIdAttribute").String(), PrimaryNameAttribute: doc.Get("PrimaryNameAttribute").String(),
+		DisplayName: displayName(doc), PrimaryIdAttribute: doc.Get("PrimaryIdAttribute").String(), PrimaryNameAttribute: doc.Get("PrimaryNameAttribute").String(),
 		ChangeTrackingEnabled: doc.Get("ChangeTrackingEnabled").Bool(), IsActivity: doc.Get("IsActivity").Bool(),
 		OptimisticConcurrency: doc.Get("IsOptimisticConcurrencyEnabled").Bool(), Attributes: map[string]Attribute{},
 	}
@@ -125,7 +127,7 @@ func parseEntity(doc gjson.Result) *Entity {
 			kind = a.Get("AttributeType").String()
 		}
 		e.Attributes[name] = Attribute{
-			LogicalName: name, Type: kind, Readable: a.Get("IsValidForRead").Bool(), Creatable: a.Get("IsValidForCreate").Bool(),
+			LogicalName: name, DisplayName: displayName(a), Type: kind, Readable: a.Get("IsValidForRead").Bool(), Creatable: a.Get("IsValidForCreate").Bool(),
 			Updatable: a.Get("IsValidForUpdate").Bool(), Required: a.Get("RequiredLevel.Value").String(),
 		}
 		return true

@@ -285,7 +285,7 @@ func (t *table) attributes() []map[string]any {
 			"@odata.type": "#Microsoft.Dynamics.CRM." + c.kind() + "AttributeMetadata",
 			"LogicalName": c.Name, "SchemaName": c.Name, "EntityLogicalName": t.LogicalName, "AttributeType": kind, "AttributeTypeName": map[string]any{"Value": c.Type + "Type"},
 			"IsValidForRead": true, "IsValidForCreate": !c.ReadOnly && !c.NoCreate, "IsValidForUpdate": !c.ReadOnly && c.Name != t.Key, "IsValidODataAttribute": true,
-			"IsPrimaryId": c.Name == t.Key, "IsPrimaryName": c.Name == t.Name, "AttributeOf": nil, "MetadataId": metadataID("column", t.LogicalName, c.Name), "DisplayName": label(c.Name),
+			"IsPrimaryId": c.Name == t.Key, "IsPrimaryName": c.Name == t.Name, "AttributeOf": nil, "MetadataId": metadataID("column", t.LogicalName, c.Name), "DisplayName": label(spoken(c.Name)),
 			"RequiredLevel": map[string]any{"Value": level[c.Required], "CanBeChanged": true, "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings"},
 		})
 	}
@@ -300,8 +300,17 @@ func (t *table) definition() map[string]any {
 		"LogicalName": t.LogicalName, "EntitySetName": t.EntitySet, "LogicalCollectionName": t.EntitySet, "PrimaryIdAttribute": t.Key, "PrimaryNameAttribute": t.Name,
 		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": metadataID("table", t.LogicalName),
 		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000), "IsCustomEntity": strings.Contains(t.LogicalName, "_"),
-		"DisplayName": label(t.LogicalName), "CanChangeTrackingBeEnabled": map[string]any{"Value": true, "CanBeChanged": true, "ManagedPropertyLogicalName": "canchangetrackingbeenabled"},
+		"DisplayName": label(spoken(t.LogicalName)), "CanChangeTrackingBeEnabled": map[string]any{"Value": true, "CanBeChanged": true, "ManagedPropertyLogicalName": "canchangetrackingbeenabled"},
 	}
+}
+
+// spoken is what people call a table or a column: its name without the publisher's prefix.
+func spoken(name string) string {
+	if prefix, rest, found := strings.Cut(name, "_"); found && len(prefix) < 6 {
+		name = rest
+	}
+	name = strings.ReplaceAll(name, "_", " ")
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 func label(s string) map[string]any {

@@ -1,0 +1,200 @@
+package pages
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/access"
+	"causeway.dev/internal/operator"
+)
+
+// mappingView is one mapping as it is on file, compared with both systems.
+type mappingView struct {
+	Now          time.Time
+	Crumbs       []link
+	Self         string
+	Name         string
+	Table        activities.Table
+	TableLabel   string
+	State        word
+	Revision     string // about it, in a sentence
+	FlowURL      string
+	Problem      *notice
+	Known        bool // both systems were asked
+	At           time.Time
+	Problems     []string // of no field
+	Count        int64    // of all problems
+	Pairs        []pairView
+	Replacements []replacement
+	Match        string
+	Conditions   []conditionView
+	Choices      []ruling
+	MayTry       bool
+	ByEmail      bool
+	MayPlan      bool
+}
+
+// pairView is a column and the field that it is written to.
+type pairView struct {
+	From, FromType string
+	Label          string // what people call the column
+	To, ToType     string
+	Fixed, Updates bool
+	Chips          []string
+	Parent         link
+	Problems       []string
+}
+
+type replacement struct{ Field, When, Write string }
+
+type conditionView struct {
+	Text     string
+	Problems []string
+}
+
+// ruling is a setting of the mapping in words.
+type ruling struct{ Text, Note string }
+
+// mappingOnFile finds the mapping of a request; it has answered when ok is false.
+func (p *Pages) mappingOnFile(w http.ResponseWriter, r *http.Request) (t activities.Table, ok bool) {
+	if t, ok = p.instance(r).Config.Ingress.Tables[r.PathValue("mapping")]; !ok {
+		p.Refuse(w, r, http.StatusNotFound, "There is no such mapping", "The configuration has none of this name", "It may have been removed.")
+	}
+	return t, ok
+}
+
+func mappingCrumbs(instance, name string, last ...string) []link {
+	out := []link{{URL: mappingsURL(instance), Label: "Mappings"}, {URL: mappingURL(instance, name), Label: title(name)}}
+	for _, label := range last {
+		out = append(out, link{Label: label})
+	}
+	out[len(out)-1].URL = ""
+	return out
+}
+
+// mapping shows one.
+func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
+	t, ok := p.mappingOnFile(w, r)
+	if !ok {
+		return
+	}
+	instance := r.PathValue("instance")
+	view := mappingView{
+		Now: p.now().UTC(), Crumbs: mappingCrumbs(instance, t.Name), Self: mappingURL(instance, t.Name), Name: title(t.Name), Table: t, FlowURL: flowURL(instance, t.Name),
+		State: word{"off", "wait", "Not known"}, MayTry: p.may(r, access.Support), MayPlan: p.may(r, access.Operator),
+	}
+	i, err := p.operator(r)
+	var got activities.DescribeMappingResult
+	if err == nil {
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			if report, err := i.Status(r.Context(), t.Name); err == nil && len(report.Flows) > 0 {
+				view.state(report.Flows[0])
+			}
+		})
+		got, err = i.DescribeMapping(r.Context(), activities.DescribeMappingInput{Table: t, Fresh: r.URL.Query().Get("fresh") != ""})
+		asking.Wait()
+		view.ByEmail = t.Name == i.People()
+	}
+	if err != nil {
+		n := explain(err)
+		view.Problem = &n
+	} else {
+		view.Known, view.At, view.TableLabel = true, got.At, got.TableLabel
+	}
+	view.fill(instance, t, got)
+	p.render(w, r, http.StatusOK, "mapping", "Mapping of "+title(t.Name), view)
+}
+
+func (v *mappingView) state(f operator.FlowReport) {
+	v.State = revisionWord(f)
+	v.State.Text = capital(v.State.Text)
+	if f.Status != nil && f.Status.Revision != "" {
+		v.Revision = revisionOf(f).Text
+	}
+}
+
+// fill says what the mapping says, with the types of both sides where they are known.
+func (v *mappingView) fill(instance string, t activities.Table, got activities.DescribeMappingResult) {
+	columns, fields := map[string]activities.ModelColumn{}, map[string]activities.ModelField{}
+	for _, c := range got.Columns {
+		columns[c.Name] = c
+	}
+	for _, f := range got.Fields {
+		fields[f.Name] = f
+	}
+	base := "ingress.tables." + t.Name + "."
+	ofField, ofCondition := map[int][]string{}, map[int][]string{}
+	for _, p := range got.Problems {
+		v.Count++
+		text := strings.TrimPrefix(p.String(), base)
+		if n, rest, ok := numbered(text, "fields["); ok {
+			ofField[n] = append(ofField[n], rest)
+		} else if n, rest, ok := numbered(text, "filter.where["); ok {
+			ofCondition[n] = append(ofCondition[n], rest)
+		} else {
+			v.Problems = append(v.Problems, text)
+		}
+	}
+	v.Pairs = []pairView{{From: cmp.Or(got.Key, t.Dynamics.Table+"id"), FromType: "unique id", To: t.Campaign.Key, ToType: fieldWords(fields[t.Campaign.Key]), Fixed: true}}
+	for n, f := range t.Fields {
+		column := columns[f.From]
+		pair := pairView{From: f.From, FromType: columnWords(column), Label: column.Label, To: f.To, ToType: fieldWords(fields[f.To]), Updates: f.ApplyUpdates == nil || *f.ApplyUpdates, Problems: ofField[n]}
+		if f.OnTooLong == "truncate" {
+			pair.Chips = append(pair.Chips, "too long: cut")
+		} else if fields[f.To].Length > 0 && column.Length > fields[f.To].Length {
+			pair.Chips = append(pair.Chips, "too long: refused")
+		}
+		if !pair.Updates {
+			pair.Chips = append(pair.Chips, "when created or replayed only")
+		}
+		if f.LowerCase {
+			pair.Chips = append(pair.Chips, "in lower case")
+		}
+		if f.TimeZone != "" {
+			pair.Chips = append(pair.Chips, "day in "+f.TimeZone)
+		}
+		for _, when := range sortedKeys(f.Replace) {
+			one := replacement{Field: f.From, When: optionWords(column, when, t.TechnicalValues), Write: cmp.Or(f.Replace[when], "nothing")}
+			v.Replacements = append(v.Replacements, one)
+		}
+		if len(f.Replace) > 0 {
+			pair.Chips = append(pair.Chips, strconv.Itoa(len(f.Replace))+" replaced")
+		}
+		if f.Parent != "" {
+			pair.Parent = link{URL: mappingURL(instance, f.Parent), Label: "link to " + title(f.Parent)}
+		}
+		v.Pairs = append(v.Pairs, pair)
+	}
+	v.Match = "all of these hold"
+	if t.Filter.Match == "any" {
+		v.Match = "one of these holds"
+	}
+	for n, c := range t.Filter.Where {
+		v.Conditions = append(v.Conditions, conditionView{Text: conditionWords(c), Problems: ofCondition[n]})
+	}
+	v.Choices = choicesOf(t)
+}
+
+// numbered takes "fields[3].to: …" apart.
+func numbered(text, list string) (n int, rest string, ok bool) {
+	after, found := strings.CutPrefix(text, list)
+	number, rest, closed := strings.Cut(after, "]")
+	n, err := strconv.Atoi(number)
+	return n, strings.TrimPrefix(strings.TrimPrefix(rest, "."), ": "), found && closed && err == nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
