@@ -81,6 +81,7 @@ const (
 	TryMapping         = "TryMapping"         // TryMappingInput -> TryMappingResult
 	Totals             = "Totals"             // TotalsInput -> TotalsResult
 	Meter              = "Meter"              // MeterInput -> MeterResult
+	Series             = "Series"             // SeriesInput -> SeriesResult
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
 	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult
 	ListOperations     = "ListOperations"     // OperationsInput -> OperationsResult

@@ -22,4 +22,8 @@ type Retention struct {
 	Runs time.Duration `yaml:"runs,omitempty" jsonschema:"minimum=24h,maximum=175200h,default=8760h"`
 	// Operations is how long the log of what operators asked for is kept; 26280h are three years.
 	Operations time.Duration `yaml:"operations,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
+	// Series is how far back the charts of the console reach.
+	Series time.Duration `yaml:"series,omitempty" jsonschema:"minimum=168h,maximum=17520h,default=720h"`
+	// SeriesMinutes is how long the charts show single minutes. What is older is kept by the hour.
+	SeriesMinutes time.Duration `yaml:"series_minutes,omitempty" jsonschema:"minimum=25h,maximum=168h,default=48h"`
 }

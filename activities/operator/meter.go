@@ -10,7 +10,7 @@ import (
 
 // Meter reads the engine calls of the last day from the ledger, and when credentials end.
 func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activities.MeterResult, error) {
-	out := &activities.MeterResult{Hours: []activities.MeterCalls{}}
+	out := &activities.MeterResult{}
 	if a.budget != nil {
 		out.Budget = a.budget.PerHour()
 	}
@@ -27,12 +27,19 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		return nil, err
 	}
 	out.Erasures = erasuresOf(erasures)
-	calls, err := a.ledger.EngineCalls(ctx, time.Now().Add(-24*time.Hour))
+	out.Hours, err = a.calls(ctx, time.Now().Add(-24*time.Hour))
+	return out, err
+}
+
+// calls are the engine calls from an hour on, by the hour.
+func (a *Activities) calls(ctx context.Context, since time.Time) ([]activities.MeterCalls, error) {
+	hours := []activities.MeterCalls{}
+	calls, err := a.ledger.EngineCalls(ctx, since)
 	for _, c := range calls {
-		if n := len(out.Hours); n == 0 || !out.Hours[n-1].Hour.Equal(c.Hour) {
-			out.Hours = append(out.Hours, activities.MeterCalls{Hour: c.Hour})
+		if n := len(hours); n == 0 || !hours[n-1].Hour.Equal(c.Hour) {
+			hours = append(hours, activities.MeterCalls{Hour: c.Hour})
 		}
-		last := &out.Hours[len(out.Hours)-1]
+		last := &hours[len(hours)-1]
 		switch c.Kind {
 		case budget.CallsOfChanges:
 			last.Changes += c.Calls
@@ -40,5 +47,5 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 			last.Loads += c.Calls
 		}
 	}
-	return out, err
+	return hours, err
 }

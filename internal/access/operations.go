@@ -83,6 +83,7 @@ var operations = map[string]Operation{
 	Ask(activities.CompareMapping):     {Name: "mapping diff", Role: Viewer},
 	Ask(activities.Totals):             {Name: "status", Role: Viewer},
 	Ask(activities.Meter):              {Name: "status: engine calls", Role: Viewer},
+	Ask(activities.Series):             {Name: "console: charts", Role: Viewer},
 	Ask(activities.MayRollback):        {Name: "rollback: what it would touch", Role: Viewer},
 	Ask(activities.EstimateBackfill):   {Name: "backfill: what it costs", Role: Viewer},
 	Ask(activities.CheckFilter):        {Name: "backfill: check a filter", Role: Operator},

@@ -67,13 +67,11 @@ func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Res
 			if group[i].Index >= len(lane.outcomes) {
 				return fmt.Errorf("entry %d is not in the lane of %d", group[i].Index, len(lane.outcomes))
 			}
-			lane.outcomes[group[i].Index] = byte(group[i].Outcome)
 		}
 		if err := effects.put(ctx, l, tx, id.Run, lane); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, l.q(`UPDATE lane SET outcomes = ? WHERE run = ? AND page = ? AND lane = ?`), lane.outcomes, id.Run, id.Page, id.Lane)
-		return err
+		return lane.settle(ctx, l, tx, group)
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: committing %d results of %s: %w", len(group), id, err)

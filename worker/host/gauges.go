@@ -70,6 +70,10 @@ func (h *Host) refreshGauges(ctx context.Context) {
 		}
 		if err := flows.refresh(ctx, h.client); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from Temporal", "error", err)
+		} else if err == nil {
+			if err := h.levels.keep(ctx, flows.running, time.Now()); err != nil && ctx.Err() == nil {
+				h.o.Logger.Warn("keeping how flows stand, for charts", "error", err)
+			}
 		}
 		if err := stuck.refresh(ctx, h.client); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("asking Temporal whether workflows are stuck", "error", err)
@@ -93,6 +97,7 @@ type flowGauges struct {
 	scope    tally.Scope
 	instance string
 	known    map[string]tally.Gauge // by the name of the flow on the command line
+	running  map[string]bool        // likewise, as the last look found them
 }
 
 func newFlowGauges(scope tally.Scope, instance string) *flowGauges {
@@ -102,7 +107,7 @@ func newFlowGauges(scope tally.Scope, instance string) *flowGauges {
 // refresh reads the states of the flows from Temporal. A flow that no longer exists is
 // not FAILED.
 func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
-	failed := map[string]float64{}
+	failed, running := map[string]float64{}, map[string]bool{}
 	for name := range g.known {
 		failed[name] = 0
 	}
@@ -125,7 +130,7 @@ func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
 					return fmt.Errorf("the state of %s: %w", name, err)
 				}
 			}
-			failed[name] = 0
+			failed[name], running[name] = 0, state == string(workflows.StateRunning)
 			if state == string(workflows.StateFailed) {
 				failed[name] = 1
 			}
@@ -142,5 +147,6 @@ func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
 		}
 		gauge.Update(value)
 	}
+	g.running = running
 	return nil
 }

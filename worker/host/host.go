@@ -69,6 +69,7 @@ type Host struct {
 	namespace string // of Temporal
 
 	gauges     *gaugeRefresher
+	levels     *levels
 	takeOver   *takeOver
 	stillThere ledger.StillThere
 	pruner     *run.Pruner
@@ -144,6 +145,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
 		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}}
+	h.levels = &levels{config: o.Config, ledger: h.ledger}
 	return h, nil
 }
 

@@ -246,6 +246,42 @@ CREATE TABLE engine_calls (
   PRIMARY KEY (hour, kind)
 ) WITHOUT ROWID;
 
+-- What became of records, by the minute and later by the hour, for charts. Commits count in
+-- their own transaction, so a sum over all of it is what the lanes say.
+CREATE TABLE settled (
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  step INTEGER NOT NULL,                     -- how long the time is, in seconds: 60 or 3600
+  at BIGINT NOT NULL,                        -- its beginning
+  slot INTEGER NOT NULL,                     -- 0: SQLite has one writer
+  n_created BIGINT NOT NULL,
+  n_updated BIGINT NOT NULL,
+  n_unchanged BIGINT NOT NULL,
+  n_filtered BIGINT NOT NULL,
+  n_deleted BIGINT NOT NULL,
+  n_parked BIGINT NOT NULL,
+  n_quarantined BIGINT NOT NULL,
+  n_disabled BIGINT NOT NULL,
+  n_soft_bounce BIGINT NOT NULL,
+  n_seed BIGINT NOT NULL,
+  n_no_contact BIGINT NOT NULL,
+  n_ignored BIGINT NOT NULL,
+  PRIMARY KEY (flow, tbl, step, at, slot)
+) WITHOUT ROWID;
+CREATE INDEX settled_by_time ON settled (step, at);
+
+-- How much waited and how far a flow was behind, at most in that time. Workers look twice a minute.
+CREATE TABLE level (
+  flow TEXT NOT NULL,
+  tbl TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  at BIGINT NOT NULL,
+  backlog BIGINT NOT NULL,                   -- records that were read and had no outcome
+  lag BIGINT NOT NULL,                       -- in seconds; -1: not known
+  PRIMARY KEY (flow, tbl, step, at)
+) WITHOUT ROWID;
+CREATE INDEX level_by_time ON level (step, at);
+
 -- Changes that wait.
 CREATE TABLE parked (
   tbl TEXT NOT NULL,
@@ -628,6 +664,8 @@ DROP TABLE renewals;
 DROP TABLE unasked_delete;
 DROP TABLE doubt;
 DROP TABLE parked;
+DROP TABLE level;
+DROP TABLE settled;
 DROP TABLE engine_calls;
 DROP TABLE watermark;
 DROP TABLE quarantine;
