@@ -182,7 +182,7 @@ func TestARunIsShown(t *testing.T) {
 	for _, want := range []string{
 		"Backfill of Contacts", "Failed", "It stopped because of this", "Dynamics refused our sign-in.", "Took 44 s",
 		"Read 10,000 = 212 + 1,964 + 6,921 + 380 + 60 + 81 + 382.", "It adds up.", "Found 41 of 42", "0819f3c2-55a1-4c07-9f43-1b2f0a77d0e4",
-		"It can be undone until 16 March 2026 12:00 UTC.", "<b>2,007</b>", "<b>17</b>", "700 deletes wait for approval", "Olga <o1>",
+		`It can be undone until <time datetime="2026-03-16T12:00:00Z" title="2026-03-16 12:00:00 UTC" data-clock>16 March 2026, 12:00 UTC</time>.`, "<b>2,007</b>", "<b>17</b>", "700 deletes wait for approval", "Olga <o1>",
 		`href="/i/acme/runs/` + aRun + `/replay"`, `href="/i/acme/runs/` + aRun + `/rollback"`, `href="/i/acme/flows/contacts"`,
 	} {
 		require.Contains(t, body, want)

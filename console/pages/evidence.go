@@ -47,7 +47,7 @@ func (p *Pages) evidence(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	back := optOutsURL(r.PathValue("instance"))
-	view := evidenceView{Now: p.now().UTC(), Contact: strings.ToLower(contact), By: operator.Somebody(i.By), Back: back, CSV: back + "/evidence.csv", Kept: long(i.Config.Retention.Evidence)}
+	view := evidenceView{Now: p.here(r), Contact: strings.ToLower(contact), By: operator.Somebody(i.By), Back: back, CSV: back + "/evidence.csv", Kept: long(i.Config.Retention.Evidence)}
 	for _, d := range found {
 		row := evidenceRow{At: d.At, About: d.Attribute + " = " + d.Column, Dynamics: said(d.Dynamics), Campaign: said(d.Campaign), DynamicsAt: d.Dynamics.At, CampaignAt: d.Campaign.At,
 			Rule: d.Rule, Decided: operator.Choice(d.OptedOut), Written: d.Effect, Run: d.Run}

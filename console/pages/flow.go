@@ -47,6 +47,7 @@ type flowView struct {
 	Facts     []fact
 	RunsURL   string
 	UI        string
+	Charts    charts
 }
 
 type figure struct {
@@ -91,7 +92,7 @@ func (p *Pages) flowLive(w http.ResponseWriter, r *http.Request) { p.showFlow(w,
 func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, part string) {
 	name := r.PathValue("flow")
 	view := flowView{
-		Now: p.now().UTC(), Every: refreshEvery, Flow: name, Name: title(name), Done: doneText(r), RunsURL: home(r.PathValue("instance")) + "runs?table=" + name,
+		Now: p.here(r), Every: refreshEvery, Flow: name, Name: title(name), Done: doneText(r), RunsURL: home(r.PathValue("instance")) + "runs?table=" + name,
 		Crumbs: []link{{URL: home(r.PathValue("instance")), Label: "Overview"}, {Label: title(name)}}, State: word{"warn", "wait", "No answer"},
 	}
 	i, err := p.operator(r)
@@ -102,9 +103,15 @@ func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, part string) {
 			return
 		}
 	}
+	var asking sync.WaitGroup
+	if part == "layout" {
+		failed := err
+		asking.Go(func() { view.Charts = chartsOf(r.Context(), i, failed, r, name, view.Now) })
+	}
 	if err == nil {
 		err = view.look(r.Context(), i, p.may(r, access.Operator))
 	}
+	asking.Wait()
 	if err != nil {
 		n := explain(err)
 		view.Problem = &n

@@ -68,7 +68,7 @@ func (p *Pages) log(w http.ResponseWriter, r *http.Request) {
 	q, at := r.URL.Query(), logURL(r.PathValue("instance"))
 	f := logFilter{By: strings.TrimSpace(q.Get("by")), What: q.Get("what"), Table: q.Get("table"), From: q.Get("from"), To: q.Get("to")}
 	f.Any = f != logFilter{}
-	view := logView{Now: p.now().UTC(), Filter: f, All: at, Chain: at + "/chain"}
+	view := logView{Now: p.here(r), Filter: f, All: at, Chain: at + "/chain"}
 	view.Whats, view.Tables = []choice{{"", "Anything", "", f.What == ""}}, []choice{{"", "Any", "", f.Table == ""}}
 	for what, label := range asked {
 		view.Whats = append(view.Whats, choice{what, label, "", f.What == what})

@@ -27,6 +27,7 @@ type overviewView struct {
 	Groups    [][]row // a workflow and its tables
 	All       []action
 	Calls     *calls
+	Charts    charts
 }
 
 // calls are the engine calls of the hour in hand.
@@ -44,8 +45,15 @@ type share struct {
 
 // overview shows the three workflows, what needs attention, and the engine calls.
 func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
+	var asking sync.WaitGroup
+	var charts charts
+	asking.Go(func() {
+		i, err := p.operator(r)
+		charts = chartsOf(r.Context(), i, err, r, "", p.here(r))
+	})
 	view := p.look(r)
-	view.Done = doneText(r)
+	asking.Wait()
+	view.Done, view.Charts = doneText(r), charts
 	p.render(w, r, http.StatusOK, "overview", "Overview", view)
 }
 
@@ -56,7 +64,7 @@ func (p *Pages) overviewLive(w http.ResponseWriter, r *http.Request) {
 
 // look asks; a question without an answer is told in the view, which then updates by itself.
 func (p *Pages) look(r *http.Request) overviewView {
-	view := overviewView{Now: p.now().UTC(), Every: refreshEvery}
+	view := overviewView{Now: p.here(r), Every: refreshEvery}
 	i, err := p.operator(r)
 	if err != nil {
 		return view.without(err)

@@ -65,8 +65,10 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/acknowledge", Role: access.Viewer, Handle: p.acknowledge, Before: true, Acts: true},
 		{Method: "GET", Path: "/{$}", Role: access.Viewer, Handle: p.overview},
 		{Method: "GET", Path: "/overview/live", Role: access.Viewer, Handle: p.overviewLive},
+		{Method: "GET", Path: "/overview/charts", Role: access.Viewer, Handle: p.overviewCharts},
 		{Method: "GET", Path: "/flows/{flow}", Role: access.Viewer, Handle: p.flow},
 		{Method: "GET", Path: "/flows/{flow}/live", Role: access.Viewer, Handle: p.flowLive},
+		{Method: "GET", Path: "/flows/{flow}/charts", Role: access.Viewer, Handle: p.flowCharts},
 		{Method: "GET", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.confirm},
 		{Method: "POST", Path: "/flows/{flow}/{action}", Role: access.Operator, Handle: p.act, Acts: true},
 		{Method: "GET", Path: "/all/{action}", Role: access.Operator, Handle: p.confirmAll},
@@ -196,6 +198,7 @@ func (p *Pages) may(r *http.Request, role access.Role) bool {
 // frame is what every page has around its view.
 type frame struct {
 	Title, Theme, Path, Version string
+	Zone                        string // that times are written in
 	Themes                      []string
 	Who                         session.Who
 	Instance                    string
@@ -228,7 +231,7 @@ func SetTheme(w http.ResponseWriter, theme string, secure bool) {
 }
 
 func (p *Pages) frame(r *http.Request, title string, view any) frame {
-	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, View: view}
+	f := frame{Title: title, Theme: Theme(r), Themes: themes, Path: r.URL.Path, Version: static.Version, Zone: zone(r).String(), View: view}
 	if from, err := url.Parse(r.Referer()); err == nil && r.Method == http.MethodPost {
 		f.Path = from.Path // the answer to a form has no address of its own
 	}

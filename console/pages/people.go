@@ -39,7 +39,7 @@ func personURL(instance, id string) string { return peopleURL(instance) + "/" + 
 
 // people shows the form.
 func (p *Pages) people(w http.ResponseWriter, r *http.Request) {
-	p.render(w, r, http.StatusOK, "people", "Find a person", peopleView{Now: p.now().UTC(), URL: peopleURL(r.PathValue("instance"))})
+	p.render(w, r, http.StatusOK, "people", "Find a person", peopleView{Now: p.here(r), URL: peopleURL(r.PathValue("instance"))})
 }
 
 // findPeople looks for who was typed: an id, an e-mail address or a name. It is asked for by
@@ -67,7 +67,7 @@ func (p *Pages) findPeople(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, personURL(instance, found.Hits[0].ID), http.StatusSeeOther)
 		return
 	}
-	view := peopleView{Now: p.now().UTC(), URL: peopleURL(instance), Asked: true, By: by, More: found.More, At: found.At}
+	view := peopleView{Now: p.here(r), URL: peopleURL(instance), Asked: true, By: by, More: found.More, At: found.At}
 	for _, h := range found.Hits {
 		hit := personHit{ID: h.ID, Fields: h.Fields, Where: whereIs(h.InDynamics, h.InCampaign)}
 		if h.ID != "" {
@@ -160,7 +160,7 @@ func (p *Pages) forget(w http.ResponseWriter, r *http.Request) {
 		p.cannot(w, r, err)
 		return
 	}
-	view := peopleView{Now: p.now().UTC(), URL: peopleURL(r.PathValue("instance"))}
+	view := peopleView{Now: p.here(r), URL: peopleURL(r.PathValue("instance"))}
 	view.Done = "The person was erased, as erasure " + done.Erasure + ". What remains: a privacy request in Campaign for what it keeps besides profiles, exported files, and backups until they are old enough."
 	if !done.Done {
 		view.Done = "The person is erased by the workers as soon as they can. It waits for " + done.Waits + "; the overview tells of it."

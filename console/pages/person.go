@@ -80,7 +80,7 @@ func (p *Pages) showPerson(w http.ResponseWriter, r *http.Request, reveal bool) 
 	}
 	rec := shown.Record
 	view := personView{
-		Now: p.now().UTC(), People: peopleURL(instance), URL: personURL(instance, rec.ID), ID: rec.ID, Record: rec, At: shown.At, More: shown.More, Revealed: reveal, By: session.Of(r).Who.Name,
+		Now: p.here(r), People: peopleURL(instance), URL: personURL(instance, rec.ID), ID: rec.ID, Record: rec, At: shown.At, More: shown.More, Revealed: reveal, By: session.Of(r).Who.Name,
 		MayForget: p.may(r, access.Admin), Evidence: optOutsURL(instance) + "/evidence", Privacy: optOutsURL(instance) + "#pr-h",
 	}
 	if rec.Live != nil {

@@ -56,7 +56,7 @@ func (p *Pages) quarantine(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at := quarantineURL(r.PathValue("instance"))
-	view := quarantineView{Now: p.now().UTC(), Done: quarantineDone(r), Table: table, Total: list.Total, CSV: at + ".csv?" + url.Values{"table": {table}}.Encode()}
+	view := quarantineView{Now: p.here(r), Done: quarantineDone(r), Table: table, Total: list.Total, CSV: at + ".csv?" + url.Values{"table": {table}}.Encode()}
 	view.Choices = append(view.Choices, choice{"", "All tables", at, table == ""})
 	for _, flow := range append(i.Tables(), activities.FlowEgress, activities.FlowOptOut) {
 		view.Choices = append(view.Choices, choice{flow, title(flow), at + "?" + url.Values{"table": {flow}}.Encode(), flow == table})
@@ -143,7 +143,7 @@ func (p *Pages) refusedRecords(w http.ResponseWriter, r *http.Request) {
 	}
 	at := quarantineURL(r.PathValue("instance"))
 	view := refusedView{
-		Now: p.now().UTC(), Table: table, Name: title(table), Back: at, Base: at + "/" + url.PathEscape(table), Code: in.Code, InField: in.Field,
+		Now: p.here(r), Table: table, Name: title(table), Back: at, Base: at + "/" + url.PathEscape(table), Code: in.Code, InField: in.Field,
 		Field: rule(i, table, in.Field), Total: list.Total, May: p.may(r, access.Support),
 	}
 	query := url.Values{"code": {in.Code}, "field": {in.Field}}

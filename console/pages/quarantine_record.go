@@ -66,7 +66,7 @@ func (p *Pages) showRefused(w http.ResponseWriter, r *http.Request, reveal bool)
 	rec := shown.Record
 	at := quarantineURL(r.PathValue("instance")) + "/" + url.PathEscape(table)
 	view := recordView{
-		Now: p.now().UTC(), Name: title(table), Record: rec, Reason: reasonOf(rec.Message), Rule: strings.ReplaceAll(shown.Rule, "->", "→"), Parent: shown.Parent, Mapping: shown.Mapping,
+		Now: p.here(r), Name: title(table), Record: rec, Reason: reasonOf(rec.Message), Rule: strings.ReplaceAll(shown.Rule, "->", "→"), Parent: shown.Parent, Mapping: shown.Mapping,
 		Held: shown.Held, Live: shown.Live, Changed: shown.Live.Version != "" && rec.Version != "" && shown.Live.Version != rec.Version,
 		Back: at + "?" + url.Values{"code": {rec.Code}, "field": {rec.Field}}.Encode(), URL: at + "/records/" + url.PathEscape(rec.ID), Revealed: reveal, May: p.may(r, access.Support), By: session.Of(r).Who.Name,
 		State: map[string]word{"released": {"ok", "ok", "Written since"}, "discarded": {"off", "cross", "Discarded"}}[rec.State],

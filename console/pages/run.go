@@ -35,12 +35,14 @@ type runView struct {
 	Deletes   *waitingRun
 	Rollback  []touch
 	RollText  string
+	RollUntil time.Time // ends RollText, where it is known
 	Steps     []stepRow
 	Span      []string // marks of the time axis
 	Asked     []askedRow
 	NotFound  []string
 	Missing   string // "1 of 42"
 	Window    []fact
+	Times     []timeFact // with Window
 	Refused   int64
 	UI        string
 	Back      string
@@ -71,7 +73,7 @@ func (p *Pages) runLive(w http.ResponseWriter, r *http.Request) { p.showRun(w, r
 
 func (p *Pages) showRun(w http.ResponseWriter, r *http.Request, part string) {
 	name, instance := r.PathValue("run"), r.PathValue("instance")
-	view := runView{Now: p.now().UTC(), Run: name, Name: "Run", Done: doneText(r), Every: refreshEvery, State: word{"warn", "wait", "No answer"},
+	view := runView{Now: p.here(r), Run: name, Name: "Run", Done: doneText(r), Every: refreshEvery, State: word{"warn", "wait", "No answer"},
 		Crumbs: []link{{URL: home(instance), Label: "Overview"}, {URL: home(instance) + "runs", Label: "Runs"}, {Label: name}}}
 	i, err := p.operator(r)
 	var report *operator.RunReport
@@ -176,6 +178,12 @@ func (v *runView) failure(reason string, report *operator.RunReport) *notice {
 	return &notice{Class: "bad", Icon: "bad", Title: "It stopped because of this", Text: []string{sentence(reason)}}
 }
 
+// timeFact is a fact that is a time.
+type timeFact struct {
+	Name string
+	At   time.Time
+}
+
 // window says what it was asked to read, and what was not found of it.
 func (v *runView) window(l *activities.ShowRunResult) {
 	w := l.Window
@@ -183,10 +191,10 @@ func (v *runView) window(l *activities.ShowRunResult) {
 		return
 	}
 	if !w.Since.IsZero() {
-		v.Window = append(v.Window, fact{"Changed since", w.Since.UTC().Format("2006-01-02 15:04 UTC")})
+		v.Times = append(v.Times, timeFact{"Changed since", w.Since})
 	}
 	if !w.Until.IsZero() {
-		v.Window = append(v.Window, fact{"Changed before", w.Until.UTC().Format("2006-01-02 15:04 UTC")})
+		v.Times = append(v.Times, timeFact{"Changed before", w.Until})
 	}
 	for _, c := range w.Where {
 		v.Window = append(v.Window, fact{"Where", c.Column + " " + string(c.Is) + " " + c.Value})
@@ -216,7 +224,7 @@ func (v *runView) undo(i *operator.Instance, l *activities.ShowRunResult, may bo
 		v.Rollback = undoTouches(*u)
 		v.RollText = "It can be undone at any time."
 		if !l.Until.IsZero() {
-			v.RollText = "It can be undone until " + l.Until.UTC().Format("2 January 2006 15:04 UTC") + "."
+			v.RollText, v.RollUntil = "It can be undone until", l.Until
 		}
 		v.offer(i, may, "rollback", "Roll back", "undo")
 	}

@@ -46,7 +46,7 @@ var windows = []struct {
 // runs lists runs, the newest first. What a query has that there is not is left out.
 func (p *Pages) runs(w http.ResponseWriter, r *http.Request) {
 	q, here := r.URL.Query(), home(r.PathValue("instance"))+"runs"
-	view, now := runsView{Self: here}, p.now().UTC()
+	view, now := runsView{Self: here}, p.here(r)
 	if p.may(r, access.Operator) {
 		view.Backfill = home(r.PathValue("instance")) + "backfill"
 	}

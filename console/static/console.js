@@ -22,7 +22,7 @@ document.addEventListener("click", (e) => {
 document.addEventListener("htmx:beforeRequest", (e) => {
   const part = e.detail.elt;
   if (!part.hasAttribute("data-live")) return;
-  if (document.hidden || document.querySelector("dialog[open]") || part.querySelector(":popover-open")) e.preventDefault();
+  if (document.hidden || document.querySelector("dialog[open]") || part.querySelector(":popover-open, .keys details[open]")) e.preventDefault();
 });
 
 // The console itself may be gone.
@@ -70,3 +70,13 @@ document.addEventListener("submit", (e) => {
   button.setAttribute("aria-busy", "true");
   button.lastChild.textContent = "Asking…";
 });
+
+// Times are in the reader's zone: the server is told which, and writes them so from the next
+// answer on. Those of a first answer are written anew here.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && document.documentElement.dataset.zone !== zone) {
+  document.cookie = `causeway_zone=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+  const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  for (const t of document.querySelectorAll("time[data-clock]")) t.textContent = `${day.format(new Date(t.dateTime))}, ${hour.format(new Date(t.dateTime))}`;
+}

@@ -9,7 +9,7 @@ import (
 	"net/http"
 )
 
-//go:embed style.css htmx.min.js console.js icon.svg
+//go:embed style.css htmx.min.js console.js icon.svg uplot.min.js uplot.min.css charts.js
 var files embed.FS
 
 // Path is where the files are served.
@@ -18,7 +18,7 @@ const Path = "/static/"
 // Version changes with the files: browsers may keep them for ever under it.
 var Version = func() string {
 	sum := sha256.New()
-	for _, name := range []string{"style.css", "htmx.min.js", "console.js", "icon.svg"} {
+	for _, name := range []string{"style.css", "htmx.min.js", "console.js", "icon.svg", "uplot.min.js", "uplot.min.css", "charts.js"} {
 		data, err := files.ReadFile(name)
 		if err != nil {
 			panic(err) // it was embedded

@@ -55,6 +55,7 @@ var functions = template.FuncMap{
 	"count":  phrase.Count,
 	"since":  Since,
 	"until":  until,
+	"clock":  clock,
 	"span":   phrase.Span,
 	"mark": func(class, icon, text string) map[string]string {
 		return map[string]string{"Class": class, "Icon": icon, "Text": text}
@@ -62,12 +63,13 @@ var functions = template.FuncMap{
 	"args": func(values ...any) []any { return values },
 }
 
-// Since is a time for people: how long ago, and the moment on hover.
+// Since is a time for people: how long ago, and the moment on hover. The moment is in the
+// zone of now, which is the reader's, and in UTC.
 func Since(now, t time.Time) template.HTML {
 	if t.IsZero() {
 		return "never"
 	}
-	return timeElement(t, phrase.Age(now, t))
+	return timeElement(now, t, phrase.Age(now, t), "")
 }
 
 // until is a time that is to come, as since is one that has passed.
@@ -75,13 +77,27 @@ func until(now, t time.Time) template.HTML {
 	if t.IsZero() {
 		return "–"
 	}
-	return timeElement(t, phrase.Until(now, t))
+	return timeElement(now, t, phrase.Until(now, t), "")
 }
 
-func timeElement(t time.Time, text string) template.HTML {
-	t = t.UTC()
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // made of times alone
-		t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 UTC"), template.HTMLEscapeString(text)))
+// clock is a moment in the zone of now. console.js writes it anew where the browser is in
+// another, as on a first visit.
+func clock(now, t time.Time) template.HTML {
+	return timeElement(now, t, written(now, t), " data-clock")
+}
+
+func written(now, t time.Time) string {
+	return t.In(now.Location()).Format("2 January 2006, 15:04 MST")
+}
+
+func timeElement(now, t time.Time, text, more string) template.HTML {
+	utc := t.UTC()
+	title := utc.Format("2006-01-02 15:04:05 UTC")
+	if now.Location() != time.UTC {
+		title = written(now, t) + " · " + title
+	}
+	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s"%s>%s</time>`, //nolint:gosec // made of times alone
+		utc.Format(time.RFC3339), title, more, template.HTMLEscapeString(text)))
 }
 
 // icons are drawn in a field of 16 by 16.
