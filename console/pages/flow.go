@@ -87,7 +87,7 @@ type waitingRun struct {
 func (p *Pages) flow(w http.ResponseWriter, r *http.Request) { p.showFlow(w, r, "layout") }
 
 // flowLive is the part that updates by itself.
-func (p *Pages) flowLive(w http.ResponseWriter, r *http.Request) { p.showFlow(w, r, "live") }
+func (p *Pages) flowLive(w http.ResponseWriter, r *http.Request) { p.showFlow(w, r, "refreshed") }
 
 func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, part string) {
 	name := r.PathValue("flow")

@@ -59,7 +59,7 @@ func (p *Pages) overview(w http.ResponseWriter, r *http.Request) {
 
 // overviewLive is the part that updates by itself.
 func (p *Pages) overviewLive(w http.ResponseWriter, r *http.Request) {
-	p.part(w, r, http.StatusOK, "overview", "live", "", p.look(r))
+	p.part(w, r, http.StatusOK, "overview", "refreshed", "", p.look(r))
 }
 
 // look asks; a question without an answer is told in the view, which then updates by itself.

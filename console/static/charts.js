@@ -38,7 +38,7 @@
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { x: { time: true }, y: { range: fromZero }, z: { range: fromZero } },
       axes: [
-        { stroke: ink, font, size: 24, gap: 4, ticks: { show: false }, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map(step < 86400 ? clock : day) },
+        { stroke: ink, font, size: 32, gap: 10, ticks: { show: false }, grid: { show: false }, values: (_, splits, __, ___, step) => splits.map(step < 86400 ? clock : day) },
         axis("y", 3, doc.series[0].unit), ...(two ? [axis("z", 1, doc.series[1].unit)] : []),
       ],
       series: [{}, ...doc.series.map((s, i) => {

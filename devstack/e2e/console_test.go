@@ -70,6 +70,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	b.do(chromedp.Click(`#start-contacts`), b.shows("Contacts was started."))
 	w.until("the start", func(st workflows.Status) bool { return st.State == workflows.StateRunning && st.StartedBy == "ada" })
 
+	b.readsCharts(origin, load)
 	b.runsInTheConsole(w, origin, load)
 
 	// The page tells by itself what somebody else does.
