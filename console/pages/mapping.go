@@ -86,7 +86,7 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 	}
 	instance := r.PathValue("instance")
 	view := mappingView{
-		Now: p.now().UTC(), Crumbs: mappingCrumbs(instance, t.Name), Self: mappingURL(instance, t.Name), Name: title(t.Name), Table: t, FlowURL: flowURL(instance, t.Name),
+		Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name), Self: mappingURL(instance, t.Name), Name: title(t.Name), Table: t, FlowURL: flowURL(instance, t.Name),
 		State: word{"off", "wait", "Not known"}, MayTry: p.may(r, access.Support), MayPlan: p.may(r, access.Operator),
 	}
 	i, err := p.operator(r)

@@ -51,7 +51,7 @@ type proposedPair struct {
 // addMapping offers what is not mapped yet and, once two were chosen, proposes a mapping.
 func (p *Pages) addMapping(w http.ResponseWriter, r *http.Request) {
 	instance, q := r.PathValue("instance"), r.URL.Query()
-	view := addView{Now: p.now().UTC(), Self: addURL(instance), Crumbs: []link{{URL: mappingsURL(instance), Label: "Mappings"}, {Label: "Add a mapping"}}, Table: strings.TrimSpace(q.Get("table")), Resource: strings.TrimSpace(q.Get("resource"))}
+	view := addView{Now: p.here(r), Self: addURL(instance), Crumbs: []link{{URL: mappingsURL(instance), Label: "Mappings"}, {Label: "Add a mapping"}}, Table: strings.TrimSpace(q.Get("table")), Resource: strings.TrimSpace(q.Get("resource"))}
 	i, err := p.operator(r)
 	var all activities.ListModelsResult
 	if err == nil {

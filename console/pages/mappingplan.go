@@ -57,7 +57,7 @@ func (p *Pages) planMapping(w http.ResponseWriter, r *http.Request) {
 		p.render(w, r, statusOf(err), "failure", n.Title, failureView{Title: n.Title, Note: n, Back: mappingURL(instance, t.Name), BackLabel: "Back to the mapping"})
 		return
 	}
-	view := planView{Now: p.now().UTC(), Crumbs: mappingCrumbs(instance, t.Name, "What it would do"), Back: mappingURL(instance, t.Name), Plan: got, Balance: balanceOf(t.Name, got.Counts), Calls: humanize.Comma(got.EngineCalls), Approval: got.NeedApproval,
+	view := planView{Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name, "What it would do"), Back: mappingURL(instance, t.Name), Plan: got, Balance: balanceOf(t.Name, got.Counts), Calls: humanize.Comma(got.EngineCalls), Approval: got.NeedApproval,
 		Of: "all " + humanize.Comma(got.Counts.Read) + " records"}
 	if got.Sampled {
 		view.Of = "the first " + strconv.Itoa(sample) + " records"

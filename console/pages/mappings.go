@@ -49,7 +49,7 @@ func addURL(instance string) string { return home(instance) + "addmapping" }
 // mappings lists them; the part alone says whether they fit both systems.
 func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 	instance := r.PathValue("instance")
-	view := mappingsView{Now: p.now().UTC(), URL: mappingsURL(instance), Checked: inPart(r)}
+	view := mappingsView{Now: p.here(r), URL: mappingsURL(instance), Checked: inPart(r)}
 	if p.may(r, access.Operator) {
 		view.Add = addURL(instance)
 	}

@@ -66,7 +66,7 @@ func (p *Pages) tryMapping(w http.ResponseWriter, r *http.Request) {
 		p.cannot(w, r, err)
 		return
 	}
-	view := tryView{Now: p.now().UTC(), Crumbs: mappingCrumbs(instance, t.Name, "Try it"), Back: mappingURL(instance, t.Name), More: found.More, At: found.At}
+	view := tryView{Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name, "Try it"), Back: mappingURL(instance, t.Name), More: found.More, At: found.At}
 	for _, h := range found.Hits {
 		if h.ID != "" && h.InDynamics {
 			view.Hits = append(view.Hits, link{URL: at + url.PathEscape(h.ID), Label: h.ID})
@@ -110,7 +110,7 @@ func (p *Pages) showTried(w http.ResponseWriter, r *http.Request, reveal bool) {
 		return
 	}
 	view := tryView{
-		Now: p.now().UTC(), Crumbs: mappingCrumbs(instance, t.Name, "Try it"), Back: mappingURL(instance, t.Name), URL: mappingURL(instance, t.Name) + "/try/" + url.PathEscape(got.ID), ID: got.ID,
+		Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name, "Try it"), Back: mappingURL(instance, t.Name), URL: mappingURL(instance, t.Name) + "/try/" + url.PathEscape(got.ID), ID: got.ID,
 		Where: whereIs(got.Live.InDynamics, got.Live.InCampaign), Live: got.Live, Revealed: reveal, By: session.Of(r).Who.Name, At: got.At,
 	}
 	if t.Name == i.People() {
