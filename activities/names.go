@@ -83,6 +83,9 @@ const (
 	Meter              = "Meter"              // MeterInput -> MeterResult
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
 	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult
+	RecordSave         = "RecordSave"         // RecordSaveInput -> LogEnd
+	ListSaves          = "ListSaves"          // ListSavesInput -> ListSavesResult
+	ShowSave           = "ShowSave"           // ShowSaveInput -> ShowSaveResult
 	ListOperations     = "ListOperations"     // OperationsInput -> OperationsResult
 	VerifyLog          = "VerifyLog"          // VerifyLogInput -> VerifyLogResult
 	CheckOptOuts       = "CheckOptOuts"       // CheckOptOutsInput -> CheckOptOutsResult

@@ -22,4 +22,6 @@ type Retention struct {
 	Runs time.Duration `yaml:"runs,omitempty" jsonschema:"minimum=24h,maximum=175200h,default=8760h"`
 	// Operations is how long the log of what operators asked for is kept; 26280h are three years.
 	Operations time.Duration `yaml:"operations,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
+	// ConfigSaves is how long saved changes of the configuration can be listed and restored: causeway config history.
+	ConfigSaves time.Duration `yaml:"config_saves,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
 }

@@ -22,7 +22,7 @@ const requestsKept = 24 * time.Hour
 
 // Retention is how long the ledger keeps what has been done with, by kind.
 type Retention struct {
-	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations time.Duration
+	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations, ConfigSaves time.Duration
 }
 
 // Pruner has the ledger forget what is older than it is kept, a few rows at a time. It is
@@ -79,6 +79,7 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 		{"evidence", r.Evidence, l.PruneOptOutDecisions},
 		{"runs", r.Runs, l.PruneRuns}, // after before-images: a run that has some stays
 		{"operations", r.Operations, l.PruneOperations},
+		{"config_saves", r.ConfigSaves, l.PruneSaves},
 		{"requests", requestsKept, l.PruneAccessRequests},
 	} {
 		count := p.Metrics.Tagged(map[string]string{"kind": kind.name}).Counter("rows_pruned")
