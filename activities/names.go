@@ -84,6 +84,9 @@ const (
 	Series             = "Series"             // SeriesInput -> SeriesResult
 	ListRuns           = "ListRuns"           // RunListInput -> RunListResult
 	ShowRun            = "ShowRun"            // ShowRunInput -> ShowRunResult
+	RecordSave         = "RecordSave"         // RecordSaveInput -> LogEnd
+	ListSaves          = "ListSaves"          // ListSavesInput -> ListSavesResult
+	ShowSave           = "ShowSave"           // ShowSaveInput -> ShowSaveResult
 	ListOperations     = "ListOperations"     // OperationsInput -> OperationsResult
 	VerifyLog          = "VerifyLog"          // VerifyLogInput -> VerifyLogResult
 	CheckOptOuts       = "CheckOptOuts"       // CheckOptOutsInput -> CheckOptOutsResult

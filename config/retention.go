@@ -26,4 +26,6 @@ type Retention struct {
 	Series time.Duration `yaml:"series,omitempty" jsonschema:"minimum=168h,maximum=17520h,default=720h"`
 	// SeriesMinutes is how long the charts show single minutes. What is older is kept by the hour.
 	SeriesMinutes time.Duration `yaml:"series_minutes,omitempty" jsonschema:"minimum=25h,maximum=168h,default=48h"`
+	// ConfigSaves is how long saved changes of the configuration can be listed and restored: causeway config history.
+	ConfigSaves time.Duration `yaml:"config_saves,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
 }

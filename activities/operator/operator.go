@@ -47,7 +47,7 @@ func New(o Options) *Activities {
 func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.ListQuarantine: a.ListQuarantine, activities.DiscardQuarantined: a.DiscardQuarantined, activities.ListRuns: a.ListRuns, activities.ShowRun: a.ShowRun,
-		activities.LogOperation: a.LogOperation, activities.Acknowledge: a.Acknowledge, activities.ListOperations: a.ListOperations, activities.VerifyLog: a.VerifyLog, activities.Meter: a.Meter, activities.Totals: a.Totals, activities.Series: a.Series,
+		activities.LogOperation: a.LogOperation, activities.Acknowledge: a.Acknowledge, activities.RecordSave: a.RecordSave, activities.ListSaves: a.ListSaves, activities.ShowSave: a.ShowSave, activities.ListOperations: a.ListOperations, activities.VerifyLog: a.VerifyLog, activities.Meter: a.Meter, activities.Totals: a.Totals, activities.Series: a.Series,
 		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored, activities.RekeyLedger: a.RekeyLedger,
 		activities.FindTraces: a.FindTraces, activities.Forget: a.Forget,
 		activities.AccessKey: a.AccessKey, activities.AskPermit: a.AskPermit, activities.ListRequests: a.ListRequests, activities.DecideRequest: a.DecideRequest,

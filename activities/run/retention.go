@@ -22,7 +22,7 @@ const requestsKept = 24 * time.Hour
 
 // Retention is how long the ledger keeps what has been done with, by kind.
 type Retention struct {
-	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations, Series, SeriesMinutes time.Duration
+	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations, Series, SeriesMinutes, ConfigSaves time.Duration
 }
 
 // Pruner has the ledger forget what is older than it is kept, a few rows at a time. It is
@@ -81,6 +81,7 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 		{"operations", r.Operations, l.PruneOperations},
 		{"series_minutes", r.SeriesMinutes, l.FoldSeries}, // before the hours go that they become
 		{"series", r.Series, l.PruneSeries},
+		{"config_saves", r.ConfigSaves, l.PruneSaves},
 		{"requests", requestsKept, l.PruneAccessRequests},
 	} {
 		count := p.Metrics.Tagged(map[string]string{"kind": kind.name}).Counter("rows_pruned")

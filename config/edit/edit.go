@@ -212,3 +212,23 @@ func (d *Draft) Files() []string {
 func (d *Draft) add(path string, t *text) {
 	d.files = append(d.files, &file{path: filepath.Clean(path), isNew: true, text: t})
 }
+
+// Replace puts a whole text in place of a file, as a restore does. The file may be one
+// that the configuration does not have at the moment.
+func (d *Draft) Replace(path string, data []byte) error {
+	t, err := parse(data)
+	if err != nil {
+		return fmt.Errorf("%s %w", path, err)
+	}
+	for _, f := range d.files {
+		if f.path == path || f.path == filepath.Clean(path) {
+			f.text = t
+			return nil
+		}
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s is there, and the configuration does not include it", path)
+	}
+	d.add(path, t)
+	return nil
+}

@@ -77,7 +77,7 @@ var rules = table{
 	"internal/temporalconn":  {},
 	"internal/temporalcodec": {},
 	"internal/access":        {may: []string{"activities", "workflows", "config"}},
-	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
+	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "config/edit", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture":  {},
 	"internal/simulation":    {}, // tests only
 

@@ -53,6 +53,8 @@ const rekeyStep = 200
 
 var sealedColumns = []sealedColumn{
 	{table: "revision", column: "doc", key: []string{"hash"}},
+	{table: "config_save", column: "says", key: []string{"id"}},
+	{table: "config_save", column: "files", key: []string{"id"}},
 	{table: "erasure_secret", column: "secret", key: []string{"one#"}, text: true},
 	{table: "watermark", column: "link", key: []string{"flow", "tbl"}, text: true},
 	{table: "access_request", column: "input", key: []string{"id"}, text: true},

@@ -26,6 +26,8 @@ const (
 	watermarkLink     = "watermark.link"
 	accessInput       = "access_request.input"
 	erasureSecret     = "erasure_secret.secret"
+	saveSays          = "config_save.says"
+	saveFiles         = "config_save.files"
 )
 
 func (id LaneID) place() place {

@@ -14,9 +14,9 @@ import (
 
 func newConfig(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
-		Use: "config", Short: "Check, show or describe the configuration file",
+		Use: "config", Short: "Check, show, describe or restore the configuration file",
 	})
-	cmd.AddCommand(newConfigValidate(e), newConfigShow(e), newConfigSchema(e))
+	cmd.AddCommand(newConfigValidate(e), newConfigShow(e), newConfigSchema(e), newConfigHistory(e), newConfigRestore(e))
 	return cmd
 }
 

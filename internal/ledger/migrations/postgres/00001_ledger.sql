@@ -418,6 +418,19 @@ END $$;
 CREATE TRIGGER operation_stays BEFORE UPDATE OF seq, id, at, who, verified, subject, what, flow, tbl, run, revision, was, hash ON operation FOR EACH ROW EXECUTE FUNCTION operation_stays();
 CREATE TRIGGER operation_pruned BEFORE DELETE ON operation FOR EACH ROW EXECUTE FUNCTION operation_stays();
 
+-- Saved changes of the configuration. It holds no secrets, only where they are.
+CREATE TABLE config_save (
+  id TEXT PRIMARY KEY,
+  at BIGINT NOT NULL,
+  who TEXT NOT NULL,
+  verified INTEGER NOT NULL,                 -- who has signed in
+  subject TEXT NOT NULL,                     -- of who at the issuer, if verified
+  reason TEXT NOT NULL,                      -- in their words
+  says BYTEA NOT NULL,                      -- the differences, in JSON
+  files BYTEA NOT NULL                      -- what the files held before and after, in JSON
+);
+CREATE INDEX config_save_by_time ON config_save (at, id);
+
 -- From which the workers' keys come that open requests and sign permits. One row.
 CREATE TABLE access_secret (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -675,6 +688,7 @@ DROP TABLE turn;
 DROP TABLE run;
 DROP TABLE run_total;
 DROP FUNCTION run_total, run_total_new;
+DROP TABLE config_save;
 DROP TABLE fact;
 DROP TABLE revision;
 DROP TABLE tally;

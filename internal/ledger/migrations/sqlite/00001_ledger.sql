@@ -411,6 +411,19 @@ CREATE TRIGGER operation_pruned BEFORE DELETE ON operation WHEN OLD.seq > (SELEC
 END;
 -- +goose StatementEnd
 
+-- Saved changes of the configuration. It holds no secrets, only where they are.
+CREATE TABLE config_save (
+  id TEXT PRIMARY KEY,
+  at BIGINT NOT NULL,
+  who TEXT NOT NULL,
+  verified INTEGER NOT NULL,                 -- who has signed in
+  subject TEXT NOT NULL,                     -- of who at the issuer, if verified
+  reason TEXT NOT NULL,                      -- in their words
+  says BLOB NOT NULL,                      -- the differences, in JSON
+  files BLOB NOT NULL                      -- what the files held before and after, in JSON
+) WITHOUT ROWID;
+CREATE INDEX config_save_by_time ON config_save (at, id);
+
 -- From which the workers' keys come that open requests and sign permits. One row.
 CREATE TABLE access_secret (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -678,6 +691,7 @@ DROP TABLE page;
 DROP TABLE turn;
 DROP TABLE run;
 DROP TABLE run_total;
+DROP TABLE config_save;
 DROP TABLE fact;
 DROP TABLE revision;
 DROP TABLE tally;
