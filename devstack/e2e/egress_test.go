@@ -66,14 +66,14 @@ func (w *eventWorld) startFlow() workflows.Status {
 }
 
 // settled waits until every published event has an outcome.
-func (w *eventWorld) settled(within time.Duration) workflows.Status {
+func (w *eventWorld) settled() workflows.Status {
 	w.t.Helper()
 	var st workflows.Status
 	require.Eventually(w.t, func() bool {
 		var err error
 		st, err = w.status()
 		return err == nil && (st.State == workflows.StateFailed || st.Run == "" && st.Totals.Read >= int64(w.boxes.Events.Counts().Published))
-	}, within, 200*time.Millisecond, "every event has an outcome; worker log:\n%s", w.tail())
+	}, settleWithin, 200*time.Millisecond, "every event has an outcome; worker log:\n%s", w.tail())
 	require.Equal(w.t, workflows.StateRunning, st.State, st.Reason)
 	return st
 }
@@ -131,11 +131,11 @@ func TestEventsSurviveKillsAndFaults(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for kills := range 6 {
 		want := int64(kills*5000 + rng.IntN(4000) + 500)
-		require.Eventually(t, func() bool { return w.rows() >= want }, 3*time.Minute, 10*time.Millisecond, "worker log:\n%s", w.tail())
+		require.Eventually(t, func() bool { return w.rows() >= want }, settleWithin, 10*time.Millisecond, "worker log:\n%s", w.tail())
 		p.kill()
 		p = w.startWorker()
 	}
-	st := w.settled(4 * time.Minute)
+	st := w.settled()
 	require.Empty(t, w.timeline())
 	c := st.Totals
 	require.Equal(t, int64(w.boxes.Events.Counts().Published), c.Read)
@@ -159,11 +159,11 @@ func TestEgressIsOperated(t *testing.T) {
 	w.startFlow()
 	_, err = w.boxes.ExportLogs(t.Context())
 	require.NoError(t, err)
-	w.settled(time.Minute)
+	w.settled()
 	require.Eventually(t, func() bool {
 		left, err := filepath.Glob(filepath.Join(w.boxes.SFTPDir, "d365_loads/exports/*.csv"))
 		return err == nil && len(left) == 0
-	}, time.Minute, 200*time.Millisecond, "the files are read and cleared away")
+	}, settleWithin, 200*time.Millisecond, "the files are read and cleared away")
 	require.Empty(t, w.timeline())
 	var st workflows.Status
 	w.update(workflows.UpdatePause, workflows.PauseRequest{Reason: "release", By: "test"}, &st)
@@ -175,7 +175,7 @@ func TestEgressIsOperated(t *testing.T) {
 	push()
 	w.update(workflows.UpdateResume, workflows.ResumeRequest{By: "test"}, &st)
 	onTime := func() {
-		require.Eventually(t, func() bool { return len(w.timeline()) == 0 }, time.Minute, 200*time.Millisecond, "the click is on the timeline")
+		require.Eventually(t, func() bool { return len(w.timeline()) == 0 }, settleWithin, 200*time.Millisecond, "the click is on the timeline")
 	}
 	onTime()
 	w.update(workflows.UpdateStop, workflows.StopRequest{By: "test"}, &st)
@@ -216,14 +216,14 @@ func TestTwoWorkersShareTheEvents(t *testing.T) {
 	first := w.startWorker()
 	w.startWorker()
 	w.startFlow()
-	require.Eventually(t, func() bool { return w.rows() > 2000 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return w.rows() > 2000 }, settleWithin, 5*time.Millisecond)
 	first.kill()
 	w.startWorker()
 	require.Eventually(t, func() bool {
 		left, err := filepath.Glob(filepath.Join(w.boxes.SFTPDir, "d365_loads/exports/*.csv"))
 		return err == nil && len(left) == 0
-	}, 2*time.Minute, 200*time.Millisecond, "the files are read and cleared away; worker log:\n%s", w.tail())
-	w.settled(time.Minute)
+	}, settleWithin, 200*time.Millisecond, "the files are read and cleared away; worker log:\n%s", w.tail())
+	w.settled()
 	require.Empty(t, w.timeline())
 	w.nothingPersonal()
 }

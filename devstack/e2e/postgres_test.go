@@ -48,19 +48,26 @@ func TestTwoWorkersShareALedger(t *testing.T) {
 	require.Empty(t, w.differences(10))
 	require.LessOrEqual(t, w.repeatedWrites(), int64(100), "of one kill")
 
-	calls := w.engineCalls()
+	// What the killed worker had under way may be looked at once more, after some minutes. That
+	// takes a call for each record, and writes nothing.
+	const looks = 100
+	calls, repeated := w.engineCalls(), w.repeatedWrites()
+	changedOnly := func() {
+		require.Equal(t, repeated+300, w.repeatedWrites(), "each change is written once, and nothing else")
+		require.LessOrEqual(t, w.engineCalls(), calls+300+looks)
+	}
 	ids := w.ids()
 	for i := range 300 {
 		w.edit(ids[i], map[string]any{"address1_city": fmt.Sprintf("Nebelheim %d", i)})
 	}
 	w.inStep()
-	require.Equal(t, calls+300, w.engineCalls())
+	changedOnly()
 	var answer workflows.BackfillAnswer
 	w.update(workflows.UpdateRequestBackfill, workflows.BackfillRequest{By: "test"}, &answer)
 	st := w.until("the backfill", func(st workflows.Status) bool {
 		return st.LastRun != nil && st.LastRun.Run == answer.Run && st.Run == ""
 	})
 	require.Equal(t, activities.Counts{Read: 3_000, Unchanged: 3_000}, st.LastRun.Counts)
-	require.Equal(t, calls+300, w.engineCalls())
+	changedOnly()
 	w.noPersonalData()
 }

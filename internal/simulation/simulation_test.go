@@ -160,7 +160,7 @@ func report(t *testing.T, seed uint64, of []class, wrong result) string {
 // In CI.
 const (
 	ciSeeds = 400
-	ciTime  = 15 * time.Second
+	ciTime  = 20 * time.Second
 )
 
 // TestSimulation tries seed after seed: the same ones in CI, new ones for as long as
