@@ -16,6 +16,7 @@ type flows struct{ commands, signals []string }
 func (f *flows) Workflow(id string) (campaign.Workflow, bool) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	return campaign.Workflow{ID: id, Label: "Opt-out export", State: "inProgress", LogicalStatus: "started", Activities: []string{"scheduler", "end"},
+		Signals: []campaign.Signal{{Name: "signal1", Parameters: map[string]string{"count": "number"}}},
 		Created: at, LastModified: at, Next: at.Add(24 * time.Hour)}, id == "WKF17"
 }
 

@@ -14,7 +14,7 @@ test('pages, links and the end of the journal', async () => {
   assert.ok(empty.link.next)
   assert.equal(empty.events, undefined)
 
-  await admin('/events/generate', { deliveries: 1, span: '1m' })
+  await admin('/campaign/events', { events: 40 })
   const seen = new Set()
   let page = await events.getEventsFromJournal(journal, { limit: 7 }, true)
   assert.equal(page.events.length, 7)
