@@ -14,7 +14,7 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-// Row ACS-E1 of docs/protocol/campaign.md: whatever form an error has, it means the same.
+// Row ACS-E1 of docs/protocol/campaign-rows.md: whatever form an error has, it means the same.
 func TestEveryFormOfAnErrorMeansTheSame(t *testing.T) {
 	t.Parallel()
 	profile := campaign.Resource{API: "profileAndServicesExt", Name: "profile"}

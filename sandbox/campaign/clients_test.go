@@ -14,7 +14,7 @@ import (
 
 const ps = "profileAndServices/"
 
-// Rows ACS-R1 to ACS-R5 of docs/protocol/campaign.md: addresses.
+// Rows ACS-R1 to ACS-R5 of docs/protocol/campaign-rows.md: addresses.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t)

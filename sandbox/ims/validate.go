@@ -8,7 +8,7 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-// validate says whether a token is still good (docs/protocol/campaign.md, rows IMS-…).
+// validate says whether a token is still good (docs/protocol/campaign-rows.md).
 // The token is a parameter, or the Bearer of the request.
 func (s *Server) validate(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {

@@ -1,5 +1,6 @@
 'use strict'
-// The journal as @adobe/aio-lib-events reads it, page by page and as an observable.
+// The journal as @adobe/aio-lib-events reads it, page by page and as an observable: rows
+// IO-1 to IO-5 of docs/protocol/campaign-rows.md.
 const test = require('node:test')
 const assert = require('node:assert/strict')
 const { accessToken, admin, clientId, journal, organization } = require('./sandbox')
