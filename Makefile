@@ -6,10 +6,10 @@
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-.PHONY: help build run test e2e simulate fmt lint bench scale histories schema golden image ci
+.PHONY: help build run test e2e simulate fmt lint bench scale histories schema golden image ci clients-campaign
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
 	go build -o bin/ ./worker ./sandbox
@@ -47,6 +47,9 @@ histories: ## record histories on a real server for the replay tests, one a scen
 
 schema: ## write config/causeway.schema.json from the Go types
 	go generate ./config
+
+clients-campaign: ## Adobe's own clients against the sandboxes (Node 20, npm)
+	sandbox/clients/campaign/run
 
 golden: ## write what commands and checks print into their golden files; then look at the diff
 	go test ./config ./starter/commands -update

@@ -27,12 +27,9 @@ type reader struct {
 // parse reads and checks the fields of a POST or PATCH.
 func (t *table) parse(body []byte, rd reader) (parsed, *problem) {
 	var out parsed
-	if !gjson.ValidBytes(body) {
-		return out, failed("'%.40s' is not a valid constant", body)
-	}
 	doc := gjson.ParseBytes(body)
-	if !doc.IsObject() {
-		return out, failed("'%.40s' is not a valid constant", body)
+	if !gjson.ValidBytes(body) || !doc.IsObject() {
+		return out, constant(body)
 	}
 	out.changes = make([]change, 0, 24)
 	bad := t.collect(&out, t.tree, doc, rd)
@@ -75,6 +72,9 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 	case f.Type == Link:
 		// A link is made by the PKey; other attributes of the target are ignored (§4.4).
 		pkey := v.Get("PKey")
+		if v.Type != gjson.Null && !v.IsObject() && v.Raw != `""` {
+			return unconvertible(v.Raw, "link")
+		}
 		if v.Type == gjson.Null || v.IsObject() && !pkey.Exists() || rd.resolve == nil {
 			return nil
 		}

@@ -6,6 +6,7 @@ package campaign
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type Options struct {
 	EngineBudgetPerHour int  // engine calls; default 50000
 	EnforceEngineBudget bool // beyond the budget 429001 until the hour ends
 
-	ErrorBody                string // text (default) or json_string
+	ErrorBody                string // one of ErrorBodies; default text
 	OptOutNames              string // blackList (default) or denyList
 	NoOptOutStamps           bool   // the API does not publish when an opt-out attribute changed
 	BigTable                 int    // rows above which next needs _forcePagination; default 100000
@@ -40,6 +41,7 @@ type Options struct {
 
 	Resources []Resource // besides profile
 	Workflows Workflows  // nil = the instance has none
+	Sent      Sent       // the delivery log; nil = nothing was ever sent
 }
 
 // Server is a Campaign instance.
@@ -49,10 +51,12 @@ type Server struct {
 	handler http.Handler
 	tables  map[string]*table
 	names   []string // of the tables, in order of declaration
+	history *table   // describes the marketing history; it has no rows
 	seal    sealer
 	limit   *rate.Limiter
 	latency atomic.Int64
 	request atomic.Int64 // numbers X-Request-Id
+	words   names
 	meter   meter
 	saved   atomic.Int64 // version of the last snapshot
 }
@@ -76,11 +80,19 @@ func New(o Options) *Server {
 	for i, f := range profile.Fields {
 		profile.Fields[i].Hidden = o.NoOptOutStamps && strings.HasPrefix(f.Name, o.OptOutNames) && strings.HasSuffix(f.Name, "LastModified")
 	}
-	for _, r := range append([]Resource{profile}, o.Resources...) {
+	declared := append([]Resource{profile}, o.Resources...)
+	for _, r := range builtIn() {
+		if !slices.ContainsFunc(o.Resources, func(own Resource) bool { return own.Name == r.Name }) {
+			declared = append(declared, r)
+		}
+	}
+	for _, r := range declared {
 		s.tables[r.Name] = newTable(r)
 		s.names = append(s.names, r.Name)
 	}
+	s.history = newTable(history())
 	s.connect()
+	s.plant()
 	if o.RatePerSecond > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(o.RatePerSecond), max(1, o.Burst))
 	}

@@ -8,8 +8,6 @@ import (
 	"sync"
 
 	"github.com/tidwall/gjson"
-
-	"causeway.dev/sandbox/kit"
 )
 
 // maxBody bounds a request body, as the gateway would.
@@ -19,10 +17,16 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b 
 
 // create answers a POST with the whole new record (§4.2).
 func (s *Server) create(w http.ResponseWriter, r *http.Request, to target) {
-	body, bad := s.body(r, to)
+	body, bad := s.body(r, to, nil)
 	var added view
 	if bad == nil && body.pkey != "" {
 		bad = to.table.readOnly("PKey")
+	}
+	if bad == nil {
+		bad = to.table.complete(body.changes)
+	}
+	if bad == nil && to.table.Name == "privacyTool" {
+		body.changes = s.judge(body.changes)
 	}
 	if bad == nil {
 		added, bad = to.table.insert(body.changes, s.o.Clock.Now(), true)
@@ -33,7 +37,9 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request, to target) {
 		return
 	}
 	s.count(Calls{Insert: 1})
-	s.answer(w, r, http.StatusCreated, to, added)
+	at := s.place(r, to.api, to.table.Name)
+	at.unexpanded = true
+	s.answer(w, http.StatusCreated, at, to.table, added)
 }
 
 // one serves a record addressed by PKey or by business key.
@@ -92,17 +98,17 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, to target) {
 		s.fail(w, to.table.missing(at.name))
 		return
 	}
-	s.answer(w, r, http.StatusOK, to, v)
+	s.answer(w, http.StatusOK, s.place(r, to.api, to.table.Name), to.table, v)
 }
 
 // patch changes the given fields. It answers with the address of the record only.
 func (s *Server) patch(w http.ResponseWriter, r *http.Request, to target) {
 	t := to.table
-	at, bad := t.address(s.seal, to.tail[0])
-	var body parsed
-	if bad == nil {
-		body, bad = s.body(r, to)
-	}
+	var at address
+	body, bad := s.body(r, to, func() (wrong *problem) {
+		at, wrong = t.address(s.seal, to.tail[0])
+		return wrong
+	})
 	if bad == nil && body.pkey != "" {
 		switch id, ok := s.seal.open(t.Name, body.pkey); {
 		case !ok:
@@ -128,9 +134,10 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request, to target) {
 	send(w, http.StatusOK, b)
 }
 
-// body reads and checks the body of a POST or PATCH. The scripted fault "refuse" makes
+// body reads and checks the body of a POST or PATCH. A body that is no JSON is told
+// before anything that the path names is looked for. The scripted fault "refuse" makes
 // it refuse a record: Body names a field (dotted), Headers["contains"] a text in it.
-func (s *Server) body(r *http.Request, to target) (parsed, *problem) {
+func (s *Server) body(r *http.Request, to target, found func() *problem) (parsed, *problem) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	data, err := readInto((*b)[:0], r.Body)
@@ -141,6 +148,14 @@ func (s *Server) body(r *http.Request, to target) (parsed, *problem) {
 	if rule, hit := s.o.Faults.Named("campaign", "refuse", r); hit {
 		if got := gjson.GetBytes(data, rule.Body); got.Exists() && strings.Contains(got.String(), rule.Headers["contains"]) {
 			return parsed{}, refused("XTK-170019 The value of the '@%s' field is refused by a rule of the '%s' resource", rule.Body, to.table.Name)
+		}
+	}
+	if found != nil {
+		if !gjson.ValidBytes(data) {
+			return parsed{}, constant(data)
+		}
+		if bad := found(); bad != nil {
+			return parsed{}, bad
 		}
 	}
 	return to.table.parse(data, reader{api: to.api, resolve: s.resolve})
@@ -179,6 +194,13 @@ func (s *Server) resolve(target, key string) (string, *problem) {
 		if !ok {
 			return "", t.unreadable(key)
 		}
+		named, ok := t.byID(id)
+		if ok {
+			_, ok = t.read(named)
+		}
+		if !ok || t.hidden(named) {
+			return "", missingInBody(t.Label, target, key)
+		}
 		return strconv.FormatInt(id, 10), nil
 	}
 	found, ok := t.find(key)
@@ -188,10 +210,10 @@ func (s *Server) resolve(target, key string) (string, *problem) {
 	return strconv.FormatInt(found.id, 10), nil
 }
 
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, to target, v view) {
+func (s *Server) answer(w http.ResponseWriter, status int, at place, t *table, v view) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
-	*b = s.encode((*b)[:0], s.place(r, to.api, to.table.Name), to.table, v)
+	*b = s.encode((*b)[:0], at, t, v)
 	send(w, status, *b)
 }
 
@@ -201,17 +223,4 @@ func send(w http.ResponseWriter, status int, body []byte) {
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
-}
-
-// linked serves a collection of a record. It is always empty here.
-func (s *Server) linked(w http.ResponseWriter, r *http.Request, to target) {
-	s.count(Calls{Read: 1})
-	if _, bad := to.table.address(s.seal, to.tail[0]); bad != nil {
-		s.fail(w, bad)
-		return
-	}
-	kit.WriteJSON(w, http.StatusOK, map[string]any{
-		"content": []any{}, "count": map[string]any{"href": s.place(r, to.api, to.table.Name).base + "/" + to.tail[0] + "/" + to.tail[1] + "/_count", "value": 0},
-		"serverSidePagination": true,
-	})
 }

@@ -68,8 +68,10 @@ func (t *table) planFor(api string) *plan {
 
 // place is the address at which a request came in. Links lead back there.
 type place struct {
-	api  string
-	base string // https://host/tenant/campaign/api/resource
+	api        string
+	root       string // https://host/tenant/campaign/
+	base       string // https://host/tenant/campaign/api/resource, or a collection of a record
+	unexpanded bool   // links show their PKey only, as in the answer to a POST
 }
 
 func (s *Server) place(r *http.Request, api, resource string) place {
@@ -77,7 +79,8 @@ func (s *Server) place(r *http.Request, api, resource string) place {
 	if r.TLS == nil {
 		scheme = "http://"
 	}
-	return place{api, scheme + r.Host + "/" + s.o.Tenant + "/campaign/" + api + "/" + resource}
+	root := scheme + r.Host + "/" + s.o.Tenant + "/campaign/"
+	return place{api: api, root: root, base: root + api + "/" + resource}
 }
 
 // encode appends a record as JSON, with nested items and "" for empty fields (§3.2).
@@ -98,7 +101,7 @@ func (s *Server) encode(b []byte, at place, t *table, v view) []byte {
 			b = s.seal.append(append(append(append(b, `{"href":"`...), at.base...), '/'), t.Name, v.id)
 			b = append(append(append(b, '/'), st.field.Name...), `/"}`...)
 		case st.field.Type == Link:
-			b = s.appendLink(b, t, st.field, v, text)
+			b = s.appendLink(b, at, t, st.field, v, text)
 		case st.field.bare():
 			b = append(b, text...)
 		default:
@@ -134,6 +137,13 @@ func (t *table) computed(f *Field, values []string, now time.Time) string {
 			return strings.TrimSpace(name + " (" + mail + ")")
 		}
 		return name
+	case "privacy": // the sandbox carries out requests for access, a minute after they are made
+		if of("type") == "access" && now.Format(wireTime) >= of("due") {
+			return of("outcome")
+		}
+		return "new"
+	case "labelled":
+		return labelled(of("label"), of("name"))
 	case "domain":
 		_, domain, _ := strings.Cut(of("email"), "@")
 		return domain
@@ -151,8 +161,8 @@ func (t *table) computed(f *Field, values []string, now time.Time) string {
 	return f.blank()
 }
 
-// appendLink writes the key of a link's target, without the target's values.
-func (s *Server) appendLink(b []byte, t *table, f *Field, v view, id string) []byte {
+// appendLink writes the key of a link's target, and what the target shows of itself.
+func (s *Server) appendLink(b []byte, at place, t *table, f *Field, v view, id string) []byte {
 	for i := range t.joins {
 		if j := &t.joins[i]; j.Link == f.Name {
 			id = ""
@@ -165,7 +175,34 @@ func (s *Server) appendLink(b []byte, t *table, f *Field, v view, id string) []b
 	if err != nil {
 		return append(b, `{"PKey":"","title":""}`...)
 	}
-	return append(s.seal.append(append(b, `{"PKey":"`...), f.Target, number), `","title":""}`...)
+	target, shown, live := s.tables[f.Target], view{}, true
+	if target != nil {
+		var found *row
+		if found, live = target.byID(number); live {
+			shown, live = target.read(found)
+		}
+	}
+	if !live {
+		return append(b, `{"PKey":"","title":""}`...)
+	}
+	b = s.seal.append(append(b, `{"PKey":"`...), f.Target, number)
+	if at.unexpanded || target == nil || target.Brief == nil {
+		return append(b, `","title":""}`...)
+	}
+	api := at.api
+	if !target.servedBy(api) {
+		api = target.API
+	}
+	b = append(append(append(append(append(b, `","href":"`...), at.root...), api...), '/'), f.Target...)
+	b = append(s.seal.append(append(b, '/'), f.Target, number), '"')
+	values := make([]string, len(target.Fields))
+	unpack(shown.data, values)
+	for _, name := range append([]string{"title"}, target.Brief...) {
+		st := &step{field: &target.Fields[target.byName[name]], index: target.byName[name]}
+		b = append(append(append(b, `,"`...), name...), `":`...)
+		b = appendString(b, st.text(target, values, shown, s.o.Clock.Now()))
+	}
+	return append(b, '}')
 }
 
 const hex = "0123456789abcdef"

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"causeway.dev/sandbox/kit"
 )
 
 // lineContext is the context that _lineStart is sealed in, so that no client can make
@@ -30,7 +28,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, to target) {
 	q, bad := parseQuery(r.URL.RawQuery)
 	var c *condition
 	if bad == nil {
-		c, bad = to.table.condition(filters, q)
+		c, bad = s.condition(to.table, filters, q)
 	}
 	s.count(Calls{Read: 1})
 	if bad != nil {
@@ -38,7 +36,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, to target) {
 		return
 	}
 	if counting {
-		kit.WriteJSON(w, http.StatusOK, map[string]int64{"count": to.table.matching(c)})
+		sendCount(w, to.table.matching(c))
 		return
 	}
 	p, bad := s.page(to.table, c, q)
@@ -47,14 +45,19 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, to target) {
 		return
 	}
 	at := s.place(r, to.api, to.table.Name)
+	send(w, http.StatusOK, s.envelope(s.rows(at, to.table, p), at, to.table, filters, c, q, p))
+}
+
+// rows is the beginning of a list, up to the end of its records.
+func (s *Server) rows(at place, t *table, p page) []byte {
 	b := append(make([]byte, 0, 2048*(len(p.rows)+1)), `{"content":[`...)
 	for i, v := range p.rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = s.encode(b, at, to.table, v)
+		b = s.encode(b, at, t, v)
 	}
-	send(w, http.StatusOK, s.envelope(append(b, ']'), at, to.table, filters, c, q, p))
+	return append(b, ']')
 }
 
 // envelope appends count, next and serverSidePagination. There is a slash after the

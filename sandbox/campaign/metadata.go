@@ -117,7 +117,7 @@ func (f *Field) descriptor() map[string]any {
 // filters describes the filters: URL templates and parameters.
 func (s *Server) filters(to target) map[string]any {
 	out := map[string]any{}
-	for name, params := range to.table.filterParams() {
+	for name, params := range to.table.filters {
 		described := map[string]any{}
 		template := "/" + to.api + "/" + to.table.Name + "/" + name
 		for i, p := range params {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"causeway.dev/sandbox/kit"
 )
 
@@ -35,6 +37,21 @@ func failed(format string, args ...any) *problem {
 // refused is failed with the general sentence before it.
 func refused(format string, args ...any) *problem {
 	return failed(general+" "+format, args...)
+}
+
+// absent is the answer to what the real service has and the sandbox does not imitate. It
+// must not look like a mistake of the client.
+func absent(what string) *problem {
+	return &problem{http.StatusNotImplemented, "The sandbox does not imitate " + what + "."}
+}
+
+// constant is the answer to a body that is no JSON object.
+func constant(body []byte) *problem {
+	text := string(body)
+	if v := gjson.ParseBytes(body); gjson.ValidBytes(body) && v.Type == gjson.String {
+		text = v.Str
+	}
+	return failed("'%.40s' is not a valid constant", text)
 }
 
 func unroutable() *problem { return &problem{http.StatusNotFound, general + " Error rc=-2003"} }
@@ -73,10 +90,25 @@ func (t *table) unreadable(pkey string) *problem {
 		strings.TrimPrefix(pkey, "@"), t.Label, t.Schema, pkey)
 }
 
-// fail answers with a text, or a JSON string, as the instance is set up.
+// ErrorBodies are the forms that an error may have. No page says which one Campaign
+// uses; clients meet each of them.
+var ErrorBodies = []string{"text", "json_string", "json_code", "json_error_code"}
+
+// fail answers with a text, a JSON string or a JSON object, as the instance is set up.
 func (s *Server) fail(w http.ResponseWriter, p *problem) {
-	if s.o.ErrorBody == "json_string" {
+	switch s.o.ErrorBody {
+	case "json_string":
 		kit.WriteJSON(w, p.status, p.text)
+		return
+	case "json_code":
+		kit.WriteJSON(w, p.status, map[string]any{"code": p.status, "message": p.text})
+		return
+	case "json_error_code":
+		code, rest, coded := strings.Cut(p.text, " ")
+		if !coded || len(code) != len("RST-360011") || code[3] != '-' {
+			code, rest = "RST-360011", p.text
+		}
+		kit.WriteJSON(w, p.status, map[string]any{"error_code": code, "message": rest})
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -37,7 +37,8 @@ func Profile(prefix string) Resource {
 	}
 	fields = append(fields, stamp(prefix+"AllLastModified"), stamp("created"), stamp("lastModified"),
 		Field{Name: "subscriptions", Type: Collection, ResType: "link", Target: "subscription", ReadOnly: true})
-	return Resource{Name: "profile", Label: "Profile", Schema: "nms:recipient", Key: "externalId", API: "profileAndServices", Fields: fields}
+	return Resource{Name: "profile", Label: "Profile", Schema: "nms:recipient", Key: "externalId", API: "profileAndServices",
+		Brief: []string{"email", "firstName", "lastName"}, Fields: fields}
 }
 
 func str(name string, length int) Field {

@@ -25,6 +25,14 @@ func parseQuery(raw string) (query, *problem) {
 		if err != nil || err2 != nil {
 			return nil, refused("XTK-170006 Unable to parse expression '%s'", part)
 		}
+		if n == "_lineCount" {
+			if lines, err := strconv.Atoi(v); err != nil || lines < 1 || !decimal.MatchString(v) {
+				return nil, unconvertible(v, "integer (32 bit)")
+			}
+		}
+		if n == "$apply" || n == "_groupBy" || n == "_distinct" {
+			return nil, absent("aggregates (" + n + ")")
+		}
 		q = append(q, param{n, v})
 	}
 	return q, nil

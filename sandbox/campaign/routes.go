@@ -5,9 +5,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
-var apis = []string{"profileAndServices", "profileAndServicesExt", "customResources"}
+var apis = []string{"profileAndServices", "profileAndServicesExt", "customResources", "privacy"}
 
 // target is what the part of a path after the tenant names.
 type target struct {
@@ -15,13 +17,12 @@ type target struct {
 	table *table // nil for the index of an API
 	kind  string // index, metadata, filters, or "" for records
 	tail  []string
-	slash bool // the path ends with a slash
 }
 
 // parsePath reads the raw path, because a key may hold an escaped slash. Empty segments
 // are skipped, because Campaign's own links hold double slashes.
 func (s *Server) parsePath(rest string) (target, *problem) {
-	out := target{slash: strings.HasSuffix(rest, "/")}
+	var out target
 	parts := slices.DeleteFunc(strings.Split(rest, "/"), func(p string) bool { return p == "" })
 	for i, p := range parts {
 		decoded, err := url.PathUnescape(p)
@@ -46,7 +47,13 @@ func (s *Server) parsePath(rest string) (target, *problem) {
 		}
 		name, tail = tail[0], append([]string{"metadata"}, tail[1:]...)
 	}
+	if len(tail) == 0 {
+		name = strings.TrimSuffix(name, ".json")
+	}
 	t, ok := s.tables[name]
+	if name == s.history.Name {
+		t, ok = s.history, true
+	}
 	if !ok || !t.servedBy(out.api) {
 		return out, unroutable()
 	}
@@ -65,6 +72,14 @@ func (s *Server) parsePath(rest string) (target, *problem) {
 }
 
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
+	if r.Method == http.MethodHead { // the server leaves the body out
+		asked := *r
+		asked.Method, r = http.MethodGet, &asked
+	}
+	if strings.HasPrefix(rest, "mc") {
+		s.fail(w, absent("transactional messages"))
+		return
+	}
 	if tail, ok := strings.CutPrefix(rest, "workflow/execution/"); ok && s.o.Workflows != nil {
 		s.workflow(w, r, tail)
 		return
@@ -77,6 +92,11 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
 	case bad == nil:
 		if _, bare := s.o.Faults.Named("campaign", "bare_rst", r); bare {
 			bad = &problem{http.StatusInternalServerError, general}
+		}
+	}
+	if bad != nil && (r.Method == http.MethodPost || r.Method == http.MethodPatch) {
+		if body, err := readInto(nil, r.Body); err == nil && !gjson.ValidBytes(body) {
+			bad = constant(body) // the body is read before the resource is looked for
 		}
 	}
 	if bad != nil {
@@ -94,9 +114,13 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rest string) {
 func (s *Server) records(w http.ResponseWriter, r *http.Request, to target) {
 	get, t := r.Method == http.MethodGet, to.table
 	switch {
+	case t == s.history:
+		s.marketing(w, r, to)
+	case !get && t.Can != nil && len(to.tail) < 2 && !slices.Contains(t.Can, r.Method):
+		s.fail(w, absent(r.Method+" of the resource "+t.Name))
 	case len(to.tail) == 0 && get:
 		s.list(w, r, to)
-	case len(to.tail) == 0 && r.Method == http.MethodPost && !to.slash:
+	case len(to.tail) == 0 && r.Method == http.MethodPost:
 		s.create(w, r, to)
 	case len(to.tail) == 0:
 		s.fail(w, unroutable())
@@ -106,7 +130,7 @@ func (s *Server) records(w http.ResponseWriter, r *http.Request, to target) {
 		s.column(w, r, to)
 	case len(to.tail) == 1:
 		s.one(w, r, to)
-	case len(to.tail) == 2 && get && t.isCollection(to.tail[1]):
+	case len(to.tail) > 1 && t.isCollection(to.tail[1]):
 		s.linked(w, r, to)
 	default:
 		s.fail(w, unroutable())

@@ -39,19 +39,29 @@ type Resource struct {
 	Name, Label string
 	Schema      string // nms:recipient
 	Key         string // field of the custom identification key
-	API         string // profileAndServices, customResources, or "" for profileAndServicesExt alone
+	API         string // profileAndServices, customResources, privacy, within, or "" for profileAndServicesExt alone
 	Fields      []Field
 	Joins       []Join
+
+	Auto      string              // begins the key that a record without one gets: SVC12; "" = it gets none
+	Rekey     bool                // the key may be changed, in a record that is named by its PKey
+	Mandatory []string            // fields that a new record must have
+	Brief     []string            // fields that a link to a record shows, besides its PKey, title and href
+	Can       []string            // methods that are imitated besides GET; nil = all
+	Seed      []map[string]string // records of a new instance
 }
+
+// within is the API of resources that are reached through the records of others only.
+const within = "-"
 
 // servedBy says whether an API exposes the resource. Linked resources are in the Ext
 // tree only, unlinked ones under customResources only (§2).
 func (r Resource) servedBy(api string) bool {
 	switch r.API {
 	case "profileAndServices":
-		return api != "customResources"
-	case "customResources":
-		return api == "customResources"
+		return api == "profileAndServices" || api == "profileAndServicesExt"
+	case "customResources", "privacy", within:
+		return api == r.API
 	}
 	return api == "profileAndServicesExt"
 }

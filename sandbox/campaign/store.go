@@ -2,6 +2,8 @@ package campaign
 
 import (
 	"hash/maphash"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,17 +16,19 @@ const shards = 64
 // into shards, each with its lock. The order of insertion serves for paging.
 type table struct {
 	Resource
-	byName map[string]int
-	tree   map[string]node
-	key    int
-	stamps []int // by field: the field that keeps the time of its last change; -1 = none
-	all    int   // the field that keeps the time of the last change of any opt-out; -1 = none
-	plans  map[string]*plan
-	joins  []join
-	hides  bool      // one of the joins has cardinality 1
-	named  []*table  // the tables whose joins lead here
-	values sync.Pool // *[]string, one text per field
+	byName  map[string]int
+	tree    map[string]node
+	key     int
+	stamps  []int // by field: the field that keeps the time of its last change; -1 = none
+	all     int   // the field that keeps the time of the last change of any opt-out; -1 = none
+	plans   map[string]*plan
+	joins   []join
+	hides   bool                // one of the joins has cardinality 1
+	filters map[string][]string // parameters by name
+	named   []*table            // the tables whose joins lead here
+	values  sync.Pool           // *[]string, one text per field
 
+	autoMu  sync.Mutex // held while a record gets a key that is made up
 	seed    maphash.Seed
 	shards  [shards]shard
 	orderMu sync.RWMutex
@@ -52,6 +56,7 @@ func newTable(r Resource) *table {
 		}
 	}
 	t.key = t.byName[r.Key]
+	t.filters = t.namedFilters()
 	t.stamps = make([]int, len(r.Fields))
 	for i, f := range r.Fields {
 		t.stamps[i] = -1
@@ -84,6 +89,11 @@ func (t *table) insert(changes []change, now time.Time, api bool) (view, *proble
 	defer t.values.Put(values)
 	clear(*values)
 	t.apply(*values, changes, now)
+	if t.Auto != "" && (*values)[t.key] == "" {
+		t.autoMu.Lock()
+		defer t.autoMu.Unlock()
+		(*values)[t.key] = t.free()
+	}
 	key := (*values)[t.key]
 	r := &row{data: string(pack(make([]byte, 0, 512), *values)), created: now.UnixMilli(), modified: now.UnixMilli()}
 	r.shard.Store(t.shardOf(key))
@@ -109,6 +119,26 @@ func (t *table) insert(changes []change, now time.Time, api bool) (view, *proble
 		sh.rows[strings.Clone(key)] = r // the key is a part of the body, which would stay in memory
 	}
 	return view{r.id, r.data, r.created, r.modified}, nil
+}
+
+// free makes up a key that no record has.
+func (t *table) free() string {
+	for n := t.live.Load() + 1; ; n++ {
+		key := t.Auto + strconv.FormatInt(n, 10)
+		if _, taken := t.find(key); !taken {
+			return key
+		}
+	}
+}
+
+// complete says which mandatory field a new record lacks.
+func (t *table) complete(changes []change) *problem {
+	for _, name := range t.Mandatory {
+		if !slices.ContainsFunc(changes, func(c change) bool { return c.field == t.byName[name] && c.value != "" }) {
+			return failed("PGS-220000 PostgreSQL error: ERROR:  null value in column \"s%s\" violates not-null constraint", strings.ToLower(name))
+		}
+	}
+	return nil
 }
 
 // insertTwin adds a record without a look at the index.
@@ -213,7 +243,7 @@ func (t *table) update(at address, changes []change, now time.Time, api bool) *p
 			return t.inconsistent(key, wanted)
 		case taken && !other.gone:
 			return t.duplicate(wanted)
-		case key != "":
+		case key != "" && !t.Rekey:
 			return t.inconsistent(key, wanted)
 		}
 	}
@@ -221,7 +251,8 @@ func (t *table) update(at address, changes []change, now time.Time, api bool) *p
 	defer t.values.Put(values)
 	unpack(r.data, *values)
 	t.apply(*values, changes, now)
-	if key != "" {
+	rekeyed := wanted != "" && key != "" && t.Rekey
+	if key != "" && !rekeyed {
 		(*values)[t.key] = key
 	}
 	r.data = string(pack(make([]byte, 0, len(r.data)+128), *values))
@@ -229,7 +260,10 @@ func (t *table) update(at address, changes []change, now time.Time, api bool) *p
 	if api {
 		r.writes.Updates++
 	}
-	if wanted != "" && key == "" {
+	if rekeyed && wanted != key {
+		delete(t.shards[t.shardOf(key)].rows, key)
+	}
+	if wanted != "" && (key == "" || rekeyed) {
 		t.shards[t.shardOf(wanted)].rows[strings.Clone(wanted)] = r
 		r.shard.Store(t.shardOf(wanted))
 	}

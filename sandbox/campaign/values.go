@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,17 +90,31 @@ func unconvertible(text, kind string) *problem {
 
 var widths = map[string]int{"byte": 8, "short": 16, "long": 32, "int64": 64}
 
+// decimal is how a number is written, in a JSON text too. Go reads more than this: +5,
+// 0x1p4, 1_000.
+var decimal = regexp.MustCompile(`^-?\d+(\.\d+)?([eE][+-]?\d+)?$`)
+
+func kindOfNumber(f *Field) string {
+	if bits, whole := widths[f.ResType]; whole {
+		return "integer (" + strconv.Itoa(bits) + " bit)"
+	}
+	return "double"
+}
+
 func number(f *Field, text string) (string, *problem) {
+	if !decimal.MatchString(text) {
+		return "", unconvertible(text, kindOfNumber(f))
+	}
 	if bits, whole := widths[f.ResType]; whole {
 		n, err := strconv.ParseInt(text, 10, bits)
 		if err != nil {
-			return "", unconvertible(text, "integer ("+strconv.Itoa(bits)+" bit)")
+			return "", unconvertible(text, kindOfNumber(f))
 		}
 		return strconv.FormatInt(n, 10), nil
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
-		return "", unconvertible(text, "double")
+		return "", unconvertible(text, kindOfNumber(f))
 	}
 	return strconv.FormatFloat(n, 'f', -1, 64), nil
 }

@@ -20,6 +20,8 @@ type Workflows interface {
 	// Command stores a command: start, pause, resume or stop. The engine carries it
 	// out a little later.
 	Command(id, method string)
+	// Signal fires an External signal activity of a workflow that runs.
+	Signal(id, activity string, parameters map[string]string)
 }
 
 // Workflow is a workflow as the API describes it.
@@ -28,9 +30,17 @@ type Workflow struct {
 	State         string    // editing, inProgress, finished, warning or erroneous
 	LogicalStatus string    // edition, started, finished, warning or error
 	Activities    []string  // in their order
+	Signals       []Signal  // the External signal activities, which the API may fire
 	Next          time.Time // the next run; zero while the scheduler does not run
 	Created       time.Time
 	LastModified  time.Time
+}
+
+// Signal is an External signal activity. Parameters are the types of what it takes, by
+// name: string, number, boolean or datetime.
+type Signal struct {
+	Name       string
+	Parameters map[string]string
 }
 
 var commands = []string{"start", "pause", "resume", "stop"}
@@ -39,9 +49,13 @@ var commands = []string{"start", "pause", "resume", "stop"}
 func (s *Server) workflow(w http.ResponseWriter, r *http.Request, tail string) {
 	segment, command, _ := strings.Cut(strings.TrimSuffix(tail, "/"), "/")
 	id, err := url.PathUnescape(segment)
-	if err != nil || command != "" && command != "commands" {
+	activity, isTrigger := triggered(command)
+	if err != nil || command != "" && command != "commands" && !isTrigger {
 		s.fail(w, unroutable())
 		return
+	}
+	if strings.HasPrefix(id, "@") && isTrigger { // the trigger's address names the workflow by its PKey
+		id, _ = s.named("workflow", id)
 	}
 	if _, bare := s.o.Faults.Named("campaign", "bare_rst", r); bare {
 		s.fail(w, &problem{http.StatusInternalServerError, general})
@@ -55,6 +69,8 @@ func (s *Server) workflow(w http.ResponseWriter, r *http.Request, tail string) {
 		kit.WriteJSON(w, http.StatusOK, s.describeWorkflow(r, flow))
 	case command == "commands" && r.Method == http.MethodPost:
 		s.command(w, r, id)
+	case isTrigger && r.Method == http.MethodPost:
+		s.trigger(w, r, flow, activity)
 	default:
 		s.fail(w, unroutable())
 	}
@@ -65,7 +81,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, id string) {
 	method := gjson.GetBytes(body, "method")
 	switch {
 	case err != nil || !gjson.ValidBytes(body):
-		s.fail(w, failed("'%.40s' is not a valid constant", body))
+		s.fail(w, constant(body))
 	case method.Type != gjson.String || !slices.Contains(commands, method.Str):
 		s.fail(w, refused("XTK-170006 Unable to parse expression 'HandleCommand('%s')'", method.Str))
 	default:
@@ -84,6 +100,16 @@ func (s *Server) describeWorkflow(r *http.Request, f Workflow) map[string]any {
 	activities := map[string]any{}
 	for _, name := range f.Activities {
 		activities[name] = map[string]any{"PKey": s.opaque("activity/" + f.ID + "/" + name), "name": name, "label": name}
+	}
+	for _, signal := range f.Signals {
+		declared := map[string]any{}
+		for name, kind := range signal.Parameters {
+			declared[name] = map[string]string{"name": name, "type": kind}
+		}
+		activities[signal.Name] = map[string]any{
+			"PKey": s.opaque("activity/" + f.ID + "/" + signal.Name), "name": signal.Name, "label": signal.Name, "parameters": declared,
+			"trigger": map[string]string{"href": s.triggerAddress(r, f.ID, signal.Name)},
+		}
 	}
 	return map[string]any{
 		"PKey": s.opaque("workflow/" + f.ID), "name": f.ID, "label": f.Label, "state": f.State, "logicalStatus": f.LogicalStatus,

@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,12 +11,17 @@ import (
 	"causeway.dev/sandbox/kit"
 )
 
-type flows struct{ commands []string }
+type flows struct{ commands, signals []string }
 
 func (f *flows) Workflow(id string) (campaign.Workflow, bool) {
 	at := time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
 	return campaign.Workflow{ID: id, Label: "Opt-out export", State: "inProgress", LogicalStatus: "started", Activities: []string{"scheduler", "end"},
+		Signals: []campaign.Signal{{Name: "signal1", Parameters: map[string]string{"count": "number"}}},
 		Created: at, LastModified: at, Next: at.Add(24 * time.Hour)}, id == "WKF17"
+}
+
+func (f *flows) Signal(id, activity string, parameters map[string]string) {
+	f.signals = append(f.signals, fmt.Sprint(id, " ", activity, " ", parameters))
 }
 
 func (f *flows) Command(id, method string) { f.commands = append(f.commands, id+" "+method) }

@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/stack"
 )
 
@@ -33,6 +36,8 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.Float64Var(&o.CampaignRate, "rate", 0, "requests per second Campaign takes before it answers 429; 0 = any number")
 	f.IntVar(&o.CampaignBurst, "burst", 0, "requests Campaign takes at once above --rate (default: a tenth of it)")
 	f.IntVar(&o.EngineBudgetPerHour, "engine-budget", 0, "Campaign engine calls per hour before it answers 429; 0 = any number")
+	f.StringVar(&o.ErrorBody, "error-body", "text", "form of Campaign's errors: "+strings.Join(campaign.ErrorBodies, ", "))
+	f.IntVar(&o.SFTPSessions, "sftp-sessions", 20, "sessions that the SFTP server keeps open at once")
 	f.DurationVar(&o.TokenLife, "token-life", 0, "life of access tokens (default: 59m59s at Entra ID, 23h59m59s at IMS)")
 	f.DurationVar(&o.SnapshotEvery, "save-every", 10*time.Second, "how often records are saved; 0 = only at the end")
 }
@@ -41,6 +46,10 @@ func (o *runOptions) check() error {
 	switch {
 	case o.Contacts < 0:
 		return inputError("--contacts: got %d, want 0 or more", o.Contacts)
+	case !slices.Contains(campaign.ErrorBodies, o.ErrorBody):
+		return inputError("--error-body: got %q, want one of %s", o.ErrorBody, strings.Join(campaign.ErrorBodies, ", "))
+	case o.SFTPSessions < 1:
+		return inputError("--sftp-sessions: got %d, want 1 or more", o.SFTPSessions)
 	case o.CampaignRate < 0:
 		return inputError("--rate: got %g, want 0 or more", o.CampaignRate)
 	case o.Latency < 0 || o.DynamicsLatency < 0 || o.SnapshotEvery < 0 || o.TokenLife < 0:

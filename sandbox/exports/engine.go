@@ -311,7 +311,8 @@ func (e *Engine) Workflow(id string) (campaign.Workflow, bool) {
 	}
 	e.catchUp()
 	w := campaign.Workflow{ID: f.id, Label: f.label, LogicalStatus: string(f.State), Created: f.Created, LastModified: f.Changed,
-		Activities: []string{"scheduler", "incrementalQuery", "extractFile", "transferFile", "end"}}
+		Activities: []string{"scheduler", "incrementalQuery", "extractFile", "transferFile", "end"},
+		Signals:    []campaign.Signal{{Name: "signal1", Parameters: map[string]string{"since": "datetime"}}}}
 	switch f.State {
 	case started:
 		w.State, w.Next = "inProgress", f.Next

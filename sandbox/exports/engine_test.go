@@ -151,3 +151,20 @@ func TestUnknownWorkflow(t *testing.T) {
 	_, err = e.Run(ended, exports.OptOuts)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// Row ACS-W2: a signal runs the workflow at once, from a moment on when it says so.
+func TestSignal(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	e.clock.Advance(time.Hour)
+	e.Signal(exports.OptOuts, "signal1", nil)
+	first, err := e.Status(exports.OptOuts)
+	require.NoError(t, err)
+	require.False(t, first.LastRun.IsZero(), "it ran")
+	e.Command(exports.OptOuts, "pause")
+	e.clock.Advance(time.Minute)
+	e.Signal(exports.OptOuts, "signal1", map[string]string{"since": "2019-04-03 08:17:19.100Z"})
+	second, err := e.Status(exports.OptOuts)
+	require.NoError(t, err)
+	require.Equal(t, first.LastRun, second.LastRun, "a workflow that does not run takes none")
+}

@@ -5,8 +5,10 @@ package ims
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,10 +52,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
-	case "/ims/token/v3":
+	case "/ims/token/v2", "/ims/token/v3": // Adobe's own library still asks v2
 		s.token(w, r)
 	case "/ims/profile/v1":
 		s.profile(w, r)
+	case "/ims/validate_token/v1":
+		s.validate(w, r)
 	default:
 		kit.WriteJSON(w, http.StatusNotFound, oauthError("not_found", "no such endpoint"))
 	}
@@ -85,7 +89,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		kit.WriteJSON(w, http.StatusMethodNotAllowed, oauthError("invalid_request", "use POST"))
 		return
 	}
-	if err := r.ParseForm(); err != nil {
+	if err := readForm(r); err != nil {
 		kit.WriteJSON(w, http.StatusBadRequest, oauthError("invalid_request", "the form cannot be read"))
 		return
 	}
@@ -153,12 +157,19 @@ func (s *Server) admit() bool {
 }
 
 func (s *Server) issue() string {
-	raw := make([]byte, 48)
+	raw := make([]byte, 24)
 	_, _ = rand.Read(raw)
-	token := "eyJ." + base64.RawURLEncoding.EncodeToString(raw) + ".sig"
+	now := s.o.Clock.Now()
+	claims, err := json.Marshal(map[string]string{ // numbers are texts, and milliseconds
+		"id": base64.RawURLEncoding.EncodeToString(raw), "type": "access_token", "client_id": s.o.ClientID,
+		"created_at": strconv.FormatInt(now.UnixMilli(), 10), "expires_in": strconv.FormatInt(s.o.ExpiresIn.Milliseconds(), 10),
+	})
+	if err != nil {
+		panic(err) // unreachable: they are texts
+	}
+	token := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(claims) + ".sandbox"
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.o.Clock.Now()
 	for old, expiry := range s.tokens {
 		if now.After(expiry) {
 			delete(s.tokens, old)

@@ -153,6 +153,9 @@ func (t *transfer) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteAt writes at the server's speed, as far as there is room.
 func (t *transfer) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > largestFile-int64(len(p)) {
+		return 0, sftp.ErrSSHFxFailure
+	}
 	if t.f.quota.capacity.Load() > 0 {
 		info, err := t.file.Stat()
 		if err != nil {
@@ -207,6 +210,9 @@ func (f *files) command(r *sftp.Request) error {
 	return sftp.ErrSSHFxOpUnsupported
 }
 
+// largestFile bounds what a client may ask for, in bytes. No real server holds more.
+const largestFile = 1 << 44
+
 // setstat sets times and size. It ignores owners and modes.
 func (f *files) setstat(r *sftp.Request, name string) error {
 	flags, attrs := r.AttrFlags(), r.Attributes()
@@ -217,6 +223,18 @@ func (f *files) setstat(r *sftp.Request, name string) error {
 	}
 	if !flags.Size {
 		return nil
+	}
+	info, err := f.root.Stat(name)
+	if err != nil {
+		return err
+	}
+	if attrs.Size > largestFile {
+		return sftp.ErrSSHFxFailure
+	}
+	if grows := int64(attrs.Size) - info.Size(); grows > 0 { //nolint:gosec // bounded above
+		if err := f.Room(grows); err != nil {
+			return err
+		}
 	}
 	file, err := f.root.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {

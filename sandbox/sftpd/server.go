@@ -31,7 +31,7 @@ type Options struct {
 	KeyDir      string // keys and known_hosts are kept here
 	KeyType     string // ed25519 (default) or rsa: 2048 bits
 	User        string // default "campaign"
-	MaxSessions int    // default 5
+	MaxSessions int    // default 20: what rclone and lftp open for eight transfers fits
 	Capacity    int64  // bytes; 0 = any number
 }
 
@@ -60,7 +60,7 @@ func Start(o Options) (*Server, error) {
 		o.User = "campaign"
 	}
 	if o.MaxSessions == 0 {
-		o.MaxSessions = 5
+		o.MaxSessions = 20
 	}
 	if o.Address == "" {
 		o.Address = o.Listener.Addr().String()
@@ -244,9 +244,13 @@ func (s *Server) session(conn *ssh.ServerConn, offered ssh.NewChannel) {
 		}()
 		h := &files{Server: s, gone: gone, hangUp: func() { _ = conn.Close() }}
 		server := sftp.NewRequestServer(channel, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h})
+		status := struct{ Code uint32 }{1}
 		if err := server.Serve(); err == nil || errors.Is(err, io.EOF) {
-			_ = server.Close()
+			status.Code = 0
 		}
+		// scp takes a session without a status for a failure.
+		_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(status))
+		_ = server.Close()
 		return
 	}
 }

@@ -205,7 +205,7 @@ func TestHostKey(t *testing.T) {
 // §8: five sessions, then no more until one ends.
 func TestSessions(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := newServer(t, func(o *sftpd.Options) { o.MaxSessions = 5 })
 	var open []*sftp.Client
 	for range 5 {
 		open = append(open, s.client())

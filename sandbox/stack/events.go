@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
+	"causeway.dev/sandbox/campaign"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/journal"
 	"causeway.dev/sandbox/kit"
@@ -39,6 +41,22 @@ func (s *Stack) recipients() ([]eventlog.Recipient, error) {
 		return true
 	})
 	return out, nil
+}
+
+// sent shows the delivery log to Campaign's marketing history.
+type sent struct{ log *eventlog.Log }
+
+// SentTo lists the messages to a person.
+func (l sent) SentTo(externalID string) []campaign.Message {
+	var out []campaign.Message
+	for _, e := range l.log.SentTo(externalID) {
+		id, err := strconv.ParseInt(e.BroadLogID, 10, 64)
+		if err != nil {
+			continue // every id is a number
+		}
+		out = append(out, campaign.Message{ID: id, At: e.Time, Delivery: e.Delivery.Label, Mirror: e.MirrorPageURL != ""})
+	}
+	return out
 }
 
 func (s *Stack) eventCounts(w http.ResponseWriter, _ *http.Request) {

@@ -34,6 +34,7 @@ func (s *Stack) startSFTP(o Options, l net.Listener) error {
 	s.SFTPAddress = address(o.Name, l)
 	s.SFTP, err = sftpd.Start(sftpd.Options{
 		Clock: s.Clock, Faults: s.Faults, Listener: l, Address: s.SFTPAddress, Dir: s.SFTPDir, KeyDir: o.Dir, KeyType: o.SFTPKeyType, Capacity: o.SFTPCapacity,
+		MaxSessions: o.SFTPSessions,
 	})
 	if err != nil {
 		return err

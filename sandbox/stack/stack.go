@@ -42,6 +42,8 @@ type Options struct {
 	NoSFTP                                bool   // some instances have no SFTP server
 	SFTPKeyType                           string // ed25519 (default) or rsa
 	SFTPCapacity                          int64  // bytes; 0 = any number
+	SFTPSessions                          int    // that may be open at once; 0 = sftpd's default
+	ErrorBody                             string // form of Campaign's errors, one of campaign.ErrorBodies; default text
 	Contacts                              int    // seeded when there is no snapshot
 	Seed                                  uint64
 	Latency, DynamicsLatency              time.Duration // of Campaign; of Dynamics
@@ -236,7 +238,7 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 		Clock: s.Clock, Faults: s.Faults, Tokens: s.IMS, APIKey: c.CampaignClientID, Tenant: c.CampaignTenant, Latency: o.Latency,
 		RatePerSecond: o.CampaignRate, Burst: o.CampaignBurst,
 		EngineBudgetPerHour: o.EngineBudgetPerHour, EnforceEngineBudget: o.EngineBudgetPerHour > 0, Resources: o.Resources,
-		OptOutNames: o.OptOutNames, NoOptOutStamps: o.NoOptOutStamps, Workflows: workflows,
+		OptOutNames: o.OptOutNames, NoOptOutStamps: o.NoOptOutStamps, Workflows: workflows, Sent: sent{s.Events}, ErrorBody: o.ErrorBody,
 	})
 }
 
