@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -167,7 +168,6 @@ type assignment struct {
 
 var (
 	guidForm  = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	dateForm  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
 )
 
@@ -249,7 +249,10 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		if err != nil {
 			return nil, invalid
 		}
-		if c.Positive && n < 0 {
+		if n > math.MaxInt32 || n < math.MinInt32 {
+			return nil, invalid // it is no Edm.Int32
+		}
+		if c.Type == "Integer" && (c.Positive && n < 0 || n == math.MinInt32) {
 			return nil, &refusal{400, "0x8004432f", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
 		}
 		if len(c.Options) > 0 && !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
@@ -261,6 +264,9 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		if v.Type != gjson.Number {
 			return nil, invalid
 		}
+		if most := c.most(); v.Num > most || v.Num < -most {
+			return nil, &refusal{400, "0x80044330", fmt.Sprintf("A validation error occurred.  The value '%s' of '%s' on record of type '%s' is outside the valid range.", v.Raw, c.Name, t.LogicalName)}
+		}
 	case "Uniqueidentifier":
 		if !guidForm.MatchString(v.Str) {
 			return nil, invalid
@@ -268,8 +274,12 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 		return []byte(`"` + strings.ToLower(v.Str) + `"`), nil
 	case "DateTime":
 		if c.Behavior == "DateOnly" {
-			if !dateForm.MatchString(v.Str) {
+			day, err := time.Parse(time.DateOnly, v.Str)
+			if err != nil || v.Type != gjson.String {
 				return nil, invalid
+			}
+			if day.Year() < 1753 {
+				return nil, tooEarly(c)
 			}
 			break
 		}
@@ -281,11 +291,23 @@ func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
 			return nil, invalid
 		}
 		if at.UTC().Year() < 1753 {
-			return nil, &refusal{400, "0x80040203", "The date-time of '" + c.Name + "' is before the year 1753."}
+			return nil, tooEarly(c)
 		}
 		return []byte(at.UTC().Format(`"2006-01-02T15:04:05Z"`)), nil
 	}
 	return compact(v.Raw), nil
+}
+
+func tooEarly(c Column) *refusal {
+	return &refusal{400, "0x80040203", "The date-time of '" + c.Name + "' is before the year 1753, the earliest that is supported."}
+}
+
+// most is the largest number of a column that has places after the point.
+func (c Column) most() float64 {
+	if c.Type == "Money" {
+		return 922337203685477
+	}
+	return 100_000_000_000
 }
 
 // multiSelect reads "1, 3" and stores "1,3".
