@@ -91,7 +91,7 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	if err != nil {
 		return nil, &refusal{400, "0x80060888", "The query cannot be parsed."}
 	}
-	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath(), root: base(r)}
+	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath()}
 	for _, p := range preferences(r) {
 		if n, ok := strings.CutPrefix(p, "odata.maxpagesize="); ok {
 			size, err := strconv.Atoi(n)
@@ -123,6 +123,7 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 			keep = append(keep, "$select="+v)
 		case "$expand":
 			keep = append(keep, "$expand="+url.PathEscape(v))
+			rd.root = base(r)
 			if bad := rd.parseExpand(v); bad != nil {
 				return nil, bad
 			}
