@@ -6,7 +6,7 @@
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-.PHONY: help build run test e2e simulate fmt lint bench scale histories schema golden image ci clients-campaign
+.PHONY: help build run test e2e clients simulate fmt lint bench scale histories schema golden image ci
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: ## the tests of the root module
 
 e2e: ## whole flows against a real Temporal server, with workers that are killed (minutes)
 	go test -C devstack ./...
+
+clients: ## other people's clients against the sandboxes (needs Node and npm)
+	sandbox/clients/run
 
 simulate: ## look for schedules that lose something, FOR=1h; a seed that fails says how to repeat it
 	go test ./internal/simulation -run 'TestSimulation$$' -timeout 0 -v -for $(or $(FOR),1h)
@@ -47,9 +50,6 @@ histories: ## record histories on a real server for the replay tests, one a scen
 
 schema: ## write config/causeway.schema.json from the Go types
 	go generate ./config
-
-clients-campaign: ## Adobe's own clients against the sandboxes (Node 20, npm)
-	sandbox/clients/campaign/run
 
 golden: ## write what commands and checks print into their golden files; then look at the diff
 	go test ./config ./starter/commands -update

@@ -24,7 +24,7 @@ func files(t *testing.T, suffix string) []string {
 			return err
 		}
 		if e.IsDir() {
-			if name := e.Name(); path != ".." && (strings.HasPrefix(name, ".") || strings.HasSuffix(name, "-data") || name == "bin") {
+			if name := e.Name(); path != ".." && (strings.HasPrefix(name, ".") || strings.HasSuffix(name, "-data") || name == "bin" || name == "node_modules") {
 				return filepath.SkipDir
 			}
 			return nil

@@ -295,8 +295,11 @@ func operationOf(outer *http.Request, data []byte) (*http.Request, *refusal) {
 	if len(target) > 65_536 {
 		return nil, &refusal{414, "0x80060888", "The URL is too long."}
 	}
-	if strings.HasPrefix(target, "$") {
+	switch {
+	case strings.HasPrefix(target, "$"):
 		target = "/" + target
+	case !strings.HasPrefix(target, "/") && !strings.Contains(target, "://"): // relative to the batch
+		target = rootOf(outer) + "/" + target
 	}
 	u, err := url.Parse(target)
 	if err != nil || u.Host != "" && u.Host != outer.Host || !strings.HasPrefix(u.Path, "/") {

@@ -115,6 +115,9 @@ func splitOutside(list string, at byte) []string {
 
 // shapeOf is what a context shows of $select and $expand.
 func (rd *reading) shapeOf() string {
+	if len(rd.expand) == 0 {
+		return rd.sel
+	}
 	parts := []string{}
 	if rd.sel != "" {
 		parts = append(parts, rd.sel)

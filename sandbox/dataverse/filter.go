@@ -121,8 +121,50 @@ func (p *filterParser) term() predicate {
 		return never
 	}
 	op := p.name()
+	p.space()
+	text := p.pos < len(p.src) && p.src[p.pos] == '\''
 	want, null := p.literal()
+	p.fits(column, op, want, text, null)
 	return p.compare(column, op, want, null)
+}
+
+// fits refuses a value that is not of the column's type: the service compares only like
+// with like.
+func (p *filterParser) fits(column int, op, want string, text, null bool) {
+	c := &p.t.Columns[column]
+	kind := c.edmType()
+	good := null
+	switch {
+	case null:
+	case kind == "Edm.String":
+		good = text
+	case kind == "Edm.Guid":
+		good = c.fits(want) // the quoted form is accepted too (§2.5)
+	default:
+		good = !text && c.fits(want)
+	}
+	if !good {
+		p.fail("A binary operator with incompatible types was detected. Found operand types '" + kind + "' and '" + edmOf(want, text) + "' for operator kind '" + op + "'.")
+	}
+}
+
+// edmOf names the type of a literal.
+func edmOf(literal string, text bool) string {
+	_, number := strconv.ParseFloat(literal, 64)
+	_, moment := moments(literal)
+	switch {
+	case text:
+		return "Edm.String"
+	case number == nil:
+		return "Edm.Decimal"
+	case literal == "true" || literal == "false":
+		return "Edm.Boolean"
+	case guidForm.MatchString(literal):
+		return "Edm.Guid"
+	case moment:
+		return "Edm.DateTimeOffset"
+	}
+	return "an unknown name"
 }
 
 // literal reads 'text', a number, a GUID, a date, true, false or null.

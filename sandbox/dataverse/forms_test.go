@@ -21,6 +21,7 @@ func TestFormsOfBatches(t *testing.T) {
 		"a preamble":                    "\r\n" + multi("b1", []string{get}),
 		"text in the preamble":          "This is a batch.\r\n" + multi("b1", []string{get}),
 		"headers up to the boundary":    multi("b1", []string{get, get}),
+		"a relative path":               multi("b1", []string{strings.Replace(get, api+"/", "", 1)}),
 		"a request line and nothing":    multi("b1", []string{get, bare}),
 		"a change set of bodiless ones": multi("b1", []string{changeSet(strings.Replace(bare, "Content-Transfer", "Content-ID: 7\r\nContent-Transfer", 1))}),
 		"a preamble in a change set":    multi("b1", []string{strings.Replace(changeSet(operation("1", "PATCH", api+"/contacts("+alice+")", `{}`)), "--c1", "\r\n--c1", 1)}),

@@ -91,7 +91,7 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	if err != nil {
 		return nil, &refusal{400, "0x80060888", "The query cannot be parsed."}
 	}
-	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath(), root: base(r)}
+	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath()}
 	for _, p := range preferences(r) {
 		if n, ok := strings.CutPrefix(p, "odata.maxpagesize="); ok {
 			size, err := strconv.Atoi(n)
@@ -112,12 +112,18 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	var keep []string
 	for name, values := range q {
 		v := values[0]
+		if len(values) > 1 {
+			return nil, &refusal{400, "0x80060888", "Query option '" + name + "' was specified more than once, but it must be specified at most once."}
+		}
 		switch name {
 		case "$select":
-			rd.sel = v
+			if rd.sel = v; strings.TrimSpace(v) == "" {
+				return nil, &refusal{400, "0x80060888", "The query option $select is empty."}
+			}
 			keep = append(keep, "$select="+v)
 		case "$expand":
 			keep = append(keep, "$expand="+url.PathEscape(v))
+			rd.root = base(r)
 			if bad := rd.parseExpand(v); bad != nil {
 				return nil, bad
 			}
@@ -137,13 +143,17 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 				return nil, &refusal{400, "0x80060888", "Invalid value '" + v + "' for $top query option found."}
 			}
 		case "$count":
-			rd.count = v == "true"
+			if rd.count = v == "true"; !rd.count && v != "false" {
+				return nil, &refusal{400, "0x80060888", "Invalid value '" + v + "' for $count query option found. Valid values are 'true' and 'false'."}
+			}
 		case "$skiptoken":
 			var ok bool
 			if rd.at, ok = decodeCookie(v); !ok {
 				return nil, &refusal{400, "0x8004112a", "The paging cookie is malformed."}
 			}
 			rd.track = rd.track || rd.at.Track
+		case "$apply":
+			return nil, notImitated("$apply")
 		case "$deltatoken", "tag":
 		default:
 			return nil, &refusal{400, "0x80060888", "The query parameter " + name + " is not supported"}

@@ -13,6 +13,9 @@ import (
 const maxBody = 128 << 20
 
 func (s *Server) body(r *http.Request) ([]byte, *refusal) {
+	if kind := r.Header.Get("Content-Type"); kind != "" && !strings.HasPrefix(kind, "application/json") && !strings.HasSuffix(r.URL.Path, "/$batch") {
+		return nil, &refusal{415, "0x80060888", "The content type '" + kind + "' is not supported. Send application/json."}
+	}
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, &refusal{400, "0x80048d19", "Stream was not readable."}

@@ -1,9 +1,7 @@
 package dataverse
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/tidwall/btree"
@@ -167,7 +164,6 @@ type assignment struct {
 
 var (
 	guidForm  = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	dateForm  = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
 )
 
@@ -222,100 +218,6 @@ func (t *table) bind(nav string, v gjson.Result, bind binder) (assignment, *refu
 	targets := slices.DeleteFunc(slices.Clone(t.Columns[i].Targets), func(l Target) bool { return l.Nav != nav })
 	key, bad := bind(v.String(), targets)
 	return assignment{i, []byte(`"` + key + `"`)}, bad
-}
-
-func (t *table) check(c Column, v gjson.Result) ([]byte, *refusal) {
-	if v.Type == gjson.Null {
-		return nil, nil
-	}
-	invalid := &refusal{400, "0x80048d19", "Cannot convert the value of '" + c.Name + "' to the expected type."}
-	switch c.Type {
-	case "String", "Memo":
-		if v.Type != gjson.String {
-			return nil, invalid
-		}
-		if utf8.RuneCountInString(v.Str) > c.MaxLength {
-			return nil, &refusal{400, "0x80044331", fmt.Sprintf("A validation error occurred.  The length of the '%s' attribute of the '%s' entity exceeded the maximum allowed length of '%d'.", c.Name, t.LogicalName, c.MaxLength)}
-		}
-		if v.Str == "" {
-			return nil, nil
-		}
-	case "Boolean":
-		if !v.IsBool() {
-			return nil, invalid
-		}
-	case "Integer", "Picklist", "State", "Status":
-		n, err := strconv.Atoi(v.Raw)
-		if err != nil {
-			return nil, invalid
-		}
-		if c.Positive && n < 0 {
-			return nil, &refusal{400, "0x8004432f", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
-		}
-		if len(c.Options) > 0 && !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
-			return nil, &refusal{400, "0x8004431a", fmt.Sprintf("A validation error occurred.  The value '%d' of '%s' on record of type '%s' is outside the valid range.", n, c.Name, t.LogicalName)}
-		}
-	case "MultiSelectPicklist":
-		return c.multiSelect(v)
-	case "Money", "Decimal", "Double":
-		if v.Type != gjson.Number {
-			return nil, invalid
-		}
-	case "Uniqueidentifier":
-		if !guidForm.MatchString(v.Str) {
-			return nil, invalid
-		}
-		return []byte(`"` + strings.ToLower(v.Str) + `"`), nil
-	case "DateTime":
-		if c.Behavior == "DateOnly" {
-			if !dateForm.MatchString(v.Str) {
-				return nil, invalid
-			}
-			break
-		}
-		at, err := time.Parse(time.RFC3339, v.Str)
-		if err != nil {
-			at, err = time.Parse("2006-01-02T15:04:05", v.Str) // without an offset it is UTC
-		}
-		if err != nil {
-			return nil, invalid
-		}
-		if at.UTC().Year() < 1753 {
-			return nil, &refusal{400, "0x80040203", "The date-time of '" + c.Name + "' is before the year 1753."}
-		}
-		return []byte(at.UTC().Format(`"2006-01-02T15:04:05Z"`)), nil
-	}
-	return compact(v.Raw), nil
-}
-
-// multiSelect reads "1, 3" and stores "1,3".
-func (c Column) multiSelect(v gjson.Result) ([]byte, *refusal) {
-	if v.Type != gjson.String {
-		return nil, &refusal{400, "0x80048d19", "Cannot convert the value of '" + c.Name + "' to the expected type."}
-	}
-	if v.Str == "" {
-		return nil, nil
-	}
-	var numbers []string
-	for part := range strings.SplitSeq(v.Str, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(part))
-		if err != nil || !slices.ContainsFunc(c.Options, func(o Option) bool { return o.Value == n }) {
-			return nil, &refusal{400, "0x8004431a", "A validation error occurred.  A value of '" + c.Name + "' is outside the valid range."}
-		}
-		numbers = append(numbers, strconv.Itoa(n))
-	}
-	if len(numbers) > 150 {
-		return nil, &refusal{400, "0x8004431a", "A validation error occurred.  '" + c.Name + "' has more than 150 values."}
-	}
-	return quote(strings.Join(numbers, ",")), nil
-}
-
-func compact(raw string) []byte {
-	var b bytes.Buffer
-	if json.Compact(&b, []byte(raw)) != nil {
-		return []byte(raw)
-	}
-	return b.Bytes()
 }
 
 // put creates or updates a row. The caller holds mu and has drawn version.
