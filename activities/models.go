@@ -117,7 +117,8 @@ type TriedField struct {
 	InDynamics string   `json:"in_dynamics"`
 	WouldSend  string   `json:"would_send"` // "" when it cannot be written
 	InCampaign string   `json:"in_campaign"`
-	Changes    bool     `json:"changes,omitempty"` // Campaign has something else
+	Changes    bool     `json:"changes,omitempty"` // a run would write it
+	Differs    bool     `json:"differs,omitempty"` // Campaign has something else
 	Notes      []string `json:"notes,omitempty"`   // rules that applied
 	Problem    string   `json:"problem,omitempty"` // why it cannot be written
 }

@@ -75,6 +75,14 @@ func TestOneMapping(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, w.get("/i/acme/addmapping").status)
 	require.Equal(t, http.StatusNotFound, w.get("/i/acme/mappings/nothing").status)
 
+	// What is saved and does not run yet is said in words.
+	require.NotContains(t, p.body, `id="pending"`)
+	w.runs(func(st *workflows.Status) { st.Revision, st.FiledRevision = "aaaaaaaaaaaa", "bbbbbbbbbbbb" })
+	w.acme.On("Run "+activities.CompareMapping, activities.CompareMappingResult{Known: true, Differences: []activities.MappingDifference{{Sentence: "gendercode is written to gender"}}})
+	p = w.get("/i/acme/mappings/contacts")
+	require.Contains(t, p.body, "Saved edits are not running yet.")
+	require.Contains(t, p.body, "<li>gendercode is written to gender</li>")
+
 	w.get("/i/acme/mappings/contacts?fresh=yes")
 	asked := w.acme.Requests["Run "+activities.DescribeMapping]
 	require.True(t, asked[len(asked)-1].(activities.DescribeMappingInput).Fresh)

@@ -139,7 +139,7 @@ func TestADraftIsTriedOnOneRecord(t *testing.T) {
 	for _, f := range got.Fields {
 		fields[f.To] = f
 	}
-	require.Equal(t, activities.TriedField{From: "lastname", To: "lastName", InDynamics: "text of 12", WouldSend: "text of 12", InCampaign: fields["lastName"].InCampaign, Changes: true, Notes: []string{"in lower case"}}, fields["lastName"])
+	require.Equal(t, activities.TriedField{From: "lastname", To: "lastName", InDynamics: "text of 12", WouldSend: "text of 12", InCampaign: fields["lastName"].InCampaign, Changes: true, Differs: true, Notes: []string{"in lower case"}}, fields["lastName"])
 	require.Equal(t, []string{"too long: cut to fit"}, fields["firstName"].Notes)
 	require.Equal(t, []string{"replaced"}, fields["gender"].Notes)
 	require.Equal(t, []string{"the column is empty"}, fields["middleName"].Notes)
@@ -148,6 +148,35 @@ func TestADraftIsTriedOnOneRecord(t *testing.T) {
 	for _, value := range []string{"QUILLFEATHER", "quillfeather", "Zoralda", "not an address", "female"} {
 		require.NotContains(t, string(doc), value)
 	}
+
+	// What cannot be written is said of its field, and the others are shown all the same.
+	strict := draft
+	strict.Fields = append([]mapping.Field{}, draft.Fields...)
+	for n := range strict.Fields {
+		strict.Fields[n].OnTooLong = ""
+	}
+	refused := activitytest.Call[activities.TryMappingResult](s, s.Ingress.TryMapping, activities.TryMappingInput{Table: strict, ID: id})
+	require.Equal(t, "refuse", refused.Live.Decision)
+	for _, f := range refused.Fields {
+		require.Equal(t, f.To == "firstName", f.Problem != "", f.To)
+		require.Equal(t, f.To == "firstName", f.WouldSend == "", f.To)
+		require.False(t, f.Changes, f.To)
+	}
+
+	// What a run would write is told from what differs.
+	other := s.Sandboxes.Dynamics.Keys("contacts")[1]
+	s.Edit(other, map[string]any{"lastname": "Marshwiggle", "address1_city": "Archenland"})
+	off := false
+	held := s.Table
+	held.Fields = append([]mapping.Field{}, s.Table.Fields...)
+	held.Fields[4].ApplyUpdates = &off
+	update := activitytest.Call[activities.TryMappingResult](s, s.Ingress.TryMapping, activities.TryMappingInput{Table: held, ID: other})
+	require.Equal(t, "update", update.Live.Decision)
+	for _, f := range update.Fields {
+		require.Equal(t, f.To == "lastName", f.Changes, f.To)
+		require.Equal(t, f.To == "lastName" || f.To == "location.city", f.Differs, f.To)
+	}
+
 	before, err := s.Ledger.Operations(t.Context(), ledger.OperationFilter{What: activities.OpReveal})
 	require.NoError(t, err)
 	require.Empty(t, before)
@@ -174,9 +203,9 @@ func TestADraftIsTriedOnOneRecord(t *testing.T) {
 	hidden := s.IngressOptions
 	hidden.HideValues = true
 	hiding := ingress.New(hidden)
-	other := activitytest.NewEnv()
-	hiding.Register(other)
-	_, err = other.ExecuteActivity(hiding.TryMapping, in)
+	env := activitytest.NewEnv()
+	hiding.Register(env)
+	_, err = env.ExecuteActivity(hiding.TryMapping, in)
 	require.ErrorContains(t, err, "quarantine.reveal is off")
 	got = activitytest.Call[activities.TryMappingResult](s, s.Ingress.TryMapping, activities.TryMappingInput{Table: draft, ID: "6f0c1d2e-0000-4000-8000-00000000dead"})
 	require.False(t, got.Live.InDynamics)

@@ -83,7 +83,9 @@ func tried(m *tableMapper, raw []byte, held *mapping.Payload, out *activities.Tr
 		if held != nil {
 			v.InCampaign, one.InCampaign = held.Value(f.To), held.Shape(f.To)
 		}
-		one.Changes = f.Send != nil && (held == nil || !bytes.Equal(f.Send, v.InCampaign))
+		one.Differs = held != nil && f.Send != nil && !bytes.Equal(f.Send, v.InCampaign)
+		_, changed := out.Live.Differences[f.To]
+		one.Changes = out.Live.Decision == "create" || out.Live.Decision == "update" && changed
 		values, out.Fields = append(values, v), append(out.Fields, one)
 	}
 	return values, nil

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,7 +24,8 @@ type mappingView struct {
 	Table        activities.Table
 	TableLabel   string
 	State        word
-	Revision     string // about it, in a sentence
+	Revision     string // what is to be said about it, in a sentence
+	Differences  []string
 	FlowURL      string
 	Problem      *notice
 	Known        bool // both systems were asked
@@ -95,7 +97,7 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 		var asking sync.WaitGroup
 		asking.Go(func() {
 			if report, err := i.Status(r.Context(), t.Name); err == nil && len(report.Flows) > 0 {
-				view.state(report.Flows[0])
+				view.state(r.Context(), i, report.Flows[0])
 			}
 		})
 		got, err = i.DescribeMapping(r.Context(), activities.DescribeMappingInput{Table: t, Fresh: r.URL.Query().Get("fresh") != ""})
@@ -112,11 +114,22 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 	p.render(w, r, http.StatusOK, "mapping", "Mapping of "+title(t.Name), view)
 }
 
-func (v *mappingView) state(f operator.FlowReport) {
+// state says whether what runs is what is on file, and else what is different.
+func (v *mappingView) state(ctx context.Context, i *operator.Instance, f operator.FlowReport) {
 	v.State = revisionWord(f)
 	v.State.Text = capital(v.State.Text)
-	if f.Status != nil && f.Status.Revision != "" {
-		v.Revision = revisionOf(f).Text
+	if f.Status == nil || f.Status.Revision == "" {
+		return
+	}
+	r := revisionOf(f)
+	if r.Runs == r.Filed {
+		return
+	}
+	v.Revision = r.Text
+	if got, err := i.CompareMapping(ctx, f.Flow); err == nil {
+		for _, d := range got.Differences {
+			v.Differences = append(v.Differences, d.Sentence)
+		}
 	}
 }
 

@@ -143,6 +143,9 @@ func (v *addView) offer(cfg *config.Config, all activities.ListModelsResult) {
 func proposalOf(got activities.ProposeResult) *proposalView {
 	p := got.Proposal
 	out := &proposalView{Name: p.Table.Name, Key: p.Table.Campaign.Key, KeyDoubt: p.Key, Unused: p.Unused, YAML: included(got.YAML)}
+	if out.KeyDoubt != "" {
+		out.Doubtful++
+	}
 	out.Lines = min(24, strings.Count(out.YAML, "\n")+1)
 	for n, f := range p.Table.Fields {
 		pair := proposedPair{From: f.From, To: f.To}

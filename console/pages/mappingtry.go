@@ -23,6 +23,7 @@ type tryView struct {
 	ID       string
 	Where    word
 	Live     activities.ExplainLive
+	Why      string
 	Fields   []triedRow
 	Refused  int
 	Revealed bool
@@ -111,7 +112,7 @@ func (p *Pages) showTried(w http.ResponseWriter, r *http.Request, reveal bool) {
 	}
 	view := tryView{
 		Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name, "Try it"), Back: mappingURL(instance, t.Name), URL: mappingURL(instance, t.Name) + "/try/" + url.PathEscape(got.ID), ID: got.ID,
-		Where: whereIs(got.Live.InDynamics, got.Live.InCampaign), Live: got.Live, Revealed: reveal, By: session.Of(r).Who.Name, At: got.At,
+		Where: whereIs(got.Live.InDynamics, got.Live.InCampaign), Live: got.Live, Why: sentence(got.Live.Why), Revealed: reveal, By: session.Of(r).Who.Name, At: got.At,
 	}
 	if t.Name == i.People() {
 		view.Person = personURL(instance, got.ID)
@@ -124,6 +125,8 @@ func (p *Pages) showTried(w http.ResponseWriter, r *http.Request, reveal bool) {
 			view.Refused++
 		case f.Changes:
 			row.State = word{"busy", "pen", "changes"}
+		case f.Differs:
+			row.State = word{"warn", "differs", "differs, and stays"}
 		}
 		if n < len(got.Values) {
 			v := got.Values[n]

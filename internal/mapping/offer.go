@@ -107,6 +107,9 @@ func (f *field) applied(v gjson.Result) (notes []string) {
 		}
 		notes = append(notes, "the date in "+zone)
 	}
+	if f.SkipUpdates {
+		notes = append(notes, "written when created or replayed only")
+	}
 	if f.Parent != "" {
 		notes = append(notes, "names a record of "+f.Parent)
 	}
