@@ -41,6 +41,7 @@ type backfillCheck struct {
 	Title, Label string
 	Touches      []touch
 	Text         []string
+	Beyond       []string // what it does not bring
 }
 
 // comparisons of a condition that may stand in Temporal's history.

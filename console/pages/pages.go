@@ -108,6 +108,10 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/people/{id}/reveal", Role: access.Support, Handle: p.revealPerson, Acts: true},
 		{Method: "GET", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.confirmForget},
 		{Method: "POST", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.forget, Acts: true},
+		{Method: "GET", Path: "/events", Role: access.Viewer, Handle: p.events},
+		{Method: "GET", Path: "/events/live", Role: access.Viewer, Handle: p.eventsLive},
+		{Method: "GET", Path: "/events/backfill", Role: access.Operator, Handle: p.eventsBackfill},
+		{Method: "POST", Path: "/events/backfill", Role: access.Operator, Handle: p.askEventsBackfill, Acts: true},
 		{Method: "GET", Path: "/log", Role: access.Viewer, Handle: p.log},
 		{Method: "GET", Path: "/log/chain", Role: access.Viewer, Handle: p.logChain},
 		{Method: "GET", Path: "/optouts", Role: access.Viewer, Handle: p.optOuts},
@@ -130,6 +134,7 @@ func nav(instance string, role access.Role) []link {
 		{URL: mappingsURL(instance), Icon: "map", Label: "Mappings"},
 		{URL: peopleURL(instance), Icon: "person", Label: "Find a person", Role: access.Support},
 		{URL: optOutsURL(instance), Icon: "shield", Label: "Opt-outs and privacy"},
+		{URL: eventsURL(instance), Icon: "mail", Label: "Events"},
 		{URL: logURL(instance), Icon: "clock", Label: "Operations log"},
 		{URL: docsURL(instance), Icon: "book", Label: "Documentation"},
 	}
