@@ -61,6 +61,20 @@ func (i *Instance) CancelBackfill(ctx context.Context, name, run string, undo bo
 	return i.flow(name).updateStatus(ctx, workflows.UpdateCancelBackfill, workflows.CancelBackfillRequest{Run: run, Rollback: undo, By: i.By})
 }
 
+// CheckNamed asks Dynamics which of some records of a table there are. It reads nothing of
+// them but their ids.
+func (i *Instance) CheckNamed(ctx context.Context, name string, ids []string) (r activities.CheckNamedResult, err error) {
+	if err := i.HasRecords(name); err != nil {
+		return r, err
+	}
+	table, err := i.table(name)
+	if err != nil {
+		return r, err
+	}
+	err = i.ask(ctx, i.Timeout, activities.CheckNamed, activities.CheckNamedInput{Table: table, IDs: ids}, &r)
+	return r, err
+}
+
 // checkFilter asks a worker whether conditions fit a table. It asks without their values
 // first: values that may be personal must not reach Temporal.
 func (i *Instance) checkFilter(ctx context.Context, name string, where []activities.Condition) error {
