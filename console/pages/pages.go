@@ -74,6 +74,7 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/runs", Role: access.Viewer, Handle: p.runs},
 		{Method: "GET", Path: "/runs/{run}", Role: access.Viewer, Handle: p.run},
 		{Method: "GET", Path: "/runs/{run}/live", Role: access.Viewer, Handle: p.runLive},
+		{Method: "GET", Path: "/runs/{run}/lanes", Role: access.Viewer, Handle: p.lanes},
 		{Method: "GET", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.confirmReplay},
 		{Method: "POST", Path: "/runs/{run}/replay", Role: access.Operator, Handle: p.replay, Acts: true},
 		{Method: "GET", Path: "/runs/{run}/cancel", Role: access.Operator, Handle: p.confirmCancel},

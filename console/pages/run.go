@@ -37,6 +37,7 @@ type runView struct {
 	RollText  string
 	Steps     []stepRow
 	Span      []string // marks of the time axis
+	Lanes     string   // address of the list of lanes
 	Asked     []askedRow
 	NotFound  []string
 	Missing   string // "1 of 42"
@@ -93,7 +94,7 @@ func (p *Pages) showRun(w http.ResponseWriter, r *http.Request, part string) {
 	}
 	may := p.may(r, access.Operator)
 	view.steps(report.History)
-	view.UI = report.UI
+	view.UI, view.Lanes = report.UI, lanesURL(instance, name)
 	if report.Ledger != nil {
 		view.ledger(r, i, report.Ledger, may)
 	} else {
