@@ -107,6 +107,8 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/people/{id}", Role: access.Support, Handle: p.person},
 		{Method: "GET", Path: "/people/{id}/reveal", Role: access.Support, Handle: p.confirmRevealPerson},
 		{Method: "POST", Path: "/people/{id}/reveal", Role: access.Support, Handle: p.revealPerson, Acts: true},
+		{Method: "GET", Path: "/people/{id}/sync", Role: access.Operator, Handle: p.confirmSyncPerson},
+		{Method: "POST", Path: "/people/{id}/sync", Role: access.Operator, Handle: p.syncPerson, Acts: true},
 		{Method: "GET", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.confirmForget},
 		{Method: "POST", Path: "/people/{id}/forget", Role: access.Admin, Handle: p.forget, Acts: true},
 		{Method: "GET", Path: "/events", Role: access.Viewer, Handle: p.events},
