@@ -32,7 +32,7 @@ func carriesEvents(change func(*workflows.Status)) func(*world) {
 		st := workflows.Status{
 			Instance: "acme", Table: activities.FlowEgress, State: workflows.StateRunning, Phase: "waiting for events", Since: noon.Add(-10 * day), Watermark: noon.Add(-2 * time.Hour), Quarantined: 3,
 			Totals: activities.Counts{Read: 10_460, Created: 10_000, Unchanged: 20, Disabled: 400, NoContact: 30, SoftBounce: 7, Quarantined: 3},
-			Events: &workflows.EventStatus{Enabled: []string{"click", "bounce"}, Source: "both", BadFiles: []string{"broadlog_1.csv line 3: labels instead of values"}},
+			Events: &workflows.EventStatus{Enabled: activities.EgressSettings{Clicks: true, Bounces: true}.Names(), Source: "both", BadFiles: []string{"broadlog_1.csv line 3: labels instead of values"}},
 		}
 		if change != nil {
 			change(&st)
@@ -52,7 +52,7 @@ func TestEventsAreShown(t *testing.T) {
 	require.Equal(t, http.StatusOK, p.status, p.body)
 	body := html.UnescapeString(p.body)
 	for _, want := range []string{
-		"On after stop and start", "Off after stop and start", `href="/i/acme/flows/egress/stop"`, `href="/i/acme/flows/egress/pause"`, "In time", "2 h", "stay in the journal for another 6 d", "broadlog_1.csv line 3",
+		"Clicks<br>", "</svg>On</span>", "On after stop and start", "Off after stop and start", `href="/i/acme/flows/egress/stop"`, `href="/i/acme/flows/egress/pause"`, "In time", "2 h", "stay in the journal for more than 6 d yet", "broadlog_1.csv line 3",
 		"No contact is known", "The type is off", "Refused: A text is too long", `href="/i/acme/quarantine/egress?code=TooLong&field=adobe_trackingurl"`,
 		"It adds up.", "Read 10,460 = 10,000 + 20 + 400 + 7 + 30 + 3.", "egress-20260302T100000.000Z", `href="/i/acme/events/backfill"`, "adobe_emailurlclick", `aria-current="page"`,
 	} {
@@ -86,7 +86,7 @@ func TestTheJournalsDaysAreCounted(t *testing.T) {
 		want   []string
 		not    string
 	}{
-		"in time":         {func(st *workflows.Status) { st.Watermark = noon.Add(-2 * day) }, []string{"In time", "for another 5 d"}, "events wait"},
+		"in time":         {func(st *workflows.Status) { st.Watermark = noon.Add(-2 * day) }, []string{"In time", "for more than 5 d yet"}, "events wait"},
 		"half of it":      {func(st *workflows.Status) { st.Watermark = noon.Add(-3 * day) }, []string{"Falling behind", "The journal forgets events of then in 4 d.", "events wait", "See events"}, "may be lost"},
 		"paused":          {func(st *workflows.Status) { st.Watermark, st.State = noon.Add(-6*day), workflows.StatePaused }, []string{"About to lose events", "in 24 h. Resume it", "events may be lost"}, "In time"},
 		"stopped too far": {func(st *workflows.Status) { st.Watermark, st.State = noon.Add(-8*day), workflows.StateStopped }, []string{"Events are being lost", "Start it"}, "In time"},

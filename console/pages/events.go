@@ -180,10 +180,10 @@ var eventTypes = []struct {
 	on               func(activities.EgressSettings) bool
 	table            func(activities.EgressSettings) string
 }{
-	{"send", "Sends", "The e-mail was sent to the person.", func(s activities.EgressSettings) bool { return s.Sends }, func(s activities.EgressSettings) string { return s.Tables.Sends.Table }},
-	{"open", "Opens", "The person opened it.", func(s activities.EgressSettings) bool { return s.Opens }, func(s activities.EgressSettings) string { return s.Tables.Opens.Table }},
-	{"click", "Clicks", "The person clicked a link in it.", func(s activities.EgressSettings) bool { return s.Clicks }, func(s activities.EgressSettings) string { return s.Tables.Clicks.Table }},
-	{"bounce", "Hard bounces", "It can never be delivered to this address. Soft bounces are left out.", func(s activities.EgressSettings) bool { return s.Bounces }, func(s activities.EgressSettings) string { return s.Tables.Bounces.Table }},
+	{"sends", "Sends", "The e-mail was sent to the person.", func(s activities.EgressSettings) bool { return s.Sends }, func(s activities.EgressSettings) string { return s.Tables.Sends.Table }},
+	{"opens", "Opens", "The person opened it.", func(s activities.EgressSettings) bool { return s.Opens }, func(s activities.EgressSettings) string { return s.Tables.Opens.Table }},
+	{"clicks", "Clicks", "The person clicked a link in it.", func(s activities.EgressSettings) bool { return s.Clicks }, func(s activities.EgressSettings) string { return s.Tables.Clicks.Table }},
+	{"bounces", "Hard bounces", "It can never be delivered to this address. Soft bounces are left out.", func(s activities.EgressSettings) bool { return s.Bounces }, func(s activities.EgressSettings) string { return s.Tables.Bounces.Table }},
 }
 
 // types says which types flow. What runs is told where the flow was started; what is on file
@@ -234,7 +234,7 @@ func (v *eventsView) sources(folder, source string, badFiles []string, lost bool
 func lagOf(l *operator.JournalLag, f operator.FlowReport) *journalLag {
 	out := &journalLag{Handled: l.Handled, Age: phrase.Span(l.Age), Left: phrase.Span(l.Left), State: word{"ok", "ok", "In time"}, Class: "ok",
 		Width: percentOf(int64(min(l.Age, operator.JournalKeeps)), int64(operator.JournalKeeps)), Alarm: percentOf(int64(f.LagAlarm), int64(operator.JournalKeeps)),
-		Then: "Events of then stay in the journal for another " + phrase.Span(l.Left) + ". There is nothing to do."}
+		Then: "Events of then stay in the journal for more than " + phrase.Span(l.Left) + " yet. There is nothing to do."}
 	act := "See under Needs attention what it waits for."
 	switch {
 	case operator.Stopped(*f.Status):
