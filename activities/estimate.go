@@ -1,9 +1,13 @@
 package activities
 
+import "time"
+
 // EstimateInput asks what reading a whole table again costs.
 type EstimateInput struct {
 	Flow  string `json:"flow"` // in the ledger
 	Table string `json:"table"`
+	// Since of egress asks how many events were read since then instead.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // EstimateResult is what the ledger knows of such a run before it begins. Zero is not

@@ -16,6 +16,21 @@ type CheckFilterResult struct {
 	Misfit string `json:"misfit,omitempty"`
 }
 
+// MostNamed is how many records a backfill may name.
+const MostNamed = 1000
+
+// CheckNamedInput asks which of some records there are, before a backfill reads them.
+type CheckNamedInput struct {
+	Table Table    `json:"table"`
+	IDs   []string `json:"ids"` // 1 to MostNamed, in lower case
+}
+
+// CheckNamedResult says so.
+type CheckNamedResult struct {
+	Found    int      `json:"found"`
+	NotFound []string `json:"not_found,omitempty"` // that Dynamics does not list
+}
+
 // CheckFolderInput asks whether exported files can be loaded from a folder.
 type CheckFolderInput struct {
 	Folder string `json:"folder"` // of a Window

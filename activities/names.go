@@ -66,6 +66,7 @@ const (
 	Forget             = "Forget"             // ForgetInput -> ForgetResult
 	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
+	CheckNamed         = "CheckNamed"         // CheckNamedInput -> CheckNamedResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult

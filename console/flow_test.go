@@ -250,6 +250,7 @@ func TestABackfillIsAskedForInTwoSteps(t *testing.T) {
 
 	w.acme.On("Update "+contactsFlow+" RequestBackfill", workflows.BackfillAnswer{Run: aRun})
 	w.acme.On("Run "+activities.CheckFilter, activities.CheckFilterResult{})
+	w.acme.On("Run "+activities.CheckNamed, activities.CheckNamedResult{Found: 1})
 	id := "6f0c1d2e-0000-4000-8000-000000000001"
 	for _, c := range []struct {
 		form url.Values
@@ -281,6 +282,35 @@ func TestABackfillIsAskedForInTwoSteps(t *testing.T) {
 	w.acme.On("Run "+activities.CheckFilter, activities.CheckFilterResult{Misfit: "contact has no column x"})
 	require.Contains(t, ask(url.Values{"what": {"where"}, "column": {"x"}, "is": {"empty"}, "step": {"begin"}}).body, "contact has no column x")
 	require.Len(t, w.acme.Requests["Update "+contactsFlow+" RequestBackfill"], n)
+}
+
+// How many of the named records there are is known before the backfill is asked for.
+func TestNamedRecordsAreFoundFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.busy()
+	w.signIn()
+	var ids []string
+	for n := range 42 {
+		ids = append(ids, fmt.Sprintf("6f0c1d2e-0000-4000-8000-%012d", n))
+	}
+	form := url.Values{"table": {"contacts"}, "what": {"ids"}, "ids": {strings.Join(ids, "\n")}}
+	w.acme.On("Run "+activities.CheckNamed, activities.CheckNamedResult{Found: 41, NotFound: ids[5:6]})
+	body := w.post("/i/acme/backfill", form).body
+	for _, want := range []string{"Found 41 of 42. Read 41 records again?", "Not in Dynamics", "<code>" + ids[5] + "</code>", "≤ 82", ">Read 41 records again</button>"} {
+		require.Contains(t, body, want)
+	}
+	require.Equal(t, ids, w.acme.Requests["Run "+activities.CheckNamed][0].(activities.CheckNamedInput).IDs)
+	require.Empty(t, w.acme.Requests["Update "+contactsFlow+" RequestBackfill"])
+
+	w.acme.On("Run "+activities.CheckNamed, activities.CheckNamedResult{NotFound: ids})
+	body = w.post("/i/acme/backfill", form).body
+	require.Contains(t, body, "Dynamics has none of them")
+	require.NotContains(t, body, `id="begin"`)
+	w.acme.On("Run "+activities.CheckNamed, operator.ErrNoWorker)
+	body = w.post("/i/acme/backfill", form).body
+	require.Contains(t, body, "How many of them Dynamics has, is not known")
+	require.Contains(t, body, `id="begin"`)
 }
 
 // A viewer sees flows and runs, is offered nothing, and is refused by address.

@@ -15,6 +15,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/access"
+	"causeway.dev/workflows"
 )
 
 const soughtAddress = "quibblethorn@example.test"
@@ -162,6 +163,48 @@ func TestAPersonIsForgotten(t *testing.T) {
 	require.Equal(t, refusedID, w.acme.Requests["Run "+activities.Forget][0].(activities.ForgetInput).ID)
 	w.acme.On("Run "+activities.Forget, activities.ForgetResult{Waits: "the run contacts-9"})
 	require.Contains(t, w.post(at+"/forget", nil).body, "It waits for the run contacts-9")
+}
+
+// What happened can be narrowed by its kind, and the fields to those that differ.
+func TestAPersonIsNarrowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, as(access.Support))
+	w.showsPerson()
+	w.signIn()
+	body := w.get("/i/acme/people/" + refusedID).body
+	for _, want := range []string{`id="only-differences"`, `value="writes"><span>Writes 2<`, `value="refusals"><span>Refusals 1<`, `value="events"><span>E-mail events 1<`, `value="choices"><span>Choices 1<`, `<li class="k-refusals">`, `<li class="k-choices">`} {
+		require.Contains(t, body, want)
+	}
+	css := w.get("/static/style.css").body
+	for _, kind := range []string{"writes", "refusals", "events", "choices"} {
+		require.Contains(t, css, `[value="`+kind+`"]:checked) .line li:not(.k-`+kind+`)`)
+	}
+}
+
+// One record is synced as a backfill of its id, by whoever may ask for backfills.
+func TestOneRecordIsSynced(t *testing.T) {
+	t.Parallel()
+	const at = "/i/acme/people/" + refusedID
+	w := newWorld(t, as(access.Operator))
+	w.showsPerson()
+	w.acme.On("Update "+contactsFlow+" RequestBackfill", workflows.BackfillAnswer{Run: aRun})
+	w.signIn()
+	require.Contains(t, w.get(at).body, `href="`+at+`/sync"`)
+	require.Contains(t, w.get(at+"/sync", "HX-Request", "true").body, "Sync this record?")
+	require.Empty(t, w.acme.Requests["Update "+contactsFlow+" RequestBackfill"])
+	p := w.post(at+"/sync", nil)
+	require.Equal(t, at+"?done=sync", p.header.Get("Location"), p.body)
+	require.Equal(t, []any{workflows.BackfillRequest{Window: activities.Window{IDs: []string{refusedID}}, By: "ada"}}, w.acme.Requests["Update "+contactsFlow+" RequestBackfill"])
+	require.Contains(t, w.get(at+"?done=sync").body, "The record is read and written again")
+	require.Equal(t, http.StatusBadRequest, w.post("/i/acme/people/nobody/sync", nil).status)
+
+	support := newWorld(t, as(access.Support))
+	support.showsPerson()
+	support.signIn()
+	require.NotContains(t, support.get(at).body, at+"/sync")
+	require.Equal(t, http.StatusForbidden, support.get(at+"/sync").status)
+	require.Equal(t, http.StatusForbidden, support.post(at+"/sync", nil).status)
+	require.Empty(t, support.acme.Requests["Update "+contactsFlow+" RequestBackfill"])
 }
 
 // A viewer is not offered the search, and is refused all of it.

@@ -41,6 +41,16 @@ func TestEveryAnswerCarriesThePolicies(t *testing.T) {
 	require.Equal(t, "no-store", w.get("/i/acme/").header.Get("Cache-Control"))
 }
 
+// The files are served one by one: nobody learns what else there is.
+func TestFilesAreNotListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.get("/static/")
+	require.Equal(t, http.StatusNotFound, p.status)
+	require.NotContains(t, p.body, "htmx")
+	require.Equal(t, http.StatusOK, w.get("/static/style.css").status)
+}
+
 func TestNothingIsThereBeforeSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -165,7 +165,7 @@ func (a *Activities) Register(r activities.Registry) {
 		activities.OpenAudit: a.OpenAudit, activities.AuditPages: a.AuditPages, activities.AuditMissing: a.AuditMissing, activities.EndAudit: a.EndAudit, activities.ApplyFindings: a.ApplyFindings,
 		activities.ListStrays: a.ListStrays, activities.DeleteStrays: a.DeleteStrays,
 		activities.ShowQuarantined: a.ShowQuarantined,
-		activities.CheckFilter:     a.CheckFilter, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.CompareMapping: a.CompareMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
+		activities.CheckFilter:     a.CheckFilter, activities.CheckNamed: a.CheckNamed, activities.Plan: a.Plan, activities.CheckMapping: a.CheckMapping, activities.CompareMapping: a.CompareMapping, activities.Explain: a.Explain, activities.ProposeMapping: a.ProposeMapping,
 		activities.ListModels: a.ListModels, activities.DescribeMapping: a.DescribeMapping, activities.TryMapping: a.TryMapping,
 		activities.QuestionKey: a.QuestionKey, activities.FindRecords: a.FindRecords, activities.ShowPerson: a.ShowPerson,
 	})

@@ -23,6 +23,10 @@ func (a *Activities) EstimateBackfill(ctx context.Context, in activities.Estimat
 		out.PerHour = a.budget.ForLoads()
 	}
 	var err error
+	if in.Flow == activities.FlowEgress {
+		out.Records, err = a.ledger.ReadSince(ctx, in.Flow, in.Table, in.Since)
+		return out, err
+	}
 	if in.Flow == activities.FlowIngress {
 		if out.Records, err = a.ledger.KnownCount(ctx, in.Table); err != nil {
 			return nil, err

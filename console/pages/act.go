@@ -136,6 +136,9 @@ func (p *Pages) doneAs(w http.ResponseWriter, r *http.Request, action, what stri
 // tells says whether a path is that of a page that says what was done.
 func (p *Pages) tells(r *http.Request, path string) bool {
 	rest, below := strings.CutPrefix(path, home(r.PathValue("instance")))
+	if below && rest == "events" {
+		return true
+	}
 	kind, name, named := strings.Cut(rest, "/")
 	return below && named && name != "" && !strings.Contains(name, "/") && (kind == "flows" || kind == "runs")
 }

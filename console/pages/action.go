@@ -117,6 +117,19 @@ func (o rowsOf) actions(f operator.FlowReport) (main *action, more []action) {
 	return main, more
 }
 
+// large makes the buttons of a row those of a page.
+func large(main *action, more []action) {
+	if main != nil {
+		main.Class = strings.TrimSpace(strings.TrimPrefix(main.Class, "small"))
+		if !main.Asks { // to start and to resume
+			main.Class = "primary"
+		}
+	}
+	for n := range more {
+		more[n].Class, more[n].Label = "", strings.Replace(more[n].Label, ", with a reason", "", 1)
+	}
+}
+
 // all are the buttons for all flows at once.
 func (o rowsOf) all() (out []action) {
 	running, stopped := 0, 0

@@ -182,7 +182,12 @@ func (l *list) deletes(decision, label, title, run, text string) {
 }
 
 func (l *list) events(f operator.FlowReport, name string, st *workflows.Status) {
-	if st.Events.Lagging {
+	lag := f.Journal(l.now)
+	if lag != nil && lag.Level == operator.Caution {
+		a := l.add("warn", nil, name+": events wait", "The journal forgets events after 7 days. Those of then are forgotten in "+phrase.Span(lag.Left)+".")
+		a.Since, a.Look = lag.Handled, &link{URL: eventsURL(l.instance.Config.Instance), Label: "See events"}
+	}
+	if st.Events.Lagging || lag != nil && lag.Level == operator.Alarm {
 		act, then := (*action)(nil), "Events wait since then."
 		switch {
 		case operator.Stopped(*st):

@@ -15,9 +15,6 @@ import (
 	"causeway.dev/internal/phrase"
 )
 
-// mostIDs is how many records a backfill may name.
-const mostIDs = 1000
-
 // backfillView is the form, and then what was asked for.
 type backfillView struct {
 	Problem *notice
@@ -41,6 +38,9 @@ type backfillCheck struct {
 	Title, Label string
 	Touches      []touch
 	Text         []string
+	Beyond       []string // what it does not bring
+	NotFound     []string // ids that Dynamics does not list
+	None         bool     // there is nothing to read
 }
 
 // comparisons of a condition that may stand in Temporal's history.
@@ -106,6 +106,7 @@ func (p *Pages) askBackfill(w http.ResponseWriter, r *http.Request) {
 		view.Problem, status = &n, statusOf(err)
 	} else {
 		view.Check = view.check(r.Context(), i, window)
+		view.Check.find(r.Context(), i, view.Table, window.IDs)
 	}
 	p.render(w, r, status, "backfill", "Backfill", view)
 }
@@ -149,8 +150,8 @@ func (v *backfillView) window() (w activities.Window, err error) {
 				w.IDs = append(w.IDs, parsed.String())
 			}
 		}
-		if len(w.IDs) == 0 || len(w.IDs) > mostIDs {
-			return w, bad("got " + phrase.Count(int64(len(w.IDs)), "id") + ", want 1 to " + humanize.Comma(mostIDs))
+		if len(w.IDs) == 0 || len(w.IDs) > activities.MostNamed {
+			return w, bad("got " + phrase.Count(int64(len(w.IDs)), "id") + ", want 1 to " + humanize.Comma(activities.MostNamed))
 		}
 	}
 	return w, nil
@@ -175,7 +176,7 @@ func (v *backfillView) check(ctx context.Context, i *operator.Instance, w activi
 	if n := len(w.IDs); n > 0 {
 		c.Title, c.Label = "Read "+phrase.Count(int64(n), "record")+" again?", "Read "+phrase.Count(int64(n), "record")+" again"
 		c.Touches = []touch{{humanize.Comma(int64(n)), "records are read from Dynamics"}, {humanize.Comma(int64(2 * n)), "engine calls at most"}}
-		c.Text = []string{"Only what differs from what was written last is written. The run says how many of them Dynamics has."}
+		c.Text = []string{"Only what differs from what was written last is written."}
 		return c
 	}
 	r := i.EstimateBackfill(ctx, v.Table)
@@ -209,4 +210,29 @@ func (v *backfillView) check(ctx context.Context, i *operator.Instance, w activi
 		c.Text = append(c.Text, "It takes about "+span+" at the pace of the last "+phrase.Count(int64(r.Runs), "run")+" over the whole table.")
 	}
 	return c
+}
+
+// find says how many of the named records Dynamics has, before they are read. Without an
+// answer the backfill can still be asked for.
+func (c *backfillCheck) find(ctx context.Context, i *operator.Instance, table string, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
+	found, err := i.CheckNamed(ctx, table, ids)
+	if err != nil {
+		c.Text = append(c.Text, "How many of them Dynamics has, is not known: "+sentence(err.Error()))
+		return
+	}
+	n := int64(found.Found)
+	c.NotFound, c.None = found.NotFound, n == 0
+	c.Title = "Found " + humanize.Comma(n) + " of " + humanize.Comma(int64(len(ids))) + ". Read " + phrase.Count(n, "record") + " again?"
+	c.Label = "Read " + phrase.Count(n, "record") + " again"
+	c.Touches = []touch{{humanize.Comma(n), "records are read from Dynamics"}, {"≤ " + humanize.Comma(2*n), "engine calls"}}
+	switch {
+	case c.None:
+		c.Title = "Dynamics has none of them"
+		c.Text = []string{"There is nothing to read. See whether the ids are of this table, and whether the application user may read its records."}
+	case len(found.NotFound) > 0:
+		c.Text = append(c.Text, "Nothing is done about those that were not found: they are gone from Dynamics, or hidden from the application user.")
+	}
 }

@@ -3,7 +3,6 @@ package pages
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -165,15 +164,7 @@ func (v *flowView) frame(i *operator.Instance, f operator.FlowReport, may bool, 
 	v.State = state(f)
 	if may {
 		v.Main, v.More = rows.actions(f)
-		if v.Main != nil {
-			v.Main.Class = strings.TrimSpace(strings.TrimPrefix(v.Main.Class, "small"))
-			if !v.Main.Asks { // to start and to resume
-				v.Main.Class = "primary"
-			}
-		}
-		for n := range v.More {
-			v.More[n].Class, v.More[n].Label = "", strings.Replace(v.More[n].Label, ", with a reason", "", 1)
-		}
+		large(v.Main, v.More)
 	}
 	for _, a := range attend(i, report, v.Now, may) {
 		if a.about == deletesWait {

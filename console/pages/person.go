@@ -34,6 +34,9 @@ type personView struct {
 	Revealed  bool
 	By        string
 	MayForget bool
+	MaySync   bool
+	Done      string
+	Kinds     []happenedKind // of what happened, where there are several
 	Evidence  string
 	Privacy   string
 }
@@ -50,6 +53,48 @@ type happening struct {
 	At                       time.Time
 	Class, Icon, Title, Text string
 	Run, RunURL              string
+	Kind                     string // happenedKind
+}
+
+// happenedKind is a kind of entries of the timeline, which can be shown alone.
+type happenedKind struct {
+	Value, Label string
+	Count        int64
+}
+
+// happenedKinds are told apart by the stylesheet, which shows the chosen one alone: so that
+// nobody is asked again, and revealed values stay on the page.
+var happenedKinds = []happenedKind{{Value: "writes", Label: "Writes"}, {Value: "refusals", Label: "Refusals"}, {Value: "events", Label: "E-mail events"}, {Value: "choices", Label: "Choices"}}
+
+// kindOf is the kind of something that happened.
+func kindOf(what string) string {
+	switch what {
+	case activities.HappenedRefused, activities.HappenedDiscarded:
+		return "refusals"
+	case activities.HappenedEvent:
+		return "events"
+	case activities.HappenedOptOut:
+		return "choices"
+	}
+	return "writes"
+}
+
+// kindsOf counts the kinds that there are; one alone needs no choice.
+func kindsOf(happened []happening) (out []happenedKind) {
+	for _, k := range happenedKinds {
+		for _, h := range happened {
+			if h.Kind == k.Value {
+				k.Count++
+			}
+		}
+		if k.Count > 0 {
+			out = append(out, k)
+		}
+	}
+	if len(out) < 2 {
+		return nil
+	}
+	return out
 }
 
 // person shows one person without values.
@@ -81,7 +126,7 @@ func (p *Pages) showPerson(w http.ResponseWriter, r *http.Request, reveal bool) 
 	rec := shown.Record
 	view := personView{
 		Now: p.here(r), People: peopleURL(instance), URL: personURL(instance, rec.ID), ID: rec.ID, Record: rec, At: shown.At, More: shown.More, Revealed: reveal, By: session.Of(r).Who.Name,
-		MayForget: p.may(r, access.Admin), Evidence: optOutsURL(instance) + "/evidence", Privacy: optOutsURL(instance) + "#pr-h",
+		MayForget: p.may(r, access.Admin), MaySync: p.may(r, access.Operator), Evidence: optOutsURL(instance) + "/evidence", Privacy: optOutsURL(instance) + "#pr-h",
 	}
 	if rec.Live != nil {
 		view.Live, view.Where = *rec.Live, whereIs(rec.Live.InDynamics, rec.Live.InCampaign)
@@ -107,7 +152,34 @@ func (p *Pages) showPerson(w http.ResponseWriter, r *http.Request, reveal bool) 
 	for _, h := range shown.History {
 		view.Happened = append(view.Happened, inWords(instance, h))
 	}
+	view.Kinds = kindsOf(view.Happened)
+	if r.URL.Query().Get("done") == "sync" {
+		view.Done = "The record is read and written again, as soon as the workflow has its hands free. Open this page again to see what came of it."
+	}
 	p.render(w, r, http.StatusOK, "person", "A person", view)
+}
+
+// confirmSyncPerson says what syncing one record does.
+func (p *Pages) confirmSyncPerson(w http.ResponseWriter, r *http.Request) {
+	p.show(w, r, confirmView{
+		Title: "Sync this record?", Label: "Sync this record", Back: strings.TrimSuffix(r.URL.Path, "/sync"),
+		Text:    []string{"The record is read from Dynamics again. What differs from what was written last is written to Campaign."},
+		Touches: []touch{{"1", "record is read"}, {"≤ 2", "engine calls"}},
+		After:   "What somebody changed in Campaign alone stays: an audit finds and mends that. The operations log keeps who asked.",
+	})
+}
+
+// syncPerson asks for a backfill of the one record.
+func (p *Pages) syncPerson(w http.ResponseWriter, r *http.Request) {
+	i, err := p.operator(r)
+	if err == nil {
+		_, err = i.SyncPerson(r.Context(), "", r.PathValue("id"))
+	}
+	if err != nil {
+		p.cannotThere(w, r, err)
+		return
+	}
+	http.Redirect(w, r, personURL(r.PathValue("instance"), r.PathValue("id"))+"?done=sync", http.StatusSeeOther)
 }
 
 // eventWords are the types of events, for people.
@@ -115,7 +187,7 @@ var eventWords = map[string]string{"send": "A mail was sent", "open": "Opened a 
 
 // inWords is something that happened, for people.
 func inWords(instance string, h activities.Happening) happening {
-	out := happening{At: h.At, Icon: "pen", Title: capital(h.What), Run: h.Run}
+	out := happening{At: h.At, Icon: "pen", Title: capital(h.What), Run: h.Run, Kind: kindOf(h.What)}
 	switch h.What {
 	case activities.HappenedCreated:
 		out.Class, out.Icon, out.Title = "ok", "plus", "Created in Campaign"

@@ -38,6 +38,7 @@ type runView struct {
 	RollUntil time.Time // ends RollText, where it is known
 	Steps     []stepRow
 	Span      []string // marks of the time axis
+	Lanes     string   // address of the list of lanes
 	Asked     []askedRow
 	NotFound  []string
 	Missing   string // "1 of 42"
@@ -95,7 +96,7 @@ func (p *Pages) showRun(w http.ResponseWriter, r *http.Request, part string) {
 	}
 	may := p.may(r, access.Operator)
 	view.steps(report.History)
-	view.UI = report.UI
+	view.UI, view.Lanes = report.UI, lanesURL(instance, name)
 	if report.Ledger != nil {
 		view.ledger(r, i, report.Ledger, may)
 	} else {

@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"net/http"
+	"strings"
 )
 
 //go:embed style.css htmx.min.js console.js icon.svg uplot.min.js uplot.min.css charts.js
@@ -32,6 +33,10 @@ var Version = func() string {
 func Handler() http.Handler {
 	serve := http.StripPrefix(Path, http.FileServerFS(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") { // http.FileServerFS would list what there is
+			http.NotFound(w, r)
+			return
+		}
 		if r.URL.Query().Get("v") == Version {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}

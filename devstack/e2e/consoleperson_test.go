@@ -37,6 +37,20 @@ func TestAPersonInABrowser(t *testing.T) {
 	b.do(chromedp.SendKeys(`#q`, address+"\r"), b.shows("Side by side"), b.shows(id), b.shows("Created in Campaign"), b.shows("differs"))
 	b.hides(hidden...)
 	b.accessible("a person")
+
+	// Only what differs, or one kind of what happened, is shown.
+	shown := func(of string) (n int) {
+		b.do(chromedp.Evaluate(`[...document.querySelectorAll("`+of+`")].filter(e => e.checkVisibility()).length`, &n))
+		return n
+	}
+	all := shown(".sides tbody tr")
+	b.do(chromedp.Click(`#only-differences`))
+	require.Equal(t, 1, shown(".sides tbody tr"))
+	b.do(chromedp.Click(`#only-differences`))
+	require.Equal(t, all, shown(".sides tbody tr"))
+	b.do(chromedp.Click(`#sync`), chromedp.WaitVisible(`dialog[open] [data-close]:focus`), b.shows("Sync this record?"))
+	b.accessible("syncing one record")
+	b.do(chromedp.Click(`dialog[open] button.primary`), b.shows("The record is read and written again"))
 	b.do(chromedp.Click(`#reveal`), chromedp.WaitVisible(`dialog[open] [data-close]:focus`), chromedp.SendKeys(`dialog[open] input[name="reason"]`, "ticket 4711"),
 		chromedp.Click(`dialog[open] button.primary`), b.shows("You see values of a person"), b.shows(changed), b.shows(address))
 	b.accessible("a revealed person")

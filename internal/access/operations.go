@@ -87,6 +87,7 @@ var operations = map[string]Operation{
 	Ask(activities.MayRollback):        {Name: "rollback: what it would touch", Role: Viewer},
 	Ask(activities.EstimateBackfill):   {Name: "backfill: what it costs", Role: Viewer},
 	Ask(activities.CheckFilter):        {Name: "backfill: check a filter", Role: Operator},
+	Ask(activities.CheckNamed):         {Name: "backfill: which records there are", Role: Operator},
 	Ask(activities.CheckFolder):        {Name: "events backfill: check a folder", Role: Operator},
 	Ask(activities.CheckSource):        {Name: "optout source", Role: Operator},
 	Ask(activities.CheckMapping):       {Name: "apply: check a mapping", Role: Operator},

@@ -162,3 +162,37 @@ func TestTheResetPointIsTheStepThatFailed(t *testing.T) {
 	_, ok = histories.PointOf(&none.history)
 	require.False(t, ok)
 }
+
+// One by one, activities say what they were asked, how they ended, and how often they were
+// tried.
+func TestCallsAreCollectedOneByOne(t *testing.T) {
+	t.Parallel()
+	calls := histories.Calls{Of: map[string]bool{"WriteLane": true}}
+	h, _ := failedLoad(t)
+	for _, e := range h.Events {
+		calls.Add(e)
+	}
+	require.Len(t, calls.All, 2)
+	failed, done := *calls.All[0], *calls.All[1]
+	require.Equal(t, []any{"failed", 2, "too many refused"}, []any{failed.Outcome, failed.Attempts, failed.Failure})
+	require.Equal(t, []any{"done", 1, ""}, []any{done.Outcome, done.Attempts, done.Failure})
+	require.True(t, failed.Ended.After(failed.Began))
+
+	real := histories.Calls{Of: map[string]bool{"WriteLane": true}}
+	events := recorded(t, "backfill.json").Events
+	for _, e := range events[:len(events)-60] { // while it goes on
+		real.Add(e)
+	}
+	open := 0
+	for _, c := range real.All {
+		require.Contains(t, string(c.Input), `"lane":`)
+		if c.Outcome == "" {
+			open++
+			continue
+		}
+		require.Contains(t, string(c.Result), `"counts":`)
+		require.Positive(t, c.Attempts)
+	}
+	require.Positive(t, open)
+	require.Less(t, open, len(real.All))
+}

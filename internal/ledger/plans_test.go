@@ -157,11 +157,13 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 		_, err := l.Runs(ctx, f)
 		require.NoError(t, err)
 	}
+	_, err := l.ReadSince(ctx, flow, table, noon)
+	require.NoError(t, err)
 	for _, f := range []ledger.QuarantineFilter{{Flow: flow, Table: table}, {Flow: flow, Table: table, DueBy: noon}, {Flow: flow, Table: table, OtherRevision: "x"}, {Flow: flow, Table: table, Keys: []string{"x"}}} {
 		_, err := l.Claim(ctx, "r1", f)
 		require.NoError(t, err)
 	}
-	_, err := l.AccessSecret(ctx, make([]byte, 32))
+	_, err = l.AccessSecret(ctx, make([]byte, 32))
 	require.NoError(t, err)
 	_, err = l.UseOnce(ctx, "n", "x", noon)
 	require.NoError(t, err)

@@ -260,6 +260,12 @@ func (l *Ledger) PhaseReads(ctx context.Context, run, phase string) (int64, erro
 	return l.count(ctx, `SELECT coalesce(sum(n_read), 0) FROM page WHERE run = ? AND phase = ?`, run, phase)
 }
 
+// ReadSince is how many records the deltas of a flow's table have read that began at or after
+// a time.
+func (l *Ledger) ReadSince(ctx context.Context, flow, table string, since time.Time) (int64, error) {
+	return l.count(ctx, `SELECT coalesce(sum(n_read), 0) FROM run WHERE flow = ? AND tbl = ? AND started >= ? AND kind = 'delta'`, flow, table, millis(since))
+}
+
 // QuarantinedBy is how many records a run set aside that are still open.
 func (l *Ledger) QuarantinedBy(ctx context.Context, run string) (int64, error) {
 	return l.count(ctx, `SELECT count(*) FROM quarantine WHERE state = 'open' AND run = ?`, run)

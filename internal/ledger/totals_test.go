@@ -1,7 +1,9 @@
 package ledger_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -51,5 +53,32 @@ func TestTotalsAreThoseOfTheRunsThatEnded(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1, totals()["rollback/contacts"].Runs, "a flow of its own")
 		require.EqualValues(t, 60, totals()[contacts].Counts.Read)
+	})
+}
+
+// What reading again since a time would bring is what changes brought since then, and not
+// what was read again meanwhile.
+func TestWhatChangesBroughtSinceATime(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, o ledger.Options) {
+		l := ledgertest.Open(t, o)
+		db := connect(t, o)
+		for id, r := range map[string]struct {
+			flow string
+			kind ledger.RunKind
+			at   time.Time
+			read int64
+		}{
+			"before": {"egress", "delta", noon.Add(-time.Minute), 1}, "then": {"egress", "delta", noon, 20}, "later": {"egress", "delta", noon.Add(time.Hour), 300},
+			"again": {"egress", ledger.RunBackfill, noon.Add(time.Hour), 4_000}, "other": {"ingress", "delta", noon.Add(time.Hour), 50_000},
+		} {
+			_, err := l.BeginRun(t.Context(), ledger.Run{ID: id, Flow: r.flow, Table: r.flow, Kind: r.kind, Started: r.at})
+			require.NoError(t, err)
+			_, err = db.ExecContext(t.Context(), fmt.Sprintf(`UPDATE run SET n_read = %d WHERE id = '%s'`, r.read, id))
+			require.NoError(t, err)
+		}
+		got, err := l.ReadSince(t.Context(), "egress", "egress", noon)
+		require.NoError(t, err)
+		require.EqualValues(t, 320, got)
 	})
 }

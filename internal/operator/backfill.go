@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"causeway.dev/activities"
@@ -51,38 +50,6 @@ func (i *Instance) EstimateBackfill(ctx context.Context, name string) *activitie
 	return &out
 }
 
-// BackfillEvents asks egress to read the journal again, or exported files.
-func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (answer workflows.BackfillAnswer, err error) {
-	switch {
-	case !w.Since.IsZero() && i.Config.Campaign.Journal.URL == "":
-		return answer, badField("since", "the journal is read again, and %s has no campaign.journal.url; load exported files instead", i.File)
-	case !w.Since.IsZero() && i.Now().Sub(w.Since) > JournalKeeps:
-		return answer, badField("since", "got %s, and the journal keeps events for 7 days; load older ones from exported logs", w.Since.Format(time.RFC3339))
-	case strings.HasPrefix(w.Folder, "sftp:") && !i.Config.Campaign.SFTP.Configured():
-		return answer, badField("from", "got a folder of the file server, and %s has no campaign.sftp", i.File)
-	}
-	if w.Folder != "" {
-		if err := i.checkFolder(ctx, w.Folder); err != nil {
-			return answer, err
-		}
-	}
-	return i.backfill(ctx, activities.FlowEgress, w)
-}
-
-// checkFolder asks a worker for the folder that is to be loaded: it is one of the worker's
-// machine, or of the file server.
-func (i *Instance) checkFolder(ctx context.Context, folder string) error {
-	var r activities.CheckFolderResult
-	err := i.ask(ctx, i.Timeout, activities.CheckFolder, activities.CheckFolderInput{Folder: folder}, &r)
-	if err == nil && r.Problem != "" {
-		err = badField("from", "%s", r.Problem)
-	}
-	return err
-}
-
-// JournalKeeps is how long events stay in the journal.
-const JournalKeeps = 7 * 24 * time.Hour
-
 func (i *Instance) backfill(ctx context.Context, name string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
 	err = i.flow(name).update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: w, By: i.By}, &answer)
 	return answer, err
@@ -92,6 +59,20 @@ func (i *Instance) backfill(ctx context.Context, name string, w activities.Windo
 // what it has written is undone as well.
 func (i *Instance) CancelBackfill(ctx context.Context, name, run string, undo bool) (workflows.Status, error) {
 	return i.flow(name).updateStatus(ctx, workflows.UpdateCancelBackfill, workflows.CancelBackfillRequest{Run: run, Rollback: undo, By: i.By})
+}
+
+// CheckNamed asks Dynamics which of some records of a table there are. It reads nothing of
+// them but their ids.
+func (i *Instance) CheckNamed(ctx context.Context, name string, ids []string) (r activities.CheckNamedResult, err error) {
+	if err := i.HasRecords(name); err != nil {
+		return r, err
+	}
+	table, err := i.table(name)
+	if err != nil {
+		return r, err
+	}
+	err = i.ask(ctx, i.Timeout, activities.CheckNamed, activities.CheckNamedInput{Table: table, IDs: ids}, &r)
+	return r, err
 }
 
 // checkFilter asks a worker whether conditions fit a table. It asks without their values

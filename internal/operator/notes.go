@@ -76,7 +76,7 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	for _, change := range st.ModelChanges {
 		n.add(Caution, "changed while it runs: %s; the next start takes it up", change)
 	}
-	n.events(st, now)
+	n.events(r, now)
 	n.optOut(st, now)
 	if late := now.Sub(r.CarriedUpTo); !r.CarriedUpTo.IsZero() && r.Deadline > 0 && late > r.Deadline {
 		n.add(Alarm, "choices about opt-outs since %s are not carried over, or a system refuses one of then, and the deadline is %s (opt_out.deadline): people may be contacted against their will; causeway quarantine list optout",
@@ -130,11 +130,16 @@ func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 	}
 }
 
-func (n *notes) events(st *workflows.Status, now time.Time) {
+func (n *notes) events(r FlowReport, now time.Time) {
+	st := r.Status
 	if st.Events == nil {
 		return
 	}
-	if st.Events.Lagging {
+	lag := r.Journal(now)
+	if lag != nil && lag.Level == Caution {
+		n.add(Caution, "nothing was handled since %s, and the journal forgets events after 7 days: those of then in %s", phrase.Moment(now, lag.Handled), phrase.Span(lag.Left))
+	}
+	if st.Events.Lagging || lag != nil && lag.Level == Alarm {
 		what := "events wait since then; find out why with: causeway status egress"
 		switch {
 		case Stopped(*st):

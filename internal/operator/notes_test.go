@@ -66,6 +66,16 @@ func TestNotesOfAFlow(t *testing.T) {
 			operator.FlowReport{Flow: "contacts", Status: &workflows.Status{State: workflows.StateRunning, Restored: "the ledger was restored"}},
 			[]operator.Note{{operator.Alarm, "the ledger was restored; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age"}},
 		},
+		"events that wait, well before they are lost": {
+			operator.FlowReport{Flow: "egress", LagAlarm: 5 * 24 * time.Hour, Status: &workflows.Status{State: workflows.StateRunning, Watermark: noon.Add(-3 * 24 * time.Hour), Events: &workflows.EventStatus{Source: "journal"}}},
+			[]operator.Note{{operator.Caution, "nothing was handled since 2026-02-27 12:00:00 UTC (3 d ago), and the journal forgets events after 7 days: those of then in 4 d"}},
+		},
+		"events that wait in exported files, which are not forgotten": {
+			operator.FlowReport{Flow: "egress", LagAlarm: 5 * 24 * time.Hour, Status: &workflows.Status{State: workflows.StateRunning, Watermark: noon.Add(-3 * 24 * time.Hour), Events: &workflows.EventStatus{Source: "sftp"}}}, nil,
+		},
+		"events that wait for hours": {
+			operator.FlowReport{Flow: "egress", LagAlarm: 5 * 24 * time.Hour, Status: &workflows.Status{State: workflows.StateRunning, Watermark: noon.Add(-59 * time.Hour), Events: &workflows.EventStatus{Source: "both"}}}, nil,
+		},
 		"events that may be lost": {
 			operator.FlowReport{Flow: "egress", Status: &workflows.Status{State: workflows.StatePaused, Since: noon, Reason: "release", Watermark: noon.Add(-6 * 24 * time.Hour), Events: &workflows.EventStatus{Lagging: true}}},
 			[]operator.Note{

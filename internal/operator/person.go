@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"causeway.dev/activities"
+	"causeway.dev/workflows"
 )
 
 // ShownPerson is a record in both systems, with its values if they were asked for.
@@ -36,4 +37,13 @@ func (i *Instance) ShowPerson(ctx context.Context, name, id string, reveal bool,
 		return unsealed(err)
 	})
 	return shown, err
+}
+
+// SyncPerson asks for a backfill of one person's record.
+func (i *Instance) SyncPerson(ctx context.Context, name, id string) (answer workflows.BackfillAnswer, err error) {
+	table, key, err := i.person(name, id)
+	if err != nil {
+		return answer, err
+	}
+	return i.Backfill(ctx, table.Name, activities.Window{IDs: []string{key}})
 }

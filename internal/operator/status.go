@@ -77,6 +77,7 @@ type FlowReport struct {
 	CarriedUpTo    time.Time             `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
 	Typology       *activities.Operation `json:"typology,omitempty"`     // who has looked at Campaign's typology rules; of the opt-out flow
 	Deadline       time.Duration         `json:"-"`                      // how old a choice may become that is not
+	LagAlarm       time.Duration         `json:"-"`                      // from which age on the position in the journal is an alarm; of egress
 	FileRevision   string                `json:"file_revision,omitempty"`
 	ChangesPending bool                  `json:"changes_pending"`
 
@@ -125,7 +126,7 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 		if r := &report.Flows[n]; r.Known {
 			r.addTotals(totals[r.Flow])
 			r.addTypology(looked)
-			r.Deadline = i.Config.OptOut.Deadline
+			r.Deadline, r.LagAlarm = i.Config.OptOut.Deadline, i.Config.Egress.LagAlarm
 			if name != "" {
 				i.addDifferences(ctx, r)
 			}

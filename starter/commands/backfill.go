@@ -19,7 +19,7 @@ type backfillOptions struct {
 	table             string
 	since, until, ids string
 	where             []string
-	wait, yes         bool
+	wait, yes, dry    bool
 }
 
 func newBackfill(e *env) *cobra.Command {
@@ -32,7 +32,8 @@ paused; changes made meanwhile are applied in between. Backfills of one table ru
 one after the other.
 
 An id of --ids that Dynamics does not have is named in the end; nothing is done about
-such a record. One that the application user may not read ends the run.
+such a record. One that the application user may not read ends the run. With --dry-run
+Dynamics is asked how many of them it lists, and nothing is begun.
 
 Without a window the whole table is read, which asks first unless --yes is given. It
 says then how many records that is, what it costs in engine calls of Campaign and how
@@ -49,12 +50,14 @@ here; what does not meet the conditions costs no call to Campaign.
 
 With -o json: {run, workflow_id, queued}; with --wait also {result}, which is
 {run, kind, state, reason, counts, start, end}. State is COMPLETED, INCOMPLETE,
-STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
+STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1. With
+--dry-run: {found, not_found}.`,
 		Example: `  causeway backfill contacts --since 24h --wait
   causeway backfill contacts --since 2026-01-01 --until 2026-02-01
   causeway backfill contacts --where "statecode equals Active" --where "address1_city not_empty"
   causeway backfill contacts --ids 6f0c1d2e-0000-4000-8000-000000000001
   causeway backfill contacts --ids @ids.txt      # one id per line; @- reads stdin
+  causeway backfill contacts --ids @ids.txt --dry-run
   causeway backfill contacts --yes --wait        # everything`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.table = args[0]
@@ -66,6 +69,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 	flags.StringVar(&o.until, "until", "", "only records modified before this `time`")
 	flags.StringVar(&o.ids, "ids", "", "only these records: `a,b` or @file, at most 1,000")
 	flags.StringArrayVar(&o.where, "where", nil, "only records that meet this `condition`; may be repeated")
+	flags.BoolVar(&o.dry, "dry-run", false, "with --ids: say which of the records Dynamics has, and begin nothing")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "follow the backfill to its end, with progress")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "read the whole table without asking")
 	return cmd
@@ -82,9 +86,15 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.dry && len(window.IDs) == 0 {
+		return badInput("got --dry-run without --ids; what reading a whole table costs is said before it is read")
+	}
 	return e.with(ctx, func(i *operator.Instance) error {
 		if err := i.HasRecords(o.table); err != nil {
 			return err
+		}
+		if o.dry {
+			return e.checkNamed(ctx, i, o.table, window.IDs)
 		}
 		what := o.table
 		if t, mapped := i.Config.Ingress.Tables[o.table]; mapped {
@@ -104,6 +114,30 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 			return err
 		}
 		return e.accepted(ctx, i, o.table, answer, o.wait)
+	})
+}
+
+// checkNamed says which of some records Dynamics has.
+func (e *env) checkNamed(ctx context.Context, i *operator.Instance, table string, ids []string) error {
+	found, err := i.CheckNamed(ctx, table, ids)
+	if err != nil {
+		return err
+	}
+	if found.NotFound == nil {
+		found.NotFound = []string{}
+	}
+	answer := struct {
+		Found    int      `json:"found"`
+		NotFound []string `json:"not_found"`
+	}{found.Found, found.NotFound}
+	return e.show(answer, func() {
+		fmt.Fprintf(e.out, "found %s of %s; nothing was begun\n", humanize.Comma(int64(found.Found)), humanize.Comma(int64(len(ids))))
+		for _, id := range found.NotFound {
+			fmt.Fprintf(e.out, "not found: %s\n", id)
+		}
+		if len(found.NotFound) > 0 {
+			fmt.Fprintln(e.out, "those are gone from Dynamics, or hidden from the application user; a backfill does nothing about them")
+		}
 	})
 }
 

@@ -279,3 +279,27 @@ func TestBackfillOfAFilter(t *testing.T) {
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "got both --ids and --where")
 }
+
+// With --dry-run it is only said which records Dynamics has.
+func TestADryBackfillOfIDs(t *testing.T) {
+	t.Parallel()
+	there, gone := "6f0c1d2e-0000-4000-8000-000000000001", "6f0c1d2e-0000-4000-8000-000000000002"
+	w := newWorld()
+	w.on("Run "+activities.CheckNamed, activities.CheckNamedResult{Found: 1, NotFound: []string{gone}})
+	code, out, stderr := w.run(t, "backfill", "contacts", "--ids", there+","+gone, "--dry-run")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "found 1 of 2; nothing was begun\nnot found: "+gone+"\nthose are gone from Dynamics, or hidden from the application user; a backfill does nothing about them\n", out)
+	require.Equal(t, []string{there, gone}, w.Requests["Run "+activities.CheckNamed][0].(activities.CheckNamedInput).IDs)
+	require.Empty(t, w.Requests[backfillUpdate])
+
+	w.on("Run "+activities.CheckNamed, activities.CheckNamedResult{Found: 2})
+	code, out, stderr = w.run(t, "backfill", "contacts", "--ids", there+","+gone, "--dry-run", "-o", "json")
+	require.Zero(t, code, stderr)
+	require.JSONEq(t, `{"found": 2, "not_found": []}`, out)
+	for _, args := range [][]string{{"backfill", "contacts", "--dry-run"}, {"backfill", "contacts", "--dry-run", "--since", "1h"}} {
+		code, _, stderr = w.run(t, args...)
+		require.Equal(t, exitBadInput, code)
+		require.Contains(t, stderr, "got --dry-run without --ids")
+	}
+	require.Len(t, w.Requests["Run "+activities.CheckNamed], 2)
+}

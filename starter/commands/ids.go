@@ -8,11 +8,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/phrase"
 )
 
 const (
-	maxIDs     = 1000
+	maxIDs     = activities.MostNamed
 	maxIDsFile = 1 << 20 // bytes; a thousand ids are 37 kB
 )
 

@@ -15,12 +15,14 @@ import (
 )
 
 func newRunsShow(e *env) *cobra.Command {
-	return &cobra.Command{
+	lanes := false
+	cmd := &cobra.Command{
 		Use: "show <run>", Short: "Show what a run did, step by step, and what it left behind",
 		Long: `Show a run: its account of every record, the steps of its workflow with attempts and
 failures, the size of its before-images and until when it can be rolled back, who
 asked for it, and where its history is. Without a worker, what the ledger knows is
-left out; when Temporal's history is gone, its steps are.
+left out; when Temporal's history is gone, its steps are. With --lanes its pages and
+lanes are listed one by one instead.
 
 ` + runArgHelp + `
 
@@ -28,15 +30,40 @@ With -o json: {run, table, ledger: {info, window, not_found, quarantined, rollba
 no_rollback, asked, undone_by, undone_state}, executions: [{workflow_id, run_id, type,
 status, started, closed, events, bytes, task_attempt, pending}], history: {type,
 executions, events, steps: [{name, child, times, attempts, done, failed, cancelled,
-last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}.`,
+last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}. With
+--lanes: {run, lanes: [{page, lane, records, counts, state, attempts, failure, began,
+written}], problem}.`,
 		Example: "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
 		Args:    exactly("a run", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if lanes {
+				return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.Lanes, error) {
+					return i.RunLanes(cmd.Context(), args[0])
+				}, writeLanes)
+			}
 			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.RunReport, error) {
 				return i.ShowRun(cmd.Context(), args[0])
 			}, writeRun)
 		},
 	}
+	cmd.Flags().BoolVar(&lanes, "lanes", false, "list its pages and lanes one by one")
+	return cmd
+}
+
+func writeLanes(e *env, l *operator.Lanes) {
+	if len(l.Lanes) == 0 {
+		fmt.Fprintln(e.out, l.Problem)
+		return
+	}
+	rows := [][]cell{header([]int{0, 1, 3, 4}, "PAGE", "LANE", "STATE", "RECORDS", "ATTEMPTS", "WRITTEN", "LAST FAILURE")}
+	for _, one := range l.Lanes {
+		written := "–"
+		if !one.Written.IsZero() {
+			written = one.Written.UTC().Format("2006-01-02 15:04:05 UTC")
+		}
+		rows = append(rows, []cell{number(int64(one.Page)), number(int64(one.Lane)), {text: cmp.Or(one.State, "at work")}, number(one.Records), number(int64(one.Attempts)), {text: written}, {text: phrase.OneLine(one.Failure)}})
+	}
+	writeTable(e.out, e.colours(), rows)
 }
 
 func writeRun(e *env, r *operator.RunReport) {

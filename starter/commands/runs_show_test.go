@@ -2,6 +2,7 @@ package commands
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,4 +101,29 @@ func TestRunsShowFollowsTheChain(t *testing.T) {
 	report = operator.RunReport{}
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	require.Equal(t, 1, report.History.Executions)
+}
+
+// With --lanes each lane is listed, in the order of the pages.
+func TestRunsShowLanes(t *testing.T) {
+	t.Parallel()
+	const recordedRun = "contacts-20261130T120400.340Z"
+	w := runsWorld(t)
+	w.knows(func(r *activities.RunInfo) {
+		r.Run, r.Workflow = recordedRun, contactsFlow+"/backfill/"+recordedRun
+	})
+	w.Histories["run-lanes"] = recordedHistory(t, "backfill.json")
+	w.Runs = []operator.Execution{{WorkflowID: contactsFlow + "/backfill/" + recordedRun, RunID: "run-lanes", Type: "Backfill", Status: "Completed", Started: noon}}
+	code, out, stderr := w.run(t, "runs", "show", recordedRun, "--lanes")
+	require.Zero(t, code, stderr)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 25)
+	require.Regexp(t, `^ *1 +1 +done +\d+ +1 +20\d\d-`, lines[1])
+	code, out, stderr = w.run(t, "runs", "show", recordedRun, "--lanes", "-o", "json")
+	require.Zero(t, code, stderr)
+	var lanes operator.Lanes
+	require.NoError(t, json.Unmarshal([]byte(out), &lanes))
+	require.Len(t, lanes.Lanes, 24)
+	code, out, stderr = w.run(t, "runs", "show", contactsFlow+"/backfill/"+recordedRun, "--lanes")
+	require.Zero(t, code, stderr)
+	require.Equal(t, 25, strings.Count(out, "\n"), "a run is found by its workflow, too")
 }
