@@ -18,6 +18,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/budget"
+	"causeway.dev/activities/doctor"
 	"causeway.dev/activities/egress"
 	"causeway.dev/activities/ingress"
 	"causeway.dev/activities/operator"
@@ -140,7 +141,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
-	}))
+	}), doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
