@@ -6,7 +6,7 @@ import "time"
 type DoctorInput struct {
 	Areas  []string      `json:"areas,omitempty"` // none: all
 	Within time.Duration `json:"within"`          // for all checks together
-	Keep   bool          `json:"keep,omitempty"`  // the answer is kept for status, as that of the night
+	Keep   bool          `json:"keep,omitempty"`  // the answer is kept for status and the gauges
 }
 
 // CheckState says how a check ended.
@@ -69,4 +69,19 @@ func (r *DoctorResult) Count(state CheckState) int {
 		}
 	}
 	return n
+}
+
+// NotWell is the same with the checks alone that fail or have to be looked at; nil of nil.
+func (r *DoctorResult) NotWell() *DoctorResult {
+	if r == nil {
+		return nil
+	}
+	out := *r
+	out.Checks = []Check{}
+	for _, c := range r.Checks {
+		if c.State == CheckFail || c.State == CheckWarn {
+			out.Checks = append(out.Checks, c)
+		}
+	}
+	return &out
 }

@@ -110,14 +110,21 @@ func (a *Activities) Doctor(ctx context.Context, in activities.DoctorInput) (*ac
 	checks = append(checks, v.after(in.Areas)...)
 	out := &activities.DoctorResult{At: a.o.Now().UTC(), Checks: sorted(checks)}
 	out.Requests, out.EngineCalls = seen.counts()
-	if !in.Keep {
-		return out, ctx.Err()
+	if in.Keep && ctx.Err() == nil {
+		v.keep(ctx, out)
 	}
+	return out, ctx.Err()
+}
+
+// keep keeps the answer for status. A ledger that does not take it is among what was found.
+func (v *visit) keep(ctx context.Context, out *activities.DoctorResult) {
 	doc, err := json.Marshal(out)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = v.a.o.Ledger.SaveFact(ctx, Kept, string(doc))
 	}
-	return out, a.o.Ledger.SaveFact(ctx, Kept, string(doc))
+	if err != nil {
+		out.Checks = sorted(append(out.Checks, activities.Check{Area: activities.AreaLedger, What: "keeping what was found", State: activities.CheckWarn, Found: err.Error(), Remedy: "see ledger: reachable"}))
+	}
 }
 
 // Kept names the answer of the night in the ledger.

@@ -49,7 +49,7 @@ func (i *Instance) Doctor(ctx context.Context, areas ...string) (*DoctorReport, 
 	}
 	var answer activities.DoctorResult
 	began := i.Now()
-	in := activities.DoctorInput{Areas: theirs, Within: max(i.Timeout/2, i.Timeout-5*time.Second)}
+	in := activities.DoctorInput{Areas: theirs, Within: max(i.Timeout/2, i.Timeout-5*time.Second), Keep: len(areas) == 0}
 	err := i.ask(ctx, i.Timeout, activities.Doctor, in, &answer)
 	if KindOf(err) == NoWorker || KindOf(err) == Unreachable {
 		out.Unreachable = true
@@ -173,4 +173,16 @@ func (i *Instance) askedHow() activities.Check {
 		c.Found = "questions are asked without a workflow"
 	}
 	return c
+}
+
+// doctor tells what failed in the night.
+func (n *notes) doctor(found *activities.DoctorResult, now time.Time) {
+	if found == nil {
+		return
+	}
+	for _, c := range found.Checks {
+		if c.State == activities.CheckFail {
+			n.add(Alarm, "the doctor found %s: %s: %s, %s; %s; look again with: causeway doctor", c.Area, c.What, c.Found, phrase.Moment(now, found.At), c.Remedy)
+		}
+	}
 }

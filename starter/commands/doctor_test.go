@@ -114,3 +114,16 @@ func TestDoctor(t *testing.T) {
 		require.Contains(t, stderr, "--area: got \"moon\", want config, temporal")
 	})
 }
+
+// What failed the last time is in the status until it is looked at again.
+func TestStatusTellsWhatTheDoctorFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.on("Query "+contactsFlow+" Status", contacts(nil))
+	found := examined(unkeyed, untracked)
+	w.on("Run "+activities.Meter, activities.MeterResult{Doctor: &found})
+	_, out, _ := w.run(t, "status", "contacts")
+	require.Contains(t, out, "the doctor found dynamics: table contact: change tracking: off")
+	require.Contains(t, out, "switch Track changes on")
+	require.NotContains(t, out, "ledger.encryption_key and restart")
+}

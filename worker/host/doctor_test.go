@@ -266,7 +266,7 @@ func TestTheDoctorFindsWhatIsBroken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPatient(t, d)
-			r := p.look(activities.DoctorInput{}, d.happen)
+			r := p.look(activities.DoctorInput{Keep: true}, d.happen)
 			check := strings.ReplaceAll(d.check, "<dynamics>", strings.TrimPrefix(p.boxes.DynamicsURL, "https://"))
 			got := checkOf(r, check)
 			want := d.state
