@@ -15,6 +15,8 @@ type MeterResult struct {
 	Credentials []CredentialEnd `json:"credentials,omitempty"`
 	// Ledger says how the ledger is sealed; nil = that is not known.
 	Ledger *LedgerSealing `json:"ledger,omitempty"`
+	// Doctor is what the last night's checks found that is not well; nil = none were made.
+	Doctor *DoctorResult `json:"doctor,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.
 	Erasures *ErasuresState `json:"erasures,omitempty"`
 }

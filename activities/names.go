@@ -70,6 +70,7 @@ const (
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
+	Doctor             = "Doctor"             // DoctorInput -> DoctorResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

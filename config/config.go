@@ -61,6 +61,8 @@ type Config struct {
 	Failures Failures `yaml:"failures,omitempty"`
 	// Access says who may do what.
 	Access Access `yaml:"access,omitempty"`
+	// Doctor says by what "causeway doctor" judges.
+	Doctor Doctor `yaml:"doctor,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 
@@ -218,6 +220,20 @@ type Failures struct {
 	SetAsideAfter time.Duration `yaml:"set_aside_after,omitempty" jsonschema:"minimum=1m,maximum=168h,default=10m"`
 	// CheckModelsEvery is the pause between looks whether the data models of both systems still fit, while a flow runs. What does no harm is told; what does not fit any more fails the flow, before a record does. 0 looks at starts only.
 	CheckModelsEvery time.Duration `yaml:"check_models_every" jsonschema:"minimum=0s,maximum=720h,default=24h"`
+}
+
+// Doctor says by what "causeway doctor" judges, and when it looks by itself.
+type Doctor struct {
+	// Nightly is the time of day, in UTC, at which a worker makes all checks by itself and keeps what it found for status and the metrics; empty is never.
+	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=03:30" want:"a time of day such as \"03:30\", in quotes"`
+	// ClockSkew is how far the clock of a service may be from the worker's.
+	ClockSkew time.Duration `yaml:"clock_skew,omitempty" jsonschema:"minimum=1s,maximum=1h,default=1m"`
+	// FreeMiB is how many MiB have to be free for the ledger and on the file server.
+	FreeMiB int `yaml:"free_mib,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1024"`
+	// Expiry is how long before its end a credential or certificate is told of.
+	Expiry time.Duration `yaml:"expiry,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=720h"`
+	// Step is how long one check may take.
+	Step time.Duration `yaml:"step,omitempty" jsonschema:"minimum=1s,maximum=5m,default=20s"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -54,6 +54,13 @@
 // compares both systems with the ledger beside the owner that goes on. It ends with an
 // AuditResult, and signals Repair to the owner when it was asked to repair.
 //
+// # Checkup
+//
+//	Checkup  <instance>/checkup-<time>
+//
+// is begun by a schedule every night, when doctor.nightly is set. It has a worker make the
+// checks of the doctor, and keep them in the ledger.
+//
 // # Questions
 //
 //	Ask  ask/<activity>/<unique>

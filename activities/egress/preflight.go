@@ -144,6 +144,21 @@ func activitySchema(e *dataverse.Entity) *timeline.Schema {
 	return s
 }
 
+// Fit fits settings to the tables of Dynamics that exist, by their logical names.
+func (a *Activities) Fit(s activities.EgressSettings, owner string, tables map[string]*dataverse.Entity) error {
+	schemas := map[string]*timeline.Schema{}
+	for name, entity := range tables {
+		schemas[name] = activitySchema(entity)
+	}
+	_, err := a.fit(s, owner, schemas)
+	return err
+}
+
+// Processes are warnings about the processes in Dynamics that create follow-up tasks.
+func (a *Activities) Processes(ctx context.Context, s activities.EgressSettings, owner string) []string {
+	return a.checkProcesses(ctx, s, owner)
+}
+
 // solutionProcesses are processes in Dynamics that create a follow-up task for a click or
 // a bounce (R3.8). Adobe's solution brings them.
 var solutionProcesses = []struct {

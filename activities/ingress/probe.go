@@ -33,6 +33,11 @@ var recordID = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 // with a list call for each 1,000 records, up to Options.ProbeRecords, and one read. A
 // resource without a record that has a key cannot be probed.
 func (a *Activities) probeKey(ctx context.Context, m *tableMapper) error {
+	return a.probeKeyOf(ctx, m, a.o.ProbeRecords)
+}
+
+// probeKeyOf is probeKey for at least so many records.
+func (a *Activities) probeKeyOf(ctx context.Context, m *tableMapper, records int) error {
 	options := campaign.ListOptions{Lines: probeLines}
 	if m.keySortable {
 		options.Order = m.plan.Table.Campaign.Key + " desc" // those without a key, which are not from here, come last
@@ -44,7 +49,7 @@ func (a *Activities) probeKey(ctx context.Context, m *tableMapper) error {
 		if err := probe.page(ctx, page.Records); err != nil {
 			return err
 		}
-		if page.Next == "" || probe.read >= a.o.ProbeRecords {
+		if page.Next == "" || probe.read >= records {
 			return probe.verdict()
 		}
 		if links.Closes(page.Next) {

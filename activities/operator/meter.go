@@ -17,6 +17,13 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 	if a.credentials != nil {
 		out.Credentials = a.credentials()
 	}
+	if a.doctor != nil {
+		found, err := a.doctor(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Doctor = found.NotWell()
+	}
 	sealing, err := a.ledger.Sealing(ctx)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ type Options struct {
 	OptOutsCarriedUpTo func(context.Context) (time.Time, error)
 	// Credentials are the ends of those that the worker signs in with; nil: none is known.
 	Credentials func() []activities.CredentialEnd
+	// Doctor is what the last night's checks found; nil: nobody knows.
+	Doctor func(context.Context) (*activities.DoctorResult, error)
 	// Access grants permits; nil: everybody may do everything.
 	Access *Access
 }
@@ -34,13 +36,14 @@ type Activities struct {
 	keepBefores time.Duration
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
+	doctor      func(context.Context) (*activities.DoctorResult, error)
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
 }
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access}
 }
 
 // Register makes the activities known to a worker.

@@ -112,6 +112,11 @@ func (a *Activities) readPairs(ctx context.Context, s optout.Settings) (plan *se
 	return plan, problems, nil
 }
 
+// ContactProblems is what the table contact lacks for the pairs.
+func ContactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []string {
+	return contactProblems(entity, pairs)
+}
+
 func contactProblems(entity *dataverse.Entity, pairs []optout.PairSetting) []string {
 	var out []string
 	if !entity.ChangeTrackingEnabled {

@@ -84,7 +84,7 @@ func (p *Pages) showEvents(w http.ResponseWriter, r *http.Request, part string) 
 	instance := r.PathValue("instance")
 	settings := p.instance(r).Config.Egress.Settings()
 	view := eventsView{
-		Now: p.now().UTC(), Every: refreshEvery, Base: eventsURL(instance), Done: doneText(r), State: word{"warn", "wait", "No answer"}, Off: !settings.Enabled(), Journal: settings.Journal(),
+		Now: p.here(r), Every: refreshEvery, Base: eventsURL(instance), Done: doneText(r), State: word{"warn", "wait", "No answer"}, Off: !settings.Enabled(), Journal: settings.Journal(),
 		RunsURL: home(instance) + "runs?table=" + activities.FlowEgress, FlowURL: flowURL(instance, activities.FlowEgress), NoLag: "Nothing is known yet. It is, once the workflow has handled something.",
 	}
 	may := p.may(r, access.Operator)

@@ -38,7 +38,7 @@ type laneRow struct {
 // lanes lists the pages and lanes of a run one by one.
 func (p *Pages) lanes(w http.ResponseWriter, r *http.Request) {
 	name, instance := r.PathValue("run"), r.PathValue("instance")
-	view := lanesView{Now: p.now().UTC(), Run: name, Crumbs: []link{{URL: home(instance), Label: "Overview"}, {URL: home(instance) + "runs", Label: "Runs"}, {URL: runURL(instance, name), Label: name}, {Label: "Lanes"}}}
+	view := lanesView{Now: p.here(r), Run: name, Crumbs: []link{{URL: home(instance), Label: "Overview"}, {URL: home(instance) + "runs", Label: "Runs"}, {URL: runURL(instance, name), Label: name}, {Label: "Lanes"}}}
 	i, err := p.operator(r)
 	var found *operator.Lanes
 	if err == nil {

@@ -27,6 +27,8 @@ type Report struct {
 	Clear []string `json:"unsealed_text,omitempty"`
 	// Ledger says how the ledger is sealed; known with Meter.
 	Ledger *activities.LedgerSealing `json:"ledger,omitempty"`
+	// Doctor is what the last night's checks found that is not well; known with Meter.
+	Doctor *activities.DoctorResult `json:"doctor,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 }
@@ -42,6 +44,7 @@ func (r Report) Notes(now time.Time) []Note {
 	}
 	n.sealing(r.Ledger, now)
 	n.erasures(r.Erasures, now)
+	n.doctor(r.Doctor, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -57,7 +60,7 @@ func (r Report) Notes(now time.Time) []Note {
 // WithMeter adds what Meter found; nil adds nothing.
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
-		r.Credentials, r.Ledger, r.Erasures = m.credentials, m.ledger, m.erasures
+		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
 	}
 }
 
@@ -323,6 +326,7 @@ type Meter struct {
 	Budget  int64     `json:"budget,omitempty"` // 0 = none
 
 	credentials []activities.CredentialEnd
+	doctor      *activities.DoctorResult
 	ledger      *activities.LedgerSealing
 	erasures    *activities.ErasuresState
 }
@@ -335,7 +339,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {
 			out.Changes, out.Loads = h.Changes, h.Loads

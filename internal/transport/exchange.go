@@ -113,7 +113,7 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 	}
 	out := req.WithContext(limited)
 	out.Header = c.header(req.Header, token)
-	res, err := c.base.RoundTrip(out) // not http.Client: redirects would carry the token away
+	res, err := roundTrip(c.base, out) // not http.Client: redirects would carry the token away
 	if why := fenced.Load(); why != nil && err != nil {
 		meter.NotServed()
 		return nil, Abandoned, *why

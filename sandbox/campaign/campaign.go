@@ -110,6 +110,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // serve waits as long as the instance takes to answer, then hands the request to the
 // gateway.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
 	w.Header()["X-Request-Id"] = []string{"sandbox-" + strconv.FormatInt(s.request.Add(1), 36)}
 	if d := s.latency.Load(); d > 0 {
 		timer := time.NewTimer(time.Duration(d))

@@ -65,6 +65,10 @@ type Server struct {
 	teams   sync.Map // keys of the teams: owners that are no users
 
 	forgotten atomic.Int64 // calls before the last ResetUsage
+
+	roleMu sync.Mutex
+	role   map[string]string      // depths that differ from Global, by the name of the privilege
+	told   atomic.Pointer[string] // version; nil: that of version9
 }
 
 // New returns a Server with empty tables.
@@ -188,6 +192,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case get && path == "organizations":
 		s.write(w, map[string]any{"value": []any{map[string]any{"expirechangetrackingindays": int(s.o.Retention.Hours() / 24)}}})
+	case get && userPrivileges.MatchString(path):
+		s.retrieveUserPrivileges(w, r, userPrivileges.FindStringSubmatch(path)[1])
 	case isMetadata(path):
 		s.metadata(w, r, path)
 	case get && path == "$metadata":

@@ -112,7 +112,7 @@ func (s *Server) function(w http.ResponseWriter, r *http.Request, path string) b
 		}
 		s.answerCall(w, r, name, map[string]any{"BusinessUnitId": businessUnit, "UserId": by, "OrganizationId": organization})
 	case name == "RetrieveVersion":
-		s.answerCall(w, r, name, map[string]any{"Version": "9.2.24101.199"})
+		s.answerCall(w, r, name, map[string]any{"Version": s.version9()})
 	case name == "RetrieveTotalRecordCount":
 		s.totals(w, r, c)
 	default:

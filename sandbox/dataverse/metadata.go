@@ -301,6 +301,7 @@ func (t *table) definition() map[string]any {
 		"ChangeTrackingEnabled": tracked, "IsActivity": t.Activity || t.union != nil, "IsOptimisticConcurrencyEnabled": true, "MetadataId": metadataID("table", t.LogicalName),
 		"SchemaName": t.LogicalName, "OwnershipType": "UserOwned", "ObjectTypeCode": cmp.Or(t.TypeCode, 10_000), "IsCustomEntity": strings.Contains(t.LogicalName, "_"),
 		"DisplayName": label(spoken(t.LogicalName)), "CanChangeTrackingBeEnabled": map[string]any{"Value": true, "CanBeChanged": true, "ManagedPropertyLogicalName": "canchangetrackingbeenabled"},
+		"Privileges": t.privileges(),
 	}
 }
 

@@ -65,6 +65,7 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.o.Clock.Now().Format(http.TimeFormat))
 	switch r.URL.Path {
 	case "/common/discovery/instance":
 		kit.WriteJSON(w, http.StatusOK, map[string]any{

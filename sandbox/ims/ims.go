@@ -51,6 +51,7 @@ func New(o Options) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.o.Clock.Now().Format(http.TimeFormat))
 	switch r.URL.Path {
 	case "/ims/token/v2", "/ims/token/v3": // Adobe's own library still asks v2
 		s.token(w, r)

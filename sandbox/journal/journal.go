@@ -86,6 +86,7 @@ func (s *Server) Stats() Stats {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
 	w.Header()["X-Request-Id"] = []string{"journal-" + strconv.FormatInt(s.requests.Add(1), 36)}
 	if s.o.Latency > 0 {
 		timer := time.NewTimer(s.o.Latency)

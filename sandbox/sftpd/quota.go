@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/pkg/sftp"
 )
 
 // quota limits the bytes in a folder. It counts them anew each time, because files are
@@ -74,4 +76,16 @@ func (q *quota) used() int64 {
 		return nil
 	})
 	return sum
+}
+
+// StatVFS says how much room there is, as OpenSSH's extension statvfs does. Without a
+// capacity the server does not know the extension.
+func (f *files) StatVFS(*sftp.Request) (*sftp.StatVFS, error) {
+	capacity := f.quota.capacity.Load()
+	if capacity <= 0 {
+		return nil, sftp.ErrSSHFxOpUnsupported
+	}
+	const block = 1024
+	free := uint64(max(0, capacity-f.quota.used())) / block //nolint:gosec // not negative
+	return &sftp.StatVFS{Bsize: block, Frsize: block, Blocks: uint64(capacity) / block, Bfree: free, Bavail: free, Namemax: 255}, nil
 }

@@ -35,6 +35,7 @@ type gaugeRefresher struct {
 	optOut  *optout.Activities
 	budget  *budget.Budget
 	sealing *sealingGauges
+	checkup *checkupGauges
 }
 
 // refresh brings the gauges of the configured flows up to date.
@@ -49,7 +50,7 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 	if g.config.OptOut.Mode.WritesDynamics() {
 		errs = append(errs, g.optOut.RefreshGauges(ctx))
 	}
-	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx))...)
+	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx), g.checkup.refresh(ctx))...)
 }
 
 // refreshGauges keeps the gauges right until ctx ends.

@@ -82,16 +82,14 @@ func newSFTP(cfg *config.Config, watch *transport.Watch) (*campaign.SFTP, error)
 	})
 }
 
-func newDataverse(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate) (*dataverse.Client, error) {
+// newMSALTokens is a source of tokens of the app registration, with its credential as it is
+// now.
+func newMSALTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool) (_ *dataverse.MSALTokens, err error) {
 	d := cfg.Dynamics
-	roots, err := extraRoots("dynamics.ca_file", d.CAFile)
-	if err != nil {
-		return nil, err
-	}
 	options := dataverse.MSALOptions{
 		Authority: strings.TrimSuffix(d.Authority, "/") + "/" + d.Tenant, ClientID: d.ClientID,
 		Scope: strings.TrimSuffix(d.URL, "/") + "/.default", InstanceDiscovery: d.InstanceDiscovery,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)}, Watch: watch,
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch,
 	}
 	if d.ClientCertificate.IsSet() {
 		pem, err := d.ClientCertificate.Resolve()
@@ -108,6 +106,19 @@ func newDataverse(cfg *config.Config, scope tally.Scope, watch *transport.Watch,
 	tokens, err := dataverse.NewMSALTokens(options)
 	if err != nil {
 		return nil, fmt.Errorf("dynamics credentials: %w", err)
+	}
+	return tokens, nil
+}
+
+func newDataverse(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate) (*dataverse.Client, error) {
+	d := cfg.Dynamics
+	roots, err := extraRoots("dynamics.ca_file", d.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := newMSALTokens(cfg, watch, roots)
+	if err != nil {
+		return nil, err
 	}
 	return dataverse.New(dataverse.Options{
 		OrgURL: d.URL, PageSize: d.PageSize,
@@ -129,7 +140,7 @@ func newIMSTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPo
 	}
 	return campaign.NewIMSTokens(campaign.IMSOptions{
 		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Reread: c.ClientSecret.Resolve, Scopes: c.Scopes,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.NewBase(roots)}, Watch: watch,
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch,
 	}), nil
 }
 
