@@ -156,14 +156,18 @@ func (d *drawing) at(step int) string {
 	return d.from.Add(time.Duration(step) * d.span.Step).In(d.now.Location()).Format(d.span.day)
 }
 
-// rate is records a minute in a step; the last one is not over.
+// rate is records a minute in a step, in tenths below ten; the last step is not over.
 func (d *drawing) rate(step int) float64 {
 	p := d.points[step]
 	if p == nil {
 		return 0
 	}
 	lasted := min(d.span.Step, max(time.Minute, d.now.Sub(d.from.Add(time.Duration(step)*d.span.Step))))
-	return math.Round(10*float64(max(0, p.Counts.Read))/lasted.Minutes()) / 10
+	rate := float64(max(0, p.Counts.Read)) / lasted.Minutes()
+	if rate < 10 {
+		return math.Round(10*rate) / 10
+	}
+	return math.Round(rate)
 }
 
 func (d *drawing) empty(err error, otherwise string) string {
