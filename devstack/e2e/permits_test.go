@@ -165,6 +165,7 @@ func (w *world) failure(id, run string) (why, next string) {
 	event, err := w.client.GetWorkflowHistory(w.t.Context(), id, run, true, enumspb.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT).Next()
 	require.NoError(w.t, err)
 	if again := event.GetWorkflowExecutionContinuedAsNewEventAttributes(); again != nil {
+		//lint:ignore SA1019 servers tell it nowhere else
 		return again.GetFailure().GetMessage(), again.GetNewExecutionRunId()
 	}
 	return event.GetWorkflowExecutionFailedEventAttributes().GetFailure().GetMessage(), ""

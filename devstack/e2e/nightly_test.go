@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"causeway.dev/activities"
+	"causeway.dev/internal/access/accesstest"
+	"causeway.dev/workflows"
+)
+
+// A worker makes the schedule of doctor.nightly. What a night finds is in the status until
+// the next finds it mended, also where people sign in and nobody is there to ask. The
+// schedule goes with its setting.
+func TestTheDoctorLooksEveryNight(t *testing.T) {
+	t.Parallel()
+	const nightly = "doctor:\n  nightly: \"03:30\"\n"
+	w := newWorld(t, worldOptions{contacts: 20, yaml: func(s string) string { return s + nightly }})
+	issuer := accesstest.New(t)
+	w.signIn(issuer, "rollback")
+	worker := w.startWorker()
+	ctx := t.Context()
+	schedule := w.client.ScheduleClient().GetHandle(ctx, workflows.CheckupID(w.cfg.Instance))
+	require.Eventually(t, func() bool {
+		kept, err := schedule.Describe(ctx)
+		if err != nil || len(kept.Info.NextActionTimes) == 0 {
+			return false
+		}
+		next := kept.Info.NextActionTimes[0].UTC()
+		return next.Format("15:04") == "03:30" && next.After(time.Now())
+	}, settleWithin, 200*time.Millisecond, "the schedule is made; worker log:\n%s", w.tail())
+
+	viewer := w.as(issuer.Token("vera", "Vera", []string{"v"}, nil))
+	tracking := func(c activities.Check) bool {
+		return c.State == activities.CheckFail && c.What == "table contact: change tracking"
+	}
+	night := func(wrong bool) {
+		t.Helper()
+		w.boxes.Dynamics.SetTracking("contacts", !wrong)
+		began := time.Now().UTC()
+		require.NoError(t, schedule.Trigger(ctx, client.ScheduleTriggerOptions{}))
+		if !assert.Eventually(t, func() bool {
+			report, err := viewer.Status(ctx, "")
+			if err != nil {
+				return false
+			}
+			report.WithMeter(viewer.Meter(ctx))
+			found := report.Doctor
+			if found == nil || found.At.Before(began.Add(-time.Second)) {
+				return false
+			}
+			told := false
+			for _, note := range report.Notes(time.Now()) {
+				told = told || strings.Contains(note.Text, "the doctor found dynamics: table contact: change tracking")
+			}
+			return slices.ContainsFunc(found.Checks, tracking) == wrong && told == wrong
+		}, settleWithin, 200*time.Millisecond) {
+			report, err := viewer.Status(ctx, "")
+			report.WithMeter(viewer.Meter(ctx))
+			require.FailNow(t, "the status tells what the night found", "wrong: %t\n%+v %v\nworker log:\n%s", wrong, report, err, w.tail())
+		}
+	}
+	night(true)
+	night(false)
+	w.replay(map[string][]string{workflows.TypeCheckup: {"checkup"}})
+
+	text, err := os.ReadFile(w.cfgPath)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(w.cfgPath, []byte(strings.Replace(string(text), nightly, "", 1)), 0o600))
+	worker.drain()
+	w.startWorker()
+	require.Eventually(t, func() bool {
+		_, err := schedule.Describe(ctx)
+		_, gone := err.(*serviceerror.NotFound) //nolint:errorlint // as the client gives it
+		return gone
+	}, settleWithin, 200*time.Millisecond, "the schedule goes with its setting; worker log:\n%s", w.tail())
+}
