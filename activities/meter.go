@@ -17,6 +17,8 @@ type MeterResult struct {
 	Ledger *LedgerSealing `json:"ledger,omitempty"`
 	// Doctor is what the last night's checks found that is not well; nil = none were made.
 	Doctor *DoctorResult `json:"doctor,omitempty"`
+	// Config are digests of the sections of the worker's configuration; none = it does not say.
+	Config map[string]string `json:"config,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.
 	Erasures *ErasuresState `json:"erasures,omitempty"`
 }

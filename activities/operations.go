@@ -28,6 +28,8 @@ const (
 	OpSearch         = "search"
 	OpReplay         = "replay"
 	OpAcknowledge    = "acknowledge"
+	OpSecret         = "secret"  // a secret was replaced
+	OpBundle         = "support" // a support bundle was made
 )
 
 // Operation is an entry of the audit trail: who asked for what, and when. It

@@ -72,7 +72,7 @@ func (c *Config) complete(dir string) {
 		}
 		c.Ingress.Tables[name] = table
 	}
-	for _, path := range []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Ledger.Erasures} {
+	for _, path := range c.paths() {
 		*path = from(dir, *path)
 	}
 	if c.Ledger.Driver == "sqlite" {
@@ -86,6 +86,11 @@ func (c *Config) complete(dir string) {
 			*s.secret = Secret("file:" + from(dir, ref[5:]))
 		}
 	}
+}
+
+// paths are the settings that name a file, but for that of the ledger.
+func (c *Config) paths() []*string {
+	return []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Ledger.Erasures}
 }
 
 // from is path as seen from dir; "" stays empty.

@@ -10,7 +10,7 @@ import (
 
 // Meter reads the engine calls of the last day from the ledger, and when credentials end.
 func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activities.MeterResult, error) {
-	out := &activities.MeterResult{}
+	out := &activities.MeterResult{Config: a.digests}
 	if a.budget != nil {
 		out.Budget = a.budget.PerHour()
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	Credentials func() []activities.CredentialEnd
 	// Doctor is what the last night's checks found; nil: nobody knows.
 	Doctor func(context.Context) (*activities.DoctorResult, error)
+	// Digests are those of the configuration that the worker runs with; nil: it does not say.
+	Digests map[string]string
 	// Access grants permits; nil: everybody may do everything.
 	Access *Access
 }
@@ -37,13 +39,14 @@ type Activities struct {
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
 	doctor      func(context.Context) (*activities.DoctorResult, error)
+	digests     map[string]string
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
 }
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests}
 }
 
 // Register makes the activities known to a worker.

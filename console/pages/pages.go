@@ -126,6 +126,13 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/optouts/typology", Role: access.Operator, Handle: p.lookedAtTypology, Acts: true},
 		{Method: "GET", Path: "/docs", Role: access.Viewer, Handle: p.doc, Before: true},
 		{Method: "GET", Path: "/docs/{page...}", Role: access.Viewer, Handle: p.doc, Before: true},
+		{Method: "GET", Path: "/settings", Role: access.Viewer, Handle: p.settings},
+		{Method: "GET", Path: "/settings/{part}", Role: access.Viewer, Handle: p.settings},
+		{Method: "POST", Path: "/settings/{part}", Role: access.Admin, Handle: p.saveSettings, Acts: true},
+		{Method: "POST", Path: "/settings/{part}/check", Role: access.Admin, Handle: p.checkSettings},
+		{Method: "POST", Path: "/settings/{part}/download", Role: access.Admin, Handle: p.downloadSettings},
+		{Method: "POST", Path: "/settings/{part}/test", Role: access.Operator, Handle: p.testSettings, Acts: true},
+		{Method: "POST", Path: "/secrets/{secret}", Role: access.Admin, Handle: p.replaceSecret, Acts: true},
 		{Method: "GET", Path: "/about", Role: access.Viewer, Handle: p.about},
 	}
 }
@@ -137,6 +144,7 @@ func nav(instance string, role access.Role) []link {
 		{URL: home(instance) + "runs", Icon: "list", Label: "Runs"},
 		{URL: quarantineURL(instance), Icon: "box", Label: "Quarantine"},
 		{URL: mappingsURL(instance), Icon: "map", Label: "Mappings"},
+		{URL: home(instance) + "settings", Icon: "gear", Label: "Settings"},
 		{URL: peopleURL(instance), Icon: "person", Label: "Find a person", Role: access.Support},
 		{URL: optOutsURL(instance), Icon: "shield", Label: "Opt-outs and privacy"},
 		{URL: eventsURL(instance), Icon: "mail", Label: "Events"},

@@ -53,6 +53,7 @@ var functions = template.FuncMap{
 	"icon":   icon,
 	"number": func(n int64) string { return humanize.Comma(n) },
 	"count":  phrase.Count,
+	"int64":  func(n int) int64 { return int64(n) },
 	"since":  Since,
 	"until":  until,
 	"clock":  clock,
@@ -136,6 +137,7 @@ var icons = map[string]string{
 	"same":    `<path d="M3 6h10M3 10h10"/>`,
 	"differs": `<path d="M3 6h10M3 10h10M10.5 3l-5 10"/>`,
 	"map":     `<path d="M2 4.2h4l4 7.6h4M2 11.8h4M10 4.2h4"/>`,
+	"gear":    `<circle cx="8" cy="8" r="2.1"/><path d="M8 1.6v2M8 12.4v2M1.6 8h2M12.4 8h2M3.5 3.5l1.4 1.4M11.1 11.1l1.4 1.4M12.5 3.5l-1.4 1.4M4.9 11.1l-1.4 1.4"/>`,
 	"none":    ``,
 }
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/workflows"
@@ -29,6 +30,9 @@ type Report struct {
 	Ledger *activities.LedgerSealing `json:"ledger,omitempty"`
 	// Doctor is what the last night's checks found that is not well; known with Meter.
 	Doctor *activities.DoctorResult `json:"doctor,omitempty"`
+	// ConfigDiffers are the sections in which the worker runs with another configuration than
+	// the one that is asked with; known with Meter.
+	ConfigDiffers []string `json:"config_differs,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 }
@@ -41,6 +45,9 @@ func (r Report) Notes(now time.Time) []Note {
 	var n notes
 	if len(r.Clear) > 0 {
 		n.add(Caution, "the filters or replacements of %s hold text, which Temporal has unsealed: set %s", strings.Join(r.Clear, ", "), temporalcodec.Setting)
+	}
+	if len(r.ConfigDiffers) > 0 {
+		n.add(Caution, "the worker runs with other settings than the file here says, in %s: start the worker again if they were saved since, or give both the same file", strings.Join(r.ConfigDiffers, ", "))
 	}
 	n.sealing(r.Ledger, now)
 	n.erasures(r.Erasures, now)
@@ -61,6 +68,7 @@ func (r Report) Notes(now time.Time) []Note {
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
+		r.ConfigDiffers = m.differs
 	}
 }
 
@@ -329,7 +337,18 @@ type Meter struct {
 	doctor      *activities.DoctorResult
 	ledger      *activities.LedgerSealing
 	erasures    *activities.ErasuresState
+	differs     []string
+	config      map[string]string
 }
+
+// Credentials are when those that the worker signs in with end.
+func (m *Meter) Credentials() []activities.CredentialEnd { return m.credentials }
+
+// Doctor is what the last full look of the doctor found that is not well; nil: none was kept.
+func (m *Meter) Doctor() *activities.DoctorResult { return m.doctor }
+
+// Config are the digests of what the worker runs with.
+func (m *Meter) Config() map[string]string { return m.config }
 
 // Meter asks a worker; nil when none answers in time.
 func (i *Instance) Meter(ctx context.Context) *Meter {
@@ -339,7 +358,8 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor}
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor,
+		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {
 			out.Changes, out.Loads = h.Changes, h.Loads

@@ -138,7 +138,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.stillThere = in.StillThere
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
-	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
+	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		Doctor:             func(ctx context.Context) (*activities.DoctorResult, error) { return doctor.Last(ctx, h.ledger) },
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
