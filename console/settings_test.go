@@ -301,3 +301,25 @@ func TestSettingsThatAreNotInUse(t *testing.T) {
 	require.Contains(t, p.body, "unknown key")
 	require.NotContains(t, p.body, `id="save"`)
 }
+
+// A support bundle is a button of a run and of About, for whoever may operate.
+func TestASupportBundleIsHandedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, as(access.Operator))
+	w.runs(nil)
+	w.signIn()
+	require.Contains(t, w.get("/i/acme/about").body, `action="/i/acme/support"`)
+	p := w.post("/i/acme/support", nil)
+	require.Equal(t, http.StatusOK, p.status, p.body)
+	require.Equal(t, "application/zip", p.header.Get("Content-Type"))
+	require.Contains(t, p.header.Get("Content-Disposition"), "causeway-acme-20260302T120000Z.zip")
+	require.True(t, strings.HasPrefix(p.body, "PK"))
+	require.Contains(t, w.acme.Asked, "Later "+activities.LogOperation)
+	w.acme.Down = &operator.Error{Kind: operator.Unreachable, Text: "Temporal does not answer"}
+	require.Equal(t, http.StatusServiceUnavailable, w.post("/i/acme/support", nil).status)
+
+	w = newWorld(t, as(access.Viewer))
+	w.signIn()
+	require.NotContains(t, w.get("/i/acme/about").body, "/support")
+	require.Equal(t, http.StatusForbidden, w.post("/i/acme/support", nil).status)
+}

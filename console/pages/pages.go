@@ -133,6 +133,7 @@ func (p *Pages) Routes() []Route {
 		{Method: "POST", Path: "/settings/{part}/download", Role: access.Admin, Handle: p.downloadSettings},
 		{Method: "POST", Path: "/settings/{part}/test", Role: access.Operator, Handle: p.testSettings, Acts: true},
 		{Method: "POST", Path: "/secrets/{secret}", Role: access.Admin, Handle: p.replaceSecret, Acts: true},
+		{Method: "POST", Path: "/support", Role: access.Operator, Handle: p.supportBundle, Acts: true},
 		{Method: "GET", Path: "/about", Role: access.Viewer, Handle: p.about},
 	}
 }
@@ -224,6 +225,9 @@ type frame struct {
 	Finds                       bool // may look for people
 	View                        any
 }
+
+// Operates says that who looks may have a support bundle made.
+func (f frame) Operates() bool { return f.Role >= access.Operator }
 
 // themes that can be chosen; the first follows the machine.
 var themes = []string{"auto", "light", "dark"}

@@ -97,7 +97,7 @@ var operations = map[string]Operation{
 	Ask(activities.ListModels):         {Name: "console: what there is to map", Role: Operator},
 	Ask(activities.DescribeMapping):    {Name: "console: a mapping against both systems", Role: Viewer},
 	Ask(activities.TryMapping):         {Name: "console: try a mapping on one record", Role: Support, Signs: true},
-	Ask(activities.LogOperation):       {Name: "runs replay: enter it into the log", Role: Operator, Signs: true},
+	Ask(activities.LogOperation):       {Name: "runs replay, support bundle, a replaced secret: enter it into the log", Role: Operator, Signs: true},
 	Ask(activities.RecordSave):         {Name: "save the configuration", Role: Admin, Signs: true},
 	Ask(activities.ShowSave):           {Name: "config restore: what a save changed", Role: Admin},
 	Ask(activities.ListSaves):          {Name: "config history", Role: Viewer},

@@ -33,9 +33,9 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"console", "internal/operator", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
+	"starter/commands": {may: []string{"console", "internal/operator", "internal/support", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/access", "internal/operator", "config"}},
-	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/operator", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
+	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/operator", "internal/support", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},
 	"config":           {may: []string{"internal/mapping", "internal/optout", "internal/timeline"}},
@@ -78,6 +78,7 @@ var rules = table{
 	"internal/temporalconn":  {},
 	"internal/temporalcodec": {},
 	"internal/access":        {may: []string{"activities", "workflows", "config"}},
+	"internal/support":       {may: []string{"activities", "config", "internal/operator", "internal/phrase"}},
 	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "config/edit", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture":  {},
 	"internal/simulation":    {}, // tests only
