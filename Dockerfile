@@ -5,8 +5,10 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ ./worker ./sandbox \
- && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/causeway ./starter
+ARG VERSION
+ENV CGO_ENABLED=0 STAMP="-s -w -X causeway.dev/internal/buildinfo.stamped=${VERSION} -X causeway.dev/sandbox/commands.version=${VERSION}"
+RUN go build -trimpath -ldflags="$STAMP" -o /out/ ./worker ./sandbox \
+ && go build -trimpath -ldflags="$STAMP" -o /out/causeway ./starter
 
 FROM alpine:3.22.1
 RUN apk add --no-cache ca-certificates tzdata \

@@ -6,14 +6,20 @@
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-.PHONY: help build run test e2e clients simulate fmt lint bench scale histories schema golden image ci
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+STAMP        := -X causeway.dev/internal/buildinfo.stamped=$(VERSION) -X causeway.dev/sandbox/commands.version=$(VERSION)
+
+.PHONY: help build release run test e2e clients simulate fmt lint bench scale histories schema golden image ci
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	go build -o bin/ ./worker ./sandbox
-	go build -o bin/causeway ./starter
+	go build -ldflags "$(STAMP)" -o bin/ ./worker ./sandbox
+	go build -ldflags "$(STAMP)" -o bin/causeway ./starter
+
+release: ## build archives for every system, with checksums and SBOMs, into dist/ (VERSION=v1.2.3)
+	deploy/release $(VERSION)
 
 run: ## everything in one process, with 10,000 made-up contacts (the first build takes minutes)
 	go run -C devstack .
@@ -55,7 +61,7 @@ golden: ## write what commands and checks print into their golden files; then lo
 	go test ./config ./starter/commands -update
 
 image: ## build the container image that docker-compose.yml runs
-	docker compose build
+	VERSION=$(VERSION) docker compose build
 
 ci: ## all that the gate runs
 	.ci/run

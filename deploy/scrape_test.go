@@ -70,7 +70,10 @@ func (c startLog) Write(line []byte) (int, error) {
 
 // scrape is what Prometheus gets of a worker that runs on deploy/causeway.yaml:
 // names, each with its labels.
-func scrape(t *testing.T) map[string][]string {
+func scrape(t *testing.T) map[string][]string { return exposed(scrapeText(t)) }
+
+// scrapeText is the same as the worker says it.
+func scrapeText(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -105,7 +108,7 @@ func scrape(t *testing.T) map[string][]string {
 		text = string(data)
 		return err == nil && strings.Contains(text, "causeway_flow_stuck") // the last
 	}, 30*time.Second, 50*time.Millisecond)
-	return exposed(text + exchange(t))
+	return text + exchange(t)
 }
 
 // exchange is what a worker shows of the requests it makes.
@@ -148,14 +151,14 @@ func workerConfig(t *testing.T) *config.Config {
 	text, err := os.ReadFile("causeway.yaml")
 	require.NoError(t, err)
 	volume(t, dir)
-	for _, name := range []string{"ledger-key", "temporal-key"} { // what the service keys makes
+	for _, name := range []string{"ledger-key", "temporal-key"} { // what the service secrets makes
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "key"), []byte(strings.Repeat("2a", 32)+"\n"), 0o600))
 	}
 	path := filepath.Join(dir, "causeway.yaml")
 	edited := strings.NewReplacer(
 		"client_secret: file:/sandbox/dynamics-secret", "client_certificate: file:"+filepath.Join(dir, "dynamics-certificate.pem"), // whose end is shown
-		"driver: postgres", "driver: sqlite", "dsn: env:LEDGER_DSN", "path: "+filepath.Join(dir, "ledger.db"), "  password: env:LEDGER_PASSWORD\n", "",
+		"driver: postgres", "driver: sqlite", "dsn: env:LEDGER_DSN", "path: "+filepath.Join(dir, "ledger.db"), "  password: file:/ledger-password/password\n", "",
 		"0.0.0.0:9464", "127.0.0.1:0", "/sandbox/", dir+"/", "file:/ledger-key/", "file:"+dir+"/ledger-key/", "file:/temporal-key/", "file:"+dir+"/temporal-key/", "//sandbox:8444"+dir, "//sandbox:8444/sandbox",
 	).Replace(string(text))
 	require.NoError(t, os.WriteFile(path, []byte(edited), 0o600))

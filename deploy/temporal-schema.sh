@@ -2,6 +2,8 @@
 # Creates Temporal's two databases and brings their schema up to date. Every step
 # may be repeated, so the first start and an upgrade run the same script.
 set -eu
+SQL_PASSWORD=$(cat "$SQL_PASSWORD_FILE")
+export SQL_PASSWORD # where the tool looks for it
 for database in temporal temporal_visibility; do
   schema=temporal
   [ "$database" = temporal_visibility ] && schema=visibility

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"causeway.dev/config"
+	"causeway.dev/internal/buildinfo"
 	"causeway.dev/internal/readable"
 	"causeway.dev/internal/telemetry"
 	"causeway.dev/worker/host"
@@ -38,7 +39,8 @@ func command() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: "worker", Short: "Run the workflows and activities of one Causeway instance",
-		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Version: buildinfo.Current().String(),
+		Args:    cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), path) },
 	}
 	cmd.Flags().StringVarP(&path, "config", "c", path, "configuration file (CAUSEWAY_CONFIG)")
@@ -54,6 +56,7 @@ func run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	logger.Info("worker begins", "version", buildinfo.Current().String(), "config", path)
 	for _, warning := range cfg.Warnings() {
 		logger.Warn("configuration", "warning", warning)
 	}

@@ -2,11 +2,11 @@ package pages
 
 import (
 	"net/http"
-	"runtime"
 	"runtime/debug"
 	"slices"
 
 	"causeway.dev/console/static"
+	"causeway.dev/internal/buildinfo"
 )
 
 // aboutView is what this program is made of.
@@ -21,16 +21,9 @@ type module struct{ Path, Version string }
 
 // about shows the version, and what is embedded under which licence.
 func (p *Pages) about(w http.ResponseWriter, r *http.Request) {
-	view := aboutView{Version: "unknown", Go: runtime.Version(), Files: static.Version, Embedded: static.Licences()}
+	build := buildinfo.Current()
+	view := aboutView{Version: build.Version, Revision: build.Revision, Go: build.Go, Files: static.Version, Embedded: static.Licences()}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if view.Version = info.Main.Version; view.Version == "" {
-			view.Version = "(devel)"
-		}
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				view.Revision = s.Value
-			}
-		}
 		for _, m := range info.Deps {
 			view.Modules = append(view.Modules, module{m.Path, m.Version})
 		}

@@ -33,10 +33,10 @@ type rule struct {
 var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
-	"starter/commands": {may: []string{"console", "internal/operator", "internal/support", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
+	"starter/commands": {may: []string{"console", "internal/operator", "internal/support", "config", "config/edit", "workflows", "activities", "internal/buildinfo", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
 	"console":          {may: []string{"console/", "internal/access", "internal/operator", "config"}},
-	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/operator", "internal/support", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
-	"worker":           {may: []string{"worker/host", "config", "internal/readable", "internal/telemetry"}},
+	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/buildinfo", "internal/operator", "internal/support", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
+	"worker":           {may: []string{"worker/host", "config", "internal/buildinfo", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},
 	"config":           {may: []string{"internal/mapping", "internal/optout", "internal/timeline"}},
 	"config/edit":      {may: []string{"config", "internal/mapping"}},
@@ -73,6 +73,7 @@ var rules = table{
 	"internal/ledger":        {may: []string{"internal/processlock"}},
 	"internal/processlock":   {},
 	"internal/signin":        {may: []string{"config"}},
+	"internal/buildinfo":     {},
 	"internal/histories":     {},
 	"internal/telemetry":     {may: []string{"internal/readable"}},
 	"internal/temporalconn":  {},

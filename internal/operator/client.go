@@ -61,6 +61,9 @@ func Connect(ctx context.Context, to Address) (Temporal, error) {
 	keys.Apply(&options)
 	options.Interceptors = append(options.Interceptors, &sendPermit{headers: Headers{keys.Converter()}})
 	c, err := client.DialContext(ctx, options)
+	if reason := lockedOut(err); reason != "" {
+		return nil, denied("Temporal at %s does not let you in (%s); check the API key or certificate", options.HostPort, reason)
+	}
 	if err != nil {
 		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
 			options.HostPort, phrase.OneLine(err.Error()))

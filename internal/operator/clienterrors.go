@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/access"
@@ -41,8 +43,8 @@ func (t *temporalClient) explain(err error) error {
 	} else if app != nil {
 		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message()), refused: app.Type() == access.CodeRefused}
 	}
-	if denied, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
-		return unreachable("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, phrase.OneLine(denied.Message))
+	if reason := lockedOut(err); reason != "" {
+		return denied("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, reason)
 	}
 	if _, ok := errors.AsType[*serviceerror.Unimplemented](err); ok {
 		return failed("the Temporal server at %s is too old for this (%s); it must be 1.28 or newer", t.address, phrase.OneLine(err.Error()))
@@ -58,6 +60,17 @@ func (t *temporalClient) explain(err error) error {
 		return failed("interrupted; what was asked for may still be carried out, see: causeway status")
 	}
 	return failed("Temporal answered: %s", phrase.OneLine(err.Error()))
+}
+
+// lockedOut is why Temporal answered and lets nobody in; "" when that is not so.
+func lockedOut(err error) string {
+	if refused, ok := errors.AsType[*serviceerror.PermissionDenied](err); ok {
+		return phrase.OneLine(refused.Message)
+	}
+	if code := status.Code(err); code == codes.Unauthenticated || code == codes.PermissionDenied {
+		return phrase.OneLine(err.Error())
+	}
+	return ""
 }
 
 // explainNamespace is explain where a missing namespace is an answer.

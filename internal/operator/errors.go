@@ -24,6 +24,7 @@ type Error struct {
 	Text  string
 
 	refused bool // somebody may not do it: nothing was done, also where the question was accepted
+	denied  bool // Temporal answered, and lets nobody in
 }
 
 func (e *Error) Error() string {
@@ -63,6 +64,18 @@ func noWorker(format string, args ...any) error {
 
 func unreachable(format string, args ...any) error {
 	return &Error{Kind: Unreachable, Text: fmt.Sprintf(format, args...)}
+}
+
+// denied is unreachable where waiting does not help.
+func denied(format string, args ...any) error {
+	return &Error{Kind: Unreachable, Text: fmt.Sprintf(format, args...), denied: true}
+}
+
+// MayAnswerLater says whether Temporal did not answer an error's question, and may do so
+// after a while, as a server does that has just been started.
+func MayAnswerLater(err error) bool {
+	e, ours := errors.AsType[*Error](err)
+	return ours && e.Kind == Unreachable && !e.denied
 }
 
 // asFailed is for work that was accepted: an error of it is no bad input, unless somebody

@@ -54,6 +54,9 @@ func inputError(format string, args ...any) error {
 	return marked{fmt.Errorf(format, args...), errInput}
 }
 
+// version is what this program was built as; its build gives it with -ldflags -X.
+var version = "(devel)"
+
 func newRoot() *cobra.Command {
 	var o runOptions
 	cmd := &cobra.Command{
@@ -67,7 +70,8 @@ through their admin port.`,
   sandbox edit contact --set jobtitle=Captain
   sandbox events generate --profiles 1000
   sandbox fault add --service campaign --status 503 --probability 0.05`,
-		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Version: version,
+		Args:    cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), cmd.OutOrStdout(), o) },
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inputError("%w", err) })

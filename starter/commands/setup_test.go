@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"causeway.dev/internal/buildinfo"
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
@@ -162,7 +163,7 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	code, out, _ := newWorld().run(t, "version", "-o", "json")
 	require.Zero(t, code)
-	var got build
+	var got buildinfo.Build
 	require.NoError(t, json.Unmarshal([]byte(out), &got))
 	require.NotEmpty(t, got.Version)
 	require.NotEmpty(t, got.Go)

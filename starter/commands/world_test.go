@@ -41,6 +41,7 @@ type world struct {
 	getenv   map[string]string
 	dialled  *operator.Address
 	dialErr  error
+	dial     func() error // says more than dialErr, where it is set
 }
 
 func newWorld() *world {
@@ -74,6 +75,9 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 		by: "ada",
 		dial: func(_ context.Context, c operator.Address) (operator.Temporal, error) {
 			w.dialled = &c
+			if w.dial != nil {
+				w.dialErr = w.dial()
+			}
 			return w.Temporal, w.dialErr
 		},
 	}
