@@ -21,7 +21,7 @@ func TestEventsInABrowser(t *testing.T) {
 	require.NoError(t, err)
 	w.startWorker()
 	w.startFlow()
-	st := w.settled(time.Minute)
+	st := w.settled()
 	run := st.LastRun.Run
 	origin := w.signedIn(b)
 
