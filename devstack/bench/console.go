@@ -169,8 +169,8 @@ func (r *rig) startConsole(ctx context.Context) (*consoleProcess, error) {
 		return nil, err
 	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if _, link, found := strings.Cut(lines.Text(), "Sign in: "); found {
-			c.link = strings.TrimSpace(link)
+		if link := strings.TrimSpace(lines.Text()); strings.HasPrefix(link, "http://") {
+			c.link = link
 			break
 		}
 	}
