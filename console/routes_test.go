@@ -67,7 +67,9 @@ func TestEveryRouteHoldsItsRole(t *testing.T) {
 			path := addressOf("acme", route)
 			name := role.String() + ": " + route.Method + " " + path
 			for _, header := range [][]string{nil, {"HX-Request", "true"}} {
-				p, asked := w.asks(func() page { return w.do(route.Method, path, url.Values{"next": {"/i/acme/"}, "reason": {"because"}}, header...) })
+				p, asked := w.asks(func() page {
+					return w.do(route.Method, path, url.Values{"next": {"/i/acme/"}, "reason": {"because"}}, header...)
+				})
 				switch {
 				case role == access.None:
 					require.Equal(t, http.StatusNotFound, p.status, name)
