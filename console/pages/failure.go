@@ -18,6 +18,7 @@ type failureView struct {
 	Title           string
 	Note            notice
 	Back, BackLabel string
+	Retry           string // address that is asked for again by itself; "": none
 }
 
 // explain says who did not answer or refused, and what to do.
@@ -63,8 +64,11 @@ func statusOf(err error) int {
 // cannot shows why there is no answer, and leads back.
 func (p *Pages) cannot(w http.ResponseWriter, r *http.Request, err error) {
 	view := failureView{Title: "No answer", Note: explain(err), Back: home(r.PathValue("instance")), BackLabel: "Back to the overview"}
-	if k := operator.KindOf(err); k != operator.NoWorker && k != operator.Unreachable {
+	switch k := operator.KindOf(err); {
+	case k != operator.NoWorker && k != operator.Unreachable:
 		view.Title = "Not done"
+	case r.Method == http.MethodGet && !inPart(r):
+		view.Retry = r.URL.RequestURI()
 	}
 	p.render(w, r, statusOf(err), "failure", view.Title, view)
 }

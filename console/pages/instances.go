@@ -17,6 +17,7 @@ const (
 	stayAway      = 2 * time.Second            // after Temporal did not answer, before it is asked again
 	pageWithin    = 4 * askWithin              // all of a page
 	actWithin     = doWithin + connectWithin*2 // all of an action
+	fileWithin    = 100 * time.Second          // all of a file; the server gives up writing after 2 minutes
 )
 
 // Instance is one Causeway instance that the console shows.

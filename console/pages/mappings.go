@@ -67,6 +67,8 @@ func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		n := explain(err)
 		view.Problem = &n
+	} else {
+		view.Problem = silence(report)
 	}
 	view.Rows = mappingRows(instance, p.instance(r).Config, report, fits)
 	part := "layout"
@@ -82,18 +84,29 @@ type fit struct {
 	err      error
 }
 
-// fitting compares every mapping on file with both systems.
+// fitting compares every mapping on file with both systems. Once nobody answered for one, the
+// others are not asked: the wait for each would add up.
 func fitting(ctx context.Context, i *operator.Instance) map[string]fit {
 	var mu sync.Mutex
+	var nobody error // answers
 	var asking sync.WaitGroup
 	out, turns := map[string]fit{}, make(chan struct{}, atOnce)
 	for _, name := range i.Tables() {
 		asking.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			got, err := i.DescribeMapping(ctx, activities.DescribeMappingInput{Table: i.Config.Ingress.Tables[name]})
+			mu.Lock()
+			err := nobody
+			mu.Unlock()
+			var got activities.DescribeMappingResult
+			if err == nil {
+				got, err = i.DescribeMapping(ctx, activities.DescribeMappingInput{Table: i.Config.Ingress.Tables[name]})
+			}
 			mu.Lock()
 			defer mu.Unlock()
+			if kind := operator.KindOf(err); kind == operator.NoWorker || kind == operator.Unreachable {
+				nobody = err
+			}
 			out[name] = fit{len(got.Problems), err}
 		})
 	}

@@ -82,10 +82,7 @@ func (p *Pages) look(r *http.Request) overviewView {
 	view.Groups, view.All = rows.groups(), rows.all()
 	view.Attention = attend(i, report, view.Now, rows.may)
 	view.Calls = callsOf(meter, view.Now)
-	if silent := unanswered(report); silent > 0 {
-		n := explain(&operator.Error{Kind: operator.NoWorker, Text: fmt.Sprintf("%s did not answer; what you see of them is what Temporal recorded last", phrase.Count(int64(silent), "workflow"))})
-		view.Problem = &n
-	}
+	view.Problem = silence(report)
 	view.Summary = summary(view)
 	return view
 }
@@ -94,6 +91,16 @@ func (v overviewView) without(err error) overviewView {
 	n := explain(err)
 	v.Problem, v.Summary = &n, "There is nothing to show without an answer."
 	return v
+}
+
+// silence says that nobody answers for some flows; nil when somebody does for each.
+func silence(report operator.Report) *notice {
+	silent := unanswered(report)
+	if silent == 0 {
+		return nil
+	}
+	n := explain(&operator.Error{Kind: operator.NoWorker, Text: fmt.Sprintf("%s did not answer; what you see of them is what Temporal recorded last", phrase.Count(int64(silent), "workflow"))})
+	return &n
 }
 
 // unanswered counts the flows that nobody answers for.

@@ -34,6 +34,8 @@ type Route struct {
 	Before bool
 	// Acts says that something is done, which may take longer than a look.
 	Acts bool
+	// Downloads says that the answer is a file, which is asked for in parts.
+	Downloads bool
 }
 
 // Pages are the pages of some instances.
@@ -88,7 +90,7 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.confirmDeletes},
 		{Method: "POST", Path: "/runs/{run}/{action}", Role: access.Operator, Handle: p.actDeletes, Acts: true},
 		{Method: "GET", Path: "/quarantine", Role: access.Viewer, Handle: p.quarantine},
-		{Method: "GET", Path: "/quarantine.csv", Role: access.Viewer, Handle: p.quarantineCSV, Acts: true},
+		{Method: "GET", Path: "/quarantine.csv", Role: access.Viewer, Handle: p.quarantineCSV, Downloads: true},
 		{Method: "GET", Path: "/quarantine/{table}", Role: access.Viewer, Handle: p.refusedRecords},
 		{Method: "GET", Path: "/quarantine/{table}/{action}", Role: access.Support, Handle: p.confirmRefused},
 		{Method: "POST", Path: "/quarantine/{table}/{action}", Role: access.Support, Handle: p.actRefused, Acts: true},
@@ -179,7 +181,10 @@ func (p *Pages) Has(name string) bool { return p.instances[name] != nil }
 
 // Within is how long a route may take.
 func (r Route) Within() time.Duration {
-	if r.Acts {
+	switch {
+	case r.Downloads:
+		return fileWithin
+	case r.Acts:
 		return actWithin
 	}
 	return pageWithin

@@ -116,9 +116,13 @@ func (v *runView) plain(i *operator.Instance, report *operator.RunReport, may bo
 			v.offer(i, may, "cancel", "Cancel", "stop")
 		}
 	}
+	if report.Silent {
+		n := explain(&operator.Error{Kind: operator.NoWorker, Text: "what the ledger knows of this run is left out; what you see is what Temporal keeps"})
+		v.Problem, v.Every = &n, refreshEvery
+	}
 	v.Failure = v.failure("", report)
-	if v.Failure == nil {
-		v.Failure = &notice{Class: "warn", Icon: "warn", Title: "What the ledger knows is left out", Text: []string{"No worker answered, or the ledger does not know this run."}}
+	if v.Failure == nil && !report.Silent {
+		v.Failure = &notice{Class: "warn", Icon: "warn", Title: "What the ledger knows is left out", Text: []string{"The ledger does not know this run."}}
 	}
 }
 

@@ -34,9 +34,13 @@ document.addEventListener("htmx:sendError", () => away(true));
 document.addEventListener("htmx:timeout", () => away(true));
 document.addEventListener("htmx:responseError", (e) => {
   if (e.detail.xhr.status === 401) location.reload();
-  else away(true);
+  else if (!e.detail.elt.hasAttribute("data-retry")) away(true);
 });
-document.addEventListener("htmx:afterOnLoad", () => away(false));
+document.addEventListener("htmx:afterOnLoad", (e) => {
+  away(false);
+  // A page that had no answer has one now.
+  if (e.detail.elt.hasAttribute("data-retry") && e.detail.xhr.status === 200) location.reload();
+});
 
 // Tips close on Escape.
 document.addEventListener("keydown", (e) => {

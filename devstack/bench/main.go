@@ -63,6 +63,7 @@ var scenarios = []scenario{
 	{"daily", "on a loaded table of a million: a plan, 10,000 changes, a new baseline and its sweep", false, daily},
 	{"million", "initial load of a million: memory and history", false, million},
 	{"events-million", "a million events: memory, and what the ledger keeps of them", false, millionEvents},
+	{"console", "server time of each page of the console beside a large ledger and 21 tables; its memory; the weight of its first page", false, consolePages},
 	{"idle", "what a flow costs while nothing changes", false, idle},
 }
 

@@ -32,6 +32,7 @@ type rig struct {
 	client   client.Client
 	cfg      *config.Config
 	worker   *exec.Cmd
+	path     string // of the configuration
 	flow     string // id of the flow to ask; "" = the only one
 }
 
@@ -47,6 +48,7 @@ type rigOptions struct {
 	stack       func(*stack.Options) // more of the sandboxes
 	sealLedger  bool                 // the ledger is sealed
 	sealHistory bool                 // what goes into Temporal is sealed
+	prepare     func(*rig) error     // runs before the worker starts
 }
 
 func newRig(ctx context.Context, o rigOptions) (*rig, error) {
@@ -96,6 +98,12 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 	keys.Apply(&at)
 	if r.client, err = client.Dial(at); err != nil {
 		return err
+	}
+	r.path = path
+	if o.prepare != nil {
+		if err := o.prepare(r); err != nil {
+			return err
+		}
 	}
 	return r.startWorker(path)
 }

@@ -199,6 +199,9 @@ func (l *Ledger) Operations(ctx context.Context, f OperationFilter) ([]Operation
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
 		}
 	}
+	if f.Run != "" {
+		where = append(where, "run <> ''") // so that the index by run serves: the log may be long, and a run is in few of its rows
+	}
 	if f.By != "" { // a verified name comes with its subject: "Ada <6f0c>"
 		where = append(where, `(who = ? OR verified = 1 AND (subject = ? OR who = ? || ' <' || subject || '>'))`)
 		args = append(args, f.By, f.By, f.By)

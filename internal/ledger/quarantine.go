@@ -141,7 +141,13 @@ func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 	add := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
 	}
-	if f.After != (QuarantineKey{}) {
+	switch { // a comparison of what is fixed already would keep SQLite from going on in the index
+	case f.After == (QuarantineKey{}):
+	case f.Flow != "" && f.After.Flow == f.Flow && f.Table != "" && f.After.Table == f.Table:
+		add("key > ?", f.After.Key)
+	case f.Flow != "" && f.After.Flow == f.Flow:
+		add("(tbl, key) > (?, ?)", f.After.Table, f.After.Key)
+	default:
 		add("(flow, tbl, key) > (?, ?, ?)", f.After.Flow, f.After.Table, f.After.Key)
 	}
 	for _, c := range []struct{ column, value string }{
@@ -204,7 +210,11 @@ func (l *Ledger) Quarantined(ctx context.Context, f QuarantineFilter) ([]Quarant
 // QuarantineGroups counts what a filter selects by table and reason, most first.
 func (l *Ledger) QuarantineGroups(ctx context.Context, f QuarantineFilter) ([]QuarantineGroup, error) {
 	where, args := f.where(l)
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, code, field, message, count(*), min(first_seen), max(last_seen), min(CASE WHEN state = 'open' THEN next_try END)
+	next := `min(CASE WHEN state = 'open' THEN next_try END)`
+	if f.State == QuarantineOpen {
+		next = `min(next_try)` // the same, and in the index by reason
+	}
+	rows, err := l.db.QueryContext(ctx, l.q(`SELECT tbl, code, field, message, count(*), min(first_seen), max(last_seen), `+next+`
 		FROM quarantine`+where+` GROUP BY tbl, code, field, message ORDER BY count(*) DESC, tbl, code, field, message LIMIT ?`), append(args, limitOf(f.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: counting quarantine: %w", err)

@@ -90,6 +90,7 @@ type RunReport struct {
 	History    *histories.Summary        `json:"history"`
 	UI         string                    `json:"ui,omitempty"`
 	Problem    string                    `json:"problem,omitempty"`
+	Silent     bool                      `json:"-"` // no worker answered, so what the ledger knows is left out
 }
 
 // ShowRun says what a run did, step by step, and what it left behind. Here and in
@@ -100,7 +101,7 @@ func (i *Instance) ShowRun(ctx context.Context, name string) (*RunReport, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &RunReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []Execution{}}
+	r := &RunReport{Run: name, Table: s.table, Ledger: s.ledger, Executions: []Execution{}, Silent: s.silent}
 	switch {
 	case s.newest == nil && s.ledger == nil && s.owns():
 		return nil, s.flow().explain(ctx, ErrNotFound)

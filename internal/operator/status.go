@@ -116,7 +116,10 @@ func (r Report) Answered() bool {
 // those that go on though their mapping was removed from it.
 func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 	report, names := Report{Instance: i.Config.Instance, Flows: []FlowReport{}}, []string{name}
-	totals, looked := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
+	totals, looked, err := i.totals(ctx) // before the flows, so that no run counts twice which ends meanwhile
+	if KindOf(err) == Unreachable {
+		return report, err // no flow can be asked, and to wait for each of them takes long
+	}
 	if name == "" {
 		names = i.Flows()
 	}
@@ -148,21 +151,22 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 
 // totals are what the ledger says that each flow did, by its name. There are none when no
 // worker answers soon: a status with the owners' own figures is better than one that waits.
-func (i *Instance) totals(ctx context.Context) (map[string]*activities.FlowTotals, *activities.Operation) {
+// It fails when Temporal does not say whether there is a worker.
+func (i *Instance) totals(ctx context.Context) (map[string]*activities.FlowTotals, *activities.Operation, error) {
 	if _, lives, err := i.workerSeen(ctx); err != nil || !lives {
-		return nil, nil
+		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, ledgerWithin)
+	ctx, cancel := context.WithTimeout(ctx, min(i.Timeout, ledgerWithin))
 	defer cancel()
 	var result activities.TotalsResult
-	if err := i.temporal.Run(ctx, activities.Totals, activities.TotalsInput{}, &result); err != nil {
-		return nil, nil
+	if i.temporal.Run(ctx, activities.Totals, activities.TotalsInput{}, &result) != nil {
+		return nil, nil, nil
 	}
 	out := map[string]*activities.FlowTotals{}
 	for n, t := range result.Flows {
 		out[t.Table] = &result.Flows[n]
 	}
-	return out, result.Typology
+	return out, result.Typology, nil
 }
 
 // addTypology leaves out that the typology rules are to be looked at, where somebody has
@@ -214,8 +218,10 @@ func (i *Instance) removed(ctx context.Context) (out []FlowReport) {
 	return out
 }
 
-// looksAtOnce bounds the flows that are looked at together.
-const looksAtOnce = 8
+// looksAtOnce bounds the flows that are looked at together. It is more than an instance has
+// (20 tables, contacts, events, opt-outs): each wait for who does not answer is as long as a
+// page of the console may take.
+const looksAtOnce = 32
 
 // lookAt looks at flows together: where nobody answers, the wait for one is the wait for all.
 // It returns those before the first that fails.

@@ -395,7 +395,7 @@ CREATE TABLE operation (
   hash BYTEA NOT NULL
 );
 CREATE INDEX operation_by_time ON operation (at, seq);
-CREATE INDEX operation_by_run ON operation (run) WHERE run <> '';
+CREATE INDEX operation_by_run ON operation (run, at, seq) WHERE run <> '';
 
 -- Where the audit trail begins (first: the last row that was pruned) and ends (last).
 -- Whoever adds a row holds the lock of last, so that the chain does not fork.

@@ -221,6 +221,7 @@ CREATE TABLE quarantine (
   PRIMARY KEY (flow, tbl, key)
 ) WITHOUT ROWID;
 CREATE INDEX quarantine_open ON quarantine (flow, tbl, key) WHERE state = 'open';
+CREATE INDEX quarantine_by_reason ON quarantine (flow, tbl, code, field, message, first_seen, last_seen, next_try) WHERE state = 'open'; -- to count by reason without reading payloads
 CREATE INDEX quarantine_by_run ON quarantine (run) WHERE state = 'open';
 CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
 CREATE INDEX quarantine_closed ON quarantine ((CASE WHEN discarded_at > last_seen THEN discarded_at ELSE last_seen END)) WHERE state <> 'open'; -- by when it was closed
@@ -388,7 +389,7 @@ CREATE TABLE operation (
   hash BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX operation_by_time ON operation (at, seq);
-CREATE INDEX operation_by_run ON operation (run) WHERE run <> '';
+CREATE INDEX operation_by_run ON operation (run, at, seq) WHERE run <> '';
 
 -- Where the audit trail begins (first: the last row that was pruned) and ends (last).
 -- Whoever adds a row holds the lock of last, so that the chain does not fork.
