@@ -93,6 +93,10 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		s.fail(w, untracked(t))
 		return
 	}
+	if bad := s.whole(t); rd.track && bad != nil {
+		s.fail(w, bad)
+		return
+	}
 	size := rd.size
 	if _, small := s.o.Faults.Named("dataverse", "small_page", r); small {
 		size = max(1, size/2)

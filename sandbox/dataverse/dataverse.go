@@ -63,12 +63,16 @@ type Server struct {
 	calls   atomic.Int64
 	used    usage
 	teams   sync.Map // keys of the teams: owners that are no users
+	units   sync.Map // business unit of a user or a team, and the unit above a unit, by key
 
 	forgotten atomic.Int64 // calls before the last ResetUsage
 
 	roleMu sync.Mutex
 	role   map[string]string      // depths that differ from Global, by the name of the privilege
 	told   atomic.Pointer[string] // version; nil: that of version9
+
+	narrowed atomic.Bool  // the role may show less than everything
+	hidden   atomic.Int64 // status of one row that it does not show
 }
 
 // New returns a Server with empty tables.
@@ -88,6 +92,7 @@ func New(o Options) *Server {
 		s.limits = newLimits(o.Protection)
 	}
 	s.version.Store(900_000)
+	s.hidden.Store(http.StatusForbidden)
 	s.install()
 	s.latency.Store(int64(o.Latency))
 	s.handler = o.Faults.Wrap("dataverse", http.HandlerFunc(s.serve))
@@ -261,13 +266,17 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
 		s.countChanges(w, r, t, token)
 		return
 	}
-	filter, bad := t.parseFilter(q.Get("$filter"))
+	see, bad := s.sees(t)
+	var filter predicate
+	if bad == nil {
+		filter, bad = t.parseFilter(q.Get("$filter"))
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
 	t.rlock()
-	n := s.countRows(&reading{t: t, filter: filter})
+	n := s.countRows(&reading{t: t, filter: both(see, filter)})
 	t.runlock()
 	s.plainCount(w, n)
 }

@@ -59,7 +59,8 @@ func decodeCookie(token string) (cookie, bool) {
 type reading struct {
 	t        *table
 	selected []int
-	sel      string // $select as written
+	sel      string    // $select as written
+	sees     predicate // what the role shows; nil = everything
 	filter   predicate
 	rawQuery string // options to repeat in links
 	order    []int
@@ -169,6 +170,10 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	slices.Sort(keep)
 	rd.rawQuery = strings.Join(keep, "&")
 	bad := rd.parseSelect()
+	if bad == nil {
+		rd.sees, bad = s.sees(t)
+		rd.filter = both(rd.sees, rd.filter)
+	}
 	rd.shape = rd.shapeOf()
 	return rd, bad
 }

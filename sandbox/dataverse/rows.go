@@ -165,6 +165,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 	switch {
 	case !ok:
 		s.fail(w, t.missing(a))
+	case !rd.shows(found):
+		s.fail(w, s.concealed(t, a))
 	case !rd.wide() && etag(found) == r.Header.Get("If-None-Match"):
 		w.WriteHeader(http.StatusNotModified)
 	default:

@@ -31,6 +31,7 @@ type table struct {
 	union   *union   // for a view: where its rows are; nil for a table
 	back    []backward
 	server  *Server
+	enrols  bool     // its rows are users, teams or business units
 	closed  *refusal // the answer to writes through the Web API; nil when they are allowed
 
 	mu     sync.RWMutex
@@ -133,6 +134,7 @@ func newTable(t Table) *table {
 		}
 		out.blank = append(out.blank, c.initial())
 	}
+	out.enrols = t.LogicalName == "team" || t.LogicalName == "systemuser" || t.LogicalName == "businessunit"
 	out.scratch = make([][]byte, len(t.Columns))
 	for range t.AlternateKeys {
 		out.byAlt = append(out.byAlt, map[string]string{})
