@@ -75,8 +75,11 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 		if v.Type != gjson.Null && !v.IsObject() && v.Raw != `""` {
 			return unconvertible(v.Raw, "link")
 		}
-		if v.Type == gjson.Null || v.IsObject() && !pkey.Exists() || rd.resolve == nil {
+		if v.Type == gjson.Null || rd.resolve == nil {
 			return nil
+		}
+		if v.IsObject() && !pkey.Exists() {
+			return deep(v)
 		}
 		id, bad := rd.resolve(f.Target, pkey.String())
 		out.changes = append(out.changes, change{i, id})
@@ -86,5 +89,17 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 	if bad == nil {
 		out.changes = append(out.changes, change{i, value})
 	}
+	return bad
+}
+
+// deep refuses the values of a record that is to be made together with the one that
+// names it. An object without values names nothing.
+func deep(v gjson.Result) (bad *problem) {
+	v.ForEach(func(name, _ gjson.Result) bool {
+		if name.Str != "href" && name.Str != "title" {
+			bad = absent("making a record together with the one that names it")
+		}
+		return bad == nil
+	})
 	return bad
 }
