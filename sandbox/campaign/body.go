@@ -26,9 +26,17 @@ type reader struct {
 
 // parse reads and checks the fields of a POST or PATCH.
 func (t *table) parse(body []byte, rd reader) (parsed, *problem) {
+	if !gjson.ValidBytes(body) {
+		return parsed{}, constant(body)
+	}
+	return t.parseValid(body, rd)
+}
+
+// parseValid is parse of a body that is JSON.
+func (t *table) parseValid(body []byte, rd reader) (parsed, *problem) {
 	var out parsed
 	doc := gjson.ParseBytes(body)
-	if !gjson.ValidBytes(body) || !doc.IsObject() {
+	if !doc.IsObject() {
 		return out, constant(body)
 	}
 	out.changes = make([]change, 0, 24)

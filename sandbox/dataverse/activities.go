@@ -129,7 +129,7 @@ func (t *table) view(parts []*table) {
 }
 
 func (u *union) project(part int, r *row) *row {
-	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, table: r.table, columns: u.columns[part]}
+	return &row{key: r.key, version: r.version, data: r.data, wide: r.wide, table: r.table, columns: &u.columns[part]}
 }
 
 // rlock locks t for a read. For a view it locks the parts.

@@ -125,6 +125,13 @@ func (s *Server) declare() {
 	}
 }
 
+// Headers that are the same in every answer. Nobody changes these lists.
+var (
+	odataVersion = []string{"4.0"}
+	dopHint      = []string{"16"}
+	jsonType     = []string{"application/json; odata.metadata=minimal"}
+)
+
 // SetLatency changes the answer time of every request.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
@@ -136,10 +143,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.calls.Add(1)
 	h := w.Header()
-	h["Odata-Version"] = []string{"4.0"}
+	h["Odata-Version"] = odataVersion
 	h["Req_id"] = []string{uuid.NewString()}
 	h["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
-	h["X-Ms-Dop-Hint"] = []string{"16"}
+	h["X-Ms-Dop-Hint"] = dopHint
 	s.used.enter()
 	defer s.used.leave()
 	if d := s.latency.Load(); d > 0 && !pause(r.Context(), time.Duration(d)) {
@@ -306,8 +313,9 @@ func (s *Server) write(w http.ResponseWriter, v any) {
 }
 
 func (s *Server) json(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = []string{"application/json; odata.metadata=minimal"}
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

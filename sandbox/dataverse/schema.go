@@ -137,7 +137,7 @@ func WithSystemColumns(t Table) Table {
 	return t
 }
 
-func (c Column) property() string {
+func (c *Column) property() string {
 	if c.Property != "" {
 		return c.Property
 	}
