@@ -94,6 +94,51 @@ func TestRowsThatReadAsGoneAreToldByTheCount(t *testing.T) {
 	require.Equal(t, &activities.ShortLoad{Expected: 60, Listed: 60 - plan.Counts.Deleted}, plan.Short)
 }
 
+// ours gives all but some contacts to the application user, and narrows its role to
+// what it owns, as an administrator of Dynamics would.
+func ours(t *testing.T, s *activitytest.World, without int) {
+	t.Helper()
+	const user = "0a11ce00-0000-4000-8000-000000000001"
+	for _, key := range s.Sandboxes.Dynamics.Keys("contacts")[without:] {
+		require.NoError(t, s.Sandboxes.Dynamics.Update("contacts", key, map[string]any{"ownerid@odata.bind": "/systemusers(" + user + ")"}))
+	}
+	s.Load()
+	s.Sandboxes.Dynamics.SetPrivilege("prvReadContact", "Basic")
+}
+
+// The same with a role that Dynamics itself applies: lists leave rows out, one row is
+// refused, and changes are refused as a whole. Nothing is deleted.
+func TestARoleThatDynamicsNarrows(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 60)
+	ours(t, s, 20)
+	t.Run("a backfill", func(t *testing.T) {
+		ref := s.Ref(activities.KindBackfill)
+		activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
+		_, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseScan, Lanes: 4})
+		require.ErrorContains(t, err, "Dynamics hides records from the application user: of 60 that were looked at, ")
+	})
+	t.Run("changes", func(t *testing.T) {
+		ref := s.Ref(activities.KindDelta)
+		activitytest.Call[activities.OpenRunResult](s, s.Ingress.OpenRun, activities.OpenRunInput{RunRef: ref})
+		_, err := s.Env.ExecuteActivity(s.Ingress.FetchPage, activities.FetchInput{RunRef: ref, Page: 1, Phase: activities.PhaseDelta, Lanes: 4})
+		require.ErrorContains(t, err, "lacks a privilege")
+	})
+	require.EqualValues(t, 60, s.Sandboxes.Campaign.Count("profile"))
+}
+
+// A role that hides rows as if they were not there is told by the count.
+func TestARoleThatDynamicsNarrowsSilently(t *testing.T) {
+	t.Parallel()
+	s := activitytest.NewWorld(t, 60)
+	ours(t, s, 20)
+	s.Sandboxes.Dynamics.SetHiddenStatus(404)
+	plan := activitytest.Call[activities.PlanResult](s, s.Ingress.Plan, activities.PlanInput{Table: s.Table, Baseline: true, AllNew: true})
+	require.EqualValues(t, 20, plan.Counts.Deleted)
+	require.Equal(t, &activities.ShortLoad{Expected: 60, Listed: 40}, plan.Short)
+	require.EqualValues(t, 60, s.Sandboxes.Campaign.Count("profile"))
+}
+
 // What was deleted in Dynamics and is not in its count either is simply gone.
 func TestRowsThatAreGoneAreNotHidden(t *testing.T) {
 	t.Parallel()

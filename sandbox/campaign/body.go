@@ -26,9 +26,17 @@ type reader struct {
 
 // parse reads and checks the fields of a POST or PATCH.
 func (t *table) parse(body []byte, rd reader) (parsed, *problem) {
+	if !gjson.ValidBytes(body) {
+		return parsed{}, constant(body)
+	}
+	return t.parseValid(body, rd)
+}
+
+// parseValid is parse of a body that is JSON.
+func (t *table) parseValid(body []byte, rd reader) (parsed, *problem) {
 	var out parsed
 	doc := gjson.ParseBytes(body)
-	if !gjson.ValidBytes(body) || !doc.IsObject() {
+	if !doc.IsObject() {
 		return out, constant(body)
 	}
 	out.changes = make([]change, 0, 24)
@@ -75,8 +83,11 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 		if v.Type != gjson.Null && !v.IsObject() && v.Raw != `""` {
 			return unconvertible(v.Raw, "link")
 		}
-		if v.Type == gjson.Null || v.IsObject() && !pkey.Exists() || rd.resolve == nil {
+		if v.Type == gjson.Null || rd.resolve == nil {
 			return nil
+		}
+		if v.IsObject() && !pkey.Exists() {
+			return deep(v)
 		}
 		id, bad := rd.resolve(f.Target, pkey.String())
 		out.changes = append(out.changes, change{i, id})
@@ -86,5 +97,17 @@ func (t *table) assign(out *parsed, i int, v gjson.Result, rd reader) *problem {
 	if bad == nil {
 		out.changes = append(out.changes, change{i, value})
 	}
+	return bad
+}
+
+// deep refuses the values of a record that is to be made together with the one that
+// names it. An object without values names nothing.
+func deep(v gjson.Result) (bad *problem) {
+	v.ForEach(func(name, _ gjson.Result) bool {
+		if name.Str != "href" && name.Str != "title" {
+			bad = absent("making a record together with the one that names it")
+		}
+		return bad == nil
+	})
 	return bad
 }

@@ -150,15 +150,15 @@ func (s *Server) body(r *http.Request, to target, found func() *problem) (parsed
 			return parsed{}, refused("XTK-170019 The value of the '@%s' field is refused by a rule of the '%s' resource", rule.Body, to.table.Name)
 		}
 	}
+	if !gjson.ValidBytes(data) {
+		return parsed{}, constant(data)
+	}
 	if found != nil {
-		if !gjson.ValidBytes(data) {
-			return parsed{}, constant(data)
-		}
 		if bad := found(); bad != nil {
 			return parsed{}, bad
 		}
 	}
-	return to.table.parse(data, reader{api: to.api, resolve: s.resolve})
+	return to.table.parseValid(data, reader{api: to.api, resolve: s.resolve})
 }
 
 func readInto(b []byte, from io.Reader) ([]byte, error) {

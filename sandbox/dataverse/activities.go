@@ -1,6 +1,9 @@
 package dataverse
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // regarding is the column that names the row an activity is about.
 const regarding = "regardingobjectid"
@@ -16,7 +19,9 @@ func pointerColumns() []Column {
 		{Name: "actualdurationminutes", Type: "Integer", Positive: true}, {Name: "scheduleddurationminutes", Type: "Integer", Positive: true},
 		{Name: "prioritycode", Type: "Picklist", Default: "1", Options: []Option{{Value: 0, Label: "Low"}, {Value: 1, Label: "Normal"}, {Value: 2, Label: "High"}}},
 		moment("sortdate"), {Name: "activityadditionalparams", Type: "Memo", MaxLength: 8192},
-		{Name: regarding, Type: "Lookup", OnDelete: Cascade, Targets: []Target{{Table: "contact", Nav: regarding + "_contact", Inherited: true}}},
+		{Name: regarding, Type: "Lookup", OnDelete: Cascade, Targets: []Target{
+			{Table: "contact", Nav: regarding + "_contact", Inherited: true}, {Table: "account", Nav: regarding + "_account", Inherited: true},
+		}},
 		owner(),
 		{Name: "activitytypecode", Type: "EntityName", ReadOnly: true},
 		{Name: "createdon", Type: "DateTime", Behavior: "UserLocal", ReadOnly: true},
@@ -44,7 +49,10 @@ func Activity(t Table) Table {
 		at := declared(c.Name)
 		switch {
 		case c.Name == regarding && at < 0:
-			c.Targets = append([]Target{{Table: "contact", Nav: regarding + "_contact_" + t.LogicalName, Relationship: t.regardingOf()}}, c.Targets...)
+			c.Targets = append([]Target{
+				{Table: "contact", Nav: regarding + "_contact_" + t.LogicalName, Relationship: t.regardingOf("contact")},
+				{Table: "account", Nav: regarding + "_account_" + t.LogicalName, Relationship: t.regardingOf("account")},
+			}, c.Targets...)
 		case c.Name == regarding:
 			c.Targets = append(slices.Clone(own[at].Targets), c.Targets...)
 		case c.Name == "activitytypecode":
@@ -71,12 +79,13 @@ func Task() Table {
 		Columns: []Column{subject, {Name: "percentcomplete", Type: "Integer", Positive: true}}})
 }
 
-// regardingOf is the name of the activities of a type, as a contact's collection.
-func (t Table) regardingOf() string {
+// regardingOf is the name of the activities of a type, as a collection of the row that
+// they regard.
+func (t Table) regardingOf(table string) string {
 	if t.LogicalName == "task" {
-		return "Contact_Tasks"
+		return strings.ToUpper(table[:1]) + table[1:] + "_Tasks"
 	}
-	return "contact_" + t.EntitySet
+	return table + "_" + t.EntitySet
 }
 
 // pointers is the view of all activities.
@@ -92,7 +101,8 @@ func inherited() []Column {
 		for j := range columns[i].Targets {
 			columns[i].Targets[j].Inherited = false
 			if columns[i].Name == regarding {
-				columns[i].Targets[j].Relationship = "Contact_ActivityPointers"
+				to := columns[i].Targets[j].Table
+				columns[i].Targets[j].Relationship = strings.ToUpper(to[:1]) + to[1:] + "_ActivityPointers"
 			}
 		}
 	}
@@ -119,7 +129,7 @@ func (t *table) view(parts []*table) {
 }
 
 func (u *union) project(part int, r *row) *row {
-	return &row{key: r.key, version: r.version, text: r.text, ends: r.ends, table: r.table, columns: u.columns[part]}
+	return &row{key: r.key, version: r.version, data: r.data, wide: r.wide, table: r.table, columns: &u.columns[part]}
 }
 
 // rlock locks t for a read. For a view it locks the parts.
@@ -221,7 +231,8 @@ func (x *tx) activityCreated(t *table, r *row) *refusal {
 	if bad := x.runProcess(t, r); bad != nil || !x.s.o.ActivityMovesContact {
 		return bad
 	}
-	if contact := linked(r.value(t.byProp["_"+regarding+"_value"])); contact != "" {
+	contact := linked(r.value(t.byProp["_"+regarding+"_value"]))
+	if _, regards := x.s.names["contact"].rows[contact]; regards {
 		_, bad := x.put(x.s.names["contact"], contact, nil)
 		return bad
 	}

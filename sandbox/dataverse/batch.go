@@ -252,7 +252,7 @@ func (p *batchPart) admit(op batchPart) *refusal {
 	case op.operation.Method == http.MethodGet:
 		return &refusal{400, "0x80048d19", "An invalid HTTP method 'GET' was detected for a request in a change set. Requests in change sets only support the HTTP methods 'POST', 'PUT', 'DELETE', and 'PATCH'."}
 	case id == "":
-		return &refusal{400, "0x80048d19", "The Content-ID header is not present in an operation of a change set."}
+		return &refusal{400, "0x80060888", "Content-ID header not present in an operation of a change set."}
 	case slices.ContainsFunc(p.operations, func(other batchPart) bool { return other.header.Get(contentID) == id }):
 		return &refusal{400, "0x80048d19", "The content ID '" + id + "' was found more than once in the same change set or same batch request. Content IDs have to be unique across all operations of a change set for OData V4.0."}
 	}

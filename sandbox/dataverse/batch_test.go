@@ -120,13 +120,13 @@ func TestMalformedBatches(t *testing.T) {
 		"no encoding":            strings.Replace(good, "Content-Transfer-Encoding: binary\r\n", "", 1),
 		"no HTTP version":        strings.Replace(good, " HTTP/1.1", "", 1),
 		"GET in a change set":    multi("b1", []string{changeSet(operation("1", "GET", api+"/contacts", ""))}),
-		"no Content-ID":          multi("b1", []string{changeSet(operation("", "POST", api+"/contacts", `{}`))}),
 		"a batch inside a batch": multi("b1", []string{operation("", "POST", api+"/$batch", `{}`)}),
 		"no blank line": multi("b1", []string{crlf("Content-Type: application/http", "Content-Transfer-Encoding: binary", "",
 			"GET "+api+"/contacts HTTP/1.1", "Accept: application/json")}),
 	} {
 		t.Run(name, func(t *testing.T) { o.refused(o.batch(body), 400, "0x80048d19") })
 	}
+	o.refused(o.batch(multi("b1", []string{changeSet(operation("", "POST", api+"/contacts", `{}`))})), 400, "0x80060888") // row DV-B4
 	r := o.batch(multi("b1", []string{changeSet(operation("1", "PATCH", "$2", `{}`), operation("2", "POST", api+"/contacts", `{}`))}))
 	require.Equal(t, 400, r.status)
 	require.Contains(t, r.body, "Content-ID Reference: '$2' does not exist in the batch context.")

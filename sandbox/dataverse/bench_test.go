@@ -2,6 +2,7 @@ package dataverse_test
 
 import (
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,4 +30,21 @@ func benchmarkRow(b *testing.B, method, body string, want int) {
 			b.Fatal(w.Body)
 		}
 	}
+}
+
+// BenchmarkSeed tells what a contact takes in memory, and what it takes to make one.
+func BenchmarkSeed(b *testing.B) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s := dataverse.New(dataverse.Options{Clock: &kit.Clock{}, Faults: &kit.Faults{}, Tokens: everybody{}})
+	b.ResetTimer()
+	if err := s.SeedContacts(b.N, 1); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(b.N), "heap-B/contact")
+	runtime.KeepAlive(s)
 }

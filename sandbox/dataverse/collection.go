@@ -93,6 +93,10 @@ func (s *Server) collection(w http.ResponseWriter, r *http.Request, t *table) {
 		s.fail(w, untracked(t))
 		return
 	}
+	if bad := s.whole(t); rd.track && bad != nil {
+		s.fail(w, bad)
+		return
+	}
 	size := rd.size
 	if _, small := s.o.Faults.Named("dataverse", "small_page", r); small {
 		size = max(1, size/2)
@@ -150,14 +154,19 @@ func (s *Server) countRows(rd *reading) int64 {
 	return n
 }
 
-func (rd *reading) link(token string) string {
-	if rd.rawQuery == "" {
-		return rd.base + "?" + token
+// appendQuoted writes a text as JSON. Most have nothing to escape.
+func appendQuoted(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' {
+			return append(b, marshalled(s)...)
+		}
 	}
-	return rd.base + "?" + rd.rawQuery + "&" + token
+	return append(append(append(b, '"'), s...), '"')
 }
 
-func quote(s string) []byte {
+func quote(s string) []byte { return appendQuoted(make([]byte, 0, len(s)+2), s) }
+
+func marshalled(s string) []byte {
 	b, err := json.Marshal(s)
 	if err != nil {
 		return []byte(`""`)

@@ -63,12 +63,16 @@ type Server struct {
 	calls   atomic.Int64
 	used    usage
 	teams   sync.Map // keys of the teams: owners that are no users
+	units   sync.Map // business unit of a user or a team, and the unit above a unit, by key
 
 	forgotten atomic.Int64 // calls before the last ResetUsage
 
 	roleMu sync.Mutex
 	role   map[string]string      // depths that differ from Global, by the name of the privilege
 	told   atomic.Pointer[string] // version; nil: that of version9
+
+	narrowed atomic.Bool  // the role may show less than everything
+	hidden   atomic.Int64 // status of one row that it does not show
 }
 
 // New returns a Server with empty tables.
@@ -88,6 +92,7 @@ func New(o Options) *Server {
 		s.limits = newLimits(o.Protection)
 	}
 	s.version.Store(900_000)
+	s.hidden.Store(http.StatusForbidden)
 	s.install()
 	s.latency.Store(int64(o.Latency))
 	s.handler = o.Faults.Wrap("dataverse", http.HandlerFunc(s.serve))
@@ -120,6 +125,13 @@ func (s *Server) declare() {
 	}
 }
 
+// Headers that are the same in every answer. Nobody changes these lists.
+var (
+	odataVersion = []string{"4.0"}
+	dopHint      = []string{"16"}
+	jsonType     = []string{"application/json; odata.metadata=minimal"}
+)
+
 // SetLatency changes the answer time of every request.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
@@ -131,10 +143,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.calls.Add(1)
 	h := w.Header()
-	h["Odata-Version"] = []string{"4.0"}
+	h["Odata-Version"] = odataVersion
 	h["Req_id"] = []string{uuid.NewString()}
 	h["Date"] = []string{s.o.Clock.Now().Format(http.TimeFormat)}
-	h["X-Ms-Dop-Hint"] = []string{"16"}
+	h["X-Ms-Dop-Hint"] = dopHint
 	s.used.enter()
 	defer s.used.leave()
 	if d := s.latency.Load(); d > 0 && !pause(r.Context(), time.Duration(d)) {
@@ -261,13 +273,17 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request, t *table) {
 		s.countChanges(w, r, t, token)
 		return
 	}
-	filter, bad := t.parseFilter(q.Get("$filter"))
+	see, bad := s.sees(t)
+	var filter predicate
+	if bad == nil {
+		filter, bad = t.parseFilter(q.Get("$filter"))
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
 	}
 	t.rlock()
-	n := s.countRows(&reading{t: t, filter: filter})
+	n := s.countRows(&reading{t: t, filter: both(see, filter)})
 	t.runlock()
 	s.plainCount(w, n)
 }
@@ -297,8 +313,9 @@ func (s *Server) write(w http.ResponseWriter, v any) {
 }
 
 func (s *Server) json(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = []string{"application/json; odata.metadata=minimal"}
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h := w.Header()
+	h["Content-Type"] = jsonType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

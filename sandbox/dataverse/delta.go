@@ -48,7 +48,7 @@ func (s *Server) since(r *http.Request, t *table, token string) (int64, *refusal
 	case !s.tracks(r, t):
 		return 0, untracked(t)
 	}
-	return n, nil
+	return n, s.whole(t)
 }
 
 func untracked(t *table) *refusal {

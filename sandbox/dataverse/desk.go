@@ -126,6 +126,7 @@ func (s *Server) activities() []*table { return s.sets["activitypointers"].union
 // adminDesk serves this file on the admin port: GET /activities?regarding=ID, GET and
 // POST /processes, POST /merge.
 func (s *Server) adminDesk(mux *http.ServeMux) {
+	s.adminRole(mux)
 	mux.HandleFunc("GET /activities", func(w http.ResponseWriter, r *http.Request) {
 		contact := r.URL.Query().Get("regarding")
 		if !guidForm.MatchString(contact) {

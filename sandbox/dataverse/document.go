@@ -16,7 +16,7 @@ const formatted = "@OData.Community.Display.V1.FormattedValue"
 func (t *table) appendRow(b []byte, context string, r *row, selected []int, labels, lookups bool) []byte {
 	b = append(b, '{')
 	if context != "" {
-		b = append(append(append(b, `"@odata.context":`...), quote(context)...), ',')
+		b = append(appendQuoted(append(b, `"@odata.context":`...), context), ',')
 	}
 	b = append(b, `"@odata.etag":"W/\"`...)
 	b = strconv.AppendInt(b, r.version, 10)
@@ -24,18 +24,19 @@ func (t *table) appendRow(b []byte, context string, r *row, selected []int, labe
 	keyed := false
 	for _, i := range selected {
 		c := &t.Columns[i]
+		value := r.value(i)
 		switch {
-		case !labels && !lookups || r.value(i) == nil:
+		case !labels && !lookups || value == nil:
 		case len(c.Targets) > 0:
 			b = t.appendLookup(b, c, i, r, labels, lookups)
 		case labels:
-			b = t.appendLabel(b, c, r.value(i))
+			b = t.appendLabel(b, c, value)
 		}
 		b = append(append(append(b, `,"`...), c.property()...), `":`...)
-		if r.value(i) == nil {
+		if value == nil {
 			b = append(b, "null"...)
 		} else {
-			b = append(b, r.value(i)...)
+			b = append(b, value...)
 		}
 		keyed = keyed || c.Name == t.Key
 	}

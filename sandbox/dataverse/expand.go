@@ -56,6 +56,10 @@ func (rd *reading) parseExpand(text string) *refusal {
 func (x *expansion) parseOptions(tables []*table, outer *reading) *refusal {
 	for _, to := range tables {
 		inner := &reading{t: to, size: maxPage, labels: outer.labels, lookups: outer.lookups}
+		var unseen *refusal
+		if inner.sees, unseen = to.server.sees(to); unseen != nil {
+			return unseen
+		}
 		x.parts[to.LogicalName] = inner
 		for _, option := range splitOutside(x.options, ';') {
 			if strings.TrimSpace(option) == "" {
@@ -89,6 +93,7 @@ func (x *expansion) parseOptions(tables []*table, outer *reading) *refusal {
 		if bad := inner.parseSelect(); bad != nil {
 			return bad
 		}
+		inner.filter = both(inner.sees, inner.filter)
 	}
 	return nil
 }
@@ -139,6 +144,9 @@ func (rd *reading) only(rows []*row) []*row {
 	return rows
 }
 
+// shows says that the role shows a row.
+func (rd *reading) shows(r *row) bool { return rd.sees == nil || rd.sees(r) }
+
 func (rd *reading) cut(rows []*row) []*row {
 	n := rd.size
 	if rd.top > 0 {
@@ -171,7 +179,7 @@ func (s *Server) appendEntity(b []byte, rd *reading, context string, r *row) []b
 		b = append(append(append(b, `,"`...), x.name...), `":`...)
 		if x.many == nil {
 			to, other, l := rd.t.target(x.column, r)
-			if other == nil || l.Nav != x.name {
+			if other == nil || l.Nav != x.name || !x.parts[to.LogicalName].shows(other) {
 				b = append(b, "null"...)
 				continue
 			}

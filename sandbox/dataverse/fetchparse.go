@@ -73,6 +73,9 @@ func (s *Server) parseFetch(r *http.Request, t *table, text string) (*fetch, *re
 	}
 	p := fetchParser{s: s, by: by, aliases: map[string]bool{}}
 	f.entity = &link{t: t}
+	if f.entity.filter, bad = s.sees(t); bad != nil {
+		return nil, bad
+	}
 	return f, p.fill(f.entity, entity)
 }
 
@@ -129,9 +132,13 @@ func (p *fetchParser) fill(l *link, n node) *refusal {
 	return nil
 }
 
+// both holds where a and b do. One that is nil holds everywhere.
 func both(a, b predicate) predicate {
-	if a == nil {
+	switch {
+	case a == nil:
 		return b
+	case b == nil:
+		return a
 	}
 	return func(r *row) bool { return a(r) && b(r) }
 }
@@ -157,6 +164,9 @@ func (p *fetchParser) link(outer *link, n node) *refusal {
 	}
 	p.aliases[l.alias] = true
 	var bad *refusal
+	if l.filter, bad = p.s.sees(to); bad != nil {
+		return bad
+	}
 	if l.from, bad = to.columnNamed(n.attr("from")); bad == nil {
 		l.to, bad = outer.t.columnNamed(n.attr("to"))
 	}

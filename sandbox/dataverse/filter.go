@@ -115,6 +115,9 @@ func (p *filterParser) term() predicate {
 	if p.pos < len(p.src) && p.src[p.pos] == '(' {
 		return p.function(name)
 	}
+	if p.pos < len(p.src) && p.src[p.pos] == '/' {
+		return p.along(name)
+	}
 	column, ok := p.t.byProp[name]
 	if !ok {
 		p.fail("Could not find a property named '" + name + "' on type 'Microsoft.Dynamics.CRM." + p.t.LogicalName + "'.")
@@ -126,6 +129,23 @@ func (p *filterParser) term() predicate {
 	want, null := p.literal()
 	p.fits(column, op, want, text, null)
 	return p.compare(column, op, want, null)
+}
+
+// along is a condition on another row, which a lookup or a collection leads to. The
+// service reads it, and the sandbox does not.
+func (p *filterParser) along(name string) predicate {
+	_, lookup := p.t.byNav[name]
+	_, collection := p.t.backward(name)
+	switch {
+	case p.bad != nil:
+	case lookup:
+		p.bad = notImitated("a $filter along the lookup '" + name + "'")
+	case collection:
+		p.bad = notImitated("a $filter over the collection '" + name + "'")
+	default:
+		p.fail("Could not find a property named '" + name + "' on type 'Microsoft.Dynamics.CRM." + p.t.LogicalName + "'.")
+	}
+	return never
 }
 
 // fits refuses a value that is not of the column's type: the service compares only like

@@ -93,13 +93,17 @@ func arguments(list string) []string {
 	return out
 }
 
+func isFunction(path string) bool {
+	name, _, _ := strings.Cut(path, "(")
+	return name == "WhoAmI" || name == "RetrieveVersion" || name == "RetrieveTotalRecordCount" || slices.Contains(otherFunctions, name)
+}
+
 // function serves a function that belongs to no row. It is false when the path names none.
 func (s *Server) function(w http.ResponseWriter, r *http.Request, path string) bool {
-	name, _, _ := strings.Cut(path, "(")
-	known := name == "WhoAmI" || name == "RetrieveVersion" || name == "RetrieveTotalRecordCount"
-	if !known && !slices.Contains(otherFunctions, name) {
+	if !isFunction(path) {
 		return false
 	}
+	name, _, _ := strings.Cut(path, "(")
 	c, bad := callOf(path, r.URL.Query())
 	switch {
 	case bad != nil:
@@ -163,6 +167,8 @@ func (s *Server) action(w http.ResponseWriter, r *http.Request, path string) boo
 		return false
 	case path == "Merge":
 		s.mergeAction(w, r)
+	case isFunction(path):
+		s.fail(w, &refusal{http.StatusNotFound, "", "No HTTP resource was found that matches the request URI '" + base(r) + "/" + path + "'."})
 	case slices.Contains(otherActions, path):
 		s.fail(w, notImitated("The action "+path))
 	default:

@@ -51,7 +51,7 @@ func (s *Server) metadata(w http.ResponseWriter, r *http.Request, path string) {
 	case kind == "RelationshipDefinitions" && below == "":
 		s.definitions(w, r, q, s.allRelationships(), kind, key, "SchemaName", cast)
 	case kind == "GlobalOptionSetDefinitions" && below == "":
-		s.definitions(w, r, q, []map[string]any{}, kind, key, "Name", cast)
+		s.definitions(w, r, q, s.globalOptionSets(), kind, key, "Name", cast)
 	case kind != "EntityDefinitions" || cast != "" && below == "" || below != "" && key == "":
 		s.fail(w, &refusal{404, "0x8006088a", "Resource not found for the segment '" + path + "'."})
 	case below == "":
@@ -344,6 +344,9 @@ func (c *Column) cast() map[string]any {
 			options = append(options, map[string]any{"Value": o.Value, "State": o.State, "Label": label(o.Label)})
 		}
 		out["OptionSet"], out["GlobalOptionSet"] = map[string]any{"Name": c.Name, "IsGlobal": false, "OptionSetType": c.Type, "Options": options}, nil
+		if c.Global != "" {
+			out["OptionSet"], out["GlobalOptionSet"] = nil, c.optionSet(options)
+		}
 	}
 	return out
 }

@@ -138,7 +138,11 @@ func (t *table) one(inner string) (*row, *refusal) {
 	if !ok {
 		return nil, t.missing(a)
 	}
-	return found, nil
+	see, bad := t.server.sees(t)
+	if bad == nil && see != nil && !see(found) {
+		bad = t.server.concealed(t, a)
+	}
+	return found, bad
 }
 
 // value serves one column. Of a column that is empty there is no content.
@@ -183,6 +187,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, t *table, inner,
 		return
 	}
 	rd, bad := s.parseReading(r, to)
+	if bad == nil && !rd.shows(other) {
+		bad = s.concealed(to, address{key: other.key})
+	}
 	if bad != nil {
 		s.fail(w, bad)
 		return
@@ -226,9 +233,16 @@ func (s *Server) references(w http.ResponseWriter, r *http.Request, t *table, in
 	case http.MethodGet:
 		s.rlockAll()
 		found, bad := t.one(inner)
+		var see predicate
+		if bad == nil {
+			see, bad = s.sees(many.from)
+		}
 		list := []any{}
 		if bad == nil {
 			for _, one := range many.rows(found.key) {
+				if see != nil && !see(one) {
+					continue
+				}
 				list = append(list, map[string]string{"@odata.id": base(r) + "/" + many.from.EntitySet + "(" + one.key + ")"})
 			}
 		}

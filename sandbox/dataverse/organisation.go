@@ -45,7 +45,7 @@ func (t *table) derive(column int, r *row) []byte {
 	_, isTeam := t.server.teams.Load(linked(owner))
 	switch name := t.Columns[column].Name; {
 	case name == "owningbusinessunit":
-		return []byte(`"` + businessUnit + `"`)
+		return []byte(`"` + t.server.unitOf(linked(owner)) + `"`)
 	case (name == "owningteam") == isTeam:
 		return owner
 	}

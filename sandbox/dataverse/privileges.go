@@ -16,16 +16,31 @@ var privilegeKinds = []string{"Create", "Read", "Write", "Delete", "Append", "Ap
 var userPrivileges = regexp.MustCompile(`^systemusers\(([0-9a-fA-F-]{36})\)/Microsoft\.Dynamics\.CRM\.RetrieveUserPrivileges\(\)$`)
 
 // SetPrivilege changes the depth (Basic, Local, Deep or Global) that the role of the
-// application user gives to a privilege such as prvReadContact; "" takes it away. The role
-// is told of only: requests are not refused for it.
+// application user gives to a privilege such as prvReadContact; "" takes it away. Reads
+// show what it leaves. Of writes the role is only told: they are not refused for it.
 func (s *Server) SetPrivilege(name, depth string) {
 	s.roleMu.Lock()
 	defer s.roleMu.Unlock()
 	if s.role == nil {
 		s.role = map[string]string{}
 	}
-	s.role[strings.ToLower(name)] = depth
+	s.role[privilegeKey(name)] = depth
+	s.narrowed.Store(true)
 }
+
+// ResetPrivileges gives the role back what it had at the start.
+func (s *Server) ResetPrivileges() {
+	s.roleMu.Lock()
+	defer s.roleMu.Unlock()
+	s.role = nil
+	s.narrowed.Store(false)
+}
+
+// SetHiddenStatus changes the status of a read of one row that the role hides: 403, or
+// 404, as if there were none.
+func (s *Server) SetHiddenStatus(status int) { s.hidden.Store(int64(status)) }
+
+func privilegeKey(name string) string { return strings.ToLower(name) }
 
 // SetVersion changes the version that the service tells.
 func (s *Server) SetVersion(version string) { s.told.Store(&version) }
@@ -50,7 +65,7 @@ func (s *Server) retrieveUserPrivileges(w http.ResponseWriter, r *http.Request, 
 	for _, table := range s.order {
 		for _, kind := range privilegeKinds {
 			name := s.names[table].privilege(kind)
-			depth, changed := s.role[strings.ToLower(name)]
+			depth, changed := s.role[privilegeKey(name)]
 			if !changed {
 				depth = "Global"
 			}

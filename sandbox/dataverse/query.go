@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,9 +58,10 @@ func decodeCookie(token string) (cookie, bool) {
 type reading struct {
 	t        *table
 	selected []int
-	sel      string // $select as written
+	sel      string    // $select as written
+	sees     predicate // what the role shows; nil = everything
 	filter   predicate
-	rawQuery string // options to repeat in links
+	request  *http.Request
 	order    []int
 	desc     []bool
 	top      int
@@ -77,7 +77,6 @@ type reading struct {
 
 	preferences []string // that are followed
 	at          cookie
-	base        string
 }
 
 // queryOf reads the query of a request. A semicolon separates nothing: it is part of an
@@ -91,7 +90,7 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 	if err != nil {
 		return nil, &refusal{400, "0x80060888", "The query cannot be parsed."}
 	}
-	rd := &reading{t: t, size: maxPage, base: "https://" + r.Host + r.URL.EscapedPath()}
+	rd := &reading{t: t, size: maxPage, request: r}
 	for _, p := range preferences(r) {
 		if n, ok := strings.CutPrefix(p, "odata.maxpagesize="); ok {
 			size, err := strconv.Atoi(n)
@@ -109,7 +108,6 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 			rd.preferences = append(rd.preferences, p)
 		}
 	}
-	var keep []string
 	for name, values := range q {
 		v := values[0]
 		if len(values) > 1 {
@@ -120,21 +118,17 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 			if rd.sel = v; strings.TrimSpace(v) == "" {
 				return nil, &refusal{400, "0x80060888", "The query option $select is empty."}
 			}
-			keep = append(keep, "$select="+v)
 		case "$expand":
-			keep = append(keep, "$expand="+url.PathEscape(v))
 			rd.root = base(r)
 			if bad := rd.parseExpand(v); bad != nil {
 				return nil, bad
 			}
 		case "$filter":
-			keep = append(keep, "$filter="+url.PathEscape(v))
 			var bad *refusal
 			if rd.filter, bad = t.parseFilter(v); bad != nil {
 				return nil, bad
 			}
 		case "$orderby":
-			keep = append(keep, "$orderby="+url.PathEscape(v))
 			if bad := rd.parseOrder(v); bad != nil {
 				return nil, bad
 			}
@@ -166,20 +160,42 @@ func (s *Server) parseReading(r *http.Request, t *table) (*reading, *refusal) {
 			}
 		}
 	}
-	slices.Sort(keep)
-	rd.rawQuery = strings.Join(keep, "&")
 	bad := rd.parseSelect()
+	if bad == nil {
+		rd.sees, bad = s.sees(t)
+		rd.filter = both(rd.sees, rd.filter)
+	}
 	rd.shape = rd.shapeOf()
 	return rd, bad
 }
 
+// link is the address of what comes next. It repeats the options of the request.
+func (rd *reading) link(token string) string {
+	q, err := queryOf(rd.request)
+	if err != nil {
+		return "" // parseReading has read it
+	}
+	var keep []string
+	for _, name := range []string{"$expand", "$filter", "$orderby"} {
+		if q.Has(name) {
+			keep = append(keep, name+"="+url.PathEscape(q.Get(name)))
+		}
+	}
+	if q.Has("$select") {
+		keep = append(keep, "$select="+q.Get("$select"))
+	}
+	return "https://" + rd.request.Host + rd.request.URL.EscapedPath() + "?" + strings.Join(append(keep, token), "&")
+}
+
 func (rd *reading) parseSelect() *refusal {
 	if rd.sel == "" {
+		rd.selected = make([]int, 0, len(rd.t.Columns))
 		for i := range rd.t.Columns {
 			rd.selected = append(rd.selected, i)
 		}
 		return nil
 	}
+	rd.selected = make([]int, 0, strings.Count(rd.sel, ",")+1)
 	for name := range strings.SplitSeq(rd.sel, ",") {
 		i, ok := rd.t.byProp[strings.TrimSpace(name)]
 		if !ok {

@@ -105,7 +105,7 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, t *table, row *row
 	if _, locked := r.Context().Value(txKey{}).(*tx); !locked {
 		defer s.rlock(rd)()
 	}
-	s.json(w, status, s.appendEntity(nil, rd, s.entity(r, t, rd.shape), row))
+	s.json(w, status, s.appendEntity(make([]byte, 0, 1<<10), rd, s.entity(r, t, rd.shape), row))
 }
 
 // row serves one row by key.
@@ -165,15 +165,23 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, t *table, inner st
 	switch {
 	case !ok:
 		s.fail(w, t.missing(a))
-	case !rd.wide() && etag(found) == r.Header.Get("If-None-Match"):
+	case !rd.shows(found):
+		s.fail(w, s.concealed(t, a))
+	case !rd.wide() && unchanged(r, found):
 		w.WriteHeader(http.StatusNotModified)
 	default:
 		rd.applied(w)
-		s.json(w, http.StatusOK, s.appendEntity(nil, rd, s.entity(r, t, rd.shape), found))
+		s.json(w, http.StatusOK, s.appendEntity(make([]byte, 0, 1<<10), rd, s.entity(r, t, rd.shape), found))
 	}
 }
 
 func etag(r *row) string { return fmt.Sprintf(`W/"%d"`, r.version) }
+
+// unchanged says that the client has this version of the row already.
+func unchanged(r *http.Request, found *row) bool {
+	have := r.Header.Get("If-None-Match")
+	return have != "" && have == etag(found)
+}
 
 // matches checks If-Match against an existing row.
 func matches(r *http.Request, found *row) *refusal {

@@ -11,6 +11,7 @@ type Column struct {
 	ReadOnly  bool   // set by the service
 	NoCreate  bool   // settable by update only
 	Options   []Option
+	Global    string // name of the global option set that Options are; "" = they are the column's own
 	Property  string // name in JSON when it differs: _ownerid_value
 	Targets   []Target
 	OnDelete  OnDelete // of the row a lookup names
@@ -136,7 +137,7 @@ func WithSystemColumns(t Table) Table {
 	return t
 }
 
-func (c Column) property() string {
+func (c *Column) property() string {
 	if c.Property != "" {
 		return c.Property
 	}

@@ -338,7 +338,7 @@ func TestQueries(t *testing.T) {
 	require.Equal(t, "3", o.send("GET", "contacts/$count", "").body)
 }
 
-// §7.1: the three limits, when they are on. §1.4: a request without a token.
+// Row DV-L1, §7.1: the three limits, when they are on. §1.4: a request without a token.
 func TestProtectionAndTokens(t *testing.T) {
 	o := newOrganisation(t, func(op *dataverse.Options) { op.Protection = dataverse.Protection{Requests: 3} })
 	for range 3 {

@@ -51,7 +51,7 @@ func (s *Server) Save(dir string) error {
 		})
 		for _, l := range t.log {
 			if l.deleted {
-				st.Gone = append(st.Gone, savedGone{l.key, l.version, l.at})
+				st.Gone = append(st.Gone, savedGone{l.key, l.version, time.Unix(0, l.at).UTC()})
 			}
 		}
 		out.Version = s.version.Load()
@@ -120,7 +120,7 @@ func (t *table) restore(st savedTable) {
 		t.log = append(t.log, logged{version: st.Version[i], key: key})
 	}
 	for _, g := range st.Gone {
-		t.log = append(t.log, logged{version: g.Version, key: g.Key, deleted: true, at: g.At})
+		t.log = append(t.log, logged{version: g.Version, key: g.Key, deleted: true, at: g.At.UnixNano()})
 	}
 	slices.SortFunc(t.log, func(a, b logged) int { return cmp.Compare(a.version, b.version) })
 }

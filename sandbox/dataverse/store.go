@@ -2,7 +2,9 @@ package dataverse
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -31,6 +33,7 @@ type table struct {
 	union   *union   // for a view: where its rows are; nil for a table
 	back    []backward
 	server  *Server
+	enrols  bool     // its rows are users, teams or business units
 	closed  *refusal // the answer to writes through the Web API; nil when they are allowed
 
 	mu     sync.RWMutex
@@ -59,18 +62,34 @@ type system struct {
 type row struct {
 	key     string
 	version int64
-	text    []byte
-	ends    []uint32 // by column, in text
+	data    []byte // where the value of each column ends, in 2 or 4 bytes; then the values
 	table   *table
-	columns []int // for a view: the number of each of its columns in the row
+	columns *[]int // for a view: the number of each of its columns in the row
+	wide    bool   // the values are more than 2 bytes can count
+}
+
+// end is where the value of a column ends in data.
+func (r *row) end(column int) uint32 {
+	if r.wide {
+		return binary.LittleEndian.Uint32(r.data[4*column:])
+	}
+	return uint32(binary.LittleEndian.Uint16(r.data[2*column:]))
+}
+
+// head is where the values begin in data.
+func (r *row) head() uint32 {
+	if r.wide {
+		return 4 * uint32(r.table.stored) //nolint:gosec // a table has some hundred columns
+	}
+	return 2 * uint32(r.table.stored) //nolint:gosec // a table has some hundred columns
 }
 
 // value is the JSON literal of a column; nil = null.
 func (r *row) value(column int) []byte {
 	if r.columns != nil {
-		column = r.columns[column]
+		column = (*r.columns)[column]
 	}
-	if column >= len(r.ends) {
+	if column >= r.table.stored {
 		return r.table.derive(column, r)
 	}
 	return r.storedAt(column)
@@ -78,19 +97,19 @@ func (r *row) value(column int) []byte {
 
 // storedAt is the literal of a column by its number in the table that holds the row.
 func (r *row) storedAt(column int) []byte {
-	start := uint32(0)
+	head, start := r.head(), uint32(0)
 	if column > 0 {
-		start = r.ends[column-1]
+		start = r.end(column - 1)
 	}
-	if end := r.ends[column]; end > start {
-		return r.text[start:end:end]
+	if end := r.end(column); end > start {
+		return r.data[head+start : head+end : head+end]
 	}
 	return nil
 }
 
 // values returns all literals, in the table's order.
 func (r *row) values() [][]byte {
-	out := make([][]byte, len(r.ends))
+	out := make([][]byte, r.table.stored)
 	for i := range out {
 		out[i] = r.value(i)
 	}
@@ -102,10 +121,18 @@ func (t *table) newRow(key string, version int64, values [][]byte) *row {
 	for _, v := range values {
 		size += len(v)
 	}
-	r := &row{key: key, version: version, table: t, text: make([]byte, 0, size), ends: make([]uint32, len(values))}
-	for i, v := range values {
-		r.text = append(r.text, v...)
-		r.ends[i] = uint32(len(r.text)) //nolint:gosec // a request is 128 MB at most
+	r := &row{key: key, version: version, table: t, wide: size > math.MaxUint16}
+	r.data = make([]byte, 0, int(r.head())+size)
+	end := 0
+	for _, v := range values {
+		if end += len(v); r.wide {
+			r.data = binary.LittleEndian.AppendUint32(r.data, uint32(end)) //nolint:gosec // a request is 128 MB at most
+		} else {
+			r.data = binary.LittleEndian.AppendUint16(r.data, uint16(end)) //nolint:gosec // it is not wide
+		}
+	}
+	for _, v := range values {
+		r.data = append(r.data, v...)
 	}
 	return r
 }
@@ -113,8 +140,8 @@ func (t *table) newRow(key string, version int64, values [][]byte) *row {
 type logged struct {
 	version int64
 	key     string
+	at      int64 // Unix time in nanoseconds
 	deleted bool
-	at      time.Time
 }
 
 func newTable(t Table) *table {
@@ -122,7 +149,9 @@ func newTable(t Table) *table {
 	slices.SortStableFunc(columns, func(a, b Column) int { return cmp.Compare(asInt(a.Derived), asInt(b.Derived)) })
 	t.Columns = columns
 	out := &table{Table: t, byProp: map[string]int{}, byNav: map[string]int{}, tracked: t.Tracked, rows: map[string]*row{}}
-	for i, c := range t.Columns {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		c.Property = c.property()
 		out.stored += 1 - asInt(c.Derived)
 		out.byProp[c.property()] = i
 		for _, l := range c.Targets {
@@ -133,6 +162,7 @@ func newTable(t Table) *table {
 		}
 		out.blank = append(out.blank, c.initial())
 	}
+	out.enrols = t.LogicalName == "team" || t.LogicalName == "systemuser" || t.LogicalName == "businessunit"
 	out.scratch = make([][]byte, len(t.Columns))
 	for range t.AlternateKeys {
 		out.byAlt = append(out.byAlt, map[string]string{})
@@ -260,7 +290,7 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 	r := t.newRow(key, version, values[:t.stored])
 	clear(values)
 	t.set(r)
-	t.log = append(t.log, logged{version: version, key: key, at: now})
+	t.log = append(t.log, logged{version: version, key: key, at: now.UnixNano()})
 	return r
 }
 
@@ -292,7 +322,7 @@ func (t *table) remove(key string, version int64, now time.Time) bool {
 		return false
 	}
 	t.unset(key)
-	t.log = append(t.log, logged{version: version, key: key, deleted: true, at: now})
+	t.log = append(t.log, logged{version: version, key: key, deleted: true, at: now.UnixNano()})
 	return true
 }
 

@@ -157,8 +157,8 @@ func (t *table) set(r *row) {
 		t.keys.Insert(r.key)
 	}
 	t.rows[r.key] = r
-	if t.LogicalName == "team" {
-		t.server.teams.Store(r.key, true)
+	if t.enrols {
+		t.server.enroll(t, r)
 	}
 	for n, i := range t.links {
 		if to := linked(r.value(i)); to != "" {
@@ -179,8 +179,8 @@ func (t *table) unset(key string) {
 	}
 	t.unindex(r)
 	delete(t.rows, key)
-	if t.LogicalName == "team" {
-		t.server.teams.Delete(key)
+	if t.enrols {
+		t.server.dismiss(key)
 	}
 	t.keys.Delete(key)
 }

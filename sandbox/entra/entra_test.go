@@ -92,10 +92,10 @@ func TestRefusals(t *testing.T) {
 		number float64
 	}{
 		"wrong secret":   {[]string{"client_secret", "x"}, 401, "invalid_client", 7000215},
-		"no credential":  {[]string{"client_secret", ""}, 401, "invalid_client", 7000218},
+		"no credential":  {[]string{"client_secret", ""}, 401, "invalid_client", 7000216},
 		"other app":      {[]string{"client_id", "x"}, 400, "unauthorized_client", 700016},
 		"other grant":    {[]string{"grant_type", "password"}, 400, "unsupported_grant_type", 70003},
-		"no default":     {[]string{"scope", d.URL + "/user_impersonation"}, 400, "invalid_scope", 70011},
+		"no default":     {[]string{"scope", d.URL + "/user_impersonation"}, 400, "invalid_scope", 1002012},
 		"other resource": {[]string{"scope", "https://elsewhere.example/.default"}, 400, "invalid_resource", 500011},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func (s *Server) clientCredentials(w http.ResponseWriter, r *http.Request, v1 bo
 		case v1 && !isDefault:
 			s.fail(w, missing("resource"))
 		case !isDefault:
-			s.refuse(w, http.StatusBadRequest, "invalid_scope", 70011, "The scope is not valid for this grant.")
+			s.refuse(w, http.StatusBadRequest, "invalid_scope", 1002012, "The provided value for scope "+f.Get("scope")+" is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).")
 		case resource != "https://"+r.Host:
 			s.refuse(w, http.StatusBadRequest, "invalid_resource", 500011, "The resource principal was not found in the tenant.")
 		default:
@@ -99,7 +99,7 @@ func (s *Server) clientCredentials(w http.ResponseWriter, r *http.Request, v1 bo
 		}
 		answer("2")
 	case f.Get("client_secret") == "":
-		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
+		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000216, "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.")
 	case secret != s.o.ClientSecret && f.Get("client_secret") == s.o.ClientSecret:
 		s.refuse(w, http.StatusUnauthorized, "invalid_client", 7000222, "The provided client secret keys for app '"+s.o.ClientID+"' are expired.")
 	case f.Get("client_secret") != secret:

@@ -11,7 +11,7 @@ import (
 
 // admin serves the admin port for people and tests, without credentials:
 //
-//	/dynamics/…  rows, timelines, processes, merges and usage of Dynamics
+//	/dynamics/…  rows, timelines, processes, merges and usage of Dynamics; what its role may read, and its version
 //	/campaign/…  records and meter of Campaign
 //	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and their events
 //	/campaign/events/one  POST an eventlog.Pushed: one event

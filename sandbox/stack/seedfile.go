@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -42,6 +44,7 @@ type seedColumn struct {
 	Length   int            `yaml:"length"`
 	Behavior string         `yaml:"behavior"` // of DateTime
 	Options  map[int]string `yaml:"options"`
+	Global   string         `yaml:"global"`    // the global option set that the options are
 	Targets  []string       `yaml:"targets"`   // of a lookup; the column's name binds it
 	OnDelete string         `yaml:"on_delete"` // of the row it names: remove_link, cascade or restrict
 }
@@ -121,7 +124,7 @@ func (t seedTable) table() (dataverse.Table, error) {
 		out.Key = t.Table + "id"
 	}
 	for i, c := range t.Columns {
-		column := dataverse.Column{Name: c.Name, Type: c.Type, MaxLength: c.Length, Behavior: c.Behavior}
+		column := dataverse.Column{Name: c.Name, Type: c.Type, MaxLength: c.Length, Behavior: c.Behavior, Global: c.Global}
 		switch c.OnDelete {
 		case "", "remove_link":
 		case string(dataverse.Cascade), string(dataverse.Restrict):
@@ -132,8 +135,8 @@ func (t seedTable) table() (dataverse.Table, error) {
 		if c.Name == "" || c.Type == "" {
 			return out, fmt.Errorf("columns[%d]: got name %q and type %q, want both", i, c.Name, c.Type)
 		}
-		for value, label := range c.Options {
-			column.Options = append(column.Options, dataverse.Option{Value: value, Label: label})
+		for _, value := range slices.Sorted(maps.Keys(c.Options)) {
+			column.Options = append(column.Options, dataverse.Option{Value: value, Label: c.Options[value]})
 		}
 		for _, target := range c.Targets {
 			nav := c.Name
