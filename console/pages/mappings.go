@@ -68,7 +68,7 @@ func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 		n := explain(err)
 		view.Problem = &n
 	}
-	view.Rows = mappingRows(instance, p.instance(r).Config, report, fits)
+	view.Rows = mappingRows(instance, p.instance(r).Filed(), report, fits)
 	part := "layout"
 	if view.Checked {
 		part = "list"
@@ -138,7 +138,7 @@ func revisionWord(f operator.FlowReport) word {
 	case f.Status == nil || f.Status.Revision == "":
 		return word{"off", "stop", "has not run"}
 	}
-	if r := revisionOf(f); r.Runs != r.Filed {
+	if r := revisionOf(f, false); r.Runs != r.Filed {
 		return word{"warn", "warn", "edits on file do not run yet"}
 	}
 	return word{"ok", "running", "what is on file runs"}

@@ -102,6 +102,8 @@ func (p *Pages) Routes() []Route {
 		{Method: "GET", Path: "/mappings/{mapping}/try/{id}/reveal", Role: access.Support, Handle: p.confirmRevealTried},
 		{Method: "POST", Path: "/mappings/{mapping}/try/{id}/reveal", Role: access.Support, Handle: p.revealTried, Acts: true},
 		{Method: "POST", Path: "/mappings/{mapping}/plan", Role: access.Operator, Handle: p.planMapping, Acts: true},
+		{Method: "GET", Path: "/mappings/{mapping}/edit", Role: access.Admin, Handle: p.editMapping},
+		{Method: "POST", Path: "/mappings/{mapping}/edit", Role: access.Admin, Handle: p.postMapping, Acts: true},
 		{Method: "GET", Path: "/addmapping", Role: access.Operator, Handle: p.addMapping},
 		{Method: "GET", Path: "/addmapping/mapping.yaml", Role: access.Operator, Handle: p.addMappingYAML},
 		{Method: "GET", Path: "/people", Role: access.Support, Handle: p.people},
