@@ -103,11 +103,12 @@ func (p *Pages) described(r *http.Request, t activities.Table) (i *operator.Inst
 func (p *Pages) showEdit(w http.ResponseWriter, r *http.Request, status int, d mappingDraft, view editView) {
 	instance, t := r.PathValue("instance"), d.mapping()
 	view.Now, view.Draft, view.Table, view.New = p.here(r), d, t, d.New
-	view.Self, view.Back, view.Crumbs = mappingURL(instance, t.Name)+"/edit", mappingURL(instance, t.Name), mappingCrumbs(instance, t.Name, "Edit")
-	view.Name = title(t.Name)
 	if d.New {
-		view.Self, view.Back = addURL(instance)+"/edit", addURL(instance)
+		view.Self, view.Back, view.Name = addURL(instance)+"/edit", addURL(instance), "a new table"
 		view.Crumbs = []link{{URL: mappingsURL(instance), Label: "Mappings"}, {URL: addURL(instance), Label: "Add a mapping"}, {Label: "Edit"}}
+	} else {
+		view.Self, view.Back, view.Crumbs = mappingURL(instance, t.Name)+"/edit", mappingURL(instance, t.Name), mappingCrumbs(instance, t.Name, "Edit")
+		view.Name = title(t.Name)
 	}
 	i, got, err := p.described(r, t)
 	if err != nil {

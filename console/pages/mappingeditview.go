@@ -31,6 +31,7 @@ type editView struct {
 	General       []string // problems of no field
 	NameProblems  []string
 	KeyProblems   []string
+	KeyDoubt      string // of whoever proposed the key
 	Count         int64
 	Pairs         []editPair
 	Conditions    []editCondition

@@ -23,6 +23,8 @@ type mappingsView struct {
 	Now     time.Time
 	URL     string
 	Add     string // "" = who looks may not
+	Removed bool
+	History string
 	Problem *notice
 	Checked bool
 	Rows    []mappingRow
@@ -49,7 +51,7 @@ func addURL(instance string) string { return home(instance) + "addmapping" }
 // mappings lists them; the part alone says whether they fit both systems.
 func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 	instance := r.PathValue("instance")
-	view := mappingsView{Now: p.here(r), URL: mappingsURL(instance), Checked: inPart(r)}
+	view := mappingsView{Now: p.here(r), URL: mappingsURL(instance), Checked: inPart(r), History: historyURL(instance), Removed: r.URL.Query().Get("removed") != ""}
 	if p.may(r, access.Operator) {
 		view.Add = addURL(instance)
 	}

@@ -21,7 +21,7 @@ import (
 // conflictView tells somebody that the files are not what they were when the edit was begun.
 type conflictView struct {
 	Who     []saveSince
-	Unknown bool   // it was not done here
+	Unknown bool // it was not done here
 	Theirs  []string
 	Mine    []string
 	Clashes []string
