@@ -47,8 +47,8 @@ func (w *world) text() string {
 	return string(data)
 }
 
-// form is what a browser would send of the form of a page, without a button.
-func form(t *testing.T, body string) url.Values {
+// draftForm is what a browser would send of the form of a page, without a button.
+func draftForm(t *testing.T, body string) url.Values {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(body))
 	require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestAMappingIsEditedAndSaved(t *testing.T) {
 	}
 	require.NotContains(t, p.body, `<option value="created">`, "R11.15: what is read-only is not offered")
 	require.NotContains(t, p.body, `<option value="email">`, "R11.5: what is taken is not offered")
-	f := form(t, p.body)
+	f := draftForm(t, p.body)
 
 	// As it is, it says nothing new.
 	p = w.sends(editAt, f, "save")
@@ -140,10 +140,10 @@ func TestAMappingIsEditedAndSaved(t *testing.T) {
 	// scripts each button answers with the page.
 	p = w.sends(editAt, f, "add-pair")
 	require.Contains(t, p.body, `name="from.2"`)
-	p = w.sends(editAt, form(t, p.body), "up-2", "from.2", "lastname", "to.2", "lastName")
+	p = w.sends(editAt, draftForm(t, p.body), "up-2", "from.2", "lastname", "to.2", "lastName")
 	require.Contains(t, p.body, `name="from.1" id="from-1" list="cols" value="lastname"`)
-	p = w.sends(editAt, form(t, p.body), "add-cond")
-	f = form(t, p.body)
+	p = w.sends(editAt, draftForm(t, p.body), "add-cond")
+	f = draftForm(t, p.body)
 	f.Del("apply_deletes")
 	f.Del("upd.0")
 	p = w.sends(editAt, f, "look", "col.2", "emailaddress1", "is.2", "not_empty", "to.1", "location.city")
@@ -151,7 +151,7 @@ func TestAMappingIsEditedAndSaved(t *testing.T) {
 		require.Contains(t, p.body, want)
 	}
 	require.Equal(t, before, w.text(), "nothing is written before a save")
-	p = w.sends(editAt, form(t, p.body), "save", "reason", "ticket 4711")
+	p = w.sends(editAt, draftForm(t, p.body), "save", "reason", "ticket 4711")
 	require.Equal(t, http.StatusSeeOther, p.status, p.body)
 	after := w.text()
 	for _, want := range []string{"{ from: lastname, to: location.city }", "column: emailaddress1", "apply_updates: false", "value: Pumpkin", "dynamics: {table: contact}"} {
@@ -174,7 +174,7 @@ func TestMistakesAreToldBesideTheField(t *testing.T) {
 	t.Parallel()
 	w := editor(t)
 	before := w.text()
-	f := form(t, w.get(editAt).body)
+	f := draftForm(t, w.get(editAt).body)
 	f.Set("to.1", "email")
 	f.Set("is.0", "larger")
 	f.Set("do", "check")
@@ -194,7 +194,7 @@ func TestMistakesAreToldBesideTheField(t *testing.T) {
 	require.NotContains(t, w.acme.Asked, "Later "+activities.RecordSave)
 
 	// What both systems have against it keeps it from being saved as well.
-	f = form(t, w.get(editAt).body)
+	f = draftForm(t, w.get(editAt).body)
 	w.describes()
 	p = w.sends(editAt, f, "save", "to.0", "lastName")
 	require.Equal(t, http.StatusUnprocessableEntity, p.status)
@@ -204,7 +204,7 @@ func TestMistakesAreToldBesideTheField(t *testing.T) {
 	// Two replacements of one value.
 	w.acme.On("Run "+activities.DescribeMapping, fits)
 	p = w.sends(editAt, f, "add-rep", "replacing", "1")
-	p = w.sends(editAt, form(t, p.body), "save", "when.1.1", "Unknown", "write.1.1", "x")
+	p = w.sends(editAt, draftForm(t, p.body), "save", "when.1.1", "Unknown", "write.1.1", "x")
 	require.Contains(t, p.body, "&#34;Unknown&#34; twice")
 	require.Equal(t, before, w.text())
 }
@@ -223,7 +223,7 @@ func TestOnlyAnAdministratorEdits(t *testing.T) {
 
 	admin := editor(t)
 	require.Equal(t, http.StatusForbidden, admin.post(editAt, url.Values{"do": {"save"}}, "Sec-Fetch-Site", "cross-site").status)
-	f := form(t, admin.get(editAt).body)
+	f := draftForm(t, admin.get(editAt).body)
 	for _, fixed := range []string{"table", "resource", "key", "name"} { // R9.5, R10.4
 		f.Set(fixed, "another")
 	}
@@ -233,7 +233,7 @@ func TestOnlyAnAdministratorEdits(t *testing.T) {
 func TestTheSecondPersonIsTold(t *testing.T) {
 	t.Parallel()
 	w := editor(t)
-	mine := form(t, w.get(editAt).body)
+	mine := draftForm(t, w.get(editAt).body)
 	theirs := w.sends(editAt, mine, "save", "long.0", "truncate")
 	require.Equal(t, http.StatusSeeOther, theirs.status, theirs.body)
 	after := w.text()
@@ -248,9 +248,9 @@ func TestTheSecondPersonIsTold(t *testing.T) {
 	}
 	require.NotContains(t, p.body, "earlier")
 	require.Equal(t, after, w.text(), "nothing is overwritten")
-	p = w.sends(editAt, form(t, p.body), "both")
+	p = w.sends(editAt, draftForm(t, p.body), "both")
 	require.NotContains(t, p.body, "Somebody else has saved")
-	p = w.sends(editAt, form(t, p.body), "save")
+	p = w.sends(editAt, draftForm(t, p.body), "save")
 	require.Equal(t, http.StatusSeeOther, p.status, p.body)
 	require.Contains(t, w.text(), "truncate")
 	require.NotContains(t, w.text(), "apply_updates: false")
@@ -268,11 +268,11 @@ func TestAFileThatCannotBeWrittenIsOfferedForDownload(t *testing.T) {
 	w := editor(t)
 	before := w.text()
 	require.NoError(t, os.Chmod(w.file, 0o400))
-	f := form(t, w.get(editAt).body)
+	f := draftForm(t, w.get(editAt).body)
 	p := w.sends(editAt, f, "save", "long.0", "truncate")
 	require.Equal(t, http.StatusConflict, p.status, p.body)
 	require.Contains(t, p.body, "The console cannot write this file")
-	p = w.sends(editAt, form(t, p.body), "download")
+	p = w.sends(editAt, draftForm(t, p.body), "download")
 	require.Contains(t, p.header.Get("Content-Disposition"), `filename="causeway.yaml"`)
 	require.Contains(t, p.body, "truncate")
 	require.Equal(t, before, w.text())
@@ -283,14 +283,14 @@ func TestADraftIsTriedAndPlanned(t *testing.T) {
 	w := editor(t)
 	before := w.text()
 	w.tries()
-	f := form(t, w.get(editAt).body)
+	f := draftForm(t, w.get(editAt).body)
 	p := w.sends(editAt, f, "try", "to.0", "lastName", "q", refusedID)
 	require.Contains(t, p.body, "With these edits a run would: refuse")
 	require.NotContains(t, p.body, secretName)
 	asked := w.acme.Requests["Run "+activities.TryMapping]
 	require.Equal(t, "lastName", asked[0].(activities.TryMappingInput).Table.Fields[0].To)
-	require.Equal(t, "lastName", form(t, p.body).Get("to.0"), "the draft goes on")
-	p = w.sends(editAt, form(t, p.body), "reveal", "why", "ticket 4712")
+	require.Equal(t, "lastName", draftForm(t, p.body).Get("to.0"), "the draft goes on")
+	p = w.sends(editAt, draftForm(t, p.body), "reveal", "why", "ticket 4712")
 	require.Contains(t, p.body, secretName)
 	require.Equal(t, http.StatusBadRequest, w.sends(editAt, f, "try", "q", "quill").status)
 

@@ -37,18 +37,18 @@ func TestAMappingIsAdded(t *testing.T) {
 	for _, want := range []string{"A new mapping", `name="key"`, `value="vin"`, "guessed by its name", "the names are only alike", "is new"} {
 		require.Contains(t, p.body, want)
 	}
-	require.Contains(t, w.sends(at, form(t, p.body), "check").body, "the names are only alike", "a doubt goes along")
+	require.Contains(t, w.sends(at, draftForm(t, p.body), "check").body, "the names are only alike", "a doubt goes along")
 
 	// Names that there cannot be, and tables that are mapped, are refused.
 	for field, value := range map[string]string{"name": "../../etc/vehicles", "table": "contact", "resource": "profile", "key": ""} {
-		bad := w.sends(at, form(t, p.body), "save", field, value)
+		bad := w.sends(at, draftForm(t, p.body), "save", field, value)
 		require.Equal(t, http.StatusUnprocessableEntity, bad.status, field)
 		require.Contains(t, bad.body, "problem", field)
 	}
-	require.Equal(t, http.StatusUnprocessableEntity, w.sends(at, form(t, p.body), "save", "name", "").status)
+	require.Equal(t, http.StatusUnprocessableEntity, w.sends(at, draftForm(t, p.body), "save", "name", "").status)
 	require.Equal(t, before, w.text())
 
-	p = w.sends(at, form(t, p.body), "save", "reason", "vehicles, too")
+	p = w.sends(at, draftForm(t, p.body), "save", "reason", "vehicles, too")
 	require.Equal(t, http.StatusSeeOther, p.status, p.body)
 	require.Contains(t, p.header.Get("Location"), "/i/acme/mappings/vehicles?saved=")
 	require.Contains(t, w.text(), "new_vehicle")

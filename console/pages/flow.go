@@ -242,7 +242,7 @@ func revisionOf(f operator.FlowReport, texts bool) *revision {
 	case f.FileRevision != "" && f.FileRevision != st.Revision:
 		r.Filed, r.Text = f.FileRevision, "The configuration of this console says something else than what runs. The next start applies it."
 	}
-	r.Differences = told(f.Differences, texts)
+	r.Differences = differing(f.Differences, texts)
 	return r
 }
 

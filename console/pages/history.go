@@ -118,7 +118,7 @@ func saveOf(s activities.ConfigSave, name, file string, texts bool) (saveView, b
 		}
 		v.Others = int64(len(s.Differences) - len(about))
 	}
-	v.Differences = told(about, texts)
+	v.Differences = differing(about, texts)
 	return v, true
 }
 
@@ -151,7 +151,7 @@ func (p *Pages) restoring(r *http.Request) (*operator.Instance, *edit.Draft, []s
 	if err == nil && len(d.Changes()) == 0 {
 		err = &operator.Error{Kind: operator.BadInput, Text: "that is what is on file"}
 	}
-	return i, d, told(differences, true), err
+	return i, d, differing(differences, true), err
 }
 
 // confirmRestore says what would differ.

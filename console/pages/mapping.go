@@ -135,7 +135,7 @@ func (v *mappingView) state(ctx context.Context, i *operator.Instance, f operato
 	}
 	v.Revision = r.Text
 	if got, err := i.CompareMapping(ctx, f.Flow); err == nil {
-		v.Differences = told(got.Differences, texts)
+		v.Differences = differing(got.Differences, texts)
 	}
 }
 

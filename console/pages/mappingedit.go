@@ -67,11 +67,11 @@ func (p *Pages) postMapping(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = r.ParseForm() // a form that is cut short has no button
-	p.edited(w, r, draftFrom(r.PostForm, t, false))
+	p.editDraft(w, r, draftFrom(r.PostForm, t, false))
 }
 
-// edited does what was asked for with a draft.
-func (p *Pages) edited(w http.ResponseWriter, r *http.Request, d mappingDraft) {
+// editDraft does what was asked for with a draft.
+func (p *Pages) editDraft(w http.ResponseWriter, r *http.Request, d mappingDraft) {
 	do := r.PostForm.Get("do")
 	switch {
 	case do == "save":

@@ -12,7 +12,7 @@ import (
 func (p *Pages) editNew(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm() // a form that is cut short has no button
 	if r.PostForm.Get("do") != "begin" {
-		p.edited(w, r, draftFrom(r.PostForm, activities.Table{}, true))
+		p.editDraft(w, r, draftFrom(r.PostForm, activities.Table{}, true))
 		return
 	}
 	at, err := p.openFiles(r)

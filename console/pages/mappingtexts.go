@@ -32,8 +32,8 @@ func hiddenText(s string) string {
 // withTexts are the settings whose differences repeat such texts.
 var withTexts = regexp.MustCompile(`(^|\.)(filter\.where|replace)(\[|\.|$)`)
 
-// told says differences in words, without such texts unless they are for who looks.
-func told(differences []activities.MappingDifference, texts bool) (out []string) {
+// differing says differences in words, without such texts unless they are for who looks.
+func differing(differences []activities.MappingDifference, texts bool) (out []string) {
 	for _, d := range differences {
 		text := d.Sentence
 		switch {
