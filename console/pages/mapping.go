@@ -185,10 +185,10 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 		}
 		for _, when := range sortedKeys(f.Replace) {
 			one := replacement{Field: f.From, When: optionWords(column, when, t.TechnicalValues), Write: cmp.Or(f.Replace[when], "nothing")}
-			if !texts && !listed(column.Kind, column.Options, when) {
+			if !texts && !listed(string(column.Kind), column.Options, when) {
 				one.When = hiddenText(when)
 			}
-			if !texts && !listed(column.Kind, fields[f.To].Options, f.Replace[when]) {
+			if !texts && !listed(string(column.Kind), fields[f.To].Options, f.Replace[when]) {
 				one.Write = hiddenText(f.Replace[when])
 			}
 			v.Replacements = append(v.Replacements, one)
@@ -206,7 +206,7 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 		v.Match = "one of these holds"
 	}
 	for n, c := range t.Filter.Where {
-		if column := columns[c.Column]; !texts && !listed(column.Kind, column.Options, c.Value) {
+		if column := columns[c.Column]; !texts && !listed(string(column.Kind), column.Options, c.Value) {
 			c.Value = hiddenText(c.Value)
 		}
 		v.Conditions = append(v.Conditions, conditionView{Text: conditionWords(c), Problems: ofCondition[n]})

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"causeway.dev/activities"
-	"causeway.dev/internal/mapping"
+	"causeway.dev/config/edit"
 )
 
 // mappingDraft is a mapping that is being edited, as a form has it: with pairs that are not
@@ -32,10 +32,10 @@ type mappingDraft struct {
 
 // draftPair is one pair.
 type draftPair struct {
-	mapping.Field // without Replace
-	Updates       bool
-	Replace       []draftReplacement
-	Doubt         string // of whoever proposed it
+	edit.Field // without Replace
+	Updates    bool
+	Replace    []draftReplacement
+	Doubt      string // of whoever proposed it
 }
 
 type draftReplacement struct{ When, Write string }
@@ -98,14 +98,14 @@ func draftFrom(form url.Values, filed activities.Table, isNew bool) mappingDraft
 	d := mappingDraft{New: isNew, Table: filed, Reason: text("reason"), Tried: text("q"), Sample: text("sample"), Why: text("why")}
 	d.Began = unpacked(form.Get("began"))
 	t := &d.Table
-	t.Fields, t.Filter = nil, mapping.Filter{}
+	t.Fields, t.Filter = nil, activities.Table{}.Filter
 	t.ApplyDeletes, t.TechnicalValues, t.ClearOptOuts = on("apply_deletes"), on("technical_values"), on("clear_opt_outs")
 	t.Merged, t.Erased = text("merged"), text("erased")
 	if isNew {
 		t.Name, t.Dynamics.Table = text("name"), text("table")
 		t.Campaign.Resource, t.Campaign.API, t.Campaign.Key = text("resource"), text("api"), text("key")
 	}
-	for n := range many(mapping.MaxFields+1, "pairs") {
+	for n := range many(edit.MaxFields+1, "pairs") {
 		p := draftPair{Updates: on("upd.%d", n), Doubt: text("doubt.%d", n)}
 		p.From, p.To, p.OnTooLong, p.TimeZone = text("from.%d", n), text("to.%d", n), text("long.%d", n), text("zone.%d", n)
 		p.LowerCase, p.Parent = on("lower.%d", n), text("parent.%d", n)
@@ -121,8 +121,8 @@ func draftFrom(form url.Values, filed activities.Table, isNew bool) mappingDraft
 		}
 		t.Filter.Where = append(t.Filter.Where, c)
 	}
-	if t.Filter.DeleteUnmatched = on("delete_unmatched"); text("match") == mapping.MatchAny {
-		t.Filter.Match = mapping.MatchAny
+	if t.Filter.DeleteUnmatched = on("delete_unmatched"); text("match") == "any" {
+		t.Filter.Match = "any"
 	}
 	return d
 }

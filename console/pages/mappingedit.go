@@ -16,7 +16,6 @@ import (
 	"causeway.dev/config"
 	"causeway.dev/config/edit"
 	"causeway.dev/console/session"
-	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/operator"
 )
 
@@ -118,8 +117,8 @@ func (p *Pages) showEdit(w http.ResponseWriter, r *http.Request, status int, d m
 		view.Known, view.At, view.ByEmail = true, got.At, t.Name == i.People()
 	}
 	problems := p.problemsOf(r, d)
-	view.fill(p.instance(r).Filed(), d, got, append(problems, theirProblems(got.Problems, problems)...))
-	for _, difference := range mapping.Differences(d.Began.Table, t) {
+	view.fill(p.instance(r).Filed(), d, got, append(problems, theirProblems(got, problems)...))
+	for _, difference := range edit.TableDifferences(d.Began.Table, t) {
 		view.Differences = append(view.Differences, difference.Sentence)
 		view.changed(difference.Path)
 	}
@@ -141,7 +140,7 @@ func (p *Pages) showEdit(w http.ResponseWriter, r *http.Request, status int, d m
 }
 
 // problemsOf are those that "causeway config validate" would have of the draft.
-func (p *Pages) problemsOf(r *http.Request, d mappingDraft) []mapping.Problem {
+func (p *Pages) problemsOf(r *http.Request, d mappingDraft) []config.Problem {
 	own := d.twice()
 	at, err := p.openFiles(r)
 	if err == nil {
@@ -165,35 +164,35 @@ func put(files *edit.Draft, d mappingDraft) error {
 }
 
 // problemsIn are those of an error; any other one is a problem without a place.
-func problemsIn(err error) (out []mapping.Problem) {
+func problemsIn(err error) (out []config.Problem) {
 	if found, ok := errors.AsType[*config.Problems](err); ok {
 		for _, one := range *found {
-			out = append(out, mapping.Problem{Path: one.Path, Got: one.Got, Want: one.Want, Remedy: one.Remedy})
+			out = append(out, config.Problem{Path: one.Path, Got: one.Got, Want: one.Want, Remedy: one.Remedy})
 		}
 		return out
 	}
 	if err != nil {
-		out = append(out, mapping.Problem{Got: err.Error()})
+		out = append(out, config.Problem{Got: err.Error()})
 	}
 	return out
 }
 
 // theirProblems are those of both systems that are not known already.
-func theirProblems(found, known []mapping.Problem) (out []mapping.Problem) {
+func theirProblems(got activities.DescribeMappingResult, known []config.Problem) (out []config.Problem) {
 	has := map[string]bool{}
 	for _, one := range known {
 		has[one.Path+"\n"+one.Got] = true
 	}
-	for _, one := range found {
+	for _, one := range got.Problems {
 		if !has[one.Path+"\n"+one.Got] {
-			out = append(out, one)
+			out = append(out, config.Problem{Path: one.Path, Got: one.Got, Want: one.Want, Remedy: one.Remedy})
 		}
 	}
 	return out
 }
 
 // twice finds replacements of one value that are there twice, which no file could say.
-func (d mappingDraft) twice() (out []mapping.Problem) {
+func (d mappingDraft) twice() (out []config.Problem) {
 	for n, p := range d.Pairs {
 		seen := map[string]bool{}
 		for _, r := range p.Replace {
@@ -202,7 +201,7 @@ func (d mappingDraft) twice() (out []mapping.Problem) {
 				if r.When == "" {
 					what = "two for an empty column"
 				}
-				out = append(out, mapping.Problem{Path: edit.TablePath(d.Table.Name).And("fields", n, "replace").String(), Got: what + " twice", Want: "one replacement for each value", Remedy: "remove one of them"})
+				out = append(out, config.Problem{Path: edit.TablePath(d.Table.Name).And("fields", n, "replace").String(), Got: what + " twice", Want: "one replacement for each value", Remedy: "remove one of them"})
 			}
 			seen[r.When] = true
 		}

@@ -11,7 +11,6 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/config/edit"
-	"causeway.dev/internal/mapping"
 )
 
 // editView is the form of a mapping.
@@ -107,7 +106,7 @@ type optionList struct {
 var allComparisons = []string{"equals", "not_equals", "greater", "greater_or_equal", "less", "less_or_equal", "contains", "begins_with", "empty", "not_empty"}
 
 // fill makes the form of a draft, with what is known of both sides and each problem at its field.
-func (v *editView) fill(cfg *config.Config, d mappingDraft, got activities.DescribeMappingResult, problems []mapping.Problem) {
+func (v *editView) fill(cfg *config.Config, d mappingDraft, got activities.DescribeMappingResult, problems []config.Problem) {
 	t := d.Table
 	v.base = edit.TablePath(t.Name).String() + "."
 	v.fields, v.columns, v.taken = got.Fields, map[string]activities.ModelColumn{}, map[string]bool{}
@@ -150,8 +149,8 @@ func (v *editView) pair(cfg *config.Config, n int, p draftPair, f activities.Mod
 	c := v.columns[p.From]
 	e := editPair{draftPair: p, N: n, FromType: columnWords(c), Label: c.Label, ToType: fieldWords(f), Last: last}
 	known := c.Type != "" && f.Type != ""
-	e.Long = p.OnTooLong != "" || !known || f.Kind == mapping.ToText && f.Length > 0 && (c.Length == 0 || c.Length > f.Length)
-	e.Lower = p.LowerCase || !known || c.Kind == mapping.FromText && f.Kind == mapping.ToText
+	e.Long = p.OnTooLong != "" || !known || f.Kind == "text" && f.Length > 0 && (c.Length == 0 || c.Length > f.Length)
+	e.Lower = p.LowerCase || !known || c.Kind == "text" && f.Kind == "text"
 	e.Zone = p.TimeZone != "" || known && c.Kind == "instant" && f.Kind == "date"
 	for _, name := range sortedTables(cfg) {
 		if parent := cfg.Ingress.Tables[name]; name == p.Parent || slices.Contains(c.Targets, parent.Dynamics.Table) {
@@ -233,12 +232,12 @@ func (v *editView) condition(n int, c activities.Condition) {
 // has; for a pair that there is not, those that any may be written to.
 func (v *editView) offer(n int) {
 	v.Offered = nil
-	now, kinds := "", []mapping.TargetKind(nil)
+	now, from := "", activities.ModelColumn{}
 	if n >= 0 && n < len(v.Pairs) {
-		now, kinds = v.Pairs[n].To, v.columns[v.Pairs[n].From].Takes
+		now, from = v.Pairs[n].To, v.columns[v.Pairs[n].From]
 	}
 	for _, f := range v.fields {
-		if f.ReadOnly || f.Kind == "" || v.taken[f.Name] && f.Name != now || len(kinds) > 0 && !slices.Contains(kinds, f.Kind) {
+		if f.ReadOnly || f.Kind == "" || v.taken[f.Name] && f.Name != now || len(from.Takes) > 0 && !slices.Contains(from.Takes, f.Kind) {
 			continue
 		}
 		v.Offered = append(v.Offered, offered{f.Name, fieldWords(f)})
@@ -246,7 +245,7 @@ func (v *editView) offer(n int) {
 }
 
 // place puts a problem beside its field.
-func (v *editView) place(one mapping.Problem) {
+func (v *editView) place(one config.Problem) {
 	v.Count++
 	if one.Path == "" {
 		v.General = append(v.General, sentence(one.Got))

@@ -14,7 +14,6 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/config/edit"
-	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/phrase"
 )
 
@@ -121,9 +120,9 @@ func (p *Pages) tellConflict(w http.ResponseWriter, r *http.Request, d mappingDr
 	theirs = p.instance(r).Filed().Ingress.Tables[theirs.Name]
 	view := &conflictView{}
 	if !d.New {
-		_, view.Clashes = mapping.Merge(d.Began.Table, mine, theirs)
-		view.Theirs = sentences(mapping.Differences(d.Began.Table, theirs))
-		view.Mine = sentences(mapping.Differences(d.Began.Table, mine))
+		_, view.Clashes = edit.MergeTables(d.Began.Table, mine, theirs)
+		view.Theirs = sentences(edit.TableDifferences(d.Began.Table, theirs))
+		view.Mine = sentences(edit.TableDifferences(d.Began.Table, mine))
 	}
 	if i, err := p.operator(r); err == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), askWithin)
@@ -152,7 +151,7 @@ func saveWords(s activities.ConfigSave) string {
 	return out
 }
 
-func sentences(differences []mapping.Difference) (out []string) {
+func sentences(differences []activities.MappingDifference) (out []string) {
 	for _, d := range differences {
 		out = append(out, d.Sentence)
 	}
@@ -173,7 +172,7 @@ func (p *Pages) takeUpBoth(w http.ResponseWriter, r *http.Request, d mappingDraf
 		return
 	}
 	theirs := p.instance(r).Filed().Ingress.Tables[d.Table.Name]
-	merged, _ := mapping.Merge(d.Began.Table, d.mapping(), theirs)
+	merged, _ := edit.MergeTables(d.Began.Table, d.mapping(), theirs)
 	next := draftOf(merged)
 	next.Reason, next.Tried, next.Sample = d.Reason, d.Tried, d.Sample
 	next.Began = beganAnew(p.now(), at, theirs)

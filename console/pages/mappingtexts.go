@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"causeway.dev/activities"
-	"causeway.dev/internal/mapping"
 	"causeway.dev/internal/operator"
 	"causeway.dev/workflows"
 )
@@ -17,7 +16,7 @@ import (
 // those who may look for people, and not to a viewer. Values of a choice name nobody.
 
 // listed says that a value is one that both systems list, or yes or no.
-func listed(kind mapping.SourceKind, options []activities.ModelOption, value string) bool {
+func listed(kind string, options []activities.ModelOption, value string) bool {
 	return value == "" || kind == "boolean" || slices.ContainsFunc(options, func(o activities.ModelOption) bool { return o.Value == value || o.Label == value })
 }
 
