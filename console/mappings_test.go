@@ -18,13 +18,19 @@ import (
 )
 
 // describes is a worker that describes both systems, with one problem of the first field.
-func (w *world) describes() {
-	w.acme.On("Run "+activities.DescribeMapping, activities.DescribeMappingResult{
+func (w *world) describes() { w.acme.On("Run "+activities.DescribeMapping, described()) }
+
+func described() activities.DescribeMappingResult {
+	return activities.DescribeMappingResult{
 		TableLabel: "Contact", Key: "contactid", Tracked: true, At: noon,
-		Columns:  []activities.ModelColumn{{Name: "emailaddress1", Label: "E-mail", Type: "String", Kind: mapping.FromText, Length: 100}},
-		Fields:   []activities.ModelField{{Name: "email", Type: "string", Kind: mapping.ToText, Length: 30}, {Name: "externalId", Type: "string", Kind: mapping.ToText, Length: 50}},
+		Columns: []activities.ModelColumn{{Name: "emailaddress1", Label: "E-mail", Type: "String", Kind: mapping.FromText, Length: 100, Takes: mapping.Takes(mapping.FromText), Comparisons: mapping.Comparisons(mapping.FromText)},
+			{Name: "lastname", Type: "String", Kind: mapping.FromText, Length: 100, Takes: mapping.Takes(mapping.FromText), Comparisons: mapping.Comparisons(mapping.FromText)},
+			{Name: "statecode", Type: "State", Kind: "choice", Options: []activities.ModelOption{{Value: "0", Label: "Active"}, {Value: "1", Label: "Inactive"}}, Takes: mapping.Takes("choice"), Comparisons: mapping.Comparisons("choice")},
+			{Name: "gendercode", Type: "Picklist", Kind: "choice", Options: []activities.ModelOption{{Value: "1", Label: "Unknown"}}, Takes: mapping.Takes("choice")}},
+		Fields: []activities.ModelField{{Name: "email", Type: "string", Kind: mapping.ToText, Length: 30}, {Name: "externalId", Type: "string", Kind: mapping.ToText, Length: 50},
+			{Name: "lastName", Type: "string", Kind: mapping.ToText, Length: 30}, {Name: "birthDate", Type: "date", Kind: "date"}, {Name: "location.city", Type: "string", Kind: mapping.ToText, Length: 50}, {Name: "created", Type: "datetime", Kind: "datetime", ReadOnly: true}},
 		Problems: []mapping.Problem{{Path: "ingress.tables.contacts.fields[0].to", Got: "an odd field", Want: "another", Remedy: "did you mean email?"}, {Path: "ingress.tables.contacts.dynamics.table", Got: "a table without change tracking", Want: "one with it"}},
-	})
+	}
 }
 
 func TestTheMappingsAreListed(t *testing.T) {
@@ -60,6 +66,8 @@ func TestOneMapping(t *testing.T) {
 	w.signIn()
 	p := w.get("/i/acme/mappings/contacts")
 	require.Equal(t, http.StatusOK, p.status, p.body)
+	require.NotContains(t, p.body, "Pumpkin", "a text of a filter may name a person")
+	require.Contains(t, p.body, "lastname is not (text of 7)")
 	for _, want := range []string{
 		"<code>contactid</code>", "<code>externalId</code>", "text, up to 100", "text, up to 30", "E-mail", "too long: refused", "when created or replayed only", "1 replaced",
 		`to: got an odd field, want another; did you mean email?`, "dynamics.table: got a table without change tracking", "2 problems",
@@ -92,7 +100,7 @@ func TestOneMapping(t *testing.T) {
 	w.acme.On("Run "+activities.DescribeMapping, operator.ErrNoWorker)
 	p = w.get("/i/acme/mappings/contacts")
 	require.Equal(t, http.StatusOK, p.status)
-	for _, want := range []string{"No worker answers", "are not known: nobody answered who could ask them", "<code>emailaddress1</code>", "<code>statecode is Active</code>"} {
+	for _, want := range []string{"No worker answers", "are not known: nobody answered who could ask them", "<code>emailaddress1</code>", "<code>statecode is (text of 6)</code>"} {
 		require.Contains(t, p.body, want)
 	}
 	require.NotContains(t, p.body, "fits both systems")
@@ -102,7 +110,7 @@ func TestOneMapping(t *testing.T) {
 func withMapping(w *world) {
 	w.mapping = `
       apply_deletes: true
-      filter: {match: any, where: [{column: statecode, is: equals, value: Active}, {column: lastname, is: not_empty}]}
+      filter: {match: any, where: [{column: statecode, is: equals, value: Active}, {column: lastname, is: not_equals, value: Pumpkin}]}
       fields:
         - {from: emailaddress1, to: email}
         - {from: gendercode, to: gender, apply_updates: false, replace: {Unknown: other}}

@@ -41,7 +41,7 @@ type ServeOptions struct {
 }
 
 const (
-	maxBody       = 64 << 10
+	maxBody       = 1 << 20  // the form of a mapping with hundreds of pairs
 	maxHeaders    = 48 << 10 // a session with its tokens is some 10 kB of cookies
 	shutdownGrace = 5 * time.Second
 )

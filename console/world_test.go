@@ -7,6 +7,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type world struct {
 	browser  *http.Client
 	settings func(*console.Options)
 	mapping  string // of the contacts of acme, after campaign; "" = one field
+	file     string // of acme; "" = there is none, as for a console without the folder
 }
 
 func newWorld(t *testing.T, change ...func(*world)) *world {
@@ -63,7 +65,7 @@ func newWorld(t *testing.T, change ...func(*world)) *world {
 	}
 	o := console.Options{
 		Instances: []*pages.Instance{
-			{Config: configuredWith(t, "acme", w.mapping), File: "acme.yaml", Dial: dial(w.acme)}, {Config: configured(t, "acme-stage"), File: "stage.yaml", Dial: dial(w.stage)},
+			{Config: configuredWith(t, "acme", w.mapping), File: w.onDisk(), Dial: dial(w.acme)}, {Config: configured(t, "acme-stage"), File: "stage.yaml", Dial: dial(w.stage)},
 		},
 		SignIn: w.link, Now: now, LocalOnly: true,
 	}
@@ -93,10 +95,16 @@ func configured(t *testing.T, instance string) *config.Config {
 
 func configuredWith(t *testing.T, instance, mapping string) *config.Config {
 	t.Helper()
+	c, err := config.Parse(instance+".yaml", []byte(configuration(instance, mapping)))
+	require.NoError(t, err)
+	return c
+}
+
+func configuration(instance, mapping string) string {
 	if mapping == "" {
 		mapping = "      fields: [{from: emailaddress1, to: email}]\n"
 	}
-	text := `instance: ` + instance + `
+	return `instance: ` + instance + `
 dynamics: {url: "https://acme.crm4.dynamics.com", tenant: 0f0e0d0c-1111-2222-3333-444455556666, client_id: 1f1e1d1c-1111-2222-3333-444455556666, client_secret: "env:UNSET"}
 campaign: {url: "https://mc.adobe.io/acme", client_id: 2f2e, client_secret: "env:UNSET", organization_id: "ABC@AdobeOrg"}
 ingress:
@@ -105,9 +113,15 @@ ingress:
       dynamics: {table: contact}
       campaign: {resource: profile, key: externalId}
 ` + mapping
-	c, err := config.Parse(instance+".yaml", []byte(text))
-	require.NoError(t, err)
-	return c
+}
+
+// onDisk writes the configuration of acme where the world has a file.
+func (w *world) onDisk() string {
+	if w.file == "" {
+		return "acme.yaml"
+	}
+	require.NoError(w.t, os.WriteFile(w.file, []byte(configuration("acme", w.mapping)), 0o600))
+	return w.file
 }
 
 // page is an answer.

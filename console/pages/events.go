@@ -82,7 +82,7 @@ func (p *Pages) eventsLive(w http.ResponseWriter, r *http.Request) { p.showEvent
 
 func (p *Pages) showEvents(w http.ResponseWriter, r *http.Request, part string) {
 	instance := r.PathValue("instance")
-	settings := p.instance(r).Config.Egress.Settings()
+	settings := p.instance(r).Filed().Egress.Settings()
 	view := eventsView{
 		Now: p.here(r), Every: refreshEvery, Base: eventsURL(instance), Done: doneText(r), State: word{"warn", "wait", "No answer"}, Off: !settings.Enabled(), Journal: settings.Journal(),
 		RunsURL: home(instance) + "runs?table=" + activities.FlowEgress, FlowURL: flowURL(instance, activities.FlowEgress), NoLag: "Nothing is known yet. It is, once the workflow has handled something.",
@@ -104,7 +104,7 @@ func (p *Pages) showEvents(w http.ResponseWriter, r *http.Request, part string) 
 	}
 	if i == nil || len(view.Types) == 0 {
 		view.types(settings, nil)
-		view.sources(p.instance(r).Config.Campaign.SFTP.Folder, settings.Source, nil, false)
+		view.sources(p.instance(r).Filed().Campaign.SFTP.Folder, settings.Source, nil, false)
 	}
 	p.part(w, r, http.StatusOK, "events", part, "Events", view)
 }

@@ -37,7 +37,7 @@ type eventsBackfillView struct {
 }
 
 func (p *Pages) eventsBackfillForm(r *http.Request) eventsBackfillView {
-	instance, cfg := r.PathValue("instance"), p.instance(r).Config
+	instance, cfg := r.PathValue("instance"), p.instance(r).Filed()
 	v := eventsBackfillView{
 		Self: eventsURL(instance) + "/backfill", What: "journal", Since: r.PostFormValue("since"), From: strings.TrimSpace(r.PostFormValue("from")),
 		Earliest: p.now().UTC().Add(-operator.JournalKeeps).Format("2006-01-02T15:04"), Journal: cfg.Campaign.Journal.URL != "", SFTP: cfg.Campaign.SFTP.Configured(),

@@ -22,6 +22,7 @@ const (
 
 // flowView is what there is to know of one workflow.
 type flowView struct {
+	texts     bool // those of filters and replacements are for who looks
 	Now       time.Time
 	Every     int
 	Done      string
@@ -92,7 +93,7 @@ func (p *Pages) showFlow(w http.ResponseWriter, r *http.Request, part string) {
 	name := r.PathValue("flow")
 	view := flowView{
 		Now: p.here(r), Every: refreshEvery, Flow: name, Name: title(name), Done: doneText(r), RunsURL: home(r.PathValue("instance")) + "runs?table=" + name,
-		Crumbs: []link{{URL: home(r.PathValue("instance")), Label: "Overview"}, {Label: title(name)}}, State: word{"warn", "wait", "No answer"},
+		Crumbs: []link{{URL: home(r.PathValue("instance")), Label: "Overview"}, {Label: title(name)}}, State: word{"warn", "wait", "No answer"}, texts: p.may(r, access.Support),
 	}
 	i, err := p.operator(r)
 	if err == nil {
@@ -208,7 +209,7 @@ func (v *flowView) status(i *operator.Instance, f operator.FlowReport) {
 		{Name: "Quarantine", Tip: quarantineTip, Value: humanize.Comma(st.Quarantined)},
 	}
 	v.Totals = balanceOf(v.Flow, st.Totals)
-	v.Revision = revisionOf(f)
+	v.Revision = revisionOf(f, v.texts)
 	if st.Run != "" {
 		v.Run = inHand(i, v.Flow, st)
 	}
@@ -229,7 +230,7 @@ func (v *flowView) status(i *operator.Instance, f operator.FlowReport) {
 }
 
 // revisionOf compares what runs with what is on file.
-func revisionOf(f operator.FlowReport) *revision {
+func revisionOf(f operator.FlowReport, texts bool) *revision {
 	st := f.Status
 	if st.Revision == "" {
 		return nil
@@ -241,9 +242,7 @@ func revisionOf(f operator.FlowReport) *revision {
 	case f.FileRevision != "" && f.FileRevision != st.Revision:
 		r.Filed, r.Text = f.FileRevision, "The configuration of this console says something else than what runs. The next start applies it."
 	}
-	for _, d := range f.Differences {
-		r.Differences = append(r.Differences, d.Sentence)
-	}
+	r.Differences = differing(f.Differences, texts)
 	return r
 }
 

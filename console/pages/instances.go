@@ -3,6 +3,7 @@ package pages
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"causeway.dev/config"
@@ -22,8 +23,8 @@ const (
 
 // Instance is one Causeway instance that the console shows.
 type Instance struct {
-	Config *config.Config
-	File   string // that Config was read from
+	Config *config.Config // as the console was started with; Filed is as it is now
+	File   string         // that Config was read from
 	// Dial connects to the instance's Temporal.
 	Dial func(context.Context) (operator.Temporal, error)
 
@@ -31,6 +32,11 @@ type Instance struct {
 	temporal operator.Temporal
 	failed   error
 	tried    time.Time
+
+	reading sync.Mutex // holds what follows
+	filed   *config.Config
+	files   []string // that filed was read from
+	seen    string   // their traces
 }
 
 // Name is that of the configuration.
@@ -63,7 +69,7 @@ func (i *Instance) as(ctx context.Context, of *session.Session, within time.Dura
 	if err != nil {
 		return nil, err
 	}
-	return operator.New(i.Config, temporal, operator.Options{File: i.File, By: of.Who.By(), Timeout: within, Now: now, Token: func(context.Context) (string, error) { return of.Tokens.Token, nil }}), nil
+	return operator.New(i.Filed(), temporal, operator.Options{File: i.File, By: of.Who.By(), Timeout: within, Now: now, Token: func(context.Context) (string, error) { return of.Tokens.Token, nil }}), nil
 }
 
 // byName indexes instances, and refuses two of one name: their addresses would be the same.

@@ -40,6 +40,10 @@ type mappingView struct {
 	MayTry       bool
 	ByEmail      bool
 	MayPlan      bool
+	MayEdit      bool
+	History      string // address
+	Saved        []string
+	Start        *action // what makes a save run
 }
 
 // pairView is a column and the field that it is written to.
@@ -65,7 +69,7 @@ type ruling struct{ Text, Note string }
 
 // mappingOnFile finds the mapping of a request; it has answered when ok is false.
 func (p *Pages) mappingOnFile(w http.ResponseWriter, r *http.Request) (t activities.Table, ok bool) {
-	if t, ok = p.instance(r).Config.Ingress.Tables[r.PathValue("mapping")]; !ok {
+	if t, ok = p.instance(r).Filed().Ingress.Tables[r.PathValue("mapping")]; !ok {
 		p.Refuse(w, r, http.StatusNotFound, "There is no such mapping", "The configuration has none of this name", "It may have been removed.")
 	}
 	return t, ok
@@ -89,6 +93,7 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 	instance := r.PathValue("instance")
 	view := mappingView{
 		Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name), Self: mappingURL(instance, t.Name), Name: title(t.Name), Table: t, FlowURL: flowURL(instance, t.Name),
+		History: mappingURL(instance, t.Name) + "/history", MayEdit: p.may(r, access.Admin), Saved: savedText(r),
 		State: word{"off", "wait", "Not known"}, MayTry: p.may(r, access.Support), MayPlan: p.may(r, access.Operator),
 	}
 	i, err := p.operator(r)
@@ -97,7 +102,10 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 		var asking sync.WaitGroup
 		asking.Go(func() {
 			if report, err := i.Status(r.Context(), t.Name); err == nil && len(report.Flows) > 0 {
-				view.state(r.Context(), i, report.Flows[0])
+				view.state(r.Context(), i, report.Flows[0], p.may(r, access.Support))
+				if len(view.Saved) > 0 && p.may(r, access.Operator) {
+					view.Start = startsIt(i, report.Flows[0])
+				}
 			}
 		})
 		got, err = i.DescribeMapping(r.Context(), activities.DescribeMappingInput{Table: t, Fresh: r.URL.Query().Get("fresh") != ""})
@@ -110,31 +118,30 @@ func (p *Pages) mapping(w http.ResponseWriter, r *http.Request) {
 	} else {
 		view.Known, view.At, view.TableLabel = true, got.At, got.TableLabel
 	}
-	view.fill(instance, t, got)
+	view.fill(instance, t, got, p.may(r, access.Support))
 	p.render(w, r, http.StatusOK, "mapping", "Mapping of "+title(t.Name), view)
 }
 
 // state says whether what runs is what is on file, and else what is different.
-func (v *mappingView) state(ctx context.Context, i *operator.Instance, f operator.FlowReport) {
+func (v *mappingView) state(ctx context.Context, i *operator.Instance, f operator.FlowReport, texts bool) {
 	v.State = revisionWord(f)
 	v.State.Text = capital(v.State.Text)
 	if f.Status == nil || f.Status.Revision == "" {
 		return
 	}
-	r := revisionOf(f)
+	r := revisionOf(f, texts)
 	if r.Runs == r.Filed {
 		return
 	}
 	v.Revision = r.Text
 	if got, err := i.CompareMapping(ctx, f.Flow); err == nil {
-		for _, d := range got.Differences {
-			v.Differences = append(v.Differences, d.Sentence)
-		}
+		v.Differences = differing(got.Differences, texts)
 	}
 }
 
 // fill says what the mapping says, with the types of both sides where they are known.
-func (v *mappingView) fill(instance string, t activities.Table, got activities.DescribeMappingResult) {
+// Texts of filters and replacements are left out where they are not for who looks.
+func (v *mappingView) fill(instance string, t activities.Table, got activities.DescribeMappingResult, texts bool) {
 	columns, fields := map[string]activities.ModelColumn{}, map[string]activities.ModelField{}
 	for _, c := range got.Columns {
 		columns[c.Name] = c
@@ -146,6 +153,9 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 	ofField, ofCondition := map[int][]string{}, map[int][]string{}
 	for _, p := range got.Problems {
 		v.Count++
+		if !texts && withTexts.MatchString(p.Path) {
+			p.Got = "something else"
+		}
 		text := strings.TrimPrefix(p.String(), base)
 		if n, rest, ok := numbered(text, "fields["); ok {
 			ofField[n] = append(ofField[n], rest)
@@ -175,6 +185,12 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 		}
 		for _, when := range sortedKeys(f.Replace) {
 			one := replacement{Field: f.From, When: optionWords(column, when, t.TechnicalValues), Write: cmp.Or(f.Replace[when], "nothing")}
+			if !texts && !listed(string(column.Kind), column.Options, when) {
+				one.When = hiddenText(when)
+			}
+			if !texts && !listed(string(column.Kind), fields[f.To].Options, f.Replace[when]) {
+				one.Write = hiddenText(f.Replace[when])
+			}
 			v.Replacements = append(v.Replacements, one)
 		}
 		if len(f.Replace) > 0 {
@@ -190,6 +206,9 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 		v.Match = "one of these holds"
 	}
 	for n, c := range t.Filter.Where {
+		if column := columns[c.Column]; !texts && !listed(string(column.Kind), column.Options, c.Value) {
+			c.Value = hiddenText(c.Value)
+		}
 		v.Conditions = append(v.Conditions, conditionView{Text: conditionWords(c), Problems: ofCondition[n]})
 	}
 	v.Choices = choicesOf(t)

@@ -8,6 +8,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
+	"causeway.dev/internal/access"
 	"causeway.dev/internal/operator"
 )
 
@@ -27,6 +28,7 @@ type addView struct {
 	More            int
 	At              time.Time
 	Proposal        *proposalView
+	MaySave         bool
 }
 
 // offered is a table or resource that is not mapped yet.
@@ -51,7 +53,7 @@ type proposedPair struct {
 // addMapping offers what is not mapped yet and, once two were chosen, proposes a mapping.
 func (p *Pages) addMapping(w http.ResponseWriter, r *http.Request) {
 	instance, q := r.PathValue("instance"), r.URL.Query()
-	view := addView{Now: p.here(r), Self: addURL(instance), Crumbs: []link{{URL: mappingsURL(instance), Label: "Mappings"}, {Label: "Add a mapping"}}, Table: strings.TrimSpace(q.Get("table")), Resource: strings.TrimSpace(q.Get("resource"))}
+	view := addView{Now: p.here(r), Self: addURL(instance), Crumbs: []link{{URL: mappingsURL(instance), Label: "Mappings"}, {Label: "Add a mapping"}}, MaySave: p.may(r, access.Admin), Table: strings.TrimSpace(q.Get("table")), Resource: strings.TrimSpace(q.Get("resource"))}
 	i, err := p.operator(r)
 	var all activities.ListModelsResult
 	if err == nil {

@@ -57,8 +57,14 @@ func (p *Pages) planMapping(w http.ResponseWriter, r *http.Request) {
 		p.render(w, r, statusOf(err), "failure", n.Title, failureView{Title: n.Title, Note: n, Back: mappingURL(instance, t.Name), BackLabel: "Back to the mapping"})
 		return
 	}
-	view := planView{Now: p.here(r), Crumbs: mappingCrumbs(instance, t.Name, "What it would do"), Back: mappingURL(instance, t.Name), Plan: got, Balance: balanceOf(t.Name, got.Counts), Calls: humanize.Comma(got.EngineCalls), Approval: got.NeedApproval,
-		Of: "all " + humanize.Comma(got.Counts.Read) + " records"}
+	view := planOf(t.Name, sample, got)
+	view.Now, view.Crumbs, view.Back = p.here(r), mappingCrumbs(instance, t.Name, "What it would do"), mappingURL(instance, t.Name)
+	p.render(w, r, http.StatusOK, "mappingplan", "What it would do", view)
+}
+
+// planOf says what a plan found.
+func planOf(table string, sample int, got activities.PlanResult) planView {
+	view := planView{Plan: got, Balance: balanceOf(table, got.Counts), Calls: humanize.Comma(got.EngineCalls), Approval: got.NeedApproval, Of: "all " + humanize.Comma(got.Counts.Read) + " records"}
 	if got.Sampled {
 		view.Of = "the first " + strconv.Itoa(sample) + " records"
 	}
@@ -69,5 +75,5 @@ func (p *Pages) planMapping(w http.ResponseWriter, r *http.Request) {
 		}
 		view.Examples = append(view.Examples, one)
 	}
-	p.render(w, r, http.StatusOK, "mappingplan", "What it would do", view)
+	return view
 }

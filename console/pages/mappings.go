@@ -23,6 +23,8 @@ type mappingsView struct {
 	Now     time.Time
 	URL     string
 	Add     string // "" = who looks may not
+	Removed bool
+	History string
 	Problem *notice
 	Checked bool
 	Rows    []mappingRow
@@ -49,7 +51,7 @@ func addURL(instance string) string { return home(instance) + "addmapping" }
 // mappings lists them; the part alone says whether they fit both systems.
 func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 	instance := r.PathValue("instance")
-	view := mappingsView{Now: p.here(r), URL: mappingsURL(instance), Checked: inPart(r)}
+	view := mappingsView{Now: p.here(r), URL: mappingsURL(instance), Checked: inPart(r), History: historyURL(instance), Removed: r.URL.Query().Get("removed") != ""}
 	if p.may(r, access.Operator) {
 		view.Add = addURL(instance)
 	}
@@ -70,7 +72,7 @@ func (p *Pages) mappings(w http.ResponseWriter, r *http.Request) {
 	} else {
 		view.Problem = silence(report)
 	}
-	view.Rows = mappingRows(instance, p.instance(r).Config, report, fits)
+	view.Rows = mappingRows(instance, p.instance(r).Filed(), report, fits)
 	part := "layout"
 	if view.Checked {
 		part = "list"
@@ -151,7 +153,7 @@ func revisionWord(f operator.FlowReport) word {
 	case f.Status == nil || f.Status.Revision == "":
 		return word{"off", "stop", "has not run"}
 	}
-	if r := revisionOf(f); r.Runs != r.Filed {
+	if r := revisionOf(f, false); r.Runs != r.Filed {
 		return word{"warn", "warn", "edits on file do not run yet"}
 	}
 	return word{"ok", "running", "what is on file runs"}

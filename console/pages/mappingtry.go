@@ -117,22 +117,27 @@ func (p *Pages) showTried(w http.ResponseWriter, r *http.Request, reveal bool) {
 	if t.Name == i.People() {
 		view.Person = personURL(instance, got.ID)
 	}
+	view.rows(got)
+	p.render(w, r, http.StatusOK, "mappingtry", "Try it", view)
+}
+
+// rows are the fields of what was tried, with values where they were asked for.
+func (v *tryView) rows(got *operator.Tried) {
 	for n, f := range got.Fields {
 		row := triedRow{From: f.From, To: f.To, InDynamics: f.InDynamics, WouldSend: f.WouldSend, InCampaign: f.InCampaign, Notes: strings.Join(f.Notes, ", "), Problem: f.Problem, State: word{"off", "same", "same"}}
 		switch {
 		case f.Problem != "":
 			row.State = word{"bad", "bad", "cannot be written"}
-			view.Refused++
+			v.Refused++
 		case f.Changes:
 			row.State = word{"busy", "pen", "changes"}
 		case f.Differs:
 			row.State = word{"warn", "differs", "differs, and stays"}
 		}
 		if n < len(got.Values) {
-			v := got.Values[n]
-			row.InDynamics, row.WouldSend, row.InCampaign = plain(v.InDynamics), plain(v.WouldSend), plain(v.InCampaign)
+			values := got.Values[n]
+			row.InDynamics, row.WouldSend, row.InCampaign = plain(values.InDynamics), plain(values.WouldSend), plain(values.InCampaign)
 		}
-		view.Fields = append(view.Fields, row)
+		v.Fields = append(v.Fields, row)
 	}
-	p.render(w, r, http.StatusOK, "mappingtry", "Try it", view)
 }

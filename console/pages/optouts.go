@@ -82,7 +82,7 @@ var modes = map[optout.Mode]struct {
 
 // optOuts shows opt-outs and data protection.
 func (p *Pages) optOuts(w http.ResponseWriter, r *http.Request) {
-	cfg := p.instance(r).Config
+	cfg := p.instance(r).Filed()
 	view := optOutsView{Now: p.here(r), Base: optOutsURL(r.PathValue("instance")), Kept: keptForOf(cfg.Retention), May: p.may(r, access.Support), MayLook: p.may(r, access.Operator),
 		State: word{"off", "stop", "Off"}, Mode: modes[cfg.OptOut.Mode].words, Rule: modes[cfg.OptOut.Mode].rule, Pairs: cfg.OptOut.Pairs, Refusals: quarantineURL(r.PathValue("instance")) + "?table=optout"}
 	if r.URL.Query().Get("done") == "typology" {

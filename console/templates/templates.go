@@ -1,5 +1,5 @@
 // Package templates holds the pages' HTML and what it is written with. A page is a file that
-// defines "main"; layout.html is around it, parts.html has what several share, and a page
+// defines "main"; layout.html is around it, parts.html and trial.html have what several share, and a page
 // may define parts of its own that are rendered alone when they are refreshed.
 package templates
 
@@ -28,11 +28,11 @@ func Parse() Set {
 	if err != nil {
 		panic(err)
 	}
-	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "layout.html", "parts.html"))
+	shared := template.Must(template.New("").Funcs(functions).ParseFS(files, "layout.html", "parts.html", "trial.html"))
 	out := Set{}
 	for _, e := range entries {
 		name := strings.TrimSuffix(e.Name(), ".html")
-		if name == "layout" || name == "parts" {
+		if name == "layout" || name == "parts" || name == "trial" {
 			continue
 		}
 		out[name] = template.Must(template.Must(shared.Clone()).ParseFS(files, e.Name()))
@@ -115,6 +115,8 @@ var icons = map[string]string{
 	"more":    `<path d="M3.2 8h.1M8 8h.1M12.7 8h.1" stroke-width="2.4"/>`,
 	"menu":    `<path d="M2.5 4h11M2.5 8h11M2.5 12h11"/>`,
 	"down":    `<path d="M3.5 6l4.5 4.5L12.5 6"/>`,
+	"up":      `<path d="M3.5 10.5L8 6l4.5 4.5"/>`,
+	"bin":     `<path d="M2.5 4.4h11M6 4.2V2.4h4v1.8M4 4.6l.6 8.6h6.8l.6-8.6"/>`,
 	"grid":    `<rect x="2.2" y="2.2" width="4.8" height="4.8" rx="1"/><rect x="9" y="2.2" width="4.8" height="4.8" rx="1"/><rect x="2.2" y="9" width="4.8" height="4.8" rx="1"/><rect x="9" y="9" width="4.8" height="4.8" rx="1"/>`,
 	"shield":  `<path d="M8 1.8l5.2 1.8v4c0 3.2-2.1 5.4-5.2 6.6-3.1-1.2-5.2-3.4-5.2-6.6v-4z"/>`,
 	"key":     `<circle cx="5" cy="11" r="3.1"/><path d="M7.3 8.7L13.6 2.4M11 5l2.2 2.2"/>`,
