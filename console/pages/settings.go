@@ -241,7 +241,7 @@ func secretOf(s config.Setting) secretField {
 
 // checkOf is one check of the doctor.
 func checkOf(c activities.Check) checkLine {
-	out := checkLine{Text: capital(c.Area + ": " + c.What), Found: sentence(c.Found)}
+	out := checkLine{Text: capital(c.Area + ": " + c.What), Found: strings.TrimSuffix(c.Found, ".") + "."}
 	switch c.State {
 	case activities.CheckOK:
 		out.Class, out.Icon = "ok", "ok"
@@ -251,7 +251,7 @@ func checkOf(c activities.Check) checkLine {
 		out.Class, out.Icon = "bad", "bad"
 	default:
 		out.Class, out.Icon = "", "wait"
-		out.Found = "Not made " + c.Found
+		out.Found = "Not made " + out.Found
 	}
 	if c.Wanted != "" {
 		out.Wanted = "Wanted: " + strings.TrimSuffix(c.Wanted, ".")

@@ -72,7 +72,15 @@ document.addEventListener("submit", (e) => {
   if (!button || e.target.hasAttribute("data-theme-choice") || button.hasAttribute("data-download")) return;
   if (button.getAttribute("aria-busy") === "true") return e.preventDefault();
   button.setAttribute("aria-busy", "true");
+  button.dataset.label = button.lastChild.textContent;
   button.lastChild.textContent = "Asking…";
+});
+// Where the answer is a part of the page, the button is there again after it.
+document.addEventListener("htmx:afterRequest", (e) => {
+  const button = e.detail.elt.querySelector('button[aria-busy="true"]');
+  if (!button) return;
+  button.removeAttribute("aria-busy");
+  button.lastChild.textContent = button.dataset.label;
 });
 
 // Times are in the reader's zone: the server is told which, and writes them so from the next
