@@ -32,7 +32,7 @@ func TestSettingsInABrowser(t *testing.T) {
 	b.do(chromedp.Click(`#testbtn`), b.shows("looked just now"), b.shows("Dynamics: "))
 	b.hides(secret)
 	b.accessible("settings tested")
-	b.do(chromedp.Click(`.tabs a[href$="/settings/worker"]`), b.shows("where the worker runs alone"), chromedp.Click(`#testbtn`), b.shows("looked just now"), b.shows("Campaign: "))
+	b.do(chromedp.Click(`.tabs a[href$="/settings/worker"]`), b.shows("Where state is kept and where Temporal is"), chromedp.Click(`#testbtn`), b.shows("looked just now"), b.shows("Campaign: "))
 	b.accessible("everything checked")
 
 	b.do(chromedp.Click(`.tabs a[href$="/settings/limits"]`), b.shows("Engine calls an hour"), b.shows("Nothing is edited"))

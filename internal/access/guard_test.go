@@ -10,7 +10,9 @@ import (
 )
 
 func TestWhatOtherSettingsWouldGive(t *testing.T) {
-	token := func(claims string) string { return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig" }
+	token := func(claims string) string {
+		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".sig"
+	}
 	of := config.Access{GroupsClaim: "groups", Groups: config.AccessGroups{Viewer: []string{"all"}, Admin: []string{"owners"}}}
 	for claims, want := range map[string]Role{`{"groups":["all","owners"]}`: Admin, `{"groups":["all"]}`: Viewer, `{"groups":"owners"}`: Admin, `{}`: None} {
 		role, known := RoleIn(token(claims), of)
