@@ -171,6 +171,9 @@ func (s *Server) appendLink(b []byte, at place, t *table, f *Field, v view, id s
 			}
 		}
 	}
+	if id == "" {
+		return append(b, `{"PKey":"","title":""}`...)
+	}
 	number, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return append(b, `{"PKey":"","title":""}`...)

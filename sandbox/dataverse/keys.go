@@ -209,3 +209,25 @@ func (t *table) missing(a address) *refusal {
 	}
 	return &refusal{404, "0x80040217", fmt.Sprintf("%s With Id = %s Does Not Exist", t.LogicalName, a.key)}
 }
+
+// guidMatcher matches GUIDs. It is asked several times in each request.
+type guidMatcher struct{}
+
+// MatchString says whether a text is a GUID of 36 characters.
+func (guidMatcher) MatchString(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case c < '0' || c > '9' && c < 'A' || c > 'F' && c < 'a' || c > 'f':
+			return false
+		}
+	}
+	return true
+}

@@ -67,6 +67,7 @@ func TestARoleShowsLess(t *testing.T) {
 		r = o.send("GET", "RetrieveTotalRecordCount(EntityNames=@p1)?@p1=['contact']", "")
 		require.EqualValues(t, 4, r.get("EntityRecordCountCollection.Values.0").Int(), "row DV-D5")
 	}
+	o.ResetPrivileges()
 	require.Equal(t, branch, o.send("GET", "contacts("+dan+")", "").get("_owningbusinessunit_value").Str, "a team has a business unit, too")
 	require.Equal(t, 200, o.send("GET", "teams?$top=1", "").status)
 	o.SetPrivilege("prvReadAccount", "Basic")

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,7 +192,7 @@ type assignment struct {
 }
 
 var (
-	guidForm  = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	guidForm  guidMatcher
 	undeclare = "Error identified in Payload provided by the user for Entity :'%s'. An undeclared property '%s' which only has property annotations in the payload but no property value was found in the payload."
 )
 
@@ -265,8 +264,8 @@ func (t *table) put(key string, set []assignment, version int64, now time.Time, 
 		}
 	}
 	if existed {
-		for i := range values {
-			values[i] = old.value(i)
+		for i := range t.stored {
+			values[i] = old.storedAt(i)
 		}
 	} else {
 		copy(values, t.blank)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -69,6 +70,9 @@ func (s *Stack) load(o Options) error {
 	if err == nil && !loaded && o.seed != nil {
 		err = o.seed.rows(s)
 	}
+	if s.Dynamics.Count("contacts") > manyContacts {
+		debug.FreeOSMemory() // what making or reading them took
+	}
 	return err
 }
 
@@ -116,3 +120,6 @@ func (s *Stack) saveEvery(d time.Duration) {
 		}
 	}
 }
+
+// manyContacts are worth a collection of garbage at the start, which takes a moment.
+const manyContacts = 100_000
