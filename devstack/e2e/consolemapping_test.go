@@ -25,7 +25,7 @@ func (b *browser) looksAtMappings(w *world, origin, id, address string, hidden [
 	b.accessible("a mapping")
 	// The page before says the same, so a click would not tell when the new one is there.
 	b.do(chromedp.WaitVisible(`#fresh[href$="?fresh=yes"]`), chromedp.Navigate(origin+"/i/acme/mappings/contacts?fresh=yes"), b.shows("fits both systems"))
-	b.do(chromedp.SendKeys(`#try`, address), chromedp.Click(`#trybtn`), b.shows("A run would"), b.shows(id), b.shows("changes"))
+	b.do(chromedp.SendKeys(`#try`, address), chromedp.Click(`#trybtn`), b.shows("A run would"), b.shows(id), b.shows("differs, and stays"))
 	b.hides(hidden...)
 	b.accessible("a mapping tried")
 	b.do(chromedp.Click(`#reveal`), chromedp.WaitVisible(`dialog[open] [data-close]:focus`), chromedp.SendKeys(`dialog[open] input[name="reason"]`, "ticket 4712"),
