@@ -79,7 +79,7 @@ var rules = table{
 	"internal/temporalconn":  {},
 	"internal/temporalcodec": {},
 	"internal/access":        {may: []string{"activities", "workflows", "config"}},
-	"internal/support":       {may: []string{"activities", "config", "internal/operator", "internal/phrase"}},
+	"internal/support":       {may: []string{"activities", "config", "internal/buildinfo", "internal/operator", "internal/phrase"}},
 	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "config/edit", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture":  {},
 	"internal/simulation":    {}, // tests only

@@ -14,11 +14,12 @@ import (
 	"io"
 	"net/http"
 	"runtime"
-	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/internal/buildinfo"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 )
@@ -248,16 +249,11 @@ func Metrics(ctx context.Context, listen string) ([]byte, error) {
 
 // version is what this program is.
 func version() map[string]string {
-	out := map[string]string{"version": "unknown", "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		out["version"] = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
-				out[s.Key] = s.Value
-			}
-		}
+	build := buildinfo.Current()
+	return map[string]string{
+		"version": build.Version, "vcs.revision": build.Revision, "vcs.modified": strconv.FormatBool(build.Modified),
+		"go": build.Go, "os": runtime.GOOS, "arch": runtime.GOARCH,
 	}
-	return out
 }
 
 const readme = `A support bundle of Causeway.

@@ -2,9 +2,9 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,10 +16,14 @@ import (
 	"causeway.dev/sandbox/stack"
 )
 
-type runOptions struct{ stack.Options }
+type runOptions struct {
+	stack.Options
+	settings string // file that gets the settings; "" = none
+}
 
 func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.Dir, "data", "sandbox-data", "folder for records, secrets and the certificate authority")
+	f.StringVar(&o.settings, "settings", "", "also write the settings to this `file`, unless it is there")
 	f.StringVar(&o.Host, "host", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
 	f.StringVar(&o.Name, "name", "", "host name that clients use, for URLs and the certificate (default: --host)")
 	f.StringVar(&o.AdminHost, "admin-host", "127.0.0.1", "address of the admin port, which asks for no credentials")
@@ -72,31 +76,15 @@ func run(ctx context.Context, out io.Writer, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	text := settings(s)
 	fmt.Fprintf(out, `# %d contacts, %d profiles; records are in %s
-# Settings for causeway.yaml:
-dynamics:
-  url: %s
-  authority: %s
-  tenant: %s
-  client_id: %s
-  client_secret: file:%s # or client_certificate: file:%s
-  instance_discovery: false
-  ca_file: %s
-campaign:
-  url: %s
-  ims_url: %s
-  organization_id: %s
-  client_id: %s
-  client_secret: file:%s
-  scopes: [campaign_sdk]
-  ca_file: %s
-  journal: {url: %s}
 %s# Admin port: %s
 # Try: go run ./sandbox edit contact --set jobtitle=Captain%s
 # Ctrl-C saves and stops.
-`, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir,
-		s.DynamicsURL, s.Authority, s.Tenant, s.DynamicsClientID, s.DynamicsSecretFile, s.DynamicsCertificateFile, s.CAPath,
-		s.CampaignURL, s.IMSURL, s.CampaignOrganization, s.CampaignClientID, s.CampaignSecretFile, s.CAPath, s.JournalURL, sftpSettings(s), s.AdminURL, adminHint(s.AdminURL))
+`, s.Dynamics.Count("contacts"), s.Campaign.Count("profile"), o.Dir, text, s.AdminURL, adminHint(s.AdminURL))
+	if err := writeSettings(out, o.settings, text); err != nil {
+		return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+	}
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -112,14 +100,4 @@ func adminHint(url string) string {
 		return ""
 	}
 	return " --admin " + url
-}
-
-// sftpSettings prints the settings for the SFTP server; "" without one.
-func sftpSettings(s *stack.Stack) string {
-	host, port, err := net.SplitHostPort(s.SFTPAddress)
-	if s.SFTP == nil || err != nil {
-		return ""
-	}
-	return fmt.Sprintf("  sftp: {host: %s, port: %s, user: %s, key: \"file:%s\", known_hosts: %s, folder: d365_loads/exports} # or fingerprint: %s\n",
-		host, port, s.SFTPUser, s.SFTPKeyFile, s.SFTPKnownHostsFile, s.SFTPFingerprint)
 }

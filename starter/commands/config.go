@@ -14,9 +14,9 @@ import (
 
 func newConfig(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
-		Use: "config", Short: "Check, show, describe or restore the configuration file",
+		Use: "config", Short: "Write, check, show, describe or restore the configuration file",
 	})
-	cmd.AddCommand(newConfigValidate(e), newConfigShow(e), newConfigSchema(e), newConfigHistory(e), newConfigRestore(e))
+	cmd.AddCommand(newConfigInit(e), newConfigValidate(e), newConfigShow(e), newConfigSchema(e), newConfigHistory(e), newConfigRestore(e))
 	return cmd
 }
 
