@@ -54,10 +54,7 @@ ingress:
 	}
 }
 
-var (
-	valueOf = regexp.MustCompile(`<input id="([^"]+)" name="[^"]+" value="([^"]*)"`)
-	hidden  = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
-)
+var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
 
 // form is the form of a page, as a browser would send it back with changes.
 func form(body string, change ...string) url.Values {
