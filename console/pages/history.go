@@ -126,8 +126,8 @@ func saveOf(s activities.ConfigSave, name, file string, texts bool) (saveView, b
 func (v *saveView) restorable(instance string, now time.Time) {
 	at := historyURL(instance) + "/" + url.PathEscape(v.ID) + "/"
 	when := v.At.In(now.Location()).Format("2 January, 15:04")
-	v.Restore = &action{ID: "restore-" + v.ID, Label: "Restore…", Icon: "again", Class: "small", Asks: true, Title: "Restore what this save of " + when + " said", URL: at + "restore"}
-	v.Undo = &action{ID: "undo-" + v.ID, Label: "Undo…", Icon: "undo", Class: "small", Asks: true, Title: "Go back to before this save of " + when, URL: at + "undo"}
+	v.Restore = &action{ID: "restore-" + v.ID, Label: "Restore", Icon: "again", Class: "small", Asks: true, Title: "Restore what was saved on " + when, URL: at + "restore"}
+	v.Undo = &action{ID: "undo-" + v.ID, Label: "Undo", Icon: "undo", Class: "small", Asks: true, Title: "Undo what was saved on " + when, URL: at + "undo"}
 }
 
 // restoring is a draft in which the files of a save are what they were, and what that changes.

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -69,9 +70,15 @@ func (p *Pages) postMapping(w http.ResponseWriter, r *http.Request) {
 	p.editDraft(w, r, draftFrom(r.PostForm, t, false))
 }
 
+// writes are the buttons that have to be pressed.
+var writes = map[string]bool{"save": true, "download": true, "reveal": true}
+
 // editDraft does what was asked for with a draft.
 func (p *Pages) editDraft(w http.ResponseWriter, r *http.Request, d mappingDraft) {
-	do := r.PostForm.Get("do")
+	do := cmp.Or(r.URL.Query().Get("do"), r.PostForm.Get("do")) // a part of the page asks by its address
+	if do != r.PostForm.Get("do") && writes[do] {
+		do = "look"
+	}
 	switch {
 	case do == "save":
 		p.saveMapping(w, r, d)

@@ -40,6 +40,6 @@ func (b *browser) looksAtMappings(w *world, origin, id, address string, hidden [
 
 	b.do(chromedp.Navigate(origin+"/i/acme/mappings"), chromedp.Click(`#add`), b.shows("are not mapped yet"))
 	b.accessible("a mapping to add")
-	b.do(chromedp.SendKeys(`#table`, "new_vehicle"), chromedp.SendKeys(`#resource`, "cusVehicle"), chromedp.Click(`#propose`), b.shows("2. What is proposed"), b.shows("Take it into the configuration"))
+	b.do(chromedp.SendKeys(`#table`, "new_vehicle"), chromedp.SendKeys(`#resource`, "cusVehicle"), chromedp.Click(`#propose`), b.shows("2. What is proposed"), b.shows("Or take the file"))
 	b.accessible("a proposed mapping")
 }
