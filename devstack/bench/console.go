@@ -113,7 +113,7 @@ func pageAddresses(run, contact string) (out []string) {
 		if strings.HasPrefix(route.Path, "/quarantine/") {
 			id = oneRefused
 		}
-		with := map[string]string{"{$}": "", "{flow}": "contacts", "{mapping}": "wide01", "{table}": "contacts", "{run}": run, "{id}": id, "{action}": action, "{page...}": "configuration"}
+		with := map[string]string{"{$}": "", "{flow}": "contacts", "{mapping}": "wide01", "{table}": "contacts", "{run}": run, "{id}": id, "{action}": action, "{page...}": "configuration", "{part}": "worker"}
 		if strings.Contains(route.Path, "/try/") {
 			with["{mapping}"] = "contacts"
 		}

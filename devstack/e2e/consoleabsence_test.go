@@ -74,7 +74,7 @@ func pageAddresses(t *testing.T, run, contact string) (out []string) {
 		if route.Method != http.MethodGet {
 			continue
 		}
-		with := map[string]string{"{$}": "", "{flow}": "contacts", "{table}": "contacts", "{mapping}": "contacts", "{run}": run, "{id}": contact, "{action}": "stop", "{page...}": "access"}
+		with := map[string]string{"{$}": "", "{flow}": "contacts", "{table}": "contacts", "{mapping}": "contacts", "{run}": run, "{id}": contact, "{action}": "stop", "{page...}": "access", "{part}": "worker"}
 		switch {
 		case strings.HasPrefix(route.Path, "/runs/"):
 			with["{action}"] = "approve"
@@ -191,10 +191,11 @@ func TestEveryPageWithoutAWorkerAndWithoutTemporal(t *testing.T) {
 	worker.kill()
 	b.do(chromedp.Navigate(origin+"/i/acme/quarantine"), b.shows("No worker answers"), b.shows("asked for again by itself"))
 	b.accessible("no worker answers")
-	// A confirmation goes without its figures, and Temporal knows the lanes of a run.
-	says(regexp.MustCompile(`No worker answer|No answer .*a worker asked for work`), r.look(paths), regexp.MustCompile(`/stop$|/lanes$`))
+	// A confirmation goes without its figures, settings without what a worker would add, and
+	// Temporal knows the lanes of a run.
+	says(regexp.MustCompile(`No worker answer|No answer .*a worker asked for work`), r.look(paths), regexp.MustCompile(`/stop$|/settings|/lanes$`))
 	w.temporalProcess.kill()
-	says(regexp.MustCompile(`Temporal does not answer|No Temporal server answers|Temporal server at \S+ does not answer|Temporal has not answered`), r.look(paths), regexp.MustCompile(`/stop$`))
+	says(regexp.MustCompile(`Temporal does not answer|No Temporal server answers|Temporal server at \S+ does not answer|Temporal has not answered`), r.look(paths), regexp.MustCompile(`/stop$|/settings`))
 
 	w.temporalProcess = w.startTemporal(port)
 	w.startWorker()
