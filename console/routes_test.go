@@ -29,7 +29,7 @@ var placeholder = regexp.MustCompile(`\{[^}]*\}`)
 func addressOf(instance string, route pages.Route) string {
 	with := map[string]string{
 		"{$}": "", "{flow}": "contacts", "{table}": "contacts", "{mapping}": "contacts", "{run}": "contacts-20260302T100000.000Z",
-		"{id}": "00000001-0000-4000-8000-000000000000", "{action}": "stop", "{page...}": "access",
+		"{id}": "00000001-0000-4000-8000-000000000000", "{action}": "stop", "{page...}": "access", "{part}": "worker",
 	}
 	switch {
 	case strings.HasPrefix(route.Path, "/runs/"):

@@ -32,9 +32,14 @@ func TestMappingsWithoutAWorker(t *testing.T) {
 		require.Equal(t, http.StatusOK, p.status)
 		require.Contains(t, p.body, "No worker answers")
 	}
+	w.acme.Lost = &operator.Error{Kind: operator.Unreachable, Text: "it is gone"}
+	p := w.get("/i/acme/mappings", "HX-Request", "true")
+	require.Contains(t, p.body, "Temporal does not answer")
+	require.NotContains(t, p.body, "No worker answers")
+	w.acme.Lost = nil
 	asked := len(w.acme.Requests["Run "+activities.DescribeMapping])
 	require.Positive(t, asked)
-	require.LessOrEqual(t, asked, 4, "those that were asked at the same time")
+	require.LessOrEqual(t, asked, 2*4, "those that were asked at the same time, twice")
 }
 
 // A page without an answer says who is to give it, and asks again by itself. An action that

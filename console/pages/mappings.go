@@ -135,8 +135,10 @@ func mappingRows(instance string, cfg *config.Config, report operator.Report, fi
 
 func (f fit) word() (word, string) {
 	switch {
-	case f.err != nil && (operator.KindOf(f.err) == operator.NoWorker || operator.KindOf(f.err) == operator.Unreachable):
+	case f.err != nil && operator.KindOf(f.err) == operator.NoWorker:
 		return word{"off", "wait", "not known"}, "No worker answers."
+	case f.err != nil && operator.KindOf(f.err) == operator.Unreachable:
+		return word{"off", "wait", "not known"}, "Temporal does not answer."
 	case f.err != nil:
 		return word{"off", "wait", "not known"}, sentence(f.err.Error())
 	case f.problems > 0:

@@ -23,9 +23,6 @@ import (
 	"causeway.dev/internal/operator"
 )
 
-// lookedAt is how often each page is asked for.
-const lookedAt = 50
-
 // consolePages measures every page that is looked at: a page that is added is measured by
 // itself. The console runs in a process of its own, as causeway console does.
 func consolePages(ctx context.Context, o options) (err error) {
@@ -57,7 +54,7 @@ func consolePages(ctx context.Context, o options) (err error) {
 	}
 	figure("the first page", "%d kB in %d answers", weight/1000, files)
 	for _, route := range pageAddresses(run, r.boxes.Dynamics.Keys("contacts")[0]) {
-		took, size, status, err := c.time(ctx, route, lookedAt)
+		took, size, status, err := c.time(ctx, route, o.looks)
 		if err != nil {
 			return err
 		}
@@ -116,7 +113,7 @@ func pageAddresses(run, contact string) (out []string) {
 		if strings.HasPrefix(route.Path, "/quarantine/") {
 			id = oneRefused
 		}
-		with := map[string]string{"{$}": "", "{flow}": "contacts", "{mapping}": "wide01", "{table}": "contacts", "{run}": run, "{id}": id, "{action}": action, "{page...}": "configuration"}
+		with := map[string]string{"{$}": "", "{flow}": "contacts", "{mapping}": "wide01", "{table}": "contacts", "{run}": run, "{id}": id, "{action}": action, "{page...}": "configuration", "{part}": "worker"}
 		if strings.Contains(route.Path, "/try/") {
 			with["{mapping}"] = "contacts"
 		}

@@ -37,7 +37,7 @@ func main() {
 // options of a measurement.
 type options struct {
 	contacts, million int
-	rounds            int
+	rounds, looks     int
 	idle              time.Duration
 	synchronous       string
 }
@@ -83,6 +83,7 @@ func command() *cobra.Command {
 	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts, or events, of the quick measurements")
 	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily, events of events-million")
 	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often the measurement called sealing loads, for each of its cases")
+	cmd.Flags().IntVar(&o.looks, "looks", 50, "how often the measurement called console asks for each page")
 	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
 	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
 	return cmd
