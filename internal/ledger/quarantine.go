@@ -177,8 +177,18 @@ func (f *QuarantineFilter) where(l *Ledger) (string, []any) {
 	return " WHERE " + strings.Join(where, " AND "), args
 }
 
+// tallied says that a filter selects all open records of flows or tables, which are counted
+// as they come and go.
+func (f *QuarantineFilter) tallied() bool {
+	return f.State == QuarantineOpen && f.Key == "" && len(f.Keys) == 0 && f.Run == "" && f.Code == "" && f.Field == "" &&
+		f.SeenBefore.IsZero() && f.DueBy.IsZero() && f.OtherRevision == "" && f.After == (QuarantineKey{})
+}
+
 // CountQuarantined counts what a filter selects, whatever its Limit.
 func (l *Ledger) CountQuarantined(ctx context.Context, f QuarantineFilter) (int64, error) {
+	if f.tallied() {
+		return l.QuarantineCount(ctx, f.Flow, f.Table)
+	}
 	where, args := f.where(l)
 	if f.State == QuarantineOpen {
 		where += " AND next_try >= 0" // always so; it leads SQLite to the index of open records, past all that were closed
@@ -240,7 +250,12 @@ type QuarantineTotal struct {
 // QuarantineTotals counts what a filter selects by flow and table, in their order.
 func (l *Ledger) QuarantineTotals(ctx context.Context, f QuarantineFilter) ([]QuarantineTotal, error) {
 	where, args := f.where(l)
-	rows, err := l.db.QueryContext(ctx, l.q(`SELECT flow, tbl, count(*) FROM quarantine`+where+` GROUP BY flow, tbl ORDER BY flow, tbl LIMIT ?`), append(args, limitOf(f.Limit))...)
+	query := `SELECT flow, tbl, count(*) FROM quarantine` + where + ` GROUP BY flow, tbl`
+	if f.tallied() {
+		query, args = `SELECT flow, tbl, CAST(sum(n) AS BIGINT) FROM tally WHERE what = ? AND (? = '' OR flow = ?) AND (? = '' OR tbl = ?) GROUP BY flow, tbl HAVING sum(n) > 0`,
+			[]any{talliedQuarantined, f.Flow, f.Flow, f.Table, f.Table}
+	}
+	rows, err := l.db.QueryContext(ctx, l.q(query+` ORDER BY flow, tbl LIMIT ?`), append(args, limitOf(f.Limit))...)
 	if err != nil {
 		return nil, fmt.Errorf("ledger: counting quarantine: %w", err)
 	}
