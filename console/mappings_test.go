@@ -69,7 +69,7 @@ func TestOneMapping(t *testing.T) {
 	require.NotContains(t, p.body, "Pumpkin", "a text of a filter may name a person")
 	require.Contains(t, p.body, "lastname is not (text of 7)")
 	for _, want := range []string{
-		"<code>contactid</code>", "<code>externalId</code>", "text, up to 100", "text, up to 30", "E-mail", "too long: refused", "when created or replayed only", "1 replaced",
+		"<code>contactid</code>", "<code>externalId</code>", `id="to-email"`, "text, up to 100", "text, up to 30", "E-mail", "too long: refused", "when created or replayed only", "1 replaced",
 		`to: got an odd field, want another; did you mean email?`, "dynamics.table: got a table without change tracking", "2 problems",
 		"<code>statecode is Active</code>", "when one of these holds", "Unknown", "What is deleted in Dynamics is deleted in Campaign.", "Choices are written as their labels.",
 		"so it needs the role support", "so it needs the role operator",

@@ -89,6 +89,7 @@ func TestRefusedRecordsByReason(t *testing.T) {
 	require.Equal(t, http.StatusOK, p.status, p.body)
 	require.Contains(t, p.body, "Text too long, want at most 30 characters.")
 	require.Contains(t, p.body, "<code>emailaddress1 → email</code>", "as the mapping has it")
+	require.Contains(t, p.body, `href="/i/acme/mappings/contacts#to-email"`, "where it is mended")
 	require.Contains(t, p.body, "Campaign → Dynamics 365: 3 records", "where else there is something")
 	require.Contains(t, p.body, `href="/i/acme/quarantine/contacts?code=TooLong&amp;field=email"`)
 	require.Contains(t, p.body, `href="/i/acme/quarantine" aria-current="page"`)

@@ -48,6 +48,7 @@ type mappingView struct {
 
 // pairView is a column and the field that it is written to.
 type pairView struct {
+	ID             string // on the page
 	From, FromType string
 	Label          string // what people call the column
 	To, ToType     string
@@ -165,10 +166,10 @@ func (v *mappingView) fill(instance string, t activities.Table, got activities.D
 			v.Problems = append(v.Problems, text)
 		}
 	}
-	v.Pairs = []pairView{{From: cmp.Or(got.Key, t.Dynamics.Table+"id"), FromType: "unique id", To: t.Campaign.Key, ToType: fieldWords(fields[t.Campaign.Key]), Fixed: true}}
+	v.Pairs = []pairView{{ID: fieldID(t.Campaign.Key), From: cmp.Or(got.Key, t.Dynamics.Table+"id"), FromType: "unique id", To: t.Campaign.Key, ToType: fieldWords(fields[t.Campaign.Key]), Fixed: true}}
 	for n, f := range t.Fields {
 		column := columns[f.From]
-		pair := pairView{From: f.From, FromType: columnWords(column), Label: column.Label, To: f.To, ToType: fieldWords(fields[f.To]), Updates: f.ApplyUpdates == nil || *f.ApplyUpdates, Problems: ofField[n]}
+		pair := pairView{ID: fieldID(f.To), From: f.From, FromType: columnWords(column), Label: column.Label, To: f.To, ToType: fieldWords(fields[f.To]), Updates: f.ApplyUpdates == nil || *f.ApplyUpdates, Problems: ofField[n]}
 		if f.OnTooLong == "truncate" {
 			pair.Chips = append(pair.Chips, "too long: cut")
 		} else if fields[f.To].Length > 0 && column.Length > fields[f.To].Length {

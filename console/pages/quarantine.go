@@ -41,6 +41,7 @@ type choice struct {
 // refusedGroup is the records refused for one reason.
 type refusedGroup struct {
 	Reason, Code, Table, Field, URL, Width string
+	Mapping                                string // the address of the field in its mapping; "" = it has none
 	Records, Of                            int64
 	First                                  time.Time
 }
@@ -64,7 +65,7 @@ func (p *Pages) quarantine(w http.ResponseWriter, r *http.Request) {
 	listed := int64(0)
 	for _, g := range list.Groups {
 		listed += g.Records
-		view.Groups = append(view.Groups, groupOf(i, at, g, list.Total))
+		view.Groups = append(view.Groups, groupOf(i, r.PathValue("instance"), g, list.Total))
 	}
 	view.Cut = listed < list.Total
 	view.Empty = "What is refused is kept here with its reason, and the rest goes on. There is nothing to do."
@@ -74,10 +75,11 @@ func (p *Pages) quarantine(w http.ResponseWriter, r *http.Request) {
 	p.render(w, r, http.StatusOK, "quarantine", "Quarantine", view)
 }
 
-func groupOf(i *operator.Instance, at string, g activities.QuarantineGroup, total int64) refusedGroup {
+func groupOf(i *operator.Instance, instance string, g activities.QuarantineGroup, total int64) refusedGroup {
 	return refusedGroup{
-		Reason: reasonOf(g.Message), Code: g.Code, Table: title(g.Table), Field: rule(i, g.Table, g.Field), Records: g.Records, Of: total, First: g.FirstSeen,
-		Width: percentOf(g.Records, total), URL: at + "/" + url.PathEscape(g.Table) + "?" + url.Values{"code": {g.Code}, "field": {g.Field}}.Encode(),
+		Mapping: fieldURL(i, instance, g.Table, g.Field),
+		Reason:  reasonOf(g.Message), Code: g.Code, Table: title(g.Table), Field: rule(i, g.Table, g.Field), Records: g.Records, Of: total, First: g.FirstSeen,
+		Width: percentOf(g.Records, total), URL: quarantineURL(instance) + "/" + url.PathEscape(g.Table) + "?" + url.Values{"code": {g.Code}, "field": {g.Field}}.Encode(),
 	}
 }
 
@@ -99,6 +101,20 @@ func rule(i *operator.Instance, table, field string) string {
 	return field
 }
 
+// fieldURL is where a field of Campaign stands in the mapping of a table; "" where nothing
+// writes it.
+func fieldURL(i *operator.Instance, instance, table, field string) string {
+	for _, f := range i.Config.Ingress.Tables[table].Fields {
+		if field != "" && f.To == field {
+			return mappingURL(instance, table) + "#" + fieldID(field)
+		}
+	}
+	return ""
+}
+
+// fieldID is the id of a field of Campaign on the page of its mapping.
+func fieldID(field string) string { return "to-" + field }
+
 // refused asks for a list of refused records.
 func (p *Pages) refused(r *http.Request, in activities.QuarantineListInput) (*operator.Instance, activities.QuarantineListResult, error) {
 	i, err := p.operator(r)
@@ -117,6 +133,7 @@ type refusedView struct {
 	Now                        time.Time
 	Table, Name, Reason, Field string
 	Back, Base, CSV, Next      string
+	Mapping                    string // the address of the field in its mapping; "" = it has none
 	Code, InField              string // what the page selects
 	Total, From, To            int64
 	Records                    []refusedRecord
@@ -144,7 +161,7 @@ func (p *Pages) refusedRecords(w http.ResponseWriter, r *http.Request) {
 	at := quarantineURL(r.PathValue("instance"))
 	view := refusedView{
 		Now: p.here(r), Table: table, Name: title(table), Back: at, Base: at + "/" + url.PathEscape(table), Code: in.Code, InField: in.Field,
-		Field: rule(i, table, in.Field), Total: list.Total, May: p.may(r, access.Support),
+		Field: rule(i, table, in.Field), Mapping: fieldURL(i, r.PathValue("instance"), table, in.Field), Total: list.Total, May: p.may(r, access.Support),
 	}
 	query := url.Values{"code": {in.Code}, "field": {in.Field}}
 	view.CSV = at + ".csv?" + url.Values{"table": {table}, "code": {in.Code}, "field": {in.Field}}.Encode()
