@@ -29,18 +29,19 @@ type settingsView struct {
 	Problem *notice // in place of the form, or above it
 	Differs string  // sections that the worker runs with otherwise
 
-	Fields   []settingField
-	More     []settingField
-	Secrets  []secretField
-	Modes    []struct{ Mode, Text string }
-	Pairs    []string
-	Test     *testView
-	Digest   string // of the file that the form shows
-	Edits    editsView
-	Reason   string
-	May      bool // change them
-	MayTest  bool
-	Download bool // the file cannot be written here
+	Fields     []settingField
+	More       []settingField
+	Secrets    []secretField
+	Modes      []struct{ Mode, Text string }
+	Pairs      []string
+	Test       *testView
+	Digest     string // of the file that the form shows
+	Unanswered bool   // no worker said what it runs with
+	Edits      editsView
+	Reason     string
+	May        bool // change them
+	MayTest    bool
+	Download   bool // the file cannot be written here
 }
 
 // settingField is a setting that is not a secret.
@@ -123,7 +124,7 @@ func (v *settingsView) tell(r *http.Request, i *operator.Instance, c *config.Con
 	if len(v.Part.Areas) > 0 || v.Part.ID == "worker" {
 		v.Test = &testView{Base: v.Base, May: v.MayTest}
 	}
-	if meter == nil {
+	if v.Unanswered = meter == nil; v.Unanswered {
 		return
 	}
 	if differ := config.Differing(c.Digests(), meter.Config()); len(differ) > 0 {
