@@ -221,7 +221,7 @@ CREATE TABLE quarantine (
   PRIMARY KEY (flow, tbl, key)
 ) WITHOUT ROWID;
 CREATE INDEX quarantine_open ON quarantine (flow, tbl, key) WHERE state = 'open';
-CREATE INDEX quarantine_by_reason ON quarantine (flow, tbl, code, field, message, first_seen, last_seen, next_try) WHERE state = 'open'; -- to count by reason without reading payloads
+CREATE INDEX quarantine_by_reason ON quarantine (flow, tbl, code, field, message, first_seen, last_seen, next_try) WHERE state = 'open'; -- SQLite alone: it counts by reason without reading payloads. PostgreSQL keeps those outside of rows, and refuses long texts in an index
 CREATE INDEX quarantine_by_run ON quarantine (run) WHERE state = 'open';
 CREATE INDEX quarantine_due ON quarantine (flow, tbl, next_try) WHERE state = 'open';
 CREATE INDEX quarantine_closed ON quarantine ((CASE WHEN discarded_at > last_seen THEN discarded_at ELSE last_seen END)) WHERE state <> 'open'; -- by when it was closed
