@@ -188,6 +188,7 @@ func TestMistakesAreToldBesideTheField(t *testing.T) {
 	_, text, _ := strings.Cut(regexp.MustCompile(`id="pm-1" hx-swap-oob="true">.*?<p>([^<]*)`).FindString(p.body), "<p>")
 	p = w.sends(editAt, f, "save")
 	require.Equal(t, http.StatusUnprocessableEntity, p.status)
+	require.Contains(t, p.body, "Nothing was saved.")
 	require.Contains(t, p.body, text)
 	require.Equal(t, before, w.text())
 	require.NotContains(t, w.acme.Asked, "Later "+activities.RecordSave)

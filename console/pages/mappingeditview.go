@@ -50,6 +50,7 @@ type editView struct {
 	Conflict      *conflictView
 	ReadOnly      *notice
 	Nothing       bool // there was nothing to save
+	Refused       bool // nothing was saved, because of problems
 	fields        []activities.ModelField
 	columns       map[string]activities.ModelColumn
 	taken         map[string]bool

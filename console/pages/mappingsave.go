@@ -44,7 +44,7 @@ func (p *Pages) saveMapping(w http.ResponseWriter, r *http.Request, d mappingDra
 		return
 	}
 	if own := d.twice(); len(own) > 0 || put(at.draft, d) != nil {
-		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{})
+		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{Refused: true})
 		return
 	}
 	if len(at.draft.Changes()) == 0 {
@@ -53,7 +53,7 @@ func (p *Pages) saveMapping(w http.ResponseWriter, r *http.Request, d mappingDra
 	}
 	i, got, err := p.described(r, d.mapping())
 	if err == nil && len(got.Problems) > 0 { // a start would refuse it
-		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{})
+		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{Refused: true})
 		return
 	}
 	if i == nil {
@@ -87,7 +87,7 @@ func (p *Pages) notSaved(w http.ResponseWriter, r *http.Request, d mappingDraft,
 		return
 	}
 	if _, problems := errors.AsType[*config.Problems](err); problems {
-		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{})
+		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{Refused: true})
 		return
 	}
 	n := explain(err)
@@ -189,7 +189,7 @@ func (p *Pages) downloadMapping(w http.ResponseWriter, r *http.Request, d mappin
 		_, err = at.draft.Check()
 	}
 	if err != nil {
-		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{})
+		p.showEdit(w, r, http.StatusUnprocessableEntity, d, editView{Refused: true})
 		return
 	}
 	changes := at.draft.Changes()

@@ -76,12 +76,16 @@ func (b *browser) note(event any) {
 	}
 }
 
-// do runs steps, each of which has a while.
+// do runs steps, each of which has a while. A part of the page that is replaced between being
+// found and being used has taken nothing of the step, which is made again.
 func (b *browser) do(steps ...chromedp.Action) {
 	b.t.Helper()
 	for n, step := range steps {
 		ctx, cancel := context.WithTimeout(b.ctx, settleWithin)
 		err := chromedp.Run(ctx, step)
+		for err != nil && strings.Contains(err.Error(), "Could not find node with given id") && ctx.Err() == nil {
+			err = chromedp.Run(ctx, step)
+		}
 		cancel()
 		if err != nil {
 			var text string
