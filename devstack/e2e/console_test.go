@@ -24,21 +24,28 @@ import (
 // sign in.
 func (w *world) startConsole() (link func() string, origin string) {
 	w.t.Helper()
+	link, origin, stop := w.serveConsole("127.0.0.1:0")
+	w.t.Cleanup(stop)
+	return link, origin
+}
+
+// serveConsole serves the console at an address until it is stopped.
+func (w *world) serveConsole(listen string) (link func() string, origin string, stop func()) {
+	w.t.Helper()
 	server, err := console.Listen(w.t.Context(), console.ServeOptions{
-		Configs: []console.Config{{File: w.cfgPath, Config: w.cfg}}, Listen: "127.0.0.1:0", HostPort: w.address, Namespace: "default",
+		Configs: []console.Config{{File: w.cfgPath, Config: w.cfg}}, Listen: listen, HostPort: w.address, Namespace: "default",
 		By: "ada", Lasts: time.Hour, LinkLasts: time.Hour, Dial: operator.Connect, Tell: func(string) {},
 	})
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx) }()
-	w.t.Cleanup(func() {
-		cancel()
-		require.NoError(w.t, <-done)
-	})
 	u, err := url.Parse(server.Link())
 	require.NoError(w.t, err)
-	return server.Link, u.Scheme + "://" + u.Host
+	return server.Link, u.Scheme + "://" + u.Host, func() {
+		cancel()
+		require.NoError(w.t, <-done)
+	}
 }
 
 // Somebody who never opens a terminal signs in, acknowledges, stops a table and starts it
