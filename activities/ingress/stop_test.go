@@ -3,7 +3,6 @@ package ingress_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/worker"
@@ -22,13 +21,12 @@ func TestAStopWaitsForTheAnswersOfWhatWasSent(t *testing.T) {
 	s.Preflight()
 	calls := s.EngineCalls()
 	ref, _ := s.StageFirstPage(activities.KindInitial, activities.PhaseBaseline)
-	_, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: "POST", Path: "/profile", Action: kit.Delay, LatencyMS: 300, Times: 1})
+	delay, err := s.Sandboxes.Faults.Add(kit.Rule{Service: "campaign", Method: "POST", Path: "/profile", Action: kit.Delay, LatencyMS: 300, Times: 1})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
+	hit := s.Sandboxes.Faults.Hit(delay)
 	go func() {
-		for ctx.Err() == nil && s.Sandboxes.Faults.List()[0].Hits == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		<-hit
 		cancel()
 	}()
 	env := activitytest.NewEnv()

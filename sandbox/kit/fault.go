@@ -61,6 +61,7 @@ type armed struct {
 	path *regexp.Regexp
 	rng  *rand.Rand
 	seen int
+	hit  chan struct{} // closed at the first hit
 }
 
 // Faults holds the scripted faults of every sandbox service in a process.
@@ -92,7 +93,7 @@ func (f *Faults) Add(r Rule) (string, error) {
 		r.ID = fmt.Sprintf("fault-%d", f.next)
 	}
 	r.Hits = 0
-	f.rules = append(f.rules, &armed{Rule: r, path: path, rng: rand.New(rand.NewPCG(r.Seed, 0x9e3779b97f4a7c15))})
+	f.rules = append(f.rules, &armed{Rule: r, path: path, rng: rand.New(rand.NewPCG(r.Seed, 0x9e3779b97f4a7c15)), hit: make(chan struct{})})
 	f.any.Store(true)
 	return r.ID, nil
 }
@@ -109,6 +110,18 @@ func (f *Faults) Clear(id string) {
 	}
 	f.rules = kept
 	f.any.Store(len(kept) > 0)
+}
+
+// Hit is closed once an armed rule has hit a request; nil for a rule that is not armed.
+func (f *Faults) Hit(id string) <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.rules {
+		if a.ID == id {
+			return a.hit
+		}
+	}
+	return nil
 }
 
 // List returns the armed rules with their hit counts.
@@ -141,7 +154,9 @@ func (f *Faults) draw(service, method, path string, match func(*Rule) bool) (Rul
 		if a.Probability > 0 && a.rng.Float64() >= a.Probability {
 			continue
 		}
-		a.Hits++
+		if a.Hits++; a.Hits == 1 {
+			close(a.hit)
+		}
 		return a.Rule, true
 	}
 	return Rule{}, false
