@@ -1,6 +1,7 @@
 package edit_test
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -112,7 +113,7 @@ func TestAnEditChangesOnlyItsLines(t *testing.T) {
 			require.Equal(t, c.out, out)
 			require.Equal(t, c.in, in)
 			differences, err := d.Differences()
-			if problems, broken := err.(*config.Problems); broken { //nolint:errorlint // never wrapped
+			if problems, broken := errors.AsType[*config.Problems](err); broken {
 				t.Fatal(problems)
 			}
 			require.NoError(t, err)
@@ -227,7 +228,7 @@ func TestABrokenEditNeverReachesTheDisk(t *testing.T) {
 	require.NoError(t, d.Set(edit.TablePath("contacts").And("fields", 1, "on_too_long"), "cut"))
 	require.NoError(t, d.Set(edit.At("dynamics", "client_secret"), "hunter2"))
 	_, err = d.Save()
-	problems, ok := err.(*config.Problems) //nolint:errorlint // never wrapped
+	problems, ok := errors.AsType[*config.Problems](err)
 	require.True(t, ok)
 	require.Len(t, *problems, 2)
 	require.Equal(t, "dynamics.client_secret", (*problems)[0].Path)

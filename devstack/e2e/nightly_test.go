@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -79,7 +80,7 @@ func TestTheDoctorLooksEveryNight(t *testing.T) {
 	w.startWorker()
 	require.Eventually(t, func() bool {
 		_, err := schedule.Describe(ctx)
-		_, gone := err.(*serviceerror.NotFound) //nolint:errorlint // as the client gives it
+		_, gone := errors.AsType[*serviceerror.NotFound](err)
 		return gone
 	}, settleWithin, 200*time.Millisecond, "the schedule goes with its setting; worker log:\n%s", w.tail())
 }
