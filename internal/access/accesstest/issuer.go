@@ -85,13 +85,6 @@ func (i *Issuer) Rotate(id string) {
 	i.keys = append(i.keys, key)
 }
 
-// ForgetOld publishes only the newest key.
-func (i *Issuer) ForgetOld() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.keys = i.keys[len(i.keys)-1:]
-}
-
 func newKey(t testing.TB, id string) jose.JSONWebKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
