@@ -32,7 +32,7 @@ func (i *Instance) SaveConfig(ctx context.Context, d *edit.Draft, reason string)
 		return out, nil
 	}
 	now := i.Now().UTC()
-	out.ID = now.Format("20060102T150405Z") + "-" + uuid.NewString()[:4]
+	out.ID = now.Format("20060102T150405Z") + "-" + uuid.NewString()[:8]
 	in := activities.RecordSaveInput{ConfigSave: activities.ConfigSave{ID: out.ID, At: now, By: i.By, Reason: reason, Differences: saved.Differences}}
 	main := d.Files()[0]
 	for _, f := range saved.Files {
