@@ -17,6 +17,10 @@ type MeterResult struct {
 	Ledger *LedgerSealing `json:"ledger,omitempty"`
 	// Doctor is what the last night's checks found that is not well; nil = none were made.
 	Doctor *DoctorResult `json:"doctor,omitempty"`
+	// OddAnswers are the services that answer the worker as nobody expects.
+	OddAnswers []OddAnswers `json:"odd_answers,omitempty"`
+	// Notify says whether the webhook takes messages; nil = none was sent, or nobody is to be told.
+	Notify *NotifyState `json:"notify,omitempty"`
 	// Config are digests of the sections of the worker's configuration; none = it does not say.
 	Config map[string]string `json:"config,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.
@@ -34,4 +38,10 @@ type MeterCalls struct {
 	Hour    time.Time `json:"hour"`
 	Changes int64     `json:"changes"`
 	Loads   int64     `json:"loads"`
+}
+
+// OddAnswers is a service that answers as nobody expects, and since when.
+type OddAnswers struct {
+	Service string    `json:"service"`
+	Since   time.Time `json:"since"`
 }

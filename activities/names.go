@@ -53,6 +53,12 @@ const (
 	WatchExport        = "WatchExport"        // WatchExportInput -> WatchExportResult
 )
 
+// Of whoever tells people.
+const (
+	NotifyLook = "NotifyLook" // NotifyLookInput -> NotifyLookResult
+	NotifySend = "NotifySend" // NotifySendInput
+)
+
 // Questions of operators, each answered by one activity on the main queue.
 const (
 	ListQuarantine     = "ListQuarantine"     // QuarantineListInput -> QuarantineListResult
@@ -71,6 +77,7 @@ const (
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
 	Doctor             = "Doctor"             // DoctorInput -> DoctorResult
+	NotifyTest         = "NotifyTest"         // NotifyTestInput -> NotifyTestResult
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

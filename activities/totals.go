@@ -23,6 +23,8 @@ type FlowTotals struct {
 	Counts      Counts `json:"counts"`
 	Quarantined int64  `json:"quarantined"`
 	Parked      int64  `json:"parked"`
+	// RefusedLately is how many records went to quarantine within the last hour.
+	RefusedLately int64 `json:"refused_lately,omitempty"`
 	// CarriedUpTo is the time up to which every opt-out choice that was seen is held by both
 	// systems; of the opt-out flow only.
 	CarriedUpTo time.Time `json:"carried_up_to,omitzero"`

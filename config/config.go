@@ -63,6 +63,8 @@ type Config struct {
 	Access Access `yaml:"access,omitempty"`
 	// Doctor says by what "causeway doctor" judges.
 	Doctor Doctor `yaml:"doctor,omitempty"`
+	// Notify tells a webhook what needs somebody.
+	Notify Notify `yaml:"notify,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 

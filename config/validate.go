@@ -42,6 +42,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.egress(c)
 	v.optOut(c)
 	v.access(c.Access)
+	v.notify(c.Notify)
 	return v.problems
 }
 

@@ -61,6 +61,13 @@
 // is begun by a schedule every night, when doctor.nightly is set. It has a worker make the
 // checks of the doctor, and keep them in the ledger.
 //
+// # Notify
+//
+//	Notify  <instance>/notify
+//
+// is begun by the workers when notify.webhook is set, and ends by itself when it is not any
+// more. It has a worker look at what status tells, and tells a webhook what needs somebody.
+//
 // # Questions
 //
 //	Ask  ask/<activity>/<unique>

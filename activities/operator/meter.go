@@ -17,6 +17,16 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 	if a.credentials != nil {
 		out.Credentials = a.credentials()
 	}
+	if a.odd != nil {
+		out.OddAnswers = a.odd()
+	}
+	if a.notified != nil {
+		state, err := a.notified(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Notify = state
+	}
 	if a.doctor != nil {
 		found, err := a.doctor(ctx)
 		if err != nil {

@@ -25,6 +25,10 @@ type Options struct {
 	Credentials func() []activities.CredentialEnd
 	// Doctor is what the last night's checks found; nil: nobody knows.
 	Doctor func(context.Context) (*activities.DoctorResult, error)
+	// OddAnswers are the services that answer as nobody expects; nil: nobody knows.
+	OddAnswers func() []activities.OddAnswers
+	// Notified is how the last message to a webhook went; nil: nobody is told.
+	Notified func(context.Context) (*activities.NotifyState, error)
 	// Digests are those of the configuration that the worker runs with; nil: it does not say.
 	Digests map[string]string
 	// Access grants permits; nil: everybody may do everything.
@@ -39,6 +43,8 @@ type Activities struct {
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
 	doctor      func(context.Context) (*activities.DoctorResult, error)
+	odd         func() []activities.OddAnswers
+	notified    func(context.Context) (*activities.NotifyState, error)
 	digests     map[string]string
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
@@ -46,7 +52,7 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified}
 }
 
 // Register makes the activities known to a worker.

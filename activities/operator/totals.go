@@ -2,9 +2,11 @@ package operator
 
 import (
 	"context"
+	"time"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
+	"causeway.dev/internal/ledger"
 )
 
 // Totals reads what each flow did so far from the ledger.
@@ -13,6 +15,7 @@ func (a *Activities) Totals(ctx context.Context, _ activities.TotalsInput) (*act
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	out := &activities.TotalsResult{Flows: []activities.FlowTotals{}}
 	for _, t := range totals {
 		if t.Flow == activities.FlowRollback || t.Flow == activities.FlowAudit {
@@ -21,6 +24,13 @@ func (a *Activities) Totals(ctx context.Context, _ activities.TotalsInput) (*act
 		one := activities.FlowTotals{Flow: t.Flow, Table: t.Table, Runs: t.Runs, Counts: run.CountsOf(t.Counts)}
 		if one.Quarantined, err = a.ledger.QuarantineCount(ctx, t.Flow, t.Table); err != nil {
 			return nil, err
+		}
+		lately, err := a.ledger.Series(ctx, ledger.SeriesFilter{Flow: t.Flow, Table: t.Table, From: now.Add(-time.Hour), To: now, Step: time.Hour})
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range lately {
+			one.RefusedLately += p.Counts.Quarantined
 		}
 		if t.Flow == activities.FlowIngress {
 			if one.Parked, err = a.ledger.ParkedCount(ctx, t.Table); err != nil {

@@ -161,6 +161,11 @@ func (l *list) data(f operator.FlowReport, name string, st *workflows.Status) {
 	if back := st.Returned; back != nil {
 		l.add("warn", nil, name+": "+phrase.Count(back.Count, "record")+" came back", "Somebody had deleted them in Campaign, and Dynamics changed them since. They came back with the opt-outs that are known.")
 	}
+	if f.Growth > 0 && f.RefusedLately >= f.Growth {
+		l.add("warn", nil, name+": "+phrase.Count(f.RefusedLately, "record")+" were refused within the last hour", "A mapping or a rule of the other system may be the cause. The reasons are in the quarantine.").Look = &link{
+			URL: quarantineURL(l.instance.Config.Instance) + "?" + url.Values{"table": {f.Flow}}.Encode(), Label: "See reasons",
+		}
+	}
 	if st.Quarantined > 0 {
 		then := "Each is set aside with its reason; the rest goes on. They are tried again when the flow is stopped and started after a change of its mapping."
 		switch {

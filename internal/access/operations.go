@@ -92,6 +92,7 @@ var operations = map[string]Operation{
 	Ask(activities.CheckSource):        {Name: "optout source", Role: Operator},
 	Ask(activities.CheckMapping):       {Name: "apply: check a mapping", Role: Operator},
 	Ask(activities.Doctor):             {Name: "doctor", Role: Operator},
+	Ask(activities.NotifyTest):         {Name: "notify test", Role: Operator},
 	Ask(activities.Plan):               {Name: "plan", Role: Operator},
 	Ask(activities.ProposeMapping):     {Name: "mapping propose", Role: Operator},
 	Ask(activities.ListModels):         {Name: "console: what there is to map", Role: Operator},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
@@ -182,7 +183,7 @@ func (n *notes) doctor(found *activities.DoctorResult, now time.Time) {
 	}
 	for _, c := range found.Checks {
 		if c.State == activities.CheckFail {
-			n.add(Alarm, "the doctor found %s: %s: %s, %s; %s; look again with: causeway doctor", c.Area, c.What, c.Found, phrase.Moment(now, found.At), c.Remedy)
+			n.because(config.CauseDoctor, Alarm, "the doctor found %s: %s: %s, %s; %s; look again with: causeway doctor", c.Area, c.What, c.Found, phrase.Moment(now, found.At), c.Remedy)
 		}
 	}
 }

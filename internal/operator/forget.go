@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/internal/phrase"
 )
 
@@ -53,6 +54,9 @@ func (i *Instance) person(name, id string) (table activities.Table, key string, 
 	return table, key, err
 }
 
+// erasureLate is how long a request to forget somebody may wait before that is told.
+const erasureLate = 24 * time.Hour
+
 // erasures says what is to be forgotten yet, and what would not survive a restore.
 func (n *notes) erasures(e *activities.ErasuresState, now time.Time) {
 	if e == nil {
@@ -63,7 +67,11 @@ func (n *notes) erasures(e *activities.ErasuresState, now time.Time) {
 		if e.Waits != "" {
 			why = ", which waits for " + e.Waits
 		}
-		n.add(Caution, "%s to forget somebody not carried out yet, the oldest made %s%s", phrase.Count(e.Waiting, "request"), phrase.Moment(now, e.Since), why)
+		cause := ""
+		if now.Sub(e.Since) > erasureLate {
+			cause = config.CauseErasureWaits
+		}
+		n.because(cause, Caution, "%s to forget somebody not carried out yet, the oldest made %s%s", phrase.Count(e.Waiting, "request"), phrase.Moment(now, e.Since), why)
 	}
 	if e.Searching {
 		n.add(Hint, "the ledger is being searched for people who were forgotten, because it was restored")

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
@@ -27,17 +28,35 @@ type Note struct {
 	Text  string
 }
 
-type notes []Note
+// noted is a note, and the cause that somebody may be told of for it; "" is none.
+type noted struct {
+	Note
+	cause string
+}
 
-func (n *notes) add(level Level, format string, args ...any) {
-	*n = append(*n, Note{level, fmt.Sprintf(format, args...)})
+type notes []noted
+
+func (n *notes) add(level Level, format string, args ...any) { n.because("", level, format, args...) }
+
+func (n *notes) because(cause string, level Level, format string, args ...any) {
+	*n = append(*n, noted{Note{level, fmt.Sprintf(format, args...)}, cause})
+}
+
+// plain are the notes without their causes.
+func (n notes) plain() (out []Note) {
+	for _, one := range n {
+		out = append(out, one.Note)
+	}
+	return out
 }
 
 // Notes are those of a flow, what matters most of its state first.
-func (r FlowReport) Notes(now time.Time) []Note {
+func (r FlowReport) Notes(now time.Time) []Note { return r.notes(now).plain() }
+
+func (r FlowReport) notes(now time.Time) notes {
 	var n notes
 	if r.Problem != "" {
-		n.add(Alarm, "%s", r.Problem)
+		n.because(r.problemCause(), Alarm, "%s", r.Problem)
 	}
 	st := r.Status
 	if st == nil {
@@ -48,12 +67,12 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	}
 	n.state(r.Flow, st, now)
 	if r.Stuck != nil {
-		n.add(Alarm, "%s", r.Stuck.Sentence(now, st.Run))
+		n.because(config.CauseFlowStuck, Alarm, "%s", r.Stuck.Sentence(now, st.Run))
 	}
 	parked := st.Parked // those that wait for approval are told of apart: they do not go on by themselves
 	for _, a := range st.Approvals {
 		parked -= a.Deletes
-		n.add(Alarm, "%s", deletesWait(a))
+		n.because(config.CauseDeletesWait, Alarm, "%s", deletesWait(a))
 	}
 	for _, w := range r.Waiting {
 		n.add(Caution, "waiting: %s", w.Sentence(now))
@@ -74,12 +93,12 @@ func (r FlowReport) Notes(now time.Time) []Note {
 		n.add(Caution, "%s", warning)
 	}
 	for _, change := range st.ModelChanges {
-		n.add(Caution, "changed while it runs: %s; the next start takes it up", change)
+		n.because(config.CauseModelChanged, Caution, "changed while it runs: %s; the next start takes it up", change)
 	}
 	n.events(r, now)
 	n.optOut(st, now)
 	if late := now.Sub(r.CarriedUpTo); !r.CarriedUpTo.IsZero() && r.Deadline > 0 && late > r.Deadline {
-		n.add(Alarm, "choices about opt-outs since %s are not carried over, or a system refuses one of then, and the deadline is %s (opt_out.deadline): people may be contacted against their will; causeway quarantine list optout",
+		n.because(config.CauseOptOutsBehind, Alarm, "choices about opt-outs since %s are not carried over, or a system refuses one of then, and the deadline is %s (opt_out.deadline): people may be contacted against their will; causeway quarantine list optout",
 			phrase.Moment(now, r.CarriedUpTo), r.Deadline)
 	}
 	if st.Strays > 0 {
@@ -100,6 +119,9 @@ func (r FlowReport) Notes(now time.Time) []Note {
 	if parked > 0 {
 		n.add(Hint, "%s parked: what waits for a parent, or for children to go, goes on by itself; causeway explain %s <id>", phrase.Count(parked, "record"), r.Flow)
 	}
+	if r.Growth > 0 && r.RefusedLately >= r.Growth {
+		n.because(config.CauseQuarantine, Caution, "%s refused within the last hour; by reason: causeway quarantine list --table %s", phrase.Count(r.RefusedLately, "record"), r.Flow)
+	}
 	if st.Quarantined > 0 {
 		n.quarantine(r.Flow, st)
 	}
@@ -109,7 +131,7 @@ func (r FlowReport) Notes(now time.Time) []Note {
 func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 	switch st.State {
 	case workflows.StateFailed:
-		n.add(Alarm, "%s", phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
+		n.because(config.CauseFlowFailed, Alarm, "%s", phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
 		if at := st.RetryAt; !at.IsZero() {
 			n.add(Hint, "tries again by itself at %s (%s); not to wait for it: causeway start %s; to end that: causeway stop %s", at.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, at), flow, flow)
 			break
@@ -122,11 +144,11 @@ func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 		n.add(Hint, "to go on: causeway start %s", flow)
 	}
 	if st.Restored != "" {
-		n.add(Alarm, "%s; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age", phrase.OneLine(st.Restored))
+		n.because(config.CauseLedgerRestored, Alarm, "%s; the flow compares everything anew by itself, and until that is through deletes wait and opt-outs count as of unknown age", phrase.OneLine(st.Restored))
 	}
 	if last := st.LastRun; last != nil && (last.State == "INCOMPLETE" || last.State == "FAILED") && st.State != workflows.StateFailed {
 		why := phrase.OneLine(cmp.Or(last.Reason, st.LastError, "it does not say why"))
-		n.add(Alarm, "the last run %s is %s: %s; more: causeway runs show %s", last.Run, last.State, why, last.Run)
+		n.because(config.CauseRunFailed, Alarm, "the last run %s is %s: %s; more: causeway runs show %s", last.Run, last.State, why, last.Run)
 	}
 }
 
@@ -137,7 +159,7 @@ func (n *notes) events(r FlowReport, now time.Time) {
 	}
 	lag := r.Journal(now)
 	if lag != nil && lag.Level == Caution {
-		n.add(Caution, "nothing was handled since %s, and the journal forgets events after 7 days: those of then in %s", phrase.Moment(now, lag.Handled), phrase.Span(lag.Left))
+		n.because(config.CauseEventsBehind, Caution, "nothing was handled since %s, and the journal forgets events after 7 days: those of then in %s", phrase.Moment(now, lag.Handled), phrase.Span(lag.Left))
 	}
 	if st.Events.Lagging || lag != nil && lag.Level == Alarm {
 		what := "events wait since then; find out why with: causeway status egress"
@@ -147,13 +169,13 @@ func (n *notes) events(r FlowReport, now time.Time) {
 		case st.State == workflows.StatePaused:
 			what = "resume it: causeway resume egress"
 		}
-		n.add(Alarm, "nothing was handled since %s, and the journal forgets events after 7 days; %s", phrase.Moment(now, st.Watermark), what)
+		n.because(config.CauseEventsAtRisk, Alarm, "nothing was handled since %s, and the journal forgets events after 7 days; %s", phrase.Moment(now, st.Watermark), what)
 	}
 	for _, l := range st.Events.Lost {
-		n.add(Alarm, "%s", l.Sentence())
+		n.because(config.CauseEventsLost, Alarm, "%s", l.Sentence())
 	}
 	for _, f := range st.Events.BadFiles {
-		n.add(Alarm, "a file was left alone: %s", phrase.OneLine(f))
+		n.because(config.CauseBadFile, Alarm, "a file was left alone: %s", phrase.OneLine(f))
 	}
 }
 
@@ -163,10 +185,10 @@ func (n *notes) optOut(st *workflows.Status, now time.Time) {
 		return
 	}
 	if x := o.Export; x != nil && x.Alarm != "" {
-		n.add(Alarm, "%s (looked at %s)", phrase.OneLine(x.Alarm), phrase.Moment(now, x.Looked))
+		n.because(config.CauseOptOutExport, Alarm, "%s (looked at %s)", phrase.OneLine(x.Alarm), phrase.Moment(now, x.Looked))
 	}
 	for _, f := range o.BadFiles {
-		n.add(Alarm, "an export cannot be used, nothing of it was taken: %s", phrase.OneLine(f))
+		n.because(config.CauseBadFile, Alarm, "an export cannot be used, nothing of it was taken: %s", phrase.OneLine(f))
 	}
 	if o.Waiting > 0 {
 		n.add(Hint, "%s of contacts without a profile: written as soon as there is one", phrase.Count(o.Waiting, "opt-out"))

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/internal/phrase"
 )
 
@@ -30,7 +31,7 @@ func (n *notes) sealing(s *activities.LedgerSealing, now time.Time) {
 	older := strings.Join(s.OlderKeys, ", ")
 	switch {
 	case r != nil && r.Ended == nil && r.Problem != "":
-		n.add(Alarm, "sealing the ledger anew does not go on: %s", r.Problem)
+		n.because(config.CauseRekeyStuck, Alarm, "sealing the ledger anew does not go on: %s", r.Problem)
 	case r != nil && r.Ended == nil:
 		n.add(Hint, "the ledger is being sealed anew with key %s: %d of %d kinds of values are done, %s values so far", s.Key, r.Column, r.Columns, humanize.Comma(r.Looked))
 	case older != "":

@@ -33,6 +33,10 @@ type Report struct {
 	// ConfigDiffers are the sections in which the worker runs with another configuration than
 	// the one that is asked with; known with Meter.
 	ConfigDiffers []string `json:"config_differs,omitempty"`
+	// OddAnswers are the services that answer as nobody expects; known with Meter.
+	OddAnswers []activities.OddAnswers `json:"odd_answers,omitempty"`
+	// Notify says whether the webhook takes messages; known with Meter.
+	Notify *activities.NotifyState `json:"notify,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 }
@@ -41,7 +45,9 @@ type Report struct {
 const endsSoon = 30 * 24 * time.Hour
 
 // Notes are those that concern every flow.
-func (r Report) Notes(now time.Time) []Note {
+func (r Report) Notes(now time.Time) []Note { return r.notes(now).plain() }
+
+func (r Report) notes(now time.Time) notes {
 	var n notes
 	if len(r.Clear) > 0 {
 		n.add(Caution, "the filters or replacements of %s hold text, which Temporal has unsealed: set %s", strings.Join(r.Clear, ", "), temporalcodec.Setting)
@@ -52,12 +58,16 @@ func (r Report) Notes(now time.Time) []Note {
 	n.sealing(r.Ledger, now)
 	n.erasures(r.Erasures, now)
 	n.doctor(r.Doctor, now)
+	n.notify(r.Notify, now)
+	for _, odd := range r.OddAnswers {
+		n.because(config.CauseOddAnswers, Caution, "%s answers as nobody expects, since %s: a redirect, a page, a refused credential; the worker's log says what; flows fail when it lasts, and go on by themselves when it ends", odd.Service, phrase.Moment(now, odd.Since))
+	}
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
-			n.add(Alarm, "%s ended %s: register a new certificate and replace the file", c.Setting, phrase.Moment(now, c.Ends))
+			n.because(config.CauseCredential, Alarm, "%s ended %s: register a new certificate and replace the file", c.Setting, phrase.Moment(now, c.Ends))
 		case left <= endsSoon:
-			n.add(Caution, "%s ends %s (%s): register a new certificate and replace the file; the worker takes it up by itself",
+			n.because(config.CauseCredential, Caution, "%s ends %s (%s): register a new certificate and replace the file; the worker takes it up by itself",
 				c.Setting, c.Ends.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, c.Ends))
 		}
 	}
@@ -68,7 +78,7 @@ func (r Report) Notes(now time.Time) []Note {
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
-		r.ConfigDiffers = m.differs
+		r.ConfigDiffers, r.OddAnswers, r.Notify = m.differs, m.odd, m.notify
 	}
 }
 
@@ -83,12 +93,14 @@ type FlowReport struct {
 	Recorded       *Recorded             `json:"recorded,omitempty"`
 	Waiting        []Pending             `json:"waiting,omitempty"`
 	Stuck          *Stuck                `json:"stuck,omitempty"`
-	LastChecked    time.Time             `json:"last_checked,omitzero"`  // the source was asked then
-	LagSeconds     *int64                `json:"lag_seconds,omitempty"`  // the part of the time up to LastChecked that is not settled; not known before the first load
-	CarriedUpTo    time.Time             `json:"carried_up_to,omitzero"` // choices until then are held by both systems; of the opt-out flow
-	Typology       *activities.Operation `json:"typology,omitempty"`     // who has looked at Campaign's typology rules; of the opt-out flow
-	Deadline       time.Duration         `json:"-"`                      // how old a choice may become that is not
-	LagAlarm       time.Duration         `json:"-"`                      // from which age on the position in the journal is an alarm; of egress
+	LastChecked    time.Time             `json:"last_checked,omitzero"`    // the source was asked then
+	LagSeconds     *int64                `json:"lag_seconds,omitempty"`    // the part of the time up to LastChecked that is not settled; not known before the first load
+	CarriedUpTo    time.Time             `json:"carried_up_to,omitzero"`   // choices until then are held by both systems; of the opt-out flow
+	Typology       *activities.Operation `json:"typology,omitempty"`       // who has looked at Campaign's typology rules; of the opt-out flow
+	Deadline       time.Duration         `json:"-"`                        // how old a choice may become that is not
+	LagAlarm       time.Duration         `json:"-"`                        // from which age on the position in the journal is an alarm; of egress
+	RefusedLately  int64                 `json:"refused_lately,omitempty"` // records within the last hour
+	Growth         int64                 `json:"-"`                        // from how many on that deserves a look; 0: never
 	FileRevision   string                `json:"file_revision,omitempty"`
 	ChangesPending bool                  `json:"changes_pending"`
 
@@ -141,6 +153,7 @@ func (i *Instance) Status(ctx context.Context, name string) (Report, error) {
 			r.addTotals(totals[r.Flow])
 			r.addTypology(looked)
 			r.Deadline, r.LagAlarm = i.Config.OptOut.Deadline, i.Config.Egress.LagAlarm
+			r.Growth = int64(i.Config.Notify.Quarantined)
 			if name != "" {
 				i.addDifferences(ctx, r)
 			}
@@ -185,7 +198,7 @@ func (r *FlowReport) addTotals(t *activities.FlowTotals) {
 	if t == nil {
 		return
 	}
-	r.CarriedUpTo = t.CarriedUpTo
+	r.CarriedUpTo, r.RefusedLately = t.CarriedUpTo, t.RefusedLately
 	if st := r.Status; st != nil {
 		st.Runs, st.Totals, st.Quarantined, st.Parked = t.Runs, t.Counts, t.Quarantined, t.Parked
 	}
@@ -344,6 +357,8 @@ type Meter struct {
 	ledger      *activities.LedgerSealing
 	erasures    *activities.ErasuresState
 	differs     []string
+	odd         []activities.OddAnswers
+	notify      *activities.NotifyState
 	config      map[string]string
 }
 
@@ -364,7 +379,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

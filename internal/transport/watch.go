@@ -82,14 +82,35 @@ func (w *Watch) Refresh() {
 	}
 }
 
-// show sets the gauge of a service: since when it answers oddly; 0 when it does not.
-func (w *Watch) show(service string) {
-	var since time.Time
+// Odd are the services that answer oddly, and since when.
+func (w *Watch) Odd() map[string]time.Time {
+	out := map[string]time.Time{}
+	if w == nil {
+		return out
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for service := range w.odd {
+		if since := w.since(service); !since.IsZero() {
+			out[service] = since
+		}
+	}
+	return out
+}
+
+// since is the time from which a service answers oddly; zero when it does not.
+func (w *Watch) since(service string) (since time.Time) {
 	for _, seen := range w.odd[service] {
 		if since.IsZero() || seen.first.Before(since) {
 			since = seen.first
 		}
 	}
+	return since
+}
+
+// show sets the gauge of a service: since when it answers oddly; 0 when it does not.
+func (w *Watch) show(service string) {
+	since := w.since(service)
 	value := 0.0
 	if !since.IsZero() {
 		value = float64(since.Unix())

@@ -21,6 +21,7 @@ import (
 	"causeway.dev/activities/doctor"
 	"causeway.dev/activities/egress"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/notify"
 	"causeway.dev/activities/operator"
 	"causeway.dev/activities/optout"
 	"causeway.dev/activities/run"
@@ -138,11 +139,19 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.stillThere = in.StillThere
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
-	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
+	answers := operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		Doctor:             func(ctx context.Context) (*activities.DoctorResult, error) { return doctor.Last(ctx, h.ledger) },
+		OddAnswers:         func() []activities.OddAnswers { return oddAnswers(h.watch) },
+		Notified:           lastNotified(o.Config, h.ledger),
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
-	}), doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)))
+	})
+	telling, err := notifyOptions(o.Config, asking.Over(h.client, keys, options.HostPort, options.Namespace), answers, h.ledger, h.metrics.Scope)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, answers,
+		doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)), notify.New(telling))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
@@ -200,6 +209,9 @@ func (h *Host) Run(ctx context.Context) error {
 	h.health.setStarted(true)
 	if err := keepCheckup(ctx, h.client.ScheduleClient(), h.o.Config.Instance, h.o.Config.Doctor.Nightly); err != nil && ctx.Err() == nil {
 		h.o.Logger.Warn("the schedule of doctor.nightly could not be kept as configured; the next start of a worker tries again", "error", err)
+	}
+	if err := keepNotify(ctx, h.client, h.o.Config); err != nil && ctx.Err() == nil {
+		h.o.Logger.Warn("nobody is told what needs somebody until the next start of a worker: the workflow that does so could not be begun", "error", err)
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()

@@ -61,7 +61,7 @@ func newTakeOver(c *config.Config, temporal activityEnder, namespace string, l p
 	if namespace == "" {
 		namespace = client.DefaultNamespace
 	}
-	roots := []string{workflows.EventFlow(c.Instance).WorkflowID(), workflows.OptOutFlow(c.Instance).WorkflowID()}
+	roots := []string{workflows.EventFlow(c.Instance).WorkflowID(), workflows.OptOutFlow(c.Instance).WorkflowID(), workflows.NotifyID(c.Instance)}
 	for table := range c.Ingress.Tables {
 		flow := workflows.TableFlow(c.Instance, table)
 		roots = append(roots, flow.WorkflowID(), flow.AuditID())
