@@ -21,6 +21,8 @@ type MeterResult struct {
 	OddAnswers []OddAnswers `json:"odd_answers,omitempty"`
 	// Notify says whether the webhook takes messages; nil = none was sent, or nobody is to be told.
 	Notify *NotifyState `json:"notify,omitempty"`
+	// LogExport is how the export of logs stands; nil = none was made, or it is off.
+	LogExport *LogExportState `json:"log_export,omitempty"`
 	// Config are digests of the sections of the worker's configuration; none = it does not say.
 	Config map[string]string `json:"config,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.

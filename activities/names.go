@@ -59,6 +59,13 @@ const (
 	NotifySend = "NotifySend" // NotifySendInput
 )
 
+// Of whoever exports logs.
+const (
+	LogDays   = "LogDays"   // LogDaysInput -> LogDaysResult
+	ExportLog = "ExportLog" // ExportLogInput -> ExportLogResult
+	EndLogDay = "EndLogDay" // EndLogDayInput -> EndLogDayResult
+)
+
 // Questions of operators, each answered by one activity on the main queue.
 const (
 	ListQuarantine     = "ListQuarantine"     // QuarantineListInput -> QuarantineListResult

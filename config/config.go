@@ -65,6 +65,8 @@ type Config struct {
 	Doctor Doctor `yaml:"doctor,omitempty"`
 	// Notify tells a webhook what needs somebody.
 	Notify Notify `yaml:"notify,omitempty"`
+	// LogExport writes what flows did into files on the file server of Campaign.
+	LogExport LogExport `yaml:"log_export,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 

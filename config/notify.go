@@ -29,13 +29,14 @@ const (
 	CauseRekeyStuck     = "rekey_stuck"
 	CauseDoctor         = "doctor"
 	CauseOddAnswers     = "odd_answers"
+	CauseLogExport      = "log_export"
 )
 
 // Causes lists them.
 func Causes() []string {
 	return []string{
 		CauseFlowFailed, CauseFlowStuck, CauseFlowEnded, CauseRunFailed, CauseDeletesWait, CauseQuarantine, CauseOptOutsBehind, CauseOptOutExport, CauseBadFile,
-		CauseEventsBehind, CauseEventsAtRisk, CauseEventsLost, CauseLedgerRestored, CauseModelChanged, CauseErasureWaits, CauseCredential, CauseRekeyStuck, CauseDoctor, CauseOddAnswers,
+		CauseEventsBehind, CauseEventsAtRisk, CauseEventsLost, CauseLedgerRestored, CauseModelChanged, CauseErasureWaits, CauseCredential, CauseRekeyStuck, CauseDoctor, CauseOddAnswers, CauseLogExport,
 	}
 }
 

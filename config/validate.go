@@ -43,6 +43,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.optOut(c)
 	v.access(c.Access)
 	v.notify(c.Notify)
+	v.logExport(c)
 	return v.problems
 }
 

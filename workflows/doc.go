@@ -61,6 +61,13 @@
 // is begun by a schedule every night, when doctor.nightly is set. It has a worker make the
 // checks of the doctor, and keep them in the ledger.
 //
+// # LogExport
+//
+//	LogExport  <instance>/logs-<time>
+//
+// is begun by a schedule every day, when log_export.enabled is set. It has a worker write what
+// flows did the day before into files on the file server of Campaign.
+//
 // # Notify
 //
 //	Notify  <instance>/notify

@@ -20,7 +20,6 @@ import (
 type webhook struct {
 	answers []error // of each message; then it takes all
 	looks   int     // until nobody is to be told any more
-	begun   bool    // the cause was told
 
 	looked []activities.NotifyLookInput
 	sent   []time.Time

@@ -104,8 +104,10 @@ func TestMessagesThatAreNotTaken(t *testing.T) {
 	}{
 		"it is broken":        {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, problem: "it answered with status 500"},
 		"its address is gone": {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, problem: "it answered with status 404"},
-		"it has moved":        {answer: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }, problem: "it answered with status 307"},
-		"nobody is there":     {closed: true, problem: "connection refused"},
+		"it has moved": {answer: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		}, problem: "it answered with status 307"},
+		"nobody is there": {closed: true, problem: "connection refused"},
 		"it answers with a page": {answer: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		}, problem: "a page", unsure: true},

@@ -27,6 +27,13 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		}
 		out.Notify = state
 	}
+	if a.logExport != nil {
+		state, err := a.logExport(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.LogExport = state
+	}
 	if a.doctor != nil {
 		found, err := a.doctor(ctx)
 		if err != nil {

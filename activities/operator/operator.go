@@ -29,6 +29,8 @@ type Options struct {
 	OddAnswers func() []activities.OddAnswers
 	// Notified is how the last message to a webhook went; nil: nobody is told.
 	Notified func(context.Context) (*activities.NotifyState, error)
+	// LogExport is how the export of logs stands; nil: there is none.
+	LogExport func(context.Context) (*activities.LogExportState, error)
 	// Digests are those of the configuration that the worker runs with; nil: it does not say.
 	Digests map[string]string
 	// Access grants permits; nil: everybody may do everything.
@@ -45,6 +47,7 @@ type Activities struct {
 	doctor      func(context.Context) (*activities.DoctorResult, error)
 	odd         func() []activities.OddAnswers
 	notified    func(context.Context) (*activities.NotifyState, error)
+	logExport   func(context.Context) (*activities.LogExportState, error)
 	digests     map[string]string
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
@@ -52,7 +55,7 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified, logExport: o.LogExport}
 }
 
 // Register makes the activities known to a worker.

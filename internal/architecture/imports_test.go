@@ -50,6 +50,7 @@ var rules = table{
 	"activities/egress":   {may: with("internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/timeline"), lends: []string{"activities"}},
 	"activities/optout":   {may: with("activities/budget", "internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
 	"activities/doctor":   {may: with("activities/ingress", "activities/egress", "activities/optout", "activities/budget", "internal/dataverse", "internal/campaign", "internal/inbox", "internal/mapping", "internal/transport", "internal/optout")},
+	"activities/logs":     {may: []string{"activities", "internal/apierr", "internal/campaign", "internal/ledger"}},
 	"activities/notify":   {may: []string{"activities", "internal/ledger"}},
 	"activities/operator": {may: with("config", "internal/access", "activities/budget", "activities/ingress", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
 

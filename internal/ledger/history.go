@@ -41,3 +41,22 @@ func (l *Ledger) EventsOf(ctx context.Context, contact string, limit int) ([]Eve
 		return err
 	})
 }
+
+// EventsHandled lists the events that got their outcome from one time on and before another,
+// the oldest first, behind after; at most limit.
+func (l *Ledger) EventsHandled(ctx context.Context, from, to time.Time, after *Event, limit int) ([]Event, error) {
+	query, args := `SELECT key, type, contact, outcome, code, time, run, at FROM event WHERE at >= ? AND at < ?`, []any{millis(from), millis(to)}
+	if after != nil {
+		query, args = query+` AND (at, key) > (?, ?)`, append(args, millis(after.At), after.Key)
+	}
+	rows, err := l.db.QueryContext(ctx, l.q(query+` ORDER BY at, key LIMIT ?`), append(args, limitOf(limit))...)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: listing events by when they were handled: %w", err)
+	}
+	return collect(rows, func(e *Event, scan scanner) error {
+		var happened, at int64
+		err := scan(&e.Key, &e.Type, &e.Contact, &e.Outcome, &e.Code, &happened, &e.Run, &at)
+		e.Time, e.At = fromMillis(happened), fromMillis(at)
+		return err
+	})
+}

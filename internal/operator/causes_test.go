@@ -66,6 +66,7 @@ func TestCausesFollowTheNotesOfStatus(t *testing.T) {
 		"a certificate ends": {operator.Report{Credentials: []activities.CredentialEnd{{Setting: "dynamics.client_certificate", Ends: now.Add(time.Hour)}}}, []string{"credential_expires "}},
 		"a rekey is stuck":   {operator.Report{Ledger: &activities.LedgerSealing{Key: "k", Rekey: &activities.LedgerRekey{Problem: person}}}, []string{"rekey_stuck "}},
 		"the doctor":         {operator.Report{Doctor: &activities.DoctorResult{Checks: []activities.Check{{State: activities.CheckFail, Found: person}, {State: activities.CheckFail}}}}, []string{"doctor "}},
+		"no logs":            {operator.Report{LogExport: &activities.LogExportState{Problem: person}}, []string{"log_export "}},
 		"odd answers":        {operator.Report{OddAnswers: []activities.OddAnswers{{Service: "campaign", Since: old}}}, []string{"odd_answers "}},
 	} {
 		var got []string

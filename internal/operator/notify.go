@@ -2,10 +2,13 @@ package operator
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/internal/temporalcodec"
 )
 
@@ -19,6 +22,13 @@ func (i *Instance) NotifyTest(ctx context.Context) (r activities.NotifyTestResul
 		return r, badInput("the worker has no notify.webhook, so nobody is told; set it and start the worker again")
 	}
 	return r, nil
+}
+
+// logExport says that logs cannot be written to the file server. Flows go on.
+func (n *notes) logExport(s *activities.LogExportState, now time.Time) {
+	if s != nil && s.Problem != "" {
+		n.because(config.CauseLogExport, Caution, "logs are not on the file server of Campaign, tried last %s: %s; it is tried again by itself, and no flow waits for it", phrase.Moment(now, s.At), phrase.OneLine(s.Problem))
+	}
 }
 
 // Over is a Temporal on the connection of a worker, which closes it.

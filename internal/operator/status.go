@@ -37,6 +37,8 @@ type Report struct {
 	OddAnswers []activities.OddAnswers `json:"odd_answers,omitempty"`
 	// Notify says whether the webhook takes messages; known with Meter.
 	Notify *activities.NotifyState `json:"notify,omitempty"`
+	// LogExport is how the export of logs stands; known with Meter.
+	LogExport *activities.LogExportState `json:"log_export,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 }
@@ -59,6 +61,7 @@ func (r Report) notes(now time.Time) notes {
 	n.erasures(r.Erasures, now)
 	n.doctor(r.Doctor, now)
 	n.notify(r.Notify, now)
+	n.logExport(r.LogExport, now)
 	for _, odd := range r.OddAnswers {
 		n.because(config.CauseOddAnswers, Caution, "%s answers as nobody expects, since %s: a redirect, a page, a refused credential; the worker's log says what; flows fail when it lasts, and go on by themselves when it ends", odd.Service, phrase.Moment(now, odd.Since))
 	}
@@ -78,7 +81,7 @@ func (r Report) notes(now time.Time) notes {
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
-		r.ConfigDiffers, r.OddAnswers, r.Notify = m.differs, m.odd, m.notify
+		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport = m.differs, m.odd, m.notify, m.logExport
 	}
 }
 
@@ -359,6 +362,7 @@ type Meter struct {
 	differs     []string
 	odd         []activities.OddAnswers
 	notify      *activities.NotifyState
+	logExport   *activities.LogExportState
 	config      map[string]string
 }
 
@@ -379,7 +383,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

@@ -14,35 +14,51 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/doctor"
+	"causeway.dev/config"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/workflows"
 )
 
-// checkupKeptWithin bounds what a start asks of Temporal about its schedule.
+// checkupKeptWithin bounds what a start asks of Temporal about a schedule.
 const checkupKeptWithin = 10 * time.Second
 
-// keepCheckup makes the schedule of an instance as doctor.nightly has it; at "" is never.
-func keepCheckup(ctx context.Context, schedules client.ScheduleClient, instance, at string) error {
+// daily is what a schedule of Temporal begins every day.
+type daily struct {
+	id, workflow, summary string
+	setting               string // that says when
+	at                    string // 15:04, in UTC; "" is never
+}
+
+// dailies are those of a configuration.
+func dailies(c *config.Config) []daily {
+	logs := daily{id: workflows.LogExportID(c.Instance), workflow: workflows.TypeLogExport, summary: "exports logs", setting: "log_export.at"}
+	if c.LogExport.Enabled {
+		logs.at = c.LogExport.At
+	}
+	return []daily{{workflows.CheckupID(c.Instance), workflows.TypeCheckup, "checks of the night", "doctor.nightly", c.Doctor.Nightly}, logs}
+}
+
+// keep makes the schedule as it is configured, and takes it away where it is not.
+func (d daily) keep(ctx context.Context, schedules client.ScheduleClient) error {
 	ctx, cancel := context.WithTimeout(ctx, checkupKeptWithin)
 	defer cancel()
-	id := workflows.CheckupID(instance)
-	handle := schedules.GetHandle(ctx, id)
-	if at == "" {
+	handle := schedules.GetHandle(ctx, d.id)
+	if d.at == "" {
 		err := handle.Delete(ctx)
 		if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 			return nil
 		}
 		return err
 	}
-	when, err := time.Parse("15:04", at)
+	when, err := time.Parse("15:04", d.at)
 	if err != nil {
-		return fmt.Errorf("doctor.nightly: %w", err)
+		return fmt.Errorf("%s: %w", d.setting, err)
 	}
 	spec := client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{
-		Hour: []client.ScheduleRange{{Start: when.Hour()}}, Minute: []client.ScheduleRange{{Start: when.Minute()}}, Comment: "doctor.nightly",
+		Hour: []client.ScheduleRange{{Start: when.Hour()}}, Minute: []client.ScheduleRange{{Start: when.Minute()}}, Comment: d.setting,
 	}}, TimeZoneName: "UTC"}
-	action := &client.ScheduleWorkflowAction{ID: id, Workflow: workflows.TypeCheckup, TaskQueue: workflows.QueueMain, StaticSummary: "checks of the night"}
-	_, err = schedules.Create(ctx, client.ScheduleOptions{ID: id, Spec: spec, Action: action, Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP})
+	action := &client.ScheduleWorkflowAction{ID: d.id, Workflow: d.workflow, TaskQueue: workflows.QueueMain, StaticSummary: d.summary}
+	_, err = schedules.Create(ctx, client.ScheduleOptions{ID: d.id, Spec: spec, Action: action, Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP})
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return err
 	}

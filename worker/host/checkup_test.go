@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
 
@@ -54,15 +55,35 @@ func (c *calendar) Update(_ context.Context, o client.ScheduleUpdateOptions) err
 func TestTheCheckupIsWhenItIsConfigured(t *testing.T) {
 	t.Parallel()
 	c := &calendar{}
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", ""), "there is none to take away")
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", "03:30"))
+	keep := func(at string) error {
+		cfg := &config.Config{Instance: "acme"}
+		cfg.Doctor.Nightly = at
+		return dailies(cfg)[0].keep(t.Context(), c)
+	}
+	require.NoError(t, keep(""), "there is none to take away")
+	require.NoError(t, keep("03:30"))
 	require.Equal(t, 3, c.kept.Spec.Calendars[0].Hour[0].Start)
 	require.Equal(t, 30, c.kept.Spec.Calendars[0].Minute[0].Start)
 	require.Equal(t, workflows.TypeCheckup, c.kept.Action.(*client.ScheduleWorkflowAction).Workflow)
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", "22:05"))
+	require.NoError(t, keep("22:05"))
 	require.Equal(t, 22, c.kept.Spec.Calendars[0].Hour[0].Start)
 	require.Equal(t, 1, c.created)
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", ""))
+	require.NoError(t, keep(""))
+	require.Nil(t, c.kept)
+}
+
+// Logs are exported by a schedule of their own, and only where that is switched on.
+func TestLogsAreExportedWhereThatIsSwitchedOn(t *testing.T) {
+	t.Parallel()
+	c, cfg := &calendar{}, &config.Config{Instance: "acme"}
+	cfg.LogExport.At = "02:00"
+	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
+	require.Nil(t, c.kept, "it is off by default")
+	cfg.LogExport.Enabled = true
+	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
+	require.Equal(t, workflows.TypeLogExport, c.kept.Action.(*client.ScheduleWorkflowAction).Workflow)
+	cfg.LogExport.Enabled = false
+	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
 	require.Nil(t, c.kept)
 }
 

@@ -21,6 +21,7 @@ import (
 	"causeway.dev/activities/doctor"
 	"causeway.dev/activities/egress"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/logs"
 	"causeway.dev/activities/notify"
 	"causeway.dev/activities/operator"
 	"causeway.dev/activities/optout"
@@ -62,11 +63,14 @@ type Host struct {
 	ledger  *ledger.Ledger
 	budget  *budget.Budget
 	files   *campaign.SFTP // nil when no file server is configured
-	watch   *transport.Watch
-	client  client.Client
-	workers []worker.Worker
-	health  *health
-	code    *codeWatch
+	// logFiles is a connection of its own for logs, so that no flow waits for a long file; nil
+	// when none are exported.
+	logFiles *campaign.SFTP
+	watch    *transport.Watch
+	client   client.Client
+	workers  []worker.Worker
+	health   *health
+	code     *codeWatch
 
 	namespace string // of Temporal
 
@@ -144,14 +148,20 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Doctor:             func(ctx context.Context) (*activities.DoctorResult, error) { return doctor.Last(ctx, h.ledger) },
 		OddAnswers:         func() []activities.OddAnswers { return oddAnswers(h.watch) },
 		Notified:           lastNotified(o.Config, h.ledger),
+		LogExport:          lastLogExport(o.Config, h.ledger),
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	})
 	telling, err := notifyOptions(o.Config, asking.Over(h.client, keys, options.HostPort, options.Namespace), answers, h.ledger, h.metrics.Scope)
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	if o.Config.LogExport.Enabled {
+		if h.logFiles, err = newSFTP(o.Config, services.Watch); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+	}
 	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, answers,
-		doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)), notify.New(telling))
+		doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)), notify.New(telling), logs.New(logOptions(o.Config, h.logFiles, h.ledger, h.metrics.Scope)))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
@@ -207,8 +217,10 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	h.health.setStarted(true)
-	if err := keepCheckup(ctx, h.client.ScheduleClient(), h.o.Config.Instance, h.o.Config.Doctor.Nightly); err != nil && ctx.Err() == nil {
-		h.o.Logger.Warn("the schedule of doctor.nightly could not be kept as configured; the next start of a worker tries again", "error", err)
+	for _, d := range dailies(h.o.Config) {
+		if err := d.keep(ctx, h.client.ScheduleClient()); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("a schedule could not be kept as configured; the next start of a worker tries again", "setting", d.setting, "error", err)
+		}
 	}
 	if err := keepNotify(ctx, h.client, h.o.Config); err != nil && ctx.Err() == nil {
 		h.o.Logger.Warn("nobody is told what needs somebody until the next start of a worker: the workflow that does so could not be begun", "error", err)
@@ -290,6 +302,9 @@ func (h *Host) close() error {
 	}
 	if h.files != nil {
 		errs = append(errs, h.files.Close())
+	}
+	if h.logFiles != nil {
+		errs = append(errs, h.logFiles.Close())
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())
