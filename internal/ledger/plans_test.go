@@ -179,6 +179,8 @@ func callAll(t *testing.T, l *ledger.Ledger) {
 		_, err := l.OptOutDecisions(ctx, f)
 		require.NoError(t, err)
 	}
+	_, err = l.EventsHandled(ctx, noon, noon, &ledger.Event{At: noon}, 0)
+	require.NoError(t, err)
 	_, err = l.OptOutsDue(ctx, table, []string{"blackListEmail"}, 0)
 	require.NoError(t, err)
 
