@@ -64,18 +64,19 @@ func (g *checkupGauges) refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("what the doctor found: %w", err)
 	}
-	if last == nil {
-		return nil
-	}
-	failing := map[string]int{}
-	for _, c := range last.Checks {
-		if c.State == activities.CheckFail {
-			failing[c.Area]++
+	failing := map[string]int{} // while nobody has looked, nothing is known to fail
+	if last != nil {
+		for _, c := range last.Checks {
+			if c.State == activities.CheckFail {
+				failing[c.Area]++
+			}
 		}
 	}
 	for _, area := range activities.Areas() {
 		g.scope.Tagged(map[string]string{"area": area}).Gauge("doctor_checks_failing").Update(float64(failing[area]))
 	}
-	g.scope.Gauge("doctor_last_timestamp_seconds").Update(float64(last.At.Unix()))
+	if last != nil {
+		g.scope.Gauge("doctor_last_timestamp_seconds").Update(float64(last.At.Unix()))
+	}
 	return nil
 }
