@@ -65,6 +65,7 @@ const (
 	FindTraces         = "FindTraces"         // TracesInput -> TracesResult
 	Forget             = "Forget"             // ForgetInput -> ForgetResult
 	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
+	BackupLedger       = "BackupLedger"       // BackupLedgerInput -> BackupLedgerResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	CheckNamed         = "CheckNamed"         // CheckNamedInput -> CheckNamedResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult

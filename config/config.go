@@ -162,6 +162,22 @@ type Ledger struct {
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
 	// StatementTimeout ends a statement of the ledger that lasts longer; it is tried again. 0 leaves it to the server. Only with postgres.
 	StatementTimeout time.Duration `yaml:"statement_timeout" jsonschema:"minimum=0s,maximum=1h,default=2m"`
+	// Backup says how copies of a SQLite file are made and kept. A PostgreSQL database is backed up by its own tools.
+	Backup Backup `yaml:"backup,omitempty"`
+}
+
+// Backup says how copies of a SQLite ledger are made and kept.
+type Backup struct {
+	// Folder is where the worker puts copies, relative to the configuration file. Choose another disk than that of the ledger.
+	Folder string `yaml:"folder,omitempty" jsonschema:"minLength=1,default=backups"`
+	// Nightly is the time of day, in UTC, at which a worker makes a copy by itself; empty is never.
+	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=02:30" want:"a time of day such as \"02:30\", in quotes"`
+	// Keep is how many copies stay in the folder; older ones are removed after a new one was made.
+	Keep int `yaml:"keep,omitempty" jsonschema:"minimum=1,maximum=10000,default=14"`
+	// KeepFor is the age at which a copy is removed likewise; the newest stays. 0 is never.
+	KeepFor time.Duration `yaml:"keep_for" jsonschema:"minimum=0s,maximum=87600h,default=720h"`
+	// WarnAfter is the age of the newest copy from which status and the alert warn, when nightly is set.
+	WarnAfter time.Duration `yaml:"warn_after,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=48h"`
 }
 
 // Ingress is the flow from Dynamics to Campaign.

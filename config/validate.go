@@ -161,6 +161,9 @@ func (v *validator) ledger(l Ledger) {
 				v.add(only, "a setting of driver sqlite with driver postgres", "none", "remove it, or set driver: sqlite")
 			}
 		}
+		if l.Backup.Nightly != "" {
+			v.add("ledger.backup.nightly", "a setting of driver sqlite with driver postgres", "none", "remove it, and have the database server backed up (docs/backup.md)")
+		}
 	}
 }
 

@@ -61,6 +61,13 @@
 // is begun by a schedule every night, when doctor.nightly is set. It has a worker make the
 // checks of the doctor, and keep them in the ledger.
 //
+// # Backup
+//
+//	Backup  <instance>/backup-<time>
+//
+// is begun by a schedule every night, when ledger.backup.nightly is set. It has a worker copy
+// the SQLite ledger.
+//
 // # Questions
 //
 //	Ask  ask/<activity>/<unique>

@@ -67,6 +67,9 @@ type Options struct {
 	DynamicsToken, CampaignToken func(ctx context.Context) error
 	Credentials                  func() []activities.CredentialEnd
 
+	// Backups says how those of the ledger stand; nil of PostgreSQL.
+	Backups func(ctx context.Context) (*activities.BackupState, error)
+
 	ClockSkew time.Duration // by which a clock may differ from ours
 	FreeSpace uint64        // bytes that have to be free for the ledger and on the file server
 	Expiry    time.Duration // before the end of a credential or certificate, from which it is told of
