@@ -168,8 +168,8 @@ type Ledger struct {
 
 // Backup says how copies of a SQLite ledger are made and kept.
 type Backup struct {
-	// Folder is where the worker puts copies, relative to the configuration file. Choose another disk than that of the ledger.
-	Folder string `yaml:"folder,omitempty" jsonschema:"minLength=1,default=backups"`
+	// Folder is where the worker puts copies, relative to the configuration file; left out, it is backups beside the ledger. Choose another disk.
+	Folder string `yaml:"folder,omitempty"`
 	// Nightly is the time of day, in UTC, at which a worker makes a copy by itself; empty is never.
 	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=02:30" want:"a time of day such as \"02:30\", in quotes"`
 	// Keep is how many copies stay in the folder; older ones are removed after a new one was made.

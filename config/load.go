@@ -80,6 +80,9 @@ func (c *Config) complete(dir string) {
 		if c.Ledger.Erasures == "" && c.Ledger.Path != "" {
 			c.Ledger.Erasures = c.Ledger.Path + ".erasures"
 		}
+		if c.Ledger.Backup.Folder == "" && c.Ledger.Path != "" {
+			c.Ledger.Backup.Folder = filepath.Join(filepath.Dir(c.Ledger.Path), "backups")
+		}
 	}
 	for _, s := range c.secrets() {
 		if ref := string(*s.secret); len(ref) > 5 && ref[:5] == "file:" {
