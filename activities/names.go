@@ -72,6 +72,7 @@ const (
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
 	Doctor             = "Doctor"             // DoctorInput -> DoctorResult
+	KeepChecks         = "KeepChecks"         // KeepChecksInput
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

@@ -242,6 +242,8 @@ type Failures struct {
 type Doctor struct {
 	// Nightly is the time of day, in UTC, at which a worker makes all checks by itself and keeps what it found for status and the metrics; empty is never.
 	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=03:30" want:"a time of day such as \"03:30\", in quotes"`
+	// Audit names tables that are compared in both systems after the checks of the night, one after the other. An audit reads every record: an engine call for each 1,000 in Campaign.
+	Audit []string `yaml:"audit,omitempty"`
 	// ClockSkew is how far the clock of a service may be from the worker's.
 	ClockSkew time.Duration `yaml:"clock_skew,omitempty" jsonschema:"minimum=1s,maximum=1h,default=1m"`
 	// FreeMiB is how many MiB have to be free for the ledger and on the file server.

@@ -15,7 +15,11 @@ import (
 
 // checkupOf is the schedule of an instance that has the doctor look every night.
 func checkupOf(cfg *config.Config) nightly {
-	return nightly{setting: "doctor.nightly", at: cfg.Doctor.Nightly, id: workflows.CheckupID(cfg.Instance), workflow: workflows.TypeCheckup, summary: "checks of the night"}
+	var in workflows.CheckupInput
+	for _, name := range cfg.Doctor.Audit {
+		in.Audits = append(in.Audits, workflows.AuditInput{Instance: cfg.Instance, Table: cfg.Ingress.Tables[name], By: workflows.BySchedule})
+	}
+	return nightly{setting: "doctor.nightly", at: cfg.Doctor.Nightly, id: workflows.CheckupID(cfg.Instance), workflow: workflows.TypeCheckup, summary: "checks of the night", args: []any{in}}
 }
 
 // checkupGauges show what the last night found, also on a worker that did not look.
