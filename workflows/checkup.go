@@ -23,7 +23,13 @@ const (
 
 // CheckupInput says what is looked at besides the checks.
 type CheckupInput struct {
-	Audits []AuditInput `json:"audits,omitempty"` // one after the other
+	Audits []NightAudit `json:"audits,omitempty"` // one after the other
+}
+
+// NightAudit is an audit that a night begins.
+type NightAudit struct {
+	AuditInput
+	Revision string `json:"revision,omitempty"` // of its mapping
 }
 
 // CheckupResult says how many checks ended how. The ledger keeps each.
@@ -66,16 +72,16 @@ func Checkup(ctx workflow.Context, in CheckupInput) (*CheckupResult, error) {
 
 // auditOfTheNight compares a table, and says what differs as a check does. Somebody else's
 // audit of the table goes on as it is.
-func auditOfTheNight(ctx workflow.Context, in AuditInput) activities.Check {
+func auditOfTheNight(ctx workflow.Context, in NightAudit) activities.Check {
 	name := in.Table.Name
 	check := activities.Check{Area: activities.AreaModels, What: "audit of " + name, State: activities.CheckOK, Found: "both systems are in step"}
 	id := FlowID{Instance: in.Instance, Flow: activities.FlowIngress, Table: name}
 	options := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID: id.AuditID(), TaskQueue: QueueMain, StaticSummary: "audit of " + name + " at night",
-		TypedSearchAttributes: id.Searchable(in.Table.Revision()),
+		TypedSearchAttributes: id.Searchable(in.Revision),
 	})
 	var result AuditResult
-	if err := workflow.ExecuteChildWorkflow(options, Audit, in).Get(ctx, &result); err != nil {
+	if err := workflow.ExecuteChildWorkflow(options, Audit, in.AuditInput).Get(ctx, &result); err != nil {
 		check.State, check.Found = activities.CheckSkipped, err.Error()
 		return check
 	}

@@ -59,7 +59,7 @@ func TestANightComparesTables(t *testing.T) {
 	}, workflow.RegisterOptions{Name: TypeAudit})
 	in := CheckupInput{}
 	for _, name := range []string{"bad", "drifted", "well"} {
-		in.Audits = append(in.Audits, AuditInput{Instance: "acme", Table: activities.Table{Name: name}, By: BySchedule})
+		in.Audits = append(in.Audits, NightAudit{AuditInput: AuditInput{Instance: "acme", Table: activities.Table{Name: name}, By: BySchedule}})
 	}
 	env.ExecuteWorkflow(Checkup, in)
 	var got CheckupResult

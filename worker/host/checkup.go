@@ -17,7 +17,9 @@ import (
 func checkupOf(cfg *config.Config) nightly {
 	var in workflows.CheckupInput
 	for _, name := range cfg.Doctor.Audit {
-		in.Audits = append(in.Audits, workflows.AuditInput{Instance: cfg.Instance, Table: cfg.Ingress.Tables[name], By: workflows.BySchedule})
+		table := cfg.Ingress.Tables[name]
+		in.Audits = append(in.Audits, workflows.NightAudit{Revision: table.Revision(),
+			AuditInput: workflows.AuditInput{Instance: cfg.Instance, Table: table, By: workflows.BySchedule}})
 	}
 	return nightly{setting: "doctor.nightly", at: cfg.Doctor.Nightly, id: workflows.CheckupID(cfg.Instance), workflow: workflows.TypeCheckup, summary: "checks of the night", args: []any{in}}
 }
