@@ -78,6 +78,7 @@ const (
 	FindTraces         = "FindTraces"         // TracesInput -> TracesResult
 	Forget             = "Forget"             // ForgetInput -> ForgetResult
 	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
+	BackupLedger       = "BackupLedger"       // BackupLedgerInput -> BackupLedgerResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	CheckNamed         = "CheckNamed"         // CheckNamedInput -> CheckNamedResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
@@ -85,6 +86,7 @@ const (
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
 	Doctor             = "Doctor"             // DoctorInput -> DoctorResult
 	NotifyTest         = "NotifyTest"         // NotifyTestInput -> NotifyTestResult
+	KeepChecks         = "KeepChecks"         // KeepChecksInput
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

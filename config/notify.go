@@ -30,13 +30,14 @@ const (
 	CauseDoctor         = "doctor"
 	CauseOddAnswers     = "odd_answers"
 	CauseLogExport      = "log_export"
+	CauseBackup         = "backup"
 )
 
 // Causes lists them.
 func Causes() []string {
 	return []string{
 		CauseFlowFailed, CauseFlowStuck, CauseFlowEnded, CauseRunFailed, CauseDeletesWait, CauseQuarantine, CauseOptOutsBehind, CauseOptOutExport, CauseBadFile,
-		CauseEventsBehind, CauseEventsAtRisk, CauseEventsLost, CauseLedgerRestored, CauseModelChanged, CauseErasureWaits, CauseCredential, CauseRekeyStuck, CauseDoctor, CauseOddAnswers, CauseLogExport,
+		CauseEventsBehind, CauseEventsAtRisk, CauseEventsLost, CauseLedgerRestored, CauseModelChanged, CauseErasureWaits, CauseCredential, CauseRekeyStuck, CauseDoctor, CauseOddAnswers, CauseLogExport, CauseBackup,
 	}
 }
 

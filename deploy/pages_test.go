@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,7 +22,9 @@ func TestPagesHavePeopleTypeWhatIsThere(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	require.NoError(t, err)
 	seen := map[string]int{}
-	for _, page := range []string{"../docs/install.md", "../docs/production.md"} {
+	runbooks, err := filepath.Glob("../docs/runbooks/*.md")
+	require.NoError(t, err)
+	for _, page := range append(runbooks, "../docs/install.md", "../docs/production.md", "../docs/backup.md") {
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, file := range deployFile.FindAllString(string(text), -1) {

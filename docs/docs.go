@@ -5,5 +5,5 @@ import "embed"
 
 // Pages are the pages, by their place below this folder.
 //
-//go:embed *.md decisions/*.md protocol/*.md
+//go:embed *.md decisions/*.md protocol/*.md runbooks/*.md
 var Pages embed.FS

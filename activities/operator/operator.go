@@ -31,6 +31,8 @@ type Options struct {
 	Notified func(context.Context) (*activities.NotifyState, error)
 	// LogExport is how the export of logs stands; nil: there is none.
 	LogExport func(context.Context) (*activities.LogExportState, error)
+	// Backups are the settings of backups.
+	Backups Backups
 	// Digests are those of the configuration that the worker runs with; nil: it does not say.
 	Digests map[string]string
 	// Access grants permits; nil: everybody may do everything.
@@ -48,6 +50,7 @@ type Activities struct {
 	odd         func() []activities.OddAnswers
 	notified    func(context.Context) (*activities.NotifyState, error)
 	logExport   func(context.Context) (*activities.LogExportState, error)
+	backups     Backups
 	digests     map[string]string
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
@@ -55,7 +58,7 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified, logExport: o.LogExport}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified, logExport: o.LogExport, backups: o.Backups}
 }
 
 // Register makes the activities known to a worker.
@@ -63,7 +66,7 @@ func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.ListQuarantine: a.ListQuarantine, activities.DiscardQuarantined: a.DiscardQuarantined, activities.ListRuns: a.ListRuns, activities.ShowRun: a.ShowRun,
 		activities.LogOperation: a.LogOperation, activities.Acknowledge: a.Acknowledge, activities.RecordSave: a.RecordSave, activities.ListSaves: a.ListSaves, activities.ShowSave: a.ShowSave, activities.ListOperations: a.ListOperations, activities.VerifyLog: a.VerifyLog, activities.Meter: a.Meter, activities.Totals: a.Totals, activities.Series: a.Series,
-		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored, activities.RekeyLedger: a.RekeyLedger,
+		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored, activities.RekeyLedger: a.RekeyLedger, activities.BackupLedger: a.BackupLedger,
 		activities.FindTraces: a.FindTraces, activities.Forget: a.Forget,
 		activities.AccessKey: a.AccessKey, activities.AskPermit: a.AskPermit, activities.ListRequests: a.ListRequests, activities.DecideRequest: a.DecideRequest,
 	})

@@ -30,6 +30,7 @@ var causeTexts = map[string]string{
 	config.CauseRekeyStuck:     "sealing the ledger anew does not go on. Keep the older key. More: causeway status",
 	config.CauseDoctor:         "the doctor found what is wrong outside. What, and what to do: causeway doctor",
 	config.CauseOddAnswers:     "a service answers as nobody expects. Flows fail when it lasts, and go on by themselves when it ends. Which: causeway status",
+	config.CauseBackup:         "the ledger is not backed up as it should be. Why: causeway status",
 	config.CauseLogExport:      "logs cannot be written to the file server of Campaign; flows go on. Why: causeway status",
 }
 

@@ -67,6 +67,7 @@ func TestCausesFollowTheNotesOfStatus(t *testing.T) {
 		"a rekey is stuck":   {operator.Report{Ledger: &activities.LedgerSealing{Key: "k", Rekey: &activities.LedgerRekey{Problem: person}}}, []string{"rekey_stuck "}},
 		"the doctor":         {operator.Report{Doctor: &activities.DoctorResult{Checks: []activities.Check{{State: activities.CheckFail, Found: person}, {State: activities.CheckFail}}}}, []string{"doctor "}},
 		"no logs":            {operator.Report{LogExport: &activities.LogExportState{Problem: person}}, []string{"log_export "}},
+		"no backup":          {operator.Report{Backup: &activities.BackupState{Failed: person}}, []string{"backup "}},
 		"odd answers":        {operator.Report{OddAnswers: []activities.OddAnswers{{Service: "campaign", Since: old}}}, []string{"odd_answers "}},
 	} {
 		var got []string

@@ -41,6 +41,8 @@ type Report struct {
 	LogExport *activities.LogExportState `json:"log_export,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
+	// Backup says how backups of a SQLite ledger stand; known with Meter.
+	Backup *activities.BackupState `json:"backup,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -65,6 +67,7 @@ func (r Report) notes(now time.Time) notes {
 	for _, odd := range r.OddAnswers {
 		n.because(config.CauseOddAnswers, Caution, "%s answers as nobody expects, since %s: a redirect, a page, a refused credential; the worker's log says what; flows fail when it lasts, and go on by themselves when it ends", odd.Service, phrase.Moment(now, odd.Since))
 	}
+	n.backup(r.Backup, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -80,7 +83,7 @@ func (r Report) notes(now time.Time) notes {
 // WithMeter adds what Meter found; nil adds nothing.
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
-		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
+		r.Credentials, r.Ledger, r.Erasures, r.Doctor, r.Backup = m.credentials, m.ledger, m.erasures, m.doctor, m.backup
 		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport = m.differs, m.odd, m.notify, m.logExport
 	}
 }
@@ -359,6 +362,7 @@ type Meter struct {
 	doctor      *activities.DoctorResult
 	ledger      *activities.LedgerSealing
 	erasures    *activities.ErasuresState
+	backup      *activities.BackupState
 	differs     []string
 	odd         []activities.OddAnswers
 	notify      *activities.NotifyState
@@ -383,7 +387,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

@@ -56,9 +56,7 @@ func TestTheCheckupIsWhenItIsConfigured(t *testing.T) {
 	t.Parallel()
 	c := &calendar{}
 	keep := func(at string) error {
-		cfg := &config.Config{Instance: "acme"}
-		cfg.Doctor.Nightly = at
-		return dailies(cfg)[0].keep(t.Context(), c)
+		return checkupOf(&config.Config{Instance: "acme", Doctor: config.Doctor{Nightly: at}}).keep(t.Context(), c)
 	}
 	require.NoError(t, keep(""), "there is none to take away")
 	require.NoError(t, keep("03:30"))
@@ -77,13 +75,13 @@ func TestLogsAreExportedWhereThatIsSwitchedOn(t *testing.T) {
 	t.Parallel()
 	c, cfg := &calendar{}, &config.Config{Instance: "acme"}
 	cfg.LogExport.At = "02:00"
-	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
+	require.NoError(t, logExportOf(cfg).keep(t.Context(), c))
 	require.Nil(t, c.kept, "it is off by default")
 	cfg.LogExport.Enabled = true
-	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
+	require.NoError(t, logExportOf(cfg).keep(t.Context(), c))
 	require.Equal(t, workflows.TypeLogExport, c.kept.Action.(*client.ScheduleWorkflowAction).Workflow)
 	cfg.LogExport.Enabled = false
-	require.NoError(t, dailies(cfg)[1].keep(t.Context(), c))
+	require.NoError(t, logExportOf(cfg).keep(t.Context(), c))
 	require.Nil(t, c.kept)
 }
 
@@ -94,7 +92,8 @@ func TestTheGaugesShowWhatTheDoctorFound(t *testing.T) {
 	scope := tally.NewTestScope("", nil)
 	g := &checkupGauges{ledger: p.ledger, scope: scope}
 	require.NoError(t, g.refresh(t.Context()))
-	require.Empty(t, scope.Snapshot().Gauges(), "nobody has looked")
+	require.NotContains(t, scope.Snapshot().Gauges(), "doctor_last_timestamp_seconds+", "nobody has looked")
+	require.Zero(t, scope.Snapshot().Gauges()["doctor_checks_failing+area="+activities.AreaDynamics].Value(), "the alert has something to look at")
 	failing := func() float64 {
 		require.NoError(t, g.refresh(t.Context()))
 		return scope.Snapshot().Gauges()["doctor_checks_failing+area="+activities.AreaDynamics].Value()

@@ -145,6 +145,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	answers := operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
+		Backups:            backupsOf(o.Config),
 		Doctor:             func(ctx context.Context) (*activities.DoctorResult, error) { return doctor.Last(ctx, h.ledger) },
 		OddAnswers:         func() []activities.OddAnswers { return oddAnswers(h.watch) },
 		Notified:           lastNotified(o.Config, h.ledger),
@@ -165,7 +166,8 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
-		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope}}
+		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope},
+		backups: &backupGauges{ledger: h.ledger, scope: h.metrics.Scope, settings: backupsOf(o.Config)}}
 	h.levels = &levels{config: o.Config, ledger: h.ledger}
 	return h, nil
 }
@@ -217,9 +219,9 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	h.health.setStarted(true)
-	for _, d := range dailies(h.o.Config) {
-		if err := d.keep(ctx, h.client.ScheduleClient()); err != nil && ctx.Err() == nil {
-			h.o.Logger.Warn("a schedule could not be kept as configured; the next start of a worker tries again", "setting", d.setting, "error", err)
+	for _, n := range []nightly{checkupOf(h.o.Config), backupOf(h.o.Config), logExportOf(h.o.Config)} {
+		if err := n.keep(ctx, h.client.ScheduleClient()); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("a schedule could not be kept as configured; the next start of a worker tries again", "setting", n.setting, "error", err)
 		}
 	}
 	if err := keepNotify(ctx, h.client, h.o.Config); err != nil && ctx.Err() == nil {

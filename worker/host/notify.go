@@ -123,7 +123,7 @@ func keepNotify(ctx context.Context, c client.Client, cfg *config.Config) error 
 	if !cfg.Notify.Webhook.IsSet() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkupKeptWithin)
+	ctx, cancel := context.WithTimeout(ctx, nightlyKeptWithin)
 	defer cancel()
 	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflows.NotifyID(cfg.Instance), TaskQueue: workflows.QueueMain, StaticSummary: "tells a webhook what needs somebody",
