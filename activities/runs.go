@@ -18,6 +18,7 @@ type RunInfo struct {
 	Ended    time.Time `json:"ended,omitzero"`
 	Expected int64     `json:"expected,omitempty"`
 	Counts   Counts    `json:"counts"`
+	Passes   int64     `json:"passes,omitempty"` // of changes, of one hour, that the ledger has put together in this row
 }
 
 // RunListInput selects runs; empty fields match all.

@@ -20,6 +20,8 @@ type Retention struct {
 	Evidence time.Duration `yaml:"evidence,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
 	// Runs is how long after its end the account of a run is kept for causeway runs list. Totals stay. A run that can be rolled back or has records in quarantine is kept in any case.
 	Runs time.Duration `yaml:"runs,omitempty" jsonschema:"minimum=24h,maximum=175200h,default=8760h"`
+	// Passes is how long after its end a completed pass of changes is kept as a run of its own. Then those of an hour are put together in one row, which says how many they were and what they did. One that can be rolled back or has records in quarantine is kept in any case.
+	Passes time.Duration `yaml:"passes,omitempty" jsonschema:"minimum=1h,maximum=175200h,default=336h"`
 	// Operations is how long the log of what operators asked for is kept; 26280h are three years.
 	Operations time.Duration `yaml:"operations,omitempty" jsonschema:"minimum=720h,maximum=175200h,default=26280h"`
 	// Series is how far back the charts of the console reach.

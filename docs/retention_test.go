@@ -37,3 +37,20 @@ func TestDataProtectionIsWhole(t *testing.T) {
 		require.Contains(t, page, "`"+m[1]+"`", "a table of the ledger")
 	}
 }
+
+// The page about capacity says of every table of the ledger, on either database, what makes a
+// row of it and what bounds them.
+func TestEveryTableIsBounded(t *testing.T) {
+	t.Parallel()
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| [^|]+ \\| [^|]+ \\|$").FindAllStringSubmatch(read(t, "docs/capacity.md"), -1) {
+		rows[m[1]] = true
+	}
+	tables := map[string]bool{}
+	for _, database := range []string{"sqlite", "postgres"} {
+		for _, m := range createTable.FindAllStringSubmatch(read(t, "internal/ledger/migrations/"+database+"/00001_ledger.sql"), -1) {
+			tables[m[1]] = true
+		}
+	}
+	require.Equal(t, tables, rows)
+}

@@ -30,7 +30,7 @@ const rollbackPage = 500 // records per page of a rollback
 // MayRollback counts what undoing a run would touch. It refuses, in a sentence, a run
 // that cannot be undone.
 func (a *Activities) MayRollback(ctx context.Context, in activities.MayRollbackInput) (*activities.MayRollbackResult, error) {
-	current, err := a.o.Ledger.Run(ctx, in.Run)
+	current, err := a.o.Ledger.RunOrHour(ctx, in.Run)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return nil, run.Blocked("BadInput", fmt.Sprintf("run: got %q, which is not in the ledger; causeway runs list names the runs that are", in.Run))
@@ -40,7 +40,7 @@ func (a *Activities) MayRollback(ctx context.Context, in activities.MayRollbackI
 		return nil, run.Blocked("BadInput", fmt.Sprintf("run %s brought events to the timeline, and what happened is not undone; delete the activities in Dynamics if they must go", current.ID))
 	case current.Flow != activities.FlowIngress:
 		return nil, run.Blocked("BadInput", fmt.Sprintf("run %s is a %s, and only runs that write what Dynamics says can be rolled back; to have that again: causeway backfill %s", current.ID, current.Kind, current.Table))
-	case !current.Ended.IsZero() && !GoesOn(current) && time.Since(current.Ended) > a.o.KeepBefores:
+	case !current.Ended.IsZero() && !GoesOn(current) && (current.Passes > 0 || time.Since(current.Ended) > a.o.KeepBefores):
 		return nil, run.Blocked("Expired", fmt.Sprintf("run %s ended %s, and before-images are kept for %s (retention.before_images); it cannot be rolled back any more", current.ID, current.Ended.UTC().Format(time.DateOnly), days(a.o.KeepBefores)))
 	}
 	c, err := a.o.Ledger.CountTouched(ctx, current.ID, current.Table, activities.RollbackPrefix(current.ID))

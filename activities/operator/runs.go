@@ -43,14 +43,18 @@ func (a *Activities) ListRuns(ctx context.Context, in activities.RunListInput) (
 
 // runInfo is a run as payloads have it.
 func runInfo(r *ledger.Run) activities.RunInfo {
-	return activities.RunInfo{Run: r.ID, Flow: r.Flow, Table: r.Table, Kind: activities.Kind(r.Kind), State: string(r.State), Reason: r.Error, Revision: r.Revision,
-		Workflow: r.Workflow, Started: r.Started, Ended: r.Ended, Expected: r.Expected, Counts: run.CountsOf(r.Counts)}
+	reason := r.Error
+	if r.Passes > 0 {
+		reason = fmt.Sprintf("runs of that hour, put together: %d", r.Passes)
+	}
+	return activities.RunInfo{Run: r.ID, Flow: r.Flow, Table: r.Table, Kind: activities.Kind(r.Kind), State: string(r.State), Reason: reason, Revision: r.Revision,
+		Workflow: r.Workflow, Started: r.Started, Ended: r.Ended, Expected: r.Expected, Counts: run.CountsOf(r.Counts), Passes: r.Passes}
 }
 
 // ShowRun says what a run did and left behind. It does not fail for a run that the ledger
 // does not know, because Temporal may know it.
 func (a *Activities) ShowRun(ctx context.Context, in activities.ShowRunInput) (*activities.ShowRunResult, error) {
-	run, err := a.ledger.Run(ctx, in.Run)
+	run, err := a.ledger.RunOrHour(ctx, in.Run)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return &activities.ShowRunResult{}, nil
 	}

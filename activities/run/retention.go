@@ -20,9 +20,13 @@ const PruneEvery = time.Hour
 // whoever asked sees that it has. The log of operations says what became of it.
 const requestsKept = 24 * time.Hour
 
+// callsKept is how long it is known how many calls Campaign counted in an hour. Status looks
+// back a day; a contract is of a year.
+const callsKept = 400 * 24 * time.Hour
+
 // Retention is how long the ledger keeps what has been done with, by kind.
 type Retention struct {
-	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Operations, Series, SeriesMinutes, ConfigSaves time.Duration
+	BeforeImages, ClosedQuarantine, Returned, Audits, Events, Evidence, Runs, Passes, Operations, Series, SeriesMinutes, ConfigSaves time.Duration
 }
 
 // Pruner has the ledger forget what is older than it is kept, a few rows at a time. It is
@@ -33,6 +37,9 @@ type Pruner struct {
 	Retention Retention
 	Metrics   tally.Scope
 	Logger    *slog.Logger
+	// Rest waits between two steps; nil: as long as the step took, so that a flow has half of
+	// the ledger's time at least.
+	Rest func(ctx context.Context, step time.Duration)
 }
 
 // Run prunes now and every hour, until ctx ends.
@@ -77,16 +84,19 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 		{"audits", r.Audits, l.PruneAudits},
 		{"events", r.Events, l.PruneEvents},
 		{"evidence", r.Evidence, l.PruneOptOutDecisions},
-		{"runs", r.Runs, l.PruneRuns}, // after before-images: a run that has some stays
+		{"runs", r.Runs, l.PruneRuns},    // after before-images: a run that has some stays
+		{"passes", r.Passes, l.FoldRuns}, // so that those that go need not be put together
 		{"operations", r.Operations, l.PruneOperations},
 		{"series_minutes", r.SeriesMinutes, l.FoldSeries}, // before the hours go that they become
 		{"series", r.Series, l.PruneSeries},
 		{"config_saves", r.ConfigSaves, l.PruneSaves},
+		{"engine_calls", callsKept, l.PruneEngineCalls},
 		{"requests", requestsKept, l.PruneAccessRequests},
 	} {
 		count := p.Metrics.Tagged(map[string]string{"kind": kind.name}).Counter("rows_pruned")
 		count.Inc(0) // known from the start
 		for {
+			began := time.Now()
 			n, err := kind.prune(ctx, now.Add(-kind.keep))
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", kind.name, err))
@@ -95,7 +105,21 @@ func (p *Pruner) Prune(ctx context.Context, now time.Time) error {
 				break
 			}
 			count.Inc(n)
+			p.rest(ctx, time.Since(began))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (p *Pruner) rest(ctx context.Context, step time.Duration) {
+	if p.Rest != nil {
+		p.Rest(ctx, step)
+		return
+	}
+	pause := time.NewTimer(min(step, time.Second))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
 }

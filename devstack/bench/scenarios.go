@@ -185,7 +185,12 @@ func idle(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	requests, calls := r.boxes.Dynamics.Requests(), total(r.boxes.Campaign.Meter())
+	requests, calls, cpu := r.boxes.Dynamics.Requests(), total(r.boxes.Campaign.Meter()), cpuOf(r.worker.Process.Pid)
+	rows, bytes, err := ledgerSize(ctx, r)
+	if err != nil {
+		return err
+	}
+	figure("ledger", "%d bytes per contact after the load", bytes/10_000)
 	select {
 	case <-time.After(o.idle):
 	case <-ctx.Done():
@@ -195,7 +200,17 @@ func idle(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	figure("events added to the history", "%d in %s", after-before, o.idle)
-	figure("requests", "%d to Dynamics, %d to Campaign", r.boxes.Dynamics.Requests()-requests, total(r.boxes.Campaign.Meter())-calls)
+	used := cpuOf(r.worker.Process.Pid) - cpu
+	rowsNow, _, err := ledgerSize(ctx, r)
+	if err != nil {
+		return err
+	}
+	days := o.idle.Hours() / 24
+	aDay := func(n int64) string { return fmt.Sprintf("%d in %s, %.0f a day", n, o.idle, float64(n)/days) }
+	figure("CPU of the worker", "%.2f %% of one", 100*used/o.idle.Seconds())
+	figure("events added to the history", "%s", aDay(after-before))
+	figure("requests to Dynamics", "%s", aDay(int64(r.boxes.Dynamics.Requests()-requests)))
+	figure("requests to Campaign", "%s", aDay(int64(total(r.boxes.Campaign.Meter())-calls)))
+	figure("rows added to the ledger", "%s", aDay(rowsNow-rows))
 	return nil
 }

@@ -84,3 +84,13 @@ func (l *Ledger) EngineCalls(ctx context.Context, since time.Time) ([]EngineCall
 }
 
 func startOfHour(t time.Time) int64 { return t.UTC().Truncate(time.Hour).UnixMilli() }
+
+// PruneEngineCalls forgets the hours before the cutoff, a bounded number of rows at a time,
+// and returns how many went.
+func (l *Ledger) PruneEngineCalls(ctx context.Context, cutoff time.Time) (int64, error) {
+	n, err := l.pruneOldest(ctx, `engine_calls`, `hour, kind`, `hour < ?`, `hour`, millis(cutoff))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: forgetting calls: %w", err)
+	}
+	return n, nil
+}

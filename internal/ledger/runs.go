@@ -46,6 +46,7 @@ type Run struct {
 	NotFound                  []string // ids of those that it was asked for by id and the source does not have
 	Listed                    int64    // records that the list of a load showed; -1 until SetListed
 	Span                      string   // what a backfill was asked to read; its caller's to read
+	Passes                    int64    // of changes, of one hour, that are put together in this row; 0: it is one run
 }
 
 // RunFilter selects runs; empty fields match all.
@@ -65,7 +66,7 @@ type RunPlace struct {
 	ID      string
 }
 
-const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected, listed, not_found,
+const runColumns = `id, flow, tbl, kind, revision, state, error, workflow, started, ended, server_start, expected, listed, passes, not_found,
 	n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, pre_baseline_kind, pre_baseline_at,
 	n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored, span`
 
@@ -146,7 +147,7 @@ func (l *Ledger) scanRun(r *Run, scan scanner) error {
 	var started, ended, server int64
 	var notFound string
 	c := &r.Counts
-	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected, &r.Listed, &notFound,
+	err := scan(&r.ID, &r.Flow, &r.Table, &r.Kind, &r.Revision, &r.State, &r.Error, &r.Workflow, &started, &ended, &server, &r.Expected, &r.Listed, &r.Passes, &notFound,
 		&c.Read, &c.Created, &c.Updated, &c.Unchanged, &c.Filtered, &c.Deleted, &c.Parked, &c.Quarantined, &r.PreBaseline.Kind, &r.PreBaseline.At,
 		&c.Disabled, &c.SoftBounce, &c.SeedOrProof, &c.NoContact, &c.Ignored, &r.Span)
 	r.Started, r.Ended, r.ServerStart = fromMillis(started), fromMillis(ended), fromMillis(server)

@@ -28,10 +28,11 @@ func newRunsList(e *env) *cobra.Command {
 		Long: `List runs with their outcome, the newest first. A worker reads them from its
 ledger, so they are there also when Temporal's history of them is gone. A run whose
 workflow has ended without telling the ledger is shown as LOST: see causeway runs
-show, and runs replay.
+show, and runs replay. Passes of changes that ended longer ago than retention.passes
+are one row an hour; causeway runs show finds it by the name of each of them.
 
 With -o json: {runs: [{run, flow, table, kind, state, reason, revision, workflow,
-started, ended, expected, counts}]}.`,
+started, ended, expected, counts, passes}]}.`,
 		Example: `  causeway runs list
   causeway runs list --failed --incomplete --since 168h
   causeway runs list --table contacts --kind backfill -o json | jq -r '.runs[].run'`,

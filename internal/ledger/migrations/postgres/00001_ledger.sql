@@ -47,18 +47,21 @@ CREATE TABLE run (
   n_seed BIGINT NOT NULL DEFAULT 0,          -- events of test addresses
   n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
   n_ignored BIGINT NOT NULL DEFAULT 0,       -- events of another kind than e-mail
-  pruned INTEGER NOT NULL DEFAULT 0          -- what it left for a rollback is forgotten
+  pruned INTEGER NOT NULL DEFAULT 0,         -- what it left for a rollback is forgotten
+  passes BIGINT NOT NULL DEFAULT 0          -- of changes, of one hour, that are put together in this row; 0: it is one run
 );
 CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
 CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
 CREATE INDEX run_pruned ON run (ended, id) WHERE pruned = 1;
+CREATE INDEX run_single ON run (ended, id) WHERE pruned = 1 AND passes = 0 AND kind = 'delta' AND state = 'COMPLETED';
 CREATE INDEX run_loads ON run (flow, tbl, started) WHERE kind = 'initial';
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- What the runs of a flow and table that have ended did together, kept in the transaction
 -- that ends a run. One that goes on is taken out until it ends again.
+-- Rows of run that stand for several have counted as single ones.
 CREATE TABLE run_total (
   flow TEXT NOT NULL,
   tbl TEXT NOT NULL,
@@ -101,8 +104,8 @@ BEGIN
   RETURN NULL;
 END $$;
 -- +goose StatementEnd
-CREATE TRIGGER run_total_update AFTER UPDATE ON run FOR EACH ROW WHEN (NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING') EXECUTE FUNCTION run_total();
-CREATE TRIGGER run_total_insert AFTER INSERT ON run FOR EACH ROW WHEN (NEW.state <> 'RUNNING') EXECUTE FUNCTION run_total_new();
+CREATE TRIGGER run_total_update AFTER UPDATE ON run FOR EACH ROW WHEN (NEW.passes = 0 AND NEW.pruned <= OLD.pruned AND (NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING')) EXECUTE FUNCTION run_total();
+CREATE TRIGGER run_total_insert AFTER INSERT ON run FOR EACH ROW WHEN (NEW.passes = 0 AND NEW.state <> 'RUNNING') EXECUTE FUNCTION run_total_new();
 
 -- The last activity that began, staged or ended runs of a table. An earlier one that
 -- wakes late may not do so any more.

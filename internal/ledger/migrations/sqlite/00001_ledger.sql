@@ -47,18 +47,21 @@ CREATE TABLE run (
   n_seed BIGINT NOT NULL DEFAULT 0,          -- events of test addresses
   n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
   n_ignored BIGINT NOT NULL DEFAULT 0,       -- events of another kind than e-mail
-  pruned INTEGER NOT NULL DEFAULT 0          -- what it left for a rollback is forgotten
+  pruned INTEGER NOT NULL DEFAULT 0,         -- what it left for a rollback is forgotten
+  passes INTEGER NOT NULL DEFAULT 0         -- of changes, of one hour, that are put together in this row; 0: it is one run
 ) WITHOUT ROWID;
 CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
 CREATE INDEX run_by_time ON run (started, id);
 CREATE INDEX run_unpruned ON run (ended, id) WHERE pruned = 0 AND ended > 0;
 CREATE INDEX run_pruned ON run (ended, id) WHERE pruned = 1;
+CREATE INDEX run_single ON run (ended, id) WHERE pruned = 1 AND passes = 0 AND kind = 'delta' AND state = 'COMPLETED';
 CREATE INDEX run_loads ON run (flow, tbl, started) WHERE kind = 'initial';
 CREATE INDEX run_wrote ON run (started) WHERE flow = 'ingress' AND state = 'COMPLETED' AND n_created + n_updated > 0;
 
 -- What the runs of a flow and table that have ended did together, kept in the transaction
 -- that ends a run. One that goes on is taken out until it ends again.
+-- Rows of run that stand for several have counted as single ones.
 CREATE TABLE run_total (
   flow TEXT NOT NULL,
   tbl TEXT NOT NULL,
@@ -79,7 +82,7 @@ CREATE TABLE run_total (
   PRIMARY KEY (flow, tbl)
 ) WITHOUT ROWID;
 -- +goose StatementBegin
-CREATE TRIGGER run_total_update AFTER UPDATE ON run WHEN NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING' BEGIN
+CREATE TRIGGER run_total_update AFTER UPDATE ON run WHEN NEW.passes = 0 AND NEW.pruned <= OLD.pruned AND (NEW.state <> 'RUNNING' OR OLD.state <> 'RUNNING') BEGIN
   INSERT INTO run_total (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
     VALUES (NEW.flow, NEW.tbl, (NEW.state <> 'RUNNING') - (OLD.state <> 'RUNNING'),
     (NEW.state <> 'RUNNING') * NEW.n_read - (OLD.state <> 'RUNNING') * OLD.n_read, (NEW.state <> 'RUNNING') * NEW.n_created - (OLD.state <> 'RUNNING') * OLD.n_created, (NEW.state <> 'RUNNING') * NEW.n_updated - (OLD.state <> 'RUNNING') * OLD.n_updated, (NEW.state <> 'RUNNING') * NEW.n_unchanged - (OLD.state <> 'RUNNING') * OLD.n_unchanged, (NEW.state <> 'RUNNING') * NEW.n_filtered - (OLD.state <> 'RUNNING') * OLD.n_filtered, (NEW.state <> 'RUNNING') * NEW.n_deleted - (OLD.state <> 'RUNNING') * OLD.n_deleted, (NEW.state <> 'RUNNING') * NEW.n_parked - (OLD.state <> 'RUNNING') * OLD.n_parked, (NEW.state <> 'RUNNING') * NEW.n_quarantined - (OLD.state <> 'RUNNING') * OLD.n_quarantined, (NEW.state <> 'RUNNING') * NEW.n_disabled - (OLD.state <> 'RUNNING') * OLD.n_disabled, (NEW.state <> 'RUNNING') * NEW.n_soft_bounce - (OLD.state <> 'RUNNING') * OLD.n_soft_bounce, (NEW.state <> 'RUNNING') * NEW.n_seed - (OLD.state <> 'RUNNING') * OLD.n_seed, (NEW.state <> 'RUNNING') * NEW.n_no_contact - (OLD.state <> 'RUNNING') * OLD.n_no_contact, (NEW.state <> 'RUNNING') * NEW.n_ignored - (OLD.state <> 'RUNNING') * OLD.n_ignored)
@@ -87,7 +90,7 @@ CREATE TRIGGER run_total_update AFTER UPDATE ON run WHEN NEW.state <> 'RUNNING' 
 END;
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE TRIGGER run_total_insert AFTER INSERT ON run WHEN NEW.state <> 'RUNNING' BEGIN
+CREATE TRIGGER run_total_insert AFTER INSERT ON run WHEN NEW.passes = 0 AND NEW.state <> 'RUNNING' BEGIN
   INSERT INTO run_total (flow, tbl, runs, n_read, n_created, n_updated, n_unchanged, n_filtered, n_deleted, n_parked, n_quarantined, n_disabled, n_soft_bounce, n_seed, n_no_contact, n_ignored)
     VALUES (NEW.flow, NEW.tbl, 1,
     NEW.n_read, NEW.n_created, NEW.n_updated, NEW.n_unchanged, NEW.n_filtered, NEW.n_deleted, NEW.n_parked, NEW.n_quarantined, NEW.n_disabled, NEW.n_soft_bounce, NEW.n_seed, NEW.n_no_contact, NEW.n_ignored)
