@@ -31,6 +31,7 @@ import (
 	"causeway.dev/internal/ledger"
 	asking "causeway.dev/internal/operator"
 	"causeway.dev/internal/telemetry"
+	"causeway.dev/internal/temporalconn"
 	"causeway.dev/internal/transport"
 	"causeway.dev/workflows"
 )
@@ -187,7 +188,7 @@ func (h *Host) register(g *gate, sets ...interface{ Register(activities.Registry
 		// Cancellation reaches an activity with its next heartbeat, so at most a second late.
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
-		Identity:                         identityOf(h.o.Config.Instance, h.ledger.Worker()),
+		Identity:                         identityOf(temporalconn.WorkerName(h.o.Config.Instance), h.ledger.Worker()),
 		StickyScheduleToStartTimeout:     stickyWithin,
 		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, g, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
