@@ -44,7 +44,7 @@ func freshDynamicsToken(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := newMSALTokens(cfg, nil, roots)
+	tokens, err := newMSALTokens(cfg, nil, roots, nil)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func freshCampaignToken(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := newIMSTokens(cfg, nil, roots)
+	tokens, err := newIMSTokens(cfg, nil, roots, nil)
 	if err != nil {
 		return err
 	}
