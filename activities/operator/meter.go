@@ -51,6 +51,13 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		return nil, err
 	}
 	out.Erasures = erasuresOf(erasures)
+	workers, err := a.ledger.WorkerShares(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range workers {
+		out.Workers = append(out.Workers, activities.WorkerState{Name: w.Name, Since: w.Since, Lanes: w.Lanes, Shares: w.Held})
+	}
 	out.Hours, err = a.calls(ctx, time.Now().Add(-24*time.Hour))
 	return out, err
 }

@@ -41,6 +41,8 @@ type Report struct {
 	LogExport *activities.LogExportState `json:"log_export,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
+	// Workers are those that live, with their shares of the common limits; known with Meter.
+	Workers []activities.WorkerState `json:"workers,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -82,6 +84,7 @@ func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
 		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport = m.differs, m.odd, m.notify, m.logExport
+		r.Workers = m.workers
 	}
 }
 
@@ -363,6 +366,7 @@ type Meter struct {
 	odd         []activities.OddAnswers
 	notify      *activities.NotifyState
 	logExport   *activities.LogExportState
+	workers     []activities.WorkerState
 	config      map[string]string
 }
 
@@ -371,6 +375,9 @@ func (m *Meter) Credentials() []activities.CredentialEnd { return m.credentials 
 
 // Doctor is what the last full look of the doctor found that is not well; nil: none was kept.
 func (m *Meter) Doctor() *activities.DoctorResult { return m.doctor }
+
+// Workers are those that live, with their shares of the common limits.
+func (m *Meter) Workers() []activities.WorkerState { return m.workers }
 
 // Config are the digests of what the worker runs with.
 func (m *Meter) Config() map[string]string { return m.config }
@@ -383,7 +390,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport, workers: result.Workers,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

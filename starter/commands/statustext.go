@@ -25,6 +25,7 @@ func writeOfAll(e *env, report operator.Report) {
 	}
 	if report.Meter != nil {
 		fmt.Fprintln(e.out, meterLine(report.Meter))
+		writeWorkers(e, report.Workers)
 	}
 	for _, n := range notes {
 		writeTable(e.out, e.colours(), [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
