@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/uber-go/tally/v4"
+
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/transport"
 )
@@ -38,14 +40,15 @@ type sharedLedger interface {
 
 // SharesOptions of one worker.
 type SharesOptions struct {
-	Ledger sharedLedger
-	Worker ledger.WorkerID
-	Name   string        // instance@host:pid
-	Every  time.Duration // between renewals
-	Limits []Shared
-	Gates  map[string]*transport.Gate // that close for all workers, by what they belong to
-	Lanes  func() int                 // in hand; nil: not told
-	Logger *slog.Logger
+	Ledger  sharedLedger
+	Worker  ledger.WorkerID
+	Name    string        // instance@host:pid
+	Every   time.Duration // between renewals
+	Limits  []Shared
+	Gates   map[string]*transport.Gate // that close for all workers, by what they belong to
+	Lanes   func() int                 // in hand; nil: not told
+	Metrics tally.Scope                // nil: none
+	Logger  *slog.Logger
 }
 
 // Shares keep one worker to its part of the limits that all workers keep together, and tell
@@ -70,13 +73,14 @@ type Crew struct {
 // NewShares makes the shares of one worker. Where there may be others, nothing is sent before
 // the first renewal.
 func NewShares(o SharesOptions) *Shares {
+	if o.Metrics == nil {
+		o.Metrics = tally.NoopScope
+	}
 	s := &Shares{o: o, alone: o.Ledger.Alone(), now: make(chan struct{}, 1), closed: map[string]bool{}, crew: Crew{Workers: 1}}
 	if s.alone {
 		return s
 	}
-	for _, limit := range o.Limits {
-		limit.Limiter.SetShare(transport.Share{Lapses: time.Now()})
-	}
+	s.stop()
 	for name, gate := range o.Gates {
 		gate.Tell(func() {
 			s.mu.Lock()
@@ -89,6 +93,13 @@ func NewShares(o SharesOptions) *Shares {
 		})
 	}
 	return s
+}
+
+// stop has nothing sent any more.
+func (s *Shares) stop() {
+	for _, limit := range s.o.Limits {
+		limit.Limiter.SetShare(transport.Share{Lapses: time.Now()})
+	}
 }
 
 // Crew is what the last renewal told of all workers.
@@ -148,6 +159,9 @@ func (s *Shares) renew(ctx context.Context) time.Duration {
 			}
 		}
 	}
+	for limit, share := range got.Of {
+		s.o.Metrics.Tagged(map[string]string{"limit": limit}).Gauge("share").Update(share)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.crew, s.told = Crew{Workers: got.Workers, Lanes: got.Lanes}, false
@@ -198,7 +212,7 @@ func (s *Shares) failed(ctx context.Context, err error, closings map[string]time
 	for name := range closings {
 		s.closed[name] = true
 	}
-	if ctx.Err() == nil && !s.told {
+	if ctx.Err() == nil && !s.told && !s.alone {
 		s.told = true
 		s.o.Logger.Warn("the share of this worker cannot be renewed; when it lapses, nothing is sent until it can", "error", err)
 	}
@@ -207,9 +221,7 @@ func (s *Shares) failed(ctx context.Context, err error, closings map[string]time
 // Close gives the shares back. Nothing is sent any more.
 func (s *Shares) Close(ctx context.Context) error {
 	if !s.alone {
-		for _, limit := range s.o.Limits {
-			limit.Limiter.SetShare(transport.Share{Lapses: time.Now()})
-		}
+		s.stop()
 	}
 	return s.o.Ledger.ReturnShares(ctx, s.o.Worker)
 }

@@ -71,7 +71,7 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`LISTEN ` + shareChannel, nil},
 		{`INSERT INTO worker (id, server_start, since) SELECT $1, pg_postmaster_start_time()::text, $2
 			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli()}},
-		{`DELETE FROM worker WHERE since < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
+		{`DELETE FROM worker WHERE since < $1 AND lapses < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
 	} {
 		if _, err := conn.Exec(ctx, q.text, q.args...); err != nil {
 			_ = conn.Close(ctx) // the failure says more

@@ -121,7 +121,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
 	h.lanes = newLanes(o.Config, h.ledger.Alone())
-	h.shares = budget.NewShares(sharesOptions(o, h.ledger, services, h.lanes))
+	h.shares = budget.NewShares(sharesOptions(o, h.ledger, services, h.lanes, h.metrics.Scope))
 	h.lanes.crew = h.shares.Crew
 	granting, err := openAccess(ctx, o.Config, h.ledger)
 	if err != nil {

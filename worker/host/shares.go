@@ -1,6 +1,8 @@
 package host
 
 import (
+	"github.com/uber-go/tally/v4"
+
 	"causeway.dev/activities/budget"
 	"causeway.dev/internal/ledger"
 	"causeway.dev/internal/temporalconn"
@@ -14,11 +16,11 @@ const (
 )
 
 // sharesOptions divide the limits of both services between workers.
-func sharesOptions(o Options, l *ledger.Ledger, s *Services, lanes *lanes) budget.SharesOptions {
+func sharesOptions(o Options, l *ledger.Ledger, s *Services, lanes *lanes, scope tally.Scope) budget.SharesOptions {
 	c := o.Config
 	most := requestsAConnection * c.Ledger.Connections
 	return budget.SharesOptions{
-		Ledger: l, Worker: l.Worker(), Name: temporalconn.WorkerName(c.Instance), Every: c.Ledger.ShareEvery, Gates: s.Gates, Lanes: lanes.count, Logger: o.Logger,
+		Ledger: l, Worker: l.Worker(), Name: temporalconn.WorkerName(c.Instance), Every: c.Ledger.ShareEvery, Gates: s.Gates, Lanes: lanes.count, Metrics: scope, Logger: o.Logger,
 		Limits: []budget.Shared{
 			{Name: "campaign", Limiter: s.CampaignLimiter, InFlight: c.Campaign.Concurrency, Rate: c.Campaign.Rate, Most: most},
 			{Name: "dynamics", Limiter: s.DataverseLimiter, InFlight: c.Dynamics.Concurrency, Most: most},
