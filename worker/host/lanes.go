@@ -18,8 +18,8 @@ const (
 	// asksLater is how much later a worker asks for work that has its part of the lanes, for
 	// each that it has more. Somebody else takes them meanwhile, if there is anybody; and if
 	// there is not, it takes them itself.
-	asksLater = 100 * time.Millisecond
-	asksLast  = time.Second
+	asksLater = 250 * time.Millisecond
+	asksLast  = 2 * time.Second
 	// otherSlots is what the SDK gives by itself.
 	otherSlots = 1000
 )
