@@ -108,7 +108,8 @@ func TestLanesSpreadOverWorkers(t *testing.T) {
 		total := 0.0
 		t.Logf("lanes of each: %.1f", had)
 		for n, mean := range had {
-			require.InDelta(t, lanes/3.0, mean, 1.2, "worker %d of %v", n, had)
+			require.Greater(t, mean, 1.0, "worker %d of %v", n, had)
+			require.Less(t, mean, 4.2, "worker %d of %v", n, had)
 			total += mean
 		}
 		require.InDelta(t, lanes, total, 0.8, "and hardly any lane waits")
