@@ -29,6 +29,18 @@ type MeterResult struct {
 	Erasures *ErasuresState `json:"erasures,omitempty"`
 	// Backup says how the backups of the ledger stand; nil = PostgreSQL keeps it, or that is not known.
 	Backup *BackupState `json:"backup,omitempty"`
+	// Workers are those that live, the one that began first is the first.
+	Workers []WorkerState `json:"workers,omitempty"`
+}
+
+// WorkerState is a worker that lives, and its share of the limits that all workers keep together.
+type WorkerState struct {
+	Name  string    `json:"name"` // instance@host:pid
+	Since time.Time `json:"since"`
+	Lanes int       `json:"lanes"` // in hand; not told where there is one worker
+	// Shares are what it may be using, by setting, such as campaign.rate; a setting without a
+	// limit is not there.
+	Shares map[string]float64 `json:"shares"`
 }
 
 // CredentialEnd is when a credential ends, where that is known.

@@ -93,7 +93,7 @@ type Dynamics struct {
 	CAFile string `yaml:"ca_file,omitempty"`
 	// PageSize is how many records a page asks for.
 	PageSize int `yaml:"page_size,omitempty" jsonschema:"minimum=1,maximum=5000,default=5000"`
-	// Concurrency is how many requests may be in flight.
+	// Concurrency is how many requests may be in flight, of all workers together.
 	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=52,default=16"`
 	// Timeout of one request.
 	Timeout time.Duration `yaml:"timeout,omitempty" jsonschema:"minimum=1s,maximum=10m,default=2m"`
@@ -115,9 +115,9 @@ type Campaign struct {
 	Scopes []string `yaml:"scopes,omitempty" jsonschema:"minItems=1"`
 	// CAFile is a PEM file of certificate authorities to trust besides the system's.
 	CAFile string `yaml:"ca_file,omitempty"`
-	// Concurrency is how many requests may be in flight.
+	// Concurrency is how many requests may be in flight, of all workers together.
 	Concurrency int `yaml:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8"`
-	// Rate is the most requests per second; 0 sets no limit.
+	// Rate is the most requests per second, of all workers together; 0 sets no limit.
 	Rate float64 `yaml:"rate" jsonschema:"minimum=0,maximum=10000,default=10"`
 	// EngineCallsPerHour is how many engine calls all workers together may make in an hour; 0 counts them and sets no limit. When they are used up, loads wait for the next hour (R22.2).
 	EngineCallsPerHour int `yaml:"engine_calls_per_hour,omitempty" jsonschema:"minimum=0,maximum=100000000,default=0"`
@@ -168,6 +168,10 @@ type Ledger struct {
 	StatementTimeout time.Duration `yaml:"statement_timeout" jsonschema:"minimum=0s,maximum=1h,default=2m"`
 	// Backup says how copies of a SQLite file are made and kept. A PostgreSQL database is backed up by its own tools.
 	Backup Backup `yaml:"backup,omitempty"`
+	// Connections is how many connections each worker may have to the database, besides one by which it shows that it lives. A worker has at most four requests to a service in flight for each, and eight lanes in hand. Only with postgres.
+	Connections int `yaml:"connections,omitempty" jsonschema:"minimum=4,maximum=256,default=16"`
+	// ShareEvery is how often a worker renews its share of the limits that all workers keep together. The share of one that was killed is the others' after four times as long; one that cannot renew sends nothing after three times. Only with postgres.
+	ShareEvery time.Duration `yaml:"share_every,omitempty" jsonschema:"minimum=200ms,maximum=1m,default=2s"`
 }
 
 // Backup says how copies of a SQLite ledger are made and kept.

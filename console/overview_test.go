@@ -53,11 +53,14 @@ func TestTheOverviewShowsTheThreeWorkflows(t *testing.T) { // R8.1
 		st.Progress = &workflows.Progress{Started: noon.Add(-time.Minute), Expected: 20_000, Backlog: 6_243, Counts: activities.Counts{Read: 5_000, Created: 5_000}}
 		st.Approvals = []activities.Approval{{Run: "contacts-20260302T100000.000Z", Deletes: 1_700}}
 	})
-	w.acme.On("Run "+activities.Meter, activities.MeterResult{Budget: 20_000, Hours: []activities.MeterCalls{{Hour: noon, Changes: 100, Loads: 14_218}}})
+	w.acme.On("Run "+activities.Meter, activities.MeterResult{Budget: 20_000, Hours: []activities.MeterCalls{{Hour: noon, Changes: 100, Loads: 14_218}}, Workers: []activities.WorkerState{
+		{Name: "acme@host-1:7", Since: noon.Add(-time.Hour), Lanes: 5, Shares: map[string]float64{"campaign.concurrency": 5, "campaign.rate": 10.0 / 3, "dynamics.concurrency": 8}},
+		{Name: "acme@host-2:7", Since: noon.Add(-time.Hour), Lanes: 3, Shares: map[string]float64{"campaign.concurrency": 3, "dynamics.concurrency": 8}},
+	}})
 	body := html.UnescapeString(w.signIn().get("/i/acme/").body)
 	for _, want := range []string{
 		"Dynamics 365 → Campaign", "Campaign → Dynamics 365", "Opt-in/out", "contact → profile", "Running", "initial load 25 %",
-		"6,243", "1,700 deletes wait for your approval", "100 records in quarantine", "14,318", "of 20,000", "Nothing of it is switched on",
+		"6,243", "1,700 deletes wait for your approval", "100 records in quarantine", "14,318", "of 20,000", "acme@host-1:7", ">3.3<", ">no limit<", "Nothing of it is switched on",
 		`<time datetime="2026-03-02T11:59:00Z" title="2026-03-02 11:59:00 UTC">1 min ago</time>`,
 		`href="/i/acme/flows/contacts/stop"`, `href="/i/acme/runs/contacts-20260302T100000.000Z/approve"`,
 	} {

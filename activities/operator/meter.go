@@ -54,6 +54,13 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 	if out.Backup, err = BackupState(ctx, a.ledger, a.backups); err != nil {
 		return nil, err
 	}
+	workers, err := a.ledger.WorkerShares(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range workers {
+		out.Workers = append(out.Workers, activities.WorkerState{Name: w.Name, Since: w.Since, Lanes: w.Lanes, Shares: w.Held})
+	}
 	out.Hours, err = a.calls(ctx, time.Now().Add(-24*time.Hour))
 	return out, err
 }

@@ -2,12 +2,14 @@ package pages
 
 import (
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
+	"causeway.dev/activities"
 	"causeway.dev/internal/access"
-
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
@@ -27,6 +29,7 @@ type overviewView struct {
 	Groups    [][]row // a workflow and its tables
 	All       []action
 	Calls     *calls
+	Workers   []workerRow
 	Charts    charts
 }
 
@@ -81,7 +84,7 @@ func (p *Pages) look(r *http.Request) overviewView {
 	rows := rowsOf{report: report, instance: i, now: view.Now, may: p.may(r, access.Operator)}
 	view.Groups, view.All = rows.groups(), rows.all()
 	view.Attention = attend(i, report, view.Now, rows.may)
-	view.Calls = callsOf(meter, view.Now)
+	view.Calls, view.Workers = callsOf(meter, view.Now), workersOf(report.Workers)
 	view.Problem = silence(report)
 	view.Summary = summary(view)
 	return view
@@ -142,6 +145,31 @@ func callsOf(m *operator.Meter, now time.Time) *calls {
 	width := func(n int64) string { return fmt.Sprintf("%.2f", 100*float64(n)/float64(of)) }
 	c.Changes, c.Loads = share{m.Changes, width(m.Changes)}, share{m.Loads, width(m.Loads)}
 	return c
+}
+
+// workerRow is a worker that lives, with its share of the limits that all keep together.
+type workerRow struct {
+	Name                                 string
+	Since                                time.Time
+	Campaign, PerSecond, Dynamics, Lanes string
+}
+
+func workersOf(workers []activities.WorkerState) (rows []workerRow) {
+	for _, w := range workers {
+		of := func(limit string) string {
+			share, limited := w.Shares[limit]
+			if !limited {
+				return "no limit"
+			}
+			return strconv.FormatFloat(math.Round(10*share)/10, 'f', -1, 64)
+		}
+		lanes := "–"
+		if len(workers) > 1 {
+			lanes = strconv.Itoa(w.Lanes)
+		}
+		rows = append(rows, workerRow{w.Name, w.Since, of("campaign.concurrency"), of("campaign.rate"), of("dynamics.concurrency"), lanes})
+	}
+	return rows
 }
 
 // percent is how far a load is.

@@ -32,8 +32,9 @@ type rig struct {
 	client   client.Client
 	cfg      *config.Config
 	worker   *exec.Cmd
-	path     string // of the configuration
-	flow     string // id of the flow to ask; "" = the only one
+	others   []*exec.Cmd // further workers
+	path     string      // of the configuration
+	flow     string      // id of the flow to ask; "" = the only one
 }
 
 type rigOptions struct {
@@ -49,6 +50,7 @@ type rigOptions struct {
 	sealLedger  bool                 // the ledger is sealed
 	sealHistory bool                 // what goes into Temporal is sealed
 	prepare     func(*rig) error     // runs before the worker starts
+	edit        func(string) string  // of the text of the configuration
 }
 
 func newRig(ctx context.Context, o rigOptions) (*rig, error) {
@@ -84,7 +86,11 @@ func (r *rig) start(ctx context.Context, o rigOptions) error {
 		return err
 	}
 	path := filepath.Join(r.dir, "causeway.yaml")
-	if err := os.WriteFile(path, []byte(configText(r.boxes, r.dir, o)), 0o600); err != nil {
+	text := configText(r.boxes, r.dir, o)
+	if o.edit != nil {
+		text = o.edit(text)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return err
 	}
 	if r.cfg, err = config.Load(path); err != nil {
@@ -171,26 +177,42 @@ var workerBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-func (r *rig) startWorker(configPath string) error {
+func (r *rig) startWorker(configPath string) (err error) {
+	r.worker, err = r.newWorker(configPath)
+	return err
+}
+
+// another starts one more worker.
+func (r *rig) another() error {
+	worker, err := r.newWorker(r.path)
+	if err == nil {
+		r.others = append(r.others, worker)
+	}
+	return err
+}
+
+func (r *rig) newWorker(configPath string) (*exec.Cmd, error) {
 	path, err := workerBinary()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	log, err := os.Create(filepath.Join(r.dir, "worker.log"))
+	log, err := os.OpenFile(filepath.Join(r.dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
-	r.worker = exec.Command(path, "--config", configPath)
-	r.worker.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+r.temporal.Address(), "TEMPORAL_NAMESPACE=default")
-	r.worker.Stdout, r.worker.Stderr = log, log
-	return r.worker.Start()
+	worker := exec.Command(path, "--config", configPath)
+	worker.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+r.temporal.Address(), "TEMPORAL_NAMESPACE=default")
+	worker.Stdout, worker.Stderr = log, log
+	return worker, worker.Start()
 }
 
 func (r *rig) close() error {
 	var errs []error
-	if r.worker != nil && r.worker.Process != nil {
-		errs = append(errs, r.worker.Process.Signal(syscall.SIGTERM), r.worker.Wait())
+	for _, worker := range append(r.others, r.worker) {
+		if worker != nil && worker.Process != nil {
+			errs = append(errs, worker.Process.Signal(syscall.SIGTERM), worker.Wait())
+		}
 	}
 	if r.client != nil {
 		r.client.Close()

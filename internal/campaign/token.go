@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type IMSOptions struct {
 	Scopes           []string
 	HTTPClient       *http.Client
 	Watch            *transport.Watch // is told of odd answers; may be nil
+	Gate             *transport.Gate  // closed while the service asks to wait; nil: one of its own
 }
 
 // IMSTokens gives and renews the access token; it is shared by everything that
@@ -64,7 +66,7 @@ func NewIMSTokens(o IMSOptions) *IMSTokens {
 	// A redirect would carry the secret to another host.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	secret, _ := transport.NewRotating(o.Secret, o.Reread, func(secret string) (string, error) { return secret, nil })
-	s := &IMSTokens{o: o, client: &client, gate: transport.NewGate(), secret: secret}
+	s := &IMSTokens{o: o, client: &client, gate: cmp.Or(o.Gate, transport.NewGate()), secret: secret}
 	s.odd.ToldTo(o.Watch, ims)
 	s.secret.ToldTo(o.Watch, ims)
 	return s

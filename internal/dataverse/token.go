@@ -1,6 +1,7 @@
 package dataverse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type MSALOptions struct {
 	InstanceDiscovery bool   // off for authorities outside Microsoft's clouds
 	HTTPClient        *http.Client
 	Watch             *transport.Watch // is told of odd answers; may be nil
+	Gate              *transport.Gate  // closed while the service asks to wait; nil: one of its own
 }
 
 // MSALTokens gives Entra ID tokens. MSAL caches them but lets every caller on a
@@ -64,7 +66,7 @@ func NewMSALTokens(o MSALOptions) (*MSALTokens, error) {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the secret goes nowhere else
 	o.HTTPClient = &own
-	s := &MSALTokens{o: o, gate: transport.NewGate()}
+	s := &MSALTokens{o: o, gate: cmp.Or(o.Gate, transport.NewGate())}
 	raw, build := o.Secret, fromSecret
 	if len(o.CertificatePEM) > 0 {
 		raw, build = string(o.CertificatePEM), fromCertificate

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations
@@ -24,11 +23,7 @@ func (l *Ledger) migrate(ctx context.Context) error {
 	options := []goose.ProviderOption{goose.WithSlog(slog.New(slog.DiscardHandler)), goose.WithDisableGlobalRegistry(true)}
 	if l.postgres {
 		dialect, dir, db = goose.DialectPostgres, "migrations/postgres", l.migrator
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return fmt.Errorf("the ledger's migrations: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
+		options = append(options, goose.WithSessionLocker(migrateLock{}))
 	}
 	sub, err := fs.Sub(migrations, dir)
 	if err != nil {

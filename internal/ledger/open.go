@@ -43,6 +43,10 @@ type Options struct {
 	Worker bool
 	Waits  func(holder string) // nil: only logged
 
+	// Connections is how many there may be to PostgreSQL, besides one that shows a worker to
+	// others; 0: 16.
+	Connections int
+
 	// StatementTimeout ends a statement that lasts longer, on PostgreSQL: a plan that went
 	// wrong must not hold its locks for hours. 0: the server's own setting. Migrations have
 	// no such bound.

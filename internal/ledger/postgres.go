@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-const postgresConns = 16
+const defaultConnections = 16
 
 // idleInTransaction is how long the server lets a connection stand still in a transaction.
 // A worker that is paused there holds locks that the others wait for; when this is over,
@@ -35,8 +36,9 @@ func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 		cfg.RuntimeParams["statement_timeout"] = strconv.FormatInt(o.StatementTimeout.Milliseconds(), 10)
 	}
 	l.db = stdlib.OpenDB(*cfg)
-	l.db.SetMaxOpenConns(postgresConns)
-	l.db.SetMaxIdleConns(postgresConns)
+	conns := cmp.Or(o.Connections, defaultConnections)
+	l.db.SetMaxOpenConns(conns)
+	l.db.SetMaxIdleConns(conns)
 	l.writer, l.postgres = l.db, true
 	l.server = Server{Host: cfg.Host, Port: int(cfg.Port), User: cfg.User, Database: cfg.Database}
 	if err := l.db.PingContext(ctx); err != nil {

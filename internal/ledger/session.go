@@ -34,6 +34,7 @@ type session struct {
 	logger *slog.Logger
 	cancel context.CancelFunc
 	done   chan struct{}
+	woken  chan struct{} // has a value when another worker has said something to all
 }
 
 // newSession shows this process to the workers of a PostgreSQL ledger.
@@ -43,7 +44,7 @@ func newSession(ctx context.Context, o Options, db *sql.DB, logger *slog.Logger)
 		return nil, err
 	}
 	config.RuntimeParams["application_name"] = "causeway worker"
-	s := &session{worker: newWorkerID(), config: config, db: db, logger: logger, done: make(chan struct{})}
+	s := &session{worker: newWorkerID(), config: config, db: db, logger: logger, done: make(chan struct{}), woken: make(chan struct{}, 1)}
 	if s.conn, err = s.begin(ctx); err != nil {
 		return nil, fmt.Errorf("ledger.dsn: showing this worker to others: %w", err)
 	}
@@ -67,9 +68,10 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL`, nil},
 		{`SELECT set_config('tcp_keepalives_idle', '86400', false)`, nil},
 		{`SELECT pg_advisory_lock($1)`, []any{s.worker.lock()}},
+		{`LISTEN ` + shareChannel, nil},
 		{`INSERT INTO worker (id, server_start, since) SELECT $1, pg_postmaster_start_time()::text, $2
 			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli()}},
-		{`DELETE FROM worker WHERE since < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
+		{`DELETE FROM worker WHERE since < $1 AND lapses < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
 	} {
 		if _, err := conn.Exec(ctx, q.text, q.args...); err != nil {
 			_ = conn.Close(ctx) // the failure says more
@@ -79,16 +81,20 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// hold waits until the connection is lost, and takes the lock again under the same
-// id, until ctx ends.
+// hold passes on what other workers say until the connection is lost, and takes the lock
+// again under the same id, until ctx ends.
 func (s *session) hold(ctx context.Context) {
 	defer close(s.done)
 	for {
-		_, err := s.conn.WaitForNotification(ctx) // none comes: it returns when the connection ends
+		_, err := s.conn.WaitForNotification(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
+			select {
+			case s.woken <- struct{}{}:
+			default: // it will look anyway
+			}
 			continue
 		}
 		s.logger.WarnContext(ctx, "the ledger's server ended the connection that shows this worker to others; it is made anew", "error", err)

@@ -43,6 +43,8 @@ type Report struct {
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
 	// Backup says how backups of a SQLite ledger stand; known with Meter.
 	Backup *activities.BackupState `json:"backup,omitempty"`
+	// Workers are those that live, with their shares of the common limits; known with Meter.
+	Workers []activities.WorkerState `json:"workers,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -85,6 +87,7 @@ func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor, r.Backup = m.credentials, m.ledger, m.erasures, m.doctor, m.backup
 		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport = m.differs, m.odd, m.notify, m.logExport
+		r.Workers = m.workers
 	}
 }
 
@@ -367,6 +370,7 @@ type Meter struct {
 	odd         []activities.OddAnswers
 	notify      *activities.NotifyState
 	logExport   *activities.LogExportState
+	workers     []activities.WorkerState
 	config      map[string]string
 }
 
@@ -375,6 +379,9 @@ func (m *Meter) Credentials() []activities.CredentialEnd { return m.credentials 
 
 // Doctor is what the last full look of the doctor found that is not well; nil: none was kept.
 func (m *Meter) Doctor() *activities.DoctorResult { return m.doctor }
+
+// Workers are those that live, with their shares of the common limits.
+func (m *Meter) Workers() []activities.WorkerState { return m.workers }
 
 // Config are the digests of what the worker runs with.
 func (m *Meter) Config() map[string]string { return m.config }
@@ -387,7 +394,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport, workers: result.Workers,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

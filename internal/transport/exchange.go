@@ -18,8 +18,21 @@ import (
 	"causeway.dev/internal/apierr"
 )
 
-// send passes the gate and the limiter and makes one exchange.
+// send passes the gate and the limiter and makes one exchange. When the share of this
+// process lapsed before the request could leave, it waits for the next one.
 func (c *Client) send(ctx context.Context, op string, req *http.Request, token string, limit int64) (*Response, error) {
+	for {
+		resp, err := c.sendOnce(ctx, op, req, token, limit)
+		switch {
+		case !errors.Is(err, errLapsed):
+			return resp, err
+		case !rewind(req):
+			return nil, &apierr.Error{Class: apierr.Retryable, Reason: apierr.ReasonThrottled, Service: c.o.Service, Op: op, Message: errLapsed.Error() + "; nothing was sent"}
+		}
+	}
+}
+
+func (c *Client) sendOnce(ctx context.Context, op string, req *http.Request, token string, limit int64) (*Response, error) {
 	if err := c.closed(op); err != nil {
 		return nil, err
 	}
@@ -35,6 +48,10 @@ func (c *Client) send(ctx context.Context, op string, req *http.Request, token s
 	began := time.Now()
 	resp, outcome, err := c.exchange(ctx, op, req, token, limit)
 	took := time.Since(began)
+	if errors.Is(err, errLapsed) {
+		c.o.Limiter.Release(Abandoned, 0)
+		return nil, err
+	}
 	status := 0
 	if resp != nil {
 		status = resp.Status
@@ -92,6 +109,7 @@ func (c *Client) exchange(ctx context.Context, op string, req *http.Request, tok
 			return err
 		}
 	}
+	ask = c.leaving(ask, func(err error) { fenced.Store(&err) })
 	if c.o.Timeout > 0 {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(limited, c.o.Timeout)

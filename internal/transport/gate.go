@@ -14,14 +14,26 @@ import (
 type Gate struct {
 	made  time.Time    // anchors it to the monotonic clock: setting the machine's clock neither opens nor closes it
 	until atomic.Int64 // nanoseconds since made; 0 = never closed
+	told  atomic.Pointer[func()]
 }
 
 // NewGate returns an open gate.
 func NewGate() *Gate { return &Gate{made: time.Now()} }
 
-// Close keeps the gate closed for d from now. A gate that is closed for longer
-// already stays so.
+// Tell has f called after each Close, so that other processes can be told. f must not block.
+func (g *Gate) Tell(f func()) { g.told.Store(&f) }
+
+// Close keeps the gate closed for d from now, as the service asked this process. A gate
+// that is closed for longer already stays so.
 func (g *Gate) Close(d time.Duration) {
+	g.CloseToo(d)
+	if told := g.told.Load(); told != nil {
+		(*told)()
+	}
+}
+
+// CloseToo is Close for what the service asked another process: nobody is told.
+func (g *Gate) CloseToo(d time.Duration) {
 	until := int64(time.Since(g.made) + d)
 	for {
 		set := g.until.Load()
@@ -31,8 +43,8 @@ func (g *Gate) Close(d time.Duration) {
 	}
 }
 
-// rest is how long the gate stays closed; 0 or less when it is open.
-func (g *Gate) rest() time.Duration {
+// Rest is how long the gate stays closed; 0 or less when it is open.
+func (g *Gate) Rest() time.Duration {
 	until := g.until.Load()
 	if until == 0 {
 		return 0
@@ -46,7 +58,7 @@ func (g *Gate) Until() time.Time { return g.made.Add(time.Duration(g.until.Load(
 // Err is the failure of a call that the closed gate stops, with the rest of the
 // closing as RetryAfter; nil when the gate is open.
 func (g *Gate) Err(service, op string) *apierr.Error {
-	rest := g.rest()
+	rest := g.Rest()
 	if rest <= 0 {
 		return nil
 	}
@@ -59,7 +71,7 @@ func (g *Gate) Err(service, op string) *apierr.Error {
 // Wait blocks until the gate is open or ctx ends, and then returns ctx's error.
 func (g *Gate) Wait(ctx context.Context) error {
 	for {
-		rest := g.rest()
+		rest := g.Rest()
 		if rest <= 0 {
 			return ctx.Err()
 		}

@@ -30,10 +30,12 @@ type LimiterOptions struct {
 
 // Limiter bounds requests in flight and per second, first come, first served.
 type Limiter struct {
-	o    LimiterOptions
-	rate *rate.Limiter // nil: no limit, now or later
+	o LimiterOptions
 
 	mu       sync.Mutex
+	rate     *rate.Limiter // nil: no limit, now or later
+	changed  chan struct{} // closed when rate is another one
+	share    *Share        // nil: the limits are this process's alone
 	pace     pace
 	inFlight int
 	waiting  list.List // of chan struct{}, closed when it is that waiter's turn
@@ -47,7 +49,7 @@ type Limiter struct {
 func NewLimiter(o LimiterOptions) *Limiter {
 	o.Min = max(1, o.Min)
 	o.Max = max(o.Min, o.Max)
-	l := &Limiter{o: o, target: float64(o.Max), aimd: newAIMD(o.Min, o.Max)}
+	l := &Limiter{o: o, target: float64(o.Max), aimd: newAIMD(o.Min, o.Max), changed: make(chan struct{})}
 	if o.Adaptive {
 		l.target = float64(o.Min)
 	}
@@ -57,6 +59,13 @@ func NewLimiter(o LimiterOptions) *Limiter {
 		l.setRate()
 	}
 	return l
+}
+
+// newRate begins a rate anew, with nothing saved up. The caller holds mu.
+func (l *Limiter) newRate() {
+	l.rate = rate.NewLimiter(0, 0)
+	l.setRate()
+	l.rate.AllowN(time.Now(), l.rate.Burst())
 }
 
 // setRate takes over what pace found. The caller holds mu, or l alone.
@@ -94,7 +103,7 @@ func (l *Limiter) place(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	if l.inFlight < int(l.target) && l.waiting.Len() == 0 {
+	if l.open() && l.inFlight < int(l.target) && l.waiting.Len() == 0 {
 		l.inFlight++
 		l.mu.Unlock()
 		return nil
@@ -122,33 +131,44 @@ func (l *Limiter) place(ctx context.Context) error {
 // turn waits for the moment the rate allows. A turn is reserved when asked for,
 // so a late wake-up costs nothing of the rate.
 func (l *Limiter) turn(ctx context.Context) error {
-	if l.rate == nil {
-		return nil
-	}
-	if l.o.LearnRate {
+	for {
 		l.mu.Lock()
-		l.setRate()
+		by, changed := l.rate, l.changed
+		if by == nil {
+			l.mu.Unlock()
+			return nil
+		}
+		if l.o.LearnRate {
+			l.setRate()
+		}
 		l.mu.Unlock()
-	}
-	turn := l.rate.Reserve()
-	delay := turn.Delay()
-	if delay <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(delay)
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		timer.Stop()
-		turn.Cancel()
-		return ctx.Err()
+		turn := by.Reserve()
+		delay := turn.Delay()
+		if delay <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(delay)
+		select {
+		case <-changed:
+			timer.Stop()
+			continue // by the new rate
+		case <-ctx.Done():
+			timer.Stop()
+			turn.Cancel()
+			return ctx.Err()
+		case <-timer.C:
+		}
+		select {
+		case <-changed: // at the same moment
+		default:
+			return nil
+		}
 	}
 }
 
 // wake lets waiters in while there is room. The caller holds mu.
 func (l *Limiter) wake() {
-	for l.inFlight < int(l.target) && l.waiting.Len() > 0 {
+	for l.open() && l.inFlight < int(l.target) && l.waiting.Len() > 0 {
 		turn := l.waiting.Remove(l.waiting.Front()).(chan struct{})
 		l.inFlight++
 		close(turn)
@@ -186,7 +206,7 @@ func (l *Limiter) SetTarget(n int) {
 	}
 	l.hint = n
 	l.aimd.starting = false
-	l.target = float64(min(l.o.Max, max(l.o.Min, n)))
+	l.target = min(l.aimd.hi, max(l.aimd.lo, float64(n)))
 	l.wake()
 }
 

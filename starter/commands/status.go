@@ -62,7 +62,9 @@ With -o json (one document; one per look with --watch):
   engine_calls       {hour, changes, loads, budget} of the hour in hand,
   unsealed_text      [table]: their mapping holds text that Temporal has unsealed,
   config_differs     [section]: the worker runs with other settings than this file,
-  ledger             {key, older_keys, whole, rekey}: how the ledger is sealed}
+  ledger             {key, older_keys, whole, rekey}: how the ledger is sealed,
+  workers            [{name, since, lanes, shares: {setting: n}}]: those that live, with
+                     what each may use of the limits that all keep together}
 state is STOPPED, STARTING, RUNNING, PAUSED or FAILED. Counters are {read, created,
 updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
 {disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what

@@ -25,6 +25,7 @@ func writeOfAll(e *env, report operator.Report) {
 	}
 	if report.Meter != nil {
 		fmt.Fprintln(e.out, meterLine(report.Meter))
+		writeWorkers(e, report.Workers)
 	}
 	if last := report.LastBackup(e.now()); last != "" {
 		fmt.Fprintln(e.out, last)

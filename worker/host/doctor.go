@@ -48,7 +48,7 @@ func freshDynamicsToken(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := newMSALTokens(cfg, nil, roots)
+	tokens, err := newMSALTokens(cfg, nil, roots, nil)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func freshCampaignToken(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := newIMSTokens(cfg, nil, roots)
+	tokens, err := newIMSTokens(cfg, nil, roots, nil)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ import (
 	"causeway.dev/internal/ledger"
 	asking "causeway.dev/internal/operator"
 	"causeway.dev/internal/telemetry"
+	"causeway.dev/internal/temporalconn"
 	"causeway.dev/internal/transport"
 	"causeway.dev/workflows"
 )
@@ -62,6 +63,8 @@ type Host struct {
 	metrics *telemetry.Metrics
 	ledger  *ledger.Ledger
 	budget  *budget.Budget
+	shares  *budget.Shares
+	lanes   *lanes
 	files   *campaign.SFTP // nil when no file server is configured
 	// logFiles is a connection of its own for logs, so that no flow waits for a long file; nil
 	// when none are exported.
@@ -117,6 +120,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.budget = budget.New(budget.Options{
 		Ledger: h.ledger, PerHour: int64(o.Config.Campaign.EngineCallsPerHour), Reserved: o.Config.Campaign.EngineCallsReserved, Metrics: h.metrics.Scope,
 	})
+	h.lanes = newLanes(o.Config, h.ledger.Alone())
+	h.shares = budget.NewShares(sharesOptions(o, h.ledger, services, h.lanes, h.metrics.Scope))
+	h.lanes.crew = h.shares.Crew
 	granting, err := openAccess(ctx, o.Config, h.ledger)
 	if err != nil {
 		return nil, errors.Join(err, h.close())
@@ -189,11 +195,13 @@ func (h *Host) register(g *gate, sets ...interface{ Register(activities.Registry
 		// Cancellation reaches an activity with its next heartbeat, so at most a second late.
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
-		Identity:                         identityOf(h.o.Config.Instance, h.ledger.Worker()),
+		Identity:                         identityOf(temporalconn.WorkerName(h.o.Config.Instance), h.ledger.Worker()),
 		StickyScheduleToStartTimeout:     stickyWithin,
-		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, g, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
+		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, g, h.lanes, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
+	tuners := map[string]worker.WorkerTuner{workflows.QueueDataverse: h.lanes.tuner(), workflows.QueueCampaign: h.lanes.tuner()}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
+		options.Tuner = tuners[queue]
 		w := worker.New(h.client, queue, options)
 		if queue == workflows.QueueMain {
 			workflows.Register(w)
@@ -210,11 +218,18 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := h.health.start(); err != nil {
 		return errors.Join(err, h.close())
 	}
+	renewing, stopRenewing := context.WithCancel(context.WithoutCancel(ctx)) // as long as activities drain
+	var renewed sync.WaitGroup
+	renewed.Go(func() { h.shares.Run(renewing) })
+	defer renewed.Wait()
+	defer stopRenewing()
 	for i, w := range h.workers {
 		if err := w.Start(); err != nil {
 			for _, started := range h.workers[:i] {
 				started.Stop()
 			}
+			stopRenewing()
+			renewed.Wait()
 			return errors.Join(fmt.Errorf("starting the worker: %w", err), h.close())
 		}
 	}
@@ -251,6 +266,8 @@ func (h *Host) Run(ctx context.Context) error {
 	h.health.setStarted(false)
 	h.o.Logger.Info("worker draining", "within", stopWithin)
 	h.stop()
+	stopRenewing()
+	renewed.Wait()
 	return errors.Join(keyMissing, h.close())
 }
 
@@ -300,6 +317,9 @@ func (h *Host) close() error {
 	if h.budget != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), budgetCloseWithin)
 		errs = append(errs, h.budget.Close(ctx))
+		if h.shares != nil {
+			errs = append(errs, h.shares.Close(ctx))
+		}
 		cancel()
 	}
 	if h.files != nil {

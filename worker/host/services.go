@@ -33,30 +33,39 @@ type Services struct {
 	Journal       *campaign.Journal // nil when none is configured
 	SFTP          *campaign.SFTP    // nil when none is configured
 	Watch         *transport.Watch  // over all of them
+
+	DataverseLimiter *transport.Limiter
+	CampaignLimiter  *transport.Limiter
+	Gates            map[string]*transport.Gate // of all of them, by service
 }
 
 // NewServices builds one client per system, each with one gate and one limiter
-// for all work on its credential in this process. It fails when a secret cannot be
+// for all work on its credential in this process. Shares divide both between workers. It fails when a secret cannot be
 // read; later the clients read secrets again, before each request for a token.
 func NewServices(cfg *config.Config, scope tally.Scope, logger *slog.Logger) (*Services, error) {
 	s := &Services{DataverseGate: transport.NewGate(), CampaignGate: transport.NewGate(),
+		DataverseLimiter: transport.NewLimiter(transport.LimiterOptions{Min: 1, Max: cfg.Dynamics.Concurrency, Adaptive: true}),
+		CampaignLimiter: transport.NewLimiter(transport.LimiterOptions{
+			Min: min(4, cfg.Campaign.Concurrency), Max: cfg.Campaign.Concurrency, Adaptive: true, RatePerSecond: cfg.Campaign.Rate, LearnRate: true,
+		}),
 		Watch: transport.NewWatch(scope, logger, "dataverse", "entra", "campaign", "ims", "journal", "sftp")}
+	s.Gates = map[string]*transport.Gate{"dataverse": s.DataverseGate, "campaign": s.CampaignGate, "journal": transport.NewGate(), "entra": transport.NewGate(), "ims": transport.NewGate()}
 	var err error
-	if s.Dataverse, err = newDataverse(cfg, scope, s.Watch, s.DataverseGate); err != nil {
+	if s.Dataverse, err = newDataverse(cfg, scope, s); err != nil {
 		return nil, err
 	}
 	roots, err := extraRoots("campaign.ca_file", cfg.Campaign.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := newIMSTokens(cfg, s.Watch, roots)
+	tokens, err := newIMSTokens(cfg, s.Watch, roots, s.Gates["ims"])
 	if err != nil {
 		return nil, err
 	}
-	if s.Campaign, err = newCampaign(cfg, scope, s.Watch, s.CampaignGate, roots, tokens); err != nil {
+	if s.Campaign, err = newCampaign(cfg, scope, s, roots, tokens); err != nil {
 		return nil, err
 	}
-	if s.Journal, err = newJournal(cfg, scope, s.Watch, roots, tokens); err != nil {
+	if s.Journal, err = newJournal(cfg, scope, s, roots, tokens); err != nil {
 		return nil, err
 	}
 	s.SFTP, err = newSFTP(cfg, s.Watch)
@@ -84,12 +93,12 @@ func newSFTP(cfg *config.Config, watch *transport.Watch) (*campaign.SFTP, error)
 
 // newMSALTokens is a source of tokens of the app registration, with its credential as it is
 // now.
-func newMSALTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool) (_ *dataverse.MSALTokens, err error) {
+func newMSALTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool, gate *transport.Gate) (_ *dataverse.MSALTokens, err error) {
 	d := cfg.Dynamics
 	options := dataverse.MSALOptions{
 		Authority: strings.TrimSuffix(d.Authority, "/") + "/" + d.Tenant, ClientID: d.ClientID,
 		Scope: strings.TrimSuffix(d.URL, "/") + "/.default", InstanceDiscovery: d.InstanceDiscovery,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch,
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch, Gate: gate,
 	}
 	if d.ClientCertificate.IsSet() {
 		pem, err := d.ClientCertificate.Resolve()
@@ -110,29 +119,28 @@ func newMSALTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertP
 	return tokens, nil
 }
 
-func newDataverse(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate) (*dataverse.Client, error) {
+func newDataverse(cfg *config.Config, scope tally.Scope, s *Services) (*dataverse.Client, error) {
 	d := cfg.Dynamics
 	roots, err := extraRoots("dynamics.ca_file", d.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := newMSALTokens(cfg, watch, roots)
+	tokens, err := newMSALTokens(cfg, s.Watch, roots, s.Gates["entra"])
 	if err != nil {
 		return nil, err
 	}
 	return dataverse.New(dataverse.Options{
 		OrgURL: d.URL, PageSize: d.PageSize,
 		Transport: transport.New(transport.Options{
-			Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: gate,
-			Limiter: transport.NewLimiter(transport.LimiterOptions{Min: 1, Max: d.Concurrency, Adaptive: true}),
-			Timeout: time.Duration(d.Timeout), Metrics: scope, Watch: watch,
+			Service: "dataverse", RootCAs: roots, Tokens: tokens, Gate: s.DataverseGate, Limiter: s.DataverseLimiter,
+			Timeout: time.Duration(d.Timeout), Metrics: scope, Watch: s.Watch,
 		}),
 	})
 }
 
 // newIMSTokens is the one source of tokens of the credential that Campaign and
 // the journal share.
-func newIMSTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool) (*campaign.IMSTokens, error) {
+func newIMSTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPool, gate *transport.Gate) (*campaign.IMSTokens, error) {
 	c := cfg.Campaign
 	secret, err := c.ClientSecret.Resolve()
 	if err != nil {
@@ -140,12 +148,12 @@ func newIMSTokens(cfg *config.Config, watch *transport.Watch, roots *x509.CertPo
 	}
 	return campaign.NewIMSTokens(campaign.IMSOptions{
 		URL: c.IMSURL, ClientID: c.ClientID, Secret: secret, Reread: c.ClientSecret.Resolve, Scopes: c.Scopes,
-		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch,
+		HTTPClient: &http.Client{Timeout: tokenTimeout, Transport: transport.Witnessed(transport.NewBase(roots))}, Watch: watch, Gate: gate,
 	}), nil
 }
 
 // newJournal is the client of the events journal; nil when none is configured.
-func newJournal(cfg *config.Config, scope tally.Scope, watch *transport.Watch, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Journal, error) {
+func newJournal(cfg *config.Config, scope tally.Scope, s *Services, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Journal, error) {
 	c := cfg.Campaign
 	if c.Journal.URL == "" {
 		return nil, nil
@@ -153,22 +161,19 @@ func newJournal(cfg *config.Config, scope tally.Scope, watch *transport.Watch, r
 	return campaign.NewJournal(campaign.JournalOptions{
 		URL: c.Journal.URL, APIKey: c.ClientID, OrgID: c.OrganizationID,
 		Transport: transport.New(transport.Options{
-			Service: "journal", RootCAs: roots, Tokens: tokens, Gate: transport.NewGate(), Timeout: time.Duration(c.Timeout),
-			MaxBody: campaign.JournalMaxBody, Metrics: scope, Watch: watch,
+			Service: "journal", RootCAs: roots, Tokens: tokens, Gate: s.Gates["journal"], Timeout: time.Duration(c.Timeout),
+			MaxBody: campaign.JournalMaxBody, Metrics: scope, Watch: s.Watch,
 		}),
 	})
 }
 
-func newCampaign(cfg *config.Config, scope tally.Scope, watch *transport.Watch, gate *transport.Gate, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Client, error) {
+func newCampaign(cfg *config.Config, scope tally.Scope, s *Services, roots *x509.CertPool, tokens transport.TokenSource) (*campaign.Client, error) {
 	c := cfg.Campaign
 	return campaign.New(campaign.Options{
 		BaseURL: c.URL, APIKey: c.ClientID,
 		Transport: transport.New(transport.Options{
-			Service: "campaign", RootCAs: roots, Tokens: tokens, Gate: gate,
-			Limiter: transport.NewLimiter(transport.LimiterOptions{
-				Min: min(4, c.Concurrency), Max: c.Concurrency, Adaptive: true, RatePerSecond: c.Rate, LearnRate: true,
-			}),
-			Timeout: time.Duration(c.Timeout), Metrics: scope, Watch: watch,
+			Service: "campaign", RootCAs: roots, Tokens: tokens, Gate: s.CampaignGate, Limiter: s.CampaignLimiter,
+			Timeout: time.Duration(c.Timeout), Metrics: scope, Watch: s.Watch,
 		}),
 	})
 }
@@ -196,7 +201,7 @@ func extraRoots(path, file string) (*x509.CertPool, error) {
 // on PostgreSQL. waits is told for whom it has to wait first.
 func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, waits func(holder string)) (*ledger.Ledger, error) {
 	l := cfg.Ledger
-	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits}
+	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, Connections: l.Connections, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits}
 	var err error
 	if l.DSN.IsSet() {
 		if options.DSN, err = l.DSN.Resolve(); err != nil {

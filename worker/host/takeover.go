@@ -69,16 +69,17 @@ func newTakeOver(c *config.Config, temporal activityEnder, namespace string, l p
 	return &takeOver{temporal: temporal, namespace: namespace, ledger: l, instance: c.Instance, roots: roots, logger: logger}
 }
 
-// identityOf is what Temporal shows of a worker. It holds its id in the ledger, so that
-// others can ask whether it is gone.
-func identityOf(instance string, worker ledger.WorkerID) string {
-	return "causeway-" + instance + "@" + string(worker)
+// identityOf is what Temporal shows of a worker: its name, and after a slash its id in the
+// ledger, so that others can ask whether it is gone. The name alone would not do: a
+// container that starts again may have the same.
+func identityOf(name string, worker ledger.WorkerID) string {
+	return name + "/" + string(worker)
 }
 
 // workerOf is the worker of an identity; "" for one of another instance or program.
 func workerOf(instance, identity string) ledger.WorkerID {
-	id, ours := strings.CutPrefix(identity, identityOf(instance, ""))
-	if !ours {
+	name, id, ok := strings.Cut(identity, "/")
+	if !ok || !strings.HasPrefix(name, instance+"@") {
 		return ""
 	}
 	return ledger.WorkerID(id)

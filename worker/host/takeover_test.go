@@ -76,14 +76,14 @@ func TestOnlyWhatADeadWorkerWasAtBeginsAnew(t *testing.T) {
 	t.Parallel()
 	const started = enumspb.PENDING_ACTIVITY_STATE_STARTED
 	r := &running{t: t, workflows: map[string]*workflowservice.DescribeWorkflowExecutionResponse{}}
-	r.add("acme/ingress/contacts", []string{"acme/ingress/contacts/backfill/r1"}, pending("1", "causeway-acme@dead", started))
+	r.add("acme/ingress/contacts", []string{"acme/ingress/contacts/backfill/r1"}, pending("1", "acme@host:1/dead", started))
 	r.add("acme/ingress/contacts/backfill/r1", nil,
-		pending("2", "causeway-acme@dead", started), pending("3", "causeway-acme@alive", started), pending("4", "causeway-acme@self", started),
-		pending("5", "causeway-acme@dead", enumspb.PENDING_ACTIVITY_STATE_SCHEDULED), pending("6", "causeway-acme@dead", enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED),
-		pending("7", "causeway-other@dead", started), pending("8", "causeway-acme", started))
-	r.add("acme/ingress/contacts/audit", nil, pending("9", "causeway-acme@dead", started))
-	r.add("acme/egress", nil, pending("10", "causeway-acme@dead", started))
-	r.add("acme/optout", nil, pending("11", "causeway-acme@dead", started))
+		pending("2", "acme@host:1/dead", started), pending("3", "acme@host:1/alive", started), pending("4", "acme@host:1/self", started),
+		pending("5", "acme@host:1/dead", enumspb.PENDING_ACTIVITY_STATE_SCHEDULED), pending("6", "acme@host:1/dead", enumspb.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED),
+		pending("7", "other@host:1/dead", started), pending("8", "acme@host:1", started))
+	r.add("acme/ingress/contacts/audit", nil, pending("9", "acme@host:1/dead", started))
+	r.add("acme/egress", nil, pending("10", "acme@host:1/dead", started))
+	r.add("acme/optout", nil, pending("11", "acme@host:1/dead", started))
 	c := &config.Config{Instance: "acme"}
 	c.Ingress.Tables = map[string]mapping.Table{"contacts": {}}
 	require.NoError(t, newTakeOver(c, r, "", crew{}, slog.New(slog.DiscardHandler)).once(t.Context()))

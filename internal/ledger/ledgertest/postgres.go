@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,6 +46,22 @@ func Postgres(t testing.TB) ledger.Options {
 		require.NoError(t, err)
 	})
 	return ledger.Options{Driver: "postgres", DSN: c.dsn(name)}
+}
+
+// NewDatabase makes a new, empty database for a measurement, and answers its address. Its
+// cluster ends with this process.
+func NewDatabase(ctx context.Context) (dsn string, err error) {
+	bin := binaries()
+	if bin == "" {
+		return "", errors.New("PostgreSQL is not installed (initdb and postgres are neither in PATH nor in /usr/lib/postgresql/*/bin)")
+	}
+	c, err := theCluster(bin)
+	if err != nil {
+		return "", fmt.Errorf("starting a PostgreSQL cluster: %w", err)
+	}
+	name := fmt.Sprintf("t%d", c.databases.Add(1))
+	_, err = c.admin.ExecContext(ctx, "CREATE DATABASE "+name+" TEMPLATE template0")
+	return c.dsn(name), err
 }
 
 // binaries is the folder of initdb and postgres, the newest one, or "".

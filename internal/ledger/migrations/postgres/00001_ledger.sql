@@ -135,12 +135,23 @@ CREATE TABLE page (
   PRIMARY KEY (run, number)
 );
 
--- Workers on PostgreSQL. Whether one lives is told by an advisory lock of its own. On
--- SQLite, where one worker at a time has the file, the table stays empty.
+-- Workers. Whether one lives is told on PostgreSQL by an advisory lock of its own, on SQLite
+-- by the file, which one at a time has. Until it lapses, a worker holds a share of the limits
+-- that all of them keep together.
 CREATE TABLE worker (
   id TEXT PRIMARY KEY,
-  server_start TEXT NOT NULL,                -- start of the database server in which it took its lock
-  since BIGINT NOT NULL
+  server_start TEXT NOT NULL,                -- start of the database server in which it took its lock; '' on SQLite
+  since BIGINT NOT NULL,
+  name TEXT NOT NULL DEFAULT '',             -- instance@host:pid
+  lapses BIGINT NOT NULL DEFAULT 0,          -- when others may use its share, by the clock of the ledger
+  lanes INTEGER NOT NULL DEFAULT 0,          -- that it has in hand
+  held TEXT NOT NULL DEFAULT '{}'            -- JSON: what it may be using of each limit
+);
+
+-- Services that asked all of us to wait.
+CREATE TABLE gate (
+  service TEXT PRIMARY KEY,
+  until BIGINT NOT NULL                      -- nothing is sent before, by the clock of the ledger
 );
 
 -- Parts of a page that are written in parallel, each by one attempt at a time.
@@ -685,6 +696,7 @@ DROP TABLE before_image;
 DROP TABLE record;
 DROP TABLE lane_data;
 DROP TABLE lane;
+DROP TABLE gate;
 DROP TABLE worker;
 DROP TABLE page;
 DROP TABLE turn;
