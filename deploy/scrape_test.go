@@ -116,7 +116,7 @@ func exchange(t *testing.T) string {
 	t.Helper()
 	service := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(service.Close)
-	m := telemetry.NewMetrics(slog.New(slog.DiscardHandler))
+	m := telemetry.NewMetrics(telemetry.Process{Instance: "sandbox", Identity: "sandbox@test:1"}, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = m.Close() })
 	req, err := http.NewRequest(http.MethodGet, service.URL, nil)
 	require.NoError(t, err)
