@@ -148,7 +148,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
 		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope}}
-	h.levels = &levels{config: o.Config, ledger: h.ledger}
+	h.levels = &levels{config: o.Config, ledger: h.ledger, scope: h.metrics.Scope}
 	return h, nil
 }
 
@@ -209,6 +209,7 @@ func (h *Host) Run(ctx context.Context) error {
 	var taken sync.WaitGroup
 	taken.Go(func() { h.takeOver.run(taking) })
 	taken.Go(func() { h.pruner.Run(taking) })
+	taken.Go(func() { newAvailability(h).run(taking, refreshEvery) })
 	taken.Go(func() {
 		forget := forgetter{ledger: h.ledger, stillThere: h.stillThere, waiting: h.metrics.Scope.Gauge("erasures_waiting"), logger: h.o.Logger, sleep: rest}
 		forget.run(taking)
@@ -241,16 +242,6 @@ func (h *Host) stop() {
 	for range h.workers {
 		<-done
 	}
-}
-
-// probeWithin bounds the probe of the ledger.
-const probeWithin = 10 * time.Second
-
-// probeLedger notices a ledger that cannot be written while no flow has anything to write.
-func (h *Host) probeLedger(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
-	defer cancel()
-	return h.ledger.Probe(ctx)
 }
 
 // ready says whether the worker can do its work.
