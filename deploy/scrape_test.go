@@ -220,7 +220,7 @@ func exchange(t *testing.T, instance string) string {
 	t.Helper()
 	service := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(service.Close)
-	m := telemetry.NewMetrics(telemetry.Process{Instance: instance, Identity: temporalconn.Identity(instance)}, slog.New(slog.DiscardHandler))
+	m := telemetry.NewMetrics(telemetry.Process{Instance: instance, Identity: temporalconn.WorkerName(instance)}, slog.New(slog.DiscardHandler))
 	req, err := http.NewRequest(http.MethodGet, service.URL, nil)
 	require.NoError(t, err)
 	_, _ = transport.New(transport.Options{Service: "campaign", Base: http.DefaultTransport, Metrics: m.Scope}).Do(t.Context(), "look", req)

@@ -1,15 +1,18 @@
 package temporalconn
 
 import (
-	"fmt"
 	"os"
+	"strconv"
 )
 
-// Identity names a process of an instance: instance@host:pid.
-func Identity(instance string) string {
+// WorkerName names a worker process of an instance wherever people read of one: in
+// Temporal, the status, metrics and logs. It is "instance@host:pid". A container that
+// starts again may get the name of the one before, so programs tell workers apart by
+// their ids in the ledger.
+func WorkerName(instance string) string {
 	host, err := os.Hostname()
-	if err != nil {
+	if err != nil || host == "" {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s@%s:%d", instance, host, os.Getpid())
+	return instance + "@" + host + ":" + strconv.Itoa(os.Getpid())
 }

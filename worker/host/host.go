@@ -81,7 +81,7 @@ type Host struct {
 // New builds everything and connects to Temporal and the ledger. If one of them cannot
 // be reached, or a setting cannot be used, the error says so in one sentence.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{o: o, metrics: telemetry.NewMetrics(telemetry.Process{Instance: o.Config.Instance, Identity: temporalconn.Identity(o.Config.Instance)}, o.Logger), pauses: &pauses{}}
+	h := &Host{o: o, metrics: telemetry.NewMetrics(telemetry.Process{Instance: o.Config.Instance, Identity: temporalconn.WorkerName(o.Config.Instance)}, o.Logger), pauses: &pauses{}}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	var err error
 	if h.ledger, err = openLedger(ctx, o.Config, o.Logger, h.waitsForLedger); err != nil {
