@@ -30,6 +30,11 @@ func (a *Activities) RefreshGauges(ctx context.Context, table string) error {
 	if err := run.ShowRestored(ctx, a.o.Ledger, activities.FlowIngress, table, metrics.restored); err != nil {
 		return err
 	}
+	lost, err := a.o.Ledger.LostCount(ctx, table)
+	if err != nil {
+		return err
+	}
+	metrics.erased.Update(float64(lost))
 	if _, err = a.approvals(ctx, table); err != nil {
 		return err
 	}
