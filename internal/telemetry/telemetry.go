@@ -50,7 +50,7 @@ const (
 
 // Process is whose metrics these are.
 type Process struct {
-	Instance string
+	Instance string // "": a process of several, of which each metric says its own
 	Identity string
 }
 
@@ -65,8 +65,11 @@ type Metrics struct {
 
 // NewMetrics makes the registry, of which every metric says whose it is. Close flushes it.
 func NewMetrics(of Process, logger *slog.Logger) *Metrics {
-	registry := prometheus.NewRegistry()
-	m := &Metrics{registry: registry, labelled: prometheus.WrapRegistererWith(prometheus.Labels{LabelInstance: of.Instance, LabelProcess: of.Identity}, registry)}
+	registry, labels := prometheus.NewRegistry(), prometheus.Labels{LabelProcess: of.Identity}
+	if of.Instance != "" {
+		labels[LabelInstance] = of.Instance
+	}
+	m := &Metrics{registry: registry, labelled: prometheus.WrapRegistererWith(labels, registry)}
 	m.labelled.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reporter := lateGauges{tallyprom.NewReporter(tallyprom.Options{
 		Registerer:       m.labelled,
