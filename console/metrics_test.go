@@ -47,7 +47,9 @@ func TestAConsoleCountsRequestsByInstance(t *testing.T) {
 		require.True(t, !strings.HasPrefix(line, "causeway_") || strings.Contains(line, `causeway_instance="`), line)
 	}
 
-	_, err = listens(t, func(o *console.ServeOptions) { o.MetricsListen = strings.TrimSuffix(strings.TrimPrefix(s.MetricsURL(), "http://"), "/metrics") })
+	_, err = listens(t, func(o *console.ServeOptions) {
+		o.MetricsListen = strings.TrimSuffix(strings.TrimPrefix(s.MetricsURL(), "http://"), "/metrics")
+	})
 	require.ErrorIs(t, err, console.ErrListen)
 	require.ErrorContains(t, err, "for metrics at")
 	quiet, err := listens(t, func(*console.ServeOptions) {})
