@@ -9,6 +9,11 @@ type DoctorInput struct {
 	Keep   bool          `json:"keep,omitempty"`  // the answer is kept for status and the gauges
 }
 
+// KeepChecksInput adds checks that were made elsewhere to the answer that is kept.
+type KeepChecksInput struct {
+	Checks []Check `json:"checks"`
+}
+
 // CheckState says how a check ended.
 type CheckState string
 

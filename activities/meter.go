@@ -21,6 +21,8 @@ type MeterResult struct {
 	Config map[string]string `json:"config,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.
 	Erasures *ErasuresState `json:"erasures,omitempty"`
+	// Backup says how the backups of the ledger stand; nil = PostgreSQL keeps it, or that is not known.
+	Backup *BackupState `json:"backup,omitempty"`
 }
 
 // CredentialEnd is when a credential ends, where that is known.

@@ -65,12 +65,14 @@ const (
 	FindTraces         = "FindTraces"         // TracesInput -> TracesResult
 	Forget             = "Forget"             // ForgetInput -> ForgetResult
 	RekeyLedger        = "RekeyLedger"        // RekeyLedgerInput -> LedgerSealing
+	BackupLedger       = "BackupLedger"       // BackupLedgerInput -> BackupLedgerResult
 	CheckFilter        = "CheckFilter"        // CheckFilterInput -> CheckFilterResult
 	CheckNamed         = "CheckNamed"         // CheckNamedInput -> CheckNamedResult
 	EstimateBackfill   = "EstimateBackfill"   // EstimateInput -> EstimateResult
 	CheckMapping       = "CheckMapping"       // PreflightInput -> CheckMappingResult
 	CompareMapping     = "CompareMapping"     // CompareMappingInput -> CompareMappingResult
 	Doctor             = "Doctor"             // DoctorInput -> DoctorResult
+	KeepChecks         = "KeepChecks"         // KeepChecksInput
 	Plan               = "Plan"               // PlanInput -> PlanResult
 	Explain            = "Explain"            // ExplainInput -> ExplainResult
 	QuestionKey        = "QuestionKey"        // QuestionKeyInput -> QuestionKeyResult

@@ -18,6 +18,7 @@ const (
 	OpStrays         = "delete-strays"
 	OpRestored       = "ledger-restored"
 	OpRekey          = "ledger-rekey"
+	OpBackup         = "ledger-backup"
 	OpForget         = "forget"
 	OpApprove        = "approve"
 	OpReject         = "reject"

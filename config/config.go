@@ -162,6 +162,22 @@ type Ledger struct {
 	Synchronous string `yaml:"synchronous,omitempty" jsonschema:"enum=full,enum=normal,default=full"`
 	// StatementTimeout ends a statement of the ledger that lasts longer; it is tried again. 0 leaves it to the server. Only with postgres.
 	StatementTimeout time.Duration `yaml:"statement_timeout" jsonschema:"minimum=0s,maximum=1h,default=2m"`
+	// Backup says how copies of a SQLite file are made and kept. A PostgreSQL database is backed up by its own tools.
+	Backup Backup `yaml:"backup,omitempty"`
+}
+
+// Backup says how copies of a SQLite ledger are made and kept.
+type Backup struct {
+	// Folder is where the worker puts copies, relative to the configuration file; left out, it is backups beside the ledger. Choose another disk.
+	Folder string `yaml:"folder,omitempty"`
+	// Nightly is the time of day, in UTC, at which a worker makes a copy by itself; empty is never.
+	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=02:30" want:"a time of day such as \"02:30\", in quotes"`
+	// Keep is how many copies stay in the folder; older ones are removed after a new one was made.
+	Keep int `yaml:"keep,omitempty" jsonschema:"minimum=1,maximum=10000,default=14"`
+	// KeepFor is the age at which a copy is removed likewise; the newest stays. 0 is never.
+	KeepFor time.Duration `yaml:"keep_for" jsonschema:"minimum=0s,maximum=87600h,default=720h"`
+	// WarnAfter is the age of the newest copy from which status and the alert warn, when nightly is set.
+	WarnAfter time.Duration `yaml:"warn_after,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=48h"`
 }
 
 // Ingress is the flow from Dynamics to Campaign.
@@ -226,6 +242,8 @@ type Failures struct {
 type Doctor struct {
 	// Nightly is the time of day, in UTC, at which a worker makes all checks by itself and keeps what it found for status and the metrics; empty is never.
 	Nightly string `yaml:"nightly,omitempty" jsonschema:"pattern=^([01][0-9]|2[0-3]):[0-5][0-9]$,example=03:30" want:"a time of day such as \"03:30\", in quotes"`
+	// Audit names tables that are compared in both systems after the checks of the night, one after the other. An audit reads every record: an engine call for each 1,000 in Campaign.
+	Audit []string `yaml:"audit,omitempty"`
 	// ClockSkew is how far the clock of a service may be from the worker's.
 	ClockSkew time.Duration `yaml:"clock_skew,omitempty" jsonschema:"minimum=1s,maximum=1h,default=1m"`
 	// FreeMiB is how many MiB have to be free for the ledger and on the file server.

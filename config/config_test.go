@@ -245,6 +245,9 @@ func TestLedgerDrivers(t *testing.T) {
 	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"ledger: { driver: postgres }\n").text(), "ledger.dsn: got nothing")
 	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"ledger: { driver: postgres, dsn: env:D, path: x.db }\n").text(), "ledger.path: got a setting of driver sqlite")
 	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"ledger: { dsn: env:D }\n").text(), "ledger.dsn: got a database address with driver sqlite")
+	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"ledger: { driver: postgres, dsn: env:D, backup: { nightly: \"02:30\" } }\n").text(), "ledger.backup.nightly: got a setting of driver sqlite")
+	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"doctor: { nightly: \"03:30\", audit: [nobody] }\n").text(), "doctor.audit[0]: got")
+	require.Contains(t, problemsOf(t, "c.yaml", good(t)+"doctor: { audit: [contacts] }\n").text(), "a time of day in doctor.nightly")
 }
 
 func TestLoad(t *testing.T) {

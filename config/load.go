@@ -80,6 +80,9 @@ func (c *Config) complete(dir string) {
 		if c.Ledger.Erasures == "" && c.Ledger.Path != "" {
 			c.Ledger.Erasures = c.Ledger.Path + ".erasures"
 		}
+		if c.Ledger.Backup.Folder == "" && c.Ledger.Path != "" {
+			c.Ledger.Backup.Folder = filepath.Join(filepath.Dir(c.Ledger.Path), "backups")
+		}
 	}
 	for _, s := range c.secrets() {
 		if ref := string(*s.secret); len(ref) > 5 && ref[:5] == "file:" {
@@ -90,7 +93,7 @@ func (c *Config) complete(dir string) {
 
 // paths are the settings that name a file, but for that of the ledger.
 func (c *Config) paths() []*string {
-	return []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Ledger.Erasures}
+	return []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Ledger.Erasures, &c.Ledger.Backup.Folder}
 }
 
 // from is path as seen from dir; "" stays empty.

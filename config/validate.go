@@ -38,6 +38,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.campaign(c.Campaign)
 	v.temporal(c.Temporal)
 	v.ledger(c.Ledger)
+	v.doctor(c)
 	v.ingress(c.Ingress)
 	v.egress(c)
 	v.optOut(c)
@@ -161,6 +162,21 @@ func (v *validator) ledger(l Ledger) {
 				v.add(only, "a setting of driver sqlite with driver postgres", "none", "remove it, or set driver: sqlite")
 			}
 		}
+		if l.Backup.Nightly != "" {
+			v.add("ledger.backup.nightly", "a setting of driver sqlite with driver postgres", "none", "remove it, and have the database server backed up (docs/backup.md)")
+		}
+	}
+}
+
+// doctor looks whether what is audited every night is there, and whether there is a night.
+func (v *validator) doctor(c *Config) {
+	for n, name := range c.Doctor.Audit {
+		if _, there := c.Ingress.Tables[name]; !there {
+			v.add(fmt.Sprintf("doctor.audit[%d]", n), short(name), "the name of a mapping under ingress.tables", "")
+		}
+	}
+	if len(c.Doctor.Audit) > 0 && c.Doctor.Nightly == "" {
+		v.add("doctor.audit", "tables, and no doctor.nightly", "a time of day in doctor.nightly", "set it, or remove doctor.audit")
 	}
 }
 

@@ -59,7 +59,15 @@
 //	Checkup  <instance>/checkup-<time>
 //
 // is begun by a schedule every night, when doctor.nightly is set. It has a worker make the
-// checks of the doctor, and keep them in the ledger.
+// checks of the doctor, and keep them in the ledger. Then it has an Audit of each table of
+// doctor.audit carried out, one after the other.
+//
+// # Backup
+//
+//	Backup  <instance>/backup-<time>
+//
+// is begun by a schedule every night, when ledger.backup.nightly is set. It has a worker copy
+// the SQLite ledger.
 //
 // # Questions
 //

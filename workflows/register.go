@@ -10,6 +10,7 @@ type Registry interface {
 // Register makes every workflow known under the name histories carry.
 func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(TableSync, workflow.RegisterOptions{Name: TypeTableSync})
+	r.RegisterWorkflowWithOptions(Backup, workflow.RegisterOptions{Name: TypeBackup})
 	r.RegisterWorkflowWithOptions(Checkup, workflow.RegisterOptions{Name: TypeCheckup})
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})

@@ -7,6 +7,7 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -67,6 +68,9 @@ type Options struct {
 	DynamicsToken, CampaignToken func(ctx context.Context) error
 	Credentials                  func() []activities.CredentialEnd
 
+	// Backups says how those of the ledger stand; nil of PostgreSQL.
+	Backups func(ctx context.Context) (*activities.BackupState, error)
+
 	ClockSkew time.Duration // by which a clock may differ from ours
 	FreeSpace uint64        // bytes that have to be free for the ledger and on the file server
 	Expiry    time.Duration // before the end of a credential or certificate, from which it is told of
@@ -87,7 +91,7 @@ func New(o Options) *Activities {
 
 // Register makes the activity known to a worker.
 func (a *Activities) Register(r activities.Registry) {
-	activities.Register(r, map[string]any{activities.Doctor: a.Doctor})
+	activities.Register(r, map[string]any{activities.Doctor: a.Doctor, activities.KeepChecks: a.KeepChecks})
 }
 
 // defaultWithin bounds all checks of somebody who named no bound.
@@ -125,6 +129,27 @@ func (v *visit) keep(ctx context.Context, out *activities.DoctorResult) {
 	if err != nil {
 		out.Checks = sorted(append(out.Checks, activities.Check{Area: activities.AreaLedger, What: "keeping what was found", State: activities.CheckWarn, Found: err.Error(), Remedy: "see ledger: reachable"}))
 	}
+}
+
+// KeepChecks adds what a night's audits found to the answer that is kept, in place of what
+// earlier ones found.
+func (a *Activities) KeepChecks(ctx context.Context, in activities.KeepChecksInput) error {
+	out, err := Last(ctx, a.o.Ledger)
+	if err != nil {
+		return err
+	}
+	if out == nil {
+		out = &activities.DoctorResult{At: a.o.Now().UTC()}
+	}
+	for _, c := range in.Checks {
+		out.Checks = slices.DeleteFunc(out.Checks, func(old activities.Check) bool { return old.Area == c.Area && old.What == c.What })
+	}
+	out.Checks = sorted(append(out.Checks, in.Checks...))
+	doc, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	return a.o.Ledger.SaveFact(ctx, Kept, string(doc))
 }
 
 // Kept names the answer of the night in the ledger.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -55,6 +56,7 @@ func (v *visit) ledger() []step {
 			if err := o.Ledger.Ping(ctx); err != nil {
 				return fail(err.Error(), "", "start the database, or correct ledger.path or ledger.dsn; put a file that was moved back")
 			}
+			left := o.Now()
 			h, err := o.Ledger.Health(ctx)
 			switch {
 			case err != nil:
@@ -63,8 +65,7 @@ func (v *visit) ledger() []step {
 				return fail(h.Refuses, "a ledger that can be written", "make room on the disk, or give the worker's account the right to write")
 			}
 			if !h.Now.IsZero() {
-				now := o.Now()
-				v.seen.answered("PostgreSQL", h.Now, now, now)
+				v.seen.answered("PostgreSQL", h.Now, left, o.Now())
 			}
 			return ok("%s %s, schema %d, written to", h.Driver, h.Server, h.Schema)
 		}},
@@ -77,6 +78,13 @@ func (v *visit) ledger() []step {
 				return skipped("the disk of a %s server is not seen from here; watch it there", h.Driver)
 			}
 			return room(h.Free, o.FreeSpace, "make room on the disk of ledger.path, or move the ledger to a larger one")
+		}},
+		{activities.AreaLedger, "backup", []string{ledgerReachable}, func(ctx context.Context) finding {
+			s, err := o.Backups(ctx)
+			if err != nil {
+				return failing(err)
+			}
+			return backups(s, o.Now())
 		}},
 		{activities.AreaLedger, "encryption key", []string{ledgerReachable}, func(ctx context.Context) finding {
 			s, err := o.Ledger.Sealing(ctx)
@@ -91,6 +99,22 @@ func (v *visit) ledger() []step {
 			return ok("key %s seals", s.Key)
 		}},
 	}
+}
+
+// backups judges those of the ledger. Without a nightly one, nobody says how old the last may be.
+func backups(s *activities.BackupState, now time.Time) finding {
+	const remedy = "make room in ledger.backup.folder and let the worker write there, then: causeway ledger backup"
+	switch {
+	case s == nil:
+		return skipped("PostgreSQL is backed up by its own tools (docs/backup.md); watch it there")
+	case s.Failed != "":
+		return warn("the last attempt failed on "+s.FailedAt.Format(time.DateTime)+" UTC: "+s.Failed, "a copy that can be restored", remedy)
+	case s.Late(now):
+		return warn("the last is from "+s.Last.At.Format(time.DateTime)+" UTC", "one of the last "+s.WarnAfter.String(), remedy)
+	case s.Last == nil:
+		return ok("none was made yet; ledger.backup.nightly makes one every night")
+	}
+	return ok("the last is from %s UTC, %s", s.Last.At.Format(time.DateTime), humanize.IBytes(uint64(max(0, s.Last.Size)))) //nolint:gosec // not negative
 }
 
 func room(free, least uint64, remedy string) finding {

@@ -34,6 +34,9 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		return nil, err
 	}
 	out.Erasures = erasuresOf(erasures)
+	if out.Backup, err = BackupState(ctx, a.ledger, a.backups); err != nil {
+		return nil, err
+	}
 	out.Hours, err = a.calls(ctx, time.Now().Add(-24*time.Hour))
 	return out, err
 }

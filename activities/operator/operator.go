@@ -25,6 +25,8 @@ type Options struct {
 	Credentials func() []activities.CredentialEnd
 	// Doctor is what the last night's checks found; nil: nobody knows.
 	Doctor func(context.Context) (*activities.DoctorResult, error)
+	// Backups are the settings of backups.
+	Backups Backups
 	// Digests are those of the configuration that the worker runs with; nil: it does not say.
 	Digests map[string]string
 	// Access grants permits; nil: everybody may do everything.
@@ -39,6 +41,7 @@ type Activities struct {
 	ingress     *ingress.Activities
 	credentials func() []activities.CredentialEnd
 	doctor      func(context.Context) (*activities.DoctorResult, error)
+	backups     Backups
 	digests     map[string]string
 	access      *Access
 	carriedUpTo func(context.Context) (time.Time, error)
@@ -46,7 +49,7 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, backups: o.Backups}
 }
 
 // Register makes the activities known to a worker.
@@ -54,7 +57,7 @@ func (a *Activities) Register(r activities.Registry) {
 	activities.Register(r, map[string]any{
 		activities.ListQuarantine: a.ListQuarantine, activities.DiscardQuarantined: a.DiscardQuarantined, activities.ListRuns: a.ListRuns, activities.ShowRun: a.ShowRun,
 		activities.LogOperation: a.LogOperation, activities.Acknowledge: a.Acknowledge, activities.RecordSave: a.RecordSave, activities.ListSaves: a.ListSaves, activities.ShowSave: a.ShowSave, activities.ListOperations: a.ListOperations, activities.VerifyLog: a.VerifyLog, activities.Meter: a.Meter, activities.Totals: a.Totals, activities.Series: a.Series,
-		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored, activities.RekeyLedger: a.RekeyLedger,
+		activities.ListDeletes: a.ListDeletes, activities.EstimateBackfill: a.EstimateBackfill, activities.MarkRestored: a.MarkRestored, activities.RekeyLedger: a.RekeyLedger, activities.BackupLedger: a.BackupLedger,
 		activities.FindTraces: a.FindTraces, activities.Forget: a.Forget,
 		activities.AccessKey: a.AccessKey, activities.AskPermit: a.AskPermit, activities.ListRequests: a.ListRequests, activities.DecideRequest: a.DecideRequest,
 	})

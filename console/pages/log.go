@@ -23,7 +23,7 @@ const loggedAtOnce = 50
 var asked = map[string]string{
 	activities.OpStart: "Start", activities.OpStop: "Stop", activities.OpPause: "Pause", activities.OpResume: "Resume", activities.OpBackfill: "Backfill",
 	activities.OpCancelBackfill: "Cancel a backfill", activities.OpRollback: "Roll back", activities.OpRepair: "Repair", activities.OpStrays: "Delete strays",
-	activities.OpRestored: "Ledger restored", activities.OpRekey: "Seal the ledger anew", activities.OpApprove: "Approve deletes", activities.OpReject: "Reject deletes",
+	activities.OpRestored: "Ledger restored", activities.OpRekey: "Seal the ledger anew", activities.OpBackup: "Back the ledger up", activities.OpApprove: "Approve deletes", activities.OpReject: "Reject deletes",
 	activities.OpApply: "Apply a mapping", activities.OpRelease: "Try refused records again", activities.OpDiscard: "Discard refused records", activities.OpReplay: "Replay a run",
 	activities.OpAcknowledge: "Acknowledge", activities.OpSave: "Save the configuration", activities.OpSecret: "Replace a secret", activities.OpBundle: "Make a support bundle", activities.OpReveal: "Reveal values", activities.OpSearch: "Look for a person", activities.OpAskSecond: "Ask for a second person", activities.OpConfirm: "Confirm a request",
 	activities.OpDecline: "Decline a request",

@@ -84,3 +84,33 @@ func TestTheDoctorLooksEveryNight(t *testing.T) {
 		return gone
 	}, settleWithin, 200*time.Millisecond, "the schedule goes with its setting; worker log:\n%s", w.tail())
 }
+
+// A night compares the tables of doctor.audit. What differs is in the status, until a night finds both systems in step.
+func TestTheNightComparesBothSystems(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{contacts: 20, yaml: func(s string) string { return s + "doctor:\n  nightly: \"03:30\"\n  audit: [contacts]\n" }})
+	w.startWorker()
+	w.startFlow()
+	w.loaded()
+	schedule := w.client.ScheduleClient().GetHandle(t.Context(), workflows.CheckupID(w.cfg.Instance))
+	nights := 0
+	tells := func(wrong bool) {
+		t.Helper()
+		nights++
+		require.NoError(t, schedule.Trigger(t.Context(), client.ScheduleTriggerOptions{}))
+		require.Eventually(t, func() bool {
+			kept, err := schedule.Describe(t.Context())
+			if err != nil || kept.Info.NumActions < nights || len(kept.Info.RunningWorkflows) > 0 {
+				return false // until the night is over
+			}
+			_, out, _ := w.causeway("status")
+			return strings.Contains(strings.Join(strings.Fields(out), " "), "the audit of the night found that contacts is not in step: in Campaign 0 changed, 1 missing") == wrong
+		}, settleWithin, 200*time.Millisecond, "wrong: %t; worker log:\n%s", wrong, w.tail())
+	}
+	require.NoError(t, w.boxes.Campaign.Delete("profile", w.ids()[1]))
+	tells(true)
+	require.True(t, w.audited(w.audit("contacts", true)).Repair)
+	w.inStep()
+	tells(false)
+	w.replay(map[string][]string{workflows.TypeCheckup: {"checkup-audits"}})
+}

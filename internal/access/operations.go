@@ -103,6 +103,7 @@ var operations = map[string]Operation{
 	Ask(activities.ListSaves):          {Name: "config history", Role: Viewer},
 	Ask(activities.MarkRestored):       {Name: "ledger restored", Role: Admin, Signs: true},
 	Ask(activities.RekeyLedger):        {Name: "ledger rekey", Role: Admin, Signs: true},
+	Ask(activities.BackupLedger):       {Name: "ledger backup", Role: Admin, Signs: true},
 	Ask(activities.FindTraces):         {Name: "forget: where a person is", Role: Admin},
 	Ask(activities.Forget):             {Name: "forget", Role: Admin, FourEyes: forget, Signs: true},
 	Ask(activities.DecideRequest):      {Name: "requests confirm, requests decline", Role: Viewer},

@@ -55,6 +55,7 @@ type Ledger struct {
 	migrator    *sql.DB // PostgreSQL: for migrations, without a bound on a statement; until they are done
 	writer      *sql.DB // SQLite: the one connection that writes; PostgreSQL: db
 	postgres    bool
+	server      Server // PostgreSQL, as it was reached
 	seal        *sealer
 	chain       atomic.Pointer[chainKey] // of the audit trail; nil without an encryption key
 	sqlite      *sqliteWriter            // SQLite only
@@ -70,9 +71,10 @@ type Ledger struct {
 	presence presence // of this process among the workers; nil without Options.Worker
 	now      func() time.Time
 	logger   *slog.Logger
-	subjects sync.Map // LaneID -> subject, of lanes that are at work
-	texts    sync.Map // query with ? -> query as the database takes it
-	walks    sync.Map // where the next stretch of a walk begins, by its name
+	subjects sync.Map   // LaneID -> subject, of lanes that are at work
+	texts    sync.Map   // query with ? -> query as the database takes it
+	copying  sync.Mutex // of the one backup that is being made
+	walks    sync.Map   // where the next stretch of a walk begins, by its name
 	closing  sync.Once
 	closed   error
 }

@@ -38,6 +38,7 @@ func (l *Ledger) openPostgres(ctx context.Context, o Options) error {
 	l.db.SetMaxOpenConns(postgresConns)
 	l.db.SetMaxIdleConns(postgresConns)
 	l.writer, l.postgres = l.db, true
+	l.server = Server{Host: cfg.Host, Port: int(cfg.Port), User: cfg.User, Database: cfg.Database}
 	if err := l.db.PingContext(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -184,5 +184,8 @@ func (n *notes) doctor(found *activities.DoctorResult, now time.Time) {
 		if c.State == activities.CheckFail {
 			n.add(Alarm, "the doctor found %s: %s: %s, %s; %s; look again with: causeway doctor", c.Area, c.What, c.Found, phrase.Moment(now, found.At), c.Remedy)
 		}
+		if table, audit := strings.CutPrefix(c.What, "audit of "); audit && c.State == activities.CheckWarn {
+			n.add(Caution, "the audit of the night found that %s is not in step: %s; %s", table, c.Found, c.Remedy)
+		}
 	}
 }

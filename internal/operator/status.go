@@ -35,6 +35,8 @@ type Report struct {
 	ConfigDiffers []string `json:"config_differs,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
+	// Backup says how backups of a SQLite ledger stand; known with Meter.
+	Backup *activities.BackupState `json:"backup,omitempty"`
 }
 
 // endsSoon is how near its end a certificate is told of. Registering a new one takes days.
@@ -52,6 +54,7 @@ func (r Report) Notes(now time.Time) []Note {
 	n.sealing(r.Ledger, now)
 	n.erasures(r.Erasures, now)
 	n.doctor(r.Doctor, now)
+	n.backup(r.Backup, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -67,7 +70,7 @@ func (r Report) Notes(now time.Time) []Note {
 // WithMeter adds what Meter found; nil adds nothing.
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
-		r.Credentials, r.Ledger, r.Erasures, r.Doctor = m.credentials, m.ledger, m.erasures, m.doctor
+		r.Credentials, r.Ledger, r.Erasures, r.Doctor, r.Backup = m.credentials, m.ledger, m.erasures, m.doctor, m.backup
 		r.ConfigDiffers = m.differs
 	}
 }
@@ -343,6 +346,7 @@ type Meter struct {
 	doctor      *activities.DoctorResult
 	ledger      *activities.LedgerSealing
 	erasures    *activities.ErasuresState
+	backup      *activities.BackupState
 	differs     []string
 	config      map[string]string
 }
@@ -364,7 +368,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, doctor: result.Doctor,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

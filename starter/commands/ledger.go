@@ -12,8 +12,8 @@ import (
 )
 
 func newLedger(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Say what became of the ledger", Long: "Say what became of the ledger, the database of Causeway's own state."}
-	cmd.AddCommand(newLedgerRestored(e), newLedgerRekey(e))
+	cmd := &cobra.Command{Use: "ledger", Short: "Back the ledger up, and say what became of it", Long: "Back the ledger up, the database of Causeway's own state, and say what became of it."}
+	cmd.AddCommand(newLedgerRestored(e), newLedgerRekey(e), newLedgerBackup(e))
 	return cmd
 }
 

@@ -26,6 +26,9 @@ func writeOfAll(e *env, report operator.Report) {
 	if report.Meter != nil {
 		fmt.Fprintln(e.out, meterLine(report.Meter))
 	}
+	if last := report.LastBackup(e.now()); last != "" {
+		fmt.Fprintln(e.out, last)
+	}
 	for _, n := range notes {
 		writeTable(e.out, e.colours(), [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
 	}

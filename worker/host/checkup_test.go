@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
+	"causeway.dev/config"
 	"causeway.dev/workflows"
 )
 
@@ -54,15 +55,18 @@ func (c *calendar) Update(_ context.Context, o client.ScheduleUpdateOptions) err
 func TestTheCheckupIsWhenItIsConfigured(t *testing.T) {
 	t.Parallel()
 	c := &calendar{}
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", ""), "there is none to take away")
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", "03:30"))
+	keep := func(at string) error {
+		return checkupOf(&config.Config{Instance: "acme", Doctor: config.Doctor{Nightly: at}}).keep(t.Context(), c)
+	}
+	require.NoError(t, keep(""), "there is none to take away")
+	require.NoError(t, keep("03:30"))
 	require.Equal(t, 3, c.kept.Spec.Calendars[0].Hour[0].Start)
 	require.Equal(t, 30, c.kept.Spec.Calendars[0].Minute[0].Start)
 	require.Equal(t, workflows.TypeCheckup, c.kept.Action.(*client.ScheduleWorkflowAction).Workflow)
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", "22:05"))
+	require.NoError(t, keep("22:05"))
 	require.Equal(t, 22, c.kept.Spec.Calendars[0].Hour[0].Start)
 	require.Equal(t, 1, c.created)
-	require.NoError(t, keepCheckup(t.Context(), c, "acme", ""))
+	require.NoError(t, keep(""))
 	require.Nil(t, c.kept)
 }
 

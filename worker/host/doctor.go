@@ -10,6 +10,7 @@ import (
 	"causeway.dev/activities/doctor"
 	"causeway.dev/activities/egress"
 	"causeway.dev/activities/ingress"
+	"causeway.dev/activities/operator"
 	"causeway.dev/activities/optout"
 	"causeway.dev/config"
 	"causeway.dev/internal/ledger"
@@ -22,8 +23,11 @@ func doctorOptions(cfg *config.Config, s *Services, l *ledger.Ledger, in *ingres
 		Ingress: in, Egress: eg, OptOut: opt, Events: cfg.Egress.Settings(), OptOuts: cfg.OptOutSettings(),
 		DynamicsToken: func(ctx context.Context) error { return freshDynamicsToken(ctx, cfg) },
 		CampaignToken: func(ctx context.Context) error { return freshCampaignToken(ctx, cfg) },
-		Credentials:   func() []activities.CredentialEnd { return credentialEnds(cfg) },
-		ClockSkew:     cfg.Doctor.ClockSkew, FreeSpace: uint64(cfg.Doctor.FreeMiB) << 20, Expiry: cfg.Doctor.Expiry, Step: time.Duration(cfg.Doctor.Step), //nolint:gosec // validated
+		Backups: func(ctx context.Context) (*activities.BackupState, error) {
+			return operator.BackupState(ctx, l, backupsOf(cfg))
+		},
+		Credentials: func() []activities.CredentialEnd { return credentialEnds(cfg) },
+		ClockSkew:   cfg.Doctor.ClockSkew, FreeSpace: uint64(cfg.Doctor.FreeMiB) << 20, Expiry: cfg.Doctor.Expiry, Step: time.Duration(cfg.Doctor.Step), //nolint:gosec // validated
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Ingress.Tables)) {
 		out.Tables = append(out.Tables, cfg.Ingress.Tables[name])

@@ -37,6 +37,7 @@ type gaugeRefresher struct {
 	budget  *budget.Budget
 	sealing *sealingGauges
 	checkup *checkupGauges
+	backups *backupGauges
 }
 
 // refresh brings the gauges of the configured flows up to date.
@@ -51,7 +52,7 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 	if g.config.OptOut.Mode.WritesDynamics() {
 		errs = append(errs, g.optOut.RefreshGauges(ctx))
 	}
-	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx), g.checkup.refresh(ctx))...)
+	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx), g.checkup.refresh(ctx), g.backups.refresh(ctx))...)
 }
 
 // refreshGauges keeps the gauges right until ctx ends.

@@ -141,13 +141,15 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
 	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
+		Backups:            backupsOf(o.Config),
 		Doctor:             func(ctx context.Context) (*activities.DoctorResult, error) { return doctor.Last(ctx, h.ledger) },
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	}), doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
-		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope}}
+		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope},
+		backups: &backupGauges{ledger: h.ledger, scope: h.metrics.Scope, settings: backupsOf(o.Config)}}
 	h.levels = &levels{config: o.Config, ledger: h.ledger, scope: h.metrics.Scope}
 	return h, nil
 }
@@ -199,8 +201,10 @@ func (h *Host) Run(ctx context.Context) error {
 		}
 	}
 	h.health.setStarted(true)
-	if err := keepCheckup(ctx, h.client.ScheduleClient(), h.o.Config.Instance, h.o.Config.Doctor.Nightly); err != nil && ctx.Err() == nil {
-		h.o.Logger.Warn("the schedule of doctor.nightly could not be kept as configured; the next start of a worker tries again", "error", err)
+	for _, n := range []nightly{checkupOf(h.o.Config), backupOf(h.o.Config)} {
+		if err := n.keep(ctx, h.client.ScheduleClient()); err != nil && ctx.Err() == nil {
+			h.o.Logger.Warn("a schedule could not be kept as configured; the next start of a worker tries again", "setting", n.setting, "error", err)
+		}
 	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
