@@ -30,6 +30,7 @@ type ServeOptions struct {
 	Configs             []Config
 	Listen              string // host:port; the host is this machine's
 	Published           bool   // Listen is inside a container, and published on its machine alone
+	MetricsListen       string // host:port that Prometheus reads; "" = none
 	URL                 string // as browsers reach it; "" = http://localhost and the port
 	CookieKey           string // secret that the keys of cookies come from; "" = keys of this process
 	ClientSecret        string // of the application that people sign in to; "" = it is a public one
@@ -56,6 +57,7 @@ type Server struct {
 	base     *url.URL
 	listener net.Listener
 	server   *http.Server
+	meter    *meter // nil: nobody counts
 }
 
 // Listen makes a console and listens. Serve answers, and Close ends what Serve does not run.
@@ -77,8 +79,12 @@ func Listen(ctx context.Context, o ServeOptions) (*Server, error) {
 		_ = listener.Close()
 		return nil, err
 	}
+	if s.meter, err = newMeter(ctx, o.MetricsListen, o.Configs); err != nil {
+		_ = s.Close()
+		return nil, err
+	}
 	s.server = &http.Server{
-		Handler: http.MaxBytesHandler(s.console, maxBody), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: s.meter.counted(http.MaxBytesHandler(s.console, maxBody)), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeaders,
 	}
 	return s, nil
@@ -125,6 +131,14 @@ func (s *Server) Link() string {
 	return s.URL() + s.link.New()
 }
 
+// MetricsURL is where Prometheus reads; "" where nobody counts.
+func (s *Server) MetricsURL() string {
+	if s.meter == nil {
+		return ""
+	}
+	return "http://" + s.meter.listener.Addr().String() + "/metrics"
+}
+
 // SignsIn says that people sign in at an issuer, and not by a link.
 func (s *Server) SignsIn() bool { return s.link == nil }
 
@@ -134,12 +148,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.server.Ha
 // Close ends a console that Serve does not run.
 func (s *Server) Close() error {
 	s.console.Close()
-	return s.listener.Close()
+	return errors.Join(s.listener.Close(), s.meter.close())
 }
 
 // Serve answers until ctx ends.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.console.Close()
+	defer func() { _ = s.meter.close() }()
 	failed := make(chan error, 1)
 	go func() { failed <- s.server.Serve(s.listener) }()
 	select {

@@ -277,7 +277,7 @@ func TestPrometheusAsksServicesThatExist(t *testing.T) {
 	for _, a := range p.Alerting.Alertmanagers {
 		targets = append(targets, a.Static[0].Targets...)
 	}
-	require.ElementsMatch(t, []string{"worker:9464", "temporal:8000", "alertmanager:9093"}, targets)
+	require.ElementsMatch(t, []string{"worker:9464", "console:9465", "temporal:8000", "alertmanager:9093"}, targets)
 	for _, target := range targets {
 		host, _, _ := strings.Cut(target, ":")
 		require.Contains(t, c.Services, host)

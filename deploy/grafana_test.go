@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"causeway.dev/internal/telemetry"
 )
 
 type dashboard struct {
@@ -24,7 +26,7 @@ type dashboard struct {
 		ID         int
 		Title      string
 		Datasource struct{ UID string }
-		Targets    []struct{ Expr string }
+		Targets    []struct{ Expr, LegendFormat string }
 	}
 }
 
@@ -80,43 +82,116 @@ func TestGrafanaFindsItsDashboards(t *testing.T) {
 	}
 }
 
-var zero = regexp.MustCompile(`(?m)^(causeway_.*) 0$`)
+// onlyWithAnError are queries of panels that find nothing while all is well, and why.
+var onlyWithAnError = map[string]string{
+	"ALERTS{": "an alert that fires",
+	"temporal_workflow_task_execution_failed_total": "a workflow task that failed",
+}
 
-// Every query of every panel finds something in a real Prometheus that scrapes what a
-// real worker exposes.
-func TestDashboardsShowSomething(t *testing.T) {
+// Every query of every panel finds something in a real Prometheus that scrapes real workers
+// of two instances, and what it finds is of the instance that was chosen, and names it.
+func TestDashboardsShowSomethingOfTheirInstance(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a Prometheus")
 	}
+	address := temporal(t)
+	ask := startPrometheus(t, prometheusHere(t), startWorker(t, here, address).host(), startWorker(t, there, address).host())
+	used := map[string]bool{}
+	for file, d := range dashboards(t) {
+		for _, p := range d.Panels {
+			for _, q := range p.Targets {
+				where := fmt.Sprintf("%s: %s: %s", file, p.Title, q.Expr)
+				require.Contains(t, q.Expr, telemetry.LabelInstance+`=~"$instance"`, where)
+				require.Contains(t, q.LegendFormat, "{{"+telemetry.LabelInstance+"}}", where)
+				if part := excused(q.Expr); part != "" {
+					used[part] = true
+					continue
+				}
+				for _, instance := range []string{here, there} {
+					var found []map[string]string
+					require.Eventually(t, func() bool {
+						found = ask(strings.ReplaceAll(strings.ReplaceAll(q.Expr, "$instance", instance), "$__rate_interval", "1m"))
+						return len(found) > 0
+					}, time.Minute, 250*time.Millisecond, "%s shows nothing", where)
+					for _, labels := range found {
+						require.Equal(t, instance, labels[telemetry.LabelInstance], where)
+					}
+				}
+			}
+		}
+	}
+	require.Empty(t, ask("causeway_no_such_metric"))
+	for part, why := range onlyWithAnError {
+		require.True(t, used[part], "no panel asks for %s: %s", part, why)
+	}
+}
+
+// excused is the part of a query that finds something only with an error; "" for none.
+func excused(expr string) string {
+	for part := range onlyWithAnError {
+		if strings.Contains(expr, part) {
+			return part
+		}
+	}
+	return ""
+}
+
+// What is the matter in one instance fires in that one alone, also when its worker is gone.
+func TestInstancesOfOnePrometheusDoNotSeeEachOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a Prometheus")
+	}
+	address := temporal(t, here+"/egress")
+	sick, well := startWorker(t, here, address), startWorker(t, there, address)
+	ask := startPrometheus(t, prometheusHere(t), sick.host(), well.host())
+	rules := map[string]rule{}
+	for _, r := range alerts(t) {
+		rules[r.Alert] = r
+	}
+	shows := func(what string, labels map[string]string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			found := ask(rules[what].Expr)
+			return len(found) == 1 && reflect.DeepEqual(found[0], labels)
+		}, time.Minute, 250*time.Millisecond, what)
+	}
+	of := func(instance string) string {
+		return `count(causeway_worker_info{causeway_instance="` + instance + `"})`
+	}
+	for _, instance := range []string{here, there} {
+		require.Eventually(t, func() bool { return len(ask(of(instance))) > 0 }, time.Minute, 250*time.Millisecond)
+	}
+	shows("CausewayFlowFailed", map[string]string{telemetry.LabelInstance: here, "flow": "egress"})
+	for name, r := range rules {
+		if name != "CausewayFlowFailed" {
+			require.Eventually(t, func() bool { return len(ask(r.Expr)) == 0 && len(ask("up")) > 0 }, time.Minute, 250*time.Millisecond, name)
+		}
+	}
+	sick.stop()
+	sick.server.Close()
+	shows("CausewayNoWorker", map[string]string{telemetry.LabelInstance: here})
+	require.Empty(t, ask(rules["CausewayFlowFailed"].Expr), "nobody knows")
+	require.Len(t, ask(of(there)), 1)
+}
+
+func prometheusHere(t *testing.T) string {
+	t.Helper()
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
 		require.Empty(t, os.Getenv("CAUSEWAY_REQUIRE_PROMETHEUS"), "prometheus is not installed")
 		t.Skip("prometheus is not installed")
 	}
-	text := zero.ReplaceAllString(scrapeText(t), "$1 1") // what is shown above 0 alone is to be shown
-	worker := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }))
-	t.Cleanup(worker.Close)
-	target, err := url.Parse(worker.URL)
-	require.NoError(t, err)
-	ask := startPrometheus(t, program, target.Host)
-	for file, d := range dashboards(t) {
-		for _, p := range d.Panels {
-			for _, q := range p.Targets {
-				require.Eventually(t, func() bool { return ask(q.Expr) > 0 }, time.Minute, 250*time.Millisecond, "%s: %s shows nothing: %s", file, p.Title, q.Expr)
-			}
-		}
-	}
-	require.Zero(t, ask("causeway_no_such_metric"))
+	return program
 }
 
-// startPrometheus scrapes a target every second, and tells how many series a query has;
-// -1 while it does not answer.
-func startPrometheus(t *testing.T, program, target string) (ask func(query string) int) {
+// startPrometheus scrapes targets every two seconds, and tells the labels of the series that a
+// query finds; none while it does not answer.
+func startPrometheus(t *testing.T, program string, targets ...string) (ask func(query string) []map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, []byte(fmt.Sprintf(
-		"global: {scrape_interval: 1s}\nscrape_configs: [{job_name: causeway, static_configs: [{targets: [%q]}]}]\n", target)), 0o600))
+		"global: {scrape_interval: 2s, scrape_timeout: 2s}\nscrape_configs: [{job_name: causeway, static_configs: [{targets: [\"%s\"]}]}]\n", strings.Join(targets, `", "`))), 0o600))
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := free.Addr().String()
@@ -125,16 +200,25 @@ func startPrometheus(t *testing.T, program, target string) (ask func(query strin
 	cmd.Stderr = t.Output()
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return func(query string) int {
+	return func(query string) (found []map[string]string) {
 		resp, err := http.PostForm("http://"+address+"/api/v1/query", url.Values{"query": {query}})
 		if err != nil {
-			return -1
+			return nil
 		}
 		defer resp.Body.Close()
-		var answer struct{ Data struct{ Result []any } }
-		if json.NewDecoder(resp.Body).Decode(&answer) != nil || resp.StatusCode != http.StatusOK {
-			return -1
+		var answer struct {
+			Error string
+			Data  struct {
+				Result []struct{ Metric map[string]string }
+			}
 		}
-		return len(answer.Data.Result)
+		if json.NewDecoder(resp.Body).Decode(&answer) != nil {
+			return nil
+		}
+		require.Empty(t, answer.Error, query)
+		for _, r := range answer.Data.Result {
+			found = append(found, r.Metric)
+		}
+		return found
 	}
 }

@@ -93,9 +93,9 @@ func New(o Options) *Activities {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Activities{
-		o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
+		o: o, metrics: newMetrics(o.Metrics, o.Ledger, o.Logger), lanes: run.NewLanes(o.Ledger, o.Logger, o.DynamicsGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone), batchSize: newBatchSizer(o.BatchSize), plans: map[string]*timeline.Plan{},
 		contacts: contactCache{now: time.Now},
-		models:   run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger),
+		models:   run.NewModelWatch(o.CheckModelsEvery, o.Ledger, o.Metrics, o.Logger),
 		files: inbox.New(inbox.Options{
 			Flow: activities.FlowEgress, Instance: o.Instance, Source: o.Files, KeepNotes: o.KeepEvents, Ledger: o.Ledger, Logger: o.Logger,
 		}, eventFiles),
@@ -136,23 +136,26 @@ type metrics struct {
 	transient  tally.Counter // failed requests that are tried again
 	split      tally.Counter // groups that failed as a whole and were halved
 	restarts   tally.Counter // positions that the journal no longer held
-	badFiles   tally.Gauge   // files set aside because they cannot be read
+	badFiles   *run.Told     // files set aside because they cannot be read
 	lagAlarm   tally.Gauge   // 1 while what was last handled is older than egress.lag_alarm
 	watermark  tally.Gauge   // unix seconds: everything before it is dealt with
-	newest     tally.Gauge   // unix seconds: time of the newest event that was handled
+	newest     *run.Told     // unix seconds: time of the newest event that was handled
 	quarantine tally.Gauge
 	restored   tally.Gauge // 1 while the ledger counts as restored
 	batch      tally.Gauge // rows per request, at present
 	outcomes   map[ledger.Outcome]tally.Counter
 }
 
-func newMetrics(scope tally.Scope) *metrics {
+func newMetrics(scope tally.Scope, l *ledger.Ledger, logger *slog.Logger) *metrics {
 	scope = scope.SubScope("egress")
 	run.ShowNoneEnded(scope)
+	told := func(name string) *run.Told {
+		return &run.Told{Ledger: l, Logger: logger, Name: activities.FlowEgress + "/" + name, Gauge: scope.Gauge(name)}
+	}
 	m := &metrics{
 		scope: scope, read: scope.Counter("events_read"), throttled: scope.Counter("throttle_waits"), transient: scope.Counter("transient_failures"),
-		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: scope.Gauge("bad_files"),
-		lagAlarm: scope.Gauge("lag_alarm"), watermark: scope.Gauge("watermark_timestamp_seconds"), newest: scope.Gauge("newest_event_timestamp_seconds"),
+		split: scope.Counter("batches_split"), restarts: scope.Counter("journal_restarts"), badFiles: told("bad_files"),
+		lagAlarm: scope.Gauge("lag_alarm"), watermark: scope.Gauge("watermark_timestamp_seconds"), newest: told("newest_event_timestamp_seconds"),
 		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), batch: scope.Gauge("batch_rows"), outcomes: map[ledger.Outcome]tally.Counter{},
 	}
 	for outcome, name := range outcomeNames {

@@ -215,7 +215,7 @@ func (f *pageFetch) stage(ctx context.Context, phase activities.Phase, s *sorted
 		f.o.Logger.Warn("events are dated more than a day ahead; they are written as they are, and none is taken for the newest", "flow", activities.FlowEgress, "page", f.in.Page, "read", s.ahead)
 	}
 	if !s.newest.IsZero() {
-		f.metrics.newest.Update(float64(s.newest.Unix()))
+		f.metrics.newest.Tell(ctx, float64(s.newest.Unix()))
 	}
 	out := run.FetchResult(staged)
 	out.Newest = s.newest

@@ -48,7 +48,7 @@ func (f *pageFetch) stageFilePage(ctx context.Context) (*activities.FetchResult,
 	if err != nil {
 		return nil, err
 	}
-	f.metrics.badFiles.Update(float64(len(f.badFiles)))
+	f.metrics.badFiles.Tell(ctx, float64(len(f.badFiles)))
 	if file == nil {
 		return f.nothing(), nil
 	}

@@ -150,6 +150,7 @@ func TestABadFileIsSetAsideWithItsPlace(t *testing.T) {
 				require.Contains(t, told, want)
 				require.NotContains(t, told, "@", "no value of a record")
 			}
+			require.EqualValues(t, len(first.BadFiles), s.gaugesOfAnotherWorker()["egress.bad_files"])
 			if len(first.BadFiles) == len(bad.Files) {
 				require.True(t, first.Nothing)
 				require.Zero(t, s.Sandboxes.Dynamics.Count("adobe_emailsends"))

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"causeway.dev/activities"
@@ -15,7 +16,9 @@ func (a *Activities) RefreshGauges(ctx context.Context, lagAlarm time.Duration) 
 	if err != nil {
 		return err
 	}
-	a.models.Show(activities.FlowEgress)
+	if err := errors.Join(a.models.Show(ctx, activities.FlowEgress), a.metrics.badFiles.Show(ctx), a.metrics.newest.Show(ctx)); err != nil {
+		return err
+	}
 	a.showWatermark(at)
 	a.metrics.showLag(!at.IsZero() && time.Since(at) >= lagAlarm)
 	a.metrics.quarantine.Update(float64(open))

@@ -64,7 +64,7 @@ func (a *Activities) PreflightEvents(ctx context.Context, in activities.Prefligh
 	if err := a.o.Ledger.SaveRevision(ctx, planKey(out.Revision, out.Plan), doc); err != nil {
 		return nil, fmt.Errorf("keeping the settings: %w", err)
 	}
-	a.models.Checked(activities.FlowEgress, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
+	a.models.Checked(ctx, activities.FlowEgress, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
 	if out.Quarantined, err = a.o.Ledger.QuarantineCount(ctx, activities.FlowEgress, ""); err != nil {
 		return nil, err
 	}

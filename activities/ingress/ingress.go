@@ -101,7 +101,7 @@ func New(o Options) *Activities {
 		// Twice a lane's share of the requests in flight: while one lane is between two
 		// activities, the others use its share.
 		lanes:   run.NewLanes(o.Ledger, o.Logger, o.TargetGate, max(2, 2*o.Concurrency/max(1, o.Lanes)), o.Alone),
-		models:  run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger),
+		models:  run.NewModelWatch(o.CheckModelsEvery, o.Ledger, o.Metrics, o.Logger),
 		metrics: newMetrics(o.Metrics), mappers: map[string]*tableMapper{}, stuck: map[string]sameChanges{},
 	}
 	a.lanes.Clock = o.Clock

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 	"go.temporal.io/sdk/temporal"
 
 	"causeway.dev/activities"
@@ -59,6 +60,16 @@ func TestAHarmlessChangeOfTheModelsIsToldWhileTheFlowRuns(t *testing.T) {
 	require.Equal(t, []string{`familystatuscode -> salutation: the choice has a new option 4, "Widowed"`}, out.Models.Changes)
 	require.EqualValues(t, 1, gauge())
 
+	// A worker that did not look shows the same.
+	scope, another := tally.NewTestScope("", nil), s.IngressOptions
+	another.Metrics = scope
+	other := ingress.New(another)
+	shown := func() float64 {
+		require.NoError(t, other.RefreshGauges(t.Context(), "contacts"))
+		return activitytest.Gauges(scope)["model_changes"]
+	}
+	require.EqualValues(t, 1, shown())
+
 	// What is known ends no wait: changes are read.
 	s.Edit(s.Sandboxes.Dynamics.Keys("contacts")[0], map[string]any{"address1_city": "Nebelheim"})
 	out, err = waitForChanges(s, plan)
@@ -68,6 +79,7 @@ func TestAHarmlessChangeOfTheModelsIsToldWhileTheFlowRuns(t *testing.T) {
 	// The next start takes it up.
 	s.Preflight()
 	require.Zero(t, gauge())
+	require.Zero(t, shown())
 }
 
 // Between two looks the models are not read, and a start counts as a look.

@@ -59,7 +59,7 @@ func (a *Activities) Preflight(ctx context.Context, in activities.PreflightInput
 			return nil, fmt.Errorf("keeping the mapping of %s: %w", in.Table.Name, err)
 		}
 	}
-	a.models.Checked(in.Table.Name, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
+	a.models.Checked(ctx, in.Table.Name, activities.RunRef{Revision: out.Revision, Plan: out.Plan}.PlanKey())
 	if out.Restored, err = run.StartRestored(ctx, a.o.Ledger, activities.FlowIngress, in.Table.Name, in.Restored); err != nil {
 		return nil, err
 	}

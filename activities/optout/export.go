@@ -48,7 +48,7 @@ func (a *Activities) WatchExport(ctx context.Context, in activities.WatchExportI
 		down = 1
 		a.o.Logger.Warn("the export of opt-outs needs somebody", "flow", activities.FlowOptOut, "state", out.State, "restarted", out.Restarted)
 	}
-	a.metrics.exportDown.Update(down)
+	a.metrics.exportDown.Tell(ctx, down)
 	return out, nil
 }
 

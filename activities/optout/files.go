@@ -116,7 +116,7 @@ func (p *settingsPlan) exportEntry(r *exports.OptOut) (ledger.Entry, error) {
 // badFiles names the exported files that cannot be read, with place and reason.
 func (f *pageFetch) badFiles(ctx context.Context) []string {
 	bad := f.files.BadFiles(ctx)
-	f.metrics.badFiles.Update(float64(len(bad)))
+	f.metrics.badFiles.Tell(ctx, float64(len(bad)))
 	return bad
 }
 

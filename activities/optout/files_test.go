@@ -198,6 +198,7 @@ func TestExportsThatCannotBeRead(t *testing.T) {
 		RunRef: activities.RunRef{Run: "look", Table: activities.FlowOptOut, Revision: s.ref.Revision, Plan: s.ref.Plan, Kind: activities.KindDelta}, Page: 1, Phase: activities.PhaseDelta, Lanes: 4, Now: true})
 	require.True(t, first.Nothing)
 	require.Len(t, first.BadFiles, len(bad))
+	require.EqualValues(t, len(bad), s.gaugesOfAnotherWorker()["optout.bad_files"])
 
 	// Written to its end, a file is read.
 	s.export("optout_20260301_010000.csv", exportHeader+s.exportRow(b))

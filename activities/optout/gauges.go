@@ -2,9 +2,11 @@ package optout
 
 import (
 	"context"
+	"errors"
 
 	"causeway.dev/activities"
 	"causeway.dev/activities/run"
+	"causeway.dev/internal/ledger"
 )
 
 // RefreshGauges sets the gauges of the flow from the ledger.
@@ -13,7 +15,15 @@ func (a *Activities) RefreshGauges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.models.Show(activities.FlowOptOut)
+	told := errors.Join(a.models.Show(ctx, activities.FlowOptOut), a.metrics.badFiles.Show(ctx), a.metrics.newestFile.Show(ctx), a.metrics.exportDown.Show(ctx))
+	if told != nil {
+		return told
+	}
+	waiting, err := a.o.Ledger.OptOutsWaiting(ctx, ledger.WaitsForProfile)
+	if err != nil {
+		return err
+	}
+	a.metrics.waiting.Update(float64(waiting))
 	a.showWatermark(at)
 	a.metrics.quarantine.Update(float64(open))
 	carried, err := CarriedUpTo(ctx, a.o.Ledger)

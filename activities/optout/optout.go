@@ -92,7 +92,7 @@ func New(o Options) *Activities {
 	if o.Budget != nil {
 		o.Campaign = o.Budget.Counted(o.Campaign)
 	}
-	a := &Activities{o: o, metrics: newMetrics(o.Metrics), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency, o.Alone), plans: map[string]*settingsPlan{}, models: run.NewModelWatch(o.CheckModelsEvery, o.Metrics, o.Logger)}
+	a := &Activities{o: o, metrics: newMetrics(o.Metrics, o.Ledger, o.Logger), lanes: run.NewLanes(o.Ledger, o.Logger, nil, o.Concurrency, o.Alone), plans: map[string]*settingsPlan{}, models: run.NewModelWatch(o.CheckModelsEvery, o.Ledger, o.Metrics, o.Logger)}
 	files := inbox.Options{Flow: activities.FlowOptOut, Instance: o.Instance, Source: o.Files, Ledger: o.Ledger, Logger: o.Logger, Now: o.Now}
 	if o.Files != nil {
 		files.KeepNotes = 2 * o.Files.Keep
@@ -175,24 +175,27 @@ type metrics struct {
 	carried    tally.Gauge // unix seconds: what was chosen until then is held by both systems
 	deadline   tally.Gauge // seconds: how old a choice may become that is not
 	restored   tally.Gauge // 1 while the ledger counts as restored
-	badFiles   tally.Gauge // exported files that cannot be read
-	newestFile tally.Gauge // unix seconds: of the newest export that was read
-	exportDown tally.Gauge // 1 while somebody has to look after the export
+	badFiles   *run.Told   // exported files that cannot be read
+	newestFile *run.Told   // unix seconds: of the newest export that was read
+	exportDown *run.Told   // 1 while somebody has to look after the export
 	restarts   tally.Counter
 	watermark  tally.Gauge // unix seconds: what was chosen in Dynamics until then is dealt with
 }
 
-func newMetrics(scope tally.Scope) *metrics {
+func newMetrics(scope tally.Scope, l *ledger.Ledger, logger *slog.Logger) *metrics {
 	scope = scope.SubScope("optout")
 	writes := func(system string) tally.Counter {
 		return scope.Tagged(map[string]string{"system": system}).Counter("writes")
+	}
+	told := func(name string) *run.Told {
+		return &run.Told{Ledger: l, Logger: logger, Name: activities.FlowOptOut + "/" + name, Gauge: scope.Gauge(name)}
 	}
 	run.ShowNoneEnded(scope)
 	return &metrics{
 		scope: scope, read: scope.Counter("records_read"), dynamics: writes("dynamics"), campaign: writes("campaign"),
 		cleared: scope.Counter("opt_outs_cleared"), transient: scope.Counter("transient_failures"), waiting: scope.Gauge("waiting_for_profile"),
-		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), carried: scope.Gauge("carried_up_to_timestamp_seconds"), deadline: scope.Gauge("deadline_seconds"), badFiles: scope.Gauge("bad_files"), newestFile: scope.Gauge("newest_file_timestamp_seconds"),
-		exportDown: scope.Gauge("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
+		quarantine: scope.Gauge("quarantine_open"), restored: scope.Gauge("ledger_restored"), carried: scope.Gauge("carried_up_to_timestamp_seconds"), deadline: scope.Gauge("deadline_seconds"), badFiles: told("bad_files"), newestFile: told("newest_file_timestamp_seconds"),
+		exportDown: told("export_alarm"), restarts: scope.Counter("export_restarts"), watermark: scope.Gauge("watermark_timestamp_seconds"),
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *Activities) PreflightOptOut(ctx context.Context, in activities.Prefligh
 	if err := a.o.Ledger.SaveRevision(ctx, activities.FlowOptOut+"/"+ref.PlanKey(), doc); err != nil {
 		return nil, fmt.Errorf("keeping the opt-out settings: %w", err)
 	}
-	a.models.Checked(activities.FlowOptOut, ref.PlanKey())
+	a.models.Checked(ctx, activities.FlowOptOut, ref.PlanKey())
 	if out.Restored, err = run.StartRestored(ctx, a.o.Ledger, activities.FlowOptOut, activities.FlowOptOut, in.Restored); err != nil {
 		return nil, err
 	}

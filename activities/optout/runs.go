@@ -119,7 +119,7 @@ func (a *Activities) afterCompleted(ctx context.Context, in activities.SaveWater
 		return err
 	}
 	for _, file := range files {
-		a.metrics.newestFile.Update(float64(file.Modified.Unix()))
+		a.metrics.newestFile.Tell(ctx, float64(file.Modified.Unix()))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
+	"causeway.dev/internal/ledger"
 )
 
 // modelsAgain is the pause after a look at the data models that came to nothing.
@@ -26,6 +27,7 @@ const modelsForgotten = time.Hour
 // starts a flow that runs for months.
 type ModelWatch struct {
 	every  time.Duration
+	ledger *ledger.Ledger
 	scope  tally.Scope
 	logger *slog.Logger
 
@@ -41,32 +43,33 @@ type modelLook struct {
 }
 
 // NewModelWatch makes the watch of the flows of one kind; every 0 looks at starts only.
-func NewModelWatch(every time.Duration, scope tally.Scope, logger *slog.Logger) *ModelWatch {
-	return &ModelWatch{every: every, scope: scope, logger: logger, looks: map[string]modelLook{}}
+func NewModelWatch(every time.Duration, l *ledger.Ledger, scope tally.Scope, logger *slog.Logger) *ModelWatch {
+	return &ModelWatch{every: every, ledger: l, scope: scope, logger: logger, looks: map[string]modelLook{}}
 }
 
-// Show sets the gauge of a flow. What was found long ago says nothing: since then another
-// worker looks, or the flow was started anew there.
-func (w *ModelWatch) Show(flow string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.show(flow)
+// Show sets the gauge of a flow to what the worker found that looked last.
+func (w *ModelWatch) Show(ctx context.Context, flow string) error { return w.told(flow).Show(ctx) }
+
+func (w *ModelWatch) told(flow string) *Told {
+	return &Told{Ledger: w.ledger, Logger: w.logger, Name: "models/" + flow, Gauge: w.scope.Tagged(map[string]string{"flow": flow}).Gauge("model_changes")}
 }
 
-func (w *ModelWatch) show(flow string) {
-	look, changes := w.looks[flow], 0
-	if time.Since(look.next) < modelsForgotten {
-		changes = len(look.changes)
+// tell keeps what a look found. When the next one is long due, it says nothing any more.
+func (w *ModelWatch) tell(ctx context.Context, flow string, look modelLook) {
+	if len(look.changes) == 0 {
+		w.told(flow).Tell(ctx, 0)
+		return
 	}
-	w.scope.Tagged(map[string]string{"flow": flow}).Gauge("model_changes").Update(float64(changes))
+	w.told(flow).TellUntil(ctx, float64(len(look.changes)), look.next.Add(modelsForgotten))
 }
 
 // Checked notes that a start has just checked a flow, which goes by that plan from now on.
-func (w *ModelWatch) Checked(flow, plan string) {
+func (w *ModelWatch) Checked(ctx context.Context, flow, plan string) {
+	look := modelLook{plan: plan, next: time.Now().Add(w.every)}
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.looks[flow] = modelLook{plan: plan, next: time.Now().Add(w.every)}
-	w.show(flow)
+	w.looks[flow] = look
+	w.mu.Unlock()
+	w.tell(ctx, flow, look)
 }
 
 // Look has compare find what changed, when it is time. It returns nil when it was not.
@@ -99,11 +102,11 @@ func (w *ModelWatch) Look(ctx context.Context, flow, plan string, compare func()
 	}
 	w.mu.Lock()
 	w.looks[flow] = next
-	w.show(flow)
 	w.mu.Unlock()
 	if err != nil {
 		return nil, false, nil
 	}
+	w.tell(ctx, flow, next)
 	known := last.changes
 	if last.plan != plan {
 		known = nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -200,7 +201,7 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	var ready, metrics string
 	require.Eventually(t, func() bool {
 		ready, metrics = page(t, health, "/readyz"), page(t, health, "/metrics")
-		return strings.Contains(metrics, "causeway_flow_stuck{flow=\"contacts\"} 1") && strings.Contains(ready, "runs verify contacts")
+		return shown(metrics, "causeway_flow_stuck", 1) && shown(metrics, "causeway_flow_code_differs", 1) && strings.Contains(ready, "runs verify contacts")
 	}, settleWithin, 100*time.Millisecond, "it is alarmed, and the worker is not ready: %s", ready)
 
 	code, out, stderr = w.causeway("runs", "verify", "contacts")
@@ -220,8 +221,13 @@ func TestAStuckFlowIsResetToWhereTheBuildsDiffer(t *testing.T) {
 	w.loaded()
 	w.inStep()
 	require.Eventually(t, func() bool {
-		return strings.Contains(page(t, health, "/metrics"), "causeway_flow_stuck{flow=\"contacts\"} 0") && page(t, health, "/readyz") == "ready\n"
+		return shown(page(t, health, "/metrics"), "causeway_flow_stuck", 0) && page(t, health, "/readyz") == "ready\n"
 	}, settleWithin, 100*time.Millisecond, "it fits again")
+}
+
+// shown says that a metric of the flow contacts has a value.
+func shown(metrics, name string, value int) bool {
+	return regexp.MustCompile(fmt.Sprintf(`(?m)^%s\{[^}]*flow="contacts"[^}]*\} %d$`, name, value)).MatchString(metrics)
 }
 
 // page is what a worker says on its health endpoint.

@@ -34,7 +34,7 @@ var rules = table{
 	// Programs. Operators ask; only worker/host builds clients.
 	"starter":          {may: []string{"starter/commands"}},
 	"starter/commands": {may: []string{"console", "internal/operator", "internal/support", "config", "config/edit", "workflows", "activities", "internal/buildinfo", "internal/histories", "internal/phrase", "internal/readable", "internal/signin", "internal/temporalcodec"}},
-	"console":          {may: []string{"console/", "internal/access", "internal/operator", "config"}},
+	"console":          {may: []string{"console/", "internal/access", "internal/buildinfo", "internal/operator", "internal/telemetry", "internal/temporalconn", "config"}},
 	"console/":         {may: []string{"console/", "docs", "internal/optout", "internal/access", "internal/buildinfo", "internal/operator", "internal/support", "internal/signin", "config", "config/edit", "workflows", "activities", "internal/histories", "internal/phrase"}},
 	"worker":           {may: []string{"worker/host", "config", "internal/buildinfo", "internal/readable", "internal/telemetry"}},
 	"worker/host":      {may: []string{"config", "workflows", "activities", "activities/", "internal/"}},

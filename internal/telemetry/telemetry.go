@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,23 +41,41 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	}
 }
 
+// The labels that every metric of a process has. Prometheus itself calls the address that it
+// scrapes "instance", and would rename a label of that name to "exported_instance".
+const (
+	LabelInstance = "causeway_instance" // of the configuration
+	LabelProcess  = "causeway_process"  // instance@host:pid, as Temporal shows it
+)
+
+// Process is whose metrics these are.
+type Process struct {
+	Instance string // "": a process of several, of which each metric says its own
+	Identity string
+}
+
 // Metrics is the registry of the process.
 type Metrics struct {
 	Scope    tally.Scope           // for our own metrics, named causeway_…
 	Temporal client.MetricsHandler // for the SDK, with its standard names
 	registry *prometheus.Registry
+	labelled prometheus.Registerer
 	closers  []io.Closer
 }
 
-// NewMetrics makes the registry. Close flushes it.
-func NewMetrics(logger *slog.Logger) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	reporter := tallyprom.NewReporter(tallyprom.Options{
-		Registerer:       m.registry,
+// NewMetrics makes the registry, of which every metric says whose it is. Close flushes it.
+func NewMetrics(of Process, logger *slog.Logger) *Metrics {
+	registry, labels := prometheus.NewRegistry(), prometheus.Labels{LabelProcess: of.Identity}
+	if of.Instance != "" {
+		labels[LabelInstance] = of.Instance
+	}
+	m := &Metrics{registry: registry, labelled: prometheus.WrapRegistererWith(labels, registry)}
+	m.labelled.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reporter := lateGauges{tallyprom.NewReporter(tallyprom.Options{
+		Registerer:       m.labelled,
 		DefaultTimerType: tallyprom.HistogramTimerType,
 		OnRegisterError:  func(err error) { logger.Warn("registering a metric", "error", err) },
-	})
+	})}
 	scope := func(prefix string) tally.Scope {
 		s, closer := tally.NewRootScope(tally.ScopeOptions{
 			Prefix: prefix, CachedReporter: reporter, Separator: "_",
@@ -72,7 +91,7 @@ func NewMetrics(logger *slog.Logger) *Metrics {
 
 // Handler serves the registry in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.labelled})
 }
 
 // Close stops reporting.
@@ -84,3 +103,17 @@ func (m *Metrics) Close() error {
 	}
 	return nil
 }
+
+// lateGauges shows a gauge from its first value on. It would be 0 until then, and a worker
+// that has just begun would tell that a flow has no refused records, and then that it has
+// thousands more than a moment ago.
+type lateGauges struct{ tallyprom.Reporter }
+
+// AllocateGauge makes a gauge that is shown once it is set.
+func (r lateGauges) AllocateGauge(name string, tags map[string]string) tally.CachedGauge {
+	return &lateGauge{allocate: sync.OnceValue(func() tally.CachedGauge { return r.Reporter.AllocateGauge(name, tags) })}
+}
+
+type lateGauge struct{ allocate func() tally.CachedGauge }
+
+func (g *lateGauge) ReportGauge(value float64) { g.allocate().ReportGauge(value) }

@@ -21,6 +21,7 @@ type consoleOptions struct {
 	url              string
 	cookieKey        string
 	clientSecret     string
+	metrics          string
 }
 
 func newConsole(e *env) *cobra.Command {
@@ -56,6 +57,7 @@ One console shows several instances: name each configuration file with --config.
 	f.StringArrayVarP(&o.configs, "config", "c", nil, "configuration `file` of an instance; may be given several times")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8280", "`host:port` to listen at; another than this machine only where people sign in at an issuer")
 	f.BoolVar(&o.published, "published", false, "let --listen name every address, inside a container whose port is published on its machine alone")
+	f.StringVar(&o.metrics, "metrics-listen", "", "`host:port` where Prometheus reads how many requests there are, as /metrics; default: none")
 	f.StringVar(&o.url, "url", "", "`address` that browsers reach it by, such as https://causeway.example.com; default: http://localhost and the port")
 	f.StringVar(&o.cookieKey, "cookie-key", "", "env:NAME or file:PATH of a `secret` that cookies are encrypted with, the same for each copy of the console; default: one of its own, so that sessions end with it")
 	f.StringVar(&o.clientSecret, "client-secret", "", "env:NAME or file:PATH of the `secret` of the application that people sign in to, where it has one")
@@ -71,7 +73,7 @@ func serveConsole(ctx context.Context, e *env, o consoleOptions) error {
 		files = []string{e.configPath}
 	}
 	serve := console.ServeOptions{
-		Listen: o.listen, URL: o.url, Published: o.published, HostPort: e.address, Namespace: e.namespace, By: cmp.Or(e.by, "local"),
+		Listen: o.listen, MetricsListen: o.metrics, URL: o.url, Published: o.published, HostPort: e.address, Namespace: e.namespace, By: cmp.Or(e.by, "local"),
 		Lasts: o.lasts, LinkLasts: o.linkLasts, Dial: e.dial, Tell: func(line string) { e.say("%s", line) },
 	}
 	for _, s := range []struct {

@@ -94,15 +94,19 @@ type stuckGauges struct {
 	scope               tally.Scope
 	instance, namespace string
 	code                *codeWatch
-	known               map[string]tally.Gauge
+	known               map[string]bool
 }
+
+// standing is whether a flow stands still, and whether that is because another build began
+// it.
+type standing struct{ stuck, differs bool }
 
 // refresh looks at the workflows of the instance that run: an owner for each flow, and a
 // run of it.
 func (g *stuckGauges) refresh(ctx context.Context, c describer) error {
-	stuck, unanswered := map[string]bool{}, map[string]bool{}
+	flows, unanswered := map[string]standing{}, map[string]bool{}
 	for name := range g.known {
-		stuck[name] = false
+		flows[name] = standing{}
 	}
 	var errs []error
 	err := eachRunning(ctx, c, func(id, runID string) {
@@ -114,33 +118,36 @@ func (g *stuckGauges) refresh(ctx context.Context, c describer) error {
 		if err != nil { // it has just ended, say
 			errs, unanswered[name] = append(errs, err), true
 		}
-		stuck[name] = stuck[name] || found
+		was := flows[name]
+		flows[name] = standing{stuck: was.stuck || found.stuck, differs: was.differs || found.differs}
 	})
 	if err != nil {
 		return err
 	}
-	for name, is := range stuck {
-		switch gauge, known := g.known[name]; {
-		case !known:
-			g.known[name] = g.scope.Tagged(map[string]string{"flow": name}).Gauge("flow_stuck")
-			g.known[name].Update(valueOf(is))
-		case is || !unanswered[name]:
-			gauge.Update(valueOf(is))
+	for name, is := range flows {
+		if is.stuck || !unanswered[name] || !g.known[name] {
+			of := g.scope.Tagged(map[string]string{"flow": name})
+			of.Gauge("flow_stuck").Update(valueOf(is.stuck))
+			of.Gauge("flow_code_differs").Update(valueOf(is.differs))
 		}
+		g.known[name] = true
 	}
-	maps.DeleteFunc(stuck, func(_ string, is bool) bool { return !is })
-	g.code.found(slices.Sorted(maps.Keys(stuck)))
+	maps.DeleteFunc(flows, func(_ string, is standing) bool { return !is.stuck })
+	g.code.found(slices.Sorted(maps.Keys(flows)))
 	return errors.Join(errs...)
 }
 
-// look says whether a workflow is stuck.
-func (g *stuckGauges) look(ctx context.Context, c describer, id, runID string) (bool, error) {
+// look says whether a workflow is stuck, and why.
+func (g *stuckGauges) look(ctx context.Context, c describer, id, runID string) (standing, error) {
 	described, err := c.DescribeWorkflowExecution(ctx, id, runID)
 	if err != nil {
-		return false, err
+		return standing{}, err
 	}
 	found, err := temporalconn.FindStuck(ctx, c.WorkflowService(), g.namespace, described)
-	return found != nil, err
+	if err != nil || found == nil {
+		return standing{}, err
+	}
+	return standing{stuck: true, differs: found.Differs}, nil
 }
 
 func valueOf(is bool) float64 {

@@ -78,9 +78,10 @@ func TestStuckFlowsAreShown(t *testing.T) {
 	}
 	scope := tally.NewTestScope("", nil)
 	code := newCodeWatch(client.MetricsNopHandler)
-	g := &stuckGauges{scope: scope, instance: "acme", code: code, known: map[string]tally.Gauge{}}
+	g := &stuckGauges{scope: scope, instance: "acme", code: code, known: map[string]bool{}}
 	require.NoError(t, g.refresh(t.Context(), temporal))
-	require.Equal(t, map[string]float64{"contacts": 1, "leads": 1, "egress": 0, "optout": 0}, failing(scope))
+	require.Equal(t, map[string]float64{"contacts": 1, "leads": 1, "egress": 0, "optout": 0}, named(scope, "flow_stuck"))
+	require.Equal(t, map[string]float64{"contacts": 1, "leads": 0, "egress": 0, "optout": 0}, named(scope, "flow_code_differs"), "leads panics")
 	require.NoError(t, code.fits(), "another worker has the wrong code")
 
 	code.WithTags(map[string]string{"workflow_type": "TableSync", "failure_reason": "WorkflowError"}).Counter("temporal_workflow_task_execution_failed").Inc(1)
@@ -90,11 +91,11 @@ func TestStuckFlowsAreShown(t *testing.T) {
 
 	temporal.down[contacts], temporal.attempts[load] = true, 1
 	require.ErrorContains(t, g.refresh(t.Context(), temporal), "lost the server")
-	require.Equal(t, map[string]float64{"contacts": 1, "leads": 0, "egress": 0, "optout": 0}, failing(scope), "nothing new is known of contacts")
+	require.Equal(t, map[string]float64{"contacts": 1, "leads": 0, "egress": 0, "optout": 0}, named(scope, "flow_stuck"), "nothing new is known of contacts")
 
 	temporal.down[contacts], temporal.attempts[contacts] = false, 1
 	require.NoError(t, g.refresh(t.Context(), temporal))
-	require.Zero(t, failing(scope)["contacts"])
+	require.Zero(t, named(scope, "flow_stuck")["contacts"])
 	temporal.attempts[contacts] = 2
 	require.NoError(t, g.refresh(t.Context(), temporal))
 	require.NoError(t, code.fits(), "this worker has failed on what is mended")

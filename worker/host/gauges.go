@@ -19,6 +19,7 @@ import (
 	"causeway.dev/activities/ingress"
 	"causeway.dev/activities/optout"
 	"causeway.dev/config"
+	"causeway.dev/internal/buildinfo"
 	"causeway.dev/workflows"
 )
 
@@ -58,15 +59,13 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 func (h *Host) refreshGauges(ctx context.Context) {
 	flows := newFlowGauges(h.metrics.Scope, h.o.Config.Instance)
 	expiry := newExpiryWatch(h.o.Config, h.metrics.Scope, h.o.Logger)
-	stuck := &stuckGauges{scope: h.metrics.Scope, instance: h.o.Config.Instance, namespace: h.namespace, code: h.code, known: map[string]tally.Gauge{}}
+	stuck := &stuckGauges{scope: h.metrics.Scope, instance: h.o.Config.Instance, namespace: h.namespace, code: h.code, known: map[string]bool{}}
+	h.metrics.Scope.Tagged(map[string]string{"version": buildinfo.Current().Version}).Gauge("worker_info").Update(1)
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
 		expiry.refresh()
 		h.watch.Refresh()
-		if err := h.probeLedger(ctx); err != nil && ctx.Err() == nil {
-			h.o.Logger.Warn("the ledger cannot be written", "error", err)
-		}
 		if err := h.gauges.refresh(ctx); err != nil && ctx.Err() == nil {
 			h.o.Logger.Warn("refreshing gauges from the ledger", "error", err)
 		}
@@ -93,17 +92,17 @@ type workflowLister interface {
 	ListWorkflow(ctx context.Context, in *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
 }
 
-// flowGauges show which flows are FAILED. Such a flow waits for an operator, and has no
-// run that could count as failed.
+// flowGauges show which flows are FAILED, and which run. One that is FAILED waits for an
+// operator, and has no run that could count as failed.
 type flowGauges struct {
 	scope    tally.Scope
 	instance string
-	known    map[string]tally.Gauge // by the name of the flow on the command line
-	running  map[string]bool        // likewise, as the last look found them
+	known    map[string]bool // the names of flows on the command line
+	running  map[string]bool // likewise, as the last look found them
 }
 
 func newFlowGauges(scope tally.Scope, instance string) *flowGauges {
-	return &flowGauges{scope: scope, instance: instance, known: map[string]tally.Gauge{}}
+	return &flowGauges{scope: scope, instance: instance, known: map[string]bool{}}
 }
 
 // refresh reads the states of the flows from Temporal. A flow that no longer exists is
@@ -142,12 +141,10 @@ func (g *flowGauges) refresh(ctx context.Context, c workflowLister) error {
 		}
 	}
 	for name, value := range failed {
-		gauge, ok := g.known[name]
-		if !ok {
-			gauge = g.scope.Tagged(map[string]string{"flow": name}).Gauge("flow_failed")
-			g.known[name] = gauge
-		}
-		gauge.Update(value)
+		g.known[name] = true
+		of := g.scope.Tagged(map[string]string{"flow": name})
+		of.Gauge("flow_failed").Update(value)
+		of.Gauge("flow_running").Update(valueOf(running[name]))
 	}
 	g.running = running
 	return nil

@@ -40,10 +40,13 @@ func (l *listed) ListWorkflow(_ context.Context, in *workflowservice.ListWorkflo
 	return out, nil
 }
 
-func failing(s tally.TestScope) map[string]float64 {
+// named are the gauges of a name, by flow.
+func named(s tally.TestScope, name string) map[string]float64 {
 	out := map[string]float64{}
 	for _, g := range s.Snapshot().Gauges() {
-		out[g.Tags()["flow"]] = g.Value()
+		if g.Name() == name {
+			out[g.Tags()["flow"]] = g.Value()
+		}
 	}
 	return out
 }
@@ -58,16 +61,17 @@ func TestFailedFlowsAreShown(t *testing.T) {
 		states: []string{"FAILED", "RUNNING", "FAILED", "FAILED"},
 	}
 	require.NoError(t, g.refresh(t.Context(), temporal))
-	require.Equal(t, map[string]float64{"contacts": 1, "egress": 0, "optout": 1}, failing(scope), "of this instance")
+	require.Equal(t, map[string]float64{"contacts": 1, "egress": 0, "optout": 1}, named(scope, "flow_failed"), "of this instance")
+	require.Equal(t, map[string]float64{"contacts": 0, "egress": 1, "optout": 0}, named(scope, "flow_running"))
 
 	temporal.states[0] = "RUNNING"
 	temporal.err = errors.New("down")
 	require.Error(t, g.refresh(t.Context(), temporal))
-	require.Equal(t, 1.0, failing(scope)["contacts"], "nothing new is known")
+	require.Equal(t, 1.0, named(scope, "flow_failed")["contacts"], "nothing new is known")
 	temporal.err = nil
 	require.NoError(t, g.refresh(t.Context(), temporal))
-	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 1}, failing(scope))
+	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 1}, named(scope, "flow_failed"))
 	temporal.ids = nil
 	require.NoError(t, g.refresh(t.Context(), temporal))
-	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 0}, failing(scope), "a flow that is gone")
+	require.Equal(t, map[string]float64{"contacts": 0, "egress": 0, "optout": 0}, named(scope, "flow_failed"), "a flow that is gone")
 }

@@ -88,7 +88,7 @@ type Host struct {
 // New builds everything and connects to Temporal and the ledger. If one of them cannot
 // be reached, or a setting cannot be used, the error says so in one sentence.
 func New(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{o: o, metrics: telemetry.NewMetrics(o.Logger), pauses: &pauses{}}
+	h := &Host{o: o, metrics: telemetry.NewMetrics(telemetry.Process{Instance: o.Config.Instance, Identity: temporalconn.WorkerName(o.Config.Instance)}, o.Logger), pauses: &pauses{}}
 	h.health = newHealth(o.Config.Telemetry.Listen, h.metrics.Handler(), h.ready)
 	var err error
 	if h.ledger, err = openLedger(ctx, o.Config, o.Logger, h.waitsForLedger); err != nil {
@@ -174,7 +174,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
 		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope},
 		backups: &backupGauges{ledger: h.ledger, scope: h.metrics.Scope, settings: backupsOf(o.Config)}}
-	h.levels = &levels{config: o.Config, ledger: h.ledger}
+	h.levels = &levels{config: o.Config, ledger: h.ledger, scope: h.metrics.Scope}
 	return h, nil
 }
 
@@ -249,6 +249,7 @@ func (h *Host) Run(ctx context.Context) error {
 	var taken sync.WaitGroup
 	taken.Go(func() { h.takeOver.run(taking) })
 	taken.Go(func() { h.pruner.Run(taking) })
+	taken.Go(func() { newAvailability(h).run(taking, refreshEvery) })
 	taken.Go(func() {
 		forget := forgetter{ledger: h.ledger, stillThere: h.stillThere, waiting: h.metrics.Scope.Gauge("erasures_waiting"), logger: h.o.Logger, sleep: rest}
 		forget.run(taking)
@@ -283,16 +284,6 @@ func (h *Host) stop() {
 	for range h.workers {
 		<-done
 	}
-}
-
-// probeWithin bounds the probe of the ledger.
-const probeWithin = 10 * time.Second
-
-// probeLedger notices a ledger that cannot be written while no flow has anything to write.
-func (h *Host) probeLedger(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
-	defer cancel()
-	return h.ledger.Probe(ctx)
 }
 
 // ready says whether the worker can do its work.

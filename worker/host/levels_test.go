@@ -1,10 +1,12 @@
 package host
 
 import (
+	"math"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/uber-go/tally/v4"
 
 	"causeway.dev/activities"
 	"causeway.dev/config"
@@ -19,7 +21,8 @@ func TestLevelsOfTheFlowsAreKept(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 12, 0, 30, 0, time.UTC)
 	l := ledgertest.Open(t, ledgertest.SQLite(t))
-	v := &levels{ledger: l, config: &config.Config{Ingress: config.Ingress{Tables: map[string]mapping.Table{"contacts": {}}}}}
+	scope := tally.NewTestScope("", nil)
+	v := &levels{ledger: l, scope: scope, config: &config.Config{Ingress: config.Ingress{Tables: map[string]mapping.Table{"contacts": {}}}}}
 	last := func(running bool) ledger.SeriesPoint {
 		t.Helper()
 		now = now.Add(time.Minute)
@@ -43,4 +46,9 @@ func TestLevelsOfTheFlowsAreKept(t *testing.T) {
 	at := last(true)
 	require.EqualValues(t, 2, at.Backlog)
 	require.Equal(t, 90*time.Second, at.Lag)
+	require.Equal(t, map[string]float64{"contacts": 2}, named(scope, "flow_backlog"))
+	require.Equal(t, map[string]float64{"contacts": 90}, named(scope, "flow_lag_seconds"))
+	require.Equal(t, map[string]float64{"contacts": float64(mark.ObtainedAt.Unix() + 90)}, named(scope, "flow_checked_timestamp_seconds"), "the source was asked then")
+	last(false)
+	require.True(t, math.IsNaN(named(scope, "flow_lag_seconds")["contacts"]), "a flow that is stopped")
 }
