@@ -1,10 +1,24 @@
 package workflows
 
-import "go.temporal.io/sdk/workflow"
+import (
+	"maps"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+)
 
 // Registry is what workflows are registered with: a worker, or a replayer.
 type Registry interface {
 	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+}
+
+// owners carry their flow for as long as it lives, so they go on with the worker's current
+// version. What they start ends with the version that began it, where that is still there.
+var ownerTypes = map[string]any{TypeTableSync: TableSync, TypeEventSync: EventSync, TypeOptOutSync: OptOutSync}
+
+var passTypes = map[string]any{
+	TypeCheckup: Checkup, TypeBackfill: Backfill, TypeDeltaPass: DeltaPass, TypeRollback: Rollback, TypeRelease: Release,
+	TypeEventPass: EventPass, TypeOptOutPass: OptOutPass, TypeAudit: Audit, TypeAsk: Ask,
 }
 
 // Register makes every workflow known under the name histories carry.
@@ -24,4 +38,13 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(OptOutPass, workflow.RegisterOptions{Name: TypeOptOutPass})
 	r.RegisterWorkflowWithOptions(Audit, workflow.RegisterOptions{Name: TypeAudit})
 	r.RegisterWorkflowWithOptions(Ask, workflow.RegisterOptions{Name: TypeAsk})
+	for _, name := range slices.Sorted(maps.Keys(ownerTypes)) {
+		r.RegisterWorkflowWithOptions(ownerTypes[name], workflow.RegisterOptions{Name: name, VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
+	}
+	for _, name := range slices.Sorted(maps.Keys(passTypes)) {
+		r.RegisterWorkflowWithOptions(passTypes[name], workflow.RegisterOptions{Name: name, VersioningBehavior: workflow.VersioningBehaviorPinned})
+	}
 }
+
+// OwnerTypes are the workflows that live as long as their flow.
+func OwnerTypes() []string { return slices.Sorted(maps.Keys(ownerTypes)) }

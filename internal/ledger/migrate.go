@@ -65,3 +65,18 @@ func (l *Ledger) up(ctx context.Context, p *goose.Provider) error {
 	l.logger.InfoContext(ctx, "ledger migrated", "from", have, "to", newest)
 	return nil
 }
+
+// newestSchema is the newest schema of the ledger that this program knows.
+func newestSchema() int64 {
+	files, err := migrations.ReadDir("migrations/sqlite")
+	if err != nil {
+		panic(err) // it is part of the program
+	}
+	var newest int64
+	for _, f := range files {
+		if n, err := goose.NumericComponent(f.Name()); err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest
+}

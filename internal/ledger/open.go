@@ -42,6 +42,7 @@ type Options struct {
 	// whom. Without it nothing is locked: tests and tools look at a ledger in use.
 	Worker bool
 	Waits  func(holder string) // nil: only logged
+	Build  string              // of the program, for other workers
 
 	// StatementTimeout ends a statement that lasts longer, on PostgreSQL: a plan that went
 	// wrong must not hold its locks for hours. 0: the server's own setting. Migrations have

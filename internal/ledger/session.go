@@ -27,13 +27,14 @@ const (
 // worker keeps which start of the server a lock was taken in. After another start
 // nothing is known of a worker that has not taken its lock again.
 type session struct {
-	worker WorkerID
-	config *pgx.ConnConfig
-	db     *sql.DB // answers questions about others; conn is busy with waiting
-	conn   *pgx.Conn
-	logger *slog.Logger
-	cancel context.CancelFunc
-	done   chan struct{}
+	worker  WorkerID
+	program Program
+	config  *pgx.ConnConfig
+	db      *sql.DB // answers questions about others; conn is busy with waiting
+	conn    *pgx.Conn
+	logger  *slog.Logger
+	cancel  context.CancelFunc
+	done    chan struct{}
 }
 
 // newSession shows this process to the workers of a PostgreSQL ledger.
@@ -43,7 +44,7 @@ func newSession(ctx context.Context, o Options, db *sql.DB, logger *slog.Logger)
 		return nil, err
 	}
 	config.RuntimeParams["application_name"] = "causeway worker"
-	s := &session{worker: newWorkerID(), config: config, db: db, logger: logger, done: make(chan struct{})}
+	s := &session{worker: newWorkerID(), program: o.program(), config: config, db: db, logger: logger, done: make(chan struct{})}
 	if s.conn, err = s.begin(ctx); err != nil {
 		return nil, fmt.Errorf("ledger.dsn: showing this worker to others: %w", err)
 	}
@@ -67,8 +68,8 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL`, nil},
 		{`SELECT set_config('tcp_keepalives_idle', '86400', false)`, nil},
 		{`SELECT pg_advisory_lock($1)`, []any{s.worker.lock()}},
-		{`INSERT INTO worker (id, server_start, since) SELECT $1, pg_postmaster_start_time()::text, $2
-			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli()}},
+		{`INSERT INTO worker (id, server_start, since, build, knows) SELECT $1, pg_postmaster_start_time()::text, $2, $3, $4
+			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli(), s.program.Build, s.program.Knows}},
 		{`DELETE FROM worker WHERE since < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
 	} {
 		if _, err := conn.Exec(ctx, q.text, q.args...); err != nil {
@@ -137,9 +138,7 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Locks come second: a worker takes its lock before it has a row.
-	held, err := readAll[int64](ctx, s.db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
-		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	held, err := s.held(ctx) // second: a worker takes its lock before it has a row
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +149,41 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 		}
 	}
 	return gone, nil
+}
+
+// held lists the advisory locks that somebody holds.
+func (s *session) held(ctx context.Context) ([]int64, error) {
+	return readAll[int64](ctx, s.db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+}
+
+// programs are those of the workers that hold their lock, this one's among them.
+func (s *session) programs(ctx context.Context) ([]Program, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT id, build, knows FROM worker`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	known := map[int64]Program{}
+	for rows.Next() {
+		var id string
+		var p Program
+		if err := rows.Scan(&id, &p.Build, &p.Knows); err != nil {
+			return nil, err
+		}
+		known[WorkerID(id).lock()] = p
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	held, err := s.held(ctx)
+	var out []Program
+	for _, lock := range held {
+		if p, ours := known[lock]; ours {
+			out = append(out, p)
+		}
+	}
+	return out, err
 }
 
 // alone runs f in a transaction that holds an advisory lock: the server gives the lock

@@ -196,7 +196,7 @@ func extraRoots(path, file string) (*x509.CertPool, error) {
 // on PostgreSQL. waits is told for whom it has to wait first.
 func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, waits func(holder string)) (*ledger.Ledger, error) {
 	l := cfg.Ledger
-	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits}
+	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits, Build: buildOf(cfg)}
 	var err error
 	if l.DSN.IsSet() {
 		if options.DSN, err = l.DSN.Resolve(); err != nil {

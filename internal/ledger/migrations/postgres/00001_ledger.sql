@@ -140,7 +140,9 @@ CREATE TABLE page (
 CREATE TABLE worker (
   id TEXT PRIMARY KEY,
   server_start TEXT NOT NULL,                -- start of the database server in which it took its lock
-  since BIGINT NOT NULL
+  since BIGINT NOT NULL,
+  build TEXT NOT NULL DEFAULT '',            -- of its program
+  knows BIGINT NOT NULL DEFAULT 0            -- newest schema that its program knows
 );
 
 -- Parts of a page that are written in parallel, each by one attempt at a time.
