@@ -63,6 +63,14 @@ func (w *world) current(build string) {
 	}, settleWithin, 500*time.Millisecond, "version %s becomes the current one; %+v; worker log:\n%s", build, d, w.tail())
 }
 
+// logged asserts that a worker has said something.
+func (w *world) logged(what string) {
+	w.t.Helper()
+	log, err := os.ReadFile(w.log)
+	require.NoError(w.t, err)
+	require.Contains(w.t, string(log), what)
+}
+
 // writes waits until so many more profiles are there.
 func (w *world) writes(more int64) {
 	w.t.Helper()
@@ -70,12 +78,15 @@ func (w *world) writes(more int64) {
 	require.Eventually(w.t, func() bool { return w.profileCount() >= want }, settleWithin, 10*time.Millisecond, "%d of %d; worker log:\n%s", w.profileCount(), want, w.tail())
 }
 
+// The new version is built with the tag releasetest: it extends the ledger by a step that the
+// old one does not know.
+
 // A rolling upgrade and a rollback in the middle of a load: workers of the old version,
 // both, the new one alone, and the old one again. Nobody does anything but start and stop
 // workers. Nothing is lost or written twice.
 func TestARollingUpgradeAndARollbackMidLoad(t *testing.T) {
 	t.Parallel()
-	before, after := buildWorker(t, oldBuild), buildWorker(t, newBuild)
+	before, after := buildWorker(t, oldBuild), buildWorker(t, newBuild, "-tags", "releasetest")
 	w := newPostgresWorld(t, worldOptions{contacts: 6_000, pageSize: 300})
 	w.boxes.Campaign.SetLatency(60 * time.Millisecond)
 	first := w.startBuild(before)
@@ -85,6 +96,7 @@ func TestARollingUpgradeAndARollbackMidLoad(t *testing.T) {
 
 	second := w.startBuild(after) // both
 	w.current(newBuild)
+	w.logged(`"ledger migrated" from=1 to=2`)
 	w.writes(300)
 	first.drain() // the new one alone: it goes on with the load that the old one began
 	w.writes(300)
@@ -92,6 +104,7 @@ func TestARollingUpgradeAndARollbackMidLoad(t *testing.T) {
 	third := w.startBuild(before) // back: the new one is not there any more, so the old one takes its place
 	second.drain()
 	w.current(oldBuild)
+	w.logged(`"a newer build has extended the ledger; this one works with it"`)
 	w.writes(300)
 	third.kill() // and a crash of it costs no more than any other
 	w.startBuild(before)
@@ -111,7 +124,7 @@ func TestARollingUpgradeAndARollbackMidLoad(t *testing.T) {
 // old one: killed in a load, and the new version begins. It goes on by itself.
 func TestANewVersionReplacesAKilledOne(t *testing.T) {
 	t.Parallel()
-	before, after := buildWorker(t, oldBuild), buildWorker(t, newBuild)
+	before, after := buildWorker(t, oldBuild), buildWorker(t, newBuild, "-tags", "releasetest")
 	w := newWorld(t, worldOptions{contacts: 2_000, pageSize: 300})
 	w.boxes.Campaign.SetLatency(60 * time.Millisecond)
 	p := w.startBuild(before)

@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -43,6 +44,11 @@ type Options struct {
 	Worker bool
 	Waits  func(holder string) // nil: only logged
 	Build  string              // of the program, for other workers
+
+	// SchemaTo is the schema that the ledger is brought to, at most; 0: the newest that this
+	// program knows.
+	SchemaTo int64
+	steps    func(database string) fs.FS // nil: those of this program
 
 	// StatementTimeout ends a statement that lasts longer, on PostgreSQL: a plan that went
 	// wrong must not hold its locks for hours. 0: the server's own setting. Migrations have
@@ -103,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		err = fmt.Errorf("ledger.driver: got %q, want sqlite or postgres", o.Driver)
 	}
 	if err == nil {
-		err = l.migrate(ctx)
+		err = l.migrate(ctx, o)
 	}
 	if l.migrator != nil {
 		err = errors.Join(err, l.migrator.Close())
@@ -123,6 +129,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil && o.Worker && l.postgres {
 		l.presence, err = newSession(ctx, o, l.db, l.logger)
+		if err == nil { // a newer program that did not see this one may have taken something away
+			err = l.fits(ctx, o.newestSchema())
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())

@@ -138,7 +138,7 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := s.held(ctx) // second: a worker takes its lock before it has a row
+	held, err := heldLocks(ctx, s.db) // second: a worker takes its lock before it has a row
 	if err != nil {
 		return nil, err
 	}
@@ -151,15 +151,17 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 	return gone, nil
 }
 
-// held lists the advisory locks that somebody holds.
-func (s *session) held(ctx context.Context) ([]int64, error) {
-	return readAll[int64](ctx, s.db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+// heldLocks lists the advisory locks that somebody holds.
+func heldLocks(ctx context.Context, db *sql.DB) ([]int64, error) {
+	return readAll[int64](ctx, db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
 		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 }
 
-// programs are those of the workers that hold their lock, this one's among them.
-func (s *session) programs(ctx context.Context) ([]Program, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT id, build, knows FROM worker`)
+func (s *session) programs(ctx context.Context) ([]Program, error) { return programsOf(ctx, s.db) }
+
+// programsOf are those of the workers that hold their lock.
+func programsOf(ctx context.Context, db *sql.DB) ([]Program, error) {
+	rows, err := db.QueryContext(ctx, `SELECT id, build, knows FROM worker`)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (s *session) programs(ctx context.Context) ([]Program, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	held, err := s.held(ctx)
+	held, err := heldLocks(ctx, db)
 	var out []Program
 	for _, lock := range held {
 		if p, ours := known[lock]; ours {

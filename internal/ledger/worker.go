@@ -70,7 +70,7 @@ type Program struct {
 	Knows int64 // newest schema of the ledger that it knows
 }
 
-func (o Options) program() Program { return Program{Build: o.Build, Knows: newestSchema()} }
+func (o Options) program() Program { return Program{Build: o.Build, Knows: o.newestSchema()} }
 
 // Programs are those of the workers that live, that of this process among them. One whose
 // connection has just been lost may be missing for a moment.
