@@ -18,7 +18,7 @@ var ownerTypes = map[string]any{TypeTableSync: TableSync, TypeEventSync: EventSy
 
 var passTypes = map[string]any{
 	TypeCheckup: Checkup, TypeBackfill: Backfill, TypeDeltaPass: DeltaPass, TypeRollback: Rollback, TypeRelease: Release,
-	TypeEventPass: EventPass, TypeOptOutPass: OptOutPass, TypeAudit: Audit, TypeAsk: Ask,
+	TypeEventPass: EventPass, TypeOptOutPass: OptOutPass, TypeAudit: Audit, TypeAsk: Ask, TypeNotify: Notify,
 }
 
 // Register makes every workflow known under the name histories carry.
@@ -26,7 +26,6 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(TableSync, workflow.RegisterOptions{Name: TypeTableSync})
 	r.RegisterWorkflowWithOptions(Backup, workflow.RegisterOptions{Name: TypeBackup})
 	r.RegisterWorkflowWithOptions(Checkup, workflow.RegisterOptions{Name: TypeCheckup})
-	r.RegisterWorkflowWithOptions(Notify, workflow.RegisterOptions{Name: TypeNotify})
 	r.RegisterWorkflowWithOptions(LogExport, workflow.RegisterOptions{Name: TypeLogExport})
 	r.RegisterWorkflowWithOptions(Backfill, workflow.RegisterOptions{Name: TypeBackfill})
 	r.RegisterWorkflowWithOptions(DeltaPass, workflow.RegisterOptions{Name: TypeDeltaPass})
