@@ -70,14 +70,32 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`SELECT pg_advisory_lock($1)`, []any{s.worker.lock()}},
 		{`INSERT INTO worker (id, server_start, since, build, knows) SELECT $1, pg_postmaster_start_time()::text, $2, $3, $4
 			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli(), s.program.Build, s.program.Knows}},
-		{`DELETE FROM worker WHERE since < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
 	} {
 		if _, err := conn.Exec(ctx, q.text, q.args...); err != nil {
 			_ = conn.Close(ctx) // the failure says more
 			return nil, err
 		}
 	}
+	if err := s.forget(ctx); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
 	return conn, nil
+}
+
+// forget removes workers that began long ago and do not hold their lock.
+func (s *session) forget(ctx context.Context) error {
+	old, err := readAll[string](ctx, s.db, `SELECT id FROM worker WHERE since < $1`, time.Now().Add(-sessionForget).UnixMilli())
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	held, err := heldLocks(ctx, s.db)
+	for _, id := range old {
+		if err == nil && !slices.Contains(held, WorkerID(id).lock()) {
+			_, err = s.db.ExecContext(ctx, `DELETE FROM worker WHERE id = $1`, id)
+		}
+	}
+	return err
 }
 
 // hold waits until the connection is lost, and takes the lock again under the same
@@ -206,8 +224,8 @@ func (s *session) alone(ctx context.Context, f func(context.Context) error) erro
 	return f(ctx)
 }
 
-func readAll[T any](ctx context.Context, db *sql.DB, query string) (out []T, err error) {
-	rows, err := db.QueryContext(ctx, query)
+func readAll[T any](ctx context.Context, db *sql.DB, query string, args ...any) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
