@@ -78,7 +78,11 @@ func DeploymentName(instance string) string { return "causeway-" + instance }
 // Describe tells of the versions. A deployment that no worker has begun yet has none.
 // Fails with ErrNoVersions, or as Temporal does.
 func (v Versions) Describe(ctx context.Context) (*Deployment, error) {
-	answer, err := v.Service.DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{Namespace: v.Namespace, DeploymentName: v.Name})
+	var answer *workflowservice.DescribeWorkerDeploymentResponse
+	err := patiently(ctx, func() (err error) {
+		answer, err = v.Service.DescribeWorkerDeployment(ctx, &workflowservice.DescribeWorkerDeploymentRequest{Namespace: v.Namespace, DeploymentName: v.Name})
+		return err
+	})
 	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
 		return &Deployment{Name: v.Name, Versions: []Version{}}, nil
 	}
@@ -97,6 +101,25 @@ func (v Versions) Describe(ctx context.Context) (*Deployment, error) {
 	}
 	slices.SortFunc(d.Versions, func(a, b Version) int { return b.Created.Compare(a.Created) })
 	return d, nil
+}
+
+// busyPause is the pause between two tries while Temporal is busy.
+const busyPause = 500 * time.Millisecond
+
+// patiently tries again while Temporal answers that it is busy: it asks a workflow of its
+// own, which answers one after the other.
+func patiently(ctx context.Context, f func() error) error {
+	for try := 0; ; try++ {
+		err := f()
+		if _, busy := errors.AsType[*serviceerror.ResourceExhausted](err); !busy || try == 20 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyPause):
+		}
+	}
 }
 
 // unsupported tells a server without versions from one that fails.
@@ -134,12 +157,14 @@ func versionOf(s *deploymentpb.WorkerDeploymentInfo_WorkerDeploymentVersionSumma
 // SetCurrent gives what begins, and flows, to a build; "" is workers without a version.
 // It fails when somebody has changed the deployment since it was described.
 func (v Versions) SetCurrent(ctx context.Context, seen *Deployment, build string) error {
-	_, err := v.Service.SetWorkerDeploymentCurrentVersion(ctx, &workflowservice.SetWorkerDeploymentCurrentVersionRequest{
-		Namespace: v.Namespace, DeploymentName: v.Name, BuildId: build, ConflictToken: seen.token, Identity: v.Identity,
-		// A queue of the version before that this one does not ask is one that it has no use for.
-		IgnoreMissingTaskQueues: true,
+	return patiently(ctx, func() error {
+		_, err := v.Service.SetWorkerDeploymentCurrentVersion(ctx, &workflowservice.SetWorkerDeploymentCurrentVersionRequest{
+			Namespace: v.Namespace, DeploymentName: v.Name, BuildId: build, ConflictToken: seen.token, Identity: v.Identity,
+			// A queue of the version before that this one does not ask is one that it has no use for.
+			IgnoreMissingTaskQueues: true,
+		})
+		return err
 	})
-	return err
 }
 
 // SetRamping gives a share of what begins, and of flows, to a build; "" ends a ramp.
