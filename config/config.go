@@ -67,6 +67,8 @@ type Config struct {
 	Notify Notify `yaml:"notify,omitempty"`
 	// LogExport writes what flows did into files on the file server of Campaign.
 	LogExport LogExport `yaml:"log_export,omitempty"`
+	// Upgrades says what follows when a worker of another version begins.
+	Upgrades Upgrades `yaml:"upgrades,omitempty"`
 	// Telemetry is what the worker tells of itself.
 	Telemetry Telemetry `yaml:"telemetry,omitempty"`
 
@@ -260,6 +262,16 @@ type Doctor struct {
 	Expiry time.Duration `yaml:"expiry,omitempty" jsonschema:"minimum=1h,maximum=8760h,default=720h"`
 	// Step is how long one check may take.
 	Step time.Duration `yaml:"step,omitempty" jsonschema:"minimum=1s,maximum=5m,default=20s"`
+}
+
+// Upgrades says what follows when a worker of another version begins.
+type Upgrades struct {
+	// Versions says when another version of the worker goes on with the flows: automatic, once it asks for work and the histories of the flows replay in it; manual, at "causeway deploy current"; none, where workers of all versions are given any work.
+	Versions string `yaml:"versions,omitempty" jsonschema:"enum=automatic,enum=manual,enum=none,default=automatic"`
+	// Build names the version of this worker in Temporal; empty is that of the program.
+	Build string `yaml:"build,omitempty" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._+-]*$,maxLength=100" want:"letters, digits, dots, hyphens, plus signs and underscores, such as v1.2.3"`
+	// ReplacedAfter is how long no worker of the current version may have been there before another one takes its place, with automatic.
+	ReplacedAfter time.Duration `yaml:"replaced_after,omitempty" jsonschema:"minimum=1s,maximum=1h,default=5s"`
 }
 
 // Telemetry is what the worker tells of itself.

@@ -45,9 +45,17 @@ func (w *world) testBuild(register func(worker.Worker), broken map[string]any) (
 	in := ingress.New(ingress.Options{
 		Instance: w.cfg.Instance, Source: services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate, Ledger: books, Concurrency: 8, Lanes: 4,
 	})
+	options := worker.Options{WorkerStopTimeout: 10 * time.Second, MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second}
+	// It takes the place of the version that there is, whose code it changes.
+	deployment, err := w.versions().Describe(w.t.Context())
+	require.NoError(w.t, err)
+	if deployment.Current != "" {
+		options.DeploymentOptions = worker.DeploymentOptions{UseVersioning: true, DefaultVersioningBehavior: workflow.VersioningBehaviorAutoUpgrade,
+			Version: worker.WorkerDeploymentVersion{DeploymentName: deployment.Name, BuildID: deployment.Current}}
+	}
 	var started []worker.Worker
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
-		one := worker.New(w.client, queue, worker.Options{WorkerStopTimeout: 10 * time.Second, MaxHeartbeatThrottleInterval: time.Second, DefaultHeartbeatThrottleInterval: time.Second})
+		one := worker.New(w.client, queue, options)
 		if queue == workflows.QueueMain {
 			register(one)
 		}

@@ -84,6 +84,7 @@ var rules = table{
 	"internal/support":       {may: []string{"activities", "config", "internal/buildinfo", "internal/operator", "internal/phrase"}},
 	"internal/operator":      {may: []string{"activities", "internal/access", "workflows", "config", "config/edit", "internal/histories", "internal/temporalconn", "internal/temporalcodec", "internal/phrase", "internal/mapping", "internal/optout"}, lends: []string{"starter/commands"}},
 	"internal/architecture":  {},
+	"internal/frozen":        {}, // tests only
 	"internal/simulation":    {}, // tests only
 
 	// The stand-ins know nothing of the product, so that other clients can use them.

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // stamped is the version that a release or an image was built as; its build gives it with
@@ -56,4 +57,19 @@ func (b Build) String() string {
 		line += ")"
 	}
 	return line + " " + b.Go
+}
+
+// ID names the build where programs of several builds work side by side: its version, with
+// the revision of the source where nothing stamped it. Builds of changed source share one.
+func (b Build) ID() string {
+	id := strings.Trim(b.Version, "()")
+	if (id == "devel" || id == "unknown") && b.Revision != "" {
+		id += "-" + b.Revision[:min(len(b.Revision), 12)]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == ':' || r == '\'' || r <= ' ' {
+			return '-' // Temporal parts names by colons, and questions hold the id in quotes
+		}
+		return r
+	}, id)
 }

@@ -44,3 +44,15 @@ func TestTheStampReachesTheProgram(t *testing.T) {
 		require.Contains(t, string(out), " v1.2.3", program)
 	}
 }
+
+func TestABuildHasAShortName(t *testing.T) {
+	t.Parallel()
+	for want, b := range map[string]Build{
+		"v1.2.3":             {Version: "v1.2.3", Revision: "0a1b2c3d4e5f6071"},
+		"devel-0a1b2c3d4e5f": {Version: "(devel)", Revision: "0a1b2c3d4e5f6071"},
+		"unknown":            {Version: "unknown"},
+		"v1-2-3":             {Version: "v1:2 3"},
+	} {
+		require.Equal(t, want, b.ID())
+	}
+}

@@ -3,7 +3,9 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"strings"
+	"testing/fstest"
 )
 
 // FillDisk has SQLite answer as on a full disk: its file may not grow. Or it may again.
@@ -91,4 +93,18 @@ func Opened(ctx context.Context, l *Ledger) (out []string, err error) {
 // looked at.
 func EraseRows(ctx context.Context, l *Ledger, table, key string) (bool, error) {
 	return l.eraseRows(ctx, Erasing{Table: table, Key: key, At: l.now(), Until: l.now()}, map[LaneID]bool{}, nil)
+}
+
+// NextRelease is a ledger as a next release opens it: with one more step.
+func NextRelease(o Options, name, text string) Options {
+	o.steps = func(database string) fs.FS {
+		out := fstest.MapFS{name: &fstest.MapFile{Data: []byte(text)}}
+		names, _ := fs.Glob(builtIn(database), "*.sql")
+		for _, name := range names {
+			data, _ := fs.ReadFile(builtIn(database), name)
+			out[name] = &fstest.MapFile{Data: data}
+		}
+		return out
+	}
+	return o
 }

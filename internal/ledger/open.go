@@ -15,6 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"regexp"
 	"strconv"
@@ -42,6 +43,12 @@ type Options struct {
 	// whom. Without it nothing is locked: tests and tools look at a ledger in use.
 	Worker bool
 	Waits  func(holder string) // nil: only logged
+	Build  string              // of the program, for other workers
+
+	// SchemaTo is the schema that the ledger is brought to, at most; 0: the newest that this
+	// program knows.
+	SchemaTo int64
+	steps    func(database string) fs.FS // nil: those of this program
 
 	// Connections is how many there may be to PostgreSQL, besides one that shows a worker to
 	// others; 0: 16.
@@ -106,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		err = fmt.Errorf("ledger.driver: got %q, want sqlite or postgres", o.Driver)
 	}
 	if err == nil {
-		err = l.migrate(ctx)
+		err = l.migrate(ctx, o)
 	}
 	if l.migrator != nil {
 		err = errors.Join(err, l.migrator.Close())
@@ -126,6 +133,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	if err == nil && o.Worker && l.postgres {
 		l.presence, err = newSession(ctx, o, l.db, l.logger)
+		if err == nil { // a newer program that did not see this one may have taken something away
+			err = l.fits(ctx, o.newestSchema())
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.closeAll())

@@ -56,6 +56,7 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 	newer := ledger.Options{Driver: "sqlite", Path: file("newer")}
 	require.NoError(t, ledgertest.Open(t, newer).Close())
 	query(t, newer.Path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)`)
+	query(t, newer.Path, `INSERT INTO fact (name, value) VALUES ('schema.oldest', '998')`)
 
 	tests := map[string]struct {
 		o    ledger.Options
@@ -71,7 +72,7 @@ func TestWhatCannotBeALedgerIsRefusedInASentence(t *testing.T) {
 		"no SQLite file":        {ledger.Options{Driver: "sqlite", Path: file("notes")}, "is not a SQLite file; name a new file"},
 		"another's database":    {ledger.Options{Driver: "sqlite", Path: file("other")}, "is another program's database; name a new file"},
 		"another's mark":        {ledger.Options{Driver: "sqlite", Path: file("marked")}, "is another program's database"},
-		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999; this build knows"},
+		"a newer ledger":        {newer, "the ledger was written by a newer build (schema 999, for programs that know 998 or newer; this build knows"},
 		"no PostgreSQL address": {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@h:port/d"}, "ledger.dsn: not a PostgreSQL address"},
 		"no server":             {ledger.Options{Driver: "postgres", DSN: "postgres://u:hunter2@127.0.0.1:1/d"}, "ledger.dsn: database d on 127.0.0.1:1 cannot be reached as u"},
 	}

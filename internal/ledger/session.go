@@ -27,14 +27,15 @@ const (
 // worker keeps which start of the server a lock was taken in. After another start
 // nothing is known of a worker that has not taken its lock again.
 type session struct {
-	worker WorkerID
-	config *pgx.ConnConfig
-	db     *sql.DB // answers questions about others; conn is busy with waiting
-	conn   *pgx.Conn
-	logger *slog.Logger
-	cancel context.CancelFunc
-	done   chan struct{}
-	woken  chan struct{} // has a value when another worker has said something to all
+	worker  WorkerID
+	program Program
+	config  *pgx.ConnConfig
+	db      *sql.DB // answers questions about others; conn is busy with waiting
+	conn    *pgx.Conn
+	logger  *slog.Logger
+	cancel  context.CancelFunc
+	done    chan struct{}
+	woken   chan struct{} // has a value when another worker has said something to all
 }
 
 // newSession shows this process to the workers of a PostgreSQL ledger.
@@ -44,7 +45,7 @@ func newSession(ctx context.Context, o Options, db *sql.DB, logger *slog.Logger)
 		return nil, err
 	}
 	config.RuntimeParams["application_name"] = "causeway worker"
-	s := &session{worker: newWorkerID(), config: config, db: db, logger: logger, done: make(chan struct{}), woken: make(chan struct{}, 1)}
+	s := &session{worker: newWorkerID(), program: o.program(), config: config, db: db, logger: logger, done: make(chan struct{}), woken: make(chan struct{}, 1)}
 	if s.conn, err = s.begin(ctx); err != nil {
 		return nil, fmt.Errorf("ledger.dsn: showing this worker to others: %w", err)
 	}
@@ -69,16 +70,34 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`SELECT set_config('tcp_keepalives_idle', '86400', false)`, nil},
 		{`SELECT pg_advisory_lock($1)`, []any{s.worker.lock()}},
 		{`LISTEN ` + shareChannel, nil},
-		{`INSERT INTO worker (id, server_start, since) SELECT $1, pg_postmaster_start_time()::text, $2
-			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli()}},
-		{`DELETE FROM worker WHERE since < $1 AND lapses < $1 AND id <> $2`, []any{time.Now().Add(-sessionForget).UnixMilli(), string(s.worker)}},
+		{`INSERT INTO worker (id, server_start, since, build, knows) SELECT $1, pg_postmaster_start_time()::text, $2, $3, $4
+			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli(), s.program.Build, s.program.Knows}},
 	} {
 		if _, err := conn.Exec(ctx, q.text, q.args...); err != nil {
 			_ = conn.Close(ctx) // the failure says more
 			return nil, err
 		}
 	}
+	if err := s.forget(ctx); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
 	return conn, nil
+}
+
+// forget removes workers that began long ago and do not hold their lock.
+func (s *session) forget(ctx context.Context) error {
+	old, err := readAll[string](ctx, s.db, `SELECT id FROM worker WHERE since < $1`, time.Now().Add(-sessionForget).UnixMilli())
+	if err != nil || len(old) == 0 {
+		return err
+	}
+	held, err := heldLocks(ctx, s.db)
+	for _, id := range old {
+		if err == nil && !slices.Contains(held, WorkerID(id).lock()) {
+			_, err = s.db.ExecContext(ctx, `DELETE FROM worker WHERE id = $1`, id)
+		}
+	}
+	return err
 }
 
 // hold passes on what other workers say until the connection is lost, and takes the lock
@@ -143,9 +162,7 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Locks come second: a worker takes its lock before it has a row.
-	held, err := readAll[int64](ctx, s.db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
-		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	held, err := heldLocks(ctx, s.db) // second: a worker takes its lock before it has a row
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +173,43 @@ func (s *session) gone(ctx context.Context) ([]WorkerID, error) {
 		}
 	}
 	return gone, nil
+}
+
+// heldLocks lists the advisory locks that somebody holds.
+func heldLocks(ctx context.Context, db *sql.DB) ([]int64, error) {
+	return readAll[int64](ctx, db, `SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+}
+
+func (s *session) programs(ctx context.Context) ([]Program, error) { return programsOf(ctx, s.db) }
+
+// programsOf are those of the workers that hold their lock.
+func programsOf(ctx context.Context, db *sql.DB) ([]Program, error) {
+	rows, err := db.QueryContext(ctx, `SELECT id, build, knows FROM worker`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	known := map[int64]Program{}
+	for rows.Next() {
+		var id string
+		var p Program
+		if err := rows.Scan(&id, &p.Build, &p.Knows); err != nil {
+			return nil, err
+		}
+		known[WorkerID(id).lock()] = p
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	held, err := heldLocks(ctx, db)
+	var out []Program
+	for _, lock := range held {
+		if p, ours := known[lock]; ours {
+			out = append(out, p)
+		}
+	}
+	return out, err
 }
 
 // alone runs f in a transaction that holds an advisory lock: the server gives the lock
@@ -176,8 +230,8 @@ func (s *session) alone(ctx context.Context, f func(context.Context) error) erro
 	return f(ctx)
 }
 
-func readAll[T any](ctx context.Context, db *sql.DB, query string) (out []T, err error) {
-	rows, err := db.QueryContext(ctx, query)
+func readAll[T any](ctx context.Context, db *sql.DB, query string, args ...any) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

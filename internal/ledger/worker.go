@@ -20,6 +20,8 @@ type presence interface {
 	alive(ctx context.Context, other WorkerID) (bool, error)
 	// gone lists workers whose process is gone, as far as that is known without a name.
 	gone(ctx context.Context) ([]WorkerID, error)
+	// programs are those of the workers that live, this one's among them.
+	programs(ctx context.Context) ([]Program, error)
 	// alone runs f, unless another worker does.
 	alone(ctx context.Context, f func(context.Context) error) error
 	end() error
@@ -62,6 +64,27 @@ func (l *Ledger) Gone(ctx context.Context) ([]WorkerID, error) {
 	return gone, nil
 }
 
+// Program is what a worker says of its program.
+type Program struct {
+	Build string
+	Knows int64 // newest schema of the ledger that it knows
+}
+
+func (o Options) program() Program { return Program{Build: o.Build, Knows: o.newestSchema()} }
+
+// Programs are those of the workers that live, that of this process among them. One whose
+// connection has just been lost may be missing for a moment.
+func (l *Ledger) Programs(ctx context.Context) ([]Program, error) {
+	if l.presence == nil {
+		return nil, nil
+	}
+	programs, err := l.presence.programs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: asking which programs work with it: %w", err)
+	}
+	return programs, nil
+}
+
 // TakeOver runs f, which takes work over from workers that are gone. While one worker of
 // the ledger does, the others leave it alone: TakeOver then does nothing.
 func (l *Ledger) TakeOver(ctx context.Context, f func(context.Context) error) error {
@@ -76,8 +99,9 @@ func newWorkerID() WorkerID { return WorkerID(rand.Text()) }
 // fileLock is the presence of a worker on SQLite: an exclusive lock on a file beside
 // the ledger. One worker has it, so every other one is gone.
 type fileLock struct {
-	worker WorkerID
-	lock   *processlock.Lock
+	worker  WorkerID
+	program Program
+	lock    *processlock.Lock
 }
 
 // lockSuffix is added to the path of a SQLite ledger: that file is locked.
@@ -95,7 +119,7 @@ func waitForFile(ctx context.Context, o Options, logger *slog.Logger) (presence,
 	if err != nil {
 		return nil, err
 	}
-	return &fileLock{worker: newWorkerID(), lock: lock}, nil
+	return &fileLock{worker: newWorkerID(), program: o.program(), lock: lock}, nil
 }
 
 func (f *fileLock) id() WorkerID { return f.worker }
@@ -106,6 +130,8 @@ func (f *fileLock) alive(context.Context, WorkerID) (bool, error) {
 }
 
 func (f *fileLock) gone(context.Context) ([]WorkerID, error) { return nil, nil }
+
+func (f *fileLock) programs(context.Context) ([]Program, error) { return []Program{f.program}, nil }
 
 func (f *fileLock) alone(ctx context.Context, run func(context.Context) error) error { return run(ctx) }
 

@@ -26,10 +26,11 @@ import (
 
 // temporalClient is a Temporal on a real server.
 type temporalClient struct {
-	client  client.Client
-	keys    *temporalcodec.Keys
-	address string
-	space   string
+	client   client.Client
+	keys     *temporalcodec.Keys
+	address  string
+	space    string
+	identity string // of whoever asks
 	// askByWorkflow is set once the server has said that it has no standalone
 	// activities, so that not every question is asked twice.
 	askByWorkflow atomic.Bool
@@ -68,7 +69,7 @@ func Connect(ctx context.Context, to Address) (Temporal, error) {
 		return nil, unreachable("no Temporal server answers at %s (%s); start it, or name another with TEMPORAL_ADDRESS, --address or temporal.address",
 			options.HostPort, phrase.OneLine(err.Error()))
 	}
-	return &temporalClient{client: c, keys: keys, address: options.HostPort, space: options.Namespace}, nil
+	return &temporalClient{client: c, keys: keys, address: options.HostPort, space: options.Namespace, identity: options.Identity}, nil
 }
 
 func (t *temporalClient) Close()            { t.client.Close() }

@@ -40,6 +40,9 @@ func (i *Instance) Doctor(ctx context.Context, areas ...string) (*DoctorReport, 
 	temporal := i.temporalChecks(ctx)
 	if isAsked(activities.AreaTemporal) {
 		out.Checks = append(out.Checks, temporal...)
+		if _, knows := i.versions(); knows && !slices.ContainsFunc(temporal, func(c activities.Check) bool { return c.State == activities.CheckSkipped }) {
+			out.Checks = append(out.Checks, i.versionCheck(ctx))
+		}
 	} else { // the worker is asked over it
 		out.Checks = append(out.Checks, slices.DeleteFunc(temporal, func(c activities.Check) bool { return c.State != activities.CheckFail })...)
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 	sdklog "go.temporal.io/sdk/log"
@@ -31,6 +32,7 @@ import (
 	"causeway.dev/internal/ledger"
 	asking "causeway.dev/internal/operator"
 	"causeway.dev/internal/telemetry"
+	"causeway.dev/internal/temporalcodec"
 	"causeway.dev/internal/temporalconn"
 	"causeway.dev/internal/transport"
 	"causeway.dev/workflows"
@@ -82,7 +84,8 @@ type Host struct {
 	takeOver   *takeOver
 	stillThere ledger.StillThere
 	pruner     *run.Pruner
-	pauses     *pauses // of all queues
+	pauses     *pauses        // of all queues
+	versions   *versionKeeper // nil: this server has no versions
 }
 
 // New builds everything and connects to Temporal and the ledger. If one of them cannot
@@ -110,6 +113,9 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(fmt.Errorf("connecting to Temporal at %s: %w; is the server running, and is TEMPORAL_ADDRESS right?", options.HostPort, err), h.close())
 	}
 	if err := checkKeys(ctx, h.client, options.Namespace, o.Config.Instance, keys, o.Logger); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	if err := h.tellVersion(ctx, keys); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	services, err := NewServices(o.Config, h.metrics.Scope, o.Logger)
@@ -178,6 +184,30 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
+// tellVersion prepares to tell Temporal the version of this worker, where the server knows
+// versions.
+func (h *Host) tellVersion(ctx context.Context, keys *temporalcodec.Keys) error {
+	cfg := h.o.Config
+	space := h.namespace
+	if space == "" {
+		space = client.DefaultNamespace
+	}
+	versions := temporalconn.Versions{Service: h.client.WorkflowService(), Namespace: space, Name: temporalconn.DeploymentName(cfg.Instance),
+		Identity: identityOf(cfg.Instance, h.ledger.Worker())}
+	knows, err := versioned(ctx, versions, cfg.Upgrades.Versions, h.o.Logger)
+	if err != nil || !knows {
+		return err
+	}
+	h.versions = &versionKeeper{versions: versions, mode: cfg.Upgrades.Versions, patience: cfg.Upgrades.ReplacedAfter, ledger: h.ledger, now: time.Now, logger: h.o.Logger,
+		fits: func(ctx context.Context) (string, error) {
+			return ownersFit(ctx, h.client, cfg.Instance, func(ctx context.Context, e *historypb.HistoryEvent) error { return keys.Open(ctx, e) })
+		}}
+	if cfg.Upgrades.Versions != versionsNone {
+		h.versions.build = buildOf(cfg)
+	}
+	return nil
+}
+
 // waitsForLedger shows on the health endpoint which worker has the ledger.
 func (h *Host) waitsForLedger(holder string) {
 	h.health.waitFor("waiting for the ledger, which " + holder + " has")
@@ -200,6 +230,9 @@ func (h *Host) register(g *gate, sets ...interface{ Register(activities.Registry
 		Interceptors:                     []interceptor.WorkerInterceptor{h.pauses, g, h.lanes, &run.Panics{Logger: h.o.Logger}, &heartbeats{}},
 	}
 	tuners := map[string]worker.WorkerTuner{workflows.QueueDataverse: h.lanes.tuner(), workflows.QueueCampaign: h.lanes.tuner()}
+	if h.versions != nil {
+		options.DeploymentOptions = deploymentOptions(h.versions.versions.Name, h.versions.build)
+	}
 	for _, queue := range []string{workflows.QueueMain, workflows.QueueDataverse, workflows.QueueCampaign} {
 		options.Tuner = tuners[queue]
 		w := worker.New(h.client, queue, options)
@@ -248,6 +281,9 @@ func (h *Host) Run(ctx context.Context) error {
 	taking, stopTaking := context.WithCancel(ctx)
 	var taken sync.WaitGroup
 	taken.Go(func() { h.takeOver.run(taking) })
+	if h.versions != nil {
+		taken.Go(func() { h.versions.run(taking) })
+	}
 	taken.Go(func() { h.pruner.Run(taking) })
 	taken.Go(func() { newAvailability(h).run(taking, refreshEvery) })
 	taken.Go(func() {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -200,8 +201,25 @@ func extraRoots(path, file string) (*x509.CertPool, error) {
 // openLedger opens the ledger as the one worker of a SQLite file, or as one of several
 // on PostgreSQL. waits is told for whom it has to wait first.
 func openLedger(ctx context.Context, cfg *config.Config, logger *slog.Logger, waits func(holder string)) (*ledger.Ledger, error) {
+	return openLedgerAt(ctx, cfg, 0, logger, waits)
+}
+
+// Migrate brings the ledger to a schema, at most, and says which it has then; 0 is the newest.
+func Migrate(ctx context.Context, cfg *config.Config, to int64, logger *slog.Logger) (int64, error) {
+	l, err := openLedgerAt(ctx, cfg, to, logger, nil)
+	if err != nil {
+		return 0, err
+	}
+	h, err := l.Health(ctx)
+	if err != nil {
+		return 0, errors.Join(err, l.Close())
+	}
+	return h.Schema, l.Close()
+}
+
+func openLedgerAt(ctx context.Context, cfg *config.Config, schema int64, logger *slog.Logger, waits func(holder string)) (*ledger.Ledger, error) {
 	l := cfg.Ledger
-	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, Connections: l.Connections, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits}
+	options := ledger.Options{Driver: l.Driver, Path: l.Path, Erasures: l.Erasures, Synchronous: l.Synchronous, StatementTimeout: l.StatementTimeout, Connections: l.Connections, RequestsEnd: time.Duration(cfg.Campaign.Timeout) + time.Minute, Logger: logger, Worker: true, Waits: waits, Build: buildOf(cfg), SchemaTo: schema}
 	var err error
 	if l.DSN.IsSet() {
 		if options.DSN, err = l.DSN.Resolve(); err != nil {

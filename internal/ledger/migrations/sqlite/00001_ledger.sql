@@ -133,6 +133,8 @@ CREATE TABLE worker (
   id TEXT PRIMARY KEY,
   server_start TEXT NOT NULL,                -- start of the database server in which it took its lock; '' on SQLite
   since BIGINT NOT NULL,
+  build TEXT NOT NULL DEFAULT '',            -- of its program
+  knows BIGINT NOT NULL DEFAULT 0,           -- newest schema that its program knows
   name TEXT NOT NULL DEFAULT '',             -- instance@host:pid
   lapses BIGINT NOT NULL DEFAULT 0,          -- when others may use its share, by the clock of the ledger
   lanes INTEGER NOT NULL DEFAULT 0,          -- that it has in hand
