@@ -52,6 +52,7 @@ func TestTheQuickstartAsWritten(t *testing.T) {
 		if blocks[n][1] != "sh" {
 			continue
 		}
+		t.Logf("%s", blocks[n][2])
 		command := asRun.Replace(blocks[n][2])
 		var want []*regexp.Regexp
 		if n+1 < len(blocks) && blocks[n+1][1] == "text" {
@@ -76,7 +77,7 @@ func shown(text string) []*regexp.Regexp {
 	var out []*regexp.Regexp
 	for line := range strings.Lines(text) {
 		quoted := regexp.QuoteMeta(spaces.ReplaceAllString(strings.TrimSpace(line), " "))
-		out = append(out, regexp.MustCompile(strings.ReplaceAll(quoted, "…", ".*")))
+		out = append(out, regexp.MustCompile(strings.NewReplacer(" … ", ".*", "… ", ".*", "…", ".*").Replace(quoted)))
 	}
 	return out
 }
