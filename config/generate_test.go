@@ -158,6 +158,7 @@ A key that is not listed here is an error. Durations are written with their unit
 ` + "`30s`, `5m` or `1h30m`" + `. A secret is never written into the file: ` + "`env:NAME`" + ` names an
 environment variable, ` + "`file:path`" + ` a file. Paths are relative to the configuration file.
 ` + "`causeway config validate`" + ` reports every problem at once; ` + "`causeway config show`" + ` prints what is in effect.
+The [glossary](glossary.md) says what words such as *lane* and *baseline* mean.
 
 ## The file
 

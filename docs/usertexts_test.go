@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -40,3 +41,58 @@ func TestUserTextsWithoutRequirements(t *testing.T) {
 	}
 	require.Greater(t, literals, 1000)
 }
+
+// readers are the pages for people who use Causeway, not for those who change it.
+func readers(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	for _, page := range files(t, ".md") {
+		below, ok := strings.CutPrefix(page, "docs/")
+		switch {
+		case !ok, below == "README.md", below == "requirements.md", below == "architecture.md", below == "glossary.md",
+			strings.HasPrefix(below, "protocol/"), strings.HasPrefix(below, "decisions/"):
+			continue
+		}
+		out = append(out, page)
+	}
+	require.Greater(t, len(out), 10)
+	return out
+}
+
+// Pages for users do without the numbers of requirements, too.
+func TestPagesWithoutRequirements(t *testing.T) {
+	t.Parallel()
+	for _, page := range readers(t) {
+		if id := requirement.FindString(read(t, page)); strings.Contains(id, ".") {
+			t.Errorf("%s says %s to a user", page, id)
+		}
+	}
+}
+
+// ours are words that mean something of their own here.
+var ours = regexp.MustCompile(`(?i)\b(?:settled|parked|(?:a|the|each|one) pass|lanes?|baselines?)\b`)
+
+// A word of ours comes with a link to the glossary on its page: no later than at the end
+// of the section in which it is met first.
+func TestWordsOfOursLeadToTheGlossary(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, page := range readers(t) {
+		text := read(t, page)
+		first := ours.FindStringIndex(coded.ReplaceAllStringFunc(text, blanked))
+		if first == nil || page == "docs/production.md" { // that one is being rewritten
+			continue
+		}
+		n++
+		near := text
+		if end := strings.Index(text[first[1]:], "\n## "); end >= 0 {
+			near = text[:first[1]+end]
+		}
+		if !strings.Contains(near, "](glossary.md)") && !strings.Contains(near, "](../glossary.md)") {
+			t.Errorf("%s says %q; lead from there to the glossary", page, text[first[0]:first[1]])
+		}
+	}
+	require.GreaterOrEqual(t, n, 5)
+}
+
+func blanked(text string) string { return strings.Repeat(" ", len(text)) }

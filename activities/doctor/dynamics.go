@@ -13,7 +13,6 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/dataverse"
-	"causeway.dev/internal/optout"
 )
 
 const (
@@ -127,7 +126,7 @@ func (v *visit) sourceTables() []string {
 // needed are the privileges that a table needs.
 func (v *visit) needed(table string) map[string]dataverse.Depth {
 	want := map[string]dataverse.Depth{"Read": dataverse.DepthOrganization} // as change tracking asks for
-	if table == contactTable && v.a.o.OptOuts.Mode == optout.Bidirectional {
+	if table == contactTable && v.a.o.OptOuts.Mode.WritesDynamics() {
 		want["Write"] = dataverse.DepthOrganization
 	}
 	if table == contactTable && v.a.o.Events.Enabled() {

@@ -25,6 +25,8 @@ import (
 	"causeway.dev/internal/readable"
 )
 
+//go:generate go test -run ^TestTheReferenceIsCurrent$ . -update
+
 // Execute runs one command line, without the program name, and returns its exit
 // code: 0 done, 1 failed, 2 bad input, 3 Temporal or worker unreachable. Results
 // go to stdout, everything else to stderr. Questions are asked only when stdin

@@ -199,11 +199,13 @@ var diseases = map[string]disease{
 	"user disabled": {happen: func(p *patient) {
 		require.NoError(p, p.boxes.Dynamics.Update("systemusers", "0a11ce00-0000-4000-8000-000000000001", map[string]any{"isdisabled": true}))
 	}, check: "dynamics: application user", remedy: "enable it"},
-	"short tracking window":     {happen: answers("dataverse", "/organizations$", 200, `{"value":[{"expirechangetrackingindays":2}]}`), check: "dynamics: change tracking window", state: activities.CheckWarn, found: "2 day", remedy: "expirechangetrackingindays"},
-	"no role":                   {happen: answers("dataverse", "RetrieveUserPrivileges", 200, `{"RolePrivileges":[]}`), check: "dynamics: roles", remedy: "assign one to the application user"},
-	"may not read contacts":     {happen: privilege("prvReadContact", ""), check: "dynamics: table contact: privileges", found: "missing: prvReadContact", remedy: "security role"},
-	"reads its own contacts":    {happen: privilege("prvReadContact", "Basic"), check: "dynamics: table contact: privileges", found: "prvReadContact for the whole organisation (it is Basic)", remedy: "level Organization"},
-	"may not write contacts":    {happen: privilege("prvWriteContact", ""), check: "dynamics: table contact: privileges", found: "prvWriteContact", remedy: "security role"},
+	"short tracking window":  {happen: answers("dataverse", "/organizations$", 200, `{"value":[{"expirechangetrackingindays":2}]}`), check: "dynamics: change tracking window", state: activities.CheckWarn, found: "2 day", remedy: "expirechangetrackingindays"},
+	"no role":                {happen: answers("dataverse", "RetrieveUserPrivileges", 200, `{"RolePrivileges":[]}`), check: "dynamics: roles", remedy: "assign one to the application user"},
+	"may not read contacts":  {happen: privilege("prvReadContact", ""), check: "dynamics: table contact: privileges", found: "missing: prvReadContact", remedy: "security role"},
+	"reads its own contacts": {happen: privilege("prvReadContact", "Basic"), check: "dynamics: table contact: privileges", found: "prvReadContact for the whole organisation (it is Basic)", remedy: "level Organization"},
+	"may not write contacts": {happen: privilege("prvWriteContact", ""), check: "dynamics: table contact: privileges", found: "prvWriteContact", remedy: "security role"},
+	"may not write contacts, one way": {set: func(p *patient) { p.cfg.OptOut.Mode = rules.CampaignToDynamics }, happen: privilege("prvWriteContact", ""),
+		check: "dynamics: table contact: privileges", found: "prvWriteContact", remedy: "security role"},
 	"may not create activities": {happen: privilege("prvCreateActivity", ""), check: "dynamics: activity tables: privileges", found: "prvCreateActivity", remedy: "security role"},
 	"change tracking off":       {happen: func(p *patient) { p.boxes.Dynamics.SetTracking("contacts", false) }, check: "dynamics: table contact: change tracking", remedy: "Track changes"},
 	"no such table":             {set: edited(func(t *mapping.Table) { t.Dynamics.Table = "kontact" }), check: "dynamics: table kontact", remedy: "logical name"},
