@@ -40,8 +40,10 @@ func TestWhatAMappingMustNotHaveForAFile(t *testing.T) {
 	for want, change := range map[string]func(p *mapping.Plan){
 		"donotemail -> blackListEmail: a file never clears an opt-out": func(p *mapping.Plan) { p.Table.ClearOptOuts = true },
 		"city -> location.city: an import also updates":                func(p *mapping.Plan) { p.Fields[2].SkipUpdates = true },
-		"city -> location_city: another field has the column":          func(p *mapping.Plan) { p.Fields = append(p.Fields, mapping.PlanField{From: "city", To: "location_city"}) },
-		"another field has the column causeway_row":                    func(p *mapping.Plan) { p.Fields[2].To = "causeway_row" },
+		"city -> location_city: another field has the column": func(p *mapping.Plan) {
+			p.Fields = append(p.Fields, mapping.PlanField{From: "city", To: "location_city"})
+		},
+		"another field has the column causeway_row": func(p *mapping.Plan) { p.Fields[2].To = "causeway_row" },
 		"no key field": func(p *mapping.Plan) { p.Fields[1].Key = false },
 	} {
 		require.ErrorContains(t, plan(change), want)
@@ -160,7 +162,9 @@ const head = "causeway_file,causeway_row,key\n"
 func TestWhatBecameOfEachRow(t *testing.T) {
 	t.Parallel()
 	tally := bulk.NewTally(bulk.Part{ID: "p", Rows: 5})
-	read := func(kind bulk.Kind, text string) { require.NoError(t, tally.Read(kind, "f.csv", strings.NewReader(text))) }
+	read := func(kind bulk.Kind, text string) {
+		require.NoError(t, tally.Read(kind, "f.csv", strings.NewReader(text)))
+	}
 	require.False(t, tally.Counts().Balanced(), "nothing is known")
 	read(bulk.Inserted, head+"p,1,a\nother,1,z\np,2,b\n")
 	read(bulk.Updated, head+"p,3,c\n")

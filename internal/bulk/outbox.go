@@ -27,6 +27,8 @@ type Outbox struct {
 	Server  server
 	File    string // import/profile.csv
 	Results string // import/results
+
+	Recipient *Recipient // encrypts the parts; nil: they are in clear, and only for as long as they are imported
 }
 
 // Put uploads a part under a temporary name, renames it, and sees that it is there whole.
@@ -37,15 +39,22 @@ func (o *Outbox) Put(ctx context.Context, p Part, content io.Reader) error {
 			return fmt.Errorf("the folder %s: %w", folder, err)
 		}
 	}
-	if err := o.Server.Upload(ctx, o.File, content); err != nil {
+	plain := &counted{Reader: content}
+	sent := plain
+	if o.Recipient != nil {
+		sealed := o.Recipient.encrypt(plain)
+		defer sealed.Close()
+		sent = &counted{Reader: sealed}
+	}
+	if err := o.Server.Upload(ctx, o.File, sent); err != nil {
 		return fmt.Errorf("uploading part %s: %w", p.ID, err)
 	}
 	there, err := o.find(ctx)
 	if err != nil {
 		return err
 	}
-	if there == nil || there.Size != p.Bytes {
-		return errors.Join(fmt.Errorf("part %s: the server does not hold the %d bytes that were uploaded", p.ID, p.Bytes), o.Withdraw(ctx))
+	if there == nil || plain.n != p.Bytes || there.Size != sent.n {
+		return errors.Join(fmt.Errorf("part %s: the server does not hold the %d bytes of the part whole", p.ID, p.Bytes), o.Withdraw(ctx))
 	}
 	return nil
 }

@@ -25,6 +25,10 @@ type Workflow struct {
 	Columns   []string // the header of the sample file that Load file was set up with
 	File      string   // path of the file that Transfer file takes
 	Results   string   // folder that the results are transferred to
+
+	// PrivateKey is the armored key of the pre-processing step Decryption GPG; "" = Load
+	// file has no such step, and takes files in clear only.
+	PrivateKey string
 }
 
 // Options of an Engine.

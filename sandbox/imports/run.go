@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"causeway.dev/sandbox/campaign"
 )
@@ -71,6 +74,11 @@ func (f *flow) begin(e *Engine, at time.Time) (*run, error) {
 	if err != nil {
 		return nil, errors.New("transfer file: the file cannot be read")
 	}
+	if f.PrivateKey != "" {
+		if data, err = decrypted(data, f.PrivateKey); err != nil {
+			return nil, err
+		}
+	}
 	if !utf8.Valid(data) {
 		return nil, errors.New("load file: the file is not encoded in UTF-8")
 	}
@@ -81,6 +89,24 @@ func (f *flow) begin(e *Engine, at time.Time) (*run, error) {
 		r.known = append(r.known, r.into.Known(one.Loaded))
 	}
 	return r, nil
+}
+
+// decrypted is the pre-processing step Decryption GPG. A file that is not encrypted is a
+// failure of it.
+func decrypted(data []byte, key string) ([]byte, error) {
+	ring, err := openpgp.ReadArmoredKeyRing(strings.NewReader(key))
+	if err != nil {
+		return nil, errors.New("load file: the instance has no key for its pre-processing step")
+	}
+	message, err := openpgp.ReadMessage(bytes.NewReader(data), ring, nil, nil)
+	var plain []byte
+	if err == nil {
+		plain, err = io.ReadAll(message.UnverifiedBody)
+	}
+	if err != nil {
+		return nil, errors.New("load file: the pre-processing step Decryption GPG failed")
+	}
+	return plain, nil
 }
 
 // load reads the rows. The option "Check columns from file against column definitions"

@@ -33,7 +33,7 @@ func (b bothEngines) Signal(id, activity string, parameters map[string]string) {
 
 // adminImports adds the import workflows' part of the admin port:
 //
-//	POST /campaign/imports             build one: {"id":"WKF_import","resource":"profile","columns":["causeway_file","causeway_row","externalId"],"file":"import/profile.csv","results":"import/results"}
+//	POST /campaign/imports             build one: {"id":"WKF_import","resource":"profile","columns":["causeway_file","causeway_row","externalId"],"file":"import/profile.csv","results":"import/results"}; "private_key" decrypts the file
 //	GET  /campaign/imports/{id}        state, runs, and what its log says of a failure
 //	POST /campaign/imports/{id}/break  {"after":1000}: the next run fails after so many rows
 func (s *Stack) adminImports(mux *http.ServeMux) {
@@ -48,6 +48,8 @@ func (s *Stack) adminImports(mux *http.ServeMux) {
 			Columns  []string `json:"columns"`
 			File     string   `json:"file"`
 			Results  string   `json:"results"`
+
+			PrivateKey string `json:"private_key"`
 		}
 		if decode(w, r, &body) {
 			reply(w, http.StatusCreated, map[string]any{}, s.Imports.Build(imports.Workflow(body)))
