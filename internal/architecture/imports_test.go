@@ -75,6 +75,7 @@ var rules = table{
 	"internal/ledger":        {may: []string{"internal/processlock"}},
 	"internal/processlock":   {},
 	"internal/signin":        {may: []string{"config"}},
+	"internal/bulk":          {may: []string{"internal/campaign", "internal/mapping", "internal/optout"}},
 	"internal/buildinfo":     {},
 	"internal/histories":     {},
 	"internal/telemetry":     {may: []string{"internal/readable"}},

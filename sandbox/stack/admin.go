@@ -31,6 +31,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("POST /campaign/events/one", s.adminPush)
 	s.adminSFTP(mux)
 	s.adminExports(mux)
+	s.adminImports(mux)
 	mux.Handle("/entra/", http.StripPrefix("/entra", s.Entra.AdminHandler()))
 	mux.Handle("/faults", s.Faults.AdminHandler())
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })

@@ -35,6 +35,7 @@ func (s *Stack) Advance(d time.Duration) {
 	s.Clock.Advance(d)
 	if s.Exports != nil {
 		s.Exports.RunDue()
+		s.Imports.RunDue()
 	}
 }
 
@@ -48,6 +49,7 @@ func (s *Stack) runDue() {
 		select {
 		case <-tick.C:
 			s.Exports.RunDue()
+			s.Imports.RunDue()
 		case <-s.stop:
 			return
 		}

@@ -25,6 +25,7 @@ import (
 	"causeway.dev/sandbox/entra"
 	"causeway.dev/sandbox/eventlog"
 	"causeway.dev/sandbox/exports"
+	"causeway.dev/sandbox/imports"
 	"causeway.dev/sandbox/ims"
 	"causeway.dev/sandbox/journal"
 	"causeway.dev/sandbox/kit"
@@ -39,12 +40,13 @@ type Options struct {
 	Name                                  string // host name clients use, in URLs and the certificate; default Host, or localhost for all addresses
 	DynamicsPort, CampaignPort, AdminPort int
 	SFTPPort                              int
-	NoSFTP                                bool   // some instances have no SFTP server
-	SFTPKeyType                           string // ed25519 (default) or rsa
-	SFTPCapacity                          int64  // bytes; 0 = any number
-	SFTPSessions                          int    // that may be open at once; 0 = sftpd's default
-	ErrorBody                             string // form of Campaign's errors, one of campaign.ErrorBodies; default text
-	Contacts                              int    // seeded when there is no snapshot
+	NoSFTP                                bool    // some instances have no SFTP server
+	SFTPKeyType                           string  // ed25519 (default) or rsa
+	SFTPCapacity                          int64   // bytes; 0 = any number
+	ImportRate                            float64 // rows per second that an import workflow writes; 0 = it takes no time
+	SFTPSessions                          int     // that may be open at once; 0 = sftpd's default
+	ErrorBody                             string  // form of Campaign's errors, one of campaign.ErrorBodies; default text
+	Contacts                              int     // seeded when there is no snapshot
 	Seed                                  uint64
 	Latency, DynamicsLatency              time.Duration // of Campaign; of Dynamics
 
@@ -100,6 +102,7 @@ type Stack struct {
 	Journal  *journal.Server // publishes them
 	SFTP     *sftpd.Server   // nil with NoSFTP
 	Exports  *exports.Engine // Campaign's workflows; nil with NoSFTP
+	Imports  *imports.Engine // Campaign's import workflows, none at first; nil with NoSFTP
 	Faults   *kit.Faults
 	Clock    *kit.Clock
 
@@ -229,7 +232,14 @@ func (s *Stack) build(o Options, certificate *x509.Certificate) {
 			Clock: s.Clock, Log: s.Events, Profiles: table{s}, Prefix: o.OptOutNames, Temp: o.Dir, Dir: filepath.Join(o.Dir, sftpFolder, filepath.FromSlash(exportsFolder)),
 			Room: func(n int64) error { return s.SFTP.Room(n) },
 		})
-		workflows = s.Exports
+		s.Imports = imports.New(imports.Options{
+			Clock: s.Clock, Dir: filepath.Join(o.Dir, sftpFolder), RowsPerSecond: o.ImportRate,
+			Into: func(resource string, columns []string) (*campaign.Importer, error) {
+				return s.Campaign.Importer(resource, columns)
+			},
+			Room: func(n int64) error { return s.SFTP.Room(n) },
+		})
+		workflows = bothEngines{s.Exports, s.Imports}
 	}
 	if o.CampaignBurst == 0 {
 		o.CampaignBurst = int(o.CampaignRate / 10)
