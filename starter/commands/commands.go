@@ -125,8 +125,7 @@ func newRoot(e *env) *cobra.Command {
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
 		newQuarantine(e), newLog(e), newRequests(e), newRuns(e), newLedger(e), newForget(e),
-		newConfig(e), newSetup(e), newDoctor(e), newNotify(e), newSupport(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newConsole(e), newVersion(e),
-		newConfig(e), newSetup(e), newDoctor(e), newDeploy(e), newSupport(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newConsole(e), newVersion(e),
+		newConfig(e), newSetup(e), newDoctor(e), newNotify(e), newDeploy(e), newSupport(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newConsole(e), newVersion(e),
 	)
 	return root
 }

@@ -48,7 +48,7 @@ CREATE TABLE run (
   n_no_contact BIGINT NOT NULL DEFAULT 0,    -- events of nobody that Dynamics has
   n_ignored BIGINT NOT NULL DEFAULT 0,       -- events of another kind than e-mail
   pruned INTEGER NOT NULL DEFAULT 0,         -- what it left for a rollback is forgotten
-  passes INTEGER NOT NULL DEFAULT 0         -- of changes, of one hour, that are put together in this row; 0: it is one run
+  passes BIGINT NOT NULL DEFAULT 0          -- of changes, of one hour, that are put together in this row; 0: it is one run
 ) WITHOUT ROWID;
 CREATE INDEX run_by_table ON run (flow, tbl, started, id);
 CREATE INDEX run_by_state ON run (flow, state, tbl, started, id);
