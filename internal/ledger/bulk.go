@@ -7,14 +7,16 @@ import (
 )
 
 // A statement costs more than a row, so rows go many at a time. Statements come
-// in few sizes, because each size is a text of its own to prepare and keep.
-var bulkSizes = [...]int{100, 50, 20, 5, 1}
+// in few sizes, because each size is a text of its own to prepare and keep. Any number of
+// rows takes few statements of these; a list of keys takes one, because keys may be repeated.
+var bulkSizes = [...]int{100, 64, 32, 16, 8, 4, 2, 1}
 
 // bulk is a statement over a varying number of rows. In its parts {} is a
 // parameter of the row, {1}, {2} … are parameters that all rows share; head and
 // tail hold shared ones only.
 type bulk struct {
 	head, row, tail template
+	keys            bool // a row is a key in a list, where it may be more than once
 	sqlite          [len(bulkSizes)]string
 	postgres        [len(bulkSizes)]string
 }
@@ -27,7 +29,7 @@ type template struct {
 }
 
 func newBulk(shared int, head, row, tail string) *bulk {
-	b := &bulk{head: parse(head), row: parse(row), tail: parse(tail)}
+	b := &bulk{head: parse(head), row: parse(row), tail: parse(tail), keys: row == `{}`}
 	for i, size := range bulkSizes {
 		// SQLite looks numbered parameters up one by one, in linear time.
 		b.sqlite[i] = b.write(size, func(int) string { return "?" })
@@ -89,10 +91,7 @@ func (b *bulk) run(ctx context.Context, l *Ledger, tx txn, shared []any, n int, 
 	}
 	var args, own []any
 	for i := 0; i < n; {
-		s := 0
-		for bulkSizes[s] > n-i {
-			s++
-		}
+		s := b.sizeFor(n - i)
 		args = args[:0]
 		if l.postgres {
 			args = append(args, shared...)
@@ -101,9 +100,9 @@ func (b *bulk) run(ctx context.Context, l *Ledger, tx txn, shared []any, n int, 
 		}
 		for range bulkSizes[s] {
 			if l.postgres {
-				args = add(args, i)
+				args = add(args, min(i, n-1))
 			} else {
-				own = add(own[:0], i)
+				own = add(own[:0], min(i, n-1))
 				args = b.row.fill(args, shared, own)
 			}
 			i++
@@ -116,6 +115,18 @@ func (b *bulk) run(ctx context.Context, l *Ledger, tx txn, shared []any, n int, 
 		}
 	}
 	return nil
+}
+
+// sizeFor is the size of the next statement when n rows are left.
+func (b *bulk) sizeFor(n int) int {
+	s := 0
+	for s < len(bulkSizes)-1 && bulkSizes[s] > n {
+		s++
+	}
+	if b.keys && s > 0 && bulkSizes[s] < n {
+		s-- // the last key fills it up
+	}
+	return s
 }
 
 // fill appends parameters in the order of the text.

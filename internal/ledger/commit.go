@@ -48,7 +48,7 @@ func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Res
 	if err != nil {
 		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
 	}
-	of, err := l.subjectOf(ctx, id)
+	of, err := l.subjectOf(ctx, l.db, id)
 	if err == nil {
 		err = effects.seal(l.seal, id.Run, of.flow, of.table)
 	}
@@ -227,13 +227,7 @@ func (e *effects) put(ctx context.Context, l *Ledger, tx txn, run string, lane *
 	if err := e.refuse(ctx, l, tx, run, lane); err != nil {
 		return err
 	}
-	if err := e.countNew(ctx, l, tx, lane.table); err != nil {
-		return err
-	}
-	if err := putRecords.run(ctx, l, tx, []any{lane.table}, len(e.records), func(args []any, i int) []any {
-		r := e.records[i]
-		return append(args, r.Key, r.Version, r.TargetKey, string(r.State), e.sealed.records[i], l.seal.print(r.Fingerprint), r.Run, r.CreatedRun, r.SeenRun)
-	}); err != nil {
+	if err := e.putRecords(ctx, l, tx, lane.table); err != nil {
 		return err
 	}
 	if err := e.forgetDeleted(ctx, l, tx, run, lane); err != nil {

@@ -35,14 +35,10 @@ func (l *Ledger) Queries() []string {
 			out = append(out, texts[len(texts)-1])
 			continue
 		}
-		text := b.postgres[len(bulkSizes)-1]
-		if b == takeKnown {
-			continue // SQLite only
-		}
-		out = append(out, text)
+		out = append(out, b.postgres[len(bulkSizes)-1])
 	}
 	if !l.postgres {
-		out = append(out, addHeld)
+		out = append(out, addHeld, lastRecord)
 	}
 	for i := range out {
 		out[i] = strings.Join(strings.Fields(out[i]), " ")

@@ -100,7 +100,7 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID, attempts int64) (*Lane
 	if err != nil {
 		return nil, err
 	}
-	l.subjects.Store(id, subject{row.flow, row.table})
+	l.subjects.Store(id, row.subject)
 	lane := &Lane{
 		ID: id, Flow: row.flow, Table: row.table, RunStarted: row.runStarted, Token: row.token, Attempt: row.attempts, Done: row.done,
 		Crashes: row.crashes, Suspects: row.suspects, Outcomes: make([]Outcome, len(row.outcomes)),
@@ -264,35 +264,35 @@ func countOf(outcomes []byte) Counts {
 // one ends.
 type lockedLane struct {
 	laneState
-	id          LaneID
-	worker      WorkerID // of the attempt that opened the lane last
-	outcomes    []byte
-	flow, table string
-	runStarted  time.Time
-	renewals    int64 // records that had been created anew when it was opened
+	subject
+	id       LaneID
+	worker   WorkerID // of the attempt that opened the lane last
+	outcomes []byte
+	renewals int64 // records that had been created anew when it was opened
 }
 
 // lockLane reads a lane that is about to be changed.
 func (l *Ledger) lockLane(ctx context.Context, tx txn, id LaneID) (*lockedLane, error) {
-	query := `SELECT lane.token, lane.attempts, lane.held, lane.done, lane.outcome_unknown, lane.crashes, lane.entry, lane.suspects,
-		lane.worker, lane.outcomes, lane.renewals, page.tbl, run.flow, run.started FROM lane
-		JOIN page ON page.run = lane.run AND page.number = lane.page JOIN run ON run.id = lane.run
-		WHERE lane.run = ? AND lane.page = ? AND lane.lane = ?`
+	// Not joined with its page and run: SQLite prepares a join anew whenever the number of the
+	// lane is 0 or 1 after it was another, and the other way about.
+	query := `SELECT token, attempts, held, done, outcome_unknown, crashes, entry, suspects, worker, outcomes, renewals
+		FROM lane WHERE run = ? AND page = ? AND lane = ?`
 	if l.postgres {
-		query += ` FOR UPDATE OF lane`
+		query += ` FOR UPDATE`
 	}
 	lane := &lockedLane{id: id}
 	var suspects string
-	var started int64
 	err := tx.QueryRowContext(ctx, l.q(query), id.Run, id.Page, id.Lane).
 		Scan(&lane.token, &lane.attempts, &lane.held, &lane.done, &lane.outcomeUnknown, &lane.crashes, &lane.entry, &suspects,
-			&lane.worker, &lane.outcomes, &lane.renewals, &lane.table, &lane.flow, &started)
-	lane.runStarted = fromMillis(started)
+			&lane.worker, &lane.outcomes, &lane.renewals)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}
 	if err == nil && suspects != "" {
 		err = json.Unmarshal([]byte(suspects), &lane.suspects)
+	}
+	if err == nil {
+		lane.subject, err = l.subjectOf(ctx, tx, id)
 	}
 	return lane, err
 }

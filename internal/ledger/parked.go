@@ -67,6 +67,13 @@ var unpark = newBulk(1, `DELETE FROM parked WHERE tbl = {1} AND key IN (`, `{}`,
 
 // wake marks what waited for records that the target holds now.
 func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane) error {
+	if len(e.arrived)+len(e.renewed) == 0 {
+		return nil
+	}
+	var waited bool
+	if err := tx.QueryRowContext(ctx, l.q(anythingWaits), lane.table).Scan(&waited); err != nil || !waited {
+		return err
+	}
 	for _, keys := range [][]string{e.arrived, e.renewed} {
 		if err := markReady.run(ctx, l, tx, []any{lane.table}, len(keys), func(args []any, i int) []any {
 			return append(args, keys[i])
@@ -76,6 +83,9 @@ func (e *effects) wake(ctx context.Context, l *Ledger, tx txn, lane *lockedLane)
 	}
 	return nil
 }
+
+// anythingWaits says whether any record waits for one of a table: mostly none does.
+const anythingWaits = `SELECT EXISTS (SELECT 1 FROM parked WHERE ready = 0 AND parent_tbl = ?)`
 
 var markReady = newBulk(1, `UPDATE parked SET ready = 1 WHERE ready = 0 AND parent_tbl = {1} AND parent_key IN (`, `{}`, `)`)
 

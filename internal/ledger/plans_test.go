@@ -49,6 +49,7 @@ var walks = map[string]string{
 	// The first row of an index.
 	`UNION ALL SELECT contact FROM optout LIMIT 1`: "whether there is anything, when a ledger gets its first key",
 	`SELECT key FROM returned WHERE tbl = `:        "the last record that came back",
+	`SELECT coalesce(max(rowid), 0) FROM record`:   "the last row, which SQLite finds without a walk",
 	// Asked by an operator, of one run: as much as the run has changed.
 	`coalesce(sum(1 - t.existed), 0)`: "a rollback counts what its run changed",
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strconv"
+	"time"
 )
 
 // The columns that can hold a value of a person. docs/data-protection.md lists all
@@ -75,14 +76,20 @@ func (e *effects) seal(s *sealer, run, flow, table string) (err error) {
 }
 
 // subject is what the entries of a lane are records of.
-type subject struct{ flow, table string }
+type subject struct {
+	flow, table string
+	runStarted  time.Time
+}
 
 // subjectOf says what a lane is about, which never changes.
-func (l *Ledger) subjectOf(ctx context.Context, id LaneID) (of subject, err error) {
+func (l *Ledger) subjectOf(ctx context.Context, db queryer, id LaneID) (of subject, err error) {
 	if known, ok := l.subjects.Load(id); ok {
 		return known.(subject), nil
 	}
-	err = l.db.QueryRowContext(ctx, l.q(`SELECT run.flow, page.tbl FROM page JOIN run ON run.id = page.run WHERE page.run = ? AND page.number = ?`), id.Run, id.Page).Scan(&of.flow, &of.table)
+	var started int64
+	err = db.QueryRowContext(ctx, l.q(`SELECT run.flow, page.tbl, run.started FROM page JOIN run ON run.id = page.run WHERE page.run = ? AND page.number = ?`), id.Run, id.Page).
+		Scan(&of.flow, &of.table, &started)
+	of.runStarted = fromMillis(started)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}

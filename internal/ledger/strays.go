@@ -62,14 +62,8 @@ func (l *Ledger) AdoptStrays(ctx context.Context, run, table string, strays []St
 		return fmt.Errorf("ledger: adopting %d strays of %s: %w", len(strays), table, err)
 	}
 	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		lane := &lockedLane{table: table}
-		if err := e.countNew(ctx, l, tx, table); err != nil {
-			return err
-		}
-		if err := putRecords.run(ctx, l, tx, []any{table}, len(e.records), func(args []any, i int) []any {
-			r := e.records[i]
-			return append(args, r.Key, r.Version, r.TargetKey, string(r.State), e.sealed.records[i], l.seal.print(r.Fingerprint), r.Run, r.CreatedRun, r.SeenRun)
-		}); err != nil {
+		lane := &lockedLane{subject: subject{table: table}}
+		if err := e.putRecords(ctx, l, tx, table); err != nil {
 			return err
 		}
 		if err := e.park(ctx, l, tx, run, lane); err != nil {

@@ -5,7 +5,7 @@ import "context"
 // The table tally counts the rows of big tables that are in a state. Triggers keep it in
 // the transaction of whatever changes such a row, so it is exact for every reader, and
 // asking costs the same however big a table is. New records on SQLite are the exception:
-// a trigger for each row would cost a tenth of a load, so countNew counts them by the group.
+// a trigger for each row would cost a tenth of a load, so putRecords counts them by the group.
 //
 // On PostgreSQL each connection adds to rows of its own, because a row that all commits
 // change would make the lanes wait for each other. A reader takes the sum.
@@ -20,30 +20,50 @@ const (
 
 const tallied = `SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tally WHERE what = ?`
 
-// countNew adds the records that a group is about to add to those that the target holds.
-func (e *effects) countNew(ctx context.Context, l *Ledger, tx txn, table string) error {
-	if l.postgres {
-		return nil
+// putRecords writes the records of a group, and adds what is new to those that the target
+// holds.
+func (e *effects) putRecords(ctx context.Context, l *Ledger, tx txn, table string) error {
+	put := func(rows []int) error {
+		return putRecords.run(ctx, l, tx, []any{table}, len(rows), func(args []any, i int) []any {
+			r := e.records[rows[i]]
+			return append(args, r.Key, r.Version, r.TargetKey, string(r.State), e.sealed.records[rows[i]], l.seal.print(r.Fingerprint), r.Run, r.CreatedRun, r.SeenRun)
+		})
 	}
-	var keys []string
-	for _, r := range e.records {
-		if r.Payload != nil {
-			keys = append(keys, r.Key)
+	held, others := make([]int, 0, len(e.records)), []int(nil)
+	for i, r := range e.records {
+		if l.postgres || r.Payload != nil { // there in order of their keys, so that workers lock rows in one order
+			held = append(held, i)
+		} else {
+			others = append(others, i)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
-	// All of them are added, then those taken off that are no new rows.
-	if _, err := tx.ExecContext(ctx, addHeld, table, len(keys)); err != nil {
+	if err := put(others); err != nil || len(held) == 0 {
 		return err
 	}
-	return takeKnown.run(ctx, l, tx, []any{table}, len(keys), func(args []any, i int) []any { return append(args, keys[i]) })
+	if l.postgres {
+		return put(held)
+	}
+	var before, after int64
+	if err := tx.QueryRowContext(ctx, lastRecord).Scan(&before); err != nil {
+		return err
+	}
+	if err := put(held); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, lastRecord).Scan(&after); err != nil || after == before {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, addHeld, table, after-before)
+	return err
 }
 
-const addHeld = `INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('held', '', ?, 0, ?) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + excluded.n`
+const (
+	// lastRecord is the number of SQLite's last row. A new row has the next one, and an
+	// update takes none.
+	lastRecord = `SELECT coalesce(max(rowid), 0) FROM record`
 
-var takeKnown = newBulk(1, `UPDATE tally SET n = n - (SELECT count(*) FROM record WHERE tbl = {1} AND key IN (`, `{}`, `)) WHERE what = 'held' AND flow = '' AND tbl = {1} AND slot = 0`)
+	addHeld = `INSERT INTO tally (what, flow, tbl, slot, n) VALUES ('held', '', ?, 0, ?) ON CONFLICT (what, flow, tbl, slot) DO UPDATE SET n = n + excluded.n`
+)
 
 // KnownCount is how many records of a table the target holds.
 func (l *Ledger) KnownCount(ctx context.Context, table string) (int64, error) {
