@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 )
@@ -55,24 +54,7 @@ func (l *Ledger) Commit(ctx context.Context, id LaneID, token Token, group []Res
 	if err != nil {
 		return fmt.Errorf("ledger: committing results of %s: %w", id, err)
 	}
-	err = l.write(ctx, func(ctx context.Context, tx txn) error {
-		lane, err := l.lockLaneOf(ctx, tx, id, token)
-		if err != nil {
-			return err
-		}
-		if lane.done {
-			return errors.New("the lane is closed")
-		}
-		for i := range group {
-			if group[i].Index >= len(lane.outcomes) {
-				return fmt.Errorf("entry %d is not in the lane of %d", group[i].Index, len(lane.outcomes))
-			}
-		}
-		if err := effects.put(ctx, l, tx, id.Run, lane); err != nil {
-			return err
-		}
-		return lane.settle(ctx, l, tx, group)
-	})
+	err = l.commitLane(ctx, &laneCommit{ledger: l, id: id, token: token, group: group, effects: effects})
 	if err != nil {
 		return fmt.Errorf("ledger: committing %d results of %s: %w", len(group), id, err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // FillDisk has SQLite answer as on a full disk: its file may not grow. Or it may again.
 func FillDisk(ctx context.Context, l *Ledger, full bool) error {
-	return l.sqlite.do(ctx, func(ctx context.Context, tx txn) error {
+	return l.sqlite.do(ctx, &commit{work: func(ctx context.Context, tx txn) error {
 		pages := int64(1 << 30)
 		if full {
 			if err := tx.QueryRowContext(ctx, `PRAGMA page_count`).Scan(&pages); err != nil {
@@ -19,7 +19,7 @@ func FillDisk(ctx context.Context, l *Ledger, full bool) error {
 		}
 		var now int64
 		return tx.QueryRowContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, pages)).Scan(&now)
-	})
+	}})
 }
 
 // Queries are the texts that the ledger has used so far, and those of bulk statements for

@@ -48,41 +48,47 @@ func eachSettled(f func(column string) string) string {
 	return strings.Join(out, ", ")
 }
 
-// settle gives entries of a lane their outcomes, keeps them, and counts for the charts what
-// is new by that. An outcome that is there already does not count again, and one that
-// replaces another takes that off. It comes last in its transaction, and on PostgreSQL it is
-// one statement, so that lanes do not wait for each other.
-func (lane *lockedLane) settle(ctx context.Context, l *Ledger, tx txn, group []Result) error {
-	var more, less Counts
+// settled is what outcomes add to the charts, and what they take off.
+type settled struct{ more, less Counts }
+
+// give gives entries of a lane their outcomes. An outcome that is there already does not
+// count again, and one that replaces another takes that off.
+func (lane *lockedLane) give(group []Result, count *settled) {
 	for i := range group {
 		was, is := Outcome(lane.outcomes[group[i].Index]), group[i].Outcome
 		if was == is {
 			continue
 		}
-		more.Count(is)
+		count.more.Count(is)
 		if was != Pending {
-			less.Count(was)
+			count.less.Count(was)
 		}
 		lane.outcomes[group[i].Index] = byte(is)
 	}
+}
+
+// args are the parameters of what counts it.
+func (s *settled) args(l *Ledger, flow, table string) []any {
+	args := []any{flow, table, startOf(l.now(), aMinute)}
+	gone := settlement(s.less)
+	for i, n := range settlement(s.more) {
+		args = append(args, n.(int64)-gone[i].(int64))
+	}
+	return args
+}
+
+// settle gives entries of a lane their outcomes, keeps them, and counts for the charts what
+// is new by that, on PostgreSQL. It comes last in its transaction, and is one statement, so
+// that lanes do not wait for each other.
+func (lane *lockedLane) settle(ctx context.Context, l *Ledger, tx txn, group []Result) error {
+	var count settled
+	lane.give(group, &count)
 	args := []any{lane.outcomes, lane.id.Run, lane.id.Page, lane.id.Lane}
-	if more.Read == 0 {
+	if count.more.Read == 0 {
 		_, err := tx.ExecContext(ctx, l.q(keepOutcomes), args...)
 		return err
 	}
-	counted := []any{lane.flow, lane.table, startOf(l.now(), aMinute)}
-	gone := settlement(less)
-	for i, n := range settlement(more) {
-		counted = append(counted, n.(int64)-gone[i].(int64))
-	}
-	if l.postgres {
-		_, err := tx.ExecContext(ctx, l.q(settlePostgres), slices.Concat(counted, args)...)
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, l.q(keepOutcomes), args...); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, l.q(settleSQLite), counted...)
+	_, err := tx.ExecContext(ctx, l.q(settlePostgres), slices.Concat(count.args(l, lane.flow, lane.table), args)...)
 	return err
 }
 

@@ -40,9 +40,9 @@ func (l *Ledger) writeOnce(ctx context.Context, w work) error {
 			return err
 		}
 		if turn, ok := ctx.Value(turnKey{}).(Turn); ok { // the transaction's context is not the caller's
-			return l.sqlite.do(ctx, func(ctx context.Context, tx txn) error { return w(WithTurn(ctx, turn), tx) })
+			return l.sqlite.do(ctx, &commit{work: func(ctx context.Context, tx txn) error { return w(WithTurn(ctx, turn), tx) }})
 		}
-		return l.sqlite.do(ctx, w)
+		return l.sqlite.do(ctx, &commit{work: w})
 	}
 	for try := 1; ; try++ {
 		err := l.transact(ctx, w)
@@ -82,6 +82,7 @@ type sqliteWriter struct {
 // writer takes it, or its caller gives it up.
 type commit struct {
 	work   work
+	lane   *laneCommit // nil, or what work does, which can be done together with that of others
 	taken  atomic.Bool
 	answer chan error
 }
@@ -107,12 +108,12 @@ func (c *sqliteWriter) close() error {
 	return c.conn.close()
 }
 
-// do returns when w is committed or has not happened, never in between.
-func (c *sqliteWriter) do(ctx context.Context, w work) error {
+// do returns when x is committed or has not happened, never in between.
+func (c *sqliteWriter) do(ctx context.Context, x *commit) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	x := &commit{work: w, answer: make(chan error, 1)}
+	x.answer = make(chan error, 1)
 	if err := c.send(ctx, x); err != nil {
 		return err
 	}
@@ -178,12 +179,17 @@ func (c *sqliteWriter) commit(group []*commit) {
 	}
 	ctx := context.Background() // one caller's cancellation is not the group's
 	err := c.transact(ctx, func() error {
+		var lanes []*laneCommit
 		for _, x := range group {
+			if x.lane != nil {
+				lanes = append(lanes, x.lane)
+				continue
+			}
 			if err := x.work(ctx, c.conn); err != nil {
 				return err
 			}
 		}
-		return nil
+		return commitTogether(ctx, c.conn, lanes)
 	})
 	for _, x := range group {
 		if err != nil && len(group) > 1 && !errors.Is(err, errLocked) {

@@ -18,6 +18,11 @@ func blocked(t *testing.T) (l *Ledger, release func()) {
 	l, err := Open(t.Context(), Options{Driver: "sqlite", Path: filepath.Join(t.TempDir(), "l.db"), Synchronous: "normal"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l, occupy(l)
+}
+
+// occupy keeps the writer busy until release is called.
+func occupy(l *Ledger) (release func()) {
 	busy, free := make(chan struct{}), make(chan struct{})
 	go func() {
 		_ = l.write(context.Background(), func(context.Context, txn) error {
@@ -27,7 +32,7 @@ func blocked(t *testing.T) (l *Ledger, release func()) {
 		})
 	}()
 	<-busy
-	return l, func() { close(free) }
+	return func() { close(free) }
 }
 
 // queued waits until n calls wait for the writer.
