@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -22,6 +23,41 @@ func newCost(records int, seconds, cpuSeconds float64) cost {
 
 func (c cost) String() string {
 	return fmt.Sprintf("%.0f records/s, %.0f µs of CPU per record", c.rate, c.cpu)
+}
+
+// spread is what several measurements of one thing gave.
+type spread []float64
+
+func (s spread) median() float64 {
+	sorted := slices.Sorted(slices.Values(s))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// String is the median, and behind it the lowest and the highest where there are several.
+func (s spread) String() string {
+	if len(s) == 1 {
+		return fmt.Sprintf("%.0f", s[0])
+	}
+	return fmt.Sprintf("%.0f (%.0f to %.0f)", s.median(), slices.Min(s), slices.Max(s))
+}
+
+// costs are those of several loads.
+type costs []cost
+
+func (c costs) String() string {
+	var cpu spread
+	for _, one := range c {
+		cpu = append(cpu, one.cpu)
+	}
+	return fmt.Sprintf("%s records/s, %s µs of CPU per record", rates(c), cpu)
+}
+
+func rates(c []cost) (out spread) {
+	for _, one := range c {
+		out = append(out, one.rate)
+	}
+	return out
 }
 
 func perSecond(run workflows.RunSummary) float64 {

@@ -5,6 +5,7 @@
 //	go run -C devstack ./bench                        the quick measurements
 //	go run -C devstack ./bench million idle           by name
 //	go run -C devstack ./bench --contacts 20000 latency
+//	go run -C devstack ./bench compare <commit>       the worker of another commit beside this one
 package main
 
 import (
@@ -38,6 +39,7 @@ func main() {
 type options struct {
 	contacts, million int
 	rounds, looks     int
+	repeat            int
 	idle              time.Duration
 	synchronous       string
 }
@@ -81,17 +83,24 @@ func command() *cobra.Command {
 		ValidArgs: names, Args: cobra.OnlyValidArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error { return measure(cmd.Context(), o, args) },
 	}
-	cmd.Flags().IntVar(&o.contacts, "contacts", 100_000, "contacts, or events, of the quick measurements")
+	cmd.PersistentFlags().IntVar(&o.repeat, "repeat", 3, "how often the measurements called latency and full, and compare, load; they print medians")
+	cmd.PersistentFlags().IntVar(&o.contacts, "contacts", 100_000, "contacts, or events, of the quick measurements")
 	cmd.Flags().IntVar(&o.million, "million", 1_000_000, "contacts of the measurements called million and daily, events of events-million")
 	cmd.Flags().IntVar(&o.rounds, "rounds", 6, "how often the measurement called sealing loads, for each of its cases")
 	cmd.Flags().IntVar(&o.looks, "looks", 50, "how often the measurement called console asks for each page")
 	cmd.Flags().DurationVar(&o.idle, "idle", time.Hour, "how long to stay idle")
 	cmd.Flags().StringVar(&o.synchronous, "ledger-synchronous", "", "full or normal; default as configured")
+	cmd.AddCommand(compareCommand(&o))
 	return cmd
 }
 
+// machine prints what the figures were measured on.
+func machine() {
+	fmt.Printf("%s %s/%s, %d CPUs, %s, %d MB\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), memory()>>20)
+}
+
 func measure(ctx context.Context, o options, names []string) error {
-	fmt.Printf("%s %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	machine()
 	for _, s := range scenarios {
 		if len(names) > 0 && !slices.Contains(names, s.name) || len(names) == 0 && !s.quick {
 			continue

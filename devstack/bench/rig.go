@@ -35,6 +35,7 @@ type rig struct {
 	others   []*exec.Cmd // further workers
 	path     string      // of the configuration
 	flow     string      // id of the flow to ask; "" = the only one
+	program  string      // the worker's; "" = that of this tree
 }
 
 type rigOptions struct {
@@ -51,6 +52,7 @@ type rigOptions struct {
 	sealHistory bool                 // what goes into Temporal is sealed
 	prepare     func(*rig) error     // runs before the worker starts
 	edit        func(string) string  // of the text of the configuration
+	program     string               // the worker's; "" = that of this tree
 }
 
 func newRig(ctx context.Context, o rigOptions) (*rig, error) {
@@ -58,7 +60,7 @@ func newRig(ctx context.Context, o rigOptions) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rig{dir: dir}
+	r := &rig{dir: dir, program: o.program}
 	if err := r.start(ctx, o); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
@@ -169,13 +171,19 @@ var workerBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return buildWorker("", dir)
+})
+
+// buildWorker builds the worker of a tree, "" = this one, into a folder.
+func buildWorker(tree, dir string) (string, error) {
 	path := filepath.Join(dir, "worker")
 	build := exec.Command("go", "build", "-o", path, "causeway.dev/worker")
+	build.Dir = tree
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the worker: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 func (r *rig) startWorker(configPath string) (err error) {
 	r.worker, err = r.newWorker(configPath)
@@ -192,7 +200,10 @@ func (r *rig) another() error {
 }
 
 func (r *rig) newWorker(configPath string) (*exec.Cmd, error) {
-	path, err := workerBinary()
+	path, err := r.program, error(nil)
+	if path == "" {
+		path, err = workerBinary()
+	}
 	if err != nil {
 		return nil, err
 	}
