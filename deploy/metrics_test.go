@@ -18,7 +18,6 @@ var metricRow = regexp.MustCompile("(?m)^\\| `(causeway_\\w+)` \\| ([^|]*) \\| (
 var shownLater = map[string]string{
 	"causeway_egress_batch_rows":  "the first request of events",
 	"causeway_notify_messages":    "the first message",
-	"causeway_log_export_failing": "the first export",
 }
 
 // The table of metrics says what a worker exposes, with its labels, and nothing else.

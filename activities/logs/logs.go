@@ -12,8 +12,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/uber-go/tally/v4"
-
 	"causeway.dev/activities"
 	"causeway.dev/internal/apierr"
 	"causeway.dev/internal/campaign"
@@ -39,7 +37,6 @@ type Options struct {
 	MaxBytes int64
 	Loads    bool // each record of a load is listed
 	Mask     bool // no e-mail address is written
-	Metrics  tally.Scope
 	Now      func() time.Time
 }
 
@@ -162,9 +159,6 @@ func (a *Activities) EndLogDay(ctx context.Context, in activities.EndLogDayInput
 	if err != nil {
 		return nil, a.failed(ctx, fmt.Errorf("removing old logs: %w", err))
 	}
-	if a.o.Metrics != nil {
-		a.o.Metrics.Gauge("log_export_failing").Update(0)
-	}
 	return out, a.keep(ctx, activities.LogExportState{Done: in.Day, At: a.o.Now().UTC()})
 }
 
@@ -184,9 +178,6 @@ func (a *Activities) keep(ctx context.Context, s activities.LogExportState) erro
 func (a *Activities) failed(ctx context.Context, failure error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
-	}
-	if a.o.Metrics != nil {
-		a.o.Metrics.Gauge("log_export_failing").Update(1)
 	}
 	state, err := Last(ctx, a.o.Ledger)
 	if err != nil {

@@ -38,6 +38,8 @@ type gaugeRefresher struct {
 	sealing *sealingGauges
 	checkup *checkupGauges
 	backups *backupGauges
+
+	outbound *outboundGauges
 }
 
 // refresh brings the gauges of the configured flows up to date.
@@ -52,7 +54,7 @@ func (g *gaugeRefresher) refresh(ctx context.Context) error {
 	if g.config.OptOut.Mode.WritesDynamics() {
 		errs = append(errs, g.optOut.RefreshGauges(ctx))
 	}
-	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx), g.checkup.refresh(ctx), g.backups.refresh(ctx))...)
+	return errors.Join(append(errs, g.budget.RefreshGauges(ctx), g.sealing.refresh(ctx), g.checkup.refresh(ctx), g.backups.refresh(ctx), g.outbound.refresh(ctx))...)
 }
 
 // refreshGauges keeps the gauges right until ctx ends.

@@ -174,12 +174,13 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		}
 	}
 	h.register(newGate(o.Config.Instance, asking.Headers{Converter: keys.Converter()}, granting, h.ledger), in, eg, opt, answers,
-		doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)), notify.New(telling), logs.New(logOptions(o.Config, h.logFiles, h.ledger, h.metrics.Scope)))
+		doctor.New(doctorOptions(o.Config, services, h.ledger, in, eg, opt)), notify.New(telling), logs.New(logOptions(o.Config, h.logFiles, h.ledger)))
 	h.takeOver = newTakeOver(o.Config, h.client, options.Namespace, h.ledger, o.Logger)
 	h.pruner = &run.Pruner{Ledger: h.ledger, Retention: run.Retention(o.Config.Retention), Metrics: h.metrics.Scope, Logger: o.Logger}
 	h.gauges = &gaugeRefresher{config: o.Config, ingress: in, egress: eg, optOut: opt, budget: h.budget,
 		sealing: &sealingGauges{ledger: h.ledger, scope: h.metrics.Scope}, checkup: &checkupGauges{ledger: h.ledger, scope: h.metrics.Scope},
-		backups: &backupGauges{ledger: h.ledger, scope: h.metrics.Scope, settings: backupsOf(o.Config)}}
+		backups:  &backupGauges{ledger: h.ledger, scope: h.metrics.Scope, settings: backupsOf(o.Config)},
+		outbound: &outboundGauges{scope: h.metrics.Scope, logExport: lastLogExport(o.Config, h.ledger), notified: lastNotified(o.Config, h.ledger)}}
 	h.levels = &levels{config: o.Config, ledger: h.ledger, scope: h.metrics.Scope}
 	return h, nil
 }

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/uber-go/tally/v4"
-
 	"causeway.dev/activities"
 	"causeway.dev/activities/logs"
 	"causeway.dev/config"
@@ -15,10 +13,10 @@ import (
 )
 
 // logOptions are what this worker exports of what flows did. Without files it exports nothing.
-func logOptions(cfg *config.Config, files *campaign.SFTP, l *ledger.Ledger, scope tally.Scope) logs.Options {
+func logOptions(cfg *config.Config, files *campaign.SFTP, l *ledger.Ledger) logs.Options {
 	c := cfg.LogExport
 	out := logs.Options{
-		Instance: cfg.Instance, Ledger: l, Folder: c.Folder, KeepDays: c.KeepDays, MaxBytes: int64(c.MaxMiB) << 20, Loads: c.Loads, Mask: c.Mask, Metrics: scope,
+		Instance: cfg.Instance, Ledger: l, Folder: c.Folder, KeepDays: c.KeepDays, MaxBytes: int64(c.MaxMiB) << 20, Loads: c.Loads, Mask: c.Mask,
 		Flows: slices.Sorted(maps.Keys(cfg.Ingress.Tables)),
 	}
 	if cfg.Egress.Settings().Enabled() {
