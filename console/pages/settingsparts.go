@@ -22,7 +22,7 @@ const (
 )
 
 var settingsParts = []settingsPart{
-	{ID: "dynamics", Title: "Dynamics 365", Takes: afterRestart, Begins: []string{"dynamics."}, Areas: []string{activities.AreaDynamics}},
+	{ID: "dynamics", Title: "Dynamics 365", Takes: afterRestart, Begins: []string{"dynamics.", "hooks."}, Areas: []string{activities.AreaDynamics}},
 	{ID: "campaign", Title: "Campaign", Takes: afterRestart, Begins: []string{"campaign."}, Areas: []string{activities.AreaCampaign, activities.AreaJournal}},
 	{ID: "files", Title: "File server", Takes: afterRestart, Begins: []string{"campaign.sftp."}, Areas: []string{activities.AreaSFTP},
 		About: "It is needed where opt-outs or events come as files. Campaign lets in only addresses that are on its allow list, in the Control Panel. Which address this network has on the internet cannot be seen from inside: ask who runs the network."},
