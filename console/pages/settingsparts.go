@@ -22,7 +22,7 @@ const (
 )
 
 var settingsParts = []settingsPart{
-	{ID: "dynamics", Title: "Dynamics 365", Takes: afterRestart, Begins: []string{"dynamics.", "hooks."}, Areas: []string{activities.AreaDynamics}},
+	{ID: "dynamics", Title: "Dynamics 365", Takes: afterRestart, Begins: []string{"dynamics."}, Areas: []string{activities.AreaDynamics}},
 	{ID: "campaign", Title: "Campaign", Takes: afterRestart, Begins: []string{"campaign."}, Areas: []string{activities.AreaCampaign, activities.AreaJournal}},
 	{ID: "files", Title: "File server", Takes: afterRestart, Begins: []string{"campaign.sftp."}, Areas: []string{activities.AreaSFTP},
 		About: "It is needed where opt-outs or events come as files. Campaign lets in only addresses that are on its allow list, in the Control Panel. Which address this network has on the internet cannot be seen from inside: ask who runs the network."},
@@ -32,6 +32,7 @@ var settingsParts = []settingsPart{
 	{ID: "optouts", Title: "Opt-outs", Takes: afterStart, Begins: []string{"opt_out."}},
 	{ID: "kept", Title: "Kept for", Takes: afterRestart, Begins: []string{"retention."}, About: "How long the ledger keeps what has been done with. What is older is removed, and no backup of Causeway brings it back."},
 	{ID: "notify", Title: "Being told", Takes: afterRestart, Begins: []string{"notify."}, About: "A webhook, such as one of Slack, is told what needs somebody. The command causeway notify test sends it a trial."},
+	{ID: "calls", Title: "Calls of Dynamics", Takes: afterRestart, Begins: []string{"hooks."}, About: "Dynamics can call a worker when a table changes. A call only has a flow look at once; it brings no data."},
 	{ID: "access", Title: "Access", Takes: afterRestart + " The console has to be started again too.", Begins: []string{"access."},
 		About: "A role includes those before it. Where people sign in is changed in the file alone: a mistake there would lock everybody out."},
 	{ID: "worker", Title: "Worker", Takes: afterRestart, Begins: []string{""}, About: "Where state is kept and where Temporal is are changed in the file alone, because a worker with others would begin from nothing."},
