@@ -23,6 +23,8 @@ type MeterResult struct {
 	Notify *NotifyState `json:"notify,omitempty"`
 	// LogExport is how the export of logs stands; nil = none was made, or it is off.
 	LogExport *LogExportState `json:"log_export,omitempty"`
+	// Pushes say how flows are told of changes; none = nobody is to tell them.
+	Pushes []PushState `json:"pushes,omitempty"`
 	// Config are digests of the sections of the worker's configuration; none = it does not say.
 	Config map[string]string `json:"config,omitempty"`
 	// Erasures says what was forgotten, and what is to be; nil = that is not known.
@@ -41,6 +43,15 @@ type WorkerState struct {
 	// Shares are what it may be using, by setting, such as campaign.rate; a setting without a
 	// limit is not there.
 	Shares map[string]float64 `json:"shares"`
+}
+
+// PushState is how a flow is told of changes by calls from outside.
+type PushState struct {
+	Flow   string    `json:"flow"`            // as operators type it
+	Last   time.Time `json:"last,omitzero"`   // the last call
+	Useful time.Time `json:"useful,omitzero"` // one was last followed by its change
+	Missed time.Time `json:"missed,omitzero"` // a change was last found that no call had told of
+	Told   bool      `json:"told,omitempty"`  // so the source is asked rarely
 }
 
 // CredentialEnd is when a credential ends, where that is known.

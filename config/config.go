@@ -65,6 +65,8 @@ type Config struct {
 	Doctor Doctor `yaml:"doctor,omitempty"`
 	// Notify tells a webhook what needs somebody.
 	Notify Notify `yaml:"notify,omitempty"`
+	// Hooks takes calls with which Dynamics says that a table has changed.
+	Hooks Hooks `yaml:"hooks,omitempty"`
 	// LogExport writes what flows did into files on the file server of Campaign.
 	LogExport LogExport `yaml:"log_export,omitempty"`
 	// Upgrades says what follows when a worker of another version begins.

@@ -44,6 +44,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.optOut(c)
 	v.access(c.Access)
 	v.notify(c.Notify)
+	v.hooks(c.Hooks)
 	v.logExport(c)
 	return v.problems
 }

@@ -16,8 +16,10 @@ var metricRow = regexp.MustCompile("(?m)^\\| `(causeway_\\w+)` \\| ([^|]*) \\| (
 
 // shownLater are metrics that a worker which has had no work does not show, and from when.
 var shownLater = map[string]string{
-	"causeway_egress_batch_rows":  "the first request of events",
-	"causeway_notify_messages":    "the first message",
+	"causeway_egress_batch_rows": "the first request of events",
+	"causeway_notify_messages":   "the first message",
+	"causeway_hooks_calls":       "the first call",
+	"causeway_flow_pushed":       "the first look of a flow that is told of changes",
 }
 
 // The table of metrics says what a worker exposes, with its labels, and nothing else.

@@ -71,6 +71,10 @@ type Options struct {
 	// Backups says how those of the ledger stand; nil of PostgreSQL.
 	Backups func(ctx context.Context) (*activities.BackupState, error)
 
+	// Hooks calls the address at which this worker takes the calls of Dynamics, and says which
+	// it is; nil: it takes none.
+	Hooks func(ctx context.Context) (address string, err error)
+
 	ClockSkew time.Duration // by which a clock may differ from ours
 	FreeSpace uint64        // bytes that have to be free for the ledger and on the file server
 	Expiry    time.Duration // before the end of a credential or certificate, from which it is told of

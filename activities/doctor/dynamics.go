@@ -232,3 +232,18 @@ func (v *visit) events() []step {
 	}
 	return out
 }
+
+// hooks is the check of where the calls of Dynamics are taken; none where they are not.
+func (v *visit) hooks() []step {
+	o := v.a.o
+	if o.Hooks == nil {
+		return nil
+	}
+	return []step{{activities.AreaDynamics, "calls taken", nil, func(ctx context.Context) finding {
+		address, err := o.Hooks(ctx)
+		if err != nil {
+			return warn(err.Error(), "an answer at "+address, "see hooks in docs/push.md; until then Dynamics is asked as usual")
+		}
+		return ok("at %s; whether Dynamics reaches it is told by causeway status", address)
+	}}}
+}

@@ -46,6 +46,7 @@ func (v *visit) steps() []step {
 	out = append(out, v.campaign()...)
 	out = append(out, v.models()...)
 	out = append(out, v.sources()...)
+	out = append(out, v.hooks()...)
 	return append(out, v.credentials()...)
 }
 

@@ -40,6 +40,9 @@ func (a *Activities) fetchChanges(ctx context.Context, in activities.FetchInput)
 		return nil, err
 	}
 	w := changeWait{Activities: a, in: in, m: m, watermark: *mark, saved: time.Now()}
+	if w.hearing, err = a.o.Pushes.Listen(ctx, in.Table, time.Duration(in.Poll), mark.ObtainedAt); err != nil {
+		return nil, err
+	}
 	out, err := w.wait(ctx)
 	if out != nil {
 		out.Ledger, out.Models = identity, w.found
@@ -58,6 +61,7 @@ type changeWait struct {
 	dueAsked  time.Time                // when it was last asked whether quarantined records are due
 	unsaved   bool                     // the watermark is newer than the saved one
 	found     *activities.ModelChanges // by a look at the data models; nil: there was none
+	hearing   *run.Hearing             // says when Dynamics is asked
 }
 
 func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) {
@@ -71,13 +75,7 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 		if due, err := w.releaseDue(ctx); err != nil || due {
 			return w.endForRelease(ctx, err)
 		}
-		page, err := w.readPage(ctx, w.m.query, w.watermark.Link)
-		if err == nil {
-			err = w.checkAdvance(page)
-		}
-		if err == nil {
-			err = w.addUnparked(ctx, page)
-		}
+		page, err := w.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return w.endWithNothing(ctx)
@@ -85,6 +83,7 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 			// The gate is closed; look again when it opens.
 		case err != nil:
 			return nil, run.ToTemporal(ctx, fmt.Errorf("reading changes to %s: %w", w.in.Table, err))
+		case page == nil: // Dynamics was not asked
 		case len(page.Changes) > 0 || page.NextLink != "":
 			return w.stage(ctx, w.in, page, ledger.LinkCursor(page.NextLink), ledger.LinkCursor(page.DeltaLink))
 		default:
@@ -100,6 +99,34 @@ func (w *changeWait) wait(ctx context.Context) (*activities.FetchResult, error) 
 			return w.endWithNothing(ctx)
 		}
 	}
+}
+
+// look asks Dynamics when that is due, or the ledger has records that can go on; else the
+// page is nil.
+func (w *changeWait) look(ctx context.Context) (*dataverse.Page, error) {
+	var ahead []dataverse.Change
+	if !w.hearing.Due() {
+		waiting := &dataverse.Page{}
+		if err := w.addUnparked(ctx, waiting); err != nil || len(waiting.Changes) == 0 {
+			return nil, err
+		}
+		ahead = waiting.Changes
+	}
+	w.hearing.Begin()
+	page, err := w.readPage(ctx, w.m.query, w.watermark.Link)
+	if err == nil {
+		err = w.checkAdvance(page)
+	}
+	if err != nil {
+		w.hearing.Failed()
+		return nil, err
+	}
+	w.hearing.End(ctx, len(page.Changes) > 0 || page.NextLink != "")
+	if len(ahead) > 0 {
+		page.Changes = slices.Concat(ahead, page.Changes)
+		return page, nil
+	}
+	return page, w.addUnparked(ctx, page)
 }
 
 // unblockEvery is how often the ledger is searched for records that could go on and that
@@ -177,24 +204,13 @@ func (w *changeWait) endWithNothing(ctx context.Context) (*activities.FetchResul
 	return &activities.FetchResult{Phase: activities.PhaseDelta, Nothing: true, Watermark: w.watermark.ObtainedAt, Quarantined: &open, Strays: strays}, nil
 }
 
-// pause sleeps until the next poll, with heartbeats, so that a cancellation arrives. It
+// pause sleeps until the next look, with heartbeats, so that a cancellation arrives. It
 // is false when the wait is to end.
 func (w *changeWait) pause(ctx context.Context) bool {
-	poll := time.NewTimer(time.Duration(w.in.Poll))
-	defer poll.Stop()
-	beat := time.NewTicker(time.Second)
-	defer beat.Stop()
-	for {
-		select {
-		case <-poll.C:
-			activity.RecordHeartbeat(ctx, activities.WaitingBeat{Checked: w.watermark.ObtainedAt})
-			return true
-		case <-beat.C:
-			activity.RecordHeartbeat(ctx, activities.WaitingBeat{Checked: w.watermark.ObtainedAt})
-		case <-activity.GetWorkerStopChannel(ctx):
-			return false
-		case <-ctx.Done():
-			return false
-		}
+	beat := func() { activity.RecordHeartbeat(ctx, activities.WaitingBeat{Checked: w.watermark.ObtainedAt}) }
+	if !w.hearing.Sleep(ctx, beat) {
+		return false
 	}
+	beat()
+	return true
 }

@@ -59,6 +59,7 @@ type Options struct {
 	ProbeRecords   int           // whose keys are compared before a first start; 0 = one page of them
 	HideValues     bool          // no values of quarantined records, sealed or not
 	Questions      Questions     // opens what is looked for; nil: nothing can be
+	Pushes         *run.Pushes   // shared by the flows of a process; nil: nobody tells of changes
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
 	// Clock is by what an attempt trusts that its lane is still its own; nil is time.Now.

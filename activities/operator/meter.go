@@ -34,6 +34,13 @@ func (a *Activities) Meter(ctx context.Context, _ activities.MeterInput) (*activ
 		}
 		out.LogExport = state
 	}
+	if a.pushes != nil {
+		states, err := a.pushes(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Pushes = states
+	}
 	if a.doctor != nil {
 		found, err := a.doctor(ctx)
 		if err != nil {

@@ -31,6 +31,8 @@ type Options struct {
 	Notified func(context.Context) (*activities.NotifyState, error)
 	// LogExport is how the export of logs stands; nil: there is none.
 	LogExport func(context.Context) (*activities.LogExportState, error)
+	// Pushes say how flows are told of changes; nil: nobody is to tell them.
+	Pushes func(context.Context) ([]activities.PushState, error)
 	// Backups are the settings of backups.
 	Backups Backups
 	// Digests are those of the configuration that the worker runs with; nil: it does not say.
@@ -50,6 +52,7 @@ type Activities struct {
 	odd         func() []activities.OddAnswers
 	notified    func(context.Context) (*activities.NotifyState, error)
 	logExport   func(context.Context) (*activities.LogExportState, error)
+	pushes      func(context.Context) ([]activities.PushState, error)
 	backups     Backups
 	digests     map[string]string
 	access      *Access
@@ -58,7 +61,7 @@ type Activities struct {
 
 // New makes the activities of one worker.
 func New(o Options) *Activities {
-	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified, logExport: o.LogExport, backups: o.Backups}
+	return &Activities{ledger: o.Ledger, budget: o.Budget, keepBefores: o.KeepBefores, ingress: o.Ingress, credentials: o.Credentials, doctor: o.Doctor, carriedUpTo: o.OptOutsCarriedUpTo, access: o.Access, digests: o.Digests, odd: o.OddAnswers, notified: o.Notified, logExport: o.LogExport, pushes: o.Pushes, backups: o.Backups}
 }
 
 // Register makes the activities known to a worker.

@@ -74,6 +74,7 @@ type pageFetch struct {
 	saved     time.Time
 	unsaved   bool
 	found     *activities.ModelChanges // by a look at the data models; nil: there was none
+	hearing   *run.Hearing             // says when Dynamics is asked
 }
 
 // sourcePage is a page as it was read from a source.

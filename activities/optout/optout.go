@@ -49,6 +49,7 @@ type Options struct {
 	Exports      exportControl
 	Ledger       *ledger.Ledger
 	Alone        *run.Alone    // shared by the flows of a process; nil = there is one flow
+	Pushes       *run.Pushes   // shared by the flows of a process; nil: nobody tells of changes
 	Concurrency  int           // contacts written at a time in a lane
 	Deadline     time.Duration // how old a choice may become that is not carried over
 	CatchUpSlack time.Duration // how far before a baseline changes are read again

@@ -26,6 +26,9 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 		return nil, err
 	}
 	f.watermark, f.saved = *mark, time.Now()
+	if f.hearing, err = f.o.Pushes.Listen(ctx, activities.FlowOptOut, time.Duration(f.in.Poll), mark.ObtainedAt); err != nil {
+		return nil, err
+	}
 	bad := f.badFiles(ctx)
 	deadline := time.Now().Add(time.Duration(f.in.Wait))
 	for {
@@ -57,7 +60,7 @@ func (f *pageFetch) wait(ctx context.Context) (*activities.FetchResult, error) {
 			}
 			f.unsaved, f.saved = false, time.Now()
 		}
-		if !time.Now().Add(time.Duration(f.in.Poll)).Before(deadline) || !run.SleepUnlessStopping(ctx, time.Duration(f.in.Poll)) {
+		if !time.Now().Add(time.Duration(f.in.Poll)).Before(deadline) || !f.hearing.Sleep(ctx, nil) {
 			return f.endWithNothing(ctx)
 		}
 	}
@@ -133,14 +136,20 @@ func (f *pageFetch) askCampaignSoon() {
 	f.campaignAsked = f.o.Now().Add(min(retryCampaignAfter, f.plan.Settings.CampaignEvery) - f.plan.Settings.CampaignEvery)
 }
 
-// dynamicsChanges reads what Dynamics has behind the watermark. Rows of a version that is
-// known, such as our own writes, are left out (R19.20).
+// dynamicsChanges reads what Dynamics has behind the watermark, when that is due. Rows of a
+// version that is known, such as our own writes, are left out (R19.20).
 func (f *pageFetch) dynamicsChanges(ctx context.Context) (*sourcePage, error) {
+	if !f.hearing.Due() {
+		return nil, nil
+	}
+	f.hearing.Begin()
 	q := f.plan.query()
 	read, err := run.Retry(ctx, nil, func() (*dataverse.Page, error) { return f.o.Dynamics.Follow(ctx, q, f.watermark.Link) })
 	if err != nil {
+		f.hearing.Failed()
 		return nil, err
 	}
+	f.hearing.End(ctx, len(read.Changes) > 0 || read.NextLink != "")
 	page, err := f.contactsOf(read)
 	if err != nil {
 		return nil, err

@@ -32,6 +32,7 @@ var settingsParts = []settingsPart{
 	{ID: "optouts", Title: "Opt-outs", Takes: afterStart, Begins: []string{"opt_out."}},
 	{ID: "kept", Title: "Kept for", Takes: afterRestart, Begins: []string{"retention."}, About: "How long the ledger keeps what has been done with. What is older is removed, and no backup of Causeway brings it back."},
 	{ID: "notify", Title: "Being told", Takes: afterRestart, Begins: []string{"notify."}, About: "A webhook, such as one of Slack, is told what needs somebody. The command causeway notify test sends it a trial."},
+	{ID: "calls", Title: "Calls of Dynamics", Takes: afterRestart, Begins: []string{"hooks."}, About: "Dynamics can call a worker when a table changes. A call only has a flow look at once; it brings no data."},
 	{ID: "access", Title: "Access", Takes: afterRestart + " The console has to be started again too.", Begins: []string{"access."},
 		About: "A role includes those before it. Where people sign in is changed in the file alone: a mistake there would lock everybody out."},
 	{ID: "worker", Title: "Worker", Takes: afterRestart, Begins: []string{""}, About: "Where state is kept and where Temporal is are changed in the file alone, because a worker with others would begin from nothing."},

@@ -74,6 +74,7 @@ var rules = table{
 	"internal/inbox":         {may: []string{"internal/apierr", "internal/campaign", "internal/ledger"}},
 	"internal/ledger":        {may: []string{"internal/processlock"}},
 	"internal/processlock":   {},
+	"internal/hooks":         {},
 	"internal/signin":        {may: []string{"config"}},
 	"internal/bulk":          {may: []string{"internal/campaign", "internal/mapping", "internal/optout"}},
 	"internal/buildinfo":     {},

@@ -36,6 +36,7 @@ type session struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 	woken   chan struct{} // has a value when another worker has said something to all
+	pushes  chan Push     // of which any worker was told
 }
 
 // newSession shows this process to the workers of a PostgreSQL ledger.
@@ -45,7 +46,7 @@ func newSession(ctx context.Context, o Options, db *sql.DB, logger *slog.Logger)
 		return nil, err
 	}
 	config.RuntimeParams["application_name"] = "causeway worker"
-	s := &session{worker: newWorkerID(), program: o.program(), config: config, db: db, logger: logger, done: make(chan struct{}), woken: make(chan struct{}, 1)}
+	s := &session{worker: newWorkerID(), program: o.program(), config: config, db: db, logger: logger, done: make(chan struct{}), woken: make(chan struct{}, 1), pushes: make(chan Push, 256)}
 	if s.conn, err = s.begin(ctx); err != nil {
 		return nil, fmt.Errorf("ledger.dsn: showing this worker to others: %w", err)
 	}
@@ -70,6 +71,7 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 		{`SELECT set_config('tcp_keepalives_idle', '86400', false)`, nil},
 		{`SELECT pg_advisory_lock($1)`, []any{s.worker.lock()}},
 		{`LISTEN ` + shareChannel, nil},
+		{`LISTEN ` + pushChannel, nil},
 		{`INSERT INTO worker (id, server_start, since, build, knows) SELECT $1, pg_postmaster_start_time()::text, $2, $3, $4
 			ON CONFLICT (id) DO UPDATE SET server_start = excluded.server_start`, []any{string(s.worker), time.Now().UnixMilli(), s.program.Build, s.program.Knows}},
 	} {
@@ -105,15 +107,12 @@ func (s *session) forget(ctx context.Context) error {
 func (s *session) hold(ctx context.Context) {
 	defer close(s.done)
 	for {
-		_, err := s.conn.WaitForNotification(ctx)
+		said, err := s.conn.WaitForNotification(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err == nil {
-			select {
-			case s.woken <- struct{}{}:
-			default: // it will look anyway
-			}
+			s.pass(said.Channel, said.Payload)
 			continue
 		}
 		s.logger.WarnContext(ctx, "the ledger's server ended the connection that shows this worker to others; it is made anew", "error", err)

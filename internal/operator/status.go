@@ -41,6 +41,8 @@ type Report struct {
 	LogExport *activities.LogExportState `json:"log_export,omitempty"`
 	// Erasures says what was forgotten, and what is to be; known with Meter.
 	Erasures *activities.ErasuresState `json:"erasures,omitempty"`
+	// Pushes say how flows are told of changes; known with Meter.
+	Pushes []activities.PushState `json:"pushes,omitempty"`
 	// Backup says how backups of a SQLite ledger stand; known with Meter.
 	Backup *activities.BackupState `json:"backup,omitempty"`
 	// Workers are those that live, with their shares of the common limits; known with Meter.
@@ -70,6 +72,7 @@ func (r Report) notes(now time.Time) notes {
 		n.because(config.CauseOddAnswers, Caution, "%s answers as nobody expects, since %s: a redirect, a page, a refused credential; the worker's log says what; flows fail when it lasts, and go on by themselves when it ends", odd.Service, phrase.Moment(now, odd.Since))
 	}
 	n.backup(r.Backup, now)
+	n.pushes(r.Pushes, now)
 	for _, c := range r.Credentials {
 		switch left := c.Ends.Sub(now); {
 		case left <= 0:
@@ -86,7 +89,7 @@ func (r Report) notes(now time.Time) notes {
 func (r *Report) WithMeter(m *Meter) {
 	if r.Meter = m; m != nil {
 		r.Credentials, r.Ledger, r.Erasures, r.Doctor, r.Backup = m.credentials, m.ledger, m.erasures, m.doctor, m.backup
-		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport = m.differs, m.odd, m.notify, m.logExport
+		r.ConfigDiffers, r.OddAnswers, r.Notify, r.LogExport, r.Pushes = m.differs, m.odd, m.notify, m.logExport, m.pushes
 		r.Workers = m.workers
 	}
 }
@@ -370,6 +373,7 @@ type Meter struct {
 	odd         []activities.OddAnswers
 	notify      *activities.NotifyState
 	logExport   *activities.LogExportState
+	pushes      []activities.PushState
 	workers     []activities.WorkerState
 	config      map[string]string
 }
@@ -394,7 +398,7 @@ func (i *Instance) Meter(ctx context.Context) *Meter {
 	if err := i.temporal.Run(ctx, activities.Meter, activities.MeterInput{}, &result); err != nil {
 		return nil
 	}
-	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport, workers: result.Workers,
+	out := &Meter{Hour: i.Now().UTC().Truncate(time.Hour), Budget: result.Budget, credentials: result.Credentials, ledger: result.Ledger, erasures: result.Erasures, backup: result.Backup, doctor: result.Doctor, odd: result.OddAnswers, notify: result.Notify, logExport: result.LogExport, pushes: result.Pushes, workers: result.Workers,
 		config: result.Config, differs: config.Differing(i.Config.Digests(), result.Config)}
 	for _, h := range result.Hours {
 		if h.Hour.Equal(out.Hour) {

@@ -76,6 +76,6 @@ through their admin port.`,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return inputError("%w", err) })
 	o.flags(cmd.Flags())
-	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newEvents(), newExport(), newWorkflow(), newSFTP(), newFault(), newClock())
+	cmd.AddCommand(newEdit(), newAdd(), newDelete(), newShow(), newEvents(), newExport(), newWorkflow(), newSFTP(), newWebhook(), newFault(), newClock())
 	return cmd
 }

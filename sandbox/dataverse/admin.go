@@ -133,7 +133,7 @@ func (s *Server) SetTracking(set string, on bool) {
 	t.tracked = on
 }
 
-// AdminHandler serves /tables/{set}[/{id}], /stats (DELETE starts the count again) and
+// AdminHandler serves /tables/{set}[/{id}], /stats (DELETE starts the count again), /webhooks and
 // the routes of adminDesk.
 func (s *Server) AdminHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -147,6 +147,7 @@ func (s *Server) AdminHandler() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	s.adminDesk(mux)
+	s.adminWebhooks(mux)
 	mux.HandleFunc("/tables/{set}", s.adminTable)
 	mux.HandleFunc("/tables/{set}/{id}", s.adminRow)
 	return mux

@@ -71,6 +71,9 @@ type Server struct {
 	role   map[string]string      // depths that differ from Global, by the name of the privilege
 	told   atomic.Pointer[string] // version; nil: that of version9
 
+	hooks  webhooks
+	hooked atomic.Bool // there are webhooks
+
 	narrowed atomic.Bool  // the role may show less than everything
 	hidden   atomic.Int64 // status of one row that it does not show
 }

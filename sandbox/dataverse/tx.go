@@ -15,6 +15,7 @@ type tx struct {
 	behalf string // the application user, when it writes in the name of by
 	now    time.Time
 	undo   []func()
+	did    []happened        // of which webhooks are told
 	refs   map[string]string // Content-ID of a change set -> path of the row
 }
 
@@ -46,6 +47,9 @@ func (x *tx) end(keep bool) {
 	}
 	for _, name := range x.s.order {
 		x.s.names[name].mu.Unlock()
+	}
+	if keep && len(x.did) > 0 {
+		x.s.tell(x)
 	}
 }
 
@@ -84,6 +88,11 @@ func (x *tx) put(t *table, key string, set []assignment) (*row, *refusal) {
 	logged := len(t.log)
 	r := t.put(key, set, x.s.version.Add(1), x.now, x.by, x.behalf)
 	x.undo = append(x.undo, func() { t.undo(key, old, logged) })
+	if existed {
+		x.note("Update", t, key, set)
+	} else {
+		x.note("Create", t, key, set)
+	}
 	if bad := t.paired(r); bad != nil {
 		return nil, bad
 	}
@@ -106,6 +115,7 @@ func (x *tx) remove(t *table, key string) *refusal {
 	old, logged := t.rows[key], len(t.log)
 	if t.remove(key, x.s.version.Add(1), x.now) {
 		x.undo = append(x.undo, func() { t.undo(key, old, logged) })
+		x.note("Delete", t, key, nil)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 // admin serves the admin port for people and tests, without credentials:
 //
 //	/dynamics/…  rows, timelines, processes, merges and usage of Dynamics; what its role may read, and its version
+//	/dynamics/webhooks    GET list, POST a dataverse.Webhook, DELETE ?name=
 //	/campaign/…  records and meter of Campaign
 //	/campaign/events      GET counts, POST an eventlog.Funnel: mailings and their events
 //	/campaign/events/one  POST an eventlog.Pushed: one event

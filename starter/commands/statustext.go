@@ -27,6 +27,9 @@ func writeOfAll(e *env, report operator.Report) {
 		fmt.Fprintln(e.out, meterLine(report.Meter))
 		writeWorkers(e, report.Workers)
 	}
+	for _, s := range report.Pushes {
+		fmt.Fprintln(e.out, operator.PushLine(s, e.now()))
+	}
 	if last := report.LastBackup(e.now()); last != "" {
 		fmt.Fprintln(e.out, last)
 	}

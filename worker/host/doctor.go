@@ -38,6 +38,9 @@ func doctorOptions(cfg *config.Config, s *Services, l *ledger.Ledger, in *ingres
 	if s.SFTP != nil {
 		out.Space = s.SFTP
 	}
+	if cfg.Hooks.Listen != "" {
+		out.Hooks = func(ctx context.Context) (string, error) { return callHooks(ctx, cfg) }
+	}
 	return out
 }
 

@@ -118,7 +118,7 @@ func (p *patient) look(in activities.DoctorInput, happen func(*patient)) *activi
 	o := Options{Config: p.cfg}
 	in0 := ingress.New(ingress.Options{Instance: "acme", Source: services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate, Ledger: p.ledger, Concurrency: 4, Lanes: 1})
 	eg := egress.New(egressOptions(o, services, p.ledger, nil, tally.NoopScope))
-	opt := optout.New(optOutOptions(o, services, nil, p.ledger, nil, tally.NoopScope))
+	opt := optout.New(optOutOptions(o, services, nil, p.ledger, nil, nil, tally.NoopScope))
 	options := doctorOptions(p.cfg, services, p.ledger, in0, eg, opt)
 	if p.options != nil {
 		p.options(&options)

@@ -33,6 +33,9 @@ func newExpiryWatch(cfg *config.Config, scope tally.Scope, logger *slog.Logger) 
 	if c := cfg.Dynamics.ClientCertificate; c.IsSet() {
 		w.of["dynamics.client_certificate"] = c
 	}
+	if c := cfg.Hooks.Certificate; c.IsSet() && cfg.Hooks.Listen != "" {
+		w.of["hooks.certificate"] = c
+	}
 	return w
 }
 
@@ -71,6 +74,11 @@ func credentialEnds(cfg *config.Config) (out []activities.CredentialEnd) {
 	if c := cfg.Dynamics.ClientCertificate; c.IsSet() {
 		if ends, err := endOf(c); err == nil {
 			out = append(out, activities.CredentialEnd{Setting: "dynamics.client_certificate", Ends: ends})
+		}
+	}
+	if c := cfg.Hooks.Certificate; c.IsSet() && cfg.Hooks.Listen != "" {
+		if ends, err := endOf(c); err == nil {
+			out = append(out, activities.CredentialEnd{Setting: "hooks.certificate", Ends: ends})
 		}
 	}
 	return out

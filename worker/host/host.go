@@ -29,6 +29,7 @@ import (
 	"causeway.dev/activities/run"
 	"causeway.dev/config"
 	"causeway.dev/internal/campaign"
+	"causeway.dev/internal/hooks"
 	"causeway.dev/internal/ledger"
 	asking "causeway.dev/internal/operator"
 	"causeway.dev/internal/telemetry"
@@ -75,6 +76,8 @@ type Host struct {
 	client   client.Client
 	workers  []worker.Worker
 	health   *health
+	pushes   *run.Pushes     // nil when nobody is to tell of changes
+	hooks    *hooks.Listener // nil as well
 	code     *codeWatch
 
 	namespace string // of Temporal
@@ -138,6 +141,10 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	alone := run.NewAlone(0)
+	h.pushes = newPushes(o.Config, h.ledger, h.metrics.Scope, o.Logger)
+	if h.hooks, err = newHooks(o.Config, h.pushes, h.metrics.Scope, o.Logger); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	in := ingress.New(ingress.Options{
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
@@ -149,12 +156,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		KeepBefores:  o.Config.Retention.BeforeImages,
 		MaxRecords:   int64(o.Config.Ingress.MaxRecords),
 		ProbeRecords: o.Config.Ingress.KeyProbeRecords, CheckModelsEvery: o.Config.Failures.CheckModelsEvery,
-		HideValues: !o.Config.Quarantine.Reveal, Questions: questions,
+		HideValues: !o.Config.Quarantine.Reveal, Questions: questions, Pushes: h.pushes,
 		Metrics: h.metrics.Scope, Logger: o.Logger,
 	})
 	h.stillThere = in.StillThere
 	eg := egress.New(egressOptions(o, services, h.ledger, alone, h.metrics.Scope))
-	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.metrics.Scope))
+	opt := optout.New(optOutOptions(o, services, h.budget, h.ledger, alone, h.pushes, h.metrics.Scope))
 	answers := operator.New(operator.Options{Access: granting, Digests: o.Config.Digests(), Credentials: func() []activities.CredentialEnd { return credentialEnds(o.Config) },
 		Ledger: h.ledger, Budget: h.budget, KeepBefores: o.Config.Retention.BeforeImages, Ingress: in,
 		Backups:            backupsOf(o.Config),
@@ -162,6 +169,7 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		OddAnswers:         func() []activities.OddAnswers { return oddAnswers(h.watch) },
 		Notified:           lastNotified(o.Config, h.ledger),
 		LogExport:          lastLogExport(o.Config, h.ledger),
+		Pushes:             pushStates(o.Config, h.ledger),
 		OptOutsCarriedUpTo: func(ctx context.Context) (time.Time, error) { return optout.CarriedUpTo(ctx, h.ledger) },
 	})
 	telling, err := notifyOptions(o.Config, asking.Over(h.client, keys, options.HostPort, options.Namespace), answers, h.ledger, h.metrics.Scope)
@@ -297,6 +305,13 @@ func (h *Host) Run(ctx context.Context) error {
 			end()
 		}
 	})
+	if h.hooks != nil {
+		if err := h.hooks.Start(); err != nil {
+			// On a host with another worker that is to be expected: it has the address, and one is enough.
+			h.o.Logger.Warn("this worker takes no calls of Dynamics; flows ask it as usual, and other workers tell this one", "error", err)
+		}
+		taken.Go(func() { h.pushes.Run(taking) })
+	}
 	h.o.Logger.Info("worker started", "instance", h.o.Config.Instance, "health", "http://"+h.health.address()+"/readyz")
 	h.refreshGauges(ctx) // until the worker is to end
 	stopTaking()
@@ -338,6 +353,9 @@ func (h *Host) close() error {
 	var errs []error
 	if h.health != nil {
 		errs = append(errs, h.health.close())
+	}
+	if h.hooks != nil {
+		errs = append(errs, h.hooks.Close())
 	}
 	if h.client != nil {
 		h.client.Close()

@@ -10,10 +10,10 @@ import (
 )
 
 // optOutOptions are the options of the flow of opt-outs.
-func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledger, alone *run.Alone, scope tally.Scope) optout.Options {
+func optOutOptions(o Options, s *Services, calls *budget.Budget, l *ledger.Ledger, alone *run.Alone, pushes *run.Pushes, scope tally.Scope) optout.Options {
 	c := o.Config
 	return optout.Options{
-		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l, Alone: alone,
+		Instance: c.Instance, Dynamics: s.Dataverse, Campaign: s.Campaign, Exports: s.Campaign, Budget: calls, Ledger: l, Alone: alone, Pushes: pushes,
 		Files: fileSource(o, s), Concurrency: max(1, c.Campaign.Concurrency/max(1, c.OptOut.Lanes)), Deadline: c.OptOut.Deadline, CatchUpSlack: c.Ingress.CatchUpSlack, SetAsideAfter: c.Failures.SetAsideAfter,
 		CheckModelsEvery: c.Failures.CheckModelsEvery,
 		Metrics:          scope, Logger: o.Logger,
