@@ -133,7 +133,7 @@ func (n *notes) state(flow string, st *workflows.Status, now time.Time) {
 	case workflows.StateFailed:
 		n.because(config.CauseFlowFailed, Alarm, "%s", phrase.OneLine(cmp.Or(st.Reason, st.LastError, "failed")))
 		if at := st.RetryAt; !at.IsZero() {
-			n.add(Hint, "tries again by itself at %s (%s); not to wait for it: causeway start %s; to end that: causeway stop %s", at.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, at), flow, flow)
+			n.add(Hint, "tries again by itself at %s (%s); not to wait for it: causeway start %s; to end that: causeway stop %s", phrase.Clock(now, at), phrase.Until(now, at), flow, flow)
 			break
 		}
 		n.add(Hint, "when that is put right: causeway start %s", flow)

@@ -13,6 +13,7 @@ import (
 	"causeway.dev/activities"
 	"causeway.dev/config"
 	"causeway.dev/internal/access"
+	"causeway.dev/internal/phrase"
 	"causeway.dev/workflows"
 )
 
@@ -70,7 +71,7 @@ func (p *permitted) permit(ctx context.Context, name, target string, input any) 
 		return ctx, err
 	}
 	if w := answer.Waits; w != nil {
-		return ctx, failed("%s", waitsForSecond(*w))
+		return ctx, failed("%s", waitsForSecond(p.now(), *w))
 	}
 	var permit access.Permit
 	if err := json.Unmarshal(answer.Permit, &permit); err != nil {
@@ -80,9 +81,9 @@ func (p *permitted) permit(ctx context.Context, name, target string, input any) 
 }
 
 // waitsForSecond says that nothing was done yet, and what has to happen.
-func waitsForSecond(w activities.SecondPerson) string {
+func waitsForSecond(now time.Time, w activities.SecondPerson) string {
 	return fmt.Sprintf("nothing was done yet: %q waits for a second person until %s, as request %s; somebody else who may do it runs: causeway requests confirm %s; then run this command again",
-		w.Operation, w.Until.UTC().Format("2006-01-02 15:04 UTC"), w.ID, w.ID)
+		w.Operation, phrase.Clock(now, w.Until), w.ID, w.ID)
 }
 
 // key is the workers' public key.

@@ -201,6 +201,28 @@ func (s *subject) runOf(ctx context.Context, x Execution) (run string, err error
 	return run, err
 }
 
+// Page is the address in Temporal's Web UI of what an operator asks about: a run, the
+// workflow that owns a flow, or the list of all workflows for "".
+func (i *Instance) Page(ctx context.Context, name string) (string, error) {
+	base := strings.TrimSuffix(i.Config.Temporal.UIURL, "/")
+	if base == "" {
+		return "", badInput("temporal.ui_url: got nothing, want the address of Temporal's Web UI, such as http://localhost:8233")
+	}
+	if name == "" {
+		return base + "/namespaces/" + url.PathEscape(i.temporal.Namespace()) + "/workflows", nil
+	}
+	s, err := i.find(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case s.newest == nil && s.owns():
+		return "", s.flow().explain(ctx, ErrNotFound)
+	case s.newest == nil:
+		return "", badInput("run: got %q, and Temporal has no history of it", name)
+	}
+	return i.Link(s.newest.WorkflowID, s.newest.RunID), nil
+}
+
 // Link is the address of an execution in Temporal's Web UI; "" when not configured.
 func (i *Instance) Link(workflowID, runID string) string {
 	base := strings.TrimSuffix(i.Config.Temporal.UIURL, "/")

@@ -79,7 +79,7 @@ func (r Report) notes(now time.Time) notes {
 			n.because(config.CauseCredential, Alarm, "%s ended %s: register a new certificate and replace the file", c.Setting, phrase.Moment(now, c.Ends))
 		case left <= endsSoon:
 			n.because(config.CauseCredential, Caution, "%s ends %s (%s): register a new certificate and replace the file; the worker takes it up by itself",
-				c.Setting, c.Ends.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, c.Ends))
+				c.Setting, phrase.Clock(now, c.Ends), phrase.Until(now, c.Ends))
 		}
 	}
 	return n

@@ -160,11 +160,11 @@ type Pending struct {
 func (p Pending) Sentence(now time.Time) string {
 	if w := p.Waits; w != nil && p.Attempt <= 1 {
 		return fmt.Sprintf("%s waits for %s, which asked to be left alone, since %s, until %s (%s)", p.Activity, w.For, phrase.Moment(now, w.Since),
-			w.Until.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, w.Until))
+			phrase.Clock(now, w.Until), phrase.Until(now, w.Until))
 	}
 	line := fmt.Sprintf("%s, attempt %d, last failure: %s, since %s", p.Activity, p.Attempt, cmp.Or(p.LastFailure, "unknown"), phrase.Moment(now, p.Since))
 	if p.NextTry.After(now.Add(2 * time.Minute)) {
-		line += fmt.Sprintf("; next try at %s (%s)", p.NextTry.UTC().Format("2006-01-02 15:04:05 UTC"), phrase.Until(now, p.NextTry))
+		line += fmt.Sprintf("; next try at %s (%s)", phrase.Clock(now, p.NextTry), phrase.Until(now, p.NextTry))
 	}
 	return line
 }

@@ -46,12 +46,15 @@ func Age(now, t time.Time) string {
 	return "just now"
 }
 
+// Clock is a time in the zone of now, which is that of the reader, and names the zone.
+func Clock(now, t time.Time) string { return t.In(now.Location()).Format("2006-01-02 15:04:05 MST") }
+
 // Moment is a time and its age.
 func Moment(now, t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
-	return t.UTC().Format("2006-01-02 15:04:05 UTC") + " (" + Age(now, t) + ")"
+	return Clock(now, t) + " (" + Age(now, t) + ")"
 }
 
 // Until is how long it is to a time that was planned.

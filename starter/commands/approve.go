@@ -33,7 +33,8 @@ deletes with: causeway reject <run>.
 With -o json: the flow's status, as .tables[].status of causeway status. With
 --list: {total, deletes: [{table, id, run, why, since}]}; why is gone, from
 Dynamics, or filtered.`,
-		Example: "  causeway status contacts\n  causeway approve --list\n  causeway approve contacts-20260102T030405.000Z",
+		Example:           "  causeway status contacts\n  causeway approve --list\n  causeway approve contacts-20260102T030405.000Z",
+		ValidArgsFunction: first(completeRuns(e)),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list && len(args) == 0 {
 				return nil
@@ -69,8 +70,9 @@ still gone from Dynamics is to be deleted then, and waits again if it is much. T
 keep such records for good, set apply_deletes: false, or undo the cause.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
-		Example: "  causeway approve --list contacts-20260102T030405.000Z\n  causeway reject contacts-20260102T030405.000Z",
-		Args:    exactly("the run that causeway status names", 1),
+		Example:           "  causeway approve --list contacts-20260102T030405.000Z\n  causeway reject contacts-20260102T030405.000Z",
+		Args:              exactly("the run that causeway status names", 1),
+		ValidArgsFunction: first(completeRuns(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return decideDeletes(cmd.Context(), e, args[0], (*operator.Instance).Reject,
 				"%s: the deletes of run %s are dropped, and Campaign keeps the records; their next change in Dynamics, or a new baseline, decides anew\n")

@@ -39,8 +39,8 @@ Without a window the whole table is read, which asks first unless --yes is given
 says then how many records that is, what it costs in engine calls of Campaign and how
 long it takes, by what earlier runs left in the ledger.
 
-A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 UTC) or
-an age (36h). It is compared with modifiedon: since is included, until is not.
+A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 of
+your time zone, or of UTC with --utc) or an age (36h). It is compared with modifiedon: since is included, until is not.
 
 A condition of --where is a column, a comparison and a value, as in a mapping's
 filter: "statecode equals Active", "new_price greater 100", "lastname empty". All of
@@ -72,7 +72,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1. With
 	flags.BoolVar(&o.dry, "dry-run", false, "with --ids: say which of the records Dynamics has, and begin nothing")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "follow the backfill to its end, with progress")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "read the whole table without asking")
-	return cmd
+	return named(cmd)
 }
 
 // backfillAnswer is what the command prints with -o json.
@@ -251,13 +251,13 @@ func conditions(where []string) ([]activities.Condition, error) {
 	return out, nil
 }
 
-// instant reads an instant, a day or an age.
+// instant reads an instant, a day of the reader's zone or an age.
 func (e *env) instant(flag, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.ParseInLocation(layout, s, e.now().Location()); err == nil {
 			return t.UTC(), nil
 		}
 	}

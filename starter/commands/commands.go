@@ -62,6 +62,7 @@ type env struct {
 	namespace  string
 	output     string
 	timeout    time.Duration
+	utc        bool
 }
 
 const rootLong = `causeway operates the flows of one Causeway instance, which keep Microsoft
@@ -77,7 +78,21 @@ honoured; the temporal section of the configuration file fills what they leave
 open, --address and --namespace win over both.
 
 Exit codes: 0 done; 1 failed; 2 bad input or refused; 3 Temporal or worker
-unreachable. Results are on stdout, messages and progress on stderr.`
+unreachable. Results are on stdout, messages and progress on stderr.
+
+With -o json an error is JSON as well. It is the last line of stderr:
+{"error": {"kind", "exit_code", "message", "field"}}. kind is failed, bad_input,
+not_started, no_worker or unreachable; field is the input that is wrong, if it is one.
+
+With -o name the names alone are printed, a line each, of what a command lists or
+begins: runs, flows, records, requests, saved changes.
+
+On a terminal, rows that are wider than it become blocks, with a line for each value;
+in a file or a pipe a row is always a line. With NO_COLOR, or TERM=dumb, there are no
+colours, and progress is printed line by line.
+
+Times are those of this machine's zone, which TZ sets, or of UTC with --utc. Those in
+JSON, and in the names of runs, are UTC always. Lists have the newest first.`
 
 const rootExample = `  causeway config validate
   causeway setup                          # once per Temporal namespace
@@ -95,7 +110,11 @@ func execute(ctx context.Context, args []string, e *env) int {
 	root.SetIn(e.in)
 	root.SetOut(e.out)
 	root.SetErr(e.err)
-	return e.report(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && cmd.LocalNonPersistentFlags().Lookup("output") == nil && asksForJSON(args) {
+		e.output = outputJSON // also where flags could not be read up to that one
+	}
+	return e.report(err)
 }
 
 func newRoot(e *env) *cobra.Command {
@@ -103,7 +122,7 @@ func newRoot(e *env) *cobra.Command {
 		Use: "causeway", Short: "Operate the flows between Dynamics 365 and Adobe Campaign",
 		Long: rootLong, Example: rootExample,
 		SilenceUsage: true, SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return e.check() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return e.check(cmd) },
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	path := e.getenv("CAUSEWAY_CONFIG")
@@ -114,9 +133,10 @@ func newRoot(e *env) *cobra.Command {
 	flags.StringVarP(&e.configPath, "config", "c", path, "configuration `file`; CAUSEWAY_CONFIG sets the default")
 	flags.StringVar(&e.address, "address", "", "Temporal server as `host:port`, instead of the configured one")
 	flags.StringVar(&e.namespace, "namespace", "", "Temporal namespace, instead of the configured one")
-	flags.StringVarP(&e.output, "output", "o", "table", "`format` of the result: table or json")
+	flags.StringVarP(&e.output, "output", "o", "table", "`format` of the result: table, json, or name for names alone, a line each, where there are some")
+	flags.BoolVar(&e.utc, "utc", false, "show times in UTC, and read days as those of UTC, instead of this machine's zone")
 	flags.DurationVar(&e.timeout, "timeout", time.Minute, "how long to wait for one answer; --wait and --watch go on for longer")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	_ = root.MarkPersistentFlagFilename("config", "yaml", "yml")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return badInput("%s", cmp.Or(flagProblem(err), phrase.OneLine(err.Error())+"; see "+cmd.CommandPath()+" --help"))
@@ -125,14 +145,22 @@ func newRoot(e *env) *cobra.Command {
 		newStatus(e), newStart(e), newStop(e), newPause(e), newResume(e), newSyncNow(e),
 		newBackfill(e), newCancelBackfill(e), newApply(e), newApprove(e), newReject(e), newRollback(e), newPlan(e), newAudit(e), newMapping(e), newExplain(e), newEvents(e), newOptOut(e),
 		newQuarantine(e), newLog(e), newRequests(e), newRuns(e), newLedger(e), newForget(e),
-		newConfig(e), newSetup(e), newDoctor(e), newNotify(e), newDeploy(e), newSupport(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newConsole(e), newVersion(e),
+		newConfig(e), newSetup(e), newDoctor(e), newNotify(e), newDeploy(e), newSupport(e), newCodec(e), newLogin(e), newLogout(e), newWhoami(e), newConsole(e), newOpen(e), newVersion(e),
 	)
 	return root
 }
 
-func (e *env) check() error {
-	if e.output != "table" && e.output != "json" {
-		return badInput("--output: got %q, want table or json", e.output)
+// check looks at the flags of every command before one begins.
+func (e *env) check(cmd *cobra.Command) error {
+	switch {
+	case !slices.Contains(outputs, e.output):
+		return badInput("--output: got %q, want table, json or name", e.output)
+	case e.output == outputName && cmd.Annotations[prints] == "":
+		return badInput("--output: %s has no names to print, want table or json", cmd.CommandPath())
+	}
+	if e.utc {
+		clock := e.now
+		e.now = func() time.Time { return clock().UTC() }
 	}
 	if e.timeout < time.Second {
 		return badInput("--timeout: got %s, want at least 1s", e.timeout)
@@ -140,7 +168,7 @@ func (e *env) check() error {
 	return nil
 }
 
-func (e *env) json() bool { return e.output == "json" }
+func (e *env) json() bool { return e.output == outputJSON }
 
 // load reads the configuration file; what is wrong with it is bad input.
 func (e *env) load() (*config.Config, error) {
@@ -198,10 +226,16 @@ func judge[T any](ctx context.Context, e *env, ask func(*operator.Instance) (T, 
 
 // show prints a result: as JSON where that was asked for, else text prints it.
 func (e *env) show(result any, text func()) error {
-	if e.json() {
+	switch e.output {
+	case outputJSON:
 		return writeJSON(e.jsonOut, result)
+	case outputName:
+		for _, name := range namesOf(result) {
+			fmt.Fprintln(e.out, name)
+		}
+	default:
+		text()
 	}
-	text()
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +20,7 @@ func newConfigHistory(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "history", Short: "Show who saved which change of the configuration",
 		Long: `Show the changes of the configuration that were saved through Causeway: when, by
-whom, which files, and what differs in words; the newest last. Edits that were made
+whom, which files, and what differs in words; the newest first. Edits that were made
 with a text editor are not among them. They are kept for retention.config_saves.
 
 With -o json: {saves: [{id, at, by, verified, reason, paths, differences: [{path,
@@ -33,12 +32,14 @@ kind, before, after, sentence}]}]}.`,
 				return badInput("--limit: got %d, want 1 to 1000", in.Limit)
 			}
 			return tell(cmd.Context(), e, func(i *operator.Instance) (activities.ListSavesResult, error) {
-				return i.Saves(cmd.Context(), in)
+				r, err := i.Saves(cmd.Context(), in)
+				r.Saves = newestFirst(r.Saves)
+				return r, err
 			}, writeSaves)
 		},
 	}
 	cmd.Flags().IntVar(&in.Limit, "limit", 20, "show the newest `N`, 1 to 1000")
-	return cmd
+	return named(cmd)
 }
 
 func writeSaves(e *env, r activities.ListSavesResult) {
@@ -51,7 +52,7 @@ func writeSaves(e *env, r activities.ListSavesResult) {
 		if !s.Verified {
 			by += " (not signed in)"
 		}
-		fmt.Fprintf(e.out, "%s  %s  %s, in %s\n", s.ID, s.At.UTC().Format(time.DateTime), by, strings.Join(s.Paths, ", "))
+		fmt.Fprintf(e.out, "%s  %s  %s, in %s\n", s.ID, phrase.Clock(e.now(), s.At), by, strings.Join(s.Paths, ", "))
 		if s.Reason != "" {
 			fmt.Fprintln(e.out, "  Why: "+phrase.OneLine(s.Reason))
 		}
@@ -77,8 +78,9 @@ own. It runs after stop and start.
 
 With -o json: {id, files, differences: [{path, kind, before, after, sentence}],
 warning}; id is that of the new change, and is left out when nothing differs.`,
-		Example: "  causeway config restore 20260302T120000Z-3f2a\n  causeway config restore 20260302T120000Z-3f2a --undo --yes --reason \"wrong column\"",
-		Args:    exactly("the id of a saved change", 1),
+		Example:           "  causeway config restore 20260302T120000Z-3f2a\n  causeway config restore 20260302T120000Z-3f2a --undo --yes --reason \"wrong column\"",
+		Args:              exactly("the id of a saved change", 1),
+		ValidArgsFunction: first(completeSaves(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.with(cmd.Context(), func(i *operator.Instance) error {
 				return configRestore(cmd.Context(), e, i, args[0], o)

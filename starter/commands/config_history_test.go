@@ -33,7 +33,7 @@ func TestSavedChangesAreListed(t *testing.T) {
 	saved(t, w)
 	code, out, stderr := w.run(t, "config", "history")
 	require.Zero(t, code, stderr)
-	require.Equal(t, "20260302T100000Z-3f2a  2026-03-02 12:00:00  ada (not signed in), in causeway.yaml\n  Why: faster\n  ingress.lanes is now 4; it was 2\n", out)
+	require.Equal(t, "20260302T100000Z-3f2a  2026-03-02 12:00:00 UTC  ada (not signed in), in causeway.yaml\n  Why: faster\n  ingress.lanes is now 4; it was 2\n", out)
 	code, _, _ = w.run(t, "config", "history", "--limit", "0")
 	require.Equal(t, 2, code)
 	w.on("Run "+activities.ListSaves, activities.ListSavesResult{})

@@ -66,11 +66,11 @@ func writeDoctor(e *env, r *operator.DoctorReport) {
 			continue
 		}
 		fmt.Fprintln(e.out)
-		writeTable(e.out, p, [][]cell{{{text: c.Area + ": " + c.What, code: checkColour[c.State]}}})
+		writeSentence(e.out, p, cell{text: c.Area + ": " + c.What, code: checkColour[c.State]})
 		if c.Wanted != "" {
-			writeTable(e.out, p, [][]cell{{text(""), text("want: " + phrase.OneLine(c.Wanted))}})
+			writeFacts(e.out, p, facts{{text(""), text("want: " + phrase.OneLine(c.Wanted))}})
 		}
-		writeTable(e.out, p, [][]cell{{text(""), text("do:   " + phrase.OneLine(c.Remedy))}})
+		writeFacts(e.out, p, facts{{text(""), text("do:   " + phrase.OneLine(c.Remedy))}})
 	}
 	requests := 0
 	for _, n := range r.Requests {

@@ -39,8 +39,8 @@ written again. The flow must be running or paused; new events are brought in bet
 The folder is one of the worker's machine, as an absolute path, or one of the file
 server of campaign.sftp: sftp:d365_loads/archive. Its files are left where they are.
 
-A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 UTC) or
-an age (36h).
+A time is an instant (2026-01-31T08:00:00Z), a day (2026-01-31, from 00:00 of
+your time zone, or of UTC with --utc) or an age (36h).
 
 With -o json: {run, workflow_id, queued}; with --wait also {result}, which is
 {run, kind, state, reason, counts, start, end}. State is COMPLETED, INCOMPLETE,
@@ -55,7 +55,7 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1.`,
 	flags.StringVar(&o.since, "since", "", "read the journal again from this `time`")
 	flags.StringVar(&o.from, "from", "", "load the exported files of this `folder`")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "follow the backfill to its end, with progress")
-	return cmd
+	return named(cmd)
 }
 
 func eventsBackfill(ctx context.Context, e *env, o eventsOptions) error {

@@ -64,7 +64,7 @@ fields: [{to, in_dynamics, in_campaign}]}], more, at, record}.`,
 	cmd.Flags().StringVar(&who.email, "email", "", "look for who has this e-mail `address`; - reads it from standard input")
 	cmd.Flags().StringVar(&who.name, "name", "", "look for who has this `name`; - reads it from standard input")
 	cmd.MarkFlagsMutuallyExclusive("email", "name")
-	return cmd
+	return named(cmd)
 }
 
 func writeExplanation(e *env, r activities.ExplainResult) {
@@ -104,7 +104,7 @@ func writeExplanation(e *env, r activities.ExplainResult) {
 			f.add("Differs in Campaign", field+": "+l.Differences[field])
 		}
 	}
-	writeTable(e.out, e.colours(), f)
+	writeFacts(e.out, e.colours(), f)
 }
 
 func versionOf(v string) string {

@@ -51,7 +51,7 @@ func writeEvents(e *env, r activities.ExplainEventResult) {
 		if ev.InDynamics != nil {
 			f.add("In Dynamics now", map[bool]string{true: "there", false: "not there"}[*ev.InDynamics])
 		}
-		writeTable(e.out, e.colours(), f)
+		writeFacts(e.out, e.colours(), f)
 	}
 }
 

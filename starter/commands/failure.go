@@ -2,6 +2,7 @@ package commands
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"causeway.dev/config"
 	"causeway.dev/internal/operator"
 	"causeway.dev/internal/phrase"
+	"causeway.dev/internal/readable"
 )
 
 // Exit codes.
@@ -87,8 +89,37 @@ func (e *env) report(err error) int {
 	default:
 		what = strings.TrimPrefix(fail.Text, "causeway ")
 	}
+	if e.json() {
+		return e.reportJSON(err, what)
+	}
 	e.say("causeway: %s", what)
 	return exitCode(err)
+}
+
+// kinds are the names of what can go wrong, for programs.
+var kinds = map[operator.Kind]string{
+	operator.Failed: "failed", operator.BadInput: "bad_input", operator.NotStarted: "not_started",
+	operator.NoWorker: "no_worker", operator.Unreachable: "unreachable",
+}
+
+// reportedError is an error with -o json: one line, so that it can be told from messages
+// that came before it.
+type reportedError struct {
+	Kind     string `json:"kind"`
+	ExitCode int    `json:"exit_code"`
+	Message  string `json:"message"`
+	Field    string `json:"field,omitempty"`
+}
+
+func (e *env) reportJSON(err error, message string) int {
+	out := reportedError{Kind: kinds[operator.BadInput], ExitCode: exitCode(err), Message: message}
+	if fail, ours := errors.AsType[*operator.Error](err); ours {
+		out.Kind, out.Field = kinds[fail.Kind], fail.Field
+	}
+	enc := json.NewEncoder(readable.JSONLines(e.err))
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(map[string]reportedError{"error": out}) // there is nowhere else to say it
+	return out.ExitCode
 }
 
 // flagProblem says which flag has a value of the wrong kind; "" for other errors.

@@ -104,7 +104,7 @@ func (e *env) operate(ctx context.Context, flow string, do func(*operator.Instan
 
 // answer prints the Status of a flow that was asked for something.
 func (e *env) answer(flow string, st workflows.Status) error {
-	err := e.show(st, func() {
+	err := e.show(flowAnswer{st, flow}, func() {
 		fmt.Fprintln(e.out, flow+" is "+e.colours().with(stateColour(st.State), string(st.State))+because(st))
 	})
 	if err == nil && st.State == workflows.StateFailed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -58,7 +59,7 @@ func forget(ctx context.Context, e *env, table, id string, yes bool) error {
 		if err != nil {
 			return r, err
 		}
-		e.say("%s", tracesInWords(found))
+		e.say("%s", tracesInWords(e.now(), found))
 		if steps := stepsBefore(found); steps != "" {
 			return r, failed("%s", steps)
 		}
@@ -77,7 +78,7 @@ func forget(ctx context.Context, e *env, table, id string, yes bool) error {
 }
 
 // tracesInWords says where a record is.
-func tracesInWords(r activities.TracesResult) string {
+func tracesInWords(now time.Time, r activities.TracesResult) string {
 	has := map[bool]string{true: "has it", false: "does not have it"}
 	lines := []string{
 		fmt.Sprintf("%s of %s: Dynamics %s, Campaign %s", r.ID, r.Table, has[r.InDynamics], has[r.InCampaign]),
@@ -87,7 +88,7 @@ func tracesInWords(r activities.TracesResult) string {
 		lines = append(lines, "it is to be forgotten already, and waits for "+r.Waits)
 	}
 	if !r.Forgotten.IsZero() {
-		lines = append(lines, "it was forgotten on "+r.Forgotten.UTC().Format("2006-01-02"))
+		lines = append(lines, "it was forgotten on "+phrase.Clock(now, r.Forgotten))
 	}
 	return strings.Join(lines, "\n")
 }

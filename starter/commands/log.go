@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ func newLog(e *env) *cobra.Command {
 		Use: "log", Short: "Show who asked for what: starts, stops, backfills, rollbacks …",
 		Long: `Show the audit trail: every start, stop, pause, resume, backfill, rollback, release,
 approval, changed mapping and reveal of values, with who asked, when, and which
-revision of the mapping it concerns, the newest last. A worker reads it from its
+revision of the mapping it concerns, the newest first. A worker reads it from its
 ledger; an entry is there a moment after the request was answered. SIGNED IN says whether the name
 was verified; otherwise it is what the client said. "causeway log verify" checks
 that nothing was changed or removed. Entries are kept for retention.operations.
@@ -52,6 +51,7 @@ place of.`,
 	flags.StringVar(&o.in.Run, "run", "", "only what concerns this `run`")
 	flags.IntVar(&o.in.Limit, "limit", 100, "show the newest `N`, 1 to 1000")
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
+	_ = cmd.RegisterFlagCompletionFunc("run", completeRuns(e))
 	cmd.AddCommand(newLogVerify(e))
 	return cmd
 }
@@ -63,6 +63,7 @@ func showLog(ctx context.Context, e *env, o logOptions) error {
 	}
 	return tell(ctx, e, func(i *operator.Instance) (activities.OperationsResult, error) {
 		result, err := i.Log(ctx, o.in)
+		result.Operations = newestFirst(result.Operations)
 		return result, cmp.Or(err, e.unlessKnown(i, o.in.Table, len(result.Operations)))
 	}, func(e *env, r activities.OperationsResult) { writeLog(e, o.in, r.Operations) })
 }
@@ -79,14 +80,15 @@ func writeLog(e *env, in activities.OperationsInput, operations []activities.Ope
 		fmt.Fprintln(e.out, "Nothing was asked for that fits.")
 		return
 	}
-	rows := [][]cell{header(nil, "TIME (UTC)", "BY", "SIGNED IN", "WHAT", "OF", "RUN", "REVISION", "WHY")}
+	now := e.now()
+	rows := [][]cell{header(nil, "TIME", "BY", "SIGNED IN", "WHAT", "OF", "RUN", "REVISION", "WHY")}
 	for _, op := range operations {
 		revision := op.Revision
 		if op.Was != "" {
 			revision = op.Was + " -> " + op.Revision
 		}
 		rows = append(rows, []cell{
-			text(op.At.UTC().Format(time.DateTime)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(signedIn(op)), text(op.What), text(cmp.Or(op.Table, op.Flow)),
+			text(phrase.Clock(now, op.At)), text(cmp.Or(phrase.OneLine(op.By), "-")), text(signedIn(op)), text(op.What), text(cmp.Or(op.Table, op.Flow)),
 			text(cmp.Or(op.Run, "-")), text(cmp.Or(revision, "-")), text(phrase.OneLine(strings.Trim(op.Reason+"; "+op.Detail, "; "))),
 		})
 	}

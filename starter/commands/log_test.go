@@ -76,16 +76,16 @@ func TestLogVerify(t *testing.T) {
 		says   string
 	}{
 		"in order": {activities.VerifyLogResult{Agrees: true, Entries: 41, From: noon.Add(-time.Hour), To: noon, Pruned: 1, PrunedTo: noon.Add(-2 * time.Hour), Unkeyed: 3, Remembered: []string{"contacts"}}, 0,
-			"41 operations in order, from 2026-03-02 11:00:00 to 2026-03-02 12:00:00 (UTC)\npruned before them: 1 operation, up to 2026-03-02 10:00:00 (retention.operations)\n" +
+			"41 operations in order, from 2026-03-02 11:00:00 UTC to 2026-03-02 12:00:00 UTC\npruned before them: 1 operation, up to 2026-03-02 10:00:00 UTC (retention.operations)\n" +
 				"chained without a key: 3 operations; whoever can write to the database can make such ones; set ledger.encryption_key\n"},
 		"changed": {activities.VerifyLogResult{Entries: 6, From: noon, To: noon, Fault: "entry 7 of 2026 does not agree", FaultSeq: 7, Remembered: []string{"contacts"}}, 1,
-			"6 operations in order, from 2026-03-02 12:00:00 to 2026-03-02 12:00:00 (UTC)\nFAULT: entry 7 of 2026 does not agree\n"},
+			"6 operations in order, from 2026-03-02 12:00:00 UTC to 2026-03-02 12:00:00 UTC\nFAULT: entry 7 of 2026 does not agree\n"},
 		"cut": {activities.VerifyLogResult{Entries: 1, From: noon, To: noon, Lacking: []activities.RememberedEnd{cut}, Remembered: []string{"contacts"}}, 1,
-			"1 operation in order, from 2026-03-02 12:00:00 to 2026-03-02 12:00:00 (UTC)\nFAULT: contacts remembers entry 41 of 2026-03-02 12:00:00, and the log does not have it\n"},
+			"1 operation in order, from 2026-03-02 12:00:00 UTC to 2026-03-02 12:00:00 UTC\nFAULT: contacts remembers entry 41 of 2026-03-02 12:00:00 UTC, and the log does not have it\n"},
 		"restored": {activities.VerifyLogResult{Agrees: true, Entries: 1, From: noon, To: noon, Lacking: []activities.RememberedEnd{cut}, Remembered: []string{"contacts"},
 			Restored: &activities.Operation{At: noon, By: "ada"}}, 0,
-			"1 operation in order, from 2026-03-02 12:00:00 to 2026-03-02 12:00:00 (UTC)\nNOTE: contacts remembers entry 41 of 2026-03-02 12:00:00, and the log does not have it\n" +
-				"that is explained: ada said at 2026-03-02 12:00:00 that the ledger was restored from a backup\n"},
+			"1 operation in order, from 2026-03-02 12:00:00 UTC to 2026-03-02 12:00:00 UTC\nNOTE: contacts remembers entry 41 of 2026-03-02 12:00:00 UTC, and the log does not have it\n" +
+				"that is explained: ada said at 2026-03-02 12:00:00 UTC that the ledger was restored from a backup\n"},
 		"nobody remembers": {activities.VerifyLogResult{Agrees: true}, 0, "The log is empty.\nno flow remembers how far the log went, so an end that was cut would not be noticed\n"},
 	}
 	for name, tc := range tests {

@@ -49,12 +49,12 @@ func verifyLog(ctx context.Context, e *env) error {
 }
 
 func writeVerified(e *env, r activities.VerifyLogResult) {
-	at := func(t time.Time) string { return t.UTC().Format(time.DateTime) }
+	at := func(t time.Time) string { return phrase.Clock(e.now(), t) }
 	switch {
 	case r.Entries == 0 && r.Fault == "":
 		fmt.Fprintln(e.out, "The log is empty.")
 	case r.Entries > 0:
-		fmt.Fprintf(e.out, "%s in order, from %s to %s (UTC)\n", phrase.Count(r.Entries, "operation"), at(r.From), at(r.To))
+		fmt.Fprintf(e.out, "%s in order, from %s to %s\n", phrase.Count(r.Entries, "operation"), at(r.From), at(r.To))
 	}
 	if r.Pruned > 0 {
 		fmt.Fprintf(e.out, "pruned before them: %s, up to %s (retention.operations)\n", phrase.Count(r.Pruned, "operation"), at(r.PrunedTo))

@@ -9,6 +9,7 @@ import (
 
 	"causeway.dev/activities"
 	"causeway.dev/internal/operator"
+	"causeway.dev/internal/phrase"
 )
 
 func newOptOutHistory(e *env) *cobra.Command {
@@ -19,12 +20,13 @@ when, the rule that applied, and what was written. Decisions are kept for
 retention.evidence. The answer is encrypted on its way: Temporal keeps none of it.
 
 With -o json: [{contact, at, run, attribute, column, dynamics: {known, opted_out, at},
-campaign: {known, opted_out, at}, rule, opted_out, effect}], the oldest first.`,
+campaign: {known, opted_out, at}, rule, opted_out, effect}], the newest first.`,
 		Example: "  causeway optout history 6f0c1d2e-0000-4000-8000-000000000001",
 		Args:    exactly("the id of one contact in Dynamics", 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return tell(cmd.Context(), e, func(i *operator.Instance) ([]activities.Evidence, error) {
-				return i.OptOutHistory(cmd.Context(), args[0])
+				all, err := i.OptOutHistory(cmd.Context(), args[0])
+				return newestFirst(all), err
 			}, func(e *env, all []activities.Evidence) { writeHistory(e, args[0], all) })
 		},
 	}
@@ -38,7 +40,7 @@ func writeHistory(e *env, contact string, all []activities.Evidence) {
 	rows := [][]cell{header(nil, "TIME", "ATTRIBUTE", "DYNAMICS", "CAMPAIGN", "RULE", "DECIDED", "WRITTEN", "RUN")}
 	for _, d := range all {
 		rows = append(rows, []cell{
-			text(d.At.UTC().Format(time.RFC3339)), text(d.Attribute + " = " + d.Column), text(said(d.Dynamics)), text(said(d.Campaign)),
+			text(phrase.Clock(e.now(), d.At)), text(d.Attribute + " = " + d.Column), text(said(e.now(), d.Dynamics)), text(said(e.now(), d.Campaign)),
 			text(ruleInWords[d.Rule]), text(operator.Choice(d.OptedOut)), text(effectInWords[d.Effect]), text(d.Run),
 		})
 	}
@@ -46,14 +48,14 @@ func writeHistory(e *env, contact string, all []activities.Evidence) {
 }
 
 // said is what one side had chosen.
-func said(c activities.Choice) string {
+func said(now time.Time, c activities.Choice) string {
 	switch {
 	case !c.Known:
 		return "nothing"
 	case c.At.IsZero():
 		return operator.Choice(c.OptedOut) + ", time unknown"
 	}
-	return operator.Choice(c.OptedOut) + " " + c.At.UTC().Format(time.RFC3339)
+	return operator.Choice(c.OptedOut) + " " + phrase.Clock(now, c.At)
 }
 
 var ruleInWords = map[string]string{

@@ -167,7 +167,7 @@ func TestOptOutHistory(t *testing.T) {
 	require.Equal(t, exitDone, code)
 	var got []activities.Evidence
 	require.NoError(t, json.Unmarshal([]byte(out), &got))
-	require.Equal(t, someEvidence, got)
+	require.Equal(t, newestFirst(someEvidence), got)
 
 	code, _, errs = w.run(t, "optout", "history", "ann@example.test")
 	require.Equal(t, exitBadInput, code)

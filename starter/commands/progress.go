@@ -19,7 +19,7 @@ const (
 )
 
 // progress shows how far a run is: one line that is rewritten on a terminal,
-// plain lines elsewhere.
+// plain lines elsewhere and where a terminal is to be plain.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -41,7 +41,7 @@ type sample struct {
 
 // bar is the progress of a flow that is followed; the caller ends it.
 func (e *env) bar() *progress {
-	return &progress{w: e.err, terminal: e.errTerminal, columns: e.columns}
+	return &progress{w: e.err, terminal: e.errTerminal && !e.plain(), columns: e.columns}
 }
 
 // Say prints a sentence between two looks.

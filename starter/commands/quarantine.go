@@ -32,13 +32,16 @@ type selection struct {
 	ids, run, code, field, olderThan string
 }
 
-func (s *selection) flags(cmd *cobra.Command) {
+func (s *selection) flags(e *env, cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&s.ids, "ids", "", "only these records: `a,b` or @file, at most 1,000")
 	flags.StringVar(&s.run, "run", "", "only records that this `run` was the last to refuse")
 	flags.StringVar(&s.code, "code", "", "only this `code`, such as TooLong or InvalidValue")
 	flags.StringVar(&s.field, "field", "", "only refusals of this `field` of Campaign")
 	flags.StringVar(&s.olderThan, "older-than", "", "only records first refused before this `time`: an age (24h), a day or an instant")
+	_ = cmd.RegisterFlagCompletionFunc("run", completeRuns(e))
+	_ = cmd.RegisterFlagCompletionFunc("code", completeCodes(e))
+	_ = cmd.RegisterFlagCompletionFunc("field", completeFields(e))
 }
 
 func (s *selection) read(e *env) (activities.Selection, error) {
@@ -110,12 +113,12 @@ total and groups count all that is selected, whatever --limit.`,
 	cmd.Args = oneThenFlags(func(*cobra.Command, []string) error { return nil })
 	cmd.ValidArgsFunction = completeFlows(e)
 	cmd.Flags().StringVar(&in.Table, "table", "", "the same as the argument: only records of this `table` mapping; egress for events, optout for opt-outs")
-	s.flags(cmd)
+	s.flags(e, cmd)
 	cmd.Flags().StringVar(&in.State, "state", "open", "only records in this `state`: open, released, discarded or all")
 	cmd.Flags().IntVar(&in.Limit, "limit", 100, "list at most `N` records, 1 to 1000")
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions([]string{"open", "released", "discarded", "all"}, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+	return named(cmd)
 }
 
 func writeQuarantine(e *env, in activities.QuarantineListInput, result activities.QuarantineListResult) {

@@ -41,7 +41,7 @@ With -o json: {discarded}.`,
 		},
 	})
 	cmd.Args = oneThenFlags(cmd.Args)
-	o.selection.flags(cmd)
+	o.selection.flags(e, cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "everything in quarantine of the table")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "why, for the next person who wonders: a `text` without personal data, as it is kept")
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")

@@ -45,7 +45,7 @@ causeway backfill. Exit code 1 when the release does not complete.`,
 		},
 	})
 	cmd.Args = oneThenFlags(cmd.Args)
-	o.selection.flags(cmd)
+	o.selection.flags(e, cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "everything in quarantine of the table")
 	cmd.Flags().BoolVarP(&o.wait, "wait", "w", false, "follow the release to its end, with progress")
 	return cmd

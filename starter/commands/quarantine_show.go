@@ -72,7 +72,7 @@ func writeShown(e *env, r *operator.ShownRecord) {
 	f.add("In Campaign now", where[r.Live.InCampaign])
 	f.add("The mapping calls for", r.Live.Decision+reason(r.Live.Why))
 	f.add("Mapping", r.Mapping)
-	writeTable(e.out, e.colours(), f)
+	writeFacts(e.out, e.colours(), f)
 	fmt.Fprintln(e.out)
 	fields := [][]cell{header(nil, "DYNAMICS", "CAMPAIGN", "IN DYNAMICS", "LAST WRITTEN", "WOULD BE SENT")}
 	for i, f := range r.Fields {

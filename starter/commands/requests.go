@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,15 +37,16 @@ decider}]}; state is asked, confirmed, declined, done or expired.`,
 		newDecide(e, "confirm", "Confirm what somebody else asked for", true, "confirmed: %s may run their command again now, once, until %s\n"),
 		newDecide(e, "decline", "Decline what somebody asked for, or withdraw it", false, "declined: what %s asked for until %s is not done\n"),
 	)
-	return cmd
+	return named(cmd)
 }
 
 func newDecide(e *env, use, short string, confirm bool, done string) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " <request>", Short: short,
-		Long:    short + ". causeway requests lists what waits.\n\nWith -o json: {request: {id, operation, target, input, by, at, until, state, decider}}.",
-		Example: "  causeway requests " + use + " ask-k3j9x0a2bz",
-		Args:    exactly("the request that causeway requests lists", 1),
+		Long:              short + ". causeway requests lists what waits.\n\nWith -o json: {request: {id, operation, target, input, by, at, until, state, decider}}.",
+		Example:           "  causeway requests " + use + " ask-k3j9x0a2bz",
+		Args:              exactly("the request that causeway requests lists", 1),
+		ValidArgsFunction: first(completeRequests(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return decideRequest(cmd.Context(), e, args[0], confirm, done)
 		},
@@ -57,7 +57,7 @@ func decideRequest(ctx context.Context, e *env, id string, confirm bool, done st
 	return tell(ctx, e, func(i *operator.Instance) (activities.DecideResult, error) {
 		return i.Decide(ctx, id, confirm)
 	}, func(e *env, r activities.DecideResult) {
-		fmt.Fprintf(e.out, done, operator.Somebody(r.Request.By), r.Request.Until.UTC().Format(time.DateTime))
+		fmt.Fprintf(e.out, done, operator.Somebody(r.Request.By), phrase.Clock(e.now(), r.Request.Until))
 	})
 }
 
@@ -66,11 +66,11 @@ func writeRequests(e *env, r activities.RequestsResult) {
 		fmt.Fprintln(e.out, "Nothing waits for a second person.")
 		return
 	}
-	rows := [][]cell{header(nil, "REQUEST", "STATE", "WHAT", "OF", "WITH", "BY", "UNTIL (UTC)", "DECIDED BY")}
+	rows := [][]cell{header(nil, "REQUEST", "STATE", "WHAT", "OF", "WITH", "BY", "UNTIL", "DECIDED BY")}
 	for _, q := range r.Requests {
 		rows = append(rows, []cell{
 			text(q.ID), text(q.State), text(q.Operation), text(cmp.Or(q.Target, "-")), text(phrase.OneLine(string(q.Input))), text(operator.Who(q.By)),
-			text(q.Until.UTC().Format(time.DateTime)), text(cmp.Or(operator.Who(q.Decider), "-")),
+			text(phrase.Clock(e.now(), q.Until)), text(cmp.Or(operator.Who(q.Decider), "-")),
 		})
 	}
 	writeTable(e.out, e.colours(), rows)

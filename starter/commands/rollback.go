@@ -40,8 +40,9 @@ two engine calls per record.
 With -o json: {run, table, kind, state, ended, created, existed, since, bytes}; with
 --wait also {result}, as causeway backfill. Exit code 1 when the rollback does not
 complete.`,
-		Example: "  causeway rollback contacts-20260102T030405.000Z\n  causeway rollback contacts-20260102T030405.000Z --yes --wait",
-		Args:    exactly("the run that causeway status names", 1),
+		Example:           "  causeway rollback contacts-20260102T030405.000Z\n  causeway rollback contacts-20260102T030405.000Z --yes --wait",
+		Args:              exactly("the run that causeway status names", 1),
+		ValidArgsFunction: first(completeRuns(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.run = args[0]
 			return rollback(cmd.Context(), e, o)

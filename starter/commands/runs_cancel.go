@@ -18,8 +18,9 @@ up, because its changes would only be read again: causeway stop, or pause.
 
 With -o json: {run, workflow_id, status}; status as .tables[].status of causeway
 status, null for an audit.`,
-		Example: "  causeway runs list\n  causeway runs cancel contacts-20260102T030405.000Z",
-		Args:    exactly("a run", 1),
+		Example:           "  causeway runs list\n  causeway runs cancel contacts-20260102T030405.000Z",
+		Args:              exactly("a run", 1),
+		ValidArgsFunction: first(completeRuns(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.Cancelled, error) {
 				return i.CancelRun(cmd.Context(), args[0])

@@ -31,9 +31,10 @@ written as it is now.
 ` + runArgHelp + `
 
 With -o json: {run, folder, files: [{file, run_id, status, events, bytes}]}.`,
-		Example: "  causeway runs export contacts-20260102T030405.000Z --to /tmp/histories\n  causeway runs export contacts -o json | jq -r '.files[].file'",
-		Args:    exactly("a run", 1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runsExport(cmd.Context(), e, args[0], to) },
+		Example:           "  causeway runs export contacts-20260102T030405.000Z --to /tmp/histories\n  causeway runs export contacts -o json | jq -r '.files[].file'",
+		Args:              exactly("a run", 1),
+		ValidArgsFunction: first(completeRuns(e)),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runsExport(cmd.Context(), e, args[0], to) },
 	}
 	cmd.Flags().StringVar(&to, "to", "", "`folder` to write to, created where missing; default the run's name in the current folder")
 	_ = cmd.MarkFlagDirname("to")

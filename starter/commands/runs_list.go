@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +60,7 @@ started, ended, expected, counts, passes}]}.`,
 	_ = cmd.RegisterFlagCompletionFunc("table", completeTables(e))
 	_ = cmd.RegisterFlagCompletionFunc("flow", cobra.FixedCompletions(operator.RunFlows, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(operator.RunKinds, cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+	return named(cmd)
 }
 
 func runsList(ctx context.Context, e *env, o runsListOptions) error {
@@ -81,14 +80,14 @@ func writeRuns(e *env, in activities.RunListInput, runs []activities.RunInfo) {
 		return
 	}
 	p := e.colours()
-	rows := [][]cell{header([]int{4, 5, 6}, "RUN", "KIND", "STATE", "STARTED (UTC)", "READ", "WRITTEN", "QUARANTINED", "TOOK", "REASON")}
+	rows := [][]cell{header([]int{4, 5, 6}, "RUN", "KIND", "STATE", "STARTED", "READ", "WRITTEN", "QUARANTINED", "TOOK", "REASON")}
 	for _, r := range runs {
 		took := e.now().Sub(r.Started)
 		if !r.Ended.IsZero() {
 			took = r.Ended.Sub(r.Started)
 		}
 		rows = append(rows, []cell{
-			text(r.Run), text(string(r.Kind)), stateCell(r.State), text(r.Started.UTC().Format(time.DateTime)),
+			text(r.Run), text(string(r.Kind)), stateCell(r.State), text(phrase.Clock(e.now(), r.Started)),
 			number(r.Counts.Read), number(r.Counts.Written()), number(r.Counts.Quarantined), text(phrase.Span(took)), text(phrase.OneLine(r.Reason)),
 		})
 	}

@@ -38,8 +38,9 @@ Deploy the code that works before you reset a workflow whose code fails.
 
 With -o json: {run, how, why, event, window, start_first, undoes, workflow_id, run_id,
 new_run_id, new_run}.`,
-		Example: "  causeway runs list --failed\n  causeway runs replay contacts-20260102T030405.000Z --dry-run",
-		Args:    exactly("a run", 1),
+		Example:           "  causeway runs list --failed\n  causeway runs replay contacts-20260102T030405.000Z --dry-run",
+		Args:              exactly("a run", 1),
+		ValidArgsFunction: first(completeRuns(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.run = args[0]
 			return runsReplay(cmd.Context(), e, o)

@@ -33,8 +33,9 @@ executions, events, steps: [{name, child, times, attempts, done, failed, cancell
 last_failure, first, last}], failure, task_failures, task_failure}, ui, problem}. With
 --lanes: {run, lanes: [{page, lane, records, counts, state, attempts, failure, began,
 written}], problem}.`,
-		Example: "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
-		Args:    exactly("a run", 1),
+		Example:           "  causeway runs show contacts-20260102T030405.000Z\n  causeway runs show contacts      # the workflow that owns the table",
+		Args:              exactly("a run", 1),
+		ValidArgsFunction: first(completeRuns(e)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lanes {
 				return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.Lanes, error) {
@@ -59,7 +60,7 @@ func writeLanes(e *env, l *operator.Lanes) {
 	for _, one := range l.Lanes {
 		written := "–"
 		if !one.Written.IsZero() {
-			written = one.Written.UTC().Format("2006-01-02 15:04:05 UTC")
+			written = phrase.Clock(e.now(), one.Written)
 		}
 		rows = append(rows, []cell{number(int64(one.Page)), number(int64(one.Lane)), {text: cmp.Or(one.State, "at work")}, number(one.Records), number(int64(one.Attempts)), {text: written}, {text: phrase.OneLine(one.Failure)}})
 	}
@@ -85,7 +86,7 @@ func writeRun(e *env, r *operator.RunReport) {
 		}
 	}
 	f.add("Note", r.Problem)
-	writeTable(e.out, p, f)
+	writeFacts(e.out, p, f)
 	if r.Ledger != nil {
 		fmt.Fprintln(e.out)
 		writeAccount(e.out, p, r.Ledger.Info.Table, r.Ledger.Info.Counts)
@@ -149,7 +150,7 @@ func (f *facts) ledger(now time.Time, l *activities.ShowRunResult) {
 		f.add("Before-images", size(undo.Bytes))
 		until := ""
 		if !l.Until.IsZero() {
-			until = "until " + l.Until.UTC().Format("2006-01-02 15:04 UTC")
+			until = "until " + phrase.Clock(now, l.Until)
 		}
 		f.add("Rollback", fmt.Sprintf("%s created, %s changed or deleted, %s of them touched since; %s: causeway rollback %s", humanize.Comma(undo.Created),
 			humanize.Comma(undo.Existed), humanize.Comma(undo.Since), cmp.Or(until, "any time"), r.Run))

@@ -30,7 +30,7 @@ campaign_to_dynamics or bidirectional.
 
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start egress\n  causeway start --all",
-		ValidArgsFunction: completeTables(e),
+		ValidArgsFunction: completeFlows(e),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if all {
 				return exactly("none with --all", 0)(cmd, args)
@@ -46,7 +46,7 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "start every flow of the configuration file, parents first")
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "follow the initial load to its end, with progress")
-	return cmd
+	return named(cmd)
 }
 
 // startAll starts one flow after the other; one that cannot start, or runs
@@ -79,7 +79,7 @@ func start(ctx context.Context, e *env, i *operator.Instance, flow string, wait 
 			return err
 		}
 	}
-	if err := e.answer(flow, st); err != nil || !wait || e.json() || st.LastRun == nil {
+	if err := e.answer(flow, st); err != nil || !wait || e.output != outputTable || st.LastRun == nil {
 		return err
 	}
 	writeAccount(e.out, e.colours(), flow, st.LastRun.Counts)

@@ -70,7 +70,7 @@ updated, unchanged, filtered, deleted, parked, quarantined}, of egress also
 {disabled, soft_bounce, seed_or_proof, no_contact, ignored}; unchanged is what
 Dynamics had already. Totals, runs and quarantined are those of the ledger when a worker
 answers: of all runs that have ended, however they ended; rollbacks count nothing. Times
-are UTC.`
+here are UTC.`
 
 func newStatus(e *env) *cobra.Command {
 	var o statusOptions
@@ -99,7 +99,7 @@ func newStatus(e *env) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "look again and again until interrupted")
 	cmd.Flags().DurationVar(&o.interval, "interval", 2*time.Second, "pause between looks with --watch")
-	return cmd
+	return named(cmd)
 }
 
 // meterEvery is how many looks of --watch one reading of the meter serves.
@@ -109,6 +109,7 @@ func status(ctx context.Context, e *env, o statusOptions) error {
 	return e.with(ctx, func(i *operator.Instance) error {
 		rates, code := map[string]*progress{}, exitDone
 		var meter *operator.Meter
+		clears := o.watch && e.outTerminal && e.output == outputTable && !e.plain()
 		for looks := 0; ; looks++ {
 			report, err := i.Status(ctx, o.flow)
 			switch {
@@ -124,11 +125,14 @@ func status(ctx context.Context, e *env, o statusOptions) error {
 				}
 				report.WithMeter(meter)
 				code = verdict(report)
-				if o.watch && e.outTerminal && !e.json() {
+				if clears {
 					fmt.Fprint(e.out, "\x1b[H\x1b[2J")
 				}
 				if err := e.show(report, func() { writeStatus(e, report, rates) }); err != nil {
 					return err
+				}
+				if o.watch && (looks == 0 || clears) {
+					e.say("Looking every %s until Ctrl-C.", o.interval)
 				}
 			}
 			if !o.watch || i.Sleep(ctx, o.interval) != nil {

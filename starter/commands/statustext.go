@@ -34,7 +34,7 @@ func writeOfAll(e *env, report operator.Report) {
 		fmt.Fprintln(e.out, last)
 	}
 	for _, n := range notes {
-		writeTable(e.out, e.colours(), [][]cell{{{text: n.Text, code: levelColour[n.Level]}}})
+		writeSentence(e.out, e.colours(), cell{text: n.Text, code: levelColour[n.Level]})
 	}
 }
 
@@ -52,7 +52,7 @@ func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 			if rates[t.Flow] == nil {
 				rates[t.Flow] = &progress{sinceStart: true}
 			}
-			writeTable(e.out, p, details(t, now, rates[t.Flow]))
+			writeFacts(e.out, p, details(t, now, rates[t.Flow]))
 			if t.Status != nil && t.Status.LastRun != nil {
 				fmt.Fprintln(e.out, "\nLast run:")
 				writeAccount(e.out, p, t.Flow, t.Status.LastRun.Counts)
@@ -71,7 +71,7 @@ func writeStatus(e *env, report operator.Report, rates map[string]*progress) {
 	writeTable(e.out, p, rows)
 	if len(remarks) > 0 {
 		fmt.Fprintln(e.out)
-		writeTable(e.out, p, remarks)
+		writeFacts(e.out, p, remarks)
 	}
 }
 

@@ -45,6 +45,7 @@ Here -o is the file, and not the format of the result. It must not be there yet.
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "`file` to write")
 	cmd.Flags().StringVar(&run, "run", "", "the `run` that it is about")
+	_ = cmd.RegisterFlagCompletionFunc("run", completeRuns(e))
 	cmd.Flags().StringVar(&reason, "reason", "", "`why`, such as the number of a ticket, for the operations log")
 	return cmd
 }

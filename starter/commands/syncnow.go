@@ -8,7 +8,7 @@ import (
 )
 
 func newSyncNow(e *env) *cobra.Command {
-	return flowArg(e, &cobra.Command{
+	return named(flowArg(e, &cobra.Command{
 		Use: "sync-now <table> | egress | optout", Short: "Look for changes now instead of at the next poll",
 		Long: `Make a running flow look for changes at once: a table's in Dynamics, egress in the
 journal and on the file server, optout in Dynamics and in Campaign or on the file
@@ -22,5 +22,5 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 				return i.SyncNow(cmd.Context(), args[0])
 			})
 		},
-	})
+	}))
 }

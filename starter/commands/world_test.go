@@ -39,6 +39,8 @@ type world struct {
 	slow     bool // every answer is long in coming
 	stdin    string
 	getenv   map[string]string
+	opened   []string // in a browser
+	looks    int      // after how many sleeps somebody interrupts; 0: nobody does
 	dialled  *operator.Address
 	dialErr  error
 	dial     func() error // says more than dialErr, where it is set
@@ -51,6 +53,8 @@ func newWorld() *world {
 func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	e := &env{
 		in: strings.NewReader(w.stdin), out: &out, err: &errs,
 		inTerminal: w.terminal, outTerminal: w.terminal, errTerminal: w.terminal,
@@ -58,6 +62,9 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 		now:     func() time.Time { return w.clock },
 		sleep: func(ctx context.Context, d time.Duration) error {
 			w.clock = w.clock.Add(d)
+			if w.looks--; w.looks == 0 {
+				interrupt()
+			}
 			return ctx.Err()
 		},
 		after: func(ctx context.Context, _ time.Duration, f func(context.Context)) func() {
@@ -72,7 +79,7 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 			}
 			return w.getenv[name]
 		},
-		by: "ada",
+		by: "ada", open: func(address string) { w.opened = append(w.opened, address) },
 		dial: func(_ context.Context, c operator.Address) (operator.Temporal, error) {
 			w.dialled = &c
 			if w.dial != nil {
@@ -81,7 +88,7 @@ func (w *world) run(t *testing.T, args ...string) (code int, stdout, stderr stri
 			return w.Temporal, w.dialErr
 		},
 	}
-	code = execute(t.Context(), args, e)
+	code = execute(ctx, args, e)
 	return code, out.String(), errs.String()
 }
 
