@@ -20,6 +20,7 @@ const factBackup = "backup"
 
 // Backups are the settings of backups.
 type Backups struct {
+	Instance  string // names copies, for several can share a folder
 	Folder    string
 	Keep      int
 	KeepFor   time.Duration
@@ -30,13 +31,16 @@ type Backups struct {
 // What became of it is kept for status and the gauges.
 func (a *Activities) BackupLedger(ctx context.Context, in activities.BackupLedgerInput) (*activities.BackupLedgerResult, error) {
 	defer run.KeepBeating(ctx, nil)()
-	made, err := a.ledger.Backup(ctx, ledger.BackupOptions{Folder: a.backups.Folder, To: in.To, Keep: a.backups.Keep, KeepFor: a.backups.KeepFor})
+	made, err := a.ledger.Backup(ctx, ledger.BackupOptions{Folder: a.backups.Folder, Name: a.backups.Instance, To: in.To, Keep: a.backups.Keep, KeepFor: a.backups.KeepFor})
 	switch {
 	case errors.Is(err, ledger.ErrServer):
 		server, err := a.ledger.Server(ctx)
 		return &activities.BackupLedgerResult{Server: (*activities.LedgerServer)(server)}, err
 	case ctx.Err() != nil && made == nil:
 		return nil, ctx.Err()
+	case made == nil && (in.To != "" || errors.Is(err, ledger.ErrBackingUp)):
+		// Whoever named the place or asked twice is told. Backups of the settings may go well.
+		return nil, run.Blocked("BackupFailed", err.Error())
 	case made == nil:
 		if kept := a.keepBackup(ctx, func(s *activities.BackupState) { s.Failed, s.FailedAt = err.Error(), time.Now().UTC() }); kept != nil {
 			return nil, kept

@@ -17,9 +17,13 @@ import (
 // ErrServer says that the ledger is in a database server, whose own tools back it up.
 var ErrServer = errors.New("the ledger is in a PostgreSQL database")
 
+// ErrBackingUp says that a backup is being made already.
+var ErrBackingUp = errors.New("ledger: a backup is being made already; wait for it")
+
 // BackupOptions say where a copy of the ledger goes, and which older ones may go.
 type BackupOptions struct {
 	Folder  string        // for copies, each named after its time; made where it is missing
+	Name    string        // what names of copies begin with, so that several ledgers can share a folder; "": nothing
 	To      string        // a file that is not there yet, or another folder; "": Folder
 	Keep    int           // copies in Folder; older ones are removed after a new one. 0: all
 	KeepFor time.Duration // their age, likewise; the newest stays. 0: for ever
@@ -48,7 +52,7 @@ func (l *Ledger) Backup(ctx context.Context, o BackupOptions) (*Backup, error) {
 		return nil, ErrServer
 	}
 	if !l.copying.TryLock() {
-		return nil, errors.New("ledger: a backup is being made already; wait for it")
+		return nil, ErrBackingUp
 	}
 	defer l.copying.Unlock()
 	if err := l.file.inPlace(); err != nil {
@@ -99,14 +103,19 @@ func (l *Ledger) copyTo(o BackupOptions, at time.Time) (string, error) {
 		return "", fmt.Errorf("ledger: a folder for backups: %w", err)
 	}
 	if file == "" {
-		file = l.copyName() + at.Format(copyTime) + copySuffix
+		file = l.copyName(o) + at.Format(copyTime) + copySuffix
 	}
 	return filepath.Join(folder, file), nil
 }
 
-// copyName is what the names of copies begin with.
-func (l *Ledger) copyName() string {
-	return strings.TrimSuffix(filepath.Base(l.file.path), filepath.Ext(l.file.path)) + "-"
+// copyName is what the names of copies begin with. Names of instances tell ledgers apart whose
+// files are named alike.
+func (l *Ledger) copyName(o BackupOptions) string {
+	name := ""
+	if o.Name != "" {
+		name = o.Name + "-"
+	}
+	return name + strings.TrimSuffix(filepath.Base(l.file.path), filepath.Ext(l.file.path)) + "-"
 }
 
 // roomFor refuses a folder that cannot take a copy, before the disk is full.
@@ -211,7 +220,7 @@ func (l *Ledger) dropCopies(o BackupOptions, newest string, at time.Time) (int, 
 	var copies []older
 	var errs []error
 	for _, f := range found {
-		name, ours := strings.CutPrefix(f.Name(), l.copyName())
+		name, ours := strings.CutPrefix(f.Name(), l.copyName(o))
 		file := filepath.Join(o.Folder, f.Name())
 		stamp, whole := strings.CutSuffix(name, copySuffix)
 		if begun, part := strings.CutSuffix(name, copySuffix+partSuffix); part {

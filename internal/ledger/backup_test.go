@@ -152,6 +152,29 @@ func TestOlderBackupsGo(t *testing.T) {
 	require.ElementsMatch(t, append([]string{"ledger-20270301T120000.000Z.db"}, strange...), b.kept())
 }
 
+// Two instances whose ledgers are named alike can share a folder: neither takes the other's
+// copies away, nor one that the other is making.
+func TestInstancesShareAFolderForBackups(t *testing.T) {
+	t.Parallel()
+	prod, test := newBackedUp(t), newBackedUp(t)
+	test.folder = prod.folder
+	of := func(name string) func(*ledger.BackupOptions) {
+		return func(o *ledger.BackupOptions) { o.Name, o.Keep = name, 1 }
+	}
+	made, err := prod.backup(of("acme"))
+	require.NoError(t, err)
+	making := filepath.Join(prod.folder, "acme-ledger-20260301T120001.000Z.db.part")
+	require.NoError(t, os.WriteFile(making, nil, 0o600))
+	for day := range 3 {
+		test.now = noon.AddDate(0, 0, day+1)
+		_, err := test.backup(of("acme-test"))
+		require.NoError(t, err)
+	}
+	require.FileExists(t, made.File)
+	require.FileExists(t, making)
+	require.Len(t, test.kept(), 3)
+}
+
 // A backup never writes over a file, and says what it wants in place of what it got.
 func TestABackupWritesOverNothing(t *testing.T) {
 	t.Parallel()

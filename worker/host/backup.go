@@ -24,7 +24,7 @@ func backupOf(cfg *config.Config) nightly {
 // backupsOf are the settings of backups as the worker uses them.
 func backupsOf(cfg *config.Config) operator.Backups {
 	b := cfg.Ledger.Backup
-	out := operator.Backups{Folder: b.Folder, Keep: b.Keep, KeepFor: b.KeepFor}
+	out := operator.Backups{Instance: cfg.Instance, Folder: b.Folder, Keep: b.Keep, KeepFor: b.KeepFor}
 	if backupOf(cfg).at != "" {
 		out.WarnAfter = b.WarnAfter
 	}

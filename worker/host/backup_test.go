@@ -28,6 +28,7 @@ func TestTheBackupIsWhenItIsConfigured(t *testing.T) {
 	require.Equal(t, workflows.TypeBackup, c.kept.Action.(*client.ScheduleWorkflowAction).Workflow)
 	require.Equal(t, "acme/backup", c.kept.Action.(*client.ScheduleWorkflowAction).ID)
 	require.Equal(t, time.Hour, backupsOf(cfg).WarnAfter)
+	require.Equal(t, "acme", backupsOf(cfg).Instance, "copies are told from those of other instances")
 	cfg.Ledger.Driver = "postgres"
 	require.NoError(t, backupOf(cfg).keep(t.Context(), c))
 	require.Nil(t, c.kept)
