@@ -91,8 +91,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// ExportLog writes one file. Written again it replaces the one before; nobody sees a half of
-// it. What fails is kept for status, and tried again by Temporal.
+// ExportLog writes one file. Written again it replaces the one before, unless that one says
+// more; nobody sees a half of it. What fails is kept for status, and tried again by Temporal.
 func (a *Activities) ExportLog(ctx context.Context, in activities.ExportLogInput) (*activities.ExportLogResult, error) {
 	if a.o.Files == nil {
 		return &activities.ExportLogResult{}, nil
@@ -130,10 +130,28 @@ func (a *Activities) export(ctx context.Context, in activities.ExportLogInput) (
 	if err := a.o.Files.EnsureFolder(ctx, a.o.Folder); err != nil {
 		return nil, err
 	}
-	if err := a.o.Files.Upload(ctx, name, local); err != nil {
+	more, err := a.saysMore(ctx, name, f.size.n)
+	if err != nil {
 		return nil, err
 	}
+	if !more {
+		if err := a.o.Files.Upload(ctx, name, local); err != nil {
+			return nil, err
+		}
+	}
 	return &activities.ExportLogResult{File: name, Lines: f.lines, Cut: f.cut}, nil
+}
+
+// saysMore is true when the file of a day is there already and longer than the one that would
+// replace it. So it is when the ledger was restored since: it lacks what was done on that day.
+func (a *Activities) saysMore(ctx context.Context, name string, size int64) (bool, error) {
+	files, err := a.o.Files.List(ctx, a.o.Folder)
+	for _, f := range files {
+		if f.Name() == path.Base(name) && f.Size > size {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // fileName is that of a flow and day. Names of instances hold no underscore, so that several

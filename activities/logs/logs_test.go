@@ -17,6 +17,7 @@ import (
 	"causeway.dev/activities/logs"
 	"causeway.dev/internal/campaign"
 	"causeway.dev/internal/ledger"
+	"causeway.dev/internal/ledger/ledgertest"
 )
 
 // logWorld is a world of which logs are exported, on the day after what it does.
@@ -133,6 +134,7 @@ func TestWhatBecameOfEachRecordIsInTheLog(t *testing.T) {
 
 	s.o.Loads = true
 	require.Equal(t, []string{"created"}, of(s.exported("contacts"), keys[3]))
+	require.NoError(s.T, os.Remove(filepath.Join(s.folder(), "acme_contacts_"+s.day+".csv"))) // which says more
 	s.o.MaxBytes = 900
 	rows = s.exported("contacts")
 	require.Equal(t, "cut", rows[len(rows)-1][3])
@@ -218,6 +220,22 @@ func TestAServerThatTakesNoLogs(t *testing.T) {
 			require.Empty(t, state.Problem)
 		})
 	}
+}
+
+// A ledger that was restored lacks what was done since its backup. The days since are written
+// again, and no file is replaced by one that says less.
+func TestARestoredLedgerTakesNothingFromTheLogs(t *testing.T) {
+	t.Parallel()
+	s := newLogWorld(t)
+	s.Load()
+	key := s.Sandboxes.Dynamics.Keys("contacts")[0]
+	s.Edit(key, map[string]any{"address1_city": "Nebelheim"})
+	s.Delta()
+	require.Equal(t, []string{"updated"}, of(s.exported("contacts"), key))
+	s.o.Ledger = ledgertest.Open(t, ledgertest.SQLite(t))
+	require.Equal(t, []string{s.day}, call[activities.LogDaysResult](s, activities.LogDays, activities.LogDaysInput{}).Days, "it does not know that the day was written")
+	require.Equal(t, []string{"updated"}, of(s.exported("contacts"), key), "what was done is still told")
+	require.Empty(t, s.exported("optout"), "a file that is missing is written")
 }
 
 // R20.7: what is too old goes, and nothing that is not ours. Days that were missed are made up

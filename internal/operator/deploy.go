@@ -143,7 +143,8 @@ func (i *Instance) DeployRamp(ctx context.Context, build string, percent float64
 	})
 }
 
-// DeployRollback makes the version current that was it before.
+// DeployRollback makes the version current that was it before, unless that one is newer: then
+// it was done already.
 func (i *Instance) DeployRollback(ctx context.Context) (*Deployment, error) {
 	return i.change(ctx, func(ctx context.Context, v temporalconn.Versions, d *temporalconn.Deployment) error {
 		var before temporalconn.Version
@@ -154,6 +155,10 @@ func (i *Instance) DeployRollback(ctx context.Context) (*Deployment, error) {
 		}
 		if before.Build == "" {
 			return badInput("build: no other version was the current one before %q; name one: causeway deploy current <build>", d.Current)
+		}
+		// Asked twice, a rollback must not bring back what it took away.
+		if now, known := d.Of(d.Current); known && before.Created.After(now.Created) {
+			return badInput("build: %s is the current one already, and %s, which was it before, is newer; nothing was changed. If you want that: causeway deploy current %s; an older one: causeway deploy current <build>", d.Current, before.Build, before.Build)
 		}
 		return v.SetCurrent(ctx, d, before.Build)
 	})

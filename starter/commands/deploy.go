@@ -82,7 +82,8 @@ func newDeployRollback(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "rollback", Short: "Give the flows back to the version before",
 		Long: `Give the flows, and what begins, back to the version of the worker that was the
-current one before. A worker of it has to be there.` + deployJSON,
+current one before. A worker of it has to be there. Asked twice it changes nothing
+more: name the build to go further back, or forward ("causeway deploy current").` + deployJSON,
 		Args: exactly("none", 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return tell(cmd.Context(), e, func(i *operator.Instance) (*operator.Deployment, error) { return i.DeployRollback(cmd.Context()) }, writeDeployment)
