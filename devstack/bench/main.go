@@ -55,7 +55,7 @@ var scenarios = []scenario{
 	{"latency", "initial load with Campaign answering after 20 ms, 64 in flight, next to a bare loop", true, latency},
 	{"full", "initial load with Campaign answering at once, next to a bare loop; then all of it again unchanged", true, full},
 	{"sealing", "what sealing the ledger, or what goes into Temporal, costs an initial load and the same again unchanged", false, sealing},
-	{"throttled", "initial load against 500 calls/s and Retry-After", true, throttled},
+	{"throttled", "initial load against 500 calls/s and Retry-After, by one worker and by two, also when it is 300/s for a while", true, throttled},
 	{"workers", "initial load by 1, 2 and 3 workers on one PostgreSQL ledger, Campaign answering after 150 ms, also when two come later", false, workers},
 	{"arrival", "from an edit in Dynamics to its arrival in Campaign, at the default settings", true, arrival},
 	{"children", "records that come before their parents, in random order", true, children},

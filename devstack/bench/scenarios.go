@@ -104,25 +104,6 @@ func total(meter map[string]int64) int64 {
 	return n
 }
 
-func throttled(ctx context.Context, o options) (err error) {
-	const limit = 500.0
-	r, err := newRig(ctx, rigOptions{contacts: o.contacts, rate: limit, synchronous: o.synchronous})
-	if err != nil {
-		return err
-	}
-	defer r.done(&err)
-	run, err := r.load(ctx)
-	if err != nil {
-		return err
-	}
-	if err := whole(r, run, o.contacts); err != nil {
-		return err
-	}
-	rate := perSecond(run)
-	figure("flow", "%.0f records/s, %.1f %% of the %.0f/s allowed, %d contacts, none lost", rate, 100*rate/limit, limit, o.contacts)
-	return nil
-}
-
 func arrival(ctx context.Context, o options) (err error) {
 	const edits = 200
 	r, err := newRig(ctx, rigOptions{contacts: 10_000, synchronous: o.synchronous})

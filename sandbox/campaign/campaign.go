@@ -53,7 +53,8 @@ type Server struct {
 	names   []string // of the tables, in order of declaration
 	history *table   // describes the marketing history; it has no rows
 	seal    sealer
-	limit   *rate.Limiter
+	limit   atomic.Pointer[rate.Limiter] // nil = none
+	denied  atomic.Int64                 // requests beyond it
 	latency atomic.Int64
 	request atomic.Int64 // numbers X-Request-Id
 	words   names
@@ -93,9 +94,7 @@ func New(o Options) *Server {
 	s.history = newTable(history())
 	s.connect()
 	s.plant()
-	if o.RatePerSecond > 0 {
-		s.limit = rate.NewLimiter(rate.Limit(o.RatePerSecond), max(1, o.Burst))
-	}
+	s.SetRate(o.RatePerSecond, o.Burst)
 	s.latency.Store(int64(o.Latency))
 	s.saved.Store(-1)
 	s.handler = o.Faults.Wrap("campaign", http.HandlerFunc(s.serve))
@@ -104,6 +103,18 @@ func New(o Options) *Server {
 
 // SetLatency changes the answer time of every request.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
+
+// SetRate changes how many requests are taken per second, and at once; 0 = any number.
+func (s *Server) SetRate(perSecond float64, burst int) {
+	if perSecond <= 0 {
+		s.limit.Store(nil)
+		return
+	}
+	s.limit.Store(rate.NewLimiter(rate.Limit(perSecond), max(1, burst)))
+}
+
+// Throttled is how many requests were refused because they were too many.
+func (s *Server) Throttled() int64 { return s.denied.Load() }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 

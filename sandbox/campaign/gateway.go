@@ -76,8 +76,9 @@ func (s *Server) gateway(w http.ResponseWriter, r *http.Request) {
 	if s.gate.Throttle(w, r) {
 		return
 	}
-	if s.limit != nil && !s.limit.Allow() {
-		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(1/s.o.RatePerSecond)))))
+	if limit := s.limit.Load(); limit != nil && !limit.Allow() {
+		s.denied.Add(1)
+		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(1/float64(limit.Limit()))))))
 		deny(w, http.StatusTooManyRequests, "429050", "Too many requests")
 		return
 	}
