@@ -9,7 +9,7 @@ WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STAMP        := -X causeway.dev/internal/buildinfo.stamped=$(VERSION) -X causeway.dev/sandbox/commands.version=$(VERSION)
 
-.PHONY: help build release run test e2e clients simulate fmt lint bench scale histories schema golden freeze image ci
+.PHONY: help build release run test e2e clients simulate fmt lint bench scale histories schema golden screenshots freeze image ci
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ schema: ## write config/causeway.schema.json from the Go types
 
 golden: ## write what commands and checks print into their golden files; then look at the diff
 	go test ./config ./starter/commands -update
+
+screenshots: ## take the session and the pictures of docs/tour.md anew (needs chromium)
+	go run -C devstack ./tour
 
 freeze: ## write down what a release promises: schema, histories, configuration (once, at its release)
 	go test ./internal/frozen -freeze

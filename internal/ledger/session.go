@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -80,11 +81,47 @@ func (s *session) begin(ctx context.Context) (*pgx.Conn, error) {
 			return nil, err
 		}
 	}
-	if err := s.forget(ctx); err != nil {
+	err = s.forget(ctx)
+	if err == nil {
+		err = s.ofItsOwn(ctx, conn)
+	}
+	if err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
 	}
 	return conn, nil
+}
+
+// errPooled: behind such a pooler a lock is that of whoever uses the server's connection
+// next, so a worker that lives would count as dead, and one that died as alive.
+var errPooled = errors.New("a pooler gives the connection that shows this worker to others to other sessions as well: name PostgreSQL itself, or a pooler in session mode")
+
+// ofItsOwn says whether the connection keeps its server process. A pooler in transaction
+// mode hands it to the next transaction.
+func (s *session) ofItsOwn(ctx context.Context, conn *pgx.Conn) error {
+	var own, other uint32
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&own); err != nil {
+		return err
+	}
+	if own == conn.PgConn().PID() {
+		return nil // no pooler
+	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	if err := tx.QueryRowContext(ctx, `SELECT pg_backend_pid()`).Scan(&other); err != nil {
+		return err
+	}
+	var again uint32
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&again); err != nil {
+		return err
+	}
+	if own == other || own != again {
+		return errPooled
+	}
+	return nil
 }
 
 // forget removes workers that began long ago and do not hold their lock.
