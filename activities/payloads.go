@@ -119,6 +119,8 @@ type RunRef struct {
 	Plan string `json:"plan,omitempty"`
 	// Undoes is the run that a rollback undoes.
 	Undoes string `json:"undoes,omitempty"`
+	// ByFile has records that are new go by file, from the second page on.
+	ByFile bool `json:"by_file,omitempty"`
 }
 
 // StartMark tells one start of a flow from the others, in the flow and in the ledger: the
