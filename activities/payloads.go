@@ -121,6 +121,8 @@ type RunRef struct {
 	Undoes string `json:"undoes,omitempty"`
 	// ByFile has records that are new go by file, from the second page on.
 	ByFile bool `json:"by_file,omitempty"`
+	// NoRollback lets such a run begin although Campaign holds records that are not of ours.
+	NoRollback bool `json:"no_rollback,omitempty"`
 }
 
 // StartMark tells one start of a flow from the others, in the flow and in the ledger: the

@@ -45,6 +45,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.access(c.Access)
 	v.notify(c.Notify)
 	v.logExport(c)
+	v.files(c)
 	return v.problems
 }
 

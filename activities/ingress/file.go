@@ -88,6 +88,36 @@ func (a *Activities) fileLoad(table string) (*FileLoad, error) {
 	return &load, nil
 }
 
+// mayLoadByFile refuses at its beginning a run that cannot go by file. What Campaign has
+// already would be updated without a before-image, so somebody must have said that this may
+// be.
+func (a *Activities) mayLoadByFile(ctx context.Context, m *tableMapper, in activities.OpenRunInput) error {
+	if !in.ByFile {
+		return nil
+	}
+	load, err := a.fileLoad(in.Table)
+	if err != nil {
+		return err
+	}
+	if _, err := bulk.NewSheet(m.plan); err != nil {
+		return run.Blocked("BadInput", err.Error())
+	}
+	if _, err := load.Workflows.GetWorkflow(ctx, load.Workflow); err != nil {
+		return run.ToTemporal(ctx, err)
+	}
+	if in.NoRollback {
+		return nil
+	}
+	page, err := a.o.Target.List(ctx, m.resource, campaign.ListOptions{Lines: 1})
+	if err != nil {
+		return run.ToTemporal(ctx, err)
+	}
+	if len(page.Records) > 0 {
+		return run.Blocked("BadInput", fmt.Sprintf("Campaign has records of %s already. A file may update them, and no before-images are kept of that, so the run could not be rolled back for them. Load %s by REST, or say --no-rollback", m.resource.Name, in.Table))
+	}
+	return nil
+}
+
 // Units loads the part of the lane. It returns what is left to REST.
 func (w *fileWriter) Units(ctx context.Context, a *run.Attempt[*recordState]) ([]*run.Unit[*recordState], error) {
 	units, err := w.laneWriter.Units(ctx, a)

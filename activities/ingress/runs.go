@@ -76,6 +76,9 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	if err != nil {
 		return nil, err
 	}
+	if err := a.mayLoadByFile(ctx, m, in); err != nil {
+		return nil, err
+	}
 	expected, err := a.estimate(ctx, m, in)
 	if err != nil && (in.Kind != activities.KindInitial || a.o.MaxRecords == 0) {
 		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)

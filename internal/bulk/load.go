@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"causeway.dev/internal/campaign"
@@ -262,7 +263,12 @@ func (l *Loader) stop(ctx context.Context) error {
 // count reads what the results say now. Damaged ones say nothing.
 func (l *Loader) count(ctx context.Context, p Part) (*Tally, error) {
 	tally := NewTally(p)
-	err := l.Outbox.Collect(ctx, tally, l.Folder)
+	folder, err := os.MkdirTemp(l.Folder, "causeway-results-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // it is temporary
+	err = l.Outbox.Collect(ctx, tally, folder)
 	if _, damaged := errors.AsType[*Damaged](err); damaged {
 		err = nil
 	}

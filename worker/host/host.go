@@ -138,7 +138,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	alone := run.NewAlone(0)
+	byFile, err := fileLoads(o.Config, services)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	in := ingress.New(ingress.Options{
+		Files:    byFile,
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,
