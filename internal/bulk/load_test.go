@@ -90,7 +90,9 @@ func (l *loading) loader(k *killer) *bulk.Loader {
 	}
 }
 
-func (l *loading) open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(l.content)), nil }
+func (l *loading) open() (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(l.content)), nil
+}
 
 func (l *loading) load(k *killer) (*bulk.Tally, error) {
 	return l.loader(k).Load(l.t.Context(), l.kept, l.open)

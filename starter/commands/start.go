@@ -81,7 +81,9 @@ func startAll(ctx context.Context, e *env, wait bool) error {
 func start(ctx context.Context, e *env, i *operator.Instance, flow string, load workflows.ByFile, wait bool) error {
 	begin := i.Start
 	if load.File {
-		begin = func(ctx context.Context, flow string) (workflows.Status, error) { return i.StartByFile(ctx, flow, load) }
+		begin = func(ctx context.Context, flow string) (workflows.Status, error) {
+			return i.StartByFile(ctx, flow, load)
+		}
 	}
 	st, err := begin(ctx, flow)
 	if err != nil {
