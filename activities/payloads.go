@@ -119,6 +119,10 @@ type RunRef struct {
 	Plan string `json:"plan,omitempty"`
 	// Undoes is the run that a rollback undoes.
 	Undoes string `json:"undoes,omitempty"`
+	// ByFile has records that are new go by file, from the second page on.
+	ByFile bool `json:"by_file,omitempty"`
+	// NoRollback lets such a run begin although Campaign holds records that are not of ours.
+	NoRollback bool `json:"no_rollback,omitempty"`
 }
 
 // StartMark tells one start of a flow from the others, in the flow and in the ledger: the

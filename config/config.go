@@ -208,6 +208,8 @@ type Ingress struct {
 	KeyProbeRecords int `yaml:"key_probe_records,omitempty" jsonschema:"minimum=1,maximum=10000000,default=20000"`
 	// CatchUpSlack is how far before the start of an initial load changes are read again after it.
 	CatchUpSlack time.Duration `yaml:"catch_up_slack" jsonschema:"minimum=0s,maximum=24h,default=5m"`
+	// Files is how tables are loaded by file.
+	Files Files `yaml:"files,omitempty"`
 }
 
 // Quarantine says when refused records stop a run, before a wrong mapping does

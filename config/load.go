@@ -93,7 +93,7 @@ func (c *Config) complete(dir string) {
 
 // paths are the settings that name a file, but for that of the ledger.
 func (c *Config) paths() []*string {
-	return []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Notify.CAFile, &c.Hooks.ClientCAFile, &c.Ledger.Erasures, &c.Ledger.Backup.Folder}
+	return []*string{&c.Dynamics.CAFile, &c.Campaign.CAFile, &c.Campaign.SFTP.KnownHosts, &c.Access.CAFile, &c.Notify.CAFile, &c.Hooks.ClientCAFile, &c.Ledger.Erasures, &c.Ingress.Files.PublicKey, &c.Ledger.Backup.Folder}
 }
 
 // from is path as seen from dir; "" stays empty.

@@ -22,7 +22,7 @@ func TestSchemaDescribesEverySetting(t *testing.T) {
 		} `json:"$defs"`
 	}
 	require.NoError(t, json.Unmarshal(Schema, &schema))
-	require.Len(t, schema.Defs, 34)
+	require.Len(t, schema.Defs, 36)
 	for name, def := range schema.Defs {
 		for property, p := range def.Properties {
 			require.NotEmpty(t, p.Description, "%s.%s", name, property)

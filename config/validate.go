@@ -46,6 +46,7 @@ func (c *Config) validate(known Problems) Problems {
 	v.notify(c.Notify)
 	v.hooks(c.Hooks)
 	v.logExport(c)
+	v.files(c)
 	return v.problems
 }
 

@@ -100,6 +100,31 @@ type StartRequest struct {
 	// LagAlarm of egress is the age of the position that raises the alarm (R18.17).
 	LagAlarm activities.Duration `json:"lag_alarm,omitempty"`
 	By       string              `json:"by,omitempty"`
+	// Load is how the initial load writes, if the start begins one.
+	Load ByFile `json:"load,omitzero"`
+}
+
+// ByFile has a load go by file.
+type ByFile struct {
+	File bool `json:"file,omitempty"`
+	// NoRollback lets it go although Campaign holds records of the resource: of these no
+	// before-images are kept.
+	NoRollback bool `json:"no_rollback,omitempty"`
+}
+
+// ref is ref for a run that loads so.
+func (b ByFile) ref(ref activities.RunRef) activities.RunRef {
+	ref.ByFile, ref.NoRollback = b.File, b.NoRollback
+	return ref
+}
+
+// tuned is t for a run that loads so. One part at a time is outstanding, so there is one
+// lane, and a page is read when the one before is settled.
+func (b ByFile) tuned(t Tuning) Tuning {
+	if b.File {
+		t.Lanes, t.ReadAhead = 1, 1
+	}
+	return t
 }
 
 // StopRequest stops a flow: work in hand is finished or put back, nothing is lost.
@@ -127,6 +152,7 @@ type SyncNowRequest struct {
 type BackfillRequest struct {
 	Window activities.Window `json:"window,omitzero"`
 	By     string            `json:"by,omitempty"`
+	Load   ByFile            `json:"load,omitzero"`
 }
 
 // BackfillAnswer names the run a backfill request became.

@@ -173,14 +173,14 @@ func (o *owner) backfill(ctx workflow.Context, pass any) error {
 	next, _ := o.first(RequestBackfill)
 	o.dequeue(RequestBackfill, next.Run)
 	result, err := o.runPass(ctx, pass, "backfill", PassInput{
-		Instance: o.id.Instance, Ref: o.ref(next.Run, activities.KindBackfill), Window: next.Window, Tuning: o.Tuning, Deltas: true, Memory: next.Memory,
+		Instance: o.id.Instance, Ref: next.Load.ref(o.ref(next.Run, activities.KindBackfill)), Window: next.Window, Tuning: next.Load.tuned(o.Tuning), Deltas: true, Memory: next.Memory,
 	})
 	if err == nil && result != nil && result.Summary.State == "STOPPED" {
 		next.Begun, next.Memory = true, result.Memory
 		o.putBack(next)
 	}
 	if err == nil && result == nil && !o.Status.RetryAt.IsZero() { // it failed, and is read again when the flow goes on
-		o.putBack(Request{Kind: RequestBackfill, Run: o.newRun(ctx), Window: next.Window, By: next.By})
+		o.putBack(Request{Kind: RequestBackfill, Run: o.newRun(ctx), Window: next.Window, By: next.By, Load: next.Load})
 	}
 	return err
 }

@@ -211,7 +211,7 @@ func (o *owner) onCancelBackfill(ctx workflow.Context, req CancelBackfillRequest
 func (o *owner) queueBackfill(ctx workflow.Context, req BackfillRequest, detail string) BackfillAnswer {
 	run := o.newRun(ctx)
 	answer := BackfillAnswer{Run: run, WorkflowID: o.id.PassID(activities.KindBackfill, run), Queued: o.countQueued(RequestBackfill)}
-	o.enqueue(Request{Kind: RequestBackfill, Run: run, Window: req.Window, By: req.By})
+	o.enqueue(Request{Kind: RequestBackfill, Run: run, Window: req.Window, By: req.By, Load: req.Load})
 	o.logOperation(ctx, activities.Operation{By: req.By, What: activities.OpBackfill, Run: run, Detail: detail})
 	o.endWait()
 	return answer

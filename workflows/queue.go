@@ -32,6 +32,7 @@ type Request struct {
 	Window  activities.Window   `json:"window,omitzero"`   // of a backfill
 	Release *activities.Release `json:"release,omitempty"` // of a release: what it tries
 	IDs     []string            `json:"ids,omitempty"`     // of strays
+	Load    ByFile              `json:"load,omitzero"`     // of a backfill
 	Begun   bool                `json:"begun,omitempty"`   // a backfill that was stopped, and goes on
 	Memory  PassMemory          `json:"memory,omitzero"`   // by then
 }

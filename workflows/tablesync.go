@@ -29,6 +29,8 @@ type TableSyncState struct {
 	NextDue       time.Time `json:"next_due,omitzero"`     // no release that nobody asked for before it
 	Parents       []string  `json:"parents,omitempty"`     // mappings whose initial load comes first
 
+	Load ByFile `json:"load,omitzero"` // how the initial load writes
+
 	Restore    restoreStep `json:"restore,omitempty"`    // what is next after the ledger was restored
 	AuditAfter time.Time   `json:"audit_after,omitzero"` // no audit of a restored ledger before it
 }
@@ -111,7 +113,7 @@ func (s *tableSync) start(ctx workflow.Context) error {
 	req := *s.starting
 	s.starting = nil
 	mark := s.begun(ctx, req)
-	s.Tuning = req.Tuning.complete()
+	s.Tuning, s.state.Load = req.Tuning.complete(), req.Load
 	s.Status.StartedBy = req.By
 	s.Status.FiledRevision = req.Revision
 	var checked activities.PreflightResult
@@ -155,7 +157,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	}
 	title := s.loadInWords()
 	result, err := s.runPass(ctx, Backfill, title, PassInput{
-		Instance: s.id.Instance, Ref: s.ref(run, activities.KindInitial), Tuning: s.Tuning, Title: title,
+		Instance: s.id.Instance, Ref: s.state.Load.ref(s.ref(run, activities.KindInitial)), Tuning: s.state.Load.tuned(s.Tuning), Title: title,
 	})
 	s.state.InitialRun = ""
 	if err != nil {
@@ -164,7 +166,7 @@ func (s *tableSync) initial(ctx workflow.Context) error {
 	switch {
 	case result == nil:
 	case result.Summary.State == "COMPLETED":
-		s.state.NeedsBaseline, s.state.Corrected, s.state.Expired = false, false, false
+		s.state.NeedsBaseline, s.state.Corrected, s.state.Expired, s.state.Load = false, false, false, ByFile{}
 		s.baselineAfterRestore(ctx)
 		s.releasedByBaseline()
 	case result.Summary.State == "STOPPED":

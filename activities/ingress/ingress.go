@@ -54,12 +54,13 @@ type Options struct {
 	ShortLoadRatio float64
 	Concurrency    int // requests in flight to Campaign, for the width of a lane
 	Lanes          int
-	KeepBefores    time.Duration // how long before-images are kept
-	MaxRecords     int64         // of all tables; an initial load with which they are more is refused; 0 = no limit
-	ProbeRecords   int           // whose keys are compared before a first start; 0 = one page of them
-	HideValues     bool          // no values of quarantined records, sealed or not
-	Questions      Questions     // opens what is looked for; nil: nothing can be
-	Pushes         *run.Pushes   // shared by the flows of a process; nil: nobody tells of changes
+	KeepBefores    time.Duration       // how long before-images are kept
+	MaxRecords     int64               // of all tables; an initial load with which they are more is refused; 0 = no limit
+	ProbeRecords   int                 // whose keys are compared before a first start; 0 = one page of them
+	Files          map[string]FileLoad // tables that can be loaded by file
+	HideValues     bool                // no values of quarantined records, sealed or not
+	Questions      Questions           // opens what is looked for; nil: nothing can be
+	Pushes         *run.Pushes         // shared by the flows of a process; nil: nobody tells of changes
 	// SetAsideAfter is how long a record may fail alone before it is set aside; 0 is ten minutes.
 	SetAsideAfter time.Duration
 	// Clock is by what an attempt trusts that its lane is still its own; nil is time.Now.

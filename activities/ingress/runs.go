@@ -76,6 +76,9 @@ func (a *Activities) beginRun(ctx context.Context, in activities.OpenRunInput) (
 	if err != nil {
 		return nil, err
 	}
+	if err := a.mayLoadByFile(ctx, m, in); err != nil {
+		return nil, err
+	}
 	expected, err := a.estimate(ctx, m, in)
 	if err != nil && (in.Kind != activities.KindInitial || a.o.MaxRecords == 0) {
 		a.o.Logger.Warn("no estimate of the records to read", "table", in.Table, "error", err)
@@ -189,6 +192,10 @@ func (a *Activities) SaveWatermark(ctx context.Context, in activities.SaveWaterm
 // EndRun closes a run that did not finish.
 func (a *Activities) EndRun(ctx context.Context, in activities.EndRunInput) error {
 	ctx = run.InTurn(ctx)
+	defer run.KeepBeating(ctx, nil)()
+	if err := a.giveUpFile(ctx, in.Table, func(of string) bool { return of == in.Run }); err != nil {
+		return run.ToTemporal(ctx, err)
+	}
 	// DropPages keeps lanes at which an attempt died: a rollback searches them.
 	return run.End(ctx, a.o.Ledger, in, a.metrics.of(in.Table).countEnded, a.o.Ledger.DropPages)
 }

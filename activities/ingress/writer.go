@@ -25,9 +25,24 @@ func (a *Activities) WriteLane(ctx context.Context, in activities.LaneInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return run.WriteLane(ctx, a.lanes, in, func(ctx context.Context, lane *ledger.Lane) (run.Writer[*recordState], error) {
-		return a.laneWriter(ctx, m, in, lane)
+	// A file that a run has left which was ended from outside holds up the table.
+	stop := run.KeepBeating(ctx, nil)
+	err = a.giveUpFile(ctx, in.Table, func(of string) bool { return of != in.Run })
+	stop()
+	if err != nil {
+		return nil, run.ToTemporal(ctx, err)
+	}
+	out, err := run.WriteLane(ctx, a.lanes, in, func(ctx context.Context, lane *ledger.Lane) (run.Writer[*recordState], error) {
+		w, err := a.laneWriter(ctx, m, in, lane)
+		if err != nil || !in.ByFile || in.Page == 1 { // a wrong mapping is found with the first page
+			return w, err
+		}
+		return a.fileWriter(w, m, in)
 	})
+	if err == nil && in.ByFile {
+		err = a.clearResults(ctx, in.Table)
+	}
+	return out, err
 }
 
 // laneWriter gathers what the decisions about the records of a lane need to know.

@@ -46,7 +46,7 @@ var rules = table{
 	"activities":          {may: []string{"internal/mapping", "internal/optout", "internal/timeline", "internal/readable"}},
 	"activities/budget":   {may: []string{"internal/apierr", "internal/campaign", "internal/ledger", "internal/transport"}, lends: []string{"activities"}},
 	"activities/run":      {may: []string{"activities", "internal/access", "internal/apierr", "internal/ledger", "internal/transport"}, lends: []string{"activities"}},
-	"activities/ingress":  {may: with("activities/budget", "internal/dataverse", "internal/campaign", "internal/mapping", "internal/reconcile", "internal/optout"), lends: []string{"activities"}},
+	"activities/ingress":  {may: with("activities/budget", "internal/bulk", "internal/dataverse", "internal/campaign", "internal/mapping", "internal/reconcile", "internal/optout"), lends: []string{"activities"}},
 	"activities/egress":   {may: with("internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/timeline"), lends: []string{"activities"}},
 	"activities/optout":   {may: with("activities/budget", "internal/dataverse", "internal/campaign", "internal/events", "internal/exports", "internal/inbox", "internal/mapping", "internal/optout"), lends: []string{"activities"}},
 	"activities/doctor":   {may: with("activities/ingress", "activities/egress", "activities/optout", "activities/budget", "internal/dataverse", "internal/campaign", "internal/inbox", "internal/mapping", "internal/transport", "internal/optout")},

@@ -19,6 +19,7 @@ type server interface {
 	List(ctx context.Context, folder string) ([]campaign.RemoteFile, error)
 	Download(ctx context.Context, file campaign.RemoteFile, dest string) (*campaign.Downloaded, error)
 	Remove(ctx context.Context, file string) error
+	RemoveUnfinished(ctx context.Context, file string) error
 }
 
 // Outbox is the place of one import workflow on the file server: the file that it takes,
@@ -34,10 +35,8 @@ type Outbox struct {
 // Put uploads a part under a temporary name, renames it, and sees that it is there whole.
 // It may be called again: the same part replaces itself.
 func (o *Outbox) Put(ctx context.Context, p Part, content io.Reader) error {
-	for _, folder := range []string{path.Dir(o.File), o.Results} {
-		if err := o.Server.EnsureFolder(ctx, folder); err != nil {
-			return fmt.Errorf("the folder %s: %w", folder, err)
-		}
+	if err := o.prepare(ctx); err != nil {
+		return err
 	}
 	plain := &counted{Reader: content}
 	sent := plain
@@ -59,10 +58,22 @@ func (o *Outbox) Put(ctx context.Context, p Part, content io.Reader) error {
 	return nil
 }
 
-// Withdraw removes the part, and sees that it is gone. It may be called again. A run of
-// the workflow that has begun has its own copy, so only a workflow that was seen stopped
-// afterwards imports nothing more.
+func (o *Outbox) prepare(ctx context.Context) error {
+	for _, folder := range []string{path.Dir(o.File), o.Results} {
+		if err := o.Server.EnsureFolder(ctx, folder); err != nil {
+			return fmt.Errorf("the folder %s: %w", folder, err)
+		}
+	}
+	return nil
+}
+
+// Withdraw removes the part, and what uploads of it that were killed have left, and sees
+// that it is gone. It may be called again. A run of the workflow that has begun has its own
+// copy, so only a workflow that was seen stopped afterwards imports nothing more.
 func (o *Outbox) Withdraw(ctx context.Context) error {
+	if err := o.Server.RemoveUnfinished(ctx, o.File); err != nil {
+		return fmt.Errorf("removing unfinished uploads of %s: %w", o.File, err)
+	}
 	if err := o.Server.Remove(ctx, o.File); err != nil {
 		return fmt.Errorf("removing %s: %w", o.File, err)
 	}
@@ -92,10 +103,20 @@ func (o *Outbox) find(ctx context.Context) (*campaign.RemoteFile, error) {
 	return nil, nil //nolint:nilnil // none is an answer
 }
 
+// Damaged are results that say nothing, because they are not whole or not as they must
+// be. Those that are being transferred look so, too.
+type Damaged struct{ Files []error }
+
+func (e *Damaged) Error() string {
+	return "the results of the import: " + errors.Join(e.Files...).Error()
+}
+
 // Collect reads the results on the server into a tally. Copies are made in folder, and
-// removed again; the files on the server stay until Clear.
+// removed again; the files on the server stay until Clear. When its error is *Damaged, the
+// tally holds what the other files say.
 func (o *Outbox) Collect(ctx context.Context, t *Tally, folder string) error {
-	return o.each(ctx, func(kind Kind, f campaign.RemoteFile) error {
+	var damaged Damaged
+	err := o.each(ctx, func(kind Kind, f campaign.RemoteFile) error {
 		local := filepath.Join(folder, f.Name())
 		defer os.Remove(local) //nolint:errcheck // the folder is temporary
 		if _, err := o.Server.Download(ctx, f, local); err != nil {
@@ -106,8 +127,15 @@ func (o *Outbox) Collect(ctx context.Context, t *Tally, folder string) error {
 			return err
 		}
 		defer src.Close()
-		return t.Read(kind, f.Name(), src)
+		if err := t.Read(kind, f.Name(), src); err != nil {
+			damaged.Files = append(damaged.Files, err)
+		}
+		return nil
 	})
+	if err == nil && len(damaged.Files) > 0 {
+		err = &damaged
+	}
+	return err
 }
 
 // Clear removes the results from the server, because they hold personal data.

@@ -145,11 +145,14 @@ func (s *SFTP) EnsureFolder(ctx context.Context, folder string) error {
 	})
 }
 
+// tempMark is how many letters make the name of an upload its own.
+const tempMark = 8
+
 // Upload writes a file, which appears only when it is whole. It replaces a file
 // of the same name.
 func (s *SFTP) Upload(ctx context.Context, file string, content io.Reader) error {
 	op := "upload " + file
-	temp := path.Join(path.Dir(file), "."+path.Base(file)+"."+rand.Text()[:8])
+	temp := path.Join(path.Dir(file), "."+path.Base(file)+"."+rand.Text()[:tempMark])
 	return s.do(ctx, op, func(c *sftp.Client) error {
 		remote, err := c.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 		if err != nil {
@@ -163,6 +166,30 @@ func (s *SFTP) Upload(ctx context.Context, file string, content io.Reader) error
 		if err != nil {
 			err = full(c, op, path.Dir(file), err)
 			_ = c.Remove(temp) // at best; listings leave it out anyway
+		}
+		return err
+	})
+}
+
+// RemoveUnfinished removes what uploads of a file have left that were killed before
+// they ended: listings leave it out, and it may hold personal data. No upload of the file
+// may be under way, because it would fail.
+func (s *SFTP) RemoveUnfinished(ctx context.Context, file string) error {
+	op := "remove unfinished uploads of " + file
+	prefix := "." + path.Base(file) + "."
+	return s.do(ctx, op, func(c *sftp.Client) error {
+		entries, err := c.ReadDirContext(ctx, path.Dir(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		for _, entry := range entries {
+			rest, ours := strings.CutPrefix(entry.Name(), prefix)
+			if !ours || len(rest) != tempMark || !entry.Mode().IsRegular() {
+				continue
+			}
+			if gone := c.Remove(path.Join(path.Dir(file), entry.Name())); !errors.Is(gone, fs.ErrNotExist) {
+				err = errors.Join(err, gone)
+			}
 		}
 		return err
 	})

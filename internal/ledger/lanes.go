@@ -83,6 +83,9 @@ func (l *Ledger) openLane(ctx context.Context, id LaneID, attempts int64) (*Lane
 		if row, err = l.lockLane(ctx, tx, id); err != nil || row.done {
 			return err
 		}
+		if err := l.noOtherFile(ctx, tx, row); err != nil {
+			return err
+		}
 		unknown := row.attempts < attempts
 		row.attempts = max(row.attempts, attempts)
 		if row.held || unknown {

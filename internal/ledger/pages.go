@@ -241,7 +241,7 @@ func (l *Ledger) dropPages(ctx context.Context, tx txn, run string) error {
 		return err
 	}
 	const unknown = ` EXISTS (SELECT 1 FROM lane WHERE lane.run = lane_data.run AND lane.page = lane_data.page AND lane.lane = lane_data.lane AND ` + unrecorded + `)`
-	for _, q := range []string{`DELETE FROM lane_data WHERE run = ? AND NOT` + unknown, `DELETE FROM lane WHERE run = ? AND NOT ` + unrecorded} {
+	for _, q := range []string{forgetFileParts, `DELETE FROM lane_data WHERE run = ? AND NOT` + unknown, `DELETE FROM lane WHERE run = ? AND NOT ` + unrecorded} {
 		if _, err := tx.ExecContext(ctx, l.q(q), run); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ var smallIndexes = regexp.MustCompile(`optout_refused|parked_(guarded|by_run|blo
 
 // smallTables hold what runs at work have staged, what was open when a worker died, or a
 // few rows an hour, file or mapping.
-var smallTables = []string{"doubt", "renewals", "worker", "gate", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "operation_chain", "access_secret", "access_used", "access_request", "config_save", "erasing", "erasure", "erasure_secret", "goose_db_version"}
+var smallTables = []string{"doubt", "file_part", "renewals", "worker", "gate", "turn", "tally", "run_total", "page", "lane", "lane_data", "watermark", "engine_calls", "revision", "export_file", "operation", "operation_chain", "access_secret", "access_used", "access_request", "config_save", "erasing", "erasure", "erasure_secret", "goose_db_version"}
 
 // walks are the queries that may walk through a big table, each with the reason. The text
 // is part of the query.

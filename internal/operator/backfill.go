@@ -17,7 +17,18 @@ func (i *Instance) Backfill(ctx context.Context, table string, w activities.Wind
 	if err := i.checkFilter(ctx, table, w.Where); err != nil {
 		return answer, err
 	}
-	return i.backfill(ctx, table, w)
+	return i.backfill(ctx, table, w, workflows.ByFile{})
+}
+
+// BackfillByFile is Backfill whose records go by file where the ledger does not have them.
+func (i *Instance) BackfillByFile(ctx context.Context, table string, w activities.Window, load workflows.ByFile) (answer workflows.BackfillAnswer, err error) {
+	if err := i.mayLoadByFile(table); err != nil {
+		return answer, err
+	}
+	if err := i.checkFilter(ctx, table, w.Where); err != nil {
+		return answer, err
+	}
+	return i.backfill(ctx, table, w, load)
 }
 
 // HasRecords fails for a flow that is no table's, with what serves in place of a backfill.
@@ -50,8 +61,8 @@ func (i *Instance) EstimateBackfill(ctx context.Context, name string) *activitie
 	return &out
 }
 
-func (i *Instance) backfill(ctx context.Context, name string, w activities.Window) (answer workflows.BackfillAnswer, err error) {
-	err = i.flow(name).update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: w, By: i.By}, &answer)
+func (i *Instance) backfill(ctx context.Context, name string, w activities.Window, load workflows.ByFile) (answer workflows.BackfillAnswer, err error) {
+	err = i.flow(name).update(ctx, workflows.UpdateRequestBackfill, workflows.BackfillRequest{Window: w, By: i.By, Load: load}, &answer)
 	return answer, err
 }
 

@@ -13,6 +13,28 @@ import (
 
 // Start starts a stopped, failed or new flow with what the configuration says of it.
 func (i *Instance) Start(ctx context.Context, name string) (workflows.Status, error) {
+	return i.startWith(ctx, name, workflows.ByFile{})
+}
+
+// StartByFile is Start for a table whose initial load goes by file.
+func (i *Instance) StartByFile(ctx context.Context, name string, load workflows.ByFile) (workflows.Status, error) {
+	if err := i.mayLoadByFile(name); err != nil {
+		return workflows.Status{}, err
+	}
+	return i.startWith(ctx, name, load)
+}
+
+func (i *Instance) mayLoadByFile(name string) error {
+	if err := i.HasRecords(name); err != nil {
+		return err
+	}
+	if _, ok := i.Config.Ingress.Files.Tables[name]; !ok {
+		return badInput("no import workflow is set up for %s: add ingress.files.tables.%s, see docs/first-load.md", name, name)
+	}
+	return nil
+}
+
+func (i *Instance) startWith(ctx context.Context, name string, load workflows.ByFile) (workflows.Status, error) {
 	f := i.flow(name)
 	if _, ok := f.configured(); !ok {
 		return workflows.Status{}, f.notConfigured()
@@ -23,7 +45,9 @@ func (i *Instance) Start(ctx context.Context, name string) (workflows.Status, er
 	ctx, cancel := context.WithTimeout(ctx, i.Timeout)
 	defer cancel()
 	stop := i.sayWhileWaiting(ctx, i.Timeout)
-	st, err := i.temporal.Start(ctx, f.id, summary(i.Config, f.id), StartRequest(i.Config, name, i.By))
+	request := StartRequest(i.Config, name, i.By)
+	request.Load = load
+	st, err := i.temporal.Start(ctx, f.id, summary(i.Config, f.id), request)
 	stop()
 	return st, f.explain(ctx, err)
 }

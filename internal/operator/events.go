@@ -67,7 +67,7 @@ func (i *Instance) BackfillEvents(ctx context.Context, w activities.Window) (ans
 	if err := i.CheckEvents(ctx, w); err != nil {
 		return answer, err
 	}
-	return i.backfill(ctx, activities.FlowEgress, w)
+	return i.backfill(ctx, activities.FlowEgress, w, workflows.ByFile{})
 }
 
 // checkFolder asks a worker for the folder that is to be loaded: it is one of the worker's

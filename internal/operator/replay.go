@@ -95,7 +95,7 @@ func (i *Instance) replay(ctx context.Context, r *Replay) (err error) {
 		r.NewRunID, err = i.temporal.Reset(ctx, r.WorkflowID, r.RunID, r.Event, reason)
 	case ByBackfill:
 		var accepted workflows.BackfillAnswer
-		accepted, err = i.backfill(ctx, r.Table, *r.Window)
+		accepted, err = i.backfill(ctx, r.Table, *r.Window, workflows.ByFile{})
 		r.NewRun = accepted.Run
 	case BySyncNow:
 		_, err = i.SyncNow(ctx, r.Table)

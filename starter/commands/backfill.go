@@ -20,6 +20,8 @@ type backfillOptions struct {
 	since, until, ids string
 	where             []string
 	wait, yes, dry    bool
+	by                string
+	noRollback        bool
 }
 
 func newBackfill(e *env) *cobra.Command {
@@ -48,6 +50,10 @@ several must hold. Values are kept in Temporal's history, so text columns, which
 be personal, can only be empty or not_empty. The window is read whole and compared
 here; what does not meet the conditions costs no call to Campaign.
 
+With --by file, records that the ledger does not have go into files that an import
+workflow of Campaign loads, see docs/first-load.md; what is not new goes by REST. The
+first load of a table goes by file with: causeway start <table> --by file.
+
 With -o json: {run, workflow_id, queued}; with --wait also {result}, which is
 {run, kind, state, reason, counts, start, end}. State is COMPLETED, INCOMPLETE,
 STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1. With
@@ -69,10 +75,36 @@ STOPPED, FAILED or CANCELLED; all but COMPLETED end with exit code 1. With
 	flags.StringVar(&o.until, "until", "", "only records modified before this `time`")
 	flags.StringVar(&o.ids, "ids", "", "only these records: `a,b` or @file, at most 1,000")
 	flags.StringArrayVar(&o.where, "where", nil, "only records that meet this `condition`; may be repeated")
+	flags.StringVar(&o.by, "by", "rest", "`rest`, or file: an import workflow of Campaign writes the records that are new")
+	flags.BoolVar(&o.noRollback, "no-rollback", false, noRollbackUsage)
 	flags.BoolVar(&o.dry, "dry-run", false, "with --ids: say which of the records Dynamics has, and begin nothing")
 	flags.BoolVarP(&o.wait, "wait", "w", false, "follow the backfill to its end, with progress")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "read the whole table without asking")
 	return named(cmd)
+}
+
+const noRollbackUsage = "with --by file: go on although Campaign holds records already, of which no before-images are kept"
+
+// byFile reads the flags that have a load go by file.
+func byFile(by string, noRollback bool) (workflows.ByFile, error) {
+	switch {
+	case by != "rest" && by != "file":
+		return workflows.ByFile{}, badInput("--by: got %q, want rest or file", by)
+	case noRollback && by != "file":
+		return workflows.ByFile{}, badInput("got --no-rollback without --by file")
+	}
+	return workflows.ByFile{File: by == "file", NoRollback: noRollback}, nil
+}
+
+func (o *backfillOptions) request(ctx context.Context, i *operator.Instance, w activities.Window) (workflows.BackfillAnswer, error) {
+	load, err := byFile(o.by, o.noRollback)
+	if err != nil {
+		return workflows.BackfillAnswer{}, err
+	}
+	if load.File {
+		return i.BackfillByFile(ctx, o.table, w, load)
+	}
+	return i.Backfill(ctx, o.table, w)
 }
 
 // backfillAnswer is what the command prints with -o json.
@@ -84,6 +116,9 @@ type backfillAnswer struct {
 func backfill(ctx context.Context, e *env, o backfillOptions) error {
 	window, err := e.window(o)
 	if err != nil {
+		return err
+	}
+	if _, err := byFile(o.by, o.noRollback); err != nil {
 		return err
 	}
 	if o.dry && len(window.IDs) == 0 {
@@ -109,7 +144,7 @@ func backfill(ctx context.Context, e *env, o backfillOptions) error {
 		if err != nil {
 			return err
 		}
-		answer, err := i.Backfill(ctx, o.table, window)
+		answer, err := o.request(ctx, i, window)
 		if err != nil {
 			return err
 		}

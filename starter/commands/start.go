@@ -11,7 +11,8 @@ import (
 )
 
 func newStart(e *env) *cobra.Command {
-	var all, wait bool
+	var all, wait, noRollback bool
+	var by string
 	cmd := &cobra.Command{
 		Use: "start <table> | egress | optout | --all", Short: "Start a flow with what the configuration file says of it",
 		Long: `Start a stopped, failed or new flow: a table's; egress, which brings e-mail events
@@ -28,6 +29,11 @@ or another rule of its has changed. --all starts every mapping of the file, pare
 first, egress if a type of event is switched on, and optout if its mode is
 campaign_to_dynamics or bidirectional.
 
+With --by file, the initial load goes by file: an import workflow of Campaign writes all
+but the first page and what a file cannot hold, see docs/first-load.md. Where Campaign
+has records of the resource already, this needs --no-rollback: of those no before-images
+are kept.
+
 With -o json: the flow's status, as .tables[].status of causeway status.`,
 		Example:           "  causeway start contacts\n  causeway start contacts --wait   # until the initial load is done\n  causeway start egress\n  causeway start --all",
 		ValidArgsFunction: completeFlows(e),
@@ -38,13 +44,22 @@ With -o json: the flow's status, as .tables[].status of causeway status.`,
 			return exactly("one table, such as contacts, or egress or optout, or --all", 1)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			load, err := byFile(by, noRollback)
+			if err != nil {
+				return err
+			}
+			if all && load.File {
+				return badInput("got both --all and --by file, want one table")
+			}
 			if all {
 				return startAll(cmd.Context(), e, wait)
 			}
-			return e.with(cmd.Context(), func(i *operator.Instance) error { return start(cmd.Context(), e, i, args[0], wait) })
+			return e.with(cmd.Context(), func(i *operator.Instance) error { return start(cmd.Context(), e, i, args[0], load, wait) })
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "start every flow of the configuration file, parents first")
+	cmd.Flags().StringVar(&by, "by", "rest", "how the initial load writes: `rest` or file")
+	cmd.Flags().BoolVar(&noRollback, "no-rollback", false, noRollbackUsage)
 	cmd.Flags().BoolVarP(&wait, "wait", "w", false, "follow the initial load to its end, with progress")
 	return named(cmd)
 }
@@ -55,7 +70,7 @@ func startAll(ctx context.Context, e *env, wait bool) error {
 	return e.with(ctx, func(i *operator.Instance) error {
 		var first error
 		for _, flow := range i.ParentsFirst() {
-			if err := start(ctx, e, i, flow, wait); err != nil {
+			if err := start(ctx, e, i, flow, workflows.ByFile{}, wait); err != nil {
 				first = cmp.Or(first, quietly(e.report(err)))
 			}
 		}
@@ -63,8 +78,14 @@ func startAll(ctx context.Context, e *env, wait bool) error {
 	})
 }
 
-func start(ctx context.Context, e *env, i *operator.Instance, flow string, wait bool) error {
-	st, err := i.Start(ctx, flow)
+func start(ctx context.Context, e *env, i *operator.Instance, flow string, load workflows.ByFile, wait bool) error {
+	begin := i.Start
+	if load.File {
+		begin = func(ctx context.Context, flow string) (workflows.Status, error) {
+			return i.StartByFile(ctx, flow, load)
+		}
+	}
+	st, err := begin(ctx, flow)
 	if err != nil {
 		return err
 	}

@@ -145,7 +145,12 @@ func New(ctx context.Context, o Options) (*Host, error) {
 	if h.hooks, err = newHooks(o.Config, h.pushes, h.metrics.Scope, o.Logger); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
+	byFile, err := fileLoads(o.Config, services)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	in := ingress.New(ingress.Options{
+		Files:    byFile,
 		Budget:   h.budget,
 		Instance: o.Config.Instance,
 		Source:   services.Dataverse, Target: services.Campaign, TargetGate: services.CampaignGate,

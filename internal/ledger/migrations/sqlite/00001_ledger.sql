@@ -177,6 +177,19 @@ CREATE TABLE lane_data (
   PRIMARY KEY (run, page, lane), FOREIGN KEY (run, page, lane) REFERENCES lane (run, page, lane)
 );
 
+-- Parts of loads by file: the records of a lane that go to Campaign in one file. A row stays until
+-- its run has ended and nothing of the part can be written any more.
+CREATE TABLE file_part (
+  run TEXT NOT NULL,
+  page INTEGER NOT NULL,
+  lane INTEGER NOT NULL,
+  tbl TEXT NOT NULL,
+  outstanding INTEGER NOT NULL,              -- 1: Campaign may import it at any time, so nothing else is written of the table
+  doc TEXT NOT NULL,                         -- how far it has come (JSON): no values of records
+  PRIMARY KEY (run, page, lane)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX file_part_outstanding ON file_part (tbl) WHERE outstanding = 1;
+
 -- What is known of each record of a table. It and before_image keep rowids: their
 -- keys come in no order, and payloads appended beside a small index of keys touch
 -- far fewer pages than payloads in it.
@@ -701,6 +714,7 @@ DROP TABLE watermark;
 DROP TABLE quarantine;
 DROP TABLE before_image;
 DROP TABLE record;
+DROP TABLE file_part;
 DROP TABLE lane_data;
 DROP TABLE lane;
 DROP TABLE gate;
