@@ -66,7 +66,7 @@ func TestDynamicsWakesAFlow(t *testing.T) {
 			}
 			hook := w.boxes.Dynamics.Webhooks()[0]
 			require.Zero(t, hook.Failed, hook.LastError)
-			require.Contains(t, w.metrics(), "flow_pushed")
+			require.Eventually(t, func() bool { return strings.Contains(w.metrics(), "flow_pushed") }, settleWithin, 100*time.Millisecond, "it shows that it relies on them")
 			w.remove(ids[20])
 			require.Eventually(t, func() bool { return w.boxes.Campaign.Profile(ids[20]) == nil }, settleWithin, 10*time.Millisecond, "a delete is told as well")
 

@@ -114,6 +114,16 @@ func pushStates(cfg *config.Config, l *ledger.Ledger) func(context.Context) ([]a
 	}
 }
 
+// missedCalls has every flow look once, also those that another worker carries: nobody may
+// have taken calls until now, and Dynamics does not repeat one that was not taken.
+func missedCalls(cfg *config.Config, pushes *run.Pushes) {
+	for _, flows := range hookTables(cfg) {
+		for _, flow := range flows {
+			pushes.Came(flow)
+		}
+	}
+}
+
 // callHooks calls the address of hooks.listen as somebody who does not know the secret, who
 // is to be refused.
 func callHooks(ctx context.Context, cfg *config.Config) (address string, err error) {

@@ -314,6 +314,8 @@ func (h *Host) Run(ctx context.Context) error {
 		if err := h.hooks.Start(); err != nil {
 			// On a host with another worker that is to be expected: it has the address, and one is enough.
 			h.o.Logger.Warn("this worker takes no calls of Dynamics; flows ask it as usual, and other workers tell this one", "error", err)
+		} else {
+			missedCalls(h.o.Config, h.pushes)
 		}
 		taken.Go(func() { h.pushes.Run(taking) })
 	}
