@@ -195,7 +195,7 @@ func (k *versionKeeper) alive(ctx context.Context, d *temporalconn.Deployment) (
 func (k *versionKeeper) takeTurn(ctx context.Context, d *temporalconn.Deployment, own temporalconn.Version, lives map[string]bool) error {
 	first := d.Current == "" && k.build != ""
 	fresh := k.mode == versionsAutomatic && own.State == temporalconn.VersionNew
-	orphaned := k.mode != "manual" && d.Current != "" && !lives[d.Current]
+	orphaned := k.mode != "manual" && !k.isCarried(d.Current, lives)
 	leaving := k.build == "" // workers without versions replace those with
 	if !first && !fresh && !orphaned && !leaving {
 		return nil
@@ -221,6 +221,20 @@ func (k *versionKeeper) takeTurn(ctx context.Context, d *temporalconn.Deployment
 	}
 	k.logger.Info("this version of the worker is the current one: flows go on with it", "version", k.build, "before", d.Current)
 	return nil
+}
+
+// isCarried says whether a worker is there that goes on with what the current version is
+// given. Before there is one, any other worker does.
+func (k *versionKeeper) isCarried(current string, lives map[string]bool) bool {
+	if current != "" {
+		return lives[current]
+	}
+	for build, alive := range lives {
+		if alive && build != k.build {
+			return true
+		}
+	}
+	return false
 }
 
 // hold says why this version waits, once for each reason.

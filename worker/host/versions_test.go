@@ -111,17 +111,19 @@ func TestWhichVersionOfTheWorkerIsGivenWork(t *testing.T) {
 		later       time.Duration // a second look
 		want        string
 	}{
-		"the first one":                                 {versionsAutomatic, "v1", versionsServer{builds: []string{"v1"}}, living{"v1"}, "", 0, "v1"},
-		"the first one, also by hand":                   {"manual", "v1", versionsServer{builds: []string{"v1"}}, living{"v1"}, "", 0, "v1"},
-		"not before Temporal knows it":                  {versionsAutomatic, "v1", versionsServer{}, living{"v1"}, "", 0, ""},
-		"a new one":                                     {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v1", "v2"}, "", 0, "v2"},
-		"a new one by hand waits":                       {"manual", "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v2"}, "", time.Hour, "v1"},
-		"a new one that does not fit waits":             {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v1", "v2"}, "acme/egress: differs", time.Hour, "v1"},
-		"one that does not fit where nobody else is":    {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v2"}, "acme/egress: differs", 6 * time.Second, "v2"},
-		"an old one beside the current one waits":       {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1", "v2"}, "", time.Hour, "v2"},
-		"an old one, when the current one is just gone": {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1"}, "", 4 * time.Second, "v2"},
-		"an old one, when the current one stays away":   {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1"}, "", 6 * time.Second, "v1"},
-		"workers that tell none replace those that do":  {versionsNone, "", versionsServer{current: "v2", builds: []string{"v2"}, active: []string{"v2"}}, living{"v2"}, "", 0, ""},
+		"the first one":                                  {versionsAutomatic, "v1", versionsServer{builds: []string{"v1"}}, living{"v1"}, "", 0, "v1"},
+		"the first one, also by hand":                    {"manual", "v1", versionsServer{builds: []string{"v1"}}, living{"v1"}, "", 0, "v1"},
+		"the first one that does not fit, beside others": {versionsAutomatic, "v1", versionsServer{builds: []string{"v1"}}, living{"v0", "v1"}, "acme/egress: differs", time.Hour, ""},
+		"the first one that does not fit, alone":         {versionsAutomatic, "v1", versionsServer{builds: []string{"v1"}}, living{"v1"}, "acme/egress: differs", 0, "v1"},
+		"not before Temporal knows it":                   {versionsAutomatic, "v1", versionsServer{}, living{"v1"}, "", 0, ""},
+		"a new one":                                      {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v1", "v2"}, "", 0, "v2"},
+		"a new one by hand waits":                        {"manual", "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v2"}, "", time.Hour, "v1"},
+		"a new one that does not fit waits":              {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v1", "v2"}, "acme/egress: differs", time.Hour, "v1"},
+		"one that does not fit where nobody else is":     {versionsAutomatic, "v2", versionsServer{current: "v1", builds: []string{"v1", "v2"}}, living{"v2"}, "acme/egress: differs", 6 * time.Second, "v2"},
+		"an old one beside the current one waits":        {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1", "v2"}, "", time.Hour, "v2"},
+		"an old one, when the current one is just gone":  {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1"}, "", 4 * time.Second, "v2"},
+		"an old one, when the current one stays away":    {versionsAutomatic, "v1", versionsServer{current: "v2", builds: []string{"v1", "v2"}, active: []string{"v1", "v2"}}, living{"v1"}, "", 6 * time.Second, "v1"},
+		"workers that tell none replace those that do":   {versionsNone, "", versionsServer{current: "v2", builds: []string{"v2"}, active: []string{"v2"}}, living{"v2"}, "", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
