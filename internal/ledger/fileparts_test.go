@@ -59,3 +59,33 @@ func TestAnOutstandingFileClosesItsTable(t *testing.T) {
 		require.ErrorIs(t, err, ledger.ErrNotFound, "it went with its run")
 	})
 }
+
+// Somebody in a file that may still be imported would come back, so forgetting waits for
+// the file, whatever became of its run.
+func TestForgettingWaitsForAnOutstandingFile(t *testing.T) {
+	t.Parallel()
+	ledgertest.Each(t, func(t *testing.T, open open) {
+		l := open()
+		begin(t, l, "r1")
+		stage(t, l, "r1", 1, 2)
+		lane := openLane(t, l, "r1", 1, 0)
+		require.NoError(t, l.SaveFilePart(t.Context(), lane.Token, ledger.FilePart{Lane: lane.ID, Table: table, Outstanding: true, Doc: []byte(`{}`)}))
+		require.NoError(t, l.ReleaseLane(t.Context(), lane.ID, lane.Token, false))
+		require.NoError(t, l.SetRunState(t.Context(), "r1", ledger.RunCancelled, ""))
+		require.NoError(t, l.DropPages(t.Context(), "r1"))
+
+		require.NoError(t, l.AskForget(t.Context(), table, lane.Entries[0].Key))
+		forgetNow(t, l)
+		e, err := l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Len(t, e.Waiting, 1)
+		require.Zero(t, e.Done)
+
+		require.NoError(t, l.FilePartGivenUp(t.Context(), lane.ID, []byte(`{}`)))
+		forgetNow(t, l)
+		e, err = l.Erasures(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, e.Waiting)
+		require.EqualValues(t, 1, e.Done)
+	})
+}

@@ -49,6 +49,13 @@ func (l *Ledger) holds(ctx context.Context, db queryer, e Erasing, seen map[Lane
 			hold(id, string(RunRunning))
 		}
 	}
+	file, err := l.outstandingFile(ctx, db, e.Table)
+	if err != nil {
+		return nil, nil, err
+	}
+	if file != nil { // also when its run has ended
+		holds = append(holds, "a file of "+e.Table+" that Campaign may import, of run "+file.Lane.Run)
+	}
 	lanes, err := l.lanesWith(ctx, db, seen, func(flow, table string, entry *Entry) bool { return isOf(e.Table, e.Key, flow, table, entry) })
 	if err != nil {
 		return nil, nil, err

@@ -66,7 +66,9 @@ func TestAnUnreadableStateIsToldNotGuessed(t *testing.T) {
 	scope := tally.NewTestScope("", nil)
 	g := outboundGauges{scope: scope,
 		logExport: func(context.Context) (*activities.LogExportState, error) { return nil, context.DeadlineExceeded },
-		notified:  func(context.Context) (*activities.NotifyState, error) { return &activities.NotifyState{At: time.Now(), Problem: "no answer in time"}, nil },
+		notified: func(context.Context) (*activities.NotifyState, error) {
+			return &activities.NotifyState{At: time.Now(), Problem: "no answer in time"}, nil
+		},
 	}
 	require.ErrorIs(t, g.refresh(t.Context()), context.DeadlineExceeded)
 	values := map[string]float64{}
