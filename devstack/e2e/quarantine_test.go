@@ -24,7 +24,7 @@ import (
 func (w *world) causeway(args ...string) (code int, stdout, stderr string) {
 	w.t.Helper()
 	var out, errs bytes.Buffer
-	code = commands.Execute(w.t.Context(), append(args, "--config", w.cfgPath, "--address", w.address, "--namespace", "default"), strings.NewReader(""), &out, &errs)
+	code = commands.Execute(w.t.Context(), append(args, "--config", w.cfgPath, "--address", w.address, "--namespace", w.namespace), strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

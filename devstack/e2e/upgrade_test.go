@@ -36,7 +36,7 @@ func (w *world) startBuild(program string) *process {
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(w.t, err)
 	p := &process{cmd: exec.Command(program, "--config", w.cfgPath), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE=default")
+	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE="+w.namespace)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(w.t, p.cmd.Start())
 	go func() {
@@ -49,7 +49,7 @@ func (w *world) startBuild(program string) *process {
 }
 
 func (w *world) versions() temporalconn.Versions {
-	return temporalconn.Versions{Service: w.client.WorkflowService(), Namespace: "default", Name: temporalconn.DeploymentName(w.cfg.Instance), Identity: "test"}
+	return temporalconn.Versions{Service: w.client.WorkflowService(), Namespace: w.namespace, Name: temporalconn.DeploymentName(w.cfg.Instance), Identity: "test"}
 }
 
 // current waits until a version of the worker is the current one.

@@ -37,6 +37,7 @@ type world struct {
 	t               *testing.T
 	dir             string
 	address         string   // of Temporal
+	namespace       string   // in it
 	temporalProcess *process // Temporal, in a test that kills it
 	boxes           *stack.Stack
 	cfg             *config.Config
@@ -50,6 +51,7 @@ type worldOptions struct {
 	contacts     int
 	pageSize     int
 	temporalPort int            // of a Temporal process of its own; 0 = inside this one
+	beside       *world         // whose Temporal it uses, with a namespace of its own that is not there yet
 	dynamic      map[string]any // dynamic configuration of Temporal inside this process
 	stack        func(*stack.Options)
 	boxes        func(*stack.Stack)  // is called with the sandboxes, before yaml
@@ -58,10 +60,12 @@ type worldOptions struct {
 
 func newWorld(t *testing.T, o worldOptions) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), namespace: "default"}
 	w.log = filepath.Join(w.dir, "worker.log")
 	var err error
-	if o.temporalPort > 0 {
+	if o.beside != nil {
+		w.address, w.namespace = o.beside.address, "beside-"+o.beside.namespace
+	} else if o.temporalPort > 0 {
 		w.address = fmt.Sprintf("127.0.0.1:%d", o.temporalPort)
 		w.temporalProcess = w.startTemporal(o.temporalPort)
 	} else {
@@ -103,7 +107,7 @@ func (w *world) load() {
 	require.NoError(w.t, err)
 	keys, err := operator.KeysOf(w.cfg.Temporal)
 	require.NoError(w.t, err)
-	options := client.Options{HostPort: w.address, Namespace: "default", Identity: "test", Logger: quiet{}}
+	options := client.Options{HostPort: w.address, Namespace: w.namespace, Identity: "test", Logger: quiet{}}
 	keys.Apply(&options)
 	w.client, err = client.Dial(options)
 	require.NoError(w.t, err)
@@ -199,7 +203,7 @@ func (w *world) startWorker() *process {
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(w.t, err)
 	p := &process{cmd: exec.Command(path, "--config", w.cfgPath), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE=default")
+	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE="+w.namespace)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(w.t, p.cmd.Start())
 	go func() {
