@@ -54,7 +54,9 @@ func (a *Activities) send(ctx context.Context, notices []activities.Notice) (arr
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10))
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return false, fmt.Errorf("it answered with status %d", answer.StatusCode)
+		// A gateway that did not wait for the answer does not know either.
+		unsure := answer.StatusCode == http.StatusGatewayTimeout || answer.StatusCode == http.StatusBadGateway
+		return unsure, fmt.Errorf("it answered with status %d", answer.StatusCode)
 	}
 	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind == "text/html" {
 		return true, errPage

@@ -102,8 +102,10 @@ func TestMessagesThatAreNotTaken(t *testing.T) {
 		problem string
 		unsure  bool
 	}{
-		"it is broken":        {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, problem: "it answered with status 500"},
-		"its address is gone": {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, problem: "it answered with status 404"},
+		"it is broken":              {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, problem: "it answered with status 500"},
+		"a gateway gave up waiting": {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(504) }, problem: "it answered with status 504", unsure: true},
+		"a gateway lost it":         {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, problem: "it answered with status 502", unsure: true},
+		"its address is gone":       {answer: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, problem: "it answered with status 404"},
 		"it has moved": {answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 		}, problem: "it answered with status 307"},
