@@ -264,6 +264,10 @@ func TestAStuckLoadIsResetBeneathItsOwner(t *testing.T) {
 	}, nil)
 	w.startFlow()
 	st := w.until("the load to be at work", func(st workflows.Status) bool { return st.RunWorkflow != "" })
+	require.Eventually(t, func() bool { // its first task is done, with what the product does not have
+		d, err := w.client.DescribeWorkflowExecution(t.Context(), st.RunWorkflow, "")
+		return err == nil && d.WorkflowExecutionInfo.HistoryLength > 4
+	}, settleWithin, 20*time.Millisecond)
 	stop()
 	w.boxes.Campaign.SetLatency(0)
 	w.startWorker()
