@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -103,21 +104,27 @@ func (v Versions) Describe(ctx context.Context) (*Deployment, error) {
 	return d, nil
 }
 
-// busyPause is the pause between two tries while Temporal is busy.
-const busyPause = 500 * time.Millisecond
+// While Temporal is busy the pause between two tries grows from busyPause to busyMost, and is
+// not the same for all: workers that were refused together ask apart.
+const (
+	busyPause = 500 * time.Millisecond
+	busyMost  = 8 * time.Second
+	busyTries = 6
+)
 
 // patiently tries again while Temporal answers that it is busy: it asks a workflow of its
 // own, which answers one after the other.
 func patiently(ctx context.Context, f func() error) error {
 	for try := 0; ; try++ {
 		err := f()
-		if _, busy := errors.AsType[*serviceerror.ResourceExhausted](err); !busy || try == 20 {
+		if _, busy := errors.AsType[*serviceerror.ResourceExhausted](err); !busy || try == busyTries {
 			return err
 		}
+		pause := min(busyPause<<try, busyMost)
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(busyPause):
+		case <-time.After(pause/2 + rand.N(pause)):
 		}
 	}
 }
