@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"time"
 
 	"causeway.dev/activities"
@@ -75,20 +76,13 @@ func (a *Activities) LogDays(ctx context.Context, _ activities.LogDaysInput) (*a
 		if err != nil {
 			return nil, fmt.Errorf("the day that was written last: %w", err)
 		}
-		first = later(done.AddDate(0, 0, 1), yesterday.AddDate(0, 0, 1-a.o.KeepDays))
+		first = slices.MaxFunc([]time.Time{done.AddDate(0, 0, 1), yesterday.AddDate(0, 0, 1-a.o.KeepDays)}, time.Time.Compare)
 	}
 	out := &activities.LogDaysResult{Flows: a.o.Flows}
 	for day := first; !day.After(yesterday); day = day.AddDate(0, 0, 1) {
 		out.Days = append(out.Days, day.Format(dayForm))
 	}
 	return out, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // ExportLog writes one file. Written again it replaces the one before, unless that one says

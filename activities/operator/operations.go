@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (a *Activities) VerifyLog(ctx context.Context, in activities.VerifyLogInput
 	for i, r := range in.Remembered {
 		if check.Lacks[i] {
 			out.Lacking = append(out.Lacking, r)
-			newest = later(newest, r.At)
+			newest = slices.MaxFunc([]time.Time{newest, r.At}, time.Time.Compare)
 		}
 	}
 	if len(out.Lacking) > 0 {
@@ -66,13 +67,6 @@ func (a *Activities) VerifyLog(ctx context.Context, in activities.VerifyLogInput
 	}
 	out.Agrees = out.Fault == "" && (len(out.Lacking) == 0 || out.Restored != nil)
 	return out, nil
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // restoredSince is the entry that says that the ledger was restored at a time or later.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"causeway.dev/internal/campaign"
@@ -198,7 +199,7 @@ func (l *Loader) finish(ctx context.Context, p *Progress) error {
 			// Until a start has had time to show, a workflow that stands still says nothing.
 			since := stopped
 			if !ran && !failed && c.Missing == c.Read {
-				since = later(since, p.Since)
+				since = slices.MaxFunc([]time.Time{since, p.Since}, time.Time.Compare)
 			}
 			if c.Balanced() || failed || now.Sub(since) >= l.Settles {
 				return l.conclude(ctx, p, c.Balanced())
@@ -273,11 +274,4 @@ func (l *Loader) count(ctx context.Context, p Part) (*Tally, error) {
 		err = nil
 	}
 	return tally, err
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
