@@ -1,17 +1,14 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"causeway.dev/sandbox/stack"
@@ -49,15 +46,5 @@ func TestLogsAreOnTheFileServer(t *testing.T) {
 		return err == nil && len(kept.Info.RunningWorkflows) == 0
 	}, settleWithin, 200*time.Millisecond, "the export ends")
 	w.replay(map[string][]string{workflows.TypeLogExport: {"logs"}})
-
-	text, err := os.ReadFile(w.cfgPath)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(w.cfgPath, []byte(strings.Replace(string(text), on, "", 1)), 0o600))
-	worker.drain()
-	w.startWorker()
-	require.Eventually(t, func() bool {
-		_, err := schedule.Describe(ctx)
-		_, gone := errors.AsType[*serviceerror.NotFound](err)
-		return gone
-	}, settleWithin, 200*time.Millisecond, "the schedule goes with its setting; worker log:\n%s", w.tail())
+	w.unscheduled(schedule, on, worker)
 }

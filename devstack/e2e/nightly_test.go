@@ -72,14 +72,19 @@ func TestTheDoctorLooksEveryNight(t *testing.T) {
 	night(true)
 	night(false)
 	w.replay(map[string][]string{workflows.TypeCheckup: {"checkup"}})
+	w.unscheduled(schedule, nightly, worker)
+}
 
+// unscheduled takes a setting away, and waits until its schedule has gone with it.
+func (w *world) unscheduled(schedule client.ScheduleHandle, setting string, worker *process) {
+	w.t.Helper()
 	text, err := os.ReadFile(w.cfgPath)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(w.cfgPath, []byte(strings.Replace(string(text), nightly, "", 1)), 0o600))
+	require.NoError(w.t, err)
+	require.NoError(w.t, os.WriteFile(w.cfgPath, []byte(strings.Replace(string(text), setting, "", 1)), 0o600))
 	worker.drain()
 	w.startWorker()
-	require.Eventually(t, func() bool {
-		_, err := schedule.Describe(ctx)
+	require.Eventually(w.t, func() bool {
+		_, err := schedule.Describe(w.t.Context())
 		_, gone := errors.AsType[*serviceerror.NotFound](err)
 		return gone
 	}, settleWithin, 200*time.Millisecond, "the schedule goes with its setting; worker log:\n%s", w.tail())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"causeway.dev/internal/temporalconn"
@@ -30,24 +31,6 @@ func buildWorker(t *testing.T, version string, flags ...string) string {
 	return path
 }
 
-// startBuild starts a worker of a program.
-func (w *world) startBuild(program string) *process {
-	w.t.Helper()
-	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	require.NoError(w.t, err)
-	p := &process{cmd: exec.Command(program, "--config", w.cfgPath), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE="+w.namespace)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	require.NoError(w.t, p.cmd.Start())
-	go func() {
-		_ = p.cmd.Wait()
-		_ = log.Close()
-		close(p.done)
-	}()
-	w.t.Cleanup(p.kill)
-	return p
-}
-
 func (w *world) versions() temporalconn.Versions {
 	return temporalconn.Versions{Service: w.client.WorkflowService(), Namespace: w.namespace, Name: temporalconn.DeploymentName(w.cfg.Instance), Identity: "test"}
 }
@@ -56,11 +39,13 @@ func (w *world) versions() temporalconn.Versions {
 func (w *world) current(build string) {
 	w.t.Helper()
 	var d *temporalconn.Deployment
-	require.Eventually(w.t, func() bool {
-		var err error
+	var err error
+	if !assert.Eventually(w.t, func() bool {
 		d, err = w.versions().Describe(w.t.Context())
 		return err == nil && d.Current == build
-	}, settleWithin, 500*time.Millisecond, "version %s becomes the current one; %+v; worker log:\n%s", build, d, w.tail())
+	}, settleWithin, 2*time.Second) {
+		require.FailNow(w.t, "a version does not become the current one", "%s: %+v %v; worker log:\n%s", build, d, err, w.tail())
+	}
 }
 
 // logged asserts that a worker has said something.
@@ -75,7 +60,9 @@ func (w *world) logged(what string) {
 func (w *world) writes(more int64) {
 	w.t.Helper()
 	want := w.profileCount() + more
-	require.Eventually(w.t, func() bool { return w.profileCount() >= want }, settleWithin, 10*time.Millisecond, "%d of %d; worker log:\n%s", w.profileCount(), want, w.tail())
+	if !assert.Eventually(w.t, func() bool { return w.profileCount() >= want }, settleWithin, 10*time.Millisecond) {
+		require.FailNow(w.t, "no more is written", "%d of %d; worker log:\n%s", w.profileCount(), want, w.tail())
+	}
 }
 
 // The new version is built with the tag releasetest: it extends the ledger by a step that the

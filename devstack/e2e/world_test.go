@@ -200,9 +200,15 @@ func (w *world) startWorker() *process {
 	w.t.Helper()
 	path, err := workerBinary()
 	require.NoError(w.t, err)
+	return w.startBuild(path)
+}
+
+// startBuild starts a worker of a program.
+func (w *world) startBuild(program string) *process {
+	w.t.Helper()
 	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(w.t, err)
-	p := &process{cmd: exec.Command(path, "--config", w.cfgPath), done: make(chan struct{})}
+	p := &process{cmd: exec.Command(program, "--config", w.cfgPath), done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+w.address, "TEMPORAL_NAMESPACE="+w.namespace)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	require.NoError(w.t, p.cmd.Start())
