@@ -37,7 +37,7 @@ func tour(ctx context.Context, root string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for _, build := range [][]string{{".", "devstack", "."}, {root, "causeway", "./starter"}, {root, "sandbox", "./sandbox"}} {
+	for _, build := range [][]string{{".", "devstack", "."}, {root, "bin/causeway", "./starter"}, {root, "sandbox", "./sandbox"}} {
 		if err := command(ctx, "go", "build", "-C", build[0], "-o", filepath.Join(dir, build[1]), build[2]); err != nil {
 			return err
 		}
@@ -47,6 +47,11 @@ func tour(ctx context.Context, root string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stack.stop()) }()
+	// What is typed names no port: the sandbox of this devstack is meant.
+	sandbox := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --admin %s\n", filepath.Join(dir, "sandbox"), stack.admin)
+	if err := os.WriteFile(filepath.Join(dir, "bin", "sandbox"), []byte(sandbox), 0o755); err != nil {
+		return err
+	}
 	session, err := record(ctx, stack)
 	if err != nil {
 		return err

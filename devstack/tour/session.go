@@ -32,8 +32,7 @@ var session = []step{
 		typed: "causeway quarantine list", until: regexp.MustCompile(`(?m)^contacts`)},
 	{about: "The rule is taken away, and the record tried again.",
 		typed: "sandbox fault clear"},
-	{
-		typed: "causeway quarantine release contacts --ids $ID --wait", sets: `RUN=$(awk '/^contacts-/ {print $1; exit} /contacts-[0-9]/ {match($0, /contacts-[0-9TZ.]+[0-9A-Za-z]*/); print substr($0, RSTART, RLENGTH); exit}' <<<"$SAID")`},
+	{typed: "causeway quarantine release contacts --ids $ID --wait", sets: `RUN=$(grep -o -m1 'contacts-[0-9TZ.]*' <<<"$SAID")`},
 	{about: "That was a run, and what a run has written can be undone.",
 		typed: "causeway rollback $RUN --yes --wait"},
 	{about: "Who asked for what:",
@@ -57,25 +56,25 @@ func record(ctx context.Context, r *running) (string, error) {
 		}
 		fmt.Fprintf(&out, "```text\n$ %s\n%s\n```\n\n", s.typed, strings.TrimRight(said, "\n"))
 	}
-	return strings.ReplaceAll(out.String(), " --admin "+r.admin, ""), nil
+	return out.String(), nil
 }
 
 // ask types a step until its answer is the one that is waited for.
 func (s step) ask(ctx context.Context, r *running, state string) (string, error) {
-	script := "set -e\ntouch " + state + "\n. " + state + "\nSAID=$(" + strings.Replace(s.typed, "sandbox ", "sandbox --admin "+r.admin+" ", 1) +
-		" 2>&1)\nprintf '%s\\n' \"$SAID\"\n" + s.sets + "\n{ echo ID=$ID; echo RUN=$RUN; } >" + state + "\n"
-	if sub := regexp.MustCompile(`^sandbox (\w+(?: add| clear)?)\b`).FindStringSubmatch(s.typed); sub != nil {
-		script = strings.Replace(script, "sandbox --admin "+r.admin+" "+sub[1], "sandbox "+sub[1]+" --admin "+r.admin, 1)
-	}
+	script := fmt.Sprintf("set -e\n[ ! -e %[1]s ] || . %[1]s\nSAID=$(%[2]s 2>&1)\nprintf '%%s\\n' \"$SAID\"\n%[3]s\necho \"ID=$ID RUN=$RUN\" >%[1]s\n", state, s.typed, s.sets)
 	for deadline := time.Now().Add(arrivesWithin); ; {
 		c := exec.CommandContext(ctx, "bash", "-c", script)
-		c.Env = append(os.Environ(), "PATH="+r.dir+":"+os.Getenv("PATH"), "CAUSEWAY_CONFIG="+filepath.Join(r.dir, "causeway-data", "causeway.yaml"), "COLUMNS=100", "TZ=UTC")
+		c.Env = append(os.Environ(), "PATH="+filepath.Join(r.dir, "bin")+":"+os.Getenv("PATH"), "CAUSEWAY_CONFIG="+filepath.Join(r.dir, "causeway-data", "causeway.yaml"), "TZ=UTC")
 		said, err := c.CombinedOutput()
-		if err == nil && (s.until == nil || s.until.Match(said)) {
+		switch {
+		case err == nil && (s.until == nil || s.until.Match(said)):
 			return string(said), nil
-		}
-		if s.until == nil || time.Now().After(deadline) || ctx.Err() != nil {
-			return "", fmt.Errorf("%s: %w, and it does not say %v:\n%s", s.typed, err, s.until, said)
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case err != nil && s.until == nil:
+			return "", fmt.Errorf("%s: %w\n%s", s.typed, err, said)
+		case time.Now().After(deadline):
+			return "", fmt.Errorf("%s does not say %s within %s:\n%s", s.typed, s.until, arrivesWithin, said)
 		}
 	}
 }
