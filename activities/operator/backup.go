@@ -38,6 +38,8 @@ func (a *Activities) BackupLedger(ctx context.Context, in activities.BackupLedge
 		return &activities.BackupLedgerResult{Server: (*activities.LedgerServer)(server)}, err
 	case ctx.Err() != nil && made == nil:
 		return nil, ctx.Err()
+	case isPlace(err):
+		return nil, run.Blocked("BadInput", err.Error())
 	case made == nil && (in.To != "" || errors.Is(err, ledger.ErrBackingUp)):
 		// Whoever named the place or asked twice is told. Backups of the settings may go well.
 		return nil, run.Blocked("BackupFailed", err.Error())
@@ -57,6 +59,12 @@ func (a *Activities) BackupLedger(ctx context.Context, in activities.BackupLedge
 	_, logged := run.Log(ctx, a.ledger, ledger.Operation{ID: "backup/" + rand.Text(), At: time.Now().UTC(), By: in.By, What: activities.OpBackup, Flow: activities.FlowIngress,
 		Detail: fmt.Sprintf("%s, %s", made.File, humanize.IBytes(uint64(made.Size)))}) //nolint:gosec // not negative
 	return &activities.BackupLedgerResult{Backup: out}, errors.Join(kept, logged)
+}
+
+// isPlace says that a copy cannot go where somebody wants it.
+func isPlace(err error) bool {
+	_, place := errors.AsType[ledger.PlaceError](err)
+	return place
 }
 
 func (a *Activities) keepBackup(ctx context.Context, change func(*activities.BackupState)) error {

@@ -73,6 +73,11 @@ func TestABackupIsLoggedAndKept(t *testing.T) {
 	_, err = b.backup(activities.BackupLedgerInput{To: filepath.Join(blocked, "below")})
 	require.ErrorContains(t, err, "a folder for backups")
 	require.Empty(t, b.state().Failed, "whoever named the place was told; nothing is wrong with the backups of the settings")
+	for _, to := range []string{"relative.db", blocked} {
+		_, err = b.backup(activities.BackupLedgerInput{To: to})
+		require.ErrorContains(t, err, "(type: BadInput", "the command ends with the code of bad input")
+		require.Empty(t, b.state().Failed)
+	}
 	require.NoError(t, os.Rename(b.settings.Folder, b.settings.Folder+"-kept"))
 	require.NoError(t, os.WriteFile(b.settings.Folder, nil, 0o600))
 	_, err = b.backup(activities.BackupLedgerInput{})

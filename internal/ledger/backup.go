@@ -20,6 +20,11 @@ var ErrServer = errors.New("the ledger is in a PostgreSQL database")
 // ErrBackingUp says that a backup is being made already.
 var ErrBackingUp = errors.New("ledger: a backup is being made already; wait for it")
 
+// PlaceError says why a copy cannot go where somebody wants it.
+type PlaceError string
+
+func (e PlaceError) Error() string { return string(e) }
+
 // BackupOptions say where a copy of the ledger goes, and which older ones may go.
 type BackupOptions struct {
 	Folder  string        // for copies, each named after its time; made where it is missing
@@ -89,12 +94,12 @@ func (l *Ledger) copyTo(o BackupOptions, at time.Time) (string, error) {
 	folder, file := o.Folder, ""
 	if o.To != "" {
 		if !filepath.IsAbs(o.To) {
-			return "", fmt.Errorf("ledger: got %q, want a whole path on the machine of the worker, such as /backup/ledger.db", o.To)
+			return "", PlaceError(fmt.Sprintf("to: got %q, want a whole path on the machine of the worker, such as /backup/ledger.db", o.To))
 		}
 		folder = o.To
 		if info, err := os.Stat(o.To); err != nil || !info.IsDir() {
 			if err == nil {
-				return "", fmt.Errorf("ledger: %s is there already; name another file", o.To)
+				return "", PlaceError(fmt.Sprintf("to: %s is there already; name another file", o.To))
 			}
 			folder, file = filepath.Split(filepath.Clean(o.To))
 		}

@@ -87,6 +87,9 @@ func TestQuestionsWithoutStandaloneActivities(t *testing.T) {
 
 	r.answer.err = temporal.NewApplicationError("the ledger is locked", "Ledger")
 	require.EqualError(t, c.Run(ctx, activities.ListQuarantine, nil, &got), "the ledger is locked")
+	require.Equal(t, Failed, KindOf(asFailed(c.Run(ctx, activities.ListQuarantine, nil, &got))))
+	r.answer.err = temporal.NewApplicationError("limit: got 0, want 1 to 1000", badInputType)
+	require.Equal(t, BadInput, KindOf(asFailed(c.Run(ctx, activities.ListQuarantine, nil, &got))), "the worker did not do it")
 	r.answer.err = temporal.NewApplicationError("you asked for this yourself", access.CodeRefused)
 	require.Equal(t, BadInput, KindOf(asFailed(c.Run(ctx, activities.DecideRequest, nil, &got))), "nothing was done")
 	r.answer = workflowAnswer{}

@@ -20,6 +20,9 @@ import (
 	"causeway.dev/workflows"
 )
 
+// badInputType is the type of the failures with which activities refuse what they are given.
+const badInputType = "BadInput"
+
 // explain turns an error of the SDK into a failure that an operator can act on. It tells
 // errors apart by their type. A refusal of a workflow keeps the workflow's words.
 func (t *temporalClient) explain(err error) error {
@@ -41,7 +44,7 @@ func (t *temporalClient) explain(err error) error {
 	if app := innermost(err); app != nil && app.Message() == temporalcodec.SealedText {
 		return failed("it was refused, and the reason is sealed with a key that this machine lacks: give %s the keys of the worker", temporalcodec.Setting)
 	} else if app != nil {
-		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message()), refused: app.Type() == access.CodeRefused}
+		return &Error{Kind: BadInput, Text: phrase.OneLine(app.Message()), refused: app.Type() == access.CodeRefused || app.Type() == badInputType}
 	}
 	if reason := lockedOut(err); reason != "" {
 		return denied("Temporal at %s does not let you in (%s); check the API key or certificate", t.address, reason)

@@ -23,7 +23,7 @@ type Error struct {
 	Field string // the input that is wrong, such as since, where a face has one for it
 	Text  string
 
-	refused bool // somebody may not do it: nothing was done, also where the question was accepted
+	refused bool // a worker would not do it, for who asked or for what: nothing was done, also where the question was accepted
 	denied  bool // Temporal answered, and lets nobody in
 }
 
@@ -78,8 +78,8 @@ func MayAnswerLater(err error) bool {
 	return ours && e.Kind == Unreachable && !e.denied
 }
 
-// asFailed is for work that was accepted: an error of it is no bad input, unless somebody
-// was not allowed to ask for it.
+// asFailed is for work that was accepted: an error of it is no bad input, unless the worker
+// says so, or somebody was not allowed to ask for it.
 func asFailed(err error) error {
 	if e, ours := errors.AsType[*Error](err); ours && e.Kind == BadInput && !e.refused {
 		return failed("%s", err.Error())
